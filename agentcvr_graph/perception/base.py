@@ -1,0 +1,50 @@
+"""THE SEAM. Everything above this line is the same whether the world is real video or a text simulator.
+
+A perception answers typed requests with typed observations. It does not know the question, the options, the master,
+the budget or how its observations are worded for the master (`render.py` does that once, for every perception): so two
+perceptions can differ in what is seen and in nothing else.
+
+The contract of an implementation:
+
+- requests are valid when they arrive: the video numbers exist, `0 <= start_s < end_s <= duration_s`, frames >= 1;
+- `windows` of the observation are the windows of the request, in the request's order;
+- an observation holds nothing from outside its windows and nothing of the other modality;
+- what fails is raised: `VideoError` from `probe`, `WorldError` (with `transient`) from `observe` and `listen`;
+- every method may be called many times at once, from one event loop, and must not block it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo
+
+
+@runtime_checkable
+class Perception(Protocol):
+    """Eyes and ears: what the visual agent and the audio agent call."""
+
+    async def probe(self, video: Video, number: int) -> VideoInfo:
+        """Find out length, size and tracks of a video without decoding it.
+
+        Raises:
+            VideoError: the video is missing, unreadable, too large or not a video.
+        """
+        ...
+
+    async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
+        """Look at the request's windows; `videos[n - 1]` is video n.
+
+        Raises:
+            WorldError: the decoder, the vision model or its server failed.
+        """
+        ...
+
+    async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
+        """Listen to the request's window; `videos[n - 1]` is video n.
+
+        Raises:
+            WorldError: the decoder, the transcriber or its server failed.
+        """
+        ...

@@ -1,0 +1,98 @@
+"""The only place that turns an observation, an error or a budget into text that the master reads.
+
+Both worlds pass through here, so a policy trained on scripts meets the same words on real video. The format is made to
+be read back: one line a statement, each line starting with its window, `[video 2, 12.0-15.5 s] text`. `read_evidence`
+is the inverse of `evidence_line`; the offline master uses it, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agentcvr_graph.types import Cost, Evidence, Modality, Observation, VideoInfo, Window
+
+NOTHING: dict[Modality, str] = {
+    "visual": "Nothing to see in this window.",
+    "audio": "Nothing to hear in this window.",
+}
+
+_EVIDENCE_LINE = re.compile(
+    r"^\[video (?P<video>\d+), (?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?) s\] (?P<text>.*)$"
+)
+
+
+def seconds(value_s: float) -> str:
+    """A time as the master reads it: one decimal, as `12.0`."""
+    return f"{value_s:.1f}"
+
+
+def window_label(window: Window) -> str:
+    return f"video {window.video}, {seconds(window.start_s)}-{seconds(window.end_s)} s"
+
+
+def evidence_line(evidence: Evidence) -> str:
+    """One statement on one line; line breaks inside the text are folded."""
+    text = " ".join(evidence.text.split())
+    return f"[{window_label(evidence.window)}] {text}" if evidence.window else text
+
+
+def read_evidence(line: str) -> Evidence | None:
+    """The statement that `evidence_line` wrote, or None for a line without a window."""
+    match = _EVIDENCE_LINE.match(line.strip())
+    if match is None:
+        return None
+    window = Window(video=int(match["video"]), start_s=float(match["start"]), end_s=float(match["end"]))
+    return Evidence(text=match["text"], window=window)
+
+
+def observation_text(observation: Observation) -> str:
+    """What the master reads of an observation: a heading, the statements, the notes.
+
+    >>> observation_text(Observation(modality="audio", windows=(Window(video=1, start_s=0, end_s=5),)))
+    'heard: video 1, 0.0-5.0 s\\nNothing to hear in this window.'
+    """
+    verb = "seen" if observation.modality == "visual" else "heard"
+    heading = f"{verb}: " + "; ".join(_heading_parts(observation))
+    lines = [evidence_line(evidence) for evidence in observation.evidence] or [NOTHING[observation.modality]]
+    lines += [f"note: {note}" for note in observation.notes]
+    return "\n".join([heading, *lines])
+
+
+def _heading_parts(observation: Observation) -> list[str]:
+    labels = [window_label(window) for window in observation.windows]
+    if not observation.frame_times_s:
+        return labels
+    return [
+        f"{label} ({len(times)} frame{'' if len(times) == 1 else 's'})"
+        for label, times in zip(labels, observation.frame_times_s, strict=True)
+    ]
+
+
+def video_line(info: VideoInfo) -> str:
+    """One line of the brief: number, title, length, size, tracks; or why the video cannot be read."""
+    name = f'{info.number}. "{info.title}"'
+    if info.problem:
+        return f"{name}: cannot be read ({info.problem})"
+    picture = f"{info.width}x{info.height}" if info.has_picture else "no picture"
+    sound = "sound" if info.has_sound else "no sound"
+    subtitles = ", subtitles" if info.has_subtitles else ""
+    return f"{name}: {seconds(info.duration_s)} s, {picture}, {sound}{subtitles}"
+
+
+def error_text(message: str) -> str:
+    """A failed action, as the master reads it."""
+    return f"error: {message}"
+
+
+def budget_text(left: Sequence[tuple[str, float]]) -> str:
+    """What is left of each budget, as in `left: 11 turns, 96 frames, 240 audio seconds`."""
+    return "left: " + ", ".join(f"{amount:.0f} {name}" for name, amount in left)
+
+
+def cost_text(cost: Cost) -> str:
+    """The cost of a run for a person: `64 frames (16 cached), 82.5 s of sound, 5 model calls`."""
+    cached = f" ({cost.cached_frames} cached)" if cost.cached_frames else ""
+    cached_audio = f" ({seconds(cost.cached_audio_s)} s cached)" if cost.cached_audio_s else ""
+    calls = f"{cost.model_calls} model call{'' if cost.model_calls == 1 else 's'}"
+    return f"{cost.frames} frames{cached}, {seconds(cost.audio_s)} s of sound{cached_audio}, {calls}"

@@ -1,0 +1,215 @@
+"""The nouns. Everything that crosses a boundary of this library is one of these frozen Pydantic models.
+
+Two conventions hold everywhere: times are seconds from the start of the clip, floats, with the suffix `_s`; videos are
+numbered from 1 in the order in which the question names them. Nothing here holds bytes: a frame, a waveform or a file
+is always a reference, so that any of these can live in a checkpoint or travel as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Modality = Literal["visual", "audio"]
+AnswerKind = Literal["choice", "choices", "order", "interval", "number", "text"]
+QuestionKind = Literal["auto", "choice", "choices", "order", "interval", "number", "text"]
+AnswerValue = str | float | list[str] | tuple[float, float]
+
+
+class Noun(BaseModel):
+    """Base of the nouns: immutable, and loud about a misspelt field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Video(Noun):
+    """One video of a question, by reference."""
+
+    source: str
+    """A file, an `http(s)` URL, or a folder of images; `#t=12.5,40` behind any of them makes a clip."""
+    fps: float | None = Field(default=None, gt=0)
+    """Frames per second of a folder of images; ignored for files."""
+    boxes: str | None = None
+    """A JSON file of boxes to draw on the frames of a folder (CrossVid's drone views)."""
+    title: str | None = None
+    """What a person calls it; the file's name when None."""
+
+
+class VideoInfo(Noun):
+    """What a probe found out about one video of the question, or why it cannot be read."""
+
+    number: int = Field(ge=1)
+    """The video's number in the question, from 1."""
+    video: Video
+    duration_s: float = Field(default=0.0, ge=0)
+    """Length of the clip (after its media fragment is applied)."""
+    fps: float = 0.0
+    width: int = 0
+    height: int = 0
+    """Size of the picture as stored, in pixels; 0 x 0 where there is no picture."""
+    has_sound: bool = False
+    has_subtitles: bool = False
+    """A sidecar or an embedded text track exists."""
+    problem: str = ""
+    """Why this video cannot be read; empty for a readable one."""
+
+    @property
+    def has_picture(self) -> bool:
+        return self.width > 0
+
+    @property
+    def title(self) -> str:
+        """The person's title, else the last part of the source without its ending and fragment."""
+        if self.video.title:
+            return self.video.title
+        path = self.video.source.partition("#")[0].partition("?")[0].rstrip("/\\")
+        return path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or path
+
+
+class Window(Noun):
+    """A stretch of one video."""
+
+    video: int = Field(ge=1, description="Number of the video, from 1.")
+    start_s: float = Field(description="Start of the window in seconds from the start of the video.")
+    end_s: float = Field(description="End of the window in seconds from the start of the video.")
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
+
+    def overlap_s(self, other: Window) -> float:
+        """Seconds that both windows cover; 0 for windows of different videos."""
+        if self.video != other.video:
+            return 0.0
+        return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
+
+
+class Target(Window):
+    """A window to look at, with the number of frames to sample from it."""
+
+    frames: int = Field(default=8, ge=1, description="How many frames to sample, evenly spread over the window.")
+
+
+class Observe(Noun):
+    """The request that `observe` sends through the seam: already validated, clipped and within budget."""
+
+    targets: tuple[Target, ...] = Field(min_length=1)
+    focus: str = ""
+
+
+class Listen(Noun):
+    """The request that `listen` sends through the seam: already validated, clipped and within budget."""
+
+    window: Window
+    focus: str = ""
+
+
+class Evidence(Noun):
+    """One statement about what was seen or heard, and where."""
+
+    text: str
+    window: Window | None = None
+    """Where it was seen or heard; None for a statement about the whole call (a comparison of several windows)."""
+
+
+class Cost(Noun):
+    """What an observation, or a whole run, has cost. Adds up with `+`."""
+
+    frames: int = 0
+    """Frames handed to a vision model."""
+    audio_s: float = 0.0
+    """Seconds of sound handed to a transcriber (or read from subtitles)."""
+    cached_frames: int = 0
+    """Of `frames`, those that needed no decoding because they had been decoded before."""
+    cached_audio_s: float = 0.0
+    """Of `audio_s`, those that needed no transcription because they had been transcribed before."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model_calls: int = 0
+    """Calls of any chat model, master or perception."""
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(**{name: getattr(self, name) + getattr(other, name) for name in Cost.model_fields})
+
+
+class Usage(Cost):
+    """The cost of one run, with the clock."""
+
+    wall_s: float = 0.0
+
+
+class Observation(Noun):
+    """What one observe or listen call brought back: text evidence and the reference to where it comes from."""
+
+    modality: Modality
+    windows: tuple[Window, ...] = Field(min_length=1)
+    """The windows looked at or listened to, as carried out (clipped to the video and the budget)."""
+    focus: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    """In the order the agent thinks best; empty where there was nothing to see or hear."""
+    frame_times_s: tuple[tuple[float, ...], ...] = ()
+    """For each window, the true times of the frames seen; empty for sound."""
+    notes: tuple[str, ...] = ()
+    """What the reader should know of this observation (fewer frames than asked, key frames only, ...)."""
+    model: str = ""
+    """Which model saw or heard it."""
+    cost: Cost = Cost()
+    call_id: str = ""
+    """Id of the action that asked for it; set by the graph."""
+    turn: int = 0
+    """Turn of the master that asked for it, from 1; set by the graph."""
+
+
+class Citation(Window):
+    """Where the evidence for an answer is."""
+
+    modality: Modality = Field(description="'visual' or 'audio'.")
+
+
+class Answer(Noun):
+    """A valid answer. `value` has the shape of its kind.
+
+    | kind | value | text |
+    |---|---|---|
+    | choice | "B" | the option's text |
+    | choices | ["A", "C"], sorted | the options' texts, joined |
+    | order | "2->1->3" | the same |
+    | interval | (start_s, end_s) | "74.0-89.0 s" |
+    | number | 3.0 | "3" |
+    | text | the text | the same |
+    """
+
+    kind: AnswerKind
+    value: AnswerValue
+    text: str
+    rationale: str = ""
+    citations: tuple[Citation, ...] = ()
+
+
+class Failure(Noun):
+    """Why a run ended without an answer: a typed result, never text that poses as an answer."""
+
+    boundary: Literal["master", "world"]
+    """`master`: it never gave a valid answer. `world`: the master's model or every observation failed."""
+    message: str
+
+
+class Question(Noun):
+    """A question over several videos, as a benchmark or a script stores it."""
+
+    question: str = Field(min_length=1)
+    videos: tuple[Video, ...] = Field(min_length=1)
+    options: tuple[str, ...] = ()
+    kind: QuestionKind = "auto"
+    key: AnswerValue | None = None
+    """The right answer, where it is known; never shown to the master."""
+    id: str = ""
+    task: str = ""
+    """Task code, such as `CC` or `FSA`."""
+
+    @model_validator(mode="after")
+    def _kind_fits_options(self) -> Self:
+        if self.kind in ("choice", "choices") and not self.options:
+            raise ValueError(f"A question of kind {self.kind!r} needs options.")
+        return self
