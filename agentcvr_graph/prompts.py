@@ -41,9 +41,16 @@ KINDS: dict[AnswerKind, str] = {
 ONLY_ANSWER = "Out of {budget}: call answer now, with the best answer that the evidence supports. Nothing else is allowed."
 NO_ACTION = "That turn held no action. Call observe, listen or answer."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."
+TOO_LATE = "Only answer is allowed now."
 RECORDED = "The answer is recorded."
 SKIPPED = "Not carried out: the same turn answered the question."
 FRAME_LABEL = "video {video}, {time_s:.1f} s:"
+
+
+def system(instructions: str, language: str) -> str:
+    """The system prompt: what to do, how to act (empty for tool calls), in which language to write."""
+    parts = [SYSTEM, instructions, f"Write your thoughts and your answer in {language}." if language else ""]
+    return "\n\n".join(part for part in parts if part)
 
 
 def brief(

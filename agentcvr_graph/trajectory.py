@@ -55,5 +55,8 @@ class Trajectory(Noun):
     @property
     def observations(self) -> tuple[Observation, ...]:
         return tuple(
-            action.observation for turn in self.turns for action in turn.actions if action.observation is not None
+            action.observation
+            for turn in self.turns
+            for action in turn.actions
+            if action.observation is not None
         )

@@ -1,0 +1,123 @@
+"""The two dialects in which a master acts: tool calls of the model's interface, or JSON text.
+
+This is the only module that knows both. Reading accepts either, whatever the model was asked for, so a model that
+writes a JSON action beside its tools is understood; a reply goes back in the dialect of its call. Nothing the master
+wrote is rewritten: what the model sampled is what stays in the messages.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, cast
+
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages.utils import merge_message_runs
+from langchain_core.runnables import Runnable
+
+from agentcvr_graph.prompts import JSON_DIALECT
+from agentcvr_graph.state import Call
+from agentcvr_graph.tools import TOOL_SCHEMAS
+from agentcvr_graph.types import Observation
+
+Dialect = Literal["tools", "json"]
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S)
+
+
+def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "json"]) -> Dialect:
+    """`auto` is tool calls where the model's class can bind tools, else JSON text."""
+    if wanted != "auto":
+        return wanted
+    return "tools" if type(master).bind_tools is not BaseChatModel.bind_tools else "json"
+
+
+def bind_master(master: BaseChatModel, dialect: Dialect) -> Runnable[LanguageModelInput, AIMessage]:
+    """The master, ready to act in a dialect."""
+    return master.bind_tools(list(TOOL_SCHEMAS)) if dialect == "tools" else master
+
+
+def instructions(dialect: Dialect) -> str:
+    """What the system prompt says about acting; empty for tool calls, which carry their own schemas."""
+    if dialect == "tools":
+        return ""
+    schemas = "\n".join(
+        json.dumps({"action": schema["function"]["name"], "arguments": schema["function"]["parameters"]})
+        for schema in TOOL_SCHEMAS
+    )
+    return JSON_DIALECT.format(schemas=schemas)
+
+
+def for_model(messages: Sequence[AnyMessage], dialect: Dialect) -> list[AnyMessage]:
+    """The messages as sent: several JSON-dialect replies of one turn become one user message (templates want that)."""
+    if dialect == "tools":
+        return list(messages)
+    return cast(list[AnyMessage], merge_message_runs(list(messages)))
+
+
+def read_calls(message: AIMessage, turn: int) -> list[Call]:
+    """The actions of one turn, in order; empty when the turn holds none."""
+    native = [
+        Call(id=call["id"] or f"turn_{turn}_{n}", tool=call["name"], arguments=call["args"])
+        for n, call in enumerate(message.tool_calls)
+    ]
+    native += [
+        Call(
+            id=call["id"] or f"turn_{turn}_bad_{n}",
+            tool=call["name"] or "",
+            arguments={},
+            problem=f"The arguments are not valid JSON: {call['args']}",
+        )
+        for n, call in enumerate(message.invalid_tool_calls)
+    ]
+    if native:
+        return native
+    return [
+        Call(id=f"turn_{turn}_{n}", tool=tool, arguments=arguments, native=False)
+        for n, (tool, arguments) in enumerate(_json_actions(_THOUGHT.sub("", message.text)))
+    ]
+
+
+def thought_of(message: AIMessage) -> str:
+    """The text beside the actions, as a person reads it."""
+    text = message.text
+    if not message.tool_calls:
+        start = min(
+            (text.find(mark) for mark in ('{"', "[{", "```", "<tool_call>") if mark in text),
+            default=len(text),
+        )
+        text = text[:start]
+    return re.sub(r"</?think>", "", text).strip()
+
+
+def reply(call: Call, text: str, observation: Observation | None = None) -> AnyMessage:
+    """What comes back for a call, in its own dialect; the typed observation rides along as the artifact."""
+    artifact = observation.model_dump(mode="json") if observation else None
+    if call.native:
+        status = "error" if observation is None and text.startswith("error") else "success"
+        return ToolMessage(text, tool_call_id=call.id, name=call.tool, artifact=artifact, status=status)
+    return HumanMessage(text, additional_kwargs={"call_id": call.id, "artifact": artifact})
+
+
+def _json_actions(text: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """Every `{"action": ..., "arguments": ...}` in a text, wherever it stands; `name` is read as `action`."""
+    decoder = json.JSONDecoder()
+    position = 0
+    while (match := re.compile(r"[\[{]").search(text, position)) is not None:
+        try:
+            value, position = decoder.raw_decode(text, match.start())
+        except json.JSONDecodeError:
+            position = match.start() + 1
+            continue
+        items = cast(list[Any], value) if isinstance(value, list) else [value]
+        for item in items:
+            if isinstance(item, Mapping):
+                yield from _json_action(cast(Mapping[str, Any], item))
+
+
+def _json_action(item: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, object]]]:
+    tool = item.get("action", item.get("name"))
+    arguments = item.get("arguments", item.get("parameters"))
+    if isinstance(tool, str) and isinstance(arguments, Mapping):
+        yield tool, dict(cast(Mapping[str, object], arguments))

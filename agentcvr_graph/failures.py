@@ -1,0 +1,42 @@
+"""What the graph makes of an exception: try again, tell the master, or stop the run.
+
+`models/failures.py` knows the exceptions of client libraries and turns them into `WorldError`; this module knows the
+graph's side only.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from langgraph.errors import NodeTimeoutError
+
+from agentcvr_graph.errors import CVRError, SetupError
+from agentcvr_graph.models.failures import as_world_error
+
+logger = logging.getLogger(__name__)
+
+
+def is_transient(error: Exception) -> bool:
+    """True when the same call may work a moment later; the graph's retry policy asks this."""
+    if isinstance(error, NodeTimeoutError):
+        return True
+    if isinstance(error, CVRError):
+        return bool(getattr(error, "transient", False))
+    failure = as_world_error(error, "the model")
+    return bool(getattr(failure, "transient", False))
+
+
+def told_to_master(error: BaseException) -> str:
+    """One line on a failure of the world, for the master to read.
+
+    Raises:
+        SetupError: the set-up is wrong (a key, a package); no master can act on that, so it ends the run.
+    """
+    if isinstance(error, NodeTimeoutError):
+        return "That took too long and was stopped. Try a shorter window."
+    failure = error if isinstance(error, CVRError) else as_world_error(error, "the model")
+    if isinstance(failure, SetupError):
+        raise failure from error
+    if failure is not error:
+        logger.warning("An unexpected error was told to the master", exc_info=error)
+    return " ".join(str(failure).split())

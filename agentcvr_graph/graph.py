@@ -1,0 +1,112 @@
+"""The graph: who runs after whom. What they do stands in `nodes/`.
+
+    START -> brief -> master -> (visual_agent | audio_agent, fanned out with Send) -> master -> ... -> conclude -> END
+
+One builder serves both worlds: `create_cvr_graph(master, LivePerception(...))` looks at real video,
+`create_cvr_graph(policy, ScriptedPerception(...))` at scripts. It returns the builder uncompiled, so that the caller
+brings checkpointer, store and cache, or adds it to a graph of their own. All nodes are async: use `ainvoke`, `astream`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import RetryPolicy, Send
+
+from agentcvr_graph.failures import is_transient
+from agentcvr_graph.nodes.agents import Agent, agent_failed, agent_of
+from agentcvr_graph.nodes.binding import Binding, ChooseMaster, ChoosePerception
+from agentcvr_graph.nodes.brief import Brief
+from agentcvr_graph.nodes.conclude import conclude
+from agentcvr_graph.nodes.master import Master, master_failed
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.state import AgentInput, CVRContext, CVRInput, CVROutput, CVRState
+
+RETRY = RetryPolicy(max_attempts=3, initial_interval=0.5, backoff_factor=2.0, retry_on=is_transient)
+"""Two more tries after a transient failure, half a second and then a second later."""
+TIMEOUT_S = 300.0
+"""Longest single attempt of a model call or an observation."""
+
+
+class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, CVROutput]):
+    """A `StateGraph` that compiles under its own name."""
+
+    name: str = "agentcvr"
+
+    def compile(self, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
+        """As `StateGraph.compile`; `name` defaults to the one given to `create_cvr_graph`."""
+        return super().compile(*args, name=name or self.name, **kwargs)
+
+
+def create_cvr_graph(
+    master: BaseChatModel | ChooseMaster,
+    perception: Perception | ChoosePerception,
+    *,
+    name: str = "agentcvr",
+    retry: RetryPolicy = RETRY,
+    timeout_s: float | None = TIMEOUT_S,
+) -> CVRGraph:
+    """Build the graph that answers a question over several videos.
+
+    Args:
+        master: the chat model that decides where to look and listen, or a function of the run's context that gives it.
+        perception: eyes and ears: `LivePerception` for real video; or a function of the run's context that gives one.
+        name: the name of the compiled graph, as a parent graph or a server shows it.
+        retry: what happens to a call of a model or a perception that fails.
+        timeout_s: the longest single attempt of such a call, in seconds; None for no limit.
+
+    Returns:
+        The builder, uncompiled. Input `CVRInput`, output `CVROutput`, context `CVRContext`.
+
+    Example:
+        >>> graph = create_cvr_graph(master, perception).compile()            # doctest: +SKIP
+        >>> result = await graph.ainvoke(                                     # doctest: +SKIP
+        ...     {"question": "Which cook adds salt first?", "videos": ["a.mp4", "b.mp4"], "options": ["1", "2"]}
+        ... )
+        >>> result["answer"].value                                            # doctest: +SKIP
+        'B'
+    """
+    binding = Binding(master, perception)
+    graph = CVRGraph(CVRState, CVRContext, input_schema=CVRInput, output_schema=CVROutput)
+    graph.name = name
+    graph.add_node("brief", Brief(binding))
+    graph.add_node("master", Master(binding), retry_policy=retry, timeout=timeout_s, error_handler=master_failed)
+    for agent in ("visual_agent", "audio_agent"):
+        graph.add_node(
+            agent,
+            Agent(binding, agent),
+            input_schema=AgentInput,
+            retry_policy=retry,
+            timeout=timeout_s,
+            error_handler=agent_failed,
+        )
+        graph.add_edge(agent, "master")
+    graph.add_node("conclude", conclude)
+    graph.add_edge(START, "brief")
+    graph.add_edge("brief", "master")
+    graph.add_conditional_edges("master", after_master, ["visual_agent", "audio_agent", "master", "conclude"])
+    graph.add_conditional_edges("conclude", after_conclude, ["master", END])
+    return graph
+
+
+def after_master(state: CVRState) -> list[Send] | str:
+    """To the agents, to the conclusion, or back to the master when nothing of its turn could be used."""
+    if state["failure"] is not None or state["draft"] is not None:
+        return "conclude"
+    if not state["assignments"]:
+        return "master"
+    return [
+        Send(agent_of(assignment), AgentInput(assignment=assignment, sources=state["sources"]))
+        for assignment in state["assignments"]
+    ]
+
+
+def after_conclude(state: CVRState) -> str:
+    """To the end, or back to the master with an answer that was not accepted."""
+    return END if state["answer"] is not None or state["failure"] is not None else "master"
+
+
+CompiledCVRGraph = CompiledStateGraph[CVRState, CVRContext, CVRInput, CVROutput]

@@ -1,0 +1,72 @@
+"""`visual_agent` and `audio_agent`: carry one assignment out and tell the master what came of it.
+
+Several assignments of one turn run side by side, one task each. A failure is this task's alone: it becomes an error
+that the master reads, and its siblings go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+from langgraph.errors import NodeError
+from langgraph.runtime import Runtime
+
+from agentcvr_graph.dialects import reply
+from agentcvr_graph.failures import told_to_master
+from agentcvr_graph.nodes.binding import Binding, knobs
+from agentcvr_graph.progress import describe_request, report
+from agentcvr_graph.render import error_text, observation_text
+from agentcvr_graph.state import AgentInput, Assignment, CVRContext
+from agentcvr_graph.types import Observation, Observe
+
+logger = logging.getLogger(__name__)
+
+
+class Agent:
+    """A node that runs the typed tools through the perception."""
+
+    def __init__(self, binding: Binding, name: Literal["visual_agent", "audio_agent"]) -> None:
+        self._binding = binding
+        self._name: Literal["visual_agent", "audio_agent"] = name
+
+    async def __call__(self, state: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+        """Carry the assignment out. What the perception raises goes to the node's retry policy."""
+        assignment = state["assignment"]
+        request = assignment.request
+        windows = request.targets if isinstance(request, Observe) else (request.window,)
+        report(runtime, self._name, describe_request(request), assignment.turn, windows)
+        seen = await self._binding.tools(knobs(runtime)).run(request, state["sources"])
+        observation = seen.model_copy(
+            update={
+                "call_id": assignment.call.id,
+                "turn": assignment.turn,
+                "notes": (*seen.notes, *assignment.notes),
+            }
+        )
+        return {
+            "messages": [reply(assignment.call, _with_budget(observation_text(observation), assignment), observation)],
+            "observations": [observation],
+            "spent": observation.cost,
+        }
+
+
+async def agent_failed(state: AgentInput, error: NodeError) -> dict[str, Any]:
+    """The perception failed, also after retries: the master reads why, and what it may do instead."""
+    assignment = state["assignment"]
+    text = _with_budget(error_text(told_to_master(error.error)), assignment)
+    return {"messages": [reply(assignment.call, text)]}
+
+
+def agent_of(assignment: Assignment) -> Literal["visual_agent", "audio_agent"]:
+    """The agent that an assignment goes to."""
+    return "visual_agent" if isinstance(assignment.request, Observe) else "audio_agent"
+
+
+def observed_videos(observations: list[Observation]) -> list[int]:
+    """The number of the video of every window observed, one entry a call and video."""
+    return [number for seen in observations for number in {window.video for window in seen.windows}]
+
+
+def _with_budget(text: str, assignment: Assignment) -> str:
+    return f"{text}\n{assignment.left}" if assignment.left else text

@@ -1,0 +1,49 @@
+"""What a graph is built over: a master and a perception, each given as an object or as a choice by the run's context.
+
+The choice exists for servers, where a form names the models: `create_cvr_graph(lambda knobs: resolve(knobs.master), ...)`.
+A library user binds plain objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
+from langgraph.runtime import Runtime
+
+from agentcvr_graph.dialects import Dialect, bind_master, choose_dialect
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.state import CVRContext
+from agentcvr_graph.tools import Tools, make_tools
+
+ChooseMaster: TypeAlias = Callable[[CVRContext], BaseChatModel]
+ChoosePerception: TypeAlias = Callable[[CVRContext], Perception]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """The objects behind the nodes."""
+
+    master: BaseChatModel | ChooseMaster
+    perception: Perception | ChoosePerception
+
+    def bound_master(self, context: CVRContext) -> tuple[Runnable[LanguageModelInput, AIMessage], Dialect]:
+        """The master of this run, ready to act, and the dialect it acts in."""
+        master = self.master if isinstance(self.master, BaseChatModel) else self.master(context)
+        dialect = choose_dialect(master, context.dialect)
+        return bind_master(master, dialect), dialect
+
+    def tools(self, context: CVRContext) -> Tools:
+        """The tools over the perception of this run."""
+        if isinstance(self.perception, Perception):
+            return make_tools(self.perception)
+        return make_tools(cast(ChoosePerception, self.perception)(context))
+
+
+def knobs(runtime: Runtime[CVRContext]) -> CVRContext:
+    """The run's context; the defaults when the caller passed none (LangGraph then gives None)."""
+    return cast(CVRContext | None, runtime.context) or CVRContext()

@@ -1,0 +1,165 @@
+"""`master`: one turn. Call the model, read what it wants to do, plan it within the budget.
+
+Everything the master can do wrong is settled here, in the conversation: a turn without an action, an unknown tool, a
+window that does not exist, a look beyond the budget. What is left are assignments that the agents can carry out as
+they are, and at most one draft of an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.errors import NodeError
+from langgraph.runtime import Runtime
+
+from agentcvr_graph import prompts
+from agentcvr_graph.budget import Budget
+from agentcvr_graph.dialects import for_model, read_calls, reply
+from agentcvr_graph.errors import ActionError
+from agentcvr_graph.failures import told_to_master
+from agentcvr_graph.nodes.binding import Binding, knobs
+from agentcvr_graph.progress import report
+from agentcvr_graph.render import budget_text, error_text
+from agentcvr_graph.state import Assignment, Call, CVRContext, CVRState
+from agentcvr_graph.tools import plan_request, read_arguments
+from agentcvr_graph.types import Cost, Failure, Observe, VideoInfo
+
+MAX_COMPLAINTS = 2
+"""Turns in a row without a usable action; one more ends the run as the master's failure."""
+
+
+@dataclass
+class Plan:
+    """What one turn of the master comes to."""
+
+    assignments: list[Assignment] = field(default_factory=list[Assignment])
+    refusals: list[AnyMessage] = field(default_factory=list[AnyMessage])
+    draft: Call | None = None
+
+    @property
+    def usable(self) -> bool:
+        return bool(self.assignments) or self.draft is not None
+
+
+class Master:
+    """The node, over one binding."""
+
+    def __init__(self, binding: Binding) -> None:
+        self._binding = binding
+
+    async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+        """Take one turn. Whatever the model's interface raises goes to the node's retry policy."""
+        context = knobs(runtime)
+        clock = state["clock"].read()
+        budget = Budget.left(context, state["turn"], state["spent"], clock)
+        notice = _closing_notice(state, budget)
+        closing = state["closing"] or bool(notice)
+        model, dialect = self._binding.bound_master(context)
+        turn = state["turn"] + 1
+        report(runtime, "master", "thinks" if not closing else "answers", turn)
+        message = await model.ainvoke(for_model([*state["messages"], *notice], dialect))
+        calls = read_calls(message, turn)
+        if closing:
+            plan = plan_closing(calls)
+        else:
+            plan = plan_turn(calls, state["sources"], replace(budget, turns=budget.turns - 1), context, turn)
+        complaints = 0 if plan.usable else state["complaints"] + 1
+        return {
+            "messages": [*notice, message, *plan.refusals],
+            "turn": turn,
+            "closing": closing,
+            "complaints": complaints,
+            "assignments": plan.assignments,
+            "draft": plan.draft,
+            "spent": cost_of(message),
+            "clock": clock,
+            "failure": _gave_up(complaints, closing),
+        }
+
+
+async def master_failed(state: CVRState, error: NodeError) -> dict[str, Any]:
+    """The master's model failed, also after retries: nobody's wrong answer, but the world's failure."""
+    message = f"The master's model failed: {told_to_master(error.error)}"
+    return {"failure": Failure(boundary="world", message=message), "draft": None, "assignments": []}
+
+
+def plan_turn(
+    calls: Sequence[Call], sources: Sequence[VideoInfo], budget: Budget, context: CVRContext, turn: int
+) -> Plan:
+    """Sort the calls of a turn into assignments, refusals and a draft; the budget is spent in call order."""
+    plan = Plan(draft=_first_answer(calls))
+    if plan.draft is not None:
+        plan.refusals = [reply(call, prompts.SKIPPED) for call in calls if call is not plan.draft]
+        return plan
+    for call in calls:
+        try:
+            assignment = _assign(call, sources, budget, context, turn)
+        except ActionError as error:
+            plan.refusals.append(reply(call, error_text(str(error))))
+        else:
+            plan.assignments.append(assignment)
+            budget = _minus(budget, assignment)
+    if not calls:
+        plan.refusals = [HumanMessage(prompts.NO_ACTION)]
+    if plan.assignments:
+        last = plan.assignments[-1]
+        plan.assignments[-1] = last.model_copy(update={"left": budget_text(budget.shown())})
+    return plan
+
+
+def plan_closing(calls: Sequence[Call]) -> Plan:
+    """The plan of the last turn, in which only an answer counts."""
+    draft = _first_answer(calls)
+    others = [call for call in calls if call is not draft]
+    refused = prompts.SKIPPED if draft else error_text(prompts.TOO_LATE)
+    refusals = [reply(call, refused) for call in others]
+    if not calls:
+        refusals = [HumanMessage(prompts.TOO_LATE)]
+    return Plan(refusals=refusals, draft=draft)
+
+
+def cost_of(message: AIMessage) -> Cost:
+    """Tokens of one call of the master."""
+    usage = message.usage_metadata
+    if usage is None:
+        return Cost(model_calls=1)
+    return Cost(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"], model_calls=1)
+
+
+def _closing_notice(state: CVRState, budget: Budget) -> list[AnyMessage]:
+    run_out = budget.run_out
+    if state["closing"] or not run_out:
+        return []
+    return [HumanMessage(prompts.ONLY_ANSWER.format(budget=run_out))]
+
+
+def _gave_up(complaints: int, closing: bool) -> Failure | None:
+    # In the last turn there is one more chance; before it, as many as a person would give.
+    allowed = 1 if closing else MAX_COMPLAINTS
+    if complaints <= allowed:
+        return None
+    return Failure(boundary="master", message=f"The master gave no usable action in {complaints} turns in a row.")
+
+
+def _first_answer(calls: Sequence[Call]) -> Call | None:
+    return next((call for call in calls if call.tool == "answer"), None)
+
+
+def _assign(
+    call: Call, sources: Sequence[VideoInfo], budget: Budget, context: CVRContext, turn: int
+) -> Assignment:
+    if call.problem:
+        raise ActionError(call.problem)
+    arguments = read_arguments(call.tool, call.arguments)
+    request, notes = plan_request(arguments, sources, budget, context.max_frames_per_call)
+    return Assignment(call=call, request=request, notes=notes, turn=turn)
+
+
+def _minus(budget: Budget, assignment: Assignment) -> Budget:
+    request = assignment.request
+    if isinstance(request, Observe):
+        return budget.minus(frames=sum(target.frames for target in request.targets))
+    return budget.minus(audio_s=request.window.duration_s)
