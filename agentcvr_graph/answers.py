@@ -23,7 +23,7 @@ MAX_OPTIONS = len(ascii_uppercase)
 _ORDER_SEPARATORS = re.compile(r"\s*(?:->|→|>|,|;|\bthen\b|\s)\s*")
 _TIME = r"(?:\d+:)?(?:\d+:)?\d+(?:\.\d+)?"
 _INTERVAL = re.compile(
-    rf"^\W*(?:from\s+)?({_TIME})\s*s?\s*(?:-|–|—|to|,|and)\s*({_TIME})\s*s?(?:econds)?\W*$", re.I
+    rf"^\W*(?:from\s+)?({_TIME})\s*s?\s*(?:-|\u2013|\u2014|to|,|and)\s*({_TIME})\s*s?(?:econds)?\W*$", re.I
 )
 
 
@@ -100,9 +100,7 @@ def score_answer(kind: AnswerKind, value: AnswerValue, key: AnswerValue) -> floa
     if kind == "interval":
         return temporal_iou(cast(tuple[float, float], value), cast(tuple[float, float], key))
     if kind == "number":
-        return float(
-            math.isclose(float(cast(float, value)), float(cast(float, key)), rel_tol=1e-6, abs_tol=1e-9)
-        )
+        return float(math.isclose(float(cast(float, value)), float(cast(float, key)), rel_tol=1e-6, abs_tol=1e-9))
     return float(str(value).strip().casefold() == str(key).strip().casefold())
 
 
@@ -143,9 +141,7 @@ def _parse_choices(raw: object, options: Sequence[str], n_items: int) -> list[st
         raw = list(raw.strip()) if letters_only else re.split(r"\s*(?:,|;|\band\b|&)\s*", raw.strip(" []()"))
     if not isinstance(raw, list):
         raise ActionError(f"A list of letters is wanted, not {raw!r}.")
-    letters = {
-        _letter(str(item).strip("'\" "), options) for item in cast(list[object], raw) if str(item).strip()
-    }
+    letters = {_letter(str(item).strip("'\" "), options) for item in cast(list[object], raw) if str(item).strip()}
     if not letters:
         raise ActionError("At least one letter is wanted.")
     return sorted(letters)
@@ -177,9 +173,7 @@ def _position(token: str) -> int:
 def _parse_interval(raw: object, options: Sequence[str], n_items: int) -> tuple[float, float]:
     start_s, end_s = _interval_ends(raw)
     if not (math.isfinite(start_s) and math.isfinite(end_s)) or start_s < 0 or end_s <= start_s:
-        raise ActionError(
-            f"The interval {start_s:g}-{end_s:g} s must start at 0 or later and end after its start."
-        )
+        raise ActionError(f"The interval {start_s:g}-{end_s:g} s must start at 0 or later and end after its start.")
     return start_s, end_s
 
 
@@ -211,9 +205,7 @@ def _clock_s(value: object) -> float:
 def _parse_number(raw: object, options: Sequence[str], n_items: int) -> float:
     items = cast(list[object], raw) if isinstance(raw, list) else [raw]
     match = (
-        re.search(r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?", str(items[0]).replace(" ", ""))
-        if len(items) == 1
-        else None
+        re.search(r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?", str(items[0]).replace(" ", "")) if len(items) == 1 else None
     )
     value = float(match[0].replace(",", ".")) if match and not isinstance(raw, bool) else math.nan
     if not math.isfinite(value):

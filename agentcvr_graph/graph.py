@@ -7,9 +7,12 @@ One builder serves both worlds: `create_cvr_graph(master, LivePerception(...))` 
 brings checkpointer, store and cache, or adds it to a graph of their own. All nodes are async: use `ainvoke`, `astream`.
 """
 
+# LangGraph's own signatures leave type parameters open, and know no error handler that takes the error.
+# pyright: reportUnknownMemberType=false, reportArgumentType=false, reportCallIssue=false
+
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph

@@ -31,7 +31,9 @@ class Progress(TypedDict):
     """The windows being looked at or listened to; empty for the other stages."""
 
 
-def report(runtime: Runtime[CVRContext], stage: Stage, text: str, turn: int = 0, windows: Sequence[Window] = ()) -> None:
+def report(
+    runtime: Runtime[CVRContext], stage: Stage, text: str, turn: int = 0, windows: Sequence[Window] = ()
+) -> None:
     """Emit one event."""
     event = Progress(
         source="agentcvr",

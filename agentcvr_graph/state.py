@@ -32,7 +32,6 @@ from agentcvr_graph.types import (
     VideoInfo,
 )
 
-
 _PROCESS = uuid.uuid4().hex
 
 
@@ -87,12 +86,8 @@ class CVRInput(TypedDict):
         list[str | Video],
         Field(description="Files, http(s) URLs or image folders; '#t=12.5,40' behind one makes a clip."),
     ]
-    options: NotRequired[
-        Annotated[list[str], Field(description="Options to choose from, or things to order.")]
-    ]
-    kind: NotRequired[
-        Annotated[QuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]
-    ]
+    options: NotRequired[Annotated[list[str], Field(description="Options to choose from, or things to order.")]]
+    kind: NotRequired[Annotated[QuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
 
 
 class CVROutput(TypedDict):
@@ -143,9 +138,7 @@ class CVRContext:
     max_frames_per_call: Annotated[
         int, Field(ge=1, description="Frames of one observe call, shared over its windows by duration.")
     ] = 128
-    max_audio_s: Annotated[float, Field(ge=0, description="Seconds of sound that may be listened to.")] = (
-        7200.0
-    )
+    max_audio_s: Annotated[float, Field(ge=0, description="Seconds of sound that may be listened to.")] = 7200.0
     max_tokens: Annotated[
         int | None, Field(description="Input and output tokens of all models together; empty for no limit.")
     ] = None
@@ -161,15 +154,9 @@ class CVRContext:
         Literal["auto", "tools", "json"],
         Field(description="How the master acts: tool calls, JSON text, or tool calls where the model can."),
     ] = "auto"
-    language: Annotated[
-        str, Field(description="Language of thoughts and answers; empty for the question's own.")
-    ] = ""
-    master: Annotated[
-        str, Field(description="Model string of the master, where the server lets you choose.")
-    ] = "offline"
-    vision: Annotated[
-        str, Field(description="Model string of the eyes, where the server lets you choose.")
-    ] = "offline"
-    audio: Annotated[
-        str, Field(description="Model string of the ears, where the server lets you choose.")
-    ] = "offline"
+    language: Annotated[str, Field(description="Language of thoughts and answers; empty for the question's own.")] = ""
+    master: Annotated[str, Field(description="Model string of the master, where the server lets you choose.")] = (
+        "offline"
+    )
+    vision: Annotated[str, Field(description="Model string of the eyes, where the server lets you choose.")] = "offline"
+    audio: Annotated[str, Field(description="Model string of the ears, where the server lets you choose.")] = "offline"

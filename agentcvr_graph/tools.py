@@ -78,9 +78,7 @@ def _schema(name: str, arguments: type[BaseModel]) -> dict[str, Any]:
     return schema
 
 
-TOOL_SCHEMAS: tuple[dict[str, Any], ...] = tuple(
-    _schema(name, arguments) for name, arguments in ARGUMENTS.items()
-)
+TOOL_SCHEMAS: tuple[dict[str, Any], ...] = tuple(_schema(name, arguments) for name, arguments in ARGUMENTS.items())
 
 
 class Tools:
@@ -153,9 +151,7 @@ def _plan_observe(
         targets = targets[:most_frames]
     shared = share_frames(targets, most_frames)
     if shared != targets:
-        problems.append(
-            f"{most_frames} frames were shared over the windows; that is all one call may look at."
-        )
+        problems.append(f"{most_frames} frames were shared over the windows; that is all one call may look at.")
     return Observe(targets=tuple(shared), focus=arguments.focus), tuple(problems)
 
 
@@ -171,14 +167,10 @@ def share_frames(targets: Sequence[Target], most_frames: int) -> list[Target]:
         hungry = [i for i, target in enumerate(targets) if shares[i] < target.frames]
         # The next frame goes where frames lie furthest apart.
         shares[max(hungry, key=lambda i: targets[i].duration_s / shares[i])] += 1
-    return [
-        target.model_copy(update={"frames": share}) for target, share in zip(targets, shares, strict=True)
-    ]
+    return [target.model_copy(update={"frames": share}) for target, share in zip(targets, shares, strict=True)]
 
 
-def _plan_listen(
-    arguments: ListenArgs, videos: Sequence[VideoInfo], most_s: float
-) -> tuple[Listen, tuple[str, ...]]:
+def _plan_listen(arguments: ListenArgs, videos: Sequence[VideoInfo], most_s: float) -> tuple[Listen, tuple[str, ...]]:
     window = Window(video=arguments.video, start_s=arguments.start_s, end_s=arguments.end_s)
     window = _clip(window, videos, sense="listen")
     if most_s < SHORTEST_WINDOW_S:
@@ -225,9 +217,7 @@ def find_video(number: int, videos: Sequence[VideoInfo]) -> VideoInfo:
     return info
 
 
-def clip_citations(
-    citations: Sequence[Citation], observations: Sequence[Observation]
-) -> tuple[Citation, ...]:
+def clip_citations(citations: Sequence[Citation], observations: Sequence[Observation]) -> tuple[Citation, ...]:
     """The citations that rest on something observed: same video and modality, overlapping a window seen or heard."""
     return tuple(
         dict.fromkeys(

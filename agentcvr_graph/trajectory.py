@@ -55,8 +55,5 @@ class Trajectory(Noun):
     @property
     def observations(self) -> tuple[Observation, ...]:
         return tuple(
-            action.observation
-            for turn in self.turns
-            for action in turn.actions
-            if action.observation is not None
+            action.observation for turn in self.turns for action in turn.actions if action.observation is not None
         )

@@ -88,9 +88,7 @@ class Window(Noun):
 class Target(Window):
     """A window to look at, with the number of frames to sample from it."""
 
-    frames: int = Field(
-        default=8, ge=1, description="How many frames to sample, evenly spread over the window."
-    )
+    frames: int = Field(default=8, ge=1, description="How many frames to sample, evenly spread over the window.")
 
 
 class Observe(Noun):

@@ -8,7 +8,7 @@ pixels or samples, the window they come from, and the focus. Adding a model to t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -68,7 +68,7 @@ class Perceived:
 
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...] = ()
-    cost: Cost = Cost()
+    cost: Cost = field(default_factory=Cost)
     """Tokens and model calls only; frames and seconds are counted by the perception."""
 
 

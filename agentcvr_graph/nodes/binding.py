@@ -1,7 +1,6 @@
-"""What a graph is built over: a master and a perception, each given as an object or as a choice by the run's context.
+"""What a graph is built over: a master and a perception, each an object or a choice by the run's context.
 
-The choice exists for servers, where a form names the models: `create_cvr_graph(lambda knobs: resolve(knobs.master), ...)`.
-A library user binds plain objects.
+The choice exists for servers, where a form names the models (`server.py`). A library user binds plain objects.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Binding:
         """The tools over the perception of this run."""
         if isinstance(self.perception, Perception):
             return make_tools(self.perception)
-        return make_tools(cast(ChoosePerception, self.perception)(context))
+        return make_tools(self.perception(context))
 
 
 def knobs(runtime: Runtime[CVRContext]) -> CVRContext:

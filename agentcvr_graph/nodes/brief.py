@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage, SystemMessage
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
@@ -59,7 +59,7 @@ class Brief:
             return {"messages": [brief]}
         _, dialect = self._binding.bound_master(context)
         system = SystemMessage(prompts.system(instructions(dialect), context.language))
-        messages: list[AnyMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
+        messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
         return {"messages": messages, "observations": Overwrite([])}
 
 

@@ -115,10 +115,8 @@ def plan_closing(calls: Sequence[Call]) -> Plan:
     draft = _first_answer(calls)
     others = [call for call in calls if call is not draft]
     refused = prompts.SKIPPED if draft else error_text(prompts.TOO_LATE)
-    refusals = [reply(call, refused) for call in others]
-    if not calls:
-        refusals = [HumanMessage(prompts.TOO_LATE)]
-    return Plan(refusals=refusals, draft=draft)
+    refusals = [reply(call, refused) for call in others] if calls else [HumanMessage(prompts.TOO_LATE)]
+    return Plan(refusals=list(refusals), draft=draft)
 
 
 def cost_of(message: AIMessage) -> Cost:
@@ -148,9 +146,7 @@ def _first_answer(calls: Sequence[Call]) -> Call | None:
     return next((call for call in calls if call.tool == "answer"), None)
 
 
-def _assign(
-    call: Call, sources: Sequence[VideoInfo], budget: Budget, context: CVRContext, turn: int
-) -> Assignment:
+def _assign(call: Call, sources: Sequence[VideoInfo], budget: Budget, context: CVRContext, turn: int) -> Assignment:
     if call.problem:
         raise ActionError(call.problem)
     arguments = read_arguments(call.tool, call.arguments)

@@ -1,0 +1,44 @@
+"""The graphs that `langgraph.json` names, for a LangGraph server and for LangGraph Studio.
+
+Here, and only here, the models are chosen by the run's context: the form of a run shows `master`, `vision` and `audio`
+as model strings. Models are built once for each string and shared by the runs of the process.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from langchain_core.language_models import BaseChatModel
+
+from agentcvr_graph.graph import CompiledCVRGraph, create_cvr_graph
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.state import CVRContext
+
+
+def make_graph() -> CompiledCVRGraph:
+    """The live graph; its context chooses the models. Compiled without a checkpointer: the server brings its own."""
+    return create_cvr_graph(choose_master, choose_perception).compile()
+
+
+def choose_master(context: CVRContext) -> BaseChatModel:
+    """The master that the context names."""
+    return _master(context.master)
+
+
+def choose_perception(context: CVRContext) -> Perception:
+    """The eyes and ears that the context names."""
+    return _perception(context.vision, context.audio)
+
+
+@functools.lru_cache(maxsize=8)
+def _master(spec: str) -> BaseChatModel:
+    from agentcvr_graph.models.registry import resolve_master
+
+    return resolve_master(spec)
+
+
+@functools.lru_cache(maxsize=8)
+def _perception(vision: str, audio: str) -> Perception:
+    from agentcvr_graph.models.registry import resolve_perception
+
+    return resolve_perception(vision, audio)
