@@ -1,0 +1,83 @@
+"""A folder of small byte strings by key, with a size limit. Frames, transcripts and recognised text live in it.
+
+Several processes may use one folder: writes go to a temporary file and are renamed, reads verify a checksum, and a
+damaged or vanished entry is simply a miss. The least recently used entries go first. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import threading
+from pathlib import Path
+
+_DIGEST_BYTES = 16
+_CHECK_EVERY = 200
+"""Writes between two looks at the size of the folder."""
+
+
+class DiskCache:
+    """Bytes by key in `folder`, at most about `max_bytes` of them."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._writes = itertools.count(1)
+        self._evicting = threading.Lock()
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under a key, or None."""
+        path = self._path(key)
+        try:
+            stored = path.read_bytes()
+            os.utime(path)  # the time of last use, which decides what goes first
+        except OSError:
+            return None
+        digest, value = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
+        return value if _digest(value) == digest else None
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keep bytes under a key. A full or read-only disk costs speed, never the answer, so it is not an error."""
+        path = self._path(key)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(_digest(value) + value)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            return
+        if next(self._writes) % _CHECK_EVERY == 0:
+            evict(self._folder, self._max_bytes, self._evicting)
+
+    def _path(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode()).hexdigest()
+        return self._folder / name[:2] / name[2:]
+
+
+def evict(folder: Path, max_bytes: int, lock: threading.Lock) -> None:
+    """Remove the least recently used files below `folder` until they fit into `max_bytes`."""
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        files = [(stat.st_mtime, stat.st_size, path) for path in folder.rglob("*") if (stat := _stat(path))]
+        excess = sum(size for _, size, _ in files) - max_bytes
+        for _, size, path in sorted(files):
+            if excess <= 0:
+                break
+            path.unlink(missing_ok=True)
+            excess -= size
+    finally:
+        lock.release()
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat() if path.is_file() else None
+    except OSError:  # another process was faster
+        return None
+
+
+def _digest(value: bytes) -> bytes:
+    return hashlib.blake2b(value, digest_size=_DIGEST_BYTES).digest()

@@ -1,0 +1,116 @@
+"""Remote videos: fetched once, into a content-addressed folder with a size limit.
+
+`urls/<hash of the URL>` names the hash of the content, `videos/<hash of the content>` holds it, so two URLs of one file
+cost one file. A lock per URL keeps two processes from fetching the same thing; the file appears under its name only
+when it is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from filelock import FileLock
+
+from agentcvr_graph.errors import VideoError
+from agentcvr_graph.media.cache import evict
+
+_TEXT_TYPES = ("text/", "application/json", "application/xhtml", "application/xml")
+_evicting = threading.Lock()
+
+
+def fetch(url: str, folder: Path, *, max_bytes: int, cache_bytes: int, timeout_s: float) -> Path:
+    """The local copy of a URL, fetched unless it is there.
+
+    Args:
+        max_bytes: largest file accepted.
+        cache_bytes: size at which the least recently used files of the cache go.
+
+    Raises:
+        VideoError: unreachable, refused, not a video by its own account, or too large.
+    """
+    name = hashlib.sha256(url.encode()).hexdigest()
+    pointer = folder / "urls" / name
+    pointer.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "videos").mkdir(exist_ok=True)
+    with FileLock(folder / "urls" / f"{name}.lock"):
+        kept = _kept(pointer, folder)
+        if kept is None:
+            kept = _download(url, folder, max_bytes, timeout_s)
+            pointer.write_text(kept.name)
+            evict(folder / "videos", cache_bytes, _evicting)
+        return kept
+
+
+def forget(url: str, folder: Path) -> None:
+    """Remove the local copy of a URL that turned out not to be a video."""
+    pointer = folder / "urls" / hashlib.sha256(url.encode()).hexdigest()
+    kept = _kept(pointer, folder)
+    if kept is not None:
+        kept.unlink(missing_ok=True)
+    pointer.unlink(missing_ok=True)
+
+
+def _kept(pointer: Path, folder: Path) -> Path | None:
+    if not pointer.exists():
+        return None
+    path = folder / "videos" / pointer.read_text().strip()
+    if not path.is_file():
+        return None
+    path.touch()  # the time of last use, which decides what goes first
+    return path
+
+
+def _download(url: str, folder: Path, max_bytes: int, timeout_s: float) -> Path:
+    digest = hashlib.sha256()
+    partial = folder / "videos" / f"{hashlib.sha256(url.encode()).hexdigest()}.part"
+    try:
+        with _response(url, timeout_s) as response, partial.open("wb") as file:
+            _check_headers(url, response, max_bytes)
+            for chunk in response.iter_bytes(1 << 16):
+                digest.update(chunk)
+                file.write(chunk)
+                if file.tell() > max_bytes:
+                    raise _too_large(url, max_bytes)
+    except httpx.HTTPStatusError as error:
+        raise VideoError(url, f"the server answered {error.response.status_code}.", fix="Check the address.") from error
+    except httpx.HTTPError as error:
+        raise VideoError(
+            url, f"the server cannot be reached ({type(error).__name__}).", fix="Check the address and the network."
+        ) from error
+    else:
+        complete = folder / "videos" / digest.hexdigest()
+        return partial.replace(complete)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _response(url: str, timeout_s: float) -> Generator[httpx.Response]:
+    with (
+        httpx.Client(follow_redirects=True, timeout=timeout_s) as client,
+        client.stream("GET", url) as response,
+    ):
+        response.raise_for_status()
+        yield response
+
+
+def _check_headers(url: str, response: httpx.Response, max_bytes: int) -> None:
+    content_type = response.headers.get("content-type", "")
+    if content_type.startswith(_TEXT_TYPES):
+        raise VideoError(url, f"this is not a video but {content_type!r}.", fix="Link to the video file itself.")
+    length = response.headers.get("content-length", "")
+    if length.isdigit() and int(length) > max_bytes:
+        raise _too_large(url, max_bytes)
+
+
+def _too_large(url: str, max_bytes: int) -> VideoError:
+    return VideoError(
+        url,
+        f"the file is larger than {max_bytes / 2**20:.0f} MiB.",
+        fix="Raise MediaLibrary(max_download_bytes=...), or download it yourself.",
+    )

@@ -1,0 +1,69 @@
+"""decord: frame-exact random access, decoding and scaling in its own threads.
+
+One decord reader shared by threads without a lock deadlocks, and one inherited through a fork can hang: `Media` opens
+it lazily in the process that reads, and holds a lock around it.
+"""
+
+# decord ships no types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agentcvr_graph.media.readers.base import Decoded, PictureInfo
+
+_BATCH = 32
+"""Frames of one `get_batch`, which bounds the memory of a call."""
+
+
+class DecordReader:
+    """A `Reader` over decord."""
+
+    def __init__(self, path: Path) -> None:
+        import decord
+
+        self._path = str(path)  # decord takes no Path
+        self._decord = decord
+        full: Any = decord.VideoReader(self._path, num_threads=2)
+        stamps = np.asarray(full.get_frame_timestamp(np.arange(len(full))), dtype=np.float64)
+        self._starts_s = np.atleast_2d(stamps)[:, 0] - stamps.reshape(-1)[0]
+        self._keys = [int(index) for index in full.get_key_indices()]
+        height, width = full[0].shape[:2]
+        fps = float(full.get_avg_fps())
+        self.info = PictureInfo(float(self._starts_s[-1]) + 1 / fps, fps, int(width), int(height))
+        self._scaled: dict[tuple[int, int], Any] = {}
+
+    def key_times(self) -> Sequence[float]:
+        """From decord's own index."""
+        return [float(self._starts_s[index]) for index in self._keys]
+
+    def shown_at(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
+        """The last frame that starts at or before each time."""
+        found = np.searchsorted(self._starts_s, np.asarray(times_s) + 1e-4, side="right") - 1
+        return self._read(times_s, [max(0, int(index)) for index in found], size)
+
+    def key_frames(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
+        """The key frame nearest to each time."""
+        keys = np.asarray(self.key_times())
+        return self._read(times_s, [self._keys[int(np.abs(keys - time_s).argmin())] for time_s in times_s], size)
+
+    def close(self) -> None:
+        """Drop the decoders."""
+        self._scaled.clear()
+
+    def _read(self, times_s: Sequence[float], indices: Sequence[int], size: tuple[int, int]) -> Iterator[Decoded]:
+        if size not in self._scaled:
+            width, height = size
+            self._scaled[size] = self._decord.VideoReader(self._path, width=width, height=height, num_threads=2)
+        reader = self._scaled[size]
+        for first in range(0, len(indices), _BATCH):
+            part = indices[first : first + _BATCH]
+            pixels = reader.get_batch(list(part)).asnumpy()
+            for time_s, index, picture in zip(times_s[first : first + _BATCH], part, pixels, strict=True):
+                yield Decoded(time_s, float(self._starts_s[index]), picture)

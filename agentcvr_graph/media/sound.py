@@ -1,0 +1,64 @@
+"""The sound of a window, as 16 kHz mono float samples, decoded by PyAV without touching the rest of the file."""
+
+# PyAV's stubs leave several attributes open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from agentcvr_graph.errors import WorldError
+from agentcvr_graph.media.readers.pyav_reader import OPEN_OPTIONS
+from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples
+
+_LEAD_S = 0.5
+"""Decoding starts this much earlier: lossy codecs need a few packets before they sound right."""
+
+
+def read_sound(path: Path, start_s: float, end_s: float) -> Samples:
+    """Samples of [start_s, end_s), shape (round((end_s - start_s) * 16000),); silence where the track has none.
+
+    Raises:
+        WorldError: there is no sound track, or it cannot be decoded.
+    """
+    samples = np.zeros(round((end_s - start_s) * SAMPLE_RATE_HZ), dtype=np.float32)
+    try:
+        with av.open(str(path), options=OPEN_OPTIONS) as container:
+            if not container.streams.audio:
+                raise WorldError(f"{path.name} has no sound track.")
+            _fill(container, samples, start_s)
+    except FFmpegError as error:
+        raise WorldError(f"The sound of {path.name} cannot be decoded ({error.strerror}).") from error
+    return samples
+
+
+def _fill(container: InputContainer, samples: Samples, start_s: float) -> None:
+    stream = container.streams.audio[0]
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+    origin = stream.start_time or 0
+    if start_s > _LEAD_S and stream.time_base is not None:
+        container.seek(int((start_s - _LEAD_S) / stream.time_base) + origin, stream=stream, backward=True)
+    position: int | None = None  # index into `samples` of the next sample that comes out
+    for frame in container.decode(stream):
+        if position is None:
+            began_s = float((frame.pts - origin) * frame.time_base) if frame.pts is not None else 0.0
+            position = round((began_s - start_s) * SAMPLE_RATE_HZ)
+        for piece in resampler.resample(frame):
+            position = _place(samples, piece.to_ndarray()[0], position)
+        if position >= len(samples):
+            return
+    for piece in resampler.resample(None):
+        position = _place(samples, piece.to_ndarray()[0], position or 0)
+
+
+def _place(samples: Samples, piece: Samples, position: int) -> int:
+    """Copy the part of `piece` that falls inside `samples`; the position behind it."""
+    begin, end = max(0, position), min(len(samples), position + len(piece))
+    if end > begin:
+        samples[begin:end] = piece[begin - position : end - position]
+    return position + len(piece)

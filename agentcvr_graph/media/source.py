@@ -1,0 +1,139 @@
+"""What a video string means: a file, a URL or a folder of images, and the clip of it that is asked for.
+
+The part behind `#` is a W3C media fragment: `t=12.5,40` (or `t=npt:12.5,40`, `t=,40`, `t=12.5`) makes a clip whose own
+time starts at 0. Folders also take `fps=10` and `boxes=FILE` there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from agentcvr_graph.errors import VideoError
+from agentcvr_graph.types import Video
+
+_KEYS = ("t", "fps", "boxes")
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
+_NPT = re.compile(r"^(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?)s?$")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a video comes from, parsed but not yet opened."""
+
+    given: str
+    """The string as the person gave it, for messages."""
+    kind: Literal["file", "url", "folder"]
+    place: str
+    """Path or URL, without the fragment."""
+    start_s: float = 0.0
+    end_s: float | None = None
+    fps: float | None = None
+    boxes: str | None = None
+
+    @property
+    def path(self) -> Path:
+        return Path(self.place).expanduser()
+
+
+def parse_source(video: Video) -> Source:
+    """Understand a video's source string.
+
+    Raises:
+        VideoError: unknown scheme, a file that does not exist, a fragment that makes no sense.
+    """
+    given = video.source
+    place, fragment = _split_fragment(given)
+    settings = _read_fragment(given, fragment)
+    start_s, end_s = _read_clip(given, settings.get("t", ""))
+    fps = video.fps if video.fps is not None else _read_fps(given, settings.get("fps"))
+    return Source(
+        given=given,
+        kind=_kind_of(given, place),
+        place=place,
+        start_s=start_s,
+        end_s=end_s,
+        fps=fps,
+        boxes=video.boxes or settings.get("boxes"),
+    )
+
+
+def _split_fragment(given: str) -> tuple[str, str]:
+    """A `#` that belongs to the name of an existing file is not a fragment."""
+    if "#" not in given or (not _SCHEME.match(given) and Path(given).expanduser().exists()):
+        return given, ""
+    place, _, fragment = given.rpartition("#")
+    return place, fragment
+
+
+def _kind_of(given: str, place: str) -> Literal["file", "url", "folder"]:
+    scheme = _SCHEME.match(place)
+    if scheme and len(scheme[1]) > 1:
+        if scheme[1].lower() not in ("http", "https"):
+            raise VideoError(
+                given, f"the scheme {scheme[1]!r} is not supported.", fix="Use a file, a folder, or an http(s) URL."
+            )
+        if not urlsplit(place).hostname:
+            raise VideoError(given, "the URL names no host.", fix="Write it as https://host/path.mp4.")
+        return "url"
+    path = Path(place).expanduser()
+    if path.is_dir():
+        return "folder"
+    if not path.exists():
+        raise VideoError(given, "no such file or folder.", fix="Check the path.")
+    return "file"
+
+
+def _read_fragment(given: str, fragment: str) -> dict[str, str]:
+    if not fragment:
+        return {}
+    pairs = [part.partition("=") for part in fragment.split("&")]
+    for key, _, value in pairs:
+        if key not in _KEYS or not value:
+            raise VideoError(
+                given,
+                f"the fragment {fragment!r} is not understood.",
+                fix="Write a clip as '#t=12.5,40'; a folder also takes '#fps=10' and '&boxes=FILE'.",
+            )
+    return {key: unquote(value) for key, _, value in pairs}
+
+
+def _read_clip(given: str, value: str) -> tuple[float, float | None]:
+    if not value:
+        return 0.0, None
+    start, comma, end = value.removeprefix("npt:").partition(",")
+    try:
+        start_s = _npt_s(start) if start else 0.0
+        end_s = _npt_s(end) if end else None
+    except ValueError:
+        start_s, end_s, comma = 0.0, None, ""
+        start = ""
+    if not start and not comma or comma and not end:
+        raise VideoError(given, f"the clip 't={value}' is not understood.", fix="Write it as '#t=12.5,40'.")
+    if end_s is not None and end_s <= start_s:
+        raise VideoError(given, f"the clip ends at {end_s:g} s, before its start at {start_s:g} s.", fix="Swap them.")
+    return start_s, end_s
+
+
+def _npt_s(text: str) -> float:
+    """Seconds for '12.5', '1:12.5' or '0:01:12.5'."""
+    match = _NPT.match(text)
+    if match is None:
+        raise ValueError(text)
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+def _read_fps(given: str, value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        fps = float(value)
+    except ValueError:
+        fps = 0.0
+    if not 0 < fps < 1000:
+        raise VideoError(given, f"fps={value!r} is not a frame rate.", fix="Write it as '#fps=10'.")
+    return fps

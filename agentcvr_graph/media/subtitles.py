@@ -1,0 +1,91 @@
+"""Subtitles of a video: a sidecar file beside it (`talk.srt`, `talk.en.vtt`), else the first text track inside it."""
+
+# pysubs2 and PyAV leave several types open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import pysubs2
+from av.error import FFmpegError
+from pysubs2.exceptions import Pysubs2Error
+
+from agentcvr_graph.media.readers.pyav_reader import OPEN_OPTIONS
+from agentcvr_graph.models.base import Cue
+
+ENDINGS = (".srt", ".vtt", ".ass", ".ssa")
+
+
+def read_cues(path: Path) -> tuple[Cue, ...]:
+    """All subtitles of a file, in order of time; empty when it has none or they cannot be read."""
+    for sidecar in sidecars(path):
+        cues = _read_sidecar(sidecar)
+        if cues:
+            return cues
+    return _read_embedded(path)
+
+
+def sidecars(path: Path) -> list[Path]:
+    """Subtitle files that belong to a video by their name."""
+    beside = sorted(path.parent.glob(f"{_escaped(path.stem)}*"))
+    return [
+        other
+        for other in beside
+        if other.suffix.lower() in ENDINGS and (other.stem == path.stem or other.stem.startswith(f"{path.stem}."))
+    ]
+
+
+def clip_cues(cues: Sequence[Cue], start_s: float, end_s: float) -> tuple[Cue, ...]:
+    """The cues that overlap a window, with their times cut at its edges."""
+    return tuple(
+        Cue(max(start_s, cue.start_s), min(end_s, cue.end_s), cue.text)
+        for cue in cues
+        if cue.start_s < end_s and cue.end_s > start_s
+    )
+
+
+def _read_sidecar(path: Path) -> tuple[Cue, ...]:
+    try:
+        events = pysubs2.load(str(path), encoding="utf-8", errors="replace")
+    except (Pysubs2Error, OSError, ValueError):
+        return ()
+    cues = [Cue(e.start / 1000, e.end / 1000, _one_line(e.plaintext)) for e in events if not e.is_comment]
+    return tuple(sorted((cue for cue in cues if cue.text and cue.end_s > cue.start_s), key=lambda cue: cue.start_s))
+
+
+def _read_embedded(path: Path) -> tuple[Cue, ...]:
+    cues: list[Cue] = []
+    try:
+        with av.open(str(path), options=OPEN_OPTIONS) as container:
+            stream = next(iter(container.streams.subtitles), None)
+            if stream is None or stream.time_base is None:
+                return ()
+            for packet in container.demux(stream):
+                if packet.pts is None or not packet.duration:
+                    continue
+                text = " ".join(_text(line) for line in packet.decode())
+                start_s = float(packet.pts * stream.time_base)
+                if text.strip():
+                    cues.append(Cue(start_s, start_s + float(packet.duration * stream.time_base), _one_line(text)))
+    except (FFmpegError, OSError):
+        return tuple(cues)
+    return tuple(cues)
+
+
+def _text(line: object) -> str:
+    """The words of one decoded subtitle, without the markup that ASS puts before and into them."""
+    dialogue = getattr(line, "dialogue", None)
+    words = dialogue.decode("utf-8", "replace") if isinstance(dialogue, bytes) else str(dialogue or "")
+    return pysubs2.SSAEvent(text=words).plaintext
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _escaped(stem: str) -> str:
+    """A file name as a glob pattern that matches only itself."""
+    return "".join(f"[{c}]" if c in "[]*?" else c for c in stem)
