@@ -1,0 +1,33 @@
+"""Which statements bear on the focus: those that share a word with it, whatever its ending."""
+
+# snowballstemmer is untyped; `_stem` is the typed wrapper.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+
+import snowballstemmer
+
+from agentcvr_graph.types import Evidence
+
+_WORD = re.compile(r"\w+")
+_MIN_WORD_CHARS = 3
+
+
+def focus_first(evidence: Sequence[Evidence], focus: str) -> tuple[Evidence, ...]:
+    """The statements that share most stems with `focus` first; in their own order otherwise."""
+    wanted = stems(focus)
+    return tuple(sorted(evidence, key=lambda said: -len(wanted & stems(said.text))))
+
+
+def stems(text: str) -> frozenset[str]:
+    """English stems of the words of at least three characters, in lower case."""
+    return frozenset(_stem(word) for word in _WORD.findall(text.lower()) if len(word) >= _MIN_WORD_CHARS)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _stem(word: str) -> str:
+    return str(snowballstemmer.stemmer("english").stemWord(word))

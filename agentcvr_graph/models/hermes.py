@@ -1,0 +1,73 @@
+"""Tool calls as text, in the Hermes form that Qwen and many other open models were trained on.
+
+`<tool_call>{"name": ..., "arguments": {...}}</tool_call>`. A chat template that knows tools writes calls and replies
+itself; for one that does not, the functions here put them into plain messages. Reading is the same for both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from langchain_core.messages import InvalidToolCall, ToolCall
+from langchain_core.messages.tool import invalid_tool_call
+
+INSTRUCTIONS = """\
+# Tools
+
+You may call one or more functions to assist with the user query. You are provided with function signatures within \
+<tools></tools> XML tags:
+<tools>
+{schemas}
+</tools>
+
+For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:
+<tool_call>
+{{"name": <function-name>, "arguments": <args-json-object>}}
+</tool_call>"""
+_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|(?=<tool_call>)|\Z)", re.S)
+
+
+def instructions(tools: Sequence[Mapping[str, Any]]) -> str:
+    """What the system message says where the template does not say it; the wording of Qwen's own templates."""
+    return INSTRUCTIONS.format(schemas="\n".join(json.dumps(tool) for tool in tools))
+
+
+def call_text(name: str, arguments: Mapping[str, Any]) -> str:
+    """A call as the model writes it."""
+    return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
+
+
+def reply_text(reply: str) -> str:
+    """A tool's reply inside a user message."""
+    return f"<tool_response>\n{reply}\n</tool_response>"
+
+
+def read_calls(text: str) -> tuple[str, list[ToolCall], list[InvalidToolCall]]:
+    """Split what a model wrote into its words, its calls, and the calls that are not valid."""
+    calls: list[ToolCall] = []
+    invalid: list[InvalidToolCall] = []
+    for number, match in enumerate(_CALL.finditer(text)):
+        call = _read_call(match[1], f"call_{number}")
+        if call is None:
+            problem = "not a JSON object with name and arguments"
+            invalid.append(invalid_tool_call(name=None, args=match[1], id=f"call_{number}", error=problem))
+        else:
+            calls.append(call)
+    return _CALL.sub("", text).strip(), calls, invalid
+
+
+def _read_call(text: str, call_id: str) -> ToolCall | None:
+    try:
+        value: object = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    if not isinstance(value, dict):
+        return None
+    call = cast(dict[str, Any], value)
+    name, arguments = call.get("name"), call.get("arguments", call.get("parameters"))
+    if not isinstance(name, str) or not isinstance(arguments, dict):
+        return None
+    return ToolCall(name=name, args=cast(dict[str, Any], arguments), id=call_id)

@@ -1,0 +1,40 @@
+"""Which environment variable holds which key.
+
+The key of a hosted provider is never sent to a server that a person names by its address: such a server gets
+`AGENTCVR_API_KEY`, or the word `none` when it asks for no key.
+"""
+
+from __future__ import annotations
+
+import os
+
+SERVER_KEY = "AGENTCVR_API_KEY"
+"""Key for OpenAI-compatible servers and transcription endpoints given by address."""
+
+PROVIDER_KEYS: dict[str, str] = {
+    "anthropic": "ANTHROPIC_API_KEY",
+    "cohere": "COHERE_API_KEY",
+    "deepseek": "DEEPSEEK_API_KEY",
+    "fireworks": "FIREWORKS_API_KEY",
+    "google_genai": "GOOGLE_API_KEY",
+    "groq": "GROQ_API_KEY",
+    "mistralai": "MISTRAL_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
+    "perplexity": "PPLX_API_KEY",
+    "together": "TOGETHER_API_KEY",
+    "upstage": "UPSTAGE_API_KEY",
+    "xai": "XAI_API_KEY",
+}
+"""Providers that take one key from one variable; others (cloud accounts, local runners) are left to their packages."""
+
+
+def server_key() -> str:
+    """The key for a server given by its address."""
+    return os.environ.get(SERVER_KEY, "none")
+
+
+def missing_key(provider: str) -> str:
+    """The variable that `provider` needs and that is not set; empty when nothing is missing or nothing is known."""
+    variable = PROVIDER_KEYS.get(provider, "")
+    return "" if not variable or os.environ.get(variable) else variable

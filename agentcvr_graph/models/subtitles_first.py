@@ -1,0 +1,75 @@
+"""Ears that read before they listen: where subtitles cover the window, no model is called.
+
+In: the sound of a window with the subtitles that overlap it. Out: the subtitles as evidence, and what the wrapped model
+hears in the stretches that no subtitle covers. A pause between two lines of a conversation is no such stretch; half a
+minute without a line may be music or an untranslated scene, so there the model is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentcvr_graph.models.base import SAMPLE_RATE_HZ, AudioModel, Perceived, Sound
+from agentcvr_graph.models.focus import focus_first
+from agentcvr_graph.types import Cost, Evidence, Window
+
+UNCOVERED_S = 30.0
+"""A stretch of this length without a subtitle counts as not covered."""
+
+
+class SubtitlesFirst:
+    """An `AudioModel` that calls `model` only for sound without subtitles."""
+
+    def __init__(self, model: AudioModel, *, uncovered_s: float = UNCOVERED_S) -> None:
+        self._model = model
+        self._uncovered_s = uncovered_s
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    async def hear(self, sound: Sound, focus: str) -> Perceived:
+        """The subtitles of the window, completed by the model where they leave a gap.
+
+        Raises:
+            WorldError: the model or its server failed.
+        """
+        if not sound.cues:
+            return await self._model.hear(sound, focus)
+        evidence, cost, notes = list(subtitle_evidence(sound)), Cost(), list[str]()
+        for gap in uncovered(sound, self._uncovered_s):
+            heard = await self._model.hear(part_of(sound, gap), focus)
+            evidence += heard.evidence
+            notes += heard.notes
+            cost += heard.cost
+        evidence.sort(key=lambda said: said.window.start_s if said.window else sound.window.start_s)
+        return Perceived(evidence=focus_first(evidence, focus), notes=tuple(dict.fromkeys(notes)), cost=cost)
+
+
+def subtitle_evidence(sound: Sound) -> Iterator[Evidence]:
+    """Each subtitle as a statement with its own window."""
+    for cue in sound.cues:
+        window = Window(video=sound.window.video, start_s=cue.start_s, end_s=cue.end_s)
+        yield Evidence(text=spoken(cue.text), window=window)
+
+
+def spoken(text: str) -> str:
+    """How words that were said are written in evidence: in quotation marks, on one line."""
+    return f'"{" ".join(text.split())}"'
+
+
+def uncovered(sound: Sound, at_least_s: float) -> Iterator[Window]:
+    """The stretches of the window, `at_least_s` long or longer, that no subtitle overlaps."""
+    covered_to_s = sound.window.start_s
+    ends = [(cue.start_s, cue.end_s) for cue in sorted(sound.cues, key=lambda cue: cue.start_s)]
+    for start_s, end_s in [*ends, (sound.window.end_s, sound.window.end_s)]:
+        if start_s - covered_to_s >= at_least_s:
+            yield Window(video=sound.window.video, start_s=covered_to_s, end_s=start_s)
+        covered_to_s = max(covered_to_s, end_s)
+
+
+def part_of(sound: Sound, window: Window) -> Sound:
+    """The sound of a window that lies inside the window of `sound`; without subtitles."""
+    first = round((window.start_s - sound.window.start_s) * SAMPLE_RATE_HZ)
+    last = round((window.end_s - sound.window.start_s) * SAMPLE_RATE_HZ)
+    return Sound(window=window, samples=sound.samples[first:last], cues=(), content_id=sound.content_id)
