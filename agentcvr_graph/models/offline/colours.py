@@ -1,0 +1,53 @@
+"""Dominant colours by name. Pixels are given the name of the nearest palette colour in CIE Lab."""
+
+from __future__ import annotations
+
+import functools
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from agentcvr_graph.models.base import Pixels
+
+PALETTE: dict[str, tuple[int, int, int]] = {
+    "black": (15, 15, 15),
+    "dark grey": (80, 80, 80),
+    "grey": (140, 140, 140),
+    "light grey": (205, 205, 205),
+    "white": (250, 250, 250),
+    "red": (215, 40, 40),
+    "dark red": (120, 20, 20),
+    "orange": (240, 140, 30),
+    "brown": (120, 75, 40),
+    "beige": (235, 220, 190),
+    "yellow": (245, 220, 60),
+    "green": (50, 160, 70),
+    "dark green": (20, 80, 40),
+    "turquoise": (60, 190, 190),
+    "light blue": (150, 200, 240),
+    "blue": (45, 95, 210),
+    "dark blue": (25, 35, 90),
+    "purple": (130, 60, 170),
+    "pink": (240, 150, 180),
+}
+MIN_SHARE = 0.12
+"""Share of the picture from which on a colour is named."""
+MAX_NAMES = 3
+
+
+def dominant_colours(pixels: Pixels) -> tuple[str, ...]:
+    """The names of at most three colours that cover a good part of the picture, the largest first."""
+    small = cv2.resize(pixels, (64, 36), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).reshape(-1, 1, 3).astype(np.int32)  # (pixels, 1, 3)
+    distances = ((lab - _palette_lab()) ** 2).sum(axis=2)  # (pixels, colours)
+    shares = np.bincount(distances.argmin(axis=1), minlength=len(PALETTE)) / len(distances)
+    names = list(PALETTE)
+    ranked = sorted(range(len(names)), key=lambda index: -shares[index])
+    return tuple(names[index] for index in ranked[:MAX_NAMES] if shares[index] >= MIN_SHARE)
+
+
+@functools.cache
+def _palette_lab() -> NDArray[np.int32]:
+    colours = np.array([list(PALETTE.values())], dtype=np.uint8)  # (1, colours, 3)
+    return cv2.cvtColor(colours, cv2.COLOR_RGB2LAB).astype(np.int32)

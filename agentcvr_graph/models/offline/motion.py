@@ -1,0 +1,70 @@
+"""What changes from one frame to the next: a cut, a movement and its direction, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from agentcvr_graph.models.base import Frame, Pixels
+
+CUT_CORRELATION = 0.75
+"""Below this correlation of colour histograms two frames are of different shots."""
+STILL_SHARE = 0.004
+"""Share of changed pixels up to which a picture counts as still."""
+DIRECTION_GAP_S = 1.5
+"""Between frames further apart than this a direction would be a guess."""
+_CHANGED = 24
+_SIZE = (160, 90)
+
+
+@dataclass(frozen=True)
+class Change:
+    """From one frame to the next."""
+
+    cut: bool
+    motion: str
+    """`still`, `something moves`, or with a direction `something moves to the right`; empty across a cut."""
+
+
+def change_between(before: Frame, after: Frame) -> Change:
+    """Compare two neighbouring frames."""
+    if _histogram_correlation(before.pixels, after.pixels) < CUT_CORRELATION:
+        return Change(cut=True, motion="")
+    old, new = _grey(before.pixels), _grey(after.pixels)
+    moved = cv2.absdiff(old, new) > _CHANGED
+    if moved.mean() <= STILL_SHARE:
+        return Change(cut=False, motion="still")
+    if after.time_s - before.time_s > DIRECTION_GAP_S:
+        return Change(cut=False, motion="something moves")
+    return Change(cut=False, motion=_direction(old, new, moved))
+
+
+def same_picture(one: Pixels, other: Pixels) -> bool:
+    """True when two frames differ by less than any letter would: text read in one need not be read in the other."""
+    difference = cv2.absdiff(cv2.resize(one, _SIZE), cv2.resize(other, _SIZE))
+    return bool(difference.max() < _CHANGED)
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    grey = cv2.cvtColor(cv2.resize(pixels, _SIZE), cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.GaussianBlur(grey, (5, 5), 0), dtype=np.uint8)  # (90, 160)
+
+
+def _histogram_correlation(one: Pixels, other: Pixels) -> float:
+    histograms = [
+        cv2.calcHist([cv2.cvtColor(p, cv2.COLOR_RGB2HSV)], [0, 1, 2], None, [8, 4, 4], [0, 180, 0, 256, 0, 256])
+        for p in (one, other)
+    ]
+    return float(cv2.compareHist(histograms[0], histograms[1], cv2.HISTCMP_CORREL))
+
+
+def _direction(old: Pixels, new: Pixels, moved: np.ndarray) -> str:
+    flow = cv2.calcOpticalFlowFarneback(old, new, np.zeros((*old.shape, 2), np.float32), 0.5, 4, 21, 3, 7, 1.5, 0)
+    across, down = (float(np.median(flow[..., axis][moved])) for axis in (0, 1))
+    if max(abs(across), abs(down)) < 0.5:
+        return "something moves"
+    if abs(across) >= abs(down):
+        return f"something moves to the {'right' if across > 0 else 'left'}"
+    return f"something moves {'down' if down > 0 else 'up'}"

@@ -1,0 +1,116 @@
+"""The offline eyes: shots, colours, motion and on-screen text, merged over time into one statement a stretch.
+
+Frames in, statements out. A stretch is a run of neighbouring frames of one shot that show the same text; its window
+reaches half-way to the neighbouring frames and never beyond the window asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from agentcvr_graph.media.cache import DiskCache
+from agentcvr_graph.models.base import Footage, Frame, Perceived
+from agentcvr_graph.models.focus import focus_first
+from agentcvr_graph.models.offline.colours import dominant_colours
+from agentcvr_graph.models.offline.motion import Change, change_between, same_picture
+from agentcvr_graph.models.offline.on_screen_text import TextReader
+from agentcvr_graph.types import Evidence, Window
+
+
+@dataclass
+class Stretch:
+    """Neighbouring frames that show the same."""
+
+    frames: list[Frame]
+    lines: tuple[str, ...]
+    motions: list[str] = field(default_factory=list[str])
+
+
+class OfflineVision:
+    """A `VisionModel` of hand-written measurements and an OCR engine."""
+
+    name = "offline-vision-1"
+
+    def __init__(self, cache: DiskCache | None = None) -> None:
+        self._reader = TextReader(cache)
+
+    async def look(self, footage: Sequence[Footage], focus: str) -> Perceived:
+        """One statement a stretch, those that share words with the focus first."""
+        evidence = await asyncio.to_thread(lambda: [said for part in footage for said in self._describe(part)])
+        return Perceived(evidence=focus_first(evidence, focus))
+
+    def _describe(self, footage: Footage) -> Iterator[Evidence]:
+        stretches = self._stretches(footage)
+        for index, stretch in enumerate(stretches):
+            before = stretches[index - 1].frames[-1].time_s if index else None
+            after = stretches[index + 1].frames[0].time_s if index + 1 < len(stretches) else None
+            window = _window_of(stretch, footage.window, before, after)
+            yield Evidence(text=describe(stretch), window=window)
+
+    def _stretches(self, footage: Footage) -> list[Stretch]:
+        lines = self._lines(footage)
+        changes = [Change(cut=True, motion="")]
+        changes += [change_between(one, other) for one, other in pairwise(footage.frames)]
+        stretches: list[Stretch] = []
+        for frame, text, change in zip(footage.frames, lines, changes, strict=True):
+            if change.cut or not same_text(stretches[-1].lines, text):
+                stretches.append(Stretch([frame], text))
+            else:
+                stretches[-1].frames.append(frame)
+            if change.motion:
+                stretches[-1].motions.append(change.motion)
+        return stretches
+
+    def _lines(self, footage: Footage) -> list[tuple[str, ...]]:
+        """The text of each frame; a frame that looks like the one before it is not read again."""
+        lines: list[tuple[str, ...]] = []
+        read: Frame | None = None
+        for frame in footage.frames:
+            if read is None or not same_picture(read.pixels, frame.pixels):
+                lines.append(self._reader.read(frame, footage.content_id))
+                read = frame
+            else:
+                lines.append(lines[-1])
+        return lines
+
+
+def describe(stretch: Stretch) -> str:
+    """`on-screen text "ADD SALT"; mostly red and white; something moves down`."""
+    parts = [f"on-screen text {', '.join(_quoted(line) for line in stretch.lines)}"] if stretch.lines else []
+    middle = stretch.frames[len(stretch.frames) // 2]
+    colours = dominant_colours(middle.pixels)
+    if colours:
+        parts.append("mostly " + " and ".join(colours))
+    moving = Counter(motion for motion in stretch.motions if motion != "still")
+    if moving:
+        parts.append(max(moving, key=lambda motion: (moving[motion], len(motion))))
+    elif stretch.motions:
+        parts.append("still")
+    return "; ".join(parts) or "a picture without text"
+
+
+def same_text(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Equal but for spaces, case and punctuation, which OCR gets wrong from frame to frame."""
+    return [_letters(line) for line in one] == [_letters(line) for line in other]
+
+
+def _letters(line: str) -> str:
+    return re.sub(r"\W", "", line.casefold())
+
+
+def _quoted(line: str) -> str:
+    return '"' + line.replace('"', "'") + '"'
+
+
+def _window_of(stretch: Stretch, asked: Window, before_s: float | None, after_s: float | None) -> Window:
+    first_s, last_s = stretch.frames[0].time_s, stretch.frames[-1].time_s
+    start_s = asked.start_s if before_s is None else (before_s + first_s) / 2
+    end_s = asked.end_s if after_s is None else (last_s + after_s) / 2
+    # A key frame may lie just outside the window it was sampled for; the statement still belongs inside.
+    start_s = min(max(start_s, asked.start_s), asked.end_s)
+    return Window(video=asked.video, start_s=start_s, end_s=min(max(end_s, start_s), asked.end_s))

@@ -1,0 +1,290 @@
+"""Live perception: real videos, through a vision model and an audio model.
+
+Requests come in as windows; this module fetches frames and sound for them, asks the models, and remembers what they
+said. It is where caching happens, so that no model needs to know of it:
+
+- an observe request that was answered before (same content, windows, frames, focus and model) costs nothing again;
+- sound is transcribed in cells of about 15 s, cut where it is quietest, whatever window was asked for, and a window is
+  put together from its cells: so the words of a moment never depend on what was asked before, and overlapping windows
+  are transcribed once.
+
+Everything that blocks runs in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel
+
+from agentcvr_graph.errors import VideoError, WorldError
+from agentcvr_graph.media.cache import DiskCache
+from agentcvr_graph.media.library import Media, MediaLibrary
+from agentcvr_graph.media.sampling import sample_times
+from agentcvr_graph.models.base import SAMPLE_RATE_HZ, AudioModel, Footage, Perceived, Samples, Sound, VisionModel
+from agentcvr_graph.models.focus import focus_first
+from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Target, Video, VideoInfo, Window
+
+CELL_S = 15.0
+"""Nominal length of a stretch of sound that is transcribed at once."""
+CUT_REACH_S = 1.5
+"""How far a cut between two cells may move to find a quiet moment."""
+_CUT_WIDTH_S = 0.1
+
+
+class Remembered(BaseModel):
+    """What a model said, as it is kept on disk."""
+
+    evidence: tuple[Evidence, ...]
+    notes: tuple[str, ...] = ()
+    frame_times_s: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The frames of one target, or why there are none."""
+
+    footage: Footage | None
+    problem: str = ""
+
+
+class LivePerception:
+    """A `Perception` over real videos.
+
+    Args:
+        vision: tells what frames show.
+        audio: tells what is said and heard.
+        media: opens videos; the default keeps its caches in the user's cache folder.
+    """
+
+    def __init__(self, vision: VisionModel, audio: AudioModel, media: MediaLibrary | None = None) -> None:
+        self._vision = vision
+        self._audio = audio
+        self.media = media or MediaLibrary()
+        self._memory = DiskCache(self.media.cache_dir / "perceived", self.media.cache_bytes)
+
+    async def probe(self, video: Video, number: int) -> VideoInfo:
+        """Open the video and read its headers.
+
+        Raises:
+            VideoError: it cannot be used.
+        """
+        info = (await asyncio.to_thread(self.media.open, video)).info
+        return VideoInfo(
+            number=number,
+            video=video,
+            duration_s=info.duration_s,
+            fps=info.fps,
+            width=info.width,
+            height=info.height,
+            has_sound=info.has_sound,
+            has_subtitles=info.has_subtitles,
+        )
+
+    async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
+        """Sample the targets and ask the vision model. A target that cannot be decoded becomes a note.
+
+        Raises:
+            WorldError: no target could be decoded, or the model failed.
+        """
+        medias = await asyncio.gather(*(self._open(target.video, videos) for target in request.targets))
+        key = self._observe_key(request, medias)
+        remembered = await asyncio.to_thread(self._recall, key)
+        if remembered is not None:
+            frames = sum(len(times) for times in remembered.frame_times_s)
+            return self._seen(request, remembered, Cost(frames=frames, cached_frames=frames))
+        looked = await asyncio.gather(
+            *(asyncio.to_thread(_look, media, target) for media, target in zip(medias, request.targets, strict=True))
+        )
+        footage = [look.footage for look in looked if look.footage is not None]
+        problems = tuple(look.problem for look in looked if look.problem)
+        if not footage:
+            raise WorldError(" ".join(dict.fromkeys(problems)))
+        perceived = await self._vision.look(footage, request.focus)
+        times = tuple(tuple(f.time_s for f in look.footage.frames) if look.footage else () for look in looked)
+        notes = (*perceived.notes, *_sampling_notes(request, times), *problems)
+        fresh = Remembered(evidence=perceived.evidence, notes=notes, frame_times_s=times)
+        if not problems:
+            await asyncio.to_thread(self._remember, key, fresh)
+        decoded = [frame for part in footage for frame in part.frames]
+        cost = Cost(frames=len(decoded), cached_frames=sum(frame.cached for frame in decoded))
+        return self._seen(request, fresh, cost + perceived.cost)
+
+    async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
+        """Put the window together from its cells; subtitles, where there are any, are read as they stand.
+
+        Raises:
+            WorldError: the sound cannot be decoded, or the model failed.
+        """
+        window = request.window
+        media = await self._open(window.video, videos)
+        cues = await asyncio.to_thread(media.cues, window.start_s, window.end_s)
+        if cues:
+            samples = await asyncio.to_thread(_sound_or_silence, media, window)
+            heard = await self._audio.hear(Sound(window, samples, cues, media.info.content_id), request.focus)
+            return self._heard(request, heard.evidence, heard.notes, Cost(audio_s=window.duration_s) + heard.cost)
+        evidence: list[Evidence] = []
+        notes: list[str] = []
+        cost = Cost(audio_s=window.duration_s)
+        for number in _cells(window, media.info.duration_s):
+            cell, cached = await self._cell(media, number)
+            evidence += cell.evidence
+            notes += cell.notes
+            if cached:
+                cost += Cost(cached_audio_s=_cell_window(window.video, number).overlap_s(window))
+            else:
+                cost += cell.cost
+        return self._heard(request, evidence, notes, cost)
+
+    async def _cell(self, media: Media, number: int) -> tuple[Perceived, bool]:
+        """What is heard in one cell (as of video 1), and whether that was known already."""
+        key = f"cell|{self._audio.name}|{media.info.content_id}|{number}"
+        remembered = await asyncio.to_thread(self._recall, key)
+        if remembered is not None:
+            return Perceived(remembered.evidence, remembered.notes), True
+        sound = await asyncio.to_thread(_cell_sound, media, number)
+        heard = await self._audio.hear(sound, "")
+        await asyncio.to_thread(self._remember, key, Remembered(evidence=heard.evidence, notes=heard.notes))
+        return heard, False
+
+    async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Media:
+        try:
+            return await asyncio.to_thread(self.media.open, videos[number - 1].video)
+        except VideoError as error:  # it could be read a moment ago
+            raise WorldError(f"Video {number} can no longer be read: {error.message}") from error
+
+    def _seen(self, request: Observe, said: Remembered, cost: Cost) -> Observation:
+        return Observation(
+            modality="visual",
+            windows=tuple(_plain(target) for target in request.targets),
+            focus=request.focus,
+            evidence=said.evidence,
+            frame_times_s=said.frame_times_s,
+            notes=said.notes,
+            model=self._vision.name,
+            cost=cost,
+        )
+
+    def _heard(self, request: Listen, evidence: Iterable[Evidence], notes: Iterable[str], cost: Cost) -> Observation:
+        inside = [cut for said in evidence if (cut := clip_evidence(said, request.window)) is not None]
+        return Observation(
+            modality="audio",
+            windows=(request.window,),
+            focus=request.focus,
+            evidence=focus_first(inside, request.focus),
+            notes=tuple(dict.fromkeys(notes)),
+            model=self._audio.name,
+            cost=cost,
+        )
+
+    def _observe_key(self, request: Observe, medias: Sequence[Media]) -> str:
+        contents = "|".join(media.info.content_id for media in medias)
+        return f"observe|{self._vision.name}|{self.media.long_side_px}|{contents}|{request.model_dump_json()}"
+
+    def _recall(self, key: str) -> Remembered | None:
+        stored = self._memory.get(_digest(key))
+        return None if stored is None else Remembered.model_validate_json(stored)
+
+    def _remember(self, key: str, said: Remembered) -> None:
+        self._memory.put(_digest(key), said.model_dump_json().encode())
+
+
+def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
+    """The part of a statement that lies inside a window; None when none does.
+
+    Of quoted words that cross the edge, those stay whose time, counted evenly over the statement, lies inside.
+    """
+    if said.window is None:
+        return said
+    placed = said.window.model_copy(update={"video": window.video})
+    if placed.overlap_s(window) <= 0:
+        return None
+    start_s, end_s = max(placed.start_s, window.start_s), min(placed.end_s, window.end_s)
+    text = said.text
+    if text.startswith('"') and (start_s, end_s) != (placed.start_s, placed.end_s):
+        words = text.strip('"').split()
+        step_s = placed.duration_s / max(1, len(words))
+        kept = [w for n, w in enumerate(words) if start_s <= placed.start_s + (n + 0.5) * step_s < end_s]
+        if not kept:
+            return None
+        text = f'"{" ".join(kept)}"'
+    return Evidence(text=text, window=Window(video=window.video, start_s=start_s, end_s=end_s))
+
+
+def _look(media: Media, target: Target) -> Looked:
+    times_s = sample_times(target.start_s, target.end_s, target.frames)
+    try:
+        frames = media.frames(times_s)
+    except WorldError as error:
+        return Looked(None, f"Video {target.video}: {error.message}")
+    distinct = {frame.time_s: frame for frame in frames}
+    return Looked(Footage(_plain(target), tuple(distinct.values()), media.info.content_id))
+
+
+def _sampling_notes(request: Observe, times_s: Sequence[Sequence[float]]) -> list[str]:
+    """Say where fewer frames could be had than were asked for."""
+    return [
+        f"video {target.video}: {len(times)} different frames there, not {target.frames}"
+        for target, times in zip(request.targets, times_s, strict=True)
+        if 0 < len(times) < target.frames
+    ]
+
+
+def _sound_or_silence(media: Media, window: Window) -> Samples:
+    """A video may have subtitles and no sound."""
+    if not media.info.has_sound:
+        return np.zeros(round(window.duration_s * SAMPLE_RATE_HZ), dtype=np.float32)
+    return media.sound(window.start_s, window.end_s)
+
+
+def _cells(window: Window, duration_s: float) -> range:
+    """The numbers of the cells that may hold words of a window."""
+    first = max(0, math.floor((window.start_s - CUT_REACH_S) / CELL_S))
+    last = min(math.ceil(duration_s / CELL_S), math.ceil((window.end_s + CUT_REACH_S) / CELL_S))
+    return range(first, max(last, first + 1))
+
+
+def _cell_window(video: int, number: int) -> Window:
+    return Window(video=video, start_s=number * CELL_S, end_s=(number + 1) * CELL_S)
+
+
+def _cell_sound(media: Media, number: int) -> Sound:
+    """The sound of one cell, from the quiet moment nearest its nominal start to the one nearest its nominal end."""
+    duration_s = media.info.duration_s
+    begin_s = max(0.0, number * CELL_S - CUT_REACH_S)
+    finish_s = min(duration_s, (number + 1) * CELL_S + CUT_REACH_S)
+    samples = media.sound(begin_s, finish_s)
+    start_s = 0.0 if number == 0 else begin_s + _quietest_s(samples[: _n(2 * CUT_REACH_S)])
+    end_s = finish_s
+    if (number + 1) * CELL_S < duration_s:
+        tail_s = max(begin_s, (number + 1) * CELL_S - CUT_REACH_S)
+        end_s = tail_s + _quietest_s(samples[_n(tail_s - begin_s) :])
+    inside = samples[_n(start_s - begin_s) : _n(end_s - begin_s)]
+    return Sound(Window(video=1, start_s=start_s, end_s=end_s), inside, (), media.info.content_id)
+
+
+def _quietest_s(samples: Samples) -> float:
+    """The middle of the quietest tenth of a second, in seconds from the first sample."""
+    width = _n(_CUT_WIDTH_S)
+    if len(samples) < 2 * width:
+        return len(samples) / 2 / SAMPLE_RATE_HZ
+    passed = np.cumsum(samples.astype(np.float64) ** 2)  # (n,)
+    energy = passed[width:] - passed[:-width]
+    return (int(energy.argmin()) + width / 2) / SAMPLE_RATE_HZ
+
+
+def _n(time_s: float) -> int:
+    return round(time_s * SAMPLE_RATE_HZ)
+
+
+def _plain(target: Target) -> Window:
+    return Window(video=target.video, start_s=target.start_s, end_s=target.end_s)
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
