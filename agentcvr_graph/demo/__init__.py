@@ -1,0 +1,21 @@
+"""Short real clips that ship with the package, and questions about them that need several videos, eyes and ears."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from agentcvr_graph.types import Question, Video
+
+CLIPS_DIR = Path(__file__).parent / "clips"
+
+
+def demo_questions() -> tuple[Question, ...]:
+    """The demo questions, with their keys; the first three need two or more videos and both modalities."""
+    stored: list[dict[str, Any]] = json.loads((Path(__file__).parent / "questions.json").read_text())
+    return tuple(Question.model_validate(item | {"videos": [_clip(name) for name in item["videos"]]}) for item in stored)
+
+
+def _clip(name: str) -> Video:
+    return Video(source=str(CLIPS_DIR / f"{name}.mp4"))

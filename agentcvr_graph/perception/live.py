@@ -171,7 +171,7 @@ class LivePerception:
         )
 
     def _heard(self, request: Listen, evidence: Iterable[Evidence], notes: Iterable[str], cost: Cost) -> Observation:
-        inside = [cut for said in evidence if (cut := clip_evidence(said, request.window)) is not None]
+        inside = joined(cut for said in evidence if (cut := clip_evidence(said, request.window)) is not None)
         return Observation(
             modality="audio",
             windows=(request.window,),
@@ -214,6 +214,25 @@ def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
             return None
         text = f'"{" ".join(kept)}"'
     return Evidence(text=text, window=Window(video=window.video, start_s=start_s, end_s=end_s))
+
+
+def joined(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """The statements with the pieces of one lasting sound put together again where a cell's end had cut it."""
+    whole: list[Evidence] = []
+    for said in evidence:
+        last = whole[-1] if whole else None
+        if last and last.window and said.window and _continues(last, said):
+            end_s = max(last.window.end_s, said.window.end_s)
+            whole[-1] = Evidence(text=last.text, window=last.window.model_copy(update={"end_s": end_s}))
+        else:
+            whole.append(said)
+    return whole
+
+
+def _continues(last: Evidence, said: Evidence) -> bool:
+    assert last.window and said.window
+    lasting = last.text == said.text and not said.text.startswith('"')
+    return lasting and said.window.start_s - last.window.end_s <= 1.0
 
 
 def _look(media: Media, target: Target) -> Looked:

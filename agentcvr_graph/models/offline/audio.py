@@ -11,6 +11,8 @@ from agentcvr_graph.models.offline.speech import Recogniser
 from agentcvr_graph.models.subtitles_first import SubtitlesFirst
 from agentcvr_graph.types import Evidence, Window
 
+LONE_WORD_S = 0.5
+
 
 class OfflineAudio:
     """An `AudioModel` of subtitles, a small recogniser and hand-written measurements."""
@@ -23,14 +25,26 @@ class OfflineAudio:
     async def hear(self, sound: Sound, focus: str) -> Perceived:
         """Words and other sounds in order of time, those that share words with the focus first."""
         said = await self._words.hear(sound, focus)
-        spoken = [
-            Cue(e.window.start_s - sound.window.start_s, e.window.end_s - sound.window.start_s, e.text)
-            for e in said.evidence
-            if e.window
-        ]
-        heard = [_statement(cue, sound.window) for cue in await asyncio.to_thread(noises, sound.samples, spoken)]
-        both = sorted((*said.evidence, *heard), key=lambda e: e.window.start_s if e.window else 0.0)
+        speech = [_cue(statement, sound.window) for statement in said.evidence if not _is_lone_word(statement)]
+        heard = [_statement(cue, sound.window) for cue in await asyncio.to_thread(noises, sound.samples, speech)]
+        words = [e for e in said.evidence if not (_is_lone_word(e) and any(_overlap(e, noise) for noise in heard))]
+        both = sorted((*words, *heard), key=lambda e: e.window.start_s if e.window else 0.0)
         return Perceived(evidence=focus_first(both, focus), notes=said.notes, cost=said.cost)
+
+
+def _is_lone_word(statement: Evidence) -> bool:
+    """A recogniser takes a knock for a short word; where a noise explains it, the noise it is."""
+    window = statement.window
+    return window is not None and window.duration_s < LONE_WORD_S and len(statement.text.split()) == 1
+
+
+def _overlap(one: Evidence, other: Evidence) -> bool:
+    return one.window is not None and other.window is not None and one.window.overlap_s(other.window) > 0
+
+
+def _cue(statement: Evidence, window: Window) -> Cue:
+    placed = statement.window or window
+    return Cue(placed.start_s - window.start_s, placed.end_s - window.start_s, statement.text)
 
 
 def _statement(cue: Cue, window: Window) -> Evidence:

@@ -31,6 +31,8 @@ PALETTE: dict[str, tuple[int, int, int]] = {
     "purple": (130, 60, 170),
     "pink": (240, 150, 180),
 }
+LAB_WEIGHTS = np.array([0.6, 1.5, 1.5])
+"""People name a colour by its hue rather than by its lightness."""
 MIN_SHARE = 0.12
 """Share of the picture from which on a colour is named."""
 MAX_NAMES = 3
@@ -40,7 +42,7 @@ def dominant_colours(pixels: Pixels) -> tuple[str, ...]:
     """The names of at most three colours that cover a good part of the picture, the largest first."""
     small = cv2.resize(pixels, (64, 36), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).reshape(-1, 1, 3).astype(np.int32)  # (pixels, 1, 3)
-    distances = ((lab - _palette_lab()) ** 2).sum(axis=2)  # (pixels, colours)
+    distances = (((lab - _palette_lab()) * LAB_WEIGHTS) ** 2).sum(axis=2)  # (pixels, colours)
     shares = np.bincount(distances.argmin(axis=1), minlength=len(PALETTE)) / len(distances)
     names = list(PALETTE)
     ranked = sorted(range(len(names)), key=lambda index: -shares[index])

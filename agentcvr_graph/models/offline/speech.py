@@ -1,7 +1,8 @@
 """Clear English speech as words with times, recognised by pocketsphinx with the model that its wheel carries."""
 
-# pocketsphinx ships no types.
+# pocketsphinx ships no types, librosa partial ones.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -11,18 +12,21 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import librosa
 import numpy as np
 
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Cue, Perceived, Samples, Sound
 from agentcvr_graph.types import Evidence, Window
 
-PAUSE_S = 0.3
-"""A pause of this length ends an utterance."""
-QUIET_RMS = 0.003
-"""Below this loudness (full scale is 1) there is nothing to recognise."""
+PAUSE_S = 0.35
+"""A pause of this length ends an utterance; each utterance is recognised by itself."""
+MARGIN_S = 0.2
+SILENCE_BELOW_PEAK_DB = 35
+QUIET = 0.01
+"""Below this peak (full scale is 1) there is nothing to recognise."""
 _FRAME_S = 0.01
-_BLOCK = SAMPLE_RATE_HZ // 4
-"""The recogniser holds the interpreter's lock while it works, so it is fed a quarter of a second at a time."""
+LONGEST_WORD_S = 1.2
+"""No spoken word lasts longer; what the recogniser makes of music does."""
 _FILLER = re.compile(r"^[<\[+].*")
 
 
@@ -42,29 +46,45 @@ class Recogniser:
 
     def words(self, samples: Samples) -> list[Cue]:
         """Words with their times from the start of the samples."""
-        if samples.size < _BLOCK or float(np.sqrt(np.mean(samples**2))) < QUIET_RMS:
-            return []
-        loudest = float(np.abs(samples).max())
-        pcm = (samples / max(loudest, 1e-6) * 0.9 * 32767).astype(np.int16)
+        return [word for start, end in voiced_parts(samples) for word in self._recognise(samples, start, end)]
+
+    def _recognise(self, samples: Samples, start: int, end: int) -> Iterator[Cue]:
+        part = samples[start:end]
+        pcm = (part / float(np.abs(part).max()) * 0.9 * 32767).astype(np.int16)
         with self._lock:
             decoder = self._ready()
             decoder.start_utt()
-            for first in range(0, len(pcm), _BLOCK):
-                decoder.process_raw(pcm[first : first + _BLOCK].tobytes())
+            decoder.process_raw(pcm.tobytes(), full_utt=True)
             decoder.end_utt()
             segments = list(decoder.seg() or ()) if decoder.hyp() else []
-        return [
-            Cue(s.start_frame * _FRAME_S, (s.end_frame + 1) * _FRAME_S, re.sub(r"\(\d+\)$", "", s.word))
-            for s in segments
-            if not _FILLER.match(s.word)
-        ]
+        shift_s = start / SAMPLE_RATE_HZ
+        for s in segments:
+            if not _FILLER.match(s.word) and (s.end_frame - s.start_frame) * _FRAME_S <= LONGEST_WORD_S:
+                word = re.sub(r"\(\d+\)$", "", s.word)
+                yield Cue(shift_s + s.start_frame * _FRAME_S, shift_s + (s.end_frame + 1) * _FRAME_S, word)
 
     def _ready(self) -> Any:
         if self._decoder is None:
             from pocketsphinx import Decoder
 
-            self._decoder = Decoder(samprate=SAMPLE_RATE_HZ, loglevel="FATAL")
+            # "batch" normalises over the utterance alone, so that what is heard never depends on what was heard before.
+            self._decoder = Decoder(samprate=SAMPLE_RATE_HZ, loglevel="FATAL", cmn="batch")
         return self._decoder
+
+
+def voiced_parts(samples: Samples) -> list[tuple[int, int]]:
+    """First and last sample of each stretch that is loud enough to be speech, apart by pauses, with a margin around."""
+    if not samples.size or float(np.abs(samples).max()) < QUIET:
+        return []
+    loud = librosa.effects.split(samples, top_db=SILENCE_BELOW_PEAK_DB, frame_length=640, hop_length=160)
+    parts: list[tuple[int, int]] = []
+    for start, end in loud.tolist():
+        if parts and start - parts[-1][1] < PAUSE_S * SAMPLE_RATE_HZ:
+            parts[-1] = (parts[-1][0], end)
+        else:
+            parts.append((start, end))
+    margin = round(MARGIN_S * SAMPLE_RATE_HZ)
+    return [(max(0, start - margin), end + margin) for start, end in parts]
 
 
 def utterances(words: list[Cue], window: Window) -> Iterator[Evidence]:

@@ -1,0 +1,227 @@
+"""Makes the bundled demo clips: `python -m agentcvr_graph.demo.make_clips OUT_DIR`.
+
+Needs the commands ffmpeg and flite, which users of the clips do not. What each clip shows and says is the table CLIPS;
+the pictures never tell which fat a cook uses or whom the dish is for, and half of the clips tell the time of day by a
+clock on the wall, the other half by voice only. So questions about them need both eyes and ears.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import wave
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pysubs2
+from numpy.typing import NDArray
+
+from agentcvr_graph.demo.drawing import SIZE, draw_moment
+from agentcvr_graph.models.base import SAMPLE_RATE_HZ
+
+FPS = 12
+Sound = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stretch of a clip with one on-screen text."""
+
+    start_s: float
+    end_s: float
+    caption: str
+    prop: str
+
+
+@dataclass(frozen=True)
+class Clip:
+    """All that one clip shows and says."""
+
+    name: str
+    voice: str
+    wall: str
+    steps: tuple[Step, ...]
+    lines: tuple[tuple[float, str], ...]
+    """What is said, and when it begins."""
+    clock: str = ""
+    """Time on a wall clock, seen during the first step."""
+    music_s: tuple[float, float] | None = None
+    subtitles: bool = False
+    knocks_s: tuple[float, ...] = field(default=())
+
+    @property
+    def duration_s(self) -> float:
+        return self.steps[-1].end_s
+
+
+CLIPS = (
+    Clip(
+        name="cook_red",
+        voice="rms",
+        wall="#d96a5b",
+        steps=(
+            Step(0, 7, "HEAT THE PAN", "steam"),
+            Step(7, 13, "ADD SALT", "salt"),
+            Step(13, 20, "ADD MEAT", "meat"),
+            Step(20, 25, "ADD PEPPER", "pepper"),
+            Step(25, 33, "STIR WELL", "spoon"),
+            Step(33, 38, "SERVE", "plate"),
+        ),
+        lines=(
+            (1.0, "Hello and welcome. It is half past nine in the morning."),
+            (14.5, "Today I am cooking with butter."),
+            (26.0, "I wish that I had some onions."),
+        ),
+        knocks_s=(17.4,),
+    ),
+    Clip(
+        name="cook_green",
+        voice="rms",
+        wall="#6fae7a",
+        steps=(
+            Step(0, 6, "HEAT THE PAN", "steam"),
+            Step(6, 13, "ADD MEAT", "meat"),
+            Step(13, 21, "ADD ONIONS", "onions"),
+            Step(21, 27, "ADD SALT", "salt"),
+            Step(27, 32, "ADD PEPPER", "pepper"),
+            Step(32, 40, "SERVE", "plate"),
+        ),
+        lines=((7.5, "Today I am cooking with olive oil."), (22.0, "This is a good meal for the whole family.")),
+        clock="11:15",
+        music_s=(32.5, 39.5),
+        knocks_s=(10.4,),
+    ),
+    Clip(
+        name="cook_blue",
+        voice="awb",
+        wall="#6d8fd0",
+        steps=(
+            Step(0, 6, "HEAT THE PAN", "steam"),
+            Step(6, 12, "ADD ONIONS", "onions"),
+            Step(12, 19, "ADD SALT", "salt"),
+            Step(19, 27, "ADD MEAT", "meat"),
+            Step(27, 33, "STIR WELL", "spoon"),
+            Step(33, 36, "SERVE", "plate"),
+        ),
+        lines=(
+            (1.0, "Hello and welcome. It is a quarter to eight in the morning."),
+            (13.0, "Today I am cooking with olive oil."),
+        ),
+        knocks_s=(24.0,),
+    ),
+    Clip(
+        name="cook_yellow",
+        voice="rms",
+        wall="#e3c04f",
+        steps=(
+            Step(0, 8, "HEAT THE PAN", "steam"),
+            Step(8, 16, "ADD MEAT", "meat"),
+            Step(16, 22, "ADD SALT", "salt"),
+            Step(22, 28, "ADD ONIONS", "onions"),
+            Step(28, 33, "ADD PEPPER", "pepper"),
+            Step(33, 39, "SERVE", "plate"),
+        ),
+        lines=((9.0, "Today I am cooking with butter."), (29.0, "This dinner is for my mother.")),
+        clock="8:20",
+        subtitles=True,
+        knocks_s=(13.0,),
+    ),
+)
+
+
+def make_clips(folder: Path) -> list[Path]:
+    """Write all clips, and the subtitles of those that have them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [make_clip(clip, folder) for clip in CLIPS]
+
+
+def make_clip(clip: Clip, folder: Path) -> Path:
+    """Write one clip as H.264 and AAC."""
+    path = folder / f"{clip.name}.mp4"
+    sound, subtitles = soundtrack(clip)
+    if clip.subtitles:
+        subtitles.save(str(path.with_suffix(".srt")))
+    with tempfile.TemporaryDirectory() as scratch:
+        voice = Path(scratch) / "sound.wav"
+        _write_wav(voice, sound)
+        command = (
+            f"ffmpeg -v error -y -f rawvideo -pix_fmt rgb24 -s {SIZE[0]}x{SIZE[1]} -r {FPS} -i - -i {voice} "
+            f"-c:v libx264 -preset slow -crf 27 -pix_fmt yuv420p -g {2 * FPS} -c:a aac -b:a 48k -ac 1 "
+            "-movflags +faststart"
+        )
+        with subprocess.Popen([*command.split(), str(path)], stdin=subprocess.PIPE) as encoder:
+            assert encoder.stdin is not None
+            for number in range(round(clip.duration_s * FPS)):
+                encoder.stdin.write(picture(clip, number / FPS).tobytes())
+        if encoder.returncode:
+            raise SystemExit(f"ffmpeg could not write {path}")
+    return path
+
+
+def picture(clip: Clip, time_s: float) -> NDArray[np.uint8]:
+    """The frame of a clip at a time, shape (360, 640, 3)."""
+    step = next(step for step in clip.steps if step.start_s <= time_s < step.end_s)
+    progress = (time_s - step.start_s) / (step.end_s - step.start_s)
+    clock = clip.clock if step is clip.steps[0] else ""
+    return np.asarray(draw_moment(step.caption, step.prop, progress, time_s, clip.wall, clock))
+
+
+def soundtrack(clip: Clip) -> tuple[Sound, pysubs2.SSAFile]:
+    """The sound of a clip, 16 kHz mono, and its spoken lines as subtitles."""
+    sound = np.zeros(round(clip.duration_s * SAMPLE_RATE_HZ), dtype=np.float32)
+    subtitles = pysubs2.SSAFile()
+    for start_s, line in clip.lines:
+        words = speak(line, clip.voice)
+        _mix(sound, words, start_s)
+        end_s = start_s + len(words) / SAMPLE_RATE_HZ
+        subtitles.append(pysubs2.SSAEvent(start=int(start_s * 1000), end=int(end_s * 1000), text=line))
+    for knock_s in clip.knocks_s:
+        _mix(sound, _knock(), knock_s)
+    if clip.music_s:
+        _mix(sound, _music(clip.music_s[1] - clip.music_s[0]), clip.music_s[0])
+    return sound, subtitles
+
+
+def speak(text: str, voice: str) -> Sound:
+    """Speech by flite, 16 kHz mono."""
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        subprocess.run(["flite", "-voice", voice, "-t", text, "-o", file.name], check=True)
+        with wave.open(file.name) as wav:
+            assert wav.getframerate() == SAMPLE_RATE_HZ, f"voice {voice} does not speak at 16 kHz"
+            pcm = np.frombuffer(wav.readframes(wav.getnframes()), dtype=np.int16)
+    return (pcm / 32768).astype(np.float32)
+
+
+def _knock() -> Sound:
+    time_s = np.arange(int(0.3 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    noise = np.random.default_rng(7).standard_normal(len(time_s))
+    return (0.35 * noise * np.exp(-time_s * 28)).astype(np.float32)
+
+
+def _music(duration_s: float) -> Sound:
+    time_s = np.arange(int(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    chords = ((262, 330, 392), (220, 262, 330), (175, 220, 262), (196, 247, 294))
+    chord = np.minimum((time_s / 1.75).astype(int), len(chords) - 1)
+    pitches = np.array(chords)[chord]  # (samples, 3)
+    return (0.08 * np.sin(2 * np.pi * pitches * time_s[:, None]).sum(axis=1)).astype(np.float32)
+
+
+def _mix(sound: Sound, part: Sound, start_s: float) -> None:
+    start = round(start_s * SAMPLE_RATE_HZ)
+    end = min(len(sound), start + len(part))
+    sound[start:end] += part[: end - start]
+
+
+def _write_wav(path: Path, sound: Sound) -> None:
+    with wave.open(str(path), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(SAMPLE_RATE_HZ)
+        wav.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+if __name__ == "__main__":
+    for made in make_clips(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "clips")):
+        print(f"{made}  {made.stat().st_size / 1024:.0f} KiB")
