@@ -28,6 +28,8 @@ _UNREACHABLE = (
     "ReadError",
     "ServiceUnavailable",
 )
+_CLOSED_LOOP = "Event loop is closed"
+"""What a client says whose pooled connection belongs to an earlier event loop; the next try opens a new one."""
 _BUSY = frozenset({408, 409, 425, 429})
 _MODULES = {"google": "google_genai", "langchain_google_genai": "google_genai"}
 
@@ -45,8 +47,11 @@ def as_world_error(error: BaseException, model: str) -> CVRError:
     names = {base.__name__ for cause in _causes(error) for base in type(cause).__mro__}
     if _any_like(names, _LATE):
         return WorldError(f"{model} did not answer in time.", transient=True)
-    if _any_like(names, _UNREACHABLE):
+    if _any_like(names, _UNREACHABLE) or _CLOSED_LOOP in str(error):
         return WorldError(f"{model} cannot be reached ({detail_of(_root(error))}).", transient=True)
+    if "ValidationError" in names:
+        # LangChain could not make a message of what the model wrote (arguments that are no object); ask once more.
+        return WorldError(f"{model} gave a reply that cannot be read ({detail_of(error)}).", transient=True)
     return WorldError(f"{model} failed: {type(error).__name__}: {detail_of(error)}")
 
 

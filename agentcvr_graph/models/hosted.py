@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib
 import os
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
 from agentcvr_graph.errors import SetupError, missing_extra
 from agentcvr_graph.models.keys import missing_key
+from agentcvr_graph.models.servers import unpooled_client
 from agentcvr_graph.models.strings import Hosted, unknown
 
 
@@ -26,8 +28,11 @@ def hosted_chat(hosted: Hosted, timeout_s: float) -> BaseChatModel:
     from langchain.chat_models import init_chat_model
 
     key = missing_key(hosted.provider)
+    options: dict[str, Any] = {"timeout": timeout_s, "max_retries": 0}
+    if hosted.provider == "openai":
+        options["http_async_client"] = unpooled_client(timeout_s)
     try:
-        model = init_chat_model(hosted.spec, timeout=timeout_s, max_retries=0)
+        model = init_chat_model(hosted.spec, **options)
     except ImportError as error:
         raise _missing_provider(hosted, error) from error
     except Exception as error:

@@ -16,7 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.hosted import hosted_chat, no_key, require
 from agentcvr_graph.models.keys import missing_key, server_key
-from agentcvr_graph.models.servers import only_model
+from agentcvr_graph.models.servers import only_model, unpooled_client
 from agentcvr_graph.models.strings import Hosted, InProcess, Offline, Server, read_model_string
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def _served_chat(server: Server, timeout_s: float) -> BaseChatModel:
         api_key=SecretStr(server_key()),
         timeout=timeout_s,
         max_retries=0,
+        http_async_client=unpooled_client(timeout_s),
         use_responses_api=False,
     )
 

@@ -1,4 +1,7 @@
-"""What an OpenAI-compatible server has to offer: one cheap, blocking question, asked while models are being set up."""
+"""How OpenAI-compatible servers are reached, and what they have to offer.
+
+Asking for the list of models is one cheap, blocking question, asked while models are being set up.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,15 @@ from agentcvr_graph.models.keys import server_key
 from agentcvr_graph.models.strings import Server
 
 LISTING_TIMEOUT_S = 10.0
+
+
+def unpooled_client(timeout_s: float) -> httpx.AsyncClient:
+    """A client whose connections do not outlive their call.
+
+    A model object is often used from several event loops (`asyncio.run` twice, a notebook), and a pooled connection
+    that belongs to a closed loop breaks the next call. One more handshake is nothing beside a model's answer.
+    """
+    return httpx.AsyncClient(timeout=timeout_s, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def served_models(server: Server) -> list[str]:

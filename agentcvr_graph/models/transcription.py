@@ -22,6 +22,7 @@ from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Perceived, Samples, Sound
 from agentcvr_graph.models.failures import as_world_error, one_line, refused, said_in
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.keys import SERVER_KEY
+from agentcvr_graph.models.servers import unpooled_client
 from agentcvr_graph.models.subtitles_first import part_of, spoken
 from agentcvr_graph.types import Cost, Evidence, Window
 
@@ -78,8 +79,11 @@ class TranscriptionEndpoint:
         cost = Cost()
         for piece in pieces(sound.window):
             body = await self._transcribe(part_of(sound, piece).samples)
-            evidence += read_transcript(body, piece)
-            cost += cost_of(body)
+            try:
+                evidence += read_transcript(body, piece)
+                cost += cost_of(body)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise WorldError(f"{self._name} answered with segments that cannot be read.") from error
         return Perceived(evidence=focus_first(evidence, focus), cost=cost)
 
     async def _transcribe(self, samples: Samples) -> dict[str, Any]:
@@ -101,7 +105,7 @@ class TranscriptionEndpoint:
             fields["timestamp_granularities[]"] = "segment"
         files = {"file": ("sound.wav", wav, "audio/wav")}
         try:
-            async with httpx.AsyncClient(timeout=self._timeout_s) as client:
+            async with unpooled_client(self._timeout_s) as client:
                 return await client.post(self._url, headers=self._headers, data=fields, files=files)
         except httpx.HTTPError as error:
             raise as_world_error(error, self._name) from error
@@ -138,10 +142,15 @@ def pieces(window: Window) -> Iterator[Window]:
 
 
 def read_transcript(body: Mapping[str, Any], window: Window) -> Iterator[Evidence]:
-    """The segments of a reply, in seconds of the video; the whole text where it has no segments."""
+    """The segments of a reply, in seconds of the video; the whole text where it has no segments.
+
+    Whisper pads sound to 30 s and sometimes hears words in the padding: what starts there is left out.
+    """
     segments = cast(list[Mapping[str, Any]], body.get("segments") or [])
     for segment in segments:
         if _is_silence(segment) or not str(segment.get("text", "")).strip():
+            continue
+        if float(segment["start"]) >= window.duration_s:
             continue
         yield _statement(str(segment["text"]), float(segment["start"]), float(segment["end"]), window)
     if not segments and str(body["text"]).strip():
@@ -159,7 +168,7 @@ def cost_of(body: Mapping[str, Any]) -> Cost:
 
 
 def _statement(text: str, start_s: float, end_s: float, window: Window) -> Evidence:
-    """Whisper pads to 30 s, so a segment may end behind the sound: cut it."""
+    """A statement whose times, told from the start of the sound, are cut to its window."""
     start_s = min(max(window.start_s + start_s, window.start_s), window.end_s)
     end_s = min(max(window.start_s + end_s, start_s), window.end_s)
     return Evidence(text=spoken(text), window=Window(video=window.video, start_s=start_s, end_s=end_s))
