@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 
@@ -32,7 +32,9 @@ def hosted_chat(hosted: Hosted, timeout_s: float) -> BaseChatModel:
     if hosted.provider == "openai":
         options["http_async_client"] = unpooled_client(timeout_s)
     try:
-        model = init_chat_model(hosted.spec, **options)
+        model: BaseChatModel = cast(Any, init_chat_model)(
+            hosted.spec, **options
+        )  # its overloads do not match a mapping
     except ImportError as error:
         raise _missing_provider(hosted, error) from error
     except Exception as error:

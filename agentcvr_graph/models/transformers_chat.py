@@ -160,11 +160,17 @@ def load(source: str) -> Loaded:
     except (OSError, ValueError, ImportError) as error:
         raise SetupError(
             f"The model {source!r} cannot be loaded: {one_line(str(error))}",
-            fix="Give a folder or a repository with a chat model that this version of transformers knows.",
+            fix=_fix_for(error),
         ) from error
     if not template.chat_template:
         raise SetupError(f"The model {source!r} has no chat template.", fix="Use an instruction-tuned model.")
     return Loaded(model.eval(), template, sees)
+
+
+def _fix_for(error: Exception) -> str:
+    if "torchvision" in str(error).lower():  # the processors of some families (Qwen-VL) need it
+        return "Install the torchvision that goes with your torch: pip install torchvision"
+    return "Give a folder or a repository with a chat model that this version of transformers knows."
 
 
 def encode(loaded: Loaded, messages: Sequence[BaseMessage], tools: list[dict[str, Any]] | None) -> dict[str, Any]:

