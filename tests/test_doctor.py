@@ -13,7 +13,7 @@ import pytest
 from agentcvr_graph import doctor
 from agentcvr_graph.doctor import Check, diagnose
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models.registry import resolve_audio, resolve_master
+from agentcvr_graph.models.registry import resolve_master
 from agentcvr_graph.models.strings import Server
 
 SERVER = "http://127.0.0.1:8000/v1"
@@ -126,14 +126,17 @@ def test_a_model_that_cannot_be_used_names_its_fix(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_model_folder_is_looked_into(tmp_path: Path) -> None:
+    def look(spec: str) -> Check:
+        return doctor.model("audio", spec, lambda _: None)
+
     spec = f"transformers:{tmp_path}"
     (tmp_path / "config.json").write_text("{")
-    assert "not JSON" in doctor.model("audio", spec, resolve_audio).detail
+    assert "not JSON" in look(spec).detail
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "whisper"}))
-    assert "holds no weights" in doctor.model("audio", spec, resolve_audio).detail
+    assert "holds no weights" in look(spec).detail
     (tmp_path / "model.safetensors").write_bytes(b"")
-    assert doctor.model("audio", spec, resolve_audio) == Check(f"audio {spec}", True, f"whisper in {tmp_path}")
-    assert doctor.model("audio", "transformers:owner/name", resolve_audio).ok is None
+    assert look(spec) == Check(f"audio {spec}", True, f"whisper in {tmp_path}")
+    assert look("transformers:owner/name").ok is None
 
 
 def test_a_failing_native_library_is_told_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:

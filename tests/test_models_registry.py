@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from agentcvr_graph.errors import CVRError, SetupError, WorldError
 from agentcvr_graph.models import servers
-from agentcvr_graph.models.chat_vision import ChatVision
+from agentcvr_graph.models.chat_vision import PROMPT_ID, ChatVision
 from agentcvr_graph.models.failures import MAX_DETAIL_CHARS, as_world_error
-from agentcvr_graph.models.registry import resolve_audio, resolve_master, resolve_vision
+from agentcvr_graph.models.registry import cache_name, resolve_audio, resolve_master, resolve_vision
 from agentcvr_graph.models.strings import Hosted, InProcess, Offline, Server, read_model_string
 from agentcvr_graph.models.transcription import TranscriptionEndpoint
 
@@ -137,10 +137,21 @@ def test_a_served_model_is_set_up_without_a_network(monkeypatch: pytest.MonkeyPa
 def test_names_are_the_strings_people_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert isinstance(resolve_vision("openai:gpt-4o"), ChatVision)
-    assert resolve_vision("openai:gpt-4o").name == "openai:gpt-4o"
+    assert resolve_vision("openai:gpt-4o").name == f"openai:gpt-4o (prompt {PROMPT_ID})"
     assert resolve_audio("openai:whisper-1").name == "openai:whisper-1"
     assert resolve_audio(f"{SERVER}#whisper").name == f"{SERVER}#whisper"
     assert TranscriptionEndpoint(SERVER, "whisper").name == f"{SERVER}#whisper"
+
+
+def test_the_name_of_a_folder_changes_with_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    before = cache_name("transformers:.")
+    assert before.startswith(f"transformers:{tmp_path}@")
+    assert cache_name(f"transformers:{tmp_path}") == before
+    (tmp_path / "model.safetensors").write_bytes(b"trained")
+    assert cache_name("transformers:.") != before
+    assert cache_name("transformers:owner/name") == "transformers:owner/name"
 
 
 def _serve(monkeypatch: pytest.MonkeyPatch, reply: httpx.Response | httpx.HTTPError) -> None:
@@ -187,6 +198,12 @@ def _status_error(status: int, body: object, url: str = f"{SERVER}/chat/completi
     return openai.APIStatusError("raw text", response=response, body=body)  # pyright: ignore[reportArgumentType]
 
 
+def _caused_by(cause: Exception) -> Exception:
+    error = RuntimeError("wrapped")
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "transient", "part"),
     [
@@ -202,6 +219,7 @@ def _status_error(status: int, body: object, url: str = f"{SERVER}/chat/completi
         (httpx.ConnectError("refused"), WorldError, True, "refused"),
         (TimeoutError(), WorldError, True, "did not answer in time"),
         (RuntimeError("Event loop is closed"), WorldError, True, "cannot be reached"),
+        (_caused_by(_status_error(502, None)), WorldError, True, "HTTP 502"),
         (KeyError("choices"), WorldError, False, "KeyError"),
         (ValueError("x" * 1000), WorldError, False, "..."),
     ],

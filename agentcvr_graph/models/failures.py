@@ -68,12 +68,13 @@ def refused(status: int, detail: str, model: str, *, key: str = SERVER_KEY) -> C
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an exception of a client library carries."""
-    for holder in (error, getattr(error, "response", None)):
-        for attribute in ("status_code", "code", "status"):
-            status = getattr(holder, attribute, None)
-            if isinstance(status, int) and 400 <= status < 600:
-                return status
+    """The HTTP status that an exception of a client library, or one it was raised from, carries."""
+    for cause in _causes(error):
+        for holder in (cause, getattr(cause, "response", None)):
+            for attribute in ("status_code", "code", "status"):
+                status = getattr(holder, attribute, None)
+                if isinstance(status, int) and 400 <= status < 600:
+                    return status
     return None
 
 
@@ -119,5 +120,5 @@ def _key_variable(error: BaseException) -> str:
     for package in packages:
         provider = _MODULES.get(package, package)
         if provider in PROVIDER_KEYS:
-            return PROVIDER_KEYS[provider] if provider in host or not host else SERVER_KEY
+            return PROVIDER_KEYS[provider][0] if provider in host or not host else SERVER_KEY
     return SERVER_KEY

@@ -40,7 +40,8 @@ def hosted_chat(hosted: Hosted, timeout_s: float) -> BaseChatModel:
     except Exception as error:
         # Each provider has its own exception for "no key", raised from its constructor.
         raise _unusable(hosted, error, key or _guessed_key(error)) from error
-    if key:
+    # Some constructors do not look for a key, and the provider may have been guessed: look again.
+    if key := missing_key(type(model).__module__.partition(".")[0].removeprefix("langchain_")):
         raise no_key(hosted.spec, key)
     return model
 

@@ -11,22 +11,22 @@ import os
 SERVER_KEY = "AGENTCVR_API_KEY"
 """Key for OpenAI-compatible servers and transcription endpoints given by address."""
 
-PROVIDER_KEYS: dict[str, str] = {
-    "anthropic": "ANTHROPIC_API_KEY",
-    "cohere": "COHERE_API_KEY",
-    "deepseek": "DEEPSEEK_API_KEY",
-    "fireworks": "FIREWORKS_API_KEY",
-    "google_genai": "GOOGLE_API_KEY",
-    "groq": "GROQ_API_KEY",
-    "mistralai": "MISTRAL_API_KEY",
-    "openai": "OPENAI_API_KEY",
-    "openrouter": "OPENROUTER_API_KEY",
-    "perplexity": "PPLX_API_KEY",
-    "together": "TOGETHER_API_KEY",
-    "upstage": "UPSTAGE_API_KEY",
-    "xai": "XAI_API_KEY",
+PROVIDER_KEYS: dict[str, tuple[str, ...]] = {
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "cohere": ("COHERE_API_KEY",),
+    "deepseek": ("DEEPSEEK_API_KEY",),
+    "fireworks": ("FIREWORKS_API_KEY",),
+    "google_genai": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    "groq": ("GROQ_API_KEY",),
+    "mistralai": ("MISTRAL_API_KEY",),
+    "openai": ("OPENAI_API_KEY",),
+    "openrouter": ("OPENROUTER_API_KEY",),
+    "perplexity": ("PPLX_API_KEY",),
+    "together": ("TOGETHER_API_KEY",),
+    "upstage": ("UPSTAGE_API_KEY",),
+    "xai": ("XAI_API_KEY",),
 }
-"""Providers that take one key from one variable; others (cloud accounts, local runners) are left to their packages."""
+"""Providers that take a key from one of these variables; others (cloud accounts, local runners) look for themselves."""
 
 
 def server_key() -> str:
@@ -36,5 +36,5 @@ def server_key() -> str:
 
 def missing_key(provider: str) -> str:
     """The variable that `provider` needs and that is not set; empty when nothing is missing or nothing is known."""
-    variable = PROVIDER_KEYS.get(provider, "")
-    return "" if not variable or os.environ.get(variable) else variable
+    variables = PROVIDER_KEYS.get(provider, ())
+    return "" if not variables or any(os.environ.get(variable) for variable in variables) else variables[0]

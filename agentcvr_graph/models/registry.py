@@ -7,6 +7,7 @@ imports libraries, so on an event loop call it in a thread.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def resolve_master(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Ba
         case Server() as server:
             return _served_chat(server, timeout_s)
         case InProcess(source):
-            return _chat_in_process(source)
+            return _chat_in_process(checked_source(source), timeout_s)
         case Hosted() as hosted:
             return hosted_chat(hosted, timeout_s)
 
@@ -61,7 +62,7 @@ def resolve_vision(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Vi
         return OfflineVision()
     from agentcvr_graph.models.chat_vision import ChatVision
 
-    return ChatVision(resolve_master(spec, timeout_s=timeout_s), name=spec)
+    return ChatVision(resolve_master(spec, timeout_s=timeout_s), name=cache_name(spec))
 
 
 def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> AudioModel:
@@ -81,15 +82,16 @@ def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Aud
         case Server() as server:
             from agentcvr_graph.models.transcription import TranscriptionEndpoint
 
-            endpoint = TranscriptionEndpoint(
-                server.base_url, only_model(server), api_key=server_key(), name=spec, timeout_s=timeout_s
+            model = only_model(server)
+            return SubtitlesFirst(
+                TranscriptionEndpoint(server.base_url, model, api_key=server_key(), timeout_s=timeout_s)
             )
-            return SubtitlesFirst(endpoint)
         case InProcess(source):
+            folder = checked_source(source)
             _require_transformers()
             from agentcvr_graph.models.transformers_asr import TransformersTranscriber
 
-            return SubtitlesFirst(TransformersTranscriber(checked_source(source)))
+            return SubtitlesFirst(TransformersTranscriber(folder, name=cache_name(spec)))
         case Hosted() as hosted:
             return SubtitlesFirst(_hosted_transcriber(hosted, spec, timeout_s))
 
@@ -100,9 +102,10 @@ def resolve_perception(vision: str = "offline", audio: str = "offline") -> LiveP
     Raises:
         SetupError: as `resolve_master`.
     """
+    eyes, ears = resolve_vision(vision), resolve_audio(audio)
     from agentcvr_graph.perception.live import LivePerception
 
-    return LivePerception(vision=resolve_vision(vision), audio=resolve_audio(audio))
+    return LivePerception(eyes, ears)
 
 
 def checked_source(source: str) -> str:
@@ -118,13 +121,35 @@ def checked_source(source: str) -> str:
                 f"The folder {source} holds no config.json.",
                 fix="Give the folder that save_pretrained wrote.",
             )
-        return str(folder)
+        return str(folder.resolve())
     if source[0] in "./~" or folder.exists() or source.count("/") != 1:
         raise SetupError(
             f"There is no model folder {source}.",
             fix="Give an existing folder, or a repository as OWNER/NAME.",
         )
     return source
+
+
+def cache_name(spec: str) -> str:
+    """The name under which a model's words are cached: names the model, and for a folder the state it is in.
+
+    Raises:
+        SetupError: as `resolve_master`.
+    """
+    match read_model_string(spec):
+        case Server() as server:
+            return f"{server.base_url}#{only_model(server)}"
+        case InProcess(source):
+            folder = Path(checked_source(source))
+            return f"transformers:{folder}@{_state(folder)}" if folder.is_dir() else spec
+        case _:
+            return spec
+
+
+def _state(folder: Path) -> str:
+    """Changes when a file of the folder does, as after another epoch of training."""
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir())]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()[:6]
 
 
 def _served_chat(server: Server, timeout_s: float) -> BaseChatModel:
@@ -143,11 +168,11 @@ def _served_chat(server: Server, timeout_s: float) -> BaseChatModel:
     )
 
 
-def _chat_in_process(source: str) -> BaseChatModel:
+def _chat_in_process(source: str, timeout_s: float) -> BaseChatModel:
     _require_transformers()
     from agentcvr_graph.models.transformers_chat import TransformersChat
 
-    return TransformersChat(source=checked_source(source))
+    return TransformersChat(source=source, max_time_s=timeout_s)
 
 
 def _require_transformers() -> None:

@@ -31,15 +31,16 @@ class TransformersTranscriber:
     Raises `SetupError` from the first call when the model cannot be loaded.
     """
 
-    def __init__(self, source: str, *, max_new_tokens: int | None = None) -> None:
+    def __init__(self, source: str, *, name: str = "", max_new_tokens: int | None = None) -> None:
         self._source = source
+        self._name = name or f"transformers:{source}"
         self._max_new_tokens = max_new_tokens
         self._pipeline: Any = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers-asr")
 
     @property
     def name(self) -> str:
-        return f"transformers:{self._source}"
+        return self._name
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
         """Transcribe the sound.

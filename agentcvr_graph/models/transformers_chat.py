@@ -44,6 +44,7 @@ from agentcvr_graph.models.failures import one_line
 from agentcvr_graph.models.template_messages import template_messages
 
 MAX_NEW_TOKENS = 1024
+MAX_TIME_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,14 @@ class Loaded:
 class TransformersChat(BaseChatModel):
     """A model from a folder or a repository.
 
-    Greedy unless `temperature` is positive. Raises `SetupError` from the first call when the model cannot be loaded.
+    A reply ends at `max_new_tokens` or after `max_time_s`, whichever comes first: the worker thread cannot be stopped
+    from outside. Greedy unless `temperature` is positive. Raises `SetupError` from the first call when the model
+    cannot be loaded.
     """
 
     source: str
     max_new_tokens: int = MAX_NEW_TOKENS
+    max_time_s: float = MAX_TIME_S
     temperature: float = 0.0
     _loaded: Loaded | None = PrivateAttr(default=None)
     _worker: ThreadPoolExecutor = PrivateAttr(
@@ -141,6 +145,7 @@ class TransformersChat(BaseChatModel):
                 **inputs,
                 **options,
                 max_new_tokens=self.max_new_tokens,
+                max_time=self.max_time_s,
                 pad_token_id=loaded.tokenizer.eos_token_id if pad is None else pad,
             )[0]
 
