@@ -85,7 +85,10 @@ def grey_of(block: Any) -> int:
         ("[video 1, 8.0-14.0 s] cut at the end", (1, 8.0, 10.0), "cut at the end"),
         ("[video 2, 5.0-25.0 s] cut at the start", (2, 20.0, 25.0), "cut at the start"),
         ("[video 1, 10.0-10.0 s] at the very end", (1, 10.0, 10.0), "at the very end"),
+        ("[video 2, 0:21-00:22.5] A pan.", (2, 21.0, 22.5), "A pan."),
+        ("3. [Video 1, 3-4 seconds] A pan.", (1, 3.0, 4.0), "A pan."),
         ("- Both show a pan.", None, "Both show a pan."),
+        ("Video 2, 3 people and a pan.", None, "Video 2, 3 people and a pan."),
     ],
 )
 async def test_lines_become_statements(line: str, window: tuple[int, float, float] | None, text: str) -> None:

@@ -48,9 +48,12 @@ PROMPT_ID = hashlib.sha256(TASK.encode()).hexdigest()[:4]
 """Part of the model's name, so that what was said under another prompt is not taken from a cache."""
 
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S)
+_TIME = r"(?:\d+:){0,2}\d+(?:\.\d+)?"
 _LOOSE_LINE = re.compile(
-    r"^[-*\d.\s]*\[?\**video\s+(?P<video>\d+)\s*[,:]\s*(?P<start>\d+(?:\.\d+)?)\s*s?\s*"
-    r"(?:(?:-|\u2013|to)\s*(?P<end>\d+(?:\.\d+)?)\s*s?)?\s*\**\]?\**\s*:?\s*(?P<text>\S.*)$",
+    rf"^[-*\d.\s]*\[?\**video\s+(?P<video>\d+)\s*[,:]\s*(?P<start>{_TIME})"
+    rf"(?:\s*s?\s*(?:-|\u2013|to)\s*(?P<end>{_TIME}))?"
+    # A unit or a bracket ends the window: "video 2, 3 people" names none.
+    r"(?:\s*s(?:ec(?:onds?)?)?\b\s*\**\]?|\s*\])\**\s*:?\s*(?P<text>\S.*)$",
     re.I,
 )
 
@@ -156,14 +159,23 @@ def _request(footage: Sequence[Footage], focus: str) -> str:
 
 
 def _read_loosely(line: str) -> Evidence | None:
-    """A line whose window is written a little otherwise: a bullet before it, no brackets, one time instead of two."""
+    """A line whose window is written a little otherwise: bulleted, without brackets, one time, minutes and seconds."""
     match = _LOOSE_LINE.match(line)
     if match is None:
         return None
+    start_s = _clock_s(match["start"])
     window = Window(
-        video=int(match["video"]), start_s=float(match["start"]), end_s=float(match["end"] or match["start"])
+        video=int(match["video"]), start_s=start_s, end_s=_clock_s(match["end"]) if match["end"] else start_s
     )
     return Evidence(text=match["text"], window=window)
+
+
+def _clock_s(text: str) -> float:
+    """Seconds of `75.5` or `1:15.5`."""
+    total_s = 0.0
+    for part in text.split(":"):
+        total_s = total_s * 60 + float(part)
+    return total_s
 
 
 def _cut(said: Window, shown: Window) -> Window | None:

@@ -9,7 +9,7 @@
 set -u
 
 venv=${1:?"usage: $0 VENV_DIR"}
-python=${PYTHON:-python3.11}
+python=${PYTHON:-$(command -v python3.11 || command -v python3)}
 version=0.32.0
 torch=2.13.0
 log=$venv/install.log
