@@ -14,7 +14,9 @@ CLIPS_DIR = Path(__file__).parent / "clips"
 def demo_questions() -> tuple[Question, ...]:
     """The demo questions, with their keys; the first three need two or more videos and both modalities."""
     stored: list[dict[str, Any]] = json.loads((Path(__file__).parent / "questions.json").read_text())
-    return tuple(Question.model_validate(item | {"videos": [_clip(name) for name in item["videos"]]}) for item in stored)
+    return tuple(
+        Question.model_validate(item | {"videos": [_clip(name) for name in item["videos"]]}) for item in stored
+    )
 
 
 def _clip(name: str) -> Video:

@@ -93,8 +93,8 @@ def _onions(draw: Draw, progress: float) -> None:
     for n in range(7):
         fall = min(1.0, max(0.0, progress * 2.2 - n * 0.15))
         x, y = 240 + n * 27, 20 + fall * (PAN[1] - 30 + 8 * (n % 2))
-        draw.ellipse((x - 15, y - 9, x + 15, y + 9), outline="#8e4aa8", width=6)
-        draw.ellipse((x - 8, y - 4, x + 8, y + 4), outline="#f3e9f7", width=3)
+        draw.ellipse((x - 17, y - 10, x + 17, y + 10), fill="#8e4aa8")
+        draw.arc((x - 11, y - 6, x + 11, y + 6), 200, 340, fill="#c79ad8", width=3)
 
 
 def _spoon(draw: Draw, progress: float) -> None:

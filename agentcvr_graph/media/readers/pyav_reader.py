@@ -64,9 +64,11 @@ class PyAVReader:
         wanted = list(times_s)
         frames: Iterator[Any] = iter(())
         held: Any = None
+        sought_s: float | None = None  # one seek a target: where it lands is up to the container
         while wanted:
             target_s = wanted[0]
-            if held is None or self._worth_a_seek(self._time(held), target_s):
+            if held is None or (sought_s != target_s and self._worth_a_seek(self._time(held), target_s)):
+                sought_s = target_s
                 frames = self._decode_from(target_s)
                 held = next(frames, None)
                 if held is None:
@@ -74,12 +76,12 @@ class PyAVReader:
             following = next(frames, None)
             until_s = self._time(following) if following is not None else float("inf")
             due = [time_s for time_s in wanted if time_s < until_s - 1e-4]
-            bystander = self._bystander(held, until_s)
-            if due or bystander is not None:
-                pixels = _scaled(held, size)
-                for time_s in due or ([bystander] if bystander is not None else []):
-                    yield Decoded(time_s, self._time(held), pixels)
-                wanted = wanted[len(due) :]
+            marks = due or self._bystanders(held, until_s)
+            pixels = _scaled(held, size) if marks else None
+            for time_s in marks:
+                assert pixels is not None
+                yield Decoded(time_s, self._time(held), pixels)
+            wanted = wanted[len(due) :]
             held = following
 
     def key_frames(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
@@ -125,10 +127,10 @@ class PyAVReader:
         after = bisect.bisect_right(keys, key_s)
         return (key_s + keys[after]) / 2 if after < len(keys) else key_s + 1.0
 
-    def _bystander(self, frame: Any, until_s: float) -> float | None:
+    def _bystanders(self, frame: Any, until_s: float) -> list[float]:
         """The half-second mark during which this frame is on screen, if any."""
         mark_s = -(-self._time(frame) // BYSTANDER_STEP_S) * BYSTANDER_STEP_S
-        return mark_s if mark_s < until_s - 1e-4 and until_s != float("inf") else None
+        return [mark_s] if mark_s < until_s - 1e-4 else []
 
     def _seek(self, time_s: float) -> None:
         stream = self._stream

@@ -1,0 +1,132 @@
+"""What the offline master understands of English: words by their stems, clauses, clock times, small numbers."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterator
+
+from agentcvr_graph.models.focus import stems
+
+# Words that a question uses to ask, and that say nothing of what is asked about.
+_ASKING = stems(
+    "which what when where who whose how many much does did the and that this these those they them their there with "
+    "from into for about video videos clip clips cook cooks"
+    " person people show shows shown see seen say says said tell "
+    "tells told mention mentions mentioned speak speaks hear heard talk talks announce announces interval window second "
+    "seconds time times between during while following option options answer correct order first last before after "
+    "one two three four five six his her its our your are was were has have had been being will would can could should "
+    "not never without also each every other same different both all any some only then than"
+)
+_CLAUSE = re.compile(r"\s*(?:,|;|\bbut\b|\bwhile\b|\band\b)\s*", re.I)
+_NEGATION = re.compile(r"\b(?:not|never|no|without|n't|doesn't|does not|nobody|none)\b", re.I)
+_SAYING = re.compile(r"\b(?:say|says|said|tell|tells|told|mention\w*|speak\w*|hear\w*|talk\w*|announce\w*)\b", re.I)
+_COUNTING = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty"
+)
+NUMBER_WORDS = {word: n for n, word in enumerate(_COUNTING.split())}
+_HOUR = "|".join([*list(NUMBER_WORDS)[1:13], r"1[0-2]|[1-9]"])
+_MINUTE = "|".join(["quarter", "half", "twenty five", *NUMBER_WORDS, r"\d{1,2}"])
+_SPOKEN = re.compile(rf"\b(?:a )?({_MINUTE})(?: minutes)? (past|to) ({_HOUR})\b", re.I)
+_OCLOCK = re.compile(rf"\b({_HOUR}) o'?\s?clock\b", re.I)
+_DIGITAL = re.compile(r"(?<![\d:.])([01]?\d|2[0-3])[:.]([0-5]\d)(?![\d:])\s*([ap]\.?m)?", re.I)
+_COUNTED = re.compile(r"\b(?:step|part|day|chapter|lesson|scene|no\.?|number)\s*#?\s*(\d+)\b", re.I)
+_MONTHS = [name.lower() for name in calendar.month_name[1:]]
+_MONTH = "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS)
+_ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+_DATE = re.compile(rf"\b(?:(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})|({_MONTH}) (\d{{1,2}}))\b", re.I)
+
+
+def content_words(text: str) -> frozenset[str]:
+    """The stems of a text that say what it is about."""
+    return stems(text) - _ASKING
+
+
+def clauses(question: str) -> list[str]:
+    """The parts of a question that each say something; a part without content joins the one before it."""
+    parts: list[str] = []
+    for part in _CLAUSE.split(question):
+        if parts and not content_words(part):
+            parts[-1] += " " + part
+        elif part:
+            parts.append(part)
+    return parts or [question]
+
+
+def is_negated(clause: str) -> bool:
+    """Whether a clause says that something is not so."""
+    return _NEGATION.search(clause) is not None
+
+
+def is_about_speech(clause: str) -> bool:
+    """Whether a clause is about what is said."""
+    return _SAYING.search(clause) is not None
+
+
+def clock_minutes(text: str) -> float | None:
+    """The first time of day in a text, written or spoken, in minutes after midnight.
+
+    >>> clock_minutes("it is a quarter to eight in the morning")
+    465.0
+    """
+    found = [*_digital(text), *_spoken(text), *_oclock(text)]
+    if not found:
+        return None
+    afternoon = re.search(r"\b(?:afternoon|evening|tonight|night)\b", text, re.I) is not None
+    _, minutes = min(found)
+    return minutes + 720 if afternoon and minutes < 720 else minutes
+
+
+def day_of_year(text: str) -> float | None:
+    """The first date in a text as a number that grows with time; the year counts where it is given."""
+    iso = _ISO_DATE.search(text)
+    if iso:
+        return int(iso[1]) * 372.0 + int(iso[2]) * 31 + int(iso[3])
+    named = _DATE.search(text)
+    if named is None:
+        return None
+    month = (named[2] or named[3]).lower()[:3]
+    number = next(n for n, name in enumerate(_MONTHS, start=1) if name.startswith(month))
+    return number * 31.0 + int(named[1] or named[4])
+
+
+def counted(text: str) -> float | None:
+    """The number in `step 3` or `day 2`."""
+    match = _COUNTED.search(text)
+    return float(match[1]) if match else None
+
+
+def numbers(text: str) -> list[tuple[int, float]]:
+    """Every number of a text with the position of its word, digits and small words alike."""
+    found: list[tuple[int, float]] = []
+    for position, word in enumerate(re.findall(r"\w+(?:\.\d+)?", text.lower())):
+        if re.fullmatch(r"\d+(?:\.\d+)?", word):
+            found.append((position, float(word)))
+        elif word in NUMBER_WORDS:
+            found.append((position, float(NUMBER_WORDS[word])))
+    return found
+
+
+def _digital(text: str) -> Iterator[tuple[int, float]]:
+    for match in _DIGITAL.finditer(text):
+        hour, minute, half = int(match[1]), int(match[2]), (match[3] or "").lower()
+        if half:
+            hour = hour % 12 + (12 if half.startswith("p") else 0)
+        yield match.start(), hour * 60.0 + minute
+
+
+def _spoken(text: str) -> Iterator[tuple[int, float]]:
+    for match in _SPOKEN.finditer(text):
+        minute = {"quarter": 15, "half": 30, "twenty five": 25}.get(match[1].lower(), _number(match[1]))
+        hour = _number(match[3]) % 12
+        yield match.start(), hour * 60.0 + (minute if match[2].lower() == "past" else -minute)
+
+
+def _oclock(text: str) -> Iterator[tuple[int, float]]:
+    for match in _OCLOCK.finditer(text):
+        yield match.start(), _number(match[1]) % 12 * 60.0
+
+
+def _number(word: str) -> int:
+    return int(word) if word.isdigit() else NUMBER_WORDS.get(word.lower(), 0)
