@@ -11,6 +11,9 @@ from string import ascii_uppercase
 from agentcvr_graph.render import budget_text, video_line
 from agentcvr_graph.types import AnswerKind, VideoInfo
 
+BRIEF_ID = "brief-"
+"""Message ids of briefs start with it; the last one marks where the current question begins."""
+
 SYSTEM = """\
 You answer a question whose evidence is spread over several videos. You cannot see or hear them yourself: a visual \
 agent looks and an audio agent listens for you, at the windows you name.

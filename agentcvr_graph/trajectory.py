@@ -6,11 +6,15 @@ they read it and never the graph's state or its messages.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, cast
 
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+
+from agentcvr_graph.dialects import read_calls, thought_of
+from agentcvr_graph.prompts import BRIEF_ID
+from agentcvr_graph.state import CVROutput
 from agentcvr_graph.types import Answer, AnswerKind, Failure, Noun, Observation, Usage, VideoInfo
-
-Tool = Literal["observe", "listen", "answer"]
 
 
 class Action(Noun):
@@ -57,3 +61,54 @@ class Trajectory(Noun):
         return tuple(
             action.observation for turn in self.turns for action in turn.actions if action.observation is not None
         )
+
+
+def trajectory_of(output: CVROutput) -> Trajectory:
+    """The trajectory in the output (or the final state) of a run; of the last question on its thread."""
+    asked = output["asked"]
+    return Trajectory(
+        question=asked.question,
+        kind=cast(AnswerKind, asked.kind),
+        options=asked.options,
+        videos=tuple(output["sources"]),
+        turns=tuple(_turns(_last_run(output["messages"]), output["observations"])),
+        answer=output["answer"],
+        failure=output["failure"],
+        usage=output["usage"],
+    )
+
+
+def _last_run(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
+    """The messages after the last brief."""
+    briefs = [n for n, message in enumerate(messages) if (message.id or "").startswith(BRIEF_ID)]
+    return messages[briefs[-1] + 1 :] if briefs else messages
+
+
+def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation]) -> list[Turn]:
+    starts = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
+    ends = [*starts[1:], len(messages)]
+    return [
+        _turn(number, cast(AIMessage, messages[start]), messages[start + 1 : end], observations)
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
+    ]
+
+
+def _turn(number: int, message: AIMessage, after: Sequence[AnyMessage], observations: Sequence[Observation]) -> Turn:
+    seen = {observation.call_id: observation for observation in observations if observation.turn == number}
+    replies = {_call_id(reply): reply.text for reply in after}
+    actions = tuple(
+        Action(
+            call_id=call.id,
+            tool=call.tool,
+            arguments=call.arguments,
+            reply=replies.get(call.id, ""),
+            observation=seen.get(call.id),
+        )
+        for call in read_calls(message, number)
+    )
+    return Turn(number=number, thought=thought_of(message), actions=actions, complaint=replies.get("", ""))
+
+
+def _call_id(reply: AnyMessage) -> str:
+    """The call that a message replies to; empty for what the graph says of its own accord."""
+    return reply.tool_call_id if isinstance(reply, ToolMessage) else str(reply.additional_kwargs.get("call_id", ""))

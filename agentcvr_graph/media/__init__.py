@@ -1,7 +1,7 @@
 """Files, URLs and image folders as frames, sound and subtitles. Knows nothing of agents, questions or models."""
 
 from agentcvr_graph.media.cache import DiskCache
-from agentcvr_graph.media.library import Media, MediaInfo, MediaLibrary
+from agentcvr_graph.media.library import Media, MediaInfo, MediaLibrary, default_cache_dir
 from agentcvr_graph.media.sampling import sample_times
 
-__all__ = ["DiskCache", "Media", "MediaInfo", "MediaLibrary", "sample_times"]
+__all__ = ["DiskCache", "Media", "MediaInfo", "MediaLibrary", "default_cache_dir", "sample_times"]

@@ -46,7 +46,9 @@ def _fill(container: InputContainer, samples: Samples, start_s: float) -> None:
     position: int | None = None  # index into `samples` of the next sample that comes out
     for frame in container.decode(stream):
         if position is None:
-            began_s = float((frame.pts - origin) * frame.time_base) if frame.pts is not None else 0.0
+            began_s = (
+                float((frame.pts - origin) * frame.time_base) if frame.pts is not None and frame.time_base else 0.0
+            )
             position = round((began_s - start_s) * SAMPLE_RATE_HZ)
         for piece in resampler.resample(frame):
             position = _place(samples, piece.to_ndarray()[0], position)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 120.0
 """Longest single call of a model; clients do not retry, the graph does."""
+TEXT_CACHE_BYTES = 2**27
 OPENAI_URL = "https://api.openai.com/v1"
 ALLOWED_AUDIO = "'offline', 'openai:whisper-1', 'http://HOST:PORT/v1#MODEL', or 'transformers:FOLDER_OR_REPO'"
 
@@ -57,9 +58,10 @@ def resolve_vision(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Vi
     """
     require("PIL", "pillow", "live")
     if isinstance(read_model_string(spec), Offline):
+        from agentcvr_graph.media import DiskCache, default_cache_dir
         from agentcvr_graph.models.offline import OfflineVision
 
-        return OfflineVision()
+        return OfflineVision(DiskCache(default_cache_dir() / "on_screen_text", TEXT_CACHE_BYTES))
     from agentcvr_graph.models.chat_vision import ChatVision
 
     return ChatVision(resolve_master(spec, timeout_s=timeout_s), name=cache_name(spec))

