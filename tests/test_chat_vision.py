@@ -136,3 +136,10 @@ async def test_a_model_that_says_nothing_or_fails() -> None:
     with pytest.raises(WorldError, match=r"eyes did not answer in time") as caught:
         await ChatVision(late, name="eyes").look(footage(), "")
     assert caught.value.transient
+
+
+async def test_nothing_blocks_the_event_loop() -> None:
+    blockbuster = pytest.importorskip("blockbuster")
+    eyes = ChatVision(Recorder(reply="[video 1, 0.0-5.0 s] A pan."), name="eyes")
+    with blockbuster.blockbuster_ctx():
+        assert len((await eyes.look(footage(), "the salt")).evidence) == 1

@@ -124,6 +124,14 @@ async def test_the_focus_comes_first(stub: Stub) -> None:
     assert spans(perceived)[0][2] == '"Then stir."'
 
 
+async def test_nothing_blocks_the_event_loop(stub: Stub) -> None:
+    blockbuster = pytest.importorskip("blockbuster")
+    stub.replies = [(400, "{}"), (200, PLAIN)]
+    ears = TranscriptionEndpoint(stub.url, "w")
+    with blockbuster.blockbuster_ctx():
+        assert spans(await ears.hear(sound(), "salt")) == [(10.0, 15.0, '"Add the salt."')]
+
+
 async def test_silence_is_no_evidence(stub: Stub) -> None:
     stub.replies = [(200, '{"text": " ", "segments": []}')]
     assert (await TranscriptionEndpoint(stub.url, "w").hear(sound(), "")).evidence == ()

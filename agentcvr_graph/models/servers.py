@@ -21,7 +21,8 @@ def unpooled_client(timeout_s: float) -> httpx.AsyncClient:
     """A client whose connections do not outlive their call.
 
     A model object is often used from several event loops (`asyncio.run` twice, a notebook), and a pooled connection
-    that belongs to a closed loop breaks the next call. One more handshake is nothing beside a model's answer.
+    that belongs to a closed loop breaks the next call. One more handshake is nothing beside a model's answer. Reads
+    certificates from disk, so make it where the model is made and not in a coroutine.
     """
     return httpx.AsyncClient(timeout=timeout_s, limits=httpx.Limits(max_keepalive_connections=0))
 

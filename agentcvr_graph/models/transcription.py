@@ -61,7 +61,7 @@ class TranscriptionEndpoint:
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._key_variable = key_variable
         self._name = name or f"{base_url}#{model}"
-        self._timeout_s = timeout_s
+        self._client = unpooled_client(timeout_s)
         self._format = "verbose_json"
 
     @property
@@ -103,8 +103,7 @@ class TranscriptionEndpoint:
         fields = {"model": self._model, "response_format": form}
         files = {"file": ("sound.wav", wav, "audio/wav")}
         try:
-            async with unpooled_client(self._timeout_s) as client:
-                return await client.post(self._url, headers=self._headers, data=fields, files=files)
+            return await self._client.post(self._url, headers=self._headers, data=fields, files=files)
         except httpx.HTTPError as error:
             raise as_world_error(error, self._name) from error
 

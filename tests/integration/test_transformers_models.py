@@ -108,6 +108,15 @@ async def test_pictures_change_what_is_said(vision_model: Path) -> None:
     assert len(said) == 2
 
 
+async def test_loading_and_generating_do_not_block_the_event_loop(vision_model: Path, whisper: Path) -> None:
+    blockbuster = pytest.importorskip("blockbuster")
+    eyes, ears = resolve_vision(f"transformers:{vision_model}"), resolve_audio(f"transformers:{whisper}")
+    frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
+    with blockbuster.blockbuster_ctx():
+        await eyes.look([Footage(WINDOW, (frame,), "id")], "salt")
+        await ears.hear(Sound(WINDOW, np.zeros(16_000, dtype=np.float32), (), "id"), "salt")
+
+
 async def test_a_text_model_refuses_pictures(text_model: Path) -> None:
     eyes = resolve_vision(f"transformers:{text_model}")
     frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
