@@ -28,6 +28,8 @@ from agentcvr_graph.models.strings import InProcess, Server, read_model_string
 DISTRIBUTION = "agentcvr-graph"
 NEEDED = ("", "live")
 """Extras without which no video can be read; the empty one is the core. The others are a choice."""
+UNTOLD = ("dev",)
+"""Extras that matter only to those who work on this package."""
 GIB = 2**30
 LITTLE_DISK_GIB = 2.0
 PROGRAMS = {
@@ -80,7 +82,7 @@ def extras() -> Iterator[Check]:
     """The core and each extra: installed versions, or what is missing or does not fit."""
     needs = [Requirement(line) for line in importlib.metadata.requires(DISTRIBUTION) or []]
     names = importlib.metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or []
-    for extra in ["", *names]:
+    for extra in ["", *(name for name in names if name not in UNTOLD)]:
         own = [need for need in needs if _belongs(need, extra) and need.name != DISTRIBUTION]
         if own:
             yield _extra(extra, own)

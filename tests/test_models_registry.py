@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from agentcvr_graph.errors import CVRError, SetupError, WorldError
 from agentcvr_graph.models import servers
 from agentcvr_graph.models.chat_vision import PROMPT_ID, ChatVision
-from agentcvr_graph.models.failures import MAX_DETAIL_CHARS, as_world_error
+from agentcvr_graph.models.failures import MAX_DETAIL_CHARS, as_world_error, recognised
 from agentcvr_graph.models.registry import cache_name, resolve_audio, resolve_master, resolve_vision
 from agentcvr_graph.models.strings import Hosted, InProcess, Offline, Server, read_model_string
 from agentcvr_graph.models.transcription import TranscriptionEndpoint
@@ -234,6 +234,12 @@ def test_failures_of_clients_are_mapped(
     assert str(mapped).startswith("the model")
     assert len(str(mapped)) < MAX_DETAIL_CHARS + 100
     assert "\n" not in str(mapped)
+
+
+def test_only_a_surprise_is_not_recognised() -> None:
+    assert recognised(TimeoutError(), "the model") is not None
+    assert recognised(_status_error(400, None), "the model") is not None
+    assert recognised(KeyError("choices"), "the model") is None
 
 
 def test_own_errors_pass_through() -> None:

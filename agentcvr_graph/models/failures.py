@@ -7,7 +7,8 @@ causes. So the mapping goes by status and by class name and imports none of them
     no answer in time, connection refused or reset      WorldError, transient
     408, 409, 429, 5xx                                  WorldError, transient (an exhausted quota is not)
     401, 403                                            SetupError that names the key's variable
-    any other status, a reply that is not what it says  WorldError, final
+    a reply that makes no message                       WorldError, transient
+    any other status, any other exception               WorldError, final
 """
 
 from __future__ import annotations
@@ -39,6 +40,12 @@ def as_world_error(error: BaseException, model: str) -> CVRError:
 
     Errors of this library pass through. A wrong key is the programmer's, so it becomes a `SetupError`.
     """
+    known = recognised(error, model)
+    return known or WorldError(f"{model} failed: {type(error).__name__}: {detail_of(error)}")
+
+
+def recognised(error: BaseException, model: str) -> CVRError | None:
+    """As `as_world_error`, but None for a failure that is in no row of the table: that one deserves a traceback."""
     if isinstance(error, CVRError):
         return error
     status = status_of(error)
@@ -52,7 +59,7 @@ def as_world_error(error: BaseException, model: str) -> CVRError:
     if "ValidationError" in names:
         # LangChain could not make a message of what the model wrote (arguments that are no object); ask once more.
         return WorldError(f"{model} gave a reply that cannot be read ({detail_of(error)}).", transient=True)
-    return WorldError(f"{model} failed: {type(error).__name__}: {detail_of(error)}")
+    return None
 
 
 def refused(status: int, detail: str, model: str, *, key: str = SERVER_KEY) -> CVRError:
