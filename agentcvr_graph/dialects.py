@@ -53,7 +53,8 @@ def for_model(messages: Sequence[AnyMessage], dialect: Dialect) -> list[AnyMessa
     """The messages as sent: several JSON-dialect replies of one turn become one user message (templates want that)."""
     if dialect == "tools":
         return list(messages)
-    return cast(list[AnyMessage], merge_message_runs(list(messages)))
+    bare = [HumanMessage(message.text) if isinstance(message, HumanMessage) else message for message in messages]
+    return cast(list[AnyMessage], merge_message_runs(bare))
 
 
 def read_calls(message: AIMessage, turn: int) -> list[Call]:

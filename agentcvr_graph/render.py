@@ -18,7 +18,7 @@ NOTHING: dict[Modality, str] = {
 }
 
 _EVIDENCE_LINE = re.compile(
-    r"^\[video (?P<video>\d+), (?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?) s\] (?P<text>.*)$"
+    r"^\[video (?P<video>\d+), (?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?) s\](?: (?P<text>.*))?$"
 )
 
 
@@ -43,7 +43,7 @@ def read_evidence(line: str) -> Evidence | None:
     if match is None:
         return None
     window = Window(video=int(match["video"]), start_s=float(match["start"]), end_s=float(match["end"]))
-    return Evidence(text=match["text"], window=window)
+    return Evidence(text=match["text"] or "", window=window)
 
 
 def observation_text(observation: Observation) -> str:

@@ -1,0 +1,133 @@
+"""Fakes for tests of graphs that contain this one: a master that follows a list of turns, and a world that never fails.
+
+They ship with the library so that other people's tests need no model, no key and no video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from pydantic import PrivateAttr
+
+from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo, Window
+
+Turn = AIMessage | Exception | Callable[[Sequence[BaseMessage]], AIMessage]
+
+
+class FakeMaster(BaseChatModel):
+    """Takes the turns it was given, one a call; an exception among them is raised, a function is asked.
+
+    `seen` holds the messages of every call. More calls than turns raise `IndexError`.
+    """
+
+    turns: list[Any]
+    _seen: list[list[BaseMessage]] = PrivateAttr(default_factory=list[list[BaseMessage]])
+
+    @property
+    def seen(self) -> list[list[BaseMessage]]:
+        return self._seen
+
+    @property
+    def _llm_type(self) -> str:
+        return "agentcvr-fake-master"
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Binding changes nothing."""
+        return self
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        self._seen.append(list(messages))
+        turn: Turn = self.turns[len(self._seen) - 1]
+        if isinstance(turn, Exception):
+            raise turn
+        message = turn if isinstance(turn, AIMessage) else turn(messages)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+class FakePerception:
+    """A world of videos of one length, in which every window shows and says the same."""
+
+    def __init__(self, duration_s: float = 60.0, *, text: str = "a red ball", said: str = "hello") -> None:
+        self.duration_s = duration_s
+        self.text = text
+        self.said = said
+        self.requests: list[Observe | Listen] = []
+        """Every request, in the order of arrival."""
+
+    async def probe(self, video: Video, number: int) -> VideoInfo:
+        """Every video exists."""
+        return VideoInfo(
+            number=number, video=video, duration_s=self.duration_s, fps=25, width=640, height=360, has_sound=True
+        )
+
+    async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
+        """One statement a window."""
+        self.requests.append(request)
+        windows = tuple(Window(video=t.video, start_s=t.start_s, end_s=t.end_s) for t in request.targets)
+        return Observation(
+            modality="visual",
+            windows=windows,
+            focus=request.focus,
+            evidence=tuple(Evidence(text=self.text, window=window) for window in windows),
+            frame_times_s=tuple(
+                tuple(t.start_s + (n + 0.5) * t.duration_s / t.frames for n in range(t.frames)) for t in request.targets
+            ),
+            model="fake",
+            cost=Cost(frames=sum(target.frames for target in request.targets)),
+        )
+
+    async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
+        """One statement."""
+        self.requests.append(request)
+        return Observation(
+            modality="audio",
+            windows=(request.window,),
+            focus=request.focus,
+            evidence=(Evidence(text=f'"{self.said}"', window=request.window),),
+            model="fake",
+            cost=Cost(audio_s=request.window.duration_s),
+        )
+
+
+def turn(thought: str = "", *calls: dict[str, Any]) -> AIMessage:
+    """A turn of the master: a thought and tool calls made with `observe`, `listen` and `answer` below."""
+    numbered = [{**call, "id": call.get("id") or f"call_{n}"} for n, call in enumerate(calls)]
+    return AIMessage(thought, tool_calls=numbered)
+
+
+def observe(*targets: tuple[int, float, float, int], focus: str = "", id: str | None = None) -> dict[str, Any]:
+    """An observe call; a target is (video, start_s, end_s, frames)."""
+    keys = ("video", "start_s", "end_s", "frames")
+    arguments = {"targets": [dict(zip(keys, target, strict=True)) for target in targets], "focus": focus}
+    return {"name": "observe", "args": arguments, "id": id}
+
+
+def listen(video: int, start_s: float, end_s: float, focus: str = "", id: str | None = None) -> dict[str, Any]:
+    """A listen call."""
+    return {"name": "listen", "args": {"video": video, "start_s": start_s, "end_s": end_s, "focus": focus}, "id": id}
+
+
+def answer(
+    value: Any, rationale: str = "", citations: Sequence[dict[str, Any]] = (), id: str = "done"
+) -> dict[str, Any]:
+    """An answer call."""
+    return {"name": "answer", "args": {"value": value, "rationale": rationale, "citations": list(citations)}, "id": id}

@@ -1,0 +1,129 @@
+"""The six kinds: what is understood, what is refused, and what it scores."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentcvr_graph.answers import KINDS, parse_answer, resolve_kind, score_answer, temporal_iou
+from agentcvr_graph.errors import ActionError, InputError
+
+OPTIONS = ["salt first", "meat first", "pepper first"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "value"),
+    [
+        ("choice", "B", "B"),
+        ("choice", "b)", "B"),
+        ("choice", "(c)", "C"),
+        ("choice", "Option A", "A"),
+        ("choice", "B. meat first", "B"),
+        ("choice", ["B"], "B"),
+        ("choice", "Pepper first", "C"),
+        ("choices", ["c", "A"], ["A", "C"]),
+        ("choices", "A, C", ["A", "C"]),
+        ("choices", "AC", ["A", "C"]),
+        ("choices", "A and B", ["A", "B"]),
+        ("choices", '["A"]', ["A"]),
+        ("order", "2->1->3", "2->1->3"),
+        ("order", [2, 1, 3], "2->1->3"),
+        ("order", "2, 1, 3", "2->1->3"),
+        ("order", "213", "2->1->3"),
+        ("order", "B then A then C", "2->1->3"),
+        ("order", "video 3 -> video 1 -> video 2", "3->1->2"),
+        ("interval", [74, 89], (74.0, 89.0)),
+        ("interval", "74-89", (74.0, 89.0)),
+        ("interval", "1:14 to 1:29", (74.0, 89.0)),
+        ("interval", "74.5 s - 89 s", (74.5, 89.0)),
+        ("interval", {"start_s": 1, "end_s": 2}, (1.0, 2.0)),
+        ("number", 3, 3.0),
+        ("number", "3", 3.0),
+        ("number", "about 2.5 kg", 2.5),
+        ("text", "  the blue one ", "the blue one"),
+    ],
+)
+def test_what_is_understood(kind, raw, value):
+    assert parse_answer(raw, kind, OPTIONS, 3).value == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "says"),
+    [
+        ("choice", "D", "A to C"),
+        ("choice", "", "A to C"),
+        ("choice", ["A", "B"], "One letter"),
+        ("choices", [], "At least one"),
+        ("choices", ["A", "Z"], "A to C"),
+        ("choices", 7, "list of letters"),
+        ("order", "1->2", "1 to 3"),
+        ("order", "1->1->2", "1 to 3"),
+        ("order", "none", "1 to 3"),
+        ("interval", [9, 3], "end after its start"),
+        ("interval", [-2, 3], "start at 0"),
+        ("interval", "later", "[start_s, end_s]"),
+        ("interval", [1], "[start_s, end_s]"),
+        ("interval", [float("nan"), 3], "end after its start"),
+        ("number", "many", "not a number"),
+        ("number", True, "not a number"),
+        ("text", "   ", "empty"),
+        ("text", None, "empty"),
+    ],
+)
+def test_what_is_refused(kind, raw, says):
+    with pytest.raises(ActionError) as error:
+        parse_answer(raw, kind, OPTIONS, 3)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "key", "score"),
+    [
+        ("choice", "A", "A", 1),
+        ("choice", "A", "B", 0),
+        ("choices", ["A", "C"], ["C", "A"], 1),
+        ("choices", ["A"], ["A", "C"], 0),
+        ("order", "2->1->3", "2->1->3", 1),
+        ("interval", (0.0, 10.0), (5.0, 15.0), 5 / 15),
+        ("interval", (0.0, 1.0), (5.0, 6.0), 0),
+        ("number", 3.0, 3, 1),
+        ("text", "My Mother ", "my mother", 1),
+    ],
+)
+def test_scores(kind, value, key, score):
+    assert score_answer(kind, value, key) == pytest.approx(score)
+
+
+def test_iou_of_nothing_is_zero():
+    assert temporal_iou((3.0, 3.0), (3.0, 3.0)) == 0.0
+
+
+@pytest.mark.parametrize(("kind", "options", "resolved"), [("auto", ["a", "b"], "choice"), ("auto", [], "text")])
+def test_auto_kind(kind, options, resolved):
+    assert resolve_kind(kind, options) == resolved
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "says"),
+    [
+        ("choice", [], "at least 2 options"),
+        ("choices", ["one"], "at least 2 options"),
+        ("guess", [], "auto, choice"),
+        ("choice", [str(n) for n in range(27)], "at most 26"),
+    ],
+)
+def test_kinds_that_do_not_fit(kind, options, says):
+    with pytest.raises(InputError) as error:
+        resolve_kind(kind, options)
+    assert says in str(error.value)
+
+
+@given(st.sampled_from(KINDS), st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.text())))
+def test_anything_parses_or_is_an_action_error(kind, raw):
+    try:
+        answer = parse_answer(raw, kind, OPTIONS, 3)
+    except ActionError:
+        return
+    assert parse_answer(answer.value, kind, OPTIONS, 3).value == answer.value

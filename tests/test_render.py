@@ -1,0 +1,38 @@
+"""What is written for the master can be read back, line by line."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentcvr_graph.render import cost_text, evidence_line, observation_text, read_evidence
+from agentcvr_graph.types import Cost, Evidence, Observation, Window
+
+tenths = st.integers(0, 99_999).map(lambda n: n / 10)
+
+
+@given(st.integers(1, 20), tenths, tenths, st.text(min_size=1))
+def test_an_evidence_line_is_read_back(video, start_s, end_s, text):
+    line = evidence_line(Evidence(text=text, window=Window(video=video, start_s=start_s, end_s=end_s)))
+    assert "\n" not in line
+    found = read_evidence(line)
+    assert found is not None
+    assert found.window == Window(video=video, start_s=start_s, end_s=end_s)
+    assert found.text == " ".join(text.split())
+
+
+@pytest.mark.parametrize("line", ["", "note: few frames", "[video x, 1-2 s] no", "video 1, 0.0-1.0 s"])
+def test_other_lines_are_no_evidence(line):
+    assert read_evidence(line) is None
+
+
+def test_an_empty_window_says_so_in_the_words_of_its_modality():
+    window = Window(video=2, start_s=1, end_s=2)
+    seen = Observation(modality="visual", windows=(window,), frame_times_s=((1.5,),), notes=("dark",))
+    assert observation_text(seen) == ("seen: video 2, 1.0-2.0 s (1 frame)\nNothing to see in this window.\nnote: dark")
+
+
+def test_cost_in_words():
+    cost = Cost(frames=64, cached_frames=16, audio_s=82.5, model_calls=5)
+    assert cost_text(cost) == "64 frames (16 cached), 82.5 s of sound, 5 model calls"

@@ -1,0 +1,44 @@
+"""The trajectory holds every turn, call, reply and observation of a run, in either dialect."""
+
+from __future__ import annotations
+
+import json
+
+from langchain_core.messages import AIMessage
+
+from agentcvr_graph import CVRContext, Trajectory, create_cvr_graph, trajectory_of
+from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
+
+QUESTION = {"question": "Which?", "videos": ["a.mp4", "b.mp4"], "options": ["x", "y"]}
+
+
+async def trajectory(turns, **knobs):
+    graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception()).compile()
+    return trajectory_of(await graph.ainvoke(QUESTION, context=CVRContext(**knobs)))
+
+
+async def test_turns_calls_and_observations():
+    turns = [
+        turn("An overview.", observe((1, 0, 9, 2), (2, 0, 9, 2), id="o"), listen(7, 0, 1, id="l")),
+        AIMessage("hm"),
+        turn("Clear.", answer("B")),
+    ]
+    told = await trajectory(turns)
+    assert [t.thought for t in told.turns] == ["An overview.", "hm", "Clear."]
+    assert [a.tool for t in told.turns for a in t.actions] == ["observe", "listen", "answer"]
+    assert told.turns[0].actions[0].observation == told.observations[0]
+    assert told.turns[0].actions[1].reply.startswith("error: There is no video 7")
+    assert told.turns[1].complaint.startswith("That turn held no action")
+    assert told.answer is not None
+    assert told.kind == "choice"
+    assert [v.number for v in told.videos] == [1, 2]
+
+
+async def test_json_dialect_and_round_trip():
+    look = {"action": "observe", "arguments": {"targets": [{"video": n, "start_s": 0, "end_s": 5} for n in (1, 2)]}}
+    turns = [AIMessage("Look.\n" + json.dumps(look)), AIMessage('{"action": "answer", "arguments": {"value": "A"}}')]
+    told = await trajectory(turns, dialect="json")
+    assert told.turns[0].thought == "Look."
+    assert told.turns[0].actions[0].reply.startswith("seen: video 1")
+    assert told.turns[0].actions[0].observation is not None
+    assert Trajectory.model_validate_json(told.model_dump_json()) == told
