@@ -10,8 +10,8 @@ import logging
 
 from langgraph.errors import NodeTimeoutError
 
-from agentcvr_graph.errors import CVRError, SetupError
-from agentcvr_graph.models.failures import as_world_error
+from agentcvr_graph.errors import SetupError, WorldError
+from agentcvr_graph.models.failures import as_world_error, recognised
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +20,8 @@ def is_transient(error: Exception) -> bool:
     """True when the same call may work a moment later; the graph's retry policy asks this."""
     if isinstance(error, NodeTimeoutError):
         return True
-    if isinstance(error, CVRError):
-        return bool(getattr(error, "transient", False))
     failure = as_world_error(error, "the model")
-    return bool(getattr(failure, "transient", False))
+    return isinstance(failure, WorldError) and failure.transient
 
 
 def told_to_master(error: BaseException) -> str:
@@ -34,9 +32,9 @@ def told_to_master(error: BaseException) -> str:
     """
     if isinstance(error, NodeTimeoutError):
         return "That took too long and was stopped. Try a shorter window."
-    failure = error if isinstance(error, CVRError) else as_world_error(error, "the model")
+    failure = as_world_error(error, "the model")
     if isinstance(failure, SetupError):
         raise failure from error
-    if failure is not error:
+    if recognised(error, "the model") is None:
         logger.warning("An unexpected error was told to the master", exc_info=error)
     return " ".join(str(failure).split())

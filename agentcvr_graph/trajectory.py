@@ -86,7 +86,7 @@ def _last_run(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation]) -> list[Turn]:
     starts = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
-    ends = [*starts[1:], len(messages)]
+    ends = [*starts[1:], len(messages)][: len(starts)]  # no turn at all where the master's model was never reached
     return [
         _turn(number, cast(AIMessage, messages[start]), messages[start + 1 : end], observations)
         for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)

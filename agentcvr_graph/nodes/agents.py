@@ -36,7 +36,8 @@ class Agent:
         request = assignment.request
         windows = request.targets if isinstance(request, Observe) else (request.window,)
         report(runtime, self._name, describe_request(request), assignment.turn, windows)
-        seen = await self._binding.tools(knobs(runtime)).run(request, state["sources"])
+        tools = await self._binding.tools(knobs(runtime))
+        seen = await tools.run(request, state["sources"])
         observation = seen.model_copy(
             update={
                 "call_id": assignment.call.id,

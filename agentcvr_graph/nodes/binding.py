@@ -1,10 +1,12 @@
 """What a graph is built over: a master and a perception, each an object or a choice by the run's context.
 
 The choice exists for servers, where a form names the models (`server.py`). A library user binds plain objects.
+Choosing may import libraries and read folders, so it happens in a thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -30,17 +32,19 @@ class Binding:
     master: BaseChatModel | ChooseMaster
     perception: Perception | ChoosePerception
 
-    def bound_master(self, context: CVRContext) -> tuple[Runnable[LanguageModelInput, AIMessage], Dialect]:
+    async def bound_master(self, context: CVRContext) -> tuple[Runnable[LanguageModelInput, AIMessage], Dialect]:
         """The master of this run, ready to act, and the dialect it acts in."""
-        master = self.master if isinstance(self.master, BaseChatModel) else self.master(context)
+        master = self.master
+        if not isinstance(master, BaseChatModel):
+            master = await asyncio.to_thread(master, context)
         dialect = choose_dialect(master, context.dialect)
         return bind_master(master, dialect), dialect
 
-    def tools(self, context: CVRContext) -> Tools:
+    async def tools(self, context: CVRContext) -> Tools:
         """The tools over the perception of this run."""
         if isinstance(self.perception, Perception):
             return make_tools(self.perception)
-        return make_tools(self.perception(context))
+        return make_tools(await asyncio.to_thread(self.perception, context))
 
 
 def knobs(runtime: Runtime[CVRContext]) -> CVRContext:

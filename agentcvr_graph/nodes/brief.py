@@ -44,17 +44,22 @@ class Brief:
         asked = check_question(state)
         count = len(asked.videos)
         report(runtime, "brief", f"opens {count} video{'' if count == 1 else 's'}")
-        sources = await probe_all(self._binding.tools(context).perception, asked.videos, context)
+        sources = await probe_all((await self._binding.tools(context)).perception, asked.videos, context)
         text = prompts.brief(asked.question, asked_kind(asked), asked.options, sources, _budget(context).shown())
         message = HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}")
-        return {"asked": asked, "sources": sources, **self._conversation(state, context, sources, message), **_reset()}
+        return {
+            "asked": asked,
+            "sources": sources,
+            **(await self._conversation(state, context, sources, message)),
+            **_reset(),
+        }
 
-    def _conversation(
+    async def _conversation(
         self, state: CVRState, context: CVRContext, sources: list[VideoInfo], brief: HumanMessage
     ) -> dict[str, Any]:
         if sources == state.get("sources"):
             return {"messages": [brief]}
-        _, dialect = self._binding.bound_master(context)
+        _, dialect = await self._binding.bound_master(context)
         system = SystemMessage(prompts.system(instructions(dialect), context.language))
         messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
         return {"messages": messages, "observations": Overwrite([])}

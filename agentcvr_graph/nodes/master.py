@@ -57,7 +57,7 @@ class Master:
         budget = Budget.left(context, state["turn"], state["spent"], clock)
         notice = _closing_notice(state, budget)
         closing = state["closing"] or bool(notice)
-        model, dialect = self._binding.bound_master(context)
+        model, dialect = await self._binding.bound_master(context)
         turn = state["turn"] + 1
         report(runtime, "master", "thinks" if not closing else "answers", turn)
         message = await model.ainvoke(for_model([*state["messages"], *notice], dialect))
