@@ -95,7 +95,7 @@ def create_cvr_graph(
     return graph
 
 
-def after_master(state: CVRState) -> list[Send] | str:
+async def after_master(state: CVRState) -> list[Send] | str:
     """To the agents, to the conclusion, or back to the master when nothing of its turn could be used."""
     if state["failure"] is not None or state["draft"] is not None:
         return "conclude"
@@ -107,7 +107,7 @@ def after_master(state: CVRState) -> list[Send] | str:
     ]
 
 
-def after_conclude(state: CVRState) -> str:
+async def after_conclude(state: CVRState) -> str:
     """To the end, or back to the master with an answer that was not accepted."""
     return END if state["answer"] is not None or state["failure"] is not None else "master"
 

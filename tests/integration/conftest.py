@@ -41,7 +41,7 @@ class Server:
     """A model server on a free port of this machine, in its own environment and its own process group."""
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1"
         self._log = log
         with log.open("wb") as output:
@@ -119,7 +119,7 @@ def _running(server: Server) -> Iterator[Server]:
         server.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -128,4 +128,4 @@ def _free_port() -> int:
 def _tiny_models() -> ModuleType:
     pytest.importorskip("torch", reason="needs the extra 'transformers'")
     pytest.importorskip("transformers", reason="needs the extra 'transformers'")
-    return importlib.import_module("tiny_models")
+    return importlib.import_module("tests.integration.tiny_models")

@@ -18,7 +18,7 @@ import pytest
 from langgraph_sdk import get_client
 
 from agentcvr_graph.demo import CLIPS_DIR
-from tests.integration.conftest import _free_port
+from tests.integration.conftest import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTION = {"question": "Who is the dinner for?", "videos": [str(CLIPS_DIR / "cook_yellow.mp4")]}
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.enable_socket]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a running `langgraph dev`."""
-    port = _free_port()
+    port = free_port()
     log = tmp_path_factory.mktemp("studio") / "log.txt"
     command = ["-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}

@@ -14,7 +14,7 @@ from agentcvr_graph.models.registry import resolve_audio
 from agentcvr_graph.types import Cost, Window
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from tests.integration.conftest import Server
 
 pytestmark = [pytest.mark.integration, pytest.mark.enable_socket, pytest.mark.timeout(400)]
 WINDOW = Window(video=1, start_s=10.0, end_s=16.0)

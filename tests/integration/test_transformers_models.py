@@ -62,7 +62,7 @@ async def test_what_the_template_writes(text_model: Path) -> None:
 
 
 async def test_a_template_without_tools_is_told_them_in_words(tmp_path: Path, text_model: Path) -> None:
-    import tiny_models
+    from tests.integration import tiny_models
 
     from agentcvr_graph.models.transformers_chat import encode, load
 

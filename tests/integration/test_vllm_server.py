@@ -24,7 +24,7 @@ from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo, Window
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from tests.integration.conftest import Server
 
 pytestmark = [pytest.mark.integration, pytest.mark.enable_socket, pytest.mark.timeout(400)]
 WINDOW = Window(video=1, start_s=10.0, end_s=50.0)

@@ -39,7 +39,7 @@ class PyAVReader:
         self.info = self._read_info()
 
     def _read_info(self) -> PictureInfo:
-        container_s = (self._container.duration or 0) / av.time_base
+        container_s = max(0, (self._container.duration or 0) - (self._container.start_time or 0)) / av.time_base
         stream = self._stream
         if stream is None:
             return PictureInfo(container_s, 0.0, 0, 0)
@@ -52,7 +52,9 @@ class PyAVReader:
         if self._key_times is None:
             stream = self._stream
             assert stream is not None
+            # The index holds decoding times; the first frame is shown at the stream's start, which gives the shift.
             entries = [e.timestamp for e in stream.index_entries if e.is_keyframe]
+            entries = [entry - entries[0] + (stream.start_time or 0) for entry in entries]
             if len(entries) < 2:
                 self._container.seek(0)
                 entries = [p.pts for p in self._container.demux(stream) if p.is_keyframe and p.pts is not None]

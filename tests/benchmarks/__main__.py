@@ -1,0 +1,54 @@
+"""`make bench`: measure everything, print the table, and write it as Markdown for the README with `--markdown FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from tests.benchmarks import bench_graph, bench_media, bench_senses
+from tests.benchmarks.rows import Row
+
+BENCHMARKS = {"graph": bench_graph.rows, "media": bench_media.rows, "senses": bench_senses.rows}
+
+
+def main() -> None:
+    """Run the chosen benchmarks."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", default=list(BENCHMARKS), choices=list(BENCHMARKS), help="which; default all"
+    )
+    parser.add_argument("--markdown", type=Path, help="write the table to this file")
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("measuring", total=len(arguments.names))
+        for name in arguments.names:
+            progress.update(task, description=f"measuring {name}")
+            rows += BENCHMARKS[name]()
+            progress.advance(task)
+    table = Table("what", "figure", "target", "met", box=None)
+    for row in rows:
+        table.add_row(row.what, row.figure, row.target, _sign(row))
+    Console(width=150).print(table)
+    if arguments.markdown:
+        lines = [f"| {row.what.strip()} | {row.figure} | {row.target} | {_sign(row)} |" for row in rows]
+        arguments.markdown.write_text(
+            "\n".join(["| what | figure | target | met |", "|---|---|---|---|", *lines]) + "\n"
+        )
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+
+
+def _sign(row: Row) -> str:
+    return {True: "yes", False: "no", None: ""}[row.met]
+
+
+if __name__ == "__main__":
+    main()

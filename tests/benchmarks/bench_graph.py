@@ -1,0 +1,127 @@
+"""Trajectories a second with an instant master and an instant perception, against a hand-written loop.
+
+The hand-written graph has the same number of supersteps (a brief, six tool turns with one call each, an answer), plain
+nodes without validation, budgets, retries, typed observations or trajectories: what one would write in an afternoon.
+Both run in turn, several times, in one process; the ratio of the medians is the figure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict
+
+from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.testing import FakePerception, answer, listen, observe, turn
+from tests.benchmarks.rows import Row, ratio
+
+TURNS = 6
+RUNS = 60
+ROUNDS = 5
+QUESTION = {"question": "Which?", "videos": ["a.mp4", "b.mp4"], "options": ["x", "y"]}
+LOOKS = [
+    turn("look", observe((1, 0, 9, 2), (2, 0, 9, 2), id=f"c{n}") if n % 2 == 0 else listen(1, 0, 5, id=f"c{n}"))
+    for n in range(TURNS)
+]
+SCRIPT = [*LOOKS, turn("sure", answer("A"))]
+
+
+class Instant(BaseChatModel):
+    """Replies with the turn that the number of its replies so far calls for; keeps no state, so runs may overlap."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "instant"
+
+    def bind_tools(self, tools, **kwargs):
+        return self
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs) -> ChatResult:
+        done = sum(isinstance(message, AIMessage) for message in messages)
+        return ChatResult(generations=[ChatGeneration(message=SCRIPT[done].model_copy())])
+
+    async def _agenerate(self, messages, stop=None, run_manager=None, **kwargs) -> ChatResult:
+        return self._generate(messages)
+
+
+class HandState(TypedDict):
+    question: str
+    messages: Annotated[list, add_messages]
+
+
+def hand_written():
+    """The loop that one would write by hand."""
+    master = Instant()
+
+    async def brief(state: HandState):
+        return {"messages": [HumanMessage(state["question"])]}
+
+    async def act(state: HandState):
+        return {"messages": [await master.ainvoke(state["messages"])]}
+
+    async def tools(state: HandState):
+        calls = state["messages"][-1].tool_calls
+        return {"messages": [ToolMessage("a red ball", tool_call_id=call["id"]) for call in calls]}
+
+    async def conclude(state: HandState):
+        return {}
+
+    def route(state: HandState) -> str:
+        return "conclude" if state["messages"][-1].tool_calls[0]["name"] == "answer" else "tools"
+
+    graph = StateGraph(HandState)
+    graph.add_node("brief", brief)
+    graph.add_node("master", act)
+    graph.add_node("tools", tools)
+    graph.add_node("conclude", conclude)
+    graph.add_edge(START, "brief")
+    graph.add_edge("brief", "master")
+    graph.add_conditional_edges("master", route, ["tools", "conclude"])
+    graph.add_edge("tools", "master")
+    graph.add_edge("conclude", END)
+    return graph.compile()
+
+
+async def seconds(run: Callable[[], Awaitable[object]]) -> float:
+    """Seconds for `RUNS` runs, one after another."""
+    started = time.perf_counter()
+    for _ in range(RUNS):
+        await run()
+    return time.perf_counter() - started
+
+
+async def measure() -> list[Row]:
+    """Both graphs in turn."""
+    ours, theirs = create_cvr_graph(Instant(), FakePerception()).compile(), hand_written()
+    context = CVRContext()
+
+    async def run_ours() -> None:
+        output = await ours.ainvoke(QUESTION, context=context)
+        assert output["answer"].value == "A"
+
+    async def run_theirs() -> None:
+        await theirs.ainvoke({"question": "Which?", "messages": []})
+
+    await run_ours()
+    await run_theirs()
+    pairs = [(await seconds(run_ours), await seconds(run_theirs)) for _ in range(ROUNDS)]
+    mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return [
+        Row("graph: trajectories/s, 6 tool turns", f"{RUNS / mine:.0f}"),
+        Row("hand-written loop: trajectories/s", f"{RUNS / other:.0f}"),
+        ratio("graph against the hand-written loop", other / mine, 0.8),
+    ]
+
+
+def rows() -> list[Row]:
+    """The rows of this benchmark."""
+    return asyncio.run(measure())

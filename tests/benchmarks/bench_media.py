@@ -1,0 +1,160 @@
+"""Looking at long videos: against opening, seeking, resizing and encoding afresh; the readers side by side; memory.
+
+Everything is compared within one run, on a file made here: 10 minutes of 720p H.264 with a key frame each 250 frames.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import decord
+import numpy as np
+from PIL import Image
+
+from agentcvr_graph.media import MediaLibrary, sample_times
+from agentcvr_graph.media.readers.base import Reader, scaled_size
+from agentcvr_graph.media.readers.decord_reader import DecordReader
+from agentcvr_graph.media.readers.pyav_reader import PyAVReader
+from agentcvr_graph.types import Video
+from tests.benchmarks.rows import Row, ratio
+
+LOOKS = ((0, 600, 32), (0, 300, 32), (100, 220, 16), (120, 180, 16), (140, 160, 16), (150, 200, 24))
+"""Six overlapping observations: start_s, end_s, frames."""
+MEMORY_LIMIT_MB = 1200
+LONG_SIDE_PX = 360
+
+
+def make_video(path: Path, minutes: float, seed: int = 0) -> Path:
+    """720p with motion and noise, 250 frames a group, with sound."""
+    picture = f"testsrc2=s=1280x720:r=30:d={minutes * 60},noise=alls=8:allf=t:all_seed={seed}"
+    sound = f"sine={330 + 50 * seed}:d={minutes * 60}"
+    command = (
+        f"ffmpeg -v error -y -f lavfi -i {picture} -f lavfi -i {sound} -c:v libx264 -preset ultrafast -crf 30 "
+        "-g 250 -keyint_min 250 -sc_threshold 0 -pix_fmt yuv420p -c:a aac -b:a 64k -shortest"
+    )
+    subprocess.run([*command.split(), str(path)], check=True)
+    return path
+
+
+def afresh(path: Path, times_s: Sequence[float]) -> None:
+    """One observation the plain way: open, seek, decode at full size, resize, encode."""
+    reader = decord.VideoReader(str(path), num_threads=2)
+    fps = reader.get_avg_fps()
+    for time_s in times_s:
+        picture = Image.fromarray(reader[min(len(reader) - 1, round(time_s * fps))].asnumpy())
+        picture.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
+        picture.save(io.BytesIO(), "JPEG", quality=92)
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def observations(path: Path, folder: Path) -> list[Row]:
+    """The six observations both ways, and a second question in a new library."""
+    windows = [sample_times(*look) for look in LOOKS]
+    library = MediaLibrary(cache_dir=folder / "cache")
+    ours = [timed(lambda times=times: library.open(Video(source=str(path))).frames(times)) for times in windows]
+    plain = [timed(lambda times=times: afresh(path, times)) for times in windows]
+    again = MediaLibrary(cache_dir=folder / "cache")
+    frames = [frame for times in windows for frame in again.open(Video(source=str(path))).frames(times)]
+    second_s = timed(lambda: [again.open(Video(source=str(path))).frames(times) for times in windows])
+    cached = sum(frame.cached for frame in frames)
+    return [
+        Row("six overlapping observations of 10 min of 720p", f"{sum(ours):.1f} s against {sum(plain):.1f} s"),
+        ratio("  in total, against doing each afresh", sum(plain) / sum(ours), 5),
+        ratio("  the first one", plain[0] / ours[0], 1.3),
+        Row(
+            "  asked again", f"{cached} of {len(frames)} frames cached, {second_s:.2f} s", "all", cached == len(frames)
+        ),
+    ]
+
+
+def readers(path: Path) -> list[Row]:
+    """decord and PyAV (and torchcodec where it is installed) at the same work."""
+    size = scaled_size(1280, 720, LONG_SIDE_PX)
+    sparse = [18.75 * n + 9.3 for n in range(32)]
+    dense = [300 + n / 30 for n in range(64)]
+    rows: list[Row] = []
+    taken: dict[str, list[float]] = {}
+    for name, kind in (("decord", DecordReader), ("PyAV", PyAVReader)):
+        opened = timed(lambda kind=kind: kind(path).close())
+        reader: Reader = kind(path)
+        took = [timed(lambda r=reader, t=times: list(r.shown_at(t, size))) for times in (sparse, dense)]
+        keys = timed(lambda r=reader: list(r.key_frames(sparse, size)))
+        reader.close()
+        taken[name] = [*took, keys]
+        exact, in_a_row = took
+        text = (
+            f"open {opened * 1000:.0f} ms, 32 exact {exact:.1f} s, 32 keys {keys:.2f} s, 64 in a row {in_a_row:.2f} s"
+        )
+        rows.append(Row(f"reader {name}", text))
+    gains = [a / b for a, b in zip(taken["decord"], taken["PyAV"], strict=True)]
+    text = f"{gains[0]:.2f} exact, {gains[2]:.2f} key frames, {gains[1]:.2f} in a row"
+    rows.append(Row("  decord's time over PyAV's", text))
+    return [*rows, _torchcodec(path, sparse, dense)]
+
+
+def _torchcodec(path: Path, sparse: Sequence[float], dense: Sequence[float]) -> Row:
+    try:
+        from torchcodec.decoders import VideoDecoder
+    except Exception as error:  # missing, or built for another torch
+        return Row("reader torchcodec", f"not measured ({type(error).__name__})")
+    decoder = VideoDecoder(str(path))
+    took = [timed(lambda times=times: decoder.get_frames_played_at(list(times))) for times in (sparse, dense)]
+    return Row("reader torchcodec", f"32 exact {took[0]:.1f} s, 64 in a row {took[1]:.2f} s")
+
+
+def memory(folder: Path) -> list[Row]:
+    """Peak memory of a process that looks at and listens to four 20-minute videos through the offline models."""
+    base = make_video(folder / "20min.mp4", 20)
+    paths = [base]
+    for number in range(1, 4):  # the same pictures under another content id: a free box at the end changes the bytes
+        path = folder / f"20min_{number}.mp4"
+        path.write_bytes(base.read_bytes() + b"\x00\x00\x00\x10free" + bytes([number] * 8))
+        paths.append(path)
+    command = [sys.executable, "-m", "tests.benchmarks.bench_media", str(folder / "cache2"), *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    peak_mb = int(done.stdout.split()[-1])
+    figure = Row("a question over four 20-minute 720p videos, peak memory", f"{peak_mb} MB", f"< {MEMORY_LIMIT_MB} MB")
+    return [Row(figure.what, figure.figure, figure.target, peak_mb < MEMORY_LIMIT_MB)]
+
+
+def _ask(cache: Path, paths: Sequence[str]) -> None:
+    """The body of the memory process: a whole question, then its own peak in MB."""
+    import asyncio
+
+    from agentcvr_graph import create_cvr_graph
+    from agentcvr_graph.media import DiskCache
+    from agentcvr_graph.models.offline import OfflineAudio, OfflineVision
+    from agentcvr_graph.models.offline_master import OfflineMaster
+    from agentcvr_graph.perception.live import LivePerception
+
+    eyes = OfflineVision(DiskCache(cache / "text", 2**27))
+    perception = LivePerception(eyes, OfflineAudio(), MediaLibrary(cache_dir=cache))
+    graph = create_cvr_graph(OfflineMaster(), perception, timeout_s=None).compile()
+    asyncio.run(graph.ainvoke({"question": "Which video counts to ten?", "videos": list(paths)}))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def rows() -> list[Row]:
+    """The rows of this benchmark."""
+    np.seterr(all="ignore")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        path = make_video(folder / "10min.mp4", 10)
+        return [*observations(path, folder), *readers(path), *memory(folder)]
+
+
+if __name__ == "__main__":
+    _ask(Path(sys.argv[1]), sys.argv[2:])
