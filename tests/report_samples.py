@@ -111,3 +111,50 @@ def long_video():
     look = seen("a", 1, window(1, 5400, 5402), (5401.0,))
     turn = Turn(number=1, actions=(Action(call_id="a", tool="observe", arguments={}, observation=look),))
     return usual().model_copy(update={"videos": (video(1, duration_s=10_800.0),), "turns": (turn,), "answer": None})
+
+
+def many_turns():
+    """Four videos, twelve turns whose windows overlap, words of other scripts, a complaint."""
+    clips = (("cook_red", 38.0), ("cook_blue", 36.0), ("cook_green", 38.0), ("cook_yellow", 36.0))
+    turns = tuple(_look_and_listen(number) for number in range(1, 12))
+    last = Turn(number=12, complaint="error: Reply with one call.")
+    answer = usual().answer.model_copy(
+        update={"citations": (Citation(video=3, start_s=9, end_s=13, modality="visual"),)}
+    )
+    return usual().model_copy(
+        update={
+            "videos": tuple(video(number, *clip) for number, clip in enumerate(clips, start=1)),
+            "turns": (*turns, last),
+            "answer": answer,
+        }
+    )
+
+
+def _look_and_listen(turn):
+    """The first turn looks at all four, the others at one after another."""
+    windows = (
+        [window(n, 0, 35) for n in (1, 2, 3, 4)] if turn == 1 else [window((turn - 1) % 4 + 1, turn + 2, turn + 12)]
+    )
+    look = Observation(
+        modality="visual",
+        windows=tuple(windows),
+        focus="the butter and the salt",
+        evidence=tuple(Evidence(text="Die Köchin rührt um, 加盐", window=where) for where in windows),
+        frame_times_s=tuple(_eight_times_s(where) for where in windows),
+        notes=("Key frames only.",),
+        call_id=f"a{turn}",
+        turn=turn,
+    )
+    sound = heard(f"b{turn}", turn, window((turn - 1) % 4 + 1, turn, turn + 9))
+    return Turn(
+        number=turn,
+        thought="I compare the cooks.\n1. the red one\n2. the blue one",
+        actions=(
+            Action(call_id=look.call_id, tool="observe", arguments={}, reply="seen: ...", observation=look),
+            Action(call_id=sound.call_id, tool="listen", arguments={}, reply="heard: ...", observation=sound),
+        ),
+    )
+
+
+def _eight_times_s(where):
+    return tuple(where.start_s + (n + 0.5) * where.duration_s / 8 for n in range(8))

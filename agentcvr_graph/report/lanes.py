@@ -1,0 +1,173 @@
+"""The lanes of the report: for each video its time axis, the windows looked at and listened to, and a film strip.
+
+Windows that overlap are laid in rows, so that every one can be seen and clicked. Places are percentages of the axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentcvr_graph.report.citations import Cited, NamedObservation
+from agentcvr_graph.report.pictures import Album, Picture
+from agentcvr_graph.types import Modality, Observation, VideoInfo, Window
+
+MIN_BAR_PERCENT = 1.0
+"""A short window in a long video stays visible and clickable."""
+STRIP_SLOTS = 8
+_TICK_STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+_MAX_TICKS = 6
+_CLOCK_FROM_S = 120
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A window, or a citation, in its video's lane."""
+
+    opens: str
+    """Id of the observation that it opens; empty when there is none."""
+    left: float
+    width: float
+    row: int
+    """From 0 at the top; bars of one row do not overlap."""
+    name: str
+    """The turn of a window, the number of a citation."""
+    label: str
+
+
+@dataclass(frozen=True)
+class Track:
+    """The windows of one modality, and the cited ones over them."""
+
+    modality: Modality
+    bars: Sequence[Bar]
+    marks: Sequence[Bar]
+
+    @property
+    def name(self) -> str:
+        return "seen" if self.modality == "visual" else "heard"
+
+    @property
+    def rows(self) -> int:
+        return max((bar.row + 1 for bar in self.bars), default=1)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One video."""
+
+    number: int
+    title: str
+    detail: str
+    problem: str
+    ticks: Sequence[tuple[float, str]]
+    tracks: Sequence[Track]
+    strip: Sequence[Picture | None]
+    """One picture, or none, for each eighth of the video; empty when there is no picture at all."""
+
+
+def lane_of(info: VideoInfo, named: Sequence[NamedObservation], cited: Sequence[Cited], album: Album) -> Lane:
+    """The lane of one video."""
+    return Lane(
+        number=info.number,
+        title=info.title,
+        detail=_detail(info),
+        problem=info.problem,
+        ticks=_ticks(info.duration_s),
+        tracks=[_track(modality, info, named, cited) for modality in ("visual", "audio")],
+        strip=_strip(info, [observation for _, observation in named], cited, album),
+    )
+
+
+def _detail(info: VideoInfo) -> str:
+    size = f"{info.width}x{info.height}" if info.has_picture else "no picture"
+    sound = "sound" if info.has_sound else "no sound"
+    clock = f" ({_clock(info.duration_s)})" if info.duration_s >= _CLOCK_FROM_S else ""
+    return f"{info.duration_s:.1f} s{clock}, {size}, {sound}{', subtitles' if info.has_subtitles else ''}"
+
+
+def _clock(time_s: float) -> str:
+    minutes, seconds = divmod(round(time_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def _ticks(duration_s: float) -> list[tuple[float, str]]:
+    """Round times along the axis, and its end where there is room for it."""
+    if duration_s <= 0:
+        return []
+    step_s = next((step for step in _TICK_STEPS_S if duration_s / step <= _MAX_TICKS), duration_s / _MAX_TICKS)
+    times_s = [n * step_s for n in range(int(duration_s / step_s) + 1)]
+    if duration_s - times_s[-1] > 0.6 * step_s:
+        times_s.append(duration_s)
+    return [(100 * time_s / duration_s, f"{time_s:.0f} s") for time_s in times_s]
+
+
+def _track(modality: Modality, info: VideoInfo, named: Sequence[NamedObservation], cited: Sequence[Cited]) -> Track:
+    bars = [
+        _bar(window, info, name, str(observation.turn), _told(window, observation))
+        for name, observation in named
+        for window in observation.windows
+        if observation.modality == modality and window.video == info.number
+    ]
+    marks = [
+        _bar(one.citation, info, one.observation, str(one.number), _told_cited(one))
+        for one in cited
+        if one.citation.modality == modality and one.citation.video == info.number
+    ]
+    return Track(modality, in_rows(bars), marks)
+
+
+def _told(window: Window, observation: Observation) -> str:
+    verb = "looked at" if observation.modality == "visual" else "listened to"
+    return f"turn {observation.turn}: {verb} {window.start_s:.1f}-{window.end_s:.1f} s"
+
+
+def _told_cited(one: Cited) -> str:
+    return f"citation {one.number}: {one.citation.start_s:.1f}-{one.citation.end_s:.1f} s"
+
+
+def _bar(window: Window, info: VideoInfo, opens: str, name: str, label: str) -> Bar:
+    duration_s = info.duration_s or 1.0
+    width = min(100.0, max(MIN_BAR_PERCENT, 100 * window.duration_s / duration_s))
+    left = max(0.0, min(100 * window.start_s / duration_s, 100 - width))
+    return Bar(opens=opens, left=left, width=width, row=0, name=name, label=label)
+
+
+def in_rows(bars: Sequence[Bar]) -> list[Bar]:
+    """The bars, each in the first row where it overlaps none before it."""
+    placed: list[Bar] = []
+    for bar in bars:
+        taken = {other.row for other in placed if _overlap(bar, other)}
+        row = next(row for row in range(len(placed) + 1) if row not in taken)
+        placed.append(Bar(bar.opens, bar.left, bar.width, row, bar.name, bar.label))
+    return placed
+
+
+def _overlap(one: Bar, other: Bar) -> bool:
+    return one.left < other.left + other.width and other.left < one.left + one.width
+
+
+def _strip(
+    info: VideoInfo, observations: Sequence[Observation], cited: Sequence[Cited], album: Album
+) -> list[Picture | None]:
+    """For each eighth of the video the frame nearest to its middle, of those that were seen."""
+    slot_s = info.duration_s / STRIP_SLOTS
+    nearest: dict[int, float] = {}
+    for time_s in _seen_times_s(info, observations):
+        slot = min(STRIP_SLOTS - 1, int(time_s / slot_s)) if slot_s else 0
+        middle_s = (slot + 0.5) * slot_s
+        if slot not in nearest or abs(time_s - middle_s) < abs(nearest[slot] - middle_s):
+            nearest[slot] = time_s
+    pictures = {picture.time_s: picture for picture in album.pictures(info, list(nearest.values()), cited)}
+    return [pictures.get(nearest.get(slot, -1.0)) for slot in range(STRIP_SLOTS)] if pictures else []
+
+
+def _seen_times_s(info: VideoInfo, observations: Sequence[Observation]) -> set[float]:
+    return {
+        time_s
+        for observation in observations
+        for window, times_s in zip(observation.windows, observation.frame_times_s, strict=False)
+        if window.video == info.number
+        for time_s in times_s
+    }
