@@ -165,6 +165,13 @@ def test_errors_and_failures_are_shown_as_such():
     assert "The master gave no valid answer." in render_report(failed().model_copy(update={"failure": failure}))
 
 
+def test_a_focus_is_shown_unless_it_is_the_question():
+    trajectory = many_turns()
+    assert view_of(trajectory).turns[0].steps[0].look.focus == "the butter and the salt"
+    asked = trajectory.model_copy(update={"question": "the butter and the salt"})
+    assert view_of(asked).turns[0].steps[0].look.focus == ""
+
+
 def test_an_accepted_answer_is_named_and_a_refused_one_shown_whole():
     action = usual().turns[2].actions[0]
     refused = action.model_copy(

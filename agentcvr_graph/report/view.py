@@ -40,6 +40,7 @@ class Look:
     modality: str
     heading: str
     focus: str
+    """Empty where it is the question itself, which heads the page."""
     lines: Sequence[Line]
     nothing: str
     """What to say where there is no statement."""
@@ -107,7 +108,7 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None) -> Vie
     cited = cited_of(trajectory)
     named = named_observations(trajectory)
     album = Album(thumbnails, trajectory.observations)
-    looks = [_look(name, observation, trajectory.videos, cited, album) for name, observation in named]
+    looks = [_look(name, observation, trajectory, cited, album) for name, observation in named]
     failure = trajectory.failure
     return View(
         question=trajectory.question,
@@ -166,19 +167,17 @@ def _chip(one: Cited, videos: Sequence[VideoInfo]) -> Chip:
     )
 
 
-def _look(
-    name: str, observation: Observation, videos: Sequence[VideoInfo], cited: Sequence[Cited], album: Album
-) -> Look:
+def _look(name: str, observation: Observation, trajectory: Trajectory, cited: Sequence[Cited], album: Album) -> Look:
     verb = "Looked at" if observation.modality == "visual" else "Listened to"
     return Look(
         id=name,
         modality=observation.modality,
         heading=f"{verb} {'; '.join(window_label(window) for window in observation.windows)}",
-        focus=observation.focus,
+        focus="" if observation.focus == trajectory.question else observation.focus,
         lines=_lines(observation, cited),
         nothing=NOTHING[observation.modality],
         notes=observation.notes,
-        pictures=_pictures(observation, videos, cited, album),
+        pictures=_pictures(observation, trajectory.videos, cited, album),
         cost=cost_text(observation.cost) + (f", by {observation.model}" if observation.model else ""),
         cited=any(one.observation == name for one in cited),
     )
