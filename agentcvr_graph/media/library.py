@@ -264,8 +264,7 @@ class Media:
         """Times to decode exactly, and times for which a key frame will do."""
         keys = self._key_times
         longest_gap_s = max((b - a for a, b in itertools.pairwise(keys)), default=float("inf"))
-        gaps = [b - a for a, b in itertools.pairwise(times_s)]
-        if gaps and min(gaps) >= longest_gap_s:
+        if len(times_s) > 1 and (times_s[-1] - times_s[0]) / (len(times_s) - 1) >= longest_gap_s:
             return [], frozenset(times_s)
         return list(times_s), frozenset()
 

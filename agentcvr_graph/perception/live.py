@@ -16,6 +16,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import os
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +37,10 @@ CELL_S = 15.0
 CUT_REACH_S = 1.5
 """How far a cut between two cells may move to find a quiet moment."""
 _CUT_WIDTH_S = 0.1
+
+
+_decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
+"""Decoders use several threads each; more of them at once than this cost memory and save no time."""
 
 
 class Remembered(BaseModel):
@@ -238,7 +244,8 @@ def _continues(last: Evidence, said: Evidence) -> bool:
 def _look(media: Media, target: Target) -> Looked:
     times_s = sample_times(target.start_s, target.end_s, target.frames)
     try:
-        frames = media.frames(times_s)
+        with _decoding:
+            frames = media.frames(times_s)
     except WorldError as error:
         return Looked(None, f"Video {target.video}: {error.message}")
     distinct = {frame.time_s: frame for frame in frames}

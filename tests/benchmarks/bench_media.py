@@ -25,7 +25,9 @@ from agentcvr_graph.media.readers.pyav_reader import PyAVReader
 from agentcvr_graph.types import Video
 from tests.benchmarks.rows import Row, ratio
 
-LOOKS = ((0, 600, 32), (0, 300, 32), (100, 220, 16), (120, 180, 16), (140, 160, 16), (150, 200, 24))
+LOOKS = tuple(
+    (start_s, end_s, 32) for start_s, end_s in ((0, 600), (0, 300), (100, 220), (120, 180), (140, 160), (150, 200))
+)
 """Six overlapping observations: start_s, end_s, frames."""
 MEMORY_LIMIT_MB = 1200
 LONG_SIDE_PX = 360

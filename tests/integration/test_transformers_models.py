@@ -62,9 +62,8 @@ async def test_what_the_template_writes(text_model: Path) -> None:
 
 
 async def test_a_template_without_tools_is_told_them_in_words(tmp_path: Path, text_model: Path) -> None:
-    from tests.integration import tiny_models
-
     from agentcvr_graph.models.transformers_chat import encode, load
+    from tests.integration import tiny_models
 
     folder = tiny_models.save_text_model(tmp_path, tiny_models.TEMPLATE_WITHOUT_TOOLS)
     loaded = load(str(folder))

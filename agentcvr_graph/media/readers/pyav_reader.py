@@ -105,8 +105,8 @@ class PyAVReader:
         self._container.close()
 
     def _decode_from(self, target_s: float) -> Iterator[Any]:
-        """Frames from the key frame before the target; further back if decoding order put that key frame after it."""
-        for margin_s in (5 / self.info.fps, 2.0, 10.0, target_s):
+        """Frames from the key frame before the target; further back where the container's order led past it."""
+        for margin_s in (0.0, 5 / self.info.fps, 2.0, 10.0, target_s):
             self._seek(target_s - margin_s)
             frames = iter(self._container.decode(self._stream))
             first = next(frames, None)
