@@ -53,6 +53,7 @@ class Recogniser:
         pcm = (part / float(np.abs(part).max()) * 0.9 * 32767).astype(np.int16)
         with self._lock:
             decoder = self._ready()
+            decoder.reinit_feat()  # it would carry traces of the last utterance into this one
             decoder.start_utt()
             decoder.process_raw(pcm.tobytes(), full_utt=True)
             decoder.end_utt()
