@@ -20,16 +20,17 @@ BENCHMARKS = {"graph": bench_graph.rows, "media": bench_media.rows, "senses": be
 def main() -> None:
     """Run the chosen benchmarks."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", default=list(BENCHMARKS), choices=list(BENCHMARKS), help="which; default all"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(BENCHMARKS)}; default all")
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     arguments = parser.parse_args()
+    chosen = arguments.names or list(BENCHMARKS)
+    if unknown := set(chosen) - set(BENCHMARKS):
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
     rows: list[Row] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("measuring", total=len(arguments.names))
-        for name in arguments.names:
+        task = progress.add_task("measuring", total=len(chosen))
+        for name in chosen:
             progress.update(task, description=f"measuring {name}")
             rows += BENCHMARKS[name]()
             progress.advance(task)
