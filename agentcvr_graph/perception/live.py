@@ -26,7 +26,8 @@ from pydantic import BaseModel
 
 from agentcvr_graph.errors import VideoError, WorldError
 from agentcvr_graph.media.cache import DiskCache
-from agentcvr_graph.media.library import Media, MediaLibrary
+from agentcvr_graph.media.clip import Media
+from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, AudioModel, Footage, Perceived, Samples, Sound, VisionModel
 from agentcvr_graph.models.focus import focus_first

@@ -1,0 +1,70 @@
+"""The frame store: decoded frames as JPEG by key, in memory and on disk.
+
+Every frame passes through it, also the first time, so that a frame looks the same whether it was just decoded or comes
+from the cache, and what a model says about it stays the same too.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from PIL import Image
+
+from agentcvr_graph.media.cache import DiskCache
+from agentcvr_graph.media.readers.base import Decoded
+from agentcvr_graph.models.base import Frame
+
+_JPEG_QUALITY = 92
+MEMORY_BYTES = 64 * 2**20
+
+
+class FrameStore:
+    """JPEG frames by key, in memory and on disk."""
+
+    def __init__(self, disk: DiskCache, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._disk = disk
+        self._memory: OrderedDict[str, bytes] = OrderedDict()
+        self._memory_bytes = memory_bytes
+        self._held_bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Frame | None:
+        """The frame under a key, marked as cached, or None."""
+        with self._lock:
+            stored = self._memory.get(key)
+        stored = stored or self._disk.get(key)
+        if stored is None:
+            return None
+        self._remember(key, stored)
+        return _read(stored, cached=True)
+
+    def put(self, key: str, decoded: Decoded, shift_s: float) -> Frame:
+        """Keep a frame, its time shifted to the clip's own; the frame as it will always look."""
+        stored = _written(decoded, shift_s)
+        self._remember(key, stored)
+        self._disk.put(key, stored)
+        return _read(stored, cached=False)
+
+    def _remember(self, key: str, stored: bytes) -> None:
+        with self._lock:
+            self._held_bytes += len(stored) - len(self._memory.pop(key, b""))
+            self._memory[key] = stored
+            while self._held_bytes > self._memory_bytes:
+                self._held_bytes -= len(self._memory.popitem(last=False)[1])
+
+
+def _written(decoded: Decoded, shift_s: float) -> bytes:
+    """The frame's own time, then its JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(decoded.pixels).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return f"{decoded.time_s - shift_s:.4f}\n".encode() + buffer.getvalue()
+
+
+def _read(stored: bytes, *, cached: bool) -> Frame:
+    time_text, _, jpeg = stored.partition(b"\n")
+    with Image.open(io.BytesIO(jpeg)) as image:
+        pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
+    return Frame(time_s=float(time_text), pixels=pixels, cached=cached)
