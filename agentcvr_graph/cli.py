@@ -20,7 +20,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from agentcvr_graph.answers import KINDS
-from agentcvr_graph.errors import CVRError, InputError, SetupError
+from agentcvr_graph.errors import CVRError, InputError, SetupError, missing_extra
 from agentcvr_graph.graph import create_cvr_graph
 from agentcvr_graph.progress import Progress
 from agentcvr_graph.render import cost_text, window_label
@@ -51,6 +51,11 @@ agentcvr ask *.mp4 -q "In which order were these filmed?" --kind order --report 
 
 agentcvr ask a.mp4 b.mp4 -q "Who arrives first?" --master openai:gpt-4.1 --vision http://localhost:8000/v1#qwen-vl
 """
+
+OFFLINE_NOTICE = (
+    "Offline models: they read on-screen text, colours, motion, clear English speech and simple sounds, no more. "
+    "Choose better ones with --master, --vision and --audio."
+)
 
 Master = Annotated[str, typer.Option(help="Model string of the master; see 'agentcvr doctor --help'.")]
 Vision = Annotated[str, typer.Option(help="Model string of the eyes.")]
@@ -161,6 +166,9 @@ def main() -> None:
     except CVRError as error:
         err.print(f"[red]could not answer:[/] {escape(str(error))}")
         sys.exit(NO_ANSWER)
+    except ImportError as error:
+        err.print(f"[red]error:[/] {escape(str(missing_extra(error.name or 'a library', 'live')))}")
+        sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         err.print("stopped")
         sys.exit(130)
@@ -169,13 +177,10 @@ def main() -> None:
 def _run(given: CVRInput, context: CVRContext) -> Trajectory:
     from agentcvr_graph.models.registry import resolve_master, resolve_perception
 
+    perception = resolve_perception(context.vision, context.audio)
+    graph = create_cvr_graph(resolve_master(context.master), perception).compile()
     if "offline" in (context.master, context.vision, context.audio):
-        from agentcvr_graph.models.offline import OFFLINE_NOTICE
-
         err.print(f"[dim]{OFFLINE_NOTICE}[/dim]")
-    graph = create_cvr_graph(
-        resolve_master(context.master), resolve_perception(context.vision, context.audio)
-    ).compile()
     output = asyncio.run(_stream(graph, given, context))
     return trajectory_of(output)
 

@@ -72,6 +72,16 @@ def test_bad_input_is_one_line_and_status_2(case, monkeypatch):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("package", ["numpy", "PIL", "av", "filelock"])
+def test_a_missing_extra_names_the_command_that_brings_it(package):
+    code = f"import sys; sys.modules[{package!r}] = None; from agentcvr_graph.cli import main; main()"
+    command = [sys.executable, "-c", code, "ask", RED, "-q", "Who?"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "pip install 'agentcvr-graph[live]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_every_bad_video_is_named():
     done = agentcvr("ask", "one.mp4", RED, "two.mp4", "-q", "Who?")
     assert done.returncode == 2

@@ -7,9 +7,4 @@ How good they are is measured, not promised: see the table that `make bench` pri
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.vision import OfflineVision
 
-__all__ = ["OFFLINE_NOTICE", "OfflineAudio", "OfflineVision"]
-
-OFFLINE_NOTICE = (
-    "Offline models: they read on-screen text, colours, motion, clear English speech and simple sounds, no more. "
-    "Choose better ones with --master, --vision and --audio."
-)
+__all__ = ["OfflineAudio", "OfflineVision"]

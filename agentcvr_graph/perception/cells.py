@@ -1,0 +1,103 @@
+"""Sound in cells: how a video's sound is cut for transcription, and how a window is put together again.
+
+A cell is about 15 s long and is cut where the sound is quietest, whatever window was asked for. So the words of a
+moment never depend on what was asked before, and overlapping windows are transcribed once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from agentcvr_graph.media.clip import Media
+from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples, Sound
+from agentcvr_graph.types import Evidence, Window
+
+CELL_S = 15.0
+"""Nominal length of a stretch of sound that is transcribed at once."""
+CUT_REACH_S = 1.5
+"""How far a cut between two cells may move to find a quiet moment."""
+_CUT_WIDTH_S = 0.1
+
+
+def cells_of(window: Window, duration_s: float) -> range:
+    """The numbers of the cells that may hold words of a window."""
+    first = max(0, math.floor((window.start_s - CUT_REACH_S) / CELL_S))
+    last = min(math.ceil(duration_s / CELL_S), math.ceil((window.end_s + CUT_REACH_S) / CELL_S))
+    return range(first, max(last, first + 1))
+
+
+def cell_window(video: int, number: int) -> Window:
+    return Window(video=video, start_s=number * CELL_S, end_s=(number + 1) * CELL_S)
+
+
+def cell_sound(media: Media, number: int) -> Sound:
+    """The sound of one cell, from the quiet moment nearest its nominal start to the one nearest its nominal end."""
+    duration_s = media.info.duration_s
+    begin_s = max(0.0, number * CELL_S - CUT_REACH_S)
+    finish_s = min(duration_s, (number + 1) * CELL_S + CUT_REACH_S)
+    samples = media.sound(begin_s, finish_s)
+    start_s = 0.0 if number == 0 else begin_s + _quietest_s(samples[: _n(2 * CUT_REACH_S)])
+    end_s = finish_s
+    if (number + 1) * CELL_S < duration_s:
+        tail_s = max(begin_s, (number + 1) * CELL_S - CUT_REACH_S)
+        end_s = tail_s + _quietest_s(samples[_n(tail_s - begin_s) :])
+    inside = samples[_n(start_s - begin_s) : _n(end_s - begin_s)]
+    return Sound(Window(video=1, start_s=start_s, end_s=end_s), inside, (), media.info.content_id)
+
+
+def _quietest_s(samples: Samples) -> float:
+    """The middle of the quietest tenth of a second, in seconds from the first sample."""
+    width = _n(_CUT_WIDTH_S)
+    if len(samples) < 2 * width:
+        return len(samples) / 2 / SAMPLE_RATE_HZ
+    passed = np.cumsum(samples.astype(np.float64) ** 2)  # (n,)
+    energy = passed[width:] - passed[:-width]
+    return (int(energy.argmin()) + width / 2) / SAMPLE_RATE_HZ
+
+
+def _n(time_s: float) -> int:
+    return round(time_s * SAMPLE_RATE_HZ)
+
+
+def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
+    """The part of a statement that lies inside a window; None when none does.
+
+    Of quoted words that cross the edge, those stay whose time, counted evenly over the statement, lies inside.
+    """
+    if said.window is None:
+        return said
+    placed = said.window.model_copy(update={"video": window.video})
+    if placed.overlap_s(window) <= 0:
+        return None
+    start_s, end_s = max(placed.start_s, window.start_s), min(placed.end_s, window.end_s)
+    text = said.text
+    if text.startswith('"') and (start_s, end_s) != (placed.start_s, placed.end_s):
+        words = text.strip('"').split()
+        step_s = placed.duration_s / max(1, len(words))
+        kept = [w for n, w in enumerate(words) if start_s <= placed.start_s + (n + 0.5) * step_s < end_s]
+        if not kept:
+            return None
+        text = f'"{" ".join(kept)}"'
+    return Evidence(text=text, window=Window(video=window.video, start_s=start_s, end_s=end_s))
+
+
+def joined(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """The statements with the pieces of one lasting sound put together again where a cell's end had cut it."""
+    whole: list[Evidence] = []
+    for said in evidence:
+        last = whole[-1] if whole else None
+        if last and last.window and said.window and _continues(last, said):
+            end_s = max(last.window.end_s, said.window.end_s)
+            whole[-1] = Evidence(text=last.text, window=last.window.model_copy(update={"end_s": end_s}))
+        else:
+            whole.append(said)
+    return whole
+
+
+def _continues(last: Evidence, said: Evidence) -> bool:
+    assert last.window and said.window
+    lasting = last.text == said.text and not said.text.startswith('"')
+    return lasting and said.window.start_s - last.window.end_s <= 1.0
