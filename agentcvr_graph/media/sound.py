@@ -16,6 +16,7 @@ from agentcvr_graph.errors import WorldError
 from agentcvr_graph.media.readers.pyav_reader import OPEN_OPTIONS
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples
 
+_QUIET_WIDTH_S = 0.1
 _LEAD_S = 0.5
 """Decoding starts this much earlier: lossy codecs need a few packets before they sound right."""
 
@@ -35,6 +36,16 @@ def read_sound(path: Path, start_s: float, end_s: float) -> Samples:
     except FFmpegError as error:
         raise WorldError(f"The sound of {path.name} cannot be decoded ({error.strerror}).") from error
     return samples
+
+
+def quietest_s(samples: Samples) -> float:
+    """The middle of the quietest tenth of a second, in seconds from the first sample."""
+    width = round(_QUIET_WIDTH_S * SAMPLE_RATE_HZ)
+    if len(samples) < 2 * width:
+        return len(samples) / 2 / SAMPLE_RATE_HZ
+    passed = np.cumsum(samples.astype(np.float64) ** 2)  # (n,)
+    energy = passed[width:] - passed[:-width]
+    return (int(energy.argmin()) + width / 2) / SAMPLE_RATE_HZ
 
 
 def _fill(container: InputContainer, samples: Samples, start_s: float) -> None:

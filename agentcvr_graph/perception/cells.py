@@ -9,17 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-import numpy as np
-
 from agentcvr_graph.media.clip import Media
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples, Sound
+from agentcvr_graph.media.sound import quietest_s
+from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Sound
 from agentcvr_graph.types import Evidence, Window
 
 CELL_S = 15.0
 """Nominal length of a stretch of sound that is transcribed at once."""
 CUT_REACH_S = 1.5
 """How far a cut between two cells may move to find a quiet moment."""
-_CUT_WIDTH_S = 0.1
 
 
 def cells_of(window: Window, duration_s: float) -> range:
@@ -39,23 +37,13 @@ def cell_sound(media: Media, number: int) -> Sound:
     begin_s = max(0.0, number * CELL_S - CUT_REACH_S)
     finish_s = min(duration_s, (number + 1) * CELL_S + CUT_REACH_S)
     samples = media.sound(begin_s, finish_s)
-    start_s = 0.0 if number == 0 else begin_s + _quietest_s(samples[: _n(2 * CUT_REACH_S)])
+    start_s = 0.0 if number == 0 else begin_s + quietest_s(samples[: _n(2 * CUT_REACH_S)])
     end_s = finish_s
     if (number + 1) * CELL_S < duration_s:
         tail_s = max(begin_s, (number + 1) * CELL_S - CUT_REACH_S)
-        end_s = tail_s + _quietest_s(samples[_n(tail_s - begin_s) :])
+        end_s = tail_s + quietest_s(samples[_n(tail_s - begin_s) :])
     inside = samples[_n(start_s - begin_s) : _n(end_s - begin_s)]
     return Sound(Window(video=1, start_s=start_s, end_s=end_s), inside, (), media.info.content_id)
-
-
-def _quietest_s(samples: Samples) -> float:
-    """The middle of the quietest tenth of a second, in seconds from the first sample."""
-    width = _n(_CUT_WIDTH_S)
-    if len(samples) < 2 * width:
-        return len(samples) / 2 / SAMPLE_RATE_HZ
-    passed = np.cumsum(samples.astype(np.float64) ** 2)  # (n,)
-    energy = passed[width:] - passed[:-width]
-    return (int(energy.argmin()) + width / 2) / SAMPLE_RATE_HZ
 
 
 def _n(time_s: float) -> int:

@@ -15,11 +15,14 @@ from typing import Any
 import librosa
 import numpy as np
 
+from agentcvr_graph.media.sound import quietest_s
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Cue, Perceived, Samples, Sound
 from agentcvr_graph.types import Evidence, Window
 
 PAUSE_S = 0.35
 """A pause of this length ends an utterance; each utterance is recognised by itself."""
+LONGEST_UTTERANCE_S = 6.0
+"""The recogniser holds the interpreter's lock while it works on an utterance, so that a long one is cut."""
 MARGIN_S = 0.2
 SILENCE_BELOW_PEAK_DB = 35
 QUIET = 0.01
@@ -85,7 +88,18 @@ def voiced_parts(samples: Samples) -> list[tuple[int, int]]:
         else:
             parts.append((start, end))
     margin = round(MARGIN_S * SAMPLE_RATE_HZ)
-    return [(max(0, start - margin), end + margin) for start, end in parts]
+    wide = [(max(0, start - margin), min(len(samples), end + margin)) for start, end in parts]
+    return [piece for start, end in wide for piece in _shortened(samples, start, end)]
+
+
+def _shortened(samples: Samples, start: int, end: int) -> list[tuple[int, int]]:
+    """Pieces of at most `LONGEST_UTTERANCE_S`, each cut where it is quietest around its middle."""
+    length = end - start
+    if length <= LONGEST_UTTERANCE_S * SAMPLE_RATE_HZ:
+        return [(start, end)]
+    middle = samples[start + length // 3 : end - length // 3]
+    cut = start + length // 3 + round(quietest_s(middle) * SAMPLE_RATE_HZ)
+    return [*_shortened(samples, start, cut), *_shortened(samples, cut, end)]
 
 
 def utterances(words: list[Cue], window: Window) -> Iterator[Evidence]:
