@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 
-from langgraph.errors import NodeTimeoutError
-
 from agentcvr_graph.errors import SetupError, WorldError
 from agentcvr_graph.models.failures import as_world_error, recognised
 
@@ -18,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 def is_transient(error: Exception) -> bool:
     """True when the same call may work a moment later; the graph's retry policy asks this."""
-    if isinstance(error, NodeTimeoutError):
+    if isinstance(error, TimeoutError):
         return True
     failure = as_world_error(error, "the model")
     return isinstance(failure, WorldError) and failure.transient
@@ -30,7 +28,7 @@ def told_to_master(error: BaseException) -> str:
     Raises:
         SetupError: the set-up is wrong (a key, a package); no master can act on that, so it ends the run.
     """
-    if isinstance(error, NodeTimeoutError):
+    if isinstance(error, TimeoutError):
         return "That took too long and was stopped. Try a shorter window."
     failure = as_world_error(error, "the model")
     if isinstance(failure, SetupError):

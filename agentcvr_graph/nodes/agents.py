@@ -6,7 +6,7 @@ that the master reads, and its siblings go on.
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from typing import Any, Literal
 
 from langgraph.errors import NodeError
@@ -19,8 +19,6 @@ from agentcvr_graph.progress import describe_request, report
 from agentcvr_graph.render import error_text, observation_text
 from agentcvr_graph.state import AgentInput, Assignment, CVRContext
 from agentcvr_graph.types import Observation, Observe
-
-logger = logging.getLogger(__name__)
 
 
 class Agent:
@@ -37,7 +35,8 @@ class Agent:
         windows = request.targets if isinstance(request, Observe) else (request.window,)
         report(runtime, self._name, describe_request(request), assignment.turn, windows)
         tools = await self._binding.tools(knobs(runtime))
-        seen = await tools.run(request, state["sources"])
+        async with asyncio.timeout(self._binding.timeout_s):
+            seen = await tools.run(request, state["sources"])
         observation = seen.model_copy(
             update={
                 "call_id": assignment.call.id,

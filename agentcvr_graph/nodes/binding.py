@@ -31,6 +31,8 @@ class Binding:
 
     master: BaseChatModel | ChooseMaster
     perception: Perception | ChoosePerception
+    timeout_s: float | None = None
+    """Longest single attempt of a model call or an observation; None for no limit."""
 
     async def bound_master(self, context: CVRContext) -> tuple[Runnable[LanguageModelInput, AIMessage], Dialect]:
         """The master of this run, ready to act, and the dialect it acts in."""

@@ -7,6 +7,7 @@ they are, and at most one draft of an answer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -60,7 +61,8 @@ class Master:
         model, dialect = await self._binding.bound_master(context)
         turn = state["turn"] + 1
         report(runtime, "master", "thinks" if not closing else "answers", turn)
-        message = await model.ainvoke(for_model([*state["messages"], *notice], dialect))
+        async with asyncio.timeout(self._binding.timeout_s):
+            message = await model.ainvoke(for_model([*state["messages"], *notice], dialect))
         calls = read_calls(message, turn)
         if closing:
             plan = plan_closing(calls)
