@@ -157,7 +157,7 @@ def _is_cover(stream: Any) -> bool:
 def _scaled(frame: Any, size: tuple[int, int]) -> Pixels:
     turned = int(getattr(frame, "rotation", 0)) % 180 != 0
     width, height = size[::-1] if turned else size
-    pixels = frame.to_ndarray(width=width, height=height, format="rgb24", interpolation="AREA")
+    pixels = frame.to_ndarray(width=width, height=height, format="rgb24", interpolation="BILINEAR")
     return np.ascontiguousarray(np.rot90(pixels, k=int(getattr(frame, "rotation", 0)) // 90))
 
 
