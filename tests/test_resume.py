@@ -33,7 +33,7 @@ async def main():
     async with AsyncSqliteSaver.from_conn_string(sys.argv[1]) as saver:
         graph = create_cvr_graph(FakeMaster(turns=turns), Hanging()).compile(checkpointer=saver)
         given = {"question": "Which?", "videos": ["a.mp4", "b.mp4"], "options": ["x", "y"]}
-        await graph.ainvoke(given, {"configurable": {"thread_id": "killed"}})
+        await graph.ainvoke(given, {"configurable": {"thread_id": "killed"}}, durability="sync")
 
 asyncio.run(main())
 """

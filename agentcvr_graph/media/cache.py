@@ -7,14 +7,14 @@ damaged or vanished entry is simply a miss. The least recently used entries go f
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import threading
 from pathlib import Path
 
 _DIGEST_BYTES = 16
-_CHECK_EVERY = 200
-"""Writes between two looks at the size of the folder."""
+_CHECKED = "00"
+"""The size of the folder is looked at when the hash of a key starts like this: one write in 256, also over many short
+processes."""
 
 
 class DiskCache:
@@ -23,7 +23,6 @@ class DiskCache:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._writes = itertools.count(1)
         self._evicting = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
@@ -48,7 +47,7 @@ class DiskCache:
         except OSError:
             temporary.unlink(missing_ok=True)
             return
-        if next(self._writes) % _CHECK_EVERY == 0:
+        if path.parent.name == _CHECKED:
             evict(self._folder, self._max_bytes, self._evicting)
 
     def _path(self, key: str) -> Path:
@@ -56,8 +55,8 @@ class DiskCache:
         return self._folder / name[:2] / name[2:]
 
 
-def evict(folder: Path, max_bytes: int, lock: threading.Lock) -> None:
-    """Remove the least recently used files below `folder` until they fit into `max_bytes`."""
+def evict(folder: Path, max_bytes: int, lock: threading.Lock, *, spared: Path | None = None) -> None:
+    """Remove the least recently used files below `folder` until they fit into `max_bytes`, all but `spared`."""
     if not lock.acquire(blocking=False):
         return
     try:
@@ -66,8 +65,9 @@ def evict(folder: Path, max_bytes: int, lock: threading.Lock) -> None:
         for _, size, path in sorted(files):
             if excess <= 0:
                 break
-            path.unlink(missing_ok=True)
-            excess -= size
+            if path != spared:
+                path.unlink(missing_ok=True)
+                excess -= size
     finally:
         lock.release()
 

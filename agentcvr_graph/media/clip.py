@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from typing import Literal
 
 from agentcvr_graph.errors import CVRError, VideoError, WorldError, missing_extra
 from agentcvr_graph.media.frames import FrameStore
-from agentcvr_graph.media.readers.base import Reader, scaled_size
+from agentcvr_graph.media.probe import Probe, probe
+from agentcvr_graph.media.readers.base import Reader, nearest, scaled_size
 from agentcvr_graph.media.readers.folder_reader import FolderReader
 from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
@@ -48,9 +50,17 @@ class Media:
     def __init__(self, source: Source, path: Path, store: FrameStore, reader: ReaderName, long_side_px: int) -> None:
         self._source, self._path, self._store = source, path, store
         self._long_side_px = long_side_px
+        self._choice: ReaderName = reader
         self._lock = threading.Lock()
-        self._reader = _open_reader(source, path, reader)
-        self.info = self._read_info()
+        self._reader: Reader | None = None
+        self._reader_pid = 0
+        self._pictures_id = content_id(path)
+        """Identifies the frames of the whole file or folder, in whichever clip they are asked for."""
+        if source.kind == "folder":
+            self._pictures_id += f"|{source.fps}|{content_id(boxes) if (boxes := _boxes(source)) else ''}"
+            self.info = self._describe(Probe(_open_folder(source, path).info, has_sound=False))
+        else:
+            self.info = self._describe(probe(source.given, path, source.end_s))
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
         """The frames on screen at ascending times of the clip, each with its own true time.
@@ -61,16 +71,19 @@ class Media:
             WorldError: there is no picture, or it cannot be decoded.
         """
         if not self.info.width:
-            raise WorldError(f"{self._path.name} has no picture.")
+            raise WorldError(f"{self._source.name} has no picture.")
+        shift_s = self._source.start_s
+        wanted_s = [time_s + shift_s for time_s in times_s]
         with self._lock:
-            exact, sparse = self._split(times_s)
-            cached = {time_s: self._stored(time_s, time_s in sparse) for time_s in times_s}
-            missing = [time_s for time_s in times_s if cached[time_s] is None]
-            fresh = self._decode(missing, exact, sparse) if missing else {}
-        frames = [cached[time_s] or fresh.get(time_s) for time_s in times_s]
-        if not any(frames):
-            raise WorldError(f"No frame of {self._path.name} could be decoded there.")
-        return tuple(frame for frame in frames if frame is not None)
+            by_key = self._served_by_key_frames(wanted_s)
+            found = {time_s: self._store.get(self._key(time_s, time_s in by_key), shift_s) for time_s in wanted_s}
+            missing = [time_s for time_s, frame in found.items() if frame is None]
+            if missing:
+                found.update(self._decode(missing, by_key))
+        frames = tuple(frame for time_s in wanted_s if (frame := found[time_s]) is not None)
+        if not frames:
+            raise WorldError(f"No frame of {self._source.name} could be decoded there.")
+        return frames
 
     def sound(self, start_s: float, end_s: float) -> Samples:
         """Samples of a window of the clip, 16 kHz mono.
@@ -79,7 +92,7 @@ class Media:
             WorldError: there is no sound track, or it cannot be decoded.
         """
         if not self.info.has_sound:
-            raise WorldError(f"{self._path.name} has no sound track.")
+            raise WorldError(f"{self._source.name} has no sound track.")
         return read_sound(self._path, self._source.start_s + start_s, self._source.start_s + end_s)
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
@@ -89,9 +102,11 @@ class Media:
         return tuple(Cue(cue.start_s - shift_s, cue.end_s - shift_s, cue.text) for cue in found)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file. It is opened again when another frame is asked for."""
         with self._lock:
-            self._reader.close()
+            if self._reader is not None and self._reader_pid == os.getpid():
+                self._reader.close()
+                self._reader = None
 
     @cached_property
     def _all_cues(self) -> tuple[Cue, ...]:
@@ -99,61 +114,80 @@ class Media:
 
     @cached_property
     def _key_times(self) -> Sequence[float]:
-        return self._reader.key_times()
+        return self._open_reader().key_times()
 
-    def _read_info(self) -> MediaInfo:
-        picture = self._reader.info
-        if picture.duration_s <= 0:
-            raise VideoError(self._source.given, "it has no length; it may be truncated.", fix="Export it again.")
-        start_s, end_s = self._source.start_s, self._source.end_s
+    def _open_reader(self) -> Reader:
+        """The reader of this process: the threads of a decoder that came through a fork are gone, and it would hang."""
+        if self._reader is None or self._reader_pid != os.getpid():
+            if self._reader is not None:
+                _inherited.append(self._reader)
+            self._reader, self._reader_pid = self._fresh_reader(), os.getpid()
+        return self._reader
+
+    def _fresh_reader(self) -> Reader:
+        if self._source.kind == "folder":
+            return _open_folder(self._source, self._path)
+        try:
+            return _open_file(self._path, self._choice)
+        except ImportError as error:
+            raise missing_extra(error.name or self._choice, "live") from error
+
+    def _describe(self, probed: Probe) -> MediaInfo:
+        picture, start_s = probed.picture, self._source.start_s
         if start_s >= picture.duration_s:
             raise VideoError(
                 self._source.given,
                 f"the clip starts at {start_s:g} s, but the video ends at {picture.duration_s:.1f} s.",
                 fix="Choose an earlier start.",
             )
-        clip_end_s = min(picture.duration_s, end_s if end_s is not None else picture.duration_s)
+        asked_s = self._source.end_s
+        end_s = picture.duration_s if asked_s is None else min(picture.duration_s, asked_s)
         return MediaInfo(
-            content_id=f"{content_id(self._path)}@{start_s:g}",
-            duration_s=clip_end_s - start_s,
+            content_id=f"{self._pictures_id}@{start_s:.3f}-{end_s:.3f}",
+            duration_s=end_s - start_s,
             fps=picture.fps,
             width=picture.width,
             height=picture.height,
-            has_sound=self._source.kind != "folder" and _has_sound(self._path),
-            has_subtitles=bool(clip_cues(self._all_cues, start_s, clip_end_s)),
+            has_sound=probed.has_sound,
+            has_subtitles=bool(clip_cues(self._all_cues, start_s, end_s)),
         )
 
-    def _split(self, times_s: Sequence[float]) -> tuple[list[float], frozenset[float]]:
-        """Times to decode exactly, and times for which a key frame will do."""
-        keys = self._key_times
-        longest_gap_s = max((b - a for a, b in itertools.pairwise(keys)), default=float("inf"))
-        if len(times_s) > 1 and (times_s[-1] - times_s[0]) / (len(times_s) - 1) >= longest_gap_s:
-            return [], frozenset(times_s)
-        return list(times_s), frozenset()
+    def _served_by_key_frames(self, times_s: Sequence[float]) -> frozenset[float]:
+        """Of ascending times, those for which the nearest key frame will do.
 
-    def _decode(self, missing: Sequence[float], exact: Sequence[float], sparse: frozenset[float]) -> dict[float, Frame]:
+        None, where the times lie closer together than the key frames. The first and the last time only where their key
+        frame lies between them: an overview shows nothing from outside its window.
+        """
+        keys = self._key_times
+        end_s = self._source.start_s + self.info.duration_s
+        longest_gap_s = max(b - a for a, b in itertools.pairwise([*keys, max(end_s, keys[-1])]))
+        if len(times_s) < 2 or (times_s[-1] - times_s[0]) / (len(times_s) - 1) < longest_gap_s:
+            return frozenset()
+        return frozenset(time_s for time_s in times_s if times_s[0] <= nearest(keys, time_s) <= times_s[-1])
+
+    def _decode(self, missing: Sequence[float], by_key: frozenset[float]) -> dict[float, Frame]:
+        """Frames by the time asked for; those decoded on the way to them are kept, but not returned."""
         size = scaled_size(self.info.width, self.info.height, self._long_side_px)
-        shift_s = self._source.start_s
-        asked = {time_s + shift_s: time_s for time_s in missing}
-        read = self._reader.key_frames if sparse else self._reader.shown_at
         frames: dict[float, Frame] = {}
         try:
-            for decoded in read(sorted(asked), size):
-                time_s = asked.get(decoded.asked_s, decoded.asked_s - shift_s)
-                frame = self._store.put(self._key(time_s, bool(sparse)), decoded, shift_s)
-                if time_s in missing:
-                    frames[time_s] = frame
+            reader = self._open_reader()
+            for read, sparse in ((reader.key_frames, True), (reader.shown_at, False)):
+                times_s = [time_s for time_s in sorted(missing) if (time_s in by_key) is sparse]
+                for decoded in read(times_s, size):
+                    key = self._key(decoded.asked_s, sparse)
+                    frames[decoded.asked_s] = self._store.put(key, decoded, self._source.start_s)
         except CVRError:
             raise
         except Exception as error:  # each library has its own exceptions, and all mean the same here
-            raise WorldError(f"{self._path.name} cannot be decoded there ({error}).") from error
-        return frames
-
-    def _stored(self, time_s: float, key_frame: bool) -> Frame | None:
-        return self._store.get(self._key(time_s, key_frame))
+            raise WorldError(f"{self._source.name} cannot be decoded there ({_one_line(error)}).") from error
+        return {time_s: frames[time_s] for time_s in missing if time_s in frames}
 
     def _key(self, time_s: float, key_frame: bool) -> str:
-        return f"{self.info.content_id}|{time_s:.3f}|{'key' if key_frame else 'exact'}|{self._long_side_px}"
+        return f"{self._pictures_id}|{time_s:.3f}|{'key' if key_frame else 'exact'}|{self._long_side_px}"
+
+
+_inherited: list[Reader] = []
+"""Readers of a parent process. To close them here would wait for threads that are not there."""
 
 
 def content_id(path: Path) -> str:
@@ -172,24 +206,15 @@ def content_id(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _open_reader(source: Source, path: Path, reader: ReaderName) -> Reader:
-    if source.kind == "folder":
-        return FolderReader(source.given, path, source.fps, Path(source.boxes).expanduser() if source.boxes else None)
-    if not path.stat().st_size:
-        raise VideoError(source.given, "the file is empty (0 bytes).", fix="Export or download it again.")
-    try:
-        return _file_reader(path, reader)
-    except ImportError as error:
-        raise missing_extra(error.name or reader, "live") from error
-    except Exception as error:  # missing, truncated and alien files raise whatever the library likes
-        raise VideoError(
-            source.given,
-            "it cannot be read as a video; it may be truncated, damaged or another kind of file.",
-            fix="Check that it plays, and export it as MP4 (H.264) if it does.",
-        ) from error
+def _boxes(source: Source) -> Path | None:
+    return Path(source.boxes).expanduser() if source.boxes else None
 
 
-def _file_reader(path: Path, reader: ReaderName) -> Reader:
+def _open_folder(source: Source, path: Path) -> FolderReader:
+    return FolderReader(source.given, path, source.fps, _boxes(source))
+
+
+def _open_file(path: Path, reader: ReaderName) -> Reader:
     if reader == "decord":
         from agentcvr_graph.media.readers.decord_reader import DecordReader
 
@@ -199,8 +224,6 @@ def _file_reader(path: Path, reader: ReaderName) -> Reader:
     return PyAVReader(path)
 
 
-def _has_sound(path: Path) -> bool:
-    import av
-
-    with av.open(str(path)) as container:
-        return bool(container.streams.audio)
+def _one_line(error: Exception) -> str:
+    """decord's messages are stack traces."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -35,15 +35,20 @@ def fetch(url: str, folder: Path, *, max_bytes: int, cache_bytes: int, timeout_s
     """
     name = hashlib.sha256(url.encode()).hexdigest()
     pointer = folder / "urls" / name
-    pointer.parent.mkdir(parents=True, exist_ok=True)
-    (folder / "videos").mkdir(exist_ok=True)
-    with FileLock(folder / "urls" / f"{name}.lock"):
-        kept = _kept(pointer, folder)
-        if kept is None:
-            kept = _download(url, folder, max_bytes, timeout_s)
-            pointer.write_text(kept.name)
-            evict(folder / "videos", cache_bytes, _evicting)
-        return kept
+    try:
+        pointer.parent.mkdir(parents=True, exist_ok=True)
+        (folder / "videos").mkdir(exist_ok=True)
+        with FileLock(folder / "urls" / f"{name}.lock"):
+            kept = _kept(pointer, folder)
+            if kept is None:
+                kept = _download(url, folder, max_bytes, timeout_s)
+                pointer.write_text(kept.name)
+                evict(folder / "videos", cache_bytes, _evicting, spared=kept)
+            return kept
+    except OSError as error:  # a full or read-only disk
+        raise VideoError(
+            url, f"it cannot be kept in {folder} ({error.strerror}).", fix="Point AGENTCVR_CACHE_DIR to another folder."
+        ) from error
 
 
 def forget(url: str, folder: Path) -> None:
@@ -78,7 +83,7 @@ def _download(url: str, folder: Path, max_bytes: int, timeout_s: float) -> Path:
                     raise _too_large(url, max_bytes)
     except httpx.HTTPStatusError as error:
         raise VideoError(url, f"the server answered {error.response.status_code}.", fix="Check the address.") from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise VideoError(
             url, f"the server cannot be reached ({type(error).__name__}).", fix="Check the address and the network."
         ) from error

@@ -31,22 +31,22 @@ class FrameStore:
         self._held_bytes = 0
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Frame | None:
-        """The frame under a key, marked as cached, or None."""
+    def get(self, key: str, shift_s: float) -> Frame | None:
+        """The frame under a key, marked as cached, in the time of a clip that starts at `shift_s`; or None."""
         with self._lock:
             stored = self._memory.get(key)
         stored = stored or self._disk.get(key)
         if stored is None:
             return None
         self._remember(key, stored)
-        return _read(stored, cached=True)
+        return _read(stored, shift_s, cached=True)
 
     def put(self, key: str, decoded: Decoded, shift_s: float) -> Frame:
-        """Keep a frame, its time shifted to the clip's own; the frame as it will always look."""
-        stored = _written(decoded, shift_s)
+        """Keep a frame; the frame as it will always look, in the time of a clip that starts at `shift_s`."""
+        stored = _written(decoded)
         self._remember(key, stored)
         self._disk.put(key, stored)
-        return _read(stored, cached=False)
+        return _read(stored, shift_s, cached=False)
 
     def _remember(self, key: str, stored: bytes) -> None:
         with self._lock:
@@ -56,15 +56,15 @@ class FrameStore:
                 self._held_bytes -= len(self._memory.popitem(last=False)[1])
 
 
-def _written(decoded: Decoded, shift_s: float) -> bytes:
-    """The frame's own time, then its JPEG."""
+def _written(decoded: Decoded) -> bytes:
+    """The frame's time in its file, then its JPEG."""
     buffer = io.BytesIO()
     Image.fromarray(decoded.pixels).save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return f"{decoded.time_s - shift_s:.4f}\n".encode() + buffer.getvalue()
+    return f"{decoded.time_s:.4f}\n".encode() + buffer.getvalue()
 
 
-def _read(stored: bytes, *, cached: bool) -> Frame:
+def _read(stored: bytes, shift_s: float, *, cached: bool) -> Frame:
     time_text, _, jpeg = stored.partition(b"\n")
     with Image.open(io.BytesIO(jpeg)) as image:
         pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
-    return Frame(time_s=float(time_text), pixels=pixels, cached=cached)
+    return Frame(time_s=round(float(time_text) - shift_s, 4), pixels=pixels, cached=cached)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import platformdirs
 
-from agentcvr_graph.errors import SetupError, VideoError
+from agentcvr_graph.errors import SetupError
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.clip import READERS, Media, ReaderName
 from agentcvr_graph.media.fetch import fetch, forget
 from agentcvr_graph.media.frames import FrameStore
+from agentcvr_graph.media.probe import NotAVideoError
 from agentcvr_graph.media.source import Source, parse_source
 from agentcvr_graph.types import Video
 
@@ -75,24 +76,30 @@ class MediaLibrary:
         """
         source = parse_source(video)
         path = self._local(source)
-        key, stamp = video.model_dump_json(), _stamp(path)
+        key, stamp = video.model_dump_json(), _stamp(path, source.boxes)
         with self._lock:
             if key in self._open and self._open[key][0] == stamp:
                 self._open.move_to_end(key)
                 return self._open[key][1]
         media = self._open_fresh(source, path)
         with self._lock:
+            if key in self._open and self._open[key][0] == stamp:  # another thread was faster
+                return self._open[key][1]
+            dropped = [self._open.pop(key)[1]] if key in self._open else []
             self._open[key] = (stamp, media)
             while len(self._open) > MAX_OPEN:
-                self._open.popitem(last=False)[1][1].close()
+                dropped.append(self._open.popitem(last=False)[1][1])
+        for other in dropped:
+            other.close()
         return media
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files. A `Media` that is still used opens its file again."""
         with self._lock:
-            for _, media in self._open.values():
-                media.close()
+            medias = [media for _, media in self._open.values()]
             self._open.clear()
+        for media in medias:
+            media.close()
 
     def _local(self, source: Source) -> Path:
         if source.kind != "url":
@@ -108,12 +115,13 @@ class MediaLibrary:
     def _open_fresh(self, source: Source, path: Path) -> Media:
         try:
             return Media(source, path, self._frames, self._reader, self.long_side_px)
-        except VideoError:
+        except NotAVideoError:
             if source.kind == "url":
                 forget(source.place, self.cache_dir)
             raise
 
 
-def _stamp(path: Path) -> object:
-    stat = path.stat()
-    return (stat.st_size, stat.st_mtime_ns)
+def _stamp(path: Path, boxes: str | None) -> object:
+    """Changes when a file, the listing of a folder, or its box file does."""
+    stats = [file.stat() for file in (path, *([Path(boxes).expanduser()] if boxes else [])) if file.exists()]
+    return [(stat.st_size, stat.st_mtime_ns) for stat in stats]

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from agentcvr_graph.errors import WorldError
-from agentcvr_graph.media.readers.pyav_reader import OPEN_OPTIONS
+from agentcvr_graph.media.containers import open_container, origin_s
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples
 
 _QUIET_WIDTH_S = 0.1
@@ -29,7 +29,7 @@ def read_sound(path: Path, start_s: float, end_s: float) -> Samples:
     """
     samples = np.zeros(round((end_s - start_s) * SAMPLE_RATE_HZ), dtype=np.float32)
     try:
-        with av.open(str(path), options=OPEN_OPTIONS) as container:
+        with open_container(path) as container:
             if not container.streams.audio:
                 raise WorldError(f"{path.name} has no sound track.")
             _fill(container, samples, start_s)
@@ -51,16 +51,14 @@ def quietest_s(samples: Samples) -> float:
 def _fill(container: InputContainer, samples: Samples, start_s: float) -> None:
     stream = container.streams.audio[0]
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-    origin = stream.start_time or 0
+    origin = origin_s(container)
     if start_s > _LEAD_S and stream.time_base is not None:
-        container.seek(int((start_s - _LEAD_S) / stream.time_base) + origin, stream=stream, backward=True)
+        container.seek(int((start_s - _LEAD_S + origin) / stream.time_base), stream=stream, backward=True)
     position: int | None = None  # index into `samples` of the next sample that comes out
     for frame in container.decode(stream):
         if position is None:
-            began_s = (
-                float((frame.pts - origin) * frame.time_base) if frame.pts is not None and frame.time_base else 0.0
-            )
-            position = round((began_s - start_s) * SAMPLE_RATE_HZ)
+            stamp_s = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else origin
+            position = round((stamp_s - origin - start_s) * SAMPLE_RATE_HZ)
         for piece in resampler.resample(frame):
             position = _place(samples, piece.to_ndarray()[0], position)
         if position >= len(samples):

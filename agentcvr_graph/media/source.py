@@ -38,6 +38,12 @@ class Source:
     def path(self) -> Path:
         return Path(self.place).expanduser()
 
+    @property
+    def name(self) -> str:
+        """The last part of the place, for messages."""
+        place = urlsplit(self.place).path if self.kind == "url" else self.place
+        return place.rstrip("/").rpartition("/")[2] or self.place
+
 
 def parse_source(video: Video) -> Source:
     """Understand a video's source string.
@@ -50,20 +56,23 @@ def parse_source(video: Video) -> Source:
     settings = _read_fragment(given, fragment)
     start_s, end_s = _read_clip(given, settings.get("t", ""))
     fps = video.fps if video.fps is not None else _read_fps(given, settings.get("fps"))
+    kind, boxes = _kind_of(given, place), video.boxes or settings.get("boxes")
+    if boxes and kind != "folder":
+        raise VideoError(given, "boxes are drawn on folders of images only.", fix="Leave them out.")
     return Source(
         given=given,
-        kind=_kind_of(given, place),
+        kind=kind,
         place=place,
         start_s=start_s,
         end_s=end_s,
         fps=fps,
-        boxes=video.boxes or settings.get("boxes"),
+        boxes=boxes,
     )
 
 
 def _split_fragment(given: str) -> tuple[str, str]:
     """A `#` that belongs to the name of an existing file is not a fragment."""
-    if "#" not in given or (not _SCHEME.match(given) and Path(given).expanduser().exists()):
+    if "#" not in given or (not _SCHEME.match(given) and _found(given) is not None):
         return given, ""
     place, _, fragment = given.rpartition("#")
     return place, fragment
@@ -76,15 +85,29 @@ def _kind_of(given: str, place: str) -> Literal["file", "url", "folder"]:
             raise VideoError(
                 given, f"the scheme {scheme[1]!r} is not supported.", fix="Use a file, a folder, or an http(s) URL."
             )
-        if not urlsplit(place).hostname:
+        if not _host(place):
             raise VideoError(given, "the URL names no host.", fix="Write it as https://host/path.mp4.")
         return "url"
-    path = Path(place).expanduser()
-    if path.is_dir():
-        return "folder"
-    if not path.exists():
+    path = _found(place)
+    if path is None:
         raise VideoError(given, "no such file or folder.", fix="Check the path.")
-    return "file"
+    return "folder" if path.is_dir() else "file"
+
+
+def _found(place: str) -> Path | None:
+    """The path, where there is one: also where the string is no path at all (a sentence, a stray NUL, `~nobody`)."""
+    try:
+        path = Path(place).expanduser()
+        return path if place.strip() and path.exists() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # such as half an IPv6 address
+        return None
 
 
 def _read_fragment(given: str, fragment: str) -> dict[str, str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import pysubs2
 from av.error import FFmpegError
+from av.stream import Discard
 from pysubs2.exceptions import Pysubs2Error
 
-from agentcvr_graph.media.readers.pyav_reader import OPEN_OPTIONS
+from agentcvr_graph.media.containers import open_container, origin_s
 from agentcvr_graph.models.base import Cue
 
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa")
@@ -59,15 +59,19 @@ def _read_sidecar(path: Path) -> tuple[Cue, ...]:
 def _read_embedded(path: Path) -> tuple[Cue, ...]:
     cues: list[Cue] = []
     try:
-        with av.open(str(path), options=OPEN_OPTIONS) as container:
+        with open_container(path) as container:
             stream = next(iter(container.streams.subtitles), None)
             if stream is None or stream.time_base is None:
                 return ()
+            for other in container.streams:
+                if other is not stream:
+                    other.discard = Discard.all  # so that pictures and sound are not even read from the disk
+            shift_s = origin_s(container)
             for packet in container.demux(stream):
                 if packet.pts is None or not packet.duration:
                     continue
                 text = " ".join(_text(line) for line in packet.decode())
-                start_s = float(packet.pts * stream.time_base)
+                start_s = float(packet.pts * stream.time_base) - shift_s
                 if text.strip():
                     cues.append(Cue(start_s, start_s + float(packet.duration * stream.time_base), _one_line(text)))
     except (FFmpegError, OSError):

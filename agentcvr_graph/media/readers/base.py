@@ -25,7 +25,7 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """What a reader knows of the picture track without decoding it. All zero where there is none."""
+    """The picture as it is shown, that is, turned upright. Size and rate are zero where there is none."""
 
     duration_s: float
     fps: float
@@ -35,8 +35,6 @@ class PictureInfo:
 
 class Reader(Protocol):
     """Decodes one file."""
-
-    info: PictureInfo
 
     def key_times(self) -> Sequence[float]:
         """Times of the key frames, ascending; off by a few frames where the container stores decoding times."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from agentcvr_graph.media.readers.base import Decoded, PictureInfo
+from agentcvr_graph.media.readers.base import Decoded
 
 _BATCH = 32
 """Frames of one `get_batch`, which bounds the memory of a call."""
@@ -34,9 +34,6 @@ class DecordReader:
         stamps = np.asarray(full.get_frame_timestamp(np.arange(len(full))), dtype=np.float64)
         self._starts_s = np.atleast_2d(stamps)[:, 0] - stamps.reshape(-1)[0]
         self._keys = [int(index) for index in full.get_key_indices()]
-        height, width = full[0].shape[:2]
-        fps = float(full.get_avg_fps())
-        self.info = PictureInfo(float(self._starts_s[-1]) + 1 / fps, fps, int(width), int(height))
         self._scaled: dict[tuple[int, int], Any] = {}
 
     def key_times(self) -> Sequence[float]:

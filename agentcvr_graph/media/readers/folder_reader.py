@@ -42,17 +42,18 @@ class FolderReader:
                 width, height = first.size
         except OSError as error:
             raise VideoError(given, f"{self._files[0].name} is not an image.", fix="Replace or remove it.") from error
+        self._fps = fps
         self.info = PictureInfo(len(self._files) / fps, fps, width, height)
 
     def key_times(self) -> Sequence[float]:
         """Every image stands alone."""
-        return [index / self.info.fps for index in range(len(self._files))]
+        return [index / self._fps for index in range(len(self._files))]
 
     def shown_at(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
         """The image on screen at each time."""
         for time_s in times_s:
-            index = min(len(self._files) - 1, int(time_s * self.info.fps + 1e-4))
-            yield Decoded(time_s, index / self.info.fps, self._picture(index, size))
+            index = min(len(self._files) - 1, int(time_s * self._fps + 1e-4))
+            yield Decoded(time_s, index / self._fps, self._picture(index, size))
 
     def key_frames(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
         """As `shown_at`."""

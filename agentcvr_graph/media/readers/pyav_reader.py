@@ -14,48 +14,38 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from av.stream import Disposition
 
-from agentcvr_graph.media.readers.base import Decoded, PictureInfo, nearest
+from agentcvr_graph.media.containers import open_container, picture_stream
+from agentcvr_graph.media.readers.base import Decoded, nearest
 from agentcvr_graph.models.base import Pixels
 
 BYSTANDER_STEP_S = 0.5
 """Frames at multiples of this, decoded on the way to others, are handed out too."""
-OPEN_OPTIONS = {"protocol_whitelist": "file"}
-"""A file may not make the decoder open another file or address."""
+_COMPLETE_INDEX = ("mov", "avi")
+"""Formats whose index is complete once the file is open; those of others grow as the file is read."""
 
 
 class PyAVReader:
     """A `Reader` over PyAV."""
 
     def __init__(self, path: Path) -> None:
-        self._container = av.open(str(path), options=OPEN_OPTIONS)
-        self._stream = next((s for s in self._container.streams.video if not _is_cover(s)), None)
+        self._container = open_container(path)
+        stream = picture_stream(self._container)
+        assert stream is not None, f"{path} has no picture"
+        stream.thread_type = "AUTO"
+        self._stream = stream
+        self._fps = float(stream.average_rate or stream.guessed_rate or 25)
         self._key_times: list[float] | None = None
-        if self._stream is not None:
-            self._stream.thread_type = "AUTO"
-        self.info = self._read_info()
-
-    def _read_info(self) -> PictureInfo:
-        container_s = max(0, (self._container.duration or 0) - (self._container.start_time or 0)) / av.time_base
-        stream = self._stream
-        if stream is None:
-            return PictureInfo(container_s, 0.0, 0, 0)
-        duration_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else container_s
-        fps = float(stream.average_rate or stream.guessed_rate or 25)
-        return PictureInfo(duration_s, fps, stream.codec_context.width, stream.codec_context.height)
 
     def key_times(self) -> Sequence[float]:
         """From the container's index; where it has none, from one pass over the packets."""
         if self._key_times is None:
             stream = self._stream
-            assert stream is not None
             # The index holds decoding times; the first frame is shown at the stream's start, which gives the shift.
             entries = [e.timestamp for e in stream.index_entries if e.is_keyframe]
             entries = [entry - entries[0] + (stream.start_time or 0) for entry in entries]
-            if len(entries) < 2:
+            if len(entries) < 2 or not self._container.format.name.startswith(_COMPLETE_INDEX):
                 self._container.seek(0)
                 entries = [p.pts for p in self._container.demux(stream) if p.is_keyframe and p.pts is not None]
             self._key_times = sorted(max(0.0, self._seconds(entry)) for entry in entries) or [0.0]
@@ -89,7 +79,6 @@ class PyAVReader:
     def key_frames(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
         """Decodes key frames only."""
         stream = self._stream
-        assert stream is not None
         stream.codec_context.skip_frame = "NONKEY"
         try:
             for time_s in times_s:
@@ -106,7 +95,7 @@ class PyAVReader:
 
     def _decode_from(self, target_s: float) -> Iterator[Any]:
         """Frames from the key frame before the target; further back where the container's order led past it."""
-        for margin_s in (0.0, 5 / self.info.fps, 2.0, 10.0, target_s):
+        for margin_s in (0.0, 5 / self._fps, 2.0, 10.0, target_s):
             self._seek(target_s - margin_s)
             frames = iter(self._container.decode(self._stream))
             first = next(frames, None)
@@ -120,7 +109,7 @@ class PyAVReader:
         if target_s < now_s - 1e-4:
             return True
         keys = self.key_times()
-        before = keys[max(0, bisect.bisect_right(keys, target_s - 5 / self.info.fps) - 1)]
+        before = keys[max(0, bisect.bisect_right(keys, target_s - 5 / self._fps) - 1)]
         return before > now_s + 1.0
 
     def _inside_gop(self, key_s: float) -> float:
@@ -136,7 +125,7 @@ class PyAVReader:
 
     def _seek(self, time_s: float) -> None:
         stream = self._stream
-        assert stream is not None and stream.time_base is not None
+        assert stream.time_base is not None
         ticks = int(max(0.0, time_s) / stream.time_base) + (stream.start_time or 0)
         self._container.seek(ticks, stream=stream, backward=True)
 
@@ -145,13 +134,8 @@ class PyAVReader:
 
     def _seconds(self, ticks: int) -> float:
         stream = self._stream
-        assert stream is not None and stream.time_base is not None
+        assert stream.time_base is not None
         return float((ticks - (stream.start_time or 0)) * stream.time_base)
-
-
-def _is_cover(stream: Any) -> bool:
-    """Cover art of a sound file is a video stream of one picture."""
-    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _scaled(frame: Any, size: tuple[int, int]) -> Pixels:
