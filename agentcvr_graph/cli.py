@@ -221,7 +221,7 @@ def _show(trajectory: Trajectory) -> None:
 
 
 def _report(trajectory: Trajectory, path: Path, context: CVRContext) -> None:
-    from agentcvr_graph.media import MediaLibrary
+    from agentcvr_graph.media.library import MediaLibrary
     from agentcvr_graph.report import MediaThumbnails, write_report
 
     models = {"master": context.master, "vision": context.vision, "audio": context.audio}

@@ -17,6 +17,8 @@ NOTHING: dict[Modality, str] = {
     "audio": "Nothing to hear in this window.",
 }
 
+PLAIN_PICTURE = "a picture without text"
+
 _EVIDENCE_LINE = re.compile(
     r"^\[video (?P<video>\d+), (?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?) s\](?: (?P<text>.*))?$"
 )
@@ -44,6 +46,27 @@ def read_evidence(line: str) -> Evidence | None:
         return None
     window = Window(video=int(match["video"]), start_s=float(match["start"]), end_s=float(match["end"]))
     return Evidence(text=match["text"] or "", window=window)
+
+
+def spoken(text: str) -> str:
+    """How words that were said are written in evidence: in quotation marks, on one line."""
+    return f'"{" ".join(text.split())}"'
+
+
+def picture_text(description: str, lines: Sequence[str], colours: Sequence[str], motion: str) -> str:
+    """How a picture is put into words, part by part; parts that are empty are left out.
+
+    >>> picture_text("", ["ADD SALT"], ["red", "white"], "still")
+    'on-screen text "ADD SALT"; mostly red and white; still'
+    """
+    quoted = ", ".join('"' + line.replace('"', "'") + '"' for line in lines)
+    parts = (
+        description.rstrip(". "),
+        f"on-screen text {quoted}" if quoted else "",
+        f"mostly {' and '.join(colours)}" if colours else "",
+        motion,
+    )
+    return "; ".join(part for part in parts if part) or PLAIN_PICTURE
 
 
 def observation_text(observation: Observation) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentcvr_graph import VideoError
-from agentcvr_graph.media import MediaLibrary
+from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.types import Video
 from tests.media_files import counting
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentcvr_graph import WorldError
 from agentcvr_graph.demo import CLIPS_DIR
-from agentcvr_graph.media import MediaLibrary
+from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.base import Perceived
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.cells import clip_evidence

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from agentcvr_graph import VideoError, WorldError
-from agentcvr_graph.media import DiskCache, MediaLibrary, sample_times
-from agentcvr_graph.media.cache import evict
+from agentcvr_graph.media.cache import DiskCache, evict
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.source import parse_source
 from agentcvr_graph.types import Video
 from tests.media_files import counting, ffmpeg, second_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentcvr_graph.media import MediaLibrary
+from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.report import MediaThumbnails, render_report, write_report
 from agentcvr_graph.report.lanes import MIN_BAR_PERCENT
 from agentcvr_graph.report.pictures import MAX_PER_REPORT, MAX_PER_WINDOW, Album, thinned

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from agentcvr_graph.media import MediaLibrary
+from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.report import MediaThumbnails, write_report
 from tests.report_samples import NASTY, failed, long_video, many_turns, usual
 

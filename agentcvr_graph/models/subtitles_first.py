@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, AudioModel, Perceived, Sound
 from agentcvr_graph.models.focus import focus_first
+from agentcvr_graph.render import spoken
 from agentcvr_graph.types import Cost, Evidence, Window
 
 UNCOVERED_S = 30.0
@@ -51,11 +52,6 @@ def subtitle_evidence(sound: Sound) -> Iterator[Evidence]:
     for cue in sound.cues:
         window = Window(video=sound.window.video, start_s=cue.start_s, end_s=cue.end_s)
         yield Evidence(text=spoken(cue.text), window=window)
-
-
-def spoken(text: str) -> str:
-    """How words that were said are written in evidence: in quotation marks, on one line."""
-    return f'"{" ".join(text.split())}"'
 
 
 def uncovered(sound: Sound, at_least_s: float) -> Iterator[Window]:

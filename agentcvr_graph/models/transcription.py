@@ -23,7 +23,8 @@ from agentcvr_graph.models.failures import as_world_error, one_line, refused, sa
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.keys import SERVER_KEY
 from agentcvr_graph.models.servers import unpooled_client
-from agentcvr_graph.models.subtitles_first import part_of, spoken
+from agentcvr_graph.models.subtitles_first import part_of
+from agentcvr_graph.render import spoken
 from agentcvr_graph.types import Cost, Evidence, Window
 
 MAX_PIECE_S = 600.0

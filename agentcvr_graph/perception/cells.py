@@ -7,12 +7,11 @@ moment never depend on what was asked before, and overlapping windows are transc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from agentcvr_graph.media.clip import Media
 from agentcvr_graph.media.sound import quietest_s
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Sound
-from agentcvr_graph.types import Evidence, Window
+from agentcvr_graph.types import Window
 
 CELL_S = 15.0
 """Nominal length of a stretch of sound that is transcribed at once."""
@@ -48,44 +47,3 @@ def cell_sound(media: Media, number: int) -> Sound:
 
 def _n(time_s: float) -> int:
     return round(time_s * SAMPLE_RATE_HZ)
-
-
-def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
-    """The part of a statement that lies inside a window; None when none does.
-
-    Of quoted words that cross the edge, those stay whose time, counted evenly over the statement, lies inside.
-    """
-    if said.window is None:
-        return said
-    placed = said.window.model_copy(update={"video": window.video})
-    if placed.overlap_s(window) <= 0:
-        return None
-    start_s, end_s = max(placed.start_s, window.start_s), min(placed.end_s, window.end_s)
-    text = said.text
-    if text.startswith('"') and (start_s, end_s) != (placed.start_s, placed.end_s):
-        words = text.strip('"').split()
-        step_s = placed.duration_s / max(1, len(words))
-        kept = [w for n, w in enumerate(words) if start_s <= placed.start_s + (n + 0.5) * step_s < end_s]
-        if not kept:
-            return None
-        text = f'"{" ".join(kept)}"'
-    return Evidence(text=text, window=Window(video=window.video, start_s=start_s, end_s=end_s))
-
-
-def joined(evidence: Iterable[Evidence]) -> list[Evidence]:
-    """The statements with the pieces of one lasting sound put together again where a cell's end had cut it."""
-    whole: list[Evidence] = []
-    for said in evidence:
-        last = whole[-1] if whole else None
-        if last and last.window and said.window and _continues(last, said):
-            end_s = max(last.window.end_s, said.window.end_s)
-            whole[-1] = Evidence(text=last.text, window=last.window.model_copy(update={"end_s": end_s}))
-        else:
-            whole.append(said)
-    return whole
-
-
-def _continues(last: Evidence, said: Evidence) -> bool:
-    assert last.window and said.window
-    lasting = last.text == said.text and not said.text.startswith('"')
-    return lasting and said.window.start_s - last.window.end_s <= 1.0

@@ -9,7 +9,7 @@ from agentcvr_graph.errors import CVRError
 from agentcvr_graph.types import Video
 
 if TYPE_CHECKING:
-    from agentcvr_graph.media import MediaLibrary
+    from agentcvr_graph.media.library import MediaLibrary
 
 WIDTH_PX = 192
 _JPEG_QUALITY = 78

@@ -17,10 +17,11 @@ import decord
 import numpy as np
 from PIL import Image
 
-from agentcvr_graph.media import MediaLibrary, sample_times
+from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.readers.base import Reader, scaled_size
 from agentcvr_graph.media.readers.decord_reader import DecordReader
 from agentcvr_graph.media.readers.pyav_reader import PyAVReader
+from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.types import Video
 from tests.benchmarks.rows import Row, ratio
 
@@ -136,7 +137,7 @@ def _ask(cache: Path, paths: Sequence[str]) -> None:
     import asyncio
 
     from agentcvr_graph import create_cvr_graph
-    from agentcvr_graph.media import DiskCache
+    from agentcvr_graph.media.cache import DiskCache
     from agentcvr_graph.models.offline import OfflineAudio, OfflineVision
     from agentcvr_graph.models.offline_master import OfflineMaster
     from agentcvr_graph.perception.live import LivePerception

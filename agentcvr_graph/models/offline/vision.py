@@ -19,6 +19,7 @@ from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import Change, change_between, same_picture
 from agentcvr_graph.models.offline.on_screen_text import TextReader
+from agentcvr_graph.render import picture_text
 from agentcvr_graph.types import Evidence, Window
 
 
@@ -81,17 +82,10 @@ class OfflineVision:
 
 def describe(stretch: Stretch) -> str:
     """`on-screen text "ADD SALT"; mostly red and white; something moves down`."""
-    parts = [f"on-screen text {', '.join(_quoted(line) for line in stretch.lines)}"] if stretch.lines else []
     middle = stretch.frames[len(stretch.frames) // 2]
-    colours = dominant_colours(middle.pixels)
-    if colours:
-        parts.append("mostly " + " and ".join(colours))
     moving = Counter(motion for motion in stretch.motions if motion != "still")
-    if moving:
-        parts.append(max(moving, key=lambda motion: (moving[motion], len(motion))))
-    elif stretch.motions:
-        parts.append("still")
-    return "; ".join(parts) or "a picture without text"
+    motion = max(moving, key=lambda motion: (moving[motion], len(motion))) if moving else "".join(stretch.motions[:1])
+    return picture_text("", stretch.lines, dominant_colours(middle.pixels), motion)
 
 
 def same_text(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -101,10 +95,6 @@ def same_text(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def _letters(line: str) -> str:
     return re.sub(r"\W", "", line.casefold())
-
-
-def _quoted(line: str) -> str:
-    return '"' + line.replace('"', "'") + '"'
 
 
 def _window_of(stretch: Stretch, asked: Window, before_s: float | None, after_s: float | None) -> Window:

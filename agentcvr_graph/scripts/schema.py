@@ -1,0 +1,150 @@
+"""The semantic script: one question, and what a camera and a microphone would have recorded of its world.
+
+A script holds everything that swap mode needs and nothing of how it is asked: the videos as timelines of scenes, the
+question with its key, the windows that suffice to answer it, and how the script was made. It is one JSON object, so a
+library of scripts is a folder of `.json` files or one `.jsonl` file.
+
+Each scene tells what it shows and says twice: in words (`visual`, `caption`), which is what agents read, and as facts,
+which is what the twin draws and what the gap report compares. Facts repeat the words or add what a camera sees besides
+(a sign, the colour of a wall, a movement); imported scripts may have words only.
+
+Whether a script is sound is not decided here: a half-made script can be held and written. `check.py` finds the faults.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, Noun, Question, Video
+
+SCHEMA_VERSION = 1
+SCHEME = "script://"
+Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA"]
+TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
+"""CrossVid's task codes."""
+Motion = Literal["", "still", "to the right", "to the left", "up", "down"]
+Noise = Literal["impact", "music", "steady noise"]
+
+
+class Thing(Noun):
+    """Something drawn: `count` equal objects of one name and colour."""
+
+    name: str
+    colour: str = ""
+    """A name of the palette (`red`, `dark blue`, ...); empty where it does not matter."""
+    count: int = Field(default=1, ge=0)
+    x: float | None = Field(default=None, ge=0, le=1)
+    y: float | None = Field(default=None, ge=0, le=1)
+    """Centre as a share of the picture from its left and upper edge; None for anywhere."""
+    label: str = ""
+    """Letters written on it, such as a number plate."""
+
+
+class Sounded(Noun):
+    """A sound that is not speech."""
+
+    kind: Noise
+    start_s: float = Field(ge=0)
+    end_s: float = Field(gt=0)
+
+
+class Facts(Noun):
+    """What a scene shows and sounds like, in a form that can be drawn, played and compared."""
+
+    text: tuple[str, ...] = ()
+    """Lines of on-screen text, from top to bottom."""
+    colours: tuple[str, ...] = ()
+    """Names of the colours that fill the picture, the largest first."""
+    things: tuple[Thing, ...] = ()
+    motion: Motion = ""
+    """How the thing that moves does so; empty where the script does not say."""
+    sounds: tuple[Sounded, ...] = ()
+
+
+class Scene(Noun):
+    """A stretch of a video in which one thing goes on."""
+
+    start_s: float = Field(ge=0)
+    end_s: float = Field(gt=0)
+    visual: str = ""
+    """What an able eye would say that the picture shows. Nothing that can only be heard."""
+    caption: str = ""
+    """What is said, word for word. Nothing that can only be seen."""
+    speech_s: tuple[float, float] | None = None
+    """From when to when the caption is spoken; the whole scene when None."""
+    facts: Facts = Facts()
+
+    @property
+    def spoken_s(self) -> tuple[float, float]:
+        return self.speech_s or (self.start_s, self.end_s)
+
+
+class ScriptedVideo(Noun):
+    """One video of a script."""
+
+    duration_s: float = Field(gt=0)
+    scenes: tuple[Scene, ...] = ()
+    """In order of time. Where none is, the picture is blank and nothing is heard."""
+    title: str = ""
+    """What a person would call it; shown to the master in both worlds, so it must not give the answer away."""
+    subtitles: bool = False
+    """Whether captions come as subtitles too."""
+
+    @property
+    def has_sound(self) -> bool:
+        return any(scene.caption or scene.facts.sounds for scene in self.scenes)
+
+
+class Origin(Noun):
+    """How a script was made."""
+
+    generator: str
+    """Such as `worlds/CC`, `llm/CC` or `agentcvr/cooking`."""
+    seed: int | None = None
+    model: str = ""
+    """Model string of the chat model that wrote it; empty where none did."""
+    difficulty: dict[str, float] = Field(default_factory=dict)
+    """The settings of a procedural world."""
+
+
+class Script(Noun):
+    """A question and its world."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    """Unique within a library; the first part of `script://<id>/<video>`."""
+    version: Literal[1] = SCHEMA_VERSION
+    task: Task
+    question: str = Field(min_length=1)
+    kind: AnswerKind
+    options: tuple[str, ...] = ()
+    key: AnswerValue
+    scoring_points: tuple[str, ...] = ()
+    """For text answers: what a full answer says, one point each (CrossVid's CCQA)."""
+    videos: tuple[ScriptedVideo, ...] = Field(min_length=1)
+    evidence: tuple[Citation, ...] = ()
+    """The windows that together suffice to answer."""
+    origin: Origin
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """What a foreign format says besides, kept for the way back."""
+
+    def source(self, number: int) -> str:
+        """The address of video `number`, from 1."""
+        return f"{SCHEME}{self.id}/{number}"
+
+    def video(self, number: int) -> Video:
+        """Video `number`, from 1, as the graph is given it."""
+        return Video(source=self.source(number), title=self.videos[number - 1].title or f"video {number}")
+
+    def as_question(self) -> Question:
+        """The question over the scripted videos."""
+        return Question(
+            question=self.question,
+            videos=tuple(self.video(number) for number in range(1, len(self.videos) + 1)),
+            options=self.options,
+            kind=self.kind,
+            key=self.key,
+            id=self.id,
+            task=self.task,
+        )
