@@ -13,7 +13,7 @@ from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.base import Perceived
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.perception.cells import clip_evidence
+from agentcvr_graph.perception.clipping import clip_evidence
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.types import Evidence, Listen, Observe, Target, Video, Window
 from tests.media_files import counting, ffmpeg
