@@ -89,6 +89,7 @@ def _check_scene(scene: Scene, video: ScriptedVideo, place: str) -> Iterator[Pro
 
 def _check_joints(video: ScriptedVideo, place: str) -> Iterator[Problem]:
     """Overlaps and gaps, also before the first scene and after the last."""
+    first, last = (video.scenes[0], video.scenes[-1]) if video.scenes else (None, None)
     for index, (one, other) in enumerate(pairwise(video.scenes), start=2):
         where = f"{place}.scenes[{index}]"
         if other.start_s < one.end_s - TOLERANCE_S:
@@ -97,13 +98,10 @@ def _check_joints(video: ScriptedVideo, place: str) -> Iterator[Problem]:
             )
         elif other.start_s > one.end_s + TOLERANCE_S:
             yield Problem(where, f"nothing happens from {one.end_s:g} to {other.start_s:g} s before it", "warning")
-    if video.scenes and video.scenes[0].start_s > TOLERANCE_S:
-        yield Problem(
-            f"{place}.scenes[1]", f"nothing happens in the {video.scenes[0].start_s:g} s before it", "warning"
-        )
-    if video.scenes and video.scenes[-1].end_s < video.duration_s - TOLERANCE_S:
-        last_s = video.scenes[-1].end_s
-        yield Problem(place, f"nothing happens from {last_s:g} s to its end at {video.duration_s:g} s", "warning")
+    if first and first.start_s > TOLERANCE_S:
+        yield Problem(f"{place}.scenes[1]", f"nothing happens in the {first.start_s:g} s before it", "warning")
+    if last and last.end_s < video.duration_s - TOLERANCE_S:
+        yield Problem(place, f"nothing happens from {last.end_s:g} s to its end at {video.duration_s:g} s", "warning")
 
 
 def _check_evidence(script: Script) -> Iterator[Problem]:
