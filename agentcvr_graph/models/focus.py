@@ -20,9 +20,12 @@ _MIN_WORD_CHARS = 3
 def focus_first(evidence: Sequence[Evidence], focus: str) -> tuple[Evidence, ...]:
     """The statements that share most stems with `focus` first; in their own order otherwise."""
     wanted = stems(focus)
+    if not wanted:
+        return tuple(evidence)
     return tuple(sorted(evidence, key=lambda said: -len(wanted & stems(said.text))))
 
 
+@functools.lru_cache(maxsize=20_000)
 def stems(text: str) -> frozenset[str]:
     """English stems of the words of at least three characters, in lower case."""
     return frozenset(_stem(word) for word in _WORD.findall(text.lower()) if len(word) >= _MIN_WORD_CHARS)

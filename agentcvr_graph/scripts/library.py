@@ -1,9 +1,9 @@
 """Many scripts: found by id, read one at a time.
 
 A library is a folder of `.json` files (one script each, named by its id), one or more `.jsonl` files (one script a
-line), or both. Opening it lists a folder and finds where the lines of a JSONL file begin; nothing is parsed until it is
-asked for, so a hundred thousand scripts open as fast as their bytes can be skimmed. A line that is broken, or an id that
-comes twice, is a problem with its file and line; the good ones go on.
+line), or both. Opening it lists a folder and finds where the lines of a JSONL file begin; nothing is parsed until it
+is asked for, so a hundred thousand scripts open as fast as their bytes can be skimmed. A line that is broken, or an id
+that comes twice, is a problem with its file and line; the good ones go on.
 
 A library may change while it is in use: a file that is not the one that was skimmed is skimmed again.
 """
@@ -74,7 +74,7 @@ class ScriptLibrary:
         """What could not be used, one line each, with file and line."""
         for root in self._roots:
             for path in _files(root):
-                self._skim(path)
+                self._skim(path, alone=path == root)
         if self._roots and not self._places:
             detail = f" {self.problems[0]}" if self.problems else ""
             raise InputError(f"There is no script in {', '.join(map(str, self._roots))}.{detail}")
@@ -151,10 +151,11 @@ class ScriptLibrary:
             raise InputError(f"There is no script {script_id!r} here.{moved}", fix=_suggestion(script_id, self.ids))
         return self._places[script_id]
 
-    def _skim(self, path: Path) -> None:
+    def _skim(self, path: Path, *, alone: bool) -> None:
+        """Find the ids of a file. One that was named by itself may be called what it likes."""
         self._stamps[path] = _stamp(path)
         if path.suffix == ".json":
-            self._enter(path.stem, Place(path, 0, 0))
+            self._enter(_id_of(path.read_bytes()) if alone else path.stem, Place(path, 0, 0))
             return
         offset = 0
         with path.open("rb") as file:
@@ -166,7 +167,7 @@ class ScriptLibrary:
 
     def _enter(self, script_id: str | None, place: Place) -> None:
         if script_id is None:
-            self.problems.append(f"{place}: this line is no script: it has no id, or is not JSON.")
+            self.problems.append(f"{place}: there is no script: it has no id, or is not JSON.")
         elif script_id in self._places:
             self.problems.append(f"{place}: the id {script_id!r} is already that of {self._places[script_id]}.")
         else:

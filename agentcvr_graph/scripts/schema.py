@@ -21,6 +21,9 @@ from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, Noun, Questi
 
 SCHEMA_VERSION = 1
 SCHEME = "script://"
+PICTURE_SIZE = (640, 360)
+"""Width and height in pixels that a scripted video claims to have, and its twin has."""
+FPS = 12.0
 Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA"]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
 """CrossVid's task codes."""

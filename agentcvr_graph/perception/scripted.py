@@ -1,0 +1,127 @@
+"""Scripted perception: swap mode's eyes and ears, a text simulator that reads time-stamped scripts.
+
+It samples the same times as the live perception and tells what a camera and a microphone would have recorded there
+(`simulated.py`), as well or as badly as `noise.py` says. Nothing of a script but its timelines is ever read here,
+neither question nor key. The same request always brings the same observation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from agentcvr_graph.errors import InputError, VideoError, WorldError
+from agentcvr_graph.media.sampling import sample_times
+from agentcvr_graph.models.focus import focus_first, stems
+from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
+from agentcvr_graph.perception.simulated import Attention, Timeline, hear, look
+from agentcvr_graph.render import NOTHING
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import FPS, PICTURE_SIZE
+from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Target, Video, VideoInfo, Window
+
+MODEL = "script"
+MAX_TIMELINES = 1024
+
+
+class ScriptedPerception:
+    """A `Perception` over a library of scripts.
+
+    Args:
+        library: where `script://<id>/<video>` leads; a path opens a library.
+        noise: `off`, `mild`, `fitted`, a JSON file of rates, or a `Noise`.
+
+    Raises:
+        InputError: there is no such library or noise.
+    """
+
+    def __init__(self, library: ScriptLibrary | str | Path, noise: Noise | str = OFF) -> None:
+        self.library = library if isinstance(library, ScriptLibrary) else ScriptLibrary(library)
+        self.noise = resolve_noise(noise)
+        self._timelines: OrderedDict[str, Timeline] = OrderedDict()
+
+    async def probe(self, video: Video, number: int) -> VideoInfo:
+        """The tracks that a file made from the script would have.
+
+        Raises:
+            VideoError: the address leads nowhere.
+        """
+        try:
+            scripted = (await self._timeline(video.source)).video
+        except InputError as error:
+            raise VideoError(video.source, error.message, fix=error.fix) from error
+        return VideoInfo(
+            number=number,
+            video=video if video.title else video.model_copy(update={"title": scripted.title or f"video {number}"}),
+            duration_s=scripted.duration_s,
+            fps=FPS,
+            width=PICTURE_SIZE[0],
+            height=PICTURE_SIZE[1],
+            has_sound=scripted.has_sound,
+            has_subtitles=scripted.subtitles,
+        )
+
+    async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
+        """What samples of the windows show.
+
+        Raises:
+            WorldError: the script can no longer be read.
+        """
+        frames = sum(target.frames for target in request.targets)
+        attention = Attention(frames, stems(request.focus))
+        evidence: list[Evidence] = []
+        times_s: list[tuple[float, ...]] = []
+        for target in request.targets:
+            sampled = sample_times(target.start_s, target.end_s, target.frames)
+            seen = list(look(await self._open(target.video, videos), target, sampled, attention, self.noise))
+            if not seen and len(request.targets) > 1:
+                seen = [Evidence(text=NOTHING["visual"], window=_plain(target))]
+            evidence += seen
+            times_s.append(tuple(sampled))
+        return Observation(
+            modality="visual",
+            windows=tuple(_plain(target) for target in request.targets),
+            focus=request.focus,
+            evidence=focus_first(evidence, request.focus),
+            frame_times_s=tuple(times_s),
+            model=MODEL,
+            cost=Cost(frames=frames),
+        )
+
+    async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
+        """What is said and heard in the window, cut at its edges.
+
+        Raises:
+            WorldError: the script can no longer be read.
+        """
+        window = request.window
+        heard = hear(await self._open(window.video, videos), window, self.noise)
+        return Observation(
+            modality="audio",
+            windows=(window,),
+            focus=request.focus,
+            evidence=focus_first(heard, request.focus),
+            model=MODEL,
+            cost=Cost(audio_s=window.duration_s),
+        )
+
+    async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Timeline:
+        try:
+            return await self._timeline(videos[number - 1].video.source)
+        except InputError as error:  # it could be read a moment ago
+            raise WorldError(f"Video {number} can no longer be read: {error.message}") from error
+
+    async def _timeline(self, source: str) -> Timeline:
+        timeline = self._timelines.get(source)
+        if timeline is None:
+            video = await asyncio.to_thread(self.library.scripted_video, source)
+            timeline = self._timelines[source] = Timeline(source, video)
+            if len(self._timelines) > MAX_TIMELINES:
+                self._timelines.popitem(last=False)
+        return timeline
+
+
+def _plain(target: Target) -> Window:
+    return Window(video=target.video, start_s=target.start_s, end_s=target.end_s)

@@ -1,0 +1,185 @@
+"""What samples of a scripted video show, and what a stretch of it sounds like. Pure: timeline, request and noise in,
+evidence out.
+
+A scene is seen only where a sample falls on it. A movement needs two frames of the scene, and its direction two that
+lie close together. From many frames in one call details are lost, except of what the focus names. A caption is heard
+where its words fall into the window, word by word. The words and the form are those of the live agents
+(`render.picture_text`, `render.spoken`).
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from agentcvr_graph.models.focus import stems
+from agentcvr_graph.perception.clipping import clip_evidence
+from agentcvr_graph.perception.noise import Noise, misheard, misread
+from agentcvr_graph.render import picture_text, spoken
+from agentcvr_graph.scripts.schema import Facts, Scene, ScriptedVideo
+from agentcvr_graph.types import Evidence, Target, Window
+
+DIRECTION_GAP_S = 1.5
+"""Between frames further apart than this a direction would be a guess, as for the live eyes."""
+_SHORTEST_S = 0.1
+_DIRECTIONS = ("to the right", "to the left", "up", "down")
+
+
+class Timeline:
+    """One video's scenes, searchable by time."""
+
+    def __init__(self, source: str, video: ScriptedVideo) -> None:
+        self.source = source
+        self.video = video
+        self._starts_s = [scene.start_s for scene in video.scenes]
+        self._ends_s = [scene.end_s for scene in video.scenes]
+
+    def index_at(self, time_s: float) -> int | None:
+        """The number of the scene on screen at a time, from 0; None between scenes."""
+        index = bisect_right(self._starts_s, time_s) - 1
+        return index if index >= 0 and time_s < self._ends_s[index] else None
+
+    def between(self, start_s: float, end_s: float) -> range:
+        """The numbers of the scenes that reach into a window."""
+        return range(bisect_right(self._ends_s, start_s), bisect_left(self._starts_s, end_s))
+
+
+class Glimpse(NamedTuple):
+    """What is seen of a scene."""
+
+    description: str
+    lines: Sequence[str]
+    colours: Sequence[str]
+    motion: str
+
+    @property
+    def text(self) -> str:
+        return picture_text(*self)
+
+
+class Attention(NamedTuple):
+    """How closely the eyes look in one call."""
+
+    frames: int
+    """Frames of the whole call."""
+    wanted: frozenset[str]
+    """Stems of the focus."""
+
+    def limit(self, glimpse: Glimpse, crowded_frames: int) -> Glimpse:
+        """What is noticed of a glimpse: in a crowd of frames what stands out, and all of what is looked for."""
+        if self.frames <= crowded_frames or self.wanted & stems(glimpse.text):
+            return glimpse
+        if self.frames <= 2 * crowded_frames:
+            return Glimpse(glimpse.description, glimpse.lines, (), "")
+        return Glimpse(_gist(glimpse.description), glimpse.lines[:1], (), "")
+
+
+def look(
+    timeline: Timeline, target: Target, times_s: Sequence[float], attention: Attention, noise: Noise
+) -> Iterator[Evidence]:
+    """One statement for each run of samples that fall on one scene.
+
+    Its window reaches half-way to the neighbouring samples: the camera cannot know where between them a scene began.
+    """
+    last = len(times_s) - 1
+    for index, first, final in _runs(timeline, times_s):
+        text = _describe(timeline, index, times_s[first : final + 1], attention, noise)
+        if text:
+            start_s = target.start_s if first == 0 else (times_s[first - 1] + times_s[first]) / 2
+            end_s = target.end_s if final == last else (times_s[final] + times_s[final + 1]) / 2
+            yield Evidence(text=text, window=Window(video=target.video, start_s=start_s, end_s=end_s))
+
+
+def hear(timeline: Timeline, window: Window, noise: Noise) -> list[Evidence]:
+    """The words and sounds that lie in a window, cut at its edges, in order of time."""
+    heard = [
+        cut
+        for index in timeline.between(window.start_s, window.end_s)
+        for said in _sounds_of(timeline, index, window.video, noise)
+        if (cut := clip_evidence(said, window)) is not None
+    ]
+    return sorted(heard, key=lambda said: said.window.start_s if said.window else 0.0)
+
+
+def _runs(timeline: Timeline, times_s: Sequence[float]) -> Iterator[tuple[int, int, int]]:
+    """Scene, first and last sample of each run of samples on one scene; samples between scenes are left out."""
+    indices = [timeline.index_at(time_s) for time_s in times_s]
+    first = 0
+    for n, index in enumerate(indices):
+        if n + 1 == len(indices) or indices[n + 1] != index:
+            if index is not None:
+                yield index, first, n
+            first = n + 1
+
+
+def _describe(timeline: Timeline, index: int, times_s: Sequence[float], attention: Attention, noise: Noise) -> str:
+    """A scene in words; empty for one of which the script shows nothing."""
+    scene = timeline.video.scenes[index]
+    glimpse = _glimpse(scene, times_s)
+    if not any(glimpse):
+        return ""
+    if noise.clouds_eyes:
+        glimpse = _clouded(glimpse, noise, noise.at(timeline.source, index, f"{times_s[0]:.2f}"))
+    return attention.limit(glimpse, noise.crowded_frames).text
+
+
+def _glimpse(scene: Scene, times_s: Sequence[float]) -> Glimpse:
+    facts = scene.facts
+    return Glimpse(scene.visual, facts.text, facts.colours, _motion(facts, times_s))
+
+
+def _motion(facts: Facts, times_s: Sequence[float]) -> str:
+    """What the samples of a scene tell of movement: nothing for one frame, a direction for close ones."""
+    if len(times_s) < 2 or not facts.motion:
+        return ""
+    if facts.motion not in _DIRECTIONS:
+        return facts.motion
+    close = min(other - one for one, other in pairwise(times_s)) <= DIRECTION_GAP_S
+    return f"something moves {facts.motion}" if close else "something moves"
+
+
+def _clouded(glimpse: Glimpse, noise: Noise, rng: random.Random) -> Glimpse:
+    described = rng.random() >= noise.missed_description
+    kept = [line for line in glimpse.lines if rng.random() >= noise.missed_text]
+    return Glimpse(
+        glimpse.description if described else "",
+        [misread(line, rng) if rng.random() < noise.misread_text else line for line in kept],
+        () if rng.random() < noise.missed_colour else glimpse.colours,
+        "" if rng.random() < noise.missed_motion else glimpse.motion,
+    )
+
+
+def _gist(description: str) -> str:
+    """The first clause of a description."""
+    for mark in (";", ",", "."):
+        description = description.partition(mark)[0]
+    return description
+
+
+def _sounds_of(timeline: Timeline, index: int, video: int, noise: Noise) -> Iterator[Evidence]:
+    scene = timeline.video.scenes[index]
+    if scene.caption:
+        yield from _speech(timeline, index, video, noise)
+    for n, sound in enumerate(scene.facts.sounds):
+        if not noise.missed_sound or noise.at(timeline.source, index, "sound", n).random() >= noise.missed_sound:
+            yield _statement(sound.kind, video, sound.start_s, sound.end_s)
+
+
+def _speech(timeline: Timeline, index: int, video: int, noise: Noise) -> Iterator[Evidence]:
+    scene = timeline.video.scenes[index]
+    text, (start_s, end_s) = scene.caption, scene.spoken_s
+    if noise.clouds_ears:
+        rng = noise.at(timeline.source, index, "speech")
+        missed = rng.random() < noise.missed_speech
+        text = "" if missed else " ".join(misheard(text.split(), noise.word_errors, rng))
+        start_s = min(max(0.0, start_s + rng.gauss(0, noise.time_jitter_s)), end_s - _SHORTEST_S)
+        end_s = max(min(timeline.video.duration_s, end_s + rng.gauss(0, noise.time_jitter_s)), start_s + _SHORTEST_S)
+    if text:
+        yield _statement(spoken(text), video, start_s, end_s)
+
+
+def _statement(text: str, video: int, start_s: float, end_s: float) -> Evidence:
+    return Evidence(text=text, window=Window(video=video, start_s=start_s, end_s=end_s))
