@@ -12,12 +12,19 @@ from langchain_core.language_models import BaseChatModel
 
 from agentcvr_graph.graph import CompiledCVRGraph, create_cvr_graph
 from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.state import CVRContext
 
 
 def make_graph() -> CompiledCVRGraph:
     """The live graph; its context chooses the models. Compiled without a checkpointer: the server brings its own."""
     return create_cvr_graph(choose_master, choose_perception).compile()
+
+
+def make_swap_graph() -> CompiledCVRGraph:
+    """The same graph in swap mode, over the bundled scripts: videos are addresses such as `script://cc-000000/1`."""
+    return create_cvr_graph(choose_master, choose_scripts).compile()
 
 
 def choose_master(context: CVRContext) -> BaseChatModel:
@@ -28,6 +35,16 @@ def choose_master(context: CVRContext) -> BaseChatModel:
 def choose_perception(context: CVRContext) -> Perception:
     """The eyes and ears that the context names."""
     return _perception(context.vision, context.audio)
+
+
+def choose_scripts(context: CVRContext) -> Perception:
+    """The bundled scripts, with the noise that the context names."""
+    return _scripted(context.noise)
+
+
+@functools.lru_cache(maxsize=8)
+def _scripted(noise: str) -> Perception:
+    return ScriptedPerception(bundled_library(), noise)
 
 
 @functools.lru_cache(maxsize=8)

@@ -90,6 +90,12 @@ class CVRInput(TypedDict):
     kind: NotRequired[Annotated[QuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
 
 
+def as_input(question: Question) -> CVRInput:
+    """A stored question as the graph's input."""
+    videos: list[str | Video] = list(question.videos)
+    return CVRInput(question=question.question, videos=videos, options=list(question.options), kind=question.kind)
+
+
 class CVROutput(TypedDict):
     """What a caller gets. Exactly one of `answer` and `failure` is not None."""
 
@@ -160,3 +166,7 @@ class CVRContext:
     )
     vision: Annotated[str, Field(description="Model string of the eyes, where the server lets you choose.")] = "offline"
     audio: Annotated[str, Field(description="Model string of the ears, where the server lets you choose.")] = "offline"
+    noise: Annotated[
+        str,
+        Field(description="How badly scripted senses work, in swap mode: off, mild or fitted."),
+    ] = "off"

@@ -14,6 +14,7 @@ from agentcvr_graph.models.offline_master.language import (
     content_words,
     counted,
     day_of_year,
+    is_about_purpose,
     numbers,
 )
 from agentcvr_graph.models.offline_master.matching import ALIKE, CONTIGUOUS_S, Matcher, run_around
@@ -124,20 +125,30 @@ def _first_mark(video: int, statements: Sequence[Statement], read_mark: Callable
 
 def _interval(reading: Reading, matcher: Matcher) -> Verdict:
     reference = reference_window(reading.question)
-    asked = content_words(reading.question)
-    words, sources = asked, ()
+    words, sources = content_words(reading.question), ()
     if reference is not None:
-        words = reference_words(reading.statements, reference, asked)
+        words = reference_words(reading.statements, reference, reading.question)
         sources = tuple(s for s in reading.statements if s.window.overlap_s(reference) > 0.3 and stems_meet(s, words))
     target = _target_video(reading, reference)
     ranked = matcher.ranked(words, lambda s: s.window.video == target and s.modality == "visual")
-    ranked = ranked or matcher.ranked(words, lambda s: s.window.video == target)
+    if not ranked or is_about_purpose(reading.question):
+        ranked = matcher.ranked(words, lambda s: s.window.video == target)
     if not ranked:
         clip = reading.videos[target - 1]
         return Verdict([0.0, clip.duration_s or 1.0])
+    if ranked[0].statement.modality == "audio" and (scene := _scene_of(ranked[0].statement, reading)):
+        return Verdict([scene.window.start_s, scene.window.end_s], (*sources, ranked[0].statement, scene))
     like = [match.statement for match in ranked if match.score >= ALIKE * ranked[0].score]
     run = run_around(like, ranked[0].statement)
     return Verdict([run[0].window.start_s, max(s.window.end_s for s in run)], (*sources, *run))
+
+
+def _scene_of(said: Statement, reading: Reading) -> Statement | None:
+    """What was seen while something was said: the closest look that covers most of it."""
+    seen = [s for s in reading.statements if s.modality == "visual" and s.window.overlap_s(said.window) > 0]
+    return max(
+        seen, key=lambda s: (s.window.overlap_s(said.window) > 0.5 * said.window.duration_s, -s.spacing_s), default=None
+    )
 
 
 def stems_meet(statement: Statement, words: frozenset[str]) -> bool:

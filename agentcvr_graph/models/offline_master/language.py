@@ -19,6 +19,7 @@ _ASKING = stems(
 )
 _CLAUSE = re.compile(r"\s*(?:,|;|\bbut\b|\bwhile\b|\band\b)\s*", re.I)
 _NEGATION = re.compile(r"\b(?:not|never|no|without|n't|doesn't|does not|nobody|none)\b", re.I)
+_PURPOSE = re.compile(r"\b(?:purpose|reason|why|good for|function|in order to)\b", re.I)
 _SAYING = re.compile(r"\b(?:say|says|said|tell|tells|told|mention\w*|speak\w*|hear\w*|talk\w*|announce\w*)\b", re.I)
 _COUNTING = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -30,7 +31,9 @@ _MINUTE = "|".join(["quarter", "half", "twenty five", *NUMBER_WORDS, r"\d{1,2}"]
 _SPOKEN = re.compile(rf"\b(?:a )?({_MINUTE})(?: minutes)? (past|to) ({_HOUR})\b", re.I)
 _OCLOCK = re.compile(rf"\b({_HOUR}) o'?\s?clock\b", re.I)
 _DIGITAL = re.compile(r"(?<![\d:.])([01]?\d|2[0-3])[:.]([0-5]\d)(?![\d:])\s*([ap]\.?m)?", re.I)
-_COUNTED = re.compile(r"\b(?:step|part|day|chapter|lesson|scene|no\.?|number)\s*#?\s*(\d+)\b", re.I)
+_COUNTED = re.compile(
+    rf"\b(?:step|part|day|row|chapter|lesson|scene|no\.?|number)\s*#?\s*(\d+|{'|'.join(NUMBER_WORDS)})\b", re.I
+)
 _MONTHS = [name.lower() for name in calendar.month_name[1:]]
 _MONTH = "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS)
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
@@ -63,6 +66,11 @@ def is_about_speech(clause: str) -> bool:
     return _SAYING.search(clause) is not None
 
 
+def is_about_purpose(text: str) -> bool:
+    """Whether a text asks what something is for, which pictures seldom show and people say."""
+    return _PURPOSE.search(text) is not None
+
+
 def clock_minutes(text: str) -> float | None:
     """The first time of day in a text, written or spoken, in minutes after midnight.
 
@@ -91,9 +99,9 @@ def day_of_year(text: str) -> float | None:
 
 
 def counted(text: str) -> float | None:
-    """The number in `step 3` or `day 2`."""
+    """The number in `step 3` or `day two`."""
     match = _COUNTED.search(text)
-    return float(match[1]) if match else None
+    return float(_number(match[1])) if match else None
 
 
 def numbers(text: str) -> list[tuple[int, float]]:

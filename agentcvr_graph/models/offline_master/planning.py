@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentcvr_graph.models.offline_master.conditions import check, conditions_of
-from agentcvr_graph.models.offline_master.language import content_words
+from agentcvr_graph.models.offline_master.language import content_words, is_about_purpose
 from agentcvr_graph.models.offline_master.matching import ALIKE, Match, Matcher, run_around
 from agentcvr_graph.models.offline_master.reading import Clip, Reading, Statement
 from agentcvr_graph.types import Window
@@ -69,7 +69,7 @@ def decisive(reading: Reading) -> list[Statement]:
                 found += [(finding.score, statement) for statement in finding.support]
     reference = reference_window(reading.question)
     if reference is not None:
-        words = reference_words(reading.statements, reference, content_words(reading.question))
+        words = reference_words(reading.statements, reference, reading.question)
         ranked = matcher.ranked(words, lambda s: s.window.video != reference.video and s.modality == "visual")
         if ranked:
             found.append((2.0, _span(ranked)))
@@ -93,9 +93,15 @@ def reference_window(question: str) -> Window | None:
     return None
 
 
-def reference_words(statements: Sequence[Statement], window: Window, asked: frozenset[str]) -> frozenset[str]:
-    """The words seen and heard in a window; where some statements share words with the question, only theirs."""
+def reference_words(statements: Sequence[Statement], window: Window, question: str) -> frozenset[str]:
+    """The words seen and heard in a window; where some statements share words with the question, only theirs.
+
+    Where the question is about a purpose, the words heard go first.
+    """
+    asked = content_words(question)
     inside = [s for s in statements if s.window.overlap_s(window) > 0.3]
+    if is_about_purpose(question):
+        inside = [s for s in inside if s.modality == "audio"] or inside
     meant = [s for s in inside if content_words(s.text) & asked] or inside
     return frozenset(word for statement in meant for word in content_words(statement.text)) - asked or asked
 

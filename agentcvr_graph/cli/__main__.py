@@ -1,0 +1,5 @@
+"""`python -m agentcvr_graph.cli`."""
+
+from agentcvr_graph.cli import main
+
+main()

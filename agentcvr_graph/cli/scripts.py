@@ -1,0 +1,269 @@
+"""`agentcvr scripts`: make, check, look at, convert and film semantic scripts, and measure the gap to real video."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, one_of, out
+from agentcvr_graph.errors import InputError, missing_extra
+from agentcvr_graph.scripts.bundled import bundled_library, find_script
+from agentcvr_graph.scripts.check import check_script
+from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
+from agentcvr_graph.scripts.schema import TASKS, Script
+from agentcvr_graph.scripts.worlds import LEVELS, Difficulty, make_scripts
+
+app = typer.Typer(
+    help="Semantic scripts: questions with a world of text, for swap mode.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+Library = Annotated[
+    list[Path] | None, typer.Argument(help="Script files (.json, .jsonl) or folders; the bundled ones when left out.")
+]
+Tasks = Annotated[list[str] | None, typer.Option("--task", "-t", help=f"One of {', '.join(TASKS)}; again for more.")]
+
+MAKE_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts make --out train.jsonl --each 1000
+
+agentcvr scripts make --out hard.jsonl -t FSA -t PSS --difficulty hard --set scenes=40 --seed 7
+
+agentcvr scripts make --out written.jsonl --each 20 --model openai:gpt-4.1 --concurrency 16
+
+agentcvr scripts make --out written.jsonl --each 5000 --model http://localhost:8000/v1 --engine ray
+"""
+GAP_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts gap scripts.jsonl --out gap
+
+agentcvr scripts gap scripts.jsonl --out gap --fit noise.json
+"""
+
+
+@app.command(epilog=MAKE_EXAMPLES)
+def make(
+    to: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
+    each: Annotated[int, typer.Option(min=1, help="Scripts of each task.")] = 10,
+    tasks: Tasks = None,
+    seed: Annotated[int, typer.Option(help="Seed of the first script of each task.")] = 0,
+    difficulty: Annotated[str, typer.Option(help=f"{', '.join(LEVELS)}; for the procedural worlds.")] = "normal",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A difficulty setting, as in scenes=12; again for more.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model string: let this chat model write the scripts.")] = "",
+    engine: Annotated[str, typer.Option(help="With --model: local, or ray for a cluster.")] = "local",
+    concurrency: Annotated[int, typer.Option(min=1, help="With --model: calls at once.")] = 8,
+    price_in: Annotated[float, typer.Option(min=0, help="With --model: price of a million input tokens.")] = 0.0,
+    price_out: Annotated[float, typer.Option(min=0, help="With --model: price of a million output tokens.")] = 0.0,
+    retry_failed: Annotated[bool, typer.Option(help="With --model: try again what failed before.")] = False,
+) -> None:
+    """Make scripts: from the procedural worlds, or, with --model, written by a chat model."""
+    counts = {task: each for task in TASKS if task in _tasks(tasks)}
+    if model:
+        _made_by_model()(
+            counts,
+            out=to,
+            seed=seed,
+            model=model,
+            engine=one_of("--engine", engine, ("local", "ray")),
+            concurrency=concurrency,
+            price_in=price_in,
+            price_out=price_out,
+            retry_failed=retry_failed,
+        )
+        return
+    level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))].with_settings(_settings(settings or []))
+    scripts = make_scripts(counts, seed, level)
+    count = write_scripts(_shown(scripts, "making", sum(counts.values())), _jsonl(to))
+    out.print(f"{count} scripts: {escape(str(to))}")
+
+
+@app.command()
+def check(library: Library = None) -> None:
+    """Find everything that is wrong with scripts; exit status 2 where something makes one unusable."""
+    opened = _library(library)
+    bad = warnings = 0
+    for script_id in opened.ids:
+        try:
+            problems = check_script(opened.get(script_id))
+        except InputError:  # the library's own problems are printed below
+            continue
+        for problem in problems:
+            warnings += 1
+            out.print(f"{script_id}: {escape(str(problem))}")
+    for _ in opened:
+        pass
+    for problem in opened.problems:
+        bad += 1
+        err.print(f"[red]error:[/] {escape(problem)}")
+    out.print(f"{len(opened)} scripts, {bad} errors, {warnings} warnings")
+    raise typer.Exit(BAD_INPUT if bad else ANSWERED)
+
+
+@app.command()
+def show(
+    script: Annotated[str, typer.Argument(help="A script file, 'FILE.jsonl#ID', or the id of a bundled script.")],
+    to: Annotated[Path | None, typer.Option("--out", help="Draw into this file: .html or .png.")] = None,
+) -> None:
+    """Show a script as lanes: in the terminal, as a page, or as a picture."""
+    from agentcvr_graph.scripts.lanes import draw_script, script_lines
+
+    _, found = find_script(script)
+    if to is None:
+        out.print(script_lines(found))
+        return
+    draw_script(found, to)
+    err.print(f"drawn: {escape(str(to))}")
+
+
+@app.command()
+def stats(library: Library = None) -> None:
+    """Count what a library holds."""
+    from agentcvr_graph.scripts.stats import stats as count
+    from agentcvr_graph.scripts.stats import stats_table
+
+    opened = _library(library)
+    out.print(stats_table(count(_shown(opened, "reading", len(opened)))))
+    _tell_problems(opened.problems)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file of AgentCVR's released generators (JSON or JSONL).")],
+    to: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
+    generator: Annotated[str, typer.Option(help="Which generator wrote it; recognised when left out.")] = "",
+) -> None:
+    """Import scripts in a format that AgentCVR released."""
+    from agentcvr_graph.scripts.exchange import import_file
+
+    imported = import_file(file, generator or None)
+    _tell_problems(imported.problems)
+    count = write_scripts(imported.scripts, _jsonl(to))
+    out.print(f"{count} scripts: {escape(str(to))}")
+    raise typer.Exit(BAD_INPUT if imported.problems else ANSWERED)
+
+
+@app.command()
+def export(
+    library: Annotated[list[Path], typer.Argument(help="Script files or folders.")],
+    to: Annotated[Path, typer.Option("--out", help="The .json file to write.")],
+    generator: Annotated[str, typer.Option(help="The format's generator; that of the task when left out.")] = "",
+) -> None:
+    """Export scripts of one task to the format that AgentCVR released for it."""
+    from agentcvr_graph.scripts.exchange import export_file
+
+    opened = _library(library)
+    scripts = list(opened)
+    export_file(scripts, to, generator or None)
+    _tell_problems(opened.problems)
+    out.print(f"{len(scripts)} scripts: {escape(str(to))}")
+
+
+@app.command()
+def render(
+    script: Annotated[str, typer.Argument(help="A script file, 'FILE.jsonl#ID', or the id of a bundled script.")],
+    to: Annotated[Path, typer.Option("--out", help="The folder to write into.")],
+    subtitles: Annotated[bool, typer.Option(help="Write captions as subtitles too.")] = False,
+) -> None:
+    """Make real videos of a script: drawn scenes, spoken captions, sounds (needs ffmpeg and flite)."""
+    from agentcvr_graph.scripts.twin import render_script
+
+    _, found = find_script(script)
+    with err.status(f"filming {len(found.videos)} videos"):
+        twin = render_script(found, to, subtitles=subtitles)
+    for warning in twin.warnings:
+        err.print(f"[yellow]note:[/] {escape(warning)}")
+    for path in twin.paths:
+        out.print(escape(str(path)))
+
+
+@app.command(epilog=GAP_EXAMPLES)
+def gap(
+    library: Library = None,
+    to: Annotated[Path, typer.Option("--out", help="Folder of the report, the twins and the trajectories.")] = Path(
+        "gap"
+    ),
+    noise: Annotated[str, typer.Option(help="Noise of the scripted side: off, mild, fitted, or a file.")] = "fitted",
+    fit: Annotated[Path | None, typer.Option(help="Write the rates fitted to the live senses to this file.")] = None,
+    master: Annotated[str, typer.Option(help="Model string of the master.")] = "offline",
+    vision: Annotated[str, typer.Option(help="Model string of the live eyes.")] = "offline",
+    audio: Annotated[str, typer.Option(help="Model string of the live ears.")] = "offline",
+    limit: Annotated[int, typer.Option(min=0, help="Questions of each task at most; 0 for all.")] = 0,
+) -> None:
+    """Ask every question twice, in swap mode and live on its twin, and report how far the two worlds lie apart."""
+    from agentcvr_graph.gap import measure_gap
+
+    opened = _library(library)
+    found = measure_gap(
+        _first_of_each(opened, limit), to, noise=noise, fit=fit, master=master, vision=vision, audio=audio
+    )
+    _tell_problems(opened.problems)
+    out.print(found.table())
+    out.print(f"report: {escape(str(to / 'gap.html'))}")
+
+
+def _made_by_model() -> Any:
+    """The generator that the `training` package registers; the library does not know it by import."""
+    found = importlib.metadata.entry_points(group="agentcvr_graph.generators", name="llm")
+    if not found:
+        raise missing_extra("training", "training")
+    return next(iter(found)).load()
+
+
+def _library(paths: list[Path] | None) -> ScriptLibrary:
+    return ScriptLibrary(*paths) if paths else bundled_library()
+
+
+def _tasks(given: list[str] | None) -> tuple[str, ...]:
+    return tuple(one_of("task", task.upper(), TASKS) for task in given or TASKS)
+
+
+def _settings(given: list[str]) -> dict[str, float]:
+    settings: dict[str, float] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        try:
+            settings[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise InputError(f"{item!r} is no setting.", fix="Write it as scenes=12.")
+    Difficulty().with_settings(settings)
+    return settings
+
+
+def _jsonl(path: Path) -> Path:
+    if path.suffix != ".jsonl":
+        raise InputError(f"{path}: scripts are written to a .jsonl file.", fix=f"Name it {path.with_suffix('.jsonl')}.")
+    return path
+
+
+def _first_of_each(scripts: Iterable[Script], limit: int) -> list[Script]:
+    kept: dict[str, list[Script]] = {}
+    for script in scripts:
+        of_task = kept.setdefault(script.task, [])
+        if not limit or len(of_task) < limit:
+            of_task.append(script)
+    return [script for of_task in kept.values() for script in of_task]
+
+
+def _shown(scripts: Iterable[Script], what: str, total: int) -> Iterator[Script]:
+    """The scripts, with a progress bar on stderr."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        yield from progress.track(scripts, total=total, description=what)
+
+
+def _tell_problems(problems: Iterable[str]) -> None:
+    for problem in problems:
+        err.print(f"[yellow]left out:[/] {escape(problem)}")
