@@ -17,6 +17,7 @@ NOTHING: dict[Modality, str] = {
     "audio": "Nothing to hear in this window.",
 }
 
+_PARTS = re.compile(r"; (?=on-screen text |mostly |still$|something moves|\w)")
 PLAIN_PICTURE = "a picture without text"
 
 _EVIDENCE_LINE = re.compile(
@@ -67,6 +68,25 @@ def picture_text(description: str, lines: Sequence[str], colours: Sequence[str],
         motion,
     )
     return "; ".join(part for part in parts if part) or PLAIN_PICTURE
+
+
+def read_picture(text: str) -> tuple[str, list[str], list[str], str]:
+    """Description, lines, colours and motion: the inverse of `picture_text` for descriptions without semicolons.
+
+    >>> read_picture('a cook stirs; on-screen text "ADD SALT", "11:15"; mostly red and white; still')
+    ('a cook stirs', ['ADD SALT', '11:15'], ['red', 'white'], 'still')
+    """
+    description, lines, colours, motion = "", list[str](), list[str](), ""
+    for part in _PARTS.split(text):
+        if part.startswith("on-screen text "):
+            lines = re.findall(r'"([^"]*)"', part)
+        elif part.startswith("mostly "):
+            colours = part.removeprefix("mostly ").split(" and ")
+        elif part == "still" or part.startswith("something moves"):
+            motion = part
+        elif part != PLAIN_PICTURE:
+            description = f"{description}; {part}" if description else part
+    return description, lines, colours, motion
 
 
 def observation_text(observation: Observation) -> str:

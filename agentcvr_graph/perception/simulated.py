@@ -22,6 +22,9 @@ from agentcvr_graph.render import picture_text, spoken
 from agentcvr_graph.scripts.schema import Facts, Scene, ScriptedVideo
 from agentcvr_graph.types import Evidence, Target, Window
 
+SILENCE = "silence"
+SILENCE_S = 1.5
+"""A shorter pause is not worth a statement."""
 DIRECTION_GAP_S = 1.5
 """Between frames further apart than this a direction would be a guess, as for the live eyes."""
 _SHORTEST_S = 0.1
@@ -45,6 +48,15 @@ class Timeline:
     def between(self, start_s: float, end_s: float) -> range:
         """The numbers of the scenes that reach into a window."""
         return range(bisect_right(self._ends_s, start_s), bisect_left(self._starts_s, end_s))
+
+    def sounding(self, start_s: float, end_s: float) -> list[tuple[float, float]]:
+        """From when to when something is heard in a window, in order of time."""
+        found: list[tuple[float, float]] = []
+        for index in self.between(start_s, end_s):
+            scene = self.video.scenes[index]
+            found += [scene.spoken_s] if scene.caption else []
+            found += [(sound.start_s, sound.end_s) for sound in scene.facts.sounds]
+        return sorted(found)
 
 
 class Glimpse(NamedTuple):
@@ -95,13 +107,22 @@ def look(
 
 def hear(timeline: Timeline, window: Window, noise: Noise) -> list[Evidence]:
     """The words and sounds that lie in a window, cut at its edges, in order of time."""
-    heard = [
+    said = [
         cut
         for index in timeline.between(window.start_s, window.end_s)
-        for said in _sounds_of(timeline, index, window.video, noise)
-        if (cut := clip_evidence(said, window)) is not None
+        for sound in _sounds_of(timeline, index, window.video, noise)
+        if (cut := clip_evidence(sound, window)) is not None
     ]
-    return sorted(heard, key=lambda said: said.window.start_s if said.window else 0.0)
+    return sorted([*said, *_silences(timeline, window)], key=lambda e: e.window.start_s if e.window else 0.0)
+
+
+def _silences(timeline: Timeline, window: Window) -> Iterator[Evidence]:
+    """Stretches of the window in which nothing sounds, as the live ears report them."""
+    quiet_s = window.start_s
+    for start_s, end_s in (*timeline.sounding(window.start_s, window.end_s), (window.end_s, window.end_s)):
+        if start_s - quiet_s >= SILENCE_S:
+            yield _statement(SILENCE, window.video, quiet_s, min(start_s, window.end_s))
+        quiet_s = max(quiet_s, end_s)
 
 
 def _runs(timeline: Timeline, times_s: Sequence[float]) -> Iterator[tuple[int, int, int]]:
