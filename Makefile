@@ -53,7 +53,7 @@ check: lint typecheck test  ## All of the above
 bench: $(VENV)/.dev  ## Print the benchmark tables of the README
 	@$(BIN)/python -m tests.benchmarks
 
-clips: $(VENV)/.dev  ## Make the bundled demo clips again (needs ffmpeg and flite)
+clips: $(VENV)/.dev  ## Make the bundled demo clips again (needs flite)
 	@$(BIN)/python -m agentcvr_graph.demo.make_clips
 
 studio: $(VENV)/.dev  ## Open the graph in LangGraph Studio

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import Any, cast
@@ -20,6 +21,7 @@ from agentcvr_graph.types import Answer, AnswerKind, AnswerValue, Citation, Ques
 KINDS: tuple[AnswerKind, ...] = ("choice", "choices", "order", "interval", "number", "text")
 MAX_OPTIONS = len(ascii_uppercase)
 
+_NO_WORD = re.compile(r"\b(?:a|an|the)\b|[^\w\s]")
 _ORDER_SEPARATORS = re.compile(r"\s*(?:->|→|>|,|;|\bthen\b|\s)\s*")
 _TIME = r"(?:\d+:)?(?:\d+:)?\d+(?:\.\d+)?"
 _INTERVAL = re.compile(
@@ -92,8 +94,8 @@ def answer_text(kind: AnswerKind, value: AnswerValue, options: Sequence[str]) ->
 def score_answer(kind: AnswerKind, value: AnswerValue, key: AnswerValue) -> float:
     """How right a value is, from 0 to 1.
 
-    Exact for `choice`, `order`, `number` and `text` (case and outer spaces apart), as sets for `choices`, temporal IoU
-    for `interval` (CrossVid's FSA rule: intersection over the span from the first start to the last end).
+    Exact for `choice`, `order` and `number`, as sets for `choices`, temporal IoU for `interval` (CrossVid's FSA rule:
+    intersection over the span from the first start to the last end), and `token_f1` for `text`.
     """
     if kind == "choices":
         return float(set(cast(Sequence[str], value)) == set(cast(Sequence[str], key)))
@@ -101,7 +103,22 @@ def score_answer(kind: AnswerKind, value: AnswerValue, key: AnswerValue) -> floa
         return temporal_iou(cast(tuple[float, float], value), cast(tuple[float, float], key))
     if kind == "number":
         return float(math.isclose(float(cast(float, value)), float(cast(float, key)), rel_tol=1e-6, abs_tol=1e-9))
+    if kind == "text":
+        return token_f1(str(value), str(key))
     return float(str(value).strip().casefold() == str(key).strip().casefold())
+
+
+def token_f1(value: str, key: str) -> float:
+    """Harmonic mean of precision and recall of words, without case, punctuation and articles (SQuAD's F1).
+
+    It needs no judge, gives credit for part of an answer, and none for naming everything.
+
+    >>> token_f1("The onions, for her boss", "onions; for my boss")
+    0.75
+    """
+    one, other = (Counter(_NO_WORD.sub(" ", text.casefold()).split()) for text in (value, key))
+    shared = (one & other).total()
+    return 2 * shared / (one.total() + other.total()) if shared else 0.0
 
 
 def temporal_iou(one: tuple[float, float], other: tuple[float, float]) -> float:

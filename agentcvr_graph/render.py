@@ -17,7 +17,7 @@ NOTHING: dict[Modality, str] = {
     "audio": "Nothing to hear in this window.",
 }
 
-_PARTS = re.compile(r"; (?=on-screen text |mostly |still$|something moves|\w)")
+_PARTS = re.compile(r'; (?=(?:[^"]*"[^"]*")*[^"]*$)')  # not inside quotation marks
 PLAIN_PICTURE = "a picture without text"
 
 _EVIDENCE_LINE = re.compile(

@@ -175,7 +175,7 @@ def render(
     to: Annotated[Path, typer.Option("--out", help="The folder to write into.")],
     subtitles: Annotated[bool, typer.Option(help="Write captions as subtitles too.")] = False,
 ) -> None:
-    """Make real videos of a script: drawn scenes, spoken captions, sounds (needs ffmpeg and flite)."""
+    """Make real videos of a script: drawn scenes, spoken captions, sounds (needs flite)."""
     from agentcvr_graph.scripts.twin import render_script
 
     _, found = find_script(script)
@@ -201,15 +201,17 @@ def gap(
     limit: Annotated[int, typer.Option(min=0, help="Questions of each task at most; 0 for all.")] = 0,
 ) -> None:
     """Ask every question twice, in swap mode and live on its twin, and report how far the two worlds lie apart."""
-    from agentcvr_graph.gap import measure_gap
+    from agentcvr_graph.gap import Models, measure_gap
+    from agentcvr_graph.gap.report import gap_table
 
     opened = _library(library)
-    found = measure_gap(
-        _first_of_each(opened, limit), to, noise=noise, fit=fit, master=master, vision=vision, audio=audio
-    )
+    found = measure_gap(_first_of_each(opened, limit), to, noise=noise, models=Models(master, vision, audio))
     _tell_problems(opened.problems)
-    out.print(found.table())
-    out.print(f"report: {escape(str(to / 'gap.html'))}")
+    out.print(gap_table(found))
+    if fit is not None:
+        fit.write_text(found.fitted.model_dump_json(indent=1) + "\n")
+        err.print(f"fitted rates: {escape(str(fit))}")
+    err.print(f"report: {escape(str(to / 'gap.html'))}")
 
 
 def _made_by_model() -> Any:

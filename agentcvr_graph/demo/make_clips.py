@@ -1,16 +1,13 @@
 """Makes the bundled demo clips: `python -m agentcvr_graph.demo.make_clips OUT_DIR`.
 
-Needs the commands ffmpeg and flite, which users of the clips do not. What each clip shows and says is the table CLIPS;
+Needs the command flite, which users of the clips do not. What each clip shows and says is the table CLIPS;
 the pictures never tell which fat a cook uses or whom the dish is for, and half of the clips tell the time of day by a
 clock on the wall, the other half by voice only. So questions about them need both eyes and ears.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
-import wave
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,11 +15,11 @@ import numpy as np
 import pysubs2
 from numpy.typing import NDArray
 
-from agentcvr_graph.demo.drawing import SIZE, draw_moment
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ
-
-FPS = 12
-Sound = NDArray[np.float32]
+from agentcvr_graph.demo.drawing import draw_moment
+from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.scripts.schema import FPS
+from agentcvr_graph.scripts.twin.encoding import encode
+from agentcvr_graph.scripts.twin.sound import knock, mix, music, speak
 
 
 @dataclass(frozen=True)
@@ -143,20 +140,7 @@ def make_clip(clip: Clip, folder: Path) -> Path:
     sound, subtitles = soundtrack(clip)
     if clip.subtitles:
         subtitles.save(str(path.with_suffix(".srt")))
-    with tempfile.TemporaryDirectory() as scratch:
-        voice = Path(scratch) / "sound.wav"
-        _write_wav(voice, sound)
-        command = (
-            f"ffmpeg -v error -y -f rawvideo -pix_fmt rgb24 -s {SIZE[0]}x{SIZE[1]} -r {FPS} -i - -i {voice} "
-            f"-c:v libx264 -preset slow -crf 27 -pix_fmt yuv420p -g {2 * FPS} -c:a aac -b:a 48k -ac 1 "
-            "-movflags +faststart"
-        )
-        with subprocess.Popen([*command.split(), str(path)], stdin=subprocess.PIPE) as encoder:
-            assert encoder.stdin is not None
-            for number in range(round(clip.duration_s * FPS)):
-                encoder.stdin.write(picture(clip, number / FPS).tobytes())
-        if encoder.returncode:
-            raise SystemExit(f"ffmpeg could not write {path}")
+    encode(path, (picture(clip, number / FPS) for number in range(round(clip.duration_s * FPS))), sound)
     return path
 
 
@@ -168,58 +152,20 @@ def picture(clip: Clip, time_s: float) -> NDArray[np.uint8]:
     return np.asarray(draw_moment(step.caption, step.prop, progress, time_s, clip.wall, clock))
 
 
-def soundtrack(clip: Clip) -> tuple[Sound, pysubs2.SSAFile]:
+def soundtrack(clip: Clip) -> tuple[Samples, pysubs2.SSAFile]:
     """The sound of a clip, 16 kHz mono, and its spoken lines as subtitles."""
     sound = np.zeros(round(clip.duration_s * SAMPLE_RATE_HZ), dtype=np.float32)
     subtitles = pysubs2.SSAFile()
     for start_s, line in clip.lines:
         words = speak(line, clip.voice)
-        _mix(sound, words, start_s)
+        mix(sound, words, start_s)
         end_s = start_s + len(words) / SAMPLE_RATE_HZ
         subtitles.append(pysubs2.SSAEvent(start=int(start_s * 1000), end=int(end_s * 1000), text=line))
     for knock_s in clip.knocks_s:
-        _mix(sound, _knock(), knock_s)
+        mix(sound, knock(), knock_s)
     if clip.music_s:
-        _mix(sound, _music(clip.music_s[1] - clip.music_s[0]), clip.music_s[0])
+        mix(sound, music(clip.music_s[1] - clip.music_s[0]), clip.music_s[0])
     return sound, subtitles
-
-
-def speak(text: str, voice: str) -> Sound:
-    """Speech by flite, 16 kHz mono."""
-    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        subprocess.run(["flite", "-voice", voice, "-t", text, "-o", file.name], check=True)
-        with wave.open(file.name) as wav:
-            assert wav.getframerate() == SAMPLE_RATE_HZ, f"voice {voice} does not speak at 16 kHz"
-            pcm = np.frombuffer(wav.readframes(wav.getnframes()), dtype=np.int16)
-    return (pcm / 32768).astype(np.float32)
-
-
-def _knock() -> Sound:
-    time_s = np.arange(int(0.3 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    noise = np.random.default_rng(7).standard_normal(len(time_s))
-    return (0.35 * noise * np.exp(-time_s * 28)).astype(np.float32)
-
-
-def _music(duration_s: float) -> Sound:
-    time_s = np.arange(int(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    chords = ((262, 330, 392), (220, 262, 330), (175, 220, 262), (196, 247, 294))
-    chord = np.minimum((time_s / 1.75).astype(int), len(chords) - 1)
-    pitches = np.array(chords)[chord]  # (samples, 3)
-    return (0.08 * np.sin(2 * np.pi * pitches * time_s[:, None]).sum(axis=1)).astype(np.float32)
-
-
-def _mix(sound: Sound, part: Sound, start_s: float) -> None:
-    start = round(start_s * SAMPLE_RATE_HZ)
-    end = min(len(sound), start + len(part))
-    sound[start:end] += part[: end - start]
-
-
-def _write_wav(path: Path, sound: Sound) -> None:
-    with wave.open(str(path), "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(SAMPLE_RATE_HZ)
-        wav.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,118 @@
+"""What two looks at the same thing agree on, fact by fact.
+
+A clean simulated observation tells which facts the script holds in a window; any other observation of the same window,
+live or noisy, is searched for each of them. A fact is a line of text, the colours, a movement, a description, the words
+of a caption, or a sound.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+from agentcvr_graph.render import read_picture
+from agentcvr_graph.types import Evidence, Observation
+
+Sort = Literal["description", "text", "colours", "motion", "speech", "sound"]
+SORTS: tuple[Sort, ...] = ("text", "colours", "motion", "description", "speech", "sound")
+MISREAD_RATIO = 0.6
+"""From this similarity on a line that differs was misread, below it was missed."""
+HEARD_SHARE = 0.3
+"""Share of a caption's words from which on it counts as heard."""
+TIME_SLACK_S = 1.0
+"""A short sound may be placed this far off."""
+_SOUNDS = ("impact", "music", "steady noise")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One fact of the script, and what another observation made of it."""
+
+    sort: Sort
+    seen: bool
+    exact: bool
+    """Seen as it is: the line without a wrong letter, the direction of a movement, every word."""
+    word_error: float = 0.0
+    """For speech that was heard: wrong or missing words as a share of the caption's."""
+    shift_s: tuple[float, float] | None = None
+    """For speech that was heard: how far its ends lie from the script's."""
+
+
+def compare(clean: Observation, other: Observation) -> list[Comparison]:
+    """Look up every fact of the clean observation in another one of the same windows."""
+    if clean.modality == "audio":
+        return [found for said in clean.evidence for found in _heard(said, other)]
+    return [found for said in clean.evidence for found in _seen(said, other)]
+
+
+def _seen(said: Evidence, other: Observation) -> Iterator[Comparison]:
+    description, lines, colours, motion = read_picture(said.text)
+    rivals = [read_picture(e.text) for e in _meeting(said, other)]
+    for line in lines:
+        best = max((_likeness(line, rival) for _, found, _, _ in rivals for rival in found), default=0.0)
+        yield Comparison("text", best >= MISREAD_RATIO, best == 1.0)
+    if colours:
+        named = any(set(colours) <= set(found) for _, _, found, _ in rivals)
+        yield Comparison("colours", named, named)
+    if motion and motion != "still":
+        moves = [found for *_, found in rivals if found.startswith("something moves")]
+        yield Comparison("motion", bool(moves), motion in moves)
+    if description:
+        told = any(_likeness(description, found) >= MISREAD_RATIO for found, *_ in rivals)
+        yield Comparison("description", told, told)
+
+
+def _heard(said: Evidence, other: Observation) -> Iterator[Comparison]:
+    if said.text.startswith('"'):
+        yield _speech(said, other)
+    elif said.text in _SOUNDS:
+        there = any(e.text == said.text for e in _meeting(said, other, TIME_SLACK_S))
+        yield Comparison("sound", there, there)
+
+
+def _speech(said: Evidence, other: Observation) -> Comparison:
+    wanted = _words(said.text)
+    spoken = [e for e in _meeting(said, other) if e.text.startswith('"')]
+    heard = [word for e in spoken for word in _words(e.text)]
+    errors = _word_errors(wanted, heard)
+    if errors > 1 - HEARD_SHARE:
+        return Comparison("speech", seen=False, exact=False)
+    windows = [e.window for e in spoken if e.window]
+    assert said.window is not None
+    shift_s = (
+        min(window.start_s for window in windows) - said.window.start_s,
+        max(window.end_s for window in windows) - said.window.end_s,
+    )
+    return Comparison("speech", seen=True, exact=not errors, word_error=errors, shift_s=shift_s)
+
+
+def _meeting(said: Evidence, other: Observation, slack_s: float = 0.0) -> list[Evidence]:
+    """The statements about the time of another one."""
+    if said.window is None:
+        return []
+    wide = said.window.model_copy(
+        update={"start_s": said.window.start_s - slack_s, "end_s": said.window.end_s + slack_s}
+    )
+    return [e for e in other.evidence if e.window is not None and e.window.overlap_s(wide) > 0]
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, _letters(one), _letters(other), autojunk=False).ratio()
+
+
+def _letters(text: str) -> str:
+    """Letters and digits; spaces and case are not worth an error."""
+    return re.sub(r"\W", "", text.casefold())
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9']+", text.casefold())
+
+
+def _word_errors(wanted: list[str], heard: list[str]) -> float:
+    """Wrong or missing words as a share of the wanted ones; what is heard besides belongs to another caption."""
+    matches = sum(block.size for block in SequenceMatcher(None, wanted, heard, autojunk=False).get_matching_blocks())
+    return 1 - matches / len(wanted) if wanted else 0.0
