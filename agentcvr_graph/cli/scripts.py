@@ -16,7 +16,7 @@ from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.check import check_script
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
-from agentcvr_graph.scripts.schema import TASKS, Script
+from agentcvr_graph.scripts.schema import TASKS, Script, Task
 from agentcvr_graph.scripts.worlds import LEVELS, Difficulty, make_scripts
 
 app = typer.Typer(
@@ -68,7 +68,7 @@ def make(
     retry_failed: Annotated[bool, typer.Option(help="With --model: try again what failed before.")] = False,
 ) -> None:
     """Make scripts: from the procedural worlds, or, with --model, written by a chat model."""
-    counts = {task: each for task in TASKS if task in _tasks(tasks)}
+    counts: dict[Task, int] = {task: each for task in TASKS if task in _tasks(tasks)}
     if model:
         _made_by_model()(
             counts,

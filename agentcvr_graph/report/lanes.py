@@ -73,7 +73,7 @@ def lane_of(info: VideoInfo, named: Sequence[NamedObservation], cited: Sequence[
         title=info.title,
         detail=_detail(info),
         problem=info.problem,
-        ticks=_ticks(info.duration_s),
+        ticks=ticks(info.duration_s),
         tracks=[_track(modality, info, named, cited) for modality in ("visual", "audio")],
         strip=_strip(info, [observation for _, observation in named], cited, album),
     )
@@ -92,7 +92,7 @@ def _clock(time_s: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
-def _ticks(duration_s: float) -> list[tuple[float, str]]:
+def ticks(duration_s: float) -> list[tuple[float, str]]:
     """Round times along the axis, and its end where there is room for it."""
     if duration_s <= 0:
         return []

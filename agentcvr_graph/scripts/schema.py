@@ -27,6 +27,14 @@ FPS = 12.0
 Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA"]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
 """CrossVid's task codes."""
+KIND_OF: dict[Task, AnswerKind] = {
+    **dict.fromkeys(TASKS, "choice"),
+    "BU": "choices",
+    "FSA": "interval",
+    "PSS": "order",
+    "CCQA": "text",
+}
+"""The kind of answer that each task asks for."""
 Motion = Literal["", "still", "to the right", "to the left", "up", "down"]
 Noise = Literal["impact", "music", "steady noise"]
 

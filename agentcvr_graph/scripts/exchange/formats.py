@@ -24,7 +24,7 @@ from string import ascii_uppercase
 from typing import Any, cast
 
 from agentcvr_graph.scripts.schema import Origin, Scene, Script, ScriptedVideo, Task
-from agentcvr_graph.types import AnswerKind, Citation
+from agentcvr_graph.types import Citation
 
 Record = dict[str, Any]
 ROW_S = 2.0
@@ -258,5 +258,3 @@ FORMATS: dict[str, Format] = {
         Format("uav_position", "MSR", "video_scripts", _read_drones, _write_drones),
     )
 }
-KINDS: dict[str, AnswerKind] = {"FSA": "interval", "PSS": "order", "BU": "choices"}
-"""The kind of a task's answers; `choice` where none is named."""
