@@ -32,7 +32,8 @@ _SPOKEN = re.compile(rf"\b(?:a )?({_MINUTE})(?: minutes)? (past|to) ({_HOUR})\b"
 _OCLOCK = re.compile(rf"\b({_HOUR}) o'?\s?clock\b", re.I)
 _DIGITAL = re.compile(r"(?<![\d:.])([01]?\d|2[0-3])[:.]([0-5]\d)(?![\d:])\s*([ap]\.?m)?", re.I)
 _COUNTED = re.compile(
-    rf"\b(?:step|part|day|row|chapter|lesson|scene|no\.?|number)\s*#?\s*(\d+|{'|'.join(NUMBER_WORDS)})\b", re.I
+    rf"\b(?:step|part|day|row|chapter|lesson|scene|no\.?|number)\s*(?:number\s*)?#?\s*(\d+|{'|'.join(NUMBER_WORDS)})\b",
+    re.I,
 )
 _MONTHS = [name.lower() for name in calendar.month_name[1:]]
 _MONTH = "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS)

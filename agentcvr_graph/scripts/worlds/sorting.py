@@ -55,8 +55,8 @@ class Clue:
 
 CLUES = (
     Clue("a clock on the wall shows {clock}.", "{clock}", "it is {told} in the morning."),
-    Clue("a board says that this is day {n}.", "DAY {n}", "good morning, this is day {word}."),
-    Clue("the wall is {n} bricks high.", "ROW {n}", "row {word} is done now."),
+    Clue("a board says that this is day {n}.", "DAY {n}", "this is day number {word}."),
+    Clue("the wall is {n} bricks high.", "ROW {n}", "now we have finished row number {word}."),
 )
 
 

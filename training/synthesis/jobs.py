@@ -1,0 +1,91 @@
+"""What is to be written: a job is a task and a seed, and everything that is left to chance follows from them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from agentcvr_graph.scripts.schema import KIND_OF, Task
+
+REDRAW = 1_000_003
+"""Distance of the seeds of a job's attempts, so that a redrawn job meets no other's."""
+TOPICS = (
+    *("a bakery", "a car workshop", "a wedding", "a school kitchen", "a harbour", "a hospital ward", "a film set"),
+    *("a chess club", "a farm in winter", "a furniture shop", "a street market", "a fire station", "a bicycle race"),
+    *("a pottery class", "a village theatre", "a mountain hut", "a railway depot", "a flower shop", "a museum"),
+    *("a fishing boat", "a laundry", "a radio studio", "a building site", "a swimming pool", "a vineyard", "a zoo"),
+)
+TURNS = (
+    "two of the videos look almost the same",
+    "the decisive scene is very short",
+    "what is said contradicts what one would expect from the pictures",
+    "the decisive words are said over an unimportant picture",
+    "the order of two events decides",
+    "a number that is said decides",
+    "the colour of one thing decides",
+    "one video lacks a step that the others have",
+)
+OPTIONS: dict[Task, int] = {"PEA": 3, "PI": 6}
+"""Options of a task; four where none is named."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One script to be written."""
+
+    task: Task
+    seed: int
+    attempt: int = 0
+    """Counts redraws after near-duplicates."""
+
+    @property
+    def id(self) -> str:
+        """The id of the script, the same for every attempt."""
+        return f"{self.task.lower()}-llm-{self.seed:06d}"
+
+    def redrawn(self) -> Job:
+        return Job(self.task, self.seed, self.attempt + 1)
+
+    @property
+    def topic(self) -> str:
+        return self._rng("topic").choice(TOPICS)
+
+    @property
+    def turn(self) -> str:
+        """What makes this question hard."""
+        return self._rng("turn").choice(TURNS)
+
+    @property
+    def videos(self) -> int:
+        """How many videos the question has."""
+        fixed = {"PEA": 3, "PI": 2, "FSA": 2, "MSR": 2, "MOC": 2, "CCQA": 2}
+        return fixed.get(self.task) or self._rng("videos").choice((3, 4))
+
+    @property
+    def options(self) -> int:
+        return OPTIONS.get(self.task, 4) if KIND_OF[self.task] in ("choice", "choices") else 0
+
+    @property
+    def key(self) -> str:
+        """Which answer must be the right one, so that keys are spread evenly; empty where the model may choose."""
+        rng = self._rng("key")
+        if KIND_OF[self.task] == "choice":
+            return ascii_uppercase[rng.randrange(self.options)]
+        if KIND_OF[self.task] == "choices":
+            chosen = rng.randrange(1, 2**self.options)
+            return ", ".join(ascii_uppercase[n] for n in range(self.options) if chosen >> n & 1)
+        if KIND_OF[self.task] == "order":
+            return "->".join(str(n) for n in rng.sample(range(1, self.videos + 1), self.videos))
+        return ""
+
+    def _rng(self, what: str) -> random.Random:
+        return random.Random(f"{self.task}/{self.seed + REDRAW * self.attempt}/{what}")
+
+
+def jobs_of(counts: Mapping[Task, int], seed: int) -> Iterator[Job]:
+    """The jobs of a run: `seed`, `seed + 1`, ... for each task."""
+    for task, count in counts.items():
+        for n in range(count):
+            yield Job(task, seed + n)
