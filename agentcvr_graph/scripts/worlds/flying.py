@@ -132,10 +132,11 @@ class CountingWorld:
         vans, own, buses = words[: least + key], words[least + key : least + key + 1], words[least + key + 1 :]
         films = open_films(rng, difficulty, 2)
         seen: tuple[list[Beat], list[Beat]] = ([], [])
-        for word in (*vans, *own):
+        for n, word in enumerate((*own, *vans)):
             both = rng.random() < 0.6 * difficulty.closeness
-            for view in (0, 1) if both else (rng.randrange(2),):
-                seen[view].append(_passing("van", word, proof=True))
+            view = n if n < 2 else rng.randrange(2)  # each view has at least one, so that neither can be left out
+            for place in (0, 1) if both else (view,):
+                seen[place].append(_passing("van", word, proof=True))
         for word in buses:
             seen[rng.randrange(2)].append(_passing("bus", word, proof=False))
         teller = rng.randrange(2)

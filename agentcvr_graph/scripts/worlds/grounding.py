@@ -22,13 +22,14 @@ QUESTIONS = (
 WAYS = (
     *("brush on tar", "wind the tape", "drive the nails", "pour the glue", "tie the rope", "press the clay"),
     *("rub with sand", "cut the corners", "fold the paper", "turn the screw", "spray the paint", "bend the wire"),
-    *("heat the metal", "sew the cloth", "saw the wood", "fill the gap"),
+    *("heat the metal", "sew the cloth", "saw the wood", "fill the gap", "drill a hole", "peel the bark"),
 )
 PURPOSES = (
     *("keeps the water out", "holds the parts together", "makes the surface smooth", "stops the noise"),
     *("makes it stronger", "keeps the heat inside", "lets the air through", "protects the colour"),
     *("saves some weight", "scares the birds away", "shows the right side", "makes it easy to carry"),
     *("keeps children safe", "helps it to dry", "gives it a new shape", "stops the rust"),
+    *("makes it float", "keeps the wind out"),
 )
 SAYS = ("this {p}.", "doing it this way {p}.", "you will see that this {p}.")
 SHOWS = "somebody starts to {w}."
@@ -42,7 +43,7 @@ class GroundingWorld:
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
         """Two films; one purpose of the first comes again in the second, in another way."""
         first, second = self._films(streams, difficulty)
-        scenes = min(difficulty.scenes + 4, len(PURPOSES) - 2, len(WAYS) - 2)
+        scenes = min(difficulty.scenes + 6, len(PURPOSES) - 2, len(WAYS) - 2)
         # Where the reference lies is part of the question; where the answer lies is the key.
         asked = streams.question.randrange(scenes)
         place = streams.key.randrange(scenes)

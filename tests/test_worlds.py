@@ -1,0 +1,199 @@
+"""The procedural worlds: consistent, answerable, and not to be guessed from the question."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import random
+import re
+import statistics
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from agentcvr_graph.answers import score_answer
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.scripts.check import check_script
+from agentcvr_graph.scripts.library import script_json
+from agentcvr_graph.scripts.schema import KIND_OF, TASKS
+from agentcvr_graph.scripts.worlds import LEVELS, WORLDS, Difficulty, make_script, make_scripts, solve
+from agentcvr_graph.scripts.worlds.base import read
+
+COUNT = 2000
+POINTS = 0.03
+
+
+@functools.cache
+def scripts(task):
+    """Twice `COUNT` scripts: the first half for a guesser to learn from, the second to be guessed."""
+    return list(make_scripts({task: 2 * COUNT}))
+
+
+def halves(task):
+    return scripts(task)[:COUNT], scripts(task)[COUNT:]
+
+
+def mean_score(task, asked, guess):
+    return statistics.fmean(score_answer(script.kind, guess(script), script.key) for script in asked)
+
+
+def test_there_is_a_world_for_every_task():
+    assert tuple(WORLDS) == TASKS
+    assert all(WORLDS[task].task == task for task in TASKS)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("task", TASKS)
+def test_scripts_are_sound_and_the_oracle_scores_100(task, level):
+    for script in make_scripts({task: 60}, 7, LEVELS[level]):
+        assert check_script(script) == []
+        assert solve(script) == script.key
+        assert script.kind == KIND_OF[task]
+        assert len({window.video for window in script.evidence}) >= 2
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_oracle_never_reads_the_key(task):
+    for script in scripts(task)[:50]:
+        assert solve(script.model_copy(update={"key": "?", "evidence": ()})) == script.key
+
+
+def chance(task, learned):
+    """The score of an answer drawn from all valid ones: letters, sets, orders, intervals of video 2; for text, keys."""
+    script = learned[0]
+    if script.kind == "choice":
+        return 1 / len(script.options)
+    if script.kind == "choices":
+        return 1 / (2 ** len(script.options) - 1)
+    if script.kind == "order":
+        return 1 / math.factorial(len(script.videos))
+    if script.kind == "interval":
+        rng = random.Random(0)
+        drawn = [sorted(rng.uniform(0, script.videos[1].duration_s) for _ in "ab") for script in learned]
+        return statistics.fmean(score_answer("interval", a, s.key) for a, s in zip(drawn, learned, strict=True))
+    keys = [script.key for script in learned]
+    return statistics.fmean(score_answer(script.kind, a, b) for a, b in zip(keys, keys[1:] + keys[:1], strict=True))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_always_the_same_answer_is_chance(task):
+    learned, asked = halves(task)
+    most_common = [key for key, _ in Counter(json.dumps(script.key) for script in learned).most_common(3)]
+    candidates = [json.loads(key) for key in most_common]
+    if KIND_OF[task] == "interval":
+        candidates += [(start, start + length) for start in range(0, 60, 6) for length in (6, 12, 24)]
+    best = max(candidates, key=lambda value: mean_score(task, learned, lambda _: value))
+    assert abs(mean_score(task, asked, lambda _: best) - chance(task, learned)) <= POINTS
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if KIND_OF[task] == "choice"])
+def test_each_letter_and_the_longest_option_are_chance(task):
+    asked = scripts(task)[:COUNT]
+    expected = 1 / len(asked[0].options)
+    for letter in "ABCDEF"[: len(asked[0].options)]:
+        assert abs(mean_score(task, asked, lambda _, letter=letter: letter) - expected) <= POINTS
+    if len({len(option) for option in asked[0].options}) > 1:
+        longest = mean_score(
+            task, asked, lambda s: "ABCDEF"[max(range(len(s.options)), key=lambda n: len(s.options[n]))]
+        )
+        assert abs(longest - expected) <= POINTS
+
+
+def cues(script, n):
+    """What a guesser may see of option n: the question's words, the option's, its place, and pairs of them."""
+    question = set(re.findall(r"\w+", script.question.lower()))
+    option = re.findall(r"\w+", script.options[n].lower())
+    return {
+        f"at {n}",
+        *option,
+        *(f"{word} at {n}" for word in question),
+        *(f"{w}|{o}" for w in question for o in option),
+    }
+
+
+def blind_guesser(learned):
+    """Naive Bayes over cues: how much more often each came with a right option than with a wrong one."""
+    right, wrong = Counter(), Counter()
+    for script in learned:
+        keys = script.key if isinstance(script.key, list) else [script.key]
+        for n, _ in enumerate(script.options):
+            (right if "ABCDEF"[n] in keys else wrong).update(cues(script, n))
+
+    def weight(script, n):
+        return sum(math.log((right[cue] + 1) / (wrong[cue] + 1)) for cue in cues(script, n))
+
+    def guess(script):
+        weights = [weight(script, n) for n in range(len(script.options))]
+        if script.kind == "choices":
+            chosen = [letter for letter, value in zip("ABCDEF", weights, strict=False) if value > 0]
+            return chosen or ["ABCDEF"[weights.index(max(weights))]]
+        return "ABCDEF"[weights.index(max(weights))]
+
+    return guess
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if KIND_OF[task] in ("choice", "choices")])
+def test_a_guesser_that_learned_from_2000_questions_is_no_better_than_chance(task):
+    learned, asked = halves(task)
+    assert abs(mean_score(task, asked, blind_guesser(learned)) - chance(task, learned)) <= POINTS
+
+
+def test_a_guesser_would_find_a_leak():
+    """The guesser above is no straw man: it finds a key that is tied to one word of the question."""
+    leaky = [s.model_copy(update={"key": "A" if "salt" in s.question else "B"}) for s in scripts("CC")]
+    assert mean_score("CC", leaky[COUNT:], blind_guesser(leaky[:COUNT])) > 0.8
+
+
+def test_questions_vary():
+    for task in TASKS:
+        made = scripts(task)[:200]
+        assert len({script_json(script.model_copy(update={"id": "x"})) for script in made}) == 200
+        assert len({script.question for script in made}) >= 2
+
+
+def test_difficulty_is_a_parameter():
+    easy, hard = make_script("CC", 0, LEVELS["easy"]), make_script("CC", 0, LEVELS["hard"])
+    assert (len(easy.videos), len(hard.videos)) == (3, 5)
+    assert len(hard.videos[0].scenes) == 24
+    assert hard.videos[0].duration_s > 5 * easy.videos[0].duration_s
+    short = Difficulty(decisive_s=0.5)
+    spans = [w.duration_s for s in make_scripts({"PEA": 20}, 0, short) for w in s.evidence if w.modality == "visual"]
+    assert statistics.median(spans) < 1.0
+
+
+def test_close_distractors_miss_by_one_detail():
+    """With closeness 1 every wrong video meets exactly one of the two conditions, with 0 none."""
+    for closeness, expected in ((1.0, {1}), (0.0, {0})):
+        met = set()
+        for script in make_scripts({"CC": 40}, 0, Difficulty(closeness=closeness)):
+            asked = next(w for w in [read(WORLDS["CC"]._setting.questions, script.question)] if w)
+            for n, video in enumerate(script.videos):
+                if "ABCD"[n] != script.key:
+                    shown = [scene.facts.text for scene in video.scenes]
+                    x, y = ((f"ADD {asked[name].upper()}",) for name in "xy")
+                    says = any(asked["w"] in scene.caption for scene in video.scenes)
+                    met.add((shown.index(x) < shown.index(y)) + says)
+        assert met == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [({"speed": 3}, "no difficulty setting 'speed'"), ({"videos": 1}, "videos=1 is outside 2 to 8")],
+)
+def test_a_wrong_difficulty_is_one_clear_line(settings, complaint):
+    with pytest.raises(InputError, match=complaint):
+        Difficulty().with_settings(settings)
+
+
+def test_a_seed_makes_the_same_script_in_another_process():
+    code = "from agentcvr_graph.scripts.worlds import *; print([make_script(task, 5) for task in WORLDS])"
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(runs) == 1
