@@ -28,6 +28,9 @@ CORE = [
         "failures",
     ),
     *("graph", "trajectory", "testing", "perception/base"),
+    *("perception/scripted", "perception/simulated", "perception/noise", "perception/clipping", "media/sampling"),
+    *("scripts/schema", "scripts/check", "scripts/library", "scripts/bundled", "scripts/stats"),
+    *("scripts/worlds/__init__", "scripts/exchange/__init__", "scripts/lanes/view", "models/offline/palette"),
     *("nodes/binding", "nodes/brief", "nodes/master", "nodes/agents", "nodes/conclude"),
 ]
 # What a layer may not import at the top of its modules. Functions may import lazily what a choice asks for.
@@ -39,6 +42,8 @@ FORBIDDEN = {
     "perception": ("graph", "nodes", "state", "tools", "prompts", "report", "cli", "server", "trajectory"),
     "nodes": ("models", "media", "report", "cli", "server", "graph", "trajectory"),
     "graph": ("models", "media", "report", "cli", "server", "trajectory"),
+    "scripts": ("graph", "nodes", "state", "tools", "prompts", "perception", "cli", "server", "trajectory", "gap"),
+    "gap": ("cli", "server"),
     "report": ("graph", "nodes", "models.registry", "cli", "server"),
 }
 
@@ -77,6 +82,26 @@ def test_the_core_imports_without_heavy_libraries():
     code = f"import sys, agentcvr_graph, agentcvr_graph.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_scripted_run_imports_no_heavy_library():
+    """Swap mode works where only the core is installed."""
+    code = f"""
+import asyncio, sys
+from agentcvr_graph.cli import main
+sys.argv = ["agentcvr", "ask", "--swap", "pi-000001", "--json"]
+try:
+    main()
+except SystemExit as end:
+    assert end.code == 0
+assert not [m for m in {HEAVY!r} if m in sys.modules], [m for m in {HEAVY!r} if m in sys.modules]
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=True)
+
+
+def test_the_library_never_imports_training():
+    for path in sorted(ROOT.rglob("*.py")):
+        assert not [name for name in imports(path) if name.partition(".")[0] == "training"], path
 
 
 def test_public_names_are_sorted_and_exist():

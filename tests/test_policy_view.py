@@ -12,10 +12,22 @@ from pathlib import Path
 
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.dialects import instructions
+from agentcvr_graph.perception.noise import MILD
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.bundled import bundled_library
+from agentcvr_graph.state import as_input
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "policy_view.txt"
+SWAP_SNAPSHOT = SNAPSHOT.with_name("policy_view_swap.txt")
+
+
+def compare(view: str, snapshot: Path) -> None:
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.parent.mkdir(exist_ok=True)
+        snapshot.write_text(view)
+    assert view == snapshot.read_text()
 
 
 async def test_what_the_master_sees():
@@ -34,10 +46,20 @@ async def test_what_the_master_sees():
     shown = [f"--- {message.type}\n{message.text}" for message in output["messages"]]
     tools = json.dumps(TOOL_SCHEMAS, indent=1)
     view = "\n".join([*shown, "--- tools", tools, "--- JSON dialect", instructions("json")]) + "\n"
-    if os.environ.get("UPDATE_SNAPSHOTS"):
-        SNAPSHOT.parent.mkdir(exist_ok=True)
-        SNAPSHOT.write_text(view)
-    assert view == SNAPSHOT.read_text()
+    compare(view, SNAPSHOT)
+
+
+async def test_what_the_master_sees_in_swap_mode():
+    """The same for a bundled script with mild noise: the text that policies are trained on."""
+    script = bundled_library().get("cc-000001")
+    turns = [
+        turn("An overview.", observe((1, 0, 20, 4), (2, 0, 20, 4), (3, 0, 20, 4), focus="salt")),
+        turn("", listen(1, 0, 20, id="a"), listen(2, 5, 9, id="b"), listen(9, 0, 1, id="c")),
+        turn("", answer("A", "it is so", [{"video": 1, "start_s": 0, "end_s": 9, "modality": "audio"}])),
+    ]
+    graph = create_cvr_graph(FakeMaster(turns=turns), ScriptedPerception(bundled_library(), MILD)).compile()
+    output = await graph.ainvoke(as_input(script.as_question()))
+    compare("\n".join(f"--- {message.type}\n{message.text}" for message in output["messages"]) + "\n", SWAP_SNAPSHOT)
 
 
 async def test_each_turn_sees_the_one_before_as_a_prefix():

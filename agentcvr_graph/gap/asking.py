@@ -22,7 +22,7 @@ from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary, script_json
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.scripts.twin import render_script, twin_question
+from agentcvr_graph.scripts.twin import VERSION, render_script, twin_question
 from agentcvr_graph.state import CVROutput, as_input
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Question
@@ -92,7 +92,7 @@ async def ask_live(
     async def ask_one(script: Script) -> Trajectory:
         async with free:
             kept = folder / "live" / f"{script.id}.json"
-            stamp = hashlib.sha256(f"{script_json(script)}|{models}".encode()).hexdigest()
+            stamp = hashlib.sha256(f"{VERSION}|{script_json(script)}|{models}".encode()).hexdigest()
             trajectory = _recall(kept, stamp)
             if trajectory is None:
                 twin = await asyncio.to_thread(render_script, script, folder / "twins")

@@ -128,10 +128,8 @@ def resolve_noise(spec: str | Noise) -> Noise:
 
 
 def misread(line: str, rng: random.Random) -> str:
-    """A line with one letter taken for another, or without its spaces."""
+    """A line with one letter taken for another, or without its last one where none looks like another."""
     places = [n for n, letter in enumerate(line) if letter.upper() in LOOKALIKES]
-    if " " in line and (not places or rng.random() < 0.3):
-        return line.replace(" ", "")
     if not places:
         return line[:-1] or line
     place = rng.choice(places)

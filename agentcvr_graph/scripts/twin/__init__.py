@@ -23,7 +23,7 @@ from agentcvr_graph.scripts.twin.encoding import encode
 from agentcvr_graph.scripts.twin.sound import soundtrack, voice_of
 from agentcvr_graph.types import Question, Video
 
-VERSION = "1"
+VERSION = "2"
 """Part of the stamp of a finished file: files of another version are made again."""
 
 

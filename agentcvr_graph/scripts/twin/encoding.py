@@ -16,7 +16,7 @@ from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Pixels, Samples
 from agentcvr_graph.scripts.schema import FPS, PICTURE_SIZE
 from agentcvr_graph.scripts.twin.sound import pcm
 
-KEY_FRAME_S = 2
+KEY_FRAME_S = 1
 QUALITY = {"preset": "veryfast", "crf": "26"}
 
 

@@ -1,0 +1,176 @@
+"""Many scripts: lazy, by id, and what is broken is named while the good ones go on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.scripts import library as library_module
+from agentcvr_graph.scripts.bundled import bundled_library, find_script
+from agentcvr_graph.scripts.check import check_script
+from agentcvr_graph.scripts.library import ScriptLibrary, parse_script, script_json, write_scripts
+from agentcvr_graph.scripts.schema import TASKS, Scene, ScriptedVideo, Sounded
+from agentcvr_graph.scripts.worlds import make_script, make_scripts
+from agentcvr_graph.types import Citation
+
+SCRIPT = make_script("CC", 1)
+
+
+def test_a_script_survives_its_file():
+    for task in TASKS:
+        script = make_script(task, 2)
+        assert parse_script(script_json(script), "x") == script
+        assert json.loads(script_json(script))["version"] == 1
+
+
+def test_jsonl_json_and_folders(tmp_path):
+    (tmp_path / "pi-000001.json").write_text(script_json(make_script("PI", 1)))
+    write_scripts(make_scripts({"CC": 3}), tmp_path / "many.jsonl")
+    library = ScriptLibrary(tmp_path)
+    assert sorted(library.ids) == ["cc-000000", "cc-000001", "cc-000002", "pi-000001"]
+    assert len(library) == 4
+    assert library.get("cc-000002") == make_script("CC", 2)
+    assert library.get("pi-000001").task == "PI"
+    assert [script.id for script in library] == library.ids
+    alone = tmp_path / "called-as-you-like.json"
+    alone.write_text(json.dumps(json.loads(script_json(SCRIPT)), indent=2))
+    assert ScriptLibrary(alone).ids == [SCRIPT.id]
+
+
+def test_nothing_is_parsed_before_it_is_asked_for(tmp_path, monkeypatch):
+    path = tmp_path / "many.jsonl"
+    line = script_json(SCRIPT)
+    with path.open("w") as file:
+        for n in range(100_000):
+            file.write(line[:200].replace(SCRIPT.id, f"cc-{n:06d}", 1) + "}\n")
+    parsed = []
+    monkeypatch.setattr(library_module, "parse_script", lambda text, place: parsed.append(place))
+    monkeypatch.setattr(library_module.json, "loads", lambda text: parsed.append(text))
+    library = ScriptLibrary(path)
+    assert len(library) == 100_000
+    assert "cc-099999" in library
+    assert parsed == []
+
+
+BROKEN = {
+    "no JSON": ("{oops", r"many.jsonl:2: there is no script: it has no id, or is not JSON\."),
+    "no id": ('{"task": "CC"}', r"many.jsonl:2: there is no script"),
+    "torn": (script_json(SCRIPT)[:300], r"many.jsonl:2: Invalid JSON"),
+    "twice": (script_json(make_script("PI", 0)), r"many.jsonl:2: the id 'pi-000000' is already that of .*many.jsonl:1"),
+    "unknown field": (script_json(SCRIPT)[:-1] + ', "colour": 3}', "colour: Extra inputs are not permitted"),
+    "bad key": (script_json(SCRIPT.model_copy(update={"key": "Z"})), "key: 'Z' is not one of the options A to D"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_line_is_named_and_the_good_ones_go_on(tmp_path, name):
+    line, complaint = BROKEN[name]
+    path = tmp_path / "many.jsonl"
+    good = [script_json(make_script("PI", n)) for n in range(2)]
+    path.write_text(f"{good[0]}\n{line}\n{good[1]}\n")
+    library = ScriptLibrary(path)
+    assert [script.id for script in library] == ["pi-000000", "pi-000001"]
+    assert len(library.problems) == 1
+    with pytest.raises(InputError, match=complaint):
+        raise InputError(library.problems[0])
+
+
+def test_a_library_that_changes_while_it_is_read(tmp_path):
+    path = tmp_path / "many.jsonl"
+    write_scripts(make_scripts({"CC": 3}), path)
+    library = ScriptLibrary(path)
+    assert library.get("cc-000001").task == "CC"
+    write_scripts(make_scripts({"NC": 1, "CC": 2}, 1), path)
+    assert library.get("cc-000002") == make_script("CC", 2)  # has moved to another line
+    assert library.get("nc-000001").task == "NC"  # is new
+    with pytest.raises(InputError, match=r"There is no script 'cc-000000' here\. .*Did you mean"):
+        library.get("cc-000000")
+    path.unlink()
+    with pytest.raises(InputError, match="no such file or folder"):
+        library.get("cc-000001")
+
+
+def test_nothing_to_read(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere: no such file or folder\. Name a \.json or \.jsonl file"):
+        ScriptLibrary(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="There is no script in"):
+        ScriptLibrary(tmp_path)
+
+
+def test_the_bundled_library_holds_five_of_each_task():
+    library = bundled_library()
+    assert [sum(script.task == task for script in library) for task in TASKS] == [5] * 10
+    assert library.problems == []
+    assert all(check_script(script) == [] for script in library)
+
+
+def test_how_a_person_names_a_script(tmp_path):
+    path = tmp_path / "many.jsonl"
+    write_scripts(make_scripts({"CC": 2}), path)
+    assert find_script("pss-000003")[1].task == "PSS"
+    assert find_script(f"{path}#cc-000001")[1].id == "cc-000001"
+    with pytest.raises(InputError, match=r"holds 2 scripts: cc-000000, cc-000001.*Name one as '.*many.jsonl#ID'"):
+        find_script(str(path))
+    with pytest.raises(InputError, match=r"nope.jsonl: no such file"):
+        find_script("nope.jsonl")
+    with pytest.raises(InputError, match="There is no script 'cc-9' here"):
+        find_script("cc-9")
+
+
+def scene(start_s, end_s, **more):
+    return Scene(start_s=start_s, end_s=end_s, visual="x", **more)
+
+
+def of(*scenes, duration_s=10.0, **more):
+    return SCRIPT.model_copy(update={"videos": (ScriptedVideo(duration_s=duration_s, scenes=scenes),) * 2, **more})
+
+
+GOOD = {"options": ("a", "b"), "key": "A", "evidence": ()}
+WHOLE = scene(0, 10)
+FAULTS = {
+    "overlap": (of(scene(0, 6), scene(5, 10), **GOOD), "error: videos[1].scenes[2]: it starts at 5 s, before"),
+    "gap": (of(scene(0, 4), scene(6, 10), **GOOD), "warning: videos[1].scenes[2]: nothing happens from 4 to 6 s"),
+    "late start": (of(scene(2, 10), **GOOD), "warning: videos[1].scenes[1]: nothing happens in the 2 s before it"),
+    "early end": (of(scene(0, 7), **GOOD), "warning: videos[1]: nothing happens from 7 s to its end at 10 s"),
+    "beyond": (of(scene(0, 12), **GOOD), "error: videos[1].scenes[1]: it ends at 12 s, but the video at 10 s"),
+    "backwards": (of(scene(8, 3), **GOOD), "error: videos[1].scenes[1]: it ends at 3 s, not after its start at 8 s"),
+    "no such option": (of(WHOLE, **{**GOOD, "key": "C"}), "error: key: 'C' is not one of the options A to B"),
+    "one option": (of(WHOLE, **{**GOOD, "options": ("a",)}), "error: options: a question of kind 'choice' needs"),
+    "same options": (of(WHOLE, **{**GOOD, "options": ("a", "a")}), "error: options: 'a' is there more than once"),
+    "speech outside": (
+        of(scene(0, 10, caption="hi", speech_s=(9, 12)), **GOOD),
+        "error: videos[1].scenes[1]: its caption is spoken from 9 to 12 s, not inside",
+    ),
+    "sound outside": (
+        of(
+            WHOLE.model_copy(
+                update={
+                    "facts": WHOLE.facts.model_copy(update={"sounds": (Sounded(kind="music", start_s=9, end_s=11),)})
+                }
+            ),
+            **GOOD,
+        ),
+        "error: videos[1].scenes[1]: its music lasts from 9 to 11 s, not inside",
+    ),
+    "evidence outside": (
+        of(WHOLE, **{**GOOD, "evidence": (Citation(video=1, start_s=5, end_s=20, modality="audio"),)}),
+        "error: evidence[1]: 5-20 s lies outside video 1, 0-10 s",
+    ),
+    "evidence elsewhere": (
+        of(WHOLE, **{**GOOD, "evidence": (Citation(video=7, start_s=5, end_s=6, modality="audio"),)}),
+        "error: evidence[1]: there is no video 7; the last is 2",
+    ),
+    "interval too late": (
+        of(WHOLE, kind="interval", options=(), key=(5.0, 15.0), evidence=()),
+        "error: key: the interval ends at 15 s, and no video is that long",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_is_found_and_placed(name):
+    script, expected = FAULTS[name]
+    problems = [str(problem) for problem in check_script(script)]
+    assert [line for line in problems if line.startswith(expected)], problems
