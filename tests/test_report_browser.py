@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.report import MediaThumbnails, write_report
 from tests.report_samples import NASTY, failed, long_video, many_turns, usual
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 CONTRAST = """([text, ground]) => {
   const light = (name) => {
     const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim().slice(1);
@@ -26,31 +22,7 @@ CONTRAST = """([text, ground]) => {
   return (one + 0.05) / (other + 0.05);
 }"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.enable_socket,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser) -> Iterator[Page]:
-    page = browser.new_page()
-    page.troubles = []
-    page.on("console", lambda message: page.troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.troubles.append(str(error)))
-    page.on("request", lambda request: page.troubles.append(request.url) if request.url.startswith("http") else None)
-    yield page
-    assert page.troubles == []
-    page.close()
+pytestmark = [pytest.mark.browser, pytest.mark.enable_socket]
 
 
 def opened(page: Page, trajectory, tmp_path: Path) -> None:

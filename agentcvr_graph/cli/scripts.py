@@ -69,13 +69,14 @@ def make(
 ) -> None:
     """Make scripts: from the procedural worlds, or, with --model, written by a chat model."""
     counts: dict[Task, int] = {task: each for task in TASKS if task in _tasks(tasks)}
+    one_of("--engine", engine, ("local", "ray"))
     if model:
         _made_by_model()(
             counts,
-            out=to,
+            out=_jsonl(to),
             seed=seed,
             model=model,
-            engine=one_of("--engine", engine, ("local", "ray")),
+            engine=engine,
             concurrency=concurrency,
             price_in=price_in,
             price_out=price_out,
@@ -217,9 +218,11 @@ def gap(
 def _made_by_model() -> Any:
     """The generator that the `training` package registers; the library does not know it by import."""
     found = importlib.metadata.entry_points(group="agentcvr_graph.generators", name="llm")
-    if not found:
-        raise missing_extra("training", "training")
-    return next(iter(found)).load()
+    try:
+        return next(iter(found)).load()
+    except (StopIteration, ImportError) as error:
+        name = error.name if isinstance(error, ImportError) else None
+        raise missing_extra(name or "training", "synthesis") from error
 
 
 def _library(paths: list[Path] | None) -> ScriptLibrary:

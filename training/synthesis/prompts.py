@@ -74,6 +74,7 @@ def request(job: Job) -> str:
         f"Number of options: {job.options}." if job.options else "No options.",
         f"Place: {job.topic}. What makes it hard: {job.turn}.",
         f"The right answer must be: {job.key}." if job.key else "",
+        f"This is script {job.id}, take {job.attempt + 1}; make it unlike all others.",
     ]
     return "\n".join(line for line in lines if line)
 

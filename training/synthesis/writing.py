@@ -15,7 +15,7 @@ from typing import Any, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import ValidationError
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from agentcvr_graph.failures import is_transient
 from agentcvr_graph.scripts.schema import Script
@@ -95,7 +95,7 @@ class Writer:
         """The reply as text, and as a draft where the model gives one."""
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(0.5, 30),
+            wait=wait_random_exponential(multiplier=0.5, max=30),
             retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_transient(error)),
             reraise=True,
         )

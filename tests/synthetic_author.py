@@ -1,0 +1,139 @@
+"""A chat model that writes scripts: it takes them from the procedural worlds, and spoils them on demand.
+
+Importable by child processes and by workers of a cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import Field, PrivateAttr
+
+from agentcvr_graph.scripts.schema import KIND_OF
+from agentcvr_graph.scripts.worlds import LEVELS, make_script
+from training.synthesis.jobs import Job
+
+SYLLABLES = ("ka", "lo", "mi", "ne", "ru", "so", "ta", "vi", "wo", "ze")
+USAGE = {"input_tokens": 100, "output_tokens": 50, "total_tokens": 150}
+
+
+def draft_for(job: Job) -> dict[str, Any]:
+    """A sound draft that has what the job asks for."""
+    level = LEVELS["easy"].with_settings({"videos": job.videos})
+    script = make_script(job.task, 1000 * job.attempt + job.seed, level)
+    options = [f"option {n} of {job.seed}" for n in range(job.options)]
+    key: Any = job.key
+    if KIND_OF[job.task] in ("interval", "text"):
+        key = list(script.key) if isinstance(script.key, tuple) else script.key
+    rng = random.Random(job.id + str(job.attempt))
+
+    def words() -> str:
+        """A sentence that no other story has."""
+        return " ".join(rng.choice(SYLLABLES) + rng.choice(SYLLABLES) for _ in range(8)) + "."
+
+    evidence = [window.model_dump() for window in script.evidence]
+    return {
+        "question": script.question,
+        "options": options,
+        "answer": key.split(", ") if job.task == "BU" else key,
+        "videos": [
+            {
+                "duration_s": video.duration_s,
+                "scenes": [
+                    {
+                        "start_s": scene.start_s,
+                        "end_s": scene.end_s,
+                        "visual": words(),
+                        "caption": words() if scene.caption else "",
+                    }
+                    for scene in video.scenes
+                ],
+            }
+            for video in script.videos
+        ],
+        "evidence": evidence,
+        "scoring_points": ["a point"] if job.task == "CCQA" else [],
+    }
+
+
+class Author(BaseChatModel):
+    """Knows a job by its request; the options below spoil what it writes."""
+
+    faults: int = 0
+    """Replies to each job that are faulty before the first sound one."""
+    hopeless: tuple[str, ...] = ()
+    """Ids of jobs that are never done well."""
+    wrong_key: bool = False
+    same_story: bool = False
+    plain: bool = False
+    """Has no structured output."""
+    silent: bool = False
+    """Writes no JSON at all."""
+    delay_s: float = 0.0
+    raises: list[Any] = Field(default_factory=list)
+    _seen: list[Any] = PrivateAttr(default_factory=list)
+    _busy: int = PrivateAttr(default=0)
+    _most: int = PrivateAttr(default=0)
+
+    @property
+    def seen(self) -> list[Any]:
+        return self._seen
+
+    @property
+    def most_at_once(self) -> int:
+        return self._most
+
+    @property
+    def _llm_type(self) -> str:
+        return "synthetic-author"
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        if self.plain:
+            raise NotImplementedError
+        return self.bind(structured=True)
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        raise NotImplementedError("this author writes asynchronously")
+
+    async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        self._seen.append(list(messages))
+        self._busy += 1
+        self._most = max(self._most, self._busy)
+        await asyncio.sleep(self.delay_s)
+        self._busy -= 1
+        if self.raises:
+            raise self.raises.pop(0)
+        draft = self._write(messages)
+        if kwargs.get("structured"):
+            call = {"name": "Draft", "args": draft, "id": "1", "type": "tool_call"}
+            message = AIMessage("", tool_calls=[call], usage_metadata=USAGE)
+        else:
+            text = "I would rather not." if self.silent else f"Here it is:\n```json\n{json.dumps(draft)}\n```"
+            message = AIMessage(text, usage_metadata=USAGE)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _write(self, messages: Any) -> dict[str, Any]:
+        job = _job_of(messages[1].text)
+        draft = draft_for(Job(job.task, 0) if self.same_story else job)
+        if self.same_story:
+            mine = draft_for(job)
+            draft |= {"answer": mine["answer"], "options": mine["options"]}
+            draft["videos"] = (draft["videos"] * 2)[: job.videos]
+        repairs = (len(messages) - 2) // 2
+        if repairs < self.faults or job.id in self.hopeless:
+            draft["videos"][0]["scenes"][0]["end_s"] = 999
+        if self.wrong_key:
+            draft["answer"] = "ABCD"[("ABCD".index(job.key) + 1) % 4]
+        return draft
+
+
+def _job_of(text: str) -> Job:
+    task, seed, take = re.search(r"This is script (\w+)-llm-(\d+), take (\d+);", text).groups()
+    return Job(task.upper(), int(seed), int(take) - 1)

@@ -1,0 +1,94 @@
+"""A script to look at: everything is there, nothing hostile is executed, and the key can be hidden."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.scripts.lanes import draw_script, render_page, script_lines
+from agentcvr_graph.scripts.lanes.view import view_of
+from agentcvr_graph.scripts.schema import TASKS, Facts, Scene, ScriptedVideo
+from agentcvr_graph.scripts.stats import stats, stats_table
+from agentcvr_graph.scripts.worlds import LEVELS, make_script, make_scripts
+
+CC = make_script("CC", 5)
+HOSTILE = "<img src=x onerror=alert(1)>\"'[bold]"
+
+
+def hostile_script():
+    scene = Scene(start_s=0, end_s=4, visual=HOSTILE, caption=HOSTILE, facts=Facts(text=(HOSTILE,)))
+    video = ScriptedVideo(duration_s=9, scenes=(scene,), title=HOSTILE)
+    changes = {"question": HOSTILE, "options": (HOSTILE, "b"), "key": "A", "videos": (video, video), "evidence": ()}
+    return CC.model_copy(update=changes)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_scene_and_sentence_is_drawn(task):
+    script = make_script(task, 1)
+    page = render_page(script)
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(script_lines(script))
+    terminal = " ".join(console.export_text().split())
+    for video in script.videos:
+        for scene in video.scenes:
+            assert f"{scene.start_s:.1f}-{scene.end_s:.1f} s" in page
+            assert scene.caption.replace("'", "&#39;") in page
+            assert f"{scene.start_s:.1f}-{scene.end_s:.1f}" in terminal
+    console.file.close()
+
+
+def test_the_evidence_and_the_key_are_marked():
+    view = view_of(CC)
+    blocks = [block for lane in view.lanes for block in (*lane.seen, *lane.heard)]
+    assert sum(block.proves for block in blocks) == len(CC.evidence)
+    assert [label for label, _, right in view.options if right] == [CC.key]
+
+
+def test_gaps_are_shown():
+    lane = view_of(hostile_script()).lanes[0]
+    assert [(block.sort, block.start_s, block.end_s) for block in lane.seen] == [("scene", 0, 4), ("gap", 4.0, 9)]
+
+
+def test_hostile_text_is_escaped():
+    page = render_page(hostile_script())
+    assert "<img src=x" not in page
+    assert page.count("&lt;img src=x onerror=alert(1)&gt;") >= 8
+
+
+def test_pictures_of_many_lanes(tmp_path):
+    from PIL import Image
+
+    for name, script in (("few", CC), ("hostile", hostile_script()), ("many", make_script("PSS", 0, LEVELS["hard"]))):
+        path = tmp_path / f"{name}.png"
+        draw_script(script, path)
+        with Image.open(path) as picture:
+            assert picture.size == (1430, pytest.approx(110 * (1.5 + 1.45 * len(script.videos)), abs=2))
+            assert len(picture.convert("RGB").getcolors(2**20)) > 50
+    with pytest.raises(InputError, match=r"x\.gif: a script is drawn as \.html or \.png"):
+        draw_script(CC, tmp_path / "x.gif")
+
+
+@pytest.mark.browser
+@pytest.mark.enable_socket
+def test_the_key_can_be_hidden(tmp_path, page):
+    draw_script(CC, tmp_path / "script.html")
+    page.goto((tmp_path / "script.html").as_uri())
+    assert page.locator(".secret").first.is_visible()
+    page.get_by_role("button", name="hide the key").click()
+    assert not page.locator(".secret").first.is_visible()
+    assert page.get_by_role("button", name="show the key").is_visible()
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_statistics_can_be_checked_by_hand():
+    found = stats(make_scripts({"CC": 3, "PI": 2}))
+    assert {task: row.scripts for task, row in found.items()} == {"CC": 3, "PI": 2}
+    script = make_script("PI", 0)
+    alone = stats([script])["PI"]
+    assert alone.videos == 2
+    assert alone.video_s == pytest.approx(sum(video.duration_s for video in script.videos))
+    assert alone.words == sum(len(scene.caption.split()) for video in script.videos for scene in video.scenes)
+    assert stats_table(found).row_count == 2
