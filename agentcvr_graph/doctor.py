@@ -147,7 +147,7 @@ def program(name: str) -> Check:
 def cache_folder() -> Check:
     """Can the cache be written, how large is it, and how much room is left?"""
     try:
-        from agentcvr_graph.media.library import default_cache_dir
+        from agentcvr_graph.media.cache import default_cache_dir
     except ImportError as error:
         return Check("cache", None, f"unknown: {error}", f"pip install '{DISTRIBUTION}[live]'")
     folder = default_cache_dir()

@@ -53,6 +53,7 @@ Swap = Annotated[
 NoiseName = Annotated[str, typer.Option(help="With --swap: off, mild, fitted, or a JSON file of rates.")]
 Report = Annotated[Path | None, typer.Option(help="Write an HTML evidence report to this file.")]
 DEFAULTS = CVRContext()
+PHRASING_BYTES = 2**28
 
 
 def ask(
@@ -67,6 +68,9 @@ def ask(
     audio: Audio = "offline",
     swap: Swap = None,
     noise: NoiseName = "off",
+    phrasing: Annotated[
+        str, typer.Option(help="With --swap: a model string that says observations in other words.")
+    ] = "",
     max_turns: Annotated[int, typer.Option(min=1, help="Calls of the master.")] = DEFAULTS.max_turns,
     max_frames: Annotated[int, typer.Option(min=0, help="Frames that may be looked at.")] = DEFAULTS.max_frames,
     dialect: Annotated[str, typer.Option(help="auto, tools or json: how the master acts.")] = "auto",
@@ -86,7 +90,7 @@ def ask(
     if swap is not None:
         if videos or question:
             raise InputError("A script brings its own question and videos.", fix="Give --swap, or videos and -q.")
-        asked = _scripted(swap, context)
+        asked = _scripted(swap, context, phrasing)
     elif not videos or not question:
         raise InputError("A question needs videos and words.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
@@ -141,10 +145,23 @@ def _live(given: CVRInput, context: CVRContext) -> Asked:
     return Asked(_run(given, perception, context))
 
 
-def _scripted(spec: str, context: CVRContext) -> Asked:
+def _scripted(spec: str, context: CVRContext, phrasing: str = "") -> Asked:
     library, script = find_script(spec)
-    trajectory = _run(as_input(script.as_question()), ScriptedPerception(library, context.noise), context)
+    perception: Perception = ScriptedPerception(library, context.noise)
+    if phrasing:
+        perception = _phrased(perception, phrasing)
+    trajectory = _run(as_input(script.as_question()), perception, context)
     return Asked(trajectory, script.key, live=False)
+
+
+def _phrased(perception: Perception, model: str) -> Perception:
+    from agentcvr_graph.media.cache import DiskCache, default_cache_dir
+    from agentcvr_graph.models.registry import resolve_master
+    from agentcvr_graph.perception.phrased import PhrasedPerception
+
+    return PhrasedPerception(
+        perception, resolve_master(model), DiskCache(default_cache_dir() / "phrased", PHRASING_BYTES), model
+    )
 
 
 def _tell(asked: Asked, context: CVRContext, *, as_json: bool, report: Path | None) -> None:

@@ -11,10 +11,18 @@ import os
 import threading
 from pathlib import Path
 
+import platformdirs
+
 _DIGEST_BYTES = 16
 _CHECKED = "00"
 """The size of the folder is looked at when the hash of a key starts like this: one write in 256, also over many short
 processes."""
+
+
+def default_cache_dir() -> Path:
+    """`AGENTCVR_CACHE_DIR`, else the user's cache folder."""
+    given = os.environ.get("AGENTCVR_CACHE_DIR")
+    return Path(given) if given else platformdirs.user_cache_path("agentcvr")
 
 
 class DiskCache:

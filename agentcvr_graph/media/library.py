@@ -5,15 +5,12 @@ All of it is synchronous and may be called from many threads; async code calls i
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
 
-import platformdirs
-
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.media.cache import DiskCache
+from agentcvr_graph.media.cache import DiskCache, default_cache_dir
 from agentcvr_graph.media.clip import READERS, Media, ReaderName
 from agentcvr_graph.media.fetch import fetch, forget
 from agentcvr_graph.media.frames import FrameStore
@@ -23,12 +20,6 @@ from agentcvr_graph.types import Video
 
 MAX_OPEN = 16
 """Files kept open; a decoder of 720p holds some 30 MB."""
-
-
-def default_cache_dir() -> Path:
-    """`AGENTCVR_CACHE_DIR`, else the user's cache folder."""
-    given = os.environ.get("AGENTCVR_CACHE_DIR")
-    return Path(given) if given else platformdirs.user_cache_path("agentcvr")
 
 
 class MediaLibrary:

@@ -58,8 +58,7 @@ def resolve_vision(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Vi
     """
     require("PIL", "pillow", "live")
     if isinstance(read_model_string(spec), Offline):
-        from agentcvr_graph.media.cache import DiskCache
-        from agentcvr_graph.media.library import default_cache_dir
+        from agentcvr_graph.media.cache import DiskCache, default_cache_dir
         from agentcvr_graph.models.offline import OfflineVision
 
         return OfflineVision(DiskCache(default_cache_dir() / "on_screen_text", TEXT_CACHE_BYTES))

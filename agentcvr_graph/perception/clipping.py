@@ -14,12 +14,15 @@ def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
     """
     if said.window is None:
         return said
-    placed = said.window.model_copy(update={"video": window.video})
-    if placed.overlap_s(window) <= 0:
-        return None
+    placed = said.window
     start_s, end_s = max(placed.start_s, window.start_s), min(placed.end_s, window.end_s)
+    if start_s >= end_s:
+        return None
+    whole = (start_s, end_s) == (placed.start_s, placed.end_s)
+    if whole and placed.video == window.video:
+        return said
     text = said.text
-    if text.startswith('"') and (start_s, end_s) != (placed.start_s, placed.end_s):
+    if text.startswith('"') and not whole:
         words = text.strip('"').split()
         step_s = placed.duration_s / max(1, len(words))
         kept = [w for n, w in enumerate(words) if start_s <= placed.start_s + (n + 0.5) * step_s < end_s]

@@ -19,7 +19,7 @@ from agentcvr_graph.models.focus import stems
 from agentcvr_graph.perception.clipping import clip_evidence
 from agentcvr_graph.perception.noise import Noise, misheard, misread
 from agentcvr_graph.render import picture_text, spoken
-from agentcvr_graph.scripts.schema import Facts, Scene, ScriptedVideo
+from agentcvr_graph.scripts.schema import Facts, ScriptedVideo
 from agentcvr_graph.types import Evidence, Target, Window
 
 SILENCE = "silence"
@@ -37,6 +37,8 @@ class Timeline:
     def __init__(self, source: str, video: ScriptedVideo) -> None:
         self.source = source
         self.video = video
+        self.told: dict[tuple[int, str], str] = {}
+        """Scenes in words, by number and movement, as they are seen without noise and haste."""
         self._starts_s = [scene.start_s for scene in video.scenes]
         self._ends_s = [scene.end_s for scene in video.scenes]
 
@@ -139,17 +141,18 @@ def _runs(timeline: Timeline, times_s: Sequence[float]) -> Iterator[tuple[int, i
 def _describe(timeline: Timeline, index: int, times_s: Sequence[float], attention: Attention, noise: Noise) -> str:
     """A scene in words; empty for one of which the script shows nothing."""
     scene = timeline.video.scenes[index]
-    glimpse = _glimpse(scene, times_s)
+    motion = _motion(scene.facts, times_s)
+    calm = attention.frames <= noise.crowded_frames and not noise.clouds_eyes
+    if calm and (index, motion) in timeline.told:
+        return timeline.told[index, motion]
+    glimpse = Glimpse(scene.visual, scene.facts.text, scene.facts.colours, motion)
     if not any(glimpse):
         return ""
+    if calm:
+        return timeline.told.setdefault((index, motion), glimpse.text)
     if noise.clouds_eyes:
         glimpse = _clouded(glimpse, noise, noise.at(timeline.source, index, f"{times_s[0]:.2f}"))
     return attention.limit(glimpse, noise.crowded_frames).text
-
-
-def _glimpse(scene: Scene, times_s: Sequence[float]) -> Glimpse:
-    facts = scene.facts
-    return Glimpse(scene.visual, facts.text, facts.colours, _motion(facts, times_s))
 
 
 def _motion(facts: Facts, times_s: Sequence[float]) -> str:

@@ -11,10 +11,15 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.benchmarks import bench_graph, bench_media, bench_senses
+from tests.benchmarks import bench_graph, bench_media, bench_senses, bench_swap
 from tests.benchmarks.rows import Row
 
-BENCHMARKS = {"graph": bench_graph.rows, "media": bench_media.rows, "senses": bench_senses.rows}
+BENCHMARKS = {
+    "graph": bench_graph.rows,
+    "media": bench_media.rows,
+    "senses": bench_senses.rows,
+    "swap": bench_swap.rows,
+}
 
 
 def main() -> None:

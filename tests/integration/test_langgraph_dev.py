@@ -18,6 +18,8 @@ import pytest
 from langgraph_sdk import get_client
 
 from agentcvr_graph.demo import CLIPS_DIR
+from agentcvr_graph.scripts.bundled import bundled_library
+from agentcvr_graph.state import as_input
 from tests.integration.conftest import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +64,24 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except httpx.HTTPError:
             time.sleep(0.5)
     raise AssertionError(log.read_text()[-3000:])
+
+
+async def test_the_same_graph_in_swap_mode(server: str):
+    script = bundled_library().get("cc-000002")
+    asked = as_input(script.as_question())
+    videos = [video.model_dump() for video in script.as_question().videos]
+    async with get_client(url=server) as client:
+        assistants = {a["graph_id"]: a["assistant_id"] for a in await client.assistants.search()}
+        live, swap = [await client.assistants.get_graph(assistants[name]) for name in ("agentcvr", "agentcvr_swap")]
+        assert [node["id"] for node in live["nodes"]] == [node["id"] for node in swap["nodes"]]
+        assert live["edges"] == swap["edges"]
+        schemas = await client.assistants.get_schemas(assistants["agentcvr_swap"])
+        assert "noise" in schemas["context_schema"]["properties"]
+        given = {**asked, "videos": videos}
+        for noise in ("off", "fitted"):
+            output = await client.runs.wait(None, assistants["agentcvr_swap"], input=given, context={"noise": noise})
+            assert output["answer"]["kind"] == "choice"
+            assert output["observations"][0]["model"] == "script"
 
 
 async def test_schemas_runs_streams_and_a_second_run_on_the_thread(server: str):

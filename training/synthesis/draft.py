@@ -1,16 +1,19 @@
-"""The script as a chat model writes it: the part of the schema that needs imagination, in few and flat fields."""
+"""The script as a chat model writes it: the part of the schema that needs imagination, in few and flat fields.
+
+Defaults are made by factories, which leave no `default` in the JSON schema: some servers refuse a schema that has one.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from agentcvr_graph.answers import parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.scripts.check import check_script
-from agentcvr_graph.scripts.schema import KIND_OF, Facts, Origin, Scene, Script, ScriptedVideo
-from agentcvr_graph.types import Citation
+from agentcvr_graph.scripts.schema import KIND_OF, Origin, Script
 from training.synthesis.jobs import Job
 
 _LABEL = re.compile(r"^\s*\(?[A-Z][.):]\s+")
@@ -19,17 +22,17 @@ _LABEL = re.compile(r"^\s*\(?[A-Z][.):]\s+")
 class DraftScene(BaseModel):
     """A stretch of a video in which one thing goes on."""
 
-    start_s: float
-    end_s: float
+    start_s: FiniteFloat
+    end_s: FiniteFloat
     visual: str = Field(description="What the camera sees.")
-    caption: str = Field(default="", description="What is said, word for word; empty where nobody speaks.")
+    caption: str = Field(default_factory=str, description="What is said, word for word; empty where nobody speaks.")
     on_screen_text: list[str] = Field(default_factory=list, description="Signs and titles that can be read.")
 
 
 class DraftVideo(BaseModel):
     """One video."""
 
-    duration_s: float
+    duration_s: FiniteFloat
     scenes: list[DraftScene]
 
 
@@ -37,8 +40,8 @@ class DraftEvidence(BaseModel):
     """A window that helps to prove the answer."""
 
     video: int = Field(description="Number of the video, from 1.")
-    start_s: float
-    end_s: float
+    start_s: FiniteFloat
+    end_s: FiniteFloat
     modality: str = Field(description="'visual' or 'audio'.")
 
 
@@ -71,41 +74,45 @@ def script_of(draft: Draft, job: Job, model: str) -> Script:
     kind = KIND_OF[job.task]
     try:
         key = parse_answer(draft.answer, kind, options, len(draft.videos)).value
-        script = Script(
-            id=job.id,
-            task=job.task,
-            question=draft.question,
-            kind=kind,
-            options=options,
-            key=key,
-            scoring_points=tuple(draft.scoring_points),
-            videos=tuple(_video(video) for video in draft.videos),
-            evidence=tuple(Citation.model_validate(window.model_dump()) for window in draft.evidence),
-            origin=Origin(generator=f"llm/{job.task}", seed=job.seed, model=model),
-        )
+        fields = {
+            "id": job.id,
+            "task": job.task,
+            "question": draft.question,
+            "kind": kind,
+            "options": options,
+            "key": key,
+            "scoring_points": draft.scoring_points,
+            "videos": [_video(video) for video in draft.videos],
+            "evidence": [window.model_dump() for window in draft.evidence],
+            "origin": Origin(generator=f"llm/{job.task}", seed=job.seed, model=model),
+        }
+        script = Script.model_validate(fields)  # at one go, so that a fault has its whole place
     except ActionError as error:
         raise UnusableDraftError([f"answer: {error}"]) from error
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise UnusableDraftError(faults) from error
+        raise UnusableDraftError(faults_of(error)) from error
     faults = [f"{problem.place}: {problem.message}" for problem in check_script(script)] + _unmet(script, job)
     if faults:
         raise UnusableDraftError(faults)
     return script
 
 
-def _video(draft: DraftVideo) -> ScriptedVideo:
-    scenes = tuple(
-        Scene(
-            start_s=scene.start_s,
-            end_s=scene.end_s,
-            visual=scene.visual,
-            caption=scene.caption,
-            facts=Facts(text=tuple(scene.on_screen_text)),
-        )
+def faults_of(error: ValidationError) -> list[str]:
+    """One line a fault, its place written as `check_script` writes places: `videos[2].scenes[5].end_s`, from 1."""
+    return [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    parts = (f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).lstrip(".") or "JSON"
+
+
+def _video(draft: DraftVideo) -> dict[str, Any]:
+    scenes = [
+        {**scene.model_dump(exclude={"on_screen_text"}), "facts": {"text": scene.on_screen_text}}
         for scene in draft.scenes
-    )
-    return ScriptedVideo(duration_s=draft.duration_s, scenes=scenes)
+    ]
+    return {"duration_s": draft.duration_s, "scenes": scenes}
 
 
 def _unmet(script: Script, job: Job) -> list[str]:

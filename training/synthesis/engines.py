@@ -1,30 +1,38 @@
 """Where jobs are done: in this process, or on a Ray cluster. Both take jobs and hand back what comes of them.
 
-Neither knows files, duplicates or progress; the run (`__init__.py`) does, in one place, whichever engine works. A job
-that the run wants redrawn goes back to the engine through the same iterator of jobs.
+Neither knows files, duplicates or progress; the run (`run.py`) does, in one place, whichever engine works. An engine
+takes its next job from a function and not from an iterator: a job that the run wants redrawn appears when all others
+have been taken, and an iterator that has ended once has ended for good.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from functools import cached_property
 from typing import Any, Protocol
 
 from langchain_core.language_models import BaseChatModel
 
-from agentcvr_graph.errors import missing_extra
+from agentcvr_graph.errors import SetupError, missing_extra
 from training.synthesis.jobs import Job
 from training.synthesis.writing import Writer, Written
 
 MakeModel = Callable[[], BaseChatModel]
+TakeJob = Callable[[], Job | None]
+"""The next job, or None while there is none; there may be one again once a result was handed over."""
 
 
 class Engine(Protocol):
     """Does jobs."""
 
-    def run(self, jobs: Iterator[Job], concurrency: int) -> AsyncIterator[Written]:
-        """What was written, in the order in which it is done; takes a job whenever one is free."""
+    def run(self, take: TakeJob, concurrency: int) -> AsyncIterator[Written]:
+        """What was written, in the order in which it is done; at most `concurrency` jobs are under way.
+
+        Raises:
+            SetupError: no job can succeed (a refused key, a missing package).
+        """
         ...
 
 
@@ -34,12 +42,12 @@ class LocalEngine:
     def __init__(self, make_model: MakeModel, name: str) -> None:
         self._writer = Writer(make_model(), name)
 
-    async def run(self, jobs: Iterator[Job], concurrency: int) -> AsyncIterator[Written]:
+    async def run(self, take: TakeJob, concurrency: int) -> AsyncIterator[Written]:
         """As the protocol."""
         running: set[asyncio.Task[Written]] = set()
         try:
             while True:
-                while len(running) < concurrency and (job := next(jobs, None)) is not None:
+                while len(running) < concurrency and (job := take()) is not None:
                     running.add(asyncio.create_task(self._writer.write(job)))
                 if not running:
                     return
@@ -52,42 +60,59 @@ class LocalEngine:
 
 
 class RayEngine:
-    """Jobs as calls of async actors, one actor a core; each holds a model of its own."""
+    """Jobs as calls of async actors on the free cores; each actor makes a model of its own."""
 
     def __init__(self, make_model: MakeModel, name: str) -> None:
         try:
-            ray: Any = importlib.import_module("ray")  # its types are partial
+            self._ray: Any = importlib.import_module("ray")  # its types are partial
         except ImportError as error:
             raise missing_extra("ray", "ray") from error
-        if not ray.is_initialized():
-            ray.init(log_to_driver=False, include_dashboard=False)
-        count = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=2)(_RayWriter)
-        self._actors: list[Any] = [actor.options(max_concurrency=1000).remote(make_model, name) for _ in range(count)]
+        if not self._ray.is_initialized():
+            self._ray.init(log_to_driver=False, include_dashboard=False)
+        self._made_of = (make_model, name)
 
-    async def run(self, jobs: Iterator[Job], concurrency: int) -> AsyncIterator[Written]:
+    async def run(self, take: TakeJob, concurrency: int) -> AsyncIterator[Written]:
         """As the protocol. An actor that dies is started again, and its jobs with it."""
+        actors = self._actors(concurrency)
         running: dict[asyncio.Future[Any], Job] = {}
         turn = 0
         while True:
-            while len(running) < concurrency and (job := next(jobs, None)) is not None:
-                actor = self._actors[turn % len(self._actors)]
+            while len(running) < concurrency and (job := take()) is not None:
+                call = actors[turn % len(actors)].write.remote(job)
+                running[asyncio.wrap_future(call.future())] = job
                 turn += 1
-                running[asyncio.wrap_future(actor.write.remote(job).future())] = job
             if not running:
                 return
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for future in done:
-                job = running.pop(future)
-                error = future.exception()
-                yield Written(job, None, f"{type(error).__name__}: {error}") if error else future.result()
+                yield _result(future, running.pop(future))
+
+    def _actors(self, concurrency: int) -> list[Any]:
+        """One a free core. More would wait for a core for ever, and the jobs that they were given with them."""
+        free = int(self._ray.available_resources().get("CPU", 0))
+        actor = self._ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=2)(_RayWriter)
+        options = actor.options(max_concurrency=concurrency)
+        return [options.remote(*self._made_of) for _ in range(max(1, min(free, concurrency)))]
+
+
+def _result(future: asyncio.Future[Any], job: Job) -> Written:
+    error = future.exception()
+    if isinstance(error, SetupError):
+        raise error
+    return Written(job, None, f"{type(error).__name__}: {error}") if error else future.result()
 
 
 class _RayWriter:
     """A writer in a worker of the cluster."""
 
     def __init__(self, make_model: MakeModel, name: str) -> None:
-        self._writer = Writer(make_model(), name)
+        self._made_of = (make_model, name)
+
+    @cached_property
+    def _writer(self) -> Writer:
+        """Made with the first job: what fails in a constructor reaches the driver only as the death of an actor."""
+        make_model, name = self._made_of
+        return Writer(make_model(), name)
 
     async def write(self, job: Job) -> Written:
         return await self._writer.write(job)

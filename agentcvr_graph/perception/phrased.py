@@ -1,0 +1,115 @@
+"""Scripted perception in other words: a chat model rephrases what the simulator shows, so that a policy meets variety.
+
+The model is given the statements of one observation and nothing else: neither the script, nor the question, nor what
+the master looks for. So it cannot tell more than the deterministic simulator would show. What is said in a video is
+quoted and stays as it was said; on-screen text stays too, or the plain statement is kept. A statement is rephrased once
+and then remembered, so the same request brings the same observation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from typing import cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage, SystemMessage
+
+from agentcvr_graph.media.cache import DiskCache
+from agentcvr_graph.models.failures import as_world_error
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.render import NOTHING
+from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo
+
+TASK = """You are given statements on what single pictures show, as a JSON list of strings. Say each in other words, \
+as somebody would who describes the picture, in one sentence. Add nothing and leave nothing out; keep what stands in \
+quotation marks to the letter. Reply with a JSON list of as many strings, in the same order, and nothing else."""
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+class PhrasedPerception:
+    """A `Perception` that says what another one saw in a chat model's words.
+
+    Args:
+        inner: sees and hears.
+        model: rephrases; sees the statements of one observation at a time.
+        cache: remembers phrasings over processes.
+        name: identifies the model in the cache.
+    """
+
+    def __init__(self, inner: Perception, model: BaseChatModel, cache: DiskCache, name: str) -> None:
+        self._inner = inner
+        self._model = model
+        self._cache = cache
+        self._name = name
+
+    async def probe(self, video: Video, number: int) -> VideoInfo:
+        """As the inner perception."""
+        return await self._inner.probe(video, number)
+
+    async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
+        """As the inner perception: words that were said stay as they are."""
+        return await self._inner.listen(request, videos)
+
+    async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
+        """What the inner perception saw, in other words.
+
+        Raises:
+            WorldError: the inner perception or the model failed.
+        """
+        plain = await self._inner.observe(request, videos)
+        texts = [said.text for said in plain.evidence if said.text != NOTHING["visual"]]
+        phrased = {text: await asyncio.to_thread(self._recall, text) for text in dict.fromkeys(texts)}
+        fresh = [text for text, other in phrased.items() if other is None]
+        cost = Cost()
+        if fresh:
+            said, cost = await self._rephrase(fresh)
+            phrased |= dict(zip(fresh, said, strict=True))
+            for text, other in zip(fresh, said, strict=True):
+                await asyncio.to_thread(self._cache.put, self._key(text), other.encode())
+        evidence = tuple(Evidence(text=phrased.get(e.text) or e.text, window=e.window) for e in plain.evidence)
+        return plain.model_copy(update={"evidence": evidence, "cost": plain.cost + cost})
+
+    async def _rephrase(self, texts: list[str]) -> tuple[list[str], Cost]:
+        """Other words for each text; the text itself where the model strayed."""
+        messages = [SystemMessage(TASK), HumanMessage(json.dumps(texts, ensure_ascii=False))]
+        try:
+            reply = await self._model.ainvoke(messages)
+        except Exception as error:  # each client library has its own
+            raise as_world_error(error, "the model that phrases observations") from error
+        usage = reply.usage_metadata
+        cost = Cost(
+            model_calls=1,
+            input_tokens=usage["input_tokens"] if usage else 0,
+            output_tokens=usage["output_tokens"] if usage else 0,
+        )
+        said = _read_list(reply.text)
+        if len(said) != len(texts):
+            return texts, cost
+        return [one if _faithful(text, one) else text for text, one in zip(texts, said, strict=True)], cost
+
+    def _recall(self, text: str) -> str | None:
+        stored = self._cache.get(self._key(text))
+        return None if stored is None else stored.decode()
+
+    def _key(self, text: str) -> str:
+        return hashlib.sha256(f"phrased|{self._name}|{text}".encode()).hexdigest()
+
+
+def _read_list(reply: str) -> list[str]:
+    """The JSON list in a reply; empty where there is none of strings."""
+    start, end = reply.find("["), reply.rfind("]")
+    try:
+        found: object = json.loads(reply[start : end + 1]) if 0 <= start < end else None
+    except ValueError:
+        return []
+    items = cast(list[object], found) if isinstance(found, list) else []
+    return [" ".join(item.split()) for item in items if isinstance(item, str) and item.strip()]
+
+
+def _faithful(text: str, other: str) -> bool:
+    """Whether the same words stand in quotation marks."""
+    return sorted(_QUOTED.findall(text)) == sorted(_QUOTED.findall(other))

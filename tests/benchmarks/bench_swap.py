@@ -1,0 +1,117 @@
+"""Observations a second of the text simulator, and what they grow with.
+
+Scripts of 4 videos x 100 scenes. The rate is of whole `observe` and `listen` calls, requests made beforehand. That the
+cost grows with the scenes in the window and not with the library is shown by two ratios within one run: the same
+request in a library a thousand times as large, and the same request in a video with ten times as many scenes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary, script_json, write_scripts
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.scripts.worlds import LEVELS, make_script, make_scripts
+from agentcvr_graph.types import Listen, Observe, Target, Window
+from tests.benchmarks.rows import Row, ratio
+
+CALLS = 4000
+ROUNDS = 5
+FRAMES = 8
+WINDOW_S = 40.0
+TARGET_PER_S = 20_000
+
+
+def rows() -> list[Row]:
+    """The table's rows."""
+    return asyncio.run(_rows())
+
+
+def script(scenes: int) -> Script:
+    return make_script("CC", 0, LEVELS["normal"].with_settings({"scenes": scenes}))
+
+
+async def _rows() -> list[Row]:
+    long, short = script(100), script(10)
+    others = list(make_scripts({"PI": 1000}, 1))
+    plain = await _Side.open([long])
+    sides = {
+        "looked": plain,
+        "listened": plain,
+        "noisy": await _Side.open([long], "fitted"),
+        "crowded library": await _Side.open([long, *others]),
+        "short video": await _Side.open([short], video=short),
+    }
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(ROUNDS):  # in turn, so that the machine's moods hit all alike
+        for name, side in sides.items():
+            times[name].append(await (side.listen() if name == "listened" else side.observe()))
+    best = {name: CALLS / statistics.median(found) for name, found in times.items()}
+    mean = 2 / (1 / best["looked"] + 1 / best["listened"])
+    return [
+        Row("simulator: looks/s, 8 frames over 40 s", f"{best['looked']:,.0f}"),
+        Row("simulator: listens/s, 40 s", f"{best['listened']:,.0f}"),
+        Row("simulator: observations/s, half of each", f"{mean:,.0f}", f">= {TARGET_PER_S:,}", mean >= TARGET_PER_S),
+        Row("simulator: looks/s with fitted noise", f"{best['noisy']:,.0f}"),
+        ratio("rate in a library of 1,001 scripts against one of 1", best["crowded library"] / best["looked"], 0.9),
+        ratio("rate in videos of 100 scenes against 10", best["looked"] / best["short video"], 0.8),
+        *_opening(),
+    ]
+
+
+class _Side:
+    """One perception and its requests."""
+
+    def __init__(self, perception: ScriptedPerception, infos: list) -> None:
+        self._perception, self._infos = perception, infos
+        starts = [(1 + n % len(infos), (7 * n) % max(1, int(infos[0].duration_s - WINDOW_S))) for n in range(CALLS)]
+        windows = [Window(video=video, start_s=start, end_s=start + WINDOW_S) for video, start in starts]
+        self._looks = [Observe(targets=(Target(**window.model_dump(), frames=FRAMES),)) for window in windows]
+        self._listens = [Listen(window=window) for window in windows]
+
+    @classmethod
+    async def open(cls, scripts: list[Script], noise: str = "off", video: Script | None = None) -> _Side:
+        asked = video or scripts[0]
+        perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
+        videos = asked.as_question().videos
+        return cls(perception, [await perception.probe(video, n) for n, video in enumerate(videos, start=1)])
+
+    async def observe(self) -> float:
+        started = time.perf_counter()
+        for request in self._looks:
+            await self._perception.observe(request, self._infos)
+        return time.perf_counter() - started
+
+    async def listen(self) -> float:
+        started = time.perf_counter()
+        for request in self._listens:
+            await self._perception.listen(request, self._infos)
+        return time.perf_counter() - started
+
+
+def _opening() -> list[Row]:
+    """A library of 100,000 scripts: opening it and getting one, against parsing a hundredth of it."""
+    line = script_json(make_script("PI", 0))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "many.jsonl"
+        with path.open("w") as file:
+            for n in range(100_000):
+                file.write(line.replace("pi-000000", f"pi-{n:06d}", 1) + "\n")
+        megabytes = path.stat().st_size / 1e6
+        started = time.perf_counter()
+        ScriptLibrary(path).get("pi-099999")
+        opened_s = time.perf_counter() - started
+        few = Path(folder) / "few.jsonl"
+        write_scripts((make_script("PI", n) for n in range(1000)), few)
+        started = time.perf_counter()
+        list(ScriptLibrary(few))
+        parsed_s = 100 * (time.perf_counter() - started)
+    return [
+        Row(f"opening 100,000 scripts ({megabytes:.0f} MB) and getting one", f"{opened_s:.2f} s"),
+        ratio("parsing them all, against that", parsed_s / opened_s, 5),
+    ]
