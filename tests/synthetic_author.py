@@ -63,6 +63,12 @@ def draft_for(job: Job) -> dict[str, Any]:
     }
 
 
+class RefusedError(Exception):
+    """What a client raises when the server refuses a request."""
+
+    status_code = 400
+
+
 class Author(BaseChatModel):
     """Knows a job by its request; the options below spoil what it writes."""
 
@@ -76,6 +82,10 @@ class Author(BaseChatModel):
     """Has no structured output."""
     silent: bool = False
     """Writes no JSON at all."""
+    knows_no_schema: bool = False
+    """Refuses a request with a schema, as a server without structured output does."""
+    thinks: bool = False
+    """Thinks in braces before it writes."""
     delay_s: float = 0.0
     raises: list[Any] = Field(default_factory=list)
     _seen: list[Any] = PrivateAttr(default_factory=list)
@@ -110,12 +120,15 @@ class Author(BaseChatModel):
         self._busy -= 1
         if self.raises:
             raise self.raises.pop(0)
+        if self.knows_no_schema and kwargs.get("structured"):
+            raise RefusedError
         draft = self._write(messages)
         if kwargs.get("structured"):
             call = {"name": "Draft", "args": draft, "id": "1", "type": "tool_call"}
             message = AIMessage("", tool_calls=[call], usage_metadata=USAGE)
         else:
             text = "I would rather not." if self.silent else f"Here it is:\n```json\n{json.dumps(draft)}\n```"
+            text = f"<think>Videos {{1}} and {{2}}, say.</think>{text}" if self.thinks else text
             message = AIMessage(text, usage_metadata=USAGE)
         return ChatResult(generations=[ChatGeneration(message=message)])
 

@@ -8,20 +8,28 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from langchain_core.language_models import BaseChatModel
+from pydantic import ValidationError
 
-from agentcvr_graph.errors import InputError, WorldError
+from agentcvr_graph.errors import InputError, SetupError, WorldError
 from agentcvr_graph.scripts.check import check_script
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.schema import TASKS
-from tests.synthetic_author import Author
+from agentcvr_graph.scripts.schema import TASKS, Script
+from agentcvr_graph.scripts.worlds import LEVELS, make_script
+from tests.synthetic_author import Author, draft_for
 from training.synthesis import Job, generate, jobs_of
+from training.synthesis.draft import Draft, UnusableDraftError, script_of
+from training.synthesis.duplicates import Duplicates
+from training.synthesis.store import Store
 from training.synthesis.writing import ATTEMPTS, Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*with_structured_output.*")
@@ -84,13 +92,57 @@ def test_what_the_job_asked_for_is_checked(tmp_path):
     assert f"answer: {Job('CC', 0).key} must be right, not" in (tmp_path / "x.failures.jsonl").read_text()
 
 
-def test_near_duplicates_are_redrawn_and_then_reported(tmp_path):
-    made = made_by(Author(same_story=True), tmp_path / "x.jsonl", 3, concurrency=1)
+@pytest.mark.parametrize("concurrency", [1, 2, 3, 8])
+def test_near_duplicates_are_redrawn_and_then_reported(tmp_path, concurrency):
+    """Also those that come back when no other job is left to take."""
+    made = made_by(Author(same_story=True), tmp_path / "x.jsonl", 3, concurrency=concurrency)
     assert (made.scripts, made.failures) == (1, 2)
     assert made.duplicates == 6  # three attempts at each of two jobs
-    assert "near-duplicate of cc-llm-000000, 3 times" in (tmp_path / "x.failures.jsonl").read_text()
+    rows = [json.loads(line) for line in (tmp_path / "x.failures.jsonl").read_text().splitlines()]
+    assert [row["calls"] for row in rows] == [3, 3]
+    (kept,) = ScriptLibrary(tmp_path / "x.jsonl").ids  # which one comes first is the model's affair
+    assert {row["failure"] for row in rows} == {f"near-duplicate of {kept}, 3 times"}
+
+
+def test_two_different_stories_are_no_duplicates(tmp_path):
     different = made_by(Author(), tmp_path / "y.jsonl", 20)
     assert (different.scripts, different.duplicates) == (20, 0)
+
+
+@pytest.mark.parametrize(("changed", "alike"), [(1 / 50, True), (1 / 5, False)])
+def test_what_near_means(changed, alike):
+    """A script with one word in fifty replaced is a near-duplicate, with one in five it is another one."""
+    rng = random.Random(0)
+    for task in TASKS:
+        script = make_script(task, 0, LEVELS["normal"])
+        duplicates = Duplicates()
+        duplicates.add(script)
+        found = duplicates.like(_reworded(script, changed, rng))
+        assert found == (script.id if alike else None), task
+
+
+def _reworded(script: Script, share: float, rng: random.Random) -> Script:
+    def reword(text: str) -> str:
+        return " ".join(f"w{rng.randrange(9999)}" if rng.random() < share else word for word in text.split())
+
+    videos = [
+        {**video, "scenes": [{**s, "visual": reword(s["visual"]), "caption": reword(s["caption"])} for s in scenes]}
+        for video in script.model_dump()["videos"]
+        for scenes in [video["scenes"]]
+    ]
+    return Script.model_validate({**script.model_dump(), "id": "another", "videos": videos})
+
+
+def test_a_server_that_knows_no_schema_is_asked_in_plain_text(tmp_path):
+    author = Author(knows_no_schema=True)
+    made = made_by(author, tmp_path / "x.jsonl", 6, concurrency=3)
+    assert (made.scripts, made.failures, made.usage.calls) == (6, 0, 6)
+    assert '"scoring_points"' in author.seen[-1][1].text
+
+
+def test_what_is_thought_is_not_read(tmp_path):
+    made = made_by(Author(plain=True, thinks=True), tmp_path / "x.jsonl", 1)
+    assert made.scripts == 1
 
 
 def test_replies_in_plain_text(tmp_path):
@@ -115,28 +167,90 @@ async def test_a_busy_server_is_asked_again(monkeypatch):
     assert (written.script, written.failure) == (None, "ValueError: no such model")
 
 
+async def test_a_fault_names_its_place():
+    draft = draft_for(Job("CC", 0))
+    draft["videos"][1]["scenes"][2]["end_s"] = -3
+    with pytest.raises(UnusableDraftError) as error:
+        script_of(Draft.model_validate(draft), Job("CC", 0), "m")
+    assert error.value.faults == ["videos[2].scenes[3].end_s: Input should be greater than 0"]
+    draft["videos"][1]["scenes"][2]["end_s"] = float("inf")
+    with pytest.raises(ValidationError, match="finite number"):
+        Draft.model_validate(draft)
+
+
+def test_the_schema_is_one_that_strict_servers_take():
+    assert '"default"' not in json.dumps(Draft.model_json_schema())
+
+
+def test_a_refused_key_ends_the_run(tmp_path):
+    with pytest.raises(SetupError, match="Set MY_KEY"):
+        made_by(Author(raises=[SetupError("Refused.", fix="Set MY_KEY.")]), tmp_path / "x.jsonl", 50, concurrency=1)
+    assert not (tmp_path / "x.jsonl").exists()
+    assert made_by(Author(), tmp_path / "x.jsonl", 3).scripts == 3
+
+
+def test_a_model_that_answers_no_more_ends_the_run(tmp_path):
+    author = Author(raises=[ValueError("no such model")] * 100)
+    with pytest.raises(WorldError, match=r"none of the last 20 jobs: ValueError: no such model\. .*--retry-failed"):
+        made_by(author, tmp_path / "x.jsonl", 100, concurrency=1)
+    assert len((tmp_path / "x.failures.jsonl").read_text().splitlines()) == len(author.seen) == 20
+    assert made_by(Author(), tmp_path / "x.jsonl", 100, retry_failed=True).scripts == 100
+
+
+def test_a_job_that_is_named_twice_is_done_once(tmp_path):
+    jobs = [*jobs_of({"CC": 3}, 0), *jobs_of({"CC": 3}, 1)]
+    assert generate(jobs, Author(), tmp_path / "x.jsonl").scripts == 4
+
+
+def test_one_run_at_a_time(tmp_path):
+    with Store(tmp_path / "x.jsonl"), pytest.raises(InputError, match=r"x\.jsonl: another run is writing it\."):
+        made_by(Author(), tmp_path / "x.jsonl")
+    assert made_by(Author(), tmp_path / "x.jsonl").scripts == 3
+
+
 def test_no_more_calls_at_once_than_allowed(tmp_path):
     author = Author(delay_s=0.02)
     made_by(author, tmp_path / "x.jsonl", 12, concurrency=3)
     assert author.most_at_once == 3
 
 
-def test_a_torn_last_line_is_cut_and_done_again(tmp_path):
-    out = tmp_path / "x.jsonl"
+@pytest.fixture(scope="module")
+def three_scripts(tmp_path_factory) -> bytes:
+    out = tmp_path_factory.mktemp("three") / "x.jsonl"
     made_by(Author(), out, 3)
-    whole = out.read_bytes()
-    out.write_bytes(whole[:-40])
-    again = made_by(Author(), out, 3)
-    assert (again.scripts, again.skipped) == (1, 2)
-    assert sorted(out.read_bytes().splitlines()) == sorted(whole.splitlines())
+    return out.read_bytes()
+
+
+@given(share=st.floats(0, 1))
+@example(share=1.0)
+@settings(max_examples=30, deadline=None)
+def test_wherever_a_file_is_torn_it_becomes_whole(three_scripts, share):
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "x.jsonl")
+        torn = three_scripts[: round(share * len(three_scripts))]
+        out.write_bytes(torn)
+        again = made_by(Author(), out, 3)
+        assert again.scripts + again.skipped == 3
+        assert again.skipped >= torn.count(b"\n")
+        assert sorted(out.read_bytes().splitlines()) == sorted(three_scripts.splitlines())
+
+
+def test_a_whole_last_row_without_a_line_break_is_kept(tmp_path, three_scripts):
+    out = tmp_path / "x.jsonl"
+    out.write_bytes(three_scripts.rstrip())
+    assert made_by(Author(), out, 3).skipped == 3
+    assert out.read_bytes() == three_scripts
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path):
     out = tmp_path / "x.jsonl"
-    out.write_text("my notes\n")
-    with pytest.raises(InputError, match=r"x\.jsonl:1: "):
-        made_by(Author(), out)
-    assert out.read_text() == "my notes\n"
+    for notes in ("my notes\n", "my notes"):
+        out.write_text(notes)
+        with pytest.raises(InputError, match=r"x\.jsonl:( its last line is no script|1: )"):
+            made_by(Author(), out)
+        assert out.read_text() == notes
+    with pytest.raises(InputError, match=r"concurrency is 0\. It must be at least 1"):
+        made_by(Author(), tmp_path / "y.jsonl", concurrency=0)
     with pytest.raises(InputError, match=r"Unknown engine 'moon'\. Choose one of: local, ray"):
         made_by(Author(), tmp_path / "y.jsonl", engine="moon")
 
@@ -184,5 +298,9 @@ def test_ray_makes_the_same_scripts(tmp_path):
         made = made_by(Author(), there, 10, ("CC", "FSA"), engine="ray")
         assert made.scripts == 20
         assert sorted(there.read_text().splitlines()) == sorted(here.read_text().splitlines())
+        again = made_by(Author(same_story=True), tmp_path / "same.jsonl", 3, engine="ray")
+        assert (again.scripts, again.failures, again.duplicates) == (1, 2, 6)
+        with pytest.raises(SetupError, match="Set MY_KEY"):
+            made_by(Author(raises=[SetupError("Refused.", fix="Set MY_KEY.")]), tmp_path / "y.jsonl", engine="ray")
     finally:
         ray.shutdown()

@@ -1,17 +1,16 @@
 """Scripts written by a chat model: prompts for ten task types, checked, repaired, without near-duplicates, resumable.
 
 `agentcvr scripts make --model MODEL` runs it from the command line, `generate` from a program. A job (`jobs.py`) is
-asked of the model (`prompts.py`, `writing.py`) until its draft (`draft.py`) is a sound script, checked against what is
-there already (`duplicates.py`), and appended to a file (`store.py`). Engines (`engines.py`) only do jobs.
+asked of the model (`prompts.py`, `writing.py`) until its draft (`draft.py`) is a sound script. The run (`run.py`)
+compares it with what is there already (`duplicates.py`) and appends it to a file (`store.py`). Engines (`engines.py`)
+only do jobs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
@@ -23,44 +22,12 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.registry import resolve_master
 from agentcvr_graph.scripts.schema import Task
 from training.synthesis.duplicates import Duplicates
-from training.synthesis.engines import ENGINES, Engine
+from training.synthesis.engines import ENGINES
 from training.synthesis.jobs import Job, jobs_of
+from training.synthesis.run import Made, Run
 from training.synthesis.store import Store
-from training.synthesis.writing import Usage, Written
 
 __all__ = ["Job", "Made", "generate", "jobs_of", "make"]
-
-REDRAWS = 3
-"""Attempts at a job whose script is a near-duplicate."""
-
-
-@dataclass
-class Made:
-    """What a run came to."""
-
-    scripts: int = 0
-    failures: int = 0
-    duplicates: int = 0
-    """Near-duplicates that were rejected; their jobs were redrawn."""
-    skipped: int = 0
-    """Jobs that an earlier run had finished."""
-    usage: Usage = field(default_factory=Usage)
-    price_in: float = 0.0
-    price_out: float = 0.0
-    """Prices of a million tokens."""
-
-    @property
-    def cost(self) -> float:
-        """Money spent, in the currency of the prices."""
-        return (self.usage.input_tokens * self.price_in + self.usage.output_tokens * self.price_out) / 1e6
-
-    def __str__(self) -> str:
-        usage = self.usage
-        money = f", cost {self.cost:.2f}" if self.price_in or self.price_out else ""
-        return (
-            f"{self.scripts} scripts, {self.failures} failed, {self.duplicates} near-duplicates, {self.skipped} done "
-            f"before; {usage.calls} calls, {usage.input_tokens} + {usage.output_tokens} tokens{money}"
-        )
 
 
 def generate(
@@ -82,21 +49,25 @@ def generate(
     Args:
         model: a chat model, or a model string.
         engine: `local`, or `ray` for a cluster.
+        concurrency: jobs under way at once, at least 1.
+        retry_failed: do the jobs again that failed in earlier runs.
         tell: called after each job, with the figures so far.
 
     Raises:
-        InputError: the engine is unknown, or the file holds something else.
-        SetupError: the model or a package is missing.
+        InputError: the engine is unknown, the file holds something else, or another run is writing it.
+        SetupError: the model or a package is missing, or its key is refused.
+        WorldError: the model answers no more. What was written before is kept.
     """
     if engine not in ENGINES:
         raise InputError(f"Unknown engine {engine!r}.", fix=f"Choose one of: {', '.join(ENGINES)}.")
-    store = Store(out, retry_failed=retry_failed)
-    wanted = list(jobs)
-    todo = deque(job for job in wanted if job.id not in store.finished)
-    made = Made(skipped=len(wanted) - len(todo), price_in=price_in, price_out=price_out)
+    if concurrency < 1:
+        raise InputError(f"concurrency is {concurrency}.", fix="It must be at least 1.")
     make_model = functools.partial(resolve_master, model) if isinstance(model, str) else functools.partial(_same, model)
     name = model if isinstance(model, str) else type(model).__name__
-    asyncio.run(_work(ENGINES[engine](make_model, name), todo, store, made, concurrency, tell))
+    duplicates, made = Duplicates(), Made(price_in=price_in, price_out=price_out)
+    with Store(out, retry_failed=retry_failed, each=duplicates.add) as store:
+        run = Run(jobs, store, duplicates, made)
+        asyncio.run(run.work(ENGINES[engine](make_model, name), concurrency, tell))
     return made
 
 
@@ -138,37 +109,6 @@ def make(
         )
     err.print(escape(f"{made}: {out}"))
     return made
-
-
-async def _work(
-    engine: Engine, todo: deque[Job], store: Store, made: Made, concurrency: int, tell: Callable[[Made], None]
-) -> None:
-    duplicates = Duplicates()
-    for script in store.scripts:
-        duplicates.add(script)
-    tell(made)
-    async for written in engine.run(_drain(todo), concurrency):
-        made.usage.add(written.usage)
-        if written.script is None:
-            store.add_failure(written)
-            made.failures += 1
-        elif (like := duplicates.like(written.script)) is None:
-            duplicates.add(written.script)
-            store.add(written.script)
-            made.scripts += 1
-        else:
-            made.duplicates += 1
-            if written.job.attempt + 1 < REDRAWS:
-                todo.append(written.job.redrawn())
-            else:
-                store.add_failure(Written(written.job, None, f"near-duplicate of {like}, {REDRAWS} times"))
-                made.failures += 1
-        tell(made)
-
-
-def _drain(todo: deque[Job]) -> Iterator[Job]:
-    """The jobs, also those that are put back while others run."""
-    return iter(lambda: todo.popleft() if todo else None, None)  # type: ignore[arg-type]
 
 
 def _same(model: BaseChatModel) -> BaseChatModel:

@@ -1,12 +1,13 @@
 """One job, from the request to a script that holds: ask, read, check, send the faults back, at most twice.
 
 Transient failures of the model's server are tried again with growing pauses; what still fails is a failed row, with the
-reason, and never an exception that takes the other jobs with it.
+reason, and never an exception that takes the other jobs with it. Only a wrong set-up ends the run: no job can succeed.
+
+Whether a server takes a JSON schema shows at the first request. One that refuses it is asked for JSON in plain text.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from dataclasses import dataclass, field
@@ -17,16 +18,22 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from pydantic import ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from agentcvr_graph.errors import SetupError
 from agentcvr_graph.failures import is_transient
+from agentcvr_graph.models.failures import as_world_error, status_of
 from agentcvr_graph.scripts.schema import Script
 from training.synthesis import prompts
-from training.synthesis.draft import Draft, UnusableDraftError, script_of
+from training.synthesis.draft import Draft, UnusableDraftError, faults_of, script_of
 from training.synthesis.jobs import Job
 
 REPAIRS = 2
 ATTEMPTS = 5
 """Calls of a model whose server is busy or unreachable."""
 _SHOWN_FAULTS = 12
+_SCHEMA = json.dumps(Draft.model_json_schema())
+_REFUSED = frozenset({400, 404, 415, 422, 501})
+"""What servers say to a request with a JSON schema or tools that they do not know."""
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S)
 
 
 @dataclass
@@ -66,32 +73,43 @@ class Writer:
         self._model = model
         self._name = name
         self._structured = _structured(model)
+        self._accepted = False
+        """Whether the server has ever answered a structured request."""
 
     async def write(self, job: Job) -> Written:
-        """The script of a job, or why there is none. Raises nothing but cancellation."""
-        usage = Usage()
-        messages: list[BaseMessage] = [SystemMessage(prompts.RULES), HumanMessage(self._request(job))]
-        failure = ""
+        """The script of a job, or why there is none.
+
+        Raises:
+            SetupError: the key is refused, or a package is missing.
+        """
+        usage, structured = Usage(), self._structured
         try:
-            for _ in range(1 + REPAIRS):
-                reply, draft = await self._ask(messages, usage)
-                try:
-                    return Written(job, script_of(_draft(reply, draft), job, self._name), usage=usage)
-                except UnusableDraftError as error:
-                    failure = str(error)
-                    messages += [AIMessage(reply), HumanMessage(prompts.repair(error.faults[:_SHOWN_FAULTS]))]
-        except asyncio.CancelledError:
-            raise
+            script, failure = await self._repaired(job, structured, usage)
         except Exception as error:  # a server's or a library's own exceptions: the job has failed, the run goes on
-            failure = f"{type(error).__name__}: {error}"
-        return Written(job, None, failure, usage)
+            if structured and not self._accepted and status_of(error) in _REFUSED:
+                self._structured = None
+                return await self.write(job)
+            known = as_world_error(error, "the model")
+            if isinstance(known, SetupError):
+                raise known from error
+            script, failure = None, f"{type(error).__name__}: {error}"
+        return Written(job, script, failure, usage)
 
-    def _request(self, job: Job) -> str:
-        asked = prompts.request(job)
-        schema = "" if self._structured else prompts.as_json(json.dumps(Draft.model_json_schema()))
-        return f"{asked}\n\n{schema}".strip()
+    async def _repaired(self, job: Job, structured: Any, usage: Usage) -> tuple[Script | None, str]:
+        """The script and "", or None and what was wrong with the last draft."""
+        request = prompts.request(job) if structured else f"{prompts.request(job)}\n\n{prompts.as_json(_SCHEMA)}"
+        messages: list[BaseMessage] = [SystemMessage(prompts.RULES), HumanMessage(request)]
+        failure = ""
+        for _ in range(1 + REPAIRS):
+            reply, draft = await self._ask(structured, messages, usage)
+            try:
+                return script_of(draft or _draft(reply), job, self._name), ""
+            except UnusableDraftError as error:
+                failure = str(error)
+                messages += [AIMessage(reply), HumanMessage(prompts.repair(error.faults[:_SHOWN_FAULTS]))]
+        return None, failure
 
-    async def _ask(self, messages: list[BaseMessage], usage: Usage) -> tuple[str, Draft | None]:
+    async def _ask(self, structured: Any, messages: list[BaseMessage], usage: Usage) -> tuple[str, Draft | None]:
         """The reply as text, and as a draft where the model gives one."""
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -99,12 +117,13 @@ class Writer:
             retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_transient(error)),
             reraise=True,
         )
-        found: Any = await retrying(self._structured.ainvoke if self._structured else self._model.ainvoke, messages)
+        found: Any = await retrying((structured or self._model).ainvoke, messages)
         raw = cast(AIMessage, found["raw"] if isinstance(found, dict) else found)
         counted = raw.usage_metadata
         usage.add(Usage(1, counted["input_tokens"], counted["output_tokens"]) if counted else Usage(1))
         if not isinstance(found, dict):
             return raw.text, None
+        self._accepted = True
         parsed = cast(dict[str, Any], found)["parsed"]
         arguments = raw.tool_calls[0]["args"] if raw.tool_calls else None
         return raw.text or json.dumps(arguments), parsed if isinstance(parsed, Draft) else None
@@ -118,19 +137,17 @@ def _structured(model: BaseChatModel) -> Any:
         return None
 
 
-def _draft(reply: str, draft: Draft | None) -> Draft:
-    """The draft of a reply.
+def _draft(reply: str) -> Draft:
+    """The draft of a reply, whatever is thought and said around it.
 
     Raises:
         UnusableDraftError: the reply holds no JSON object, or another one.
     """
-    if draft is not None:
-        return draft
-    start, end = reply.find("{"), reply.rfind("}")
+    said = _THOUGHT.sub("", reply)
+    start, end = said.find("{"), said.rfind("}")
     if start < 0 or end < start:
         raise UnusableDraftError(["the reply holds no JSON object"])
     try:
-        return Draft.model_validate_json(re.sub(r"^\s*//.*$", "", reply[start : end + 1], flags=re.M))
+        return Draft.model_validate_json(re.sub(r"^\s*//.*$", "", said[start : end + 1], flags=re.M))
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, item['loc'])) or 'JSON'}: {item['msg']}" for item in error.errors()]
-        raise UnusableDraftError(faults) from error
+        raise UnusableDraftError(faults_of(error)) from error
