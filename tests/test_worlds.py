@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import functools
-import json
-import math
-import random
-import re
 import statistics
 import subprocess
 import sys
-from collections import Counter
 
 import pytest
 
-from agentcvr_graph.answers import score_answer
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.check import check_script
 from agentcvr_graph.scripts.library import script_json
 from agentcvr_graph.scripts.schema import KIND_OF, TASKS
 from agentcvr_graph.scripts.worlds import LEVELS, WORLDS, Difficulty, make_script, make_scripts, solve
 from agentcvr_graph.scripts.worlds.base import read
+from tests.guessing import (
+    COUNT,
+    best_constant,
+    blind_guesser,
+    chance,
+    halves,
+    longest_option,
+    mean_score,
+    scripts,
+)
 
-COUNT = 2000
 POINTS = 0.03
-
-
-@functools.cache
-def scripts(task):
-    """Twice `COUNT` scripts: the first half for a guesser to learn from, the second to be guessed."""
-    return list(make_scripts({task: 2 * COUNT}))
-
-
-def halves(task):
-    return scripts(task)[:COUNT], scripts(task)[COUNT:]
-
-
-def mean_score(task, asked, guess):
-    return statistics.fmean(score_answer(script.kind, guess(script), script.key) for script in asked)
 
 
 def test_there_is_a_world_for_every_task():
@@ -61,31 +49,10 @@ def test_the_oracle_never_reads_the_key(task):
         assert solve(script.model_copy(update={"key": "?", "evidence": ()})) == script.key
 
 
-def chance(task, learned):
-    """The score of an answer drawn from all valid ones: letters, sets, orders, intervals of video 2; for text, keys."""
-    script = learned[0]
-    if script.kind == "choice":
-        return 1 / len(script.options)
-    if script.kind == "choices":
-        return 1 / (2 ** len(script.options) - 1)
-    if script.kind == "order":
-        return 1 / math.factorial(len(script.videos))
-    if script.kind == "interval":
-        rng = random.Random(0)
-        drawn = [sorted(rng.uniform(0, script.videos[1].duration_s) for _ in "ab") for script in learned]
-        return statistics.fmean(score_answer("interval", a, s.key) for a, s in zip(drawn, learned, strict=True))
-    keys = [script.key for script in learned]
-    return statistics.fmean(score_answer(script.kind, a, b) for a, b in zip(keys, keys[1:] + keys[:1], strict=True))
-
-
 @pytest.mark.parametrize("task", TASKS)
 def test_always_the_same_answer_is_chance(task):
     learned, asked = halves(task)
-    most_common = [key for key, _ in Counter(json.dumps(script.key) for script in learned).most_common(3)]
-    candidates = [json.loads(key) for key in most_common]
-    if KIND_OF[task] == "interval":
-        candidates += [(start, start + length) for start in range(0, 60, 6) for length in (6, 12, 24)]
-    best = max(candidates, key=lambda value: mean_score(task, learned, lambda _: value))
+    best = best_constant(task, learned)
     assert abs(mean_score(task, asked, lambda _: best) - chance(task, learned)) <= POINTS
 
 
@@ -96,43 +63,7 @@ def test_each_letter_and_the_longest_option_are_chance(task):
     for letter in "ABCDEF"[: len(asked[0].options)]:
         assert abs(mean_score(task, asked, lambda _, letter=letter: letter) - expected) <= POINTS
     if len({len(option) for option in asked[0].options}) > 1:
-        longest = mean_score(
-            task, asked, lambda s: "ABCDEF"[max(range(len(s.options)), key=lambda n: len(s.options[n]))]
-        )
-        assert abs(longest - expected) <= POINTS
-
-
-def cues(script, n):
-    """What a guesser may see of option n: the question's words, the option's, its place, and pairs of them."""
-    question = set(re.findall(r"\w+", script.question.lower()))
-    option = re.findall(r"\w+", script.options[n].lower())
-    return {
-        f"at {n}",
-        *option,
-        *(f"{word} at {n}" for word in question),
-        *(f"{w}|{o}" for w in question for o in option),
-    }
-
-
-def blind_guesser(learned):
-    """Naive Bayes over cues: how much more often each came with a right option than with a wrong one."""
-    right, wrong = Counter(), Counter()
-    for script in learned:
-        keys = script.key if isinstance(script.key, list) else [script.key]
-        for n, _ in enumerate(script.options):
-            (right if "ABCDEF"[n] in keys else wrong).update(cues(script, n))
-
-    def weight(script, n):
-        return sum(math.log((right[cue] + 1) / (wrong[cue] + 1)) for cue in cues(script, n))
-
-    def guess(script):
-        weights = [weight(script, n) for n in range(len(script.options))]
-        if script.kind == "choices":
-            chosen = [letter for letter, value in zip("ABCDEF", weights, strict=False) if value > 0]
-            return chosen or ["ABCDEF"[weights.index(max(weights))]]
-        return "ABCDEF"[weights.index(max(weights))]
-
-    return guess
+        assert abs(mean_score(task, asked, longest_option) - expected) <= POINTS
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if KIND_OF[task] in ("choice", "choices")])

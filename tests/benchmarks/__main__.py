@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.benchmarks import bench_graph, bench_media, bench_senses, bench_swap
+from tests.benchmarks import bench_graph, bench_media, bench_senses, bench_swap, bench_worlds
 from tests.benchmarks.rows import Row
 
 BENCHMARKS = {
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "media": bench_media.rows,
     "senses": bench_senses.rows,
     "swap": bench_swap.rows,
+    "worlds": bench_worlds.rows,
 }
 
 

@@ -52,7 +52,7 @@ class ExplainingWorld:
             task="CCQA",
             question=streams.question.choice(QUESTIONS),
             kind="text",
-            key=f"{extra}; for my {host}",
+            key=f"{extra}; {host}",
             scoring_points=(f"only the cook of video 1 adds {extra}", f"the meal of video 2 is for my {host}"),
             videos=(first.video(), second.video()),
             evidence=(*first.proofs, *second.proofs),
@@ -65,7 +65,7 @@ class ExplainingWorld:
         (extra,) = set(one) - set(two)
         said = [read(SAYS, scene.caption) for scene in script.videos[1].scenes]
         guest = next(words["g"] for words in said if words)
-        return f"{extra}; for my {guest}"
+        return f"{extra}; {guest}"
 
 
 def _shoot(film: Film, ingredients: list[str], guest: str, *, special: str, told: bool) -> None:

@@ -1,0 +1,35 @@
+"""What guessing is worth in the procedural worlds: 2,000 questions a task, after learning from 2,000 others."""
+
+from __future__ import annotations
+
+from agentcvr_graph.scripts.schema import KIND_OF, TASKS
+from agentcvr_graph.scripts.worlds import solve
+from tests.benchmarks.rows import Row
+from tests.guessing import COUNT, best_constant, blind_guesser, chance, halves, longest_option, mean_score
+
+POINTS = 3.0
+
+
+def rows() -> list[Row]:
+    """A row for each task: the guessers against chance, and the oracle that reads the whole script."""
+    return [_row(task) for task in TASKS]
+
+
+def _row(task: str) -> Row:
+    learned, asked = halves(task)
+    constant = best_constant(task, learned)
+    guesses = {"one answer": mean_score(task, asked, lambda _: constant)}
+    if KIND_OF[task] == "choice":
+        guesses["longest"] = mean_score(task, asked, longest_option)
+    if KIND_OF[task] in ("choice", "choices"):
+        guesses["learned"] = mean_score(task, asked, blind_guesser(learned))
+    expected = chance(task, learned)
+    figures = ", ".join(f"{name} {100 * score:.1f}" for name, score in guesses.items())
+    oracle = 100 * mean_score(task, asked, solve)
+    off = max(abs(score - expected) for score in guesses.values())
+    return Row(
+        f"{task}: guessing without a video, {COUNT:,} questions",
+        f"chance {100 * expected:.1f}, {figures}; oracle {oracle:.0f}",
+        f"within {POINTS:g} points; oracle 100",
+        100 * off <= POINTS and oracle == 100,
+    )

@@ -1,0 +1,97 @@
+"""Guessers that see a question and its options but no video, and what chance would score: the measure of a leak."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import random
+import re
+import statistics
+from collections import Counter
+
+from agentcvr_graph.answers import score_answer
+from agentcvr_graph.scripts.schema import KIND_OF
+from agentcvr_graph.scripts.worlds import make_scripts
+
+COUNT = 2000
+"""Questions that a guesser is asked, after it has learned from as many others."""
+
+
+@functools.cache
+def scripts(task):
+    """Twice `COUNT` scripts: the first half for a guesser to learn from, the second to be guessed."""
+    return list(make_scripts({task: 2 * COUNT}))
+
+
+def halves(task):
+    return scripts(task)[:COUNT], scripts(task)[COUNT:]
+
+
+def mean_score(task, asked, guess):
+    return statistics.fmean(score_answer(script.kind, guess(script), script.key) for script in asked)
+
+
+def chance(task, learned):
+    """The score of an answer drawn from all valid ones: letters, sets, orders, intervals of video 2; for text, keys."""
+    script = learned[0]
+    if script.kind == "choice":
+        return 1 / len(script.options)
+    if script.kind == "choices":
+        return 1 / (2 ** len(script.options) - 1)
+    if script.kind == "order":
+        return 1 / math.factorial(len(script.videos))
+    if script.kind == "interval":
+        rng = random.Random(0)
+        drawn = [sorted(rng.uniform(0, script.videos[1].duration_s) for _ in "ab") for script in learned]
+        return statistics.fmean(score_answer("interval", a, s.key) for a, s in zip(drawn, learned, strict=True))
+    keys = [script.key for script in learned]
+    return statistics.fmean(score_answer(script.kind, a, b) for a, b in zip(keys, keys[1:] + keys[:1], strict=True))
+
+
+def best_constant(task, learned):
+    """The one answer that scores best on the questions learned from."""
+    most_common = [key for key, _ in Counter(json.dumps(script.key) for script in learned).most_common(3)]
+    candidates = [json.loads(key) for key in most_common]
+    if KIND_OF[task] == "interval":
+        candidates += [(start, start + length) for start in range(0, 60, 6) for length in (6, 12, 24)]
+    return max(candidates, key=lambda value: mean_score(task, learned, lambda _: value))
+
+
+def longest_option(script):
+    """The letter of the longest option, the first of equals."""
+    lengths = [len(option) for option in script.options]
+    return "ABCDEF"[lengths.index(max(lengths))]
+
+
+def cues(script, n):
+    """What a guesser may see of option n: the question's words, the option's, its place, and pairs of them."""
+    question = set(re.findall(r"\w+", script.question.lower()))
+    option = re.findall(r"\w+", script.options[n].lower())
+    return {
+        f"at {n}",
+        *option,
+        *(f"{word} at {n}" for word in question),
+        *(f"{w}|{o}" for w in question for o in option),
+    }
+
+
+def blind_guesser(learned):
+    """Naive Bayes over cues: how much more often each came with a right option than with a wrong one."""
+    right, wrong = Counter(), Counter()
+    for script in learned:
+        keys = script.key if isinstance(script.key, list) else [script.key]
+        for n, _ in enumerate(script.options):
+            (right if "ABCDEF"[n] in keys else wrong).update(cues(script, n))
+
+    def weight(script, n):
+        return sum(math.log((right[cue] + 1) / (wrong[cue] + 1)) for cue in cues(script, n))
+
+    def guess(script):
+        weights = [weight(script, n) for n in range(len(script.options))]
+        if script.kind == "choices":
+            chosen = [letter for letter, value in zip("ABCDEF", weights, strict=False) if value > 0]
+            return chosen or ["ABCDEF"[weights.index(max(weights))]]
+        return "ABCDEF"[weights.index(max(weights))]
+
+    return guess
