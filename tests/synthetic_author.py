@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -86,6 +88,8 @@ class Author(BaseChatModel):
     """Refuses a request with a schema, as a server without structured output does."""
     thinks: bool = False
     """Thinks in braces before it writes."""
+    dies_once: str = ""
+    """A file to make before the process of the fourth call dies; where it exists, nobody dies."""
     delay_s: float = 0.0
     raises: list[Any] = Field(default_factory=list)
     _seen: list[Any] = PrivateAttr(default_factory=list)
@@ -114,6 +118,8 @@ class Author(BaseChatModel):
 
     async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
         self._seen.append(list(messages))
+        if self.dies_once and len(self._seen) == 4:
+            self._die()
         self._busy += 1
         self._most = max(self._most, self._busy)
         await asyncio.sleep(self.delay_s)
@@ -131,6 +137,12 @@ class Author(BaseChatModel):
             text = f"<think>Videos {{1}} and {{2}}, say.</think>{text}" if self.thinks else text
             message = AIMessage(text, usage_metadata=USAGE)
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _die(self) -> None:
+        marker = Path(self.dies_once)
+        if not marker.exists():
+            marker.touch()
+            os._exit(1)
 
     def _write(self, messages: Any) -> dict[str, Any]:
         job = _job_of(messages[1].text)

@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -30,7 +31,7 @@ from training.synthesis import Job, generate, jobs_of
 from training.synthesis.draft import Draft, UnusableDraftError, script_of
 from training.synthesis.duplicates import Duplicates
 from training.synthesis.store import Store
-from training.synthesis.writing import ATTEMPTS, Writer
+from training.synthesis.writing import ATTEMPTS, Usage, Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*with_structured_output.*")
 
@@ -138,6 +139,31 @@ def test_a_server_that_knows_no_schema_is_asked_in_plain_text(tmp_path):
     made = made_by(author, tmp_path / "x.jsonl", 6, concurrency=3)
     assert (made.scripts, made.failures, made.usage.calls) == (6, 0, 6)
     assert '"scoring_points"' in author.seen[-1][1].text
+
+
+@pytest.mark.parametrize("knows_schemas", [True, False])
+async def test_the_client_of_an_openai_compatible_server(knows_schemas):
+    """The real client: what it sends, and what it raises when the server refuses a schema."""
+    langchain_openai = pytest.importorskip("langchain_openai")
+    asked: list[dict[str, Any]] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        if "response_format" in asked[-1] and not knows_schemas:
+            return httpx.Response(400, json={"error": {"message": "response_format is not supported"}})
+        message = {"role": "assistant", "content": json.dumps(draft_for(Job("CC", 0)))}
+        choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+        usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+        body = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": choices, "usage": usage}
+        return httpx.Response(200, json=body)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(serve)) as client:
+        model = langchain_openai.ChatOpenAI(model="m", api_key="k", max_retries=0, http_async_client=client)
+        written = await Writer(model, "m").write(Job("CC", 0))
+    assert (written.failure, written.usage) == ("", Usage(1, 7, 5))
+    assert written.script is not None
+    assert ["response_format" in body for body in asked] == ([True] if knows_schemas else [True, False])
+    assert ('"scoring_points"' in json.dumps(asked[-1]["messages"]).replace("\\", "")) is not knows_schemas
 
 
 def test_what_is_thought_is_not_read(tmp_path):
@@ -302,5 +328,9 @@ def test_ray_makes_the_same_scripts(tmp_path):
         assert (again.scripts, again.failures, again.duplicates) == (1, 2, 6)
         with pytest.raises(SetupError, match="Set MY_KEY"):
             made_by(Author(raises=[SetupError("Refused.", fix="Set MY_KEY.")]), tmp_path / "y.jsonl", engine="ray")
+        died = tmp_path / "died"
+        survived = made_by(Author(dies_once=str(died)), tmp_path / "z.jsonl", 12, engine="ray")
+        assert died.exists()
+        assert (survived.scripts, survived.failures) == (12, 0)
     finally:
         ray.shutdown()
