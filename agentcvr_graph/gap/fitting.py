@@ -22,6 +22,7 @@ def fit_noise(name: str, comparisons: Sequence[Comparison]) -> Noise:
     for comparison in comparisons:
         by_sort.setdefault(comparison.sort, []).append(comparison)
     text, speech = by_sort.get("text", []), [c for c in by_sort.get("speech", []) if c.seen]
+    garbled = [c.word_error for c in speech if not c.exact]
     return Noise(
         name=name,
         missed_description=_missed(by_sort.get("description", [])),
@@ -30,7 +31,8 @@ def fit_noise(name: str, comparisons: Sequence[Comparison]) -> Noise:
         missed_colour=_missed(by_sort.get("colours", [])),
         missed_motion=_missed(by_sort.get("motion", [])),
         missed_speech=_missed(by_sort.get("speech", [])),
-        word_errors=round(statistics.fmean([c.word_error for c in speech]), 3) if speech else 0.0,
+        garbled_speech=_share([not c.exact for c in speech]) if speech else 1.0,
+        word_errors=round(statistics.fmean(garbled), 3) if garbled else 0.0,
         missed_sound=_missed(by_sort.get("sound", [])),
         time_jitter_s=_spread_s([shift for c in speech if c.shift_s for shift in c.shift_s]),
         crowded_frames=UNCROWDED,

@@ -56,8 +56,10 @@ class Noise(Noun):
     """The movement is not noticed."""
     missed_speech: float = Rate
     """A caption is not heard at all."""
+    garbled_speech: float = Field(default=1.0, ge=0, le=1)
+    """Share of the captions in which words go wrong at all: a recogniser gets most sentences right and some not."""
     word_errors: float = Rate
-    """Share of the words of a caption that are wrong or gone (word error rate)."""
+    """Share of the words of such a caption that are wrong or gone."""
     missed_sound: float = Rate
     """A sound that is not speech is not noticed."""
     time_jitter_s: float = Field(default=0.0, ge=0)

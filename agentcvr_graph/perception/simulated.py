@@ -197,8 +197,8 @@ def _speech(timeline: Timeline, index: int, video: int, noise: Noise) -> Iterato
     text, (start_s, end_s) = scene.caption, scene.spoken_s
     if noise.clouds_ears:
         rng = noise.at(timeline.source, index, "speech")
-        missed = rng.random() < noise.missed_speech
-        text = "" if missed else " ".join(misheard(text.split(), noise.word_errors, rng))
+        missed, garbled = rng.random() < noise.missed_speech, rng.random() < noise.garbled_speech
+        text = "" if missed else " ".join(misheard(text.split(), noise.word_errors * garbled, rng))
         start_s = min(max(0.0, start_s + rng.gauss(0, noise.time_jitter_s)), end_s - _SHORTEST_S)
         end_s = max(min(timeline.video.duration_s, end_s + rng.gauss(0, noise.time_jitter_s)), start_s + _SHORTEST_S)
     if text:

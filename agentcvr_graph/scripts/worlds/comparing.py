@@ -104,7 +104,7 @@ PEOPLE = Setting(
         *("wave", "sit down", "drink water", "open the door", "read a book", "make a call", "take a picture"),
         *("close the window", "put on a hat", "clean the table", "water the plants", "dance", "write a note"),
     ),
-    says=("I am waiting for {w}.", "I wait here for {w}.", "we only wait for {w} now."),
+    says=("I am waiting for {w}.", "I have been waiting for {w}.", "we are waiting for {w} now."),
     topics=("a friend", "the bus", "my sister", "the rain to stop", "the teacher", "a parcel", "the results", "dinner"),
     chatter=(
         "this room is a little too warm.",
