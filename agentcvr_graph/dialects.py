@@ -92,13 +92,26 @@ def thought_of(message: AIMessage) -> str:
     return re.sub(r"</?think>", "", text).strip()
 
 
-def reply(call: Call, text: str, observation: Observation | None = None) -> AnyMessage:
-    """What comes back for a call, in its own dialect; the typed observation rides along as the artifact."""
+FAILED_BY = "failed_by"
+"""Where a message's extra fields say whose failure it tells of."""
+
+
+def reply(
+    call: Call, text: str, observation: Observation | None = None, *, failed_by: Literal["", "world"] = ""
+) -> AnyMessage:
+    """What comes back for a call, in its own dialect; the typed observation rides along as the artifact.
+
+    Args:
+        failed_by: `world` where the call was right and what it asked for failed; no model reads this.
+    """
     artifact = observation.model_dump(mode="json") if observation else None
+    marks: dict[str, Any] = {FAILED_BY: failed_by} if failed_by else {}
     if call.native:
         status = "error" if observation is None and text.startswith("error") else "success"
-        return ToolMessage(text, tool_call_id=call.id, name=call.tool, artifact=artifact, status=status)
-    return HumanMessage(text, additional_kwargs={"call_id": call.id, "artifact": artifact})
+        return ToolMessage(
+            text, tool_call_id=call.id, name=call.tool, artifact=artifact, status=status, additional_kwargs=marks
+        )
+    return HumanMessage(text, additional_kwargs={"call_id": call.id, "artifact": artifact, **marks})
 
 
 def _json_actions(text: str) -> Iterator[tuple[str, dict[str, object]]]:

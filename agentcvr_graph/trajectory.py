@@ -7,11 +7,11 @@ they read it and never the graph's state or its messages.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
-from agentcvr_graph.dialects import read_calls, thought_of
+from agentcvr_graph.dialects import FAILED_BY, read_calls, thought_of
 from agentcvr_graph.prompts import BRIEF_ID
 from agentcvr_graph.state import CVROutput
 from agentcvr_graph.types import Answer, AnswerKind, Failure, Noun, Observation, Usage, VideoInfo
@@ -29,6 +29,8 @@ class Action(Noun):
     """The text that the master read in return."""
     observation: Observation | None = None
     """What was seen or heard; None for an answer and for a call that failed."""
+    failed_by: Literal["", "world"] = ""
+    """`world` where the call was right, and the perception failed: not the policy's doing."""
 
 
 class Turn(Noun):
@@ -95,18 +97,21 @@ def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation]) 
 
 def _turn(number: int, message: AIMessage, after: Sequence[AnyMessage], observations: Sequence[Observation]) -> Turn:
     seen = {observation.call_id: observation for observation in observations if observation.turn == number}
-    replies = {_call_id(reply): reply.text for reply in after}
+    replies = {_call_id(reply): reply for reply in after}
     actions = tuple(
         Action(
             call_id=call.id,
             tool=call.tool,
             arguments=call.arguments,
-            reply=replies.get(call.id, ""),
+            reply=replies[call.id].text if call.id in replies else "",
             observation=seen.get(call.id),
+            failed_by="world" if call.id in replies and replies[call.id].additional_kwargs.get(FAILED_BY) else "",
         )
         for call in read_calls(message, number)
     )
-    return Turn(number=number, thought=thought_of(message), actions=actions, complaint=replies.get("", ""))
+    return Turn(
+        number=number, thought=thought_of(message), actions=actions, complaint=replies[""].text if "" in replies else ""
+    )
 
 
 def _call_id(reply: AnyMessage) -> str:

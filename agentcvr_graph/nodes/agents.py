@@ -55,7 +55,7 @@ async def agent_failed(state: AgentInput, error: NodeError) -> dict[str, Any]:
     """The perception failed, also after retries: the master reads why, and what it may do instead."""
     assignment = state["assignment"]
     text = _with_budget(error_text(told_to_master(error.error)), assignment)
-    return {"messages": [reply(assignment.call, text)]}
+    return {"messages": [reply(assignment.call, text, failed_by="world")]}
 
 
 def agent_of(assignment: Assignment) -> Literal["visual_agent", "audio_agent"]:
