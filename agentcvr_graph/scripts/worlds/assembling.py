@@ -32,7 +32,12 @@ RULES = (
     "remember that the {a} comes before the {b}.",
 )
 SHOWS = "a worker puts in the {p}."
-CHATTER = ("this one is a little tight.", "that took me a long time.", "now it looks like a car.", "mind your fingers.")
+CHATTER = (
+    "this is not very difficult.",
+    "that took me a long time.",
+    "now it looks like a car.",
+    "I will be ready soon.",
+)
 
 
 class AssemblingWorld:

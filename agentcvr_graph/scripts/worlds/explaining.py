@@ -30,7 +30,7 @@ GUESTS = (
     "guests",
     "cat",
 )
-SAYS = ("this meal is for my {g}.", "tonight I make dinner for my {g}.", "I cook this for my {g}.")
+SAYS = ("this meal is for my {g}.", "tonight I make dinner for my {g}.", "I made this dinner for my {g}.")
 
 
 class ExplainingWorld:

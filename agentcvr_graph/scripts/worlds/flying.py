@@ -34,10 +34,15 @@ COUNTING_QUESTIONS = (
     "Both views together, and leaving out the vans that a pilot tells us to leave out: how many vans are there?",
 )
 SIDES = "a {a} stands to the {side} of the {l}."
-LOOKS = ("this camera looks {d}.", "I am looking {d} now.", "my camera is turned to the {d}.")
+LOOKS = ("we are looking to the {d}.", "I am looking {d} now.", "my camera is turned to the {d}.")
 PASSES = "a {v} with the word {w} on it passes."
 LEAVE_OUT = ("the van with the word {w} is ours, please leave it out.", "do not count the van that says {w}.")
-CHATTER = ("the wind is getting stronger.", "my battery is half full.", "it is a clear day up here.", "I can see you.")
+CHATTER = (
+    "the wind is getting stronger.",
+    "there is nobody on the street.",
+    "it is a clear day up here.",
+    "I can see you.",
+)
 
 
 class DirectionWorld:

@@ -38,7 +38,7 @@ CHANGES = (
 STATES = {thing: (before, after) for thing, before, after, _ in CHANGES}
 THING_OF = {option: thing for thing, _, _, option in CHANGES}
 SHOWS = "the {t} is {s}."
-SAYS = ("look, the {t} is {s}.", "I see that the {t} is {s}.", "well, the {t} is {s}.")
+SAYS = ("you can see that the {t} is {s}.", "now the {t} is {s}.", "well, the {t} is {s}.")
 IDLES = (
     "an old man walks by.",
     "the wind moves the trees.",

@@ -26,7 +26,7 @@ WORK = (
 CHATTER = (
     "hand me the hammer please.",
     "that will look very good.",
-    "careful with the window over there.",
+    "give me five more minutes.",
     "I could eat a horse.",
 )
 SMALL = (

@@ -1,0 +1,163 @@
+"""The token ledger: which tokens a policy sampled and which the world wrote, exactly as the model saw them.
+
+A trajectory is trained on as one row: prompt, then the policy's first turn, then what the world replied, then the
+policy's second turn, and so on. The row must hold the very ids that were sampled; to write messages down as text and
+tokenise them again can give other ids for the same text, silently. So every call of the model is recorded here when it
+happens, and before the next one the ledger is compared with the prompt that is about to be sent:
+
+    CLEAN    the prompt begins with everything recorded; what follows is new and the world's
+    REALIGN  the same but for the end of the last sampled turn, which the template writes its own way (an end-of-turn
+             token that was sampled and is written again, white space that is stripped): the ids of the prompt are taken
+             over from there on, and count as the world's
+    FORK     the prompt departs from what was recorded further back: the row ends here and a new one begins
+
+What may drift at a REALIGN is bounded (`MAX_REALIGNED`), so a template that rewrites earlier turns can never pass for
+one. Parallel lists of a `Row` have equal lengths; `mask` is 1 exactly on tokens the policy sampled.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from agentcvr_graph.errors import BugError
+
+MAX_REALIGNED = 4
+"""Sampled tokens at the end of a turn that a template may write differently."""
+
+
+class Drift(Enum):
+    """How a prompt relates to what was recorded before it."""
+
+    CLEAN = "clean"
+    REALIGN = "realign"
+    FORK = "fork"
+
+
+class DriftError(BugError):
+    """The prompt departs from what was recorded, and the ledger was told to be strict."""
+
+
+@dataclass
+class Row:
+    """One stretch of a trajectory that can be trained on. All lists but the prompt have one entry a completion token."""
+
+    prompt_ids: list[int]
+    """What the model was given at the first call."""
+    completion_ids: list[int] = field(default_factory=list[int])
+    mask: list[int] = field(default_factory=list[int])
+    """1: sampled by the policy. 0: written by the world."""
+    logprobs: list[float] = field(default_factory=list[float])
+    """Log probability of a sampled token when it was sampled; 0.0 for the world's."""
+    nodes: list[str] = field(default_factory=list[str])
+    """The graph's node that a token belongs to; empty for the world's."""
+
+    @property
+    def ids(self) -> list[int]:
+        """Prompt and completion."""
+        return self.prompt_ids + self.completion_ids
+
+    @property
+    def sampled(self) -> int:
+        """Tokens of the policy."""
+        return sum(self.mask)
+
+    def add_world(self, ids: Sequence[int]) -> None:
+        """Append tokens that the policy did not choose."""
+        self._add(ids, 0, [0.0] * len(ids), "")
+
+    def add_policy(self, ids: Sequence[int], logprobs: Sequence[float], node: str) -> None:
+        """Append tokens that the policy sampled at a node.
+
+        Raises:
+            BugError: there are not as many log probabilities as tokens.
+        """
+        if len(ids) != len(logprobs):
+            raise BugError(f"{len(ids)} sampled tokens came with {len(logprobs)} log probabilities.")
+        self._add(ids, 1, logprobs, node)
+
+    def drop_last(self, count: int) -> None:
+        """Take the last tokens back."""
+        if count:
+            for column in (self.completion_ids, self.mask, self.logprobs, self.nodes):
+                del column[-count:]
+
+    def trained_on(self, nodes: Sequence[str] | None) -> list[int]:
+        """The mask with only the tokens of some nodes left; all of the policy's for None."""
+        return [kept if nodes is None or node in nodes else 0 for kept, node in zip(self.mask, self.nodes, strict=True)]
+
+    def _add(self, ids: Sequence[int], mask: int, logprobs: Sequence[float], node: str) -> None:
+        self.completion_ids += ids
+        self.mask += [mask] * len(ids)
+        self.logprobs += logprobs
+        self.nodes += [node] * len(ids)
+
+
+class Ledger:
+    """The rows of one graph run.
+
+    Args:
+        strict: raise at anything but CLEAN and REALIGN, as tests do; else begin a new row, as training does.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.rows: list[Row] = []
+        self.drifts: Counter[Drift] = Counter()
+        """How often each happened, the first call of a run apart."""
+        self._strict = strict
+
+    def open_call(self, prompt_ids: Sequence[int]) -> Drift:
+        """Bring the ledger in line with the prompt of the next call; how that went.
+
+        Raises:
+            DriftError: the prompt departs from what was recorded, and the ledger is strict.
+        """
+        if not self.rows:
+            self.rows.append(Row(list(prompt_ids)))
+            return Drift.CLEAN
+        row = self.rows[-1]
+        kept = _shared(row.ids, prompt_ids)
+        lost = len(row.ids) - kept
+        drift = _drift(row, lost)
+        self.drifts[drift] += 1
+        if drift is Drift.FORK:
+            if self._strict:
+                raise DriftError(_where(row.ids, prompt_ids, kept))
+            self.rows.append(Row(list(prompt_ids)))
+        else:
+            row.drop_last(lost)
+            row.add_world(prompt_ids[kept:])
+        return drift
+
+    def close_call(self, ids: Sequence[int], logprobs: Sequence[float], node: str = "master") -> None:
+        """Record what the model sampled.
+
+        Raises:
+            BugError: no call is open, or the lists differ in length.
+        """
+        if not self.rows:
+            raise BugError("Tokens were sampled before a prompt was recorded.")
+        self.rows[-1].add_policy(ids, logprobs, node)
+
+
+def _drift(row: Row, lost: int) -> Drift:
+    if lost == 0:
+        return Drift.CLEAN
+    # Only the end of the turn sampled last may be written anew; a change before it rewrites history.
+    tail = row.mask[-lost:] if lost <= len(row.mask) else []
+    return Drift.REALIGN if lost <= MAX_REALIGNED and tail and all(tail) else Drift.FORK
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """Length of the longest common beginning."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _where(recorded: Sequence[int], prompt: Sequence[int], kept: int) -> str:
+    return (
+        f"The prompt departs from the {len(recorded)} recorded tokens at position {kept}: "
+        f"recorded {list(recorded[kept : kept + 5])}, sent {list(prompt[kept : kept + 5])}. "
+        "The chat template does not keep earlier turns as they were."
+    )
