@@ -17,13 +17,13 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 from langchain_core.messages.utils import merge_message_runs
 from langchain_core.runnables import Runnable
 
+from agentcvr_graph.models.thoughts import without_thoughts
 from agentcvr_graph.prompts import JSON_DIALECT
 from agentcvr_graph.state import Call
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Observation
 
 Dialect = Literal["tools", "json"]
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S)
 
 
 def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "json"]) -> Dialect:
@@ -76,7 +76,7 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
         return native
     return [
         Call(id=f"turn_{turn}_{n}", tool=tool, arguments=arguments, native=False)
-        for n, (tool, arguments) in enumerate(_json_actions(_THOUGHT.sub("", message.text)))
+        for n, (tool, arguments) in enumerate(_json_actions(without_thoughts(message.text)))
     ]
 
 

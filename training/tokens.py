@@ -42,7 +42,7 @@ class DriftError(BugError):
 
 @dataclass
 class Row:
-    """One stretch of a trajectory that can be trained on. All lists but the prompt have one entry a completion token."""
+    """One stretch of a trajectory to train on. All lists but the prompt have one entry a completion token."""
 
     prompt_ids: list[int]
     """What the model was given at the first call."""

@@ -21,6 +21,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.failures import is_transient
 from agentcvr_graph.models.failures import as_world_error, status_of
+from agentcvr_graph.models.thoughts import without_thoughts
 from agentcvr_graph.scripts.schema import Script
 from training.synthesis import prompts
 from training.synthesis.draft import Draft, UnusableDraftError, faults_of, script_of
@@ -33,7 +34,6 @@ _SHOWN_FAULTS = 12
 _SCHEMA = json.dumps(Draft.model_json_schema())
 _REFUSED = frozenset({400, 404, 415, 422, 501})
 """What servers say to a request with a JSON schema or tools that they do not know."""
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S)
 
 
 @dataclass
@@ -143,7 +143,7 @@ def _draft(reply: str) -> Draft:
     Raises:
         UnusableDraftError: the reply holds no JSON object, or another one.
     """
-    said = _THOUGHT.sub("", reply)
+    said = without_thoughts(reply)
     start, end = said.find("{"), said.rfind("}")
     if start < 0 or end < start:
         raise UnusableDraftError(["the reply holds no JSON object"])
