@@ -68,6 +68,17 @@ def test_check_names_file_and_line_and_goes_on(tmp_path):
     assert "2 scripts, 1 errors, 0 warnings" in done.stdout
 
 
+def test_check_places_warnings_too(tmp_path):
+    script = make_script("PI", 0)
+    cut = script.videos[0].model_copy(update={"duration_s": script.videos[0].duration_s + 5})
+    path = tmp_path / "many.jsonl"
+    path.write_text(script_json(script.model_copy(update={"videos": (cut, script.videos[1])})) + "\n")
+    done = agentcvr("scripts", "check", str(path))
+    assert done.returncode == 0
+    assert f"{path}:1: pi-000000: warning: videos[1]: nothing happens from" in done.stdout
+    assert "1 scripts, 0 errors, 1 warnings" in done.stdout
+
+
 def test_import_reports_what_it_leaves_out(tmp_path):
     path = tmp_path / "movie.json"
     path.write_text("[3]")

@@ -101,7 +101,7 @@ def check(library: Library = None) -> None:
             continue
         for problem in problems:
             warnings += 1
-            out.print(f"{script_id}: {escape(str(problem))}")
+            out.print(escape(f"{opened.place(script_id)}: {script_id}: {problem}"))
     for _ in opened:
         pass
     for problem in opened.problems:

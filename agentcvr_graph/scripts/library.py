@@ -120,6 +120,10 @@ class ScriptLibrary:
                 self._kept.popitem(last=False)
             return script
 
+    def place(self, script_id: str) -> str:
+        """File and line of a script, for messages; its id where it is not stored."""
+        return str(self._places.get(script_id, script_id))
+
     def video(self, source: str) -> tuple[Script, int]:
         """The script and the number of the video that `script://<id>/<number>` names.
 
