@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -137,7 +138,7 @@ def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gap")
     scripts = [make_script("CC", 3, LEVELS["easy"]), make_script("MSR", 3, LEVELS["easy"])]
     hostile = scripts[1].model_copy(update={"question": scripts[1].question + " <script>alert(1)</script>"})
-    return folder, measure_gap([scripts[0], hostile], folder, noise="mild")
+    return folder, asyncio.run(measure_gap([scripts[0], hostile], folder, noise="mild"))
 
 
 @pytest.mark.timeout(280)
@@ -163,19 +164,19 @@ def test_a_measurement_from_end_to_end(measured):
 
 
 @pytest.mark.timeout(280)
-def test_a_second_measurement_asks_nothing_live_again(measured, monkeypatch):
+async def test_a_second_measurement_asks_nothing_live_again(measured, monkeypatch):
     folder, gap = measured
 
     def forbidden(*_):
         raise AssertionError("a twin was filmed or a model was made again")
 
     monkeypatch.setattr("agentcvr_graph.gap.asking.render_script", forbidden)
-    again = measure_gap([pair.script for pair in gap.pairs], folder, noise="off")
+    again = await measure_gap([pair.script for pair in gap.pairs], folder, noise="off")
     assert [pair.live for pair in again.pairs] == [pair.live for pair in gap.pairs]
     assert again.noise.name == "off"
     assert render_gap(again).count("<tr") == render_gap(gap).count("<tr")
 
 
-def test_nothing_to_measure(tmp_path):
+async def test_nothing_to_measure(tmp_path):
     with pytest.raises(InputError, match="There is no script to measure"):
-        measure_gap([], tmp_path)
+        await measure_gap([], tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*with_structured_output.*")
 
 
 def made_by(author: BaseChatModel, out: Path, count: int = 3, tasks=("CC",), **options: Any):
-    return generate(jobs_of(dict.fromkeys(tasks, count), 0), author, out, **options)
+    return asyncio.run(generate(jobs_of(dict.fromkeys(tasks, count), 0), author, out, **options))
 
 
 def test_ten_tasks_from_one_model(tmp_path):
@@ -225,7 +226,7 @@ def test_a_model_that_answers_no_more_ends_the_run(tmp_path):
 
 def test_a_job_that_is_named_twice_is_done_once(tmp_path):
     jobs = [*jobs_of({"CC": 3}, 0), *jobs_of({"CC": 3}, 1)]
-    assert generate(jobs, Author(), tmp_path / "x.jsonl").scripts == 4
+    assert asyncio.run(generate(jobs, Author(), tmp_path / "x.jsonl")).scripts == 4
 
 
 def test_one_run_at_a_time(tmp_path):
@@ -282,17 +283,18 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
 
 
 CHILD = """
+import asyncio
 import sys
 from pathlib import Path
 from training.synthesis import generate, jobs_of
 from tests.synthetic_author import Author
-generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(delay_s=0.01), Path(sys.argv[1]), concurrency=4)
+asyncio.run(generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(delay_s=0.01), Path(sys.argv[1]), concurrency=4))
 """
 
 
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(tmp_path):
     undisturbed, out = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
-    generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(), undisturbed)
+    asyncio.run(generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(), undisturbed))
     rng = random.Random(3)
     kills = 0
     for _ in range(40):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -206,7 +207,8 @@ def gap(
     from agentcvr_graph.gap.report import gap_table
 
     opened = _library(library)
-    found = measure_gap(_first_of_each(opened, limit), to, noise=noise, models=Models(master, vision, audio))
+    models = Models(master, vision, audio)
+    found = asyncio.run(measure_gap(_first_of_each(opened, limit), to, noise=noise, models=models))
     _tell_problems(opened.problems)
     out.print(gap_table(found))
     if fit is not None:

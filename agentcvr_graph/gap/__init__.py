@@ -58,14 +58,14 @@ class Gap:
         }
 
 
-def measure_gap(
+async def measure_gap(
     scripts: Sequence[Script],
     folder: Path,
     *,
     noise: Noise | str = OFF,
     models: Models | None = None,
 ) -> Gap:
-    """Ask all questions in both worlds, and write `gap.html`, `gap.png` and `gap.json` into a folder.
+    """Ask all questions in both worlds (`await` it, or `asyncio.run` it in a script), and write `gap.html`, `gap.png` and `gap.json` into a folder.
 
     The folder also keeps the twins and the live runs, so that a second measurement, or one that was broken off, asks
     nothing twice.
@@ -80,8 +80,8 @@ def measure_gap(
         raise InputError("There is no script to measure.", fix="Name a file of scripts.")
     chosen, models = resolve_noise(noise), models or Models()
     with Progressing(len(scripts)) as done:
-        gap = asyncio.run(_measure(scripts, folder, chosen, models, done))
-    write_gap(gap, folder)
+        gap = await _measure(scripts, folder, chosen, models, done)
+    await asyncio.to_thread(write_gap, gap, folder)
     return gap
 
 

@@ -30,7 +30,7 @@ from training.synthesis.store import Store
 __all__ = ["Job", "Made", "generate", "jobs_of", "make"]
 
 
-def generate(
+async def generate(
     jobs: Iterable[Job],
     model: BaseChatModel | str,
     out: Path,
@@ -67,7 +67,7 @@ def generate(
     duplicates, made = Duplicates(), Made(price_in=price_in, price_out=price_out)
     with Store(out, retry_failed=retry_failed, each=duplicates.add) as store:
         run = Run(jobs, store, duplicates, made)
-        asyncio.run(run.work(ENGINES[engine](make_model, name), concurrency, tell))
+        await run.work(ENGINES[engine](make_model, name), concurrency, tell)
     return made
 
 
@@ -96,16 +96,18 @@ def make(
                 bar, completed=done, description=f"writing ({made.usage.output_tokens} tokens, {made.cost:.2f})"
             )
 
-        made = generate(
-            jobs,
-            model,
-            out,
-            engine=engine,
-            concurrency=concurrency,
-            retry_failed=retry_failed,
-            price_in=price_in,
-            price_out=price_out,
-            tell=tell,
+        made = asyncio.run(
+            generate(
+                jobs,
+                model,
+                out,
+                engine=engine,
+                concurrency=concurrency,
+                retry_failed=retry_failed,
+                price_in=price_in,
+                price_out=price_out,
+                tell=tell,
+            )
         )
     err.print(escape(f"{made}: {out}"))
     return made
