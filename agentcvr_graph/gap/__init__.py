@@ -65,7 +65,7 @@ async def measure_gap(
     noise: Noise | str = OFF,
     models: Models | None = None,
 ) -> Gap:
-    """Ask all questions in both worlds (`await` it, or `asyncio.run` it in a script), and write `gap.html`, `gap.png` and `gap.json` into a folder.
+    """Ask all questions in both worlds, and write `gap.html`, `gap.png` and `gap.json` into a folder.
 
     The folder also keeps the twins and the live runs, so that a second measurement, or one that was broken off, asks
     nothing twice.
