@@ -18,8 +18,8 @@ from agentcvr_graph.perception.noise import MILD, OFF, Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import observation_text
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.schema import TASKS, Scene, Script
-from agentcvr_graph.scripts.worlds import LEVELS, make_script
+from agentcvr_graph.scripts.schema import Scene, Script
+from agentcvr_graph.scripts.worlds import LEVELS, WORLDS, make_script
 from agentcvr_graph.types import Listen, Observe, Target, Window
 
 TOKEN = re.compile(r"v(\d+)s(\d+)(look|sign|said)(\d*)", re.I)
@@ -56,7 +56,7 @@ def tagged(script: Script) -> Script:
     return script.model_copy(update={"videos": videos, **secret})
 
 
-SCRIPTS = {task: tagged(make_script(task, 3, LEVELS["normal"])) for task in TASKS}
+SCRIPTS = {task: tagged(make_script(task, 3, LEVELS["normal"])) for task in WORLDS}
 
 
 def windows(script: Script):
@@ -93,7 +93,7 @@ def assert_inside(text: str, script: Script, asked: list[Window], senses: tuple[
 
 
 @pytest.mark.parametrize("noise", [OFF, MILD, BAD], ids=lambda noise: noise.name)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", WORLDS)
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_nothing_comes_from_elsewhere(task, noise, data):
@@ -129,7 +129,7 @@ def test_nothing_comes_from_elsewhere(task, noise, data):
             )
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", WORLDS)
 def test_a_scene_is_seen_only_where_a_frame_falls_on_it(task):
     script = SCRIPTS[task]
     perception = ScriptedPerception(ScriptLibrary.of([script]))

@@ -64,6 +64,11 @@ class Row:
         """Tokens of the policy."""
         return sum(self.mask)
 
+    @property
+    def last_turn(self) -> int:
+        """Length of the turn at the end; 0 where the world spoke last."""
+        return next((n for n, own in enumerate(reversed(self.mask)) if not own), len(self.mask))
+
     def add_world(self, ids: Sequence[int]) -> None:
         """Append tokens that the policy did not choose."""
         self._add(ids, 0, [0.0] * len(ids), "")
@@ -120,6 +125,10 @@ class Ledger:
         row = self.rows[-1]
         kept = _shared(row.ids, prompt_ids)
         lost = len(row.ids) - kept
+        if kept == len(prompt_ids) and lost == row.last_turn:
+            # The node failed after its turn and asks for it again: that turn never happened.
+            row.drop_last(lost)
+            lost = 0
         drift = _drift(row, lost)
         self.drifts[drift] += 1
         if drift is Drift.FORK:

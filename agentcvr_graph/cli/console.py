@@ -5,11 +5,13 @@ The answer goes to stdout and nothing else does; progress, notices and errors go
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 
-from agentcvr_graph.errors import InputError
+from agentcvr_graph.errors import CVRError, InputError, SetupError, missing_extra
 
 ANSWERED, NO_ANSWER, BAD_INPUT = 0, 1, 2
 """Exit statuses: done, could not answer, and the input or the set-up is wrong."""
@@ -27,3 +29,26 @@ def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise InputError(f"Unknown {what} {value!r}.", fix=f"Choose one of: {', '.join(allowed)}.")
     return value
+
+
+def run_app(app: Callable[[], None], extra: str = "live") -> None:
+    """Run a command line: errors that a person can mend become one line and an exit status.
+
+    Args:
+        extra: where a package that is missing would have come from.
+    """
+    try:
+        app()
+    except (InputError, SetupError) as error:
+        for line in str(error).splitlines():
+            err.print(f"[red]error:[/] {escape(line)}")
+        sys.exit(BAD_INPUT)
+    except CVRError as error:
+        err.print(f"[red]could not answer:[/] {escape(str(error))}")
+        sys.exit(NO_ANSWER)
+    except ImportError as error:
+        err.print(f"[red]error:[/] {escape(str(missing_extra(error.name or 'a library', extra)))}")
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        err.print("stopped")
+        sys.exit(130)

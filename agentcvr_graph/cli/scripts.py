@@ -17,7 +17,7 @@ from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.check import check_script
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
-from agentcvr_graph.scripts.schema import TASKS, Script, Task
+from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, Script, Task
 from agentcvr_graph.scripts.worlds import LEVELS, Difficulty, make_scripts
 
 app = typer.Typer(
@@ -26,10 +26,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+KNOWN_TASKS = (*TASKS, *OWN_TASKS)
 Library = Annotated[
     list[Path] | None, typer.Argument(help="Script files (.json, .jsonl) or folders; the bundled ones when left out.")
 ]
-Tasks = Annotated[list[str] | None, typer.Option("--task", "-t", help=f"One of {', '.join(TASKS)}; again for more.")]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option("--task", "-t", help=f"One of {', '.join(KNOWN_TASKS)}; again for more. Default: CrossVid's ten."),
+]
 
 MAKE_EXAMPLES = """
 [bold]Examples[/bold]
@@ -69,7 +73,7 @@ def make(
     retry_failed: Annotated[bool, typer.Option(help="With --model: try again what failed before.")] = False,
 ) -> None:
     """Make scripts: from the procedural worlds, or, with --model, written by a chat model."""
-    counts: dict[Task, int] = {task: each for task in TASKS if task in _tasks(tasks)}
+    counts: dict[Task, int] = {task: each for task in KNOWN_TASKS if task in _tasks(tasks)}
     one_of("--engine", engine, ("local", "ray"))
     if model:
         _made_by_model()(
@@ -232,7 +236,7 @@ def _library(paths: list[Path] | None) -> ScriptLibrary:
 
 
 def _tasks(given: list[str] | None) -> tuple[str, ...]:
-    return tuple(one_of("task", task.upper(), TASKS) for task in given or TASKS)
+    return tuple(one_of("task", task.upper(), KNOWN_TASKS) for task in given or TASKS)
 
 
 def _settings(given: list[str]) -> dict[str, float]:

@@ -13,7 +13,6 @@ It does not stream, batch or count log probabilities: for speed, serve the model
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,8 +38,8 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models import hermes
 from agentcvr_graph.models.failures import one_line
+from agentcvr_graph.models.read_turn import read_turn
 from agentcvr_graph.models.template_messages import template_messages
 
 MAX_NEW_TOKENS = 1024
@@ -128,7 +127,7 @@ class TransformersChat(BaseChatModel):
         inputs = encode(self._loaded, messages, tools)
         prompt_tokens = int(inputs["input_ids"].shape[1])
         tokens = self._sample(self._loaded, inputs)[prompt_tokens:].tolist()
-        message = read_message(self._loaded, tokens, stop or [])
+        message = read_turn(self._loaded.tokenizer, tokens, stop or [])
         message.usage_metadata = UsageMetadata(
             input_tokens=prompt_tokens, output_tokens=len(tokens), total_tokens=prompt_tokens + len(tokens)
         )
@@ -191,17 +190,3 @@ def encode(loaded: Loaded, messages: Sequence[BaseMessage], tools: list[dict[str
         return_tensors="pt",
     )
     return cast(dict[str, Any], dict(encoded.to(loaded.model.device)))
-
-
-def read_message(loaded: Loaded, tokens: list[int], stop: Sequence[str]) -> AIMessage:
-    """What the model wrote, without its special tokens, split into words and tool calls."""
-    text = str(loaded.tokenizer.decode(tokens, skip_special_tokens=False))
-    for special in loaded.tokenizer.all_special_tokens:
-        if special not in ("<tool_call>", "</tool_call>", "<think>", "</think>"):
-            text = text.replace(str(special), "")
-    for mark in stop:
-        text = text.partition(mark)[0]
-    words, calls, invalid = hermes.read_calls(text)
-    for call in [*calls, *invalid]:
-        call["id"] = f"call_{uuid.uuid4().hex[:12]}"
-    return AIMessage(content=words, tool_calls=calls, invalid_tool_calls=invalid)

@@ -24,15 +24,18 @@ SCHEME = "script://"
 PICTURE_SIZE = (640, 360)
 """Width and height in pixels that a scripted video claims to have, and its twin has."""
 FPS = 12.0
-Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA"]
+Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM"]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
 """CrossVid's task codes."""
+OWN_TASKS: tuple[Task, ...] = ("NUM",)
+"""Tasks of ours: CrossVid asks for no number."""
 KIND_OF: dict[Task, AnswerKind] = {
     **dict.fromkeys(TASKS, "choice"),
     "BU": "choices",
     "FSA": "interval",
     "PSS": "order",
     "CCQA": "text",
+    "NUM": "number",
 }
 """The kind of answer that each task asks for."""
 Motion = Literal["", "still", "to the right", "to the left", "up", "down"]

@@ -75,14 +75,15 @@ async def test_a_template_without_tools_is_told_them_in_words(tmp_path: Path, te
 
 
 async def test_what_the_model_writes_is_read_as_calls(text_model: Path) -> None:
-    from agentcvr_graph.models.transformers_chat import load, read_message
+    from agentcvr_graph.models.read_turn import read_turn
+    from agentcvr_graph.models.transformers_chat import load
 
     loaded = load(str(text_model))
     text = '<think>hm</think>I listen.<tool_call>{"name": "listen", "arguments": {"video": 1}}</tool_call><|im_end|>'
-    message = read_message(loaded, loaded.tokenizer.encode(text), stop=[])
+    message = read_turn(loaded.tokenizer, loaded.tokenizer.encode(text))
     assert message.content == "<think>hm</think>I listen."
     assert [(call["name"], call["args"]) for call in message.tool_calls] == [("listen", {"video": 1})]
-    assert read_message(loaded, loaded.tokenizer.encode("one STOP two"), stop=["STOP"]).content == "one"
+    assert read_turn(loaded.tokenizer, loaded.tokenizer.encode("one STOP two"), stop=["STOP"]).content == "one"
 
 
 async def test_eyes_see_every_frame(vision_model: Path) -> None:

@@ -1,4 +1,4 @@
-"""Procedural worlds: one maker of questions for each of CrossVid's ten task types, with no model.
+"""Procedural worlds: one maker of questions for each of CrossVid's ten task types and one of ours, with no model.
 
 `make_script("CC", seed=7)` is the same script on every machine. See `base.py` for the rule that keeps questions from
 telling their answers, and `filming.py` for how events become timelines. To add a world, write a class with `make` and
@@ -19,6 +19,7 @@ from agentcvr_graph.scripts.worlds.flying import CountingWorld, DirectionWorld
 from agentcvr_graph.scripts.worlds.grounding import GroundingWorld
 from agentcvr_graph.scripts.worlds.plotting import PlottingWorld
 from agentcvr_graph.scripts.worlds.sorting import SortingWorld
+from agentcvr_graph.scripts.worlds.storing import StoringWorld
 from agentcvr_graph.types import AnswerValue
 
 __all__ = ["LEVELS", "WORLDS", "Difficulty", "World", "make_script", "make_scripts", "solve"]
@@ -34,6 +35,7 @@ WORLDS: Mapping[Task, World] = {
     "MSR": DirectionWorld(),
     "MOC": CountingWorld(),
     "CCQA": ExplainingWorld(),
+    "NUM": StoringWorld(),
 }
 
 

@@ -1,0 +1,80 @@
+"""The curves of a run: one picture, a panel a metric, training and held-out in one."""
+
+# matplotlib leaves much open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+PANELS = {
+    "reward": "reward",
+    "rewards/answer/mean": "answer score",
+    "rewards/grounding/mean": "grounding",
+    "rewards/format/mean": "valid actions",
+    "turns": "turns",
+    "frames": "frames",
+    "audio_s": "seconds of sound",
+    "entropy": "entropy (nats a token)",
+    "completions/mean_length": "tokens sampled",
+    "loss": "loss",
+    "grad_norm": "gradient norm",
+    "mean_token_accuracy": "token accuracy",
+}
+COLUMNS = 4
+HELD_OUT = "eval_"
+
+
+def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw what a trainer logged, as far as there is something to draw. Written whole or not at all."""
+    from matplotlib.figure import Figure
+
+    drawn = {name: title for name, title in PANELS.items() if points(history, name)[0]}
+    if not drawn:
+        return
+    rows = math.ceil(len(drawn) / COLUMNS)
+    figure = Figure(figsize=(3.4 * COLUMNS, 2.5 * rows), layout="constrained")
+    axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
+    for axis, (name, title) in zip(axes, drawn.items(), strict=False):
+        steps, values = points(history, name)
+        axis.plot(steps, values, color="#9db4d8", linewidth=0.9)
+        axis.plot(steps, smoothed(values), color="#1f4e9c", linewidth=1.8, label="training")
+        held_steps, held = points(history, f"{HELD_OUT}{name}")
+        if held:
+            axis.plot(held_steps, held, color="#d1495b", marker="o", markersize=3.5, linewidth=1.5, label="held out")
+            axis.legend(fontsize=7, frameon=False)
+        axis.set_title(title, fontsize=9)
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.25)
+    for axis in list(axes):
+        axis.set_axis_off()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    figure.savefig(draft, format="png", dpi=110)
+    draft.replace(path)
+
+
+def points(history: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
+    """Steps and values of a metric, without what is no number."""
+    found = [(entry["step"], entry[name]) for entry in history if name in entry]
+    kept = [
+        (int(step), float(value)) for step, value in found if isinstance(value, int | float) and math.isfinite(value)
+    ]
+    return [step for step, _ in kept], [value for _, value in kept]
+
+
+def smoothed(values: Sequence[float], keep: float = 0.8) -> list[float]:
+    """Exponential average without a bias towards zero at the start.
+
+    >>> smoothed([1.0, 1.0, 1.0])
+    [1.0, 1.0, 1.0]
+    """
+    out: list[float] = []
+    total = weight = 0.0
+    for value in values:
+        total, weight = keep * total + (1 - keep) * value, keep * weight + (1 - keep)
+        out.append(round(total / weight, 12))
+    return out

@@ -1,0 +1,241 @@
+"""How a demonstrator works an answer out from what it has seen and heard, in words that a small model can learn.
+
+For each of the five tasks the thought goes through the videos one by one and writes down what was found there, so that
+each step is one thing to look up and the answer follows from the line before it. What has not been seen is written `?`,
+and guessed. Only the text of the messages is read, never the script.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from string import ascii_uppercase
+
+from agentcvr_graph.models.offline_master.reading import Clip, Reading, Statement
+from agentcvr_graph.render import read_picture
+from agentcvr_graph.scripts.worlds import assembling, comparing, grounding, sorting, storing
+from agentcvr_graph.scripts.worlds.base import read
+from agentcvr_graph.types import AnswerValue
+
+UNKNOWN = "?"
+HOURS = {word: n for n, word in enumerate(sorting.SMALL, start=1)}
+
+
+@dataclass(frozen=True)
+class Worked:
+    """An answer, how it was reached, and the evidence it rests on."""
+
+    thought: str
+    value: AnswerValue
+    support: list[Statement] = field(default_factory=list[Statement])
+
+
+def work_out(reading: Reading, rng: random.Random) -> Worked:
+    """The best answer that the evidence allows; what it leaves open is drawn from `rng`."""
+    return _WORKERS[reading.kind](reading, rng)
+
+
+def signs(reading: Reading, number: int) -> Iterator[tuple[str, Statement]]:
+    """On-screen lines of a video in order of time, in small letters."""
+    for statement in _of(reading, number, "visual"):
+        for line in read_picture(statement.text)[1]:
+            yield line.lower(), statement
+
+
+def heard(reading: Reading, number: int) -> list[tuple[str, Statement]]:
+    """Sentences of a video in order of time, in small letters and without quotation marks."""
+    said = _of(reading, number, "audio")
+    return [(s.text.strip('"').lower(), s) for s in said if s.text.startswith('"')]
+
+
+def _of(reading: Reading, number: int, modality: str) -> list[Statement]:
+    found = [s for s in reading.statements if s.window.video == number and s.modality == modality]
+    return sorted(found, key=lambda s: s.window.start_s)
+
+
+def _in_order(reading: Reading, number: int, wanted: Sequence[str]) -> list[tuple[str, Statement]]:
+    """Which of the wanted signs a video shows, each at its first place."""
+    first: dict[str, Statement] = {}
+    for line, statement in signs(reading, number):
+        if line in wanted:
+            first.setdefault(line, statement)
+    return list(first.items())
+
+
+# BU: which videos show x before y and say w?
+
+
+def _choices(reading: Reading, rng: random.Random) -> Worked:
+    setting = comparing.PEOPLE
+    asked = read(setting.questions, reading.question) or {"x": "", "y": "", "w": ""}
+    notes: list[str] = []
+    support: list[Statement] = []
+    verdicts: list[str] = []
+    for clip in reading.videos:
+        shown = _in_order(reading, clip.number, (asked["x"], asked["y"]))
+        topic, said = _topic(heard(reading, clip.number), setting.topics)
+        verdict = _verdict([line for line, _ in shown], [asked["x"], asked["y"]], topic, asked["w"])
+        verdicts.append(verdict)
+        notes.append(f"{clip.number}: {', '.join(line for line, _ in shown) or UNKNOWN}; {topic}. {verdict}.")
+        if verdict == "yes":
+            support += [*(statement for _, statement in shown), *said]
+    right = [n for n, verdict in enumerate(verdicts) if verdict == "yes"]
+    right += [n for n, verdict in enumerate(verdicts) if verdict == UNKNOWN and rng.random() < 0.3]
+    right = right or [_drawn(verdicts, UNKNOWN, rng)]
+    return Worked(" ".join(notes), [ascii_uppercase[n] for n in sorted(right)], support)
+
+
+def _topic(said: Sequence[tuple[str, Statement]], topics: Sequence[str]) -> tuple[str, list[Statement]]:
+    for text, statement in said:
+        for topic in topics:
+            if topic in text and "wait" in text:
+                return topic, [statement]
+    return UNKNOWN, []
+
+
+def _verdict(shown: Sequence[str], wanted: Sequence[str], topic: str, wanted_topic: str) -> str:
+    if topic not in (wanted_topic, UNKNOWN) or (len(shown) == 2 and list(shown) != list(wanted)):
+        return "no"
+    return "yes" if len(shown) == 2 and topic == wanted_topic else UNKNOWN
+
+
+# PEA: in which video are two parts put in the wrong way round, by a rule that is told?
+
+
+def _choice(reading: Reading, rng: random.Random) -> Worked:
+    rule, support = _rule(reading)
+    if not rule:
+        return Worked(f"rule: {UNKNOWN}.", ascii_uppercase[rng.randrange(len(reading.videos))])
+    notes = [f"rule: {rule[0]}, {rule[1]}."]
+    verdicts: list[str] = []
+    for clip in reading.videos:
+        shown = _in_order(reading, clip.number, rule)
+        names = [line for line, _ in shown]
+        verdicts.append(UNKNOWN if len(names) < 2 else "ok" if names == list(rule) else "wrong")
+        notes.append(f"{clip.number}: {', '.join(names) or UNKNOWN}. {verdicts[-1]}.")
+        if verdicts[-1] == "wrong":
+            support += [statement for _, statement in shown]
+    wrong = verdicts.index("wrong") if "wrong" in verdicts else _drawn(verdicts, UNKNOWN, rng)
+    return Worked(" ".join(notes), ascii_uppercase[wrong], support)
+
+
+def _rule(reading: Reading) -> tuple[tuple[str, str] | None, list[Statement]]:
+    for clip in reading.videos:
+        for text, statement in heard(reading, clip.number):
+            places = sorted((text.find(part), part) for part in assembling.PARTS if part in text)
+            if len(places) == 2:
+                return (places[0][1], places[1][1]), [statement]
+    return None, []
+
+
+# PSS: in which order were the segments filmed, by a clock, a count of days or of rows?
+
+
+def _order(reading: Reading, rng: random.Random) -> Worked:
+    steps: dict[int, int] = {}
+    support: list[Statement] = []
+    for clip in reading.videos:
+        found = [
+            (_step(text), statement) for text, statement in [*signs(reading, clip.number), *heard(reading, clip.number)]
+        ]
+        step, statement = next(((step, s) for step, s in found if step), (0, None))
+        if statement is not None:
+            steps[clip.number] = step
+            support.append(statement)
+    ranked = sorted(steps, key=lambda number: steps[number])
+    for clip in reading.videos:
+        if clip.number not in steps:
+            ranked.insert(rng.randint(0, len(ranked)), clip.number)
+    notes = [f"{clip.number}: {steps.get(clip.number, UNKNOWN)}." for clip in reading.videos]
+    order = ", ".join(f"{steps.get(number, UNKNOWN)} is {number}" for number in ranked)
+    return Worked(f"{' '.join(notes)} sorted: {order}.", "->".join(map(str, ranked)), support)
+
+
+def _step(text: str) -> int:
+    """The step that a clue tells of, from 1; 0 where there is none."""
+    if written := re.fullmatch(r"(?:day|row) (\d+)", text):
+        return int(written[1])
+    if clock := re.fullmatch(r"(\d+):(\d\d)", text):
+        return _quarter(int(clock[1]), int(clock[2]))
+    if counted := re.search(r"number (\w+)", text):
+        return HOURS.get(counted[1], 0)
+    if told := re.search(r"(quarter past|half past|quarter to) (\w+)|(\w+) o'clock", text):
+        minutes = {"quarter past": 15, "half past": 30, "quarter to": -15}.get(told[1], 0)
+        hour = HOURS.get(told[2] or told[3], 0)
+        return _quarter(hour, minutes) if hour else 0
+    return 0
+
+
+def _quarter(hour: int, minutes: int) -> int:
+    """The quarter of an hour since seven in the morning, from 1."""
+    return (hour - 7) * 4 + minutes // 15 + 1
+
+
+# FSA: which interval of video 2 is done for the reason told in a window of video 1?
+
+
+def _interval(reading: Reading, rng: random.Random) -> Worked:
+    asked = read(grounding.QUESTIONS, reading.question) or {"s": "0", "e": "1"}
+    middle_s = (float(asked["s"]) + float(asked["e"])) / 2
+    told = [(text, s) for text, s in heard(reading, 1) if s.window.start_s - 0.5 <= middle_s <= s.window.end_s + 0.5]
+    purpose = _purpose(told[0][0]) if told else ""
+    if not purpose:
+        return Worked(f"wanted: {UNKNOWN}.", _any_interval(reading.videos[1], rng))
+    lines = heard(reading, 2)
+    place = next((n for n, (text, _) in enumerate(lines) if _purpose(text) == purpose), None)
+    if place is None:
+        return Worked(f"wanted: {purpose}. {UNKNOWN}", _any_interval(reading.videos[1], rng))
+    found = lines[place][1]
+    start_s = found.window.start_s
+    end_s = lines[place + 1][1].window.start_s if place + 1 < len(lines) else found.window.end_s
+    return Worked(f"wanted: {purpose}. found.", (start_s, round(end_s, 1)), [found, told[0][1]])
+
+
+def _purpose(text: str) -> str:
+    """The purpose that a sentence tells of: the one whose words it holds most of, at least two in three."""
+    words = set(text.strip(".").split())
+    shares = {purpose: len(set(purpose.split()) & words) / len(purpose.split()) for purpose in grounding.PURPOSES}
+    best = max(shares, key=lambda purpose: shares[purpose])
+    return best if shares[best] >= 0.66 else ""
+
+
+def _any_interval(clip: Clip, rng: random.Random) -> tuple[float, float]:
+    start_s = round(rng.uniform(0, max(0.1, clip.duration_s - 5)), 1)
+    return start_s, round(min(clip.duration_s, start_s + 5), 1)
+
+
+# NUM: what is the number of the box that holds a thing?
+
+
+def _number(reading: Reading, rng: random.Random) -> Worked:
+    asked = read(storing.QUESTIONS, reading.question) or {"i": ""}
+    boxes = {
+        match[1]: (int(match[2]), statement)
+        for clip in reading.videos
+        for line, statement in signs(reading, clip.number)
+        if (match := re.fullmatch(r"(\w+) (\d+)", line))
+    }
+    told = [(text, s) for clip in reading.videos for text, s in heard(reading, clip.number) if asked["i"] in text]
+    word = next((w for text, _ in told for w in storing.WORDS if w in text), "")
+    if word in boxes:
+        number, statement = boxes[word]
+        return Worked(f"{asked['i']}: {word}. {word} {number}.", float(number), [told[0][1], statement])
+    guess = rng.choice([number for number, _ in boxes.values()] or range(1, storing.HIGHEST + 1))
+    return Worked(f"{asked['i']}: {word or UNKNOWN}. {UNKNOWN}", float(guess))
+
+
+def _drawn(verdicts: Sequence[str], wanted: str, rng: random.Random) -> int:
+    """One of the places where the verdict is as wanted; any where none is."""
+    places = [n for n, verdict in enumerate(verdicts) if verdict == wanted]
+    return rng.choice(places or range(len(verdicts)))
+
+
+_WORKERS: Mapping[str, Callable[[Reading, random.Random], Worked]] = {
+    "choices": _choices,
+    "choice": _choice,
+    "order": _order,
+    "interval": _interval,
+    "number": _number,
+}
