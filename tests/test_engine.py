@@ -28,6 +28,12 @@ async def sampled(engine, asked, sampling, first=0):
     return await asyncio.gather(*(engine.sample(call) for call in calls))
 
 
+async def passes_of(engine, count):
+    """Wait until the engine has made so many passes."""
+    while engine.passes < count:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
 def logprobs_of(net, prompt, ids, temperature=1.0):
     with torch.no_grad():
         logits = net(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1] / temperature
@@ -92,6 +98,98 @@ async def test_a_conversation_is_read_on_from_where_it_stopped():
         await engine.sample(Call([*range(3, 103), *one.ids, 7, 8], "a", Sampling(max_new_tokens=1), 0))
     # The last token drawn was never read; after the release all of it is read again.
     assert read == [100, 1, 1, 3, 105]
+
+
+async def test_prompts_that_begin_alike_are_read_once():
+    """Four of one group and one that shares its rules: 100 tokens are read, then only what differs."""
+    net = model()
+    read = []
+    forward = net.forward
+    net.forward = lambda *a, **k: read.append(tuple(k["input_ids"].shape)) or forward(*a, **k)
+    prompt = [3 + n % 300 for n in range(100)]
+    asked = [prompt] * 4 + [[*prompt[:60], 7, 8, 9]]
+    sampling = Sampling(max_new_tokens=1)
+    with CachedEngine(net, [], slots=8) as engine:
+        found = await sampled(engine, asked, sampling)
+    assert read[0] == (1, 100)
+    # Then the last token of the others, which the next follows from; the first slot lies between them and is empty.
+    assert sorted(read[1:]) == [(1, 3), (4, 1)]
+    net.forward = forward
+    with CachedEngine(net, [], slots=1) as engine:
+        alone = [await engine.sample(Call(ids, f"s{n}", sampling, n)) for n, ids in enumerate(asked)]
+    for one, other in zip(found, alone, strict=True):
+        assert one.ids == other.ids
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+
+
+async def test_few_of_many_slots_are_written_apart():
+    """Twelve short turns end; of two long ones in the first and the last slot, no pass is as wide as all."""
+    net, rows = model(), []
+    forward = net.forward
+    net.forward = lambda *a, **k: rows.append(k["input_ids"].shape[0]) or forward(*a, **k)
+    with CachedEngine(net, [], slots=14) as engine:
+        lengths = [8, *[2] * 12, 8]
+        calls = [Call([5 + n, 6, 7], f"s{n}", Sampling(max_new_tokens=k), n) for n, k in enumerate(lengths)]
+        found = await asyncio.gather(*map(engine.sample, calls))
+    assert rows == [14, 14, *[2] * 6]
+    net.forward = forward
+    for call, one in zip(calls, found, strict=True):
+        assert one.logprobs == pytest.approx(logprobs_of(net, call.prompt_ids, one.ids), abs=1e-4)
+
+
+async def test_a_call_that_is_cancelled_leaves_its_slot():
+    net = model()
+    with CachedEngine(net, [], slots=1) as engine:
+        endless = asyncio.create_task(engine.sample(Call([5], "a", Sampling(max_new_tokens=5000), 0)))
+        queued = asyncio.create_task(engine.sample(Call([6], "b", Sampling(max_new_tokens=5000), 0)))
+        await passes_of(engine, 3)
+        for task in (queued, endless):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        passes = engine.passes
+        one = await engine.sample(Call([7, 8], "c", Sampling(max_new_tokens=4), 0))
+        assert engine.passes <= passes + 4
+        # The conversation itself can go on, from what was held of it.
+        again = await engine.sample(Call([5], "a", Sampling(max_new_tokens=4), 0))
+    assert one.logprobs == pytest.approx(logprobs_of(net, [7, 8], one.ids), abs=1e-4)
+    assert again.logprobs == pytest.approx(logprobs_of(net, [5], again.ids), abs=1e-4)
+
+
+async def test_a_conversation_that_is_released_while_it_is_sampled_is_told():
+    with CachedEngine(model(), [], slots=1) as engine:
+        running = asyncio.create_task(engine.sample(Call([5], "a", Sampling(max_new_tokens=5000), 0)))
+        await passes_of(engine, 2)
+        engine.release("a")
+        with pytest.raises(BugError, match="a was released in the middle of a turn"):
+            await running
+        assert (await engine.sample(Call([5], "b", GREEDY, 0))).ids
+
+
+async def test_two_engines_work_side_by_side():
+    nets, asked = [model(1), model(2)], prompts(6)
+    with CachedEngine(nets[0], STOP, slots=3) as one, CachedEngine(nets[1], STOP, slots=4) as other:
+        found = await asyncio.gather(sampled(one, asked, GREEDY), sampled(other, asked, GREEDY))
+    assert found[0] != found[1]
+    for net, turns in zip(nets, found, strict=True):
+        for prompt, turn in zip(asked, turns, strict=True):
+            assert turn.logprobs == pytest.approx(logprobs_of(net, prompt, turn.ids), abs=1e-4)
+
+
+def test_one_event_loop_after_another():
+    """An engine that stays open from one batch to the next, each in an event loop of its own."""
+    net, asked = model(), prompts(5)
+    with CachedEngine(net, STOP, slots=3) as engine:
+        first, again = (asyncio.run(sampled(engine, asked, GREEDY)) for _ in range(2))
+    assert [one.ids for one in first] == [one.ids for one in again]
+
+
+async def test_closing_an_engine_fails_what_is_left():
+    with CachedEngine(model(), [], slots=1) as engine:
+        left = asyncio.create_task(engine.sample(Call([5], "a", Sampling(max_new_tokens=5000), 0)))
+        await asyncio.sleep(0)
+    with pytest.raises(BugError, match="closed in the middle"):
+        await left
 
 
 async def test_more_conversations_than_slots_take_turns():

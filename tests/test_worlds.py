@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.scripts.chance import chance
 from agentcvr_graph.scripts.check import check_script
 from agentcvr_graph.scripts.library import script_json
 from agentcvr_graph.scripts.schema import KIND_OF, OWN_TASKS, TASKS
@@ -18,7 +19,6 @@ from tests.guessing import (
     COUNT,
     best_constant,
     blind_guesser,
-    chance,
     halves,
     longest_option,
     mean_score,
@@ -53,7 +53,7 @@ def test_the_oracle_never_reads_the_key(task):
 def test_always_the_same_answer_is_chance(task):
     learned, asked = halves(task)
     best = best_constant(task, learned)
-    assert abs(mean_score(task, asked, lambda _: best) - chance(task, learned)) <= POINTS
+    assert abs(mean_score(task, asked, lambda _: best) - chance(learned)) <= POINTS
 
 
 @pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] == "choice"])
@@ -69,7 +69,7 @@ def test_each_letter_and_the_longest_option_are_chance(task):
 @pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] in ("choice", "choices")])
 def test_a_guesser_that_learned_from_2000_questions_is_no_better_than_chance(task):
     learned, asked = halves(task)
-    assert abs(mean_score(task, asked, blind_guesser(learned)) - chance(task, learned)) <= POINTS
+    assert abs(mean_score(task, asked, blind_guesser(learned)) - chance(learned)) <= POINTS
 
 
 def test_a_guesser_would_find_a_leak():

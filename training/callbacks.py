@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import math
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +15,24 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback
 
-from agentcvr_graph.errors import InputError
 from agentcvr_graph.report import write_report
-from training.curves import draw_curves
+from training.curves import HELD_OUT, draw_curves
 from training.episodes import Episode
+from training.rollout import Listener
+from training.trainers import GO_ON, TrainingStopped
 
 WHOLE = "whole"
 """An empty file that says a checkpoint was written to its end."""
 
-
-class TrainingStopped(InputError):
-    """Training cannot go on; the last whole checkpoint is untouched."""
+DRAWN_EVERY_S = 30.0
+"""A picture takes half a second, which is as long as a step of a small model."""
 
 
 class Guard(TrainerCallback):
-    """Stops before a step that would spoil the weights."""
+    """Stops before a step that would spoil the weights; a loss that is not a number is caught in `trainers.py`."""
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Look at every gradient.
@@ -46,52 +47,118 @@ class Guard(TrainerCallback):
         ]
         if bad:
             raise TrainingStopped(
-                f"Step {state.global_step + 1}: the gradient of {bad[0]} ({len(bad)} of the weights) is not a number.",
-                fix="Lower the learning rate, or resume from the last checkpoint with another seed.",
+                f"Step {state.global_step + 1}: the gradient of {bad[0]} ({len(bad)} of the weights) is not a number; "
+                "no weight was changed.",
+                fix=f"Lower the learning rate, or take another seed. {GO_ON}",
             )
 
 
 class WholeCheckpoints(TrainerCallback):
-    """Marks a checkpoint as whole once all of it is on disk."""
+    """Marks a checkpoint as whole once all of it is on disk, by all processes."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Remove checkpoints that were cut off while being written."""
+        if state.is_world_process_zero:
+            for path in _checkpoints(Path(args.output_dir)):
+                if not (path / WHOLE).exists():
+                    shutil.rmtree(path)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Write the mark."""
+        args.distributed_state.wait_for_everyone()
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint; those that were cut off while being written are removed."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    for path in found:
-        if not (path / WHOLE).exists():
-            shutil.rmtree(path)
-    return next((path for path in reversed(found) if path.exists()), None)
+    """The newest whole checkpoint."""
+    return next((path for path in reversed(_checkpoints(folder)) if (path / WHOLE).exists()), None)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Whole or not, by step."""
+    found = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+class Bar(TrainerCallback):
+    """A progress bar with the time that is left, on a terminal; nothing elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: Progress | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Show it."""
+        if not state.is_world_process_zero or not self._console.is_terminal:
+            return
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        # Steps are slow: the speed is taken over ten minutes.
+        self._progress = Progress(*columns, console=self._console, speed_estimate_period=600)
+        self._progress.add_task("", total=state.max_steps, completed=state.global_step)
+        self._progress.start()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Move it."""
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], completed=state.global_step)
+
+    def close(self) -> None:
+        """Leave the terminal as it was, also after an error."""
+        if self._progress is not None:
+            self._progress.stop()
 
 
 class Curves(TrainerCallback):
-    """One line a step on the console, and one picture of all curves."""
+    """One line a step on the console, and one picture of all curves, drawn now and then and at the end."""
 
     def __init__(self, path: Path, console: Console, shown: Sequence[str]) -> None:
+        self._drawn_s = -DRAWN_EVERY_S
         self._path = path
         self._console = console
         self._shown = shown
+        self._held_out = [f"{HELD_OUT}{name}" for name in shown]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Print what changed, and draw everything so far."""
+        """Print what changed, and draw everything so far where the picture is old."""
         if not state.is_world_process_zero or not logs:
             return
-        parts = [
-            f"{name.removeprefix('rewards/').removesuffix('/mean')} {logs[name]:.3g}"
-            for name in self._shown
-            if name in logs
-        ]
-        held_out = [
-            f"{name} {value:.3g}" for name, value in logs.items() if name.startswith("eval_rewards/answer/mean")
-        ]
-        if parts or held_out:
-            self._console.print(f"step {state.global_step}/{state.max_steps}  {'  '.join([*parts, *held_out])}")
+        shown = [f"{title_of(name)} {logs[name]:.3g}" for name in self._shown if _is_number(logs.get(name))]
+        held_out = [f"{title_of(name)} {logs[name]:.3g}" for name in self._held_out if _is_number(logs.get(name))]
+        if held_out:
+            shown.append(f"held out: {'  '.join(held_out)}")
+        if shown:
+            self._console.print(f"step {state.global_step}/{state.max_steps}  {'  '.join(shown)}", highlight=False)
+        if time.monotonic() - self._drawn_s >= DRAWN_EVERY_S:
+            self._draw(state)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Draw the whole run."""
+        if state.is_world_process_zero:
+            self._draw(state)
+
+    def _draw(self, state: Any) -> None:
         draw_curves(state.log_history, self._path)
+        self._drawn_s = time.monotonic()
+
+
+def title_of(name: str) -> str:
+    """A metric's name as a line on the console has it."""
+    return name.removeprefix(HELD_OUT).removeprefix("rewards/").removesuffix("/mean")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def all_of(*listeners: Listener) -> Listener:
+    """A listener that tells others, in their order."""
+
+    def tell(episodes: Sequence[Episode], training: bool, trainer: Any) -> None:
+        for listener in listeners:
+            listener(episodes, training, trainer)
+
+    return tell
 
 
 @dataclass
@@ -115,8 +182,3 @@ class Gallery:
                 path,
                 models={"master": f"policy, step {step}", "vision": "script", "audio": "script"},
             )
-
-
-def is_number(value: Any) -> bool:
-    """Whether a logged value can be drawn."""
-    return isinstance(value, int | float) and math.isfinite(value)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from typing_extensions import TypedDict
 
 from agentcvr_graph.graph import create_cvr_graph
 from agentcvr_graph.perception.base import Perception
@@ -35,6 +37,21 @@ class Task:
     """What is asked of the graph; None for the script's own videos, a question over files for its twin."""
 
 
+class Facts(TypedDict):
+    """What an episode came to, as plain data."""
+
+    script: str
+    task: str
+    seed: int
+    reward: dict[str, float] | None
+    """Its parts by name; None where the world failed."""
+    turns: int
+    frames: int
+    audio_s: float
+    sampled: int
+    """Tokens of the policy."""
+
+
 @dataclass(frozen=True)
 class Episode:
     """One episode that was run."""
@@ -49,6 +66,21 @@ class Episode:
     def rows(self) -> list[Row]:
         """What the policy sampled, row by row; one unless a prompt drifted."""
         return [row for ledger in self.recording.ledgers for row in ledger.rows]
+
+    @property
+    def facts(self) -> Facts:
+        """What it came to."""
+        usage = self.trajectory.usage
+        return Facts(
+            script=self.script.id,
+            task=self.script.task,
+            seed=self.recording.seed,
+            reward=asdict(self.reward) if self.reward else None,
+            turns=len(self.trajectory.turns),
+            frames=usage.frames,
+            audio_s=usage.audio_s,
+            sampled=sum(row.sampled for row in self.rows),
+        )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ Read it from top to bottom: configuration -> scripts -> policy -> graph -> train
 of the compiled graph in swap mode, token by token as they were sampled (`rollout.py`); TRL's `GRPOTrainer` does the
 rest.
 
-A run that was stopped goes on from its last whole checkpoint when the same command is given again.
+A run that was stopped, also with kill -9, goes on from its last whole checkpoint when the same command is given again,
+and ends with the weights that it would have had. In the output folder: checkpoints (`grpo/`), `episodes.jsonl`,
+`grpo.png`, `trajectories/` as HTML, and at the end `policy/`.
 """
 
 # TRL and datasets leave much open in type.
@@ -19,83 +21,79 @@ from typing import Annotated
 import typer
 from datasets import Dataset
 from rich.console import Console
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from agentcvr_graph.cli.console import err, run_app
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.schema import Script
-from training.callbacks import Curves, Gallery, Guard, WholeCheckpoints, last_checkpoint
+from training.callbacks import Curves, Gallery, Guard, WholeCheckpoints, all_of
 from training.engine.base import Sampling
 from training.engine.opening import engine_opener
+from training.episode_log import EpisodeLog
 from training.loading import load_format, load_model, lora_config
+from training.order import script_order
 from training.rollout import GraphRollout, reward_functions
-from training.running import run_trainer, save
+from training.running import open_folder, quiet, run_trainer, save
+from training.same_run import check_same_run
 from training.settings import Settings, load_settings, read_overrides
 from training.trainer_settings import grpo_config
+from training.trainers import GraphTrainer
 
 SHOWN = ("reward", "rewards/answer/mean", "rewards/format/mean", "turns", "frames", "entropy", "loss", "grad_norm")
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
-def train(settings: Settings, console: Console | None = None) -> Path:
+def train(settings: Settings, console: Console = err) -> Path:
     """Train the policy; the folder that it was saved to.
 
     Raises:
         CVRError: the configuration, the model or the scripts do not fit; or training had to stop.
     """
+    knobs = settings.rollout
     arguments = grpo_config(settings)
-    scripts = settings.scripts.load()
-    held_out = settings.held_out.load() if settings.held_out else []
-    model, form = load_model(settings.model), load_format(settings.model)
+    scripts, held_out = settings.load_scripts()
+    output = open_folder(Path(settings.output))
+    same = settings.model_dump(mode="json", exclude={"output", "sft"})
+    check_same_run(Path(str(arguments.output_dir)), same)
+    everything = [*scripts, *held_out]
+    order = script_order([script.id for script in scripts], arguments)
+    form = load_format(settings.model)
+    log = EpisodeLog(output / "episodes.jsonl")
+    gallery = Gallery(output / "trajectories", settings.grpo.steps_between_galleries, settings.grpo.trajectories_shown)
 
     rollout = GraphRollout(
-        scripts={script.id: script for script in [*scripts, *held_out]},
-        perception=ScriptedPerception(ScriptLibrary.of([*scripts, *held_out]), settings.rollout.noise),
+        scripts={script.id: script for script in everything},
+        perception=ScriptedPerception(ScriptLibrary.of(everything), knobs.noise),
         form=form,
         context=settings.context,
-        sampling=Sampling(settings.rollout.temperature, settings.rollout.top_p, settings.rollout.max_new_tokens),
-        open_engine=engine_opener(settings.rollout, form.stop_ids),
-        max_length=settings.rollout.max_length,
-        live_graphs=settings.rollout.live_graphs,
-        train_on=settings.rollout.train_on,
+        sampling=Sampling(knobs.temperature, knobs.top_p, knobs.max_new_tokens),
+        held_out=Sampling(knobs.held_out_temperature, knobs.top_p, knobs.max_new_tokens),
+        open_engine=engine_opener(knobs, form.stop_ids),
+        max_length=knobs.max_length,
+        live_graphs=knobs.live_graphs,
+        train_on=knobs.train_on,
         seed=settings.seed,
-        told=Gallery(
-            Path(settings.output) / "trajectories",
-            settings.grpo.steps_between_galleries,
-            settings.grpo.trajectories_shown,
-        ),
+        told=all_of(gallery, log),
     )
     rewards, arguments.reward_weights = reward_functions(settings.reward.resolve())
+    # One long epoch over a list that is in order already (`order.py`).
+    arguments.num_train_epochs, arguments.shuffle_dataset = 1, False
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using 'rollout_func'")
-        trainer = GRPOTrainer(
-            model=model,
+        trainer = GraphTrainer(
+            model=load_model(settings.model),
             args=arguments,
             reward_funcs=rewards,
             rollout_func=rollout,
-            train_dataset=_prompts(scripts),
-            eval_dataset=_prompts(held_out) if held_out else None,
+            train_dataset=Dataset.from_dict({"prompt": order}),
+            eval_dataset=Dataset.from_dict({"prompt": [script.id for script in held_out]}) if held_out else None,
             processing_class=form.tokenizer,
             peft_config=lora_config(settings.model.lora),
-            callbacks=[
-                Guard(),
-                WholeCheckpoints(),
-                Curves(Path(settings.output) / "grpo.png", console or Console(), SHOWN),
-            ],
+            callbacks=[Guard(), WholeCheckpoints(), log, Curves(output / "grpo.png", console, SHOWN)],
         )
-    checkpoint = last_checkpoint(Path(str(arguments.output_dir)))
-    if checkpoint is not None:
-        err.print(f"going on from {checkpoint}")
-    run_trainer(trainer, checkpoint)
-    return save(trainer, form.tokenizer, Path(settings.output) / "policy")
-
-
-def _prompts(scripts: list[Script]) -> Dataset:
-    """TRL's data set: a prompt is the id of a script (`rollout.py`)."""
-    return Dataset.from_dict({"prompt": [script.id for script in scripts]})
+    run_trainer(trainer, console)
+    return save(trainer, form.tokenizer, output / "policy", settings.model, console)
 
 
 @app.command(epilog="[bold]Example[/bold]\n\npython -m training.grpo training/configs/tiny.yaml --set seed=1 --dry-run")
@@ -115,8 +113,8 @@ def main(
 
         show_plan(settings, Console())
         return
-    folder = train(settings)
-    err.print(f"saved to {folder}")
+    quiet()
+    train(settings)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentcvr_graph.errors import InputError, SetupError
@@ -27,7 +28,7 @@ def load_model(settings: Model) -> Any:
     source = checked_source(settings.path)
     try:
         return AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, settings.dtype))
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise SetupError(f"The model {settings.path!r} cannot be loaded: {one_line(str(error))}") from error
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.schema import Script, Task
@@ -48,7 +49,8 @@ class Model(Part):
     """A folder, or a repository on the Hub."""
     chat_template: str = ""
     """A file with a chat template; `training` for TRL's own version of the model's; empty for the model's."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Of the weights as they are held and trained."""
     lora: Lora | None = None
 
 
@@ -69,8 +71,12 @@ class Scripts(Part):
         """The scripts, in an order that mixes the tasks.
 
         Raises:
-            InputError: there is no script, or none that can be used.
+            InputError: there is no script, none that can be used, or two places are named.
         """
+        if self.library and (self.tasks or self.each):
+            raise InputError(
+                f"The configuration names a library ({self.library}) and worlds.", fix="Give `library`, or `tasks`."
+            )
         return self._from_library() if self.library else self._from_worlds()
 
     def _from_worlds(self) -> list[Script]:
@@ -102,13 +108,15 @@ class Rollout(Part):
     engine: Literal["cached", "continuous", "vllm"] = "cached"
     live_graphs: int = Field(default=64, ge=1)
     """Graphs alive at a time in one process."""
-    temperature: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=1.0, gt=0)
+    held_out_temperature: float = Field(default=0.0, ge=0)
+    """At evaluation; 0 takes the likeliest token, so that two evaluations differ only by what was learned."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=1024, ge=1)
     """Longest turn."""
     max_length: int = Field(default=8192, ge=16)
     """Longest conversation, in tokens."""
-    train_on: tuple[str, ...] | None = None
+    train_on: tuple[str, ...] | None = Field(default=None, min_length=1)
     """The graph's nodes whose tokens carry loss; all for null."""
     noise: str = "off"
     """How well the simulated senses work: off, mild, fitted, or a JSON file of rates."""
@@ -134,6 +142,8 @@ class Sft(Part):
     """A JSONL file; `python -m training.demonstrations` writes one."""
     least_score: float = Field(default=0.0, ge=0, le=1)
     """Demonstrations whose answer scores less are left out."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """`muon` for a model that learns from nothing (`optimizers.py`); the trainer's own `optim` decides otherwise."""
     trainer: dict[str, Any] = Field(default_factory=dict)
     """Settings of TRL's SFTConfig."""
 
@@ -167,7 +177,23 @@ class Settings(Part):
     @property
     def context(self) -> CVRContext:
         """The knobs of a run."""
-        return CVRContext(**self.graph)
+        return TypeAdapter(CVRContext).validate_python(self.graph)
+
+    def load_scripts(self) -> tuple[list[Script], list[Script]]:
+        """Those to train on, and those held out.
+
+        Raises:
+            InputError: there are none, or a script is in both.
+        """
+        scripts = self.scripts.load()
+        held_out = self.held_out.load() if self.held_out else []
+        shared = {script.id for script in scripts} & {script.id for script in held_out}
+        if shared:
+            raise InputError(
+                f"{len(shared)} held-out scripts are trained on, {min(shared)} among them.",
+                fix="Give held_out another seed or another library.",
+            )
+        return scripts, held_out
 
 
 def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> Settings:
@@ -183,13 +209,13 @@ def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> Settin
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"The configuration {path} cannot be read: {error.strerror}.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"The configuration {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
         raise InputError(f"The configuration {path} holds no keys.", fix="See training/configs/ for examples.")
     values = cast(dict[str, Any], raw)
     for name, value in (overrides or {}).items():
-        _put(values, name.split("."), value)
+        _put(values, name, value)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -202,21 +228,28 @@ def read_overrides(given: Sequence[str]) -> dict[str, Any]:
     """`NAME=VALUE` as a command line gives them; values are YAML.
 
     Raises:
-        InputError: there is no `=`.
+        InputError: there is no `=`, or the value is not YAML.
     """
     found: dict[str, Any] = {}
     for item in given:
         name, equals, value = item.partition("=")
         if not equals:
-            raise InputError(f"--set {item!r} is not NAME=VALUE.")
-        found[name] = yaml.safe_load(value)
+            raise InputError(f"--set {item!r} is not NAME=VALUE.", fix="Write it as grpo.trainer.max_steps=10.")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {item!r}: the value is not YAML: {' '.join(str(error).split())}") from error
     return found
 
 
-def _put(values: dict[str, Any], names: list[str], value: Any) -> None:
-    for name in names[:-1]:
-        values = values.setdefault(name, {})
-    values[names[-1]] = value
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    *parts, last = name.split(".")
+    for part in parts:
+        if not isinstance(values.get(part), dict):
+            # `held_out: null` in the file, and `--set held_out.each=3`.
+            values[part] = {}
+        values = values[part]
+    values[last] = value
 
 
 def _explain(error: ValidationError) -> str:
@@ -224,11 +257,18 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"{place}: {first['msg']} (it is {first['input']!r})."
+        return misfit(first, place)
     part: Any = Settings
     for name in first["loc"][:-1]:
         part = _part_of(part, str(name))
     return unknown_key(str(first["loc"][-1]), list(part.model_fields), place)
+
+
+def misfit(fault: ErrorDetails, place: str) -> str:
+    """The one wording for a value that does not fit."""
+    if fault["type"] == "missing":
+        return f"the key {place!r} is missing."
+    return f"{place}: {fault['msg']} (it is {fault['input']!r})."
 
 
 def _part_of(part: type[BaseModel], name: str) -> type[BaseModel]:
@@ -250,3 +290,9 @@ def _check_graph(settings: Settings, path: Path) -> None:
     for name in settings.graph:
         if name not in known:
             raise InputError(f"{path}: {unknown_key(name, known, f'graph.{name}')}")
+    try:
+        _ = settings.context
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = f"graph.{first['loc'][0]}"
+        raise InputError(f"{path}: {misfit(first, place)}") from None

@@ -10,26 +10,29 @@ is read, never imitated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from datasets import Dataset
 from rich.console import Console
-from trl.trainer.sft_trainer import SFTTrainer
 
 from agentcvr_graph.cli.console import err, run_app
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.state import CVRContext
 from agentcvr_graph.tools import TOOL_SCHEMAS
-from training.callbacks import Curves, Guard, WholeCheckpoints, last_checkpoint
-from training.chat_format import ChatFormat, Tools
+from training.callbacks import Curves, Guard, WholeCheckpoints
+from training.chat_format import ChatFormat
 from training.demonstrations import Demonstration, read_demonstrations, row_of
 from training.loading import load_format, load_model, lora_config
-from training.running import run_trainer, save
+from training.optimizers import muon_and_adamw
+from training.running import open_folder, quiet, run_trainer, save
+from training.same_run import check_same_run
 from training.settings import Settings, load_settings, read_overrides
 from training.tokens import Row
 from training.trainer_settings import sft_config
+from training.trainers import ImitationTrainer
 
 SHOWN = ("loss", "mean_token_accuracy", "grad_norm", "learning_rate")
 IGNORED = -100
@@ -38,7 +41,7 @@ IGNORED = -100
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
-def warm_start(settings: Settings, console: Console | None = None) -> Path:
+def warm_start(settings: Settings, console: Console = err) -> Path:
     """Fine-tune on demonstrations; the folder that the policy was saved to.
 
     Raises:
@@ -47,28 +50,51 @@ def warm_start(settings: Settings, console: Console | None = None) -> Path:
     if settings.sft is None:
         raise InputError("The configuration has no part 'sft'.", fix="Name `sft: {demonstrations: FILE}` in it.")
     arguments = sft_config(settings)
+    output = open_folder(Path(settings.output))
+    same = settings.model_dump(mode="json", exclude={"output", "grpo", "scripts", "held_out", "reward"})
+    check_same_run(Path(str(arguments.output_dir)), same)
     form = load_format(settings.model)
     shown = read_demonstrations(Path(settings.sft.demonstrations), settings.sft.least_score)
-    # A JSON dialect carries its schemas in the system prompt, which the demonstration holds.
-    tools = None if settings.context.dialect == "json" else list(TOOL_SCHEMAS)
-    rows = rows_of(shown, form, tools, settings.rollout.max_length)
+    rows = rows_of(shown, form, settings.context, settings.rollout.max_length)
     if not rows:
-        raise InputError(f"No demonstration fits into {settings.rollout.max_length} tokens.")
-    trainer = SFTTrainer(
+        raise InputError(
+            f"None of the {len(shown)} demonstrations fits into {settings.rollout.max_length} tokens.",
+            fix="Raise rollout.max_length.",
+        )
+    if len(rows) < len(shown):
+        console.print(f"{len(shown) - len(rows)} of {len(shown)} demonstrations are too long and left out")
+    trainer = ImitationTrainer(
         model=load_model(settings.model),
         args=arguments,
         train_dataset=Dataset.from_list([labelled(row) for row in rows]),
         processing_class=form.tokenizer,
         peft_config=lora_config(settings.model.lora),
-        callbacks=[Guard(), WholeCheckpoints(), Curves(Path(settings.output) / "sft.png", console or Console(), SHOWN)],
+        optimizer_cls_and_kwargs=muon_and_adamw(arguments) if settings.sft.optimizer == "muon" else None,
+        callbacks=[Guard(), WholeCheckpoints(), Curves(output / "sft.png", console, SHOWN)],
     )
-    run_trainer(trainer, last_checkpoint(Path(str(arguments.output_dir))))
-    return save(trainer, form.tokenizer, Path(settings.output) / "warm")
+    run_trainer(trainer, console)
+    return save(trainer, form.tokenizer, output / "warm", settings.model, console)
 
 
-def rows_of(demonstrations: Iterable[Demonstration], form: ChatFormat, tools: Tools, max_length: int) -> list[Row]:
-    """The rows of the demonstrations that are not too long."""
-    rows = (row_of(demonstration.conversation(), form, tools) for demonstration in demonstrations)
+def rows_of(
+    demonstrations: Sequence[Demonstration], form: ChatFormat, context: CVRContext, max_length: int
+) -> list[Row]:
+    """The rows of the demonstrations that are not too long, as a policy in the same dialect would have left them.
+
+    Raises:
+        InputError: one was recorded in the other dialect.
+    """
+    # A policy can bind tools, so `auto` means tool calls.
+    dialect = "json" if context.dialect == "json" else "tools"
+    other = next((one for one in demonstrations if one.dialect != dialect), None)
+    if other is not None:
+        raise InputError(
+            f"{other.script_id} was demonstrated in the dialect {other.dialect!r}, the policy acts in {dialect!r}.",
+            fix=f"Set graph.dialect to {other.dialect}, or record with --dialect {dialect}.",
+        )
+    # The dialect `json` carries its schemas in the system prompt, which the demonstration holds.
+    tools = list(TOOL_SCHEMAS) if dialect == "tools" else None
+    rows = (row_of(one.conversation(), form, tools) for one in demonstrations)
     return [row for row in rows if len(row.ids) <= max_length]
 
 
@@ -91,8 +117,8 @@ def main(
     ] = None,
 ) -> None:
     """Warm-start a master on demonstrations."""
-    folder = warm_start(load_settings(config, read_overrides(overrides or [])))
-    err.print(f"saved to {folder}")
+    quiet()
+    warm_start(load_settings(config, read_overrides(overrides or [])))
 
 
 if __name__ == "__main__":

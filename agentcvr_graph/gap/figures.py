@@ -91,6 +91,8 @@ def rate(scores: Sequence[float]) -> Rate:
         test = stats.binomtest(round(sum(scores)), len(scores))
         interval = test.proportion_ci(CONFIDENCE, method="wilson")
         return Rate(mean, float(interval.low), float(interval.high))
+    if len(scores) == 1:
+        return Rate(mean, 0.0, 1.0)  # one question tells nothing of the others
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few questions make a degenerate distribution, which is what is shown then
         found = stats.bootstrap((list(scores),), statistics.fmean, method="percentile", vectorized=False, rng=0)

@@ -1,4 +1,7 @@
-"""`make bench`: measure everything, print the table, and write it as Markdown for the README with `--markdown FILE`."""
+"""`make bench`: measure everything, print the table, and write it as Markdown for the README with `--markdown FILE`.
+
+`make bench-training` measures training, which takes some minutes and needs the extra `training`.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +26,32 @@ BENCHMARKS = {
 }
 
 
+def training(policy: Path | None) -> list[Row]:
+    """The rows about training, of a policy in a folder; None for the one that ships."""
+    from tests.benchmarks import bench_training
+
+    return bench_training.rows(policy)
+
+
 def main() -> None:
     """Run the chosen benchmarks."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(BENCHMARKS)}; default all")
+    names = f"which of {', '.join(BENCHMARKS)}, default all of these; or training"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
+    parser.add_argument("--policy", type=Path, help="folder of the policy that `training` plays; default the tiny one")
     arguments = parser.parse_args()
+    benchmarks = {**BENCHMARKS, "training": lambda: training(arguments.policy)}
     chosen = arguments.names or list(BENCHMARKS)
-    if unknown := set(chosen) - set(BENCHMARKS):
-        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
+    if unknown := set(chosen) - set(benchmarks):
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(benchmarks)}")
     rows: list[Row] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("measuring", total=len(chosen))
         for name in chosen:
             progress.update(task, description=f"measuring {name}")
-            rows += BENCHMARKS[name]()
+            rows += benchmarks[name]()
             progress.advance(task)
     table = Table("what", "figure", "target", "met", box=None)
     for row in rows:

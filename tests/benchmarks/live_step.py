@@ -1,0 +1,95 @@
+"""A step of GRPO in swap mode against the same step on real video: what swap mode saves.
+
+Everything is the same but the senses: the policy, the scripts and their twins on disk, the seeds, the trainer. A step
+is what a trainer does in one: play the batch, score it, forward, backward, change the weights. Its clock runs from
+TRL's beginning of a step to its end. `cold`: nothing of the videos is in any cache, which is what nearly every step of
+a training run on real video would meet, because a policy hardly asks for the same window twice. `warm`: the same step
+again, each request answered before; a bound that no training run reaches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.models.offline.audio import OfflineAudio
+from agentcvr_graph.models.offline.vision import OfflineVision
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.live import LivePerception
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.scripts.twin import render_script, twin_question
+from agentcvr_graph.types import Question
+from tests.benchmarks.playing import Player
+from training.episodes import Episode, Task
+from training.rollout import GraphRollout
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of training."""
+
+    seconds: float
+    frames: int
+    """Frames that the policy looked at."""
+    audio_s: float
+
+
+@dataclass
+class TwinRollout(GraphRollout):
+    """Asks over the files of scripts in place of the scripts."""
+
+    questions: Mapping[str, Question] = field(default_factory=dict)
+
+    def _training(self, prompts: Sequence[str], trainer: Any) -> list[Task]:
+        tasks = super()._training(prompts, trainer)
+        return [replace(task, question=self.questions.get(task.script.id)) for task in tasks]
+
+
+class StepClock(TrainerCallback):
+    """Seconds of the last step."""
+
+    seconds = 0.0
+
+    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+        self._started = time.perf_counter()
+
+    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+        self.seconds = time.perf_counter() - self._started
+
+
+def measure(player: Player, played: Sequence[Script], folder: Path) -> dict[str, Step]:
+    """The step in swap mode, and on twins with cold and with warm caches."""
+    questions = {script.id: twin_question(script, render_script(script, folder / "twins")) for script in played}
+    live = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=folder / "cache"))
+    scripted = ScriptedPerception(ScriptLibrary.of(played))
+    _step(player, played, folder, scripted, {})  # the first step of a process loads libraries
+    return {
+        "swap": _step(player, played, folder, scripted, {}),
+        "cold": _step(player, played, folder, live, questions),
+        "warm": _step(player, played, folder, live, questions),
+    }
+
+
+def _step(
+    player: Player, played: Sequence[Script], folder: Path, perception: Perception, questions: Mapping[str, Question]
+) -> Step:
+    episodes: list[Episode] = []
+    rollout = player.rollout(
+        played,
+        perception,
+        TwinRollout,
+        told=lambda found, training, trainer: episodes.extend(found),
+        questions=questions,
+    )
+    clock = StepClock()
+    player.trainer(rollout, played, folder / "run", [clock]).train()
+    usages = [episode.trajectory.usage for episode in episodes]
+    return Step(clock.seconds, sum(usage.frames for usage in usages), sum(usage.audio_s for usage in usages))

@@ -1,0 +1,154 @@
+"""What the training benchmarks have in common: a policy, its scripts, and ways of letting it play them.
+
+The policy is a real one, a folder of weights with tokenizer and chat template, so turns, lengths and mistakes are those
+of a policy and not made up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from trl import GRPOConfig
+
+from agentcvr_graph import CVRContext
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.scripts.worlds import make_scripts
+from training.chat_format import ChatFormat
+from training.engine.base import Sampling
+from training.engine.cached import CachedEngine
+from training.episodes import Episode, Stage, Task
+from training.loading import load_format, load_model
+from training.policy import PolicyChatModel
+from training.rewards import PRESETS
+from training.rollout import GraphRollout, reward_functions
+from training.settings import Model
+from training.trainers import GraphTrainer
+
+POLICY = Path("agentcvr_graph/models/tiny")
+"""The checkpoint that ships with the library; `--policy FOLDER` takes another."""
+TASKS = ("BU", "PEA", "PSS", "FSA", "NUM")
+FIRST_SEED = 900_000
+"""Scripts that no training run has seen."""
+GROUP = 4
+"""Episodes of one script, as GRPO plays them."""
+LIVE_GRAPHS = 64
+MAX_LENGTH = 2048
+SAMPLING = Sampling(temperature=1.0, max_new_tokens=160)
+CONTEXT = CVRContext(min_evidence=0, max_turns=8)
+
+
+@dataclass(frozen=True)
+class Player:
+    """A policy in a folder."""
+
+    folder: Path
+
+    def model(self) -> Any:
+        """Its weights in fp32, read anew."""
+        return load_model(self._settings).eval()
+
+    @cached_property
+    def form(self) -> ChatFormat:
+        """Its tokenizer and chat template."""
+        return load_format(self._settings)
+
+    def rollout(
+        self, played: Sequence[Script], perception: Perception, make: type[GraphRollout] = GraphRollout, **options: Any
+    ) -> GraphRollout:
+        """Rollouts of the graph for a trainer."""
+        return make(
+            scripts={script.id: script for script in played},
+            perception=perception,
+            form=self.form,
+            context=CONTEXT,
+            sampling=SAMPLING,
+            open_engine=lambda trainer: CachedEngine(
+                trainer.accelerator.unwrap_model(trainer.model),
+                self.form.stop_ids,
+                slots=LIVE_GRAPHS,
+                max_length=MAX_LENGTH,
+            ),
+            max_length=MAX_LENGTH,
+            live_graphs=LIVE_GRAPHS,
+            **options,
+        )
+
+    def trainer(
+        self, rollout: GraphRollout, played: Sequence[Script], folder: Path, callbacks: Sequence[Any] = ()
+    ) -> GraphTrainer:
+        """A trainer of one step over all the scripts, a group each."""
+        rewards, weights = reward_functions(PRESETS["default"])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "You are using 'rollout_func'")
+            return GraphTrainer(
+                model=self.model(),
+                args=trainer_settings(folder, GROUP * len(played), reward_weights=weights),
+                reward_funcs=rewards,
+                rollout_func=rollout,
+                train_dataset=Dataset.from_dict({"prompt": [script.id for script in played]}),
+                processing_class=self.form.tokenizer,
+                callbacks=list(callbacks),
+            )
+
+    @property
+    def _settings(self) -> Model:
+        return Model(path=str(self.folder), dtype="float32")
+
+    def play(self, model: Any, tasks: Sequence[Task], live_graphs: int = LIVE_GRAPHS) -> tuple[list[Episode], float]:
+        """The episodes of some tasks in swap mode, and how many seconds they took."""
+        library = ScriptLibrary.of({task.script.id: task.script for task in tasks}.values())
+        started = time.perf_counter()
+        with CachedEngine(model, self.form.stop_ids, slots=live_graphs, max_length=MAX_LENGTH) as engine:
+            policy = PolicyChatModel(engine=engine, form=self.form, sampling=SAMPLING, max_length=MAX_LENGTH)
+            stage = Stage(policy, ScriptedPerception(library), CONTEXT, live_graphs)
+            episodes = asyncio.run(stage.play(tasks))
+        return episodes, time.perf_counter() - started
+
+
+def trainer_settings(folder: Path, batch: int, **changes: Any) -> GRPOConfig:
+    """TRL's settings for one step over a batch of so many trajectories."""
+    settings: dict[str, Any] = {
+        "output_dir": str(folder),
+        "per_device_train_batch_size": batch,
+        "num_generations": GROUP,
+        "max_steps": 1,
+        "temperature": SAMPLING.temperature,
+        "max_completion_length": MAX_LENGTH,
+        "report_to": [],
+        "use_cpu": True,
+        "bf16": False,
+        "activation_checkpointing": False,
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "beta": 0.0,
+        **changes,
+    }
+    return GRPOConfig(**settings)
+
+
+def scripts(count: int) -> list[Script]:
+    """So many scripts, of the five tasks in turn."""
+    each = -(-count // len(TASKS))
+    made = [list(make_scripts(dict.fromkeys([task], each), FIRST_SEED)) for task in TASKS]
+    return [column[n] for n in range(each) for column in made][:count]
+
+
+def tasks_of(played: Sequence[Script]) -> list[Task]:
+    """A group of episodes for each script."""
+    return [Task(script, GROUP * n + k) for n, script in enumerate(played) for k in range(GROUP)]
+
+
+def sampled_tokens(episodes: Sequence[Episode]) -> int:
+    """Tokens of the policy."""
+    return sum(row.sampled for episode in episodes for row in episode.rows)

@@ -1,0 +1,139 @@
+"""The rival: TRL's own loop for tools, `environment_factory`, over the same scripts, senses and words.
+
+An environment opens with the graph's own brief and answers `observe` and `listen` with the graph's own replies, through
+the same planning and rendering, so that the policy reads what it reads in the graph. Two things differ, both in TRL's
+favour. An answer ends the episode here too, although TRL's loop knows no tool that ends one: `answer` is not parsed as
+a call (a call would cost it one more turn). And a turn without a usable call ends the episode, where the graph
+complains and gives the policy another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from trl import GRPOTrainer
+
+from agentcvr_graph import prompts
+from agentcvr_graph.answers import resolve_kind
+from agentcvr_graph.budget import Budget
+from agentcvr_graph.errors import ActionError
+from agentcvr_graph.nodes.brief import probe_all
+from agentcvr_graph.nodes.master import plan_turn
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.render import observation_text
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.state import Call, Clock
+from agentcvr_graph.tools import make_tools
+from agentcvr_graph.types import Cost
+from tests.benchmarks.playing import CONTEXT, GROUP, SAMPLING, Player, trainer_settings
+
+PARSING = {
+    "defaults": {"role": "assistant"},
+    "start_anchor": "<|assistant|>",
+    "fields": {
+        "tool_calls": {
+            "open_pattern": r'<tool_call>(?=\{"name": "(?:observe|listen)")',
+            "close_pattern": r"</tool_call>\s*",
+            "repeats": True,
+            "content": "json",
+            "transform": {"type": "function", "function": "{content}"},
+        },
+        "content": {"close_pattern": r"<\|end\|>\s*", "content": "text"},
+    },
+}
+"""How transformers reads calls out of the tiny policy's turns; TRL knows the templates of large models only."""
+
+
+class ScriptEnvironment:
+    """One episode of a script; TRL makes tools of the public methods."""
+
+    def __init__(self, scripts: Mapping[str, Script], perception: ScriptedPerception) -> None:
+        self._scripts = scripts
+        self._perception = perception
+
+    def reset(self, script: str, **_: object) -> str:
+        """The brief."""
+        asked = self._scripts[script].as_question()
+        self._sources = asyncio.run(probe_all(self._perception, asked.videos, CONTEXT))
+        self._turn, self._spent = 0, Cost()
+        kind: Any = resolve_kind(asked.kind, asked.options)
+        return prompts.brief(asked.question, kind, asked.options, self._sources, self._budget().shown())
+
+    async def observe(self, targets: list[dict[str, float]], focus: str = "") -> str:
+        """Look at windows of one or more videos: samples frames and tells what they show.
+
+        Args:
+            targets: Where to look.
+            focus: What to look for.
+        """
+        return await self._act("observe", {"targets": targets, "focus": focus})
+
+    async def listen(self, video: int, start_s: float, end_s: float, focus: str = "") -> str:
+        """Listen to a window of one video: tells what is said and heard.
+
+        Args:
+            video: Number of the video, from 1.
+            start_s: Start of the window in seconds from the start of the video.
+            end_s: End of the window in seconds from the start of the video.
+            focus: What to listen for.
+        """
+        return await self._act("listen", {"video": video, "start_s": start_s, "end_s": end_s, "focus": focus})
+
+    async def _act(self, tool: str, arguments: dict[str, object]) -> str:
+        self._turn += 1
+        call = Call(id="call", tool=tool, arguments=arguments)
+        plan = plan_turn([call], self._sources, self._budget(), CONTEXT, self._turn)
+        if not plan.assignments:
+            raise ActionError(plan.refusals[0].text)
+        (assignment,) = plan.assignments
+        seen = await make_tools(self._perception).run(assignment.request, self._sources)
+        self._spent += seen.cost
+        return f"{observation_text(seen)}\n{assignment.left}"
+
+    def _budget(self) -> Budget:
+        return Budget.left(CONTEXT, self._turn, self._spent, Clock.start())
+
+
+class TrlLoop:
+    """A `GRPOTrainer` whose rollouts are TRL's own, and one batch for it."""
+
+    def __init__(self, player: Player, played: Sequence[Script], folder: Path) -> None:
+        by_id = {script.id: script for script in played}
+        perception = ScriptedPerception(ScriptLibrary.of(played))
+        tokenizer = player.form.tokenizer
+        tokenizer.response_template = PARSING
+        opening = [{"role": "system", "content": prompts.system("", "")}, {"role": "user", "content": ""}]
+        self.rows = [{"prompt": opening, "script": script.id} for script in played for _ in range(GROUP)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "You are using 'environment_factory'")
+            self.trainer = GRPOTrainer(
+                model=player.model(),
+                args=trainer_settings(
+                    folder,
+                    len(self.rows),
+                    max_tool_calling_iterations=CONTEXT.max_turns - 1,
+                    # TRL limits the whole conversation; a turn ends where one of ours would.
+                    generation_kwargs={"max_new_tokens": SAMPLING.max_new_tokens},
+                ),
+                reward_funcs=lambda completions, **_: [0.0] * len(completions),
+                environment_factory=partial(ScriptEnvironment, by_id, perception),
+                train_dataset=Dataset.from_list(self.rows),
+                processing_class=tokenizer,
+            )
+
+
+def timed_batch(trainer: GRPOTrainer, rows: Sequence[dict[str, Any]]) -> tuple[int, float]:
+    """Tokens that a trainer samples for one batch, and seconds from its prompts to rows with advantages."""
+    trainer.model.train()
+    started = time.perf_counter()
+    batch = trainer._generate_and_score_completions(list(rows))
+    seconds = time.perf_counter() - started
+    return int((batch["completion_mask"] * batch["tool_mask"]).sum()), seconds

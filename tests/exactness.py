@@ -1,0 +1,172 @@
+"""Are the tokens that were sampled the tokens that are trained on? Measured at both ends of a real training step.
+
+One end is the engine: what it sampled, turn by turn, is noted as it leaves it. The other is TRL's loss: the ids, masks
+and log probabilities that `GRPOTrainer` computes with. Nothing in between is asked, so nothing in between can hide a
+difference.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from trl import GRPOConfig
+
+from training.engine.base import Call, Sampled
+from training.engine.cached import CachedEngine
+from training.rewards import PRESETS
+from training.rollout import GraphRollout, reward_functions
+from training.tokens import Drift
+from training.trainers import GraphTrainer
+
+PADDING = -1
+
+
+class NotedEngine(CachedEngine):
+    """The cached engine; keeps every turn that it samples."""
+
+    def __init__(self, *args, notes: dict[str, list[tuple[Call, Sampled]]], **options) -> None:
+        super().__init__(*args, **options)
+        self._notes = notes
+
+    async def sample(self, call: Call) -> Sampled:
+        sampled = await super().sample(call)
+        self._notes.setdefault(call.session, []).append((call, sampled))
+        return sampled
+
+
+class WatchedTrainer(GraphTrainer):
+    """The trainer; keeps what its loss is computed from."""
+
+    losses: list[tuple[dict, torch.Tensor]]
+
+    def _compute_loss(self, model, inputs):
+        self._watched = []
+        loss = super()._compute_loss(model, inputs)
+        self.losses.append((inputs, self._watched[-1]))
+        return loss
+
+    def _get_per_token_logps_and_entropies(self, *args, **kwargs):
+        found = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        if hasattr(self, "_watched"):
+            self._watched.append(found[0].detach())
+        return found
+
+
+@dataclass
+class Exactness:
+    """What the comparison found."""
+
+    trajectories: int = 0
+    sampled: int = 0
+    """Tokens that engines sampled."""
+    trained: int = 0
+    """Tokens with mask 1 in the trainer."""
+    unmatched: int = 0
+    """Trajectories in the trainer that no conversation with an engine accounts for, to the token and to the mask."""
+    worst: float = 0.0
+    """Largest difference between a sampler's and the trainer's log probability of a token."""
+    drifts: Counter[Drift] = field(default_factory=Counter)
+
+
+def train_one_step(
+    folder: Path, model, rollout: GraphRollout, prompts: list[str], count: int, *, group: int = 4, at_once: int = 16
+) -> tuple[WatchedTrainer, Exactness]:
+    """One step of GRPO over `count` trajectories, `at_once` a backward pass, and how exact it was.
+
+    Args:
+        folder: what the trainer may write goes there.
+        rollout: its `open_engine` is replaced by one that notes.
+        prompts: ids of scripts.
+    """
+    notes: dict[str, list[tuple[Call, Sampled]]] = {}
+    rollout.open_engine = lambda trainer: NotedEngine(
+        trainer.accelerator.unwrap_model(trainer.model),
+        rollout.form.stop_ids,
+        slots=rollout.live_graphs,
+        max_length=rollout.max_length,
+        notes=notes,
+    )
+    rewards, weights = reward_functions(PRESETS["default"])
+    arguments = GRPOConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=count // at_once,
+        num_generations=group,
+        max_steps=1,
+        temperature=rollout.sampling.temperature,
+        reward_weights=weights,
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        activation_checkpointing=False,
+        save_strategy="no",
+        disable_tqdm=True,
+        beta=0.0,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are using 'rollout_func'")
+        trainer = WatchedTrainer(
+            model=model,
+            args=arguments,
+            reward_funcs=rewards,
+            rollout_func=rollout,
+            train_dataset=Dataset.from_dict({"prompt": prompts}),
+            processing_class=rollout.form.tokenizer,
+        )
+    trainer.losses = []
+    trainer.train()
+    return trainer, compare(list(notes.values()), trainer.losses, rollout.drifts)
+
+
+def compare(
+    conversations: list[list[tuple[Call, Sampled]]],
+    losses: list[tuple[dict, torch.Tensor]],
+    drifts: Counter[Drift],
+) -> Exactness:
+    """Hold what engines sampled against what losses were computed from."""
+    found = Exactness(drifts=Counter(drifts))
+    wanted: dict[tuple[int, ...], list[list[float]]] = {}
+    for turns in conversations:
+        ids, mask, logprobs = _written(turns)
+        found.sampled += sum(mask)
+        wanted.setdefault((*ids, PADDING, *mask), []).append(logprobs)
+    for inputs, logps in losses:
+        for n in range(len(logps)):
+            found.trajectories += 1
+            ids, mask, trained = _trained(inputs, logps, n)
+            found.trained += sum(mask)
+            if not wanted.get((*ids, PADDING, *mask)):
+                found.unmatched += 1
+                continue
+            # Two episodes of one group may be the same to the token; then they have the same log probabilities too.
+            sampled = wanted[(*ids, PADDING, *mask)].pop()
+            gaps = [abs(a - b) for a, b, own in zip(sampled, trained, mask, strict=True) if own]
+            found.worst = max([found.worst, *gaps])
+    return found
+
+
+def _written(turns: list[tuple[Call, Sampled]]) -> tuple[list[int], list[int], list[float]]:
+    """A conversation as its calls tell it: the last prompt and turn, with the places that turns were sampled at."""
+    last, sampled = turns[-1]
+    ids = [*last.prompt_ids, *sampled.ids]
+    mask, logprobs = [0] * len(ids), [0.0] * len(ids)
+    for call, turn in turns:
+        start = len(call.prompt_ids)
+        end = start + len(turn.ids)
+        assert ids[start:end] == turn.ids, "a sampled turn is not in the prompts after it"
+        mask[start:end], logprobs[start:end] = [1] * len(turn.ids), turn.logprobs
+    return ids, mask, logprobs
+
+
+def _trained(inputs: dict, logps: torch.Tensor, n: int) -> tuple[list[int], list[int], list[float]]:
+    """Row n of a loss without its padding: ids, 1 where there is loss, and log probabilities (0 for the prompt)."""
+    prompt = inputs["prompt_ids"][n][inputs["prompt_mask"][n].bool()].tolist()
+    kept = inputs["completion_mask"][n].bool()
+    mask = (inputs["completion_mask"] * inputs["tool_mask"])[n][kept].int().tolist()
+    ids = [*prompt, *inputs["completion_ids"][n][kept].tolist()]
+    return ids, [0] * len(prompt) + mask, [0.0] * len(prompt) + logps[n][kept].tolist()

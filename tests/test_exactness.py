@@ -1,0 +1,68 @@
+"""Through a real step of GRPO: what was sampled is what is trained on, to the token and to the log probability.
+
+The same over 256 trajectories of the tiny policy is part of `make bench-training`.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from agentcvr_graph import CVRContext
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.worlds import make_scripts
+from tests.exactness import train_one_step
+from tests.tiny_models import model, tokenizer
+from tests.tiny_runs import save_speaker, tokenizer_of
+from training.chat_format import ChatFormat
+from training.engine.base import Sampling
+from training.rollout import GraphRollout
+from training.tokens import Drift
+
+SCRIPTS = list(make_scripts({"CC": 2, "NC": 2}))
+COUNT = 16
+
+
+def rollout_of(form, context, max_new_tokens, **options):
+    return GraphRollout(
+        scripts={script.id: script for script in SCRIPTS},
+        perception=ScriptedPerception(ScriptLibrary.of(SCRIPTS)),
+        form=form,
+        context=context,
+        sampling=Sampling(temperature=0.8, max_new_tokens=max_new_tokens),
+        open_engine=lambda trainer: None,
+        live_graphs=8,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def speaker(tmp_path_factory):
+    return save_speaker(tmp_path_factory.mktemp("speaker"))
+
+
+def test_a_policy_that_acts_is_trained_on_exactly_what_it_sampled(speaker, tmp_path):
+    net = AutoModelForCausalLM.from_pretrained(speaker, dtype=torch.float32)
+    context = CVRContext(dialect="json", min_evidence=1, max_turns=4)
+    rollout = rollout_of(ChatFormat(tokenizer_of(speaker)), context, 3, max_length=900)
+    trainer, found = train_one_step(
+        tmp_path, net, rollout, [script.id for script in SCRIPTS], COUNT, group=4, at_once=8
+    )
+    assert (found.trajectories, found.unmatched) == (COUNT, 0)
+    assert found.trained == found.sampled > 5 * COUNT  # two tokens a turn, several turns
+    assert found.worst < 1e-4
+    assert set(found.drifts) == {Drift.CLEAN}
+    assert len(trainer.losses) == 2
+
+
+def test_a_policy_that_babbles_is_trained_on_exactly_what_it_sampled(tmp_path):
+    """No turn of a random model can be used: its ids are arbitrary, decode to no text, and end where they are cut."""
+    context = CVRContext(min_evidence=0, max_turns=4)
+    rollout = rollout_of(ChatFormat(tokenizer()), context, 24, max_length=8000)
+    _, found = train_one_step(tmp_path, model(), rollout, [script.id for script in SCRIPTS], COUNT, group=4, at_once=8)
+    assert (found.trajectories, found.unmatched) == (COUNT, 0)
+    assert found.trained == found.sampled > 24 * COUNT
+    assert found.worst < 1e-4
+    assert set(found.drifts) == {Drift.CLEAN}

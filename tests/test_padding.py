@@ -1,0 +1,38 @@
+"""Padding that no row uses is cut off, and nothing that is learned from changes."""
+
+from __future__ import annotations
+
+import torch
+
+from training.padding import trimmed
+
+INPUTS = {
+    "prompt_ids": torch.tensor([[0, 0, 5, 6], [0, 7, 8, 9]]),
+    "prompt_mask": torch.tensor([[0, 0, 1, 1], [0, 1, 1, 1]]),
+    "completion_ids": torch.tensor([[1, 2, 0, 0, 0], [3, 4, 5, 0, 0]]),
+    "completion_mask": torch.tensor([[1, 1, 0, 0, 0], [1, 1, 1, 0, 0]]),
+    "tool_mask": torch.tensor([[1, 0, 0, 0, 0], [1, 1, 1, 0, 0]]),
+    "advantages": torch.tensor([1.0, -1.0]),
+    "num_items_in_batch": torch.tensor(4),
+    "note": "as it was",
+}
+
+
+def test_columns_of_padding_are_cut_off():
+    cut = trimmed(INPUTS)
+    assert cut["prompt_ids"].tolist() == [[0, 5, 6], [7, 8, 9]]
+    assert cut["prompt_mask"].tolist() == [[0, 1, 1], [1, 1, 1]]
+    assert cut["completion_ids"].tolist() == [[1, 2, 0], [3, 4, 5]]
+    assert cut["tool_mask"].tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert cut["advantages"] is INPUTS["advantages"] and cut["note"] == "as it was"
+
+
+def test_what_is_trimmed_stays_as_it_is():
+    once = trimmed(INPUTS)
+    again = trimmed(once)
+    assert all(torch.equal(once[n], again[n]) for n in once if isinstance(once[n], torch.Tensor))
+
+
+def test_a_part_in_which_nothing_was_sampled_keeps_a_column():
+    empty = {**INPUTS, "completion_mask": torch.zeros(2, 5, dtype=torch.long)}
+    assert trimmed(empty)["completion_ids"].shape == (2, 1)

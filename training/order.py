@@ -1,0 +1,61 @@
+"""The order in which scripts are asked: written out in advance for a whole run.
+
+TRL shuffles anew in every epoch from one running generator, so a run that is resumed in its second epoch would see the
+first one's order again; and it leaves out what does not fill a batch at the end of each epoch. A run here is one long
+epoch over a list that is made of passes over the scripts, each shuffled from the seed and its own number. So nothing is
+left out between two passes, a resumed run goes on where it stopped, and a longer run begins like a shorter one.
+"""
+
+# TRL leaves its configuration open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from trl.trainer.grpo_config import GRPOConfig
+
+from agentcvr_graph.errors import InputError
+
+
+def script_order(ids: Sequence[str], arguments: GRPOConfig) -> list[str]:
+    """The ids in the order of their groups, as many as the run asks for.
+
+    Raises:
+        InputError: the epochs of a run without `max_steps` do not fill one batch.
+    """
+    groups = groups_a_batch(arguments)
+    if arguments.max_steps > 0:
+        batches = math.ceil(arguments.max_steps / steps_a_batch(arguments))
+    else:
+        batches = int(arguments.num_train_epochs * len(ids)) // groups
+    if not batches:
+        raise InputError(
+            f"{len(ids)} scripts do not fill a batch of {groups} groups.",
+            fix="Give more scripts, a smaller batch, or grpo.trainer.max_steps.",
+        )
+    return list(islice(_passes(ids, arguments), batches * groups))
+
+
+def groups_a_batch(arguments: GRPOConfig) -> int:
+    """Scripts that one batch of rollouts asks."""
+    return int(arguments.generation_batch_size or 0) // int(arguments.num_generations or 1)
+
+
+def steps_a_batch(arguments: GRPOConfig) -> int:
+    """Optimizer steps that learn from one batch of rollouts; at least 1."""
+    parts = int(arguments.steps_per_generation or 1) * arguments.num_iterations
+    return max(1, parts // arguments.gradient_accumulation_steps)
+
+
+def _passes(ids: Sequence[str], arguments: GRPOConfig) -> Iterator[str]:
+    number = 0
+    while True:
+        one = list(ids)
+        if arguments.shuffle_dataset:
+            random.Random(f"{arguments.seed}/{number}").shuffle(one)
+        yield from one
+        number += 1

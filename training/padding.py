@@ -1,0 +1,37 @@
+"""Padding that a part of a batch does not need.
+
+TRL pads all rows of a generation to the longest of them, and then learns from it in parts. Trajectories differ in
+length by a factor of five and more, so most of a part can be padding; what no row of it uses is cut off. No number that
+is learned from changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+PROMPT = "prompt_"
+"""What the names of columns for prompts begin with; prompts are padded on their left."""
+
+
+def trimmed(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of a step, with all columns that are padding in every row cut off.
+
+    Args:
+        inputs: `prompt_mask` (rows, prompt) padded on the left, `completion_mask` (rows, completion) padded on the
+            right, and tensors of the same widths.
+    """
+    padded = int((inputs["prompt_mask"].amax(0) == 0).sum())
+    length = max(1, int(inputs["completion_mask"].amax(0).sum()))
+    widest = inputs["completion_mask"].shape
+
+    def cut(name: str, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor) or value.dim() < 2:
+            return value
+        if name.startswith(PROMPT):
+            return value[:, padded:]
+        return value[:, :length] if value.shape == widest else value
+
+    return {name: cut(name, value) for name, value in inputs.items()}
