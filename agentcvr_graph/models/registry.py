@@ -18,7 +18,7 @@ from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.hosted import hosted_chat, no_key, require
 from agentcvr_graph.models.keys import missing_key, server_key
 from agentcvr_graph.models.servers import only_model, unpooled_client
-from agentcvr_graph.models.strings import Hosted, InProcess, Offline, Server, read_model_string
+from agentcvr_graph.models.strings import TINY, Hosted, InProcess, Offline, Server, read_model_string
 
 if TYPE_CHECKING:
     from agentcvr_graph.models.base import AudioModel, VisionModel
@@ -117,6 +117,8 @@ def checked_source(source: str) -> str:
         SetupError: it is written like a folder and is not one, or the folder holds no `config.json`.
     """
     folder = Path(source).expanduser()
+    if folder == TINY and not folder.is_dir():
+        raise SetupError("The master 'tiny' is not trained yet.", fix="Train it: python -m training.tiny --release")
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise SetupError(

@@ -1,6 +1,7 @@
 """Model strings: how a person names a model on the command line, in a form or in code.
 
     offline                       the models that come with this library (the default)
+    tiny                          a small trained master that comes with it too, for its own kind of worlds
     openai:gpt-4o, gpt-4o, ...    anything that LangChain's `init_chat_model` takes
     http://host:8000/v1#model     an OpenAI-compatible server; without `#model` the only model it serves
     transformers:DIR_OR_REPO      a model in this process, from a folder or the Hub
@@ -12,14 +13,18 @@ makes models of what it returns.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from agentcvr_graph.errors import SetupError
 
 ALLOWED = (
-    "'offline', PROVIDER:MODEL (such as 'openai:gpt-4o'), 'http://HOST:PORT/v1#MODEL', or 'transformers:FOLDER_OR_REPO'"
+    "'offline', 'tiny', PROVIDER:MODEL (such as 'openai:gpt-4o'), 'http://HOST:PORT/v1#MODEL', "
+    "or 'transformers:FOLDER_OR_REPO'"
 )
+TINY = Path(__file__).parent / "tiny"
+"""The checkpoint that `python -m training.tiny --release` writes."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def read_model_string(spec: str) -> ModelString:
     text = spec.strip()
     if text == "offline":
         return Offline()
+    if text == "tiny":
+        return InProcess(str(TINY))
     if text.startswith(("http://", "https://")):
         return _server(text)
     scheme, colon, rest = text.partition(":")

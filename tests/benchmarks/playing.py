@@ -19,6 +19,7 @@ from datasets import Dataset
 from trl import GRPOConfig
 
 from agentcvr_graph import CVRContext
+from agentcvr_graph.models.strings import TINY
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -35,7 +36,7 @@ from training.rollout import GraphRollout, reward_functions
 from training.settings import Model
 from training.trainers import GraphTrainer
 
-POLICY = Path("agentcvr_graph/models/tiny")
+POLICY = TINY
 """The checkpoint that ships with the library; `--policy FOLDER` takes another."""
 TASKS = ("BU", "PEA", "PSS", "FSA", "NUM")
 FIRST_SEED = 900_000
@@ -43,9 +44,9 @@ FIRST_SEED = 900_000
 GROUP = 4
 """Episodes of one script, as GRPO plays them."""
 LIVE_GRAPHS = 64
-MAX_LENGTH = 2048
-SAMPLING = Sampling(temperature=1.0, max_new_tokens=160)
-CONTEXT = CVRContext(min_evidence=0, max_turns=8)
+MAX_LENGTH = 1536
+SAMPLING = Sampling(temperature=1.0, max_new_tokens=200)
+CONTEXT = CVRContext(max_turns=8)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -22,14 +24,16 @@ from langchain_core.tools import BaseTool
 from agentcvr_graph.models.offline_master.reading import Clip, Reading, Statement, read
 from training.tiny.working_out import Worked, work_out
 
-WHOLE = 0.3
-"""Share of the looks that take in a whole video."""
+NAMED = 0.3
+"""Share of the other looks that take a window which the question names, where it names one."""
 LENGTHS_S = (5.0, 10.0, 20.0)
 FRAMES = (2, 4, 8, 16, 24)
 STOPS = 0.45
 """Chance to answer after a turn."""
-MAX_LOOKS = 4
+GRID_S = 5
+"""Windows that are not whole start at multiples of this."""
 MAX_CITATIONS = 2
+_NAMED_WINDOW = re.compile(r"([\d.]+) to ([\d.]+) s of video (\d)")
 Call = dict[str, Any]
 
 
@@ -37,6 +41,14 @@ class CarelessMaster(BaseChatModel):
     """Takes random looks. The same seed and messages bring the same turn."""
 
     seed: int = 0
+    max_looks: int = 4
+    """Turns that look, at most; unless the graph asks for more."""
+    whole: float = 0.3
+    """Share of the turns that take in whole videos."""
+    every: float = 0.5
+    """Share of the turns that turn to all videos; the others to one."""
+    senses: tuple[str, ...] = ("eyes", "ears", "both")
+    """A turn uses one of these."""
 
     @property
     def _llm_type(self) -> str:
@@ -61,39 +73,59 @@ class CarelessMaster(BaseChatModel):
     ) -> ChatResult:
         reading = read(messages)
         rng = _rng(self.seed, messages[1].text, reading.turn)
-        return ChatResult(generations=[ChatGeneration(message=_turn(reading, rng))])
+        return ChatResult(generations=[ChatGeneration(message=self._turn(reading, rng))])
 
     async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         return self._generate(messages)  # it is quicker than a thread is started
 
-
-def _turn(reading: Reading, rng: random.Random) -> AIMessage:
-    looked = reading.turn > 0 and (rng.random() < STOPS or reading.turn >= MAX_LOOKS)
-    if reading.closing or (looked and not reading.missing):
-        return _answer(work_out(reading, rng))
-    if reading.missing:
-        calls = [_look(reading, rng, number) for number in reading.missing]
-    else:
-        calls = [_look(reading, rng, 0) for _ in range(rng.choice((1, 1, 2, 3)))]
-    return AIMessage("", tool_calls=[{**call, "id": f"look_{n}"} for n, call in enumerate(calls)])
-
-
-def _look(reading: Reading, rng: random.Random, number: int) -> Call:
-    """A look at, or an ear for, a random window; of that video, or of any for 0."""
-    clips = [clip for clip in reading.readable if clip.number == number] or reading.readable
-    if rng.random() < 0.5:
-        return {"name": "listen", "args": _window(rng.choice(clips), rng)}
-    count = rng.choice((1, 1, len(clips)))
-    chosen = sorted(rng.sample(clips, count), key=lambda clip: clip.number)
-    return {"name": "observe", "args": {"targets": [{**_window(c, rng), "frames": rng.choice(FRAMES)} for c in chosen]}}
+    def _turn(self, reading: Reading, rng: random.Random) -> AIMessage:
+        looked = reading.turn > 0 and (rng.random() < STOPS or reading.turn >= self.max_looks)
+        if reading.closing or (looked and not reading.missing):
+            return _answer(work_out(reading, rng))
+        clips = [clip for clip in reading.readable if clip.number in reading.missing]
+        clips = clips or (reading.readable if rng.random() < self.every else [rng.choice(reading.readable)])
+        mood = Mood.drawn(self.whole, rng)
+        looks = {"eyes": [_observe], "ears": [_listen], "both": [_observe, _listen]}[rng.choice(self.senses)]
+        calls = [call for look in looks for call in look(clips, reading.question, mood)]
+        calls = calls or _observe(clips, reading.question, mood)
+        notes = work_out(reading, rng).notes if reading.statements else ""
+        return AIMessage(notes, tool_calls=[{**call, "id": f"look_{n}"} for n, call in enumerate(calls)])
 
 
-def _window(clip: Clip, rng: random.Random) -> Call:
-    if rng.random() < WHOLE:
-        return {"video": clip.number, "start_s": 0.0, "end_s": clip.duration_s}
-    length_s = min(rng.choice(LENGTHS_S), clip.duration_s)
-    start_s = float(rng.randrange(0, int(clip.duration_s - length_s) + 1))
-    return {"video": clip.number, "start_s": start_s, "end_s": start_s + length_s}
+@dataclass(frozen=True)
+class Mood:
+    """How one turn looks: the same for all windows in it, and nothing to do with the question."""
+
+    rng: random.Random
+    whole: bool
+    length_s: float
+    frames: int
+
+    @classmethod
+    def drawn(cls, whole: float, rng: random.Random) -> Mood:
+        return cls(rng, rng.random() < whole, rng.choice(LENGTHS_S), rng.choice(FRAMES))
+
+    def window(self, clip: Clip, question: str) -> Call:
+        """A window of a clip."""
+        named = _NAMED_WINDOW.search(question)
+        if self.whole:
+            start_s, end_s = 0.0, clip.duration_s
+        elif named and int(named[3]) == clip.number and self.rng.random() < NAMED:
+            start_s, end_s = float(named[1]), float(named[2])
+        else:
+            length_s = min(self.length_s, clip.duration_s)
+            start_s = float(self.rng.randrange(0, int(clip.duration_s - length_s) + 1, GRID_S))
+            end_s = start_s + length_s
+        return {"video": clip.number, "start_s": start_s, "end_s": end_s}
+
+
+def _observe(clips: Sequence[Clip], question: str, mood: Mood) -> list[Call]:
+    targets = [{**mood.window(clip, question), "frames": mood.frames} for clip in clips]
+    return [{"name": "observe", "args": {"targets": targets}}]
+
+
+def _listen(clips: Sequence[Clip], question: str, mood: Mood) -> list[Call]:
+    return [{"name": "listen", "args": mood.window(clip, question)} for clip in clips if clip.has_words]
 
 
 def _answer(worked: Worked) -> AIMessage:

@@ -1,8 +1,8 @@
 """How a demonstrator works an answer out from what it has seen and heard, in words that a small model can learn.
 
-For each of the five tasks the thought goes through the videos one by one and writes down what was found there, so that
-each step is one thing to look up and the answer follows from the line before it. What has not been seen is written `?`,
-and guessed. Only the text of the messages is read, never the script.
+For each of the five tasks the notes go through the videos one by one and write down what was found there, so that each
+step is one thing to look up and the answer follows from the step before it. What has not been seen yet is written `?`,
+and guessed in the end. Only the text of the messages is read, never the script.
 """
 
 from __future__ import annotations
@@ -27,9 +27,17 @@ HOURS = {word: n for n, word in enumerate(sorting.SMALL, start=1)}
 class Worked:
     """An answer, how it was reached, and the evidence it rests on."""
 
-    thought: str
+    notes: str
+    """What is known so far."""
     value: AnswerValue
     support: list[Statement] = field(default_factory=list[Statement])
+    conclusion: str = ""
+    """What follows from the notes, where the answer takes a step more."""
+
+    @property
+    def thought(self) -> str:
+        """Notes and conclusion."""
+        return f"{self.notes} {self.conclusion}".strip()
 
 
 def work_out(reading: Reading, rng: random.Random) -> Worked:
@@ -64,6 +72,15 @@ def _in_order(reading: Reading, number: int, wanted: Sequence[str]) -> list[tupl
     return list(first.items())
 
 
+def _note(clip: Clip, found: str, verdict: str = "") -> str:
+    """What is known of a video, marked as the evidence about it is."""
+    return f"[video {clip.number}, {found}] {verdict}".strip()
+
+
+def _listed(shown: Sequence[tuple[str, Statement]]) -> str:
+    return ", ".join(line for line, _ in shown) or UNKNOWN
+
+
 # BU: which videos show x before y and say w?
 
 
@@ -78,13 +95,13 @@ def _choices(reading: Reading, rng: random.Random) -> Worked:
         topic, said = _topic(heard(reading, clip.number), setting.topics)
         verdict = _verdict([line for line, _ in shown], [asked["x"], asked["y"]], topic, asked["w"])
         verdicts.append(verdict)
-        notes.append(f"{clip.number}: {', '.join(line for line, _ in shown) or UNKNOWN}; {topic}. {verdict}.")
+        notes.append(_note(clip, f"{_listed(shown)}; {topic}", verdict))
         if verdict == "yes":
             support += [*(statement for _, statement in shown), *said]
     right = [n for n, verdict in enumerate(verdicts) if verdict == "yes"]
     right += [n for n, verdict in enumerate(verdicts) if verdict == UNKNOWN and rng.random() < 0.3]
     right = right or [_drawn(verdicts, UNKNOWN, rng)]
-    return Worked(" ".join(notes), [ascii_uppercase[n] for n in sorted(right)], support)
+    return Worked("\n".join(["notes:", *notes]), [ascii_uppercase[n] for n in sorted(right)], support)
 
 
 def _topic(said: Sequence[tuple[str, Statement]], topics: Sequence[str]) -> tuple[str, list[Statement]]:
@@ -114,11 +131,11 @@ def _choice(reading: Reading, rng: random.Random) -> Worked:
         shown = _in_order(reading, clip.number, rule)
         names = [line for line, _ in shown]
         verdicts.append(UNKNOWN if len(names) < 2 else "ok" if names == list(rule) else "wrong")
-        notes.append(f"{clip.number}: {', '.join(names) or UNKNOWN}. {verdicts[-1]}.")
+        notes.append(_note(clip, _listed(shown), verdicts[-1]))
         if verdicts[-1] == "wrong":
             support += [statement for _, statement in shown]
     wrong = verdicts.index("wrong") if "wrong" in verdicts else _drawn(verdicts, UNKNOWN, rng)
-    return Worked(" ".join(notes), ascii_uppercase[wrong], support)
+    return Worked("\n".join(notes), ascii_uppercase[wrong], support)
 
 
 def _rule(reading: Reading) -> tuple[tuple[str, str] | None, list[Statement]]:
@@ -148,9 +165,9 @@ def _order(reading: Reading, rng: random.Random) -> Worked:
     for clip in reading.videos:
         if clip.number not in steps:
             ranked.insert(rng.randint(0, len(ranked)), clip.number)
-    notes = [f"{clip.number}: {steps.get(clip.number, UNKNOWN)}." for clip in reading.videos]
+    notes = [_note(clip, str(steps.get(clip.number, UNKNOWN))) for clip in reading.videos]
     order = ", ".join(f"{steps.get(number, UNKNOWN)} is {number}" for number in ranked)
-    return Worked(f"{' '.join(notes)} sorted: {order}.", "->".join(map(str, ranked)), support)
+    return Worked("\n".join(["notes:", *notes]), "->".join(map(str, ranked)), support, f"sorted: {order}.")
 
 
 def _step(text: str) -> int:
@@ -186,11 +203,12 @@ def _interval(reading: Reading, rng: random.Random) -> Worked:
     lines = heard(reading, 2)
     place = next((n for n, (text, _) in enumerate(lines) if _purpose(text) == purpose), None)
     if place is None:
-        return Worked(f"wanted: {purpose}. {UNKNOWN}", _any_interval(reading.videos[1], rng))
+        return Worked(f"wanted: {purpose}. {UNKNOWN}.", _any_interval(reading.videos[1], rng))
     found = lines[place][1]
     start_s = found.window.start_s
     end_s = lines[place + 1][1].window.start_s if place + 1 < len(lines) else found.window.end_s
-    return Worked(f"wanted: {purpose}. found.", (start_s, round(end_s, 1)), [found, told[0][1]])
+    end_s = round(end_s, 1)
+    return Worked(f"wanted: {purpose}. {start_s}, {end_s}.", (start_s, end_s), [found, told[0][1]])
 
 
 def _purpose(text: str) -> str:
@@ -221,9 +239,9 @@ def _number(reading: Reading, rng: random.Random) -> Worked:
     word = next((w for text, _ in told for w in storing.WORDS if w in text), "")
     if word in boxes:
         number, statement = boxes[word]
-        return Worked(f"{asked['i']}: {word}. {word} {number}.", float(number), [told[0][1], statement])
+        return Worked(f"{asked['i']}: {word}. {number}.", float(number), [told[0][1], statement])
     guess = rng.choice([number for number, _ in boxes.values()] or range(1, storing.HIGHEST + 1))
-    return Worked(f"{asked['i']}: {word or UNKNOWN}. {UNKNOWN}", float(guess))
+    return Worked(f"{asked['i']}: {word or UNKNOWN}. {UNKNOWN}.", float(guess))
 
 
 def _drawn(verdicts: Sequence[str], wanted: str, rng: random.Random) -> int:

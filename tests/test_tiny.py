@@ -1,0 +1,256 @@
+"""The recipe of the tiny master: its language, its careless teacher, its beginning, and how it is measured."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import statistics
+
+import pytest
+import torch
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agentcvr_graph import CVRContext
+from agentcvr_graph.models.offline_master.reading import read
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.chance import chance
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.worlds import make_script, make_scripts
+from agentcvr_graph.scripts.worlds.base import Difficulty
+from agentcvr_graph.tools import TOOL_SCHEMAS
+from training.chat_format import ChatFormat
+from training.demonstrations import demonstrate
+from training.tiny.beginning import LAYERS, untrained
+from training.tiny.careless import CarelessMaster
+from training.tiny.language import train_tokenizer
+from training.tiny.lessons import arranged
+from training.tiny.measuring import Asked, CutOff
+from training.tiny.results import Measures, summary, table
+from training.tiny.working_out import work_out
+
+TASKS = ("BU", "PEA", "PSS", "FSA", "NUM")
+SMALL = Difficulty(videos=2, scenes=4)
+
+
+def recorded(scripts, noise="off", **how):
+    async def run():
+        perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
+        return [one async for one in demonstrate(CarelessMaster(**how), perception, scripts, CVRContext())]
+
+    return sorted(asyncio.run(run()), key=lambda one: one.script_id)
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return recorded(list(make_scripts(dict.fromkeys(TASKS, 12), 70, SMALL)), "fitted")
+
+
+@pytest.fixture(scope="module")
+def form(shown):
+    texts = [message.text for one in shown for message in one.conversation()[1:]]
+    return ChatFormat(train_tokenizer(texts), "tiny")
+
+
+# The language.
+
+
+def test_a_word_is_the_same_token_wherever_it_stands(form):
+    def ids(text):
+        return form.tokenizer.encode(text, add_special_tokens=False)
+
+    sign = ids('\n[video 2, 12.0-18.5 s] on-screen text "OPEN THE DOOR"')
+    tokens = form.tokenizer.convert_ids_to_tokens(sign)
+    assert tokens[:7] == ["\n[video 2, ", "12", ".0", "-", "18", ".5", ' s] on-screen text "']
+    words = sign[7:-1]
+    question = ids("Which people open the door before they dance?")
+    said = ids('"Open the door."')
+    for text in (question, said):
+        assert any(text[n : n + len(words)] == words for n in range(len(text)))
+
+
+def test_turns_survive_being_written_and_read_again(form, shown):
+    """A server gets the words of a turn and renders them anew; the ids must be those that were sampled."""
+    for one in shown:
+        for message in one.conversation():
+            if isinstance(message, AIMessage):
+                ids = form.turn(message)
+                assert form.tokenizer.encode(form.tokenizer.decode(ids), add_special_tokens=False) == ids
+
+
+def test_the_template_leaves_out_what_no_question_turns_on(form):
+    evidence = (
+        "seen: video 1, 0.0-9.0 s (3 frames)\n"
+        "[video 1, 0.0-3.0 s] mostly red and white; still\n"
+        '[video 1, 3.0-6.0 s] on-screen text "AXLE"; mostly red and white; something moves\n'
+        "[video 1, 6.0-9.0 s] silence\n"
+        "left: 3 turns"
+    )
+    rendered = form.tokenizer.decode(
+        form.opening(
+            [
+                SystemMessage("long instructions"),
+                HumanMessage("Question: what?"),
+                ToolMessage(evidence, tool_call_id="1"),
+            ],
+            list(TOOL_SCHEMAS),
+        )
+    )
+    assert "instructions" not in rendered and "mostly" not in rendered and "silence" not in rendered
+    assert "axle" in rendered and "left" in rendered and "moves" not in rendered
+
+
+def test_what_live_video_brings_is_never_unknown(form):
+    text = "żółć 漢字 zzxqv"
+    assert form.tokenizer.decode(form.tokenizer.encode(text)).strip() == text
+
+
+# The teacher.
+
+
+def test_the_teacher_is_careless_and_valid(shown):
+    for one in shown:
+        conversation = one.conversation()
+        assert not [
+            m for m in conversation if isinstance(m, ToolMessage) and m.status == "error" and "Not yet" not in m.text
+        ]
+        assert any(call["name"] == "answer" for call in conversation[-2].tool_calls)
+    windows = [
+        target["start_s"]
+        for one in shown
+        for message in one.conversation()
+        if isinstance(message, AIMessage)
+        for call in message.tool_calls
+        if call["name"] == "observe"
+        for target in call["args"]["targets"]
+    ]
+    assert 0.2 < sum(start == 0 for start in windows) / len(windows) < 0.8
+    assert statistics.fmean(one.score for one in shown) < 0.7
+
+
+def test_the_same_seed_brings_the_same_demonstration():
+    scripts = list(make_scripts({"PSS": 3}, 5, SMALL))
+    one, again, other = (recorded(scripts, seed=seed) for seed in (1, 1, 2))
+    assert [d.messages[2]["data"]["tool_calls"] for d in one] == [d.messages[2]["data"]["tool_calls"] for d in again]
+    assert [d.messages[2]["data"]["tool_calls"] for d in one] != [d.messages[2]["data"]["tool_calls"] for d in other]
+
+
+class Thorough(CarelessMaster):
+    """Looks at everything once; shows what the teacher makes of full evidence."""
+
+    def _turn(self, reading, rng):
+        if reading.turn:
+            return super()._turn(reading, random.Random(0)) if reading.missing else self._answered(reading)
+        windows = [{"video": c.number, "start_s": 0.0, "end_s": c.duration_s} for c in reading.readable]
+        calls = [{"name": "observe", "args": {"targets": [{**w, "frames": 32} for w in windows]}, "id": "o"}]
+        calls += [{"name": "listen", "args": window, "id": f"l{n}"} for n, window in enumerate(windows)]
+        return AIMessage("", tool_calls=calls)
+
+    def _answered(self, reading):
+        worked = work_out(reading, random.Random(0))
+        value = list(worked.value) if isinstance(worked.value, tuple) else worked.value
+        return AIMessage(worked.thought, tool_calls=[{"name": "answer", "args": {"value": value}, "id": "a"}])
+
+
+@pytest.mark.parametrize(("task", "least"), [("BU", 0.95), ("PEA", 0.95), ("PSS", 0.95), ("FSA", 0.6), ("NUM", 0.95)])
+def test_full_evidence_is_worked_out(task, least):
+    scripts = list(make_scripts({task: 20}, 300))
+
+    async def run():
+        perception = ScriptedPerception(ScriptLibrary.of(scripts))
+        return [one async for one in demonstrate(Thorough(), perception, scripts, CVRContext())]
+
+    assert statistics.fmean(one.score for one in asyncio.run(run())) >= least
+
+
+def test_what_was_not_seen_is_a_question_mark():
+    script = make_script("NUM", 3, SMALL)
+    thing = script.question.rpartition(" the ")[2]
+    brief = (
+        f'Question: {script.question}\nAnswer format (number): a number\nVideos:\n1. "room 1": 9.0 s, 640x360, sound'
+    )
+    reading = read([SystemMessage("s"), HumanMessage(brief)])
+    worked = work_out(reading, random.Random(0))
+    assert worked.notes.endswith(": ?. ?.") and worked.notes.split(":")[0] in script.question and thing
+    assert 1 <= worked.value <= 40 and worked.support == []
+
+
+# The beginning.
+
+
+def test_an_untrained_model_looks_for_the_same_and_adds_more_of_it(form):
+    one, again, other = (untrained(form.tokenizer, seed) for seed in (1, 1, 2))
+    assert 5e5 < one.num_parameters() < 2e6
+    assert len(one.model.layers) == LAYERS
+    for a, b in zip(one.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_lessons_put_similar_lengths_together():
+    lines = [f"{'x' * (n % 50)}\n" for n in range(400)]
+    order = list(arranged(lines, 8, random.Random(0)))
+    assert sorted(order) == sorted(lines)
+    spread = [max(map(len, order[n : n + 8])) - min(map(len, order[n : n + 8])) for n in range(0, 400, 8)]
+    assert max(spread) <= 2
+    assert order != sorted(order, key=len)
+
+
+# The measures.
+
+
+async def test_senses_that_are_cut_off_bring_nothing():
+    script = make_script("CC", 0)
+    whole = ScriptedPerception(ScriptLibrary.of([script]))
+    cut = CutOff(whole)
+    info = await cut.probe(script.video(1), 1)
+    assert info == await whole.probe(script.video(1), 1)
+    from agentcvr_graph.types import Listen, Observe, Target, Window
+
+    looked = await cut.observe(Observe(targets=(Target(video=1, start_s=0, end_s=9, frames=9),)), [info])
+    heard = await cut.listen(Listen(window=Window(video=1, start_s=0, end_s=9)), [info])
+    assert looked.evidence == heard.evidence == ()
+
+
+def test_chance_by_hand():
+    assert chance([make_script("PEA", 0)]) == pytest.approx(1 / 3)
+    assert chance([make_script("BU", 0)]) == pytest.approx(1 / 15)
+    assert chance([make_script("PSS", 0), make_script("PEA", 0)]) == pytest.approx((1 / 24 + 1 / 3) / 2)
+    assert 0 < chance(list(make_scripts({"FSA": 50}))) < 0.1
+    assert 0 <= chance(list(make_scripts({"NUM": 200}))) < 0.06
+
+
+def asked(script, score, turns=2):
+    return Asked(script=script, task=script[:2], score=score, turns=turns, frames=4, audio_s=1.5)
+
+
+def test_the_summary_by_hand():
+    seeds = [
+        Measures(
+            seed=n,
+            train_s=60.0,
+            asked={
+                "sft": [asked("a1", 0.0), asked("b1", 0.0)],
+                "grpo": [asked("a1", 1.0, 3), asked("b1", n)],
+                "live": [asked("b1", 1.0)],
+            },
+        )
+        for n in (0, 1)
+    ]
+    found = summary(seeds, 0.25)
+    assert found["seeds"] == [0, 1] and found["held_out"] == 2 and found["live_questions"] == 1
+    assert found["accuracy"] == {"sft": 0.0, "grpo": 0.75, "scripted_twin": 0.5, "live": 1.0}
+    assert found["by_seed"]["grpo"] == [0.5, 1.0]
+    assert found["by_task"]["grpo"] == {"a1": 1.0, "b1": 0.5}
+    assert found["turns"]["grpo"] == 2.5
+    low, high = found["interval"]["grpo"]
+    assert 0.5 <= low <= 0.75 <= high <= 1.0
+    assert "| after GRPO | 75.0 (" in table(found)
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_measures_are_kept_whole(tmp_path):
+    kept = Measures(seed=3, asked={"sft": [asked("a1", 0.5)]})
+    kept.write(tmp_path / "m.json")
+    assert Measures.read(tmp_path / "m.json") == kept
+    assert Measures.read(tmp_path / "none.json") == Measures()

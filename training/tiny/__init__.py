@@ -1,0 +1,1 @@
+"""A master from nothing, on two CPU cores: see `recipe.py`."""

@@ -1,0 +1,71 @@
+"""`make train-tiny`: the recipe for every seed, then the figures over all of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentcvr_graph.cli.console import err, out, run_app
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.models.strings import TINY
+from agentcvr_graph.scripts.chance import chance
+from training.running import quiet
+from training.tiny.recipe import run_seed, settings_of
+from training.tiny.results import summary, table
+
+RELEASED = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+TEMPLATE = "chat_template.jinja"
+EXAMPLES = """
+[bold]Examples[/bold]
+
+python -m training.tiny                        three seeds, about 40 minutes each on two cores; resumes
+
+python -m training.tiny --seed 0 --live 0      one seed, without real video
+"""
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command(epilog=EXAMPLES)
+def main(
+    config: Annotated[Path, typer.Argument(help="The configuration.")] = Path("training/configs/tiny.yaml"),
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", help="A seed; give it again for more. Default 0 1 2.")
+    ] = None,
+    folder: Annotated[Path, typer.Option("--folder", help="Where everything is kept.")] = Path("runs/tiny"),
+    live: Annotated[int, typer.Option(min=0, help="Questions of each task that are filmed and asked live.")] = 12,
+    results: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("training/results/tiny.json"),
+    release: Annotated[
+        bool, typer.Option("--release", help="Put the best seed's policy where 'tiny' loads it.")
+    ] = False,
+) -> None:
+    """Train a small master from nothing, and measure it scripted and live."""
+    quiet()
+    measured = {
+        seed: run_seed(settings_of(config, folder / f"seed-{seed}", seed), live, err) for seed in seeds or [0, 1, 2]
+    }
+    held_out = settings_of(config, folder, 0).held_out
+    if held_out is None:
+        raise InputError(f"{config} names no held-out scripts.", fix="Give it a part `held_out`.")
+    found = summary(list(measured.values()), chance(held_out.load()))
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    results.with_suffix(".md").write_text(table(found) + "\n", encoding="utf-8")
+    out.print(table(found), markup=False)
+    if release:
+        best = max(measured, key=lambda seed: measured[seed].accuracy("grpo"))
+        _release(folder / f"seed-{best}" / "policy")
+
+
+def _release(policy: Path) -> None:
+    TINY.mkdir(parents=True, exist_ok=True)
+    for name in (*RELEASED, TEMPLATE):
+        shutil.copy(policy / name, TINY / name)
+    err.print(f"released {policy}")
+
+
+if __name__ == "__main__":
+    run_app(app, "training")

@@ -1,0 +1,128 @@
+"""The whole recipe for one seed, from nothing to a policy that was measured: what `make train-tiny` runs.
+
+    demonstrations  the careless master answers scripts (`careless.py`, `lessons.py`)
+    begin           a tokenizer learned from them, and weights drawn at random (`language.py`, `beginning.py`)
+    warm            TRL's SFTTrainer imitates the demonstrations
+    policy          TRL's GRPOTrainer, on runs of the graph in swap mode
+    measures        both, the offline master, and the policy with its tools cut off, on held-out scripts; then the
+                    policy on some of them filmed as real video, seen and heard by the real offline agents
+                    (`measuring.py`)
+
+Each step leaves its result in the folder of the seed and is passed over where it is there already, so a run that was
+stopped goes on. Training, held-out and demonstration scripts never share a seed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from agentcvr_graph.models.registry import resolve_perception
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.scripts.twin import render_script, twin_question
+from training.demonstrations import read_demonstrations
+from training.grpo import train
+from training.settings import Settings, load_settings
+from training.sft import warm_start
+from training.tiny.beginning import begin
+from training.tiny.lessons import record
+from training.tiny.measuring import Asked, CutOff, ask_offline, ask_policy, simulator
+from training.tiny.results import Measures
+
+SEEDS_APART = 10_000_000
+LIVE_AT_ONCE = 2
+"""Live questions at a time; the senses use all cores already."""
+
+
+def settings_of(config: Path, folder: Path, seed: int) -> Settings:
+    """The configuration of one seed: its own folder, its own scripts to train on, the same held-out ones."""
+    return load_settings(
+        config,
+        {
+            "seed": seed,
+            "output": str(folder),
+            "model.path": str(folder / "begin"),
+            "scripts.seed": seed * SEEDS_APART,
+            "sft.demonstrations": str(folder / "demonstrations.jsonl"),
+        },
+    )
+
+
+def run_seed(settings: Settings, live_each: int, console: Console) -> Measures:
+    """All steps of one seed.
+
+    Args:
+        live_each: held-out scripts of each task that are filmed and asked live; 0 for none.
+    """
+    folder = Path(settings.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    started_s = time.monotonic()
+    shown, begun = folder / "demonstrations.jsonl", folder / "begin"
+    if not shown.exists():
+        console.rule(f"seed {settings.seed}: demonstrations")
+        record(settings, shown, console)
+    if not (begun / "config.json").exists():
+        begin(read_demonstrations(shown)[::5], begun, settings.seed)
+    if not (folder / "warm" / "config.json").exists():
+        console.rule(f"seed {settings.seed}: warm start")
+        warm_start(settings, console)
+    if not (folder / "policy" / "config.json").exists():
+        console.rule(f"seed {settings.seed}: reinforcement learning")
+        warm = settings.model.model_copy(update={"path": str(folder / "warm")})
+        train(settings.model_copy(update={"model": warm}), console)
+    measures = Measures.read(folder / "measures.json")
+    measures.train_s += time.monotonic() - started_s
+    console.rule(f"seed {settings.seed}: measures")
+    measure(settings, measures, live_each, console)
+    return measures
+
+
+def measure(settings: Settings, measures: Measures, live_each: int, console: Console) -> None:
+    """Ask whatever was not asked yet; kept after each."""
+    folder = Path(settings.output)
+    scripts = settings.held_out.load() if settings.held_out else []
+    filmed = first_of_each(scripts, live_each)
+    world = simulator(scripts, settings)
+    ways: dict[str, Callable[[], list[Asked]]] = {
+        "sft": lambda: ask_policy(folder / "warm", settings, scripts, world),
+        "grpo": lambda: ask_policy(folder / "policy", settings, scripts, world),
+        "offline": lambda: ask_offline(settings, scripts),
+        "blind": lambda: ask_policy(folder / "policy", settings, scripts, CutOff(world)),
+    }
+    if filmed:
+        ways["live"] = lambda: ask_live(folder / "policy", settings, filmed, folder.parent / "twins", console)
+    for name, ask in ways.items():
+        if name not in measures.asked:
+            measures.asked[name] = ask()
+            measures.write(folder / "measures.json")
+            console.print(f"{name}: {100 * measures.accuracy(name):.1f} % of {len(measures.asked[name])}")
+
+
+def ask_live(folder: Path, settings: Settings, scripts: Sequence[Script], twins: Path, console: Console) -> list[Asked]:
+    """Film scripts, and ask the policy about the files."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("filming", total=len(scripts))
+        questions = [
+            twin_question(script, render_script(script, twins)) for script in progress.track(scripts, task_id=bar)
+        ]
+        bar = progress.add_task("asking live", total=len(scripts))
+        return ask_policy(
+            folder,
+            settings,
+            scripts,
+            resolve_perception(),
+            questions,
+            live_graphs=LIVE_AT_ONCE,
+            done=lambda: progress.advance(bar),
+        )
+
+
+def first_of_each(scripts: Sequence[Script], each: int) -> list[Script]:
+    """The first so many scripts of every task."""
+    tasks = dict.fromkeys(script.task for script in scripts)
+    return [script for task in tasks for script in [s for s in scripts if s.task == task][:each]]
