@@ -178,13 +178,25 @@ def test_what_was_not_seen_is_a_question_mark():
 # The beginning.
 
 
-def test_an_untrained_model_looks_for_the_same_and_adds_more_of_it(form):
+def test_an_untrained_model_follows_from_its_seed(form):
     one, again, other = (untrained(form.tokenizer, seed) for seed in (1, 1, 2))
     assert 5e5 < one.num_parameters() < 2e6
     assert len(one.model.layers) == LAYERS
     for a, b in zip(one.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
     assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_an_untrained_model_can_repeat_what_it_read_and_nothing_else(form):
+    """Random tokens, twice over: each token of the second half follows from the first. Nothing else is known."""
+    model, size = untrained(form.tokenizer, 0).eval(), len(form.tokenizer)
+    torch.manual_seed(3)
+    once = torch.randperm(size)[:60]
+    ids = torch.cat([once, once])[None]
+    with torch.no_grad():
+        said = model(ids).logits[0].argmax(-1)
+    assert (said[60:-1] == ids[0, 61:]).float().mean() > 0.4
+    assert (said[:59] == ids[0, 1:60]).float().mean() < 0.1
 
 
 def test_lessons_put_similar_lengths_together():
