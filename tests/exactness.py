@@ -18,6 +18,7 @@ from trl import GRPOConfig
 
 from training.engine.base import Call, Sampled
 from training.engine.cached import CachedEngine
+from training.padding import trimmed
 from training.rewards import PRESETS
 from training.rollout import GraphRollout, reward_functions
 from training.tokens import Drift
@@ -47,7 +48,7 @@ class WatchedTrainer(GraphTrainer):
     def _compute_loss(self, model, inputs):
         self._watched = []
         loss = super()._compute_loss(model, inputs)
-        self.losses.append((inputs, self._watched[-1]))
+        self.losses.append((trimmed(inputs), self._watched[-1]))
         return loss
 
     def _get_per_token_logps_and_entropies(self, *args, **kwargs):

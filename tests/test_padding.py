@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from training.padding import trimmed
+from training.padding import by_length, trimmed
 
 INPUTS = {
     "prompt_ids": torch.tensor([[0, 0, 5, 6], [0, 7, 8, 9]]),
@@ -36,3 +36,19 @@ def test_what_is_trimmed_stays_as_it_is():
 def test_a_part_in_which_nothing_was_sampled_keeps_a_column():
     empty = {**INPUTS, "completion_mask": torch.zeros(2, 5, dtype=torch.long)}
     assert trimmed(empty)["completion_ids"].shape == (2, 1)
+
+
+def test_rows_of_similar_length_come_into_one_part():
+    def part(*lengths):
+        mask = torch.tensor([[1] * n + [0] * (5 - n) for n in lengths])
+        return {
+            "completion_mask": mask,
+            "reward": torch.tensor(lengths) * 10.0,
+            "items": torch.tensor(9),
+            "other": None,
+        }
+
+    parts = by_length([part(1, 5), part(4, 2)])
+    assert [one["completion_mask"].sum(1).tolist() for one in parts] == [[5, 4], [2, 1]]
+    assert [one["reward"].tolist() for one in parts] == [[50.0, 40.0], [20.0, 10.0]]
+    assert [one["items"].item() for one in parts] == [9, 9] and parts[0]["other"] is None

@@ -1,13 +1,13 @@
 """Padding that a part of a batch does not need.
 
 TRL pads all rows of a generation to the longest of them, and then learns from it in parts. Trajectories differ in
-length by a factor of five and more, so most of a part can be padding; what no row of it uses is cut off. No number that
-is learned from changes.
+length by a factor of five and more, so most of a part can be padding. Rows of similar length are put into one part,
+and columns that no row of a part uses are cut off. No number that is learned from changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,3 +35,21 @@ def trimmed(inputs: Mapping[str, Any]) -> dict[str, Any]:
         return value[:, :length] if value.shape == widest else value
 
     return {name: cut(name, value) for name, value in inputs.items()}
+
+
+def by_length(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows in as many parts, the longest together. The parts must be learned from in one step.
+
+    Args:
+        parts: of equal size; tensors hold a row each along their first axis, all else is the same in every part.
+    """
+    order = torch.cat([part["completion_mask"].sum(1) for part in parts]).argsort(descending=True, stable=True)
+
+    def sorted_parts(name: str) -> Sequence[Any]:
+        values = [part[name] for part in parts]
+        if not isinstance(values[0], torch.Tensor) or values[0].dim() == 0:
+            return values
+        return torch.cat(values)[order].chunk(len(parts))
+
+    columns = {name: sorted_parts(name) for name in parts[0]}
+    return [{name: values[n] for name, values in columns.items()} for n in range(len(parts))]

@@ -21,7 +21,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from agentcvr_graph.errors import InputError
 from training.episodes import Facts
-from training.padding import trimmed
+from training.padding import by_length, trimmed
 
 GO_ON = "Give the same command again; it goes on from the last whole checkpoint."
 
@@ -58,6 +58,17 @@ class GraphTrainer(GRPOTrainer):
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Forward and backward of one part of a batch; where a new batch is due, it is played first."""
         return finite(super().training_step(*args, **kwargs), self.state.global_step)
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """The next part of the batch; of a new batch whose parts make one step, the parts hold similar lengths."""
+        before: Any = self._buffered_inputs
+        inputs = super()._prepare_inputs(generation_batch)
+        arguments: Any = self.args
+        steps = int(arguments.steps_per_generation or 1)
+        if self._buffered_inputs is before or steps != arguments.gradient_accumulation_steps:
+            return inputs
+        self._buffered_inputs = by_length(self._buffered_inputs)
+        return self._buffered_inputs[self._step % steps]
 
     def _compute_loss(self, model: Any, inputs: Any) -> torch.Tensor:
         return super()._compute_loss(model, trimmed(inputs))
