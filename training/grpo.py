@@ -107,6 +107,7 @@ def main(
     ] = False,
 ) -> None:
     """Train a master with GRPO on runs of the graph in swap mode."""
+    quiet()
     settings = load_settings(config, read_overrides(overrides or []))
     if dry_run:
         from training.dry_run import show_plan

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import shutil
+import warnings
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import datasets
 from rich.console import Console
 from safetensors import SafetensorError
 from transformers import PrinterCallback
@@ -37,6 +39,9 @@ TORCH_WRITES = ("PytorchStreamWriter", "inline_container")
 def quiet() -> None:
     """Leave the terminal to our own lines: no progress bars of libraries for every file that is read or written."""
     logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    # TRL 1.16 asks transformers under the names that it had before 5.18.
+    warnings.filterwarnings("ignore", ".*gradient_checkpointing.*", FutureWarning)
 
 
 def open_folder(folder: Path) -> Path:

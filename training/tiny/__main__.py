@@ -22,7 +22,7 @@ TEMPLATE = "chat_template.jinja"
 EXAMPLES = """
 [bold]Examples[/bold]
 
-python -m training.tiny                        three seeds, about 40 minutes each on two cores; resumes
+python -m training.tiny                        three seeds, which takes hours; resumes
 
 python -m training.tiny --seed 0 --live 0      one seed, without real video
 """
