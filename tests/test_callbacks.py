@@ -143,3 +143,12 @@ def test_curves_are_drawn_from_what_is_a_number(tmp_path):
     assert not (tmp_path / "none.png").exists()
     draw_curves(history, tmp_path / "new" / "some.png")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["some.png"]
+
+
+def test_a_panel_that_holds_nothing_is_not_drawn(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    saved = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: (saved.append(self), path.touch()))
+    draw_curves([{"step": 1, "reward": 0.5, "loss": 0.1, "turns": 2.0}], tmp_path / "c.png")
+    assert [axis.axison for axis in saved[0].axes] == [True, True, True, False]

@@ -38,7 +38,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     rows = math.ceil(len(drawn) / COLUMNS)
     figure = Figure(figsize=(3.4 * COLUMNS, 2.5 * rows), layout="constrained")
     axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
-    for axis, (name, title) in zip(axes, drawn.items(), strict=False):
+    for (name, title), axis in zip(drawn.items(), axes, strict=False):
         steps, values = points(history, name)
         axis.plot(steps, values, color="#9db4d8", linewidth=0.9)
         axis.plot(steps, smoothed(values), color="#1f4e9c", linewidth=1.8, label="training")

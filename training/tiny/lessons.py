@@ -51,8 +51,8 @@ class Lesson:
 
 
 LESSONS = (
-    Lesson(Difficulty(videos=2, scenes=4), 3000, {"max_looks": 1, "whole": 1.0, "every": 1.0, "senses": ("both",)}),
-    Lesson(LEVELS["normal"], 1600, {}),
+    Lesson(Difficulty(videos=2, scenes=4), 6000, {"max_looks": 1, "whole": 1.0, "every": 1.0, "senses": ("both",)}),
+    Lesson(LEVELS["normal"], 1200, {}),
 )
 
 
