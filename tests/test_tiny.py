@@ -264,5 +264,5 @@ def test_the_summary_by_hand():
 def test_measures_are_kept_whole(tmp_path):
     kept = Measures(seed=3, asked={"sft": [asked("a1", 0.5)]})
     kept.write(tmp_path / "m.json")
-    assert Measures.read(tmp_path / "m.json") == kept
-    assert Measures.read(tmp_path / "none.json") == Measures()
+    assert Measures.read(tmp_path / "m.json", 3) == kept
+    assert Measures.read(tmp_path / "none.json", 5) == Measures(seed=5)

@@ -123,7 +123,7 @@ class Ledger:
             self.rows.append(Row(list(prompt_ids)))
             return Drift.CLEAN
         row = self.rows[-1]
-        kept = _shared(row.ids, prompt_ids)
+        kept = shared_length(row.ids, prompt_ids)
         lost = len(row.ids) - kept
         if kept == len(prompt_ids) and lost == row.last_turn:
             # The node failed after its turn and asks for it again: that turn never happened.
@@ -159,9 +159,12 @@ def _drift(row: Row, lost: int) -> Drift:
     return Drift.REALIGN if lost <= MAX_REALIGNED and tail and all(tail) else Drift.FORK
 
 
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
     """Length of the longest common beginning."""
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    short = min(len(one), len(other))
+    if one[:short] == other[:short]:  # nearly always: a conversation goes on
+        return short
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), short)
 
 
 def _where(recorded: Sequence[int], prompt: Sequence[int], kept: int) -> str:

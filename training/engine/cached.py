@@ -27,8 +27,9 @@ import torch
 from agentcvr_graph.errors import BugError, WorldError
 from training.engine.base import Call, Sampled
 from training.engine.sampling import draw
-from training.engine.seats import Slot, Turn, nearest, shared_length
+from training.engine.seats import Slot, Turn, nearest
 from training.engine.slots import SlotCache, check_layers, run_model
+from training.tokens import shared_length
 
 PREFILL_TOKENS = 8192
 """Tokens of one pass that reads prompts, padding included."""

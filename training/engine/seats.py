@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from training.engine.base import Call, Sampled
+from training.tokens import shared_length
 
 WORTH_SHARING = 16
 """Tokens from which on it pays to copy what another slot holds instead of reading them again."""
@@ -73,11 +74,3 @@ def nearest(slots: Sequence[Slot], prompt: Sequence[int]) -> Slot | None:
     lengths = [(shared_length([*slot.ids, *slot.unread], prompt), slot) for slot in slots if slot.ids or slot.unread]
     length, slot = max(lengths, key=lambda found: found[0], default=(0, None))
     return slot if length >= WORTH_SHARING else None
-
-
-def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """Length of the longest common beginning."""
-    short = min(len(one), len(other))
-    if one[:short] == other[:short]:  # nearly always: a conversation goes on
-        return short
-    return next(n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)

@@ -28,7 +28,7 @@ from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Listen, Observation, Observe, Question, Video, VideoInfo
 from training.engine.base import Sampling
 from training.engine.cached import CachedEngine
-from training.episodes import Stage, Task
+from training.episodes import Stage, Task, recursion_limit
 from training.loading import load_format, load_model
 from training.policy import PolicyChatModel
 from training.rewards import answer_score
@@ -110,7 +110,8 @@ def ask_offline(settings: Settings, scripts: Sequence[Script]) -> list[Asked]:
 
 
 async def _ask_one(graph: Any, script: Script, settings: Settings) -> Asked:
-    output = await graph.ainvoke(as_input(script.as_question()), context=settings.context)
+    limit = {"recursion_limit": recursion_limit(settings.context)}
+    output = await graph.ainvoke(as_input(script.as_question()), limit, context=settings.context)
     return _asked(script, trajectory_of(output))
 
 

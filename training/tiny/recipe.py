@@ -74,7 +74,7 @@ def run_seed(settings: Settings, live_each: int, console: Console) -> Measures:
         console.rule(f"seed {settings.seed}: reinforcement learning")
         warm = settings.model.model_copy(update={"path": str(folder / "warm")})
         train(settings.model_copy(update={"model": warm}), console)
-    measures = Measures.read(folder / "measures.json")
+    measures = Measures.read(folder / "measures.json", settings.seed)
     measures.train_s += time.monotonic() - started_s
     console.rule(f"seed {settings.seed}: measures")
     measure(settings, measures, live_each, console)

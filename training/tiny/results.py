@@ -6,10 +6,10 @@ bootstrap). How far the seeds lie apart is told beside it, seed by seed.
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -31,15 +31,15 @@ WAYS = {
 class Measures(BaseModel):
     """What was measured of one seed."""
 
-    seed: int = 0
+    seed: int
     train_s: float = 0.0
     """Wall clock of everything before the measures."""
     asked: dict[str, list[Asked]] = {}
 
     @classmethod
-    def read(cls, path: Path) -> Measures:
-        """Those in a file; none where there is no file."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else cls()
+    def read(cls, path: Path, seed: int) -> Measures:
+        """Those in a file; none yet, of this seed, where there is no file."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else cls(seed=seed)
 
     def write(self, path: Path) -> None:
         """Keep them, whole or not at all."""
@@ -59,7 +59,7 @@ class Measures(BaseModel):
         return statistics.fmean(one.score for one in self.of(way))
 
 
-def summary(seeds: Sequence[Measures], chance: float) -> dict[str, object]:
+def summary(seeds: Sequence[Measures], chance: float) -> dict[str, Any]:
     """What `results/tiny.json` holds."""
     ways = [way for way in WAYS if seeds[0].of(way)]
     rates = {way: rate(_by_question(seeds, way)) for way in ways}
@@ -97,9 +97,8 @@ def _mean(seeds: Sequence[Measures], way: str, name: str) -> float:
     return round(statistics.fmean(getattr(question, name) for one in seeds for question in one.of(way)), 2)
 
 
-def table(found: dict[str, object]) -> str:
+def table(figures: Mapping[str, Any]) -> str:
     """The summary as Markdown."""
-    figures = json.loads(json.dumps(found))
     tasks = list(figures["by_task"]["grpo"])
     lines = [
         f"| | accuracy % (95 %) | by seed | {' | '.join(tasks)} | turns | frames | s of sound |",
