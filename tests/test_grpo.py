@@ -160,6 +160,7 @@ BAD = {
         "A batch of 8 rollouts (8 a device x 1 processes x 1 parts) does not hold whole groups of 3.",
     ),
     "no such model": ({"model__path": "./nowhere"}, "There is no model folder ./nowhere."),
+    "an adapter for nothing": ({"model__lora": {"targets": ["q_prj"]}}, "targets=['q_prj'] names no modules"),
     "no such library": ({"scripts": {"library": "nowhere.jsonl"}}, "nowhere.jsonl: no such file or folder."),
     "two places of scripts": ({"scripts__library": "some.jsonl"}, "names a library (some.jsonl) and worlds."),
     "shared scripts": (

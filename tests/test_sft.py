@@ -72,6 +72,15 @@ def test_labels_are_the_policys_tokens():
     }
 
 
+async def test_only_the_last_turn_is_imitated_where_a_demonstration_says_so(speaker, demonstrations):
+    one, form = read_demonstrations(demonstrations)[0], ChatFormat(tokenizer_of(speaker))
+    (whole,) = rows_of([one], form, CONTEXT, 3000)
+    (last,) = rows_of([one.model_copy(update={"imitated": "last"})], form, CONTEXT, 3000)
+    assert last.ids == whole.ids
+    assert last.sampled == whole.last_turn < whole.sampled
+    assert last.mask[-last.sampled :] == [1] * last.sampled
+
+
 def by_hand(net, rows):
     """The mean negative log probability of the policy's tokens, over all rows together."""
     losses = []

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
+import re
 import statistics
+from pathlib import Path
 
 import pytest
 import torch
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from rich.console import Console
 
 from agentcvr_graph import CVRContext
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.offline_master.reading import read
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.chance import chance
@@ -20,13 +25,15 @@ from agentcvr_graph.scripts.worlds import make_script, make_scripts
 from agentcvr_graph.scripts.worlds.base import Difficulty
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from training.chat_format import ChatFormat
-from training.demonstrations import demonstrate
+from training.demonstrations import Demonstration, demonstrate
+from training.settings import load_settings
 from training.tiny.beginning import LAYERS, untrained
 from training.tiny.careless import CarelessMaster
 from training.tiny.language import train_tokenizer
-from training.tiny.lessons import arranged
+from training.tiny.lessons import LESSONS, Chunk, arranged, record_chunk
 from training.tiny.measuring import Asked, CutOff
-from training.tiny.results import Measures, summary, table
+from training.tiny.recipe import recipe_of, run_seed, settings_of
+from training.tiny.results import Measures, measured_alike, summary, table
 from training.tiny.working_out import work_out
 
 TASKS = ("BU", "PEA", "PSS", "FSA", "NUM")
@@ -59,14 +66,16 @@ def test_a_word_is_the_same_token_wherever_it_stands(form):
     def ids(text):
         return form.tokenizer.encode(text, add_special_tokens=False)
 
-    sign = ids('\n[video 2, 12.0-18.5 s] on-screen text "OPEN THE DOOR"')
-    tokens = form.tokenizer.convert_ids_to_tokens(sign)
-    assert tokens[:7] == ["\n[video 2, ", "12", ".0", "-", "18", ".5", ' s] on-screen text "']
-    words = sign[7:-1]
-    question = ids("Which people open the door before they dance?")
-    said = ids('"Open the door."')
-    for text in (question, said):
-        assert any(text[n : n + len(words)] == words for n in range(len(text)))
+    words = ids("OPEN THE DOOR")
+    for text in (
+        "\n[video 2, OPEN THE DOOR; 12.0",
+        "Which people open the door before they dance?",
+        '"Open the door."',
+    ):
+        assert any(ids(text)[n : n + len(words)] == words for n in range(len(ids(text))))
+    assert form.tokenizer.convert_ids_to_tokens(ids("\n[video 2, 12.0-18.5 s] silence"))[:6] == [
+        *("\n[video 2, ", "12", ".0", "-", "18", ".5")
+    ]
 
 
 def test_turns_survive_being_written_and_read_again(form, shown):
@@ -97,7 +106,14 @@ def test_the_template_leaves_out_what_no_question_turns_on(form):
         )
     )
     assert "instructions" not in rendered and "mostly" not in rendered and "silence" not in rendered
-    assert "axle" in rendered and "left" in rendered and "moves" not in rendered
+    assert "left" in rendered and "moves" not in rendered and "seen" not in rendered
+    assert re.search(r"\[video 1, +axle; 3\.0-6\.0\n", rendered)
+
+
+def test_a_sign_may_hold_what_the_template_cuts_at(form):
+    line = '[video 3, 3.0-6.0 s] on-screen text "A, B", "C] D s] E"; mostly red'
+    text = form.tokenizer.decode(form.opening([HumanMessage("?"), ToolMessage(line, tool_call_id="1")], None))
+    assert "a, b, c] d s] e; 3.0-6.0<|end|>" in re.sub(" +", " ", text)
 
 
 def test_what_live_video_brings_is_never_unknown(form):
@@ -263,6 +279,38 @@ def test_the_summary_by_hand():
 
 def test_measures_are_kept_whole(tmp_path):
     kept = Measures(seed=3, asked={"sft": [asked("a1", 0.5)]})
-    kept.write(tmp_path / "m.json")
-    assert Measures.read(tmp_path / "m.json", 3) == kept
-    assert Measures.read(tmp_path / "none.json", 5) == Measures(seed=5)
+    kept.write(tmp_path / "deep" / "m.json")
+    assert Measures.read(tmp_path / "deep" / "m.json") == kept
+
+
+def test_seeds_of_another_recipe_are_not_put_together(tmp_path):
+    for seed, recipe in ((0, "new"), (1, "old"), (2, "new")):
+        Measures(seed=seed, recipe=recipe).write(tmp_path / f"seed-{seed}.json")
+    assert [one.seed for one in measured_alike(tmp_path, "new")] == [0, 2]
+
+
+def test_a_recipe_is_its_configuration_whatever_the_seed(tmp_path):
+    config = Path("training/configs/tiny.yaml")
+    one, other = (settings_of(config, tmp_path / name, seed) for seed, name in enumerate("ab"))
+    assert one.scripts.seed != other.scripts.seed and recipe_of(one) == recipe_of(other)
+    harder = load_settings(config, {"graph.max_turns": 4})
+    assert recipe_of(harder) != recipe_of(one)
+
+
+def test_a_run_of_another_recipe_is_not_gone_on_with(tmp_path):
+    settings = settings_of(Path("training/configs/tiny.yaml"), tmp_path, 0)
+    for step in ("begin", "warm", "policy"):
+        (tmp_path / step).mkdir()
+        (tmp_path / step / "config.json").write_text("{}")
+    (tmp_path / "demonstrations.jsonl").touch()
+    Measures(seed=0, recipe="older").write(tmp_path / "measures.json")
+    with pytest.raises(InputError, match="another configuration"):
+        run_seed(settings, 0, Console(file=io.StringIO()))
+
+
+def test_what_is_read_from_full_evidence_teaches_no_looking():
+    reading, looking = LESSONS[0], LESSONS[-1]
+    settings = settings_of(Path("training/configs/tiny.yaml"), Path("runs/none"), 0)
+    for lesson, imitated in ((reading, "last"), (looking, "all")):
+        lines = record_chunk(Chunk(settings, lesson, 70, 1))
+        assert {Demonstration.model_validate_json(line).imitated for line in lines} == {imitated}

@@ -56,6 +56,8 @@ class Demonstration(BaseModel):
     """As `langchain_core.messages.messages_to_dict` writes them, without artifacts."""
     dialect: Dialect = "tools"
     """In which the master acted."""
+    imitated: Literal["all", "last"] = "all"
+    """Turns that are to be imitated. `last` teaches to answer from evidence, and nothing about how to come by it."""
 
     def conversation(self) -> list[BaseMessage]:
         """The messages as the master read them, its own turns among them."""

@@ -79,17 +79,18 @@ def train(settings: Settings, console: Console = err) -> Path:
     # One long epoch over a list that is in order already (`order.py`).
     arguments.num_train_epochs, arguments.shuffle_dataset = 1, False
 
+    model = load_model(settings.model)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using 'rollout_func'")
         trainer = GraphTrainer(
-            model=load_model(settings.model),
+            model=model,
             args=arguments,
             reward_funcs=rewards,
             rollout_func=rollout,
             train_dataset=Dataset.from_dict({"prompt": order}),
             eval_dataset=Dataset.from_dict({"prompt": [script.id for script in held_out]}) if held_out else None,
             processing_class=form.tokenizer,
-            peft_config=lora_config(settings.model.lora),
+            peft_config=lora_config(settings.model.lora, model),
             callbacks=[Guard(), WholeCheckpoints(), log, Curves(output / "grpo.png", console, SHOWN)],
         )
     run_trainer(trainer, console)

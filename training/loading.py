@@ -18,6 +18,9 @@ from agentcvr_graph.models.registry import checked_source
 from training.chat_format import ChatFormat
 from training.settings import Lora, Model
 
+EVERYWHERE = "all-linear"
+"""peft's name for all linear modules but the head."""
+
 
 def load_model(settings: Model) -> Any:
     """The causal language model, with its weights.
@@ -65,16 +68,29 @@ def _template(named: str, tokenizer: Any) -> str:
         raise InputError(f"The chat template {named} cannot be read: {error.strerror}.") from error
 
 
-def lora_config(lora: Lora | None) -> Any:
-    """The adapter as peft names it; None for all weights."""
+def lora_config(lora: Lora | None, model: Any) -> Any:
+    """The adapter of a model as peft names it; None for all weights.
+
+    Raises:
+        InputError: the adapter is for modules that the model does not have.
+    """
     if lora is None:
         return None
     from peft import LoraConfig
+    from peft.tuners.tuners_utils import check_target_module_exists
 
-    return LoraConfig(
+    config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=lora.targets,
         task_type="CAUSAL_LM",
     )
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    if lora.targets != EVERYWHERE and not any(check_target_module_exists(config, name) for name in linear):
+        raise InputError(
+            f"model.lora.targets={lora.targets!r} names no modules of the model.",
+            fix=f"Its linear modules are {', '.join(sorted({name.rpartition('.')[2] for name in linear}))}; "
+            f"`{EVERYWHERE}` means all of them but the head.",
+        )
+    return config

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from agentcvr_graph.errors import InputError
 from training.loading import lora_config
 from training.settings import Lora
 
@@ -76,14 +75,7 @@ def sizes_of(config: Any, lora: Lora | None) -> Sizes:
 def _adapter(model: Any, lora: Lora) -> int:
     from peft import get_peft_model
 
-    linear = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    try:
-        adapted = get_peft_model(model, lora_config(lora))
-    except ValueError as error:
-        raise InputError(
-            f"model.lora.targets={lora.targets!r} names no modules of the model.",
-            fix=f"Its linear modules are {', '.join(sorted(linear))}; `all-linear` means all of them but the head.",
-        ) from error
+    adapted = get_peft_model(model, lora_config(lora, model))
     return sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
 
 

@@ -168,9 +168,7 @@ class PolicyChatModel(BaseChatModel):
         run, node = _place(run_manager)
         conversation = book.conversation(run)
         prompt = conversation.prompt(messages, self.form, kwargs.get("tools"))
-        conversation.ledger.open_call(prompt)
-        sampled = await self._sample(book, conversation, prompt, stop)
-        conversation.ledger.close_call(sampled.ids, sampled.logprobs, node)
+        sampled = await self._sample(book, conversation, prompt, node)
         message = read_turn(self.form.tokenizer, sampled.ids, stop or [])
         message.id = f"turn-{uuid.uuid4().hex}"
         conversation.keep([*messages, message], [*prompt, *sampled.ids])
@@ -181,16 +179,18 @@ class PolicyChatModel(BaseChatModel):
             self.engine.release(conversation.session)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    async def _sample(
-        self, book: Recording, conversation: Conversation, prompt: list[int], stop: list[str] | None
-    ) -> Sampled:
+    async def _sample(self, book: Recording, conversation: Conversation, prompt: list[int], node: str) -> Sampled:
         room = self.max_length - len(prompt)
         if room < 1:
+            # Nothing is sampled after it, so the world's last words have no place in a row to train on either.
             return Sampled([], [])
         sampling = Sampling(self.sampling.temperature, self.sampling.top_p, min(self.sampling.max_new_tokens, room))
         seed = seed_of(book.seed, conversation.number, conversation.turns)
         engine: Engine = self.engine
-        return await engine.sample(Call(prompt, conversation.session, sampling, seed))
+        conversation.ledger.open_call(prompt)
+        sampled = await engine.sample(Call(prompt, conversation.session, sampling, seed))
+        conversation.ledger.close_call(sampled.ids, sampled.logprobs, node)
+        return sampled
 
 
 def _place(run_manager: AsyncCallbackManagerForLLMRun | None) -> tuple[str, str]:

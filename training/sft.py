@@ -23,7 +23,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.state import CVRContext
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from training.callbacks import Curves, Guard, WholeCheckpoints
-from training.chat_format import ChatFormat
+from training.chat_format import ChatFormat, Tools
 from training.demonstrations import Demonstration, read_demonstrations, row_of
 from training.loading import load_format, load_model, lora_config
 from training.optimizers import muon_and_adamw
@@ -63,12 +63,13 @@ def warm_start(settings: Settings, console: Console = err) -> Path:
         )
     if len(rows) < len(shown):
         console.print(f"{len(shown) - len(rows)} of {len(shown)} demonstrations are too long and left out")
+    model = load_model(settings.model)
     trainer = ImitationTrainer(
-        model=load_model(settings.model),
+        model=model,
         args=arguments,
         train_dataset=Dataset.from_list([labelled(row) for row in rows]),
         processing_class=form.tokenizer,
-        peft_config=lora_config(settings.model.lora),
+        peft_config=lora_config(settings.model.lora, model),
         optimizer_cls_and_kwargs=muon_and_adamw(arguments) if settings.sft.optimizer == "muon" else None,
         callbacks=[Guard(), WholeCheckpoints(), Curves(output / "sft.png", console, SHOWN)],
     )
@@ -94,8 +95,15 @@ def rows_of(
         )
     # The dialect `json` carries its schemas in the system prompt, which the demonstration holds.
     tools = list(TOOL_SCHEMAS) if dialect == "tools" else None
-    rows = (row_of(one.conversation(), form, tools) for one in demonstrations)
+    rows = (_row(one, form, tools) for one in demonstrations)
     return [row for row in rows if len(row.ids) <= max_length]
+
+
+def _row(demonstration: Demonstration, form: ChatFormat, tools: Tools) -> Row:
+    row = row_of(demonstration.conversation(), form, tools)
+    if demonstration.imitated == "last":
+        row.keep_last_turn()
+    return row
 
 
 def labelled(row: Row) -> dict[str, list[int]]:

@@ -15,7 +15,7 @@ from agentcvr_graph.models.strings import TINY
 from agentcvr_graph.scripts.chance import chance
 from training.running import quiet
 from training.tiny.recipe import run_seed, settings_of
-from training.tiny.results import summary, table
+from training.tiny.results import Measures, measured_alike, summary, table
 
 RELEASED = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 TEMPLATE = "chat_template.jinja"
@@ -25,6 +25,8 @@ EXAMPLES = """
 python -m training.tiny                        three seeds, which takes hours; resumes
 
 python -m training.tiny --seed 0 --live 0      one seed, without real video
+
+python -m training.tiny --seed 2               one seed more; the figures are over all that lie in results
 """
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -37,23 +39,25 @@ def main(
     ] = None,
     folder: Annotated[Path, typer.Option("--folder", help="Where everything is kept.")] = Path("runs/tiny"),
     live: Annotated[int, typer.Option(min=0, help="Questions of each task that are filmed and asked live.")] = 12,
-    results: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("training/results/tiny.json"),
+    results: Annotated[
+        Path,
+        typer.Option(help="Where every question of every seed goes; the figures, beside it."),
+    ] = Path("training/results/tiny"),
     release: Annotated[
         bool, typer.Option("--release", help="Put the best seed's policy where 'tiny' loads it.")
     ] = False,
 ) -> None:
     """Train a small master from nothing, and measure it scripted and live."""
     quiet()
-    measured = {
-        seed: run_seed(settings_of(config, folder / f"seed-{seed}", seed), live, err) for seed in seeds or [0, 1, 2]
-    }
-    held_out = settings_of(config, folder, 0).held_out
-    if held_out is None:
+    scripts = settings_of(config, folder, 0).held_out
+    if scripts is None:
         raise InputError(f"{config} names no held-out scripts.", fix="Give it a part `held_out`.")
-    found = summary(list(measured.values()), chance(held_out.load()))
-    results.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    results.with_suffix(".md").write_text(table(found) + "\n", encoding="utf-8")
+    measured: dict[int, Measures] = {}
+    for seed in seeds or [0, 1, 2]:
+        measured[seed] = run_seed(settings_of(config, folder / f"seed-{seed}", seed), live, err)
+        measured[seed].write(results / f"seed-{seed}.json")
+    found = summary(measured_alike(results, measured[max(measured)].recipe), chance(scripts.load()))
+    results.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     out.print(table(found), markup=False)
     if release:
         best = max(measured, key=lambda seed: measured[seed].accuracy("grpo"))

@@ -1,14 +1,16 @@
 """The tiny model's language: a chat template and a small tokenizer, trained on the spot.
 
 The template leaves out the system prompt and the tool schemas, which are the same in every conversation of this
-library, and what no question of its five tasks turns on: colours, movements, silence. So a conversation takes a quarter
-of the tokens. A model for other questions needs another template, and nothing else.
+library, what the policy asked for itself, and what no question of its five tasks turns on: colours, movements, silence.
+A sign stands right behind its video, `[video 2, OPEN THE DOOR; 12.0-18.5`, and its window last, so that what a video
+shows is found by what it begins with. So a conversation takes a quarter of the tokens and is easier to read. A model
+for other questions needs another template, and nothing else.
 
 The tokenizer is made for matching. A word has the same token wherever it stands: case is folded (a sign says `SALT`, a
 question `salt`) and every stretch of words is read as if a space came before it. A time is two tokens, whole seconds
 and tenths, so that times are compared by a hundred numbers and not by a thousand. The phrases that the library writes
-around what is said (`[video 2, `, ` s] on-screen text "`) are one token each, which makes conversations half as long.
-The rest is byte-level BPE, so nothing that live video brings is unknown.
+around what is said (`[video 2, `, ` s] "`) are one token each, which makes conversations half as long. The rest is
+byte-level BPE, so nothing that live video brings is unknown.
 """
 
 # tokenizers and transformers leave much open in type.
@@ -33,9 +35,15 @@ TEMPLATE = """\
 {%- for message in messages if message.role != 'system' -%}
 <|{{ message.role }}|>
 {%- if message.role == 'tool' -%}
-{#- It was never taught colours, movements and silence; what tells of nothing else is not read. -#}
-{%- for line in message.content.split('\n') if '] mostly ' not in line and not line.endswith('] silence') -%}
-{{ '\n' if not loop.first }}{{ line.split('; mostly ')[0].split('; something moves')[0].split('; still')[0] }}
+{#- What it asked for itself, and what tells of colours, movements and silence alone, is not read again. -#}
+{%- for line in message.content.split('\\n')
+    if not line.startswith(('seen: ', 'heard: ')) and '] mostly ' not in line and not line.endswith('] silence') -%}
+{{ '\\n' }}
+{%- set told = line.split('; mostly ')[0].split('; something moves')[0].split('; still')[0] -%}
+{%- if ' s] on-screen text ' in told -%}
+{%- set window, signs = told.split(' s] on-screen text ', 1) -%}
+{{ window.split(', ')[0] }}, {{ signs.replace('"', '') }}; {{ window.split(', ')[1] }}
+{%- else -%}{{ told }}{%- endif -%}
 {%- endfor -%}
 {%- else -%}{{ message.content }}{%- endif -%}
 {%- for call in message.tool_calls or [] -%}
@@ -56,7 +64,7 @@ BRIEF = (
 )
 EVIDENCE = (
     *(f"\n[video {n}, " for n in _VIDEOS),
-    *("seen: video ", "heard: video ", " s (", " frames)", "; video ", " s] ", ' s] on-screen text "', ' s] "'),
+    *(" s] ", ' s] "'),
 )
 ACTIONS = (
     *('<tool_call>{"name": "observe", "arguments": {"targets": [{"video": ', '}, {"video": ', "}]}}</tool_call>"),

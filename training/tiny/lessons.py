@@ -1,9 +1,10 @@
-"""The lessons of the warm start: careless demonstrations, recorded on all cores, in the order of learning.
+"""The lessons of the warm start: demonstrations, recorded on all cores, in the order of learning.
 
-Reading comes before looking. The first lesson is for reading alone: small worlds, all of which is seen and heard at
-once, so that most of a conversation is something to be looked up. The second is the worlds as they are, in which the
-demonstrator looks anywhere; what the policy knows of looking when the lessons are over, it has from there.
-Conversations of similar length stand together, so that little of a batch is padding.
+Reading comes before looking. The first lessons are for reading alone: all of a world is seen and heard at once, in
+worlds that grow, and only the turn that answers is imitated; how the evidence was come by is not. The last lesson is
+the worlds as they are, in which the careless demonstrator looks anywhere: what the policy knows of looking when the
+lessons are over, it has from there. Conversations of similar length stand together, so that little of a batch is
+padding.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -48,11 +49,15 @@ class Lesson:
     """Scripts of each task."""
     habits: Mapping[str, Any]
     """The demonstrator's (`CarelessMaster`)."""
+    imitated: Literal["all", "last"]
 
 
+EVERYTHING: Mapping[str, Any] = {"max_looks": 1, "whole": 1.0, "every": 1.0, "senses": ("both",)}
 LESSONS = (
-    Lesson(Difficulty(videos=2, scenes=4), 6000, {"max_looks": 1, "whole": 1.0, "every": 1.0, "senses": ("both",)}),
-    Lesson(LEVELS["normal"], 1200, {}),
+    Lesson(Difficulty(videos=2, scenes=4), 1500, EVERYTHING, "last"),
+    Lesson(Difficulty(videos=3, scenes=6), 700, EVERYTHING, "last"),
+    Lesson(LEVELS["normal"], 700, EVERYTHING, "last"),
+    Lesson(LEVELS["normal"], 300, {}, "all"),
 )
 
 
@@ -109,7 +114,7 @@ def record_chunk(chunk: Chunk) -> list[str]:
         async for one in demonstrate(master, simulator(scripts, chunk.settings), scripts, context):
             if one is None:
                 raise BugError("The simulator failed.")
-            found.append(one.model_dump_json() + "\n")
+            found.append(one.model_copy(update={"imitated": chunk.lesson.imitated}).model_dump_json() + "\n")
         return sorted(found)  # by script, not by which ended first
 
     return asyncio.run(lines())

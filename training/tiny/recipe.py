@@ -12,15 +12,23 @@ Each step leaves its result in the folder of the seed and is passed over where i
 stopped goes on. Training, held-out and demonstration scripts never share a seed.
 """
 
+# torch leaves its capabilities open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.registry import resolve_perception
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.scripts.twin import render_script, twin_question
@@ -29,7 +37,7 @@ from training.grpo import train
 from training.settings import Settings, load_settings
 from training.sft import warm_start
 from training.tiny.beginning import begin
-from training.tiny.lessons import record
+from training.tiny.lessons import LESSONS, record
 from training.tiny.measuring import Asked, CutOff, ask_offline, ask_policy, simulator
 from training.tiny.results import Measures
 
@@ -48,8 +56,24 @@ def settings_of(config: Path, folder: Path, seed: int) -> Settings:
             "model.path": str(folder / "begin"),
             "scripts.seed": seed * SEEDS_APART,
             "sft.demonstrations": str(folder / "demonstrations.jsonl"),
+            "sft.trainer.bf16": multiplies_bf16(),
         },
     )
+
+
+def multiplies_bf16() -> bool:
+    """Whether this processor multiplies matrices in bf16 by itself; one that does not is faster in full precision."""
+    tell: Any = getattr(torch.cpu, "get_capabilities", dict)  # new in torch 2.12
+    able = tell()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def recipe_of(settings: Settings) -> str:
+    """Says whether two runs followed the same recipe, whatever the seed and the machine."""
+    own = {"output": True, "seed": True, "model": {"path"}, "scripts": {"seed"}, "sft": {"demonstrations"}}
+    followed: Any = settings.model_dump(mode="json", exclude=own)
+    followed["sft"]["trainer"].pop("bf16", None)
+    return hashlib.blake2b(f"{json.dumps(followed)} {LESSONS}".encode(), digest_size=6).hexdigest()
 
 
 def run_seed(settings: Settings, live_each: int, console: Console) -> Measures:
@@ -74,7 +98,10 @@ def run_seed(settings: Settings, live_each: int, console: Console) -> Measures:
         console.rule(f"seed {settings.seed}: reinforcement learning")
         warm = settings.model.model_copy(update={"path": str(folder / "warm")})
         train(settings.model_copy(update={"model": warm}), console)
-    measures = Measures.read(folder / "measures.json", settings.seed)
+    kept, recipe = folder / "measures.json", recipe_of(settings)
+    measures = Measures.read(kept) if kept.exists() else Measures(seed=settings.seed, recipe=recipe)
+    if measures.recipe != recipe:
+        raise InputError(f"{folder} was trained and measured by another configuration.", fix="Name another folder.")
     measures.train_s += time.monotonic() - started_s
     console.rule(f"seed {settings.seed}: measures")
     measure(settings, measures, live_each, console)

@@ -1,4 +1,7 @@
-"""The figures of the recipe: kept for each seed, put together over seeds, written as `results/tiny.json` and as tables.
+"""The figures of the recipe: every question of every seed in `results/tiny/`, put together as `results/tiny.json`.
+
+Seeds may be run one at a time and on different machines. Those of another recipe, an older configuration say, are not
+put together with the present one.
 
 The accuracy of a question is averaged over the seeds first; the interval is that of the mean over questions (95 %,
 bootstrap). How far the seeds lie apart is told beside it, seed by seed.
@@ -32,17 +35,20 @@ class Measures(BaseModel):
     """What was measured of one seed."""
 
     seed: int
+    recipe: str = ""
+    """Says whether two seeds were trained and measured by the same configuration."""
     train_s: float = 0.0
     """Wall clock of everything before the measures."""
     asked: dict[str, list[Asked]] = {}
 
     @classmethod
-    def read(cls, path: Path, seed: int) -> Measures:
-        """Those in a file; none yet, of this seed, where there is no file."""
-        return cls.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else cls(seed=seed)
+    def read(cls, path: Path) -> Measures:
+        """Those in a file."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
 
     def write(self, path: Path) -> None:
         """Keep them, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".part")
         draft.write_text(self.model_dump_json(), encoding="utf-8")
         draft.replace(path)
@@ -57,6 +63,12 @@ class Measures(BaseModel):
     def accuracy(self, way: str) -> float:
         """The mean score."""
         return statistics.fmean(one.score for one in self.of(way))
+
+
+def measured_alike(folder: Path, recipe: str) -> list[Measures]:
+    """The seeds in a folder that were measured by a recipe."""
+    found = [Measures.read(path) for path in sorted(folder.glob("seed-*.json"))]
+    return [one for one in found if one.recipe == recipe]
 
 
 def summary(seeds: Sequence[Measures], chance: float) -> dict[str, Any]:
