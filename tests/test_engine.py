@@ -10,9 +10,11 @@ import torch
 
 from agentcvr_graph.errors import BugError, SetupError, WorldError
 from tests.tiny_models import model, tokenizer
+from training.engine import cached
 from training.engine.base import Call, Sampling
 from training.engine.cached import CachedEngine
 from training.engine.sampling import draw
+from training.engine.slots import InPlaceCache, SlotCache
 
 STOP = [tokenizer().eos_token_id]
 GREEDY = Sampling(temperature=0.0, max_new_tokens=12)
@@ -40,7 +42,14 @@ def logprobs_of(net, prompt, ids, temperature=1.0):
     return logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0].tolist()
 
 
-async def test_greedy_is_what_generate_writes():
+@pytest.fixture(params=[InPlaceCache, SlotCache])
+def attending(request, monkeypatch):
+    """Both ways to attend, the one for processors and the one for accelerators."""
+    monkeypatch.setattr(cached, "slot_cache", request.param)
+    return request.param
+
+
+async def test_greedy_is_what_generate_writes(attending):
     net, asked = model(), prompts(20)
     with CachedEngine(net, STOP, slots=6) as engine:
         found = await sampled(engine, asked, GREEDY)
@@ -52,7 +61,7 @@ async def test_greedy_is_what_generate_writes():
 
 
 @pytest.mark.parametrize("changes", [{}, {"num_key_value_heads": 4}, {"attention_bias": True}])
-async def test_logprobs_are_the_trainers_over_several_turns(changes):
+async def test_logprobs_are_the_trainers_over_several_turns(changes, attending):
     net, asked = model(**changes), prompts(24, 400)
     sampling = Sampling(temperature=0.7, max_new_tokens=20)
     with CachedEngine(net, STOP, slots=10) as engine:
@@ -100,7 +109,7 @@ async def test_a_conversation_is_read_on_from_where_it_stopped():
     assert read == [100, 1, 1, 3, 105]
 
 
-async def test_prompts_that_begin_alike_are_read_once():
+async def test_prompts_that_begin_alike_are_read_once(attending):
     """Four of one group and one that shares its rules: 100 tokens are read, then only what differs."""
     net = model()
     read = []
@@ -112,8 +121,9 @@ async def test_prompts_that_begin_alike_are_read_once():
     with CachedEngine(net, [], slots=8) as engine:
         found = await sampled(engine, asked, sampling)
     assert read[0] == (1, 100)
-    # Then the last token of the others, which the next follows from; the first slot lies between them and is empty.
-    assert sorted(read[1:]) == [(1, 3), (4, 1)]
+    # Then the last token of the others, which the next follows from; where all rows attend together, the first slot lies
+    # between them and is empty.
+    assert sorted(read[1:]) == [(1, 3), (3 if attending is InPlaceCache else 4, 1)]
     net.forward = forward
     with CachedEngine(net, [], slots=1) as engine:
         alone = [await engine.sample(Call(ids, f"s{n}", sampling, n)) for n, ids in enumerate(asked)]
@@ -122,7 +132,7 @@ async def test_prompts_that_begin_alike_are_read_once():
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
 
 
-async def test_few_of_many_slots_are_written_apart():
+async def test_few_of_many_slots_are_written_apart(attending):
     """Twelve short turns end; of two long ones in the first and the last slot, no pass is as wide as all."""
     net, rows = model(), []
     forward = net.forward

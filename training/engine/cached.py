@@ -28,7 +28,7 @@ from agentcvr_graph.errors import BugError, WorldError
 from training.engine.base import Call, Sampled
 from training.engine.sampling import draw
 from training.engine.seats import Slot, Turn, nearest
-from training.engine.slots import SlotCache, check_layers, run_model
+from training.engine.slots import InPlaceCache, SlotCache, check_layers, run_model, slot_cache
 from training.tokens import shared_length
 
 PREFILL_TOKENS = 8192
@@ -201,7 +201,7 @@ class CachedEngine:
     def _write(self, writing: Sequence[Slot]) -> torch.Tensor:
         """The logits after the one unread token of each slot. (slots, vocabulary)"""
         span = writing[-1].number + 1
-        if span > COPY_COST * len(writing):
+        if isinstance(self._held(), InPlaceCache) or span > COPY_COST * len(writing):
             return self._pass(writing, [slot.number for slot in writing])
         logits = self._pass([slot if len(slot.unread) == 1 else None for slot in self._slots[:span]], slice(0, span))
         return logits if len(writing) == span else logits[[slot.number for slot in writing]]
@@ -215,7 +215,7 @@ class CachedEngine:
 
     def _held(self) -> SlotCache:
         if self._cache is None:
-            self._cache = SlotCache(self._model, len(self._slots))
+            self._cache = slot_cache(self._model, len(self._slots))
         return self._cache
 
     def _take(self, slots: Sequence[Slot], logits: torch.Tensor) -> None:

@@ -7,6 +7,10 @@ never seen.
 
 A row that has fewer new tokens than its batch is padded on the left; padding is written to one spare position at the
 end, which no query reaches. `run_model` is one forward pass over chosen slots.
+
+There are two ways to attend. On an accelerator all rows attend at once, up to the longest (`SlotCache`). On a processor
+the time goes into reading keys and values from memory, so every row attends by itself, over its own length and in place
+(`InPlaceCache`): rows that lie apart are not copied together, and nothing is read that a row does not hold.
 """
 
 # transformers leaves its caches and configurations open in type.
@@ -14,13 +18,16 @@ end, which no query reaches. `run_model` is one forward pass over chosen slots.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import transformers
 from packaging.version import Version
-from transformers import PretrainedConfig
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, PretrainedConfig
 from transformers.cache_utils import Cache, DynamicLayer
 
 from agentcvr_graph.errors import SetupError
@@ -31,8 +38,15 @@ GROWTH = 256
 CACHE_ARGUMENT = "cache" if Version(transformers.__version__) >= Version("5.24") else "past_key_values"
 
 
+IN_PLACE = "agentcvr_in_place"
+"""Name of our attention among those of transformers."""
+
+
 class SlotCache(Cache):
     """A transformers cache over slots. `select` says which rows and positions the next forward pass is about."""
+
+    attention: str | None = None
+    """The attention that reads what `update` gives, where it is not the model's own."""
 
     def __init__(self, model: Any, slots: int) -> None:
         super().__init__(layer_class_to_replicate=DynamicLayer)
@@ -42,6 +56,7 @@ class SlotCache(Cache):
         size = int(getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
         self._store = torch.zeros(2 * text.num_hidden_layers, slots, heads, GROWTH, size, device=device, dtype=dtype)
         self._rows: slice | torch.Tensor = slice(0, 0)
+        self._aim: tuple[Sequence[int], Sequence[Span]] = ((), ())
         self._positions = torch.zeros(0, 0, dtype=torch.long, device=device)
         self._longest = 0
 
@@ -50,36 +65,39 @@ class SlotCache(Cache):
         """Positions of a slot; the last one is the spare."""
         return self._store.shape[3]
 
-    def select(self, rows: slice | torch.Tensor, positions: torch.Tensor, longest: int) -> None:
+    def select(self, rows: slice | list[int], positions: torch.Tensor, spans: Sequence[Span]) -> None:
         """Aim the next forward pass.
 
         Args:
             rows: the slots, in the order of the batch; a slice reads them without a copy.
             positions: where the new tokens go, -1 for padding. (rows, new tokens)
-            longest: positions that the pass may attend to.
+            spans: what each row holds and what is new.
         """
-        while longest >= self.capacity:
+        self._longest = max(span.end for span in spans)
+        while self._longest >= self.capacity:
             self._grow()
-        self._rows, self._longest = rows, longest
+        self._rows = rows if isinstance(rows, slice) else torch.tensor(rows, device=positions.device)
         self._positions = torch.where(positions < 0, self.capacity - 1, positions)
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[Any, Any]:
         """Write the new keys and values, and give all that the selected rows hold. (rows, heads, positions, size)"""
-        found: list[torch.Tensor] = []
-        for offset, new in ((0, key_states), (1, value_states)):
-            held = self._store[2 * layer_idx + offset]
-            if isinstance(self._rows, slice):
-                view = held[self._rows]
-                index = self._positions[:, None, :, None].expand(-1, new.shape[1], -1, new.shape[3])
-                view.scatter_(2, index, new.to(held.dtype))
-                found.append(view[:, :, : self._longest])
-            else:
-                # (rows, new tokens, heads, size): indices that stand apart move to the front.
-                held[self._rows[:, None], :, self._positions] = new.transpose(1, 2).to(held.dtype)
-                found.append(held[self._rows, :, : self._longest])
-        return found[0], found[1]
+        self._write(2 * layer_idx, key_states)
+        self._write(2 * layer_idx + 1, value_states)
+        return self._read(2 * layer_idx), self._read(2 * layer_idx + 1)
+
+    def _write(self, place: int, new: torch.Tensor) -> None:
+        held = self._store[place]
+        if isinstance(self._rows, slice):
+            index = self._positions[:, None, :, None].expand(-1, new.shape[1], -1, new.shape[3])
+            held[self._rows].scatter_(2, index, new.to(held.dtype))
+        else:
+            # (rows, new tokens, heads, size): indices that stand apart move to the front.
+            held[self._rows[:, None], :, self._positions] = new.transpose(1, 2).to(held.dtype)
+
+    def _read(self, place: int) -> Any:
+        return self._store[place][self._rows, :, : self._longest]
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Give one slot the first positions of another."""
@@ -94,6 +112,91 @@ class SlotCache(Cache):
         self._store = torch.cat([self._store, added], dim=3)
 
 
+@dataclass(frozen=True)
+class Span:
+    """Positions of a row: what it holds, and after it what a pass adds."""
+
+    held: int
+    new: int
+
+    @property
+    def end(self) -> int:
+        """Positions that the row holds after the pass."""
+        return self.held + self.new
+
+
+@dataclass(frozen=True)
+class Held:
+    """Keys or values of a layer where they lie, and which of them belong to the rows of a pass."""
+
+    store: torch.Tensor
+    """(slots, heads, positions, size)"""
+    rows: Sequence[int]
+    spans: Sequence[Span]
+
+
+class InPlaceCache(SlotCache):
+    """Slots whose rows attend one by one, where they lie."""
+
+    attention = IN_PLACE
+
+    def select(self, rows: slice | list[int], positions: torch.Tensor, spans: Sequence[Span]) -> None:
+        """Aim the next forward pass."""
+        super().select(rows, positions, spans)
+        numbers = list(range(rows.start, rows.stop)) if isinstance(rows, slice) else rows
+        self._aim = (numbers, tuple(spans))
+
+    def _read(self, place: int) -> Held:
+        return Held(self._store[place], *self._aim)
+
+
+def attend_in_place(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: Held,
+    value: Held,
+    attention_mask: torch.Tensor,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """An attention function of transformers over what `InPlaceCache` gives.
+
+    Args:
+        query: (rows, heads, new tokens, size), padded on the left.
+        attention_mask: (rows, 1, new tokens, positions)
+
+    Returns:
+        (rows, new tokens, heads, size), and no weights.
+    """
+    rows, heads, width, size = query.shape
+    out = query.new_zeros(rows, width, heads, size)
+    grouped = heads != key.store.shape[1]
+    for n, (slot, span) in enumerate(zip(key.rows, key.spans, strict=True)):
+        if span.new:
+            keys, values = key.store[slot, None, :, : span.end], value.store[slot, None, :, : span.end]
+            # One new token sees all that there is; of a prompt each sees what is before it.
+            seen = attention_mask[n, None, :, -span.new :, : span.end] if span.held and span.new > 1 else None
+            attended = scaled_dot_product_attention(
+                query[n, None, :, -span.new :],
+                keys,
+                values,
+                seen,
+                is_causal=not span.held and span.new > 1,
+                scale=scaling,
+                enable_gqa=grouped,
+            )
+            out[n, -span.new :] = attended[0].transpose(0, 1)
+    return out, None
+
+
+AttentionInterface.register(IN_PLACE, attend_in_place)
+
+
+def slot_cache(model: Any, slots: int) -> SlotCache:
+    """The cache that suits the device of a model."""
+    return (InPlaceCache if model.device.type == "cpu" else SlotCache)(model, slots)
+
+
 def run_model(
     model: Any, cache: SlotCache, rows: slice | list[int], unread: Sequence[Sequence[int]], held: Sequence[int]
 ) -> torch.Tensor:
@@ -104,26 +207,36 @@ def run_model(
         unread: the new tokens of each row; none for a row that only lies between others.
         held: positions before them that the row holds keys and values for.
     """
-    width = max(len(ids) for ids in unread)
-    padding = [width - len(ids) for ids in unread]
-    tokens = [[0] * pad + list(ids) for pad, ids in zip(padding, unread, strict=True)]
-    places = [
-        [-1] * pad + list(range(start, start + len(ids))) for pad, ids, start in zip(padding, unread, held, strict=True)
-    ]
+    spans = [Span(start, len(ids)) for ids, start in zip(unread, held, strict=True)]
+    width = max(span.new for span in spans)
+    tokens = [[0] * (width - len(ids)) + list(ids) for ids in unread]
+    places = [[-1] * (width - span.new) + list(range(span.held, span.end)) for span in spans]
     inputs, positions = torch.tensor([tokens, places]).to(model.device)  # (rows, width) each
-    longest = max(start + len(ids) for ids, start in zip(unread, held, strict=True))
-    cache.select(rows if isinstance(rows, slice) else torch.tensor(rows, device=model.device), positions, longest)
+    cache.select(rows, positions, spans)
     positions = positions.clamp(min=0)
-    visible = torch.arange(longest, device=model.device) <= positions[:, None, :, None]  # (rows, 1, width, longest)
-    out = model(
-        input_ids=inputs,
-        attention_mask=visible,
-        position_ids=positions,
-        use_cache=True,
-        logits_to_keep=1,
-        **{CACHE_ARGUMENT: cache},
-    )
+    longest = torch.arange(cache.get_seq_length(), device=model.device)
+    with _attention(model, cache.attention):
+        out = model(
+            input_ids=inputs,
+            attention_mask=longest <= positions[:, None, :, None],  # (rows, 1, width, longest)
+            position_ids=positions,
+            use_cache=True,
+            logits_to_keep=1,
+            **{CACHE_ARGUMENT: cache},
+        )
     return out.logits[:, -1]
+
+
+@contextmanager
+def _attention(model: Any, name: str | None) -> Generator[None]:
+    """The model with another attention, for one pass; a trainer goes on with its own."""
+    config: Any = model.config.get_text_config()
+    before = config._attn_implementation
+    config._attn_implementation = name or before
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
 
 
 def check_layers(config: PretrainedConfig) -> None:
