@@ -121,8 +121,8 @@ async def test_prompts_that_begin_alike_are_read_once(attending):
     with CachedEngine(net, [], slots=8) as engine:
         found = await sampled(engine, asked, sampling)
     assert read[0] == (1, 100)
-    # Then the last token of the others, which the next follows from; where all rows attend together, the first slot lies
-    # between them and is empty.
+    # Then the last token of the others, which the next follows from. Where all rows attend together, the first slot
+    # lies between them and is empty.
     assert sorted(read[1:]) == [(1, 3), (3 if attending is InPlaceCache else 4, 1)]
     net.forward = forward
     with CachedEngine(net, [], slots=1) as engine:
