@@ -30,7 +30,7 @@ from training.settings import load_settings
 from training.tiny.beginning import LAYERS, untrained
 from training.tiny.careless import CarelessMaster
 from training.tiny.language import train_tokenizer
-from training.tiny.lessons import LESSONS, Chunk, arranged, record_chunk
+from training.tiny.lessons import LOOKING, READING, Chunk, arranged, record_chunk, side_by_side
 from training.tiny.measuring import Asked, CutOff
 from training.tiny.recipe import recipe_of, run_seed, settings_of
 from training.tiny.results import Measures, measured_alike, summary, table
@@ -187,7 +187,7 @@ def test_what_was_not_seen_is_a_question_mark():
     )
     reading = read([SystemMessage("s"), HumanMessage(brief)])
     worked = work_out(reading, random.Random(0))
-    assert worked.notes.endswith(": ?. ?.") and worked.notes.split(":")[0] in script.question and thing
+    assert worked.notes.endswith(": ? ?.") and worked.notes.split(":")[0] in script.question and thing
     assert 1 <= worked.value <= 40 and worked.support == []
 
 
@@ -224,6 +224,10 @@ def test_lessons_put_similar_lengths_together():
     assert order != sorted(order, key=len)
 
 
+def test_courses_run_side_by_side_from_beginning_to_end():
+    assert "".join(side_by_side(["abcdef", "xyz"])) == "axbcydezf"
+
+
 # The measures.
 
 
@@ -256,7 +260,7 @@ def test_the_summary_by_hand():
     seeds = [
         Measures(
             seed=n,
-            train_s=60.0,
+            seconds={"warm start": 40.0, "reinforcement learning": 50.0},
             asked={
                 "sft": [asked("a1", 0.0), asked("b1", 0.0)],
                 "grpo": [asked("a1", 1.0, 3), asked("b1", n)],
@@ -271,6 +275,7 @@ def test_the_summary_by_hand():
     assert found["by_seed"]["grpo"] == [0.5, 1.0]
     assert found["by_task"]["grpo"] == {"a1": 1.0, "b1": 0.5}
     assert found["turns"]["grpo"] == 2.5
+    assert found["minutes_a_seed"] == [1.5, 1.5]
     low, high = found["interval"]["grpo"]
     assert 0.5 <= low <= 0.75 <= high <= 1.0
     assert "| after GRPO | 75.0 (" in table(found)
@@ -299,18 +304,13 @@ def test_a_recipe_is_its_configuration_whatever_the_seed(tmp_path):
 
 def test_a_run_of_another_recipe_is_not_gone_on_with(tmp_path):
     settings = settings_of(Path("training/configs/tiny.yaml"), tmp_path, 0)
-    for step in ("begin", "warm", "policy"):
-        (tmp_path / step).mkdir()
-        (tmp_path / step / "config.json").write_text("{}")
-    (tmp_path / "demonstrations.jsonl").touch()
     Measures(seed=0, recipe="older").write(tmp_path / "measures.json")
     with pytest.raises(InputError, match="another configuration"):
         run_seed(settings, 0, Console(file=io.StringIO()))
 
 
 def test_what_is_read_from_full_evidence_teaches_no_looking():
-    reading, looking = LESSONS[0], LESSONS[-1]
     settings = settings_of(Path("training/configs/tiny.yaml"), Path("runs/none"), 0)
-    for lesson, imitated in ((reading, "last"), (looking, "all")):
-        lines = record_chunk(Chunk(settings, lesson, 70, 1))
+    for lesson, imitated in ((READING[0], "last"), (LOOKING[0], "all")):
+        lines = record_chunk(Chunk(settings, lesson, 70, 2))
         assert {Demonstration.model_validate_json(line).imitated for line in lines} == {imitated}

@@ -2,7 +2,8 @@
 
 Both stop at a loss that is not a number before a weight is changed. The one for graph trajectories also asks held-out
 scripts its own way: TRL would score them in training batches and run the model over every trajectory once more for a
-loss that says nothing, and a last batch that is not full would count as much as the others.
+loss that says nothing, and a last batch that is not full would count as much as the others. And on a processor neither
+scores tokens that carry no loss.
 """
 
 # TRL and transformers leave their trainers open in type.
@@ -11,11 +12,13 @@ loss that says nothing, and a last batch that is not full would count as much as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
+from trl.trainer import utils as trl_utils
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -44,8 +47,33 @@ def finite(loss: torch.Tensor, step: int) -> torch.Tensor:
     return loss
 
 
+@contextmanager
+def scoring_labels_only() -> Generator[None]:
+    """Let TRL's head score the positions that have a label, and no others.
+
+    TRL does so where it has kernels for it. Elsewhere it scores all positions, for compilers that want one shape, and
+    forgets what the world wrote afterwards; on a processor that is a fifth of a step.
+    """
+    of_trl: Any = trl_utils
+    before = of_trl._use_triton
+
+    def compact(device: torch.device) -> bool:
+        return device.type == "cpu" or bool(before(device))
+
+    of_trl._use_triton = compact
+    try:
+        yield
+    finally:
+        of_trl._use_triton = before
+
+
 class ImitationTrainer(SFTTrainer):
     """TRL's SFTTrainer, guarded."""
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """The loss of what was labelled."""
+        with scoring_labels_only():
+            return super().compute_loss(*args, **kwargs)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Forward and backward of one part of a batch."""
@@ -71,7 +99,8 @@ class GraphTrainer(GRPOTrainer):
         return self._buffered_inputs[self._step % steps]
 
     def _compute_loss(self, model: Any, inputs: Any) -> torch.Tensor:
-        return super()._compute_loss(model, trimmed(inputs))
+        with scoring_labels_only():
+            return super()._compute_loss(model, trimmed(inputs))
 
     def evaluate(
         self, eval_dataset=None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"

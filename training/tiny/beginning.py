@@ -46,12 +46,13 @@ NOTE, REPEAT = 0.2, 4.0
 
 
 def begin(demonstrations: Iterable[Demonstration], folder: Path, seed: int) -> Path:
-    """Write a tokenizer and an untrained model; the folder."""
+    """Write a tokenizer and an untrained model; the folder, which appears when it is whole."""
+    draft = folder.with_name(f"{folder.name}.part")
     texts = (message.text for one in demonstrations for message in one.conversation()[1:])
     tokenizer = train_tokenizer(texts)
-    tokenizer.save_pretrained(folder)
-    untrained(tokenizer, seed).save_pretrained(folder)
-    return folder
+    tokenizer.save_pretrained(draft)
+    untrained(tokenizer, seed).save_pretrained(draft)
+    return draft.rename(folder)
 
 
 def untrained(tokenizer: Any, seed: int) -> Any:

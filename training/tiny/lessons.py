@@ -1,10 +1,9 @@
 """The lessons of the warm start: demonstrations, recorded on all cores, in the order of learning.
 
-Reading comes before looking. The first lessons are for reading alone: all of a world is seen and heard at once, in
-worlds that grow, and only the turn that answers is imitated; how the evidence was come by is not. The last lesson is
-the worlds as they are, in which the careless demonstrator looks anywhere: what the policy knows of looking when the
-lessons are over, it has from there. Conversations of similar length stand together, so that little of a batch is
-padding.
+Two courses run side by side. Reading: all of a world is seen and heard at once, in worlds that grow, and only the turn
+that answers is imitated; how the evidence was come by is not. Looking: the worlds as they are, in which the careless
+demonstrator looks anywhere; what the policy knows of looking when the lessons are over, it has from there.
+Conversations of similar length stand together, so that little of a batch is padding.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ CHUNK = 50
 """Scripts of each task that a process answers at a time."""
 SPAN = 2048
 """Demonstrations among which those of similar length are put together."""
+LONG: tuple[Task, ...] = ("FSA",)
 FIRST_SEED = 1_000_000
 """Of the scripts that are demonstrated; below it are those of reinforcement learning."""
 LESSONS_APART = 1_000_000
@@ -46,19 +46,20 @@ class Lesson:
 
     difficulty: Difficulty
     each: int
-    """Scripts of each task."""
+    """Scripts of each task; of FSA, whose conversations are twice as long, half as many."""
     habits: Mapping[str, Any]
     """The demonstrator's (`CarelessMaster`)."""
     imitated: Literal["all", "last"]
 
 
 EVERYTHING: Mapping[str, Any] = {"max_looks": 1, "whole": 1.0, "every": 1.0, "senses": ("both",)}
-LESSONS = (
-    Lesson(Difficulty(videos=2, scenes=4), 1500, EVERYTHING, "last"),
-    Lesson(Difficulty(videos=3, scenes=6), 700, EVERYTHING, "last"),
-    Lesson(LEVELS["normal"], 700, EVERYTHING, "last"),
-    Lesson(LEVELS["normal"], 300, {}, "all"),
+READING = (
+    Lesson(Difficulty(videos=2, scenes=4, closeness=0.0), 3000, EVERYTHING, "last"),
+    Lesson(Difficulty(videos=3, scenes=6, closeness=0.3), 2000, EVERYTHING, "last"),
+    Lesson(LEVELS["normal"], 2000, EVERYTHING, "last"),
 )
+LOOKING = (Lesson(LEVELS["normal"], 1000, {}, "all"),)
+COURSES = (READING, LOOKING)
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class Chunk:
     each: int
 
 
-def record(settings: Settings, path: Path, console: Console, lessons: Sequence[Lesson] = LESSONS) -> None:
-    """Write the demonstrations of all lessons. The file appears when it is whole.
+def record(settings: Settings, path: Path, console: Console, courses: Sequence[Sequence[Lesson]] = COURSES) -> None:
+    """Write the demonstrations of all courses. The file appears when it is whole.
 
     Args:
         settings: tasks, noise and graph; the size of a batch of the warm start.
@@ -82,18 +83,24 @@ def record(settings: Settings, path: Path, console: Console, lessons: Sequence[L
     batch = int(settings.sft.trainer.get("per_device_train_batch_size", 8)) if settings.sft else 8
     draft = path.with_suffix(".part")
     columns = (TextColumn("recording"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        draft.open("w", encoding="utf-8") as file,
-        ProcessPoolExecutor(os.cpu_count()) as pool,
-        Progress(*columns, console=console, transient=True) as progress,
-    ):
-        for number, lesson in enumerate(lessons):
-            chunks = list(_chunks(settings, number, lesson))
-            recorded = progress.track(pool.map(record_chunk, chunks), total=len(chunks))
-            lines = [line for chunk in recorded for line in chunk]
+    lessons = [(n, lesson) for n, course in enumerate(courses) for lesson in course]
+    chunks = [list(_chunks(settings, number, lesson)) for number, (_, lesson) in enumerate(lessons)]
+    taught: list[list[str]] = [[] for _ in courses]
+    with ProcessPoolExecutor(os.cpu_count()) as pool, Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("recording", total=sum(map(len, chunks)))
+        for (course, _), own in zip(lessons, chunks, strict=True):
+            lines = [line for lines in progress.track(pool.map(record_chunk, own), task_id=bar) for line in lines]
             rng.shuffle(lines)
-            file.writelines(arranged(lines, batch, rng))
+            taught[course] += lines
+    with draft.open("w", encoding="utf-8") as file:
+        file.writelines(arranged(side_by_side(taught), batch, rng))
     draft.replace(path)
+
+
+def side_by_side(courses: Sequence[Sequence[str]]) -> list[str]:
+    """All courses at once, each in its own order and from beginning to end."""
+    places = [((n + 0.5) / len(course), line) for course in courses for n, line in enumerate(course)]
+    return [line for _, line in sorted(places, key=lambda place: place[0])]
 
 
 def _chunks(settings: Settings, number: int, lesson: Lesson) -> Iterator[Chunk]:
@@ -105,6 +112,7 @@ def _chunks(settings: Settings, number: int, lesson: Lesson) -> Iterator[Chunk]:
 def record_chunk(chunk: Chunk) -> list[str]:
     """The demonstrations of a chunk, a line each."""
     counts: dict[Task, int] = dict.fromkeys(chunk.settings.scripts.tasks, chunk.each)
+    counts |= {task: chunk.each // 2 for task in LONG if task in counts}
     scripts = list(make_scripts(counts, chunk.seed, chunk.lesson.difficulty))
     master = CarelessMaster(seed=chunk.settings.seed, **chunk.lesson.habits)
 

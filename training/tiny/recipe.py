@@ -37,7 +37,7 @@ from training.grpo import train
 from training.settings import Settings, load_settings
 from training.sft import warm_start
 from training.tiny.beginning import begin
-from training.tiny.lessons import LESSONS, record
+from training.tiny.lessons import COURSES, record
 from training.tiny.measuring import Asked, CutOff, ask_offline, ask_policy, simulator
 from training.tiny.results import Measures
 
@@ -73,7 +73,7 @@ def recipe_of(settings: Settings) -> str:
     own = {"output": True, "seed": True, "model": {"path"}, "scripts": {"seed"}, "sft": {"demonstrations"}}
     followed: Any = settings.model_dump(mode="json", exclude=own)
     followed["sft"]["trainer"].pop("bf16", None)
-    return hashlib.blake2b(f"{json.dumps(followed)} {LESSONS}".encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(f"{json.dumps(followed)} {COURSES}".encode(), digest_size=6).hexdigest()
 
 
 def run_seed(settings: Settings, live_each: int, console: Console) -> Measures:
@@ -84,25 +84,25 @@ def run_seed(settings: Settings, live_each: int, console: Console) -> Measures:
     """
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)
-    started_s = time.monotonic()
-    shown, begun = folder / "demonstrations.jsonl", folder / "begin"
-    if not shown.exists():
-        console.rule(f"seed {settings.seed}: demonstrations")
-        record(settings, shown, console)
-    if not (begun / "config.json").exists():
-        begin(read_demonstrations(shown)[::5], begun, settings.seed)
-    if not (folder / "warm" / "config.json").exists():
-        console.rule(f"seed {settings.seed}: warm start")
-        warm_start(settings, console)
-    if not (folder / "policy" / "config.json").exists():
-        console.rule(f"seed {settings.seed}: reinforcement learning")
-        warm = settings.model.model_copy(update={"path": str(folder / "warm")})
-        train(settings.model_copy(update={"model": warm}), console)
     kept, recipe = folder / "measures.json", recipe_of(settings)
     measures = Measures.read(kept) if kept.exists() else Measures(seed=settings.seed, recipe=recipe)
     if measures.recipe != recipe:
         raise InputError(f"{folder} was trained and measured by another configuration.", fix="Name another folder.")
-    measures.train_s += time.monotonic() - started_s
+    warmed = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder / "warm")})})
+    shown, begun = folder / "demonstrations.jsonl", folder / "begin"
+    steps: dict[str, tuple[Path, Callable[[], object]]] = {
+        "demonstrations": (shown, lambda: record(settings, shown, console)),
+        "beginning": (begun, lambda: begin(read_demonstrations(shown)[::5], begun, settings.seed)),
+        "warm start": (folder / "warm", lambda: warm_start(settings, console)),
+        "reinforcement learning": (folder / "policy", lambda: train(warmed, console)),
+    }
+    for name, (result, take) in steps.items():
+        if not result.exists():
+            console.rule(f"seed {settings.seed}: {name}")
+            started_s = time.monotonic()
+            take()
+            measures.seconds[name] = round(time.monotonic() - started_s, 1)
+            measures.write(kept)
     console.rule(f"seed {settings.seed}: measures")
     measure(settings, measures, live_each, console)
     return measures

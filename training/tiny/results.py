@@ -37,8 +37,8 @@ class Measures(BaseModel):
     seed: int
     recipe: str = ""
     """Says whether two seeds were trained and measured by the same configuration."""
-    train_s: float = 0.0
-    """Wall clock of everything before the measures."""
+    seconds: dict[str, float] = {}
+    """Wall clock of each step before the measures."""
     asked: dict[str, list[Asked]] = {}
 
     @classmethod
@@ -87,7 +87,7 @@ def summary(seeds: Sequence[Measures], chance: float) -> dict[str, Any]:
         "turns": {way: _mean(seeds, way, "turns") for way in ways},
         "frames": {way: _mean(seeds, way, "frames") for way in ways},
         "audio_s": {way: _mean(seeds, way, "audio_s") for way in ways},
-        "minutes_a_seed": [round(one.train_s / 60, 1) for one in seeds],
+        "minutes_a_seed": [round(sum(one.seconds.values()) / 60, 1) for one in seeds],
     }
 
 

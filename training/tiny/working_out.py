@@ -44,6 +44,15 @@ class Worked:
         return f"{self.notes} {self.conclusion}".strip()
 
 
+@dataclass(frozen=True)
+class Clue:
+    """What tells when a segment was filmed."""
+
+    words: str
+    step: int
+    """From 1."""
+
+
 def work_out(reading: Reading, rng: random.Random) -> Worked:
     """The best answer that the evidence allows; what it leaves open is drawn from `rng`."""
     return _WORKERS[reading.kind](reading, rng)
@@ -159,36 +168,41 @@ def _rule(reading: Reading) -> tuple[tuple[str, str] | None, list[Statement]]:
 
 
 def _order(reading: Reading, rng: random.Random) -> Worked:
-    steps: dict[int, int] = {}
+    clues: dict[int, Clue] = {}
     support: list[Statement] = []
     for clip in reading.videos:
-        found = [
-            (_step(text), statement) for text, statement in [*signs(reading, clip.number), *heard(reading, clip.number)]
-        ]
-        step, statement = next(((step, s) for step, s in found if step), (0, None))
-        if statement is not None:
-            steps[clip.number] = step
+        lines = [*signs(reading, clip.number), *heard(reading, clip.number)]
+        clue, statement = next(((clue, s) for text, s in lines if (clue := _clue(text))), (None, None))
+        if clue is not None and statement is not None:
+            clues[clip.number] = clue
             support.append(statement)
-    ranked = sorted(steps, key=lambda number: steps[number])
+    ranked = sorted(clues, key=lambda number: clues[number].step)
     for clip in reading.videos:
-        if clip.number not in steps:
+        if clip.number not in clues:
             ranked.insert(rng.randint(0, len(ranked)), clip.number)
-    notes = [_note(clip, str(steps.get(clip.number, UNKNOWN))) for clip in reading.videos]
-    order = ", ".join(f"{steps.get(number, UNKNOWN)} is {number}" for number in ranked)
+    unknown = Clue(UNKNOWN, 0)
+    notes = [_note(clip, clues.get(clip.number, unknown).words, _step(clues, clip.number)) for clip in reading.videos]
+    order = ", ".join(f"{_step(clues, number)} is {number}" for number in ranked)
     return Worked("\n".join(["notes:", *notes]), "->".join(map(str, ranked)), support, f"sorted: {order}.")
 
 
-def _step(text: str) -> int:
-    """The step that a clue tells of, from 1; 0 where there is none."""
+def _step(clues: Mapping[int, Clue], number: int) -> str:
+    return str(clues[number].step) if number in clues else UNKNOWN
+
+
+def _clue(text: str) -> Clue | None:
+    """What a line tells of the time, if anything."""
     if written := re.fullmatch(r"(?:day|row) (\d+)", text):
-        return int(written[1])
+        return Clue(text, int(written[1]))
     if clock := re.fullmatch(r"(\d+):(\d\d)", text):
-        return _quarter(int(clock[1]), int(clock[2]))
-    number = next((NUMBERS[word] for word in re.findall(r"\w+", text) if word in NUMBERS), 0)
-    if number and re.search(r"\b(?:day|row|number)\b", text):
-        return number
-    part = re.search(r"quarter to|quarter|half|o'clock", text)
-    return _quarter(number, {"quarter to": -15, "quarter": 15, "half": 30}.get(part[0], 0)) if number and part else 0
+        return Clue(text, _quarter(int(clock[1]), int(clock[2])))
+    word = next((word for word in re.findall(r"\w+", text) if word in NUMBERS), "")
+    part = re.search(r"\b(?:day|row|number|quarter to|quarter|half|o'clock)\b", text)
+    if not word or not part:
+        return None
+    minutes = {"quarter to": -15, "quarter": 15, "half": 30, "o'clock": 0}.get(part[0])
+    step = NUMBERS[word] if minutes is None else _quarter(NUMBERS[word], minutes)
+    return Clue(f"{part[0]} {word}", step)
 
 
 def _quarter(hour: int, minutes: int) -> int:
@@ -201,20 +215,25 @@ def _quarter(hour: int, minutes: int) -> int:
 
 def _interval(reading: Reading, rng: random.Random) -> Worked:
     asked = read(grounding.QUESTIONS, reading.question) or {"s": "0", "e": "1"}
-    start_s, end_s = float(asked["s"]), float(asked["e"])
-    told = max(heard(reading, 1), key=lambda said: _overlap_s(said[1], start_s, end_s), default=None)
-    purpose = _purpose(told[0]) if told and _overlap_s(told[1], start_s, end_s) > 0 else ""
-    if not told or not purpose:
-        return Worked(f"wanted: {UNKNOWN}.", _any_interval(reading.videos[1], rng))
+    first, second = reading.videos[:2]
+    asked_s = float(asked["s"]), float(asked["e"])
+    told = max(heard(reading, 1), key=lambda said: _overlap_s(said[1], *asked_s), default=None)
+    if told is None or _overlap_s(told[1], *asked_s) <= 0:
+        return Worked(f"wanted:{_line(first, UNKNOWN)}", _any_interval(second, rng))
+    purpose = _purpose(told[0])
+    wanted = f"wanted:{_line(first, str(told[1].window.start_s), purpose or UNKNOWN)}"
     lines = heard(reading, 2)
     place = max(range(len(lines)), key=lambda n: _told(purpose, lines[n][0]), default=0)
-    if not lines or _told(purpose, lines[place][0]) < MOST:
-        return Worked(f"wanted: {purpose}. {UNKNOWN}.", _any_interval(reading.videos[1], rng))
+    if not purpose or not lines or _told(purpose, lines[place][0]) < MOST:
+        return Worked(f"{wanted}{_line(second, UNKNOWN)}", _any_interval(second, rng))
     found = lines[place][1]
     start_s = found.window.start_s
     end_s = lines[place + 1][1].window.start_s if place + 1 < len(lines) else found.window.end_s
-    end_s = round(end_s, 1)
-    return Worked(f"wanted: {purpose}. {start_s}, {end_s}.", (start_s, end_s), [found, told[1]])
+    return Worked(f"{wanted}{_line(second, f'{start_s}, {end_s}')}", (start_s, end_s), [found, told[1]])
+
+
+def _line(clip: Clip, found: str, verdict: str = "") -> str:
+    return f"\n{_note(clip, found, verdict)}"
 
 
 def _overlap_s(statement: Statement, start_s: float, end_s: float) -> float:
@@ -229,7 +248,7 @@ def _purpose(text: str) -> str:
 
 def _told(purpose: str, text: str) -> float:
     """The share of the words of a purpose that a sentence holds."""
-    words = purpose.split()
+    words = purpose.split() or [""]
     return len(set(words) & set(text.strip(".").split())) / len(words)
 
 
@@ -253,9 +272,9 @@ def _number(reading: Reading, rng: random.Random) -> Worked:
     word = next((w for text, _ in told for w in storing.WORDS if w in text), "")
     if word in boxes:
         number, statement = boxes[word]
-        return Worked(f"{asked['i']}: {word}. {number}.", float(number), [told[0][1], statement])
+        return Worked(f"{asked['i']}: {word} {number}.", float(number), [told[0][1], statement])
     guess = rng.choice([number for number, _ in boxes.values()] or range(1, storing.HIGHEST + 1))
-    return Worked(f"{asked['i']}: {word or UNKNOWN}. {UNKNOWN}.", float(guess))
+    return Worked(f"{asked['i']}: {word or UNKNOWN} {UNKNOWN}.", float(guess))
 
 
 def _drawn(verdicts: Sequence[str], wanted: str, rng: random.Random) -> int:
