@@ -34,7 +34,8 @@ CHUNK = 50
 """Scripts of each task that a process answers at a time."""
 SPAN = 2048
 """Demonstrations among which those of similar length are put together."""
-LONG: tuple[Task, ...] = ("FSA",)
+SHARES: dict[Task, float] = {"BU": 1.3, "PEA": 0.7, "PSS": 0.5, "FSA": 0.6, "NUM": 0.5}
+"""How many scripts of each task, times what a lesson says: more of what is hard, less of what is long."""
 FIRST_SEED = 1_000_000
 """Of the scripts that are demonstrated; below it are those of reinforcement learning."""
 LESSONS_APART = 1_000_000
@@ -46,7 +47,7 @@ class Lesson:
 
     difficulty: Difficulty
     each: int
-    """Scripts of each task; of FSA, whose conversations are twice as long, half as many."""
+    """Scripts of each task, times its share."""
     habits: Mapping[str, Any]
     """The demonstrator's (`CarelessMaster`)."""
     imitated: Literal["all", "last"]
@@ -54,11 +55,11 @@ class Lesson:
 
 EVERYTHING: Mapping[str, Any] = {"max_looks": 1, "whole": 1.0, "every": 1.0, "senses": ("both",)}
 READING = (
-    Lesson(Difficulty(videos=2, scenes=4, closeness=0.0), 3000, EVERYTHING, "last"),
+    Lesson(Difficulty(videos=2, scenes=4, closeness=0.0), 2400, EVERYTHING, "last"),
     Lesson(Difficulty(videos=3, scenes=6, closeness=0.3), 2000, EVERYTHING, "last"),
     Lesson(LEVELS["normal"], 2000, EVERYTHING, "last"),
 )
-LOOKING = (Lesson(LEVELS["normal"], 1000, {}, "all"),)
+LOOKING = (Lesson(LEVELS["normal"], 800, {}, "all"),)
 COURSES = (READING, LOOKING)
 
 
@@ -111,8 +112,7 @@ def _chunks(settings: Settings, number: int, lesson: Lesson) -> Iterator[Chunk]:
 
 def record_chunk(chunk: Chunk) -> list[str]:
     """The demonstrations of a chunk, a line each."""
-    counts: dict[Task, int] = dict.fromkeys(chunk.settings.scripts.tasks, chunk.each)
-    counts |= {task: chunk.each // 2 for task in LONG if task in counts}
+    counts: dict[Task, int] = {task: round(chunk.each * SHARES.get(task, 1.0)) for task in chunk.settings.scripts.tasks}
     scripts = list(make_scripts(counts, chunk.seed, chunk.lesson.difficulty))
     master = CarelessMaster(seed=chunk.settings.seed, **chunk.lesson.habits)
 

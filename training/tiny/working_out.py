@@ -19,7 +19,7 @@ from agentcvr_graph.scripts.worlds import assembling, comparing, grounding, sort
 from agentcvr_graph.scripts.worlds.base import read
 from agentcvr_graph.types import AnswerValue
 
-UNKNOWN = "?"
+UNKNOWN, RIGHT, WRONG = "?", "right", "wrong"
 NUMBERS = {word: n for n, word in enumerate(sorting.SMALL, start=1)}
 TOPICS = ("friend", "bus", "sister", "rain", "teacher", "parcel", "results", "dinner")
 """The word by which each of `comparing.PEOPLE.topics` is known, also where the rest of a sentence is garbled."""
@@ -98,17 +98,19 @@ def _listed(shown: Sequence[tuple[str, Statement]]) -> str:
 
 
 def _choices(reading: Reading, rng: random.Random) -> Worked:
-    setting = comparing.PEOPLE
-    asked = read(setting.questions, reading.question) or {"x": "", "y": "", "w": ""}
+    asked = read(comparing.PEOPLE.questions, reading.question) or {"x": "", "y": "", "w": ""}
     notes: list[str] = []
     support: list[Statement] = []
     verdicts: list[str] = []
     for clip in reading.videos:
         shown = _in_order(reading, clip.number, (asked["x"], asked["y"]))
         topic, said = _topic(heard(reading, clip.number))
-        verdict = _verdict([line for line, _ in shown], [asked["x"], asked["y"]], topic, asked["w"])
+        order = _fits(len(shown) == 2, [line for line, _ in shown] == [asked["x"], asked["y"]])
+        wait = _fits(topic != UNKNOWN, topic in asked["w"])
+        # Nothing against it and something for it: more often than not, the rest would be for it too.
+        verdict = "no" if WRONG in (order, wait) else "yes" if RIGHT in (order, wait) else UNKNOWN
         verdicts.append(verdict)
-        notes.append(_note(clip, f"{_listed(shown)}; {topic}", verdict))
+        notes.append(_note(clip, f"{_listed(shown)}: {order}; {topic}: {wait}", verdict))
         if verdict == "yes":
             support += [*(statement for _, statement in shown), *said]
     right = [n for n, verdict in enumerate(verdicts) if verdict == "yes"]
@@ -126,13 +128,8 @@ def _topic(said: Sequence[tuple[str, Statement]]) -> tuple[str, list[Statement]]
     return UNKNOWN, []
 
 
-def _verdict(shown: Sequence[str], wanted: Sequence[str], topic: str, wanted_topic: str) -> str:
-    """Nothing against it, and something for it: more often than not, the rest would be for it too."""
-    in_order = list(shown) == list(wanted) if len(shown) == 2 else None
-    says = topic in wanted_topic if topic != UNKNOWN else None
-    if in_order is False or says is False:
-        return "no"
-    return "yes" if in_order or says else UNKNOWN
+def _fits(known: bool, right: bool) -> str:
+    return UNKNOWN if not known else RIGHT if right else WRONG
 
 
 # PEA: in which video are two parts put in the wrong way round, by a rule that is told?
@@ -221,7 +218,8 @@ def _interval(reading: Reading, rng: random.Random) -> Worked:
     if told is None or _overlap_s(told[1], *asked_s) <= 0:
         return Worked(f"wanted:{_line(first, UNKNOWN)}", _any_interval(second, rng))
     purpose = _purpose(told[0])
-    wanted = f"wanted:{_line(first, str(told[1].window.start_s), purpose or UNKNOWN)}"
+    window = told[1].window
+    wanted = f"wanted:{_line(first, f'{window.start_s}-{window.end_s} s', told[1].text.lower())}"
     lines = heard(reading, 2)
     place = max(range(len(lines)), key=lambda n: _told(purpose, lines[n][0]), default=0)
     if not purpose or not lines or _told(purpose, lines[place][0]) < MOST:
