@@ -2,15 +2,16 @@
 
 The template leaves out the system prompt and the tool schemas, which are the same in every conversation of this
 library, what the policy asked for itself, and what no question of its five tasks turns on: colours, movements, silence.
-A sign stands right behind its video, `[video 2, OPEN THE DOOR; 12.0-18.5`, and its window last, so that what a video
-shows is found by what it begins with. So a conversation takes a quarter of the tokens and is easier to read. A model
-for other questions needs another template, and nothing else.
+What is seen stands right behind its video, `[video 2, OPEN THE DOOR; 12.0-18.5`, and what is heard behind the second in
+which it begins, `[video 2, 33 I am waiting for dinner.; 33.0-34.8`: a small model finds things by what stands before
+them. So a conversation takes a quarter of the tokens and is easier to read. A model for other questions needs another
+template, and nothing else.
 
 The tokenizer is made for matching. A word has the same token wherever it stands: case is folded (a sign says `SALT`, a
 question `salt`) and every stretch of words is read as if a space came before it. A time is two tokens, whole seconds
 and tenths, so that times are compared by a hundred numbers and not by a thousand. The phrases that the library writes
-around what is said (`[video 2, `, ` s] "`) are one token each, which makes conversations half as long. The rest is
-byte-level BPE, so nothing that live video brings is unknown.
+around what is said (`[video 2, `, `{"name": "listen", "arguments": {"video": `) are one token each, which makes
+conversations half as long. The rest is byte-level BPE, so nothing that live video brings is unknown.
 """
 
 # tokenizers and transformers leave much open in type.
@@ -40,9 +41,11 @@ TEMPLATE = """\
     if not line.startswith(('seen: ', 'heard: ')) and '] mostly ' not in line and not line.endswith('] silence') -%}
 {{ '\\n' }}
 {%- set told = line.split('; mostly ')[0].split('; something moves')[0].split('; still')[0] -%}
-{%- if ' s] on-screen text ' in told -%}
-{%- set window, signs = told.split(' s] on-screen text ', 1) -%}
-{{ window.split(', ')[0] }}, {{ signs.replace('"', '') }}; {{ window.split(', ')[1] }}
+{%- if told.startswith('[video ') and ' s] ' in told -%}
+{%- set place, what = told.split(' s] ', 1) -%}
+{%- set video, window = place.split(', ') -%}
+{%- set heard = '' if what.startswith('on-screen text ') else window.split('.')[0] + ' ' -%}
+{{ video }}, {{ heard }}{{ what.replace('on-screen text ', '', 1).replace('"', '') }}; {{ window }}
 {%- else -%}{{ told }}{%- endif -%}
 {%- endfor -%}
 {%- else -%}{{ message.content }}{%- endif -%}
@@ -62,10 +65,7 @@ BRIEF = (
     *(f'\n{n}. "{name} {n}": ' for n in _VIDEOS for name in ("video", "segment", "room")),
     *(" s, 640x360, sound", " s, 640x360, no sound"),
 )
-EVIDENCE = (
-    *(f"\n[video {n}, " for n in _VIDEOS),
-    *(" s] ", ' s] "'),
-)
+EVIDENCE = tuple(f"\n[video {n}, " for n in _VIDEOS)
 ACTIONS = (
     *('<tool_call>{"name": "observe", "arguments": {"targets": [{"video": ', '}, {"video": ', "}]}}</tool_call>"),
     *('<tool_call>{"name": "listen", "arguments": {"video": ', '<tool_call>{"name": "answer", "arguments": {"value": '),

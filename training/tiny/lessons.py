@@ -34,7 +34,7 @@ CHUNK = 50
 """Scripts of each task that a process answers at a time."""
 SPAN = 2048
 """Demonstrations among which those of similar length are put together."""
-SHARES: dict[Task, float] = {"BU": 1.3, "PEA": 0.7, "PSS": 0.5, "FSA": 0.6, "NUM": 0.5}
+SHARES: dict[Task, float] = {"BU": 1.2, "PEA": 0.7, "PSS": 0.6, "FSA": 0.5, "NUM": 0.7}
 """How many scripts of each task, times what a lesson says: more of what is hard, less of what is long."""
 FIRST_SEED = 1_000_000
 """Of the scripts that are demonstrated; below it are those of reinforcement learning."""
@@ -56,7 +56,7 @@ class Lesson:
 EVERYTHING: Mapping[str, Any] = {"max_looks": 1, "whole": 1.0, "every": 1.0, "senses": ("both",)}
 READING = (
     Lesson(Difficulty(videos=2, scenes=4, closeness=0.0), 2400, EVERYTHING, "last"),
-    Lesson(Difficulty(videos=3, scenes=6, closeness=0.3), 2000, EVERYTHING, "last"),
+    Lesson(Difficulty(videos=3, scenes=6, closeness=0.3), 1600, EVERYTHING, "last"),
     Lesson(LEVELS["normal"], 2000, EVERYTHING, "last"),
 )
 LOOKING = (Lesson(LEVELS["normal"], 800, {}, "all"),)

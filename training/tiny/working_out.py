@@ -218,8 +218,7 @@ def _interval(reading: Reading, rng: random.Random) -> Worked:
     if told is None or _overlap_s(told[1], *asked_s) <= 0:
         return Worked(f"wanted:{_line(first, UNKNOWN)}", _any_interval(second, rng))
     purpose = _purpose(told[0])
-    window = told[1].window
-    wanted = f"wanted:{_line(first, f'{window.start_s}-{window.end_s} s', told[1].text.lower())}"
+    wanted = f"wanted:{_line(first, f'{int(told[1].window.start_s)} {told[0]}')}"
     lines = heard(reading, 2)
     place = max(range(len(lines)), key=lambda n: _told(purpose, lines[n][0]), default=0)
     if not purpose or not lines or _told(purpose, lines[place][0]) < MOST:
@@ -230,8 +229,8 @@ def _interval(reading: Reading, rng: random.Random) -> Worked:
     return Worked(f"{wanted}{_line(second, f'{start_s}, {end_s}')}", (start_s, end_s), [found, told[1]])
 
 
-def _line(clip: Clip, found: str, verdict: str = "") -> str:
-    return f"\n{_note(clip, found, verdict)}"
+def _line(clip: Clip, found: str) -> str:
+    return f"\n{_note(clip, found)}"
 
 
 def _overlap_s(statement: Statement, start_s: float, end_s: float) -> float:
