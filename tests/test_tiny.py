@@ -205,14 +205,12 @@ def test_an_untrained_model_follows_from_its_seed(form):
 
 def test_an_untrained_model_can_repeat_what_it_read_and_nothing_else(form):
     """Random tokens, twice over: each token of the second half follows from the first. Nothing else is known."""
-    model, size = untrained(form.tokenizer, 0).eval(), len(form.tokenizer)
-    torch.manual_seed(3)
-    once = torch.randperm(size)[:60]
+    once = torch.randperm(len(form.tokenizer), generator=torch.Generator().manual_seed(3))[:60]
     ids = torch.cat([once, once])[None]
     with torch.no_grad():
-        said = model(ids).logits[0].argmax(-1)
-    assert (said[60:-1] == ids[0, 61:]).float().mean() > 0.15  # by chance it would be one in a thousand
-    assert (said[:59] == ids[0, 1:60]).float().mean() < 0.1
+        said = [untrained(form.tokenizer, seed).eval()(ids).logits[0].argmax(-1) for seed in range(4)]
+    assert statistics.fmean((one[60:-1] == ids[0, 61:]).float().mean().item() for one in said) > 0.3
+    assert max((one[:59] == ids[0, 1:60]).float().mean().item() for one in said) < 0.1
 
 
 def test_lessons_put_similar_lengths_together():

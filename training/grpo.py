@@ -115,7 +115,6 @@ def main(
 
         show_plan(settings, Console())
         return
-    quiet()
     train(settings)
 
 

@@ -3,7 +3,7 @@
 Both stop at a loss that is not a number before a weight is changed. The one for graph trajectories also asks held-out
 scripts its own way: TRL would score them in training batches and run the model over every trajectory once more for a
 loss that says nothing, and a last batch that is not full would count as much as the others. And on a processor neither
-scores tokens that carry no loss.
+scores positions that have no label.
 """
 
 # TRL and transformers leave their trainers open in type.
@@ -52,7 +52,8 @@ def scoring_labels_only() -> Generator[None]:
     """Let TRL's head score the positions that have a label, and no others.
 
     TRL does so where it has kernels for it. Elsewhere it scores all positions, for compilers that want one shape, and
-    forgets what the world wrote afterwards; on a processor that is a fifth of a step.
+    forgets the others afterwards: prompts and padding, and in a warm start all that the world wrote, which on a
+    processor is a fifth of a step.
     """
     of_trl: Any = trl_utils
     before = of_trl._use_triton

@@ -28,16 +28,13 @@ from agentcvr_graph.errors import BugError, WorldError
 from training.engine.base import Call, Sampled
 from training.engine.sampling import draw
 from training.engine.seats import Slot, Turn, nearest
-from training.engine.slots import InPlaceCache, SlotCache, check_layers, run_model, slot_cache
+from training.engine.slots import SlotCache, check_layers, run_model, slot_cache
 from training.tokens import shared_length
 
 PREFILL_TOKENS = 8192
 """Tokens of one pass that reads prompts, padding included."""
 READ_SHARE = 0.1
 """Share of the busy slots that must have something to read before it is read; all of it where nothing is written."""
-COPY_COST = 3
-"""A pass over slots that lie apart copies what they hold; over a whole stretch of slots it is read in place. The copy
-pays where the stretch is this many times as long as the slots that are needed."""
 QUIET_ROUNDS = 40
 """Rounds of the event loop without an arrival after which a pass begins: a graph that waits for nothing but the
 processor needs fewer from the end of one turn to the beginning of the next, and a round in which nothing happens costs
@@ -201,7 +198,7 @@ class CachedEngine:
     def _write(self, writing: Sequence[Slot]) -> torch.Tensor:
         """The logits after the one unread token of each slot. (slots, vocabulary)"""
         span = writing[-1].number + 1
-        if isinstance(self._held(), InPlaceCache) or span > COPY_COST * len(writing):
+        if span > self._held().copy_cost * len(writing):
             return self._pass(writing, [slot.number for slot in writing])
         logits = self._pass([slot if len(slot.unread) == 1 else None for slot in self._slots[:span]], slice(0, span))
         return logits if len(writing) == span else logits[[slot.number for slot in writing]]

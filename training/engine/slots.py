@@ -37,7 +37,6 @@ GROWTH = 256
 # transformers 5.24 gave the argument a new name in every model and warns about the old one.
 CACHE_ARGUMENT = "cache" if Version(transformers.__version__) >= Version("5.24") else "past_key_values"
 
-
 IN_PLACE = "agentcvr_in_place"
 """Name of our attention among those of transformers."""
 
@@ -47,6 +46,9 @@ class SlotCache(Cache):
 
     attention: str | None = None
     """The attention that reads what `update` gives, where it is not the model's own."""
+    copy_cost: int = 3
+    """A pass over slots that lie apart copies what they hold; over a whole stretch of slots it is read in place. The
+    copy pays where the stretch is this many times as long as the slots that are needed."""
 
     def __init__(self, model: Any, slots: int) -> None:
         super().__init__(layer_class_to_replicate=DynamicLayer)
@@ -56,7 +58,6 @@ class SlotCache(Cache):
         size = int(getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
         self._store = torch.zeros(2 * text.num_hidden_layers, slots, heads, GROWTH, size, device=device, dtype=dtype)
         self._rows: slice | torch.Tensor = slice(0, 0)
-        self._aim: tuple[Sequence[int], Sequence[Span]] = ((), ())
         self._positions = torch.zeros(0, 0, dtype=torch.long, device=device)
         self._longest = 0
 
@@ -139,12 +140,13 @@ class InPlaceCache(SlotCache):
     """Slots whose rows attend one by one, where they lie."""
 
     attention = IN_PLACE
+    copy_cost = 0  # nothing is copied
+    _aim: tuple[Sequence[int], Sequence[Span]] = ((), ())
 
     def select(self, rows: slice | list[int], positions: torch.Tensor, spans: Sequence[Span]) -> None:
         """Aim the next forward pass."""
         super().select(rows, positions, spans)
-        numbers = list(range(rows.start, rows.stop)) if isinstance(rows, slice) else rows
-        self._aim = (numbers, tuple(spans))
+        self._aim = range(self._store.shape[1])[rows] if isinstance(rows, slice) else rows, spans
 
     def _read(self, place: int) -> Held:
         return Held(self._store[place], *self._aim)

@@ -14,7 +14,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.strings import TINY
 from agentcvr_graph.scripts.chance import chance
 from training.running import quiet
-from training.tiny.recipe import run_seed, settings_of
+from training.tiny.recipe import recipe_of, run_seed, settings_of
 from training.tiny.results import Measures, measured_alike, summary, table
 
 RELEASED = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -49,14 +49,14 @@ def main(
 ) -> None:
     """Train a small master from nothing, and measure it scripted and live."""
     quiet()
-    scripts = settings_of(config, folder, 0).held_out
-    if scripts is None:
+    shared = settings_of(config, folder, 0)
+    if shared.held_out is None:
         raise InputError(f"{config} names no held-out scripts.", fix="Give it a part `held_out`.")
     measured: dict[int, Measures] = {}
     for seed in seeds or [0, 1, 2]:
         measured[seed] = run_seed(settings_of(config, folder / f"seed-{seed}", seed), live, err)
         measured[seed].write(results / f"seed-{seed}.json")
-    found = summary(measured_alike(results, measured[max(measured)].recipe), chance(scripts.load()))
+    found = summary(measured_alike(results, recipe_of(shared)), chance(shared.held_out.load()))
     results.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     out.print(table(found), markup=False)
     if release:

@@ -63,7 +63,7 @@ def settings_of(config: Path, folder: Path, seed: int) -> Settings:
 
 def multiplies_bf16() -> bool:
     """Whether this processor multiplies matrices in bf16 by itself; one that does not is faster in full precision."""
-    tell: Any = getattr(torch.cpu, "get_capabilities", dict)  # new in torch 2.12
+    tell: Any = getattr(torch.cpu, "get_capabilities", dict)  # older versions do not tell
     able = tell()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 

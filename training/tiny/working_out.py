@@ -21,8 +21,8 @@ from agentcvr_graph.types import AnswerValue
 
 UNKNOWN, RIGHT, WRONG = "?", "right", "wrong"
 NUMBERS = {word: n for n, word in enumerate(sorting.SMALL, start=1)}
-TOPICS = ("friend", "bus", "sister", "rain", "teacher", "parcel", "results", "dinner")
-"""The word by which each of `comparing.PEOPLE.topics` is known, also where the rest of a sentence is garbled."""
+TOPICS = tuple(re.sub(r"^(?:a|my|the) ", "", topic).split()[0] for topic in comparing.PEOPLE.topics)
+"""The word by which each topic is known, also where the rest of a sentence is garbled."""
 MOST = 0.6
 """Share of the words of a purpose that a garbled sentence must still hold."""
 
@@ -219,9 +219,9 @@ def _interval(reading: Reading, rng: random.Random) -> Worked:
         return Worked(f"wanted:{_line(first, UNKNOWN)}", _any_interval(second, rng))
     purpose = _purpose(told[0])
     wanted = f"wanted:{_line(first, f'{int(told[1].window.start_s)} {told[0]}')}"
-    lines = heard(reading, 2)
-    place = max(range(len(lines)), key=lambda n: _told(purpose, lines[n][0]), default=0)
-    if not purpose or not lines or _told(purpose, lines[place][0]) < MOST:
+    lines = heard(reading, 2) if purpose else []
+    place = max(range(len(lines)), key=lambda n: _told(purpose, lines[n][0]), default=None)
+    if place is None or _told(purpose, lines[place][0]) < MOST:
         return Worked(f"{wanted}{_line(second, UNKNOWN)}", _any_interval(second, rng))
     found = lines[place][1]
     start_s = found.window.start_s
@@ -245,7 +245,7 @@ def _purpose(text: str) -> str:
 
 def _told(purpose: str, text: str) -> float:
     """The share of the words of a purpose that a sentence holds."""
-    words = purpose.split() or [""]
+    words = purpose.split()
     return len(set(words) & set(text.strip(".").split())) / len(words)
 
 
