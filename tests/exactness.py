@@ -102,7 +102,7 @@ def train_one_step(
         temperature=rollout.sampling.temperature,
         reward_weights=weights,
         report_to=[],
-        use_cpu=True,
+        use_cpu=model.device.type == "cpu",
         bf16=False,
         activation_checkpointing=False,
         save_strategy="no",

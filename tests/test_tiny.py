@@ -27,12 +27,12 @@ from agentcvr_graph.tools import TOOL_SCHEMAS
 from training.chat_format import ChatFormat
 from training.demonstrations import Demonstration, demonstrate
 from training.settings import load_settings
-from training.tiny.beginning import LAYERS, untrained
+from training.tiny.beginning import Size, untrained
 from training.tiny.careless import CarelessMaster
 from training.tiny.language import train_tokenizer
 from training.tiny.lessons import LOOKING, READING, Chunk, arranged, record_chunk, side_by_side
 from training.tiny.measuring import Asked, CutOff
-from training.tiny.recipe import recipe_of, run_seed, settings_of
+from training.tiny.recipe import Scale, recipe_of, run_seed, settings_of
 from training.tiny.results import Measures, measured_alike, summary, table
 from training.tiny.working_out import work_out
 
@@ -195,9 +195,9 @@ def test_what_was_not_seen_is_a_question_mark():
 
 
 def test_an_untrained_model_follows_from_its_seed(form):
-    one, again, other = (untrained(form.tokenizer, seed) for seed in (1, 1, 2))
+    one, again, other = (untrained(form.tokenizer, seed, Size()) for seed in (1, 1, 2))
     assert 5e5 < one.num_parameters() < 2e6
-    assert len(one.model.layers) == LAYERS
+    assert len(one.model.layers) == Size().layers
     for a, b in zip(one.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
     assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
@@ -208,7 +208,7 @@ def test_an_untrained_model_can_repeat_what_it_read_and_nothing_else(form):
     once = torch.randperm(len(form.tokenizer), generator=torch.Generator().manual_seed(3))[:60]
     ids = torch.cat([once, once])[None]
     with torch.no_grad():
-        said = [untrained(form.tokenizer, seed).eval()(ids).logits[0].argmax(-1) for seed in range(4)]
+        said = [untrained(form.tokenizer, seed, Size()).eval()(ids).logits[0].argmax(-1) for seed in range(4)]
     assert statistics.fmean((one[60:-1] == ids[0, 61:]).float().mean().item() for one in said) > 0.3
     assert max((one[:59] == ids[0, 1:60]).float().mean().item() for one in said) < 0.1
 
@@ -295,16 +295,18 @@ def test_seeds_of_another_recipe_are_not_put_together(tmp_path):
 def test_a_recipe_is_its_configuration_whatever_the_seed(tmp_path):
     config = Path("training/configs/tiny.yaml")
     one, other = (settings_of(config, tmp_path / name, seed) for seed, name in enumerate("ab"))
-    assert one.scripts.seed != other.scripts.seed and recipe_of(one) == recipe_of(other)
+    assert one.scripts.seed != other.scripts.seed and recipe_of(one, Scale()) == recipe_of(other, Scale())
     harder = load_settings(config, {"graph.max_turns": 4})
-    assert recipe_of(harder) != recipe_of(one)
+    larger = (Scale(lessons=2.0), Scale(Size(width=256)))
+    assert recipe_of(harder, Scale()) != recipe_of(one, Scale())
+    assert all(recipe_of(one, scale) != recipe_of(one, Scale()) for scale in larger)
 
 
 def test_a_run_of_another_recipe_is_not_gone_on_with(tmp_path):
     settings = settings_of(Path("training/configs/tiny.yaml"), tmp_path, 0)
     Measures(seed=0, recipe="older").write(tmp_path / "measures.json")
     with pytest.raises(InputError, match="another configuration"):
-        run_seed(settings, 0, Console(file=io.StringIO()))
+        run_seed(settings, Scale(), 0, Console(file=io.StringIO()))
 
 
 def test_what_is_read_from_full_evidence_teaches_no_looking():

@@ -26,11 +26,11 @@ BENCHMARKS = {
 }
 
 
-def training(policy: Path | None) -> list[Row]:
+def training(policy: Path | None, device: str) -> list[Row]:
     """The rows about training, of a policy in a folder; None for the one that ships."""
     from tests.benchmarks import bench_training
 
-    return bench_training.rows(policy)
+    return bench_training.rows(policy, device)
 
 
 def main() -> None:
@@ -41,8 +41,9 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     parser.add_argument("--policy", type=Path, help="folder of the policy that `training` plays; default the tiny one")
+    parser.add_argument("--device", default="cpu", help="where `training` has the policy, as cuda; default cpu")
     arguments = parser.parse_args()
-    benchmarks = {**BENCHMARKS, "training": lambda: training(arguments.policy)}
+    benchmarks = {**BENCHMARKS, "training": lambda: training(arguments.policy, arguments.device)}
     chosen = arguments.names or list(BENCHMARKS)
     if unknown := set(chosen) - set(benchmarks):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(benchmarks)}")

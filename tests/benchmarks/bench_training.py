@@ -58,9 +58,9 @@ LIVE_SCRIPTS = 4
 """Scripts of the step on real video; the offline eyes read a frame in about half a second."""
 
 
-def rows(folder: Path | None = None) -> list[Row]:
+def rows(folder: Path | None = None, device: str = "cpu") -> list[Row]:
     """The table's rows."""
-    player = Player(folder or POLICY)
+    player = Player(folder or POLICY, device)
     parts: list[Callable[[Player, Path], list[Row]]] = [exactness, throughput, against_trl, swap_and_live]
     found: list[Row] = []
     for part in parts:
@@ -173,7 +173,7 @@ def _generate_s(player: Player, model: Any, episodes: Sequence[Episode]) -> floa
             row.prompt_ids + [token for token, own in zip(row.completion_ids, row.mask, strict=True) if not own]
             for row in batch
         ]
-        inputs = tokenizer.pad({"input_ids": read}, padding_side="left", return_tensors="pt")
+        inputs = tokenizer.pad({"input_ids": read}, padding_side="left", return_tensors="pt").to(player.device)
         with torch.inference_mode():
             model.generate(
                 **inputs,

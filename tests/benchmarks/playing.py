@@ -54,10 +54,11 @@ class Player:
     """A policy in a folder."""
 
     folder: Path
+    device: str = "cpu"
 
     def model(self) -> Any:
         """Its weights in fp32, read anew."""
-        return load_model(self._settings).eval()
+        return load_model(self._settings).eval().to(self.device)
 
     @cached_property
     def form(self) -> ChatFormat:
@@ -94,7 +95,9 @@ class Player:
             warnings.filterwarnings("ignore", "You are using 'rollout_func'")
             return GraphTrainer(
                 model=self.model(),
-                args=trainer_settings(folder, GROUP * len(played), reward_weights=weights),
+                args=trainer_settings(
+                    folder, GROUP * len(played), use_cpu=self.device == "cpu", reward_weights=weights
+                ),
                 reward_funcs=rewards,
                 rollout_func=rollout,
                 train_dataset=Dataset.from_dict({"prompt": [script.id for script in played]}),

@@ -119,6 +119,7 @@ class TrlLoop:
                 args=trainer_settings(
                     folder,
                     len(self.rows),
+                    use_cpu=player.device == "cpu",
                     max_tool_calling_iterations=CONTEXT.max_turns - 1,
                     # TRL limits the whole conversation; a turn ends where one of ours would.
                     generation_kwargs={"max_new_tokens": SAMPLING.max_new_tokens},

@@ -14,7 +14,8 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.strings import TINY
 from agentcvr_graph.scripts.chance import chance
 from training.running import quiet
-from training.tiny.recipe import recipe_of, run_seed, settings_of
+from training.tiny.beginning import Size
+from training.tiny.recipe import Scale, recipe_of, run_seed, settings_of
 from training.tiny.results import Measures, measured_alike, summary, table
 
 RELEASED = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -43,6 +44,9 @@ def main(
         Path,
         typer.Option(help="Where every question of every seed goes; the figures, beside it."),
     ] = Path("training/results/tiny"),
+    width: Annotated[int, typer.Option(min=128, help="Of the model; a multiple of 32.")] = Size().width,
+    layers: Annotated[int, typer.Option(min=2, help="Of the model.")] = Size().layers,
+    lessons: Annotated[float, typer.Option(min=0.01, help="Demonstrations, times those of the recipe.")] = 1.0,
     release: Annotated[
         bool, typer.Option("--release", help="Put the best seed's policy where 'tiny' loads it.")
     ] = False,
@@ -52,11 +56,12 @@ def main(
     shared = settings_of(config, folder, 0)
     if shared.held_out is None:
         raise InputError(f"{config} names no held-out scripts.", fix="Give it a part `held_out`.")
+    scale = Scale(Size(width, layers), lessons)
     measured: dict[int, Measures] = {}
     for seed in seeds or [0, 1, 2]:
-        measured[seed] = run_seed(settings_of(config, folder / f"seed-{seed}", seed), live, err)
+        measured[seed] = run_seed(settings_of(config, folder / f"seed-{seed}", seed), scale, live, err)
         measured[seed].write(results / f"seed-{seed}.json")
-    found = summary(measured_alike(results, recipe_of(shared)), chance(shared.held_out.load()))
+    found = summary(measured_alike(results, recipe_of(shared, scale)), chance(shared.held_out.load()))
     results.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     out.print(table(found), markup=False)
     if release:

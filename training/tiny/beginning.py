@@ -25,8 +25,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from training.demonstrations import Demonstration
 from training.tiny.language import train_tokenizer
 
-WIDTH, LAYERS, HEAD = 128, 4, 32
-FEED_FORWARD = 3 * WIDTH
+HEAD = 32
 MAX_LENGTH = 4096
 ROTATIONS = 1e6
 """Base of the rotary positions: large, so that half of the pairs turn so slowly that words far apart still match."""
@@ -45,25 +44,33 @@ NOTE, REPEAT = 0.2, 4.0
 """How loudly the heads write, beside an embedding of length about 1."""
 
 
-def begin(demonstrations: Iterable[Demonstration], folder: Path, seed: int) -> Path:
+@dataclass(frozen=True)
+class Size:
+    """Of the model: a million weights, or more where there is an accelerator."""
+
+    width: int = 128
+    layers: int = 4
+
+
+def begin(demonstrations: Iterable[Demonstration], folder: Path, seed: int, size: Size | None = None) -> Path:
     """Write a tokenizer and an untrained model; the folder, which appears when it is whole."""
     draft = folder.with_name(f"{folder.name}.part")
     texts = (message.text for one in demonstrations for message in one.conversation()[1:])
     tokenizer = train_tokenizer(texts)
     tokenizer.save_pretrained(draft)
-    untrained(tokenizer, seed).save_pretrained(draft)
+    untrained(tokenizer, seed, size or Size()).save_pretrained(draft)
     return draft.rename(folder)
 
 
-def untrained(tokenizer: Any, seed: int) -> Any:
-    """A Qwen3 of about a million weights."""
+def untrained(tokenizer: Any, seed: int, size: Size) -> Any:
+    """A Qwen3 that was taught nothing."""
     torch.manual_seed(seed)
-    heads = WIDTH // HEAD
+    heads = size.width // HEAD
     config = Qwen3Config(
         vocab_size=len(tokenizer),
-        hidden_size=WIDTH,
-        intermediate_size=FEED_FORWARD,
-        num_hidden_layers=LAYERS,
+        hidden_size=size.width,
+        intermediate_size=3 * size.width,
+        num_hidden_layers=size.layers,
         num_attention_heads=heads,
         num_key_value_heads=heads,
         head_dim=HEAD,
@@ -96,19 +103,20 @@ class Spaces:
 
 def _embed(weight: torch.Tensor) -> Spaces:
     """Embeddings of length about 1, half of it in the shared coordinates."""
-    size = WIDTH**-0.5
-    weight.normal_(0, size)
-    weight[:, :CONSTANT] = size * math.sqrt(WIDTH / CONSTANT / 2)
-    words = torch.zeros(WIDTH - CONSTANT, WIDTH)
-    words[:, CONSTANT:] = torch.linalg.qr(torch.randn(WIDTH - CONSTANT, WIDTH - CONSTANT))[0]
+    width = weight.shape[1]
+    weight.normal_(0, width**-0.5)
+    weight[:, :CONSTANT] = (2 * CONSTANT) ** -0.5
+    words = torch.zeros(width - CONSTANT, width)
+    words[:, CONSTANT:] = torch.linalg.qr(torch.randn(width - CONSTANT, width - CONSTANT))[0]
     carried = BACKWARD * HEAD
     return Spaces(words, words[carried : 2 * carried])
 
 
 def _randomize(attention: Any) -> None:
+    size = attention.q_proj.in_features**-0.5
     for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
-        projection.weight.normal_(0, WIDTH**-0.5)
-    attention.o_proj.weight.normal_(0, NOTE * WIDTH**-0.5)
+        projection.weight.normal_(0, size)
+    attention.o_proj.weight.normal_(0, NOTE * size)
 
 
 def _look_back(attention: Any, spaces: Spaces) -> None:
@@ -118,7 +126,7 @@ def _look_back(attention: Any, spaces: Spaces) -> None:
         # Rotated to its position, the key is in line with the query of the next position.
         key[pair] = 1.0
         query[pair], query[pair + HEAD // 2] = math.cos(angle), -math.sin(angle)
-    shared = torch.zeros(WIDTH)
+    shared = torch.zeros(attention.q_proj.in_features)
     shared[:CONSTANT] = 1.0
     for head in range(BACKWARD):
         rows = slice(head * HEAD, (head + 1) * HEAD)
@@ -139,7 +147,7 @@ def _look_up(attention: Any, spaces: Spaces) -> None:
     for head in range(REPEATING):
         rows = slice(head * HEAD, (head + 1) * HEAD)
         mixed = torch.linalg.qr(torch.randn(compared, compared))[0][: len(used)]
-        query, key = torch.zeros(HEAD, WIDTH), torch.zeros(HEAD, WIDTH)
+        query, key = torch.zeros(2, HEAD, attention.q_proj.in_features)
         query[used], key[used] = mixed @ spaces.words[:compared], mixed @ spaces.notes
         attention.q_proj.weight[rows], attention.k_proj.weight[rows] = query, key
         repeated = spaces.words[torch.randperm(len(spaces.words))[:HEAD]]

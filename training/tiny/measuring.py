@@ -90,13 +90,19 @@ def ask_policy(
     form, knobs = load_format(saved), settings.rollout
     asked = list(questions) if questions is not None else [None] * len(scripts)
     tasks = [Task(script, 0, question) for script, question in zip(scripts, asked, strict=True)]
-    model = load_model(saved).eval()
+    model = load_model(saved).eval().to(_device(settings))
     with torch.no_grad(), CachedEngine(model, form.stop_ids, slots=live_graphs, max_length=knobs.max_length) as engine:
         sampling = Sampling(temperature=0.0, max_new_tokens=knobs.max_new_tokens)
         policy = PolicyChatModel(engine=engine, form=form, sampling=sampling, max_length=knobs.max_length)
         stage = Stage(policy, perception, settings.context, live_graphs)
         episodes = asyncio.run(stage.play(tasks, lambda _: done()))
     return [_asked(episode.script, episode.trajectory) for episode in episodes]
+
+
+def _device(settings: Settings) -> torch.device:
+    """Where the trainer has the model."""
+    found = None if settings.grpo.trainer.get("use_cpu") else torch.accelerator.current_accelerator()
+    return found or torch.device("cpu")
 
 
 def ask_offline(settings: Settings, scripts: Sequence[Script]) -> list[Asked]:

@@ -21,29 +21,38 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.models.registry import resolve_perception
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.scripts.twin import render_script, twin_question
 from training.demonstrations import read_demonstrations
 from training.grpo import train
 from training.settings import Settings, load_settings
 from training.sft import warm_start
-from training.tiny.beginning import begin
-from training.tiny.lessons import COURSES, record
+from training.tiny.beginning import Size, begin
+from training.tiny.lessons import COURSES, Lesson, record
 from training.tiny.measuring import Asked, CutOff, ask_offline, ask_policy, simulator
 from training.tiny.results import Measures
 
 SEEDS_APART = 10_000_000
-LIVE_AT_ONCE = 2
-"""Live questions at a time; the senses use all cores already."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large the model is and how much it is shown: two cores bear little, an accelerator more."""
+
+    size: Size = field(default_factory=Size)
+    lessons: float = 1.0
+    """Demonstrations, times what the courses say."""
+
+    def courses(self) -> list[list[Lesson]]:
+        """The courses at this scale."""
+        return [[replace(lesson, each=round(lesson.each * self.lessons)) for lesson in course] for course in COURSES]
 
 
 def settings_of(config: Path, folder: Path, seed: int) -> Settings:
@@ -56,7 +65,7 @@ def settings_of(config: Path, folder: Path, seed: int) -> Settings:
             "model.path": str(folder / "begin"),
             "scripts.seed": seed * SEEDS_APART,
             "sft.demonstrations": str(folder / "demonstrations.jsonl"),
-            "sft.trainer.bf16": multiplies_bf16(),
+            "sft.trainer.bf16": torch.accelerator.is_available() or multiplies_bf16(),
         },
     )
 
@@ -68,15 +77,16 @@ def multiplies_bf16() -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def recipe_of(settings: Settings) -> str:
+def recipe_of(settings: Settings, scale: Scale) -> str:
     """Says whether two runs followed the same recipe, whatever the seed and the machine."""
     own = {"output": True, "seed": True, "model": {"path"}, "scripts": {"seed"}, "sft": {"demonstrations"}}
     followed: Any = settings.model_dump(mode="json", exclude=own)
     followed["sft"]["trainer"].pop("bf16", None)
-    return hashlib.blake2b(f"{json.dumps(followed)} {COURSES}".encode(), digest_size=6).hexdigest()
+    told = f"{json.dumps(followed)} {scale.size} {scale.courses()}"
+    return hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
 
 
-def run_seed(settings: Settings, live_each: int, console: Console) -> Measures:
+def run_seed(settings: Settings, scale: Scale, live_each: int, console: Console) -> Measures:
     """All steps of one seed.
 
     Args:
@@ -84,15 +94,15 @@ def run_seed(settings: Settings, live_each: int, console: Console) -> Measures:
     """
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)
-    kept, recipe = folder / "measures.json", recipe_of(settings)
+    kept, recipe = folder / "measures.json", recipe_of(settings, scale)
     measures = Measures.read(kept) if kept.exists() else Measures(seed=settings.seed, recipe=recipe)
     if measures.recipe != recipe:
         raise InputError(f"{folder} was trained and measured by another configuration.", fix="Name another folder.")
     warmed = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder / "warm")})})
     shown, begun = folder / "demonstrations.jsonl", folder / "begin"
     steps: dict[str, tuple[Path, Callable[[], object]]] = {
-        "demonstrations": (shown, lambda: record(settings, shown, console)),
-        "beginning": (begun, lambda: begin(read_demonstrations(shown)[::5], begun, settings.seed)),
+        "demonstrations": (shown, lambda: record(settings, shown, console, scale.courses())),
+        "beginning": (begun, lambda: begin(read_demonstrations(shown)[::5], begun, settings.seed, scale.size)),
         "warm start": (folder / "warm", lambda: warm_start(settings, console)),
         "reinforcement learning": (folder / "policy", lambda: train(warmed, console)),
     }
@@ -121,32 +131,15 @@ def measure(settings: Settings, measures: Measures, live_each: int, console: Con
         "blind": lambda: ask_policy(folder / "policy", settings, scripts, CutOff(world)),
     }
     if filmed:
+        # Needs the libraries of real video, which a machine that only trains can do without.
+        from training.tiny.filmed import ask_live
+
         ways["live"] = lambda: ask_live(folder / "policy", settings, filmed, folder.parent / "twins", console)
     for name, ask in ways.items():
         if name not in measures.asked:
             measures.asked[name] = ask()
             measures.write(folder / "measures.json")
             console.print(f"{name}: {100 * measures.accuracy(name):.1f} % of {len(measures.asked[name])}")
-
-
-def ask_live(folder: Path, settings: Settings, scripts: Sequence[Script], twins: Path, console: Console) -> list[Asked]:
-    """Film scripts, and ask the policy about the files."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("filming", total=len(scripts))
-        questions = [
-            twin_question(script, render_script(script, twins)) for script in progress.track(scripts, task_id=bar)
-        ]
-        bar = progress.add_task("asking live", total=len(scripts))
-        return ask_policy(
-            folder,
-            settings,
-            scripts,
-            resolve_perception(),
-            questions,
-            live_graphs=LIVE_AT_ONCE,
-            done=lambda: progress.advance(bar),
-        )
 
 
 def first_of_each(scripts: Sequence[Script], each: int) -> list[Script]:
