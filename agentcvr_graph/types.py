@@ -32,6 +32,8 @@ class Video(Noun):
     """Frames per second of a folder of images; ignored for files."""
     boxes: str | None = None
     """A JSON file of boxes to draw on the frames of a folder (CrossVid's drone views)."""
+    objects: tuple[tuple[str, str], ...] = ()
+    """Which objects of the box file to draw, each with the label to write beside it; empty for all, by their names."""
     title: str | None = None
     """What a person calls it; the file's name when None."""
 
@@ -207,6 +209,8 @@ class Question(Noun):
     id: str = ""
     task: str = ""
     """Task code, such as `CC` or `FSA`."""
+    scoring_points: tuple[str, ...] = ()
+    """For text answers that a judge scores: what a full answer says, one point each (CrossVid's CCQA)."""
 
     @model_validator(mode="after")
     def _kind_fits_options(self) -> Self:

@@ -17,6 +17,7 @@ from PIL import Image
 from agentcvr_graph import VideoError, WorldError
 from agentcvr_graph.media.cache import DiskCache, evict
 from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.media.pieces import by_piece, lay_out, within
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.source import parse_source
 from agentcvr_graph.types import Video
@@ -189,6 +190,19 @@ def test_a_folder_of_images_is_a_video(tmp_path, images):
     assert library(tmp_path).open(Video(source=f"{images}#fps=4&t=1,2")).info.duration_s == 1.0
 
 
+def test_only_chosen_objects_are_drawn_under_their_labels(tmp_path, images):
+    left, right = ({"xtl": x, "ytl": 100, "xbr": x + 100, "ybr": 300} for x in (100, 500))
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([{"id": 18, "bbox": {"0": left}}, {"id": 37, "bbox": {"0": right}}]))
+    chosen = Video(source=str(images), fps=4, boxes=str(boxes), objects=(("37", "obj_1"),))
+    (frame,) = library(tmp_path).open(chosen).frames([0.0])
+    assert frame.pixels[100, 50:60].max() < 60  # x = 100 of 640 is 56 of 360
+    assert frame.pixels[100, 275:290].max() > 150  # x = 500 is 281
+    unknown = chosen.model_copy(update={"objects": (("5", "obj_1"),)})
+    with pytest.raises(VideoError, match="no object '5'"):
+        library(tmp_path).open(unknown)
+
+
 @pytest.mark.parametrize("shape", ["mapping", "list", "objects"])
 def test_boxes_are_drawn_where_they_belong(tmp_path, images, shape):
     box = {"xtl": 200, "ytl": 100, "xbr": 400, "ybr": 300}
@@ -254,7 +268,37 @@ def test_any_fragment_is_understood_or_refused(fragment):
         source = parse_source(Video(source=f"https://host/a.mp4#{fragment}"))
     except VideoError:
         return
-    assert source.end_s is None or source.end_s > source.start_s >= 0
+    assert source.spans
+    assert all(start_s >= 0 and (end_s is None or end_s > start_s) for start_s, end_s in source.spans)
+
+
+def test_a_clip_of_several_stretches(tmp_path, clip):
+    """Seconds 5 and 6 of the file, then 1 and 2: in the clip's time 0 and 1, then 2 and 3."""
+    (tmp_path / "clip.srt").write_text("1\n00:00:01,500 --> 00:00:02,000\nhalf past one\n")
+    (tmp_path / "clip.mp4").write_bytes(clip.read_bytes())
+    media = library(tmp_path).open(Video(source=f"{tmp_path / 'clip.mp4'}#t=5,7&t=1,3"))
+    frames = media.frames([0.5, 1.5, 2.5, 3.5])
+    assert [second_of(frame.pixels) for frame in frames] == [5, 6, 1, 2]
+    assert [frame.time_s for frame in frames] == pytest.approx([0.5, 1.5, 2.5, 3.5])
+    assert media.info.duration_s == pytest.approx(4)
+    loud = np.abs(media.sound(1.0, 4.0)).reshape(3, -1).max(axis=1)  # seconds 6, 1 and 2 of the file
+    assert loud[0] < 0.1 and loud[1] < 0.1 and loud[2] > 0.3
+    assert [(cue.start_s, cue.end_s) for cue in media.cues(0, 4)] == [(2.5, 3.0)]
+    other = library(tmp_path).open(Video(source=f"{tmp_path / 'clip.mp4'}#t=1,3&t=5,7"))
+    assert other.info.content_id != media.info.content_id
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0.1, 20)), min_size=1, max_size=4), st.floats(0, 1))
+def test_clip_time_and_file_time_agree(stretches, share):
+    pieces = lay_out([(start_s, start_s + length_s) for start_s, length_s in stretches], 200.0)
+    whole_s = pieces[-1].until_s
+    assert whole_s == pytest.approx(sum(length_s for _, length_s in stretches))
+    times_s = sorted([0.0, share * whole_s, whole_s])
+    placed = [(piece, time_s) for piece, own_s in by_piece(pieces, times_s) for time_s in own_s]
+    assert [time_s for _, time_s in placed] == times_s
+    assert all(piece.start_s - 1e-6 <= time_s + piece.shift_s <= piece.end_s + 1e-6 for piece, time_s in placed)
+    parts = list(within(pieces, 0.0, share * whole_s))
+    assert sum(last_s - first_s for _, first_s, last_s in parts) == pytest.approx(share * whole_s)
 
 
 def test_the_cache_survives_damage_and_keeps_its_size(tmp_path):

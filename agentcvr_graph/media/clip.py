@@ -1,4 +1,4 @@
-"""One clip: frames, sound and subtitles of a stretch of a file, in the clip's own time.
+"""One clip: frames, sound and subtitles of one or more stretches of a file, in the clip's own time.
 
 Made by `MediaLibrary.open`. Synchronous, and safe to call from many threads: a lock guards the reader.
 """
@@ -15,8 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from agentcvr_graph.errors import CVRError, VideoError, WorldError, missing_extra
 from agentcvr_graph.media.frames import FrameStore
+from agentcvr_graph.media.pieces import Piece, by_piece, lay_out, within
 from agentcvr_graph.media.probe import Probe, probe
 from agentcvr_graph.media.readers.base import Reader, nearest, scaled_size
 from agentcvr_graph.media.readers.folder_reader import FolderReader
@@ -57,10 +60,15 @@ class Media:
         self._pictures_id = content_id(path)
         """Identifies the frames of the whole file or folder, in whichever clip they are asked for."""
         if source.kind == "folder":
-            self._pictures_id += f"|{source.fps}|{content_id(boxes) if (boxes := _boxes(source)) else ''}"
-            self.info = self._describe(Probe(_open_folder(source, path).info, has_sound=False))
+            boxes = f"{content_id(file)}|{source.objects}" if (file := _boxes(source)) else ""
+            self._pictures_id += f"|{source.fps}|{boxes}"
+            probed = Probe(_open_folder(source, path).info, has_sound=False)
         else:
-            self.info = self._describe(probe(source.given, path, source.end_s))
+            ends_s = [end_s for _, end_s in source.spans if end_s is not None]
+            probed = probe(source.given, path, max(ends_s) if len(ends_s) == len(source.spans) else None)
+        self._file_s = probed.picture.duration_s
+        self._pieces = _pieces(source, self._file_s)
+        self.info = self._describe(probed)
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
         """The frames on screen at ascending times of the clip, each with its own true time.
@@ -72,18 +80,11 @@ class Media:
         """
         if not self.info.width:
             raise WorldError(f"{self._source.name} has no picture.")
-        shift_s = self._source.start_s
-        wanted_s = [time_s + shift_s for time_s in times_s]
         with self._lock:
-            by_key = self._served_by_key_frames(wanted_s)
-            found = {time_s: self._store.get(self._key(time_s, time_s in by_key), shift_s) for time_s in wanted_s}
-            missing = [time_s for time_s, frame in found.items() if frame is None]
-            if missing:
-                found.update(self._decode(missing, by_key))
-        frames = tuple(frame for time_s in wanted_s if (frame := found[time_s]) is not None)
+            frames = [frame for piece, own_s in by_piece(self._pieces, times_s) for frame in self._shown(piece, own_s)]
         if not frames:
             raise WorldError(f"No frame of {self._source.name} could be decoded there.")
-        return frames
+        return tuple(frames)
 
     def sound(self, start_s: float, end_s: float) -> Samples:
         """Samples of a window of the clip, 16 kHz mono.
@@ -93,13 +94,19 @@ class Media:
         """
         if not self.info.has_sound:
             raise WorldError(f"{self._source.name} has no sound track.")
-        return read_sound(self._path, self._source.start_s + start_s, self._source.start_s + end_s)
+        heard = [
+            read_sound(self._path, piece.shift_s + first_s, piece.shift_s + last_s)
+            for piece, first_s, last_s in within(self._pieces, start_s, end_s)
+        ]
+        return np.concatenate(heard) if len(heard) > 1 else heard[0]
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Subtitles that overlap a window of the clip, clipped at its edges."""
-        shift_s = self._source.start_s
-        found = clip_cues(self._all_cues, shift_s + start_s, shift_s + end_s)
-        return tuple(Cue(cue.start_s - shift_s, cue.end_s - shift_s, cue.text) for cue in found)
+        return tuple(
+            Cue(cue.start_s - piece.shift_s, cue.end_s - piece.shift_s, cue.text)
+            for piece, first_s, last_s in within(self._pieces, start_s, end_s)
+            for cue in clip_cues(self._all_cues, piece.shift_s + first_s, piece.shift_s + last_s)
+        )
 
     def close(self) -> None:
         """Let go of the file. It is opened again when another frame is asked for."""
@@ -133,39 +140,42 @@ class Media:
             raise missing_extra(error.name or self._choice, "live") from error
 
     def _describe(self, probed: Probe) -> MediaInfo:
-        picture, start_s = probed.picture, self._source.start_s
-        if start_s >= picture.duration_s:
-            raise VideoError(
-                self._source.given,
-                f"the clip starts at {start_s:g} s, but the video ends at {picture.duration_s:.1f} s.",
-                fix="Choose an earlier start.",
-            )
-        asked_s = self._source.end_s
-        end_s = picture.duration_s if asked_s is None else min(picture.duration_s, asked_s)
+        picture, duration_s = probed.picture, self._pieces[-1].until_s
+        spans = ",".join(f"{piece.start_s:.3f}-{piece.end_s:.3f}" for piece in self._pieces)
         return MediaInfo(
-            content_id=f"{self._pictures_id}@{start_s:.3f}-{end_s:.3f}",
-            duration_s=end_s - start_s,
+            content_id=f"{self._pictures_id}@{spans}",
+            duration_s=duration_s,
             fps=picture.fps,
             width=picture.width,
             height=picture.height,
             has_sound=probed.has_sound,
-            has_subtitles=bool(clip_cues(self._all_cues, start_s, end_s)),
+            has_subtitles=bool(self.cues(0.0, duration_s)),
         )
 
+    def _shown(self, piece: Piece, times_s: Sequence[float]) -> list[Frame]:
+        """The frames on screen at ascending times of one piece."""
+        shift_s = piece.shift_s
+        wanted_s = [time_s + shift_s for time_s in times_s]
+        by_key = self._served_by_key_frames(wanted_s)
+        found = {time_s: self._store.get(self._key(time_s, time_s in by_key), shift_s) for time_s in wanted_s}
+        missing = [time_s for time_s, frame in found.items() if frame is None]
+        if missing:
+            found.update(self._decode(missing, by_key, shift_s))
+        return [frame for time_s in wanted_s if (frame := found[time_s]) is not None]
+
     def _served_by_key_frames(self, times_s: Sequence[float]) -> frozenset[float]:
-        """Of ascending times, those for which the nearest key frame will do.
+        """Of ascending times of the file, those for which the nearest key frame will do.
 
         None, where the times lie closer together than the key frames. The first and the last time only where their key
         frame lies between them: an overview shows nothing from outside its window.
         """
         keys = self._key_times
-        end_s = self._source.start_s + self.info.duration_s
-        longest_gap_s = max(b - a for a, b in itertools.pairwise([*keys, max(end_s, keys[-1])]))
+        longest_gap_s = max(b - a for a, b in itertools.pairwise([*keys, max(self._file_s, keys[-1])]))
         if len(times_s) < 2 or (times_s[-1] - times_s[0]) / (len(times_s) - 1) < longest_gap_s:
             return frozenset()
         return frozenset(time_s for time_s in times_s if times_s[0] <= nearest(keys, time_s) <= times_s[-1])
 
-    def _decode(self, missing: Sequence[float], by_key: frozenset[float]) -> dict[float, Frame]:
+    def _decode(self, missing: Sequence[float], by_key: frozenset[float], shift_s: float) -> dict[float, Frame]:
         """Frames by the time asked for; those decoded on the way to them are kept, but not returned."""
         size = scaled_size(self.info.width, self.info.height, self._long_side_px)
         frames: dict[float, Frame] = {}
@@ -175,7 +185,7 @@ class Media:
                 times_s = [time_s for time_s in sorted(missing) if (time_s in by_key) is sparse]
                 for decoded in read(times_s, size):
                     key = self._key(decoded.asked_s, sparse)
-                    frames[decoded.asked_s] = self._store.put(key, decoded, self._source.start_s)
+                    frames[decoded.asked_s] = self._store.put(key, decoded, shift_s)
         except CVRError:
             raise
         except Exception as error:  # each library has its own exceptions, and all mean the same here
@@ -206,12 +216,23 @@ def content_id(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
+def _pieces(source: Source, duration_s: float) -> tuple[Piece, ...]:
+    try:
+        return lay_out(source.spans, duration_s)
+    except ValueError as error:
+        raise VideoError(
+            source.given,
+            f"the clip starts at {error.args[0]:g} s, but the video ends at {duration_s:.1f} s.",
+            fix="Choose an earlier start.",
+        ) from None
+
+
 def _boxes(source: Source) -> Path | None:
     return Path(source.boxes).expanduser() if source.boxes else None
 
 
 def _open_folder(source: Source, path: Path) -> FolderReader:
-    return FolderReader(source.given, path, source.fps, _boxes(source))
+    return FolderReader(source.given, path, source.fps, _boxes(source), dict(source.objects))
 
 
 def _open_file(path: Path, reader: ReaderName) -> Reader:

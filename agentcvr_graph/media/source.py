@@ -1,7 +1,8 @@
 """What a video string means: a file, a URL or a folder of images, and the clip of it that is asked for.
 
 The part behind `#` is a W3C media fragment: `t=12.5,40` (or `t=npt:12.5,40`, `t=,40`, `t=12.5`) makes a clip whose own
-time starts at 0. Folders also take `fps=10` and `boxes=FILE` there.
+time starts at 0; several of them, as `t=12.5,40&t=60,75`, make one clip of all these stretches. Folders also take
+`fps=10` and `boxes=FILE` there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from agentcvr_graph.errors import VideoError
+from agentcvr_graph.media.pieces import WHOLE, Span
 from agentcvr_graph.types import Video
 
 _KEYS = ("t", "fps", "boxes")
@@ -29,10 +31,11 @@ class Source:
     kind: Literal["file", "url", "folder"]
     place: str
     """Path or URL, without the fragment."""
-    start_s: float = 0.0
-    end_s: float | None = None
+    spans: tuple[Span, ...] = WHOLE
+    """The stretches of the file that make up the clip, in its order."""
     fps: float | None = None
     boxes: str | None = None
+    objects: tuple[tuple[str, str], ...] = ()
 
     @property
     def path(self) -> Path:
@@ -54,19 +57,20 @@ def parse_source(video: Video) -> Source:
     given = video.source
     place, fragment = _split_fragment(given)
     settings = _read_fragment(given, fragment)
-    start_s, end_s = _read_clip(given, settings.get("t", ""))
-    fps = video.fps if video.fps is not None else _read_fps(given, settings.get("fps"))
-    kind, boxes = _kind_of(given, place), video.boxes or settings.get("boxes")
+    spans = tuple(_read_clip(given, value) for key, value in settings if key == "t")
+    others = dict(settings)
+    fps = video.fps if video.fps is not None else _read_fps(given, others.get("fps"))
+    kind, boxes = _kind_of(given, place), video.boxes or others.get("boxes")
     if boxes and kind != "folder":
         raise VideoError(given, "boxes are drawn on folders of images only.", fix="Leave them out.")
     return Source(
         given=given,
         kind=kind,
         place=place,
-        start_s=start_s,
-        end_s=end_s,
+        spans=spans or WHOLE,
         fps=fps,
         boxes=boxes,
+        objects=video.objects,
     )
 
 
@@ -110,9 +114,9 @@ def _host(url: str) -> str | None:
         return None
 
 
-def _read_fragment(given: str, fragment: str) -> dict[str, str]:
+def _read_fragment(given: str, fragment: str) -> list[tuple[str, str]]:
     if not fragment:
-        return {}
+        return []
     pairs = [part.partition("=") for part in fragment.split("&")]
     for key, _, value in pairs:
         if key not in _KEYS or not value:
@@ -121,12 +125,10 @@ def _read_fragment(given: str, fragment: str) -> dict[str, str]:
                 f"the fragment {fragment!r} is not understood.",
                 fix="Write a clip as '#t=12.5,40'; a folder also takes '#fps=10' and '&boxes=FILE'.",
             )
-    return {key: unquote(value) for key, _, value in pairs}
+    return [(key, unquote(value)) for key, _, value in pairs]
 
 
-def _read_clip(given: str, value: str) -> tuple[float, float | None]:
-    if not value:
-        return 0.0, None
+def _read_clip(given: str, value: str) -> Span:
     start, comma, end = value.removeprefix("npt:").partition(",")
     try:
         start_s = _npt_s(start) if start else 0.0

@@ -28,7 +28,9 @@ Box = tuple[float, float, float, float]
 class FolderReader:
     """A `Reader` over image files."""
 
-    def __init__(self, given: str, folder: Path, fps: float | None, boxes: Path | None) -> None:
+    def __init__(
+        self, given: str, folder: Path, fps: float | None, boxes: Path | None, labels: Mapping[str, str] | None = None
+    ) -> None:
         self._files = sorted((p for p in folder.iterdir() if p.suffix.lower() in ENDINGS), key=_natural)
         if not self._files:
             raise VideoError(given, "the folder holds no images.", fix=f"Allowed endings: {', '.join(ENDINGS)}.")
@@ -36,7 +38,9 @@ class FolderReader:
             raise VideoError(
                 given, "a folder of images needs a frame rate.", fix="Add '#fps=10', or Video(source=..., fps=10)."
             )
-        self._boxes = read_boxes(given, boxes) if boxes else {}
+        self._boxes: Mapping[str, dict[int, Box]] = {}
+        if boxes:
+            self._boxes = labelled(given, read_boxes(given, boxes), labels or {})
         try:
             with Image.open(self._files[0]) as first:
                 width, height = first.size
@@ -96,6 +100,21 @@ def read_boxes(given: str, path: Path) -> dict[str, dict[int, Box]]:
             f"the box file {path} cannot be used ({type(error).__name__}: {error}).",
             fix='Write it as {"name": {"0": {"xtl": 1, "ytl": 2, "xbr": 3, "ybr": 4}, "1": null}}.',
         ) from error
+
+
+def labelled(
+    given: str, boxes: Mapping[str, dict[int, Box]], labels: Mapping[str, str]
+) -> Mapping[str, dict[int, Box]]:
+    """The boxes of the objects that have a label, under it; all under their names where no label is given.
+
+    Raises:
+        VideoError: there is no such object.
+    """
+    if unknown := [name for name in labels if name not in boxes]:
+        raise VideoError(
+            given, f"the box file has no object {unknown[0]!r}.", fix=f"Its objects are: {', '.join(boxes)}."
+        )
+    return {label: boxes[name] for name, label in labels.items()} if labels else boxes
 
 
 def _frames(frames: Mapping[str, Any] | Sequence[Any]) -> dict[int, Box]:
