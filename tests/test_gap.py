@@ -9,9 +9,10 @@ import pytest
 
 from agentcvr_graph.answers import score_answer, token_f1
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.figures import rate
 from agentcvr_graph.gap import measure_gap
 from agentcvr_graph.gap.facts import Comparison, compare
-from agentcvr_graph.gap.figures import fact_figures, rate
+from agentcvr_graph.gap.figures import fact_figures
 from agentcvr_graph.gap.fitting import fit_noise
 from agentcvr_graph.gap.report import gap_table, render_gap
 from agentcvr_graph.perception.noise import Noise

@@ -1,35 +1,19 @@
 """The figures of a gap report: accuracy in both worlds, and what the two worlds agree on."""
 
-# SciPy's types are partial.
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import statistics
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from agentcvr_graph.figures import Rate, rate
 from agentcvr_graph.gap.asking import Pair
 from agentcvr_graph.gap.facts import SORTS, Comparison, Sort
 from agentcvr_graph.trajectory import Turn
 from agentcvr_graph.types import Window
 
-CONFIDENCE = 0.95
 SAME_IOU = 0.5
 """Windows that overlap by this much are the same look."""
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A mean score from 0 to 1 with its confidence interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{100 * self.mean:.0f} ({100 * self.low:.0f}-{100 * self.high:.0f})"
 
 
 @dataclass(frozen=True)
@@ -80,23 +64,6 @@ def fact_figures(both: Iterable[tuple[Comparison, Comparison]]) -> list[FactFigu
             scripted, live = (sum(flags) / count for flags in zip(*of_sort, strict=True))
             rows.append(FactFigures(sort, count, scripted, live, sum(a == b for a, b in of_sort) / count))
     return rows
-
-
-def rate(scores: Sequence[float]) -> Rate:
-    """The mean with a 95 % interval: Wilson's where scores are 0 or 1, a bootstrap's where they lie between."""
-    from scipy import stats
-
-    mean = statistics.fmean(scores)
-    if all(score in (0.0, 1.0) for score in scores):
-        test = stats.binomtest(round(sum(scores)), len(scores))
-        interval = test.proportion_ci(CONFIDENCE, method="wilson")
-        return Rate(mean, float(interval.low), float(interval.high))
-    if len(scores) == 1:
-        return Rate(mean, 0.0, 1.0)  # one question tells nothing of the others
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few questions make a degenerate distribution, which is what is shown then
-        found = stats.bootstrap((list(scores),), statistics.fmean, method="percentile", vectorized=False, rng=0)
-    return Rate(mean, float(found.confidence_interval.low), float(found.confidence_interval.high))
 
 
 def actions_agree(pair: Pair) -> float:

@@ -20,8 +20,8 @@ from agentcvr_graph.errors import missing_extra
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from agentcvr_graph.figures import Rate
     from agentcvr_graph.gap import Gap
-    from agentcvr_graph.gap.figures import Rate
 
 SCRIPTED, LIVE = "#2f6fde", "#c4671d"
 

@@ -1,8 +1,6 @@
 """Where jobs are done: in this process, or on a Ray cluster. Both take jobs and hand back what comes of them.
 
-Neither knows files, duplicates or progress; the run (`run.py`) does, in one place, whichever engine works. An engine
-takes its next job from a function and not from an iterator: a job that the run wants redrawn appears when all others
-have been taken, and an iterator that has ended once has ended for good.
+Neither knows files, duplicates or progress; the run (`run.py`) does, in one place, whichever engine works.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from typing import Any, Protocol
 
 from langchain_core.language_models import BaseChatModel
 
+from agentcvr_graph.at_once import at_once
 from agentcvr_graph.errors import SetupError, missing_extra
 from training.synthesis.jobs import Job
 from training.synthesis.writing import Writer, Written
@@ -44,19 +43,8 @@ class LocalEngine:
 
     async def run(self, take: TakeJob, concurrency: int) -> AsyncIterator[Written]:
         """As the protocol."""
-        running: set[asyncio.Task[Written]] = set()
-        try:
-            while True:
-                while len(running) < concurrency and (job := take()) is not None:
-                    running.add(asyncio.create_task(self._writer.write(job)))
-                if not running:
-                    return
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
-        finally:
-            for task in running:
-                task.cancel()
+        async for written in at_once(take, self._writer.write, concurrency):
+            yield written
 
 
 class RayEngine:

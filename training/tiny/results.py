@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentcvr_graph.gap.figures import rate
+from agentcvr_graph.figures import rate
 from training.tiny.measuring import Asked
 
 TWIN = "scripted_twin"
