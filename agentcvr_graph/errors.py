@@ -55,10 +55,12 @@ class WorldError(CVRError):
 
     Args:
         transient: True when the same call may work a moment later (time-out, 429, 5xx); such calls are retried.
+        status: the HTTP status that said so, where one did.
     """
 
-    def __init__(self, message: str, *, fix: str = "", transient: bool = False) -> None:
+    def __init__(self, message: str, *, fix: str = "", transient: bool = False, status: int | None = None) -> None:
         self.transient = transient
+        self.status = status
         super().__init__(message, fix=fix)
 
 

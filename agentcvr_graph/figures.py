@@ -12,7 +12,7 @@ from typing import Any
 from agentcvr_graph.errors import missing_extra
 
 CONFIDENCE = 0.95
-RESAMPLES = 9999
+RESAMPLES = 4000
 BATCH = 64
 """Resamples at a time, so that thousands of scores need little memory."""
 
@@ -38,25 +38,46 @@ def rate(scores: Sequence[float], weights: Sequence[float] = ()) -> Rate:
     Raises:
         SetupError: scipy is not installed.
     """
+    if not weights and len(scores) > 1 and set(scores) <= {0.0, 1.0}:
+        _, stats = _libraries()
+        found = stats.binomtest(round(sum(scores)), len(scores)).proportion_ci(CONFIDENCE, method="wilson")
+        return Rate(sum(scores) / len(scores), float(found.low), float(found.high))
+    return mean_of_means([(scores, weights)])
+
+
+def mean_of_means(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Rate:
+    """The mean of the groups' means, each group counting the same, with a 95 % bootstrap interval.
+
+    Every resample draws as many scores from each group as it has. One score alone tells nothing of others.
+
+    Args:
+        groups: scores, and how much each counts within its group; all the same where no weights are given.
+    """
+    np, _ = _libraries()
+    rng = np.random.default_rng(0)
+    means: list[float] = []
+    resampled = np.zeros(RESAMPLES)
+    for scores, weights in groups:
+        values = np.asarray(scores, dtype=float)
+        counts = np.asarray(weights or np.ones(len(values)), dtype=float)
+        means.append(float(np.average(values, weights=counts)))
+        for start in range(0, RESAMPLES, BATCH):
+            drawn = rng.integers(len(values), size=(min(BATCH, RESAMPLES - start), len(values)))
+            sums = (values[drawn] * counts[drawn]).sum(axis=1) / counts[drawn].sum(axis=1)
+            resampled[start : start + len(drawn)] += sums / len(groups)
+    mean = sum(means) / len(means)
+    if max(len(scores) for scores, _ in groups) == 1:
+        return Rate(mean, 0.0, 1.0)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(resampled, [tail, 100 - tail])
+    return Rate(mean, float(low), float(high))
+
+
+def _libraries() -> tuple[Any, Any]:
+    """numpy and scipy.stats, which the core does without."""
     try:
         import numpy as np
         from scipy import stats
     except ImportError as error:
         raise missing_extra(error.name or "scipy", "eval") from error
-    values, counts = np.asarray(scores, dtype=float), np.asarray(weights or [1.0] * len(scores), dtype=float)
-    mean = float(np.average(values, weights=counts))
-    if len(values) == 1:
-        return Rate(mean, 0.0, 1.0)  # one question tells nothing of the others
-    if not weights and set(scores) <= {0.0, 1.0}:
-        found = stats.binomtest(round(sum(scores)), len(scores)).proportion_ci(CONFIDENCE, method="wilson")
-        return Rate(mean, float(found.low), float(found.high))
-
-    def averaged(drawn: Any, weight: Any, axis: int) -> Any:
-        return (drawn * weight).sum(axis=axis) / weight.sum(axis=axis)
-
-    if np.ptp(values) == 0:
-        return Rate(mean, mean, mean)  # every resample is the same
-    interval = stats.bootstrap(
-        (values, counts), averaged, paired=True, method="percentile", batch=BATCH, n_resamples=RESAMPLES, rng=0
-    ).confidence_interval
-    return Rate(mean, float(interval.low), float(interval.high))
+    return np, stats

@@ -32,6 +32,8 @@ RETRY = RetryPolicy(max_attempts=3, initial_interval=0.5, backoff_factor=2.0, re
 """Two more tries after a transient failure, half a second and then a second later."""
 TIMEOUT_S = 300.0
 """Longest single attempt of a model call or an observation."""
+RECURSION_PER_TURN = 4
+"""Supersteps that a turn may take, with room to spare."""
 
 
 class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, CVROutput]):
@@ -113,3 +115,8 @@ async def after_conclude(state: CVRState) -> str:
 
 
 CompiledCVRGraph = CompiledStateGraph[CVRState, CVRContext, CVRInput, CVROutput]
+
+
+def recursion_limit(context: CVRContext) -> int:
+    """Supersteps that a run may take; the turn budget ends it long before."""
+    return RECURSION_PER_TURN * (context.max_turns + 2) + 10

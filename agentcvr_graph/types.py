@@ -195,6 +195,8 @@ class Failure(Noun):
     boundary: Literal["master", "world"]
     """`master`: it never gave a valid answer. `world`: the master's model or every observation failed."""
     message: str
+    out_of_budget: bool = False
+    """A budget had run out, and the master had been told that only an answer was left."""
 
 
 class Question(Noun):

@@ -18,6 +18,7 @@ from rich.console import Console
 from agentcvr_graph import CVRContext
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.offline_master.reading import read
+from agentcvr_graph.perception.cut_off import CutOffPerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.chance import chance
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -31,7 +32,7 @@ from training.tiny.beginning import Size, untrained
 from training.tiny.careless import CarelessMaster
 from training.tiny.language import train_tokenizer
 from training.tiny.lessons import LOOKING, READING, Chunk, arranged, record_chunk, side_by_side
-from training.tiny.measuring import Asked, CutOff
+from training.tiny.measuring import Asked
 from training.tiny.recipe import Scale, recipe_of, run_seed, settings_of
 from training.tiny.results import Measures, measured_alike, summary, table
 from training.tiny.working_out import work_out
@@ -232,7 +233,7 @@ def test_courses_run_side_by_side_from_beginning_to_end():
 async def test_senses_that_are_cut_off_bring_nothing():
     script = make_script("CC", 0)
     whole = ScriptedPerception(ScriptLibrary.of([script]))
-    cut = CutOff(whole)
+    cut = CutOffPerception(whole)
     info = await cut.probe(script.video(1), 1)
     assert info == await whole.probe(script.video(1), 1)
     from agentcvr_graph.types import Listen, Observe, Target, Window

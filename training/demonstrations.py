@@ -27,7 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from agentcvr_graph.cli.console import NO_ANSWER, err, one_of, out, run_app
 from agentcvr_graph.dialects import Dialect, choose_dialect, for_model
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.graph import create_cvr_graph
+from agentcvr_graph.graph import create_cvr_graph, recursion_limit
 from agentcvr_graph.models.registry import resolve_master
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -37,7 +37,6 @@ from agentcvr_graph.scripts.worlds import LEVELS, WORLDS
 from agentcvr_graph.state import CVRContext, as_input
 from agentcvr_graph.trajectory import trajectory_of
 from training.chat_format import ChatFormat, Tools
-from training.episodes import recursion_limit
 from training.rewards import answer_score, world_failed
 from training.settings import Scripts, Settings, load_settings
 from training.tokens import Row

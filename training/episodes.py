@@ -13,7 +13,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from agentcvr_graph.graph import create_cvr_graph
+from agentcvr_graph.graph import create_cvr_graph, recursion_limit
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.state import CVRContext, as_input
@@ -22,9 +22,6 @@ from agentcvr_graph.types import Question
 from training.policy import PolicyChatModel, Recording, recording
 from training.rewards import Reward, reward_of
 from training.tokens import Row
-
-RECURSION_PER_TURN = 4
-"""Supersteps that a turn may take, with room to spare."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +125,3 @@ class Stage:
                     self.policy.engine.release(conversation.session)
         trajectory = trajectory_of(output)
         return Episode(task.script, trajectory, book, reward_of(trajectory, task.script, self.context))
-
-
-def recursion_limit(context: CVRContext) -> int:
-    """Supersteps that a run may take; the turn budget ends it long before."""
-    return RECURSION_PER_TURN * (context.max_turns + 2) + 10

@@ -1,4 +1,4 @@
-"""The command line: `agentcvr ask | demo | doctor | scripts`.
+"""The command line: `agentcvr ask | demo | doctor | eval | scripts`.
 
 Exit status: 0 done, 1 could not answer, 2 the input or the set-up is wrong. A person never sees a traceback of
 something they can mend.
@@ -12,6 +12,7 @@ from agentcvr_graph.cli import scripts
 from agentcvr_graph.cli.ask import ASK_EXAMPLES, ask, demo
 from agentcvr_graph.cli.console import run_app
 from agentcvr_graph.cli.doctor import doctor
+from agentcvr_graph.cli.evaluate import EXAMPLES, evaluate
 
 __all__ = ["app", "main"]
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command(epilog=ASK_EXAMPLES)(ask)
 app.command()(demo)
 app.command()(doctor)
+app.command("eval", epilog=EXAMPLES)(evaluate)
 app.add_typer(scripts.app, name="scripts")
 
 

@@ -193,6 +193,24 @@ def render(
         out.print(escape(str(path)))
 
 
+@app.command()
+def crossvid(
+    to: Annotated[Path, typer.Option("--out", help="The folder to write into.")],
+    each: Annotated[int, typer.Option(min=1, help="Questions of each task.")] = 6,
+    tasks: Tasks = None,
+    seed: Annotated[int, typer.Option(help="Seed of the first question of each task.")] = 0,
+    difficulty: Annotated[str, typer.Option(help=f"{', '.join(LEVELS)}.")] = "normal",
+) -> None:
+    """Film a small benchmark in CrossVid's own layout: real videos, image folders with boxes (needs flite)."""
+    from agentcvr_graph.eval.filmed_set import film_set
+
+    wanted = [task for task in TASKS if task in _tasks(tasks)]
+    level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))]
+    scripts = make_scripts(dict.fromkeys(wanted, each), seed, level)
+    count = film_set(_shown(scripts, "filming", each * len(wanted)), to)
+    out.print(f"{count} questions: {escape(str(to))}")
+
+
 @app.command(epilog=GAP_EXAMPLES)
 def gap(
     library: Library = None,

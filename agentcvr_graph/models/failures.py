@@ -68,10 +68,10 @@ def refused(status: int, detail: str, model: str, *, key: str = SERVER_KEY) -> C
     if status in (401, 403):
         return SetupError(f"{model} refused the API key ({reply}).", fix=f"Set {key}.")
     if status == 429 and "quota" in detail.lower():
-        return WorldError(f"{model} has no quota left ({reply}).")
+        return WorldError(f"{model} has no quota left ({reply}).", status=status)
     if status in _BUSY or status >= 500:
-        return WorldError(f"{model} is busy or broken ({reply}).", transient=True)
-    return WorldError(f"{model} refused the request ({reply}).")
+        return WorldError(f"{model} is busy or broken ({reply}).", transient=True, status=status)
+    return WorldError(f"{model} refused the request ({reply}).", status=status)
 
 
 def status_of(error: BaseException) -> int | None:

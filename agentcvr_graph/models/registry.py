@@ -50,8 +50,13 @@ def resolve_master(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Ba
             return hosted_chat(hosted, timeout_s)
 
 
-def resolve_vision(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> VisionModel:
+def resolve_vision(
+    spec: str = "offline", *, timeout_s: float = TIMEOUT_S, model: BaseChatModel | None = None
+) -> VisionModel:
     """The eyes that a model string names: the offline ones, or any chat model that takes images.
+
+    Args:
+        model: the chat model that the string names, where the caller has it already.
 
     Raises:
         SetupError: as `resolve_master`.
@@ -64,7 +69,7 @@ def resolve_vision(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Vi
         return OfflineVision(DiskCache(default_cache_dir() / "on_screen_text", TEXT_CACHE_BYTES))
     from agentcvr_graph.models.chat_vision import ChatVision
 
-    return ChatVision(resolve_master(spec, timeout_s=timeout_s), name=cache_name(spec))
+    return ChatVision(model or resolve_master(spec, timeout_s=timeout_s), name=cache_name(spec))
 
 
 def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> AudioModel:

@@ -77,7 +77,8 @@ def _sent_back(state: CVRState, draft: Call, error: ActionError) -> dict[str, An
     update: dict[str, Any] = {"messages": [reply(draft, error_text(str(error)))], "draft": None}
     if state["repairs"] < MAX_REPAIRS:
         return update | {"repairs": state["repairs"] + 1}
-    failure = Failure(boundary="master", message=f"The master's answer does not fit the question: {error}")
+    message = f"The master's answer does not fit the question: {error}"
+    failure = Failure(boundary="master", message=message, out_of_budget=state["closing"])
     return update | {"failure": failure} | _settled(state)
 
 

@@ -141,7 +141,8 @@ def _gave_up(complaints: int, closing: bool) -> Failure | None:
     allowed = 1 if closing else MAX_COMPLAINTS
     if complaints <= allowed:
         return None
-    return Failure(boundary="master", message=f"The master gave no usable action in {complaints} turns in a row.")
+    message = f"The master gave no usable action in {complaints} turns in a row."
+    return Failure(boundary="master", message=message, out_of_budget=closing)
 
 
 def _first_answer(calls: Sequence[Call]) -> Call | None:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
-from agentcvr_graph.graph import create_cvr_graph
+from agentcvr_graph.graph import create_cvr_graph, recursion_limit
 from agentcvr_graph.models.offline_master import OfflineMaster
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -25,10 +25,10 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.state import as_input
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
-from agentcvr_graph.types import Listen, Observation, Observe, Question, Video, VideoInfo
+from agentcvr_graph.types import Question
 from training.engine.base import Sampling
 from training.engine.cached import CachedEngine
-from training.episodes import Stage, Task, recursion_limit
+from training.episodes import Stage, Task
 from training.loading import load_format, load_model
 from training.policy import PolicyChatModel
 from training.rewards import answer_score
@@ -44,25 +44,6 @@ class Asked(BaseModel):
     turns: int
     frames: int
     audio_s: float
-
-
-class CutOff:
-    """Senses that have been cut off: every look is at nothing, every window is silent."""
-
-    def __init__(self, perception: Perception) -> None:
-        self._perception = perception
-
-    async def probe(self, video: Video, number: int) -> VideoInfo:
-        """What the brief says of a video is true."""
-        return await self._perception.probe(video, number)
-
-    async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
-        """Nothing to see."""
-        return Observation(modality="visual", windows=request.targets)
-
-    async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
-        """Nothing to hear."""
-        return Observation(modality="audio", windows=(request.window,))
 
 
 def simulator(scripts: Sequence[Script], settings: Settings) -> ScriptedPerception:

@@ -29,6 +29,7 @@ import torch
 from rich.console import Console
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.perception.cut_off import CutOffPerception
 from agentcvr_graph.scripts.schema import Script
 from training.demonstrations import read_demonstrations
 from training.grpo import train
@@ -36,7 +37,7 @@ from training.settings import Settings, load_settings
 from training.sft import warm_start
 from training.tiny.beginning import Size, begin
 from training.tiny.lessons import COURSES, Lesson, record
-from training.tiny.measuring import Asked, CutOff, ask_offline, ask_policy, simulator
+from training.tiny.measuring import Asked, ask_offline, ask_policy, simulator
 from training.tiny.results import Measures
 
 SEEDS_APART = 10_000_000
@@ -128,7 +129,7 @@ def measure(settings: Settings, measures: Measures, live_each: int, console: Con
         "sft": lambda: ask_policy(folder / "warm", settings, scripts, world),
         "grpo": lambda: ask_policy(folder / "policy", settings, scripts, world),
         "offline": lambda: ask_offline(settings, scripts),
-        "blind": lambda: ask_policy(folder / "policy", settings, scripts, CutOff(world)),
+        "blind": lambda: ask_policy(folder / "policy", settings, scripts, CutOffPerception(world)),
     }
     if filmed:
         # Needs the libraries of real video, which a machine that only trains can do without.

@@ -52,7 +52,7 @@ def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> T
     paths = [target / f"video_{n}.mp4" for n in range(1, len(videos) + 1)]
     jobs = [(video, path, f"{script.id}/{path.stem}") for video, path in zip(videos, paths, strict=True)]
     with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:  # encoding and speaking release the lock
-        warnings = [line for lines in pool.map(_film, *zip(*jobs, strict=True)) for line in lines]
+        warnings = [line for lines in pool.map(film_once, *zip(*jobs, strict=True)) for line in lines]
     return Twin(tuple(paths), tuple(warnings))
 
 
@@ -76,8 +76,8 @@ def film(video: ScriptedVideo, path: Path, name: str) -> list[str]:
     return warnings
 
 
-def _film(video: ScriptedVideo, path: Path, name: str) -> list[str]:
-    """Film one video unless its file is there already."""
+def film_once(video: ScriptedVideo, path: Path, name: str) -> list[str]:
+    """As `film`, unless the file is there already and up to date."""
     stamp = hashlib.sha256(f"{VERSION}|{name}|{video.model_dump_json()}".encode()).hexdigest()
     kept = path.with_suffix(".stamp")
     if path.exists() and kept.exists() and kept.read_text().partition("\n")[0] == stamp:

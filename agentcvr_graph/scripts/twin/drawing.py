@@ -53,18 +53,24 @@ def draw_scene(facts: Facts, progress: float) -> Pixels:
     """
     picture = _ground(facts.colours).copy()
     draw = ImageDraw.Draw(picture)
-    shift = _shift(facts.motion, progress)
-    for thing, box in _placed(facts.things):
-        moved = (box[0] + shift[0], box[1] + shift[1], box[2] + shift[0], box[3] + shift[1])
-        draw_shape(draw, thing.name, moved, PALETTE.get(thing.colour, PALETTE["light grey"]))
+    for thing, box in boxes_of(facts, progress):
+        draw_shape(draw, thing.name, box, PALETTE.get(thing.colour, PALETTE["light grey"]))
         if thing.label:
-            _label(draw, thing.label, moved)
+            _label(draw, thing.label, box)
     if not facts.things and moves(facts):
+        shift = _shift(facts.motion, progress)
         x, y = WIDTH / 2 + shift[0], HEIGHT * 0.42 + shift[1]
         draw.ellipse((x - BALL_PX, y - BALL_PX, x + BALL_PX, y + BALL_PX), fill=_contrast(facts.colours), outline=DARK)
     labels = {thing.label for thing in facts.things}
     _signs(draw, [line for line in facts.text if line not in labels])
     return np.asarray(picture)
+
+
+def boxes_of(facts: Facts, progress: float) -> Iterator[tuple[Thing, tuple[float, float, float, float]]]:
+    """Every thing with its box in the picture, (left, top, right, bottom) in pixels."""
+    shift = _shift(facts.motion, progress)
+    for thing, box in _placed(facts.things):
+        yield thing, (box[0] + shift[0], box[1] + shift[1], box[2] + shift[0], box[3] + shift[1])
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,0 +1,216 @@
+"""What a benchmark is once it is loaded: questions over files that are there, and the averages that it reports."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from agentcvr_graph.errors import CVRError, InputError
+from agentcvr_graph.types import Question
+
+SHOWN = 5
+"""Missing files that a message names."""
+_LETTERED = re.compile(r"^\s*\(?([A-Z])\s*[.):]\s*(.+)$", re.S)
+_PACKED = re.compile(r"(?:^|(?<=\s)|(?<=[.;,]))\(?([A-Z])[.):]\s*")
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A question that cannot be asked."""
+
+    id: str
+    task: str
+    missing: tuple[str, ...] = ()
+    """Files that are not there."""
+    broken: str = ""
+    """Why it is no question, with its place."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Questions, and how their scores are put together."""
+
+    name: str
+    questions: tuple[Question, ...]
+    absent: tuple[Absent, ...] = ()
+    averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Name of an average -> the tasks whose means it is the mean of. All questions together where there is none."""
+
+    @property
+    def size(self) -> int:
+        """Questions, with those that cannot be asked."""
+        return len(self.questions) + len(self.absent)
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same questions over the same names, whatever the order of loading."""
+        lines = sorted(question.model_dump_json() for question in self.questions)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def chosen(self, tasks: Sequence[str] = (), each: int | None = None) -> Benchmark:
+        """Of this benchmark some tasks, and of each task the first questions.
+
+        Raises:
+            InputError: there is no such task, or no question is left.
+        """
+        known = list(dict.fromkeys(question.task for question in (*self.questions, *self.absent)))
+        for task in tasks:
+            if task not in known:
+                raise InputError(f"{self.name} has no task {task!r}.", fix=f"Choose from: {', '.join(known)}.")
+        wanted, taken = set(tasks or known), Counter[str]()
+        kept: list[Question] = []
+        for question in self.questions:
+            if question.task in wanted and (each is None or taken[question.task] < each):
+                taken[question.task] += 1
+                kept.append(question)
+        if not kept:
+            raise InputError(f"{self.name} has no question whose videos are there.", fix="Check --data and --videos.")
+        absent = tuple(one for one in self.absent if one.task in wanted)
+        return replace(self, questions=tuple(kept), absent=absent)
+
+
+def checked(benchmark: Benchmark, *, skip_unusable: bool) -> Benchmark:
+    """The benchmark with the questions whose files are all there; the others are its `absent`.
+
+    Raises:
+        InputError: some cannot be asked, and we were not told to go on without them; says which and what that costs.
+    """
+    found: dict[str, bool] = {}
+    asked: list[Question] = []
+    absent = list(benchmark.absent)
+    for question in benchmark.questions:
+        files = [name for video in question.videos for name in (_place(video.source), video.boxes) if name]
+        missing = tuple(name for name in dict.fromkeys(files) if not _exists(name, found))
+        if missing:
+            absent.append(Absent(question.id, question.task, missing))
+        else:
+            asked.append(question)
+    if absent and not skip_unusable:
+        raise InputError(absent_text(benchmark.name, absent, len(asked) + len(absent)), fix=_GO_ON)
+    return replace(benchmark, questions=tuple(asked), absent=tuple(absent))
+
+
+_GO_ON = "Mend that, or go on without these questions: --skip-unusable."
+
+
+def absent_text(name: str, absent: Sequence[Absent], of: int) -> str:
+    """Which files are missing and which questions broken, and how many questions of which tasks that costs."""
+    tasks = ", ".join(f"{count} {task or 'own'}" for task, count in Counter(one.task for one in absent).items())
+    lines = [f"{name}: {len(absent)} of {of} questions cannot be asked ({tasks})."]
+    files = list(dict.fromkeys(file for one in absent for file in one.missing))
+    broken = [one.broken for one in absent if one.broken]
+    for what, found in (("Missing files", files), ("Broken", broken)):
+        if found:
+            more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+            lines.append(f"{what}: {', '.join(found[:SHOWN])}{more}.")
+    return "\n".join(lines)
+
+
+def unlettered(options: Iterable[object]) -> tuple[str, ...]:
+    """Options without the letters in front of them, which the brief writes itself; a packed string is taken apart.
+
+    >>> unlettered(["A. Red.", "B. Blue."])
+    ('Red.', 'Blue.')
+    >>> unlettered(["A. one B. two C. three"])
+    ('one', 'two', 'three')
+    """
+    texts = [str(option).strip() for option in options]
+    if len(texts) == 1:
+        texts = unpacked(texts[0])
+    letters = [_LETTERED.match(text) for text in texts]
+    if all(match and match[1] == chr(ord("A") + n) for n, match in enumerate(letters)):
+        return tuple(cast(re.Match[str], match)[2].strip() for match in letters)
+    return tuple(texts)
+
+
+def unpacked(text: str) -> list[str]:
+    """The options in a string that holds all of them; the string alone where their letters do not count up from A."""
+    expected = 0
+    kept: list[re.Match[str]] = []
+    for match in _PACKED.finditer(text):
+        if ord(match[1]) - ord("A") == expected:
+            kept.append(match)
+            expected += 1
+    if len(kept) < 2:
+        return [text]
+    ends = [match.start() for match in kept[1:]] + [len(text)]
+    return [text[match.end() : end].strip(" ;,\n") for match, end in zip(kept, ends, strict=True)]
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file.
+
+    Raises:
+        InputError: it is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", fix="Check --data.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}.") from error
+
+
+def read_list(path: Path) -> list[Any]:
+    """A JSON file that holds a list.
+
+    Raises:
+        InputError: it is missing, no JSON, or no list.
+    """
+    stored = read_json(path)
+    if not isinstance(stored, list):
+        raise InputError(f"{path} is no list of questions.", fix="Give the file or folder of the release.")
+    return cast(list[Any], stored)
+
+
+def as_fields(stored: Any) -> Mapping[str, Any]:
+    """The fields of a stored question; none where it is no object, so that it is told what it lacks."""
+    return cast(dict[str, Any], stored) if isinstance(stored, dict) else {}
+
+
+def read_question(read: Callable[[], Question], name: str, task: str, place: str) -> Question | Absent:
+    """A stored question, or why it is none."""
+    try:
+        return read()
+    except KeyError as error:
+        return Absent(name, task, broken=f"{place} has no {error.args[0]!r}")
+    except (TypeError, ValueError, IndexError, AttributeError, CVRError) as error:
+        return Absent(name, task, broken=f"{place}: {str(error).splitlines()[0]}")
+
+
+def benchmark_of(name: str, found: Iterable[Question | Absent], **more: Any) -> Benchmark:
+    """The benchmark of what was read.
+
+    Raises:
+        InputError: an id is there twice.
+    """
+    read = list(found)
+    questions = tuple(one for one in read if isinstance(one, Question))
+    twice = [question_id for question_id, count in Counter(question.id for question in questions).items() if count > 1]
+    if twice:
+        raise InputError(f"{name}: the id {twice[0]!r} is there twice.", fix="Give every question an id of its own.")
+    return Benchmark(name, questions, tuple(one for one in read if isinstance(one, Absent)), **more)
+
+
+def first_existing(*places: Path) -> Path:
+    """The first of these that is there; the first of all where none is, for the message."""
+    return next((place for place in places if place.exists()), places[0])
+
+
+def _place(source: str) -> str:
+    """The file behind a source without its fragment; empty for what is no file."""
+    if "://" in source:
+        return ""
+    return source if Path(source).exists() else source.rpartition("#")[0] or source
+
+
+def _exists(name: str, found: dict[str, bool]) -> bool:
+    if name not in found:
+        found[name] = Path(name).expanduser().exists()
+    return found[name]

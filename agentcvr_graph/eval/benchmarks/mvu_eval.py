@@ -1,0 +1,91 @@
+"""MVU-Eval (arXiv 2511.07250): 1,824 questions over 4,959 videos, eight competencies, one letter as key.
+
+The release holds `MVU_Eval_QAs.json`, an object from the number of a question to its fields; older copies are lists
+whose entries carry `QA_index`. A second answer key, `mvu_eval_config.csv`, differs in 92 questions; it is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.eval.benchmarks.base import (
+    Benchmark,
+    as_fields,
+    benchmark_of,
+    first_existing,
+    read_json,
+    read_question,
+    unlettered,
+)
+from agentcvr_graph.eval.benchmarks.cvbench import letter_of
+from agentcvr_graph.types import Question, Video
+
+NAMES = ("MVU_Eval_QAs.json", "QAs.json")
+VIDEOS = ("video_paths", "videos", "video_list", "video_names")
+"""Names that copies of the release have for the list of videos."""
+KEYS = ("ground_truth", "answer", "key")
+
+
+def load(data: Path, videos: Path | None = None) -> Benchmark:
+    """The questions of MVU-Eval.
+
+    Args:
+        data: its JSON file, or the folder that holds it.
+        videos: the root of the videos; beside the file when None.
+
+    Raises:
+        InputError: there is no such file, or it has another form.
+    """
+    path = data if data.is_file() else first_existing(*(data / name for name in NAMES))
+    root = videos or first_existing(path.parent / "videos", path.parent)
+    return benchmark_of(
+        "mvu-eval",
+        (
+            read_question(partial(_question, n, fields, root), f"mvu-{n}", _task(fields), f"{path}: question {n}")
+            for n, fields in _stored(path)
+        ),
+    )
+
+
+def _stored(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The number of each question, and its fields."""
+    stored = read_json(path)
+    if isinstance(stored, dict):
+        for number, one in cast(dict[str, Any], stored).items():
+            yield str(number), as_fields(one)
+    elif isinstance(stored, list):
+        for n, one in enumerate(cast(list[Any], stored)):
+            fields = as_fields(one)
+            yield str(fields.get("QA_index", fields.get("id", n))), fields
+    else:
+        raise InputError(f"{path} holds no questions.", fix="Give MVU_Eval_QAs.json, or its folder.")
+
+
+def _task(fields: Mapping[str, Any]) -> str:
+    return str(fields.get("task", ""))
+
+
+def _question(number: str, fields: Mapping[str, Any], root: Path) -> Question:
+    options = unlettered(fields["options"])
+    names = cast(list[str], _either(fields, VIDEOS))
+    return Question(
+        id=f"mvu-{number}",
+        task=_task(fields),
+        question=fields["question"],
+        videos=tuple(Video(source=str(root / name), title=f"video {n}") for n, name in enumerate(names, 1)),
+        options=options,
+        kind="choice",
+        key=letter_of(str(_either(fields, KEYS)), options),
+    )
+
+
+def _either(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """The field under one of several names."""
+    for name in names:
+        if name in fields:
+            return fields[name]
+    raise KeyError(names[0])

@@ -1,0 +1,113 @@
+"""One's own questions: a JSONL file with a `Question` a line, or a CSV that a spreadsheet wrote.
+
+Columns of a CSV: `question`, `videos` (separated by `;`, or columns `video_1`, `video_2`, ...), and where they are
+wanted `options` (or `option_1`, ...), `answer`, `kind`, `id`, `task`, `scoring_points`. Paths are relative to the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agentcvr_graph.answers import parse_answer, resolve_kind
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.eval.benchmarks.base import Benchmark, as_fields, benchmark_of, read_question, unlettered
+from agentcvr_graph.types import Question, QuestionKind, Video
+
+COLUMNS = ("question", "videos", "options", "answer", "kind", "id", "task", "scoring_points")
+NUMBERED = ("video", "option")
+SEPARATOR = ";"
+
+
+def load(data: Path, videos: Path | None = None) -> Benchmark:
+    """The questions of a file.
+
+    Args:
+        data: a `.jsonl` or a `.csv` file.
+        videos: what relative paths start from; the file's folder when None.
+
+    Raises:
+        InputError: there is no such file, it has another ending, or a CSV has a column that we do not know.
+    """
+    readers = {".jsonl": _lines, ".csv": _rows}
+    if data.suffix not in readers:
+        raise InputError(f"{data} is no file of questions.", fix="Give a .jsonl or a .csv file.")
+    root = videos or data.parent
+    found = [
+        read_question(partial(_complete, fields, n, root), f"q{n}", str(fields.get("task") or ""), place)
+        for n, place, fields in readers[data.suffix](data)
+    ]
+    if not found:
+        raise InputError(f"{data} holds no question.", fix=f"A CSV has the columns {', '.join(COLUMNS)}.")
+    return benchmark_of(data.stem, found)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if line.strip():
+            try:
+                stored = json.loads(line)
+            except ValueError:
+                stored = None
+            yield number, f"{path}:{number}", as_fields(stored)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
+    reader = csv.DictReader(_text(path).splitlines(keepends=True), skipinitialspace=True)
+    for column in reader.fieldnames or ():
+        if column not in COLUMNS and column.rpartition("_")[0] not in NUMBERED:
+            raise InputError(f"{path}: unknown column {column!r}.", fix=f"Columns are {', '.join(COLUMNS)}.")
+    for row in reader:
+        yield reader.line_num, f"{path}:{reader.line_num}", _fields_of(row)
+
+
+def _fields_of(row: Mapping[str, str | None]) -> dict[str, Any]:
+    """The fields of a `Question` in a row of text."""
+    given = {name: value.strip() for name, value in row.items() if value and value.strip()}
+    fields: dict[str, Any] = {name: given[name] for name in ("question", "kind", "id", "task") if name in given}
+    for name, numbered in (("videos", "video"), ("options", "option"), ("scoring_points", "scoring_point")):
+        single = [part.strip() for part in given.get(name, "").split(SEPARATOR) if part.strip()]
+        fields[name] = single or [given[column] for column in given if column.rpartition("_")[0] == numbered]
+    if "answer" in given:
+        fields["key"] = given["answer"]
+    return fields
+
+
+def _complete(fields: Mapping[str, Any], number: int, root: Path) -> Question:
+    """The question with its id, its paths and its key as they are meant."""
+    videos = [Video.model_validate(v if isinstance(v, dict) else {"source": v}) for v in fields["videos"]]
+    options = unlettered(fields.get("options") or ())
+    kind: QuestionKind = fields.get("kind") or "auto"
+    key = fields.get("key")
+    if key is not None:
+        key = parse_answer(key, resolve_kind(kind, options), options, len(options or videos)).value
+    return Question.model_validate(
+        {
+            **fields,
+            "id": str(fields.get("id") or f"q{number}"),
+            "videos": [video.model_copy(update=_below(video, root)) for video in videos],
+            "options": options,
+            "kind": kind,
+            "key": key,
+        }
+    )
+
+
+def _below(video: Video, root: Path) -> dict[str, Any]:
+    """Paths that are not absolute start at the root."""
+    return {
+        name: str(root / path)
+        for name in ("source", "boxes")
+        if (path := getattr(video, name)) and "://" not in path and not Path(path).expanduser().is_absolute()
+    }
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}.", fix="Save it as UTF-8.") from error

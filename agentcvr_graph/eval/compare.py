@@ -1,0 +1,137 @@
+"""Two runs, or two methods of one, question by question: is one better, or is it chance?
+
+Both were asked the same questions, so the differences are what is tested: a 95 % bootstrap interval of their mean, and
+a permutation test that swaps the two scores of a question at random (for answers that are right or wrong this is
+McNemar's test). Questions that only one side was asked are counted and left out.
+"""
+
+# SciPy's types are partial.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentcvr_graph.errors import InputError, missing_extra
+from agentcvr_graph.eval.figures import ALL
+from agentcvr_graph.eval.folder import RunFolder
+from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.figures import Rate, mean_of_means
+
+RESAMPLES = 9999
+BATCH = 64
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One line: a task, or all questions."""
+
+    name: str
+    count: int
+    one: float
+    other: float
+    difference: Rate
+    """The first side minus the second."""
+    p: float
+    """Chance of a difference as large as this where there is none."""
+    wins: int
+    """Questions that the first side scored higher."""
+    losses: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All lines, and what could not be compared."""
+
+    names: tuple[str, str]
+    lines: tuple[Difference, ...]
+    unmatched: int
+    """Questions that only one side was asked."""
+
+
+def compare(one: str, other: str) -> Comparison:
+    """Compare two sides, each a folder of a run, or `FOLDER:METHOD` for one of several methods.
+
+    Raises:
+        InputError: a side is no run, has several methods and none is named, or they share no question.
+        SetupError: scipy is not installed.
+    """
+    first, second = _rows_of(one, other), _rows_of(other, one)
+    shared = [(row, second[question]) for question, row in first.items() if question in second]
+    if not shared:
+        raise InputError(f"{one} and {other} share no question.", fix="Compare runs of the same benchmark.")
+    by_task: dict[str, list[tuple[Row, Row]]] = {}
+    for pair in shared:
+        by_task.setdefault(pair[0].task or ALL, []).append(pair)
+    lines = [_difference(task, pairs) for task, pairs in by_task.items()]
+    if len(by_task) > 1:
+        lines.append(_difference(ALL, shared))
+    return Comparison((one, other), tuple(lines), len(first) + len(second) - 2 * len(shared))
+
+
+def _rows_of(side: str, beside: str) -> Mapping[str, Row]:
+    path, method = _read_side(side)
+    rows = list(RunFolder(path).latest().values())
+    methods = list(dict.fromkeys(row.method for row in rows))
+    if not method and len(methods) > 1:
+        raise InputError(f"{path} holds several methods.", fix=f"Write {path}:METHOD, one of: {', '.join(methods)}.")
+    if method and method not in methods:
+        raise InputError(f"{path} has no method {method!r}.", fix=f"Choose from: {', '.join(methods)}.")
+    if not rows:
+        raise InputError(f"{path} holds no results.", fix="Name a folder that --out wrote.")
+    return {row.id: row for row in rows if row.method == (method or methods[0])}
+
+
+def _read_side(side: str) -> tuple[Path, str]:
+    if Path(side).is_dir():
+        return Path(side), ""
+    path, colon, method = side.rpartition(":")
+    return (Path(path), method) if colon and Path(path).is_dir() else (Path(side), "")
+
+
+def _difference(name: str, pairs: Sequence[tuple[Row, Row]]) -> Difference:
+    ours, theirs = [one.score for one, _ in pairs], [other.score for _, other in pairs]
+    apart = [a - b for a, b in zip(ours, theirs, strict=True)]
+    return Difference(
+        name=name,
+        count=len(pairs),
+        one=sum(ours) / len(ours),
+        other=sum(theirs) / len(theirs),
+        difference=mean_of_means([(apart, ())]) if len(apart) > 1 else Rate(apart[0], -1.0, 1.0),
+        p=p_value(apart),
+        wins=sum(gap > 0 for gap in apart),
+        losses=sum(gap < 0 for gap in apart),
+    )
+
+
+def p_value(differences: Sequence[float]) -> float:
+    """Two-sided p of the permutation test; 1 where nothing differs."""
+    apart = [gap for gap in differences if gap]
+    if not apart:
+        return 1.0
+    try:
+        import numpy as np
+        from scipy import stats
+    except ImportError as error:
+        raise missing_extra(error.name or "scipy", "eval") from error
+    if len({abs(gap) for gap in apart}) == 1:  # McNemar's exact test
+        return float(stats.binomtest(sum(gap > 0 for gap in apart), len(apart)).pvalue)
+    values = np.asarray(apart)
+
+    def mean_gap(one: Any, other: Any, axis: int) -> Any:
+        return (one - other).mean(axis=axis)
+
+    found = stats.permutation_test(
+        (values, np.zeros_like(values)),
+        mean_gap,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=BATCH,
+        rng=0,
+    )
+    return float(found.pvalue)

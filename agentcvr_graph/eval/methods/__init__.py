@@ -1,0 +1,142 @@
+"""Methods by name: the agent, and what it is compared with, over the same models and the same world.
+
+| name | what answers | what it is shown |
+|---|---|---|
+| agent | the master, in the graph | what it asks for, turn by turn |
+| single-pass | the vision model in one call, or the master after one look where the eyes cannot answer | all at once |
+| single-pass-transcripts | the same | the same, and everything that is said |
+| blind | the master | nothing but the question |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from langchain_core.language_models import BaseChatModel
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.eval.methods.base import GraphMethod, Method
+from agentcvr_graph.eval.methods.one_look import one_look
+from agentcvr_graph.graph import create_cvr_graph
+from agentcvr_graph.models.pacing import Paces
+from agentcvr_graph.models.strings import Offline, read_model_string
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.cut_off import CutOffPerception
+from agentcvr_graph.state import CVRContext
+
+__all__ = ["METHODS", "Method", "Recipe", "make_methods"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What methods are made of: JSON-able, so that a run can keep it and a worker on another machine can follow it."""
+
+    methods: tuple[str, ...] = ("agent",)
+    context: CVRContext = field(default_factory=CVRContext)
+    """Names master, vision and audio too."""
+    frames: int = 128
+    """Of a single pass, over all videos together."""
+    judge: str = ""
+    """Model string of the judge of text answers; empty where there is none."""
+    scripts: str = ""
+    """A library of scripts: questions are asked in swap mode."""
+    per_endpoint: int = 32
+    """Calls of one endpoint at a time."""
+    timeout_s: float = 120.0
+    """Longest single call of a model."""
+
+
+class Parts:
+    """The models and the world of a recipe, made once and shared by its methods."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.paces = Paces(recipe.per_endpoint)
+
+    def chat(self, spec: str) -> BaseChatModel:
+        """A chat model at the pace of its endpoint."""
+        from agentcvr_graph.models.registry import resolve_master
+
+        return self.paces.chat(spec, resolve_master(spec, timeout_s=self.recipe.timeout_s))
+
+    @cached_property
+    def master(self) -> BaseChatModel:
+        return self.chat(self.recipe.context.master)
+
+    @cached_property
+    def eyes(self) -> BaseChatModel | None:
+        """The chat model that sees; None where the eyes are no chat model."""
+        spec = self.recipe.context.vision
+        return None if self.recipe.scripts or isinstance(read_model_string(spec), Offline) else self.chat(spec)
+
+    @cached_property
+    def world(self) -> Perception:
+        """Real video, or scripts."""
+        if self.recipe.scripts:
+            from agentcvr_graph.perception.scripted import ScriptedPerception
+            from agentcvr_graph.scripts.library import ScriptLibrary
+
+            return ScriptedPerception(ScriptLibrary(Path(self.recipe.scripts)), self.recipe.context.noise)
+        from agentcvr_graph.models.registry import resolve_audio, resolve_vision
+        from agentcvr_graph.perception.live import LivePerception
+
+        context, timeout_s = self.recipe.context, self.recipe.timeout_s
+        eyes = resolve_vision(context.vision, timeout_s=timeout_s, model=self.eyes)
+        ears = self.paces.ears(context.audio, resolve_audio(context.audio, timeout_s=timeout_s))
+        return LivePerception(eyes, ears)
+
+
+def make_methods(recipe: Recipe, parts: Parts | None = None) -> dict[str, Method]:
+    """The methods of a recipe, by name.
+
+    Raises:
+        InputError: there is no such method.
+        SetupError: a model or a package is missing.
+    """
+    for name in recipe.methods:
+        if name not in METHODS:
+            raise InputError(f"Unknown method {name!r}.", fix=f"Choose from: {', '.join(METHODS)}.")
+    parts = parts or Parts(recipe)
+    return {name: METHODS[name](parts) for name in dict.fromkeys(recipe.methods)}
+
+
+def models_of(recipe: Recipe) -> dict[str, str]:
+    """Which model plays which part, for reports."""
+    senses = {"vision": "script", "audio": "script"} if recipe.scripts else {}
+    context = recipe.context
+    return {"master": context.master, "vision": context.vision, "audio": context.audio} | senses
+
+
+def _agent(parts: Parts) -> Method:
+    return GraphMethod(create_cvr_graph(parts.master, parts.world).compile(), parts.recipe.context)
+
+
+def _single_pass(listens: bool) -> Callable[[Parts], Method]:
+    def make(parts: Parts) -> Method:
+        recipe = parts.recipe
+        if parts.eyes is None:
+            return one_look(parts.master, parts.world, recipe.context, frames=recipe.frames, listens=listens)
+        from agentcvr_graph.eval.methods.single_pass import SinglePass
+        from agentcvr_graph.perception.live import LivePerception
+
+        assert isinstance(parts.world, LivePerception)
+        return SinglePass(parts.eyes, recipe.context.vision, parts.world, frames=recipe.frames, listens=listens)
+
+    return make
+
+
+def _blind(parts: Parts) -> Method:
+    """One turn, in which only an answer is allowed."""
+    graph = create_cvr_graph(parts.master, CutOffPerception(parts.world)).compile()
+    return GraphMethod(graph, replace(parts.recipe.context, max_turns=1))
+
+
+METHODS: Mapping[str, Callable[[Parts], Method]] = {
+    "agent": _agent,
+    "single-pass": _single_pass(listens=False),
+    "single-pass-transcripts": _single_pass(listens=True),
+    "blind": _blind,
+}

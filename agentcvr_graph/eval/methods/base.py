@@ -1,0 +1,42 @@
+"""What a method is: a way of answering a question over videos. All of them hand back a trajectory.
+
+A trajectory is what reports, scores and costs are read from, so a single call of a model is written down as one turn,
+and a new method needs nothing else to be compared with the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+from agentcvr_graph.graph import CompiledCVRGraph, recursion_limit
+from agentcvr_graph.state import CVRContext, CVROutput, as_input
+from agentcvr_graph.trajectory import Trajectory, trajectory_of
+from agentcvr_graph.types import Question
+
+
+class Method(Protocol):
+    """A way of answering."""
+
+    async def ask(self, question: Question) -> Trajectory:
+        """Answer one question. Many may be asked at once.
+
+        Raises:
+            InputError: the question or its videos cannot be used.
+            WorldError: a model or its server failed; a graph writes that into its trajectory instead.
+            SetupError: no question can be answered (a wrong key, a missing package).
+        """
+        ...
+
+
+class GraphMethod:
+    """The graph, as it is compiled, with its knobs."""
+
+    def __init__(self, graph: CompiledCVRGraph, context: CVRContext) -> None:
+        self._graph = cast(Any, graph)  # `ainvoke` is typed for every stream mode at once
+        self._context = context
+        self._limits = {"recursion_limit": recursion_limit(context)}
+
+    async def ask(self, question: Question) -> Trajectory:
+        """Run the graph."""
+        output = await self._graph.ainvoke(as_input(question), self._limits, context=self._context)
+        return trajectory_of(cast(CVROutput, output))

@@ -1,0 +1,156 @@
+"""The report of a run: one page with all figures, and behind every answer its evidence report.
+
+The page fetches nothing. Rows go into it as data, and a small script filters them; thousands of rows cost nothing until
+they are shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from agentcvr_graph.eval.figures import Line
+from agentcvr_graph.eval.folder import RunFolder, file_name
+from agentcvr_graph.eval.methods import models_of
+from agentcvr_graph.eval.plan import Plan
+from agentcvr_graph.eval.report.leaderboard import COLUMNS, CROSSVID
+from agentcvr_graph.eval.report.plots import draw
+from agentcvr_graph.eval.rows import OUTCOMES, Row
+from agentcvr_graph.eval.run import EvalRun
+from agentcvr_graph.report import MediaThumbnails, Thumbnails, write_report
+from agentcvr_graph.types import AnswerValue
+
+MOST_WITH_PICTURES = 300
+"""Answers up to which their reports show frames, where nobody says otherwise."""
+
+
+class Standing(NamedTuple):
+    """A line of the leaderboard: ours or somebody else's."""
+
+    name: str
+    frames: str
+    scores: tuple[float | None, ...]
+    ours: bool
+
+
+def write_run_report(run: EvalRun, *, pictures: bool | None = None) -> Path:
+    """Write `report.html`, and a page for every answer below `questions/`; the path of the first.
+
+    Args:
+        pictures: show frames in the pages of answers; None for up to `MOST_WITH_PICTURES` answers.
+
+    Raises:
+        SetupError: matplotlib or scipy is not installed.
+    """
+    rows, plan = run.rows(), run.plan
+    lines = run.lines()
+    wanted = len(rows) <= MOST_WITH_PICTURES if pictures is None else pictures
+    write_pages(run.folder, rows, plan, pictures=wanted and not plan.recipe["scripts"])
+    path = run.folder.path / "report.html"
+    path.write_text(render(run.folder, rows, lines, plan), encoding="utf-8")
+    return path
+
+
+def write_pages(folder: RunFolder, rows: Sequence[Row], plan: Plan, *, pictures: bool) -> None:
+    """The evidence report of every answer that has a trajectory and no page that is newer."""
+    thumbnails = _thumbnails() if pictures else None
+    models = models_of(plan.as_recipe())
+    for row in rows:
+        kept, page = folder.trajectory_path(row.method, row.id), page_path(folder, row)
+        if not kept.exists() or (page.exists() and page.stat().st_mtime >= kept.stat().st_mtime):
+            continue
+        trajectory = folder.trajectory(row.method, row.id)
+        if trajectory is not None:
+            write_report(trajectory, page, thumbnails=thumbnails, models=models)
+
+
+def page_path(folder: RunFolder, row: Row) -> Path:
+    """Where the page of an answer is."""
+    return folder.path / "questions" / row.method / f"{file_name(row.id)}.html"
+
+
+def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[Line], plan: Plan) -> str:
+    """The page. Everything from questions and models is escaped."""
+    environment = Environment(
+        loader=PackageLoader("agentcvr_graph.eval.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    shared = Environment(loader=PackageLoader("agentcvr_graph.report"), autoescape=True)
+    names = list(dict.fromkeys(line.name for line in lines))
+    methods = list(dict.fromkeys(line.method for line in lines))
+    cells = {(line.method, line.name): line for line in lines}
+    return environment.get_template("run.html.j2").render(
+        plan=plan,
+        methods=methods,
+        names=names,
+        cells=cells,
+        totals={method: [line for line in lines if line.method == method][-1] for method in methods},
+        outcomes=OUTCOMES,
+        standings=_standings(cells, methods) if plan.benchmark == "crossvid" else [],
+        columns=COLUMNS,
+        models=models_of(plan.as_recipe()),
+        plots=Markup(draw(lines, rows)),
+        rows=Markup(_as_data([_shown(folder, row) for row in rows])),
+        css=Markup(_source(shared, "report.css") + _source(environment, "run.css")),
+        js=Markup(_source(environment, "run.js")),
+    )
+
+
+def _standings(cells: dict[tuple[str, str], Line], methods: Sequence[str]) -> list[Standing]:
+    """Ours among the published ones, the best first."""
+    found = [Standing(line.model, line.frames, line.scores, ours=False) for line in CROSSVID]
+    for method in methods:
+        own = [cells.get((method, column)) for column in COLUMNS]
+        frames = f"{own[0].frames:.0f}" if own[0] else ""
+        scores = tuple(100 * line.rate.mean if line else None for line in own)
+        found.append(Standing(f"{method} (this run)", frames, scores, ours=True))
+    return sorted(found, key=lambda standing: -(standing.scores[0] or 0.0))
+
+
+def _shown(folder: RunFolder, row: Row) -> dict[str, Any]:
+    """A row as the page's script takes it."""
+    page = page_path(folder, row)
+    return {
+        "id": row.id,
+        "method": row.method,
+        "task": row.task,
+        "outcome": row.outcome,
+        "score": round(row.score, 3),
+        "value": _text(row.value),
+        "key": _text(row.key),
+        "detail": row.detail,
+        "turns": row.turns,
+        "frames": row.usage.frames,
+        "tokens": row.usage.input_tokens + row.usage.output_tokens,
+        "wall_s": round(row.usage.wall_s, 1),
+        "page": page.relative_to(folder.path).as_posix() if page.exists() else "",
+    }
+
+
+def _text(value: AnswerValue | None) -> str:
+    if value is None:
+        return ""
+    parts: Sequence[str | float] = value if isinstance(value, list | tuple) else [value]
+    return ", ".join(part if isinstance(part, str) else f"{part:g}" for part in parts)
+
+
+def _as_data(rows: list[dict[str, Any]]) -> str:
+    """JSON that may stand inside a page: nothing in it can end the element it stands in."""
+    text = json.dumps(rows, ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _thumbnails() -> Thumbnails:
+    from agentcvr_graph.media.library import MediaLibrary
+
+    return MediaThumbnails(MediaLibrary())
+
+
+def _source(environment: Environment, name: str) -> str:
+    """A file beside the template, as it stands: our own, so it is trusted."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]

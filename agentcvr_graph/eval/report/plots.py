@@ -1,0 +1,87 @@
+"""The plots of a run report, as SVG: accuracy against what it costs, and against the turns that were taken."""
+
+# matplotlib's types leave keyword arguments open.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from agentcvr_graph.errors import missing_extra
+from agentcvr_graph.eval.figures import Line
+from agentcvr_graph.eval.rows import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = ("#2f6fde", "#c4671d", "#178a5c", "#8a4fc9", "#b3322b", "#5d6878")
+SIZE = (10.5, 3.6)
+MOST_TURNS = 24
+"""Turns that the last plot has room for."""
+
+
+def draw(lines: Sequence[Line], rows: Sequence[Row]) -> str:
+    """Three plots side by side.
+
+    Args:
+        lines: of tasks and averages.
+        rows: those that stand.
+
+    Raises:
+        SetupError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise missing_extra("matplotlib", "eval") from error
+    style: Any = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
+    style["svg.hashsalt"] = "agentcvr"  # the same figures make the same file
+    with mpl.rc_context(style):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        tokens, frames, turns = figure.subplots(1, 3, sharey=True)
+        _against(tokens, lines, "tokens a question", lambda line: line.tokens)
+        _against(frames, lines, "frames a question", lambda line: line.frames)
+        _by_turns(turns, rows)
+        tokens.set_ylabel("accuracy, %")
+        tokens.set_ylim(0, 102)
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    text = drawn.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _against(axes: Axes, lines: Sequence[Line], what: str, cost: Callable[[Line], float]) -> None:
+    """A large point for each method, small ones for its tasks."""
+    methods = list(dict.fromkeys(line.method for line in lines))
+    for method, colour in zip(methods, COLOURS * len(methods), strict=False):
+        own = [line for line in lines if line.method == method]
+        tasks = [line for line in own if not line.average_of]
+        axes.scatter([cost(line) for line in tasks], [100 * line.rate.mean for line in tasks], 14, colour, alpha=0.35)
+        whole = own[-1]
+        axes.scatter([cost(whole)], [100 * whole.rate.mean], 70, colour, label=method, zorder=3)
+        axes.annotate(
+            method, (cost(whole), 100 * whole.rate.mean), (6, 5), textcoords="offset points", color=colour, fontsize=9
+        )
+    axes.set_xlabel(what)
+    axes.margins(x=0.25)
+    axes.set_xlim(left=min(0, axes.get_xlim()[0]))
+
+
+def _by_turns(axes: Axes, rows: Sequence[Row]) -> None:
+    """Accuracy of the questions that took so many turns; a larger point stands for more of them."""
+    by_method: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if 0 < row.turns <= MOST_TURNS:
+            by_method[row.method][row.turns].append(row.score)
+    for (method, by_turns), colour in zip(by_method.items(), COLOURS * len(by_method), strict=False):
+        turns = sorted(by_turns)
+        means = [100 * sum(by_turns[turn]) / len(by_turns[turn]) for turn in turns]
+        sizes = [10 + 120 * len(by_turns[turn]) / max(map(len, by_turns.values())) for turn in turns]
+        axes.plot(turns, means, color=colour, linewidth=1, alpha=0.5)
+        axes.scatter(turns, means, sizes, colour, label=method, zorder=3)
+    axes.set_xlabel("turns taken")
+    axes.margins(x=0.12)

@@ -1,0 +1,98 @@
+"""From a trajectory to a row. The scorers are those of `answers.py`, which rewards use too; text may have a judge."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from agentcvr_graph.answers import resolve_kind, score_answer
+from agentcvr_graph.errors import CVRError, InputError, WorldError
+from agentcvr_graph.eval.judge import Grades, Judge
+from agentcvr_graph.eval.rows import Outcome, Row
+from agentcvr_graph.failures import is_transient
+from agentcvr_graph.trajectory import Trajectory
+from agentcvr_graph.types import Answer, Failure, Question
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question for a method, and how often it was asked before."""
+
+    question: Question
+    method: str
+    attempt: int = 1
+
+
+async def row_of(ask: Ask, trajectory: Trajectory, judge: Judge | None, asked_at: str) -> Row:
+    """The row of a run that ended, with an answer or without."""
+    row = Row(
+        **_identity(ask, asked_at),
+        outcome="wrong",
+        score=0.0,
+        turns=len(trajectory.turns),
+        usage=trajectory.usage,
+    )
+    if trajectory.answer is None:
+        return row.model_copy(update=_failed(trajectory.failure))
+    return row.model_copy(update=await _scored(ask.question, trajectory.answer, judge))
+
+
+def failed_row(ask: Ask, error: Exception, asked_at: str) -> Row:
+    """The row of a question that could not be asked at all: the world's failure, and nobody's wrong answer."""
+    # Files do not come back by asking again; whatever else went wrong may.
+    retryable = not isinstance(error, InputError) and (is_transient(error) or not isinstance(error, CVRError))
+    detail = " ".join(str(error).split()) if isinstance(error, CVRError) else f"{type(error).__name__}: {error}"
+    return Row(**_identity(ask, asked_at), outcome="world", score=0.0, detail=detail, retryable=retryable)
+
+
+def now() -> str:
+    """The time, as rows keep it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _identity(ask: Ask, asked_at: str) -> dict[str, Any]:
+    question = ask.question
+    return {
+        "id": question.id,
+        "method": ask.method,
+        "task": question.task,
+        "kind": resolve_kind(question.kind, question.options),
+        "key": question.key,
+        "weight": float(len(question.scoring_points) or 1),
+        "attempt": ask.attempt,
+        "asked_at": asked_at,
+    }
+
+
+def _failed(failure: Failure | None) -> dict[str, Any]:
+    if failure is None or failure.boundary == "world":
+        return {"outcome": "world", "detail": failure.message if failure else "", "retryable": True}
+    return {"outcome": "out of budget" if failure.out_of_budget else "unparsable", "detail": failure.message}
+
+
+async def _scored(question: Question, answer: Answer, judge: Judge | None) -> dict[str, Any]:
+    update: dict[str, Any] = {"value": answer.value}
+    if question.key is None:
+        return update | {"detail": "There is no key to score it by."}
+    if judge is not None and answer.kind == "text" and question.scoring_points:
+        try:
+            grades = await judge.grade(question, str(answer.value))
+        except WorldError as error:
+            return update | {"outcome": "world", "detail": str(error), "retryable": True}
+        return update | _judged(grades)
+    score = score_answer(answer.kind, answer.value, question.key)
+    return update | {"score": score, "outcome": _outcome(score)}
+
+
+def _judged(grades: Grades) -> dict[str, Any]:
+    return {
+        "score": grades.score,
+        "outcome": _outcome(grades.score),
+        "coverage": grades.coverage,
+        "correctness": grades.correctness,
+    }
+
+
+def _outcome(score: float) -> Outcome:
+    return "right" if score >= 1.0 else "partly" if score > 0.0 else "wrong"

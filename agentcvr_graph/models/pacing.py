@@ -1,0 +1,208 @@
+"""How many calls an endpoint is given at a time, and what happens when it says that this is too many.
+
+Every endpoint has one pace, whoever calls it: master, eyes, ears or judge. It starts at the number that the person
+allows. An endpoint that is busy (429, 503, 529) halves it and is left alone for as long as it asks, or for a growing
+while; each call that succeeds wins a little of it back, so that a round of successes adds one call
+(additive increase, multiplicative decrease, as TCP does). A call that was refused so is made again and not failed,
+until patience ends: busy is no answer to a question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatResult
+from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.tools import BaseTool
+from pydantic import ConfigDict
+
+from agentcvr_graph.models.base import AudioModel, Perceived, Sound
+from agentcvr_graph.models.failures import detail_of, status_of
+from agentcvr_graph.models.strings import Hosted, Server, read_model_string
+
+Result = TypeVar("Result")
+BUSY = frozenset({429, 503, 529})
+PATIENCE_S = 600.0
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 60.0
+
+
+class Pace:
+    """The calls of one endpoint.
+
+    Args:
+        at_once: calls that may be under way at a time.
+        patience_s: how long a call is tried again while the endpoint is busy.
+    """
+
+    def __init__(self, at_once: int, *, patience_s: float = PATIENCE_S) -> None:
+        self.limit = float(at_once)
+        """Calls at a time, at present."""
+        self._at_once = at_once
+        self._patience_s = patience_s
+        self._running = 0
+        self._pause_s = FIRST_PAUSE_S
+        self._resume_s = 0.0
+        self._slowed_s = 0.0
+        self._changed = asyncio.Condition()
+        self._random = random.Random(0)
+
+    async def call(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Make a call when the pace allows it; again, as long as the endpoint is busy.
+
+        Raises:
+            Exception: what the call raises; that the endpoint is busy only when patience has ended.
+        """
+        deadline_s = time.monotonic() + self._patience_s
+        while True:
+            async with self._place() as started_s:
+                try:
+                    result = await work()
+                except Exception as error:
+                    pause_s = busy_for(error)
+                    if pause_s is None or time.monotonic() + pause_s > deadline_s:
+                        raise
+                    self._slow_down(started_s, pause_s)
+                else:
+                    self._speed_up()
+                    return result
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncGenerator[float]:
+        """A place among the calls under way; the time when it was given."""
+        while True:
+            await asyncio.sleep(max(0.0, self._resume_s - time.monotonic()))
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._running < int(self.limit))
+                if time.monotonic() >= self._resume_s:
+                    self._running += 1
+                    break
+        try:
+            yield time.monotonic()
+        finally:
+            self._running -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    def _slow_down(self, started_s: float, pause_s: float) -> None:
+        """Once for all calls that were under way together: they were refused for the same reason."""
+        now_s = time.monotonic()
+        if started_s >= self._slowed_s:
+            self.limit = max(1.0, self.limit / 2)
+            self._slowed_s = now_s
+            self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
+        # Everybody who waits would come back at the same moment.
+        pause_s = pause_s or self._pause_s * self._random.uniform(0.5, 1.0)
+        self._resume_s = max(self._resume_s, now_s + pause_s)
+
+    def _speed_up(self) -> None:
+        self.limit = min(float(self._at_once), self.limit + 1 / self.limit)
+        self._pause_s = FIRST_PAUSE_S
+
+
+class Paces:
+    """A pace for each endpoint, made when it is first asked for."""
+
+    def __init__(self, at_once: int, *, patience_s: float = PATIENCE_S) -> None:
+        self._make = lambda: Pace(at_once, patience_s=patience_s)
+        self._of: dict[str, Pace] = {}
+
+    def of(self, spec: str) -> Pace | None:
+        """The pace of what a model string names; None for models in this process."""
+        match read_model_string(spec):
+            case Server(base_url):
+                name = base_url
+            case Hosted(provider, model):
+                name = provider or model
+            case _:
+                return None
+        return self._of.setdefault(name, self._make())
+
+    def chat(self, spec: str, model: BaseChatModel) -> BaseChatModel:
+        """A chat model at the pace of its endpoint."""
+        pace = self.of(spec)
+        return PacedChat(model=model, pace=pace) if pace else model
+
+    def ears(self, spec: str, model: AudioModel) -> AudioModel:
+        """An audio model at the pace of its endpoint."""
+        pace = self.of(spec)
+        return PacedEars(model, pace) if pace else model
+
+
+class PacedChat(BaseChatModel):
+    """A chat model whose calls keep the pace of their endpoint."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model: BaseChatModel
+    pace: Pace
+
+    @property
+    def _llm_type(self) -> str:
+        return f"paced-{self.model._llm_type}"
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind as the model does; the calls still come through here."""
+        options = {"tool_choice": tool_choice} if tool_choice else {}
+        bound: Any = self.model.bind_tools(tools, **options, **kwargs)
+        assert isinstance(bound, RunnableBinding), "a model that binds tools returns a binding"
+        return self.bind(**bound.kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        raise NotImplementedError("A pace is kept on an event loop: use ainvoke.")
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await self.pace.call(lambda: self.model._agenerate(messages, stop, run_manager, **kwargs))
+
+
+class PacedEars:
+    """An audio model whose calls keep the pace of their endpoint."""
+
+    def __init__(self, model: AudioModel, pace: Pace) -> None:
+        self._model, self._pace = model, pace
+
+    @property
+    def name(self) -> str:
+        """As the model's."""
+        return self._model.name
+
+    async def hear(self, sound: Sound, focus: str) -> Perceived:
+        """As the model does, when the pace allows it."""
+        return await self._pace.call(lambda: self._model.hear(sound, focus))
+
+
+def busy_for(error: BaseException) -> float | None:
+    """How long a busy endpoint asks to be left alone, in seconds, 0 where it does not say; None for another failure."""
+    status = status_of(error)
+    if status not in BUSY or "quota" in detail_of(error).lower():
+        return None
+    headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        return max(0.0, float(headers.get("retry-after", 0)))
+    except ValueError:  # a date
+        return 0.0

@@ -1,0 +1,30 @@
+"""Senses that have been cut off: what is said of the videos is true, and there is nothing to see or hear in them.
+
+A master over it can only guess, so it shows what guessing is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo
+
+
+class CutOffPerception:
+    """Every look is at nothing, every window is silent."""
+
+    def __init__(self, perception: Perception) -> None:
+        self._perception = perception
+
+    async def probe(self, video: Video, number: int) -> VideoInfo:
+        """As the perception behind it."""
+        return await self._perception.probe(video, number)
+
+    async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
+        """Nothing to see."""
+        return Observation(modality="visual", windows=request.targets)
+
+    async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
+        """Nothing to hear."""
+        return Observation(modality="audio", windows=(request.window,))
