@@ -15,6 +15,8 @@ leave the graph: they become a tool message. Every message names the value, what
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CVRError(Exception):
     """Root of everything this library raises on purpose.
@@ -28,6 +30,17 @@ class CVRError(Exception):
         self.message = message
         self.fix = fix
         super().__init__(f"{message} {fix}".strip())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, and not made again of its text: errors come back from other processes."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[CVRError], arguments: tuple[Any, ...], state: dict[str, Any]) -> CVRError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(CVRError, ValueError):

@@ -206,7 +206,8 @@ def crossvid(
 
     wanted = [task for task in TASKS if task in _tasks(tasks)]
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))]
-    scripts = make_scripts(dict.fromkeys(wanted, each), seed, level)
+    counts: dict[Task, int] = dict.fromkeys(wanted, each)
+    scripts = make_scripts(counts, seed, level)
     count = film_set(_shown(scripts, "filming", each * len(wanted)), to)
     out.print(f"{count} questions: {escape(str(to))}")
 

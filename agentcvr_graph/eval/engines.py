@@ -43,8 +43,12 @@ class Engine(Protocol):
 class Asker:
     """Asks single questions of the methods of a recipe, and has their answers scored."""
 
-    def __init__(self, methods: Mapping[str, Method], judge: Judge | None) -> None:
+    def __init__(
+        self, methods: Mapping[str, Method], judge: Judge | None, close: Callable[[], None] = lambda: None
+    ) -> None:
         self._methods, self._judge = methods, judge
+        self.close = close
+        """Lets go of files and processes."""
 
     @classmethod
     def of(cls, recipe: Recipe) -> Asker:
@@ -54,7 +58,7 @@ class Asker:
             InputError, SetupError: as `make_methods`.
         """
         parts = Parts(recipe)
-        return cls(make_methods(recipe, parts), _judge_of(parts))
+        return cls(make_methods(recipe, parts), _judge_of(parts), parts.close)
 
     async def ask(self, ask: Ask) -> Asked:
         """Ask once. A failure becomes a row, unless it would be that of every question.
@@ -82,8 +86,11 @@ class LocalEngine:
         """As the protocol."""
         asker = await asyncio.to_thread(self._make, self._recipe)  # imports libraries, reads folders
         left = iter(asks)
-        async for asked in at_once(lambda: next(left, None), asker.ask, concurrency):
-            yield asked
+        try:
+            async for asked in at_once(lambda: next(left, None), asker.ask, concurrency):
+                yield asked
+        finally:
+            await asyncio.to_thread(asker.close)
 
 
 def _judge_of(parts: Parts) -> Judge | None:

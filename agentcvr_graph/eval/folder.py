@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ class RunFolder:
         path = self.trajectory_path(method, question_id)
         return Trajectory.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
-    def write_table(self) -> Path:
+    def write_table(self, rows: Iterable[Row]) -> Path:
         """The rows that stand as a Parquet table.
 
         Raises:
@@ -121,7 +121,7 @@ class RunFolder:
             raise missing_extra("pyarrow", "eval") from error
         path = self.path / "results.parquet"
         arrow: Any = pa  # its types leave much open
-        table = arrow.Table.from_pylist([_flat(row) for row in self.latest().values()])
+        table = arrow.Table.from_pylist([_flat(row) for row in rows])
         with told_of_the_disk(self.path):
             draft = path.with_suffix(".part")
             pq.write_table(table, draft)  # pyright: ignore[reportUnknownMemberType]

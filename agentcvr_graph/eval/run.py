@@ -89,8 +89,9 @@ async def evaluate_benchmark(
     await run(
         benchmark, plan, folder, make_engine(engine, recipe), concurrency=at_once, retry_failed=retry_failed, tell=tell
     )
-    await asyncio.to_thread(folder.write_table)
-    return EvalRun.read(out)
+    made = EvalRun.read(out)
+    await asyncio.to_thread(folder.write_table, made.rows())
+    return made
 
 
 def make_engine(name: str, recipe: Recipe) -> Engine:

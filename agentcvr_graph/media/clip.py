@@ -10,7 +10,6 @@ import itertools
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -18,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from agentcvr_graph.errors import CVRError, VideoError, WorldError, missing_extra
+from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.frames import FrameStore
 from agentcvr_graph.media.pieces import Piece, by_piece, lay_out, within
 from agentcvr_graph.media.probe import Probe, probe
@@ -31,20 +31,6 @@ from agentcvr_graph.models.base import Cue, Frame, Samples
 ReaderName = Literal["auto", "pyav", "decord"]
 READERS: tuple[ReaderName, ...] = ("auto", "pyav", "decord")
 _BLOCK_BYTES = 1 << 16
-
-
-@dataclass(frozen=True)
-class MediaInfo:
-    """What is known of a clip without decoding it."""
-
-    content_id: str
-    """The same for the same bytes, wherever they lie; different for another clip of them."""
-    duration_s: float
-    fps: float
-    width: int
-    height: int
-    has_sound: bool
-    has_subtitles: bool
 
 
 class Media:

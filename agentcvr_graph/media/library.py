@@ -112,6 +112,16 @@ class MediaLibrary:
             raise
 
 
+def stamp_of(video: Video) -> object | None:
+    """Changes when what a video string means does; None where that cannot be told without a network.
+
+    Raises:
+        VideoError: the string means nothing.
+    """
+    source = parse_source(video)
+    return None if source.kind == "url" else _stamp(source.path, source.boxes)
+
+
 def _stamp(path: Path, boxes: str | None) -> object:
     """Changes when a file, the listing of a folder, or its box file does."""
     stats = [file.stat() for file in (path, *([Path(boxes).expanduser()] if boxes else [])) if file.exists()]

@@ -29,6 +29,7 @@ _UNREACHABLE = (
     "ReadError",
     "ServiceUnavailable",
 )
+_UNREADABLE = frozenset({"ValidationError", "JSONDecodeError", "APIResponseValidationError"})
 _CLOSED_LOOP = "Event loop is closed"
 """What a client says whose pooled connection belongs to an earlier event loop; the next try opens a new one."""
 _BUSY = frozenset({408, 409, 425, 429})
@@ -56,8 +57,8 @@ def recognised(error: BaseException, model: str) -> CVRError | None:
         return WorldError(f"{model} did not answer in time.", transient=True)
     if _any_like(names, _UNREACHABLE) or _CLOSED_LOOP in str(error):
         return WorldError(f"{model} cannot be reached ({detail_of(_root(error))}).", transient=True)
-    if "ValidationError" in names:
-        # LangChain could not make a message of what the model wrote (arguments that are no object); ask once more.
+    if names & _UNREADABLE:
+        # What came back is no JSON, or LangChain could not make a message of it (arguments that are no object).
         return WorldError(f"{model} gave a reply that cannot be read ({detail_of(error)}).", transient=True)
     return None
 

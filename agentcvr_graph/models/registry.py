@@ -21,6 +21,7 @@ from agentcvr_graph.models.servers import only_model, unpooled_client
 from agentcvr_graph.models.strings import TINY, Hosted, InProcess, Offline, Server, read_model_string
 
 if TYPE_CHECKING:
+    from agentcvr_graph.media.base import Library
     from agentcvr_graph.models.base import AudioModel, VisionModel
     from agentcvr_graph.perception.live import LivePerception
 
@@ -103,8 +104,13 @@ def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Aud
             return SubtitlesFirst(_hosted_transcriber(hosted, spec, timeout_s))
 
 
-def resolve_perception(vision: str = "offline", audio: str = "offline") -> LivePerception:
+def resolve_perception(
+    vision: str = "offline", audio: str = "offline", *, media: Library | None = None
+) -> LivePerception:
     """Eyes and ears for real video.
+
+    Args:
+        media: opens videos; None to decode in this process. Files of strangers go into an `IsolatedLibrary`.
 
     Raises:
         SetupError: as `resolve_master`.
@@ -112,7 +118,19 @@ def resolve_perception(vision: str = "offline", audio: str = "offline") -> LiveP
     eyes, ears = resolve_vision(vision), resolve_audio(audio)
     from agentcvr_graph.perception.live import LivePerception
 
-    return LivePerception(eyes, ears)
+    return LivePerception(eyes, ears, media)
+
+
+def isolated_media() -> Library:
+    """A library that decodes in processes which may die; for programs whose main module is guarded.
+
+    Raises:
+        SetupError: a package of the extra `live` is missing.
+    """
+    require("pebble", "pebble", "live")
+    from agentcvr_graph.media.isolated import IsolatedLibrary
+
+    return IsolatedLibrary()
 
 
 def checked_source(source: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from agentcvr_graph.media.clip import Media
+from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.sound import quietest_s
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Sound
 from agentcvr_graph.types import Window
@@ -30,7 +30,7 @@ def cell_window(video: int, number: int) -> Window:
     return Window(video=video, start_s=number * CELL_S, end_s=(number + 1) * CELL_S)
 
 
-def cell_sound(media: Media, number: int) -> Sound:
+def cell_sound(media: Clip, number: int) -> Sound:
     """The sound of one cell, from the quiet moment nearest its nominal start to the one nearest its nominal end."""
     duration_s = media.info.duration_s
     begin_s = max(0.0, number * CELL_S - CUT_REACH_S)

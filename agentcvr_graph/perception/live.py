@@ -24,8 +24,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from agentcvr_graph.errors import VideoError, WorldError
+from agentcvr_graph.media.base import Clip, Library
 from agentcvr_graph.media.cache import DiskCache
-from agentcvr_graph.media.clip import Media
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, AudioModel, Footage, Perceived, Samples, Sound, VisionModel
@@ -63,11 +63,15 @@ class LivePerception:
         media: opens videos; the default keeps its caches in the user's cache folder.
     """
 
-    def __init__(self, vision: VisionModel, audio: AudioModel, media: MediaLibrary | None = None) -> None:
+    def __init__(self, vision: VisionModel, audio: AudioModel, media: Library | None = None) -> None:
         self._vision = vision
         self._audio = audio
-        self.media = media or MediaLibrary()
+        self.media: Library = media or MediaLibrary()
         self._memory = DiskCache(self.media.cache_dir / "perceived", self.media.cache_bytes)
+
+    def close(self) -> None:
+        """Let go of files, and of the processes that decode them."""
+        self.media.close()
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Open the video and read its headers.
@@ -142,7 +146,7 @@ class LivePerception:
                 cost += cell.cost
         return self._heard(request, evidence, notes, cost)
 
-    async def _cell(self, media: Media, number: int) -> tuple[Perceived, bool]:
+    async def _cell(self, media: Clip, number: int) -> tuple[Perceived, bool]:
         """What is heard in one cell (as of video 1), and whether that was known already."""
         key = f"cell|{self._audio.name}|{media.info.content_id}|{number}"
         remembered = await asyncio.to_thread(self._recall, key)
@@ -153,7 +157,7 @@ class LivePerception:
         await asyncio.to_thread(self._remember, key, Remembered(evidence=heard.evidence, notes=heard.notes))
         return heard, False
 
-    async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Media:
+    async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Clip:
         try:
             return await asyncio.to_thread(self.media.open, videos[number - 1].video)
         except VideoError as error:  # it could be read a moment ago
@@ -183,7 +187,7 @@ class LivePerception:
             cost=cost,
         )
 
-    def _observe_key(self, request: Observe, medias: Sequence[Media]) -> str:
+    def _observe_key(self, request: Observe, medias: Sequence[Clip]) -> str:
         contents = "|".join(media.info.content_id for media in medias)
         return f"observe|{self._vision.name}|{self.media.long_side_px}|{contents}|{request.model_dump_json()}"
 
@@ -195,7 +199,7 @@ class LivePerception:
         self._memory.put(_digest(key), said.model_dump_json().encode())
 
 
-def _look(media: Media, target: Target) -> Looked:
+def _look(media: Clip, target: Target) -> Looked:
     times_s = sample_times(target.start_s, target.end_s, target.frames)
     try:
         with _decoding:
@@ -215,7 +219,7 @@ def _sampling_notes(request: Observe, times_s: Sequence[Sequence[float]]) -> lis
     ]
 
 
-def _sound_or_silence(media: Media, window: Window) -> Samples:
+def _sound_or_silence(media: Clip, window: Window) -> Samples:
     """A video may have subtitles and no sound."""
     if not media.info.has_sound:
         return np.zeros(round(window.duration_s * SAMPLE_RATE_HZ), dtype=np.float32)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import ValidationError
+
 from agentcvr_graph.errors import CVRError, InputError
 from agentcvr_graph.types import Question
 
@@ -180,6 +182,10 @@ def read_question(read: Callable[[], Question], name: str, task: str, place: str
         return read()
     except KeyError as error:
         return Absent(name, task, broken=f"{place} has no {error.args[0]!r}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return Absent(name, task, broken=f"{place}: {where}: {first['msg']}".replace(": : ", ": "))
     except (TypeError, ValueError, IndexError, AttributeError, CVRError) as error:
         return Absent(name, task, broken=f"{place}: {str(error).splitlines()[0]}")
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from langchain_core.language_models import BaseChatModel
 
@@ -26,6 +27,9 @@ from agentcvr_graph.models.strings import Offline, read_model_string
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.cut_off import CutOffPerception
 from agentcvr_graph.state import CVRContext
+
+if TYPE_CHECKING:
+    from agentcvr_graph.perception.live import LivePerception
 
 __all__ = ["METHODS", "Method", "Recipe", "make_methods"]
 
@@ -80,13 +84,18 @@ class Parts:
             from agentcvr_graph.scripts.library import ScriptLibrary
 
             return ScriptedPerception(ScriptLibrary(Path(self.recipe.scripts)), self.recipe.context.noise)
-        from agentcvr_graph.models.registry import resolve_audio, resolve_vision
+        from agentcvr_graph.models.registry import isolated_media, resolve_audio, resolve_vision
         from agentcvr_graph.perception.live import LivePerception
 
         context, timeout_s = self.recipe.context, self.recipe.timeout_s
         eyes = resolve_vision(context.vision, timeout_s=timeout_s, model=self.eyes)
         ears = self.paces.ears(context.audio, resolve_audio(context.audio, timeout_s=timeout_s))
-        return LivePerception(eyes, ears)
+        return LivePerception(eyes, ears, isolated_media())
+
+    def close(self) -> None:
+        """Let go of files and processes."""
+        if "world" in self.__dict__ and not self.recipe.scripts:
+            cast("LivePerception", self.world).close()
 
 
 def make_methods(recipe: Recipe, parts: Parts | None = None) -> dict[str, Method]:

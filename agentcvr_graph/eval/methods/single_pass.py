@@ -23,7 +23,7 @@ from agentcvr_graph.errors import ActionError
 from agentcvr_graph.eval.methods.frames import even_times, share_frames
 from agentcvr_graph.failures import is_transient
 from agentcvr_graph.graph import RETRY
-from agentcvr_graph.media.clip import Media
+from agentcvr_graph.media.base import Clip
 from agentcvr_graph.models.base import Frame
 from agentcvr_graph.models.chat_vision import cost_of, jpeg_base64
 from agentcvr_graph.models.failures import as_world_error
@@ -100,7 +100,7 @@ class SinglePass:
     def _look(self, info: VideoInfo, count: int) -> list[Frame]:
         if not info.has_picture or not count:
             return []
-        media: Media = self._senses.media.open(info.video)
+        media: Clip = self._senses.media.open(info.video)
         frames = media.frames(even_times(info.duration_s, count))
         return list({frame.time_s: frame for frame in frames}.values())
 

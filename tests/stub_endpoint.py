@@ -1,0 +1,116 @@
+"""An OpenAI-compatible endpoint on this machine that does what a test says, also what no endpoint should do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Reply:
+    """What the endpoint does with one call."""
+
+    text: str = "Answer: A"
+    status: int = 200
+    delay_s: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    """In place of a chat completion."""
+    half: bool = False
+    """Send half of the body, and close the connection."""
+    nothing: bool = False
+    """Close the connection without a word."""
+
+
+class StubEndpoint:
+    """Serves `/v1/chat/completions`; a context.
+
+    Args:
+        reply: the number of a call (from 0) and its body -> what to do with it.
+    """
+
+    def __init__(self, reply: Callable[[int, dict], Reply] = lambda number, body: Reply()) -> None:
+        self._reply = reply
+        self.calls: list[dict] = []
+        self.most_at_once = 0
+        self.times_s: list[float] = []
+        self._at_once = 0
+        self._loop = asyncio.new_event_loop()
+
+    def __enter__(self) -> StubEndpoint:
+        started = threading.Event()
+
+        def serve() -> None:
+            asyncio.set_event_loop(self._loop)
+            self._server = self._loop.run_until_complete(asyncio.start_server(self._connected, "127.0.0.1", 0))
+            started.set()
+            self._loop.run_forever()
+            connections = asyncio.all_tasks(self._loop)
+            for task in connections:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*connections, return_exceptions=True))
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+        self._thread = threading.Thread(target=serve, daemon=True)
+        self._thread.start()
+        started.wait()
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                lines = head.decode().split("\r\n")
+                lengths = [line for line in lines if line.lower().startswith("content-length:")]
+                body = await reader.readexactly(int(lengths[0].split(":")[1])) if lengths else b"{}"
+                if not await self._answered(json.loads(body), writer):
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answered(self, body: dict, writer: asyncio.StreamWriter) -> bool:
+        number = len(self.calls)
+        self.calls.append(body)
+        self.times_s.append(time.monotonic())
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            reply = self._reply(number, body)
+            await asyncio.sleep(reply.delay_s)
+            if reply.nothing:
+                return False
+            text = _completion(reply.text) if reply.body is None else reply.body
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(text)), **reply.headers}
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            sent = text[: len(text) // 2] if reply.half else text
+            writer.write(f"HTTP/1.1 {reply.status} X\r\n{head}\r\n".encode() + sent)
+            await writer.drain()
+            return not reply.half
+        finally:
+            self._at_once -= 1
+
+
+def _completion(text: str) -> bytes:
+    message = {"role": "assistant", "content": text}
+    return json.dumps(
+        {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "stub",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105},
+        }
+    ).encode()

@@ -1,0 +1,96 @@
+"""Decoding in processes that may die: the same frames, and a death costs one request."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from agentcvr_graph import VideoError, WorldError
+from agentcvr_graph.media.isolated import IsolatedLibrary
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.types import Video
+from tests.media_files import counting
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return Video(source=str(counting(tmp_path_factory.mktemp("isolated") / "clip.mp4")))
+
+
+@pytest.fixture
+def library(tmp_path):
+    library = IsolatedLibrary(workers=1, timeout_s=60, cache_dir=tmp_path)
+    yield library
+    library.close()
+
+
+def kill_workers() -> int:
+    """Kill every process that this one has started."""
+    children = multiprocessing.active_children()
+    for child in children:
+        os.kill(child.pid, signal.SIGKILL)
+    return len(children)
+
+
+def test_the_same_as_in_this_process(tmp_path, clip, library):
+    here, there = MediaLibrary(cache_dir=tmp_path / "other").open(clip), library.open(clip)
+    assert there.info == here.info
+    for one, other in zip(here.frames([1.0, 3.0]), there.frames([1.0, 3.0]), strict=True):
+        assert one.time_s == other.time_s and np.array_equal(one.pixels, other.pixels)
+    assert np.array_equal(here.sound(2.0, 3.0), there.sound(2.0, 3.0))
+    assert there.cues(0, 8) == ()
+    with pytest.raises(VideoError, match="no such file") as error:
+        library.open(Video(source="none.mp4"))
+    assert error.value.source == "none.mp4" and error.value.fix
+
+
+def test_a_worker_that_dies_is_replaced_and_its_request_made_again(clip, library):
+    library.open(clip)
+    assert kill_workers() == 1
+    assert len(library.open(clip).frames([0.5, 1.5])) == 2
+
+
+def test_a_file_that_kills_its_decoder_fails_and_others_go_on(tmp_path, clip, library):
+    """Whoever decodes this clip is killed, again and again."""
+    opened = library.open(clip)
+    stop = threading.Event()
+
+    def killer() -> None:
+        while not stop.is_set():
+            kill_workers()
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    try:
+        with pytest.raises(WorldError, match="Its decoder died, twice"):
+            opened.frames([0.5])
+        with pytest.raises(VideoError, match=r"clip2\.mp4: Its decoder died"):
+            library.open(Video(source=str(counting(tmp_path / "clip2.mp4", seconds=2))))
+    finally:
+        stop.set()
+        thread.join()
+    assert len(opened.frames([0.5])) == 1
+
+
+def test_a_file_that_never_ends_is_stopped(tmp_path):
+    os.mkfifo(tmp_path / "endless.mp4")  # whoever opens it waits for a writer for ever
+    library = IsolatedLibrary(workers=1, timeout_s=4, cache_dir=tmp_path)
+    try:
+        with pytest.raises(VideoError, match="took longer than 4 s and was stopped"):
+            library.open(Video(source=str(tmp_path / "endless.mp4")))
+    finally:
+        library.close()
+
+
+def test_errors_come_back_as_they_were_raised():
+    for error in (VideoError("a.mp4", "no.", fix="Mend it."), WorldError("x", transient=True, status=503)):
+        back = pickle.loads(pickle.dumps(error))
+        assert type(back) is type(error) and str(back) == str(error) and back.__dict__ == error.__dict__
