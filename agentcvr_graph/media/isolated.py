@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from agentcvr_graph.media.library import MediaLibrary, stamp_of
 from agentcvr_graph.models.base import Cue, Frame, Samples
 from agentcvr_graph.types import Video
 
+_DEATHS = (ProcessExpired, BrokenProcessPool)
+"""Of the worker that had the request; of one that had none, after which the whole pool is started again."""
 TIMEOUT_S = 300.0
 """Longest single request, the fetching of a remote video included."""
 
@@ -76,10 +79,10 @@ class IsolatedLibrary:
         try:
             try:
                 return self._once(video, what, arguments)
-            except ProcessExpired:
+            except _DEATHS:
                 return self._once(video, what, arguments)
-        except ProcessExpired as error:
-            raise WorldError(f"Its decoder died, twice (exit status {error.exitcode}).") from error
+        except _DEATHS as error:
+            raise WorldError("Its decoder died, twice.") from error
         except (FutureTimeoutError, TimeoutError) as error:
             raise WorldError(f"Its decoder took longer than {self._timeout_s:g} s and was stopped.") from error
 
@@ -97,7 +100,11 @@ class IsolatedLibrary:
 
     def _started(self) -> ProcessPool:
         with self._lock:
-            if self._pool is None or not self._pool.active:
+            if self._pool is not None and not self._pool.active:
+                self._pool.stop()
+                self._pool.join()
+                self._pool = None
+            if self._pool is None:
                 self._pool = ProcessPool(
                     max_workers=self._workers,
                     initializer=_start,
