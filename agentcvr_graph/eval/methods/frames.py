@@ -29,14 +29,3 @@ def share_frames(durations_s: Sequence[float], frames: int, *, evenly: bool) -> 
     for n in largest[: frames - sum(shares)]:
         shares[n] += 1
     return shares
-
-
-def even_times(duration_s: float, frames: int) -> list[float]:
-    """So many times from the start to just before the end, evenly spread, both ends included.
-
-    >>> even_times(10.0, 3)
-    [0.0, 5.0, 10.0]
-    """
-    if frames <= 1:
-        return [0.0][:frames]
-    return [duration_s * n / (frames - 1) for n in range(frames)]

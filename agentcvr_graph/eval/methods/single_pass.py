@@ -20,10 +20,11 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from agentcvr_graph import prompts
 from agentcvr_graph.answers import parse_answer
 from agentcvr_graph.errors import ActionError
-from agentcvr_graph.eval.methods.frames import even_times, share_frames
+from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.failures import is_transient
 from agentcvr_graph.graph import RETRY
 from agentcvr_graph.media.base import Clip
+from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.base import Frame
 from agentcvr_graph.models.chat_vision import cost_of, jpeg_base64
 from agentcvr_graph.models.failures import as_world_error
@@ -101,7 +102,7 @@ class SinglePass:
         if not info.has_picture or not count:
             return []
         media: Clip = self._senses.media.open(info.video)
-        frames = media.frames(even_times(info.duration_s, count))
+        frames = media.frames(sample_times(0.0, info.duration_s, count))
         return list({frame.time_s: frame for frame in frames}.values())
 
     async def _transcripts(self, infos: Sequence[VideoInfo]) -> list[Observation]:
