@@ -1,0 +1,112 @@
+"""The filmed set in CrossVid's layout: the loader reads it, the clips are what the scripts say, and it can be asked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from agentcvr_graph.cli import app
+from agentcvr_graph.eval import EvalRun, load_benchmark
+from agentcvr_graph.eval.filmed_set import joined
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import TASKS, Scene, ScriptedVideo
+from agentcvr_graph.scripts.worlds import make_script
+
+pytestmark = pytest.mark.skipif(shutil.which("flite") is None, reason="flite speaks what is said in the videos")
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory) -> Path:
+    """A question of each task, easy, so that the videos are short."""
+    folder = tmp_path_factory.mktemp("set") / "CrossVid"
+    ran = CliRunner().invoke(app, ["scripts", "crossvid", "--out", str(folder), "--each", "1", "--difficulty", "easy"])
+    assert ran.exit_code == 0 and "10 questions" in ran.output
+    return folder
+
+
+def test_the_layout_is_that_of_the_release(filmed):
+    assert sorted(path.stem for path in (filmed / "QA").iterdir()) == sorted(TASKS)
+    assert {path.name for path in (filmed / "videos").iterdir()} == {"assembly", "behavior", "cook", "movie"}
+    (record,) = json.loads((filmed / "QA/MSR.json").read_text())
+    assert (filmed / f"uav/frames/2/{record['vid']}-2/000000.jpg").exists()
+    assert "{A1}" in record["question"] and "{B2}" in record["question"]
+    (record,) = json.loads((filmed / "QA/PSS.json").read_text())
+    assert any(len(spans) == 2 for spans in record["segments"].values())
+
+
+def test_the_loader_reads_it_and_clips_are_as_long_as_their_scripts(filmed, tmp_path):
+    loaded = load_benchmark("crossvid", filmed)
+    scripts = {script.task: script for script in ScriptLibrary(filmed / "scripts.jsonl")}
+    media = MediaLibrary(cache_dir=tmp_path)
+    assert [question.task for question in loaded.questions] == list(TASKS)
+    for question in loaded.questions:
+        script = scripts[question.task]
+        assert question.key == script.key or list(question.key) == list(script.key)
+        assert len(question.videos) == len(script.videos)
+        if question.task not in ("MSR", "MOC"):
+            for video, scripted in zip(question.videos, script.videos, strict=True):
+                assert media.open(video).info.duration_s == pytest.approx(scripted.duration_s, abs=0.2), video.source
+
+
+def test_a_clip_shows_its_part_of_the_film_and_no_other(filmed, tmp_path):
+    """The first frame of every segment is the first picture of its script."""
+    (question,) = load_benchmark("crossvid", filmed).chosen(["PSS"]).questions
+    script = next(s for s in ScriptLibrary(filmed / "scripts.jsonl") if s.task == "PSS")
+    from agentcvr_graph.scripts.twin.drawing import draw_scene
+
+    media = MediaLibrary(cache_dir=tmp_path)
+    for video, scripted in zip(question.videos, script.videos, strict=True):
+        (frame,) = media.open(video).frames([0.5])
+        scene = scripted.scenes[0]
+        wanted = draw_scene(scene.facts, (0.5 - scene.start_s) / (scene.end_s - scene.start_s))
+        picture = np.asarray(Image.fromarray(wanted).resize(frame.pixels.shape[1::-1]), dtype=float)
+        assert np.abs(picture - frame.pixels).mean() < 12
+
+
+def test_things_are_boxed_where_they_are_drawn(filmed, tmp_path):
+    (question,) = load_benchmark("crossvid", filmed).chosen(["MSR"]).questions
+    assert "obj_1" in question.question and "obj_2" in question.question
+    first = question.videos[0]
+    boxes = next(item for item in json.loads(Path(first.boxes).read_text()) if str(item["id"]) == first.objects[0][0])
+    index, box = next((int(n), box) for n, box in boxes["bbox"].items() if box)
+    plain = first.model_copy(update={"boxes": None, "objects": ()})
+    media = MediaLibrary(cache_dir=tmp_path)
+    time_s = (index + 0.5) / first.fps
+    boxed, bare = (media.open(video).frames([time_s])[0].pixels.astype(int) for video in (first, plain))
+    changed = np.argwhere(np.abs(boxed - bare).sum(axis=2) > 60)
+    scale = bare.shape[1] / 640
+    assert len(changed) > 20
+    assert changed[:, 1].min() >= box["xtl"] * scale - 4 and changed[:, 1].max() <= box["xbr"] * scale + 40
+    assert changed[:, 0].max() <= box["ybr"] * scale + 4
+
+
+def test_one_command_asks_it_and_writes_the_table(filmed, tmp_path):
+    ask = ["eval", "--benchmark", "crossvid", "--data", str(filmed), "--out", str(tmp_path / "run")]
+    ask += ["--method", "agent,single-pass,blind", "-t", "CC", "-t", "CCQA", "--judge", "offline"]
+    ran = CliRunner().invoke(app, ask)
+    assert ran.exit_code == 0, ran.output
+    assert "accuracy in %" in ran.output and "CCQA" in ran.output and "agent" in ran.output
+    rows = EvalRun.read(tmp_path / "run").rows()
+    assert len(rows) == 6 and {row.outcome for row in rows} <= {"right", "partly", "wrong"}
+    assert all(row.coverage for row in rows if row.task == "CCQA" and row.value)
+    assert (tmp_path / "run/report.html").exists() and (tmp_path / "run/results.parquet").exists()
+    assert len(list((tmp_path / "run/questions").rglob("*.html"))) == 6
+
+
+def test_videos_one_behind_the_other():
+    one = ScriptedVideo(duration_s=4.0, scenes=(Scene(start_s=1.0, end_s=4.0, caption="a", speech_s=(1.5, 3.0)),))
+    other = ScriptedVideo(duration_s=2.0, scenes=(Scene(start_s=0.0, end_s=2.0, visual="b"),))
+    whole, starts_s = joined([one, other], 5.0)
+    assert starts_s == [0.0, 9.0] and whole.duration_s == 11.0
+    assert [(scene.start_s, scene.end_s) for scene in whole.scenes] == [(1.0, 4.0), (9.0, 11.0)]
+    shifted, _ = joined([other, one], 0.0)
+    assert shifted.scenes[1].speech_s == (3.5, 5.0)
+    sounds = make_script("CC", 0).videos[0]
+    assert joined([sounds], 1.0)[0].scenes == sounds.scenes
