@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.benchmarks import bench_graph, bench_media, bench_senses, bench_swap, bench_worlds
+from tests.benchmarks import bench_eval, bench_graph, bench_media, bench_senses, bench_swap, bench_worlds
 from tests.benchmarks.rows import Row
 
 BENCHMARKS = {
+    "eval": bench_eval.rows,
     "graph": bench_graph.rows,
     "media": bench_media.rows,
     "senses": bench_senses.rows,

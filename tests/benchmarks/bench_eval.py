@@ -1,0 +1,118 @@
+"""Evaluation: does the runner keep an endpoint busy, what does it cost, and does it forget what it has written?
+
+The endpoint is a stub in a process of its own that answers after half a second. The method is a single pass over one
+small clip, two frames a question, decoded once and then cached; decoding happens in other processes anyway.
+
+- **Throughput**: 500 questions, 32 at a time, against the ideal of 500 / 32 rounds of half a second each; and against
+  one at a time.
+- **Overhead**: seconds of CPU of this process a question: pictures, HTTP, scoring, and the row on the disk.
+- **Memory**: what this process holds after 1,000 and after 5,000 questions, in swap mode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from agentcvr_graph.eval import Recipe, evaluate_benchmark
+from agentcvr_graph.eval.benchmarks import Benchmark
+from agentcvr_graph.scripts.library import write_scripts
+from agentcvr_graph.scripts.worlds import make_script
+from agentcvr_graph.state import CVRContext
+from agentcvr_graph.types import Question, Video
+from tests.benchmarks.rows import Row, ratio
+from tests.media_files import counting
+from tests.stub_endpoint import Reply, StubEndpoint
+
+QUESTIONS, AT_ONCE, DELAY_S = 500, 32, 0.5
+ALONE = 12
+"""Questions asked one at a time."""
+MANY, FEW = 5000, 1000
+WARM = 64
+
+
+def rows() -> list[Row]:
+    """The table's rows."""
+    with tempfile.TemporaryDirectory() as place:
+        return [*throughput(Path(place)), *memory(Path(place))]
+
+
+def throughput(place: Path) -> list[Row]:
+    """Against the ideal, against one at a time, and the CPU it takes."""
+    clip = counting(place / "clip.mp4", seconds=2)
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    server = context.Process(target=_serve, args=(theirs,), daemon=True)
+    server.start()
+    recipe = Recipe(methods=("single-pass",), context=CVRContext(vision=f"{ours.recv()}#stub"), frames=2)
+    asyncio.run(evaluate_benchmark(_questions(WARM, clip), recipe, place / "warm", concurrency=AT_ONCE))
+    started_s, cpu_s = time.perf_counter(), time.process_time()
+    asyncio.run(evaluate_benchmark(_questions(QUESTIONS, clip), recipe, place / "all", concurrency=AT_ONCE))
+    taken_s, cpu_s = time.perf_counter() - started_s, time.process_time() - cpu_s
+    started_s = time.perf_counter()
+    asyncio.run(evaluate_benchmark(_questions(ALONE, clip), recipe, place / "alone", concurrency=1))
+    alone_s = (time.perf_counter() - started_s) / ALONE
+    server.kill()
+    ideal_s = QUESTIONS / AT_ONCE * DELAY_S
+    return [
+        Row(f"{QUESTIONS} questions, {AT_ONCE} at a time, an endpoint that takes {DELAY_S} s", f"{taken_s:.1f} s"),
+        ratio("throughput against the ideal", ideal_s / taken_s, 0.9),
+        Row("throughput against one at a time", f"{alone_s * QUESTIONS / taken_s:.1f} times"),
+        Row(
+            "CPU a question beside decoding",
+            f"{1000 * cpu_s / QUESTIONS:.1f} ms",
+            "<= 20 ms",
+            cpu_s / QUESTIONS <= 0.02,
+        ),
+    ]
+
+
+def memory(place: Path) -> list[Row]:
+    """What stays in memory of thousands of questions: nothing."""
+    write_scripts((make_script("CC", seed) for seed in range(50)), place / "scripts.jsonl")
+    recipe = Recipe(methods=("blind",), scripts=str(place / "scripts.jsonl"))
+    asked = [make_script("CC", seed).as_question() for seed in range(50)]
+    repeated = [asked[n % 50].model_copy(update={"id": f"q{n}"}) for n in range(MANY)]
+    held: dict[int, float] = {}
+
+    def tell(totals: object) -> None:
+        done = getattr(totals, "done", 0)
+        if done in (FEW, MANY):
+            held[done] = _resident_mb()
+
+    asyncio.run(
+        evaluate_benchmark(Benchmark("many", tuple(repeated)), recipe, place / "many", concurrency=8, tell=tell)
+    )
+    grown = held[MANY] - held[FEW]
+    return [
+        Row(f"memory after {FEW:,} and {MANY:,} questions", f"{held[FEW]:.0f} MB, {held[MANY]:.0f} MB"),
+        Row("growth a thousand questions", f"{grown / (MANY - FEW) * 1000:.1f} MB", "<= 2 MB", grown <= 8),
+    ]
+
+
+def _questions(count: int, clip: Path) -> Benchmark:
+    made = [
+        Question(
+            **{"id": f"q{n}", "question": "Which?", "options": ("x", "y"), "kind": "choice", "key": "A"},
+            videos=(Video(source=str(clip)),),
+        )
+        for n in range(count)
+    ]
+    return Benchmark("stub", tuple(made))
+
+
+def _serve(pipe) -> None:
+    """The endpoint, in its own process."""
+    with StubEndpoint(lambda number, body: Reply(delay_s=DELAY_S)) as endpoint:
+        pipe.send(endpoint.url)
+        time.sleep(3600)
+
+
+def _resident_mb() -> float:
+    """Memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
