@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
 Job = TypeVar("Job")
@@ -12,7 +12,7 @@ Done = TypeVar("Done")
 
 async def at_once(
     take: Callable[[], Job | None], work: Callable[[Job], Awaitable[Done]], count: int
-) -> AsyncIterator[Done]:
+) -> AsyncGenerator[Done]:
     """What comes of all jobs; at most `count` are under way.
 
     Jobs come from a function and not from an iterator: one that is to be done again appears when all others have been

@@ -216,10 +216,10 @@ def test_own_questions_as_a_spreadsheet_and_as_lines(tmp_path):
         "In which order?,a.mp4;b.mp4,,2->1,order,\n"
         "How many?,a.mp4,,3,number,\n"
         "When?,a.mp4;b.mp4,,1:10-1:20,interval,\n"
-        "Why?,a.mp4,,,text,\n"
+        "Why?,a.mp4,,because,text,\n"
     )
     loaded = load_benchmark("own", write(tmp_path / "mine.csv", table))
-    assert [question.key for question in loaded.questions] == ["B", ["A", "C"], "2->1", 3.0, (70.0, 80.0), None]
+    assert [question.key for question in loaded.questions] == ["B", ["A", "C"], "2->1", 3.0, (70.0, 80.0), "because"]
     assert loaded.questions[0].videos[1].source == f"{tmp_path}/b.mp4"
     assert loaded.questions[0].question == "Which, if any?"
     lines = "\n".join(question.model_dump_json() for question in loaded.questions)
@@ -243,7 +243,10 @@ def test_own_questions_that_are_none(tmp_path):
         load_benchmark("own", write(tmp_path / "c.csv", bad))
     assert "c.csv:2: 'C' is not one of the options" in str(error.value)
     assert "c.csv:3: question: Field required" in str(error.value)
-    twice = '{"id": "a", "question": "q", "videos": ["a.mp4"]}\n' * 2
+    keyless = "id,question,videos\nmine,q,a.mp4\n"
+    with pytest.raises(InputError, match="mine has no answer to score by"):
+        load_benchmark("own", write(tmp_path / "e.csv", keyless))
+    twice = '{"id": "a", "question": "q", "videos": ["a.mp4"], "key": "k"}\n' * 2
     with pytest.raises(InputError, match="'a' is there twice"):
         load_benchmark("own", write(tmp_path / "d.jsonl", twice))
 

@@ -37,46 +37,102 @@ agentcvr eval --scripts scripts.jsonl --noise fitted --method agent,blind --out 
 agentcvr eval --compare runs/a runs/b        two runs; one of several methods as runs/a:agent
 """
 DEFAULTS = CVRContext()
+QUESTIONS, MODELS, BUDGETS, RUNNING = "Questions", "Methods and models", "Budgets", "Running"
+"""Headings of the help."""
 
 
 def evaluate(
     benchmark: Annotated[
-        str, typer.Option(help="crossvid, cvbench, mvu-eval, or own (a .jsonl or .csv file).")
+        str,
+        typer.Option(help="crossvid, cvbench, mvu-eval, or own (a .jsonl or .csv file).", rich_help_panel=QUESTIONS),
     ] = "own",
-    data: Annotated[Path | None, typer.Option(help="Folder of the benchmark, or file of questions.")] = None,
-    videos: Annotated[Path | None, typer.Option(help="Root of the videos, where it is not in that folder.")] = None,
-    to: Annotated[Path | None, typer.Option("--out", help="Folder of the run; a run that is there goes on.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the benchmark, or file of questions.", rich_help_panel=QUESTIONS)
+    ] = None,
+    videos: Annotated[
+        Path | None, typer.Option(help="Root of the videos, where it is not in that folder.", rich_help_panel=QUESTIONS)
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the run; a run that is there goes on.", rich_help_panel=RUNNING),
+    ] = None,
     methods: Annotated[
-        str, typer.Option("--method", help="agent, single-pass, single-pass-transcripts, blind; several with commas.")
+        str,
+        typer.Option(
+            "--method",
+            help="agent, single-pass, single-pass-transcripts, blind; several with commas.",
+            rich_help_panel=MODELS,
+        ),
     ] = "agent",
-    tasks: Annotated[list[str] | None, typer.Option("--task", "-t", help="Only this task; again for more.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Of each task the first so many questions.")] = None,
-    master: Annotated[str, typer.Option(help="Model string of the master.")] = "offline",
-    vision: Annotated[str, typer.Option(help="Model string of the eyes.")] = "offline",
-    audio: Annotated[str, typer.Option(help="Model string of the ears.")] = "offline",
-    judge: Annotated[str, typer.Option(help="Model string of the judge of text answers; 'offline' counts words.")] = "",
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option("--task", "-t", help="Only this task; again for more.", rich_help_panel=QUESTIONS),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Of each task the first so many questions.", rich_help_panel=QUESTIONS)
+    ] = None,
+    master: Annotated[str, typer.Option(help="Model string of the master.", rich_help_panel=MODELS)] = "offline",
+    vision: Annotated[str, typer.Option(help="Model string of the eyes.", rich_help_panel=MODELS)] = "offline",
+    audio: Annotated[str, typer.Option(help="Model string of the ears.", rich_help_panel=MODELS)] = "offline",
+    judge: Annotated[
+        str,
+        typer.Option(help="Model string of the judge of text answers; 'offline' counts words.", rich_help_panel=MODELS),
+    ] = "",
     scripts: Annotated[
-        Path | None, typer.Option(help="Scripts: ask about them in swap mode; --data may then be left out.")
+        Path | None,
+        typer.Option(
+            help="Scripts: ask about them in swap mode; --data may then be left out.", rich_help_panel=QUESTIONS
+        ),
     ] = None,
-    noise: Annotated[str, typer.Option(help="With --scripts: off, mild, fitted, or a JSON file of rates.")] = "off",
-    frames: Annotated[int, typer.Option(min=1, help="Frames of a single pass, over all videos.")] = 128,
-    max_turns: Annotated[int, typer.Option(min=1, help="Turns of the agent.")] = DEFAULTS.max_turns,
-    max_frames: Annotated[int, typer.Option(min=0, help="Frames of the agent.")] = DEFAULTS.max_frames,
-    dialect: Annotated[str, typer.Option(help="auto, tools or json: how the master acts.")] = "auto",
+    noise: Annotated[
+        str, typer.Option(help="With --scripts: off, mild, fitted, or a JSON file of rates.", rich_help_panel=QUESTIONS)
+    ] = "off",
+    frames: Annotated[
+        int, typer.Option(min=1, help="Frames of a single pass, over all videos.", rich_help_panel=BUDGETS)
+    ] = 128,
+    long_side_px: Annotated[int, typer.Option(min=32, help="Long side of frames.", rich_help_panel=BUDGETS)] = 360,
+    max_turns: Annotated[
+        int, typer.Option(min=1, help="Turns of the agent.", rich_help_panel=BUDGETS)
+    ] = DEFAULTS.max_turns,
+    max_frames: Annotated[
+        int, typer.Option(min=0, help="Frames of the agent.", rich_help_panel=BUDGETS)
+    ] = DEFAULTS.max_frames,
+    dialect: Annotated[
+        str, typer.Option(help="auto, tools or json: how the master acts.", rich_help_panel=MODELS)
+    ] = "auto",
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Questions under way at a time; default 2 offline, 32 with endpoints.")
+        int | None,
+        typer.Option(
+            min=1, help="Questions under way at a time; default 2 offline, 32 with endpoints.", rich_help_panel=RUNNING
+        ),
     ] = None,
-    per_endpoint: Annotated[int, typer.Option(min=1, help="Calls of one endpoint at a time.")] = 32,
-    timeout_s: Annotated[float, typer.Option(min=1, help="Longest single call of a model.")] = 120.0,
-    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    per_endpoint: Annotated[
+        int, typer.Option(min=1, help="Calls of one endpoint at a time.", rich_help_panel=RUNNING)
+    ] = 32,
+    timeout_s: Annotated[
+        float, typer.Option(min=1, help="Longest single call of a model.", rich_help_panel=RUNNING)
+    ] = 120.0,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.", rich_help_panel=RUNNING)] = "local",
     skip_unusable: Annotated[
-        bool, typer.Option("--skip-unusable", help="Go on without questions that are broken or lack files.")
+        bool,
+        typer.Option(
+            "--skip-unusable", help="Go on without questions that are broken or lack files.", rich_help_panel=QUESTIONS
+        ),
     ] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Ask again what the world failed.")] = False,
-    price_in: Annotated[float, typer.Option(min=0, help="Price of a million input tokens.")] = 0.0,
-    price_out: Annotated[float, typer.Option(min=0, help="Price of a million output tokens.")] = 0.0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Ask again what the world failed.", rich_help_panel=RUNNING)
+    ] = False,
+    price_in: Annotated[
+        float, typer.Option(min=0, help="Price of a million input tokens.", rich_help_panel=RUNNING)
+    ] = 0.0,
+    price_out: Annotated[
+        float, typer.Option(min=0, help="Price of a million output tokens.", rich_help_panel=RUNNING)
+    ] = 0.0,
     pictures: Annotated[
-        bool | None, typer.Option(help="Frames in the reports of single questions; default up to 300 answers.")
+        bool | None,
+        typer.Option(
+            help="Frames in the reports of single questions; default up to 300 answers.", rich_help_panel=RUNNING
+        ),
     ] = None,
     compare: Annotated[
         tuple[str, str] | None, typer.Option(help="Compare two runs (or RUN:METHOD) and ask nothing.")
@@ -103,6 +159,7 @@ def evaluate(
         methods=tuple(name.strip() for name in methods.split(",") if name.strip()),
         context=context,
         frames=frames,
+        long_side_px=long_side_px,
         judge=judge,
         scripts=str(scripts or ""),
         per_endpoint=per_endpoint,

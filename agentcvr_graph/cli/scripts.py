@@ -204,10 +204,9 @@ def crossvid(
     """Film a small benchmark in CrossVid's own layout: real videos, image folders with boxes (needs flite)."""
     from agentcvr_graph.eval.filmed_set import film_set
 
-    wanted = [task for task in TASKS if task in _tasks(tasks)]
+    wanted: list[Task] = [task for task in TASKS if task in _tasks(tasks)]
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))]
-    counts: dict[Task, int] = dict.fromkeys(wanted, each)
-    scripts = make_scripts(counts, seed, level)
+    scripts = make_scripts(dict.fromkeys(wanted, each), seed, level)
     count = film_set(_shown(scripts, "filming", each * len(wanted)), to)
     out.print(f"{count} questions: {escape(str(to))}")
 

@@ -6,7 +6,8 @@ Neither knows files, figures or progress: `runner.py` does, whichever engine wor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,7 +32,7 @@ class Asked:
 class Engine(Protocol):
     """Asks questions."""
 
-    def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncIterator[Asked]:
+    def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncGenerator[Asked]:
         """What came of all asks, in the order in which they are done; at most `concurrency` are under way.
 
         Raises:
@@ -82,13 +83,14 @@ class LocalEngine:
     def __init__(self, recipe: Recipe, make: Callable[[Recipe], Asker] = Asker.of) -> None:
         self._recipe, self._make = recipe, make
 
-    async def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncIterator[Asked]:
+    async def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncGenerator[Asked]:
         """As the protocol."""
         asker = await asyncio.to_thread(self._make, self._recipe)  # imports libraries, reads folders
         left = iter(asks)
         try:
-            async for asked in at_once(lambda: next(left, None), asker.ask, concurrency):
-                yield asked
+            async with aclosing(at_once(lambda: next(left, None), asker.ask, concurrency)) as answers:
+                async for asked in answers:
+                    yield asked
         finally:
             await asyncio.to_thread(asker.close)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any
 
 from agentcvr_graph.errors import SetupError, missing_extra
@@ -44,7 +44,7 @@ class RayEngine:
             raise missing_extra("ray", "ray") from error
         self._recipe, self._make = recipe, make
 
-    async def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncIterator[Asked]:
+    async def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncGenerator[Asked]:
         """As the protocol."""
         if not asks:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from agentcvr_graph.errors import InputError, WorldError
@@ -83,16 +84,17 @@ async def run(
                 totals.add(row)
         tell(totals)
         failed_in_a_row = 0
-        async for asked in engine.run(asks, concurrency):
-            await asyncio.to_thread(folder.add, asked.row, asked.trajectory)
-            totals.add(asked.row)
-            tell(totals)
-            failed_in_a_row = failed_in_a_row + 1 if asked.row.retryable else 0
-            if failed_in_a_row >= UNANSWERED + concurrency:
-                raise WorldError(
-                    f"The last {failed_in_a_row} questions all failed: {asked.row.detail}",
-                    fix="Mend it, and run again with --retry-failed.",
-                )
+        async with aclosing(engine.run(asks, concurrency)) as answers:
+            async for asked in answers:
+                await asyncio.to_thread(folder.add, asked.row, asked.trajectory)
+                totals.add(asked.row)
+                tell(totals)
+                failed_in_a_row = failed_in_a_row + 1 if asked.row.retryable else 0
+                if failed_in_a_row >= UNANSWERED + concurrency:
+                    raise WorldError(
+                        f"The last {failed_in_a_row} questions all failed: {asked.row.detail}",
+                        fix="Mend it, and run again with --retry-failed.",
+                    )
     return totals
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentcvr_graph.answers import resolve_kind, score_answer
-from agentcvr_graph.errors import CVRError, InputError, WorldError
+from agentcvr_graph.errors import BugError, CVRError, InputError, WorldError
 from agentcvr_graph.eval.judge import Grades, Judge
 from agentcvr_graph.eval.rows import Outcome, Row
 from agentcvr_graph.failures import is_transient
@@ -74,7 +74,7 @@ def _failed(failure: Failure | None) -> dict[str, Any]:
 async def _scored(question: Question, answer: Answer, judge: Judge | None) -> dict[str, Any]:
     update: dict[str, Any] = {"value": answer.value}
     if question.key is None:
-        return update | {"detail": "There is no key to score it by."}
+        raise BugError(f"{question.id} has no key; benchmarks leave such questions out.")
     if judge is not None and answer.kind == "text" and question.scoring_points:
         try:
             grades = await judge.grade(question, str(answer.value))

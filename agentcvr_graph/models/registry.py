@@ -121,8 +121,11 @@ def resolve_perception(
     return LivePerception(eyes, ears, media)
 
 
-def isolated_media() -> Library:
+def isolated_media(*, long_side_px: int = 360) -> Library:
     """A library that decodes in processes which may die; for programs whose main module is guarded.
+
+    Args:
+        long_side_px: frames are scaled down to it.
 
     Raises:
         SetupError: a package of the extra `live` is missing.
@@ -130,7 +133,7 @@ def isolated_media() -> Library:
     require("pebble", "pebble", "live")
     from agentcvr_graph.media.isolated import IsolatedLibrary
 
-    return IsolatedLibrary()
+    return IsolatedLibrary(long_side_px=long_side_px)
 
 
 def checked_source(source: str) -> str:

@@ -9,7 +9,7 @@ from agentcvr_graph.errors import CVRError
 from agentcvr_graph.types import Video
 
 if TYPE_CHECKING:
-    from agentcvr_graph.media.library import MediaLibrary
+    from agentcvr_graph.media.base import Library
 
 WIDTH_PX = 192
 _JPEG_QUALITY = 78
@@ -26,7 +26,7 @@ class Thumbnails(Protocol):
 class MediaThumbnails:
     """Thumbnails from a media library."""
 
-    def __init__(self, library: MediaLibrary) -> None:
+    def __init__(self, library: Library) -> None:
         self._library = library
 
     def thumbnail(self, video: Video, time_s: float) -> bytes | None:

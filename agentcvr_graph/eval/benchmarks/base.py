@@ -89,7 +89,9 @@ def checked(benchmark: Benchmark, *, skip_unusable: bool) -> Benchmark:
     for question in benchmark.questions:
         files = [name for video in question.videos for name in (_place(video.source), video.boxes) if name]
         missing = tuple(name for name in dict.fromkeys(files) if not _exists(name, found))
-        if missing:
+        if question.key is None:
+            absent.append(Absent(question.id, question.task, broken=f"{question.id} has no answer to score by"))
+        elif missing:
             absent.append(Absent(question.id, question.task, missing))
         else:
             asked.append(question)

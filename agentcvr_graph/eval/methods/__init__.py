@@ -43,6 +43,8 @@ class Recipe:
     """Names master, vision and audio too."""
     frames: int = 128
     """Of a single pass, over all videos together."""
+    long_side_px: int = 360
+    """Frames are scaled down to it, whoever looks."""
     judge: str = ""
     """Model string of the judge of text answers; empty where there is none."""
     scripts: str = ""
@@ -90,7 +92,7 @@ class Parts:
         context, timeout_s = self.recipe.context, self.recipe.timeout_s
         eyes = resolve_vision(context.vision, timeout_s=timeout_s, model=self.eyes)
         ears = self.paces.ears(context.audio, resolve_audio(context.audio, timeout_s=timeout_s))
-        return LivePerception(eyes, ears, isolated_media())
+        return LivePerception(eyes, ears, isolated_media(long_side_px=self.recipe.long_side_px))
 
     def close(self) -> None:
         """Let go of files and processes."""

@@ -7,7 +7,8 @@ they are shown.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,15 +59,15 @@ def write_run_report(run: EvalRun, *, pictures: bool | None = None) -> Path:
 
 def write_pages(folder: RunFolder, rows: Sequence[Row], plan: Plan, *, pictures: bool) -> None:
     """The evidence report of every answer that has a trajectory and no page that is newer."""
-    thumbnails = _thumbnails() if pictures else None
     models = models_of(plan.as_recipe())
-    for row in rows:
-        kept, page = folder.trajectory_path(row.method, row.id), page_path(folder, row)
-        if not kept.exists() or (page.exists() and page.stat().st_mtime >= kept.stat().st_mtime):
-            continue
-        trajectory = folder.trajectory(row.method, row.id)
-        if trajectory is not None:
-            write_report(trajectory, page, thumbnails=thumbnails, models=models)
+    with _pictures() if pictures else nullcontext() as thumbnails:
+        for row in rows:
+            kept, page = folder.trajectory_path(row.method, row.id), page_path(folder, row)
+            if not kept.exists() or (page.exists() and page.stat().st_mtime >= kept.stat().st_mtime):
+                continue
+            trajectory = folder.trajectory(row.method, row.id)
+            if trajectory is not None:
+                write_report(trajectory, page, thumbnails=thumbnails, models=models)
 
 
 def page_path(folder: RunFolder, row: Row) -> Path:
@@ -144,10 +145,15 @@ def _as_data(rows: list[dict[str, Any]]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _thumbnails() -> Thumbnails:
-    from agentcvr_graph.media.library import MediaLibrary
+@contextmanager
+def _pictures() -> Generator[Thumbnails]:
+    from agentcvr_graph.models.registry import isolated_media
 
-    return MediaThumbnails(MediaLibrary())
+    media = isolated_media()
+    try:
+        yield MediaThumbnails(media)
+    finally:
+        media.close()
 
 
 def _source(environment: Environment, name: str) -> str:
