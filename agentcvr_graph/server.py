@@ -7,6 +7,7 @@ as model strings. Models are built once for each string and shared by the runs o
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 from langchain_core.language_models import BaseChatModel
 
@@ -15,6 +16,9 @@ from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.state import CVRContext
+
+if TYPE_CHECKING:
+    from agentcvr_graph.media.base import Library
 
 
 def make_graph() -> CompiledCVRGraph:
@@ -58,4 +62,14 @@ def _master(spec: str) -> BaseChatModel:
 def _perception(vision: str, audio: str) -> Perception:
     from agentcvr_graph.models.registry import resolve_perception
 
-    return resolve_perception(vision, audio)
+    return resolve_perception(vision, audio, media=_media())
+
+
+@functools.lru_cache(maxsize=1)
+def _media() -> Library:
+    """What strangers may ask about, decoded in processes that may die."""
+    from agentcvr_graph.demo import CLIPS_DIR
+    from agentcvr_graph.media.access import access_of_strangers
+    from agentcvr_graph.models.registry import isolated_media
+
+    return isolated_media(access=access_of_strangers(CLIPS_DIR))

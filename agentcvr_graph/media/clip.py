@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from agentcvr_graph.errors import CVRError, VideoError, WorldError, missing_extra
+from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.frames import FrameStore
 from agentcvr_graph.media.pieces import Piece, by_piece, lay_out, within
@@ -36,7 +37,15 @@ _BLOCK_BYTES = 1 << 16
 class Media:
     """One clip. Made by `MediaLibrary.open`."""
 
-    def __init__(self, source: Source, path: Path, store: FrameStore, reader: ReaderName, long_side_px: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        path: Path,
+        store: FrameStore,
+        reader: ReaderName,
+        long_side_px: int,
+        access: Access = EVERYTHING,
+    ) -> None:
         self._source, self._path, self._store = source, path, store
         self._long_side_px = long_side_px
         self._choice: ReaderName = reader
@@ -48,10 +57,13 @@ class Media:
         if source.kind == "folder":
             boxes = f"{content_id(file)}|{source.objects}" if (file := _boxes(source)) else ""
             self._pictures_id += f"|{source.fps}|{boxes}"
+            access.check_images(source.given, path)
             probed = Probe(_open_folder(source, path).info, has_sound=False)
         else:
             ends_s = [end_s for _, end_s in source.spans if end_s is not None]
-            probed = probe(source.given, path, max(ends_s) if len(ends_s) == len(source.spans) else None)
+            until_s = max(ends_s) if len(ends_s) == len(source.spans) else None
+            probed = probe(source.given, path, until_s, access.max_pixels)
+        access.check_size(source.given, probed.picture)
         self._file_s = probed.picture.duration_s
         self._pieces = _pieces(source, self._file_s)
         self.info = self._describe(probed)

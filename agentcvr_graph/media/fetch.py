@@ -17,22 +17,27 @@ import httpx
 from filelock import FileLock
 
 from agentcvr_graph.errors import VideoError
+from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.cache import evict
 
 _TEXT_TYPES = ("text/", "application/json", "application/xhtml", "application/xml")
 _evicting = threading.Lock()
 
 
-def fetch(url: str, folder: Path, *, max_bytes: int, cache_bytes: int, timeout_s: float) -> Path:
+def fetch(
+    url: str, folder: Path, *, max_bytes: int, cache_bytes: int, timeout_s: float, access: Access = EVERYTHING
+) -> Path:
     """The local copy of a URL, fetched unless it is there.
 
     Args:
         max_bytes: largest file accepted.
         cache_bytes: size at which the least recently used files of the cache go.
+        access: from where it may be fetched.
 
     Raises:
-        VideoError: unreachable, refused, not a video by its own account, or too large.
+        VideoError: not allowed, unreachable, refused, not a video by its own account, or too large.
     """
+    access.check_remote(url)
     name = hashlib.sha256(url.encode()).hexdigest()
     pointer = folder / "urls" / name
     try:
@@ -41,7 +46,7 @@ def fetch(url: str, folder: Path, *, max_bytes: int, cache_bytes: int, timeout_s
         with FileLock(folder / "urls" / f"{name}.lock"):
             kept = _kept(pointer, folder)
             if kept is None:
-                kept = _download(url, folder, max_bytes, timeout_s)
+                kept = _download(url, folder, max_bytes, timeout_s, access)
                 pointer.write_text(kept.name)
                 evict(folder / "videos", cache_bytes, _evicting, spared=kept)
             return kept
@@ -70,11 +75,11 @@ def _kept(pointer: Path, folder: Path) -> Path | None:
     return path
 
 
-def _download(url: str, folder: Path, max_bytes: int, timeout_s: float) -> Path:
+def _download(url: str, folder: Path, max_bytes: int, timeout_s: float, access: Access) -> Path:
     digest = hashlib.sha256()
     partial = folder / "videos" / f"{hashlib.sha256(url.encode()).hexdigest()}.part"
     try:
-        with _response(url, timeout_s) as response, partial.open("wb") as file:
+        with _response(url, timeout_s, access) as response, partial.open("wb") as file:
             _check_headers(url, response, max_bytes)
             for chunk in response.iter_bytes(1 << 16):
                 digest.update(chunk)
@@ -95,11 +100,8 @@ def _download(url: str, folder: Path, max_bytes: int, timeout_s: float) -> Path:
 
 
 @contextmanager
-def _response(url: str, timeout_s: float) -> Generator[httpx.Response]:
-    with (
-        httpx.Client(follow_redirects=True, timeout=timeout_s) as client,
-        client.stream("GET", url) as response,
-    ):
+def _response(url: str, timeout_s: float, access: Access) -> Generator[httpx.Response]:
+    with access.client(timeout_s) as client, client.stream("GET", url) as response:
         response.raise_for_status()
         yield response
 

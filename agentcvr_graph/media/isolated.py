@@ -22,6 +22,7 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from agentcvr_graph.errors import VideoError, WorldError
+from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
 from agentcvr_graph.models.base import Cue, Frame, Samples
@@ -46,6 +47,7 @@ class IsolatedLibrary:
         own = MediaLibrary(**settings)  # says at once what is wrong with the settings
         self.cache_dir: Path = own.cache_dir
         self.cache_bytes, self.long_side_px = own.cache_bytes, own.long_side_px
+        self._access: Access = settings.get("access", EVERYTHING)
         self._settings = {**settings, "cache_dir": own.cache_dir}
         self._workers = workers or min(4, os.cpu_count() or 1)
         self._timeout_s = timeout_s
@@ -59,7 +61,7 @@ class IsolatedLibrary:
         Raises:
             VideoError: as there; and where the file killed its decoder.
         """
-        key, stamp = video.model_dump_json(), stamp_of(video)
+        key, stamp = video.model_dump_json(), stamp_of(video, self._access)
         known = self._known.get(key)
         if known is not None and stamp is not None and known[0] == stamp:
             return IsolatedClip(self, video, known[1])

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from agentcvr_graph.errors import SetupError
+from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.cache import DiskCache, default_cache_dir
 from agentcvr_graph.media.clip import READERS, Media, ReaderName
 from agentcvr_graph.media.fetch import fetch, forget
@@ -32,6 +33,7 @@ class MediaLibrary:
         reader: `auto` takes the fastest installed one.
         long_side_px: frames are scaled down so that their longer side has at most this many pixels.
         download_timeout_s: longest silence of a remote server.
+        access: what may be opened.
 
     Raises:
         SetupError: there is no such reader.
@@ -46,6 +48,7 @@ class MediaLibrary:
         reader: ReaderName = "auto",
         long_side_px: int = 360,
         download_timeout_s: float = 30.0,
+        access: Access = EVERYTHING,
     ) -> None:
         if reader not in READERS:
             raise SetupError(f"Unknown reader {reader!r}.", fix=f"Choose one of: {', '.join(READERS)}.")
@@ -55,6 +58,7 @@ class MediaLibrary:
         self._max_download_bytes = max_download_bytes
         self._reader: ReaderName = reader
         self._download_timeout_s = download_timeout_s
+        self._access = access
         self._frames = FrameStore(DiskCache(self.cache_dir / "frames", cache_bytes))
         self._open: OrderedDict[str, tuple[object, Media]] = OrderedDict()
         self._lock = threading.Lock()
@@ -63,9 +67,9 @@ class MediaLibrary:
         """The clip that a video string means. Cheap for one that is open already and has not changed since.
 
         Raises:
-            VideoError: missing, unreadable, too large, not a video, or a clip beyond its end.
+            VideoError: not allowed, missing, unreadable, too large, not a video, or a clip beyond its end.
         """
-        source = parse_source(video)
+        source = parse_source(video, self._access)
         path = self._local(source)
         key, stamp = video.model_dump_json(), _stamp(path, source.boxes)
         with self._lock:
@@ -101,24 +105,25 @@ class MediaLibrary:
             max_bytes=self._max_download_bytes,
             cache_bytes=self.cache_bytes,
             timeout_s=self._download_timeout_s,
+            access=self._access,
         )
 
     def _open_fresh(self, source: Source, path: Path) -> Media:
         try:
-            return Media(source, path, self._frames, self._reader, self.long_side_px)
+            return Media(source, path, self._frames, self._reader, self.long_side_px, self._access)
         except NotAVideoError:
             if source.kind == "url":
                 forget(source.place, self.cache_dir)
             raise
 
 
-def stamp_of(video: Video) -> object | None:
+def stamp_of(video: Video, access: Access) -> object | None:
     """Changes when what a video string means does; None where that cannot be told without a network.
 
     Raises:
-        VideoError: the string means nothing.
+        VideoError: the string means nothing, or what may not be opened.
     """
-    source = parse_source(video)
+    source = parse_source(video, access)
     return None if source.kind == "url" else _stamp(source.path, source.boxes)
 
 

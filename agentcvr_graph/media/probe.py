@@ -40,12 +40,13 @@ class Probe:
     has_sound: bool
 
 
-def probe(given: str, path: Path, until_s: float | None = None) -> Probe:
+def probe(given: str, path: Path, until_s: float | None = None, max_pixels: int | None = None) -> Probe:
     """Read the headers and decode the first picture, which tells that it can be decoded, and how it is turned.
 
     Args:
         given: the string as the person gave it, for messages.
         until_s: the end of the clip asked for; None for the end of the file. What lies beyond it may be missing.
+        max_pixels: the largest picture that is decoded, by what the header says.
 
     Raises:
         NotAVideoError: nothing can be asked about this file.
@@ -56,7 +57,7 @@ def probe(given: str, path: Path, until_s: float | None = None) -> Probe:
         raise NotAVideoError(given, "the file is empty (0 bytes).", fix="Export or download it again.")
     try:
         with open_container(path) as container:
-            found = Probe(_picture(given, container), bool(container.streams.audio))
+            found = Probe(_picture(given, container, max_pixels), bool(container.streams.audio))
             _check(given, container, found, until_s)
             return found
     except (FFmpegError, OSError) as error:
@@ -67,7 +68,7 @@ def probe(given: str, path: Path, until_s: float | None = None) -> Probe:
         ) from error
 
 
-def _picture(given: str, container: InputContainer) -> PictureInfo:
+def _picture(given: str, container: InputContainer, max_pixels: int | None) -> PictureInfo:
     stream = picture_stream(container)
     duration_s = max(0, (container.duration or 0) - (container.start_time or 0)) / av.time_base
     if stream is not None and stream.duration and stream.time_base:
@@ -76,6 +77,8 @@ def _picture(given: str, container: InputContainer) -> PictureInfo:
         duration_s = _last_packet_s(container, 0.0)
     if stream is None:
         return PictureInfo(duration_s, 0.0, 0, 0)
+    if max_pixels is not None and stream.codec_context.width * stream.codec_context.height > max_pixels:
+        return PictureInfo(duration_s, 0.0, stream.codec_context.width, stream.codec_context.height)
     container.seek(0)
     first = next(iter(container.decode(stream)), None)
     if first is None:

@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from agentcvr_graph.errors import VideoError
+from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.pieces import WHOLE, Span
 from agentcvr_graph.types import Video
 
@@ -48,19 +49,24 @@ class Source:
         return place.rstrip("/").rpartition("/")[2] or self.place
 
 
-def parse_source(video: Video) -> Source:
+def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
     """Understand a video's source string.
 
     Raises:
-        VideoError: unknown scheme, a file that does not exist, a fragment that makes no sense.
+        VideoError: unknown scheme, a file that may not be read or does not exist, a fragment that makes no sense.
     """
     given = video.source
+    if access.roots is not None and not _SCHEME.match(given):
+        access.check_path(given, Path(given.partition("#")[0]))
     place, fragment = _split_fragment(given)
     settings = _read_fragment(given, fragment)
     spans = tuple(_read_clip(given, value) for key, value in settings if key == "t")
     others = dict(settings)
     fps = video.fps if video.fps is not None else _read_fps(given, others.get("fps"))
     kind, boxes = _kind_of(given, place), video.boxes or others.get("boxes")
+    for path in (place if kind != "url" else "", boxes or ""):
+        if path:
+            access.check_path(given, Path(path))
     if boxes and kind != "folder":
         raise VideoError(given, "boxes are drawn on folders of images only.", fix="Leave them out.")
     return Source(

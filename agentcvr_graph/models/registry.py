@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
 
@@ -121,11 +121,11 @@ def resolve_perception(
     return LivePerception(eyes, ears, media)
 
 
-def isolated_media(*, long_side_px: int = 360) -> Library:
+def isolated_media(**settings: Any) -> Library:
     """A library that decodes in processes which may die; for programs whose main module is guarded.
 
     Args:
-        long_side_px: frames are scaled down to it.
+        settings: of `MediaLibrary`.
 
     Raises:
         SetupError: a package of the extra `live` is missing.
@@ -133,7 +133,7 @@ def isolated_media(*, long_side_px: int = 360) -> Library:
     require("pebble", "pebble", "live")
     from agentcvr_graph.media.isolated import IsolatedLibrary
 
-    return IsolatedLibrary(long_side_px=long_side_px)
+    return IsolatedLibrary(**settings)
 
 
 def checked_source(source: str) -> str:
