@@ -228,6 +228,7 @@ def count(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+@pytest.mark.timeout(600)
 def test_killed_twenty_times_and_the_table_is_that_of_an_undisturbed_run(tmp_path):
     scripts = tmp_path / "scripts.jsonl"
     write_scripts(make_scripts({"CC": 150, "PSS": 150, "NUM": 150}), scripts)
