@@ -39,7 +39,7 @@ def rate(scores: Sequence[float], weights: Sequence[float] = ()) -> Rate:
         SetupError: scipy is not installed.
     """
     if not weights and len(scores) > 1 and set(scores) <= {0.0, 1.0}:
-        _, stats = _libraries()
+        _, stats = libraries()
         found = stats.binomtest(round(sum(scores)), len(scores)).proportion_ci(CONFIDENCE, method="wilson")
         return Rate(sum(scores) / len(scores), float(found.low), float(found.high))
     return mean_of_means([(scores, weights)])
@@ -53,7 +53,7 @@ def mean_of_means(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> 
     Args:
         groups: scores, and how much each counts within its group; all the same where no weights are given.
     """
-    np, _ = _libraries()
+    np, _ = libraries()
     rng = np.random.default_rng(0)
     means: list[float] = []
     resampled = np.zeros(RESAMPLES)
@@ -73,7 +73,7 @@ def mean_of_means(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> 
     return Rate(mean, float(low), float(high))
 
 
-def _libraries() -> tuple[Any, Any]:
+def libraries() -> tuple[Any, Any]:
     """numpy and scipy.stats, which the core does without."""
     try:
         import numpy as np

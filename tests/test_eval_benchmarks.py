@@ -225,6 +225,9 @@ def test_own_questions_as_a_spreadsheet_and_as_lines(tmp_path):
     lines = "\n".join(question.model_dump_json() for question in loaded.questions)
     again = load_benchmark("own", write(tmp_path / "mine.jsonl", lines))
     assert again.questions == loaded.questions
+    torn = '{"question": "One\u2028line?", "videos": ["a.mp4"], "key": "k"}'
+    (question,) = load_benchmark("own", write(tmp_path / "torn.jsonl", torn)).questions
+    assert question.question == "One\u2028line?"
     wide = "question,video_1,video_2,option_1,option_2,answer\nWhich?,a.mp4,b.mp4,left,right,left\n"
     (question,) = load_benchmark("own", write(tmp_path / "wide.csv", wide)).questions
     assert question.key == "A" and len(question.videos) == 2

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentcvr_graph.errors import InputError, missing_extra
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.figures import ALL
 from agentcvr_graph.eval.folder import RunFolder
 from agentcvr_graph.eval.rows import Row
-from agentcvr_graph.figures import Rate, mean_of_means
+from agentcvr_graph.figures import Rate, libraries, mean_of_means
 
 RESAMPLES = 9999
 BATCH = 64
@@ -113,11 +113,7 @@ def p_value(differences: Sequence[float]) -> float:
     apart = [gap for gap in differences if gap]
     if not apart:
         return 1.0
-    try:
-        import numpy as np
-        from scipy import stats
-    except ImportError as error:
-        raise missing_extra(error.name or "scipy", "eval") from error
+    np, stats = libraries()
     if len({abs(gap) for gap in apart}) == 1:  # McNemar's exact test
         return float(stats.binomtest(sum(gap > 0 for gap in apart), len(apart)).pvalue)
     values = np.asarray(apart)

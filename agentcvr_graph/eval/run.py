@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from agentcvr_graph.errors import InputError
@@ -25,7 +26,7 @@ OFFLINE_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class EvalRun:
-    """A run that is on the disk."""
+    """A run that is on the disk, read once."""
 
     folder: RunFolder
     plan: Plan
@@ -42,15 +43,23 @@ class EvalRun:
 
     def rows(self) -> list[Row]:
         """The row that stands for each question and method, in the order of the plan."""
+        return self._rows
+
+    def lines(self) -> list[Line]:
+        """The table: by method, tasks and then averages."""
+        return self._lines
+
+    @cached_property
+    def _rows(self) -> list[Row]:
         methods, tasks = self.plan.methods, self.plan.tasks
         return sorted(
             self.folder.latest().values(),
             key=lambda row: (methods.index(row.method), tasks.index(row.task), row.id),
         )
 
-    def lines(self) -> list[Line]:
-        """The table: by method, tasks and then averages."""
-        return lines_of(self.rows(), self.plan.averages)
+    @cached_property
+    def _lines(self) -> list[Line]:
+        return lines_of(self._rows, self.plan.averages)
 
 
 async def evaluate_benchmark(

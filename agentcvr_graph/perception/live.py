@@ -69,10 +69,6 @@ class LivePerception:
         self.media: Library = media or MediaLibrary()
         self._memory = DiskCache(self.media.cache_dir / "perceived", self.media.cache_bytes)
 
-    def close(self) -> None:
-        """Let go of files, and of the processes that decode them."""
-        self.media.close()
-
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Open the video and read its headers.
 

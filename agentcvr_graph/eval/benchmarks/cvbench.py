@@ -6,7 +6,7 @@ packs its options into a single string. All become letters here, so one scorer s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from string import ascii_uppercase
@@ -54,16 +54,27 @@ def _task(fields: Mapping[str, Any]) -> str:
 
 
 def _question(fields: Mapping[str, Any], root: Path) -> Question:
-    options = unlettered(fields["options"])
     names = [str(name).replace("\\", "/") for place in PLACES if (name := fields.get(place))]
+    return lettered_question(
+        f"cvbench-{fields['id']}", _task(fields), fields, [root / name for name in names], "answer"
+    )
+
+
+def lettered_question(name: str, task: str, fields: Mapping[str, Any], videos: Sequence[Path], answer: str) -> Question:
+    """A question whose key is one letter.
+
+    Args:
+        answer: the field that holds the key.
+    """
+    options = unlettered(fields["options"])
     return Question(
-        id=f"cvbench-{fields['id']}",
-        task=_task(fields),
+        id=name,
+        task=task,
         question=fields["question"],
-        videos=tuple(Video(source=str(root / name), title=f"video {n}") for n, name in enumerate(names, 1)),
+        videos=tuple(Video(source=str(path), title=f"video {n}") for n, path in enumerate(videos, 1)),
         options=options,
         kind="choice",
-        key=letter_of(str(fields["answer"]), options),
+        key=letter_of(str(fields[answer]), options),
     )
 
 

@@ -19,10 +19,9 @@ from agentcvr_graph.eval.benchmarks.base import (
     first_existing,
     read_json,
     read_question,
-    unlettered,
 )
-from agentcvr_graph.eval.benchmarks.cvbench import letter_of
-from agentcvr_graph.types import Question, Video
+from agentcvr_graph.eval.benchmarks.cvbench import lettered_question
+from agentcvr_graph.types import Question
 
 NAMES = ("MVU_Eval_QAs.json", "QAs.json")
 VIDEOS = ("video_paths", "videos", "video_list", "video_names")
@@ -70,22 +69,11 @@ def _task(fields: Mapping[str, Any]) -> str:
 
 
 def _question(number: str, fields: Mapping[str, Any], root: Path) -> Question:
-    options = unlettered(fields["options"])
-    names = cast(list[str], _either(fields, VIDEOS))
-    return Question(
-        id=f"mvu-{number}",
-        task=_task(fields),
-        question=fields["question"],
-        videos=tuple(Video(source=str(root / name), title=f"video {n}") for n, name in enumerate(names, 1)),
-        options=options,
-        kind="choice",
-        key=letter_of(str(_either(fields, KEYS)), options),
-    )
+    names = cast(list[str], fields[_either(fields, VIDEOS)])
+    videos = [root / name for name in names]
+    return lettered_question(f"mvu-{number}", _task(fields), fields, videos, _either(fields, KEYS))
 
 
-def _either(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    """The field under one of several names."""
-    for name in names:
-        if name in fields:
-            return fields[name]
-    raise KeyError(names[0])
+def _either(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Which of several names a field has here; the first where it is missing, for the message."""
+    return next((name for name in names if name in fields), names[0])

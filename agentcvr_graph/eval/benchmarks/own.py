@@ -7,6 +7,7 @@ wanted `options` (or `option_1`, ...), `answer`, `kind`, `id`, `task`, `scoring_
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -19,7 +20,8 @@ from agentcvr_graph.eval.benchmarks.base import Benchmark, as_fields, benchmark_
 from agentcvr_graph.types import Question, QuestionKind, Video
 
 COLUMNS = ("question", "videos", "options", "answer", "kind", "id", "task", "scoring_points")
-NUMBERED = ("video", "option")
+LISTS = {"videos": "video", "options": "option", "scoring_points": "scoring_point"}
+"""Columns that hold several things, and what the columns of single ones start with."""
 SEPARATOR = ";"
 
 
@@ -47,7 +49,7 @@ def load(data: Path, videos: Path | None = None) -> Benchmark:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(_text(path), 1):
         if line.strip():
             try:
                 stored = json.loads(line)
@@ -57,9 +59,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
-    reader = csv.DictReader(_text(path).splitlines(keepends=True), skipinitialspace=True)
+    reader = csv.DictReader(_text(path), skipinitialspace=True)
     for column in reader.fieldnames or ():
-        if column not in COLUMNS and column.rpartition("_")[0] not in NUMBERED:
+        if column not in COLUMNS and column.rpartition("_")[0] not in LISTS.values():
             raise InputError(f"{path}: unknown column {column!r}.", fix=f"Columns are {', '.join(COLUMNS)}.")
     for row in reader:
         yield reader.line_num, f"{path}:{reader.line_num}", _fields_of(row)
@@ -69,7 +71,7 @@ def _fields_of(row: Mapping[str, str | None]) -> dict[str, Any]:
     """The fields of a `Question` in a row of text."""
     given = {name: value.strip() for name, value in row.items() if value and value.strip()}
     fields: dict[str, Any] = {name: given[name] for name in ("question", "kind", "id", "task") if name in given}
-    for name, numbered in (("videos", "video"), ("options", "option"), ("scoring_points", "scoring_point")):
+    for name, numbered in LISTS.items():
         single = [part.strip() for part in given.get(name, "").split(SEPARATOR) if part.strip()]
         fields[name] = single or [given[column] for column in given if column.rpartition("_")[0] == numbered]
     if "answer" in given:
@@ -106,8 +108,9 @@ def _below(video: Video, root: Path) -> dict[str, Any]:
     }
 
 
-def _text(path: Path) -> str:
+def _text(path: Path) -> io.StringIO:
+    """The text, line by line: a line ends at a line feed, and not at whatever Unicode calls one."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return io.StringIO(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}.", fix="Save it as UTF-8.") from error

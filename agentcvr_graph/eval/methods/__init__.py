@@ -11,10 +11,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from langchain_core.language_models import BaseChatModel
 
@@ -27,9 +27,6 @@ from agentcvr_graph.models.strings import Offline, read_model_string
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.cut_off import CutOffPerception
 from agentcvr_graph.state import CVRContext
-
-if TYPE_CHECKING:
-    from agentcvr_graph.perception.live import LivePerception
 
 __all__ = ["METHODS", "Method", "Recipe", "make_methods"]
 
@@ -61,6 +58,7 @@ class Parts:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.paces = Paces(recipe.per_endpoint)
+        self._opened = ExitStack()
 
     def chat(self, spec: str) -> BaseChatModel:
         """A chat model at the pace of its endpoint."""
@@ -92,12 +90,13 @@ class Parts:
         context, timeout_s = self.recipe.context, self.recipe.timeout_s
         eyes = resolve_vision(context.vision, timeout_s=timeout_s, model=self.eyes)
         ears = self.paces.ears(context.audio, resolve_audio(context.audio, timeout_s=timeout_s))
-        return LivePerception(eyes, ears, isolated_media(long_side_px=self.recipe.long_side_px))
+        media = isolated_media(long_side_px=self.recipe.long_side_px)
+        self._opened.callback(media.close)
+        return LivePerception(eyes, ears, media)
 
     def close(self) -> None:
         """Let go of files and processes."""
-        if "world" in self.__dict__ and not self.recipe.scripts:
-            cast("LivePerception", self.world).close()
+        self._opened.close()
 
 
 def make_methods(recipe: Recipe, parts: Parts | None = None) -> dict[str, Method]:

@@ -7,7 +7,6 @@ ones, and scripts); a vision model that can is asked directly (`single_pass.py`)
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from langchain_core.tools import BaseTool
 from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph import create_cvr_graph
+from agentcvr_graph.models.offline_master.master import as_turn
 from agentcvr_graph.models.offline_master.reading import Clip, read
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.state import CVRContext
@@ -69,9 +69,11 @@ class OneLookMaster(BaseChatModel):
     ) -> ChatResult:
         tools = kwargs.get("tools")
         if not any(isinstance(message, AIMessage) for message in messages):
-            return _said(_look(read(messages).readable, self.frames, self.listens), bool(tools))
-        answering = self.master.bind_tools(tools) if tools else self.master
-        return ChatResult(generations=[ChatGeneration(message=await answering.ainvoke(messages))])
+            look = _look(read(messages).readable, self.frames, self.listens)
+            message = as_turn(LOOK, look, 0, as_tools=bool(tools))
+        else:
+            message = await (self.master.bind_tools(tools) if tools else self.master).ainvoke(messages)
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 def one_look(
@@ -103,14 +105,3 @@ def _look(clips: Sequence[Clip], frames: int, listens: bool) -> list[dict[str, A
         if listens and clip.has_words:
             calls.append({"name": "listen", "args": {"video": clip.number, "start_s": 0.0, "end_s": clip.duration_s}})
     return calls
-
-
-def _said(calls: list[dict[str, Any]], as_tools: bool) -> ChatResult:
-    if as_tools:
-        message = AIMessage(
-            LOOK, tool_calls=[{**call, "id": f"look_{n}", "type": "tool_call"} for n, call in enumerate(calls)]
-        )
-    else:
-        actions = [{"action": call["name"], "arguments": call["args"]} for call in calls]
-        message = AIMessage(f"{LOOK}\n{json.dumps(actions)}")
-    return ChatResult(generations=[ChatGeneration(message=message)])

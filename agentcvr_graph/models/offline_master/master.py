@@ -47,7 +47,7 @@ class OfflineMaster(BaseChatModel):
     ) -> ChatResult:
         thought, calls = decide(read(messages))
         count = sum(isinstance(message, AIMessage) for message in messages)
-        message = _as_tool_calls(thought, calls, count) if kwargs.get("tools") else _as_json(thought, calls)
+        message = as_turn(thought, calls, count, as_tools=bool(kwargs.get("tools")))
         read_words = sum(len(message.text.split()) for message in messages)
         written = len((thought + json.dumps(calls)).split())
         # There is no tokenizer here; words are counted as tokens, so that token budgets and reports have a number.
@@ -113,13 +113,14 @@ def _safe(reading: Reading) -> Verdict:
     return Verdict(fallback[reading.kind])
 
 
-def _as_tool_calls(thought: str, calls: list[Call], count: int) -> AIMessage:
-    return AIMessage(
-        thought,
-        tool_calls=[{**call, "id": f"offline_{count}_{n}", "type": "tool_call"} for n, call in enumerate(calls)],
-    )
+def as_turn(thought: str, calls: list[Call], count: int, *, as_tools: bool) -> AIMessage:
+    """A thought and its calls as a message: tool calls, or JSON actions.
 
-
-def _as_json(thought: str, calls: list[Call]) -> AIMessage:
+    Args:
+        count: turns before this one.
+    """
+    if as_tools:
+        tool_calls = [{**call, "id": f"offline_{count}_{n}", "type": "tool_call"} for n, call in enumerate(calls)]
+        return AIMessage(thought, tool_calls=tool_calls)
     actions = [{"action": call["name"], "arguments": call["args"]} for call in calls]
     return AIMessage(f"{thought}\n{json.dumps(actions)}")
