@@ -109,7 +109,6 @@ async def test_what_is_done_is_not_asked_again_and_methods_may_be_added(tmp_path
 
 
 @pytest.mark.enable_socket
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 async def test_every_fault_of_an_endpoint_becomes_a_row(tmp_path, clip):
     """Each question meets another fault, three times; busy is waited for, all else that may pass can be retried."""
     faults = {

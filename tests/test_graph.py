@@ -68,7 +68,8 @@ async def test_a_call_that_fails_leaves_its_siblings_alone():
             raise WorldError("The vision server is down.", fix="Try again later.", transient=True)
 
     calls = [observe((1, 0, 5, 2), id="x"), listen(1, 0, 5, id="y"), listen(2, 0, 5, id="z")]
-    output, _ = await run([turn("", *calls), turn("", answer("B"))], Broken())
+    output, master = await run([turn("", *calls), turn("", answer("B"))], Broken())
+    assert len(master.seen) == 2
     replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
     assert replies["x"].startswith("error: The vision server is down. Try again later.")
     assert replies["y"].startswith("heard: video 1")
@@ -88,6 +89,27 @@ async def test_what_is_not_transient_is_not_tried_again():
     assert Broken.tries == 1
 
 
+async def test_the_master_goes_on_when_every_call_of_a_turn_failed():
+    class Deaf(FakePerception):
+        async def listen(self, request, videos):
+            raise WorldError("No such track.")
+
+    both = turn("", listen(1, 0, 5, id="x"), listen(2, 0, 5, id="y"))
+    output, master = await run([turn("", listen(1, 0, 5)), both, LOOK, turn("", answer("A"))], Deaf())
+    assert [len(messages) for messages in master.seen] == [2, 4, 7, 9]
+    assert output["answer"].value == "A" and output["usage"].model_calls == 4
+
+
+async def test_a_world_in_which_nothing_works_ends_in_a_failure():
+    class Gone(FakePerception):
+        async def observe(self, request, videos):
+            raise WorldError("The camera is gone.")
+
+    output, _ = await run([LOOK, LOOK, turn("", answer("A"))], Gone(), CVRContext(max_turns=3))
+    assert output["answer"] is None
+    assert output["failure"].boundary == "world" and "The camera is gone." in output["failure"].message
+
+
 async def test_a_slow_observation_is_stopped_and_told():
     class Asleep(FakePerception):
         async def listen(self, request, videos):
@@ -96,6 +118,7 @@ async def test_a_slow_observation_is_stopped_and_told():
     output, _ = await run([turn("", listen(1, 0, 5)), LOOK, turn("", answer("A"))], Asleep(), timeout_s=0.05)
     reply = next(m for m in output["messages"] if isinstance(m, ToolMessage))
     assert "took too long" in reply.text
+    assert output["answer"].value == "A"
 
 
 async def test_wrong_calls_are_told_and_good_ones_go_on():
@@ -234,6 +257,7 @@ async def test_the_masters_model_failing_is_a_failure_of_the_world():
     assert output["failure"].boundary == "world"
     assert "The server is down." in output["failure"].message
     assert len(master.seen) == 3
+    assert output["usage"].wall_s > 0
 
 
 async def test_a_transient_failure_of_the_master_is_tried_again():

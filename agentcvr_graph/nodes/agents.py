@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from agentcvr_graph.dialects import reply
 from agentcvr_graph.failures import told_to_master
@@ -51,11 +52,14 @@ class Agent:
         }
 
 
-async def agent_failed(state: AgentInput, error: NodeError) -> dict[str, Any]:
-    """The perception failed, also after retries: the master reads why, and what it may do instead."""
+async def agent_failed(state: AgentInput, error: NodeError) -> Command[Literal["master"]]:
+    """The perception failed, also after retries: the master reads why, and what it may do instead.
+
+    No edge leaves a node that failed, so the way on is told here.
+    """
     assignment = state["assignment"]
     text = _with_budget(error_text(told_to_master(error.error)), assignment)
-    return {"messages": [reply(assignment.call, text, failed_by="world")]}
+    return Command(update={"messages": [reply(assignment.call, text, failed_by="world")]}, goto="master")
 
 
 def agent_of(assignment: Assignment) -> Literal["visual_agent", "audio_agent"]:

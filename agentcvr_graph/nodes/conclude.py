@@ -1,8 +1,9 @@
 """`conclude`: accept the answer, or send it back.
 
 An answer is accepted when the minimum of evidence has been seen (as long as there is budget to see it) and its value
-fits the kind. One that does not fit goes back once. What is accepted keeps the citations that rest on something
-observed. Every run ends here, with an answer or with a typed failure.
+fits the kind. One that does not fit goes back once. Where the world failed every look, there is no answer. What is
+accepted keeps the citations that rest on something observed. Every run ends here, with an answer or with a typed
+failure.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from langgraph.runtime import Runtime
 
 from agentcvr_graph import prompts
 from agentcvr_graph.answers import parse_answer
-from agentcvr_graph.dialects import reply
+from agentcvr_graph.dialects import FAILED_BY, reply
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.nodes.agents import observed_videos
 from agentcvr_graph.nodes.binding import knobs
@@ -39,6 +40,8 @@ async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, A
     if missing:
         text = error_text(prompts.EVIDENCE_FIRST.format(missing=" and ".join(str(number) for number in missing)))
         return {"messages": [reply(draft, text)], "draft": None}
+    if context.min_evidence and (message := _nothing_observed(state)):
+        return {"failure": Failure(boundary="world", message=message), **_settled(state)}
     try:
         answer = read_answer(draft, state)
     except ActionError as error:
@@ -71,6 +74,14 @@ def missing_evidence(state: CVRState, at_least: int) -> list[int]:
     """The readable videos that have been observed fewer than `at_least` times."""
     seen = observed_videos(state["observations"])
     return [info.number for info in state["sources"] if not info.problem and seen.count(info.number) < at_least]
+
+
+def _nothing_observed(state: CVRState) -> str:
+    """What the world said to the last look, where none succeeded: an answer after that would be a guess."""
+    refused = [message.text for message in state["messages"] if message.additional_kwargs.get(FAILED_BY) == "world"]
+    if state["observations"] or not refused:
+        return ""
+    return f"Nothing could be observed. The last look ended in: {refused[-1].splitlines()[0]}"
 
 
 def _sent_back(state: CVRState, draft: Call, error: ActionError) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from agentcvr_graph import prompts
 from agentcvr_graph.budget import Budget
@@ -82,10 +83,11 @@ class Master:
         }
 
 
-async def master_failed(state: CVRState, error: NodeError) -> dict[str, Any]:
+async def master_failed(state: CVRState, error: NodeError) -> Command[Literal["conclude"]]:
     """The master's model failed, also after retries: nobody's wrong answer, but the world's failure."""
     message = f"The master's model failed: {told_to_master(error.error)}"
-    return {"failure": Failure(boundary="world", message=message), "draft": None, "assignments": []}
+    failure = Failure(boundary="world", message=message)
+    return Command(update={"failure": failure, "draft": None, "assignments": []}, goto="conclude")
 
 
 def plan_turn(
