@@ -1,5 +1,6 @@
 """agentcvr_graph: a LangGraph plugin for questions whose evidence is spread over several videos."""
 
+from agentcvr_graph.embedding import as_tool
 from agentcvr_graph.errors import (
     ActionError,
     BugError,
@@ -56,6 +57,7 @@ __all__ = [
     "VideoInfo",
     "Window",
     "WorldError",
+    "as_tool",
     "create_cvr_graph",
     "trajectory_of",
 ]
