@@ -2,15 +2,21 @@
 
 Here, and only here, the models are chosen by the run's context: the form of a run shows `master`, `vision` and `audio`
 as model strings. Models are built once for each string and shared by the runs of the process.
+
+Whoever can start a run is a stranger. A model string names a server to connect to, a folder to load or an account to
+pay from, so a run may choose from those that the owner names in `AGENTCVR_MODELS` only. What it may open is settled in
+`media/access.py`.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 from typing import TYPE_CHECKING
 
 from langchain_core.language_models import BaseChatModel
 
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph import CompiledCVRGraph, create_cvr_graph
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -19,6 +25,12 @@ from agentcvr_graph.state import CVRContext
 
 if TYPE_CHECKING:
     from agentcvr_graph.media.base import Library
+
+
+MODELS_VARIABLE = "AGENTCVR_MODELS"
+"""Model strings that a run may choose, with commas between them; `any` for all. `offline` is always one."""
+NOISES = ("off", "mild", "fitted")
+"""What a run may choose; elsewhere it may also be a file."""
 
 
 def make_graph() -> CompiledCVRGraph:
@@ -33,17 +45,39 @@ def make_swap_graph() -> CompiledCVRGraph:
 
 def choose_master(context: CVRContext) -> BaseChatModel:
     """The master that the context names."""
-    return _master(context.master)
+    return _master(allowed_model(context.master))
 
 
 def choose_perception(context: CVRContext) -> Perception:
     """The eyes and ears that the context names."""
-    return _perception(context.vision, context.audio)
+    return _perception(allowed_model(context.vision), allowed_model(context.audio))
 
 
 def choose_scripts(context: CVRContext) -> Perception:
-    """The bundled scripts, with the noise that the context names."""
+    """The bundled scripts, with the noise that the context names.
+
+    Raises:
+        InputError: there is no such noise.
+    """
+    if context.noise not in NOISES:
+        raise InputError(f"There is no noise {context.noise!r} here.", fix=f"Choose from: {', '.join(NOISES)}.")
     return _scripted(context.noise)
+
+
+def allowed_model(spec: str) -> str:
+    """The model string, where a run may choose it.
+
+    Raises:
+        InputError: it may not.
+    """
+    named = [part.strip() for part in os.environ.get(MODELS_VARIABLE, "").split(",")]
+    allowed = ("offline", *filter(None, named))
+    if spec not in allowed and "any" not in allowed:
+        raise InputError(
+            f"The model {spec!r} may not be chosen here.",
+            fix=f"Choose from: {', '.join(allowed)}. Whoever runs the server allows more with {MODELS_VARIABLE}.",
+        )
+    return spec
 
 
 @functools.lru_cache(maxsize=8)

@@ -322,6 +322,22 @@ async def test_a_follow_up_question_keeps_the_evidence():
     assert len(output["observations"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"options": [str(n) for n in range(10_000)]}, "at most 26 options"),
+        ({"videos": ["a.mp4"] * 1000}, "at most 100"),
+        ({"question": "why? " * 10_000}, "49,999 characters"),
+        ({"options": ["x", "y" * 30_000]}, "30,000 characters"),
+    ],
+)
+async def test_far_too_much_is_refused_before_anything_is_opened(more, says):
+    world = FakePerception()
+    with pytest.raises(InputError, match=says):
+        await run([], world, given=QUESTION | more)
+    assert not world.requests
+
+
 async def test_other_videos_start_a_fresh_conversation():
     master = FakeMaster(turns=[LOOK, turn("", answer("A")), turn("", answer("B", id="x")), LOOK, turn("", answer("B"))])
     graph = create_cvr_graph(master, FakePerception()).compile(checkpointer=InMemorySaver())

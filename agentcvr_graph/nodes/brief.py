@@ -27,6 +27,10 @@ from agentcvr_graph.progress import report
 from agentcvr_graph.state import Clock, CVRContext, CVRInput, CVRState
 from agentcvr_graph.types import Cost, Question, Usage, Video, VideoInfo
 
+MAX_VIDEOS = 100
+MAX_CHARACTERS = 20_000
+"""Of a question or an option; a limit on what strangers may send, far above what anybody asks."""
+
 
 class Brief:
     """The node, over one binding."""
@@ -69,7 +73,7 @@ def check_question(given: CVRInput) -> Question:
     """The question with its videos as `Video`s and its kind decided.
 
     Raises:
-        InputError: empty question, no videos, options that do not fit the kind.
+        InputError: empty question, no videos, options that do not fit the kind, or far too much of any.
     """
     question = (given.get("question") or "").strip()
     if not question:
@@ -77,7 +81,14 @@ def check_question(given: CVRInput) -> Question:
     videos = tuple(as_video(video) for video in given.get("videos") or ())
     if not videos:
         raise InputError("There is no video to look at.", fix="Name at least one file, URL or image folder.")
+    if len(videos) > MAX_VIDEOS:
+        raise InputError(f"{len(videos):,} videos are too many.", fix=f"Ask about at most {MAX_VIDEOS}.")
     options = tuple(option.strip() for option in given.get("options") or ())
+    longest = max(map(len, (question, *options)))
+    if longest > MAX_CHARACTERS:
+        raise InputError(
+            f"The question or an option has {longest:,} characters.", fix=f"Use at most {MAX_CHARACTERS:,} in each."
+        )
     if not all(options):
         raise InputError("An option is empty.", fix="Give every option a text.")
     kind = resolve_kind(given.get("kind") or "auto", options)

@@ -1,0 +1,59 @@
+"""The graphs of a server: what a stranger may choose."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentcvr_graph import CVRContext, InputError
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.server import allowed_model, choose_master, choose_perception, choose_scripts, make_swap_graph
+
+
+@pytest.fixture(autouse=True)
+def nothing_named(monkeypatch):
+    monkeypatch.delenv("AGENTCVR_MODELS", raising=False)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "http://169.254.169.254/v1",
+        "http://localhost:8000/v1#model",
+        "transformers:/etc",
+        "transformers:somebody/model",
+        "openai:gpt-4.1",
+        "any",
+        "",
+    ],
+)
+def test_a_run_may_not_choose_what_nobody_allowed(spec):
+    for choose, context in (
+        (choose_master, CVRContext(master=spec)),
+        (choose_perception, CVRContext(vision=spec)),
+        (choose_perception, CVRContext(audio=spec)),
+    ):
+        with pytest.raises(InputError, match=r"may not be chosen here\. Choose from: offline\."):
+            choose(context)
+
+
+def test_the_owner_names_what_may_be_chosen(monkeypatch):
+    monkeypatch.setenv("AGENTCVR_MODELS", "openai:gpt-4.1, http://localhost:8000/v1#qwen")
+    assert allowed_model("http://localhost:8000/v1#qwen") and allowed_model("offline")
+    with pytest.raises(InputError, match="http://localhost:8000/v1#qwen"):
+        allowed_model("http://localhost:8001/v1#qwen")
+    monkeypatch.setenv("AGENTCVR_MODELS", "any")
+    assert allowed_model("http://localhost:8001/v1") == "http://localhost:8001/v1"
+
+
+def test_noise_is_a_name_and_no_file(tmp_path):
+    rates = tmp_path / "rates.json"
+    rates.write_text("{}")
+    with pytest.raises(InputError, match="Choose from: off, mild, fitted"):
+        choose_scripts(CVRContext(noise=str(rates)))
+    assert isinstance(choose_scripts(CVRContext(noise="mild")), ScriptedPerception)
+
+
+async def test_a_run_with_a_model_that_may_not_be_chosen_ends_in_one_line():
+    given = {"question": "Which?", "videos": ["script://cc-000000/1"], "options": ["x", "y"]}
+    with pytest.raises(InputError, match="may not be chosen here"):
+        await make_swap_graph().ainvoke(given, context=CVRContext(master="http://10.0.0.1/v1"))
