@@ -152,6 +152,14 @@ class CVRContext:
     min_evidence: Annotated[
         int, Field(ge=0, description="Observations of every readable video before an answer is accepted.")
     ] = 1
+    ask_above_frames: Annotated[
+        int | None,
+        Field(description="Frames of one look above which a person is asked first; empty for never."),
+    ] = None
+    ask_above_audio_s: Annotated[
+        float | None,
+        Field(description="Seconds of sound in one call above which a person is asked first; empty for never."),
+    ] = None
     unreadable: Annotated[
         Literal["stop", "continue"],
         Field(description="A video that cannot be read: stop with an error, or tell the master and go on."),

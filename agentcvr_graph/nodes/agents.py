@@ -16,6 +16,7 @@ from langgraph.types import Command
 from agentcvr_graph.dialects import reply
 from agentcvr_graph.failures import told_to_master
 from agentcvr_graph.nodes.binding import Binding, knobs
+from agentcvr_graph.nodes.review import Refusal, needs_review, review
 from agentcvr_graph.progress import describe_request, report
 from agentcvr_graph.render import error_text, observation_text
 from agentcvr_graph.state import AgentInput, Assignment, CVRContext
@@ -32,24 +33,36 @@ class Agent:
     async def __call__(self, state: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Carry the assignment out. What the perception raises goes to the node's retry policy."""
         assignment = state["assignment"]
+        context = knobs(runtime)
         request = assignment.request
+        if needs_review(request, context):
+            try:
+                request = review(assignment, state["sources"], context)
+            except Refusal as refused:
+                return {"messages": [reply(assignment.call, _with_budget(error_text(str(refused)), assignment))]}
+        if isinstance(request, Observation):
+            return _told(request, assignment)
         windows = request.targets if isinstance(request, Observe) else (request.window,)
         report(runtime, self._name, describe_request(request), assignment.turn, windows)
-        tools = await self._binding.tools(knobs(runtime))
+        tools = await self._binding.tools(context)
         async with asyncio.timeout(self._binding.timeout_s):
-            seen = await tools.run(request, state["sources"])
-        observation = seen.model_copy(
-            update={
-                "call_id": assignment.call.id,
-                "turn": assignment.turn,
-                "notes": (*seen.notes, *assignment.notes),
-            }
-        )
-        return {
-            "messages": [reply(assignment.call, _with_budget(observation_text(observation), assignment), observation)],
-            "observations": [observation],
-            "spent": observation.cost,
+            return _told(await tools.run(request, state["sources"]), assignment)
+
+
+def _told(seen: Observation, assignment: Assignment) -> dict[str, Any]:
+    """What the master reads of an observation, and where it goes in the state."""
+    observation = seen.model_copy(
+        update={
+            "call_id": assignment.call.id,
+            "turn": assignment.turn,
+            "notes": (*seen.notes, *assignment.notes),
         }
+    )
+    return {
+        "messages": [reply(assignment.call, _with_budget(observation_text(observation), assignment), observation)],
+        "observations": [observation],
+        "spent": observation.cost,
+    }
 
 
 async def agent_failed(state: AgentInput, error: NodeError) -> Command[Literal["master"]]:
