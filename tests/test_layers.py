@@ -27,12 +27,12 @@ CORE = [
         "progress",
         "failures",
     ),
-    *("graph", "trajectory", "testing", "perception/base"),
+    *("graph", "trajectory", "testing", "embedding", "retake", "perception/base"),
     *("perception/scripted", "perception/simulated", "perception/noise", "perception/clipping", "perception/phrased"),
     *("media/sampling", "media/cache"),
     *("scripts/schema", "scripts/check", "scripts/library", "scripts/bundled", "scripts/stats"),
     *("scripts/worlds/__init__", "scripts/exchange/__init__", "scripts/lanes/view", "models/offline/palette"),
-    *("nodes/binding", "nodes/brief", "nodes/master", "nodes/agents", "nodes/conclude"),
+    *("nodes/binding", "nodes/brief", "nodes/master", "nodes/review", "nodes/agents", "nodes/conclude"),
 ]
 # What a layer may not import at the top of its modules. Functions may import lazily what a choice asks for.
 FORBIDDEN = {

@@ -25,7 +25,7 @@ from agentcvr_graph.failures import told_to_master
 from agentcvr_graph.nodes.binding import Binding, knobs
 from agentcvr_graph.progress import report
 from agentcvr_graph.render import budget_text, error_text
-from agentcvr_graph.state import Assignment, Call, CVRContext, CVRState
+from agentcvr_graph.state import Assignment, Call, Clock, CVRContext, CVRState
 from agentcvr_graph.tools import plan_request, read_arguments
 from agentcvr_graph.types import Cost, Failure, Observe, VideoInfo
 
@@ -55,31 +55,53 @@ class Master:
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Take one turn. Whatever the model's interface raises goes to the node's retry policy."""
         context = knobs(runtime)
+        opening = Opening.of(state, context)
+        model, dialect = await self._binding.bound_master(context)
+        report(runtime, "master", "thinks" if not opening.closing else "answers", opening.turn)
+        async with asyncio.timeout(self._binding.timeout_s):
+            message = await model.ainvoke(for_model([*state["messages"], *opening.notice], dialect))
+        return opening.played(message, state, context)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What stands at the start of a turn, before the master speaks."""
+
+    turn: int
+    """From 1."""
+    budget: Budget
+    notice: list[AnyMessage]
+    """Where a budget has just run out: that only the answer is left."""
+    closing: bool
+    clock: Clock
+
+    @classmethod
+    def of(cls, state: CVRState, context: CVRContext) -> Opening:
+        """The opening of the next turn."""
         clock = state["clock"].read()
         budget = Budget.left(context, state["turn"], state["spent"], clock)
         notice = _closing_notice(state, budget)
-        closing = state["closing"] or bool(notice)
-        model, dialect = await self._binding.bound_master(context)
-        turn = state["turn"] + 1
-        report(runtime, "master", "thinks" if not closing else "answers", turn)
-        async with asyncio.timeout(self._binding.timeout_s):
-            message = await model.ainvoke(for_model([*state["messages"], *notice], dialect))
-        calls = read_calls(message, turn)
-        if closing:
+        return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice), clock)
+
+    def played(self, message: AIMessage, state: CVRState, context: CVRContext) -> dict[str, Any]:
+        """What the turn changes in the state, whoever wrote the message."""
+        calls = read_calls(message, self.turn)
+        if self.closing:
             plan = plan_closing(calls)
         else:
-            plan = plan_turn(calls, state["sources"], replace(budget, turns=budget.turns - 1), context, turn)
+            budget = replace(self.budget, turns=self.budget.turns - 1)
+            plan = plan_turn(calls, state["sources"], budget, context, self.turn)
         complaints = 0 if plan.usable else state["complaints"] + 1
         return {
-            "messages": [*notice, message, *plan.refusals],
-            "turn": turn,
-            "closing": closing,
+            "messages": [*self.notice, message, *plan.refusals],
+            "turn": self.turn,
+            "closing": self.closing,
             "complaints": complaints,
             "assignments": plan.assignments,
             "draft": plan.draft,
             "spent": cost_of(message),
-            "clock": clock,
-            "failure": _gave_up(complaints, closing),
+            "clock": self.clock,
+            "failure": _gave_up(complaints, self.closing),
         }
 
 

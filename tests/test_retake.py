@@ -1,0 +1,91 @@
+"""Time travel on the real graph: a finished run, forked at a turn with another look."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_core.messages import AIMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+
+from agentcvr_graph import CVRContext, InputError, create_cvr_graph, trajectory_of
+from agentcvr_graph.retake import retake
+from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
+
+QUESTION = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
+CONFIG = {"configurable": {"thread_id": "t"}}
+LOOK = turn("", observe((1, 0, 10, 4), (2, 0, 10, 4)))
+OTHER = {"name": "observe", "args": {"targets": [{"video": 2, "start_s": 30.0, "end_s": 40.0, "frames": 6}]}}
+
+
+def graph_of(*turns, **options):
+    return create_cvr_graph(FakeMaster(turns=list(turns)), FakePerception(), **options).compile(
+        checkpointer=InMemorySaver()
+    )
+
+
+async def test_a_finished_run_is_forked_at_a_turn():
+    graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2))), turn("", answer("A")), turn("", answer("B")))
+    first = trajectory_of(await graph.ainvoke(QUESTION, CONFIG))
+    fork = await retake(graph, CONFIG, 2, [OTHER])
+    second = trajectory_of(await graph.ainvoke(None, fork))
+    assert (first.answer.value, second.answer.value) == ("A", "B")
+    assert second.turns[0] == first.turns[0]
+    (action,) = second.turns[1].actions
+    assert action.observation.windows[0].start_s == 30.0 and action.reply.startswith("seen: video 2, 30.0-40.0 s")
+    assert (first.usage.frames, second.usage.frames) == (10, 14)
+    history = [snapshot async for snapshot in graph.aget_state_history(CONFIG)]
+    assert any(snapshot.values.get("answer") and snapshot.values["answer"].value == "A" for snapshot in history)
+
+
+async def test_a_turn_may_answer_instead():
+    graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2))), turn("", answer("A")))
+    await graph.ainvoke(QUESTION, CONFIG)
+    fork = await retake(graph, CONFIG, 2, [{"name": "answer", "args": {"value": "B"}}])
+    output = await graph.ainvoke(None, fork)
+    assert output["answer"].value == "B" and output["usage"].frames == 8
+
+
+async def test_only_the_last_question_of_a_thread_is_forked():
+    graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2))), turn("", answer("A")), turn("", answer("B", id="x")))
+    await graph.ainvoke(QUESTION, CONFIG)
+    await graph.ainvoke(QUESTION | {"question": "Which is green?"}, CONFIG)
+    with pytest.raises(InputError, match="It has turns 1 to 1"):
+        await retake(graph, CONFIG, 2, [OTHER])
+    fork = await retake(graph, CONFIG, 1, [{"name": "answer", "args": {"value": "A"}}])
+    output = await graph.ainvoke(None, fork)
+    assert output["asked"].question == "Which is green?" and output["answer"].value == "A"
+
+
+async def test_budgets_hold_in_a_fork_too():
+    context = CVRContext(max_frames=12)
+    graph = graph_of(LOOK, turn("", answer("A")), turn("", answer("A")))
+    await graph.ainvoke(QUESTION, CONFIG, context=context)
+    fork = await retake(graph, CONFIG, 2, [OTHER], context=context)
+    output = await graph.ainvoke(None, fork, context=context)
+    assert output["usage"].frames == 12
+
+
+async def test_in_the_dialect_of_the_master():
+    said = '{"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 9, "frames": 2}]}}'
+    end = AIMessage('{"action": "answer", "arguments": {"value": "A"}}')
+    graph = graph_of(AIMessage(said), end, end)
+    context = CVRContext(dialect="json", min_evidence=0)
+    await graph.ainvoke(QUESTION, CONFIG, context=context)
+    fork = await retake(graph, CONFIG, 1, [OTHER], context=context)
+    output = await graph.ainvoke(None, fork, context=context)
+    assert not any(isinstance(message, ToolMessage) for message in output["messages"])
+    assert output["observations"][0].windows[0].start_s == 30.0
+
+
+@pytest.mark.parametrize(
+    ("number", "call", "says"),
+    [
+        (5, OTHER, r"no turn 5\. It has turns 1 to 2"),
+        (1, {"name": "smell", "args": {}}, "no tool 'smell'"),
+        (1, {"name": "listen", "args": {"video": "x"}}, "listen: video"),
+    ],
+)
+async def test_what_cannot_be_retaken(number, call, says):
+    graph = graph_of(LOOK, turn("", answer("A")))
+    await graph.ainvoke(QUESTION, CONFIG)
+    with pytest.raises(InputError, match=says):
+        await retake(graph, CONFIG, number, [call])
