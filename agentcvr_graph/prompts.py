@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import ascii_uppercase
 
-from agentcvr_graph.render import budget_text, video_line
-from agentcvr_graph.types import AnswerKind, VideoInfo
+from agentcvr_graph.render import budget_text, observation_text, video_line
+from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
 BRIEF_ID = "brief-"
 """Message ids of briefs start with it; the last one marks where the current question begins."""
@@ -64,12 +64,15 @@ def brief(
     options: Sequence[str],
     videos: Sequence[VideoInfo],
     left: Sequence[tuple[str, float]],
+    known: Sequence[Observation] = (),
 ) -> str:
-    """The first user message: question, answer format, options, videos, budgets."""
+    """The first user message: question, answer format, options, videos, what is known of them, budgets."""
     parts = [f"Question: {question}", f"Answer format ({kind}): {KINDS[kind]}"]
     if options:
         parts.append("Options:\n" + "\n".join(option_lines(options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in videos))
+    if known:
+        parts.append("Known from earlier questions:\n" + "\n".join(observation_text(one) for one in known))
     parts.append(budget_text(left))
     return "\n".join(parts)
 

@@ -160,6 +160,10 @@ class CVRContext:
         float | None,
         Field(description="Seconds of sound in one call above which a person is asked first; empty for never."),
     ] = None
+    remember: Annotated[
+        bool,
+        Field(description="Keep evidence in the graph's store, and begin with what it knows of the videos."),
+    ] = False
     unreadable: Annotated[
         Literal["stop", "continue"],
         Field(description="A video that cannot be read: stop with an error, or tell the master and go on."),

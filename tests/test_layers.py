@@ -32,7 +32,7 @@ CORE = [
     *("media/sampling", "media/cache"),
     *("scripts/schema", "scripts/check", "scripts/library", "scripts/bundled", "scripts/stats"),
     *("scripts/worlds/__init__", "scripts/exchange/__init__", "scripts/lanes/view", "models/offline/palette"),
-    *("nodes/binding", "nodes/brief", "nodes/master", "nodes/review", "nodes/agents", "nodes/conclude"),
+    *("nodes/binding", "nodes/brief", "nodes/master", "nodes/review", "nodes/memory", "nodes/agents", "nodes/conclude"),
 ]
 # What a layer may not import at the top of its modules. Functions may import lazily what a choice asks for.
 FORBIDDEN = {

@@ -72,10 +72,11 @@ def test_labels_are_the_policys_tokens():
     }
 
 
-async def test_only_the_last_turn_is_imitated_where_a_demonstration_says_so(speaker, demonstrations):
+async def test_turns_before_the_one_that_a_demonstration_names_are_only_read(speaker, demonstrations):
     one, form = read_demonstrations(demonstrations)[0], ChatFormat(tokenizer_of(speaker))
     (whole,) = rows_of([one], form, CONTEXT, 3000)
-    (last,) = rows_of([one.model_copy(update={"imitated": "last"})], form, CONTEXT, 3000)
+    turns = sum(message["type"] == "ai" for message in one.messages)
+    (last,) = rows_of([one.model_copy(update={"imitated_from": turns - 1})], form, CONTEXT, 3000)
     assert last.ids == whole.ids
     assert last.sampled == whole.last_turn < whole.sampled
     assert last.mask[-last.sampled :] == [1] * last.sampled

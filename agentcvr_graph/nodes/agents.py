@@ -16,6 +16,7 @@ from langgraph.types import Command
 from agentcvr_graph.dialects import reply
 from agentcvr_graph.failures import told_to_master
 from agentcvr_graph.nodes.binding import Binding, knobs
+from agentcvr_graph.nodes.memory import keep
 from agentcvr_graph.nodes.review import Refusal, needs_review, review
 from agentcvr_graph.progress import describe_request, report
 from agentcvr_graph.render import error_text, observation_text
@@ -41,28 +42,32 @@ class Agent:
             except Refusal as refused:
                 return {"messages": [reply(assignment.call, _with_budget(error_text(str(refused)), assignment))]}
         if isinstance(request, Observation):
-            return _told(request, assignment)
+            return await self._told(request, state, runtime)
         windows = request.targets if isinstance(request, Observe) else (request.window,)
         report(runtime, self._name, describe_request(request), assignment.turn, windows)
         tools = await self._binding.tools(context)
         async with asyncio.timeout(self._binding.timeout_s):
-            return _told(await tools.run(request, state["sources"]), assignment)
+            seen = await tools.run(request, state["sources"])
+        return await self._told(seen, state, runtime)
 
-
-def _told(seen: Observation, assignment: Assignment) -> dict[str, Any]:
-    """What the master reads of an observation, and where it goes in the state."""
-    observation = seen.model_copy(
-        update={
-            "call_id": assignment.call.id,
-            "turn": assignment.turn,
-            "notes": (*seen.notes, *assignment.notes),
+    async def _told(self, seen: Observation, state: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+        """What the master reads of an observation, and where it goes in the state and in the store."""
+        assignment = state["assignment"]
+        observation = seen.model_copy(
+            update={
+                "call_id": assignment.call.id,
+                "turn": assignment.turn,
+                "notes": (*seen.notes, *assignment.notes),
+            }
+        )
+        if runtime.store is not None and knobs(runtime).remember:
+            await keep(runtime.store, observation, state["sources"])
+        text = _with_budget(observation_text(observation), assignment)
+        return {
+            "messages": [reply(assignment.call, text, observation)],
+            "observations": [observation],
+            "spent": observation.cost,
         }
-    )
-    return {
-        "messages": [reply(assignment.call, _with_budget(observation_text(observation), assignment), observation)],
-        "observations": [observation],
-        "spent": observation.cost,
-    }
 
 
 async def agent_failed(state: AgentInput, error: NodeError) -> Command[Literal["master"]]:

@@ -22,10 +22,11 @@ from agentcvr_graph.budget import Budget
 from agentcvr_graph.dialects import instructions
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.nodes.binding import Binding, knobs
+from agentcvr_graph.nodes.memory import recall
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.progress import report
 from agentcvr_graph.state import Clock, CVRContext, CVRInput, CVRState
-from agentcvr_graph.types import Cost, Question, Usage, Video, VideoInfo
+from agentcvr_graph.types import Cost, Observation, Question, Usage, Video, VideoInfo
 
 MAX_VIDEOS = 100
 MAX_CHARACTERS = 20_000
@@ -49,24 +50,33 @@ class Brief:
         count = len(asked.videos)
         report(runtime, "brief", f"opens {count} video{'' if count == 1 else 's'}")
         sources = await probe_all((await self._binding.tools(context)).perception, asked.videos, context)
-        text = prompts.brief(asked.question, asked_kind(asked), asked.options, sources, _budget(context).shown())
+        known: list[Observation] = []
+        if context.remember and runtime.store is not None and sources != state.get("sources"):
+            known = await recall(runtime.store, asked.question, sources)
+        kind, left = asked_kind(asked), _budget(context).shown()
+        text = prompts.brief(asked.question, kind, asked.options, sources, left, known)
         message = HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}")
         return {
             "asked": asked,
             "sources": sources,
-            **(await self._conversation(state, context, sources, message)),
+            **(await self._conversation(state, context, sources, message, known)),
             **_reset(),
         }
 
     async def _conversation(
-        self, state: CVRState, context: CVRContext, sources: list[VideoInfo], brief: HumanMessage
+        self,
+        state: CVRState,
+        context: CVRContext,
+        sources: list[VideoInfo],
+        brief: HumanMessage,
+        known: list[Observation],
     ) -> dict[str, Any]:
         if sources == state.get("sources"):
             return {"messages": [brief]}
         _, dialect = await self._binding.bound_master(context)
         system = SystemMessage(prompts.system(instructions(dialect), context.language))
         messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
-        return {"messages": messages, "observations": Overwrite([])}
+        return {"messages": messages, "observations": Overwrite(known)}
 
 
 def check_question(given: CVRInput) -> Question:
