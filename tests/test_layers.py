@@ -109,3 +109,20 @@ def test_public_names_are_sorted_and_exist():
     names = agentcvr_graph.__all__
     assert list(names) == sorted(names)
     assert all(hasattr(agentcvr_graph, name) for name in names)
+
+
+def test_the_public_names_are_there_and_nothing_else():
+    names = agentcvr_graph.__all__
+    assert names == sorted(names) and dir(agentcvr_graph) == names
+    assert all(getattr(agentcvr_graph, name).__name__ == name for name in names)
+    with pytest.raises(AttributeError, match="attribute ask"):
+        agentcvr_graph.ask  # noqa: B018
+
+
+def test_processes_that_decode_import_no_langgraph():
+    code = (
+        "import sys, agentcvr_graph.__main__, agentcvr_graph.media.isolated;"
+        "print([m for m in ('langgraph', 'langchain_core', 'typer') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,35 @@
+from .embedding import as_tool as as_tool
+from .errors import (
+    ActionError as ActionError,
+    BugError as BugError,
+    CVRError as CVRError,
+    InputError as InputError,
+    SetupError as SetupError,
+    VideoError as VideoError,
+    WorldError as WorldError,
+)
+from .graph import create_cvr_graph as create_cvr_graph
+from .perception.base import Perception as Perception
+from .retake import retake as retake
+from .state import (
+    CVRContext as CVRContext,
+    CVRInput as CVRInput,
+    CVROutput as CVROutput,
+    CVRState as CVRState,
+)
+from .trajectory import Trajectory as Trajectory, trajectory_of as trajectory_of
+from .types import (
+    Answer as Answer,
+    Citation as Citation,
+    Evidence as Evidence,
+    Failure as Failure,
+    Listen as Listen,
+    Observation as Observation,
+    Observe as Observe,
+    Question as Question,
+    Target as Target,
+    Usage as Usage,
+    Video as Video,
+    VideoInfo as VideoInfo,
+    Window as Window,
+)
