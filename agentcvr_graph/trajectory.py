@@ -64,6 +64,13 @@ class Trajectory(Noun):
             action.observation for turn in self.turns for action in turn.actions if action.observation is not None
         )
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the evidence report, without pictures (`report.render_report` takes thumbnails)."""
+        from agentcvr_graph.report import render_report
+        from agentcvr_graph.report.inline import TRAJECTORY_PX, framed
+
+        return framed(render_report(self), self.question, TRAJECTORY_PX)
+
 
 def trajectory_of(output: CVROutput) -> Trajectory:
     """The trajectory in the output (or the final state) of a run; of the last question on its thread."""

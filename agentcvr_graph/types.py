@@ -162,6 +162,12 @@ class Observation(Noun):
     turn: int = 0
     """Turn of the master that asked for it, from 1; set by the graph."""
 
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from agentcvr_graph.report.inline import observation_html
+
+        return observation_html(self)
+
 
 class Citation(Window):
     """Where the evidence for an answer is."""
@@ -187,6 +193,12 @@ class Answer(Noun):
     text: str
     rationale: str = ""
     citations: tuple[Citation, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from agentcvr_graph.report.inline import answer_html
+
+        return answer_html(self)
 
 
 class Failure(Noun):

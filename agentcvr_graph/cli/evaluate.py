@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -216,30 +216,16 @@ def _run(
 
 def table_of(lines: Sequence[Line]) -> Table:
     """Accuracy by task and method, for a terminal."""
-    methods = list(dict.fromkeys(line.method for line in lines))
-    cells = {(line.method, line.name): line for line in lines}
+    from agentcvr_graph.eval.figures import FAILURES, grid_of
+
+    averages = {line.name for line in lines if line.average_of}
     table = Table(box=None, padding=(0, 2, 0, 0), title="accuracy in %, with 95 % intervals", title_justify="left")
-    table.add_column("task")
-    table.add_column("questions", justify="right")
-    for method in methods:
-        table.add_column(method, justify="right")
-    for name in dict.fromkeys(line.name for line in lines):
-        own = [cells.get((method, name)) for method in methods]
-        some = next(line for line in own if line)
-        rates = [str(line.rate) if line else "" for line in own]
-        table.add_row(name, str(some.count), *rates, style="bold" if some.average_of else "")
-    for what in ("unanswered", "world"):
-        counts = [_count(cells, method, what) for method in methods]
-        table.add_row(WHAT[what], "", *map(str, counts), style="dim")
+    head, rows = grid_of(lines)
+    for n, name in enumerate(head):
+        table.add_column(name, justify="right" if n else "left")
+    for row in rows:
+        table.add_row(*row, style="bold" if row[0] in averages else "dim" if row[0] in FAILURES else "")
     return table
-
-
-WHAT = {"unanswered": "no valid answer", "world": "world failures"}
-
-
-def _count(cells: Mapping[tuple[str, str], Line], method: str, what: str) -> int:
-    tasks = [line for (owner, _), line in cells.items() if owner == method and not line.average_of]
-    return sum(line.unanswered if what == "unanswered" else line.outcomes.get("world", 0) for line in tasks)
 
 
 class _Bar:

@@ -98,3 +98,24 @@ def _line(method: str, name: str, rows: Sequence[Row], rated: Rate, average_of: 
         wall_s=mean(row.usage.wall_s for row in rows),
         average_of=average_of,
     )
+
+
+FAILURES = ("no valid answer", "world failures")
+"""The last rows of a grid, which count answers that there are none of."""
+
+
+def grid_of(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+    """Accuracy by task and method as a table: its head and its rows, averages and failures at the end."""
+    methods = list(dict.fromkeys(line.method for line in lines))
+    cells = {(line.method, line.name): line for line in lines}
+    rows: list[list[str]] = []
+    for name in dict.fromkeys(line.name for line in lines):
+        own = [cells.get((method, name)) for method in methods]
+        count = next(line.count for line in own if line)
+        rows.append([name, str(count), *(str(line.rate) if line else "" for line in own)])
+    tasks = [[line for line in lines if line.method == method and not line.average_of] for method in methods]
+    unanswered = [sum(line.unanswered for line in own) for own in tasks]
+    world = [sum(line.outcomes.get("world", 0) for line in own) for own in tasks]
+    for name, counts in zip(FAILURES, (unanswered, world), strict=True):
+        rows.append([name, "", *map(str, counts)])
+    return ["task", "questions", *methods], rows

@@ -11,7 +11,7 @@ from pathlib import Path
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.engines import Engine, LocalEngine
-from agentcvr_graph.eval.figures import Line, lines_of
+from agentcvr_graph.eval.figures import Line, grid_of, lines_of
 from agentcvr_graph.eval.folder import RunFolder
 from agentcvr_graph.eval.methods import Recipe
 from agentcvr_graph.eval.plan import Plan, plan_of
@@ -48,6 +48,12 @@ class EvalRun:
     def lines(self) -> list[Line]:
         """The table: by method, tasks and then averages."""
         return self._lines
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the table, in per cent with 95 % intervals."""
+        from agentcvr_graph.report.inline import table_html
+
+        return table_html(*grid_of(self._lines))
 
     @cached_property
     def _rows(self) -> list[Row]:

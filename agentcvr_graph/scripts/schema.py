@@ -151,6 +151,13 @@ class Script(Noun):
         """Video `number`, from 1, as the graph is given it."""
         return Video(source=self.source(number), title=self.videos[number - 1].title or f"video {number}")
 
+    def _repr_html_(self) -> str:
+        """For notebooks: its videos as lanes."""
+        from agentcvr_graph.report.inline import SCRIPT_PX, framed
+        from agentcvr_graph.scripts.lanes import render_page
+
+        return framed(render_page(self), self.question, SCRIPT_PX)
+
     def as_question(self) -> Question:
         """The question over the scripted videos."""
         return Question(

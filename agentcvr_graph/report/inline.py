@@ -1,0 +1,72 @@
+"""What a notebook shows for the library's objects: their `_repr_html_`.
+
+Whole pages (a trajectory, a script) stand in a frame of their own, so that their styles and the notebook's do not meet.
+Small things are a few lines in the notebook's own looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jinja2 import Environment
+
+from agentcvr_graph.render import NOTHING, window_label
+from agentcvr_graph.types import Answer, Citation, Observation, Window
+
+TRAJECTORY_PX, SCRIPT_PX = 720, 420
+_ENVIRONMENT = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_FRAME = _ENVIRONMENT.from_string(
+    '<iframe srcdoc="{{ page }}" title="{{ title }}" sandbox="allow-scripts" loading="lazy"\n'
+    ' style="width:100%;height:{{ height_px }}px;border:1px solid #8884;border-radius:6px"></iframe>'
+)
+_ANSWER = _ENVIRONMENT.from_string(
+    "<p><b>{{ answer.text }}</b>"
+    "{% if answer.rationale %}<br>{{ answer.rationale }}{% endif %}</p>"
+    "{% if proofs %}<ul>{% for place, sense in proofs %}<li>{{ place }}, {{ sense }}</li>{% endfor %}</ul>{% endif %}"
+)
+_OBSERVATION = _ENVIRONMENT.from_string(
+    "<p><b>{{ verb }}</b> {{ places | join('; ') }}"
+    "{% if model %} <small>by {{ model }}</small>{% endif %}</p>"
+    "<table>{% for place, text in lines %}<tr><td>{{ place }}</td><td>{{ text }}</td></tr>{% else %}"
+    "<tr><td>{{ nothing }}</td></tr>{% endfor %}</table>"
+    "{% for note in notes %}<p><small>{{ note }}</small></p>{% endfor %}"
+)
+_TABLE = _ENVIRONMENT.from_string(
+    "<table><thead><tr>{% for name in head %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>"
+    "{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>"
+)
+
+
+def framed(page: str, title: str, height_px: int) -> str:
+    """A page in a frame."""
+    return _FRAME.render(page=page, title=title, height_px=height_px)
+
+
+def answer_html(answer: Answer) -> str:
+    """The answer, why, and its proofs."""
+    return _ANSWER.render(answer=answer, proofs=[(window_label(cited), _sense(cited)) for cited in answer.citations])
+
+
+def observation_html(observation: Observation) -> str:
+    """The windows and what was found in them."""
+    return _OBSERVATION.render(
+        verb="seen:" if observation.modality == "visual" else "heard:",
+        places=[window_label(window) for window in observation.windows],
+        model=observation.model,
+        lines=[(_place(evidence.window), evidence.text) for evidence in observation.evidence],
+        nothing=NOTHING[observation.modality],
+        notes=observation.notes,
+    )
+
+
+def table_html(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table."""
+    return _TABLE.render(head=head, rows=rows)
+
+
+def _place(window: Window | None) -> str:
+    return window_label(window) if window else ""
+
+
+def _sense(cited: Citation) -> str:
+    return "seen" if cited.modality == "visual" else "heard"
