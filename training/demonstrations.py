@@ -55,8 +55,8 @@ class Demonstration(BaseModel):
     """As `langchain_core.messages.messages_to_dict` writes them, without artifacts."""
     dialect: Dialect = "tools"
     """In which the master acted."""
-    imitated: Literal["all", "last"] = "all"
-    """Turns that are to be imitated. `last` teaches to answer from evidence, and nothing about how to come by it."""
+    imitated_from: int = 0
+    """The first turn that is imitated. What came before it is only read: to teach an answer and not the way to it."""
 
     def conversation(self) -> list[BaseMessage]:
         """The messages as the master read them, its own turns among them."""
@@ -130,8 +130,18 @@ def _read(path: Path) -> Iterator[Demonstration]:
         raise InputError(f"{path}:{number}: {error.errors()[0]['msg']}") from None
 
 
-def row_of(messages: Sequence[BaseMessage], form: ChatFormat, tools: Tools = None, node: str = "master") -> Row:
+def row_of(
+    messages: Sequence[BaseMessage],
+    form: ChatFormat,
+    tools: Tools = None,
+    node: str = "master",
+    *,
+    imitated_from: int = 0,
+) -> Row:
     """A conversation as the row that a policy would have left: its own tokens masked 1, the world's 0.
+
+    Args:
+        imitated_from: turns before this one (from 0) count as the world's.
 
     Raises:
         ValueError: there is no turn in it.
@@ -140,11 +150,14 @@ def row_of(messages: Sequence[BaseMessage], form: ChatFormat, tools: Tools = Non
     if not turns:
         raise ValueError("a conversation without a turn teaches nothing")
     row = Row(form.opening(messages[: turns[0]], tools))
-    for start, end in zip(turns, [*turns[1:], None], strict=True):
+    for number, (start, end) in enumerate(zip(turns, [*turns[1:], None], strict=True)):
         message = messages[start]
         assert isinstance(message, AIMessage)
         ids = form.turn(message)
-        row.add_policy(ids, [0.0] * len(ids), node)
+        if number < imitated_from:
+            row.add_world(ids)
+        else:
+            row.add_policy(ids, [0.0] * len(ids), node)
         if end is not None:
             row.add_world(form.between(ids, messages[start + 1 : end]))
     return row

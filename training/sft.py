@@ -100,10 +100,7 @@ def rows_of(
 
 
 def _row(demonstration: Demonstration, form: ChatFormat, tools: Tools) -> Row:
-    row = row_of(demonstration.conversation(), form, tools)
-    if demonstration.imitated == "last":
-        row.keep_last_turn()
-    return row
+    return row_of(demonstration.conversation(), form, tools, imitated_from=demonstration.imitated_from)
 
 
 def labelled(row: Row) -> dict[str, list[int]]:

@@ -89,10 +89,6 @@ class Row:
             for column in (self.completion_ids, self.mask, self.logprobs, self.nodes):
                 del column[-count:]
 
-    def keep_last_turn(self) -> None:
-        """Count all earlier turns as the world's."""
-        self.mask[: len(self.mask) - self.last_turn] = [0] * (len(self.mask) - self.last_turn)
-
     def trained_on(self, nodes: Sequence[str] | None) -> list[int]:
         """The mask with only the tokens of some nodes left; all of the policy's for None."""
         return [kept if nodes is None or node in nodes else 0 for kept, node in zip(self.mask, self.nodes, strict=True)]

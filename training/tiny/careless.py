@@ -49,6 +49,8 @@ class CarelessMaster(BaseChatModel):
     """Share of the turns that turn to all videos; the others to one."""
     senses: tuple[str, ...] = ("eyes", "ears", "both")
     """A turn uses one of these."""
+    frames: tuple[int, ...] = FRAMES
+    """A look takes one of these numbers of frames."""
 
     @property
     def _llm_type(self) -> str:
@@ -72,7 +74,7 @@ class CarelessMaster(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         reading = read(messages)
-        rng = _rng(self.seed, messages[1].text, reading.turn)
+        rng = random_for(self.seed, messages[1].text, reading.turn)
         return ChatResult(generations=[ChatGeneration(message=self._turn(reading, rng))])
 
     async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
@@ -81,10 +83,10 @@ class CarelessMaster(BaseChatModel):
     def _turn(self, reading: Reading, rng: random.Random) -> AIMessage:
         looked = reading.turn > 0 and (rng.random() < STOPS or reading.turn >= self.max_looks)
         if reading.closing or (looked and not reading.missing):
-            return _answer(work_out(reading, rng))
+            return answering(work_out(reading, rng))
         clips = [clip for clip in reading.readable if clip.number in reading.missing]
         clips = clips or (reading.readable if rng.random() < self.every else [rng.choice(reading.readable)])
-        mood = Mood.drawn(self.whole, rng)
+        mood = Mood.drawn(self.whole, self.frames, rng)
         looks = {"eyes": [_observe], "ears": [_listen], "both": [_observe, _listen]}[rng.choice(self.senses)]
         calls = [call for look in looks for call in look(clips, reading.question, mood)]
         calls = calls or _observe(clips, reading.question, mood)
@@ -102,8 +104,8 @@ class Mood:
     frames: int
 
     @classmethod
-    def drawn(cls, whole: float, rng: random.Random) -> Mood:
-        return cls(rng, rng.random() < whole, rng.choice(LENGTHS_S), rng.choice(FRAMES))
+    def drawn(cls, whole: float, frames: Sequence[int], rng: random.Random) -> Mood:
+        return cls(rng, rng.random() < whole, rng.choice(LENGTHS_S), rng.choice(frames))
 
     def window(self, clip: Clip, question: str) -> Call:
         """A window of a clip."""
@@ -128,7 +130,8 @@ def _listen(clips: Sequence[Clip], question: str, mood: Mood) -> list[Call]:
     return [{"name": "listen", "args": mood.window(clip, question)} for clip in clips if clip.has_words]
 
 
-def _answer(worked: Worked) -> AIMessage:
+def answering(worked: Worked) -> AIMessage:
+    """The turn that answers."""
     value = list(worked.value) if isinstance(worked.value, tuple) else worked.value
     value = int(value) if isinstance(value, float) else value
     cited = [_citation(statement) for statement in worked.support[:MAX_CITATIONS]]
@@ -140,6 +143,7 @@ def _citation(statement: Statement) -> Call:
     return {**statement.window.model_dump(), "modality": statement.modality}
 
 
-def _rng(*parts: object) -> random.Random:
+def random_for(*parts: object) -> random.Random:
+    """A stream of its own for every seed and place."""
     digest = hashlib.blake2b("|".join(str(part) for part in parts).encode(), digest_size=8).digest()
     return random.Random(int.from_bytes(digest, "big"))

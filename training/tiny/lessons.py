@@ -1,8 +1,9 @@
 """The lessons of the warm start: demonstrations, recorded on all cores, in the order of learning.
 
-Two courses run side by side. Reading: all of a world is seen and heard at once, in worlds that grow, and only the turn
-that answers is imitated; how the evidence was come by is not. Looking: the worlds as they are, in which the careless
-demonstrator looks anywhere; what the policy knows of looking when the lessons are over, it has from there.
+Two courses run side by side. Reading: all of a world is seen and heard at once, in worlds that grow, and only the
+answers are imitated, to the question and to further ones about the same evidence (`more_questions.py`); how the
+evidence was come by is not. Looking: the worlds as they are, in which the careless demonstrator looks anywhere; what
+the policy knows of looking when the lessons are over, it has from there.
 Conversations of similar length stand together, so that little of a batch is padding.
 """
 
@@ -15,27 +16,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messages_from_dict, messages_to_dict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agentcvr_graph import prompts
 from agentcvr_graph.errors import BugError
+from agentcvr_graph.models.offline_master.reading import read
 from agentcvr_graph.scripts.schema import Task
 from agentcvr_graph.scripts.worlds import LEVELS, make_scripts
 from agentcvr_graph.scripts.worlds.base import Difficulty
 from agentcvr_graph.state import CVRContext
-from training.demonstrations import demonstrate
+from training.demonstrations import Demonstration, demonstrate
 from training.settings import Settings
-from training.tiny.careless import CarelessMaster
+from training.tiny.careless import CarelessMaster, answering, random_for
 from training.tiny.measuring import simulator
+from training.tiny.more_questions import ask_more
 
 CHUNK = 50
 """Scripts of each task that a process answers at a time."""
 SPAN = 2048
 """Demonstrations among which those of similar length are put together."""
-SHARES: dict[Task, float] = {"BU": 1.2, "PEA": 0.7, "PSS": 0.6, "FSA": 0.5, "NUM": 0.7}
-"""How many scripts of each task, times what a lesson says: more of what is hard, less of what is long."""
+SHARES: dict[Task, float] = {"BU": 0.5, "NUM": 0.6, "FSA": 0.35, "PSS": 0.9}
+"""How many scripts of each task, times what a lesson says: fewer where one script holds several questions."""
+MORE: dict[Task, int] = {"BU": 4, "NUM": 3, "FSA": 4}
+"""Further questions about the same evidence, at most."""
 FIRST_SEED = 1_000_000
 """Of the scripts that are demonstrated; below it are those of reinforcement learning."""
 LESSONS_APART = 1_000_000
@@ -50,16 +57,26 @@ class Lesson:
     """Scripts of each task, times its share."""
     habits: Mapping[str, Any]
     """The demonstrator's (`CarelessMaster`)."""
-    imitated: Literal["all", "last"]
+    answers_only: bool = False
+    """Whether only the turns that answer are imitated; then more is asked about the same evidence."""
 
 
-EVERYTHING: Mapping[str, Any] = {"max_looks": 1, "whole": 1.0, "every": 1.0, "senses": ("both",)}
+RECORDED = ToolMessage(prompts.RECORDED, name="answer", tool_call_id="answer")
+EVERYTHING: Mapping[str, Any] = {
+    "max_looks": 1,
+    "whole": 1.0,
+    "every": 1.0,
+    "senses": ("both",),
+    # Where few frames miss what is asked for, the answer is a guess, and guesses teach no reading.
+    "frames": (8, 16, 24),
+}
+"""A demonstrator who sees and hears all there is."""
 READING = (
-    Lesson(Difficulty(videos=2, scenes=4, closeness=0.0), 2400, EVERYTHING, "last"),
-    Lesson(Difficulty(videos=3, scenes=6, closeness=0.3), 1600, EVERYTHING, "last"),
-    Lesson(LEVELS["normal"], 2000, EVERYTHING, "last"),
+    Lesson(Difficulty(videos=2, scenes=4, closeness=0.0), 2400, EVERYTHING, answers_only=True),
+    Lesson(Difficulty(videos=3, scenes=6, closeness=0.3), 1600, EVERYTHING, answers_only=True),
+    Lesson(LEVELS["normal"], 2000, EVERYTHING, answers_only=True),
 )
-LOOKING = (Lesson(LEVELS["normal"], 800, {}, "all"),)
+LOOKING = (Lesson(LEVELS["normal"], 800, {}),)
 COURSES = (READING, LOOKING)
 
 
@@ -122,10 +139,20 @@ def record_chunk(chunk: Chunk) -> list[str]:
         async for one in demonstrate(master, simulator(scripts, chunk.settings), scripts, context):
             if one is None:
                 raise BugError("The simulator failed.")
-            found.append(one.model_copy(update={"imitated": chunk.lesson.imitated}).model_dump_json() + "\n")
+            found.append((with_more_questions(one) if chunk.lesson.answers_only else one).model_dump_json() + "\n")
         return sorted(found)  # by script, not by which ended first
 
     return asyncio.run(lines())
+
+
+def with_more_questions(one: Demonstration) -> Demonstration:
+    """The answers of a demonstration alone, and as many more as its task has questions (`MORE`)."""
+    messages = messages_from_dict(one.messages)
+    turns = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
+    more = MORE.get(cast(Task, one.script_id.partition("-")[0].upper()), 0)
+    for question, worked in ask_more(read(messages[: turns[-1]]), random_for(one.script_id), more):
+        messages += [HumanMessage(f"Question: {question}"), answering(worked), RECORDED]
+    return one.model_copy(update={"messages": messages_to_dict(messages), "imitated_from": len(turns) - 1})
 
 
 def arranged(lines: Sequence[str], batch: int, rng: random.Random) -> Iterator[str]:

@@ -99,7 +99,8 @@ def _listed(shown: Sequence[tuple[str, Statement]]) -> str:
 
 def _choices(reading: Reading, rng: random.Random) -> Worked:
     asked = read(comparing.PEOPLE.questions, reading.question) or {"x": "", "y": "", "w": ""}
-    notes: list[str] = []
+    # What is asked comes first, in the form in which it will be found: then both are compared word by word.
+    notes = [f"wanted: {asked['x']}, {asked['y']}; {_topic_of(asked['w'])}"]
     support: list[Statement] = []
     verdicts: list[str] = []
     for clip in reading.videos:
@@ -116,16 +117,19 @@ def _choices(reading: Reading, rng: random.Random) -> Worked:
     right = [n for n, verdict in enumerate(verdicts) if verdict == "yes"]
     right += [n for n, verdict in enumerate(verdicts) if verdict == UNKNOWN and rng.random() < 0.5]
     right = right or [_drawn(verdicts, UNKNOWN, rng)]
-    return Worked("\n".join(["notes:", *notes]), [ascii_uppercase[n] for n in sorted(right)], support)
+    return Worked("\n".join(notes), [ascii_uppercase[n] for n in sorted(right)], support)
 
 
 def _topic(said: Sequence[tuple[str, Statement]]) -> tuple[str, list[Statement]]:
     """What somebody waits for, in the one word that tells it apart."""
     for text, statement in said:
-        for word in TOPICS:
-            if word in text:
-                return word, [statement]
+        if (topic := _topic_of(text)) != UNKNOWN:
+            return topic, [statement]
     return UNKNOWN, []
+
+
+def _topic_of(text: str) -> str:
+    return next((word for word in TOPICS if word in text), UNKNOWN)
 
 
 def _fits(known: bool, right: bool) -> str:
@@ -217,16 +221,20 @@ def _interval(reading: Reading, rng: random.Random) -> Worked:
     told = max(heard(reading, 1), key=lambda said: _overlap_s(said[1], *asked_s), default=None)
     if told is None or _overlap_s(told[1], *asked_s) <= 0:
         return Worked(f"wanted:{_line(first, UNKNOWN)}", _any_interval(second, rng))
-    purpose = _purpose(told[0])
+    purpose = purpose_in(told[0])
     wanted = f"wanted:{_line(first, f'{int(told[1].window.start_s)} {told[0]}')}"
     lines = heard(reading, 2) if purpose else []
     place = max(range(len(lines)), key=lambda n: _told(purpose, lines[n][0]), default=None)
     if place is None or _told(purpose, lines[place][0]) < MOST:
         return Worked(f"{wanted}{_line(second, UNKNOWN)}", _any_interval(second, rng))
     found = lines[place][1]
-    start_s = found.window.start_s
-    end_s = lines[place + 1][1].window.start_s if place + 1 < len(lines) else found.window.end_s
-    return Worked(f"{wanted}{_line(second, f'{start_s}, {end_s}')}", (start_s, end_s), [found, told[1]])
+    start_s, end_s = found.window.start_s, found.window.end_s
+    where = _line(second, f"{purpose}.; {start_s}-{end_s}")
+    if place + 1 < len(lines):
+        # It lasts until the next thing is said, whose second stands right behind in the evidence.
+        end_s = float(int(lines[place + 1][1].window.start_s))
+        where += _line(second, f"{end_s:.0f}")
+    return Worked(f"{wanted}{where}", (start_s, end_s), [found, told[1]])
 
 
 def _line(clip: Clip, found: str) -> str:
@@ -237,7 +245,7 @@ def _overlap_s(statement: Statement, start_s: float, end_s: float) -> float:
     return min(statement.window.end_s, end_s) - max(statement.window.start_s, start_s)
 
 
-def _purpose(text: str) -> str:
+def purpose_in(text: str) -> str:
     """The purpose that a sentence tells of; empty where it is garbled too much."""
     best = max(grounding.PURPOSES, key=lambda purpose: _told(purpose, text))
     return best if _told(best, text) >= MOST else ""
