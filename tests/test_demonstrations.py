@@ -61,7 +61,7 @@ async def test_a_demonstration_is_the_row_that_a_policy_would_have_left(template
     async for shown in demonstrate(resolve_master("offline"), WORLD, SCRIPTS, context):
         policy = PolicyChatModel(engine=Echo(form, shown), form=form, max_length=100_000)
         (episode,) = await Stage(policy, WORLD, context, strict=True).play([Task(by_id[shown.script_id], 0)])
-        (row,) = rows_of([shown], form, context, 100_000)
+        (row,) = rows_of([shown], form, context)
         assert row.ids == episode.rows[0].ids
         assert row.mask == episode.rows[0].mask
         assert shown.score == episode.reward.answer
@@ -97,7 +97,7 @@ def test_a_configuration_brings_scripts_and_graph(tmp_path, monkeypatch):
     config = write_settings(tmp_path, tmp_path / "run", scripts={"tasks": ["NC"], "each": 2})
     path = tmp_path / "shown.jsonl"
     assert command(demonstrations.app, ["--config", config, "--out", path], monkeypatch) == 0
-    found = read_demonstrations(path)
+    found = list(read_demonstrations(path))
     assert {one.script_id for one in found} == {"nc-000000", "nc-000001"}
     assert {one.dialect for one in found} == {"json"}
     library = tmp_path / "scripts.jsonl"

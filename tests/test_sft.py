@@ -73,10 +73,10 @@ def test_labels_are_the_policys_tokens():
 
 
 async def test_turns_before_the_one_that_a_demonstration_names_are_only_read(speaker, demonstrations):
-    one, form = read_demonstrations(demonstrations)[0], ChatFormat(tokenizer_of(speaker))
-    (whole,) = rows_of([one], form, CONTEXT, 3000)
+    one, form = next(read_demonstrations(demonstrations)), ChatFormat(tokenizer_of(speaker))
+    (whole,) = rows_of([one], form, CONTEXT)
     turns = sum(message["type"] == "ai" for message in one.messages)
-    (last,) = rows_of([one.model_copy(update={"imitated_from": turns - 1})], form, CONTEXT, 3000)
+    (last,) = rows_of([one.model_copy(update={"imitated_from": turns - 1})], form, CONTEXT)
     assert last.ids == whole.ids
     assert last.sampled == whole.last_turn < whole.sampled
     assert last.mask[-last.sampled :] == [1] * last.sampled
@@ -107,7 +107,7 @@ async def test_loss_and_gradient_are_those_worked_out_by_hand(speaker, demonstra
     printed = io.StringIO()
     folder = sft.warm_start(load_settings(path), Console(file=printed, width=200))
     form = ChatFormat(tokenizer_of(speaker))
-    rows = rows_of(read_demonstrations(demonstrations), form, CONTEXT, 3000)
+    rows = list(rows_of(read_demonstrations(demonstrations), form, CONTEXT))
     assert len(rows) == 4
     net = AutoModelForCausalLM.from_pretrained(speaker)
     loss = by_hand(net, rows)
@@ -135,7 +135,7 @@ async def test_a_killed_warm_start_ends_the_same(speaker, demonstrations, tmp_pa
 
 @pytest.mark.parametrize(("least", "kept"), [(0.0, 4), (0.5, 3), (1.0, 2)])
 async def test_poor_demonstrations_are_left_out(least, kept, demonstrations):
-    assert len(read_demonstrations(demonstrations, least)) == kept
+    assert len(list(read_demonstrations(demonstrations, least))) == kept
 
 
 async def test_bad_input_is_one_line(speaker, demonstrations, tmp_path, monkeypatch, capsys):
@@ -170,11 +170,11 @@ async def test_the_dialect_of_tools_is_learned_as_well(speaker):
     found = await recorded(context)
     assert {one.dialect for one in found} == {"tools"}
     form = ChatFormat(tokenizer_of(speaker))
-    rows = rows_of(found, form, context, 100_000)
+    rows = list(rows_of(found, form, context))
     assert len(rows) == 4
     text = form.tokenizer.decode(
         [token for token, own in zip(rows[0].completion_ids, rows[0].mask, strict=True) if own]
     )
     assert text.count("<tool_call>") == text.count("</tool_call>") >= 2
     with pytest.raises(InputError, match="was demonstrated in the dialect 'tools', the policy acts in 'json'"):
-        rows_of(found, form, CONTEXT, 100_000)
+        list(rows_of(found, form, CONTEXT))

@@ -104,17 +104,20 @@ async def demonstrate(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def read_demonstrations(path: Path, least_score: float = 0.0) -> list[Demonstration]:
-    """The demonstrations in a file whose answer scored at least so much.
+def read_demonstrations(path: Path, least_score: float = 0.0) -> Iterator[Demonstration]:
+    """The demonstrations in a file whose answer scored at least so much, one after the other: they may be many.
 
     Raises:
-        InputError: the file is missing, a line is not a demonstration, or none is good enough.
+        InputError: the file is missing, a line is not a demonstration, or (at the end) none was good enough.
     """
-    found = list(_read(path))
-    good = [demonstration for demonstration in found if demonstration.score >= least_score]
+    found = good = 0
+    for demonstration in _read(path):
+        found += 1
+        if demonstration.score >= least_score:
+            good += 1
+            yield demonstration
     if not good:
-        raise InputError(f"None of the {len(found)} demonstrations in {path} scores {least_score:g} or more.")
-    return good
+        raise InputError(f"None of the {found} demonstrations in {path} scores {least_score:g} or more.")
 
 
 def _read(path: Path) -> Iterator[Demonstration]:

@@ -10,7 +10,7 @@ is read, never imitated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -23,13 +23,13 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.state import CVRContext
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from training.callbacks import Curves, Guard, WholeCheckpoints
-from training.chat_format import ChatFormat, Tools
+from training.chat_format import ChatFormat
 from training.demonstrations import Demonstration, read_demonstrations, row_of
 from training.loading import load_format, load_model, lora_config
 from training.optimizers import muon_and_adamw
 from training.running import open_folder, quiet, run_trainer, save
 from training.same_run import check_same_run
-from training.settings import Settings, load_settings, read_overrides
+from training.settings import Settings, Sft, load_settings, read_overrides
 from training.tokens import Row
 from training.trainer_settings import sft_config
 from training.trainers import ImitationTrainer
@@ -54,20 +54,12 @@ def warm_start(settings: Settings, console: Console = err) -> Path:
     same = settings.model_dump(mode="json", exclude={"output", "grpo", "scripts", "held_out", "reward"})
     check_same_run(Path(str(arguments.output_dir)), same)
     form = load_format(settings.model)
-    shown = read_demonstrations(Path(settings.sft.demonstrations), settings.sft.least_score)
-    rows = rows_of(shown, form, settings.context, settings.rollout.max_length)
-    if not rows:
-        raise InputError(
-            f"None of the {len(shown)} demonstrations fits into {settings.rollout.max_length} tokens.",
-            fix="Raise rollout.max_length.",
-        )
-    if len(rows) < len(shown):
-        console.print(f"{len(shown) - len(rows)} of {len(shown)} demonstrations are too long and left out")
+    rows = training_rows(settings, settings.sft, form, console)
     model = load_model(settings.model)
     trainer = ImitationTrainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_list([labelled(row) for row in rows]),
+        train_dataset=Dataset.from_list(rows),
         processing_class=form.tokenizer,
         peft_config=lora_config(settings.model.lora, model),
         optimizer_cls_and_kwargs=muon_and_adamw(arguments) if settings.sft.optimizer == "muon" else None,
@@ -77,30 +69,45 @@ def warm_start(settings: Settings, console: Console = err) -> Path:
     return save(trainer, form.tokenizer, output / "warm", settings.model, console)
 
 
-def rows_of(
-    demonstrations: Sequence[Demonstration], form: ChatFormat, context: CVRContext, max_length: int
-) -> list[Row]:
-    """The rows of the demonstrations that are not too long, as a policy in the same dialect would have left them.
+def training_rows(settings: Settings, sft: Sft, form: ChatFormat, console: Console) -> list[dict[str, list[int]]]:
+    """The demonstrations as the trainer takes them, without those that are too long.
+
+    Raises:
+        InputError: none is left, or they cannot be imitated.
+    """
+    shown = read_demonstrations(Path(sft.demonstrations), sft.least_score)
+    limit, kept, long = settings.rollout.max_length, list[dict[str, list[int]]](), 0
+    for row in rows_of(shown, form, settings.context):
+        if len(row.ids) <= limit:
+            kept.append(labelled(row))
+        else:
+            long += 1
+    if not kept:
+        raise InputError(
+            f"None of the {long} demonstrations fits into {limit} tokens.", fix="Raise rollout.max_length."
+        )
+    if long:
+        console.print(f"{long} of {long + len(kept)} demonstrations are too long and left out")
+    return kept
+
+
+def rows_of(demonstrations: Iterable[Demonstration], form: ChatFormat, context: CVRContext) -> Iterator[Row]:
+    """The row of each demonstration, as a policy in the same dialect would have left it.
 
     Raises:
         InputError: one was recorded in the other dialect.
     """
     # A policy can bind tools, so `auto` means tool calls.
     dialect = "json" if context.dialect == "json" else "tools"
-    other = next((one for one in demonstrations if one.dialect != dialect), None)
-    if other is not None:
-        raise InputError(
-            f"{other.script_id} was demonstrated in the dialect {other.dialect!r}, the policy acts in {dialect!r}.",
-            fix=f"Set graph.dialect to {other.dialect}, or record with --dialect {dialect}.",
-        )
     # The dialect `json` carries its schemas in the system prompt, which the demonstration holds.
     tools = list(TOOL_SCHEMAS) if dialect == "tools" else None
-    rows = (_row(one, form, tools) for one in demonstrations)
-    return [row for row in rows if len(row.ids) <= max_length]
-
-
-def _row(demonstration: Demonstration, form: ChatFormat, tools: Tools) -> Row:
-    return row_of(demonstration.conversation(), form, tools, imitated_from=demonstration.imitated_from)
+    for one in demonstrations:
+        if one.dialect != dialect:
+            raise InputError(
+                f"{one.script_id} was demonstrated in the dialect {one.dialect!r}, the policy acts in {dialect!r}.",
+                fix=f"Set graph.dialect to {one.dialect}, or record with --dialect {dialect}.",
+            )
+        yield row_of(one.conversation(), form, tools, imitated_from=one.imitated_from)
 
 
 def labelled(row: Row) -> dict[str, list[int]]:

@@ -22,6 +22,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,10 @@ def run_seed(settings: Settings, scale: Scale, live_each: int, console: Console)
     shown, begun = folder / "demonstrations.jsonl", folder / "begin"
     steps: dict[str, tuple[Path, Callable[[], object]]] = {
         "demonstrations": (shown, lambda: record(settings, shown, console, scale.courses())),
-        "beginning": (begun, lambda: begin(read_demonstrations(shown)[::5], begun, settings.seed, scale.size)),
+        "beginning": (
+            begun,
+            lambda: begin(islice(read_demonstrations(shown), 0, None, 5), begun, settings.seed, scale.size),
+        ),
         "warm start": (folder / "warm", lambda: warm_start(settings, console)),
         "reinforcement learning": (folder / "policy", lambda: train(warmed, console)),
     }
