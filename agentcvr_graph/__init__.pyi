@@ -10,13 +10,13 @@ from .errors import (
 )
 from .graph import create_cvr_graph as create_cvr_graph
 from .perception.base import Perception as Perception
-from .retake import retake as retake
 from .state import (
     CVRContext as CVRContext,
     CVRInput as CVRInput,
     CVROutput as CVROutput,
     CVRState as CVRState,
 )
+from .time_travel import retake as retake
 from .trajectory import Trajectory as Trajectory, trajectory_of as trajectory_of
 from .types import (
     Answer as Answer,

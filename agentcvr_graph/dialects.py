@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.messages.utils import merge_message_runs
 from langchain_core.runnables import Runnable
 
@@ -78,6 +79,15 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
         Call(id=f"turn_{turn}_{n}", tool=tool, arguments=arguments, native=False)
         for n, (tool, arguments) in enumerate(_json_actions(without_thoughts(message.text)))
     ]
+
+
+def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessage:
+    """A turn of these calls (name, args), as a master would have written it."""
+    if dialect == "json":
+        actions = [json.dumps({"action": call["name"], "arguments": call["args"]}) for call in calls]
+        return AIMessage("\n".join(actions))
+    native = [ToolCall(name=call["name"], args=call["args"], id=f"call_{uuid.uuid4().hex[:8]}") for call in calls]
+    return AIMessage("", tool_calls=native)
 
 
 def thought_of(message: AIMessage) -> str:

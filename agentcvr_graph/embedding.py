@@ -16,10 +16,11 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
-from agentcvr_graph.graph import CompiledCVRGraph, recursion_limit
+from agentcvr_graph.asking import ask
+from agentcvr_graph.graph import CompiledCVRGraph
 from agentcvr_graph.render import window_label
-from agentcvr_graph.state import CVRContext, CVRInput, CVROutput
-from agentcvr_graph.trajectory import Trajectory, trajectory_of
+from agentcvr_graph.state import CVRContext, CVRInput
+from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import QuestionKind, Video
 
 DESCRIPTION = (
@@ -54,15 +55,12 @@ def as_tool(
         A tool with the arguments `AskArgs`. Its content is the answer, why, and the windows that prove it, or what went
         wrong; its artifact is the `Trajectory` as JSON.
     """
-    knobs = context or CVRContext()
 
     async def ask_videos(
         config: RunnableConfig, question: str, videos: list[str], options: list[str], kind: QuestionKind
     ) -> tuple[str, dict[str, Any]]:
         given = CVRInput(question=question, videos=cast("list[str | Video]", videos), options=options, kind=kind)
-        limits: RunnableConfig = {**config, "recursion_limit": recursion_limit(knobs)}
-        runnable = cast(Any, graph)  # `ainvoke` is typed for every stream mode at once
-        trajectory = trajectory_of(cast(CVROutput, await runnable.ainvoke(given, limits, context=knobs)))
+        trajectory = await ask(graph, given, context, config)
         # As JSON, because that is what a checkpoint makes of an artifact: it reads the same before and after one.
         return reply_of(trajectory), trajectory.model_dump(mode="json")
 
@@ -77,12 +75,12 @@ def as_tool(
 
 def reply_of(trajectory: Trajectory) -> str:
     """What an agent reads of a run: a few lines, whatever it took."""
-    answer = trajectory.answer
-    if answer is None:
-        failure = trajectory.failure
-        return f"No answer: {failure.message if failure else 'the run was stopped.'}"
+    answer, failure = trajectory.answer, trajectory.failure
+    if failure is not None:
+        return f"No answer: {failure.message}"
+    assert answer is not None  # a run has one of both
     proofs = [f"{window_label(cited)} ({cited.modality})" for cited in answer.citations]
-    lines = [f"Answer: {answer.text or answer.value}"]
+    lines = [f"Answer: {answer.text}"]
     lines += [f"Why: {answer.rationale}"] if answer.rationale else []
     lines += [f"Evidence: {'; '.join(proofs)}"] if proofs else []
     return "\n".join(lines)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import ascii_uppercase
 
+from langchain_core.messages import AnyMessage
+
 from agentcvr_graph.render import budget_text, observation_text, video_line
 from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
@@ -75,6 +77,12 @@ def brief(
         parts.append("Known from earlier questions:\n" + "\n".join(observation_text(one) for one in known))
     parts.append(budget_text(left))
     return "\n".join(parts)
+
+
+def since_brief(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
+    """The messages of the current question, after its brief."""
+    briefs = [n for n, message in enumerate(messages) if (message.id or "").startswith(BRIEF_ID)]
+    return messages[briefs[-1] + 1 :] if briefs else messages
 
 
 def option_lines(options: Sequence[str], kind: AnswerKind) -> list[str]:

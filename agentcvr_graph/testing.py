@@ -92,7 +92,7 @@ class FakePerception:
                 tuple(t.start_s + (n + 0.5) * t.duration_s / t.frames for n in range(t.frames)) for t in request.targets
             ),
             model="fake",
-            cost=Cost(frames=sum(target.frames for target in request.targets)),
+            cost=Cost(frames=request.frames),
         )
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agentcvr_graph.dialects import FAILED_BY, read_calls, thought_of
-from agentcvr_graph.prompts import BRIEF_ID
+from agentcvr_graph.prompts import since_brief
 from agentcvr_graph.state import CVROutput
 from agentcvr_graph.types import Answer, AnswerKind, Failure, Noun, Observation, Usage, VideoInfo
 
@@ -80,17 +80,11 @@ def trajectory_of(output: CVROutput) -> Trajectory:
         kind=cast(AnswerKind, asked.kind),
         options=asked.options,
         videos=tuple(output["sources"]),
-        turns=tuple(_turns(_last_run(output["messages"]), output["observations"])),
+        turns=tuple(_turns(since_brief(output["messages"]), output["observations"])),
         answer=output["answer"],
         failure=output["failure"],
         usage=output["usage"],
     )
-
-
-def _last_run(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
-    """The messages after the last brief."""
-    briefs = [n for n, message in enumerate(messages) if (message.id or "").startswith(BRIEF_ID)]
-    return messages[briefs[-1] + 1 :] if briefs else messages
 
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation]) -> list[Turn]:

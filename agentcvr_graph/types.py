@@ -99,12 +99,25 @@ class Observe(Noun):
     targets: tuple[Target, ...] = Field(min_length=1)
     focus: str = ""
 
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        return self.targets
+
+    @property
+    def frames(self) -> int:
+        """Over all windows."""
+        return sum(target.frames for target in self.targets)
+
 
 class Listen(Noun):
     """The request that `listen` sends through the seam: already validated, clipped and within budget."""
 
     window: Window
     focus: str = ""
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        return (self.window,)
 
 
 class Evidence(Noun):

@@ -27,7 +27,7 @@ CORE = [
         "progress",
         "failures",
     ),
-    *("graph", "trajectory", "testing", "embedding", "retake", "perception/base"),
+    *("graph", "trajectory", "testing", "embedding", "time_travel", "asking", "perception/base"),
     *("perception/scripted", "perception/simulated", "perception/noise", "perception/clipping", "perception/phrased"),
     *("media/sampling", "media/cache"),
     *("scripts/schema", "scripts/check", "scripts/library", "scripts/bundled", "scripts/stats"),

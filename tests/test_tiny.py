@@ -353,7 +353,7 @@ def test_more_is_asked_about_the_same_evidence():
             given, key = turn.tool_calls[0]["args"]["value"], solved(script, question.removeprefix("Question: "))
             if script.task == "BU":
                 # In a video that does not show both events, the notes leave the order open.
-                assert all(f"{letter}" in given for letter in key)
+                assert set(key) <= set(given)
             elif key is not None:
                 assert score_answer(script.kind, parse_answer(given, script.kind, (), 2).value, key) > 0.6
     assert asked["PEA"] == asked["PSS"] == 0 and min(asked["BU"], asked["FSA"], asked["NUM"]) > 5

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from agentcvr_graph.cli import evaluate_options as options
 from agentcvr_graph.cli.console import err, one_of, out
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.state import CVRContext
@@ -37,106 +37,37 @@ agentcvr eval --scripts scripts.jsonl --noise fitted --method agent,blind --out 
 agentcvr eval --compare runs/a runs/b        two runs; one of several methods as runs/a:agent
 """
 DEFAULTS = CVRContext()
-QUESTIONS, MODELS, BUDGETS, RUNNING = "Questions", "Methods and models", "Budgets", "Running"
-"""Headings of the help."""
 
 
 def evaluate(
-    benchmark: Annotated[
-        str,
-        typer.Option(help="crossvid, cvbench, mvu-eval, or own (a .jsonl or .csv file).", rich_help_panel=QUESTIONS),
-    ] = "own",
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the benchmark, or file of questions.", rich_help_panel=QUESTIONS)
-    ] = None,
-    videos: Annotated[
-        Path | None, typer.Option(help="Root of the videos, where it is not in that folder.", rich_help_panel=QUESTIONS)
-    ] = None,
-    to: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder of the run; a run that is there goes on.", rich_help_panel=RUNNING),
-    ] = None,
-    methods: Annotated[
-        str,
-        typer.Option(
-            "--method",
-            help="agent, single-pass, single-pass-transcripts, blind; several with commas.",
-            rich_help_panel=MODELS,
-        ),
-    ] = "agent",
-    tasks: Annotated[
-        list[str] | None,
-        typer.Option("--task", "-t", help="Only this task; again for more.", rich_help_panel=QUESTIONS),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Of each task the first so many questions.", rich_help_panel=QUESTIONS)
-    ] = None,
-    master: Annotated[str, typer.Option(help="Model string of the master.", rich_help_panel=MODELS)] = "offline",
-    vision: Annotated[str, typer.Option(help="Model string of the eyes.", rich_help_panel=MODELS)] = "offline",
-    audio: Annotated[str, typer.Option(help="Model string of the ears.", rich_help_panel=MODELS)] = "offline",
-    judge: Annotated[
-        str,
-        typer.Option(help="Model string of the judge of text answers; 'offline' counts words.", rich_help_panel=MODELS),
-    ] = "",
-    scripts: Annotated[
-        Path | None,
-        typer.Option(
-            help="Scripts: ask about them in swap mode; --data may then be left out.", rich_help_panel=QUESTIONS
-        ),
-    ] = None,
-    noise: Annotated[
-        str, typer.Option(help="With --scripts: off, mild, fitted, or a JSON file of rates.", rich_help_panel=QUESTIONS)
-    ] = "off",
-    frames: Annotated[
-        int, typer.Option(min=1, help="Frames of a single pass, over all videos.", rich_help_panel=BUDGETS)
-    ] = 128,
-    long_side_px: Annotated[int, typer.Option(min=32, help="Long side of frames.", rich_help_panel=BUDGETS)] = 360,
-    max_turns: Annotated[
-        int, typer.Option(min=1, help="Turns of the agent.", rich_help_panel=BUDGETS)
-    ] = DEFAULTS.max_turns,
-    max_frames: Annotated[
-        int, typer.Option(min=0, help="Frames of the agent.", rich_help_panel=BUDGETS)
-    ] = DEFAULTS.max_frames,
-    dialect: Annotated[
-        str, typer.Option(help="auto, tools or json: how the master acts.", rich_help_panel=MODELS)
-    ] = "auto",
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Questions under way at a time; default 2 offline, 32 with endpoints.", rich_help_panel=RUNNING
-        ),
-    ] = None,
-    per_endpoint: Annotated[
-        int, typer.Option(min=1, help="Calls of one endpoint at a time.", rich_help_panel=RUNNING)
-    ] = 32,
-    timeout_s: Annotated[
-        float, typer.Option(min=1, help="Longest single call of a model.", rich_help_panel=RUNNING)
-    ] = 120.0,
-    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.", rich_help_panel=RUNNING)] = "local",
-    skip_unusable: Annotated[
-        bool,
-        typer.Option(
-            "--skip-unusable", help="Go on without questions that are broken or lack files.", rich_help_panel=QUESTIONS
-        ),
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Ask again what the world failed.", rich_help_panel=RUNNING)
-    ] = False,
-    price_in: Annotated[
-        float, typer.Option(min=0, help="Price of a million input tokens.", rich_help_panel=RUNNING)
-    ] = 0.0,
-    price_out: Annotated[
-        float, typer.Option(min=0, help="Price of a million output tokens.", rich_help_panel=RUNNING)
-    ] = 0.0,
-    pictures: Annotated[
-        bool | None,
-        typer.Option(
-            help="Frames in the reports of single questions; default up to 300 answers.", rich_help_panel=RUNNING
-        ),
-    ] = None,
-    compare: Annotated[
-        tuple[str, str] | None, typer.Option(help="Compare two runs (or RUN:METHOD) and ask nothing.")
-    ] = None,
+    benchmark: options.Benchmark = "own",
+    data: options.Data = None,
+    videos: options.Videos = None,
+    to: options.Out = None,
+    methods: options.Methods = "agent",
+    tasks: options.Tasks = None,
+    limit: options.Limit = None,
+    master: options.Master = "offline",
+    vision: options.Vision = "offline",
+    audio: options.Audio = "offline",
+    judge: options.Judge = "",
+    scripts: options.Scripts = None,
+    noise: options.Noise = "off",
+    frames: options.Frames = 128,
+    long_side_px: options.LongSidePx = 360,
+    max_turns: options.MaxTurns = DEFAULTS.max_turns,
+    max_frames: options.MaxFrames = DEFAULTS.max_frames,
+    dialect: options.Dialect = "auto",
+    concurrency: options.Concurrency = None,
+    per_endpoint: options.PerEndpoint = 32,
+    timeout_s: options.TimeoutS = 120.0,
+    engine: options.Engine = "local",
+    skip_unusable: options.SkipUnusable = False,
+    retry_failed: options.RetryFailed = False,
+    price_in: options.PriceIn = 0.0,
+    price_out: options.PriceOut = 0.0,
+    pictures: options.Pictures = None,
+    compare: options.Compare = None,
 ) -> None:
     """Ask a benchmark's questions, score the answers, and write a report."""
     if compare is not None:

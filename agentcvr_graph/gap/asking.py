@@ -11,21 +11,20 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from pydantic import ValidationError
 
 from agentcvr_graph.answers import score_answer
-from agentcvr_graph.graph import CompiledCVRGraph, create_cvr_graph
+from agentcvr_graph.asking import ask
+from agentcvr_graph.graph import create_cvr_graph
 from agentcvr_graph.models.registry import resolve_master, resolve_perception
 from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary, script_json
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.scripts.twin import VERSION, render_script, twin_question
-from agentcvr_graph.state import CVROutput, as_input
-from agentcvr_graph.trajectory import Trajectory, trajectory_of
-from agentcvr_graph.types import Question
+from agentcvr_graph.state import as_input
+from agentcvr_graph.trajectory import Trajectory
 
 AT_ONCE = 2
 """Live questions at a time; the senses use all cores already."""
@@ -75,7 +74,7 @@ async def ask_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> 
     """Every question in swap mode."""
     perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
     graph = create_cvr_graph(resolve_master(master), perception).compile()
-    return [await _ask(graph, script.as_question()) for script in scripts]
+    return [await ask(graph, as_input(script.as_question())) for script in scripts]
 
 
 async def ask_live(
@@ -96,17 +95,12 @@ async def ask_live(
             trajectory = _recall(kept, stamp)
             if trajectory is None:
                 twin = await asyncio.to_thread(render_script, script, folder / "twins")
-                trajectory = await _ask(graph, twin_question(script, twin))
+                trajectory = await ask(graph, as_input(twin_question(script, twin)))
                 _keep(kept, stamp, trajectory)
             done()
             return trajectory
 
     return list(await asyncio.gather(*(ask_one(script) for script in scripts)))
-
-
-async def _ask(graph: CompiledCVRGraph, question: Question) -> Trajectory:
-    run = cast(Any, graph)  # `ainvoke` is typed for every stream mode at once
-    return trajectory_of(cast(CVROutput, await run.ainvoke(as_input(question))))
 
 
 def _recall(kept: Path, stamp: str) -> Trajectory | None:

@@ -43,8 +43,7 @@ class Agent:
                 return {"messages": [reply(assignment.call, _with_budget(error_text(str(refused)), assignment))]}
         if isinstance(request, Observation):
             return await self._told(request, state, runtime)
-        windows = request.targets if isinstance(request, Observe) else (request.window,)
-        report(runtime, self._name, describe_request(request), assignment.turn, windows)
+        report(runtime, self._name, describe_request(request), assignment.turn, request.windows)
         tools = await self._binding.tools(context)
         async with asyncio.timeout(self._binding.timeout_s):
             seen = await tools.run(request, state["sources"])

@@ -78,7 +78,8 @@ def missing_evidence(state: CVRState, at_least: int) -> list[int]:
 
 def _nothing_observed(state: CVRState) -> str:
     """What the world said to the last look, where none succeeded: an answer after that would be a guess."""
-    refused = [message.text for message in state["messages"] if message.additional_kwargs.get(FAILED_BY) == "world"]
+    messages = prompts.since_brief(state["messages"])
+    refused = [message.text for message in messages if message.additional_kwargs.get(FAILED_BY) == "world"]
     if state["observations"] or not refused:
         return ""
     return f"Nothing could be observed. The last look ended in: {refused[-1].splitlines()[0]}"

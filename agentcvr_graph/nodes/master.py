@@ -184,5 +184,5 @@ def _assign(call: Call, sources: Sequence[VideoInfo], budget: Budget, context: C
 def _minus(budget: Budget, assignment: Assignment) -> Budget:
     request = assignment.request
     if isinstance(request, Observe):
-        return budget.minus(frames=sum(target.frames for target in request.targets))
+        return budget.minus(frames=request.frames)
     return budget.minus(audio_s=request.window.duration_s)

@@ -66,7 +66,7 @@ class Refusal(ActionError):
 def needs_review(request: Observe | Listen, context: CVRContext) -> bool:
     """Whether a look costs more than may be spent without asking."""
     if isinstance(request, Observe):
-        limit, cost = context.ask_above_frames, sum(target.frames for target in request.targets)
+        limit, cost = context.ask_above_frames, request.frames
     else:
         limit, cost = context.ask_above_audio_s, request.window.duration_s
     return limit is not None and cost > limit
@@ -141,11 +141,10 @@ def _told(request: Observe | Listen, message: str) -> Observation:
     """What a person says, as evidence about the windows that were to be looked at."""
     if not message.strip():
         raise ActionError("A response needs a message: what is to be seen or heard there.")
-    windows = request.targets if isinstance(request, Observe) else (request.window,)
     return Observation(
         modality="visual" if isinstance(request, Observe) else "audio",
-        windows=tuple(windows),
+        windows=request.windows,
         focus=request.focus,
-        evidence=tuple(Evidence(text=message.strip(), window=window) for window in windows),
+        evidence=tuple(Evidence(text=message.strip(), window=window) for window in request.windows),
         model=PERSON,
     )

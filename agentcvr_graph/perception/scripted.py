@@ -69,7 +69,7 @@ class ScriptedPerception:
         Raises:
             WorldError: the script can no longer be read.
         """
-        frames = sum(target.frames for target in request.targets)
+        frames = request.frames
         attention = Attention(frames, stems(request.focus))
         evidence: list[Evidence] = []
         times_s: list[tuple[float, ...]] = []

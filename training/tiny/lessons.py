@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messages_from_dict, messages_to_dict
 from rich.console import Console
@@ -41,8 +41,6 @@ SPAN = 2048
 """Demonstrations among which those of similar length are put together."""
 SHARES: dict[Task, float] = {"BU": 0.5, "NUM": 0.6, "FSA": 0.35, "PSS": 0.9}
 """How many scripts of each task, times what a lesson says: fewer where one script holds several questions."""
-MORE: dict[Task, int] = {"BU": 4, "NUM": 3, "FSA": 4}
-"""Further questions about the same evidence, at most."""
 FIRST_SEED = 1_000_000
 """Of the scripts that are demonstrated; below it are those of reinforcement learning."""
 LESSONS_APART = 1_000_000
@@ -146,11 +144,10 @@ def record_chunk(chunk: Chunk) -> list[str]:
 
 
 def with_more_questions(one: Demonstration) -> Demonstration:
-    """The answers of a demonstration alone, and as many more as its task has questions (`MORE`)."""
+    """The answers of a demonstration alone, and more of them where its task has more questions."""
     messages = messages_from_dict(one.messages)
     turns = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
-    more = MORE.get(cast(Task, one.script_id.partition("-")[0].upper()), 0)
-    for question, worked in ask_more(read(messages[: turns[-1]]), random_for(one.script_id), more):
+    for question, worked in ask_more(read(messages[: turns[-1]]), random_for(one.script_id)):
         messages += [HumanMessage(f"Question: {question}"), answering(worked), RECORDED]
     return one.model_copy(update={"messages": messages_to_dict(messages), "imitated_from": len(turns) - 1})
 

@@ -12,19 +12,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import BaseModel
 
-from agentcvr_graph.graph import create_cvr_graph, recursion_limit
+from agentcvr_graph.asking import ask
+from agentcvr_graph.graph import create_cvr_graph
 from agentcvr_graph.models.offline_master import OfflineMaster
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.state import as_input
-from agentcvr_graph.trajectory import Trajectory, trajectory_of
+from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Question
 from training.engine.base import Sampling
 from training.engine.cached import CachedEngine
@@ -89,17 +89,12 @@ def _device(settings: Settings) -> torch.device:
 def ask_offline(settings: Settings, scripts: Sequence[Script]) -> list[Asked]:
     """Let the offline master answer scripts, in the same simulator."""
 
-    async def ask() -> list[Asked]:
+    async def answers() -> list[Asked]:
         master = create_cvr_graph(OfflineMaster(), simulator(scripts, settings)).compile()
-        return [await _ask_one(master, script, settings) for script in scripts]
+        inputs = [(script, as_input(script.as_question())) for script in scripts]
+        return [_asked(script, await ask(master, given, settings.context)) for script, given in inputs]
 
-    return asyncio.run(ask())
-
-
-async def _ask_one(graph: Any, script: Script, settings: Settings) -> Asked:
-    limit = {"recursion_limit": recursion_limit(settings.context)}
-    output = await graph.ainvoke(as_input(script.as_question()), limit, context=settings.context)
-    return _asked(script, trajectory_of(output))
+    return asyncio.run(answers())
 
 
 def _asked(script: Script, trajectory: Trajectory) -> Asked:

@@ -17,6 +17,8 @@ from agentcvr_graph.scripts.worlds import comparing, grounding, storing
 from agentcvr_graph.scripts.worlds.base import fill, pick
 from training.tiny.working_out import Worked, heard, purpose_in, signs, work_out
 
+MORE = 4
+"""Further questions about the same evidence."""
 IN_ORDER, OF_THE_SAME = 0.8, 0.6
 """How often two events are asked for in the order in which some video shows them, and with what is said in it."""
 UNTOLD = 0.15
@@ -25,15 +27,13 @@ AROUND_S = 0.7
 """A scene is longer than what is said in it, by up to this much before and after."""
 
 
-def ask_more(reading: Reading, rng: random.Random, most: int) -> list[tuple[str, Worked]]:
+def ask_more(reading: Reading, rng: random.Random, most: int = MORE) -> list[tuple[str, Worked]]:
     """Up to `most` other questions of the same kind, and how they are worked out; none where the world has only one."""
-    asked = _ASKED.get(reading.kind, _nothing)(reading, rng, most)
+    if reading.kind not in _ASKED:
+        return []
+    asked = _ASKED[reading.kind](reading, rng, most)
     new = [question for question in dict.fromkeys(asked) if question != reading.question][:most]
     return [(question, work_out(replace(reading, question=question), rng)) for question in new]
-
-
-def _nothing(reading: Reading, rng: random.Random, most: int) -> list[str]:
-    return []
 
 
 def _choices(reading: Reading, rng: random.Random, most: int) -> list[str]:

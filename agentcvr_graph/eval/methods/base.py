@@ -6,11 +6,12 @@ and a new method needs nothing else to be compared with the others.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Protocol
 
-from agentcvr_graph.graph import CompiledCVRGraph, recursion_limit
-from agentcvr_graph.state import CVRContext, CVROutput, as_input
-from agentcvr_graph.trajectory import Trajectory, trajectory_of
+from agentcvr_graph.asking import ask
+from agentcvr_graph.graph import CompiledCVRGraph
+from agentcvr_graph.state import CVRContext, as_input
+from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Question
 
 
@@ -32,11 +33,8 @@ class GraphMethod:
     """The graph, as it is compiled, with its knobs."""
 
     def __init__(self, graph: CompiledCVRGraph, context: CVRContext) -> None:
-        self._graph = cast(Any, graph)  # `ainvoke` is typed for every stream mode at once
-        self._context = context
-        self._limits = {"recursion_limit": recursion_limit(context)}
+        self._graph, self._context = graph, context
 
     async def ask(self, question: Question) -> Trajectory:
         """Run the graph."""
-        output = await self._graph.ainvoke(as_input(question), self._limits, context=self._context)
-        return trajectory_of(cast(CVROutput, output))
+        return await ask(self._graph, as_input(question), self._context)

@@ -6,8 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
-from agentcvr_graph import CVRContext, InputError, create_cvr_graph, trajectory_of
-from agentcvr_graph.retake import retake
+from agentcvr_graph import CVRContext, InputError, create_cvr_graph, retake, trajectory_of
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 
 QUESTION = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}

@@ -9,8 +9,6 @@ The master takes over again after it. The first run stays as it was.
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -19,6 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 from typing_extensions import TypedDict
 
+from agentcvr_graph.dialects import Dialect, write_calls
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.graph import CompiledCVRGraph
 from agentcvr_graph.nodes.master import Opening
@@ -64,7 +63,7 @@ async def retake(
             raise InputError(f"That call cannot be made: {error}") from error
     snapshot = await _before(graph, config, turn)
     state = cast(CVRState, snapshot.values)
-    message = await _message(graph, config, turn, calls)
+    message = write_calls(calls, await _dialect(graph, config))
     knobs = context or CVRContext()
     update = Opening.of(state, knobs).played(message, state, knobs)
     return await graph.aupdate_state(snapshot.config, update, as_node="master")
@@ -83,12 +82,8 @@ async def _before(graph: CompiledCVRGraph, config: RunnableConfig, turn: int) ->
     raise InputError(f"The run has no turn {turn}.", fix=f"It has turns 1 to {most}." if most else "Run it first.")
 
 
-async def _message(graph: CompiledCVRGraph, config: RunnableConfig, turn: int, calls: Sequence[OtherCall]) -> AIMessage:
-    """The calls in the dialect in which the master acted."""
+async def _dialect(graph: CompiledCVRGraph, config: RunnableConfig) -> Dialect:
+    """The dialect in which the master acted."""
     state = await graph.aget_state(config)
     spoken = [m for m in cast(list[AnyMessage], state.values["messages"]) if isinstance(m, AIMessage)]
-    if spoken and not any(message.tool_calls for message in spoken):
-        actions = [json.dumps({"action": call["name"], "arguments": call["args"]}) for call in calls]
-        return AIMessage("\n".join(actions))
-    ids = [f"retake_{uuid.uuid4().hex[:8]}" for _ in calls]
-    return AIMessage("", tool_calls=[{**call, "id": id_} for call, id_ in zip(calls, ids, strict=True)])
+    return "json" if spoken and not any(message.tool_calls for message in spoken) else "tools"
