@@ -6,7 +6,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --co
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast integration-server resolve lint format typecheck check bench clips studio
-.PHONY: train-tiny bench-training clean
+.PHONY: soak train-tiny bench-training clean
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ check: lint typecheck test  ## All of the above
 
 bench: $(VENV)/.dev  ## Print the benchmark tables of the README
 	@$(BIN)/python -m tests.benchmarks
+
+soak: $(VENV)/.dev  ## Half an hour of mixed runs with faults; fails if a run hangs or anything is left over
+	@$(BIN)/python -m tests.soak
 
 train-tiny: $(VENV)/.dev  ## Train a small master from nothing, three seeds, and measure it scripted and live (hours)
 	@tests/system_packages.sh

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import multiprocessing
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -17,6 +19,8 @@ class Reply:
     """What the endpoint does with one call."""
 
     text: str = "Answer: A"
+    tool: tuple[str, dict] | None = None
+    """A tool's name and arguments, called in place of an answer."""
     status: int = 200
     delay_s: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
@@ -33,10 +37,14 @@ class StubEndpoint:
 
     Args:
         reply: the number of a call (from 0) and its body -> what to do with it.
+        keep: keep the bodies of all calls.
     """
 
-    def __init__(self, reply: Callable[[int, dict], Reply] = lambda number, body: Reply()) -> None:
-        self._reply = reply
+    def __init__(
+        self, reply: Callable[[int, dict], Reply] = lambda number, body: Reply(), *, keep: bool = True
+    ) -> None:
+        self._reply, self._keep = reply, keep
+        self._number = 0
         self.calls: list[dict] = []
         self.most_at_once = 0
         self.times_s: list[float] = []
@@ -88,9 +96,10 @@ class StubEndpoint:
             writer.close()
 
     async def _answered(self, body: dict, writer: asyncio.StreamWriter) -> bool:
-        number = len(self.calls)
-        self.calls.append(body)
-        self.times_s.append(time.monotonic())
+        number, self._number = self._number, self._number + 1
+        if self._keep:
+            self.calls.append(body)
+            self.times_s.append(time.monotonic())
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
@@ -98,7 +107,7 @@ class StubEndpoint:
             await asyncio.sleep(reply.delay_s)
             if reply.nothing:
                 return False
-            text = _completion(reply.text) if reply.body is None else reply.body
+            text = _completion(reply) if reply.body is None else reply.body
             headers = {"Content-Type": "application/json", "Content-Length": str(len(text)), **reply.headers}
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
             sent = text[: len(text) // 2] if reply.half else text
@@ -109,8 +118,37 @@ class StubEndpoint:
             self._at_once -= 1
 
 
-def _completion(text: str) -> bytes:
-    message = {"role": "assistant", "content": text}
+@contextmanager
+def endpoint_apart(reply: Callable[[int, dict], Reply]) -> Iterator[str]:
+    """The address of an endpoint in a process of its own, which neither takes this one's time nor its memory.
+
+    Args:
+        reply: as for `StubEndpoint`; a function of a module.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, reply), daemon=True)
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+
+
+def _serve(pipe, reply: Callable[[int, dict], Reply]) -> None:
+    with StubEndpoint(reply, keep=False) as endpoint:
+        pipe.send(endpoint.url)
+        threading.Event().wait()
+
+
+def _completion(reply: Reply) -> bytes:
+    message: dict = {"role": "assistant", "content": reply.text}
+    if reply.tool is not None:
+        name, arguments = reply.tool
+        function = {"name": name, "arguments": json.dumps(arguments)}
+        message["tool_calls"] = [{"id": f"call_{time.monotonic_ns()}", "type": "function", "function": function}]
     return json.dumps(
         {
             "id": "x",

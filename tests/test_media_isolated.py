@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import random
 import signal
 import threading
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -78,6 +80,35 @@ def test_a_file_that_kills_its_decoder_fails_and_others_go_on(tmp_path, clip, li
         stop.set()
         thread.join()
     assert len(opened.frames([0.5])) == 1
+
+
+def test_every_request_ends_however_its_workers_die(tmp_path, clip):
+    """Killed while they start, work, wait, or take a request up; requests of other workers are not touched."""
+    library = IsolatedLibrary(workers=3, timeout_s=60, cache_dir=tmp_path)
+    until_s, rng = time.monotonic() + 12, random.Random(0)
+    ends: Counter[str] = Counter()
+
+    def ask() -> None:
+        while time.monotonic() < until_s:
+            try:
+                library.open(clip).frames([rng.uniform(0, 8) for _ in range(4)])
+                ends["frames"] += 1
+            except (VideoError, WorldError) as error:
+                ends["died" if "decoder died" in error.message else error.message] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    while time.monotonic() < until_s:
+        time.sleep(rng.uniform(0.1, 1.5))
+        if children := multiprocessing.active_children():
+            os.kill(rng.choice(children).pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join(timeout=60)
+    library.close()
+    assert not any(thread.is_alive() for thread in threads)
+    assert ends["frames"] > 0 and set(ends) <= {"frames", "died"}
+    assert multiprocessing.active_children() == []
 
 
 def test_a_file_that_never_ends_is_stopped(tmp_path):

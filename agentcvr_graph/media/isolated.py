@@ -4,6 +4,9 @@ The library of this process only passes requests on; `MediaLibrary` does the wor
 is replaced, and its request made once more: where that dies too, it is the file's doing, and the request fails as the
 failure of the world that it is. So does one that is not done in time; its worker is killed.
 
+Every worker has a pool, and so a pipe, of its own. Workers of one pool share a pipe and its locks: one that is killed
+while it holds them would take its siblings' requests with it, or leave them waiting for ever.
+
 Workers are started afresh (`spawn`), because a process with threads and open decoders cannot be forked safely. So the
 program that uses this needs a guarded main module, as the command line and the server have.
 """
@@ -12,9 +15,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
+import queue
+import time
 from collections.abc import Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -29,9 +33,13 @@ from agentcvr_graph.models.base import Cue, Frame, Samples
 from agentcvr_graph.types import Video
 
 _DEATHS = (ProcessExpired, BrokenProcessPool)
-"""Of the worker that had the request; of one that had none, after which the whole pool is started again."""
+"""Of a worker that had taken its request up; of one that had not yet."""
 TIMEOUT_S = 300.0
 """Longest single request, the fetching of a remote video included."""
+START_S = 60.0
+"""Longest start of a worker."""
+LOOK_AFTER_S = 1.0
+"""How often a request that is not done is looked after."""
 
 
 class IsolatedLibrary:
@@ -49,10 +57,12 @@ class IsolatedLibrary:
         self.cache_bytes, self.long_side_px = own.cache_bytes, own.long_side_px
         self._access: Access = settings.get("access", EVERYTHING)
         self._settings = {**settings, "cache_dir": own.cache_dir}
-        self._workers = workers or min(4, os.cpu_count() or 1)
         self._timeout_s = timeout_s
-        self._pool: ProcessPool | None = None
-        self._lock = threading.Lock()
+        # The worker that was given back last is the next to be used: no more are started than are needed at a time.
+        self._free: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        self._all = [_Worker(self._settings, timeout_s) for _ in range(workers or min(4, os.cpu_count() or 1))]
+        for worker in self._all:
+            self._free.put(worker)
         self._known: dict[str, tuple[object, MediaInfo]] = {}
 
     def open(self, video: Video) -> IsolatedClip:
@@ -78,42 +88,79 @@ class IsolatedLibrary:
         Raises:
             CVRError: as the method; `WorldError` where the worker died or took too long.
         """
+        worker = self._free.get()
         try:
             try:
-                return self._once(video, what, arguments)
+                return worker.answer(video, what, arguments)
             except _DEATHS:
-                return self._once(video, what, arguments)
+                return worker.answer(video, what, arguments)
         except _DEATHS as error:
             raise WorldError("Its decoder died, twice.") from error
-        except (FutureTimeoutError, TimeoutError) as error:
+        except TimeoutError as error:
             raise WorldError(f"Its decoder took longer than {self._timeout_s:g} s and was stopped.") from error
-
-    def _once(self, video: Video, what: str, arguments: tuple[Any, ...]) -> Any:
-        future = self._started().schedule(_answer, args=(video, what, arguments), timeout=self._timeout_s)
-        return future.result()
+        finally:
+            self._free.put(worker)
 
     def close(self) -> None:
         """Stop the workers. They are started again with the next request."""
-        with self._lock:
-            pool, self._pool = self._pool, None
+        for worker in self._all:
+            worker.stop()
+
+
+class _Worker:
+    """One process, started with its first request and again after each death. Has one request at a time."""
+
+    def __init__(self, settings: dict[str, Any], timeout_s: float) -> None:
+        self._settings, self._timeout_s = settings, timeout_s
+        self._pool: ProcessPool | None = None
+
+    def answer(self, video: Video, what: str, arguments: tuple[Any, ...]) -> Any:
+        """What the worker makes of a request.
+
+        Raises:
+            ProcessExpired, BrokenProcessPool: it died; the next request starts another.
+            TimeoutError: it took too long, and was stopped.
+            CVRError: as the request.
+        """
+        try:
+            pool = self._started()
+            return self._result(pool, self._scheduled(pool, (video, what, arguments)))
+        except (*_DEATHS, TimeoutError):
+            self.stop()
+            raise
+
+    def _scheduled(self, pool: ProcessPool, request: tuple[Any, ...]) -> Future[Any]:
+        try:
+            return pool.schedule(_answer, args=request, timeout=self._timeout_s)
+        except RuntimeError as error:  # it died this very moment
+            raise BrokenProcessPool(str(error)) from error
+
+    def _result(self, pool: ProcessPool, future: Future[Any]) -> Any:
+        """What comes of a request. One that a dying worker never took up is forgotten by its pool: look after it."""
+        latest_s = time.monotonic() + self._timeout_s + START_S
+        while True:
+            try:
+                return future.result(LOOK_AFTER_S)
+            except TimeoutError:
+                if future.done() or time.monotonic() > latest_s:
+                    raise
+                if not pool.active:
+                    raise BrokenProcessPool("The worker died before it took the request up.") from None
+
+    def stop(self) -> None:
+        """Kill the process, if there is one."""
+        pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()
             pool.join()
 
     def _started(self) -> ProcessPool:
-        with self._lock:
-            if self._pool is not None and not self._pool.active:
-                self._pool.stop()
-                self._pool.join()
-                self._pool = None
-            if self._pool is None:
-                self._pool = ProcessPool(
-                    max_workers=self._workers,
-                    initializer=_start,
-                    initargs=(self._settings,),
-                    context=multiprocessing.get_context("spawn"),
-                )
-            return self._pool
+        if self._pool is not None and not self._pool.active:  # it died while it had nothing to do
+            self.stop()
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPool(max_workers=1, initializer=_start, initargs=(self._settings,), context=context)
+        return self._pool
 
 
 class IsolatedClip:

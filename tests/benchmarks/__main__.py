@@ -1,37 +1,31 @@
 """`make bench`: measure everything, print the table, and write it as Markdown for the README with `--markdown FILE`.
 
 `make bench-training` measures training, which takes some minutes and needs the extra `training`.
+
+A benchmark is imported when it is run: processes that decode import the main module again, and shall start as fast as
+those of the command line.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from tests.benchmarks import bench_eval, bench_graph, bench_media, bench_senses, bench_swap, bench_worlds
-from tests.benchmarks.rows import Row
+from tests.benchmarks.rows import Row, as_markdown, show
 
-BENCHMARKS = {
-    "eval": bench_eval.rows,
-    "graph": bench_graph.rows,
-    "media": bench_media.rows,
-    "senses": bench_senses.rows,
-    "swap": bench_swap.rows,
-    "worlds": bench_worlds.rows,
-}
+BENCHMARKS = ("eval", "graph", "media", "senses", "swap", "worlds")
 
 
-def training(policy: Path | None, device: str) -> list[Row]:
-    """The rows about training, of a policy in a folder; None for the one that ships."""
-    from tests.benchmarks import bench_training
-
-    return bench_training.rows(policy, device)
+def rows_of(name: str, arguments: argparse.Namespace) -> list[Row]:
+    """The rows of a benchmark."""
+    benchmark = importlib.import_module(f"tests.benchmarks.bench_{name}")
+    return benchmark.rows(arguments.policy, arguments.device) if name == "training" else benchmark.rows()
 
 
 def main() -> None:
@@ -44,32 +38,22 @@ def main() -> None:
     parser.add_argument("--policy", type=Path, help="folder of the policy that `training` plays; default the tiny one")
     parser.add_argument("--device", default="cpu", help="where `training` has the policy, as cuda; default cpu")
     arguments = parser.parse_args()
-    benchmarks = {**BENCHMARKS, "training": lambda: training(arguments.policy, arguments.device)}
+    known = (*BENCHMARKS, "training")
     chosen = arguments.names or list(BENCHMARKS)
-    if unknown := set(chosen) - set(benchmarks):
-        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(benchmarks)}")
+    if unknown := set(chosen) - set(known):
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     rows: list[Row] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("measuring", total=len(chosen))
         for name in chosen:
             progress.update(task, description=f"measuring {name}")
-            rows += benchmarks[name]()
+            rows += rows_of(name, arguments)
             progress.advance(task)
-    table = Table("what", "figure", "target", "met", box=None)
-    for row in rows:
-        table.add_row(row.what, row.figure, row.target, _sign(row))
-    Console(width=150).print(table)
+    show(rows)
     if arguments.markdown:
-        lines = [f"| {row.what.strip()} | {row.figure} | {row.target} | {_sign(row)} |" for row in rows]
-        arguments.markdown.write_text(
-            "\n".join(["| what | figure | target | met |", "|---|---|---|---|", *lines]) + "\n"
-        )
+        arguments.markdown.write_text(as_markdown(rows))
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
-
-
-def _sign(row: Row) -> str:
-    return {True: "yes", False: "no", None: ""}[row.met]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ small clip, two frames a question, decoded once and then cached; decoding happen
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import tempfile
 import time
@@ -26,7 +25,7 @@ from agentcvr_graph.state import CVRContext
 from agentcvr_graph.types import Question, Video
 from tests.benchmarks.rows import Row, ratio
 from tests.media_files import counting
-from tests.stub_endpoint import Reply, StubEndpoint
+from tests.stub_endpoint import Reply, endpoint_apart
 
 QUESTIONS, AT_ONCE, DELAY_S = 500, 32, 0.5
 ALONE = 12
@@ -44,19 +43,19 @@ def rows() -> list[Row]:
 def throughput(place: Path) -> list[Row]:
     """Against the ideal, against one at a time, and the CPU it takes."""
     clip = counting(place / "clip.mp4", seconds=2)
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    server = context.Process(target=_serve, args=(theirs,), daemon=True)
-    server.start()
-    recipe = Recipe(methods=("single-pass",), context=CVRContext(vision=f"{ours.recv()}#stub"), frames=2)
-    asyncio.run(evaluate_benchmark(_questions(WARM, clip), recipe, place / "warm", concurrency=AT_ONCE))
-    started_s, cpu_s = time.perf_counter(), time.process_time()
-    asyncio.run(evaluate_benchmark(_questions(QUESTIONS, clip), recipe, place / "all", concurrency=AT_ONCE))
-    taken_s, cpu_s = time.perf_counter() - started_s, time.process_time() - cpu_s
-    started_s = time.perf_counter()
-    asyncio.run(evaluate_benchmark(_questions(ALONE, clip), recipe, place / "alone", concurrency=1))
-    alone_s = (time.perf_counter() - started_s) / ALONE
-    server.kill()
+
+    def ask(count: int, recipe: Recipe, out: Path, at_once: int) -> float:
+        started_s = time.perf_counter()
+        asyncio.run(evaluate_benchmark(_questions(count, clip), recipe, out, concurrency=at_once))
+        return time.perf_counter() - started_s
+
+    with endpoint_apart(slowly) as url:
+        recipe = Recipe(methods=("single-pass",), context=CVRContext(vision=f"{url}#stub"), frames=2)
+        ask(WARM, recipe, place / "warm", AT_ONCE)
+        cpu_s = time.process_time()
+        taken_s = ask(QUESTIONS, recipe, place / "all", AT_ONCE)
+        cpu_s = time.process_time() - cpu_s
+        alone_s = ask(ALONE, recipe, place / "alone", 1) / ALONE
     ideal_s = QUESTIONS / AT_ONCE * DELAY_S
     return [
         Row(f"{QUESTIONS} questions, {AT_ONCE} at a time, an endpoint that takes {DELAY_S} s", f"{taken_s:.1f} s"),
@@ -105,11 +104,9 @@ def _questions(count: int, clip: Path) -> Benchmark:
     return Benchmark("stub", tuple(made))
 
 
-def _serve(pipe) -> None:
-    """The endpoint, in its own process."""
-    with StubEndpoint(lambda number, body: Reply(delay_s=DELAY_S)) as endpoint:
-        pipe.send(endpoint.url)
-        time.sleep(3600)
+def slowly(number: int, body: dict) -> Reply:
+    """What the endpoint does."""
+    return Reply(delay_s=DELAY_S)
 
 
 def _resident_mb() -> float:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -19,3 +23,21 @@ class Row:
 def ratio(what: str, value: float, target: float) -> Row:
     """A ratio that should reach its target."""
     return Row(what, f"{value:.2f}", f">= {target:g}", value >= target)
+
+
+def show(rows: Sequence[Row]) -> None:
+    """The table on the terminal."""
+    table = Table("what", "figure", "target", "met", box=None)
+    for row in rows:
+        table.add_row(row.what, row.figure, row.target, _sign(row))
+    Console(width=150).print(table)
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """The table for a page."""
+    lines = [f"| {row.what.strip()} | {row.figure} | {row.target} | {_sign(row)} |" for row in rows]
+    return "\n".join(["| what | figure | target | met |", "|---|---|---|---|", *lines]) + "\n"
+
+
+def _sign(row: Row) -> str:
+    return {True: "yes", False: "no", None: ""}[row.met]

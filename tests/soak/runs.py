@@ -1,0 +1,107 @@
+"""The runs of a soak: scripted ones, live ones with the offline models, and live ones behind an unreliable endpoint.
+
+Each client asks one question after another, as a user of a server would, and now and then goes away in the middle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from agentcvr_graph import CVRContext, CVRError, Question, Trajectory, create_cvr_graph
+from agentcvr_graph.asking import ask
+from agentcvr_graph.demo import demo_questions
+from agentcvr_graph.graph import CompiledCVRGraph
+from agentcvr_graph.media.base import Library
+from agentcvr_graph.models.registry import resolve_master, resolve_perception
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.bundled import bundled_library
+from agentcvr_graph.state import as_input
+
+GOES_AWAY = 0.08
+"""Share of the runs whose client does not wait for the end."""
+PATIENCE_S = 4.0
+"""How long such a client waits at most."""
+MODEL_TIMEOUT_S = 5.0
+LONGEST_RUN_S = 240.0
+"""Everything ends by itself long before this; what does not is counted as hanging."""
+SHARES = {"scripted": 0.5, "live": 0.2, "endpoint": 0.3}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of run: a compiled graph and what it is asked."""
+
+    graph: CompiledCVRGraph
+    questions: tuple[Question, ...]
+
+
+@dataclass
+class Tally:
+    """How the runs ended."""
+
+    ends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By kind of run and kind of end."""
+    strange: list[str] = field(default_factory=list)
+    """Ends that are neither an answer nor a typed failure nor the client's own doing."""
+
+    @property
+    def runs(self) -> int:
+        return sum(self.ends.values())
+
+    def count(self, kind: str, end: str) -> None:
+        self.ends[kind, end] += 1
+
+
+def kinds(url: str, media: Library) -> dict[str, Kind]:
+    """The graphs, each shared by all runs of its kind."""
+    library = bundled_library()
+    scripted = tuple(script.as_question() for script in library)
+    films = tuple(question for question in demo_questions() if len(question.videos) > 1)
+    choices = tuple(question for question in films if question.kind == "choice")  # the endpoint only ever says "A"
+    offline, endpoint = resolve_master("offline"), resolve_master(f"{url}#stub", timeout_s=MODEL_TIMEOUT_S)
+    eyes = resolve_perception(vision=f"{url}#stub", media=media)
+    return {
+        "scripted": Kind(create_cvr_graph(offline, ScriptedPerception(library, "mild")).compile(), scripted),
+        "live": Kind(create_cvr_graph(offline, resolve_perception(media=media)).compile(), films),
+        "endpoint": Kind(create_cvr_graph(endpoint, eyes).compile(), choices),
+    }
+
+
+async def client(
+    of: dict[str, Kind],
+    tally: Tally,
+    rng: random.Random,
+    going_on: Callable[[], bool],
+    wait: Callable[[], Awaitable[object]],
+) -> None:
+    """Asks one question after another."""
+    while going_on():
+        await wait()
+        (name,) = rng.choices(list(SHARES), weights=list(SHARES.values()))
+        question = rng.choice(of[name].questions)
+        patience_s = rng.uniform(0, PATIENCE_S) if rng.random() < GOES_AWAY else None
+        tally.count(name, await _end_of(of[name].graph, question, patience_s, tally))
+
+
+async def _end_of(graph: CompiledCVRGraph, question: Question, patience_s: float | None, tally: Tally) -> str:
+    run = asyncio.create_task(ask(graph, as_input(question), CVRContext()))
+    try:
+        return _named(await asyncio.wait_for(run, patience_s or LONGEST_RUN_S))
+    except TimeoutError:
+        if patience_s is not None:
+            return "client went away"
+        tally.strange.append(f"{question.id or question.question}: no end after {LONGEST_RUN_S:g} s")
+        return "hangs"
+    except CVRError as error:
+        return f"raised {type(error).__name__}"
+    except Exception as error:
+        tally.strange.append(f"{type(error).__name__}: {error}")
+        return "strange"
+
+
+def _named(trajectory: Trajectory) -> str:
+    return "answer" if trajectory.failure is None else f"failure of the {trajectory.failure.boundary}"
