@@ -6,7 +6,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --co
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast integration-server resolve lint format typecheck check bench clips studio
-.PHONY: soak train-tiny bench-training clean
+.PHONY: audit docs soak train-tiny bench-training clean
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -71,8 +71,17 @@ bench-training: $(VENV)/.dev  ## Print the benchmark table of training/README.md
 clips: $(VENV)/.dev  ## Make the bundled demo clips again (needs flite)
 	@$(BIN)/python -m agentcvr_graph.demo.make_clips
 
+docs: $(VENV)/.dev  ## Build the documentation site into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 studio: $(VENV)/.dev  ## Open the graph in LangGraph Studio
 	@$(BIN)/langgraph dev
 
+# pip-audit in an environment of its own: what it needs is no part of ours.
+audit: $(VENV)/.dev  ## Look at the licences and the known weaknesses of all that is installed (needs the network)
+	@$(PYTHON) -m venv .venv-audit
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
+	@$(BIN)/python -m tests.audit .venv-audit/bin/pip-audit
+
 clean:  ## Remove environments and caches
-	@rm -rf .venv .venv-vllm .pytest_cache .ruff_cache .langgraph_api
+	@rm -rf .venv .venv-audit .venv-vllm .pytest_cache .ruff_cache .langgraph_api

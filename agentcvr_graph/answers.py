@@ -69,7 +69,10 @@ def parse_answer(
     Raises:
         ActionError: the value does not fit the kind; the message says what does.
     """
-    value = _PARSERS[kind](raw, options, n_items)
+    try:
+        value = _PARSERS[kind](raw, options, n_items)
+    except (ValueError, OverflowError, RecursionError) as error:  # numbers of thousands of digits, lists in lists
+        raise ActionError(f"That is no answer of kind {kind!r}.") from error
     return Answer(
         kind=kind,
         value=value,
@@ -154,6 +157,7 @@ def _letter(text: str, options: Sequence[str]) -> str:
 
 def _parse_choices(raw: object, options: Sequence[str], n_items: int) -> list[str]:
     if isinstance(raw, str):
+        raw = " ".join(raw.split())
         letters_only = re.fullmatch(r"[A-Za-z]{2,}", raw.strip()) and len(raw.strip()) <= len(options)
         raw = list(raw.strip()) if letters_only else re.split(r"\s*(?:,|;|\band\b|&)\s*", raw.strip(" []()"))
     if not isinstance(raw, list):
@@ -168,7 +172,7 @@ def _parse_order(raw: object, options: Sequence[str], n_items: int) -> str:
     if isinstance(raw, list):
         tokens = [str(item) for item in cast(list[object], raw)]
     else:
-        tokens = [token for token in _ORDER_SEPARATORS.split(str(raw).strip(" []()")) if token]
+        tokens = [token for token in _ORDER_SEPARATORS.split(" ".join(str(raw).split()).strip(" []()")) if token]
     if len(tokens) == 1 and tokens[0].isdigit() and 1 < len(tokens[0]) == n_items <= 9:
         tokens = list(tokens[0])
     numbers = [_position(token) for token in tokens if not re.fullmatch(r"(?i)videos?|items?|and", token)]

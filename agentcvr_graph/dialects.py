@@ -21,6 +21,7 @@ from langchain_core.runnables import Runnable
 from agentcvr_graph.models.thoughts import without_thoughts
 from agentcvr_graph.prompts import JSON_DIALECT
 from agentcvr_graph.state import Call
+from agentcvr_graph.storable import storable_value, whole
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Observation
 
@@ -76,7 +77,7 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
     if native:
         return native
     return [
-        Call(id=f"turn_{turn}_{n}", tool=tool, arguments=arguments, native=False)
+        _json_call(f"turn_{turn}_{n}", tool, arguments)
         for n, (tool, arguments) in enumerate(_json_actions(without_thoughts(message.text)))
     ]
 
@@ -102,6 +103,9 @@ def thought_of(message: AIMessage) -> str:
     return re.sub(r"</?think>", "", text).strip()
 
 
+MAX_BROKEN = 1000
+"""Beginnings of JSON that turn out to be none, after which a turn is read no further: each costs time."""
+_JSON_START = re.compile(r'\{\s*"|\[\s*\{')
 FAILED_BY = "failed_by"
 """Where a message's extra fields say whose failure it tells of."""
 
@@ -124,15 +128,23 @@ def reply(
     return HumanMessage(text, additional_kwargs={"call_id": call.id, "artifact": artifact, **marks})
 
 
+def _json_call(call_id: str, tool: str, arguments: dict[str, object]) -> Call:
+    try:
+        return Call(id=call_id, tool=whole(tool), arguments=storable_value(arguments), native=False)
+    except ValueError as error:
+        problem = f"The arguments cannot be used: {error}"
+        return Call(id=call_id, tool=whole(tool), arguments={}, native=False, problem=problem)
+
+
 def _json_actions(text: str) -> Iterator[tuple[str, dict[str, object]]]:
     """Every `{"action": ..., "arguments": ...}` in a text, wherever it stands; `name` is read as `action`."""
     decoder = json.JSONDecoder()
-    position = 0
-    while (match := re.compile(r"[\[{]").search(text, position)) is not None:
+    position, broken = 0, 0
+    while broken < MAX_BROKEN and (match := _JSON_START.search(text, position)) is not None:
         try:
             value, position = decoder.raw_decode(text, match.start())
-        except json.JSONDecodeError:
-            position = match.start() + 1
+        except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; brackets in thousands
+            position, broken = match.start() + 1, broken + 1
             continue
         items = cast(list[Any], value) if isinstance(value, list) else [value]
         for item in items:

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from packaging.requirements import Requirement
 
-from agentcvr_graph.errors import CVRError
+from agentcvr_graph.errors import CVRError, shown_address
 from agentcvr_graph.models.registry import checked_source, resolve_audio, resolve_master, resolve_vision
 from agentcvr_graph.models.servers import served_models
 from agentcvr_graph.models.strings import InProcess, Server, read_model_string
@@ -179,7 +179,7 @@ def gpu() -> Check:
 
 def model(role: str, spec: str, resolve: Callable[[str], object]) -> Check:
     """Can the model of a string be used, as far as that shows without calling it?"""
-    name = f"{role} {spec}"
+    name = f"{role} {shown_address(spec)}"
     try:
         string = read_model_string(spec)
         if isinstance(string, Server):

@@ -15,7 +15,12 @@ leave the graph: they become a tool message. Every message names the value, what
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+HIDDEN = "?..."
+"""Stands for the query of an address: signed links keep their key there."""
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?([^?#]*)(\?[^#]*)?")
 
 
 class CVRError(Exception):
@@ -43,16 +48,28 @@ def _restored(kind: type[CVRError], arguments: tuple[Any, ...], state: dict[str,
     return error
 
 
+def shown_address(address: str) -> str:
+    """An address as people may read it: without user, password and query, where keys stand. A path stays as it is.
+
+    >>> shown_address("https://user:password@host/a.mp4?token=abc#t=1,2")
+    'https://host/a.mp4?...#t=1,2'
+    """
+    found = _ADDRESS.match(address)
+    if found is None:
+        return address
+    return f"{found[1]}{found[2]}{HIDDEN if found[3] else ''}{address[found.end() :]}"
+
+
 class InputError(CVRError, ValueError):
     """The question, its options or its videos cannot be used as given."""
 
 
 class VideoError(InputError):
-    """One video cannot be used. `source` is the string the person gave."""
+    """One video cannot be used. `source` is the string the person gave; the message shows it without its secrets."""
 
     def __init__(self, source: str, message: str, *, fix: str = "") -> None:
         self.source = source
-        super().__init__(f"{source}: {message}", fix=fix)
+        super().__init__(f"{shown_address(source)}: {message}", fix=fix)
 
 
 class SetupError(CVRError):

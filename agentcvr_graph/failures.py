@@ -7,9 +7,14 @@ graph's side only.
 from __future__ import annotations
 
 import logging
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from agentcvr_graph.errors import SetupError, WorldError
 from agentcvr_graph.models.failures import as_world_error, recognised
+from agentcvr_graph.models.keys import without_keys
+from agentcvr_graph.render import plain
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +37,29 @@ def told_to_master(error: BaseException) -> str:
         return "That took too long and was stopped. Try a shorter window."
     failure = as_world_error(error, "the model")
     if isinstance(failure, SetupError):
-        raise failure from error
+        raise failure from None  # what it came from may repeat a key
     if recognised(error, "the model") is None:
-        logger.warning("An unexpected error was told to the master", exc_info=error)
-    return " ".join(str(failure).split())
+        _log(error)
+    return plain(str(failure))
+
+
+@contextmanager
+def without_keys_in_errors() -> Generator[None]:
+    """An error whose text repeats a key becomes one that does not: LangGraph keeps errors in its checkpoints."""
+    try:
+        yield
+    except Exception as error:
+        said = repr(error) + str(error)
+        if without_keys(said) == said:
+            raise
+        failure = as_world_error(error, "the model")
+        if recognised(error, "the model") is None:
+            _log(error)
+    else:
+        return
+    raise failure
+
+
+def _log(error: BaseException) -> None:
+    trace = without_keys("".join(traceback.format_exception(error)))
+    logger.warning("An unexpected error was told to the master\n%s", trace)

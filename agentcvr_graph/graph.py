@@ -15,6 +15,8 @@ from __future__ import annotations
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.graph import Graph
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import RetryPolicy, Send
@@ -24,7 +26,7 @@ from agentcvr_graph.nodes.agents import Agent, agent_failed, agent_of
 from agentcvr_graph.nodes.binding import Binding, ChooseMaster, ChoosePerception
 from agentcvr_graph.nodes.brief import Brief
 from agentcvr_graph.nodes.conclude import conclude
-from agentcvr_graph.nodes.master import Master, master_failed
+from agentcvr_graph.nodes.master import Master, master_failed, was_edited
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.state import AgentInput, CVRContext, CVRInput, CVROutput, CVRState
 
@@ -34,16 +36,50 @@ TIMEOUT_S = 300.0
 """Longest single attempt of a model call or an observation."""
 RECURSION_PER_TURN = 4
 """Supersteps that a turn may take, with room to spare."""
+DESCRIPTIONS = {
+    "brief": "Checks the question, opens the videos, writes the first messages.",
+    "master": "Takes one turn: where to look, where to listen, or the answer.",
+    "visual_agent": "Looks at frames of windows and tells what they show.",
+    "audio_agent": "Listens to a window and tells what is said and heard.",
+    "conclude": "Accepts the answer, or sends it back.",
+}
+"""What a drawing says of each node."""
+
+
+class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, CVROutput]):
+    """The compiled graph, which draws itself for people: every node says what it does.
+
+    The handlers of failed calls are left out: no edge leads to them, and with nodes that hang in the air a parent's
+    drawing cannot open it (LangGraph looks for one first and one last node).
+    """
+
+    def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """As `Pregel.get_graph`."""
+        return self._for_people(super().get_graph(config, xray=xray))
+
+    async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """As `Pregel.aget_graph`."""
+        return self._for_people(await super().aget_graph(config, xray=xray))
+
+    def _for_people(self, drawn: Graph) -> Graph:
+        for handler in self.node_error_handler_map.values():
+            drawn.remove_node(drawn.nodes[handler])
+        for name, description in DESCRIPTIONS.items():
+            node = drawn.nodes[name]
+            drawn.nodes[name] = node._replace(metadata={"description": description, **(node.metadata or {})})
+        return drawn
 
 
 class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, CVROutput]):
-    """A `StateGraph` that compiles under its own name."""
+    """A `StateGraph` that compiles under its own name, and to a graph that draws itself well."""
 
     name: str = "agentcvr"
 
     def compile(self, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
         """As `StateGraph.compile`; `name` defaults to the one given to `create_cvr_graph`."""
-        return super().compile(*args, name=name or self.name, **kwargs)
+        compiled = super().compile(*args, name=name or self.name, **kwargs)
+        compiled.__class__ = CompiledCVRGraph  # which class it is, LangGraph does not let a builder say
+        return compiled
 
 
 def create_cvr_graph(
@@ -66,12 +102,12 @@ def create_cvr_graph(
     Returns:
         The builder, uncompiled. Input `CVRInput`, output `CVROutput`, context `CVRContext`.
 
-    Example:
-        >>> graph = create_cvr_graph(master, perception).compile()            # doctest: +SKIP
-        >>> result = await graph.ainvoke(                                     # doctest: +SKIP
+    Examples:
+        >>> graph = create_cvr_graph(master, perception).compile()
+        >>> result = await graph.ainvoke(
         ...     {"question": "Which cook adds salt first?", "videos": ["a.mp4", "b.mp4"], "options": ["1", "2"]}
         ... )
-        >>> result["answer"].value                                            # doctest: +SKIP
+        >>> result["answer"].value
         'B'
     """
     # LangGraph's own node timeout runs every attempt as two tasks more; asyncio's costs a tenth less a trajectory.
@@ -98,8 +134,12 @@ def create_cvr_graph(
 
 
 async def after_master(state: CVRState) -> list[Send] | str:
-    """To the agents, to the conclusion, or back to the master when nothing of its turn could be used."""
-    if state["failure"] is not None or state["draft"] is not None:
+    """To the agents, to the conclusion, or to the master where its turn was of no use, or was edited."""
+    if state["failure"] is not None:
+        return "conclude"
+    if was_edited(state):
+        return "master"
+    if state["draft"] is not None:
         return "conclude"
     if not state["assignments"]:
         return "master"
@@ -112,9 +152,6 @@ async def after_master(state: CVRState) -> list[Send] | str:
 async def after_conclude(state: CVRState) -> str:
     """To the end, or back to the master with an answer that was not accepted."""
     return END if state["answer"] is not None or state["failure"] is not None else "master"
-
-
-CompiledCVRGraph = CompiledStateGraph[CVRState, CVRContext, CVRInput, CVROutput]
 
 
 def recursion_limit(context: CVRContext) -> int:

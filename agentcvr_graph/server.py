@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from langchain_core.language_models import BaseChatModel
 
-from agentcvr_graph.errors import InputError
+from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph import CompiledCVRGraph, create_cvr_graph
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
-from agentcvr_graph.state import CVRContext
+from agentcvr_graph.state import NOISES, CVRContext
 
 if TYPE_CHECKING:
     from agentcvr_graph.media.base import Library
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 MODELS_VARIABLE = "AGENTCVR_MODELS"
 """Model strings that a run may choose, with commas between them; `any` for all. `offline` is always one."""
-NOISES = ("off", "mild", "fitted")
-"""What a run may choose; elsewhere it may also be a file."""
+MORE_MODELS = f"Whoever runs the server allows more with {MODELS_VARIABLE}."
 
 
 def make_graph() -> CompiledCVRGraph:
@@ -74,8 +73,8 @@ def allowed_model(spec: str) -> str:
     allowed = ("offline", *filter(None, named))
     if spec not in allowed and "any" not in allowed:
         raise InputError(
-            f"The model {spec!r} may not be chosen here.",
-            fix=f"Choose from: {', '.join(allowed)}. Whoever runs the server allows more with {MODELS_VARIABLE}.",
+            f"The model {shown_address(spec)!r} may not be chosen here.",
+            fix=f"Choose from: {', '.join(map(shown_address, allowed))}. {MORE_MODELS}",
         )
     return spec
 

@@ -2,19 +2,24 @@
 
 Nouns for state. Every channel holds references and text only, so a checkpoint grows by a few kilobytes a turn. The
 context holds JSON-able knobs and nothing else, so that a server can describe it in a form.
+
+Clients of a server write JSON where the nodes write nouns (a state that is edited in LangGraph Studio), and a server
+reads a state as JSON before it applies what is pending to it. So what is written to a channel becomes its noun.
 """
 
 from __future__ import annotations
 
-import operator
+import functools
 import time
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from langchain_core.messages import AnyMessage
+from langgraph.channels import LastValue
 from langgraph.graph.message import add_messages
-from pydantic import Field
+from pydantic import Field, JsonValue, TypeAdapter
 from typing_extensions import TypedDict
 
 from agentcvr_graph.types import (
@@ -78,6 +83,42 @@ class Clock(Noun):
         return Clock(elapsed_s=self.elapsed_s + passed_s, at_s=now_s, process=_PROCESS)
 
 
+class Latest(LastValue[Any]):
+    """A channel that keeps what is written last, as the noun that it is."""
+
+    __slots__ = ()
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """As `LastValue.update`."""
+        return super().update([value if _is_noun(value) else _reader(self.typ)(value) for value in values])
+
+
+def _is_noun(value: Any) -> bool:
+    """Cheaper to ask than to validate: this is every write of every step."""
+    if isinstance(value, list):
+        return all(isinstance(one, Noun) for one in cast(list[Any], value))
+    return value is None or isinstance(value, Noun)
+
+
+@functools.cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    return TypeAdapter[Any](kind).validate_python
+
+
+def in_all(so_far: Cost, more: Cost) -> Cost:
+    """The reducer of costs."""
+    return _cost(so_far) + _cost(more)
+
+
+def _cost(given: Any) -> Cost:
+    return given if isinstance(given, Cost) else Cost.model_validate(given)
+
+
+def and_more(so_far: list[Observation], more: list[Observation]) -> list[Observation]:
+    """The reducer of evidence."""
+    return so_far + [Observation.model_validate(one) for one in more]
+
+
 class CVRInput(TypedDict):
     """What a caller gives; flat, so that a form can show it."""
 
@@ -99,14 +140,14 @@ def as_input(question: Question) -> CVRInput:
 class CVROutput(TypedDict):
     """What a caller gets. Exactly one of `answer` and `failure` is not None."""
 
-    answer: Answer | None
-    failure: Failure | None
-    observations: Annotated[list[Observation], operator.add]
-    usage: Usage
+    answer: Annotated[Answer | None, Latest]
+    failure: Annotated[Failure | None, Latest]
+    observations: Annotated[list[Observation], and_more]
+    usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
-    asked: Question
+    asked: Annotated[Question, Latest]
     """The question as the graph understood it: videos resolved, kind decided."""
-    sources: list[VideoInfo]
+    sources: Annotated[list[VideoInfo], Latest]
 
 
 class CVRState(CVRInput, CVROutput):
@@ -120,11 +161,11 @@ class CVRState(CVRInput, CVROutput):
     """Answers sent back because they did not fit their kind."""
     closing: bool
     """True once the master has been told that only `answer` is left."""
-    spent: Annotated[Cost, operator.add]
-    clock: Clock
-    assignments: list[Assignment]
+    spent: Annotated[Cost, in_all]
+    clock: Annotated[Clock, Latest]
+    assignments: Annotated[list[Assignment], Latest]
     """The calls of the last turn that go to the agents."""
-    draft: Call | None
+    draft: Annotated[Call | None, Latest]
     """The answer call of the last turn, not yet validated."""
 
 
@@ -135,50 +176,93 @@ class AgentInput(TypedDict):
     sources: list[VideoInfo]
 
 
+NOISES = ("off", "mild", "fitted")
+"""Noise that a run on a server may choose; elsewhere it may also be a file."""
+
+
+def _knob(*nodes: str, description: str, ge: float | None = None, enum: Sequence[str] = ()) -> Any:
+    """A field of a form. LangGraph Studio shows it beside the nodes that it is about (`langgraph_nodes`)."""
+    extra: dict[str, JsonValue] = {"langgraph_nodes": [*nodes]}
+    if enum:
+        extra["enum"] = [*enum]
+    return Field(ge=ge, description=description, json_schema_extra=extra)
+
+
 @dataclass(frozen=True)
 class CVRContext:
     """The knobs of a run. All of them are JSON-able; objects are bound when the graph is built."""
 
-    max_turns: Annotated[int, Field(ge=1, description="Calls of the master; the last may only answer.")] = 12
-    max_frames: Annotated[int, Field(ge=0, description="Frames that may be looked at in one question.")] = 512
+    max_turns: Annotated[int, _knob("master", ge=1, description="Calls of the master; the last may only answer.")] = 12
+    max_frames: Annotated[
+        int, _knob("visual_agent", ge=0, description="Frames that may be looked at in one question.")
+    ] = 512
     max_frames_per_call: Annotated[
-        int, Field(ge=1, description="Frames of one observe call, shared over its windows by duration.")
+        int,
+        _knob("visual_agent", ge=1, description="Frames of one observe call, shared over its windows by duration."),
     ] = 128
-    max_audio_s: Annotated[float, Field(ge=0, description="Seconds of sound that may be listened to.")] = 7200.0
+    max_audio_s: Annotated[
+        float, _knob("audio_agent", ge=0, description="Seconds of sound that may be listened to.")
+    ] = 7200.0
     max_tokens: Annotated[
-        int | None, Field(description="Input and output tokens of all models together; empty for no limit.")
+        int | None,
+        _knob("master", ge=0, description="Input and output tokens of all models together; empty for no limit."),
     ] = None
-    max_wall_s: Annotated[float | None, Field(description="Wall-clock seconds; empty for no limit.")] = None
+    max_wall_s: Annotated[
+        float | None, _knob("master", ge=0, description="Wall-clock seconds; empty for no limit.")
+    ] = None
     min_evidence: Annotated[
-        int, Field(ge=0, description="Observations of every readable video before an answer is accepted.")
+        int,
+        _knob("conclude", ge=0, description="Observations of every readable video before an answer is accepted."),
     ] = 1
     ask_above_frames: Annotated[
         int | None,
-        Field(description="Frames of one look above which a person is asked first; empty for never."),
+        _knob(
+            "visual_agent", ge=0, description="Frames of one look above which a person is asked first; empty for never."
+        ),
     ] = None
     ask_above_audio_s: Annotated[
         float | None,
-        Field(description="Seconds of sound in one call above which a person is asked first; empty for never."),
+        _knob(
+            "audio_agent",
+            ge=0,
+            description="Seconds of sound in one call above which a person is asked first; empty for never.",
+        ),
     ] = None
     remember: Annotated[
         bool,
-        Field(description="Keep evidence in the graph's store, and begin with what it knows of the videos."),
+        _knob(
+            "brief",
+            "visual_agent",
+            "audio_agent",
+            description="Keep evidence in the graph's store, and begin with what it knows of the videos.",
+        ),
     ] = False
     unreadable: Annotated[
         Literal["stop", "continue"],
-        Field(description="A video that cannot be read: stop with an error, or tell the master and go on."),
+        _knob("brief", description="A video that cannot be read: stop with an error, or tell the master and go on."),
     ] = "stop"
     dialect: Annotated[
         Literal["auto", "tools", "json"],
-        Field(description="How the master acts: tool calls, JSON text, or tool calls where the model can."),
+        _knob("master", description="How the master acts: tool calls, JSON text, or tool calls where the model can."),
     ] = "auto"
-    language: Annotated[str, Field(description="Language of thoughts and answers; empty for the question's own.")] = ""
-    master: Annotated[str, Field(description="Model string of the master, where the server lets you choose.")] = (
-        "offline"
-    )
-    vision: Annotated[str, Field(description="Model string of the eyes, where the server lets you choose.")] = "offline"
-    audio: Annotated[str, Field(description="Model string of the ears, where the server lets you choose.")] = "offline"
+    language: Annotated[
+        str, _knob("master", description="Language of thoughts and answers; empty for the question's own.")
+    ] = ""
+    master: Annotated[
+        str, _knob("master", description="Model string of the master, where the server lets you choose.")
+    ] = "offline"
+    vision: Annotated[
+        str, _knob("visual_agent", description="Model string of the eyes, where the server lets you choose.")
+    ] = "offline"
+    audio: Annotated[
+        str, _knob("audio_agent", description="Model string of the ears, where the server lets you choose.")
+    ] = "offline"
     noise: Annotated[
         str,
-        Field(description="How badly scripted senses work, in swap mode: off, mild or fitted."),
+        _knob(
+            "visual_agent",
+            "audio_agent",
+            enum=NOISES,
+            description="How badly scripted senses work, in swap mode: off, mild or fitted.",
+        ),
     ] = "off"

@@ -8,6 +8,7 @@ a wrong window costs nothing and reads the same in both worlds; only `Tools.run`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from agentcvr_graph.budget import Budget
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.render import plain
 from agentcvr_graph.types import Citation, Listen, Observation, Observe, Target, VideoInfo, Window
 
 SHORTEST_WINDOW_S = 0.05
@@ -56,10 +58,10 @@ class AnswerArgs(BaseModel):
 
 def _is_citation(item: object) -> bool:
     try:
-        Citation.model_validate(item)
+        cited = Citation.model_validate(item)
     except ValidationError:
         return False
-    return True
+    return math.isfinite(cited.start_s) and math.isfinite(cited.end_s)
 
 
 ARGUMENTS: dict[str, type[BaseModel]] = {"observe": ObserveArgs, "listen": ListenArgs, "answer": AnswerArgs}
@@ -213,7 +215,7 @@ def find_video(number: int, videos: Sequence[VideoInfo]) -> VideoInfo:
         raise ActionError(f"There is no video {number}; {known}.")
     info = videos[number - 1]
     if info.problem:
-        raise ActionError(f"Video {number} cannot be read: {info.problem}")
+        raise ActionError(f"Video {number} cannot be read: {plain(info.problem)}")
     return info
 
 

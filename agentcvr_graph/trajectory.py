@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agentcvr_graph.dialects import FAILED_BY, read_calls, thought_of
+from agentcvr_graph.errors import shown_address
 from agentcvr_graph.prompts import since_brief
 from agentcvr_graph.state import CVROutput
 from agentcvr_graph.types import Answer, AnswerKind, Failure, Noun, Observation, Usage, VideoInfo
@@ -63,6 +64,15 @@ class Trajectory(Noun):
         return tuple(
             action.observation for turn in self.turns for action in turn.actions if action.observation is not None
         )
+
+    def without_secrets(self) -> Trajectory:
+        """As it may be kept and passed on: the addresses of its videos without user, password and query."""
+
+        def shown(info: VideoInfo) -> VideoInfo:
+            video = info.video.model_copy(update={"source": shown_address(info.video.source)})
+            return info.model_copy(update={"video": video})
+
+        return self.model_copy(update={"videos": tuple(map(shown, self.videos))})
 
     def _repr_html_(self) -> str:
         """For notebooks: the evidence report, without pictures (`report.render_report` takes thumbnails)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Modality = Literal["visual", "audio"]
 AnswerKind = Literal["choice", "choices", "order", "interval", "number", "text"]
@@ -66,6 +66,9 @@ class VideoInfo(Noun):
         if self.video.title:
             return self.video.title
         path = self.video.source.partition("#")[0].partition("?")[0].rstrip("/\\")
+        scheme, _, host = path.partition("://")
+        if host and "/" not in host:
+            path = f"{scheme}://{host.rpartition('@')[2]}"  # an address without a path; who is let in is no title
         return path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or path
 
 
@@ -126,6 +129,12 @@ class Evidence(Noun):
     text: str
     window: Window | None = None
     """Where it was seen or heard; None for a statement about the whole call (a comparison of several windows)."""
+
+    @field_validator("text")
+    @classmethod
+    def _whole_characters(cls, text: str) -> str:
+        """Half a character (a lone surrogate), which some models write, could not be stored."""
+        return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")
 
 
 class Cost(Noun):

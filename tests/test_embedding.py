@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
 
-from agentcvr_graph import CVRContext, Trajectory, WorldError, as_tool, create_cvr_graph
+from agentcvr_graph import CVRContext, CVRState, Trajectory, WorldError, as_tool, create_cvr_graph
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 
 GIVEN = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
@@ -125,3 +127,25 @@ async def test_the_knobs_are_the_apps_and_the_arguments_the_agents():
     assert set(schema["required"]) == {"question", "videos"}
     reply = await tool.ainvoke({"name": "look_it_up", "args": GIVEN, "id": "1", "type": "tool_call"})
     assert run_of(reply).usage.frames <= 4
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """The context of a parent that knows nothing of this graph."""
+
+    user: str = "somebody"
+
+
+@dataclass(frozen=True)
+class TenantWithKnobs(CVRContext):
+    """The context of a parent that hands knobs on."""
+
+    user: str = "somebody"
+
+
+@pytest.mark.parametrize(("context", "frames"), [(Tenant(), 8), (TenantWithKnobs(max_frames=2), 2), (None, 8)])
+async def test_a_parent_may_have_a_context_of_its_own(context, frames):
+    parent = StateGraph(CVRState, context_schema=type(context) if context else None)
+    app = parent.add_node("ask", cvr()).add_edge(START, "ask").compile()
+    output = await app.ainvoke(GIVEN, context=context)
+    assert output["answer"].value == "A" and output["usage"].frames == frames

@@ -322,6 +322,24 @@ async def test_a_follow_up_question_keeps_the_evidence():
     assert len(output["observations"]) == 1
 
 
+async def test_failed_looks_of_an_earlier_question_are_not_held_against_a_later_one():
+    class Recovering(FakePerception):
+        async def observe(self, request, videos):
+            if not self.requests:
+                self.requests.append(request)
+                raise WorldError("The camera is gone.")
+            return await super().observe(request, videos)
+
+    only_answer = CVRContext(max_turns=2)
+    master = FakeMaster(turns=[LOOK, turn("", answer("A")), turn("", answer("B", id="second"))])
+    graph = create_cvr_graph(master, Recovering()).compile(checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "t"}}
+    first = await graph.ainvoke(QUESTION, config, context=only_answer)
+    assert first["failure"].boundary == "world" and "The camera is gone." in first["failure"].message
+    second = await graph.ainvoke(QUESTION | {"question": "Which is green?"}, config, context=CVRContext(max_turns=1))
+    assert second["failure"] is None and second["answer"].value == "B"
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

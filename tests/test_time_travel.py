@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -88,3 +90,62 @@ async def test_what_cannot_be_retaken(number, call, says):
     await graph.ainvoke(QUESTION, CONFIG)
     with pytest.raises(InputError, match=says):
         await retake(graph, CONFIG, number, [call])
+
+
+async def checkpoint_before(graph, *nodes):
+    """The last checkpoint whose next tasks are these."""
+    history = [one async for one in graph.aget_state_history(CONFIG)]
+    return next(one for one in history if one.next == nodes)
+
+
+def edited(message, **args):
+    """The master's message with other arguments of its only call, as a person's form would send it: as JSON."""
+    (call,) = message.tool_calls
+    return message.model_dump(mode="json") | {"tool_calls": [call | {"args": args}]}
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["in the state after it", "in the state before it"])
+async def test_a_turn_that_a_person_edits_is_played_as_it_was_edited(after):
+    graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2), id="second")), turn("", answer("A")), turn("", answer("B")))
+    first = trajectory_of(await graph.ainvoke(QUESTION, CONFIG))
+    looked = await checkpoint_before(graph, "visual_agent")
+    spoken = looked.values["messages"][-1]
+    place = looked.config if after else looked.parent_config
+    update = {"messages": [edited(spoken, **OTHER["args"])]}
+    fork = await graph.aupdate_state(place, update, as_node="master")
+    second = trajectory_of(await graph.ainvoke(None, fork))
+    assert (first.answer.value, second.answer.value) == ("A", "B")
+    assert [action.observation.windows[0].start_s for action in second.turns[1].actions] == [30.0]
+    assert len(second.turns) == 3 and second.turns[0] == first.turns[0]
+    assert (second.usage.frames, second.usage.model_calls) == (14, 3 if after else 2)
+
+
+async def test_calls_that_share_an_id_are_no_edit():
+    twice = turn("", observe((1, 0, 5, 2), id="same"), observe((2, 0, 5, 2), id="same"))
+    output = await graph_of(twice, turn("", answer("A"))).ainvoke(QUESTION, CONFIG)
+    assert output["answer"].value == "A" and output["usage"].model_calls == 2
+
+
+async def test_an_answer_that_a_person_edits_is_the_answer():
+    graph = graph_of(LOOK, turn("", answer("A")))
+    await graph.ainvoke(QUESTION, CONFIG)
+    place = await checkpoint_before(graph, "conclude")
+    fork = await graph.aupdate_state(
+        place.config, {"messages": [edited(place.values["messages"][-1], value="B")]}, as_node="master"
+    )
+    output = await graph.ainvoke(None, fork)
+    assert output["answer"].value == "B" and output["usage"].frames == 8
+
+
+async def test_what_a_client_writes_as_json_becomes_the_nouns_that_it_is():
+    graph = graph_of(LOOK, turn("", answer("A")), turn("", answer("B")))
+    await graph.ainvoke(QUESTION, CONFIG)
+    place = await checkpoint_before(graph, "visual_agent")
+    names = ("asked", "sources", "answer", "failure", "usage", "clock", "assignments", "draft", "spent", "observations")
+    written = {name: place.values[name] for name in names} | {"spent": {"input_tokens": 5}}
+    fork = await graph.aupdate_state(place.config, json.loads(json.dumps(written, default=dict)), as_node="master")
+    values = (await graph.aget_state(fork)).values
+    assert {name: values[name] for name in names[:8]} == {name: place.values[name] for name in names[:8]}
+    assert values["spent"].input_tokens == 5 and values["spent"].model_calls == 1
+    output = await graph.ainvoke(None, fork)
+    assert output["answer"].value == "B" and output["usage"].frames == 8

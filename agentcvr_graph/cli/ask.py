@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 
 import typer
-from rich.markup import escape
 from rich.panel import Panel
 
 from agentcvr_graph.answers import KINDS, score_answer
-from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, one_of, out
+from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, one_of, out
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph import create_cvr_graph
 from agentcvr_graph.perception.base import Perception

@@ -8,16 +8,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 
 from agentcvr_graph.errors import CVRError, InputError, SetupError, missing_extra
+from agentcvr_graph.render import without_unseen
 
 ANSWERED, NO_ANSWER, BAD_INPUT = 0, 1, 2
 """Exit statuses: done, could not answer, and the input or the set-up is wrong."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def escape(text: str) -> str:
+    """A text that is no markup to the console and no order to the terminal: what a video says may be printed."""
+    return markup.escape(without_unseen(text))
 
 
 def one_of(what: str, value: str, allowed: Sequence[str]) -> str:

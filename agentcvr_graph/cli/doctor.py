@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from agentcvr_graph.cli.ask import Audio, Master, Vision
-from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, out
+from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, out
 
 
 def doctor(master: Master = "offline", vision: Vision = "offline", audio: Audio = "offline") -> None:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from agentcvr_graph.cli import evaluate_options as options
-from agentcvr_graph.cli.console import err, one_of, out
+from agentcvr_graph.cli.console import err, escape, one_of, out
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.state import CVRContext
 
@@ -189,26 +188,15 @@ class _Bar:
 
 
 def _compare(one: str, other: str) -> None:
-    from agentcvr_graph.eval import compare
-    from agentcvr_graph.eval.compare import SIGNIFICANT
+    from agentcvr_graph.eval.compare import compare, grid_of
 
     found = compare(one, other)
     table = Table(box=None, padding=(0, 2, 0, 0), title="accuracy in %, question by question", title_justify="left")
-    table.add_column("task")
-    for name in ("questions", one, other, "difference", "better", "worse", "p"):
-        table.add_column(name, justify="right")
-    for line in found.lines:
-        gap = line.difference
-        table.add_row(
-            line.name,
-            str(line.count),
-            f"{100 * line.one:.1f}",
-            f"{100 * line.other:.1f}",
-            f"{100 * gap.mean:+.1f} ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})",
-            str(line.wins),
-            str(line.losses),
-            f"{line.p:.3f}" + (" *" if line.p < SIGNIFICANT else ""),
-        )
+    head, rows = grid_of(found)
+    for n, name in enumerate(head):
+        table.add_column(name, justify="right" if n else "left")
+    for row in rows:
+        table.add_row(*row)
     out.print(table)
     if found.unmatched:
         err.print(f"[dim]{found.unmatched} questions were asked on one side only and are left out[/dim]")

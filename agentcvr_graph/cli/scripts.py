@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, one_of, out
+from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, one_of, out
 from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.check import check_script

@@ -52,6 +52,31 @@ class Comparison:
     unmatched: int
     """Questions that only one side was asked."""
 
+    def _repr_html_(self) -> str:
+        """For notebooks: a line a task."""
+        from agentcvr_graph.report.inline import table_html
+
+        return table_html(*grid_of(self))
+
+
+def grid_of(found: Comparison) -> tuple[list[str], list[list[str]]]:
+    """A comparison in per cent, as the head and the rows of a table; a star stands behind a p below `SIGNIFICANT`."""
+    rows = [
+        [
+            line.name,
+            str(line.count),
+            f"{100 * line.one:.1f}",
+            f"{100 * line.other:.1f}",
+            f"{100 * gap.mean:+.1f} ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})",
+            str(line.wins),
+            str(line.losses),
+            ("<0.001" if line.p < 0.001 else f"{line.p:.3f}") + (" *" if line.p < SIGNIFICANT else ""),
+        ]
+        for line in found.lines
+        for gap in (line.difference,)
+    ]
+    return ["task", "questions", *found.names, "difference", "better", "worse", "p"], rows
+
 
 def compare(one: str, other: str) -> Comparison:
     """Compare two sides, each a folder of a run, or `FOLDER:METHOD` for one of several methods.

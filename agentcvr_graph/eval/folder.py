@@ -96,7 +96,7 @@ class RunFolder:
             if trajectory is not None:
                 path = self.trajectory_path(row.method, row.id)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                _write_whole(path, trajectory.model_dump_json())
+                _write_whole(path, trajectory.without_secrets().model_dump_json())
             append_row(self.results, row.model_dump_json())
 
     def trajectory_path(self, method: str, question_id: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from agentcvr_graph.errors import InputError
+from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.methods import Recipe
 from agentcvr_graph.eval.scoring import now
@@ -91,7 +91,7 @@ def plan_of(benchmark: Benchmark, recipe: Recipe, *, data: str = "", prices: tup
         prices=prices,
         versions=versions(),
         commit=commit(),
-        command=" ".join(sys.argv),
+        command=" ".join(map(shown_address, sys.argv)),
         started_at=now(),
     )
 

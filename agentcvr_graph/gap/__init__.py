@@ -44,6 +44,13 @@ class Gap:
     facts: Sequence[FactFigures]
     pairs: Sequence[Pair]
 
+    def _repr_html_(self) -> str:
+        """For notebooks: accuracy in both worlds by task, in per cent with 95 % intervals."""
+        from agentcvr_graph.gap.report import grid_of
+        from agentcvr_graph.report.inline import table_html
+
+        return table_html(*grid_of(self))
+
     def as_record(self) -> dict[str, object]:
         """The figures as JSON."""
         return {

@@ -27,11 +27,15 @@ SCRIPTED, LIVE = "#2f6fde", "#c4671d"
 
 
 class Progressing:
-    """A progress bar on stderr; calling it ticks one question off."""
+    """A progress bar on stderr, except in a notebook; calling it ticks one question off."""
 
     def __init__(self, total: int) -> None:
         columns = (TextColumn("asking live"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        # In a notebook rich draws it as a widget, from a thread of its own, on which nbclient and papermill stumble.
+        self._progress = Progress(
+            *columns, TimeRemainingColumn(), console=console, transient=True, disable=console.is_jupyter
+        )
         self._task = self._progress.add_task("asking", total=total)
 
     def __enter__(self) -> Progressing:
@@ -60,16 +64,29 @@ def write_gap(gap: Gap, folder: Path) -> None:
 def gap_table(gap: Gap) -> Table:
     """The rows of tasks, for a terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0), title=f"accuracy in %, scripted noise: {gap.noise.name}")
-    table.add_column("task")
-    for name in ("questions", "scripted", "live", "gap", "same answer", "same looks"):
-        table.add_column(name, justify="right")
-    for row in gap.tasks:
-        style = "bold" if row.name == "all" else ""
-        shares = (f"{100 * row.answers_agree:.0f} %", f"{100 * row.actions_agree:.0f} %")
-        table.add_row(
-            row.name, str(row.count), str(row.scripted), str(row.live), f"{row.gap_points:+.0f}", *shares, style=style
-        )
+    head, rows = grid_of(gap)
+    for n, name in enumerate(head):
+        table.add_column(name, justify="right" if n else "left")
+    for row in rows:
+        table.add_row(*row, style="bold" if row[0] == "all" else "")
     return table
+
+
+def grid_of(gap: Gap) -> tuple[list[str], list[list[str]]]:
+    """Accuracy by task in per cent, as the head and the rows of a table."""
+    rows = [
+        [
+            row.name,
+            str(row.count),
+            str(row.scripted),
+            str(row.live),
+            f"{row.gap_points:+.0f}",
+            f"{100 * row.answers_agree:.0f} %",
+            f"{100 * row.actions_agree:.0f} %",
+        ]
+        for row in gap.tasks
+    ]
+    return ["task", "questions", "scripted", "live", "gap", "same answer", "same looks"], rows
 
 
 def render_gap(gap: Gap) -> str:

@@ -51,14 +51,18 @@ class Access:
         Raises:
             VideoError: it lies elsewhere; the same whether it is there or not.
         """
+        if not self.may_read(path):
+            raise VideoError(given, "it lies outside the folders that may be read.", fix="Ask about a file in them.")
+
+    def may_read(self, path: Path) -> bool:
+        """Whether a file or folder may be read, as it really lies."""
         if self.roots is None:
-            return
+            return True
         try:
             real = path.expanduser().resolve()
         except (OSError, RuntimeError, ValueError):  # a loop of links, `~nobody`, a stray NUL
-            real = None
-        if real is None or not any(real.is_relative_to(root.resolve()) for root in self.roots):
-            raise VideoError(given, "it lies outside the folders that may be read.", fix="Ask about a file in them.")
+            return False
+        return any(real.is_relative_to(root.resolve()) for root in self.roots)
 
     def check_images(self, given: str, folder: Path) -> None:
         """Refuse a folder of too many images, or with one that lies elsewhere.

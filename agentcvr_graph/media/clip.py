@@ -9,7 +9,8 @@ import hashlib
 import itertools
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ import numpy as np
 from agentcvr_graph.errors import CVRError, VideoError, WorldError, missing_extra
 from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
+from agentcvr_graph.media.containers import why
 from agentcvr_graph.media.frames import FrameStore
 from agentcvr_graph.media.pieces import Piece, by_piece, lay_out, within
 from agentcvr_graph.media.probe import Probe, probe
@@ -28,6 +30,7 @@ from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
 from agentcvr_graph.media.subtitles import clip_cues, read_cues
 from agentcvr_graph.models.base import Cue, Frame, Samples
+from agentcvr_graph.stopping import stop_if_unwanted
 
 ReaderName = Literal["auto", "pyav", "decord"]
 READERS: tuple[ReaderName, ...] = ("auto", "pyav", "decord")
@@ -49,6 +52,7 @@ class Media:
         self._source, self._path, self._store = source, path, store
         self._long_side_px = long_side_px
         self._choice: ReaderName = reader
+        self._access = access
         self._lock = threading.Lock()
         self._reader: Reader | None = None
         self._reader_pid = 0
@@ -58,7 +62,7 @@ class Media:
             boxes = f"{content_id(file)}|{source.objects}" if (file := _boxes(source)) else ""
             self._pictures_id += f"|{source.fps}|{boxes}"
             access.check_images(source.given, path)
-            probed = Probe(_open_folder(source, path).info, has_sound=False)
+            probed = Probe(self._open_folder().info, has_sound=False)
         else:
             ends_s = [end_s for _, end_s in source.spans if end_s is not None]
             until_s = max(ends_s) if len(ends_s) == len(source.spans) else None
@@ -78,7 +82,7 @@ class Media:
         """
         if not self.info.width:
             raise WorldError(f"{self._source.name} has no picture.")
-        with self._lock:
+        with self._lock, told(self._source.name):
             frames = [frame for piece, own_s in by_piece(self._pieces, times_s) for frame in self._shown(piece, own_s)]
         if not frames:
             raise WorldError(f"No frame of {self._source.name} could be decoded there.")
@@ -115,7 +119,7 @@ class Media:
 
     @cached_property
     def _all_cues(self) -> tuple[Cue, ...]:
-        return () if self._source.kind == "folder" else read_cues(self._path)
+        return () if self._source.kind == "folder" else read_cues(self._path, self._access)
 
     @cached_property
     def _key_times(self) -> Sequence[float]:
@@ -131,11 +135,15 @@ class Media:
 
     def _fresh_reader(self) -> Reader:
         if self._source.kind == "folder":
-            return _open_folder(self._source, self._path)
+            return self._open_folder()
         try:
-            return _open_file(self._path, self._choice)
+            return _open_file(self._path, self._choice, self._access.max_pixels)
         except ImportError as error:
             raise missing_extra(error.name or self._choice, "live") from error
+
+    def _open_folder(self) -> FolderReader:
+        source, most = self._source, self._access.max_pixels
+        return FolderReader(source.given, self._path, source.fps, _boxes(source), dict(source.objects), most)
 
     def _describe(self, probed: Probe) -> MediaInfo:
         picture, duration_s = probed.picture, self._pieces[-1].until_s
@@ -177,17 +185,13 @@ class Media:
         """Frames by the time asked for; those decoded on the way to them are kept, but not returned."""
         size = scaled_size(self.info.width, self.info.height, self._long_side_px)
         frames: dict[float, Frame] = {}
-        try:
-            reader = self._open_reader()
-            for read, sparse in ((reader.key_frames, True), (reader.shown_at, False)):
-                times_s = [time_s for time_s in sorted(missing) if (time_s in by_key) is sparse]
-                for decoded in read(times_s, size):
-                    key = self._key(decoded.asked_s, sparse)
-                    frames[decoded.asked_s] = self._store.put(key, decoded, shift_s)
-        except CVRError:
-            raise
-        except Exception as error:  # each library has its own exceptions, and all mean the same here
-            raise WorldError(f"{self._source.name} cannot be decoded there ({_one_line(error)}).") from error
+        reader = self._open_reader()
+        for read, sparse in ((reader.key_frames, True), (reader.shown_at, False)):
+            times_s = [time_s for time_s in sorted(missing) if (time_s in by_key) is sparse]
+            for decoded in read(times_s, size):
+                stop_if_unwanted()
+                key = self._key(decoded.asked_s, sparse)
+                frames[decoded.asked_s] = self._store.put(key, decoded, shift_s)
         return {time_s: frames[time_s] for time_s in missing if time_s in frames}
 
     def _key(self, time_s: float, key_frame: bool) -> str:
@@ -229,20 +233,22 @@ def _boxes(source: Source) -> Path | None:
     return Path(source.boxes).expanduser() if source.boxes else None
 
 
-def _open_folder(source: Source, path: Path) -> FolderReader:
-    return FolderReader(source.given, path, source.fps, _boxes(source), dict(source.objects))
-
-
-def _open_file(path: Path, reader: ReaderName) -> Reader:
+def _open_file(path: Path, reader: ReaderName, max_pixels: int | None) -> Reader:
     if reader == "decord":
         from agentcvr_graph.media.readers.decord_reader import DecordReader
 
         return DecordReader(path)
     from agentcvr_graph.media.readers.pyav_reader import PyAVReader
 
-    return PyAVReader(path)
+    return PyAVReader(path, max_pixels)
 
 
-def _one_line(error: Exception) -> str:
-    """decord's messages are stack traces."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+@contextmanager
+def told(name: str) -> Generator[None]:
+    """Turns what a decoder raises into one line: each library has its own exceptions, and all mean the same here."""
+    try:
+        yield
+    except CVRError:
+        raise
+    except Exception as error:
+        raise WorldError(f"{name} cannot be decoded there ({why(error)}).") from error

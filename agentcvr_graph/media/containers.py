@@ -12,8 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 FORMATS = (
@@ -25,18 +26,36 @@ _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 film of a terminal."""
 
 
-def open_container(path: Path) -> InputContainer:
+def open_container(path: Path, max_pixels: int | None = None) -> InputContainer:
     """A file, opened for reading; close it, or use it in a `with`.
+
+    Args:
+        max_pixels: the largest picture that is decoded, also where pictures grow on the way; None for any.
 
     Raises:
         FFmpegError, OSError: it cannot be opened, or is none of `FORMATS`.
     """
-    return av.open(str(path), options=_OPTIONS)
+    container = av.open(str(path), options=_OPTIONS, metadata_errors="replace")  # titles need not be UTF-8
+    for stream in container.streams.video if max_pixels else ():
+        if known(stream):
+            stream.codec_context.options = {"max_pixels": str(max_pixels)}
+    return container
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The first moving picture; the cover of a sound file is none."""
-    return next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+    """The first moving picture; the cover of a sound file is none, and what no decoder knows is none."""
+    found = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
+    return next((s for s in found if known(s)), None)
+
+
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """The first sound track that a decoder knows."""
+    return next((s for s in container.streams.audio if known(s)), None)
+
+
+def known(stream: Stream) -> bool:
+    """Whether there is a decoder; PyAV's types say that there always is."""
+    return stream.codec_context is not None  # pyright: ignore[reportUnnecessaryComparison]
 
 
 def origin_s(container: InputContainer) -> float:
@@ -44,7 +63,13 @@ def origin_s(container: InputContainer) -> float:
 
     One origin for all tracks keeps a sound track that starts late where it belongs.
     """
-    stream = picture_stream(container) or next(iter(container.streams.audio), None)
+    stream = picture_stream(container) or sound_stream(container)
     if stream is None or stream.start_time is None or stream.time_base is None:
         return 0.0
     return float(stream.start_time * stream.time_base)
+
+
+def why(error: Exception) -> str:
+    """What a decoder says went wrong, without the path: decord's messages are stack traces, FFmpeg's name the file."""
+    said = str(getattr(error, "strerror", None) or error)
+    return next(iter(said.splitlines()), "") or type(error).__name__

@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import queue
 import time
+from asyncio import CancelledError
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -30,6 +31,7 @@ from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
 from agentcvr_graph.models.base import Cue, Frame, Samples
+from agentcvr_graph.stopping import stop_if_unwanted
 from agentcvr_graph.types import Video
 
 _DEATHS = (ProcessExpired, BrokenProcessPool)
@@ -71,7 +73,7 @@ class IsolatedLibrary:
         Raises:
             VideoError: as there; and where the file killed its decoder.
         """
-        key, stamp = video.model_dump_json(), stamp_of(video, self._access)
+        key, stamp = repr(video), stamp_of(video, self._access)
         known = self._known.get(key)
         if known is not None and stamp is not None and known[0] == stamp:
             return IsolatedClip(self, video, known[1])
@@ -120,12 +122,13 @@ class _Worker:
         Raises:
             ProcessExpired, BrokenProcessPool: it died; the next request starts another.
             TimeoutError: it took too long, and was stopped.
+            CancelledError: nobody waits for it any more, and it was stopped.
             CVRError: as the request.
         """
         try:
             pool = self._started()
             return self._result(pool, self._scheduled(pool, (video, what, arguments)))
-        except (*_DEATHS, TimeoutError):
+        except (*_DEATHS, TimeoutError, CancelledError):
             self.stop()
             raise
 
@@ -142,6 +145,7 @@ class _Worker:
             try:
                 return future.result(LOOK_AFTER_S)
             except TimeoutError:
+                stop_if_unwanted()
                 if future.done() or time.monotonic() > latest_s:
                     raise
                 if not pool.active:

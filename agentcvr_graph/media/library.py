@@ -71,7 +71,7 @@ class MediaLibrary:
         """
         source = parse_source(video, self._access)
         path = self._local(source)
-        key, stamp = video.model_dump_json(), _stamp(path, source.boxes)
+        key, stamp = repr(video), _stamp(path, source.boxes)
         with self._lock:
             if key in self._open and self._open[key][0] == stamp:
                 self._open.move_to_end(key)

@@ -16,8 +16,8 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from agentcvr_graph.errors import VideoError
-from agentcvr_graph.media.containers import open_container, origin_s, picture_stream
+from agentcvr_graph.errors import CVRError, VideoError
+from agentcvr_graph.media.containers import open_container, origin_s, picture_stream, sound_stream
 from agentcvr_graph.media.readers.base import PictureInfo
 
 _TAIL_S = 2.0
@@ -56,11 +56,13 @@ def probe(given: str, path: Path, until_s: float | None = None, max_pixels: int 
     if not path.stat().st_size:
         raise NotAVideoError(given, "the file is empty (0 bytes).", fix="Export or download it again.")
     try:
-        with open_container(path) as container:
-            found = Probe(_picture(given, container, max_pixels), bool(container.streams.audio))
+        with open_container(path, max_pixels) as container:
+            found = Probe(_picture(given, container, max_pixels), sound_stream(container) is not None)
             _check(given, container, found, until_s)
             return found
-    except (FFmpegError, OSError) as error:
+    except CVRError:
+        raise
+    except Exception as error:  # FFmpeg's own, and what its wrapper stumbles over in a damaged file
         raise NotAVideoError(
             given,
             "it cannot be read as a video; it may be truncated, damaged or another kind of file.",
@@ -79,7 +81,7 @@ def _picture(given: str, container: InputContainer, max_pixels: int | None) -> P
         return PictureInfo(duration_s, 0.0, 0, 0)
     if max_pixels is not None and stream.codec_context.width * stream.codec_context.height > max_pixels:
         return PictureInfo(duration_s, 0.0, stream.codec_context.width, stream.codec_context.height)
-    container.seek(0)
+    container.seek(stream.start_time or 0, stream=stream)  # where it begins: in some there is nothing at 0
     first = next(iter(container.decode(stream)), None)
     if first is None:
         raise NotAVideoError(given, "its pictures cannot be decoded.", fix="Export it as MP4 (H.264).")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.error import FFmpegError
 
-from agentcvr_graph.errors import WorldError
-from agentcvr_graph.media.containers import open_container, origin_s
+from agentcvr_graph.errors import CVRError, WorldError
+from agentcvr_graph.media.containers import open_container, origin_s, sound_stream, why
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples
 
 _QUIET_WIDTH_S = 0.1
@@ -30,11 +30,14 @@ def read_sound(path: Path, start_s: float, end_s: float) -> Samples:
     samples = np.zeros(round((end_s - start_s) * SAMPLE_RATE_HZ), dtype=np.float32)
     try:
         with open_container(path) as container:
-            if not container.streams.audio:
+            stream = sound_stream(container)
+            if stream is None:
                 raise WorldError(f"{path.name} has no sound track.")
-            _fill(container, samples, start_s)
-    except FFmpegError as error:
-        raise WorldError(f"The sound of {path.name} cannot be decoded ({error.strerror}).") from error
+            _fill(container, stream, samples, start_s)
+    except CVRError:
+        raise
+    except Exception as error:  # FFmpeg's own, and what its wrapper stumbles over in a damaged file
+        raise WorldError(f"The sound of {path.name} cannot be decoded ({why(error)}).") from error
     return samples
 
 
@@ -48,8 +51,7 @@ def quietest_s(samples: Samples) -> float:
     return (int(energy.argmin()) + width / 2) / SAMPLE_RATE_HZ
 
 
-def _fill(container: InputContainer, samples: Samples, start_s: float) -> None:
-    stream = container.streams.audio[0]
+def _fill(container: InputContainer, stream: AudioStream, samples: Samples, start_s: float) -> None:
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
     origin = origin_s(container)
     if start_s > _LEAD_S and stream.time_base is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from agentcvr_graph.errors import VideoError
+from agentcvr_graph.errors import VideoError, shown_address
 from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.pieces import WHOLE, Span
 from agentcvr_graph.types import Video
@@ -46,7 +46,7 @@ class Source:
     def name(self) -> str:
         """The last part of the place, for messages."""
         place = urlsplit(self.place).path if self.kind == "url" else self.place
-        return place.rstrip("/").rpartition("/")[2] or self.place
+        return place.rstrip("/").rpartition("/")[2] or shown_address(self.place)
 
 
 def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
@@ -139,7 +139,7 @@ def _read_clip(given: str, value: str) -> Span:
     try:
         start_s = _npt_s(start) if start else 0.0
         end_s = _npt_s(end) if end else None
-    except ValueError:
+    except (ValueError, OverflowError):
         start_s, end_s, comma = 0.0, None, ""
         start = ""
     if not start and not comma or comma and not end:

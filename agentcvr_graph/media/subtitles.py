@@ -1,4 +1,7 @@
-"""Subtitles of a video: a sidecar file beside it (`talk.srt`, `talk.en.vtt`), else the first text track inside it."""
+"""Subtitles of a video: a sidecar file beside it (`talk.srt`, `talk.en.vtt`), else the first text track inside it.
+
+Subtitles that cannot be read are none: nobody's question fails over them.
+"""
 
 # pysubs2 and PyAV leave several types open.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -9,20 +12,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pysubs2
-from av.error import FFmpegError
 from av.stream import Discard
-from pysubs2.exceptions import Pysubs2Error
 
-from agentcvr_graph.media.containers import open_container, origin_s
+from agentcvr_graph.media.access import EVERYTHING, Access
+from agentcvr_graph.media.containers import known, open_container, origin_s
 from agentcvr_graph.models.base import Cue
 
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa")
+MAX_BYTES = 16 * 2**20
+"""Of a sidecar: a day of talk has a tenth of it."""
 
 
-def read_cues(path: Path) -> tuple[Cue, ...]:
+def read_cues(path: Path, access: Access = EVERYTHING) -> tuple[Cue, ...]:
     """All subtitles of a file, in order of time; empty when it has none or they cannot be read."""
     for sidecar in sidecars(path):
-        cues = _read_sidecar(sidecar)
+        cues = _read_sidecar(sidecar) if access.may_read(sidecar) else ()
         if cues:
             return cues
     return _read_embedded(path)
@@ -49,10 +53,12 @@ def clip_cues(cues: Sequence[Cue], start_s: float, end_s: float) -> tuple[Cue, .
 
 def _read_sidecar(path: Path) -> tuple[Cue, ...]:
     try:
+        if path.stat().st_size > MAX_BYTES:
+            return ()
         events = pysubs2.load(str(path), encoding="utf-8", errors="replace")
-    except (Pysubs2Error, OSError, ValueError):
+        cues = [Cue(e.start / 1000, e.end / 1000, _one_line(e.plaintext)) for e in events if not e.is_comment]
+    except Exception:  # its parsers stumble over damaged files in many ways
         return ()
-    cues = [Cue(e.start / 1000, e.end / 1000, _one_line(e.plaintext)) for e in events if not e.is_comment]
     return tuple(sorted((cue for cue in cues if cue.text and cue.end_s > cue.start_s), key=lambda cue: cue.start_s))
 
 
@@ -61,7 +67,7 @@ def _read_embedded(path: Path) -> tuple[Cue, ...]:
     try:
         with open_container(path) as container:
             stream = next(iter(container.streams.subtitles), None)
-            if stream is None or stream.time_base is None:
+            if stream is None or stream.time_base is None or not known(stream):
                 return ()
             for other in container.streams:
                 if other is not stream:
@@ -74,7 +80,7 @@ def _read_embedded(path: Path) -> tuple[Cue, ...]:
                 start_s = float(packet.pts * stream.time_base) - shift_s
                 if text.strip():
                     cues.append(Cue(start_s, start_s + float(packet.duration * stream.time_base), _one_line(text)))
-    except (FFmpegError, OSError):
+    except Exception:  # FFmpeg's own, and what its wrapper stumbles over in a damaged file
         return tuple(cues)
     return tuple(cues)
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from agentcvr_graph.errors import CVRError, SetupError, WorldError
-from agentcvr_graph.models.keys import PROVIDER_KEYS, SERVER_KEY
+from agentcvr_graph.models.keys import PROVIDER_KEYS, SERVER_KEY, without_keys
 
 MAX_DETAIL_CHARS = 300
 _LATE = ("Timeout", "DeadlineExceeded")
@@ -101,8 +101,8 @@ def said_in(body: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks, cut to `MAX_DETAIL_CHARS`."""
-    folded = " ".join(text.split())
+    """`text` without line breaks and keys, cut to `MAX_DETAIL_CHARS`."""
+    folded = " ".join(without_keys(text).split())
     return folded if len(folded) <= MAX_DETAIL_CHARS else folded[: MAX_DETAIL_CHARS - 3] + "..."
 
 

@@ -62,7 +62,7 @@ def read_calls(text: str) -> tuple[str, list[ToolCall], list[InvalidToolCall]]:
 def _read_call(text: str, call_id: str) -> ToolCall | None:
     try:
         value: object = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; brackets in thousands
         return None
     if not isinstance(value, dict):
         return None

@@ -13,7 +13,7 @@ from typing import Any, cast
 from langchain_core.language_models import BaseChatModel
 
 from agentcvr_graph.errors import SetupError, missing_extra
-from agentcvr_graph.models.keys import missing_key
+from agentcvr_graph.models.keys import missing_key, without_keys
 from agentcvr_graph.models.servers import unpooled_client
 from agentcvr_graph.models.strings import Hosted, unknown
 
@@ -75,7 +75,7 @@ def _unusable(hosted: Hosted, error: Exception, key: str) -> SetupError:
         return no_key(hosted.spec, key)
     if isinstance(error, ValueError) and "model_provider" in str(error) or "Unsupported" in str(error):
         return unknown(hosted.spec)
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    reason = without_keys(str(error)).strip().partition("\n")[0] or type(error).__name__
     return SetupError(f"The model {hosted.spec!r} cannot be set up: {reason}")
 
 

@@ -7,6 +7,7 @@ The key of a hosted provider is never sent to a server that a person names by it
 from __future__ import annotations
 
 import os
+import re
 
 SERVER_KEY = "AGENTCVR_API_KEY"
 """Key for OpenAI-compatible servers and transcription endpoints given by address."""
@@ -27,6 +28,20 @@ PROVIDER_KEYS: dict[str, tuple[str, ...]] = {
     "xai": ("XAI_API_KEY",),
 }
 """Providers that take a key from one of these variables; others (cloud accounts, local runners) look for themselves."""
+
+
+_SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)$", re.I)
+SHORTEST_SECRET = 8
+"""Shorter values are left alone: they may be words."""
+
+
+def without_keys(text: str) -> str:
+    """A text without the keys of this process: a server may repeat in an error what it was sent."""
+    secrets = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)}
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "***")
+    return text
 
 
 def server_key() -> str:

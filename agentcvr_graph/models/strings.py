@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from agentcvr_graph.errors import SetupError
+from agentcvr_graph.errors import SetupError, shown_address
+from agentcvr_graph.models.keys import SERVER_KEY
 
 ALLOWED = (
     "'offline', 'tiny', PROVIDER:MODEL (such as 'openai:gpt-4o'), 'http://HOST:PORT/v1#MODEL', "
@@ -94,14 +95,24 @@ def read_model_string(spec: str) -> ModelString:
 
 def unknown(spec: str, hint: str = "") -> SetupError:
     """The one wording for a model string that cannot be used."""
-    return SetupError(f"Unknown model string {spec!r}{': ' + hint if hint else ''}.", fix=f"Allowed are {ALLOWED}.")
+    told = f"Unknown model string {shown_address(spec)!r}{': ' + hint if hint else ''}."
+    return SetupError(told, fix=f"Allowed are {ALLOWED}.")
 
 
 def _server(text: str) -> Server:
     url, _, model = text.partition("#")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as half an IPv6 address
+        raise unknown(text, "it is no address") from None
     if not parts.hostname:
         raise unknown(text, "the address has no host")
+    if "@" in parts.netloc or parts.query:
+        # A model string is printed, stored with a run, and told to who may choose it.
+        raise SetupError(
+            f"The address {shown_address(text)!r} of a model holds a user, a password or a query.",
+            fix=f"Leave them out, and set {SERVER_KEY} to the key.",
+        )
     if parts.path.strip("/") == "":
         raise unknown(text, f"an OpenAI-compatible server answers below a path, as '{url.rstrip('/')}/v1'")
     return Server(url.rstrip("/"), model)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import math
 import wave
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -148,9 +149,11 @@ def read_transcript(body: Mapping[str, Any], window: Window) -> Iterator[Evidenc
     for segment in segments:
         if _is_silence(segment) or not str(segment.get("text", "")).strip():
             continue
-        if float(segment["start"]) >= window.duration_s:
-            continue
-        yield _statement(str(segment["text"]), float(segment["start"]), float(segment["end"]), window)
+        start_s, end_s = float(segment["start"]), float(segment["end"])
+        if math.isnan(start_s) or math.isnan(end_s):
+            raise ValueError("a time that is no number")
+        if start_s < window.duration_s:
+            yield _statement(str(segment["text"]), start_s, end_s, window)
     if not segments and str(body["text"]).strip():
         yield _statement(str(body["text"]), 0.0, window.duration_s, window)
 

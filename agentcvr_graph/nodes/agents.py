@@ -14,7 +14,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agentcvr_graph.dialects import reply
-from agentcvr_graph.failures import told_to_master
+from agentcvr_graph.failures import told_to_master, without_keys_in_errors
 from agentcvr_graph.nodes.binding import Binding, knobs
 from agentcvr_graph.nodes.memory import keep
 from agentcvr_graph.nodes.review import Refusal, needs_review, review
@@ -45,8 +45,9 @@ class Agent:
             return await self._told(request, state, runtime)
         report(runtime, self._name, describe_request(request), assignment.turn, request.windows)
         tools = await self._binding.tools(context)
-        async with asyncio.timeout(self._binding.timeout_s):
-            seen = await tools.run(request, state["sources"])
+        with without_keys_in_errors():
+            async with asyncio.timeout(self._binding.timeout_s):
+                seen = await tools.run(request, state["sources"])
         return await self._told(seen, state, runtime)
 
     async def _told(self, seen: Observation, state: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:

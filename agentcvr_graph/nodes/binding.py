@@ -50,5 +50,9 @@ class Binding:
 
 
 def knobs(runtime: Runtime[CVRContext]) -> CVRContext:
-    """The run's context; the defaults when the caller passed none (LangGraph then gives None)."""
-    return cast(CVRContext | None, runtime.context) or CVRContext()
+    """The run's context; the defaults when the caller passed none.
+
+    LangGraph then gives None, or in a parent graph the parent's context, which may be anything.
+    """
+    context = cast(object, runtime.context)
+    return context if isinstance(context, CVRContext) else CVRContext()

@@ -15,6 +15,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage, Sy
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
+from pydantic import ValidationError
 
 from agentcvr_graph import prompts
 from agentcvr_graph.answers import resolve_kind
@@ -108,14 +109,24 @@ def check_question(given: CVRInput) -> Question:
 
 
 def as_video(video: str | Video | dict[str, Any]) -> Video:
-    """A `Video` for what a caller gave; a server hands dictionaries over where a program hands objects."""
+    """A `Video` for what a caller gave; a server hands dictionaries over where a program hands objects.
+
+    Raises:
+        InputError: it is none.
+    """
     if isinstance(video, Video):
         return video
     if isinstance(video, str):
         if not video.strip():
             raise InputError("A video has an empty name.", fix="Name a file, a URL or an image folder.")
         return Video(source=video)
-    return Video.model_validate(video)
+    try:
+        return Video.model_validate(video)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "a video"
+        fix = "Name a file, a URL or an image folder."
+        raise InputError(f"A video cannot be understood: {place}: {first['msg']}.", fix=fix) from None
 
 
 async def probe_all(perception: Perception, videos: Sequence[Video], context: CVRContext) -> list[VideoInfo]:

@@ -3,6 +3,9 @@
 Everything the master can do wrong is settled here, in the conversation: a turn without an action, an unknown tool, a
 window that does not exist, a look beyond the budget. What is left are assignments that the agents can carry out as
 they are, and at most one draft of an answer.
+
+Where somebody has forked a run at a turn and edited the master's message, as LangGraph Studio lets a person do, that
+message is the turn: it is played as it stands, and no model is called.
 """
 
 from __future__ import annotations
@@ -21,11 +24,12 @@ from agentcvr_graph import prompts
 from agentcvr_graph.budget import Budget
 from agentcvr_graph.dialects import for_model, read_calls, reply
 from agentcvr_graph.errors import ActionError
-from agentcvr_graph.failures import told_to_master
+from agentcvr_graph.failures import told_to_master, without_keys_in_errors
 from agentcvr_graph.nodes.binding import Binding, knobs
 from agentcvr_graph.progress import report
 from agentcvr_graph.render import budget_text, error_text
 from agentcvr_graph.state import Assignment, Call, Clock, CVRContext, CVRState
+from agentcvr_graph.storable import storable_message
 from agentcvr_graph.tools import plan_request, read_arguments
 from agentcvr_graph.types import Cost, Failure, Observe, VideoInfo
 
@@ -55,12 +59,16 @@ class Master:
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Take one turn. Whatever the model's interface raises goes to the node's retry policy."""
         context = knobs(runtime)
+        spoken = last_spoken(state)
+        if spoken is not None:
+            return Opening.again(state, context).played(spoken, state, context) | {"spent": Cost()}
         opening = Opening.of(state, context)
         model, dialect = await self._binding.bound_master(context)
         report(runtime, "master", "thinks" if not opening.closing else "answers", opening.turn)
-        async with asyncio.timeout(self._binding.timeout_s):
-            message = await model.ainvoke(for_model([*state["messages"], *opening.notice], dialect))
-        return opening.played(message, state, context)
+        with without_keys_in_errors():
+            async with asyncio.timeout(self._binding.timeout_s):
+                written = await model.ainvoke(for_model([*state["messages"], *opening.notice], dialect))
+        return opening.played(storable_message(written), state, context)
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,12 @@ class Opening:
         notice = _closing_notice(state, budget)
         return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice), clock)
 
+    @classmethod
+    def again(cls, state: CVRState, context: CVRContext) -> Opening:
+        """The opening of the last turn, which is played once more."""
+        before: CVRState = {**state, "turn": _turns(state) - 1}
+        return replace(cls.of(before, context), notice=[])
+
     def played(self, message: AIMessage, state: CVRState, context: CVRContext) -> dict[str, Any]:
         """What the turn changes in the state, whoever wrote the message."""
         calls = read_calls(message, self.turn)
@@ -103,6 +117,28 @@ class Opening:
             "clock": self.clock,
             "failure": _gave_up(complaints, self.closing),
         }
+
+
+def last_spoken(state: CVRState) -> AIMessage | None:
+    """The last message, where it is the master's and nothing has come back for it yet."""
+    message = state["messages"][-1]
+    return message if isinstance(message, AIMessage) else None
+
+
+def was_edited(state: CVRState) -> bool:
+    """Whether the master's last message no longer says what the state holds of it."""
+    spoken = last_spoken(state)
+    if spoken is None:
+        return False
+    said = read_calls(spoken, state["turn"])
+    held = [assignment.call for assignment in state["assignments"]]
+    held += [state["draft"]] if state["draft"] is not None else []
+    return any(call not in said for call in held)
+
+
+def _turns(state: CVRState) -> int:
+    """Turns of the master in this question, told by its messages: in a fork, the state's count may be of before it."""
+    return sum(isinstance(message, AIMessage) for message in prompts.since_brief(state["messages"]))
 
 
 async def master_failed(state: CVRState, error: NodeError) -> Command[Literal["conclude"]]:

@@ -8,7 +8,7 @@ said. It is where caching happens, so that no model needs to know of it:
   put together from its cells: so the words of a moment never depend on what was asked before, and overlapping windows
   are transcribed once.
 
-Everything that blocks runs in threads.
+Everything that blocks runs in threads. Where a run is cancelled, they end at their next step.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from agentcvr_graph.models.base import SAMPLE_RATE_HZ, AudioModel, Footage, Perc
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.perception.cells import cell_sound, cell_window, cells_of
 from agentcvr_graph.perception.clipping import clip_evidence, joined
+from agentcvr_graph.stopping import in_thread, stop_if_unwanted
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Target, Video, VideoInfo, Window
 
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
@@ -75,7 +76,7 @@ class LivePerception:
         Raises:
             VideoError: it cannot be used.
         """
-        info = (await asyncio.to_thread(self.media.open, video)).info
+        info = (await in_thread(self.media.open, video)).info
         return VideoInfo(
             number=number,
             video=video,
@@ -100,7 +101,7 @@ class LivePerception:
             frames = sum(len(times) for times in remembered.frame_times_s)
             return self._seen(request, remembered, Cost(frames=frames, cached_frames=frames))
         looked = await asyncio.gather(
-            *(asyncio.to_thread(_look, media, target) for media, target in zip(medias, request.targets, strict=True))
+            *(in_thread(_look, media, target) for media, target in zip(medias, request.targets, strict=True))
         )
         footage = [look.footage for look in looked if look.footage is not None]
         problems = tuple(look.problem for look in looked if look.problem)
@@ -124,9 +125,9 @@ class LivePerception:
         """
         window = request.window
         media = await self._open(window.video, videos)
-        cues = await asyncio.to_thread(media.cues, window.start_s, window.end_s)
+        cues = await in_thread(media.cues, window.start_s, window.end_s)
         if cues:
-            samples = await asyncio.to_thread(_sound_or_silence, media, window)
+            samples = await in_thread(_sound_or_silence, media, window)
             heard = await self._audio.hear(Sound(window, samples, cues, media.info.content_id), request.focus)
             return self._heard(request, heard.evidence, heard.notes, Cost(audio_s=window.duration_s) + heard.cost)
         evidence: list[Evidence] = []
@@ -148,14 +149,14 @@ class LivePerception:
         remembered = await asyncio.to_thread(self._recall, key)
         if remembered is not None:
             return Perceived(remembered.evidence, remembered.notes), True
-        sound = await asyncio.to_thread(cell_sound, media, number)
+        sound = await in_thread(cell_sound, media, number)
         heard = await self._audio.hear(sound, "")
         await asyncio.to_thread(self._remember, key, Remembered(evidence=heard.evidence, notes=heard.notes))
         return heard, False
 
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Clip:
         try:
-            return await asyncio.to_thread(self.media.open, videos[number - 1].video)
+            return await in_thread(self.media.open, videos[number - 1].video)
         except VideoError as error:  # it could be read a moment ago
             raise WorldError(f"Video {number} can no longer be read: {error.message}") from error
 
@@ -199,6 +200,7 @@ def _look(media: Clip, target: Target) -> Looked:
     times_s = sample_times(target.start_s, target.end_s, target.frames)
     try:
         with _decoding:
+            stop_if_unwanted()
             frames = media.frames(times_s)
     except WorldError as error:
         return Looked(None, f"Video {target.video}: {error.message}")

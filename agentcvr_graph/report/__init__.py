@@ -12,11 +12,12 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from agentcvr_graph.report.excerpts import cited_windows, timeline
 from agentcvr_graph.report.thumbnails import MediaThumbnails, Thumbnails
 from agentcvr_graph.report.view import view_of
 from agentcvr_graph.trajectory import Trajectory
 
-__all__ = ["MediaThumbnails", "Thumbnails", "render_report", "write_report"]
+__all__ = ["MediaThumbnails", "Thumbnails", "cited_windows", "render_report", "timeline", "write_report"]
 
 
 def render_report(

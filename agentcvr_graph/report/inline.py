@@ -7,13 +7,14 @@ Small things are a few lines in the notebook's own looks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from jinja2 import Environment
 
 from agentcvr_graph.render import NOTHING, window_label
 from agentcvr_graph.types import Answer, Citation, Observation, Window
 
-TRAJECTORY_PX, SCRIPT_PX = 720, 420
+TRAJECTORY_PX, SCRIPT_PX = 720, 760
 _ENVIRONMENT = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
 _FRAME = _ENVIRONMENT.from_string(
     '<iframe srcdoc="{{ page }}" title="{{ title }}" sandbox="allow-scripts" loading="lazy"\n'
@@ -27,7 +28,8 @@ _ANSWER = _ENVIRONMENT.from_string(
 _OBSERVATION = _ENVIRONMENT.from_string(
     "<p><b>{{ verb }}</b> {{ places | join('; ') }}"
     "{% if model %} <small>by {{ model }}</small>{% endif %}</p>"
-    "<table>{% for place, text in lines %}<tr><td>{{ place }}</td><td>{{ text }}</td></tr>{% else %}"
+    "<table>{% for place, text in lines %}<tr><td>{{ place }}</td><td style='text-align: left'>{{ text }}</td></tr>"
+    "{% else %}"
     "<tr><td>{{ nothing }}</td></tr>{% endfor %}</table>"
     "{% for note in notes %}<p><small>{{ note }}</small></p>{% endfor %}"
 )
@@ -35,6 +37,16 @@ _TABLE = _ENVIRONMENT.from_string(
     "<table><thead><tr>{% for name in head %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>"
     "{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>"
 )
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Something drawn for a notebook."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 def framed(page: str, title: str, height_px: int) -> str:

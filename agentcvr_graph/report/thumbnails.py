@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Protocol
 
-from agentcvr_graph.errors import CVRError
+from agentcvr_graph.errors import HIDDEN, CVRError
 from agentcvr_graph.types import Video
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class MediaThumbnails:
         """As the protocol. A video that cannot be read any more has no picture; the report is written all the same."""
         from PIL import Image
 
+        if HIDDEN in video.source:  # in what was kept of a run
+            return None
         try:
             frame = self._library.open(video).frames([time_s])[0]
         except CVRError:

@@ -233,7 +233,7 @@ def _id_of(line: bytes) -> str | None:
         return match[1].decode()
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     script_id = found.get("id") if isinstance(found, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return script_id if isinstance(script_id, str) else None

@@ -1,14 +1,17 @@
-"""The real things that integration tests talk to: tiny models on disk, and real servers of them."""
+"""The real things that integration tests talk to: tiny models on disk, real servers of them, and of the graphs."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -110,6 +113,72 @@ def transcription_server(server_python: Path, tmp_path_factory: pytest.TempPathF
     """`transformers serve`, which has a transcription endpoint for any Whisper folder."""
     command = [str(server_python.with_name("transformers")), "serve", "--device", "cpu"]
     yield from _running(Server(command, tmp_path_factory.mktemp("transcription") / "server.log", {}))
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A running `langgraph dev`."""
+
+    url: str
+    looks: Path
+    """Where the graph `slow` tells of its looks."""
+
+    def told(self, source: str) -> list[str]:
+        """What became of the looks at a video so far: `begun 0`, `done 0`, `begun 20`, `stopped 20`."""
+        lines = self.looks.read_text().splitlines() if self.looks.exists() else []
+        return [line.replace(f" {source}", "") for line in lines if source in line.split()]
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """`langgraph dev` with the graphs of `langgraph.json`, and with those of `served_graphs.py`.
+
+    Without `--allow-blocking`, so a blocking call on the event loop fails the run; without a key. It works in a folder
+    of its own: there it finds nothing of earlier servers, and leaves nothing in the repository.
+    """
+    folder = tmp_path_factory.mktemp("studio")
+    log, looks, url = folder / "log.txt", folder / "looks.txt", f"http://127.0.0.1:{free_port()}"
+    (folder / "langgraph.json").write_text(json.dumps(_served_graphs()))
+    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "4"]
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", url.rpartition(":")[2]],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment | {"AGENTCVR_TEST_LOG": str(looks)},
+            start_new_session=True,
+        )
+    try:
+        _wait(url, process, log)
+        yield Studio(url, looks)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert "BlockingError" not in log.read_text()
+
+
+def _served_graphs() -> dict[str, object]:
+    """The repository's `langgraph.json`, readable from another folder, and the graphs of `served_graphs.py`."""
+    config = json.loads((REPOSITORY / "langgraph.json").read_text())
+    for graph in config["graphs"].values():
+        graph["path"] = str(REPOSITORY / graph["path"])
+    for name in ("slow", "talking"):
+        config["graphs"][name] = {"path": f"{REPOSITORY}/tests/integration/served_graphs.py:make_{name}"}
+    return config
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()[-3000:]
+        try:
+            if httpx.get(f"{url}/ok", timeout=2).is_success:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    raise AssertionError(log.read_text()[-3000:])
 
 
 def _running(server: Server) -> Iterator[Server]:

@@ -4,16 +4,12 @@ All three are runs of the same graph over the same questions, greedy, so that tw
 for and not by luck.
 """
 
-# transformers leaves its models open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
 from pydantic import BaseModel
 
 from agentcvr_graph.asking import ask
@@ -26,11 +22,8 @@ from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.state import as_input
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Question
-from training.engine.base import Sampling
-from training.engine.cached import CachedEngine
-from training.episodes import Stage, Task
-from training.loading import load_format, load_model
-from training.policy import PolicyChatModel
+from training.episodes import Task
+from training.playing import play
 from training.rewards import answer_score
 from training.settings import Settings
 
@@ -67,23 +60,11 @@ def ask_policy(
         questions: what to ask in place of the scripts' own, one each: over the files of their twins.
         done: told after each.
     """
-    saved = settings.model.model_copy(update={"path": str(folder)})
-    form, knobs = load_format(saved), settings.rollout
+    saved = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder)})})
     asked = list(questions) if questions is not None else [None] * len(scripts)
     tasks = [Task(script, 0, question) for script, question in zip(scripts, asked, strict=True)]
-    model = load_model(saved).eval().to(_device(settings))
-    with torch.no_grad(), CachedEngine(model, form.stop_ids, slots=live_graphs, max_length=knobs.max_length) as engine:
-        sampling = Sampling(temperature=0.0, max_new_tokens=knobs.max_new_tokens)
-        policy = PolicyChatModel(engine=engine, form=form, sampling=sampling, max_length=knobs.max_length)
-        stage = Stage(policy, perception, settings.context, live_graphs)
-        episodes = asyncio.run(stage.play(tasks, lambda _: done()))
-    return [_asked(episode.script, episode.trajectory) for episode in episodes]
-
-
-def _device(settings: Settings) -> torch.device:
-    """Where the trainer has the model."""
-    found = None if settings.grpo.trainer.get("use_cpu") else torch.accelerator.current_accelerator()
-    return found or torch.device("cpu")
+    playing = play(saved, tasks, perception, temperature=0.0, live_graphs=live_graphs, done=lambda _: done())
+    return [_asked(episode.script, episode.trajectory) for episode in asyncio.run(playing)]
 
 
 def ask_offline(settings: Settings, scripts: Sequence[Script]) -> list[Asked]:

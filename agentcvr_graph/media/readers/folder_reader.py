@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image, ImageDraw
 
-from agentcvr_graph.errors import VideoError
+from agentcvr_graph.errors import VideoError, WorldError
 from agentcvr_graph.media.readers.base import Decoded, PictureInfo
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -26,10 +26,21 @@ Box = tuple[float, float, float, float]
 
 
 class FolderReader:
-    """A `Reader` over image files."""
+    """A `Reader` over image files.
+
+    Args:
+        given: the string as the person gave it, for messages.
+        max_pixels: the largest picture that is decoded; None for as large as Pillow takes without alarm.
+    """
 
     def __init__(
-        self, given: str, folder: Path, fps: float | None, boxes: Path | None, labels: Mapping[str, str] | None = None
+        self,
+        given: str,
+        folder: Path,
+        fps: float | None,
+        boxes: Path | None,
+        labels: Mapping[str, str] | None = None,
+        max_pixels: int | None = None,
     ) -> None:
         self._files = sorted((p for p in folder.iterdir() if p.suffix.lower() in ENDINGS), key=_natural)
         if not self._files:
@@ -44,9 +55,10 @@ class FolderReader:
         try:
             with Image.open(self._files[0]) as first:
                 width, height = first.size
-        except OSError as error:
+        except Exception as error:  # Pillow has several for damaged and for oversized pictures
             raise VideoError(given, f"{self._files[0].name} is not an image.", fix="Replace or remove it.") from error
         self._fps = fps
+        self._max_pixels = max_pixels or Image.MAX_IMAGE_PIXELS or 0
         self.info = PictureInfo(len(self._files) / fps, fps, width, height)
 
     def key_times(self) -> Sequence[float]:
@@ -68,6 +80,9 @@ class FolderReader:
 
     def _picture(self, index: int, size: tuple[int, int]) -> Any:
         with Image.open(self._files[index]) as image:
+            if image.width * image.height > self._max_pixels > 0:
+                name = self._files[index].name
+                raise WorldError(f"The picture {name} of {image.width}x{image.height} is too large.")
             scale_x, scale_y = size[0] / image.width, size[1] / image.height
             picture = image.convert("RGB").resize(size, Image.Resampling.BOX)
         drawing = ImageDraw.Draw(picture)
@@ -94,7 +109,7 @@ def read_boxes(given: str, path: Path) -> dict[str, dict[int, Box]]:
         if isinstance(stored, list):
             stored = {item["id"]: item["bbox"] for item in cast(list[Any], stored)}
         return {str(name): _frames(frames) for name, frames in stored.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VideoError(
             given,
             f"the box file {path} cannot be used ({type(error).__name__}: {error}).",

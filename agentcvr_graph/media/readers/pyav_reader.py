@@ -27,10 +27,14 @@ _COMPLETE_INDEX = ("mov", "avi")
 
 
 class PyAVReader:
-    """A `Reader` over PyAV."""
+    """A `Reader` over PyAV.
 
-    def __init__(self, path: Path) -> None:
-        self._container = open_container(path)
+    Args:
+        max_pixels: the largest picture that is decoded; None for any.
+    """
+
+    def __init__(self, path: Path, max_pixels: int | None = None) -> None:
+        self._container = open_container(path, max_pixels)
         stream = picture_stream(self._container)
         assert stream is not None, f"{path} has no picture"
         stream.thread_type = "AUTO"
@@ -46,7 +50,7 @@ class PyAVReader:
             entries = [e.timestamp for e in stream.index_entries if e.is_keyframe]
             entries = [entry - entries[0] + (stream.start_time or 0) for entry in entries]
             if len(entries) < 2 or not self._container.format.name.startswith(_COMPLETE_INDEX):
-                self._container.seek(0)
+                self._seek(0.0)
                 entries = [p.pts for p in self._container.demux(stream) if p.is_keyframe and p.pts is not None]
             self._key_times = sorted(max(0.0, self._seconds(entry)) for entry in entries) or [0.0]
         return self._key_times

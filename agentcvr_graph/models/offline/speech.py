@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import numpy as np
 
 from agentcvr_graph.media.sound import quietest_s
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Cue, Perceived, Samples, Sound
+from agentcvr_graph.stopping import in_thread, stop_if_unwanted
 from agentcvr_graph.types import Evidence, Window
 
 PAUSE_S = 0.35
@@ -44,7 +44,7 @@ class Recogniser:
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
         """One statement an utterance, in order of time."""
-        words = await asyncio.to_thread(self.words, sound.samples)
+        words = await in_thread(self.words, sound.samples)
         return Perceived(evidence=tuple(utterances(words, sound.window)))
 
     def words(self, samples: Samples) -> list[Cue]:
@@ -55,6 +55,7 @@ class Recogniser:
         part = samples[start:end]
         pcm = (part / float(np.abs(part).max()) * 0.9 * 32767).astype(np.int16)
         with self._lock:
+            stop_if_unwanted()
             decoder = self._ready()
             decoder.reinit_feat()  # it would carry traces of the last utterance into this one
             decoder.start_utt()

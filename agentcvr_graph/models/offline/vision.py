@@ -6,7 +6,6 @@ reaches half-way to the neighbouring frames and never beyond the window asked fo
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import Change, change_between, same_picture
 from agentcvr_graph.models.offline.on_screen_text import TextReader
 from agentcvr_graph.render import picture_text
+from agentcvr_graph.stopping import in_thread, stop_if_unwanted
 from agentcvr_graph.types import Evidence, Window
 
 
@@ -42,7 +42,7 @@ class OfflineVision:
 
     async def look(self, footage: Sequence[Footage], focus: str) -> Perceived:
         """One statement a stretch, those that share words with the focus first."""
-        evidence = await asyncio.to_thread(lambda: [said for part in footage for said in self._describe(part)])
+        evidence = await in_thread(lambda: [said for part in footage for said in self._describe(part)])
         return Perceived(evidence=focus_first(evidence, focus))
 
     def _describe(self, footage: Footage) -> Iterator[Evidence]:
@@ -72,6 +72,7 @@ class OfflineVision:
         lines: list[tuple[str, ...]] = []
         read: Frame | None = None
         for frame in footage.frames:
+            stop_if_unwanted()
             if read is None or not same_picture(read.pixels, frame.pixels):
                 lines.append(self._reader.read(frame, footage.content_id))
                 read = frame

@@ -90,7 +90,7 @@ def _records(path: Path) -> Iterator[tuple[int, Any]]:
         raise InputError(f"{path}: it cannot be read ({error}).") from error
     try:
         whole = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
                 yield number, _line(line)
@@ -103,6 +103,8 @@ def _line(line: str) -> Any:
         return json.loads(line)
     except ValueError as error:
         return error
+    except RecursionError:
+        return ValueError("brackets in brackets without end")
 
 
 def _import(record: Any, generator: str | None, path: Path, place: int, taken: set[str]) -> Script:

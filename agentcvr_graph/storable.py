@@ -1,0 +1,65 @@
+"""What a model writes, in a form that a checkpoint and a file can hold.
+
+Models and their servers now and then write what JSON allows and nothing stores: half a character (a lone surrogate),
+a number of more than 64 bits, brackets within brackets without end. The first is left out; arguments with the others
+are none, and the master is told so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.tool import invalid_tool_call
+
+MAX_DEPTH = 32
+_MAX_INTEGER = 2**63
+UNSTORABLE = "a number of more than 64 bits, or lists within lists more than 32 deep"
+
+
+def whole(text: str) -> str:
+    """A text without halves of characters."""
+    return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")
+
+
+def storable_value(value: Any, depth: int = 0) -> Any:
+    """A JSON value with whole characters only.
+
+    Raises:
+        ValueError: it cannot be stored.
+    """
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, int) and not isinstance(value, bool) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+        raise ValueError(UNSTORABLE)
+    if isinstance(value, Mapping | list | tuple) and depth >= MAX_DEPTH:
+        raise ValueError(UNSTORABLE)
+    if isinstance(value, Mapping):
+        items = cast(Mapping[Any, Any], value).items()
+        return {whole(str(key)): storable_value(inner, depth + 1) for key, inner in items}
+    if isinstance(value, list | tuple):
+        return [storable_value(inner, depth + 1) for inner in cast(list[Any], value)]
+    return value
+
+
+def storable_message(message: AIMessage) -> AIMessage:
+    """The message; or, where it could not be stored, one that can."""
+    calls: list[Any] = []
+    invalid: list[Any] = [{**call, "args": whole(call["args"] or "")} for call in message.invalid_tool_calls]
+    for call in message.tool_calls:
+        try:
+            calls.append(storable_value(call))
+        except ValueError as error:
+            name, call_id = whole(call["name"]), whole(call["id"] or "")
+            invalid.append(invalid_tool_call(name=name, args=str(error), id=call_id, error=str(error)))
+    update: dict[str, Any] = {"content": _content(message), "tool_calls": calls, "invalid_tool_calls": invalid}
+    changed = {name: value for name, value in update.items() if value != getattr(message, name)}
+    return message.model_copy(update=changed) if changed else message
+
+
+def _content(message: AIMessage) -> Any:
+    try:
+        return storable_value(message.content)
+    except ValueError:
+        return whole(message.text)
