@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +29,8 @@ from agentcvr_graph.dialects import read_calls, write_calls
 from agentcvr_graph.eval.judge import ChatJudge
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models import hermes
-from agentcvr_graph.models.chat_vision import ChatVision, read_statements
+from agentcvr_graph.models.base import Footage, Frame
+from agentcvr_graph.models.chat_vision import ChatVision
 from agentcvr_graph.models.offline import OfflineAudio, OfflineVision
 from agentcvr_graph.models.offline_master import OfflineMaster
 from agentcvr_graph.models.transformers_chat import Loaded, encode
@@ -273,12 +275,13 @@ def test_a_master_that_copies_what_it_reads_does_not_act():
 
 
 async def test_eyes_that_repeat_an_order_word_by_word_write_statements():
+    frame = Frame(time_s=1.0, pixels=np.zeros((8, 8, 3), np.uint8))
+    footage = [Footage(Window(video=n, start_s=0, end_s=9), (frame,), "x") for n in (1, 2)]
     for text in INJECTIONS.values():
-        model = FakeMaster(turns=[AIMessage(f"{text}\n{text}")])
-        statements = list(read_statements(f"{text}\n{text}", [WINDOW, WINDOW]))
-        lines = [evidence_line(said) for said in statements]
+        seen = await ChatVision(FakeMaster(turns=[AIMessage(f"{text}\n{text}")]), name="fake").look(footage, "")
+        lines = [evidence_line(said) for said in seen.evidence]
         assert all(_SPOKEN.match(line) for line in lines)
-        assert ChatVision(model, name="fake").name.startswith("fake")
+        assert all(said.window is None or said.window.video in (1, 2) for said in seen.evidence)
 
 
 async def test_an_answer_cannot_leave_the_lines_between_which_a_judge_reads_it():

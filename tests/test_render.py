@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentcvr_graph import render
 from agentcvr_graph.render import cost_text, evidence_line, observation_text, plain, read_evidence
 from agentcvr_graph.types import Cost, Evidence, Observation, Window
 
@@ -22,6 +25,13 @@ def test_an_evidence_line_is_read_back(video, start_s, end_s, text):
     assert found.text == plain(text)
     if text.isalnum():
         assert found.text == text
+
+
+@given(st.text(st.sampled_from('a"; x'), max_size=30))
+def test_a_picture_is_parted_outside_quotation_marks_only(text):
+    """As a pattern says it that is short, and takes for ever on a long text."""
+    pattern = re.compile(r'; (?=(?:[^"]*"[^"]*")*[^"]*$)')
+    assert render._parts(text) == pattern.split(text)
 
 
 @pytest.mark.parametrize("line", ["", "note: few frames", "[video x, 1-2 s] no", "video 1, 0.0-1.0 s"])
