@@ -21,6 +21,7 @@ from .trajectory import Trajectory as Trajectory, trajectory_of as trajectory_of
 from .types import (
     Answer as Answer,
     Citation as Citation,
+    Cost as Cost,
     Evidence as Evidence,
     Failure as Failure,
     Listen as Listen,
