@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
@@ -33,9 +34,14 @@ def library(tmp_path):
     library.close()
 
 
-def kill_workers() -> int:
-    """Kill every process that this one has started."""
-    children = multiprocessing.active_children()
+def workers(since=frozenset()):
+    """The processes that decode for this one, but those of `since`."""
+    return [child for child in multiprocessing.active_children() if child not in since]
+
+
+def kill_workers(since=frozenset()) -> int:
+    """Kill them."""
+    children = workers(since)
     for child in children:
         os.kill(child.pid, signal.SIGKILL)
     return len(children)
@@ -54,8 +60,9 @@ def test_the_same_as_in_this_process(tmp_path, clip, library):
 
 
 def test_a_worker_that_dies_is_replaced_and_its_request_made_again(clip, library):
+    others = frozenset(workers())
     library.open(clip)
-    assert kill_workers() == 1
+    assert kill_workers(others) == 1
     assert len(library.open(clip).frames([0.5, 1.5])) == 2
 
 
@@ -84,6 +91,7 @@ def test_a_file_that_kills_its_decoder_fails_and_others_go_on(tmp_path, clip, li
 
 def test_every_request_ends_however_its_workers_die(tmp_path, clip):
     """Killed while they start, work, wait, or take a request up; requests of other workers are not touched."""
+    others = frozenset(workers())
     library = IsolatedLibrary(workers=3, timeout_s=60, cache_dir=tmp_path)
     until_s, rng = time.monotonic() + 12, random.Random(0)
     ends: Counter[str] = Counter()
@@ -101,14 +109,40 @@ def test_every_request_ends_however_its_workers_die(tmp_path, clip):
         thread.start()
     while time.monotonic() < until_s:
         time.sleep(rng.uniform(0.1, 1.5))
-        if children := multiprocessing.active_children():
+        if children := workers(others):
             os.kill(rng.choice(children).pid, signal.SIGKILL)
     for thread in threads:
         thread.join(timeout=60)
     library.close()
     assert not any(thread.is_alive() for thread in threads)
     assert ends["frames"] > 0 and set(ends) <= {"frames", "died"}
-    assert multiprocessing.active_children() == []
+    assert workers(others) == []
+
+
+def test_a_library_that_is_closed_starts_nothing_for_what_is_under_way(tmp_path):
+    os.mkfifo(tmp_path / "endless.mp4")
+    library = IsolatedLibrary(workers=1, timeout_s=120, cache_dir=tmp_path)
+    ends: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            library.open(Video(source=str(tmp_path / "endless.mp4")))
+        except (VideoError, WorldError, CancelledError) as error:
+            ends.append(error)
+
+    others = frozenset(workers())
+    threads = [threading.Thread(target=ask) for _ in range(3)]  # one under way, two wait for its worker
+    for thread in threads:
+        thread.start()
+    deadline_s = time.monotonic() + 30
+    while not workers(others) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    time.sleep(1)  # the others have asked, too
+    library.close()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(ends) == 3
+    assert workers(others) == []
 
 
 def test_a_file_that_never_ends_is_stopped(tmp_path):

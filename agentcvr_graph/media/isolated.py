@@ -16,9 +16,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -65,6 +66,7 @@ class IsolatedLibrary:
         self._all = [_Worker(self._settings, timeout_s) for _ in range(workers or min(4, os.cpu_count() or 1))]
         for worker in self._all:
             self._free.put(worker)
+        self._closings = 0
         self._known: dict[str, tuple[object, MediaInfo]] = {}
 
     def open(self, video: Video) -> IsolatedClip:
@@ -90,12 +92,14 @@ class IsolatedLibrary:
         Raises:
             CVRError: as the method; `WorldError` where the worker died or took too long.
         """
+        closings = self._closings
+        request, check = (video, what, arguments), lambda: self._check_wanted(closings)
         worker = self._free.get()
         try:
             try:
-                return worker.answer(video, what, arguments)
+                return worker.answer(request, check)
             except _DEATHS:
-                return worker.answer(video, what, arguments)
+                return worker.answer(request, check)
         except _DEATHS as error:
             raise WorldError("Its decoder died, twice.") from error
         except TimeoutError as error:
@@ -104,9 +108,16 @@ class IsolatedLibrary:
             self._free.put(worker)
 
     def close(self) -> None:
-        """Stop the workers. They are started again with the next request."""
+        """Stop the workers. They are started again with the next request, not with one that is under way."""
+        self._closings += 1
         for worker in self._all:
             worker.stop()
+
+    def _check_wanted(self, closings: int) -> None:
+        """No worker is started for a request that nobody waits for, or that was made before the library was closed."""
+        stop_if_unwanted()
+        if self._closings != closings:
+            raise WorldError("The decoders were stopped while this was under way.")
 
 
 class _Worker:
@@ -115,9 +126,13 @@ class _Worker:
     def __init__(self, settings: dict[str, Any], timeout_s: float) -> None:
         self._settings, self._timeout_s = settings, timeout_s
         self._pool: ProcessPool | None = None
+        self._starting = threading.Lock()
 
-    def answer(self, video: Video, what: str, arguments: tuple[Any, ...]) -> Any:
+    def answer(self, request: tuple[Any, ...], check: Callable[[], None]) -> Any:
         """What the worker makes of a request.
+
+        Args:
+            check: raises where the request is not to be begun any more.
 
         Raises:
             ProcessExpired, BrokenProcessPool: it died; the next request starts another.
@@ -126,8 +141,11 @@ class _Worker:
             CVRError: as the request.
         """
         try:
-            pool = self._started()
-            return self._result(pool, self._scheduled(pool, (video, what, arguments)))
+            with self._starting:
+                check()
+                pool = self._started()
+                future = self._scheduled(pool, request)
+            return self._result(pool, future)
         except (*_DEATHS, TimeoutError, CancelledError):
             self.stop()
             raise
@@ -153,14 +171,20 @@ class _Worker:
 
     def stop(self) -> None:
         """Kill the process, if there is one."""
-        pool, self._pool = self._pool, None
+        with self._starting:
+            pool, self._pool = self._pool, None
+        self._end(pool)
+
+    @staticmethod
+    def _end(pool: ProcessPool | None) -> None:
         if pool is not None:
             pool.stop()
             pool.join()
 
     def _started(self) -> ProcessPool:
         if self._pool is not None and not self._pool.active:  # it died while it had nothing to do
-            self.stop()
+            self._end(self._pool)
+            self._pool = None
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPool(max_workers=1, initializer=_start, initargs=(self._settings,), context=context)
