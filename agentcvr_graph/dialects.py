@@ -21,9 +21,9 @@ from langchain_core.runnables import Runnable
 from agentcvr_graph.models.thoughts import without_thoughts
 from agentcvr_graph.prompts import JSON_DIALECT
 from agentcvr_graph.state import Call
-from agentcvr_graph.storable import storable_value, whole
+from agentcvr_graph.storable import storable_value
 from agentcvr_graph.tools import TOOL_SCHEMAS
-from agentcvr_graph.types import Observation
+from agentcvr_graph.types import Observation, whole
 
 Dialect = Literal["tools", "json"]
 

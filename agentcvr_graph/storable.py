@@ -13,14 +13,11 @@ from typing import Any, cast
 from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import invalid_tool_call
 
+from agentcvr_graph.types import whole
+
 MAX_DEPTH = 32
 _MAX_INTEGER = 2**63
 UNSTORABLE = "a number of more than 64 bits, or lists within lists more than 32 deep"
-
-
-def whole(text: str) -> str:
-    """A text without halves of characters."""
-    return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")
 
 
 def storable_value(value: Any, depth: int = 0) -> Any:

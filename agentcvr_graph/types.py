@@ -17,6 +17,11 @@ QuestionKind = Literal["auto", "choice", "choices", "order", "interval", "number
 AnswerValue = str | float | list[str] | tuple[float, float]
 
 
+def whole(text: str) -> str:
+    """A text without halves of characters (lone surrogates): some models write them, and nothing can store them."""
+    return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")
+
+
 class Noun(BaseModel):
     """Base of the nouns: immutable, and loud about a misspelt field."""
 
@@ -133,8 +138,7 @@ class Evidence(Noun):
     @field_validator("text")
     @classmethod
     def _whole_characters(cls, text: str) -> str:
-        """Half a character (a lone surrogate), which some models write, could not be stored."""
-        return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")
+        return whole(text)
 
 
 class Cost(Noun):
