@@ -281,6 +281,8 @@ def test_the_summary_by_hand():
     assert 0.5 <= low <= 0.75 <= high <= 1.0
     assert "| after GRPO | 75.0 (" in table(found)
     assert json.loads(json.dumps(found)) == found
+    seeds[1].asked.pop("live")
+    assert set(summary(seeds, 0.25)["accuracy"]) == {"sft", "grpo"}, "of a way there is a figure when all were asked"
 
 
 def test_measures_are_kept_whole(tmp_path):

@@ -142,6 +142,8 @@ async def test_a_server_samples_what_a_trainer_computes_again(server: Server, se
 
 
 async def test_a_server_batches_what_is_asked_at_once(server: Server) -> None:
+    """One that took turns one after another would end the long one first. Of many short ones, on a busy machine some
+    may be late; hardly all of them."""
     ended: list[int] = []
     with ServedEngine(server.url.removesuffix("/v1"), [], max_length=200) as engine:
 
@@ -149,8 +151,8 @@ async def test_a_server_batches_what_is_asked_at_once(server: Server) -> None:
             await engine.sample(Call(ids, "s", Sampling(max_new_tokens=tokens), 0))
             ended.append(tokens)
 
-        await asyncio.gather(one([70], 150), one([71], 2), one([72], 20))
-    assert ended[-1] == 150, "begun first, and waited for by no other"
+        await asyncio.gather(one([70], 190), *(one([71 + n], 2) for n in range(8)))
+    assert ended.index(190) > 0
 
 
 async def test_what_a_server_refuses_is_told(server: Server) -> None:

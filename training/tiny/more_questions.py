@@ -17,8 +17,9 @@ from agentcvr_graph.scripts.worlds import comparing, grounding, storing
 from agentcvr_graph.scripts.worlds.base import fill, pick
 from training.tiny.working_out import Worked, heard, purpose_in, signs, work_out
 
-MORE = 4
-"""Further questions about the same evidence."""
+MORE: Mapping[str, int] = {"choices": 4, "interval": 4, "number": 3}
+"""Further questions about the same evidence, by the kind of the answer. A rule has one video that breaks it, and clips
+have one order: of those there is nothing more to ask."""
 IN_ORDER, OF_THE_SAME = 0.8, 0.6
 """How often two events are asked for in the order in which some video shows them, and with what is said in it."""
 UNTOLD = 0.15
@@ -27,10 +28,11 @@ AROUND_S = 0.7
 """A scene is longer than what is said in it, by up to this much before and after."""
 
 
-def ask_more(reading: Reading, rng: random.Random, most: int = MORE) -> list[tuple[str, Worked]]:
-    """Up to `most` other questions of the same kind, and how they are worked out; none where the world has only one."""
-    if reading.kind not in _ASKED:
+def ask_more(reading: Reading, rng: random.Random) -> list[tuple[str, Worked]]:
+    """Other questions of the same kind, and how they are worked out; none where the world has only one."""
+    if reading.kind not in MORE:
         return []
+    most = MORE[reading.kind]
     asked = _ASKED[reading.kind](reading, rng, most)
     new = [question for question in dict.fromkeys(asked) if question != reading.question][:most]
     return [(question, work_out(replace(reading, question=question), rng)) for question in new]
@@ -83,4 +85,3 @@ _ASKED: Mapping[str, Callable[[Reading, random.Random, int], list[str]]] = {
     "interval": _interval,
     "number": _number,
 }
-"""A rule has one video that breaks it, and clips have one order: of those there is nothing more to ask."""

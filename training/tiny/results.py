@@ -72,8 +72,8 @@ def measured_alike(folder: Path, recipe: str) -> list[Measures]:
 
 
 def summary(seeds: Sequence[Measures], chance: float) -> dict[str, Any]:
-    """What `results/tiny.json` holds."""
-    ways = [way for way in WAYS if seeds[0].of(way)]
+    """What `results/tiny.json` holds: the ways in which all of the seeds were asked."""
+    ways = [way for way in WAYS if all(one.of(way) for one in seeds)]
     rates = {way: rate(_by_question(seeds, way)) for way in ways}
     return {
         "seeds": [one.seed for one in seeds],
