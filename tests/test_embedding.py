@@ -90,16 +90,17 @@ async def test_cancelling_the_caller_stops_the_look():
         stopped = False
 
         async def observe(self, request, videos):
+            looking.set()
             try:
                 await asyncio.sleep(60)
             except asyncio.CancelledError:
                 self.stopped = True
                 raise
 
-    world = Endless()
+    world, looking = Endless(), asyncio.Event()
     app, _ = agent(cvr(world), "Which is red?")
     task = asyncio.create_task(app.ainvoke({"messages": [("user", "ask")]}))
-    await asyncio.sleep(0.3)
+    await asyncio.wait_for(looking.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
