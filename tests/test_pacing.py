@@ -57,18 +57,19 @@ async def test_a_busy_endpoint_is_called_less_and_less_lost():
 
 
 async def test_the_limit_halves_once_for_calls_that_were_under_way_together_and_grows_back():
-    pace, refuse, refused = Pace(8), True, 0
+    pace, refuse, refused, all_refused = Pace(8), True, 0, asyncio.Event()
 
     async def call():
         nonlocal refused
         await asyncio.sleep(0.005)
         if refuse:
             refused += 1
+            if refused == 8:
+                all_refused.set()
             raise Busy("0.5")
 
     calls = [asyncio.ensure_future(pace.call(call)) for _ in range(8)]
-    while refused < 8:
-        await asyncio.sleep(0.005)
+    await all_refused.wait()
     assert pace.limit == 4
     refuse = False
     await asyncio.gather(*calls)

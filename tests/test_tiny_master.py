@@ -22,7 +22,6 @@ from agentcvr_graph.state import as_input
 from tests.test_cli import agentcvr
 from training.tiny.results import table
 
-pytestmark = pytest.mark.skipif(not TINY.exists(), reason="the recipe has not released a master yet")
 UNSEEN = 950_000
 """Scripts from here on were neither trained on nor held out."""
 RESULTS = Path("training/results/tiny.json")

@@ -72,7 +72,7 @@ def main(
 def _release(policy: Path) -> None:
     TINY.mkdir(parents=True, exist_ok=True)
     for name in (*RELEASED, TEMPLATE):
-        shutil.copy(policy / name, TINY / name)
+        shutil.copyfile(policy / name, TINY / name)  # readable for all, whatever the original allows
     err.print(f"released {policy}")
 
 
