@@ -58,7 +58,7 @@ bench: $(VENV)/.dev  ## Print the benchmark tables of the README
 	@$(BIN)/python -m tests.benchmarks
 
 soak: $(VENV)/.dev  ## Half an hour of mixed runs with faults; fails if a run hangs or anything is left over
-	@$(BIN)/python -m tests.soak
+	@MALLOC_ARENA_MAX=1 $(BIN)/python -m tests.soak
 
 train-tiny: $(VENV)/.dev  ## Train a small master from nothing, three seeds, and measure it scripted and live (hours)
 	@tests/system_packages.sh

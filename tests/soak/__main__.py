@@ -3,6 +3,7 @@
 Sixteen clients ask scripted and live questions side by side while the endpoint breaks, clients go away and decoders die
 (`faults.py`, `runs.py`). After a warm-up, in which caches fill and libraries are imported, all is brought to rest
 and measured; the same is done at the end. Memory is this process's, after the allocator has given back what it holds.
+glibc's keeps an arena for each thread, and in them some tens of megabytes, now more, now less; `make soak` allows one.
 """
 
 from __future__ import annotations
