@@ -17,9 +17,6 @@ from agentcvr_graph.scripts.worlds import comparing, grounding, storing
 from agentcvr_graph.scripts.worlds.base import fill, pick
 from training.tiny.working_out import Worked, heard, purpose_in, signs, work_out
 
-MORE: Mapping[str, int] = {"choices": 4, "interval": 4, "number": 3}
-"""Further questions about the same evidence, by the kind of the answer. A rule has one video that breaks it, and clips
-have one order: of those there is nothing more to ask."""
 IN_ORDER, OF_THE_SAME = 0.8, 0.6
 """How often two events are asked for in the order in which some video shows them, and with what is said in it."""
 UNTOLD = 0.15
@@ -30,10 +27,10 @@ AROUND_S = 0.7
 
 def ask_more(reading: Reading, rng: random.Random) -> list[tuple[str, Worked]]:
     """Other questions of the same kind, and how they are worked out; none where the world has only one."""
-    if reading.kind not in MORE:
+    if reading.kind not in _MORE:
         return []
-    most = MORE[reading.kind]
-    asked = _ASKED[reading.kind](reading, rng, most)
+    further, most = _MORE[reading.kind]
+    asked = further(reading, rng, most)
     new = [question for question in dict.fromkeys(asked) if question != reading.question][:most]
     return [(question, work_out(replace(reading, question=question), rng)) for question in new]
 
@@ -80,8 +77,10 @@ def _number(reading: Reading, rng: random.Random, most: int) -> list[str]:
     return [fill(rng.choice(storing.QUESTIONS), i=thing) for thing in (*things, *untold)]
 
 
-_ASKED: Mapping[str, Callable[[Reading, random.Random, int], list[str]]] = {
-    "choices": _choices,
-    "interval": _interval,
-    "number": _number,
+_MORE: Mapping[str, tuple[Callable[[Reading, random.Random, int], list[str]], int]] = {
+    "choices": (_choices, 4),
+    "interval": (_interval, 4),
+    "number": (_number, 3),
 }
+"""By the kind of the answer: what else can be asked about the same evidence, and how often at most. A rule has one
+video that breaks it, and clips have one order: of those there is nothing more to ask."""
