@@ -344,7 +344,7 @@ def solved(script, question):
 def test_more_is_asked_about_the_same_evidence():
     """Answers by the solvers, which know the script; nothing is misheard here."""
     asked = Counter()
-    for one in lesson_of(READING[2], each=8):
+    for one in lesson_of(READING[2], each=16):
         task, seed = one.script_id.split("-")
         script = make_script(task.upper(), int(seed), READING[2].difficulty)
         messages = one.conversation()

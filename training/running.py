@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import shutil
 import warnings
 from collections.abc import Generator
@@ -67,10 +68,12 @@ def run_trainer(trainer: Any, console: Console) -> None:
     trainer.remove_callback(PrinterCallback)  # prints every metric as a dictionary
     bar = Bar(console)
     trainer.add_callback(bar)
+    gc.freeze()  # scripts by the thousand stay to the end: the collector need not look at them again and again
     try:
         with told_of_the_disk(trainer.args.output_dir):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
+        gc.unfreeze()
         bar.close()
 
 

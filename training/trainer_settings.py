@@ -59,6 +59,7 @@ DEFAULTS: dict[str, Any] = {
     "gradient_checkpointing": False,
     "use_cpu": not torch.accelerator.is_available(),
     "dataloader_pin_memory": torch.accelerator.is_available(),
+    "ddp_find_unused_parameters": False,
 }
 NUMBERS = (int, float, bool)
 

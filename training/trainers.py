@@ -23,6 +23,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from agentcvr_graph.errors import InputError
+from training.attention import attending, attention_for_training
 from training.episodes import Facts
 from training.padding import by_length, trimmed
 
@@ -73,7 +74,7 @@ class ImitationTrainer(SFTTrainer):
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         """The loss of what was labelled."""
-        with scoring_labels_only():
+        with scoring_labels_only(), attending(self.model, attention_for_training(self.model)):
             return super().compute_loss(*args, **kwargs)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -100,7 +101,7 @@ class GraphTrainer(GRPOTrainer):
         return self._buffered_inputs[self._step % steps]
 
     def _compute_loss(self, model: Any, inputs: Any) -> torch.Tensor:
-        with scoring_labels_only():
+        with scoring_labels_only(), attending(self.model, attention_for_training(self.model)):
             return super()._compute_loss(model, trimmed(inputs))
 
     def evaluate(

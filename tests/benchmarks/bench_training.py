@@ -17,6 +17,8 @@ threads.
 - **Against TRL's `environment_factory`**: the same policy, scripts, tools, words and limits (`trl_loop.py`). Compared
   are trajectories a second from prompts to a batch with rewards, for both.
 - **Swap against live**: a step of training on scripts and on their twins (`live_step.py`).
+- **Attention of the warm start** (`training/attention.py`): a layer, forward and back, against torch's own with
+  the mask that padded rows have otherwise.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -47,6 +50,7 @@ from tests.benchmarks.playing import (
 from tests.benchmarks.rows import Row, ratio
 from tests.benchmarks.trl_loop import TrlLoop, timed_batch
 from tests.exactness import train_one_step
+from training.attention import attend_in_blocks
 from training.episodes import Episode
 from training.tokens import Drift
 from training.tokens import Row as TokenRow
@@ -54,6 +58,10 @@ from training.tokens import Row as TokenRow
 EXACT = 256
 EPISODES = 128
 ROUNDS = 3
+ROWS, HEADS, LENGTH, HEAD = 6, 4, 600, 32
+"""Rows of a step of the warm start, and a layer of its model."""
+LAYERS = 20
+"""Passes through a layer, each way in turn."""
 LIVE_SCRIPTS = 4
 """Scripts of the step on real video; the offline eyes read a frame in about half a second."""
 
@@ -61,7 +69,7 @@ LIVE_SCRIPTS = 4
 def rows(folder: Path | None = None, device: str = "cpu") -> list[Row]:
     """The table's rows."""
     player = Player(folder or POLICY, device)
-    parts: list[Callable[[Player, Path], list[Row]]] = [exactness, throughput, against_trl, swap_and_live]
+    parts: list[Callable[[Player, Path], list[Row]]] = [exactness, throughput, against_trl, swap_and_live, attention]
     found: list[Row] = []
     for part in parts:
         with tempfile.TemporaryDirectory() as place:
@@ -150,6 +158,26 @@ def swap_and_live(player: Player, place: Path) -> list[Row]:
         Row("live step against swap step, cold", f"{cold.seconds / swap.seconds:.1f} times"),
         Row("live step against swap step, warm", f"{warm.seconds / swap.seconds:.1f} times"),
     ]
+
+
+def attention(player: Player, place: Path) -> list[Row]:
+    """A layer of the warm start, in blocks against torch's own with a mask."""
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(ROWS, HEADS, LENGTH, HEAD, dtype=torch.bfloat16).requires_grad_() for _ in range(3))
+    causal = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril().expand(ROWS, 1, -1, -1)
+    ways: dict[str, Callable[[], torch.Tensor]] = {
+        "torch": lambda: scaled_dot_product_attention(q, k, v, attn_mask=causal).transpose(1, 2),
+        "blocks": lambda: attend_in_blocks(torch.nn.Identity(), q, k, v, None)[0],
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(LAYERS):
+        for name, attend in ways.items():
+            started = time.perf_counter()
+            out = attend()
+            out.backward(out.detach())
+            seconds[name].append(time.perf_counter() - started)
+    once = {name: statistics.median(found) for name, found in seconds.items()}
+    return [ratio(f"attention in blocks against torch's, {LENGTH} tokens, bf16", once["torch"] / once["blocks"], 1.5)]
 
 
 def _lengths(episodes: Sequence[Episode]) -> Iterator[list[int]]:

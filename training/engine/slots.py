@@ -18,8 +18,7 @@ the time goes into reading keys and values from memory, so every row attends by 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +30,7 @@ from transformers import AttentionInterface, PretrainedConfig
 from transformers.cache_utils import Cache, DynamicLayer
 
 from agentcvr_graph.errors import SetupError
+from training.attention import FULL, attending, layer_kinds
 
 GROWTH = 256
 """Positions by which the slots grow."""
@@ -217,7 +217,7 @@ def run_model(
     cache.select(rows, positions, spans)
     positions = positions.clamp(min=0)
     longest = torch.arange(cache.get_seq_length(), device=model.device)
-    with _attention(model, cache.attention):
+    with attending(model, cache.attention):
         out = model(
             input_ids=inputs,
             attention_mask=longest <= positions[:, None, :, None],  # (rows, 1, width, longest)
@@ -229,29 +229,16 @@ def run_model(
     return out.logits[:, -1]
 
 
-@contextmanager
-def _attention(model: Any, name: str | None) -> Generator[None]:
-    """The model with another attention, for one pass; a trainer goes on with its own."""
-    config: Any = model.config.get_text_config()
-    before = config._attn_implementation
-    config._attn_implementation = name or before
-    try:
-        yield
-    finally:
-        config._attn_implementation = before
-
-
 def check_layers(config: PretrainedConfig) -> None:
     """See that the model is one that slots can serve.
 
     Raises:
         SetupError: it has layers that keep something else than keys and values of all positions.
     """
-    text: Any = config.get_text_config()
-    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"}:
+    kinds = layer_kinds(config)
+    if kinds != {FULL}:
         raise SetupError(
             f"The model {getattr(config, 'model_type', '?')!r} has layers of other kinds than full attention: "
-            f"{', '.join(sorted(kinds - {'full_attention'}))}.",
+            f"{', '.join(sorted(kinds - {FULL}))}.",
             fix="Choose the engine 'vllm' or 'continuous' for it.",
         )

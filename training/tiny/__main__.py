@@ -13,6 +13,7 @@ from agentcvr_graph.cli.console import err, out, run_app
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.strings import TINY
 from agentcvr_graph.scripts.chance import chance
+from training.processes import sensible_processes
 from training.running import quiet
 from training.tiny.beginning import Size
 from training.tiny.recipe import Scale, recipe_of, run_seed, settings_of
@@ -47,8 +48,14 @@ def main(
     width: Annotated[int, typer.Option(min=128, help="Of the model; a multiple of 32.")] = Size().width,
     layers: Annotated[int, typer.Option(min=2, help="Of the model.")] = Size().layers,
     lessons: Annotated[float, typer.Option(min=0.01, help="Demonstrations, times those of the recipe.")] = 1.0,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Among which a training is shared; one on an accelerator.")
+    ] = sensible_processes(),
     release: Annotated[
-        bool, typer.Option("--release", help="Put the best seed's policy where 'tiny' loads it.")
+        bool,
+        typer.Option(
+            "--release", help="Put the best seed's policy where 'tiny' loads it, and its curves into results."
+        ),
     ] = False,
 ) -> None:
     """Train a small master from nothing, and measure it scripted and live."""
@@ -56,7 +63,7 @@ def main(
     shared = settings_of(config, folder, 0)
     if shared.held_out is None:
         raise InputError(f"{config} names no held-out scripts.", fix="Give it a part `held_out`.")
-    scale = Scale(Size(width, layers), lessons)
+    scale = Scale(Size(width, layers), lessons, processes)
     measured: dict[int, Measures] = {}
     for seed in seeds or [0, 1, 2]:
         measured[seed] = run_seed(settings_of(config, folder / f"seed-{seed}", seed), scale, live, err)
@@ -66,14 +73,18 @@ def main(
     out.print(table(found), markup=False)
     if release:
         best = max(measured, key=lambda seed: measured[seed].accuracy("grpo"))
-        _release(folder / f"seed-{best}" / "policy")
+        _release(folder / f"seed-{best}", results)
 
 
-def _release(policy: Path) -> None:
+def _release(seed: Path, results: Path) -> None:
     TINY.mkdir(parents=True, exist_ok=True)
-    for name in (*RELEASED, TEMPLATE):
-        shutil.copyfile(policy / name, TINY / name)  # readable for all, whatever the original allows
-    err.print(f"released {policy}")
+    played = sorted(seed.glob("trajectories/*/*.html"))[-1]
+    copies = {seed / "policy" / name: TINY / name for name in (*RELEASED, TEMPLATE)}
+    copies |= {seed / name: results / name for name in ("sft.png", "grpo.png")}
+    copies[played] = results / "trajectory.html"
+    for source, target in copies.items():
+        shutil.copyfile(source, target)  # readable for all, whatever the original allows
+    err.print(f"released {seed}")
 
 
 if __name__ == "__main__":

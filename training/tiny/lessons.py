@@ -39,8 +39,9 @@ CHUNK = 50
 """Scripts of each task that a process answers at a time."""
 SPAN = 2048
 """Demonstrations among which those of similar length are put together."""
-SHARES: dict[Task, float] = {"BU": 0.5, "NUM": 0.6, "FSA": 0.35, "PSS": 0.9}
-"""How many scripts of each task, times what a lesson says: fewer where one script holds several questions."""
+SHARES: dict[Task, float] = {"BU": 0.55, "PEA": 1.1, "PSS": 1.2, "FSA": 0.12, "NUM": 0.9}
+"""How many scripts of each task, times what a lesson says: fewer where one script holds several questions, more where
+little is to be read and much to be worked out, few of intervals, which are long and hardly learned at this size."""
 FIRST_SEED = 1_000_000
 """Of the scripts that are demonstrated; below it are those of reinforcement learning."""
 LESSONS_APART = 1_000_000
@@ -72,7 +73,7 @@ EVERYTHING: Mapping[str, Any] = {
 READING = (
     Lesson(Difficulty(videos=2, scenes=4, closeness=0.0), 2400, EVERYTHING, answers_only=True),
     Lesson(Difficulty(videos=3, scenes=6, closeness=0.3), 1600, EVERYTHING, answers_only=True),
-    Lesson(LEVELS["normal"], 2000, EVERYTHING, answers_only=True),
+    Lesson(LEVELS["normal"], 3000, EVERYTHING, answers_only=True),
 )
 LOOKING = (Lesson(LEVELS["normal"], 800, {}),)
 COURSES = (READING, LOOKING)

@@ -34,6 +34,7 @@ from agentcvr_graph.perception.cut_off import CutOffPerception
 from agentcvr_graph.scripts.schema import Script
 from training.demonstrations import read_demonstrations
 from training.grpo import train
+from training.processes import sensible_processes, train_in_processes
 from training.settings import Settings, load_settings
 from training.sft import warm_start
 from training.tiny.beginning import Size, begin
@@ -51,6 +52,8 @@ class Scale:
     size: Size = field(default_factory=Size)
     lessons: float = 1.0
     """Demonstrations, times what the courses say."""
+    processes: int = field(default_factory=sensible_processes)
+    """Among which each training is shared; what comes of it is the same but for rounding."""
 
     def courses(self) -> list[list[Lesson]]:
         """The courses at this scale."""
@@ -108,8 +111,8 @@ def run_seed(settings: Settings, scale: Scale, live_each: int, console: Console)
             begun,
             lambda: begin(islice(read_demonstrations(shown), 0, None, 5), begun, settings.seed, scale.size),
         ),
-        "warm start": (folder / "warm", lambda: warm_start(settings, console)),
-        "reinforcement learning": (folder / "policy", lambda: train(warmed, console)),
+        "warm start": (folder / "warm", lambda: train_in_processes(warm_start, settings, scale.processes)),
+        "reinforcement learning": (folder / "policy", lambda: train_in_processes(train, warmed, scale.processes)),
     }
     for name, (result, take) in steps.items():
         if not result.exists():

@@ -100,7 +100,8 @@ def _listed(shown: Sequence[tuple[str, Statement]]) -> str:
 def _choices(reading: Reading, rng: random.Random) -> Worked:
     asked = read(comparing.PEOPLE.questions, reading.question) or {"x": "", "y": "", "w": ""}
     # What is asked comes first, in the form in which it will be found: then both are compared word by word.
-    notes = [f"wanted: {asked['x']}, {asked['y']}; {_topic_of(asked['w'])}"]
+    wanted = _topic_of(asked["w"])
+    notes = [f"wanted: {asked['x']}, {asked['y']}; {wanted}"]
     support: list[Statement] = []
     verdicts: list[str] = []
     for clip in reading.videos:
@@ -111,7 +112,7 @@ def _choices(reading: Reading, rng: random.Random) -> Worked:
         # Nothing against it and something for it: more often than not, the rest would be for it too.
         verdict = "no" if WRONG in (order, wait) else "yes" if RIGHT in (order, wait) else UNKNOWN
         verdicts.append(verdict)
-        notes.append(_note(clip, f"{_listed(shown)}: {order}; {topic}: {wait}", verdict))
+        notes.append(_note(clip, f"{_listed(shown)}: {order}; {wanted}, {topic}: {wait}", verdict))
         if verdict == "yes":
             support += [*(statement for _, statement in shown), *said]
     right = [n for n, verdict in enumerate(verdicts) if verdict == "yes"]
