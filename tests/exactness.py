@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
+from transformers import PrinterCallback
 from trl import GRPOConfig
 
 from training.engine.base import Call, Sampled
@@ -120,6 +121,7 @@ def train_one_step(
             processing_class=rollout.form.tokenizer,
         )
     trainer.losses = []
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
     return trainer, compare(list(notes.values()), trainer.losses, rollout.drifts)
 

@@ -52,6 +52,7 @@ from tests.benchmarks.trl_loop import TrlLoop, timed_batch
 from tests.exactness import train_one_step
 from training.attention import attend_in_blocks
 from training.episodes import Episode
+from training.running import quiet
 from training.tokens import Drift
 from training.tokens import Row as TokenRow
 
@@ -68,6 +69,7 @@ LIVE_SCRIPTS = 4
 
 def rows(folder: Path | None = None, device: str = "cpu") -> list[Row]:
     """The table's rows."""
+    quiet()
     player = Player(folder or POLICY, device)
     parts: list[Callable[[Player, Path], list[Row]]] = [exactness, throughput, against_trl, swap_and_live, attention]
     found: list[Row] = []
