@@ -20,6 +20,7 @@ from training.chat_format import ChatFormat
 from training.engine.base import Sampling
 from training.rollout import GraphRollout
 from training.tokens import Drift
+from training.trainers import placing_as_sampled
 
 SCRIPTS = list(make_scripts({"CC": 2, "NC": 2}))
 COUNT = 16
@@ -66,3 +67,20 @@ def test_a_policy_that_babbles_is_trained_on_exactly_what_it_sampled(tmp_path):
     assert found.trained == found.sampled > 24 * COUNT
     assert found.worst < 1e-4
     assert set(found.drifts) == {Drift.CLEAN}
+
+
+class Placed(torch.nn.Module):
+    """Tells at which positions it was asked to read."""
+
+    def forward(self, input_ids, attention_mask=None, position_ids=None):
+        return position_ids
+
+
+def test_padding_in_front_of_a_prompt_takes_no_position():
+    net, ids = Placed(), torch.zeros(2, 4, dtype=torch.long)
+    mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 0]])
+    with placing_as_sampled(net):
+        assert net(input_ids=ids, attention_mask=mask).tolist() == [[0, 0, 0, 1], [0, 1, 2, 2]]
+        assert net(input_ids=ids, attention_mask=mask, position_ids=ids) is ids, "who says where has the last word"
+        assert net(input_ids=ids) is None
+    assert net(input_ids=ids, attention_mask=mask) is None, "the model is left as it was"
