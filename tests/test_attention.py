@@ -14,9 +14,9 @@ from training.attention import BLOCK, BLOCKS, attend_in_blocks, attending, atten
 HEADS, SIZE = 4, 8
 
 
-def states(rows, tokens, groups=HEADS, dtype=torch.float32, seed=0):
+def states(rows, tokens, groups=HEADS, seed=0):
     torch.manual_seed(seed)
-    return [torch.randn(rows, heads, tokens, SIZE, dtype=dtype).requires_grad_() for heads in (HEADS, groups, groups)]
+    return [torch.randn(rows, heads, tokens, SIZE).requires_grad_() for heads in (HEADS, groups, groups)]
 
 
 def both_ways(attend, inputs):

@@ -65,14 +65,14 @@ def divided(settings: Settings, count: int) -> Settings:
         InputError: a batch cannot be divided so.
     """
     found = settings.model_copy(deep=True)
-    sizes = [(found.grpo.trainer, "gradient_accumulation_steps", "grpo")]
+    sizes = [("grpo.trainer", found.grpo.trainer, "gradient_accumulation_steps", 1)]
     if found.sft is not None:
-        sizes.append((found.sft.trainer, "per_device_train_batch_size", "sft"))
-    for trainer, name, place in sizes:
-        size = int(trainer.get(name, 1 if place == "grpo" else 8))
+        sizes.append(("sft.trainer", found.sft.trainer, "per_device_train_batch_size", 8))
+    for place, trainer, name, default in sizes:
+        size = int(trainer.get(name, default))
         if size % count:
             raise InputError(
-                f"{place}.trainer.{name}={size} cannot be divided among {count} processes.",
+                f"{place}.{name}={size} cannot be divided among {count} processes.",
                 fix=f"Set a multiple of {count}.",
             )
         trainer[name] = size // count
