@@ -7,6 +7,7 @@ difference.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
@@ -72,7 +73,14 @@ class Exactness:
     """Trajectories in the trainer that no conversation with an engine accounts for, to the token and to the mask."""
     worst: float = 0.0
     """Largest difference between a sampler's and the trainer's log probability of a token."""
+    squares: float = 0.0
+    """The sum of their squares."""
     drifts: Counter[Drift] = field(default_factory=Counter)
+
+    @property
+    def typical(self) -> float:
+        """The root mean square of the differences."""
+        return math.sqrt(self.squares / max(1, self.trained))
 
 
 def train_one_step(
@@ -150,6 +158,7 @@ def compare(
             sampled = wanted[(*ids, PADDING, *mask)].pop()
             gaps = [abs(a - b) for a, b, own in zip(sampled, trained, mask, strict=True) if own]
             found.worst = max([found.worst, *gaps])
+            found.squares += sum(gap * gap for gap in gaps)
     return found
 
 

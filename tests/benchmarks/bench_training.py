@@ -95,6 +95,7 @@ def exactness(player: Player, place: Path) -> list[Row]:
             same and found.trajectories == EXACT,
         ),
         Row("exactness: largest gap of a log probability", f"{found.worst:.1e}", "<= 1e-4", found.worst <= 1e-4),
+        Row("exactness: root mean square of the gaps", f"{found.typical:.1e}"),
         Row(f"exactness: drifts in {sum(found.drifts.values()):,} prompts", f"{drifted}", "0", drifted == 0),
     ]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from transformers import PrinterCallback
 from trl import GRPOConfig
 
 from agentcvr_graph import CVRContext
@@ -93,7 +94,7 @@ class Player:
         rewards, weights = reward_functions(PRESETS["default"])
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You are using 'rollout_func'")
-            return GraphTrainer(
+            trainer = GraphTrainer(
                 model=self.model(),
                 args=trainer_settings(
                     folder, GROUP * len(played), use_cpu=self.device == "cpu", reward_weights=weights
@@ -104,6 +105,8 @@ class Player:
                 processing_class=self.form.tokenizer,
                 callbacks=list(callbacks),
             )
+        trainer.remove_callback(PrinterCallback)
+        return trainer
 
     @property
     def _settings(self) -> Model:
