@@ -62,7 +62,7 @@ soak: $(VENV)/.dev  ## Half an hour of mixed runs with faults; fails if a run ha
 
 train-tiny: $(VENV)/.dev  ## Train a small master from nothing, three seeds, and measure it scripted and live (hours)
 	@tests/system_packages.sh
-	@$(BIN)/python -m training.tiny
+	@$(BIN)/python -m training.recipes.tiny
 
 bench-training: $(VENV)/.dev  ## Print the benchmark table of training/README.md
 	@tests/system_packages.sh

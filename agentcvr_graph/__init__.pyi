@@ -1,4 +1,4 @@
-from .embedding import as_tool as as_tool
+from .graph.as_tool import as_tool as as_tool
 from .errors import (
     ActionError as ActionError,
     BugError as BugError,
@@ -8,15 +8,15 @@ from .errors import (
     VideoError as VideoError,
     WorldError as WorldError,
 )
-from .graph import create_cvr_graph as create_cvr_graph
+from .graph.builder import create_cvr_graph as create_cvr_graph
 from .perception.base import Perception as Perception
-from .state import (
+from .graph.state import (
     CVRContext as CVRContext,
     CVRInput as CVRInput,
     CVROutput as CVROutput,
     CVRState as CVRState,
 )
-from .time_travel import retake as retake
+from .graph.retake import retake as retake
 from .trajectory import Trajectory as Trajectory, trajectory_of as trajectory_of
 from .types import (
     Answer as Answer,

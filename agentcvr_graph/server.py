@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from langchain_core.language_models import BaseChatModel
 
 from agentcvr_graph.errors import InputError, shown_address
-from agentcvr_graph.graph import CompiledCVRGraph, create_cvr_graph
+from agentcvr_graph.graph.builder import CompiledCVRGraph, create_cvr_graph
+from agentcvr_graph.graph.state import NOISES, CVRContext
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
-from agentcvr_graph.state import NOISES, CVRContext
 
 if TYPE_CHECKING:
     from agentcvr_graph.media.base import Library

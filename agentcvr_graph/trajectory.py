@@ -11,10 +11,10 @@ from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
-from agentcvr_graph.dialects import FAILED_BY, read_calls, thought_of
 from agentcvr_graph.errors import shown_address
-from agentcvr_graph.prompts import since_brief
-from agentcvr_graph.state import CVROutput
+from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
+from agentcvr_graph.graph.prompts import since_brief
+from agentcvr_graph.graph.state import CVROutput
 from agentcvr_graph.types import Answer, AnswerKind, Failure, Noun, Observation, Usage, VideoInfo
 
 
@@ -77,7 +77,7 @@ class Trajectory(Noun):
     def _repr_html_(self) -> str:
         """For notebooks: the evidence report, without pictures (`report.render_report` takes thumbnails)."""
         from agentcvr_graph.report import render_report
-        from agentcvr_graph.report.inline import TRAJECTORY_PX, framed
+        from agentcvr_graph.report.notebook import TRAJECTORY_PX, framed
 
         return framed(render_report(self), self.question, TRAJECTORY_PX)
 

@@ -190,7 +190,7 @@ class Observation(Noun):
 
     def _repr_html_(self) -> str:
         """For notebooks."""
-        from agentcvr_graph.report.inline import observation_html
+        from agentcvr_graph.report.notebook import observation_html
 
         return observation_html(self)
 
@@ -222,7 +222,7 @@ class Answer(Noun):
 
     def _repr_html_(self) -> str:
         """For notebooks."""
-        from agentcvr_graph.report.inline import answer_html
+        from agentcvr_graph.report.notebook import answer_html
 
         return answer_html(self)
 

@@ -14,17 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from agentcvr_training.inference.base import Call, Sampled
+from agentcvr_training.inference.cached import CachedEngine
+from agentcvr_training.rewards import PRESETS
+from agentcvr_training.rollout.ledger import Drift
+from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
+from agentcvr_training.trainer.batching import trimmed
+from agentcvr_training.trainer.trainers import GraphTrainer
 from datasets import Dataset
 from transformers import PrinterCallback
 from trl import GRPOConfig
-
-from training.engine.base import Call, Sampled
-from training.engine.cached import CachedEngine
-from training.padding import trimmed
-from training.rewards import PRESETS
-from training.rollout import GraphRollout, reward_functions
-from training.tokens import Drift
-from training.trainers import GraphTrainer
 
 PADDING = -1
 

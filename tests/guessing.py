@@ -10,8 +10,8 @@ import statistics
 from collections import Counter
 
 from agentcvr_graph.answers import score_answer
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.schema import KIND_OF
-from agentcvr_graph.scripts.worlds import make_scripts
 
 COUNT = 2000
 """Questions that a guesser is asked, after it has learned from as many others."""

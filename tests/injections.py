@@ -15,12 +15,12 @@ from collections.abc import Iterable, Sequence
 from string import ascii_uppercase
 
 from agentcvr_graph import create_cvr_graph
-from agentcvr_graph.models.offline_master import OfflineMaster
+from agentcvr_graph.graph.state import CVROutput, as_input
+from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
-from agentcvr_graph.state import CVROutput, as_input
 
 ANSWER_B = '{"action": "answer", "arguments": {"value": "B"}}'
 CALL_B = '{"name": "answer", "arguments": {"value": "B"}}'

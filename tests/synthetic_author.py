@@ -18,9 +18,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, PrivateAttr
 
+from agentcvr_graph.scripts.generators.llm.jobs import Job
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.schema import KIND_OF
-from agentcvr_graph.scripts.worlds import LEVELS, make_script
-from training.synthesis.jobs import Job
 
 SYLLABLES = ("ka", "lo", "mi", "ne", "ru", "so", "ta", "vi", "wo", "ze")
 USAGE = {"input_tokens": 100, "output_tokens": 50, "total_tokens": 150}

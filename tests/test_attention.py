@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from agentcvr_training.trainer.attention import BLOCK, BLOCKS, attend_in_blocks, attending, attention_for_training
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import Qwen3Config, Qwen3ForCausalLM
-
-from training.attention import BLOCK, BLOCKS, attend_in_blocks, attending, attention_for_training
 
 HEADS, SIZE = 4, 8
 

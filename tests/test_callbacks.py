@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from agentcvr_training import grpo
+from agentcvr_training.trainer.callbacks import WHOLE, Bar, last_checkpoint
+from agentcvr_training.trainer.curves import draw_curves, points, smoothed
+from agentcvr_training.trainer.trainers import GraphTrainer
 from rich.console import Console
 
 from tests.tiny_runs import command, save_speaker, weights_of, write_settings
-from training import grpo
-from training.callbacks import WHOLE, Bar, last_checkpoint
-from training.curves import draw_curves, points, smoothed
-from training.trainers import GraphTrainer
 
 
 @pytest.fixture(scope="module")

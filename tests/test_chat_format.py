@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from agentcvr_training.demonstrations import row_of
+from agentcvr_training.rollout.chat_format import ChatFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -10,9 +12,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from tests.tiny_models import FORGETS_THOUGHTS, OPENS_OTHERWISE, PLAIN, WITHOUT_TOOLS, tokenizer
-from training.chat_format import ChatFormat
-from training.demonstrations import row_of
-from training.tiny.language import TEMPLATE
+from training.recipes.tiny.language import TEMPLATE
 
 CALL = {"name": "observe", "args": {"targets": [{"video": 1, "start_s": 0.0}]}, "id": "c"}
 words = st.text(st.characters(codec="utf-8", exclude_characters="<|>", exclude_categories=("C",)), max_size=30)

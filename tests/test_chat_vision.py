@@ -16,7 +16,7 @@ from PIL import Image
 
 from agentcvr_graph.errors import WorldError
 from agentcvr_graph.models.base import Footage, Frame
-from agentcvr_graph.models.chat_vision import ChatVision, clipped
+from agentcvr_graph.models.providers.chat_vision import ChatVision, clipped
 from agentcvr_graph.types import Cost, Evidence, Window
 
 SHOWN = (Window(video=1, start_s=0.0, end_s=10.0), Window(video=2, start_s=20.0, end_s=30.0))

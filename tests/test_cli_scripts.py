@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import ScriptLibrary, script_json
-from agentcvr_graph.scripts.worlds import make_script
 from tests.test_cli import agentcvr
 
 

@@ -19,11 +19,11 @@ from langgraph.types import Send
 from typing_extensions import TypedDict
 
 from agentcvr_graph import Listen, Observe, Target, create_cvr_graph, trajectory_of
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_master
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.worlds import LEVELS, WORLDS, make_script
-from agentcvr_graph.state import as_input
 
 RUNS = 2000
 PATIENCE_S = 280

@@ -8,9 +8,9 @@ from agentcvr_graph import create_cvr_graph
 from agentcvr_graph.answers import score_answer
 from agentcvr_graph.demo import CLIPS_DIR, demo_questions
 from agentcvr_graph.demo.make_clips import CLIPS
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.registry import resolve_master, resolve_perception
-from agentcvr_graph.state import as_input
 from agentcvr_graph.types import Video
 
 QUESTIONS = {question.id: question for question in demo_questions()}

@@ -5,6 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from agentcvr_training import demonstrations
+from agentcvr_training.demonstrations import demonstrate, read_demonstrations
+from agentcvr_training.inference.base import Sampled
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.episodes import Stage, Task
+from agentcvr_training.rollout.policy import PolicyChatModel
+from agentcvr_training.sft import rows_of
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 
@@ -12,17 +19,10 @@ from agentcvr_graph import CVRContext
 from agentcvr_graph.errors import WorldError
 from agentcvr_graph.models.registry import resolve_master
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
-from agentcvr_graph.scripts.worlds import make_scripts
 from tests.tiny_models import PLAIN, WITHOUT_TOOLS, tokenizer
 from tests.tiny_runs import command, write_settings
-from training import demonstrations
-from training.chat_format import ChatFormat
-from training.demonstrations import demonstrate, read_demonstrations
-from training.engine.base import Sampled
-from training.episodes import Stage, Task
-from training.policy import PolicyChatModel
-from training.sft import rows_of
 
 SCRIPTS = list(make_scripts({"CC": 1, "FSA": 1, "PSS": 1}))
 WORLD = ScriptedPerception(ScriptLibrary.of(SCRIPTS))
@@ -140,4 +140,4 @@ def test_bad_input_is_one_line_and_status_2(arguments, complaint, tmp_path, monk
 
 def test_help_shows_examples(monkeypatch, capsys):
     assert command(demonstrations.app, ["--help"], monkeypatch) == 0
-    assert "python -m training.demonstrations --config" in capsys.readouterr().out
+    assert "python -m agentcvr_training.demonstrations --config" in capsys.readouterr().out

@@ -24,8 +24,8 @@ from sybil.parsers.markdown import CodeBlockParser
 
 from agentcvr_graph.cli import app
 from agentcvr_graph.demo import CLIPS_DIR
+from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import write_scripts
-from agentcvr_graph.scripts.worlds import make_script
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agentcvr_graph import doctor
-from agentcvr_graph.doctor import Check, diagnose
+from agentcvr_graph.cli import doctor_checks as doctor
+from agentcvr_graph.cli.doctor_checks import Check, diagnose
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.registry import resolve_master
 from agentcvr_graph.models.strings import Server

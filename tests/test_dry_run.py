@@ -11,21 +11,21 @@ import torch
 import trl
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
+from agentcvr_training.config.checks import check
+from agentcvr_training.config.dry_run import load_of, show_plan
+from agentcvr_training.config.memory import GIB, Load, Sizes, estimate, shards_here, sizes_of
+from agentcvr_training.config.settings import Lora, Rollout, load_settings
+from agentcvr_training.config.trainer_settings import grpo_config
+from agentcvr_training.grpo import app
+from agentcvr_training.inference.factory import engine_opener
 from rich.console import Console
 from transformers import Qwen3Config
 from typer.testing import CliRunner
 
 from agentcvr_graph.errors import CVRError, InputError, SetupError
 from tests.tiny_models import FORGETS_THOUGHTS, PLAIN, model, tokenizer
-from training.checks import check
-from training.dry_run import load_of, show_plan
-from training.engine.opening import engine_opener
-from training.grpo import app
-from training.memory import GIB, Load, Sizes, estimate, shards_here, sizes_of
-from training.settings import Lora, Rollout, load_settings
-from training.trainer_settings import grpo_config
 
-CONFIGS = Path(__file__).parents[1] / "training" / "configs"
+CONFIGS = Path(__file__).parents[1] / "training" / "agentcvr_training" / "configs"
 QWEN = sorted(CONFIGS.glob("qwen3_*.yaml"))
 VOCABULARY = len(tokenizer())
 # Of one layer of tests/tiny_models.py: queries, keys, values, output; two norms of heads; three halves of the
@@ -220,7 +220,7 @@ def test_a_tokenizer_of_another_model_is_found(write, saved, tmp_path):
 
 
 def test_sharded_weights_need_vllm(write, monkeypatch):
-    monkeypatch.setattr("training.checks.shards_here", lambda: 2)
+    monkeypatch.setattr("agentcvr_training.config.checks.shards_here", lambda: 2)
     for engine in ("cached", "continuous"):
         with pytest.raises(SetupError, match="sharded over the processes"):
             check(write(rollout__engine=engine))

@@ -7,14 +7,14 @@ import random
 
 import pytest
 import torch
+from agentcvr_training.inference import cached
+from agentcvr_training.inference.base import Call, Sampling
+from agentcvr_training.inference.cached import CachedEngine
+from agentcvr_training.inference.kv_slots import InPlaceCache, SlotCache
+from agentcvr_training.inference.sampling import draw
 
 from agentcvr_graph.errors import BugError, SetupError, WorldError
 from tests.tiny_models import model, tokenizer
-from training.engine import cached
-from training.engine.base import Call, Sampling
-from training.engine.cached import CachedEngine
-from training.engine.sampling import draw
-from training.engine.slots import InPlaceCache, SlotCache
 
 STOP = [tokenizer().eos_token_id]
 GREEDY = Sampling(temperature=0.0, max_new_tokens=12)

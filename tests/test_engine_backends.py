@@ -10,16 +10,16 @@ import asyncio
 
 import pytest
 import torch
+from agentcvr_training.config.settings import Rollout
+from agentcvr_training.inference.base import Call, Sampling
+from agentcvr_training.inference.cached import CachedEngine
+from agentcvr_training.inference.continuous import ContinuousEngine
+from agentcvr_training.inference.factory import engine_opener
 
 from agentcvr_graph.errors import BugError, SetupError, WorldError
 from tests.test_engine import GREEDY, STOP, logprobs_of, prompts, sampled
 from tests.test_trl_contract import Asking, row, trainer_of
 from tests.tiny_models import model
-from training.engine.base import Call, Sampling
-from training.engine.cached import CachedEngine
-from training.engine.continuous import ContinuousEngine
-from training.engine.opening import engine_opener
-from training.settings import Rollout
 
 PAGES = 64
 

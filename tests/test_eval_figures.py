@@ -10,12 +10,12 @@ from agentcvr_graph import InputError
 from agentcvr_graph.errors import WorldError
 from agentcvr_graph.eval import compare
 from agentcvr_graph.eval.compare import p_value
-from agentcvr_graph.eval.figures import lines_of
-from agentcvr_graph.eval.folder import RunFolder
 from agentcvr_graph.eval.judge import WordJudge
+from agentcvr_graph.eval.metrics import mean_of_means, rate
 from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.scoring import Ask, failed_row, row_of
-from agentcvr_graph.figures import mean_of_means, rate
+from agentcvr_graph.eval.summary import lines_of
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Answer, Failure, Question, Usage, Video
 

@@ -15,13 +15,13 @@ from agentcvr_graph.eval.judge import ChatJudge, WordJudge, read_grades
 from agentcvr_graph.eval.methods import Parts, make_methods
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.eval.methods.single_pass import SinglePass, read_reply
+from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.offline import OfflineAudio, OfflineVision
 from agentcvr_graph.models.pacing import PacedChat
 from agentcvr_graph.perception.live import LivePerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
-from agentcvr_graph.scripts.worlds import make_scripts
-from agentcvr_graph.state import CVRContext
 from agentcvr_graph.types import Question, Video
 from tests.media_files import counting
 

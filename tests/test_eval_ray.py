@@ -11,12 +11,12 @@ import pytest
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.eval import Recipe, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.engines import Asked, Asker
-from agentcvr_graph.eval.folder import RunFolder
-from agentcvr_graph.eval.plan import plan_of
-from agentcvr_graph.eval.ray_engine import RayEngine
+from agentcvr_graph.eval.engines.ray import RayEngine
+from agentcvr_graph.eval.manifest import plan_of
+from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import run
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
-from agentcvr_graph.scripts.worlds import make_scripts
 
 pytestmark = [pytest.mark.integration, pytest.mark.enable_socket, pytest.mark.filterwarnings("ignore")]
 CHANGES = {"asked_at": True, "usage": {"wall_s"}}

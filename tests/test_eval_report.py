@@ -8,11 +8,11 @@ import pytest
 
 from agentcvr_graph.eval import EvalRun, Recipe
 from agentcvr_graph.eval.benchmarks.crossvid import AVERAGES
-from agentcvr_graph.eval.folder import RunFolder
-from agentcvr_graph.eval.plan import Plan
+from agentcvr_graph.eval.manifest import Plan
 from agentcvr_graph.eval.report import write_run_report
 from agentcvr_graph.eval.report.leaderboard import COLUMNS, CROSSVID
 from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.types import Usage
 from tests.report_samples import NASTY, usual
 

@@ -19,13 +19,13 @@ from agentcvr_graph import InputError, SetupError, WorldError
 from agentcvr_graph.eval import EvalRun, Recipe, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.engines import Asker, LocalEngine
-from agentcvr_graph.eval.folder import RunFolder
-from agentcvr_graph.eval.plan import plan_of
+from agentcvr_graph.eval.manifest import plan_of
 from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import UNANSWERED, run
+from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
-from agentcvr_graph.scripts.worlds import make_scripts
-from agentcvr_graph.state import CVRContext
 from agentcvr_graph.types import Question, Video
 from tests.media_files import counting
 from tests.stub_endpoint import Reply, StubEndpoint

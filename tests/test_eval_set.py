@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from agentcvr_graph.cli import app
 from agentcvr_graph.eval import EvalRun, load_benchmark
-from agentcvr_graph.eval.filmed_set import joined
+from agentcvr_graph.eval.rendered_set import joined
 from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import TASKS, Scene, ScriptedVideo
-from agentcvr_graph.scripts.worlds import make_script
 
 pytestmark = pytest.mark.skipif(shutil.which("flite") is None, reason="flite speaks what is said in the videos")
 
@@ -59,7 +59,7 @@ def test_a_clip_shows_its_part_of_the_film_and_no_other(filmed, tmp_path):
     """The first frame of every segment is the first picture of its script."""
     (question,) = load_benchmark("crossvid", filmed).chosen(["PSS"]).questions
     script = next(s for s in ScriptLibrary(filmed / "scripts.jsonl") if s.task == "PSS")
-    from agentcvr_graph.scripts.twin.drawing import draw_scene
+    from agentcvr_graph.scripts.video.drawing import draw_scene
 
     media = MediaLibrary(cache_dir=tmp_path)
     for video, scripted in zip(question.videos, script.videos, strict=True):

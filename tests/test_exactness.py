@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import pytest
 import torch
+from agentcvr_training.inference.base import Sampling
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.ledger import Drift
+from agentcvr_training.rollout.trl_rollout import GraphRollout
+from agentcvr_training.trainer.trainers import placing_as_sampled
 from transformers import AutoModelForCausalLM
 
 from agentcvr_graph import CVRContext
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.worlds import make_scripts
 from tests.exactness import train_one_step
 from tests.tiny_models import model, tokenizer
 from tests.tiny_runs import save_speaker, tokenizer_of
-from training.chat_format import ChatFormat
-from training.engine.base import Sampling
-from training.rollout import GraphRollout
-from training.tokens import Drift
-from training.trainers import placing_as_sampled
 
 SCRIPTS = list(make_scripts({"CC": 2, "NC": 2}))
 COUNT = 16

@@ -21,23 +21,23 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from agentcvr_graph import CVRContext, InputError, create_cvr_graph
 from agentcvr_graph.answers import KINDS, parse_answer, resolve_kind
-from agentcvr_graph.budget import Budget
-from agentcvr_graph.dialects import read_calls, thought_of
 from agentcvr_graph.errors import CVRError
 from agentcvr_graph.eval.judge import read_grades
+from agentcvr_graph.graph.budget import Budget
+from agentcvr_graph.graph.dialects import read_calls, thought_of
+from agentcvr_graph.graph.nodes.brief import check_question
+from agentcvr_graph.graph.sanitize import MAX_DEPTH, storable_message, storable_value
 from agentcvr_graph.media.source import parse_source
 from agentcvr_graph.media.subtitles import read_cues
-from agentcvr_graph.models.chat_vision import read_statements
-from agentcvr_graph.models.hermes import read_calls as read_hermes
-from agentcvr_graph.models.read_turn import read_turn
+from agentcvr_graph.models.chat_format.hermes import read_calls as read_hermes
+from agentcvr_graph.models.chat_format.read_turn import read_turn
+from agentcvr_graph.models.providers.chat_vision import read_statements
+from agentcvr_graph.models.providers.transcription import read_transcript
 from agentcvr_graph.models.strings import read_model_string
-from agentcvr_graph.models.transcription import read_transcript
-from agentcvr_graph.nodes.brief import check_question
 from agentcvr_graph.render import plain, read_evidence, read_picture
 from agentcvr_graph.scripts.bundled import bundled_library
-from agentcvr_graph.scripts.exchange import FORMATS, import_file
+from agentcvr_graph.scripts.formats import FORMATS, import_file
 from agentcvr_graph.scripts.library import ScriptLibrary, parse_script, script_json
-from agentcvr_graph.storable import MAX_DEPTH, storable_message, storable_value
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 from agentcvr_graph.tools import ARGUMENTS, plan_request, read_arguments
 from agentcvr_graph.trajectory import trajectory_of

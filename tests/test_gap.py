@@ -9,16 +9,16 @@ import pytest
 
 from agentcvr_graph.answers import score_answer, token_f1
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.figures import rate
-from agentcvr_graph.gap import measure_gap
-from agentcvr_graph.gap.facts import Comparison, compare
-from agentcvr_graph.gap.figures import fact_figures
-from agentcvr_graph.gap.fitting import fit_noise
-from agentcvr_graph.gap.report import gap_table, render_gap
+from agentcvr_graph.eval.metrics import rate
+from agentcvr_graph.eval.sim_gap import measure_gap
+from agentcvr_graph.eval.sim_gap.facts import Comparison, compare
+from agentcvr_graph.eval.sim_gap.fitting import fit_noise
+from agentcvr_graph.eval.sim_gap.report import gap_table, render_gap
+from agentcvr_graph.eval.sim_gap.statistics import fact_figures
 from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.worlds import LEVELS, make_script, make_scripts
 from agentcvr_graph.types import Evidence, Listen, Observation, Observe, Target, Window
 
 
@@ -171,7 +171,7 @@ async def test_a_second_measurement_asks_nothing_live_again(measured, monkeypatc
     def forbidden(*_):
         raise AssertionError("a twin was filmed or a model was made again")
 
-    monkeypatch.setattr("agentcvr_graph.gap.asking.render_script", forbidden)
+    monkeypatch.setattr("agentcvr_graph.eval.sim_gap.pairs.render_script", forbidden)
     again = await measure_gap([pair.script for pair in gap.pairs], folder, noise="off")
     assert [pair.live for pair in again.pairs] == [pair.live for pair in gap.pairs]
     assert again.noise.name == "off"

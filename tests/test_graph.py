@@ -13,8 +13,8 @@ from langgraph.types import RetryPolicy
 from typing_extensions import TypedDict
 
 from agentcvr_graph import CVRContext, InputError, SetupError, VideoError, WorldError, create_cvr_graph
-from agentcvr_graph.failures import is_transient
-from agentcvr_graph.prompts import RECORDED, SKIPPED, TOO_LATE
+from agentcvr_graph.graph.error_policy import is_transient
+from agentcvr_graph.graph.prompts import RECORDED, SKIPPED, TOO_LATE
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 
 QUESTION = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}

@@ -8,6 +8,10 @@ from collections import Counter
 
 import pytest
 import torch
+from agentcvr_training import grpo
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.rollout.episode_log import read_episodes
+from agentcvr_training.rollout.policy import seed_of
 from langchain_core.messages import HumanMessage
 from rich.console import Console
 from transformers import AutoModelForCausalLM
@@ -15,10 +19,6 @@ from transformers import AutoModelForCausalLM
 from agentcvr_graph.models.registry import resolve_master
 from tests.tiny_models import FORGETS_THOUGHTS
 from tests.tiny_runs import ACTIONS, command, save_speaker, tokenizer_of, weights_of, write_settings
-from training import grpo
-from training.episode_log import read_episodes
-from training.policy import seed_of
-from training.settings import load_settings
 
 HELD_OUT = {"tasks": ["BU", "CC"], "each": 3, "seed": 900}
 

@@ -10,13 +10,13 @@ import sys
 
 import pytest
 import torch
+from agentcvr_training import grpo
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.rollout.episode_log import read_episodes
+from agentcvr_training.trainer.callbacks import WHOLE
 from rich.console import Console
 
 from tests.tiny_runs import save_speaker, weights_of, write_settings
-from training import grpo
-from training.callbacks import WHOLE
-from training.episode_log import read_episodes
-from training.settings import load_settings
 
 CHANGES = {
     "held_out": {"tasks": ["BU"], "each": 3, "seed": 900},
@@ -40,7 +40,7 @@ def runs(tmp_path_factory):
     path = write_settings(speaker, two, grpo__trainer__per_device_train_batch_size=4, **CHANGES)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
-        [*launch, "-m", "training.grpo", str(path)],
+        [*launch, "-m", "agentcvr_training.grpo", str(path)],
         capture_output=True,
         text=True,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},

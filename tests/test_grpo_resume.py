@@ -13,14 +13,14 @@ import time
 
 import pytest
 import torch
+from agentcvr_training import grpo
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.rollout.episode_log import read_episodes
+from agentcvr_training.trainer.callbacks import WHOLE
 from rich.console import Console
 
 from agentcvr_graph.errors import InputError
 from tests.tiny_runs import save_speaker, weights_of, write_settings
-from training import grpo
-from training.callbacks import WHOLE
-from training.episode_log import read_episodes
-from training.settings import load_settings
 
 # Five scripts, two a batch: the run crosses the ends of three passes, and one of them in the middle of a batch.
 CHANGES = {
@@ -68,7 +68,7 @@ def test_kill_9_and_the_same_command(speaker, undisturbed, tmp_path):
     output = tmp_path / "run"
     path = write_settings(speaker, output, **CHANGES)
     child = subprocess.Popen(
-        [sys.executable, "-m", "training.grpo", str(path)],
+        [sys.executable, "-m", "agentcvr_training.grpo", str(path)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from agentcvr_training.rollout.chat_format import ChatFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage
@@ -25,28 +26,27 @@ from langgraph.store.memory import InMemoryStore
 
 from agentcvr_graph import CVRContext, Question, Video, WorldError, create_cvr_graph
 from agentcvr_graph.cli.console import escape
-from agentcvr_graph.dialects import read_calls, write_calls
 from agentcvr_graph.eval.judge import ChatJudge
+from agentcvr_graph.graph.dialects import read_calls, write_calls
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models import hermes
 from agentcvr_graph.models.base import Footage, Frame
-from agentcvr_graph.models.chat_vision import ChatVision
+from agentcvr_graph.models.chat_format import hermes
 from agentcvr_graph.models.offline import OfflineAudio, OfflineVision
-from agentcvr_graph.models.offline_master import OfflineMaster
-from agentcvr_graph.models.transformers_chat import Loaded, encode
+from agentcvr_graph.models.offline.master import OfflineMaster
+from agentcvr_graph.models.providers.chat_vision import ChatVision
+from agentcvr_graph.models.providers.transformers_chat import Loaded, encode
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import ALL_WINDOWS, MAX_CHARACTERS, evidence_line, observation_text, plain
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo
-from agentcvr_graph.scripts.twin import render_script
-from agentcvr_graph.state import as_input
+from agentcvr_graph.scripts.video import render_script
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Evidence, Observation, Window
 from tests.injections import ANSWER_B, CARRIERS, INJECTIONS, answer_of, ask_all, changed_by, put
 from tests.media_files import counting
 from tests.tiny_models import PLAIN, WITHOUT_TOOLS, tokenizer
-from training.chat_format import ChatFormat
 
 WINDOW = Window(video=1, start_s=0, end_s=9)
 NEEDLE = "zqxj"

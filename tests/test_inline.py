@@ -7,12 +7,12 @@ from pathlib import Path
 from agentcvr_graph import Answer, Citation, Evidence, Observation, Window, create_cvr_graph, trajectory_of
 from agentcvr_graph.eval import Recipe, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.compare import Comparison, Difference
-from agentcvr_graph.figures import Rate
-from agentcvr_graph.gap import Gap, Models, Noise
-from agentcvr_graph.gap.figures import TaskFigures
+from agentcvr_graph.eval.metrics import Rate
+from agentcvr_graph.eval.sim_gap import Gap, Models, Noise
+from agentcvr_graph.eval.sim_gap.statistics import TaskFigures
 from agentcvr_graph.report import cited_windows, timeline
+from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import write_scripts
-from agentcvr_graph.scripts.worlds import make_script
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 from tests.report_samples import NASTY, failed, many_turns, usual
 from tests.report_samples import video as clip

@@ -6,10 +6,10 @@ import math
 import re
 
 import pytest
+from agentcvr_training.rollout.ledger import Row
+from agentcvr_training.rollout.ledger_view import LedgerView
 
 from tests.tiny_models import tokenizer
-from training.ledger_view import LedgerView
-from training.tokens import Row
 
 
 class Words:

@@ -17,8 +17,8 @@ from PIL import Image
 from agentcvr_graph import VideoError, WorldError
 from agentcvr_graph.media.cache import DiskCache, evict
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.media.pieces import by_piece, lay_out, within
 from agentcvr_graph.media.sampling import sample_times
+from agentcvr_graph.media.segments import by_piece, lay_out, within
 from agentcvr_graph.media.source import parse_source
 from agentcvr_graph.types import Video
 from tests.media_files import counting, ffmpeg, second_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 from langgraph.store.memory import InMemoryStore
 
 from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_master
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.worlds import make_script
-from agentcvr_graph.state import as_input
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 
 VIDEOS = ["a.mp4", "b.mp4"]

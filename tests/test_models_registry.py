@@ -12,12 +12,12 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from agentcvr_graph.errors import CVRError, SetupError, WorldError
-from agentcvr_graph.models import servers
-from agentcvr_graph.models.chat_vision import PROMPT_ID, ChatVision
-from agentcvr_graph.models.failures import MAX_DETAIL_CHARS, as_world_error, recognised
+from agentcvr_graph.models.providers import servers
+from agentcvr_graph.models.providers.chat_vision import PROMPT_ID, ChatVision
+from agentcvr_graph.models.providers.errors import MAX_DETAIL_CHARS, as_world_error, recognised
+from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint
 from agentcvr_graph.models.registry import cache_name, resolve_audio, resolve_master, resolve_vision
 from agentcvr_graph.models.strings import Hosted, InProcess, Offline, Server, read_model_string
-from agentcvr_graph.models.transcription import TranscriptionEndpoint
 
 SERVER = "http://127.0.0.1:8000/v1"
 

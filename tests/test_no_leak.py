@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from agentcvr_graph.perception.noise import MILD, OFF, Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import observation_text
+from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Scene, Script
-from agentcvr_graph.scripts.worlds import LEVELS, WORLDS, make_script
 from agentcvr_graph.types import Listen, Observe, Target, Window
 
 TOKEN = re.compile(r"v(\d+)s(\d+)(look|sign|said)(\d*)", re.I)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agentcvr_graph import prompts
-from agentcvr_graph.models.offline_master import OfflineMaster
-from agentcvr_graph.models.offline_master.language import clock_minutes, day_of_year
-from agentcvr_graph.models.offline_master.planning import reference_window
+from agentcvr_graph.graph import prompts
+from agentcvr_graph.models.offline.master import OfflineMaster
+from agentcvr_graph.models.offline.master.language import clock_minutes, day_of_year
+from agentcvr_graph.models.offline.master.planning import reference_window
 from agentcvr_graph.render import observation_text
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Evidence, Observation, Video, VideoInfo, Window

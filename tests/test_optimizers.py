@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 
 import torch
+from agentcvr_training.trainer.optimizers import MuonAndAdamW, muon_and_adamw
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainingArguments
 
 from tests.tiny_models import model
-from training.optimizers import MuonAndAdamW, muon_and_adamw
 
 
 def opened(tmp_path, net):

@@ -9,7 +9,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agentcvr_graph.errors import WorldError
-from agentcvr_graph.models.offline_master import OfflineMaster
+from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.pacing import Pace, PacedChat, Paces, busy_for
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import torch
-
-from training.padding import by_length, trimmed
+from agentcvr_training.trainer.batching import by_length, trimmed
 
 INPUTS = {
     "prompt_ids": torch.tensor([[0, 0, 5, 6], [0, 7, 8, 9]]),

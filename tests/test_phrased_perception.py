@@ -12,9 +12,9 @@ from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.phrased import PhrasedPerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import TASKS
-from agentcvr_graph.scripts.worlds import LEVELS, make_script
 from agentcvr_graph.testing import FakeMaster
 from agentcvr_graph.types import Listen, Observe, Target, Window
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from agentcvr_training.config.settings import Settings
+from agentcvr_training.rollout.episodes import Task
+from agentcvr_training.rollout.runner import play
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from tests.tiny_runs import ACTIONS, save_speaker, settings_of
-from training.episodes import Task
-from training.playing import play
-from training.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -7,23 +7,23 @@ import operator
 from typing import Annotated
 
 import pytest
+from agentcvr_training.inference.base import Call, Sampled, Sampling
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.episodes import Stage, Task
+from agentcvr_training.rollout.ledger import Drift, DriftError
+from agentcvr_training.rollout.policy import PolicyChatModel, recording
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy, Send
 from typing_extensions import TypedDict
 
 from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.worlds import make_scripts
-from agentcvr_graph.state import as_input
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from tests.tiny_models import WITHOUT_TOOLS, tokenizer
-from training.chat_format import ChatFormat
-from training.engine.base import Call, Sampled, Sampling
-from training.episodes import Stage, Task
-from training.policy import PolicyChatModel, recording
-from training.tokens import Drift, DriftError
 
 SCRIPTS = list(make_scripts({"BU": 4, "FSA": 4}))
 LOOK = (

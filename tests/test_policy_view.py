@@ -11,11 +11,11 @@ import os
 from pathlib import Path
 
 from agentcvr_graph import CVRContext, create_cvr_graph
-from agentcvr_graph.dialects import instructions
+from agentcvr_graph.graph.dialects import instructions
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.noise import MILD
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
-from agentcvr_graph.state import as_input
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.grpo import train
+from agentcvr_training.trainer.processes import divided, train_in_processes
 
 from agentcvr_graph.errors import InputError, SetupError
 from tests.tiny_runs import save_speaker, write_settings
-from training.grpo import train
-from training.processes import divided, train_in_processes
-from training.settings import load_settings
-from training.tiny.recipe import settings_of
+from training.recipes.tiny.recipe import settings_of
 
 
 def recipe():
-    return settings_of(Path("training/configs/tiny.yaml"), Path("runs/none"), 0)
+    return settings_of(Path("training/agentcvr_training/configs/tiny.yaml"), Path("runs/none"), 0)
 
 
 def test_each_process_has_its_part_of_every_batch():

@@ -6,8 +6,8 @@ import pytest
 
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.report import MediaThumbnails, render_report, write_report
-from agentcvr_graph.report.lanes import MIN_BAR_PERCENT
 from agentcvr_graph.report.pictures import MAX_PER_REPORT, MAX_PER_WINDOW, Album, thinned
+from agentcvr_graph.report.tracks import MIN_BAR_PERCENT
 from agentcvr_graph.report.view import view_of
 from agentcvr_graph.types import Citation, Failure, Observation
 from tests.report_samples import NASTY, failed, long_video, many_turns, seen, usual, video, window

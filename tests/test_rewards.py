@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from agentcvr_training.rewards import PRESETS, Reward, Weights, reward_of
 
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.errors import WorldError
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Origin, Scene, Script, ScriptedVideo
-from agentcvr_graph.state import as_input
 from agentcvr_graph.testing import FakeMaster, answer, listen, observe, turn
 from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_graph.types import Citation
-from training.rewards import PRESETS, Reward, Weights, reward_of
 
 SCENES = tuple(Scene(start_s=10 * n, end_s=10 * n + 10, visual=f"scene {n}.", caption=f"word {n}") for n in range(4))
 SCRIPT = Script(

@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.scripts.lanes import draw_script, render_page, script_lines
-from agentcvr_graph.scripts.lanes.view import view_of
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script, make_scripts
 from agentcvr_graph.scripts.schema import TASKS, Facts, Scene, ScriptedVideo
 from agentcvr_graph.scripts.stats import stats, stats_table
-from agentcvr_graph.scripts.worlds import LEVELS, make_script, make_scripts
+from agentcvr_graph.scripts.timeline import draw_script, render_page, script_lines
+from agentcvr_graph.scripts.timeline.view import view_of
 
 CC = make_script("CC", 5)
 HOSTILE = "<img src=x onerror=alert(1)>\"'[bold]"

@@ -9,10 +9,10 @@ import pytest
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts import library as library_module
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
-from agentcvr_graph.scripts.check import check_script
+from agentcvr_graph.scripts.checks import check_script
+from agentcvr_graph.scripts.generators.procedural import make_script, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, parse_script, script_json, write_scripts
 from agentcvr_graph.scripts.schema import TASKS, Scene, ScriptedVideo, Sounded
-from agentcvr_graph.scripts.worlds import make_script, make_scripts
 from agentcvr_graph.types import Citation
 
 SCRIPT = make_script("CC", 1)

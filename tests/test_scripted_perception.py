@@ -9,9 +9,9 @@ from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.noise import MILD, OFF, Noise, fitted, resolve_noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import NOTHING, observation_text
+from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
 from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo, Sounded
-from agentcvr_graph.scripts.worlds import make_script
 from agentcvr_graph.types import Listen, Observe, Target, Video, Window
 
 SALT = Scene(

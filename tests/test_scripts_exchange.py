@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.scripts.check import errors_of
-from agentcvr_graph.scripts.exchange import FORMATS, export_file, import_file, record_of, script_of
-from agentcvr_graph.scripts.worlds import make_script
+from agentcvr_graph.scripts.checks import errors_of
+from agentcvr_graph.scripts.formats import FORMATS, export_file, import_file, record_of, script_of
+from agentcvr_graph.scripts.generators.procedural import make_script
 
 WORDS = st.text("abcdefghij KLM.", min_size=1, max_size=20).map(str.strip).filter(bool)
 

@@ -13,10 +13,10 @@ from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.offline import OfflineAudio, OfflineVision
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import read_picture
+from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.schema import FPS, Facts, Origin, Scene, Script, ScriptedVideo, Sounded, Thing
-from agentcvr_graph.scripts.twin import render_script, sound, twin_question
-from agentcvr_graph.scripts.twin.drawing import draw_scene
-from agentcvr_graph.scripts.worlds import make_script
+from agentcvr_graph.scripts.video import render_script, sound, twin_question
+from agentcvr_graph.scripts.video.drawing import draw_scene
 from agentcvr_graph.types import Listen, Observe, Target, Window
 
 SPOKEN = "For this dish I cook with olive oil."

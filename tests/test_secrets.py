@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agentcvr_graph import CVRContext, InputError, SetupError, VideoError, create_cvr_graph
+from agentcvr_graph.cli.doctor_checks import diagnose
 from agentcvr_graph.demo import CLIPS_DIR
-from agentcvr_graph.doctor import diagnose
-from agentcvr_graph.embedding import as_tool
 from agentcvr_graph.errors import shown_address
+from agentcvr_graph.graph.as_tool import as_tool
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models.keys import without_keys
+from agentcvr_graph.models.providers.keys import without_keys
 from agentcvr_graph.models.registry import resolve_audio, resolve_master, resolve_perception, resolve_vision
 from agentcvr_graph.models.strings import read_model_string
 from agentcvr_graph.perception.live import LivePerception

@@ -6,6 +6,12 @@ import io
 
 import pytest
 import torch
+from agentcvr_training import sft
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.demonstrations import demonstrate, read_demonstrations
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.ledger import Row
+from agentcvr_training.sft import IGNORED, labelled, rows_of
 from rich.console import Console
 from transformers import AutoModelForCausalLM
 
@@ -13,15 +19,9 @@ from agentcvr_graph import CVRContext
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.registry import resolve_master
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.worlds import make_scripts
 from tests.tiny_runs import command, save_speaker, tokenizer_of, weights_of, write_settings
-from training import sft
-from training.chat_format import ChatFormat
-from training.demonstrations import demonstrate, read_demonstrations
-from training.settings import load_settings
-from training.sft import IGNORED, labelled, rows_of
-from training.tokens import Row
 
 SCRIPTS = list(make_scripts({"CC": 2, "FSA": 2}))
 CONTEXT = CVRContext(dialect="json", max_turns=3)

@@ -17,8 +17,8 @@ from agentcvr_graph.models.base import Footage, Frame, Perceived, Sound
 from agentcvr_graph.models.offline.speech import Recogniser
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
-from agentcvr_graph.stopping import in_thread, stop_if_unwanted
 from agentcvr_graph.types import Observe, Target, Video, Window
+from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
 from tests.media_files import counting
 
 

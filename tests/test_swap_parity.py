@@ -11,14 +11,14 @@ import pytest
 from pydantic import PrivateAttr
 
 from agentcvr_graph import create_cvr_graph
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.offline import OfflineAudio, OfflineVision
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.twin import render_script, twin_question
-from agentcvr_graph.scripts.worlds import LEVELS, make_script
-from agentcvr_graph.state import as_input
+from agentcvr_graph.scripts.video import render_script, twin_question
 from agentcvr_graph.testing import FakeMaster, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS
 

@@ -23,16 +23,16 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 
 from agentcvr_graph.errors import InputError, SetupError, WorldError
-from agentcvr_graph.scripts.check import check_script
+from agentcvr_graph.scripts.checks import check_script
+from agentcvr_graph.scripts.generators.llm import Job, generate, jobs_of
+from agentcvr_graph.scripts.generators.llm.draft import Draft, UnusableDraftError, script_of
+from agentcvr_graph.scripts.generators.llm.duplicates import Duplicates
+from agentcvr_graph.scripts.generators.llm.store import Store
+from agentcvr_graph.scripts.generators.llm.writing import ATTEMPTS, Usage, Writer
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import TASKS, Script
-from agentcvr_graph.scripts.worlds import LEVELS, make_script
 from tests.synthetic_author import Author, draft_for
-from training.synthesis import Job, generate, jobs_of
-from training.synthesis.draft import Draft, UnusableDraftError, script_of
-from training.synthesis.duplicates import Duplicates
-from training.synthesis.store import Store
-from training.synthesis.writing import ATTEMPTS, Usage, Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*with_structured_output.*")
 
@@ -184,7 +184,9 @@ def test_replies_in_plain_text(tmp_path):
 
 
 async def test_a_busy_server_is_asked_again(monkeypatch):
-    monkeypatch.setattr("training.synthesis.writing.wait_random_exponential", lambda **_: lambda _: 0)
+    monkeypatch.setattr(
+        "agentcvr_graph.scripts.generators.llm.writing.wait_random_exponential", lambda **_: lambda _: 0
+    )
     busy = Author(raises=[WorldError("429", transient=True)] * (ATTEMPTS - 1))
     assert (await Writer(busy, "m").write(Job("CC", 0))).script is not None
     down = Author(raises=[WorldError("429", transient=True)] * ATTEMPTS)
@@ -286,7 +288,7 @@ CHILD = """
 import asyncio
 import sys
 from pathlib import Path
-from training.synthesis import generate, jobs_of
+from agentcvr_graph.scripts.generators.llm import generate, jobs_of
 from tests.synthetic_author import Author
 asyncio.run(generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(delay_s=0.01), Path(sys.argv[1]), concurrency=4))
 """

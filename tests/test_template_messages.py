@@ -11,8 +11,8 @@ from langchain_core.messages.content import create_image_block, create_text_bloc
 from PIL import Image
 
 from agentcvr_graph.errors import WorldError
-from agentcvr_graph.models.hermes import call_text, read_calls
-from agentcvr_graph.models.template_messages import template_messages
+from agentcvr_graph.models.chat_format.hermes import call_text, read_calls
+from agentcvr_graph.models.chat_format.template_messages import template_messages
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
 CALL = {"name": "look", "args": {"at": 3}, "id": "c1"}

@@ -13,31 +13,31 @@ from pathlib import Path
 
 import pytest
 import torch
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.demonstrations import Demonstration, demonstrate
+from agentcvr_training.rollout.chat_format import ChatFormat
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from rich.console import Console
 
 from agentcvr_graph import CVRContext
 from agentcvr_graph.answers import parse_answer, score_answer
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.models.offline_master.reading import read
-from agentcvr_graph.perception.cut_off import CutOffPerception
+from agentcvr_graph.models.offline.master.reading import read
+from agentcvr_graph.perception.blind import CutOffPerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.chance import chance
+from agentcvr_graph.scripts.generators.procedural import WORLDS, make_script, make_scripts
+from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.worlds import WORLDS, make_script, make_scripts
-from agentcvr_graph.scripts.worlds.base import Difficulty
 from agentcvr_graph.tools import TOOL_SCHEMAS
-from training.chat_format import ChatFormat
-from training.demonstrations import Demonstration, demonstrate
-from training.settings import load_settings
-from training.tiny.beginning import Size, untrained
-from training.tiny.careless import CarelessMaster
-from training.tiny.language import train_tokenizer
-from training.tiny.lessons import LOOKING, READING, Chunk, arranged, record_chunk, side_by_side
-from training.tiny.measuring import Asked
-from training.tiny.recipe import Scale, recipe_of, run_seed, settings_of
-from training.tiny.results import Measures, measured_alike, summary, table
-from training.tiny.working_out import work_out
+from training.recipes.tiny.curriculum import LOOKING, READING, Chunk, arranged, record_chunk, side_by_side
+from training.recipes.tiny.evaluation import Asked
+from training.recipes.tiny.initialization import Size, untrained
+from training.recipes.tiny.language import train_tokenizer
+from training.recipes.tiny.random_demonstrator import CarelessMaster
+from training.recipes.tiny.reasoning_trace import work_out
+from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of
+from training.recipes.tiny.summary import Measures, measured_alike, summary, table
 
 TASKS = ("BU", "PEA", "PSS", "FSA", "NUM")
 SMALL = Difficulty(videos=2, scenes=4)
@@ -298,7 +298,7 @@ def test_seeds_of_another_recipe_are_not_put_together(tmp_path):
 
 
 def test_a_recipe_is_its_configuration_whatever_the_seed(tmp_path):
-    config = Path("training/configs/tiny.yaml")
+    config = Path("training/agentcvr_training/configs/tiny.yaml")
     one, other = (settings_of(config, tmp_path / name, seed) for seed, name in enumerate("ab"))
     assert one.scripts.seed != other.scripts.seed and recipe_of(one, Scale()) == recipe_of(other, Scale())
     harder = load_settings(config, {"graph.max_turns": 4})
@@ -308,14 +308,14 @@ def test_a_recipe_is_its_configuration_whatever_the_seed(tmp_path):
 
 
 def test_a_run_of_another_recipe_is_not_gone_on_with(tmp_path):
-    settings = settings_of(Path("training/configs/tiny.yaml"), tmp_path, 0)
+    settings = settings_of(Path("training/agentcvr_training/configs/tiny.yaml"), tmp_path, 0)
     Measures(seed=0, recipe="older").write(tmp_path / "measures.json")
     with pytest.raises(InputError, match="another configuration"):
         run_seed(settings, Scale(), 0, Console(file=io.StringIO()))
 
 
 def lesson_of(lesson, each=4):
-    settings = settings_of(Path("training/configs/tiny.yaml"), Path("runs/none"), 0)
+    settings = settings_of(Path("training/agentcvr_training/configs/tiny.yaml"), Path("runs/none"), 0)
     exact = settings.rollout.model_copy(update={"noise": "off"})
     settings = settings.model_copy(update={"rollout": exact})
     lines = record_chunk(Chunk(settings, lesson, 70, each))

@@ -11,20 +11,20 @@ import pytest
 
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.answers import score_answer
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_master
 from agentcvr_graph.models.strings import TINY
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_script, make_scripts
+from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.twin import render_script, twin_question
-from agentcvr_graph.scripts.worlds import make_script, make_scripts
-from agentcvr_graph.scripts.worlds.base import Difficulty
-from agentcvr_graph.state import as_input
+from agentcvr_graph.scripts.video import render_script, twin_question
 from tests.test_cli import agentcvr
-from training.tiny.results import table
+from training.recipes.tiny.summary import table
 
 UNSEEN = 950_000
 """Scripts from here on were neither trained on nor held out."""
-RESULTS = Path("training/results/tiny.json")
+RESULTS = Path("training/recipes/tiny/results/tiny.json")
 
 
 def test_it_is_small_and_holds_no_pickle():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from agentcvr_training.rollout.ledger import MAX_REALIGNED, Drift, DriftError, Ledger, Row
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcvr_graph.errors import BugError
-from training.tokens import MAX_REALIGNED, Drift, DriftError, Ledger, Row
 
 
 def test_a_clean_run_of_two_turns():

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcvr_graph.budget import Budget
 from agentcvr_graph.errors import ActionError
+from agentcvr_graph.graph.budget import Budget
 from agentcvr_graph.tools import (
     TOOL_SCHEMAS,
     AnswerArgs,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from agentcvr_training import grpo
+from agentcvr_training.config.settings import load_settings, read_overrides
+from agentcvr_training.config.trainer_settings import grpo_config, reporters, sft_config
+from agentcvr_training.rewards import Weights
+from agentcvr_training.rollout.trl_rollout import reward_functions
+from agentcvr_training.trainer.data_order import groups_a_batch, script_order, steps_a_batch
 
 from agentcvr_graph.errors import InputError
 from tests.tiny_runs import command, settings_of
-from training import grpo
-from training.order import groups_a_batch, script_order, steps_a_batch
-from training.rewards import Weights
-from training.rollout import reward_functions
-from training.settings import load_settings, read_overrides
-from training.trainer_settings import grpo_config, reporters, sft_config
 
 
 def loaded(tmp_path, overrides=None, **changes):
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_one_line(name, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "holds no keys. See training/configs/ for examples."),
+        (b"", "holds no keys. See training/agentcvr_training/configs/ for examples."),
         (b"- 1\n", "holds no keys."),
         (b"a: [1\n", "is not YAML: "),
         (b"a: \xff\n", "is not YAML: "),

@@ -18,8 +18,8 @@ import pytest
 from agentcvr_graph.errors import CVRError, SetupError, WorldError
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Cue, Perceived, Sound
 from agentcvr_graph.models.focus import focus_first
+from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint, pieces
 from agentcvr_graph.models.subtitles_first import SubtitlesFirst
-from agentcvr_graph.models.transcription import TranscriptionEndpoint, pieces
 from agentcvr_graph.types import Cost, Evidence, Window
 
 SEGMENTS = [

@@ -1,4 +1,4 @@
-"""What TRL does with a `rollout_func`, pinned: everything that `training/rollout.py` relies on, on a real trainer."""
+"""What TRL does with a `rollout_func`, pinned: all that `rollout/trl_rollout.py` relies on, on a real trainer."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import warnings
 
 import pytest
 import torch
+from agentcvr_training.inference.base import Sampling
+from agentcvr_training.rewards import PRESETS
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.ledger import Row
+from agentcvr_training.rollout.trl_rollout import PARTS, GraphRollout, reward_functions
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
 from agentcvr_graph import CVRContext
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.worlds import make_scripts
 from tests.test_policy import ANSWER, LOOK, WORDS, Spoken, sampled_runs
 from tests.tiny_models import model, tokenizer
-from training.chat_format import ChatFormat
-from training.engine.base import Sampling
-from training.rewards import PRESETS
-from training.rollout import PARTS, GraphRollout, reward_functions
-from training.tokens import Row
 
 SCRIPTS = list(make_scripts({"CC": 6}))
 BY_ID = {script.id: script for script in SCRIPTS}

@@ -10,11 +10,11 @@ import pytest
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.chance import chance
-from agentcvr_graph.scripts.check import check_script
+from agentcvr_graph.scripts.checks import check_script
+from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, Difficulty, make_script, make_scripts, solve
+from agentcvr_graph.scripts.generators.procedural.base import read
 from agentcvr_graph.scripts.library import script_json
 from agentcvr_graph.scripts.schema import KIND_OF, OWN_TASKS, TASKS
-from agentcvr_graph.scripts.worlds import LEVELS, WORLDS, Difficulty, make_script, make_scripts, solve
-from agentcvr_graph.scripts.worlds.base import read
 from tests.guessing import (
     COUNT,
     best_constant,
@@ -120,7 +120,9 @@ def test_a_wrong_difficulty_is_one_clear_line(settings, complaint):
 
 
 def test_a_seed_makes_the_same_script_in_another_process():
-    code = "from agentcvr_graph.scripts.worlds import *; print([make_script(task, 5) for task in WORLDS])"
+    code = (
+        "from agentcvr_graph.scripts.generators.procedural import *; print([make_script(task, 5) for task in WORLDS])"
+    )
     runs = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True

@@ -12,7 +12,7 @@ from agentcvr_graph.cli import scripts
 from agentcvr_graph.cli.ask import ASK_EXAMPLES, ask, demo
 from agentcvr_graph.cli.console import run_app
 from agentcvr_graph.cli.doctor import doctor
-from agentcvr_graph.cli.evaluate import EXAMPLES, evaluate
+from agentcvr_graph.cli.eval import EXAMPLES, evaluate
 
 __all__ = ["app", "main"]
 

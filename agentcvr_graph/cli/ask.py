@@ -13,13 +13,13 @@ from rich.panel import Panel
 from agentcvr_graph.answers import KINDS, score_answer
 from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, one_of, out
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.graph import create_cvr_graph
+from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.graph.events import Progress
+from agentcvr_graph.graph.state import CVRContext, CVRInput, CVROutput, as_input
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.progress import Progress
 from agentcvr_graph.render import cost_text, window_label
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
-from agentcvr_graph.state import CVRContext, CVRInput, CVROutput, as_input
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import AnswerValue, Question, QuestionKind
 

@@ -15,7 +15,7 @@ def doctor(master: Master = "offline", vision: Vision = "offline", audio: Audio 
     Model strings: 'offline'; 'openai:NAME', 'anthropic:NAME' and whatever else LangChain's init_chat_model takes;
     'http://HOST:PORT/v1#NAME' for an OpenAI-compatible server; 'transformers:FOLDER_OR_REPO' in this process.
     """
-    from agentcvr_graph.doctor import diagnose
+    from agentcvr_graph.cli.doctor_checks import diagnose
 
     with err.status("looking around"):
         checks = diagnose(master, vision, audio)

@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, one_of, out
 from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
-from agentcvr_graph.scripts.check import check_script
+from agentcvr_graph.scripts.checks import check_script
+from agentcvr_graph.scripts.generators.procedural import LEVELS, Difficulty, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
 from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, Script, Task
-from agentcvr_graph.scripts.worlds import LEVELS, Difficulty, make_scripts
 
 app = typer.Typer(
     help="Semantic scripts: questions with a world of text, for swap mode.",
@@ -121,7 +121,7 @@ def show(
     to: Annotated[Path | None, typer.Option("--out", help="Draw into this file: .html or .png.")] = None,
 ) -> None:
     """Show a script as lanes: in the terminal, as a page, or as a picture."""
-    from agentcvr_graph.scripts.lanes import draw_script, script_lines
+    from agentcvr_graph.scripts.timeline import draw_script, script_lines
 
     _, found = find_script(script)
     if to is None:
@@ -149,7 +149,7 @@ def import_(
     generator: Annotated[str, typer.Option(help="Which generator wrote it; recognised when left out.")] = "",
 ) -> None:
     """Import scripts in a format that AgentCVR released."""
-    from agentcvr_graph.scripts.exchange import import_file
+    from agentcvr_graph.scripts.formats import import_file
 
     imported = import_file(file, generator or None)
     _tell_problems(imported.problems)
@@ -165,7 +165,7 @@ def export(
     generator: Annotated[str, typer.Option(help="The format's generator; that of the task when left out.")] = "",
 ) -> None:
     """Export scripts of one task to the format that AgentCVR released for it."""
-    from agentcvr_graph.scripts.exchange import export_file
+    from agentcvr_graph.scripts.formats import export_file
 
     opened = _library(library)
     scripts = list(opened)
@@ -181,7 +181,7 @@ def render(
     subtitles: Annotated[bool, typer.Option(help="Write captions as subtitles too.")] = False,
 ) -> None:
     """Make real videos of a script: drawn scenes, spoken captions, sounds (needs flite)."""
-    from agentcvr_graph.scripts.twin import render_script
+    from agentcvr_graph.scripts.video import render_script
 
     _, found = find_script(script)
     with err.status(f"filming {len(found.videos)} videos"):
@@ -201,7 +201,7 @@ def crossvid(
     difficulty: Annotated[str, typer.Option(help=f"{', '.join(LEVELS)}.")] = "normal",
 ) -> None:
     """Film a small benchmark in CrossVid's own layout: real videos, image folders with boxes (needs flite)."""
-    from agentcvr_graph.eval.filmed_set import film_set
+    from agentcvr_graph.eval.rendered_set import film_set
 
     wanted: list[Task] = [task for task in TASKS if task in _tasks(tasks)]
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))]
@@ -224,8 +224,8 @@ def gap(
     limit: Annotated[int, typer.Option(min=0, help="Questions of each task at most; 0 for all.")] = 0,
 ) -> None:
     """Ask every question twice, in swap mode and live on its twin, and report how far the two worlds lie apart."""
-    from agentcvr_graph.gap import Models, measure_gap
-    from agentcvr_graph.gap.report import gap_table
+    from agentcvr_graph.eval.sim_gap import Models, measure_gap
+    from agentcvr_graph.eval.sim_gap.report import gap_table
 
     opened = _library(library)
     models = Models(master, vision, audio)

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.eval.figures import ALL
-from agentcvr_graph.eval.folder import RunFolder
+from agentcvr_graph.eval.metrics import Rate, libraries, mean_of_means
 from agentcvr_graph.eval.rows import Row
-from agentcvr_graph.figures import Rate, libraries, mean_of_means
+from agentcvr_graph.eval.run_folder import RunFolder
+from agentcvr_graph.eval.summary import ALL
 
 RESAMPLES = 9999
 BATCH = 64
@@ -54,7 +54,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """For notebooks: a line a task."""
-        from agentcvr_graph.report.inline import table_html
+        from agentcvr_graph.report.notebook import table_html
 
         return table_html(*grid_of(self))
 

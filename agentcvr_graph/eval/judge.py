@@ -17,9 +17,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from agentcvr_graph.errors import WorldError
-from agentcvr_graph.models.failures import as_world_error
-from agentcvr_graph.models.offline_master.language import content_words
-from agentcvr_graph.models.thoughts import without_thoughts
+from agentcvr_graph.models.chat_format.thoughts import without_thoughts
+from agentcvr_graph.models.offline.master.language import content_words
+from agentcvr_graph.models.providers.errors import as_world_error
 from agentcvr_graph.render import one_line
 from agentcvr_graph.types import Question
 

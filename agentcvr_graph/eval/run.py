@@ -11,12 +11,12 @@ from pathlib import Path
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.engines import Engine, LocalEngine
-from agentcvr_graph.eval.figures import Line, grid_of, lines_of
-from agentcvr_graph.eval.folder import RunFolder
+from agentcvr_graph.eval.manifest import Plan, plan_of
 from agentcvr_graph.eval.methods import Recipe
-from agentcvr_graph.eval.plan import Plan, plan_of
 from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import Totals, run
+from agentcvr_graph.eval.summary import Line, grid_of, lines_of
 from agentcvr_graph.models.strings import Hosted, Server, read_model_string
 from agentcvr_graph.scripts.library import ScriptLibrary
 
@@ -51,7 +51,7 @@ class EvalRun:
 
     def _repr_html_(self) -> str:
         """For notebooks: the table, in per cent with 95 % intervals."""
-        from agentcvr_graph.report.inline import table_html
+        from agentcvr_graph.report.notebook import table_html
 
         return table_html(*grid_of(self._lines))
 
@@ -119,7 +119,7 @@ def make_engine(name: str, recipe: Recipe) -> Engine:
     if name == "local":
         return LocalEngine(recipe)
     if name == "ray":
-        from agentcvr_graph.eval.ray_engine import RayEngine
+        from agentcvr_graph.eval.engines.ray import RayEngine
 
         return RayEngine(recipe)
     raise InputError(f"Unknown engine {name!r}.", fix="Choose one of: local, ray.")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from agentcvr_graph.errors import InputError, WorldError
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.engines import Engine
-from agentcvr_graph.eval.folder import Place, RunFolder
-from agentcvr_graph.eval.plan import Plan
+from agentcvr_graph.eval.manifest import Plan
 from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.eval.run_folder import Place, RunFolder
 from agentcvr_graph.eval.scoring import Ask
 
 UNANSWERED = 50

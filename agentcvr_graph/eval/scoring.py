@@ -10,7 +10,7 @@ from agentcvr_graph.answers import resolve_kind, score_answer
 from agentcvr_graph.errors import BugError, CVRError, InputError, WorldError
 from agentcvr_graph.eval.judge import Grades, Judge
 from agentcvr_graph.eval.rows import Outcome, Row
-from agentcvr_graph.failures import is_transient
+from agentcvr_graph.graph.error_policy import is_transient
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Answer, Failure, Question
 

@@ -22,15 +22,15 @@ from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.containers import why
 from agentcvr_graph.media.frames import FrameStore
-from agentcvr_graph.media.pieces import Piece, by_piece, lay_out, within
 from agentcvr_graph.media.probe import Probe, probe
 from agentcvr_graph.media.readers.base import Reader, nearest, scaled_size
 from agentcvr_graph.media.readers.folder_reader import FolderReader
+from agentcvr_graph.media.segments import Piece, by_piece, lay_out, within
 from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
 from agentcvr_graph.media.subtitles import clip_cues, read_cues
 from agentcvr_graph.models.base import Cue, Frame, Samples
-from agentcvr_graph.stopping import stop_if_unwanted
+from agentcvr_graph.utils.cancellation import stop_if_unwanted
 
 ReaderName = Literal["auto", "pyav", "decord"]
 READERS: tuple[ReaderName, ...] = ("auto", "pyav", "decord")

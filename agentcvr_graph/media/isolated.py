@@ -32,8 +32,8 @@ from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
 from agentcvr_graph.models.base import Cue, Frame, Samples
-from agentcvr_graph.stopping import stop_if_unwanted
 from agentcvr_graph.types import Video
+from agentcvr_graph.utils.cancellation import stop_if_unwanted
 
 _DEATHS = (ProcessExpired, BrokenProcessPool)
 """Of a worker that had taken its request up; of one that had not yet."""

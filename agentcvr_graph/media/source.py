@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from agentcvr_graph.errors import VideoError, shown_address
 from agentcvr_graph.media.access import EVERYTHING, Access
-from agentcvr_graph.media.pieces import WHOLE, Span
+from agentcvr_graph.media.segments import WHOLE, Span
 from agentcvr_graph.types import Video
 
 _KEYS = ("t", "fps", "boxes")

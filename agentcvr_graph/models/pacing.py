@@ -25,7 +25,7 @@ from langchain_core.tools import BaseTool
 from pydantic import ConfigDict
 
 from agentcvr_graph.models.base import AudioModel, Perceived, Sound
-from agentcvr_graph.models.failures import detail_of, status_of
+from agentcvr_graph.models.providers.errors import detail_of, status_of
 from agentcvr_graph.models.strings import Hosted, Server, read_model_string
 
 Result = TypeVar("Result")

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models.hosted import hosted_chat, no_key, require
-from agentcvr_graph.models.keys import missing_key, server_key
-from agentcvr_graph.models.servers import only_model, unpooled_client
+from agentcvr_graph.models.providers.hosted import hosted_chat, no_key, require
+from agentcvr_graph.models.providers.keys import missing_key, server_key
+from agentcvr_graph.models.providers.servers import only_model, unpooled_client
 from agentcvr_graph.models.strings import TINY, Hosted, InProcess, Offline, Server, read_model_string
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def resolve_master(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Ba
     """
     match read_model_string(spec):
         case Offline():
-            from agentcvr_graph.models.offline_master import OfflineMaster
+            from agentcvr_graph.models.offline.master import OfflineMaster
 
             return OfflineMaster()
         case Server() as server:
@@ -68,7 +68,7 @@ def resolve_vision(
         from agentcvr_graph.models.offline import OfflineVision
 
         return OfflineVision(DiskCache(default_cache_dir() / "on_screen_text", TEXT_CACHE_BYTES))
-    from agentcvr_graph.models.chat_vision import ChatVision
+    from agentcvr_graph.models.providers.chat_vision import ChatVision
 
     return ChatVision(model or resolve_master(spec, timeout_s=timeout_s), name=cache_name(spec))
 
@@ -88,7 +88,7 @@ def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Aud
 
             return OfflineAudio()
         case Server() as server:
-            from agentcvr_graph.models.transcription import TranscriptionEndpoint
+            from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint
 
             model = only_model(server)
             return SubtitlesFirst(
@@ -97,7 +97,7 @@ def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Aud
         case InProcess(source):
             folder = checked_source(source)
             _require_transformers()
-            from agentcvr_graph.models.transformers_asr import TransformersTranscriber
+            from agentcvr_graph.models.providers.transformers_asr import TransformersTranscriber
 
             return SubtitlesFirst(TransformersTranscriber(folder, name=cache_name(spec)))
         case Hosted() as hosted:
@@ -144,7 +144,9 @@ def checked_source(source: str) -> str:
     """
     folder = Path(source).expanduser()
     if folder == TINY and not folder.is_dir():
-        raise SetupError("The master 'tiny' is not trained yet.", fix="Train it: python -m training.tiny --release")
+        raise SetupError(
+            "The master 'tiny' is not trained yet.", fix="Train it: python -m training.recipes.tiny --release"
+        )
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise SetupError(
@@ -200,7 +202,7 @@ def _served_chat(server: Server, timeout_s: float) -> BaseChatModel:
 
 def _chat_in_process(source: str, timeout_s: float) -> BaseChatModel:
     _require_transformers()
-    from agentcvr_graph.models.transformers_chat import TransformersChat
+    from agentcvr_graph.models.providers.transformers_chat import TransformersChat
 
     return TransformersChat(source=source, max_time_s=timeout_s)
 
@@ -211,7 +213,7 @@ def _require_transformers() -> None:
 
 
 def _hosted_transcriber(hosted: Hosted, spec: str, timeout_s: float) -> AudioModel:
-    from agentcvr_graph.models.transcription import TranscriptionEndpoint
+    from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint
 
     if hosted.provider != "openai":
         raise SetupError(

@@ -18,14 +18,14 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from agentcvr_graph.errors import SetupError, shown_address
-from agentcvr_graph.models.keys import SERVER_KEY
+from agentcvr_graph.models.providers.keys import SERVER_KEY
 
 ALLOWED = (
     "'offline', 'tiny', PROVIDER:MODEL (such as 'openai:gpt-4o'), 'http://HOST:PORT/v1#MODEL', "
     "or 'transformers:FOLDER_OR_REPO'"
 )
 TINY = Path(__file__).parent / "tiny"
-"""The checkpoint that `python -m training.tiny --release` writes."""
+"""The checkpoint that `python -m training.recipes.tiny --release` writes."""
 
 
 @dataclass(frozen=True)

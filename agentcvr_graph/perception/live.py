@@ -30,10 +30,10 @@ from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, AudioModel, Footage, Perceived, Samples, Sound, VisionModel
 from agentcvr_graph.models.focus import focus_first
-from agentcvr_graph.perception.cells import cell_sound, cell_window, cells_of
+from agentcvr_graph.perception.audio_cells import cell_sound, cell_window, cells_of
 from agentcvr_graph.perception.clipping import clip_evidence, joined
-from agentcvr_graph.stopping import in_thread, stop_if_unwanted
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Target, Video, VideoInfo, Window
+from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
 
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 """Decoders use several threads each; more of them at once than this cost memory and save no time."""

@@ -16,7 +16,7 @@ from agentcvr_graph.errors import InputError, VideoError, WorldError
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.focus import focus_first, stems
 from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
-from agentcvr_graph.perception.simulated import Attention, Timeline, hear, look
+from agentcvr_graph.perception.simulator import Attention, Timeline, hear, look
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import FPS, PICTURE_SIZE

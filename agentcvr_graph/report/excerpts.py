@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader
 
 from agentcvr_graph.render import window_label
 from agentcvr_graph.report.citations import Cited, cited_of, citing_frame, citing_statement, named_observations
-from agentcvr_graph.report.inline import Inline
-from agentcvr_graph.report.lanes import Lane, lane_of
+from agentcvr_graph.report.notebook import Inline
 from agentcvr_graph.report.pictures import Album, Picture, thinned
 from agentcvr_graph.report.thumbnails import Thumbnails
+from agentcvr_graph.report.tracks import Lane, lane_of
 from agentcvr_graph.trajectory import Trajectory
 
 PICTURES = 3

@@ -9,9 +9,9 @@ from string import ascii_uppercase
 
 from agentcvr_graph.render import NOTHING, cost_text, window_label
 from agentcvr_graph.report.citations import Cited, cited_of, citing_statement, named_observations
-from agentcvr_graph.report.lanes import Lane, lane_of
 from agentcvr_graph.report.pictures import Album, Picture, chosen_times
 from agentcvr_graph.report.thumbnails import Thumbnails
+from agentcvr_graph.report.tracks import Lane, lane_of
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
 from agentcvr_graph.types import Answer, Failure, Observation, VideoInfo
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.scripts.check import errors_of
+from agentcvr_graph.scripts.checks import errors_of
 from agentcvr_graph.scripts.schema import SCHEME, Script, ScriptedVideo
 
 _ID = re.compile(rb'^\s*\{\s*"id"\s*:\s*"([A-Za-z0-9._-]+)"')

@@ -153,8 +153,8 @@ class Script(Noun):
 
     def _repr_html_(self) -> str:
         """For notebooks: its videos as lanes."""
-        from agentcvr_graph.report.inline import SCRIPT_PX, framed
-        from agentcvr_graph.scripts.lanes import render_page
+        from agentcvr_graph.report.notebook import SCRIPT_PX, framed
+        from agentcvr_graph.scripts.timeline import render_page
 
         return framed(render_page(self), self.question, SCRIPT_PX)
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from agentcvr_graph.eval import Recipe, evaluate_benchmark
 from agentcvr_graph.eval.benchmarks import Benchmark
+from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import write_scripts
-from agentcvr_graph.scripts.worlds import make_script
-from agentcvr_graph.state import CVRContext
 from agentcvr_graph.types import Question, Video
 from tests.benchmarks.rows import Row, ratio
 from tests.media_files import counting

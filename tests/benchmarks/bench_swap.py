@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, script_json, write_scripts
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.scripts.worlds import LEVELS, make_script, make_scripts
 from agentcvr_graph.types import Listen, Observe, Target, Window
 from tests.benchmarks.rows import Row, ratio
 

@@ -17,7 +17,7 @@ threads.
 - **Against TRL's `environment_factory`**: the same policy, scripts, tools, words and limits (`trl_loop.py`). Compared
   are trajectories a second from prompts to a batch with rewards, for both.
 - **Swap against live**: a step of training on scripts and on their twins (`live_step.py`).
-- **Attention of the warm start** (`training/attention.py`): a layer, forward and back, against torch's own with
+- **Attention of the warm start** (`trainer/attention.py`): a layer, forward and back, against torch's own with
   the mask that padded rows have otherwise.
 """
 
@@ -32,6 +32,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from agentcvr_training.rollout.episodes import Episode
+from agentcvr_training.rollout.ledger import Drift
+from agentcvr_training.rollout.ledger import Row as TokenRow
+from agentcvr_training.trainer.attention import attend_in_blocks
+from agentcvr_training.trainer.run import quiet
 from torch.nn.functional import scaled_dot_product_attention
 
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -50,11 +55,6 @@ from tests.benchmarks.playing import (
 from tests.benchmarks.rows import Row, ratio
 from tests.benchmarks.trl_loop import TrlLoop, timed_batch
 from tests.exactness import train_one_step
-from training.attention import attend_in_blocks
-from training.episodes import Episode
-from training.running import quiet
-from training.tokens import Drift
-from training.tokens import Row as TokenRow
 
 EXACT = 256
 EPISODES = 128

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agentcvr_graph.scripts.chance import chance
+from agentcvr_graph.scripts.generators.procedural import solve
 from agentcvr_graph.scripts.schema import KIND_OF, TASKS
-from agentcvr_graph.scripts.worlds import solve
 from tests.benchmarks.rows import Row
 from tests.guessing import COUNT, best_constant, blind_guesser, halves, longest_option, mean_score
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from agentcvr_training.rollout.episodes import Episode, Task
+from agentcvr_training.rollout.trl_rollout import GraphRollout
 from transformers import TrainerCallback
 
 from agentcvr_graph.media.library import MediaLibrary
@@ -25,11 +27,9 @@ from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.scripts.twin import render_script, twin_question
+from agentcvr_graph.scripts.video import render_script, twin_question
 from agentcvr_graph.types import Question
 from tests.benchmarks.playing import Player
-from training.episodes import Episode, Task
-from training.rollout import GraphRollout
 
 
 @dataclass(frozen=True)

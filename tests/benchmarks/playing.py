@@ -15,6 +15,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from agentcvr_training.config.loading import load_format, load_model
+from agentcvr_training.config.settings import Model
+from agentcvr_training.inference.base import Sampling
+from agentcvr_training.inference.cached import CachedEngine
+from agentcvr_training.rewards import PRESETS
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.episodes import Episode, Stage, Task
+from agentcvr_training.rollout.policy import PolicyChatModel
+from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
+from agentcvr_training.trainer.trainers import GraphTrainer
 from datasets import Dataset
 from transformers import PrinterCallback
 from trl import GRPOConfig
@@ -23,19 +33,9 @@ from agentcvr_graph import CVRContext
 from agentcvr_graph.models.strings import TINY
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.scripts.worlds import make_scripts
-from training.chat_format import ChatFormat
-from training.engine.base import Sampling
-from training.engine.cached import CachedEngine
-from training.episodes import Episode, Stage, Task
-from training.loading import load_format, load_model
-from training.policy import PolicyChatModel
-from training.rewards import PRESETS
-from training.rollout import GraphRollout, reward_functions
-from training.settings import Model
-from training.trainers import GraphTrainer
 
 POLICY = TINY
 """The checkpoint that ships with the library; `--policy FOLDER` takes another."""

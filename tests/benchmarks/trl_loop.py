@@ -20,17 +20,17 @@ from typing import Any
 from datasets import Dataset
 from trl import GRPOTrainer
 
-from agentcvr_graph import prompts
 from agentcvr_graph.answers import resolve_kind
-from agentcvr_graph.budget import Budget
 from agentcvr_graph.errors import ActionError
-from agentcvr_graph.nodes.brief import probe_all
-from agentcvr_graph.nodes.master import plan_turn
+from agentcvr_graph.graph import prompts
+from agentcvr_graph.graph.budget import Budget
+from agentcvr_graph.graph.nodes.brief import probe_all
+from agentcvr_graph.graph.nodes.master import plan_turn
+from agentcvr_graph.graph.state import Call, Clock
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import observation_text
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.state import Call, Clock
 from agentcvr_graph.tools import make_tools
 from agentcvr_graph.types import Cost
 from tests.benchmarks.playing import CONTEXT, GROUP, SAMPLING, Player, trainer_settings

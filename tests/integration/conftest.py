@@ -102,7 +102,7 @@ def server(server_python: Path, vision_model: Path, tmp_path_factory: pytest.Tem
     command = [str(server_python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(vision_model)]
     command += ["--served-model-name", "tiny", "--max-model-len", "8192", "--enforce-eager"]
     command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
-    # As training asks for it (training/engine/served.py), and exact enough to compare with transformers.
+    # As training asks for it (inference/served.py), and exact enough to compare with transformers.
     command += ["--dtype", "float32", "--logprobs-mode", "processed_logprobs"]
     environment = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     yield from _running(Server(command, tmp_path_factory.mktemp("vllm") / "server.log", environment))

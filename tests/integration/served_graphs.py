@@ -17,7 +17,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from agentcvr_graph import create_cvr_graph
-from agentcvr_graph.graph import CompiledCVRGraph
+from agentcvr_graph.graph.builder import CompiledCVRGraph
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 from agentcvr_graph.types import Observation, Observe, VideoInfo
 

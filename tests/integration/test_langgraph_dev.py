@@ -17,9 +17,9 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from agentcvr_graph.demo import CLIPS_DIR
-from agentcvr_graph.graph import DESCRIPTIONS
+from agentcvr_graph.graph.builder import DESCRIPTIONS
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.scripts.bundled import bundled_library
-from agentcvr_graph.state import as_input
 from tests.integration.conftest import Studio
 
 QUESTION = {"question": "Who is the dinner for?", "videos": [str(CLIPS_DIR / "cook_yellow.mp4")]}

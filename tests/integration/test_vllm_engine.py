@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 import yaml
+from agentcvr_training.inference.base import Call, Sampled, Sampling
+from agentcvr_training.inference.served import ServedEngine
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 from agentcvr_graph.errors import BugError, SetupError, WorldError
 from tests.integration.conftest import REPOSITORY, free_port
-from training.engine.base import Call, Sampled, Sampling
-from training.engine.served import ServedEngine
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Server

@@ -15,10 +15,10 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agentcvr_graph.errors import CVRError, WorldError
-from agentcvr_graph.graph import create_cvr_graph
+from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.models.base import Footage, Frame
-from agentcvr_graph.models.chat_vision import ChatVision
-from agentcvr_graph.models.failures import as_world_error
+from agentcvr_graph.models.providers.chat_vision import ChatVision
+from agentcvr_graph.models.providers.errors import as_world_error
 from agentcvr_graph.models.registry import resolve_master, resolve_vision
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo, Window

@@ -10,11 +10,11 @@ import json
 import sys
 from typing import Any
 
+from agentcvr_training.inference.base import Call, Sampling
+from agentcvr_training.inference.colocated import ColocatedEngine
 from vllm import LLM
 
 from agentcvr_graph.errors import CVRError
-from training.engine.base import Call, Sampling
-from training.engine.colocated import ColocatedEngine
 
 PROMPTS = [[70, 71, 72], [80, 81], [90, 91, 92, 93, 94, 95]]
 STOP = [2]

@@ -12,10 +12,9 @@ import sys
 from pathlib import Path
 
 import torch
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.grpo import train
 from vllm.model_executor.layers import utils
-
-from training.grpo import train
-from training.settings import load_settings
 
 
 def _plain(layer: torch.nn.Module, remove_weight: bool) -> None:

@@ -12,14 +12,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from agentcvr_graph import CVRContext, CVRError, Question, Trajectory, create_cvr_graph
-from agentcvr_graph.asking import ask
 from agentcvr_graph.demo import demo_questions
-from agentcvr_graph.graph import CompiledCVRGraph
+from agentcvr_graph.graph.builder import CompiledCVRGraph
+from agentcvr_graph.graph.run import ask
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.base import Library
 from agentcvr_graph.models.registry import resolve_master, resolve_perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
-from agentcvr_graph.state import as_input
 
 GOES_AWAY = 0.08
 """Share of the runs whose client does not wait for the end."""

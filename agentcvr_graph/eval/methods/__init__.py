@@ -20,13 +20,13 @@ from langchain_core.language_models import BaseChatModel
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.methods.base import GraphMethod, Method
-from agentcvr_graph.eval.methods.one_look import one_look
-from agentcvr_graph.graph import create_cvr_graph
+from agentcvr_graph.eval.methods.single_look import one_look
+from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.models.pacing import Paces
 from agentcvr_graph.models.strings import Offline, read_model_string
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.perception.cut_off import CutOffPerception
-from agentcvr_graph.state import CVRContext
+from agentcvr_graph.perception.blind import CutOffPerception
 
 __all__ = ["METHODS", "Method", "Recipe", "make_methods"]
 

@@ -17,22 +17,22 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.content import ContentBlock, create_image_block, create_text_block
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from agentcvr_graph import prompts
 from agentcvr_graph.answers import parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.eval.methods.frames import share_frames
-from agentcvr_graph.failures import is_transient
-from agentcvr_graph.graph import RETRY
+from agentcvr_graph.graph import prompts
+from agentcvr_graph.graph.builder import RETRY
+from agentcvr_graph.graph.error_policy import is_transient
+from agentcvr_graph.graph.nodes.brief import asked_kind, check_question, probe_all
+from agentcvr_graph.graph.state import CVRContext, as_input
 from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.base import Frame
-from agentcvr_graph.models.chat_vision import cost_of, jpeg_base64
-from agentcvr_graph.models.failures import as_world_error
-from agentcvr_graph.models.thoughts import without_thoughts
-from agentcvr_graph.nodes.brief import asked_kind, check_question, probe_all
+from agentcvr_graph.models.chat_format.thoughts import without_thoughts
+from agentcvr_graph.models.providers.chat_vision import cost_of, jpeg_base64
+from agentcvr_graph.models.providers.errors import as_world_error
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import evidence_line, video_line
-from agentcvr_graph.state import CVRContext, as_input
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
 from agentcvr_graph.types import Answer, Cost, Failure, Listen, Observation, Question, Usage, VideoInfo, Window
 

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from agentcvr_graph.eval.figures import Line
-from agentcvr_graph.eval.folder import RunFolder, file_name
+from agentcvr_graph.eval.manifest import Plan
 from agentcvr_graph.eval.methods import models_of
-from agentcvr_graph.eval.plan import Plan
 from agentcvr_graph.eval.report.leaderboard import COLUMNS, CROSSVID
 from agentcvr_graph.eval.report.plots import draw
 from agentcvr_graph.eval.rows import OUTCOMES, Row
 from agentcvr_graph.eval.run import EvalRun
+from agentcvr_graph.eval.run_folder import RunFolder, file_name
+from agentcvr_graph.eval.summary import Line
 from agentcvr_graph.report import MediaThumbnails, Thumbnails, write_report
 from agentcvr_graph.types import AnswerValue
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agentcvr_graph.errors import missing_extra
-from agentcvr_graph.eval.figures import Line
 from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.eval.summary import Line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

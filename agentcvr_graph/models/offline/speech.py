@@ -16,8 +16,8 @@ import numpy as np
 
 from agentcvr_graph.media.sound import quietest_s
 from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Cue, Perceived, Samples, Sound
-from agentcvr_graph.stopping import in_thread, stop_if_unwanted
 from agentcvr_graph.types import Evidence, Window
+from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
 
 PAUSE_S = 0.35
 """A pause of this length ends an utterance; each utterance is recognised by itself."""

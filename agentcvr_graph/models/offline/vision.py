@@ -19,8 +19,8 @@ from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import Change, change_between, same_picture
 from agentcvr_graph.models.offline.on_screen_text import TextReader
 from agentcvr_graph.render import picture_text
-from agentcvr_graph.stopping import in_thread, stop_if_unwanted
 from agentcvr_graph.types import Evidence, Window
+from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
 
 
 @dataclass

@@ -1,0 +1,102 @@
+"""Where questions are asked: in this process, or on a Ray cluster. Both take asks and hand back what came of them.
+
+Neither knows files, figures or progress: `runner.py` does, whichever engine works, so results are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
+from agentcvr_graph.eval.methods import Method, Parts, Recipe, make_methods
+from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.eval.scoring import Ask, failed_row, now, row_of
+from agentcvr_graph.trajectory import Trajectory
+from agentcvr_graph.utils.concurrency import at_once
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What came of an ask."""
+
+    row: Row
+    trajectory: Trajectory | None
+    """None where the question could not be asked."""
+
+
+class Engine(Protocol):
+    """Asks questions."""
+
+    def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncGenerator[Asked]:
+        """What came of all asks, in the order in which they are done; at most `concurrency` are under way.
+
+        Raises:
+            SetupError: no question can be answered (a refused key, a missing package).
+        """
+        ...
+
+
+class Asker:
+    """Asks single questions of the methods of a recipe, and has their answers scored."""
+
+    def __init__(
+        self, methods: Mapping[str, Method], judge: Judge | None, close: Callable[[], None] = lambda: None
+    ) -> None:
+        self._methods, self._judge = methods, judge
+        self.close = close
+        """Lets go of files and processes."""
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Asker:
+        """The methods and the judge that a recipe names.
+
+        Raises:
+            InputError, SetupError: as `make_methods`.
+        """
+        parts = Parts(recipe)
+        return cls(make_methods(recipe, parts), _judge_of(parts), parts.close)
+
+    async def ask(self, ask: Ask) -> Asked:
+        """Ask once. A failure becomes a row, unless it would be that of every question.
+
+        Raises:
+            SetupError: no question can be answered.
+        """
+        asked_at = now()
+        try:
+            trajectory = await self._methods[ask.method].ask(ask.question)
+            return Asked(await row_of(ask, trajectory, self._judge, asked_at), trajectory)
+        except SetupError:
+            raise
+        except Exception as error:
+            return Asked(failed_row(ask, error, asked_at), None)
+
+
+class LocalEngine:
+    """Asks as tasks of this event loop."""
+
+    def __init__(self, recipe: Recipe, make: Callable[[Recipe], Asker] = Asker.of) -> None:
+        self._recipe, self._make = recipe, make
+
+    async def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncGenerator[Asked]:
+        """As the protocol."""
+        asker = await asyncio.to_thread(self._make, self._recipe)  # imports libraries, reads folders
+        left = iter(asks)
+        try:
+            async with aclosing(at_once(lambda: next(left, None), asker.ask, concurrency)) as answers:
+                async for asked in answers:
+                    yield asked
+        finally:
+            await asyncio.to_thread(asker.close)
+
+
+def _judge_of(parts: Parts) -> Judge | None:
+    spec = parts.recipe.judge
+    if not spec:
+        return None
+    return WordJudge() if spec == "offline" else ChatJudge(parts.chat(spec), spec)

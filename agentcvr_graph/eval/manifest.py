@@ -1,0 +1,128 @@
+"""What a run is of, kept beside its results: a number can be traced, and a run is gone on with only as it was."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from agentcvr_graph.errors import InputError, shown_address
+from agentcvr_graph.eval.benchmarks import Benchmark
+from agentcvr_graph.eval.methods import Recipe
+from agentcvr_graph.eval.scoring import now
+from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.types import Noun
+
+PACKAGES = (
+    *("agentcvr-graph", "langgraph", "langchain-core", "langchain-openai", "pydantic"),
+    *("av", "decord", "librosa", "numpy", "rapidocr", "pocketsphinx", "torch", "transformers", "ray"),
+)
+FREE = frozenset({"methods", "per_endpoint", "timeout_s"})
+"""What may differ between two attempts at one run: it does not change what an answer is."""
+
+
+class Plan(Noun):
+    """The configuration of a run."""
+
+    benchmark: str
+    fingerprint: str
+    """Of the questions."""
+    questions: int
+    absent: tuple[str, ...] = ()
+    """Ids of questions that could not be asked, because they are broken or their files are missing."""
+    tasks: tuple[str, ...] = ()
+    """In the order of the benchmark."""
+    averages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    recipe: dict[str, Any]
+    data: str = ""
+    prices: tuple[float, float] = (0.0, 0.0)
+    """Of a million input and output tokens."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    commit: str = ""
+    """Of the repository that this library runs from; with a + where files differ from it."""
+    command: str = ""
+    started_at: str = ""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return tuple(self.recipe["methods"])
+
+    def as_recipe(self) -> Recipe:
+        """The recipe that was followed."""
+        parts: dict[str, Any] = dict(self.recipe)
+        parts |= {"methods": self.methods, "context": CVRContext(**self.recipe["context"])}
+        return Recipe(**parts)
+
+    def extended(self, other: Plan, folder: Path) -> Plan:
+        """This plan with the methods of another attempt added.
+
+        Raises:
+            InputError: the attempts are not of the same run; names what differs.
+        """
+        differing = [name for name in ("benchmark", "fingerprint") if getattr(self, name) != getattr(other, name)]
+        mine, theirs = _fixed(self.recipe), _fixed(other.recipe)
+        differing += sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+        if differing:
+            was = ", ".join(f"{name} {mine.get(name, getattr(self, name, ''))!r}" for name in differing)
+            raise InputError(
+                f"{folder} holds a run with another configuration ({was}).", fix="Name another --out, or ask the same."
+            )
+        methods = list(dict.fromkeys([*self.methods, *other.methods]))
+        return self.model_copy(update={"recipe": {**self.recipe, "methods": methods}, "prices": other.prices})
+
+
+def plan_of(benchmark: Benchmark, recipe: Recipe, *, data: str = "", prices: tuple[float, float] = (0.0, 0.0)) -> Plan:
+    """The plan of a run that starts now, here."""
+    return Plan(
+        benchmark=benchmark.name,
+        fingerprint=benchmark.fingerprint,
+        questions=len(benchmark.questions),
+        absent=tuple(one.id for one in benchmark.absent),
+        tasks=tuple(dict.fromkeys(question.task for question in benchmark.questions)),
+        averages=dict(benchmark.averages),
+        recipe=asdict(recipe) | {"methods": list(recipe.methods)},
+        data=data,
+        prices=prices,
+        versions=versions(),
+        commit=commit(),
+        command=" ".join(map(shown_address, sys.argv)),
+        started_at=now(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that an answer may depend on, where they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """The commit of the repository around this library; empty where there is none."""
+    folder = Path(__file__).parent
+
+    def told(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        head = told("rev-parse", "HEAD")
+        return head + ("+" if head and told("status", "--porcelain", "--untracked-files=no") else "")
+    except OSError:  # no git
+        return ""
+
+
+def _fixed(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a recipe that decide what an answer is, flat."""
+    flat = {**{name: value for name, value in recipe.items() if name != "context"}, **recipe["context"]}
+    return {name: value for name, value in flat.items() if name not in FREE}

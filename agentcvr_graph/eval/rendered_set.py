@@ -1,0 +1,258 @@
+"""A small set in CrossVid's own layout: scripts of all ten tasks, filmed. The data sets cannot be shipped; this can.
+
+Everything that the loader has to cope with is in it: clips inside of longer files (PEA, PI, PSS), clips of several
+intervals, drone views as folders of images with boxes, tags in questions, options with letters. What is said over a
+drone view is written into its pictures, because a folder of images has no sound.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+from PIL import Image
+
+from agentcvr_graph.eval.benchmarks.crossvid import UAV_FPS
+from agentcvr_graph.scripts.library import write_scripts
+from agentcvr_graph.scripts.schema import TASKS, Facts, Scene, Script, ScriptedVideo, Task, Thing
+from agentcvr_graph.scripts.video import film_once
+from agentcvr_graph.scripts.video.drawing import blank, boxes_of, draw_scene
+
+Record = dict[str, Any]
+FOLDERS: Mapping[Task, str] = {
+    **dict.fromkeys(("CC", "PSS", "FSA", "CCQA"), "cook"),
+    "NC": "movie",
+    "PI": "movie",
+    "PEA": "assembly",
+    "BU": "behavior",
+}
+LEAD_S = 3.0
+"""What comes before and after the part of a video that counts (PEA)."""
+MIDDLE_S = 6.0
+"""What lies between the beginning and the ending of a story, and between segments; nobody sees it."""
+_REFERENCE = re.compile(r"(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?) s of video 1")
+_JPEG_QUALITY = 85
+
+
+def film_set(scripts: Iterable[Script], folder: Path) -> int:
+    """Write `QA/`, `videos/` and `uav/` for scripts, and the scripts themselves beside them.
+
+    Videos that are there and up to date stay.
+
+    Args:
+        scripts: of CrossVid's tasks, made by the procedural worlds; taken one after the other, as they are filmed.
+
+    Returns:
+        How many questions there are.
+
+    Raises:
+        SetupError: flite is not installed, or a package of the extra `live`.
+    """
+    records: dict[Task, list[Record]] = {task: [] for task in TASKS}
+    filmed: list[Script] = []
+    for script in scripts:
+        own = records[script.task]
+        own.append({"id": len(own), **_FILMERS[script.task](script, folder)})
+        filmed.append(script)
+    for task, own in records.items():
+        if own:
+            _write_json(folder / "QA" / f"{task}.json", own)
+    return write_scripts(filmed, folder / "scripts.jsonl")
+
+
+def _several(script: Script, folder: Path) -> Record:
+    """BU, NC, CC: whole videos."""
+    return {"videos": _filmed(script, folder), **_asked(script), "answer": script.key}
+
+
+def _pea(script: Script, folder: Path) -> Record:
+    """Each assembly begins a while after its video does."""
+    idle = ScriptedVideo(duration_s=LEAD_S)
+    names: list[str] = []
+    ends: list[float] = []
+    for number, video in enumerate(script.videos, 1):
+        whole, _ = joined([idle, video, idle], 0.0)
+        names.append(_film(whole, script, f"_{number}", folder))
+        ends.append(LEAD_S + video.duration_s)
+    return {
+        "videos": names,
+        "begin": [LEAD_S] * len(names),
+        "end": ends,
+        **_asked(script),
+        "answer": script.key,
+    }
+
+
+def _pi(script: Script, folder: Path) -> Record:
+    """One film with a beginning, a middle that nobody is shown, and an ending."""
+    whole, starts_s = joined(script.videos, MIDDLE_S)
+    clips = [_intervals(start_s, video) for start_s, video in zip(starts_s, script.videos, strict=True)]
+    return {
+        "video": _film(whole, script, "", folder),
+        "beginning": clips[0],
+        "ending": clips[1],
+        "options": _options(script),
+        "answer": script.key,
+    }
+
+
+def _pss(script: Script, folder: Path) -> Record:
+    """One recording in the right order; its segments are numbered in the order in which they are shown."""
+    order = [int(number) for number in str(script.key).split("->")]
+    whole, starts_s = joined([script.videos[number - 1] for number in order], MIDDLE_S)
+    spans = {
+        str(number): _intervals(start_s, script.videos[number - 1])
+        for number, start_s in zip(order, starts_s, strict=True)
+    }
+    segments = {number: spans[number] for number in sorted(spans, key=int)}
+    return {"video": _film(whole, script, "", folder), "segments": segments, "answer": script.key}
+
+
+def _fsa(script: Script, folder: Path) -> Record:
+    reference = _REFERENCE.search(script.question)
+    assert reference is not None, "the world's questions point at an interval of video 1"
+    one, other = _filmed(script, folder)
+    segment = [float(reference[1]), float(reference[2])]
+    return {"video A": one, "video B": other, "ref_segment": segment, "answer": script.key}
+
+
+def _ccqa(script: Script, folder: Path) -> Record:
+    one, other = _filmed(script, folder)
+    points = list(script.scoring_points)
+    return {
+        "video A": one,
+        "video B": other,
+        "question": script.question,
+        "answer": script.key,
+        "scoring_points": points,
+    }
+
+
+def _drones(script: Script, folder: Path) -> Record:
+    """Two folders of images. Things that a question names are tagged, and boxed in their view."""
+    things = list(dict.fromkeys(_name(thing) for video in script.videos for thing in _things(video)))
+    for number, video in enumerate(script.videos, 1):
+        _shoot(video, number, script.id, things, folder / "uav")
+    asked = [name for name in sorted(things, key=len, reverse=True) if f"the {name} " in script.question]
+    asked.sort(key=script.question.index)
+    question = script.question
+    for place, name in enumerate(asked, 1):
+        question = question.replace(f"the {name} ", f"the {name} {{{'AB'[place - 1]}{place}}} ", 1)
+    objects = [{"id": things.index(name)} for name in asked]
+    return {"vid": script.id, "objects": objects, **_asked(script), "question": question, "answer": script.key}
+
+
+def _shoot(video: ScriptedVideo, view: int, vid: str, things: Sequence[str], uav: Path) -> None:
+    """The frames of a view, and the boxes of all things in it."""
+    frames = uav / "frames" / str(view) / f"{vid}-{view}"
+    frames.mkdir(parents=True, exist_ok=True)
+    boxes: dict[str, dict[str, Any]] = {name: {} for name in things}
+    for index in range(max(1, round(video.duration_s * UAV_FPS))):
+        time_s = index / UAV_FPS
+        scene = next((scene for scene in video.scenes if scene.start_s <= time_s < scene.end_s), None)
+        shown = _written(scene) if scene else Facts()
+        progress = (time_s - scene.start_s) / (scene.end_s - scene.start_s) if scene else 0.0
+        picture = draw_scene(shown, progress) if scene else blank()
+        Image.fromarray(picture).save(frames / f"{index:06d}.jpg", quality=_JPEG_QUALITY)
+        found = {_name(thing): box for thing, box in boxes_of(shown, progress)}
+        for name in things:
+            box = found.get(name)
+            edges = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(round, box), strict=True)) if box else None
+            boxes[name][str(index)] = edges
+    stored = [{"id": n, "bbox": boxes[name]} for n, name in enumerate(things)]
+    _write_json(uav / "bbox" / str(view) / f"{vid}.json", stored)
+
+
+def _written(scene: Scene) -> Facts:
+    """What a scene shows, with what is said in it as one more line of text."""
+    said = (scene.caption,) if scene.caption else ()
+    return scene.facts.model_copy(update={"text": (*scene.facts.text, *said)})
+
+
+def joined(videos: Sequence[ScriptedVideo], gap_s: float) -> tuple[ScriptedVideo, list[float]]:
+    """Videos one behind the other with nothing between them for a while, and where each starts."""
+    scenes: list[Scene] = []
+    starts_s: list[float] = []
+    end_s = -gap_s
+    for video in videos:
+        starts_s.append(end_s + gap_s)
+        scenes += [_later(scene, starts_s[-1]) for scene in video.scenes]
+        end_s = starts_s[-1] + video.duration_s
+    return ScriptedVideo(duration_s=end_s, scenes=tuple(scenes)), starts_s
+
+
+def _later(scene: Scene, shift_s: float) -> Scene:
+    sounds = tuple(
+        sound.model_copy(update={"start_s": sound.start_s + shift_s, "end_s": sound.end_s + shift_s})
+        for sound in scene.facts.sounds
+    )
+    speech_s = (scene.speech_s[0] + shift_s, scene.speech_s[1] + shift_s) if scene.speech_s else None
+    return scene.model_copy(
+        update={
+            "start_s": scene.start_s + shift_s,
+            "end_s": scene.end_s + shift_s,
+            "speech_s": speech_s,
+            "facts": scene.facts.model_copy(update={"sounds": sounds}),
+        }
+    )
+
+
+def _intervals(start_s: float, video: ScriptedVideo) -> list[list[float]]:
+    """A video as the intervals of a longer one: cut in two between scenes, where there are several."""
+    end_s = round(start_s + video.duration_s, 3)
+    middle = video.scenes[len(video.scenes) // 2].start_s if len(video.scenes) > 1 else 0.0
+    if middle <= 0:
+        return [[start_s, end_s]]
+    cut_s = round(start_s + middle, 3)
+    return [[start_s, cut_s], [cut_s, end_s]]
+
+
+def _filmed(script: Script, folder: Path) -> list[str]:
+    """The files of whole videos, relative to `videos/`."""
+    return [_film(video, script, f"_{number}", folder) for number, video in enumerate(script.videos, 1)]
+
+
+def _film(video: ScriptedVideo, script: Script, suffix: str, folder: Path) -> str:
+    name = f"{FOLDERS[script.task]}/{script.id}{suffix}.mp4"
+    path = folder / "videos" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    film_once(video, path, f"{script.id}{suffix}")
+    return name
+
+
+def _asked(script: Script) -> Record:
+    return {"question": script.question, "options": _options(script)}
+
+
+def _options(script: Script) -> list[str]:
+    return [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, script.options, strict=False)]
+
+
+def _things(video: ScriptedVideo) -> Iterator[Thing]:
+    for scene in video.scenes:
+        yield from scene.facts.things
+
+
+def _name(thing: Thing) -> str:
+    return f"{thing.colour} {thing.name}" + (f" {thing.label}" if thing.label else "")
+
+
+def _write_json(path: Path, stored: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+_FILMERS: Mapping[Task, Callable[[Script, Path], Record]] = {
+    **dict.fromkeys(("BU", "NC", "CC"), _several),
+    "PEA": _pea,
+    "PI": _pi,
+    "PSS": _pss,
+    "FSA": _fsa,
+    "CCQA": _ccqa,
+    "MSR": _drones,
+    "MOC": _drones,
+}

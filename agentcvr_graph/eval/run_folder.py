@@ -1,0 +1,165 @@
+"""The folder of a run: everything that a number can be traced by, and all that is needed to go on after a crash.
+
+    run.json                         what was asked, of which models, with which versions of what (`plan.py`)
+    results.jsonl                    a `Row` a line, on the disk before the next is begun; a later row of the same
+                                     question and method (a retry) stands for the earlier one
+    trajectories/<method>/<id>.json  how each answer came about, written before its row
+    results.parquet                  the rows that stand, as a table; written when the run ends
+    report.html, questions/...       what a person reads (`report/`)
+
+The format is the same for scripted and live runs and for every method.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from agentcvr_graph.errors import InputError, SetupError, missing_extra
+from agentcvr_graph.eval.manifest import Plan
+from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.trajectory import Trajectory
+from agentcvr_graph.utils.jsonl_log import append_row, mend_last_row, rows_in, written_alone
+
+_ROW_START = '{"id":"'
+Place = tuple[str, str]
+"""Method and id."""
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.results = path / "results.jsonl"
+        self.plan_path = path / "run.json"
+
+    @contextmanager
+    def opened(self, plan: Plan) -> Generator[dict[Place, Row]]:
+        """The rows of earlier attempts, while this process alone may write.
+
+        Raises:
+            InputError: another run is writing, the folder holds a run of something else, or a file that is not ours.
+            SetupError: the disk does not let us.
+        """
+        with told_of_the_disk(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with written_alone(self.results):
+            if self.plan_path.exists():
+                plan = self.plan().extended(plan, self.path)
+            mend_last_row(self.results, _ROW_START)
+            found = self.latest()
+            with told_of_the_disk(self.path):
+                _write_whole(self.plan_path, plan.model_dump_json(indent=1))
+            yield found
+
+    def plan(self) -> Plan:
+        """What the run is of.
+
+        Raises:
+            InputError: there is no run here.
+        """
+        try:
+            return Plan.model_validate_json(self.plan_path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"There is no run in {self.path}.", fix="Name a folder that --out wrote.") from None
+        except ValidationError as error:
+            raise InputError(f"{self.plan_path}: {error.errors()[0]['msg']}.", fix="Name another folder.") from error
+
+    def rows(self) -> Iterator[Row]:
+        """All rows, in the order in which they were written."""
+        for number, line in rows_in(self.results):
+            try:
+                yield Row.model_validate_json(line)
+            except ValidationError as error:
+                message = f"{self.results}:{number}: {error.errors()[0]['msg']}."
+                raise InputError(message, fix="Remove the line, and its question is asked again.") from error
+
+    def latest(self) -> dict[Place, Row]:
+        """The row that stands for each question and method."""
+        return {row.place: row for row in self.rows()}
+
+    def add(self, row: Row, trajectory: Trajectory | None) -> None:
+        """Keep what came of a question: the trajectory first, so that no row is without.
+
+        Raises:
+            SetupError: the disk is full, or may not be written.
+        """
+        with told_of_the_disk(self.path):
+            if trajectory is not None:
+                path = self.trajectory_path(row.method, row.id)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _write_whole(path, trajectory.without_secrets().model_dump_json())
+            append_row(self.results, row.model_dump_json())
+
+    def trajectory_path(self, method: str, question_id: str) -> Path:
+        """Where a trajectory is kept."""
+        return self.path / "trajectories" / method / f"{file_name(question_id)}.json"
+
+    def trajectory(self, method: str, question_id: str) -> Trajectory | None:
+        """How an answer came about; None for a question that could not be asked."""
+        path = self.trajectory_path(method, question_id)
+        return Trajectory.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def write_table(self, rows: Iterable[Row]) -> Path:
+        """The rows that stand as a Parquet table.
+
+        Raises:
+            SetupError: pyarrow is not installed, or the disk is full.
+        """
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError as error:
+            raise missing_extra("pyarrow", "eval") from error
+        path = self.path / "results.parquet"
+        arrow: Any = pa  # its types leave much open
+        table = arrow.Table.from_pylist([_flat(row) for row in rows])
+        with told_of_the_disk(self.path):
+            draft = path.with_suffix(".part")
+            pq.write_table(table, draft)  # pyright: ignore[reportUnknownMemberType]
+            draft.replace(path)
+        return path
+
+
+def file_name(question_id: str) -> str:
+    """A question's id as a file name."""
+    return quote(question_id, safe=" ()+,;=@")[:200]
+
+
+@contextmanager
+def told_of_the_disk(folder: Path) -> Generator[None]:
+    """Turns what the file system refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(
+            f"{folder} cannot be written: {error.strerror}.",
+            fix="Make room, or choose another --out, and run again: what was written is kept.",
+        ) from error
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """The file appears when it is whole and on the disk."""
+    draft = path.with_name(f"{path.name}.part")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    """A row as columns: costs apart, values of many shapes as JSON."""
+    stored = row.model_dump(mode="json")
+    usage = stored.pop("usage")
+    for name in ("value", "key"):
+        stored[name] = json.dumps(stored[name])
+    return {**stored, **usage}

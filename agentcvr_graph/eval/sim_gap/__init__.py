@@ -1,0 +1,142 @@
+"""The gap between swap mode and real video, measured on the same questions.
+
+Every script is asked twice by the same master: in the simulator, and live on the videos that were made from it
+(`asking.py`). The clean script then says what there was to see and hear in every window that the live run looked at, so
+each fact can be looked up on both sides (`facts.py`). From the live side come the rates under which the simulator is as
+good and as bad as the real eyes and ears (`fitting.py`); from both sides the figures (`figures.py`) and a report
+(`report.py`).
+
+Rates fitted on some scripts should be judged on others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.eval.sim_gap.facts import Comparison, compare
+from agentcvr_graph.eval.sim_gap.fitting import UNCROWDED, fit_noise
+from agentcvr_graph.eval.sim_gap.pairs import Models, Pair, ask_live, ask_scripted
+from agentcvr_graph.eval.sim_gap.statistics import FactFigures, TaskFigures, fact_figures, task_figures
+from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.types import Listen, Observation, Observe, Target, VideoInfo, Window
+
+__all__ = ["Gap", "Models", "Noise", "Pair", "measure_gap"]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What was measured."""
+
+    noise: Noise
+    """Of the scripted side."""
+    fitted: Noise
+    """The rates under which the scripted side would be like the live one, by these questions."""
+    models: Models
+    tasks: Sequence[TaskFigures]
+    """A row for each task; the last is for all questions."""
+    facts: Sequence[FactFigures]
+    pairs: Sequence[Pair]
+
+    def _repr_html_(self) -> str:
+        """For notebooks: accuracy in both worlds by task, in per cent with 95 % intervals."""
+        from agentcvr_graph.eval.sim_gap.report import grid_of
+        from agentcvr_graph.report.notebook import table_html
+
+        return table_html(*grid_of(self))
+
+    def as_record(self) -> dict[str, object]:
+        """The figures as JSON."""
+        return {
+            "noise": self.noise.model_dump(),
+            "fitted": self.fitted.model_dump(),
+            "models": asdict(self.models),
+            "tasks": [asdict(row) | {"gap_points": row.gap_points} for row in self.tasks],
+            "facts": [asdict(row) for row in self.facts],
+            "questions": [
+                {"id": pair.script.id, "scripted": pair.scripted_score, "live": pair.live_score} for pair in self.pairs
+            ],
+        }
+
+
+async def measure_gap(
+    scripts: Sequence[Script],
+    folder: Path,
+    *,
+    noise: Noise | str = OFF,
+    models: Models | None = None,
+) -> Gap:
+    """Ask all questions in both worlds, and write `gap.html`, `gap.png` and `gap.json` into a folder.
+
+    The folder also keeps the twins and the live runs, so that a second measurement, or one that was broken off, asks
+    nothing twice.
+
+    Raises:
+        InputError: there is no script.
+        SetupError: a model, flite or a package is missing.
+    """
+    from agentcvr_graph.eval.sim_gap.report import Progressing, write_gap
+
+    if not scripts:
+        raise InputError("There is no script to measure.", fix="Name a file of scripts.")
+    chosen, models = resolve_noise(noise), models or Models()
+    with Progressing(len(scripts)) as done:
+        gap = await _measure(scripts, folder, chosen, models, done)
+    await asyncio.to_thread(write_gap, gap, folder)
+    return gap
+
+
+async def _measure(
+    scripts: Sequence[Script], folder: Path, noise: Noise, models: Models, done: Callable[[], None]
+) -> Gap:
+    live = await ask_live(scripts, models, folder, done)
+    scripted = await ask_scripted(scripts, models.master, noise)
+    pairs = [Pair(*row) for row in zip(scripts, scripted, live, strict=True)]
+    both = [found for pair in pairs for found in await _compare(pair, noise)]
+    return Gap(
+        noise=noise,
+        fitted=fit_noise("fitted", [live_side for _, live_side in both]),
+        models=models,
+        tasks=task_figures(pairs),
+        facts=fact_figures(both),
+        pairs=pairs,
+    )
+
+
+async def _compare(pair: Pair, noise: Noise) -> list[tuple[Comparison, Comparison]]:
+    """Every fact of the windows of the live run, as the noisy script and as the live senses brought it back."""
+    library = ScriptLibrary.of([pair.script])
+    clean = ScriptedPerception(library, OFF.model_copy(update={"crowded_frames": UNCROWDED}))
+    noisy = ScriptedPerception(library, noise)
+    asked = pair.script.as_question().videos
+    infos = [await clean.probe(video, number) for number, video in enumerate(asked, start=1)]
+    found: list[tuple[Comparison, Comparison]] = []
+    for live in pair.live.observations:
+        wanted = await _repeat(live, clean, infos)
+        simulated = await _repeat(live, noisy, infos)
+        found += zip(compare(wanted, simulated), compare(wanted, live), strict=True)
+    return found
+
+
+async def _repeat(live: Observation, perception: ScriptedPerception, infos: Sequence[VideoInfo]) -> Observation:
+    """The request behind a live observation, made of a script."""
+    windows = [_inside(window, infos) for window in live.windows]
+    if live.modality == "audio":
+        return await perception.listen(Listen(window=windows[0]), infos)
+    targets = [
+        Target(**window.model_dump(), frames=max(1, len(times)))
+        for window, times in zip(windows, live.frame_times_s, strict=True)
+    ]
+    return await perception.observe(Observe(targets=tuple(targets)), infos)
+
+
+def _inside(window: Window, infos: Sequence[VideoInfo]) -> Window:
+    """A twin may be a frame longer than its script."""
+    end_s = min(window.end_s, infos[window.video - 1].duration_s)
+    return window.model_copy(update={"end_s": end_s})

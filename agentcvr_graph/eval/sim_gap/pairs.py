@@ -1,0 +1,118 @@
+"""Asking every question twice: in swap mode, and live on the twin of its script.
+
+A live run costs seconds, so each is kept in the folder of the report, under a stamp of the script and the models; a
+measurement that is broken off goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agentcvr_graph.answers import score_answer
+from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.graph.run import ask
+from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.models.registry import resolve_master, resolve_perception
+from agentcvr_graph.perception.noise import Noise
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary, script_json
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.scripts.video import VERSION, render_script, twin_question
+from agentcvr_graph.trajectory import Trajectory
+
+AT_ONCE = 2
+"""Live questions at a time; the senses use all cores already."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Model strings of the live side; the master is that of both."""
+
+    master: str = "offline"
+    vision: str = "offline"
+    audio: str = "offline"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One question, asked in both worlds."""
+
+    script: Script
+    scripted: Trajectory
+    live: Trajectory
+
+    @property
+    def scripted_score(self) -> float:
+        return score_of(self.script, self.scripted)
+
+    @property
+    def live_score(self) -> float:
+        return score_of(self.script, self.live)
+
+    @property
+    def answers_agree(self) -> float:
+        """How right the live answer would be if the scripted one were the key; 1 where neither world has one."""
+        one, other = self.scripted.answer, self.live.answer
+        if one is None or other is None:
+            return float(one is other)
+        return score_answer(self.script.kind, other.value, one.value)
+
+
+def score_of(script: Script, trajectory: Trajectory) -> float:
+    """The score of an answer by the script's key; 0 for none."""
+    answer = trajectory.answer
+    return score_answer(script.kind, answer.value, script.key) if answer else 0.0
+
+
+async def ask_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> list[Trajectory]:
+    """Every question in swap mode."""
+    perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
+    graph = create_cvr_graph(resolve_master(master), perception).compile()
+    return [await ask(graph, as_input(script.as_question())) for script in scripts]
+
+
+async def ask_live(
+    scripts: Sequence[Script], models: Models, folder: Path, done: Callable[[], None]
+) -> list[Trajectory]:
+    """Every question on its twin; calls `done` after each.
+
+    Raises:
+        SetupError: a model, ffmpeg's libraries or flite is missing.
+    """
+    graph = create_cvr_graph(resolve_master(models.master), resolve_perception(models.vision, models.audio)).compile()
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def ask_one(script: Script) -> Trajectory:
+        async with free:
+            kept = folder / "live" / f"{script.id}.json"
+            stamp = hashlib.sha256(f"{VERSION}|{script_json(script)}|{models}".encode()).hexdigest()
+            trajectory = _recall(kept, stamp)
+            if trajectory is None:
+                twin = await asyncio.to_thread(render_script, script, folder / "twins")
+                trajectory = await ask(graph, as_input(twin_question(script, twin)))
+                _keep(kept, stamp, trajectory)
+            done()
+            return trajectory
+
+    return list(await asyncio.gather(*(ask_one(script) for script in scripts)))
+
+
+def _recall(kept: Path, stamp: str) -> Trajectory | None:
+    try:
+        first, _, body = kept.read_text(encoding="utf-8").partition("\n")
+        return Trajectory.model_validate_json(body) if first == stamp else None
+    except (OSError, ValidationError):
+        return None
+
+
+def _keep(kept: Path, stamp: str, trajectory: Trajectory) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_suffix(".part")
+    partial.write_text(f"{stamp}\n{trajectory.model_dump_json()}", encoding="utf-8")
+    partial.replace(kept)

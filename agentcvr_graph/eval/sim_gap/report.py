@@ -1,0 +1,132 @@
+"""The gap report: a table for the terminal, a page, a picture, and the figures as JSON."""
+
+# matplotlib's types leave keyword arguments open.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from agentcvr_graph.errors import missing_extra
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from agentcvr_graph.eval.metrics import Rate
+    from agentcvr_graph.eval.sim_gap import Gap
+
+SCRIPTED, LIVE = "#2f6fde", "#c4671d"
+
+
+class Progressing:
+    """A progress bar on stderr, except in a notebook; calling it ticks one question off."""
+
+    def __init__(self, total: int) -> None:
+        columns = (TextColumn("asking live"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        console = Console(stderr=True)
+        # In a notebook rich draws it as a widget, from a thread of its own, on which nbclient and papermill stumble.
+        self._progress = Progress(
+            *columns, TimeRemainingColumn(), console=console, transient=True, disable=console.is_jupyter
+        )
+        self._task = self._progress.add_task("asking", total=total)
+
+    def __enter__(self) -> Progressing:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self) -> None:
+        self._progress.advance(self._task)
+
+
+def write_gap(gap: Gap, folder: Path) -> None:
+    """Write `gap.html`, `gap.png` and `gap.json`.
+
+    Raises:
+        SetupError: matplotlib is not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "gap.json").write_text(json.dumps(gap.as_record(), indent=1), encoding="utf-8")
+    draw_gap(gap, folder / "gap.png")
+    (folder / "gap.html").write_text(render_gap(gap), encoding="utf-8")
+
+
+def gap_table(gap: Gap) -> Table:
+    """The rows of tasks, for a terminal."""
+    table = Table(box=None, padding=(0, 2, 0, 0), title=f"accuracy in %, scripted noise: {gap.noise.name}")
+    head, rows = grid_of(gap)
+    for n, name in enumerate(head):
+        table.add_column(name, justify="right" if n else "left")
+    for row in rows:
+        table.add_row(*row, style="bold" if row[0] == "all" else "")
+    return table
+
+
+def grid_of(gap: Gap) -> tuple[list[str], list[list[str]]]:
+    """Accuracy by task in per cent, as the head and the rows of a table."""
+    rows = [
+        [
+            row.name,
+            str(row.count),
+            str(row.scripted),
+            str(row.live),
+            f"{row.gap_points:+.0f}",
+            f"{100 * row.answers_agree:.0f} %",
+            f"{100 * row.actions_agree:.0f} %",
+        ]
+        for row in gap.tasks
+    ]
+    return ["task", "questions", "scripted", "live", "gap", "same answer", "same looks"], rows
+
+
+def render_gap(gap: Gap) -> str:
+    """The page. Everything from scripts is escaped; nothing is fetched."""
+    environment = Environment(loader=PackageLoader("agentcvr_graph.eval.sim_gap"), autoescape=True, trim_blocks=True)
+    shared = Environment(loader=PackageLoader("agentcvr_graph.report"), autoescape=True)
+    assert shared.loader is not None
+    css = Markup(shared.loader.get_source(shared, "report.css")[0])  # trusted: our own file
+    rates = [(name, getattr(gap.noise, name), value) for name, value in gap.fitted.model_dump().items()]
+    rates = [(name.replace("_", " "), used, fitted) for name, used, fitted in rates if name not in ("name", "seed")]
+    return environment.get_template("gap.html.j2").render(gap=gap, css=css, rates=rates)
+
+
+def draw_gap(gap: Gap, path: Path) -> None:
+    """Accuracy by task in both worlds with intervals, and below what each side saw of the facts."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise missing_extra("matplotlib", "gap") from error
+    with mpl.rc_context({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(10, 7.6), dpi=120, layout="constrained")
+        above, below = figure.subplots(2, 1)
+        for offset, side, colour in ((-0.2, "scripted", SCRIPTED), (0.2, "live", LIVE)):
+            rates: list[Rate] = [getattr(row, side) for row in gap.tasks]
+            places = [n + offset for n in range(len(rates))]
+            above.bar(places, [100 * rate.mean for rate in rates], 0.38, label=side, color=colour)
+            reach = [[100 * (rate.mean - rate.low), 100 * (rate.high - rate.mean)] for rate in rates]
+            means = [100 * rate.mean for rate in rates]
+            above.errorbar(places, means, list(zip(*reach, strict=True)), fmt="none", ecolor="#5d6878", capsize=2)
+            shares = [100 * getattr(row, side) for row in gap.facts]
+            below.bar([n + offset for n in range(len(shares))], shares, 0.38, color=colour)
+        _label(above, "accuracy, % (95 % interval)", [f"{row.name}\n{row.count}" for row in gap.tasks])
+        _label(below, "facts seen or heard, %", [f"{row.sort}\n{row.count}" for row in gap.facts])
+        above.set_title(f"the same questions in both worlds; scripted noise: {gap.noise.name}", loc="left", fontsize=12)
+        above.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+        figure.savefig(path)
+
+
+def _label(axes: Axes, what: str, names: list[str]) -> None:
+    axes.set_xticks(range(len(names)), names)
+    axes.set_ylabel(what)
+    axes.set_ylim(0, 105)

@@ -1,0 +1,121 @@
+"""The figures of a run: accuracy by method and task, averages as the benchmark defines them, where answers went wrong.
+
+Every question stays in the denominator: one without an answer has the score 0. What the world failed is counted apart,
+so that a reader sees how much of a low figure is not the method's doing.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agentcvr_graph.eval.metrics import Rate, mean_of_means, rate
+from agentcvr_graph.eval.rows import Outcome, Row
+
+ALL = "all"
+"""Name of the line over all questions, where a benchmark defines no average."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table: a method on a task, or an average over tasks."""
+
+    method: str
+    name: str
+    count: int
+    rate: Rate
+    outcomes: Mapping[Outcome, int]
+    turns: float
+    """Mean over questions, like all that follow."""
+    frames: float
+    audio_s: float
+    tokens: float
+    model_calls: float
+    wall_s: float
+    average_of: tuple[str, ...] = ()
+    """The tasks of an average; empty for a task."""
+
+    @property
+    def unanswered(self) -> int:
+        """Questions without an answer that are the method's own doing."""
+        return self.outcomes.get("unparsable", 0) + self.outcomes.get("out of budget", 0)
+
+
+def lines_of(rows: Iterable[Row], averages: Mapping[str, Sequence[str]]) -> list[Line]:
+    """Method by method: a line for each task, then the averages.
+
+    An average over tasks of which some were not asked is the mean of those that were.
+    """
+    by_method: dict[str, list[Row]] = {}
+    for row in rows:
+        by_method.setdefault(row.method, []).append(row)
+    return [line for method, own in by_method.items() for line in _of_method(method, own, averages)]
+
+
+def _of_method(method: str, rows: Sequence[Row], averages: Mapping[str, Sequence[str]]) -> list[Line]:
+    by_task: dict[str, list[Row]] = {}
+    for row in rows:
+        by_task.setdefault(row.task, []).append(row)
+    lines = [_line(method, task or "no task", own, _rate(own)) for task, own in by_task.items()]
+    if not averages:
+        return [*lines, _line(method, ALL, rows, _rate(rows), tuple(by_task))] if len(by_task) > 1 else lines
+    for name, tasks in averages.items():
+        asked = [task for task in tasks if task in by_task]
+        if asked:
+            groups = [([row.score for row in by_task[task]], _weights(by_task[task])) for task in asked]
+            own = [row for task in asked for row in by_task[task]]
+            lines.append(_line(method, name, own, mean_of_means(groups), tuple(asked)))
+    return lines
+
+
+def _rate(rows: Sequence[Row]) -> Rate:
+    return rate([row.score for row in rows], _weights(rows))
+
+
+def _weights(rows: Sequence[Row]) -> list[float]:
+    """Empty where all count the same."""
+    weights = [row.weight for row in rows]
+    return weights if len(set(weights)) > 1 else []
+
+
+def _line(method: str, name: str, rows: Sequence[Row], rated: Rate, average_of: tuple[str, ...] = ()) -> Line:
+    def mean(values: Iterable[float]) -> float:
+        return statistics.fmean(values)
+
+    return Line(
+        method=method,
+        name=name,
+        count=len(rows),
+        rate=rated,
+        outcomes=Counter(row.outcome for row in rows),
+        turns=mean(row.turns for row in rows),
+        frames=mean(row.usage.frames for row in rows),
+        audio_s=mean(row.usage.audio_s for row in rows),
+        tokens=mean(row.usage.input_tokens + row.usage.output_tokens for row in rows),
+        model_calls=mean(row.usage.model_calls for row in rows),
+        wall_s=mean(row.usage.wall_s for row in rows),
+        average_of=average_of,
+    )
+
+
+FAILURES = ("no valid answer", "world failures")
+"""The last rows of a grid, which count answers that there are none of."""
+
+
+def grid_of(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+    """Accuracy by task and method as a table: its head and its rows, averages and failures at the end."""
+    methods = list(dict.fromkeys(line.method for line in lines))
+    cells = {(line.method, line.name): line for line in lines}
+    rows: list[list[str]] = []
+    for name in dict.fromkeys(line.name for line in lines):
+        own = [cells.get((method, name)) for method in methods]
+        count = next(line.count for line in own if line)
+        rows.append([name, str(count), *(str(line.rate) if line else "" for line in own)])
+    tasks = [[line for line in lines if line.method == method and not line.average_of] for method in methods]
+    unanswered = [sum(line.unanswered for line in own) for own in tasks]
+    world = [sum(line.outcomes.get("world", 0) for line in own) for own in tasks]
+    for name, counts in zip(FAILURES, (unanswered, world), strict=True):
+        rows.append([name, "", *map(str, counts)])
+    return ["task", "questions", *methods], rows

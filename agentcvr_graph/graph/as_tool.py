@@ -1,0 +1,86 @@
+"""The graph as a tool of other agents: typed arguments in, an answer with its citations out.
+
+    agent = create_agent(model, tools=[as_tool(graph.compile())])
+
+The agent reads one short text. The artifact of its `ToolMessage` is the whole run, so that an app can show what was
+looked at: `Trajectory.model_validate(message.artifact)`. The graph runs as a child of whoever calls the tool: progress
+and tokens reach the caller's stream, cancelling the caller stops it, and a checkpointer of the caller keeps its state
+too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import BaseModel, Field
+
+from agentcvr_graph.graph.builder import CompiledCVRGraph
+from agentcvr_graph.graph.run import ask
+from agentcvr_graph.graph.state import CVRContext, CVRInput
+from agentcvr_graph.render import window_label
+from agentcvr_graph.trajectory import Trajectory
+from agentcvr_graph.types import QuestionKind, Video
+
+DESCRIPTION = (
+    "Answers a question about one or more videos, also where the evidence is spread over several of them. It looks at "
+    "frames and listens by itself, and cites the windows that prove the answer. It needs the addresses of the videos."
+)
+
+
+class AskArgs(BaseModel):
+    """What the calling agent writes."""
+
+    question: str = Field(description="The question, in plain words; videos are 'video 1', 'video 2', ... in it.")
+    videos: list[str] = Field(min_length=1, description="Files or URLs; '#t=12.5,40' behind one makes a clip.")
+    options: list[str] = Field(default=[], description="Options to choose from, or things to order.")
+    kind: QuestionKind = Field(default="auto", description="Kind of answer; 'auto': options mean 'choice', else text.")
+
+
+def as_tool(
+    graph: CompiledCVRGraph,
+    *,
+    name: str = "ask_videos",
+    description: str = DESCRIPTION,
+    context: CVRContext | None = None,
+) -> BaseTool:
+    """The graph as a LangChain tool, for `create_agent`, `ToolNode` and every model that calls tools. Async only.
+
+    Args:
+        graph: compiled without a checkpointer; it takes the caller's.
+        context: budgets and models of every run; the defaults for None.
+
+    Returns:
+        A tool with the arguments `AskArgs`. Its content is the answer, why, and the windows that prove it, or what went
+        wrong; its artifact is the `Trajectory` as JSON.
+    """
+
+    async def ask_videos(
+        config: RunnableConfig, question: str, videos: list[str], options: list[str], kind: QuestionKind
+    ) -> tuple[str, dict[str, Any]]:
+        given = CVRInput(question=question, videos=cast("list[str | Video]", videos), options=options, kind=kind)
+        trajectory = await ask(graph, given, context, config)
+        # As JSON, because that is what a checkpoint makes of an artifact: it reads the same before and after one.
+        return reply_of(trajectory), trajectory.model_dump(mode="json")
+
+    return StructuredTool.from_function(
+        coroutine=ask_videos,
+        name=name,
+        description=description,
+        args_schema=AskArgs,
+        response_format="content_and_artifact",
+    )
+
+
+def reply_of(trajectory: Trajectory) -> str:
+    """What an agent reads of a run: a few lines, whatever it took."""
+    answer, failure = trajectory.answer, trajectory.failure
+    if failure is not None:
+        return f"No answer: {failure.message}"
+    assert answer is not None  # a run has one of both
+    proofs = [f"{window_label(cited)} ({cited.modality})" for cited in answer.citations]
+    lines = [f"Answer: {answer.text}"]
+    lines += [f"Why: {answer.rationale}"] if answer.rationale else []
+    lines += [f"Evidence: {'; '.join(proofs)}"] if proofs else []
+    return "\n".join(lines)

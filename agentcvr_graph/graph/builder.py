@@ -1,0 +1,159 @@
+"""The graph: who runs after whom. What they do stands in `nodes/`.
+
+    START -> brief -> master -> (visual_agent | audio_agent, fanned out with Send) -> master -> ... -> conclude -> END
+
+One builder serves both worlds: `create_cvr_graph(master, LivePerception(...))` looks at real video,
+`create_cvr_graph(policy, ScriptedPerception(...))` at scripts. It returns the builder uncompiled, so that the caller
+brings checkpointer, store and cache, or adds it to a graph of their own. All nodes are async: use `ainvoke`, `astream`.
+"""
+
+# LangGraph's own signatures leave type parameters open, and know no error handler that takes the error.
+# pyright: reportUnknownMemberType=false, reportArgumentType=false, reportCallIssue=false
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.graph import Graph
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import RetryPolicy, Send
+
+from agentcvr_graph.graph.dependencies import Binding, ChooseMaster, ChoosePerception
+from agentcvr_graph.graph.error_policy import is_transient
+from agentcvr_graph.graph.nodes.agents import Agent, agent_failed, agent_of
+from agentcvr_graph.graph.nodes.brief import Brief
+from agentcvr_graph.graph.nodes.conclude import conclude
+from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
+from agentcvr_graph.graph.state import AgentInput, CVRContext, CVRInput, CVROutput, CVRState
+from agentcvr_graph.perception.base import Perception
+
+RETRY = RetryPolicy(max_attempts=3, initial_interval=0.5, backoff_factor=2.0, retry_on=is_transient)
+"""Two more tries after a transient failure, half a second and then a second later."""
+TIMEOUT_S = 300.0
+"""Longest single attempt of a model call or an observation."""
+RECURSION_PER_TURN = 4
+"""Supersteps that a turn may take, with room to spare."""
+DESCRIPTIONS = {
+    "brief": "Checks the question, opens the videos, writes the first messages.",
+    "master": "Takes one turn: where to look, where to listen, or the answer.",
+    "visual_agent": "Looks at frames of windows and tells what they show.",
+    "audio_agent": "Listens to a window and tells what is said and heard.",
+    "conclude": "Accepts the answer, or sends it back.",
+}
+"""What a drawing says of each node."""
+
+
+class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, CVROutput]):
+    """The compiled graph, which draws itself for people: every node says what it does.
+
+    The handlers of failed calls are left out: no edge leads to them, and with nodes that hang in the air a parent's
+    drawing cannot open it (LangGraph looks for one first and one last node).
+    """
+
+    def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """As `Pregel.get_graph`."""
+        return self._for_people(super().get_graph(config, xray=xray))
+
+    async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """As `Pregel.aget_graph`."""
+        return self._for_people(await super().aget_graph(config, xray=xray))
+
+    def _for_people(self, drawn: Graph) -> Graph:
+        for handler in self.node_error_handler_map.values():
+            drawn.remove_node(drawn.nodes[handler])
+        for name, description in DESCRIPTIONS.items():
+            node = drawn.nodes[name]
+            drawn.nodes[name] = node._replace(metadata={"description": description, **(node.metadata or {})})
+        return drawn
+
+
+class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, CVROutput]):
+    """A `StateGraph` that compiles under its own name, and to a graph that draws itself well."""
+
+    name: str = "agentcvr"
+
+    def compile(self, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
+        """As `StateGraph.compile`; `name` defaults to the one given to `create_cvr_graph`."""
+        compiled = super().compile(*args, name=name or self.name, **kwargs)
+        compiled.__class__ = CompiledCVRGraph  # which class it is, LangGraph does not let a builder say
+        return compiled
+
+
+def create_cvr_graph(
+    master: BaseChatModel | ChooseMaster,
+    perception: Perception | ChoosePerception,
+    *,
+    name: str = "agentcvr",
+    retry: RetryPolicy = RETRY,
+    timeout_s: float | None = TIMEOUT_S,
+) -> CVRGraph:
+    """Build the graph that answers a question over several videos.
+
+    Args:
+        master: the chat model that decides where to look and listen, or a function of the run's context that gives it.
+        perception: eyes and ears: `LivePerception` for real video; or a function of the run's context that gives one.
+        name: the name of the compiled graph, as a parent graph or a server shows it.
+        retry: what happens to a call of a model or a perception that fails.
+        timeout_s: the longest single attempt of such a call, in seconds; None for no limit.
+
+    Returns:
+        The builder, uncompiled. Input `CVRInput`, output `CVROutput`, context `CVRContext`.
+
+    Examples:
+        >>> graph = create_cvr_graph(master, perception).compile()
+        >>> result = await graph.ainvoke(
+        ...     {"question": "Which cook adds salt first?", "videos": ["a.mp4", "b.mp4"], "options": ["1", "2"]}
+        ... )
+        >>> result["answer"].value
+        'B'
+    """
+    # LangGraph's own node timeout runs every attempt as two tasks more; asyncio's costs a tenth less a trajectory.
+    binding = Binding(master, perception, timeout_s)
+    graph = CVRGraph(CVRState, CVRContext, input_schema=CVRInput, output_schema=CVROutput)
+    graph.name = name
+    graph.add_node("brief", Brief(binding))
+    graph.add_node("master", Master(binding), retry_policy=retry, error_handler=master_failed)
+    for agent in ("visual_agent", "audio_agent"):
+        graph.add_node(
+            agent,
+            Agent(binding, agent),
+            input_schema=AgentInput,
+            retry_policy=retry,
+            error_handler=agent_failed,
+        )
+        graph.add_edge(agent, "master")
+    graph.add_node("conclude", conclude)
+    graph.add_edge(START, "brief")
+    graph.add_edge("brief", "master")
+    graph.add_conditional_edges("master", after_master, ["visual_agent", "audio_agent", "master", "conclude"])
+    graph.add_conditional_edges("conclude", after_conclude, ["master", END])
+    return graph
+
+
+async def after_master(state: CVRState) -> list[Send] | str:
+    """To the agents, to the conclusion, or to the master where its turn was of no use, or was edited."""
+    if state["failure"] is not None:
+        return "conclude"
+    if was_edited(state):
+        return "master"
+    if state["draft"] is not None:
+        return "conclude"
+    if not state["assignments"]:
+        return "master"
+    return [
+        Send(agent_of(assignment), AgentInput(assignment=assignment, sources=state["sources"]))
+        for assignment in state["assignments"]
+    ]
+
+
+async def after_conclude(state: CVRState) -> str:
+    """To the end, or back to the master with an answer that was not accepted."""
+    return END if state["answer"] is not None or state["failure"] is not None else "master"
+
+
+def recursion_limit(context: CVRContext) -> int:
+    """Supersteps that a run may take; the turn budget ends it long before."""
+    return RECURSION_PER_TURN * (context.max_turns + 2) + 10

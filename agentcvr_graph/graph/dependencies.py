@@ -1,0 +1,58 @@
+"""What a graph is built over: a master and a perception, each an object or a choice by the run's context.
+
+The choice exists for servers, where a form names the models (`server.py`). A library user binds plain objects.
+Choosing may import libraries and read folders, so it happens in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
+from langgraph.runtime import Runtime
+
+from agentcvr_graph.graph.dialects import Dialect, bind_master, choose_dialect
+from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.tools import Tools, make_tools
+
+ChooseMaster: TypeAlias = Callable[[CVRContext], BaseChatModel]
+ChoosePerception: TypeAlias = Callable[[CVRContext], Perception]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """The objects behind the nodes."""
+
+    master: BaseChatModel | ChooseMaster
+    perception: Perception | ChoosePerception
+    timeout_s: float | None = None
+    """Longest single attempt of a model call or an observation; None for no limit."""
+
+    async def bound_master(self, context: CVRContext) -> tuple[Runnable[LanguageModelInput, AIMessage], Dialect]:
+        """The master of this run, ready to act, and the dialect it acts in."""
+        master = self.master
+        if not isinstance(master, BaseChatModel):
+            master = await asyncio.to_thread(master, context)
+        dialect = choose_dialect(master, context.dialect)
+        return bind_master(master, dialect), dialect
+
+    async def tools(self, context: CVRContext) -> Tools:
+        """The tools over the perception of this run."""
+        if isinstance(self.perception, Perception):
+            return make_tools(self.perception)
+        return make_tools(await asyncio.to_thread(self.perception, context))
+
+
+def knobs(runtime: Runtime[CVRContext]) -> CVRContext:
+    """The run's context; the defaults when the caller passed none.
+
+    LangGraph then gives None, or in a parent graph the parent's context, which may be anything.
+    """
+    context = cast(object, runtime.context)
+    return context if isinstance(context, CVRContext) else CVRContext()

@@ -1,0 +1,178 @@
+"""`brief`: check the question, probe its videos, and write the first messages.
+
+Whatever is wrong with the input comes out here, all of it in one error, before a model has been called. A follow-up
+question on the same thread about the same videos keeps the conversation and its evidence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage, SystemMessage
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
+from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
+from pydantic import ValidationError
+
+from agentcvr_graph.answers import resolve_kind
+from agentcvr_graph.errors import InputError, VideoError
+from agentcvr_graph.graph import prompts
+from agentcvr_graph.graph.budget import Budget
+from agentcvr_graph.graph.dependencies import Binding, knobs
+from agentcvr_graph.graph.dialects import instructions
+from agentcvr_graph.graph.events import report
+from agentcvr_graph.graph.nodes.memory import recall
+from agentcvr_graph.graph.state import Clock, CVRContext, CVRInput, CVRState
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.types import Cost, Observation, Question, Usage, Video, VideoInfo
+
+MAX_VIDEOS = 100
+MAX_CHARACTERS = 20_000
+"""Of a question or an option; a limit on what strangers may send, far above what anybody asks."""
+
+
+class Brief:
+    """The node, over one binding."""
+
+    def __init__(self, binding: Binding) -> None:
+        self._binding = binding
+
+    async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+        """Write the brief.
+
+        Raises:
+            InputError: the question cannot be asked as it is; nothing has been spent.
+        """
+        context = knobs(runtime)
+        asked = check_question(state)
+        count = len(asked.videos)
+        report(runtime, "brief", f"opens {count} video{'' if count == 1 else 's'}")
+        sources = await probe_all((await self._binding.tools(context)).perception, asked.videos, context)
+        known: list[Observation] = []
+        if context.remember and runtime.store is not None and sources != state.get("sources"):
+            known = await recall(runtime.store, asked.question, sources)
+        kind, left = asked_kind(asked), _budget(context).shown()
+        text = prompts.brief(asked.question, kind, asked.options, sources, left, known)
+        message = HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}")
+        return {
+            "asked": asked,
+            "sources": sources,
+            **(await self._conversation(state, context, sources, message, known)),
+            **_reset(),
+        }
+
+    async def _conversation(
+        self,
+        state: CVRState,
+        context: CVRContext,
+        sources: list[VideoInfo],
+        brief: HumanMessage,
+        known: list[Observation],
+    ) -> dict[str, Any]:
+        if sources == state.get("sources"):
+            return {"messages": [brief]}
+        _, dialect = await self._binding.bound_master(context)
+        system = SystemMessage(prompts.system(instructions(dialect), context.language))
+        messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
+        return {"messages": messages, "observations": Overwrite(known)}
+
+
+def check_question(given: CVRInput) -> Question:
+    """The question with its videos as `Video`s and its kind decided.
+
+    Raises:
+        InputError: empty question, no videos, options that do not fit the kind, or far too much of any.
+    """
+    question = (given.get("question") or "").strip()
+    if not question:
+        raise InputError("The question is empty.", fix="Ask something, in plain words.")
+    videos = tuple(as_video(video) for video in given.get("videos") or ())
+    if not videos:
+        raise InputError("There is no video to look at.", fix="Name at least one file, URL or image folder.")
+    if len(videos) > MAX_VIDEOS:
+        raise InputError(f"{len(videos):,} videos are too many.", fix=f"Ask about at most {MAX_VIDEOS}.")
+    options = tuple(option.strip() for option in given.get("options") or ())
+    longest = max(map(len, (question, *options)))
+    if longest > MAX_CHARACTERS:
+        raise InputError(
+            f"The question or an option has {longest:,} characters.", fix=f"Use at most {MAX_CHARACTERS:,} in each."
+        )
+    if not all(options):
+        raise InputError("An option is empty.", fix="Give every option a text.")
+    kind = resolve_kind(given.get("kind") or "auto", options)
+    if kind == "order" and len(options or videos) < 2:
+        raise InputError("There is only one thing to put in order.", fix="Give at least 2 videos or options.")
+    return Question(question=question, videos=videos, options=options, kind=kind)
+
+
+def as_video(video: str | Video | dict[str, Any]) -> Video:
+    """A `Video` for what a caller gave; a server hands dictionaries over where a program hands objects.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(video, Video):
+        return video
+    if isinstance(video, str):
+        if not video.strip():
+            raise InputError("A video has an empty name.", fix="Name a file, a URL or an image folder.")
+        return Video(source=video)
+    try:
+        return Video.model_validate(video)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "a video"
+        fix = "Name a file, a URL or an image folder."
+        raise InputError(f"A video cannot be understood: {place}: {first['msg']}.", fix=fix) from None
+
+
+async def probe_all(perception: Perception, videos: Sequence[Video], context: CVRContext) -> list[VideoInfo]:
+    """Probe all videos side by side.
+
+    Raises:
+        InputError: some cannot be read and the context says to stop then, or none can; names every one.
+    """
+    found = await asyncio.gather(*(_probe(perception, video, n) for n, video in enumerate(videos, start=1)))
+    problems = [info.problem for info in found if info.problem]
+    if len(problems) == len(found) or (problems and context.unreadable == "stop"):
+        raise InputError("\n".join(problems))
+    return list(found)
+
+
+async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo:
+    try:
+        return await perception.probe(video, number)
+    except VideoError as error:
+        return VideoInfo(number=number, video=video, problem=str(error))
+
+
+def asked_kind(asked: Question) -> Any:
+    """The kind of a checked question, which is never `auto`."""
+    return resolve_kind(asked.kind, asked.options)
+
+
+def _budget(context: CVRContext) -> Budget:
+    return Budget.left(context, turn=0, spent=Cost(), clock=Clock())
+
+
+def _reset() -> dict[str, Any]:
+    """The channels of a run, at its start; a thread may have carried an earlier question."""
+    return {
+        "answer": None,
+        "failure": None,
+        "usage": Usage(),
+        "turn": 0,
+        "complaints": 0,
+        "repairs": 0,
+        "closing": False,
+        "spent": Overwrite(Cost()),
+        "clock": Clock.start(),
+        "assignments": [],
+        "draft": None,
+        # The next question on this thread starts from the defaults, not from this one's options.
+        "options": [],
+        "kind": "auto",
+    }

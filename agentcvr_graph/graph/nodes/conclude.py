@@ -1,0 +1,100 @@
+"""`conclude`: accept the answer, or send it back.
+
+An answer is accepted when the minimum of evidence has been seen (as long as there is budget to see it) and its value
+fits the kind. One that does not fit goes back once. Where the world failed every look, there is no answer. What is
+accepted keeps the citations that rest on something observed. Every run ends here, with an answer or with a typed
+failure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from langgraph.runtime import Runtime
+
+from agentcvr_graph.answers import parse_answer
+from agentcvr_graph.errors import ActionError
+from agentcvr_graph.graph import prompts
+from agentcvr_graph.graph.dependencies import knobs
+from agentcvr_graph.graph.dialects import FAILED_BY, reply
+from agentcvr_graph.graph.events import report
+from agentcvr_graph.graph.nodes.agents import observed_videos
+from agentcvr_graph.graph.nodes.brief import asked_kind
+from agentcvr_graph.graph.state import Call, CVRContext, CVRState
+from agentcvr_graph.render import error_text
+from agentcvr_graph.tools import AnswerArgs, clip_citations, read_arguments
+from agentcvr_graph.types import Answer, Failure, Usage
+
+MAX_REPAIRS = 1
+"""Answers that are sent back because their value does not fit the kind."""
+
+
+async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+    """Settle the draft, or the failure that is already there."""
+    context = knobs(runtime)
+    if state["failure"] is not None:
+        report(runtime, "conclude", f"gives up: {state['failure'].message}", state["turn"])
+        return _settled(state)
+    draft = cast(Call, state["draft"])
+    missing = [] if state["closing"] else missing_evidence(state, context.min_evidence)
+    if missing:
+        text = error_text(prompts.EVIDENCE_FIRST.format(missing=" and ".join(str(number) for number in missing)))
+        return {"messages": [reply(draft, text)], "draft": None}
+    if context.min_evidence and (message := _nothing_observed(state)):
+        return {"failure": Failure(boundary="world", message=message), **_settled(state)}
+    try:
+        answer = read_answer(draft, state)
+    except ActionError as error:
+        return _sent_back(state, draft, error)
+    report(runtime, "conclude", f"answers: {answer.text}", state["turn"])
+    return {"messages": [reply(draft, prompts.RECORDED)], "answer": answer, **_settled(state)}
+
+
+def read_answer(draft: Call, state: CVRState) -> Answer:
+    """The typed answer in a draft.
+
+    Raises:
+        ActionError: the value does not fit the kind.
+    """
+    if draft.problem:
+        raise ActionError(draft.problem)
+    arguments = cast(AnswerArgs, read_arguments("answer", draft.arguments))
+    asked = state["asked"]
+    return parse_answer(
+        arguments.value,
+        asked_kind(asked),
+        asked.options,
+        len(asked.options or asked.videos),
+        rationale=arguments.rationale,
+        citations=clip_citations(arguments.citations, state["observations"]),
+    )
+
+
+def missing_evidence(state: CVRState, at_least: int) -> list[int]:
+    """The readable videos that have been observed fewer than `at_least` times."""
+    seen = observed_videos(state["observations"])
+    return [info.number for info in state["sources"] if not info.problem and seen.count(info.number) < at_least]
+
+
+def _nothing_observed(state: CVRState) -> str:
+    """What the world said to the last look, where none succeeded: an answer after that would be a guess."""
+    messages = prompts.since_brief(state["messages"])
+    refused = [message.text for message in messages if message.additional_kwargs.get(FAILED_BY) == "world"]
+    if state["observations"] or not refused:
+        return ""
+    return f"Nothing could be observed. The last look ended in: {refused[-1].splitlines()[0]}"
+
+
+def _sent_back(state: CVRState, draft: Call, error: ActionError) -> dict[str, Any]:
+    update: dict[str, Any] = {"messages": [reply(draft, error_text(str(error)))], "draft": None}
+    if state["repairs"] < MAX_REPAIRS:
+        return update | {"repairs": state["repairs"] + 1}
+    message = f"The master's answer does not fit the question: {error}"
+    failure = Failure(boundary="master", message=message, out_of_budget=state["closing"])
+    return update | {"failure": failure} | _settled(state)
+
+
+def _settled(state: CVRState) -> dict[str, Any]:
+    clock = state["clock"].read()
+    usage = Usage(**state["spent"].model_dump(), wall_s=round(clock.elapsed_s, 3))
+    return {"usage": usage, "clock": clock, "draft": None, "assignments": []}

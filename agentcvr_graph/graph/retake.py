@@ -1,0 +1,89 @@
+"""Time travel: what would have come of it, had the master looked elsewhere?
+
+A finished run under a checkpointer is forked before one of its turns, and that turn is played anew with other calls.
+The master takes over again after it. The first run stays as it was.
+
+    fork = await retake(graph, config, turn=2, calls=[{"name": "observe", "args": {"targets": [...]}}])
+    output = await graph.ainvoke(None, fork)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
+from typing_extensions import TypedDict
+
+from agentcvr_graph.errors import ActionError, InputError
+from agentcvr_graph.graph.builder import CompiledCVRGraph
+from agentcvr_graph.graph.dialects import Dialect, write_calls
+from agentcvr_graph.graph.nodes.master import Opening
+from agentcvr_graph.graph.state import CVRContext, CVRState
+from agentcvr_graph.tools import read_arguments
+
+
+class OtherCall(TypedDict):
+    """A call that the master might have made."""
+
+    name: str
+    """`observe`, `listen` or `answer`."""
+    args: dict[str, Any]
+
+
+async def retake(
+    graph: CompiledCVRGraph,
+    config: RunnableConfig,
+    turn: int,
+    calls: Sequence[OtherCall],
+    *,
+    context: CVRContext | None = None,
+) -> RunnableConfig:
+    """Fork the last question of a thread at a turn, with other calls in place of the master's.
+
+    Args:
+        graph: compiled with the checkpointer that has the thread.
+        config: names the thread.
+        turn: from 1.
+        calls: what the master does in that turn.
+        context: that of the run.
+
+    Returns:
+        The configuration of the fork; go on with `graph.ainvoke(None, fork, context=context)`.
+
+    Raises:
+        InputError: there is no such turn, or a call is not one that a master could make.
+    """
+    for call in calls:
+        try:
+            read_arguments(call["name"], call["args"])
+        except ActionError as error:
+            raise InputError(f"That call cannot be made: {error}") from error
+    snapshot = await _before(graph, config, turn)
+    state = cast(CVRState, snapshot.values)
+    message = write_calls(calls, await _dialect(graph, config))
+    knobs = context or CVRContext()
+    update = Opening.of(state, knobs).played(message, state, knobs)
+    return await graph.aupdate_state(snapshot.config, update, as_node="master")
+
+
+async def _before(graph: CompiledCVRGraph, config: RunnableConfig, turn: int) -> StateSnapshot:
+    """The checkpoint in which the turn is the next thing to happen."""
+    most = 0
+    async for snapshot in graph.aget_state_history(config):
+        if snapshot.metadata is not None and snapshot.metadata.get("source") == "input":
+            break  # the last question began here
+        if snapshot.next == ("master",):
+            most = max(most, snapshot.values["turn"] + 1)
+            if snapshot.values["turn"] == turn - 1:
+                return snapshot
+    raise InputError(f"The run has no turn {turn}.", fix=f"It has turns 1 to {most}." if most else "Run it first.")
+
+
+async def _dialect(graph: CompiledCVRGraph, config: RunnableConfig) -> Dialect:
+    """The dialect in which the master acted."""
+    state = await graph.aget_state(config)
+    spoken = [m for m in cast(list[AnyMessage], state.values["messages"]) if isinstance(m, AIMessage)]
+    return "json" if spoken and not any(message.tool_calls for message in spoken) else "tools"

@@ -1,0 +1,28 @@
+"""One question, one run of a compiled graph, one trajectory."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+
+from agentcvr_graph.graph.builder import CompiledCVRGraph, recursion_limit
+from agentcvr_graph.graph.state import CVRContext, CVRInput, CVROutput
+from agentcvr_graph.trajectory import Trajectory, trajectory_of
+
+
+async def ask(
+    graph: CompiledCVRGraph,
+    given: CVRInput,
+    context: CVRContext | None = None,
+    config: RunnableConfig | None = None,
+) -> Trajectory:
+    """Run the graph to its end, with room for as many steps as the context has turns.
+
+    Raises:
+        InputError, SetupError: as the graph.
+    """
+    knobs = context or CVRContext()
+    limited: RunnableConfig = {**(config or {}), "recursion_limit": recursion_limit(knobs)}
+    run = cast(Any, graph)  # `ainvoke` is typed for every stream mode at once
+    return trajectory_of(cast(CVROutput, await run.ainvoke(given, limited, context=knobs)))

@@ -1,0 +1,218 @@
+"""How the offline master answers, one function a kind. Each returns the value and the statements that it rests on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+from agentcvr_graph.models.offline.master.conditions import HOLDS, Finding, check_all, conditions_of, holds
+from agentcvr_graph.models.offline.master.language import (
+    clock_minutes,
+    content_words,
+    counted,
+    day_of_year,
+    is_about_purpose,
+    numbers,
+)
+from agentcvr_graph.models.offline.master.matching import ALIKE, CONTIGUOUS_S, Matcher, run_around
+from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
+from agentcvr_graph.models.offline.master.reading import Reading, Statement
+from agentcvr_graph.types import AnswerKind, Window
+
+_VIDEO_NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
+MAX_CITATIONS = 8
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An answer's value and what it rests on."""
+
+    value: Any
+    support: tuple[Statement, ...] = ()
+
+
+def answer(reading: Reading) -> Verdict:
+    """The best answer that the evidence supports; a guess, with no support, where there is none."""
+    return _ANSWERS[reading.kind](reading, Matcher(reading.statements))
+
+
+def _choice(reading: Reading, matcher: Matcher) -> Verdict:
+    findings = [_option_finding(option, reading, matcher) for option in reading.options]
+    best = max(range(len(findings)), key=lambda n: (findings[n].score, -n))
+    return Verdict(ascii_uppercase[best], findings[best].support)
+
+
+def _choices(reading: Reading, matcher: Matcher) -> Verdict:
+    findings = [_option_finding(option, reading, matcher) for option in reading.options]
+    chosen = [n for n, finding in enumerate(findings) if finding.score >= HOLDS]
+    chosen = chosen or [max(range(len(findings)), key=lambda n: findings[n].score)]
+    support = tuple(statement for n in chosen for statement in findings[n].support)
+    return Verdict([ascii_uppercase[n] for n in chosen], support)
+
+
+def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
+    """How well an option answers: the question's conditions in the video it names, or its own words as conditions."""
+    number = named_video(option, reading)
+    own = conditions_of(_VIDEO_NUMBER.sub(" ", option))
+    asked = conditions_of(reading.question)
+    if number is not None and not own:
+        return check_all(asked, number, matcher)
+    places = [number] if number is not None else _videos_asked_about(reading)
+    findings = [check_all(own, place, matcher) for place in places]
+    best = max(findings, key=lambda finding: finding.score, default=Finding(0.0))
+    # What the option says should also stand where the question's own words stand.
+    context = content_words(reading.question)
+    bonus = max((matcher.score(context, statement) for statement in best.support), default=0.0)
+    return Finding(0.85 * best.score + 0.15 * bonus, best.support)
+
+
+def named_video(text: str, reading: Reading) -> int | None:
+    """The video that a text names, by number or title."""
+    match = _VIDEO_NUMBER.search(text)
+    if match and 1 <= int(match[1]) <= len(reading.videos):
+        return int(match[1])
+    titles = {clip.title.casefold(): clip.number for clip in reading.videos}
+    return titles.get(text.strip().casefold())
+
+
+def _videos_asked_about(reading: Reading) -> list[int]:
+    named = [int(n) for n in _VIDEO_NUMBER.findall(reading.question)]
+    return [n for n in named if n <= len(reading.videos)] or [clip.number for clip in reading.readable]
+
+
+def _order(reading: Reading, matcher: Matcher) -> Verdict:
+    marks = _marks_of_options(reading, matcher) if reading.options else _marks_of_videos(reading)
+    ranked = sorted(range(len(marks)), key=lambda n: (marks[n][0] is None, marks[n][0] or 0.0, n))
+    support = tuple(statement for n in ranked if (statement := marks[n][1]) is not None)
+    return Verdict("->".join(str(n + 1) for n in ranked), support)
+
+
+Mark = tuple[float | None, Statement | None]
+
+
+def _marks_of_options(reading: Reading, matcher: Matcher) -> list[Mark]:
+    """When each option happens: in the one video there is, or at the time of day that goes with it."""
+    marks: list[Mark] = []
+    for option in reading.options:
+        number = named_video(option, reading)
+        if number is not None and not content_words(_VIDEO_NUMBER.sub(" ", option)):
+            marks.append(_marks_of_videos(reading)[number - 1])
+            continue
+        match = matcher.best(content_words(option))
+        marks.append((match.statement.window.start_s, match.statement) if match else (None, None))
+    return marks
+
+
+def _marks_of_videos(reading: Reading) -> list[Mark]:
+    """What tells the time of each video: dates, else times of day, else numbers of steps; what most videos have."""
+    tables: list[list[Mark]] = []
+    for read_mark in (day_of_year, clock_minutes, counted):
+        tables.append([_first_mark(clip.number, reading.statements, read_mark) for clip in reading.videos])
+    return max(tables, key=lambda marks: sum(mark is not None for mark, _ in marks))
+
+
+def _first_mark(video: int, statements: Sequence[Statement], read_mark: Callable[[str], float | None]) -> Mark:
+    own = sorted((s for s in statements if s.window.video == video), key=lambda s: s.window.start_s)
+    for statement in own:
+        mark = read_mark(statement.text)
+        if mark is not None:
+            return mark, statement
+    return None, None
+
+
+def _interval(reading: Reading, matcher: Matcher) -> Verdict:
+    reference = reference_window(reading.question)
+    words, sources = content_words(reading.question), ()
+    if reference is not None:
+        words = reference_words(reading.statements, reference, reading.question)
+        sources = tuple(s for s in reading.statements if s.window.overlap_s(reference) > 0.3 and stems_meet(s, words))
+    target = _target_video(reading, reference)
+    ranked = matcher.ranked(words, lambda s: s.window.video == target and s.modality == "visual")
+    if not ranked or is_about_purpose(reading.question):
+        ranked = matcher.ranked(words, lambda s: s.window.video == target)
+    if not ranked:
+        clip = reading.videos[target - 1]
+        return Verdict([0.0, clip.duration_s or 1.0])
+    if ranked[0].statement.modality == "audio" and (scene := _scene_of(ranked[0].statement, reading)):
+        return Verdict([scene.window.start_s, scene.window.end_s], (*sources, ranked[0].statement, scene))
+    like = [match.statement for match in ranked if match.score >= ALIKE * ranked[0].score]
+    run = run_around(like, ranked[0].statement)
+    return Verdict([run[0].window.start_s, max(s.window.end_s for s in run)], (*sources, *run))
+
+
+def _scene_of(said: Statement, reading: Reading) -> Statement | None:
+    """What was seen while something was said: the closest look that covers most of it."""
+    seen = [s for s in reading.statements if s.modality == "visual" and s.window.overlap_s(said.window) > 0]
+    return max(
+        seen, key=lambda s: (s.window.overlap_s(said.window) > 0.5 * said.window.duration_s, -s.spacing_s), default=None
+    )
+
+
+def stems_meet(statement: Statement, words: frozenset[str]) -> bool:
+    """Whether a statement holds any of the words."""
+    return bool(content_words(statement.text) & words)
+
+
+def _target_video(reading: Reading, reference: Window | None) -> int:
+    for number in (int(n) for n in _VIDEO_NUMBER.findall(reading.question)):
+        if number <= len(reading.videos) and (reference is None or number != reference.video):
+            return number
+    others = [clip.number for clip in reading.readable if reference is None or clip.number != reference.video]
+    return (others or [1])[0]
+
+
+def _number(reading: Reading, matcher: Matcher) -> Verdict:
+    conditions = conditions_of(reading.question)
+    if re.search(r"how many (?:of the )?(?:\w+ )?(?:videos|clips|cooks|people|persons)", reading.question, re.I):
+        met = [clip.number for clip in reading.readable if holds(conditions, clip.number, matcher)]
+        support = [s for number in met for s in check_all(conditions, number, matcher).support]
+        return Verdict(len(met), tuple(support))
+    words = content_words(reading.question)
+    ranked = matcher.ranked(words)
+    if not ranked:
+        return Verdict(0)
+    best = ranked[0].statement
+    stated = numbers(best.text)
+    if stated and not re.search(r"how (?:many times|often)", reading.question, re.I):
+        return Verdict(_number_beside(best.text, words, stated), (best,))
+    like = [match.statement for match in ranked if match.score >= ALIKE * ranked[0].score]
+    return Verdict(len(_occasions(like)), tuple(like))
+
+
+def _number_beside(text: str, words: frozenset[str], stated: list[tuple[int, float]]) -> float:
+    """Of the numbers in a statement, the one nearest before a word that was asked about."""
+    spoken = re.findall(r"\w+(?:\.\d+)?", text.lower())
+    asked = [n for n, word in enumerate(spoken) if content_words(word) & words]
+    return min(stated, key=lambda item: min((abs(n - item[0]) for n in asked), default=0))[1]
+
+
+def _occasions(statements: Sequence[Statement]) -> list[Statement]:
+    """Statements that do not touch each other in time: each is an occasion of its own."""
+    ordered = sorted(statements, key=lambda s: (s.window.video, s.window.start_s))
+    kept: list[Statement] = []
+    for statement in ordered:
+        last = kept[-1].window if kept else None
+        if last is None or last.video != statement.window.video or statement.window.start_s > last.end_s + CONTIGUOUS_S:
+            kept.append(statement)
+    return kept
+
+
+def _text(reading: Reading, matcher: Matcher) -> Verdict:
+    places = _videos_asked_about(reading)
+    match = matcher.best(content_words(reading.question), lambda s: s.window.video in places)
+    if match is None:
+        return Verdict("The evidence does not say.")
+    return Verdict(match.statement.text.strip('"'), (match.statement,))
+
+
+_ANSWERS: dict[AnswerKind, Callable[[Reading, Matcher], Verdict]] = {
+    "choice": _choice,
+    "choices": _choices,
+    "order": _order,
+    "interval": _interval,
+    "number": _number,
+    "text": _text,
+}

@@ -1,0 +1,126 @@
+"""The chat model around it: messages in, one turn out. Deterministic, and as fast as reading the messages is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+
+from agentcvr_graph.models.offline.master.answering import MAX_CITATIONS, Verdict, answer
+from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
+from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
+from agentcvr_graph.render import window_label
+
+Call = dict[str, Any]
+
+
+class OfflineMaster(BaseChatModel):
+    """The default master. Writes tool calls where tools are bound, and JSON actions where they are not."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "agentcvr-offline-master"
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """It knows its three tools already; binding only makes it speak in tool calls."""
+        return self.bind(tools=list(tools))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        thought, calls = decide(read(messages))
+        count = sum(isinstance(message, AIMessage) for message in messages)
+        message = as_turn(thought, calls, count, as_tools=bool(kwargs.get("tools")))
+        read_words = sum(len(message.text.split()) for message in messages)
+        written = len((thought + json.dumps(calls)).split())
+        # There is no tokenizer here; words are counted as tokens, so that token budgets and reports have a number.
+        message.usage_metadata = {
+            "input_tokens": read_words,
+            "output_tokens": written,
+            "total_tokens": read_words + written,
+        }
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def decide(reading: Reading) -> tuple[str, list[Call]]:
+    """The thought and the calls of a turn: survey, look closer, answer."""
+    if reading.answered and not reading.missing:
+        return "The answer did not fit; this one does.", [_answer_call(reading, _safe(reading))]
+    if not reading.closing:
+        if reading.missing:
+            calls = look_again(reading)
+            if calls:
+                return "Some videos have not been looked at yet.", calls
+        elif not _surveyed(reading):
+            calls = survey(reading) if reading.turn == 0 else []
+            if calls:
+                return "First an overview of every video, by eye and by ear.", calls
+        elif reading.turn <= 1 and (calls := zoom(reading)):
+            return "A closer look at the windows that match the question best.", calls
+    verdict = answer(reading)
+    return _because(verdict), [_answer_call(reading, verdict)]
+
+
+def _surveyed(reading: Reading) -> bool:
+    seen = {statement.window.video for statement in reading.statements}
+    return reading.turn > 0 or seen >= {clip.number for clip in reading.readable}
+
+
+def _because(verdict: Verdict) -> str:
+    if not verdict.support:
+        return "Nothing that was seen or heard decides this; it is a guess."
+    return "; ".join(f"{window_label(s.window)}: {s.text}" for s in verdict.support[:MAX_CITATIONS])
+
+
+def _answer_call(reading: Reading, verdict: Verdict) -> Call:
+    citations = [_citation(statement) for statement in dict.fromkeys(verdict.support)][:MAX_CITATIONS]
+    arguments = {"value": verdict.value, "rationale": _because(verdict), "citations": citations}
+    return {"name": "answer", "args": arguments}
+
+
+def _citation(statement: Statement) -> Call:
+    return {**statement.window.model_dump(), "modality": statement.modality}
+
+
+def _safe(reading: Reading) -> Verdict:
+    """A value that fits the kind for certain."""
+    count = len(reading.options or reading.videos)
+    fallback: dict[str, Any] = {
+        "choice": "A",
+        "choices": ["A"],
+        "order": "->".join(str(n) for n in range(1, count + 1)),
+        "interval": [0.0, max([clip.duration_s for clip in reading.videos] + [1.0])],
+        "number": 0,
+        "text": "The evidence does not say.",
+    }
+    return Verdict(fallback[reading.kind])
+
+
+def as_turn(thought: str, calls: list[Call], count: int, *, as_tools: bool) -> AIMessage:
+    """A thought and its calls as a message: tool calls, or JSON actions.
+
+    Args:
+        count: turns before this one.
+    """
+    if as_tools:
+        tool_calls = [{**call, "id": f"offline_{count}_{n}", "type": "tool_call"} for n, call in enumerate(calls)]
+        return AIMessage(thought, tool_calls=tool_calls)
+    actions = [{"action": call["name"], "arguments": call["args"]} for call in calls]
+    return AIMessage(f"{thought}\n{json.dumps(actions)}")

@@ -1,0 +1,134 @@
+"""What the offline master knows: the question and the evidence, read from the messages like any other model reads them.
+
+Nothing but the text of the messages is used, no artifact and no state, so it plays by the rules of every master.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast, get_args
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from agentcvr_graph.graph import prompts
+from agentcvr_graph.render import read_evidence
+from agentcvr_graph.types import AnswerKind, Modality, Window
+
+_KIND = re.compile(r"^Answer format \((\w+)\)", re.M)
+_OPTION = re.compile(r"^(?:[A-Z]|\d+)\. (.*)$", re.M)
+_VIDEO = re.compile(r'^(\d+)\. "(.*)": (?:([\d.]+) s, (.*)|cannot be read.*)$', re.M)
+_LEFT = re.compile(r"(\d+) (turns|frames|audio seconds)")
+_FRAMES = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s \((\d+) frames?\)")
+_MISSING = re.compile(r"look at or listen to video ([\d and]+) before")
+_OUT_OF = prompts.ONLY_ANSWER.partition("{")[0].strip()
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A line of the brief on one video."""
+
+    number: int
+    title: str
+    duration_s: float
+    has_picture: bool
+    has_words: bool
+    """It has sound or subtitles."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One piece of evidence."""
+
+    window: Window
+    text: str
+    modality: Modality
+    spacing_s: float = 0.0
+    """Seconds between the frames it rests on; 0 for sound."""
+
+
+@dataclass
+class Reading:
+    """All that the master knows at one turn."""
+
+    question: str
+    kind: AnswerKind
+    options: list[str]
+    videos: list[Clip]
+    statements: list[Statement] = field(default_factory=list[Statement])
+    left: dict[str, float] = field(default_factory=dict[str, float])
+    turn: int = 0
+    """Turns the master has taken on this question."""
+    closing: bool = False
+    answered: int = 0
+    """Answers it has given that came back."""
+    missing: list[int] = field(default_factory=list[int])
+    """Videos the graph wants to be observed first."""
+
+    @property
+    def readable(self) -> list[Clip]:
+        return [clip for clip in self.videos if clip.duration_s > 0]
+
+
+def read(messages: Sequence[BaseMessage]) -> Reading:
+    """Read a conversation; the last brief in it is the question."""
+    texts = [message.text for message in messages]
+    start = max((n for n, text in enumerate(texts) if text.startswith("Question: ")), default=None)
+    if start is None:
+        raise ValueError("The offline master answers questions of the graph; there is no brief in these messages.")
+    reading = _read_brief(texts[start])
+    for text in texts:
+        reading.statements += _read_statements(text)
+    for message, text in zip(messages[start + 1 :], texts[start + 1 :], strict=True):
+        if isinstance(message, AIMessage):
+            reading.turn += 1
+            answered = [call for call in message.tool_calls if call["name"] == "answer"]
+            reading.answered += len(answered) or '"answer"' in text
+        else:
+            reading.left |= _read_left(text)
+            reading.closing |= text.startswith((_OUT_OF, prompts.TOO_LATE)) or f"\n{_OUT_OF}" in text
+            missing = _MISSING.search(text)
+            reading.missing = [int(n) for n in re.findall(r"\d+", missing[1])] if missing else []
+    return reading
+
+
+def _read_brief(text: str) -> Reading:
+    question = text.removeprefix("Question: ").partition("\nAnswer format (")[0]
+    kind = _KIND.search(text)
+    head, _, tail = text.partition("\nVideos:\n")
+    _, _, options = head.partition("\nOptions:\n")
+    videos = [
+        Clip(
+            number=int(number),
+            title=title,
+            duration_s=float(duration or 0),
+            has_picture=bool(duration) and "no picture" not in tracks,
+            has_words=bool(duration) and ("no sound" not in tracks or "subtitles" in tracks),
+        )
+        for number, title, duration, tracks in _VIDEO.findall(tail)
+    ]
+    named = kind[1] if kind and kind[1] in get_args(AnswerKind) else "text"
+    return Reading(question, cast(AnswerKind, named), _OPTION.findall(options), videos, left=_read_left(text))
+
+
+def _read_left(text: str) -> dict[str, float]:
+    lines = [line for line in text.splitlines() if line.startswith("left: ")]
+    return {name: float(amount) for amount, name in _LEFT.findall(lines[-1])} if lines else {}
+
+
+def _read_statements(text: str) -> list[Statement]:
+    modality: Modality | None = None
+    sampled: list[tuple[Window, float]] = []
+    found: list[Statement] = []
+    for line in text.splitlines():
+        if line.startswith(("seen: ", "heard: ")):
+            modality = "visual" if line.startswith("seen") else "audio"
+            sampled = [
+                (Window(video=int(v), start_s=float(a), end_s=float(b)), (float(b) - float(a)) / int(n))
+                for v, a, b, n in _FRAMES.findall(line)
+            ]
+        elif modality and (evidence := read_evidence(line)) is not None and evidence.window:
+            spacing_s = min((s for w, s in sampled if w.overlap_s(evidence.window) > 0), default=0.0)
+            found.append(Statement(evidence.window, evidence.text, modality, spacing_s))
+    return found

@@ -1,0 +1,73 @@
+"""How OpenAI-compatible servers are reached, and what they have to offer.
+
+Asking for the list of models is one cheap, blocking question, asked while models are being set up.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import httpx
+
+from agentcvr_graph.errors import CVRError, SetupError
+from agentcvr_graph.models.providers.errors import as_world_error, refused
+from agentcvr_graph.models.providers.keys import server_key
+from agentcvr_graph.models.strings import Server
+
+LISTING_TIMEOUT_S = 10.0
+
+
+def unpooled_client(timeout_s: float) -> httpx.AsyncClient:
+    """A client whose connections do not outlive their call.
+
+    A model object is often used from several event loops (`asyncio.run` twice, a notebook), and a pooled connection
+    that belongs to a closed loop breaks the next call. One more handshake is nothing beside a model's answer. Reads
+    certificates from disk, so make it where the model is made and not in a coroutine.
+    """
+    return httpx.AsyncClient(timeout=timeout_s, limits=httpx.Limits(max_keepalive_connections=0))
+
+
+def served_models(server: Server) -> list[str]:
+    """The names of the models at `GET /models`.
+
+    Raises:
+        SetupError: nothing answers there, it wants another key, or what answers is not such a server.
+    """
+    try:
+        headers = {"Authorization": f"Bearer {server_key()}"}
+        reply = httpx.get(f"{server.base_url}/models", headers=headers, timeout=LISTING_TIMEOUT_S)
+    except httpx.HTTPError as error:
+        raise _as_setup_error(as_world_error(error, f"The server {server.base_url}")) from error
+    if reply.is_error:
+        raise _as_setup_error(refused(reply.status_code, "", f"The server {server.base_url}"))
+    try:
+        body = cast(dict[str, Any], reply.json())
+        return [str(entry["id"]) for entry in body["data"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise SetupError(
+            f"{server.base_url} is not an OpenAI-compatible server: its /models is not a list of models.",
+            fix="Give the address that ends in /v1.",
+        ) from error
+
+
+def only_model(server: Server) -> str:
+    """The model to ask the server for: the one named, else the only one it serves.
+
+    Raises:
+        SetupError: it serves none or several; the message lists them.
+    """
+    if server.model:
+        return server.model
+    models = served_models(server)
+    if len(models) == 1:
+        return models[0]
+    choices = ", ".join(f"{server.base_url}#{model}" for model in models) or "none"
+    raise SetupError(
+        f"The server {server.base_url} serves {len(models)} models, so one must be named.",
+        fix=f"Use one of: {choices}",
+    )
+
+
+def _as_setup_error(error: CVRError) -> SetupError:
+    fix = error.fix or "Start the server (for example: vllm serve MODEL), or correct the address."
+    return SetupError(error.message, fix=fix)

@@ -1,0 +1,187 @@
+"""Ears behind a `/v1/audio/transcriptions` endpoint: OpenAI's, or any server that speaks like it.
+
+In: sound. Out: what is said, with times where the server tells them (`verbose_json`), else one statement for the whole
+stretch. The focus is not sent: a transcriber writes down everything, and a prompt makes Whisper invent what it names.
+Long sound goes in pieces, because such endpoints refuse large files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import math
+import wave
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import httpx
+import numpy as np
+
+from agentcvr_graph.errors import WorldError
+from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Perceived, Samples, Sound
+from agentcvr_graph.models.focus import focus_first
+from agentcvr_graph.models.providers.errors import as_world_error, one_line, refused, said_in
+from agentcvr_graph.models.providers.keys import SERVER_KEY
+from agentcvr_graph.models.providers.servers import unpooled_client
+from agentcvr_graph.models.subtitles_first import part_of
+from agentcvr_graph.render import spoken
+from agentcvr_graph.types import Cost, Evidence, Window
+
+MAX_PIECE_S = 600.0
+"""Longest sound of one call: 19 MB as WAV, where OpenAI takes 25."""
+NO_SPEECH = 0.6
+"""Whisper's own rule: a segment is silence if it says so with this probability ..."""
+UNLIKELY = -1.0
+"""... and the mean log probability of its words is below this."""
+
+
+class TranscriptionEndpoint:
+    """An `AudioModel` behind an HTTP endpoint.
+
+    Args:
+        base_url: as `http://host:8000/v1`; the path `/audio/transcriptions` is added.
+        model: the model to ask for.
+        api_key: sent as a bearer token.
+        key_variable: the environment variable that holds the key, for the message when it is refused.
+        name: what to call it, as a person named it.
+        timeout_s: longest single call, in seconds.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        api_key: str = "none",
+        key_variable: str = SERVER_KEY,
+        name: str = "",
+        timeout_s: float = 120.0,
+    ) -> None:
+        self._url = f"{base_url}/audio/transcriptions"
+        self._model = model
+        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._key_variable = key_variable
+        self._name = name or f"{base_url}#{model}"
+        self._client = unpooled_client(timeout_s)
+        self._format = "verbose_json"
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def hear(self, sound: Sound, focus: str) -> Perceived:
+        """Have the sound transcribed, piece by piece.
+
+        Raises:
+            WorldError: the endpoint failed; transient for a time-out, a refused connection, 429 and 5xx.
+            SetupError: the endpoint refused the key.
+        """
+        evidence: list[Evidence] = []
+        cost = Cost()
+        for piece in pieces(sound.window):
+            body = await self._transcribe(part_of(sound, piece).samples)
+            try:
+                evidence += read_transcript(body, piece)
+                cost += cost_of(body)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise WorldError(f"{self._name} answered with segments that cannot be read.") from error
+        return Perceived(evidence=focus_first(evidence, focus), cost=cost)
+
+    async def _transcribe(self, samples: Samples) -> dict[str, Any]:
+        wav = await asyncio.to_thread(wav_bytes, samples)
+        reply = await self._post(wav)
+        if reply.status_code in (400, 422) and self._format == "verbose_json":
+            # gpt-4o-transcribe and some servers know the plain format only; ask for it from now on.
+            plain = await self._post(wav, form="json")
+            if plain.is_success:
+                self._format, reply = "json", plain
+        if reply.is_error:
+            raise refused(reply.status_code, one_line(_said(reply)), self._name, key=self._key_variable)
+        return self._body(reply)
+
+    async def _post(self, wav: bytes, form: str = "") -> httpx.Response:
+        form = form or self._format
+        fields = {"model": self._model, "response_format": form}
+        files = {"file": ("sound.wav", wav, "audio/wav")}
+        try:
+            return await self._client.post(self._url, headers=self._headers, data=fields, files=files)
+        except httpx.HTTPError as error:
+            raise as_world_error(error, self._name) from error
+
+    def _body(self, reply: httpx.Response) -> dict[str, Any]:
+        try:
+            body: object = reply.json()
+        except ValueError as error:
+            raise WorldError(f"{self._name} answered with something that is not JSON.") from error
+        if not isinstance(body, dict) or not isinstance(cast(dict[str, Any], body).get("text"), str):
+            raise WorldError(f"{self._name} answered without a transcript.")
+        return cast(dict[str, Any], body)
+
+
+def wav_bytes(samples: Samples) -> bytes:
+    """A WAV file of 16-bit samples."""
+    file = io.BytesIO()
+
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(SAMPLE_RATE_HZ)
+        wav.writeframes((np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def pieces(window: Window) -> Iterator[Window]:
+    """The window in stretches of at most `MAX_PIECE_S`."""
+    start_s = window.start_s
+    while start_s < window.end_s:
+        end_s = min(start_s + MAX_PIECE_S, window.end_s)
+        yield Window(video=window.video, start_s=start_s, end_s=end_s)
+        start_s = end_s
+
+
+def read_transcript(body: Mapping[str, Any], window: Window) -> Iterator[Evidence]:
+    """The segments of a reply, in seconds of the video; the whole text where it has no segments.
+
+    Whisper pads sound to 30 s and sometimes hears words in the padding: what starts there is left out.
+    """
+    segments = cast(list[Mapping[str, Any]], body.get("segments") or [])
+    for segment in segments:
+        if _is_silence(segment) or not str(segment.get("text", "")).strip():
+            continue
+        start_s, end_s = float(segment["start"]), float(segment["end"])
+        if math.isnan(start_s) or math.isnan(end_s):
+            raise ValueError("a time that is no number")
+        if start_s < window.duration_s:
+            yield _statement(str(segment["text"]), start_s, end_s, window)
+    if not segments and str(body["text"]).strip():
+        yield _statement(str(body["text"]), 0.0, window.duration_s, window)
+
+
+def cost_of(body: Mapping[str, Any]) -> Cost:
+    """Tokens of one call, where the endpoint tells them."""
+    usage = cast(Mapping[str, Any], body.get("usage") or {})
+    return Cost(
+        input_tokens=int(usage.get("input_tokens", 0)),
+        output_tokens=int(usage.get("output_tokens", 0)),
+        model_calls=1,
+    )
+
+
+def _statement(text: str, start_s: float, end_s: float, window: Window) -> Evidence:
+    """A statement whose times, told from the start of the sound, are cut to its window."""
+    start_s = min(max(window.start_s + start_s, window.start_s), window.end_s)
+    end_s = min(max(window.start_s + end_s, start_s), window.end_s)
+    return Evidence(text=spoken(text), window=Window(video=window.video, start_s=start_s, end_s=end_s))
+
+
+def _is_silence(segment: Mapping[str, Any]) -> bool:
+    return segment.get("no_speech_prob", 0.0) > NO_SPEECH and segment.get("avg_logprob", 0.0) < UNLIKELY
+
+
+def _said(reply: httpx.Response) -> str:
+    try:
+        body: object = reply.json()
+    except json.JSONDecodeError:
+        return reply.text
+    return said_in(body)

@@ -1,0 +1,99 @@
+"""Ears in this process: a Whisper-class model of the `transformers` library.
+
+In: sound. Out: what is said, with the times of each segment. Longer sound than the model's 30 seconds is handled by
+the library's own long-form decoding. Weights are read once, at the first call; loading and transcribing happen on one
+worker thread.
+"""
+
+# transformers types its pipelines loosely; this module is the typed wrapper around one.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import torch
+from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor, pipeline
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Perceived, Samples, Sound
+from agentcvr_graph.models.focus import focus_first
+from agentcvr_graph.models.providers.errors import as_world_error, one_line
+from agentcvr_graph.models.providers.transcription import read_transcript
+from agentcvr_graph.types import Cost
+
+
+class TransformersTranscriber:
+    """An `AudioModel` from a folder or a repository.
+
+    Raises `SetupError` from the first call when the model cannot be loaded.
+    """
+
+    def __init__(self, source: str, *, name: str = "", max_new_tokens: int | None = None) -> None:
+        self._source = source
+        self._name = name or f"transformers:{source}"
+        self._max_new_tokens = max_new_tokens
+        self._pipeline: Any = None
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers-asr")
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def hear(self, sound: Sound, focus: str) -> Perceived:
+        """Transcribe the sound.
+
+        Raises:
+            WorldError: the model failed.
+            SetupError: the model cannot be loaded.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            body = await loop.run_in_executor(self._worker, self._transcribe, sound.samples)
+        except Exception as error:
+            raise as_world_error(error, self.name) from error
+        evidence = list(read_transcript(body, sound.window))
+        return Perceived(evidence=focus_first(evidence, focus), cost=Cost(model_calls=1))
+
+    def _transcribe(self, samples: Samples) -> dict[str, Any]:
+        """Text and segments, in the shape in which a transcription endpoint replies."""
+        if self._pipeline is None:
+            self._pipeline = load(self._source)
+        options: dict[str, Any] = {"do_sample": False}
+        if self._max_new_tokens is not None:
+            options["max_new_tokens"] = self._max_new_tokens
+        with torch.inference_mode():
+            heard = self._pipeline(
+                {"raw": samples, "sampling_rate": SAMPLE_RATE_HZ}, return_timestamps=True, generate_kwargs=options
+            )
+        length_s = len(samples) / SAMPLE_RATE_HZ
+        segments = [
+            {"text": chunk["text"], "start": chunk["timestamp"][0] or 0.0, "end": chunk["timestamp"][1] or length_s}
+            for chunk in cast(list[dict[str, Any]], heard.get("chunks", []))
+        ]
+        return {"text": heard["text"], "segments": segments}
+
+
+def load(source: str) -> Any:
+    """The recognition pipeline of a model.
+
+    Raises:
+        SetupError: there is no such model, or it is no speech model with timestamps.
+    """
+    try:
+        device_map = "auto" if torch.cuda.is_available() else None
+        model = AutoModelForSpeechSeq2Seq.from_pretrained(source, dtype="auto", device_map=device_map)
+        processor = AutoProcessor.from_pretrained(source)
+        return pipeline(
+            "automatic-speech-recognition",
+            model=model,
+            tokenizer=processor.tokenizer,
+            feature_extractor=processor.feature_extractor,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise SetupError(
+            f"The model {source!r} cannot be loaded: {one_line(str(error))}",
+            fix="Give a folder or a repository with a Whisper-class model.",
+        ) from error

@@ -1,0 +1,192 @@
+"""A chat model of the `transformers` library in this process: a text model as master, a vision model as eyes.
+
+In: LangChain messages, pictures as base64 blocks, tools as schemas. Out: one AI message with its tool calls and its
+token counts. The model's own chat template renders all of it. Weights are read once, at the first call; loading and
+generating happen on one worker thread, so calls wait for each other and the event loop waits for none.
+
+It does not stream, batch or count log probabilities: for speed, serve the model and give the server's address.
+"""
+
+# transformers types its auto classes and processors loosely; this module is the typed wrapper around them.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import PrivateAttr
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.chat_format.read_turn import read_turn
+from agentcvr_graph.models.chat_format.template_messages import template_messages
+from agentcvr_graph.models.providers.errors import one_line
+
+MAX_NEW_TOKENS = 1024
+MAX_TIME_S = 120.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model with what turns messages into its input."""
+
+    model: Any
+    template: Any
+    """The processor of a vision model, the tokenizer of a text model: both have `apply_chat_template`."""
+    sees: bool
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.template.tokenizer if self.sees else self.template
+
+    @property
+    def knows_tools(self) -> bool:
+        """True when the chat template itself writes tools."""
+        return "tools" in str(self.template.chat_template or "")
+
+
+class TransformersChat(BaseChatModel):
+    """A model from a folder or a repository.
+
+    A reply ends at `max_new_tokens` or after `max_time_s`, whichever comes first: the worker thread cannot be stopped
+    from outside. Greedy unless `temperature` is positive. Raises `SetupError` from the first call when the model
+    cannot be loaded.
+    """
+
+    source: str
+    max_new_tokens: int = MAX_NEW_TOKENS
+    max_time_s: float = MAX_TIME_S
+    temperature: float = 0.0
+    _loaded: Loaded | None = PrivateAttr(default=None)
+    _worker: ThreadPoolExecutor = PrivateAttr(
+        default_factory=lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers-chat")
+    )
+
+    @property
+    def _llm_type(self) -> str:
+        return "transformers"
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The model with tools; `tool_choice` is not supported and ignored."""
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return self._submit(messages, kwargs.get("tools"), stop).result()
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await asyncio.wrap_future(self._submit(messages, kwargs.get("tools"), stop))
+
+    def _submit(
+        self, messages: list[BaseMessage], tools: list[dict[str, Any]] | None, stop: list[str] | None
+    ) -> Future[ChatResult]:
+        return self._worker.submit(self._reply, messages, tools, stop)
+
+    def _reply(
+        self, messages: list[BaseMessage], tools: list[dict[str, Any]] | None, stop: list[str] | None
+    ) -> ChatResult:
+        if self._loaded is None:
+            self._loaded = load(self.source)
+        inputs = encode(self._loaded, messages, tools)
+        prompt_tokens = int(inputs["input_ids"].shape[1])
+        tokens = self._sample(self._loaded, inputs)[prompt_tokens:].tolist()
+        message = read_turn(self._loaded.tokenizer, tokens, stop or [])
+        message.usage_metadata = UsageMetadata(
+            input_tokens=prompt_tokens, output_tokens=len(tokens), total_tokens=prompt_tokens + len(tokens)
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _sample(self, loaded: Loaded, inputs: Mapping[str, Any]) -> torch.Tensor:
+        """Prompt and completion of one row, as ids. (n,)"""
+        options: dict[str, Any] = {"do_sample": False}
+        if self.temperature > 0:
+            options = {"do_sample": True, "temperature": self.temperature}
+        pad = loaded.tokenizer.pad_token_id
+        with torch.inference_mode():
+            return loaded.model.generate(
+                **inputs,
+                **options,
+                max_new_tokens=self.max_new_tokens,
+                max_time=self.max_time_s,
+                pad_token_id=loaded.tokenizer.eos_token_id if pad is None else pad,
+            )[0]
+
+
+def load(source: str) -> Loaded:
+    """Read a model and its tokenizer or processor.
+
+    Raises:
+        SetupError: there is no such model, or it is of a kind that does not chat.
+    """
+    try:
+        config = AutoConfig.from_pretrained(source)
+        sees = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+        family = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+        model = family.from_pretrained(source, dtype="auto", device_map="auto" if torch.cuda.is_available() else None)
+        template = AutoProcessor.from_pretrained(source) if sees else AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError, ImportError) as error:
+        raise SetupError(
+            f"The model {source!r} cannot be loaded: {one_line(str(error))}",
+            fix=_fix_for(error),
+        ) from error
+    if not template.chat_template:
+        raise SetupError(f"The model {source!r} has no chat template.", fix="Use an instruction-tuned model.")
+    return Loaded(model.eval(), template, sees)
+
+
+def _fix_for(error: Exception) -> str:
+    if "torchvision" in str(error).lower():  # the processors of some families (Qwen-VL) need it
+        return "Install the torchvision that goes with your torch: pip install torchvision"
+    return "Give a folder or a repository with a chat model that this version of transformers knows."
+
+
+def encode(loaded: Loaded, messages: Sequence[BaseMessage], tools: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """The model's input, through its chat template, on its device."""
+    native = loaded.knows_tools
+    rows = template_messages(messages, tools=None if native else tools, sees=loaded.sees, native_tools=native)
+    encoded = loaded.template.apply_chat_template(
+        rows,
+        tools=tools if native else None,
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+    )
+    return cast(dict[str, Any], dict(encoded.to(loaded.model.device)))

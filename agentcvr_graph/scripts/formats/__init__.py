@@ -1,0 +1,174 @@
+"""Import and export of the script formats that AgentCVR released; see `formats.py` for the table of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.scripts.checks import errors_of
+from agentcvr_graph.scripts.formats.agentcvr import FORMATS, Format, Record
+from agentcvr_graph.scripts.formats.round_trip import OURS, record_of, script_of
+from agentcvr_graph.scripts.schema import Script
+
+__all__ = ["FORMATS", "Imported", "export_file", "import_file", "record_of", "script_of"]
+
+_LOOKALIKES = ("cooking", "movie", "assembly")
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass
+class Imported:
+    """What a file came to."""
+
+    scripts: list[Script] = field(default_factory=list[Script])
+    problems: list[str] = field(default_factory=list[str])
+    """What could not be used, one line each, with file and record number."""
+
+
+def import_file(path: Path, generator: str | None = None) -> Imported:
+    """Read a file of records: a JSON list, one JSON object, or a line each. Broken records are named, the others go on.
+
+    Args:
+        generator: which one wrote the file; recognised from its name and fields when None.
+
+    Raises:
+        InputError: the file cannot be read, or the generator is unknown.
+    """
+    if generator is not None and generator not in FORMATS:
+        raise InputError(f"Unknown generator {generator!r}.", fix=f"Choose one of: {', '.join(FORMATS)}.")
+    imported = Imported()
+    taken: set[str] = set()
+    for place, record in _records(path):
+        try:
+            script = _import(record, generator, path, place, taken)
+        except InputError as error:
+            imported.problems.append(f"{path}: record {place}: {error}")
+            continue
+        taken.add(script.id)
+        imported.scripts.append(script)
+    return imported
+
+
+def export_file(scripts: Iterable[Script], path: Path, generator: str | None = None) -> int:
+    """Write scripts as a JSON list of records; the number written.
+
+    Args:
+        generator: the format; that of each script's task when None.
+
+    Raises:
+        InputError: a script does not fit the format, or its task has none.
+    """
+    records = [_export(script, generator) for script in scripts]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return len(records)
+
+
+def _export(script: Script, generator: str | None) -> Record:
+    named = generator or next((name for name, form in FORMATS.items() if form.task == script.task), None)
+    if named not in FORMATS:
+        known = ", ".join(f"{name} ({form.task})" for name, form in FORMATS.items())
+        raise InputError(f"AgentCVR released no format for {script.task} ({named}).", fix=f"Choose one of: {known}.")
+    try:
+        return record_of(FORMATS[named], script)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"Script {script.id!r} does not fit the format {named!r}: {_told(error)}.") from error
+
+
+def _records(path: Path) -> Iterator[tuple[int, Any]]:
+    """The records of a file, numbered from 1; a line that is no JSON comes as its error."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: it cannot be read ({error}).") from error
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                yield number, _line(line)
+        return
+    yield from enumerate(cast(list[Any], whole) if isinstance(whole, list) else [whole], start=1)
+
+
+def _line(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        return error
+    except RecursionError:
+        return ValueError("brackets in brackets without end")
+
+
+def _import(record: Any, generator: str | None, path: Path, place: int, taken: set[str]) -> Script:
+    if isinstance(record, ValueError):
+        raise InputError(f"it is no JSON ({record}).")
+    if not isinstance(record, dict):
+        raise InputError(f"it is a {type(record).__name__}, not an object.")
+    fields = cast(Record, record)
+    form = FORMATS[generator] if generator else recognise(fields, path.stem)
+    try:
+        script = script_of(form, fields, _fresh_id(fields, form, place, taken))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise InputError(f"it does not fit the format {form.generator!r}: {_told(error)}.") from error
+    faults = errors_of(script)
+    if faults:
+        raise InputError(f"{faults[0].place}: {faults[0].message}.")
+    return script
+
+
+def recognise(record: Record, name: str = "") -> Format:
+    """The format of a record, from its fields, and from the name of its file where several look alike.
+
+    Raises:
+        InputError: several formats fit, or none does.
+    """
+    named = [form for form in FORMATS.values() if form.generator in name.lower() or form.task.lower() in _words(name)]
+    candidates = _candidates(record)
+    chosen = [form for form in named if form.generator in candidates] or [FORMATS[name] for name in candidates]
+    if len(chosen) != 1:
+        which = f"it may be {' or '.join(candidates)}" if candidates else "it has the fields of none of the generators"
+        raise InputError(f"{which}.", fix=f"Name the generator: {', '.join(FORMATS)}.")
+    return chosen[0]
+
+
+def _candidates(record: Record) -> tuple[str, ...]:
+    question = record.get("question")
+    if isinstance(question, dict):
+        text = str(cast(Record, question).get("text", "")).lower()
+        return ("uav_count",) if "how many" in text else ("uav_position",)
+    if "ref_segment" in record:
+        return ("grounding",)
+    held: object = record.get("segments") or record.get("scripts") or record.get("videos")
+    names = set(cast(Record, held)) if isinstance(held, dict) else set[str]()
+    if {"beginning", "ending"} <= names:
+        return ("plot",)
+    if "segments" in record or "->" in str(record.get("answer", "")):
+        return ("sort",)
+    if isinstance(record.get("answer"), list):
+        return ("behavior",)
+    return _LOOKALIKES if "correct_answer" in record else ()
+
+
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[\W_]+", name.lower()))
+
+
+def _fresh_id(record: Record, form: Format, place: int, taken: set[str]) -> str:
+    wanted = _NOT_IN_IDS.sub("-", str(record.get("id", ""))).strip("-") if OURS not in record else ""
+    wanted = wanted or f"{form.generator}-{place:06d}"
+    return wanted if wanted not in taken else f"{wanted}-{place}"
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"the field {error} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__

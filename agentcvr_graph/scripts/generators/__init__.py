@@ -1,0 +1,1 @@
+"""Script generators: `procedural` needs no model, `llm` asks a chat model."""

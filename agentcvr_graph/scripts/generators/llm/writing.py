@@ -1,0 +1,153 @@
+"""One job, from the request to a script that holds: ask, read, check, send the faults back, at most twice.
+
+Transient failures of the model's server are tried again with growing pauses; what still fails is a failed row, with the
+reason, and never an exception that takes the other jobs with it. Only a wrong set-up ends the run: no job can succeed.
+
+Whether a server takes a JSON schema shows at the first request. One that refuses it is asked for JSON in plain text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from pydantic import ValidationError
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.graph.error_policy import is_transient
+from agentcvr_graph.models.chat_format.thoughts import without_thoughts
+from agentcvr_graph.models.providers.errors import as_world_error, status_of
+from agentcvr_graph.scripts.generators.llm import prompts
+from agentcvr_graph.scripts.generators.llm.draft import Draft, UnusableDraftError, faults_of, script_of
+from agentcvr_graph.scripts.generators.llm.jobs import Job
+from agentcvr_graph.scripts.schema import Script
+
+REPAIRS = 2
+ATTEMPTS = 5
+"""Calls of a model whose server is busy or unreachable."""
+_SHOWN_FAULTS = 12
+_SCHEMA = json.dumps(Draft.model_json_schema())
+_REFUSED = frozenset({400, 404, 415, 422, 501})
+"""What servers say to a request with a JSON schema or tools that they do not know."""
+
+
+@dataclass
+class Usage:
+    """What a job, or a run, has cost."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def add(self, other: Usage) -> None:
+        self.calls += other.calls
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a job came to."""
+
+    job: Job
+    script: Script | None
+    failure: str = ""
+    """Why there is no script."""
+    usage: Usage = field(default_factory=Usage)
+
+
+class Writer:
+    """Writes scripts with one chat model.
+
+    Args:
+        model: any chat model; structured output is used where it has it, else JSON in the text of its reply.
+        name: what the scripts' origin calls it.
+    """
+
+    def __init__(self, model: BaseChatModel, name: str) -> None:
+        self._model = model
+        self._name = name
+        self._structured = _structured(model)
+        self._accepted = False
+        """Whether the server has ever answered a structured request."""
+
+    async def write(self, job: Job) -> Written:
+        """The script of a job, or why there is none.
+
+        Raises:
+            SetupError: the key is refused, or a package is missing.
+        """
+        usage, structured = Usage(), self._structured
+        try:
+            script, failure = await self._repaired(job, structured, usage)
+        except Exception as error:  # a server's or a library's own exceptions: the job has failed, the run goes on
+            if structured and not self._accepted and status_of(error) in _REFUSED:
+                self._structured = None
+                return await self.write(job)
+            known = as_world_error(error, "the model")
+            if isinstance(known, SetupError):
+                raise known from error
+            script, failure = None, f"{type(error).__name__}: {error}"
+        return Written(job, script, failure, usage)
+
+    async def _repaired(self, job: Job, structured: Any, usage: Usage) -> tuple[Script | None, str]:
+        """The script and "", or None and what was wrong with the last draft."""
+        request = prompts.request(job) if structured else f"{prompts.request(job)}\n\n{prompts.as_json(_SCHEMA)}"
+        messages: list[BaseMessage] = [SystemMessage(prompts.RULES), HumanMessage(request)]
+        failure = ""
+        for _ in range(1 + REPAIRS):
+            reply, draft = await self._ask(structured, messages, usage)
+            try:
+                return script_of(draft or _draft(reply), job, self._name), ""
+            except UnusableDraftError as error:
+                failure = str(error)
+                messages += [AIMessage(reply), HumanMessage(prompts.repair(error.faults[:_SHOWN_FAULTS]))]
+        return None, failure
+
+    async def _ask(self, structured: Any, messages: list[BaseMessage], usage: Usage) -> tuple[str, Draft | None]:
+        """The reply as text, and as a draft where the model gives one."""
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.5, max=30),
+            retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_transient(error)),
+            reraise=True,
+        )
+        found: Any = await retrying((structured or self._model).ainvoke, messages)
+        raw = cast(AIMessage, found["raw"] if isinstance(found, dict) else found)
+        counted = raw.usage_metadata
+        usage.add(Usage(1, counted["input_tokens"], counted["output_tokens"]) if counted else Usage(1))
+        if not isinstance(found, dict):
+            return raw.text, None
+        self._accepted = True
+        parsed = cast(dict[str, Any], found)["parsed"]
+        arguments = raw.tool_calls[0]["args"] if raw.tool_calls else None
+        return raw.text or json.dumps(arguments), parsed if isinstance(parsed, Draft) else None
+
+
+def _structured(model: BaseChatModel) -> Any:
+    """The model with structured output, or None where it has none."""
+    try:
+        return model.with_structured_output(Draft, include_raw=True)
+    except (NotImplementedError, ValueError):
+        return None
+
+
+def _draft(reply: str) -> Draft:
+    """The draft of a reply, whatever is thought and said around it.
+
+    Raises:
+        UnusableDraftError: the reply holds no JSON object, or another one.
+    """
+    said = without_thoughts(reply)
+    start, end = said.find("{"), said.rfind("}")
+    if start < 0 or end < start:
+        raise UnusableDraftError(["the reply holds no JSON object"])
+    try:
+        return Draft.model_validate_json(re.sub(r"^\s*//.*$", "", said[start : end + 1], flags=re.M))
+    except ValidationError as error:
+        raise UnusableDraftError(faults_of(error)) from error

@@ -1,0 +1,113 @@
+"""The twin of a script: the same question over real videos.
+
+`render_script` films every video of a script: what its scenes show is drawn (`drawing.py`), what they say is spoken
+(`sound.py`), and both go into an MP4 file (`encoding.py`). The twin is as long as the script, to within a frame, and
+carries its titles, so the graph is told the same of both. Nothing of the key goes into the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pysubs2
+
+from agentcvr_graph.models.base import Cue, Pixels
+from agentcvr_graph.scripts.schema import FPS, Script, ScriptedVideo
+from agentcvr_graph.scripts.video.drawing import blank, draw_scene, moves
+from agentcvr_graph.scripts.video.encoding import encode
+from agentcvr_graph.scripts.video.sound import soundtrack, voice_of
+from agentcvr_graph.types import Question, Video
+
+VERSION = "2"
+"""Part of the stamp of a finished file: files of another version are made again."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The files of a script."""
+
+    paths: tuple[Path, ...]
+    """One for each video, in order."""
+    warnings: tuple[str, ...]
+    """What could not be filmed as the script says."""
+
+
+def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> Twin:
+    """Film the videos of a script into `folder/<script id>/video_<n>.mp4`. Files that are up to date stay.
+
+    Args:
+        subtitles: write captions as `.srt` beside every video, not only where the script says so.
+
+    Raises:
+        SetupError: flite is not installed, or a package of the extra `live`.
+    """
+    target = folder / script.id
+    target.mkdir(parents=True, exist_ok=True)
+    videos = [video.model_copy(update={"subtitles": video.subtitles or subtitles}) for video in script.videos]
+    paths = [target / f"video_{n}.mp4" for n in range(1, len(videos) + 1)]
+    jobs = [(video, path, f"{script.id}/{path.stem}") for video, path in zip(videos, paths, strict=True)]
+    with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:  # encoding and speaking release the lock
+        warnings = [line for lines in pool.map(film_once, *zip(*jobs, strict=True)) for line in lines]
+    return Twin(tuple(paths), tuple(warnings))
+
+
+def twin_question(script: Script, twin: Twin) -> Question:
+    """The script's question over the files of its twin."""
+    asked = script.as_question()
+    videos = [Video(source=str(path), title=video.title) for path, video in zip(twin.paths, asked.videos, strict=True)]
+    return asked.model_copy(update={"videos": tuple(videos)})
+
+
+def film(video: ScriptedVideo, path: Path, name: str) -> list[str]:
+    """Film one video; what could not be filmed as the script says.
+
+    Args:
+        name: chooses the voice.
+    """
+    sound, cues, warnings = soundtrack(video, voice_of(name))
+    encode(path, _pictures(video), sound)
+    if video.subtitles:
+        _write_subtitles(cues, path.with_suffix(".srt"))
+    return warnings
+
+
+def film_once(video: ScriptedVideo, path: Path, name: str) -> list[str]:
+    """As `film`, unless the file is there already and up to date."""
+    stamp = hashlib.sha256(f"{VERSION}|{name}|{video.model_dump_json()}".encode()).hexdigest()
+    kept = path.with_suffix(".stamp")
+    if path.exists() and kept.exists() and kept.read_text().partition("\n")[0] == stamp:
+        return kept.read_text().splitlines()[1:]
+    warnings = [f"{path.name}: {line}" for line in film(video, path, name)]
+    kept.write_text("\n".join([stamp, *warnings]))
+    return warnings
+
+
+def _pictures(video: ScriptedVideo) -> Iterator[Pixels]:
+    """All frames, each distinct picture drawn once."""
+    still: dict[int, Pixels] = {}
+    empty = blank()
+    for n in range(max(1, round(video.duration_s * FPS))):
+        time_s = n / FPS
+        index = next((i for i, scene in enumerate(video.scenes) if scene.start_s <= time_s < scene.end_s), None)
+        if index is None:
+            yield empty
+            continue
+        scene = video.scenes[index]
+        if moves(scene.facts):
+            yield draw_scene(scene.facts, (time_s - scene.start_s) / (scene.end_s - scene.start_s))
+        else:
+            if index not in still:
+                still = {index: draw_scene(scene.facts, 0.5)}
+            yield still[index]
+
+
+def _write_subtitles(cues: list[Cue], path: Path) -> None:
+    subtitles = pysubs2.SSAFile()
+    for cue in cues:
+        subtitles.append(pysubs2.SSAEvent(start=int(cue.start_s * 1000), end=int(cue.end_s * 1000), text=cue.text))
+    subtitles.save(str(path))

@@ -1,0 +1,1 @@
+"""Training configuration: one YAML file, checked completely before weights are loaded."""

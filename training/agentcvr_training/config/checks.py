@@ -1,0 +1,140 @@
+"""Everything about a configuration that can be found wrong without loading weights, in the order of a run."""
+
+# TRL and transformers leave much open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+from trl.trainer.grpo_config import GRPOConfig
+
+from agentcvr_graph.errors import InputError, SetupError
+from agentcvr_graph.models.providers.errors import one_line
+from agentcvr_graph.models.registry import checked_source
+from agentcvr_graph.perception.noise import resolve_noise
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_training.config.loading import load_format
+from agentcvr_training.config.memory import Sizes, shards_here, sizes_of
+from agentcvr_training.config.settings import Settings
+from agentcvr_training.config.trainer_settings import grpo_config, sft_config
+from agentcvr_training.inference.base import Call, Sampled, Sampling
+from agentcvr_training.inference.factory import SHARDED, SHARDED_FIX, engine_opener
+from agentcvr_training.inference.kv_slots import check_layers
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.episodes import Stage, Task
+from agentcvr_training.rollout.policy import PolicyChatModel
+from agentcvr_training.trainer.data_order import script_order
+
+ANY_LENGTH = 10**9
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A configuration that holds, with what was found out on the way."""
+
+    arguments: GRPOConfig
+    scripts: list[Script]
+    held_out: list[Script]
+    order: list[str]
+    """Ids of the scripts in the order in which they will be asked."""
+    form: ChatFormat
+    config: Any
+    """The model's shape, as transformers names it."""
+    sizes: Sizes
+    opening: int
+    """Tokens of the longest prompt before the first turn."""
+
+
+def check(settings: Settings) -> Checked:
+    """Check a configuration.
+
+    Raises:
+        CVRError: something in it cannot work; the first fault that is found.
+    """
+    arguments = grpo_config(settings)
+    if settings.sft is not None:
+        sft_config(settings)
+    settings.reward.resolve()
+    resolve_noise(settings.rollout.noise)
+    _check_output(Path(settings.output))
+    scripts, held_out = settings.load_scripts()
+    order = script_order([script.id for script in scripts], arguments)
+    form = load_format(settings.model)
+    config = _model_config(settings)
+    _check_model(settings, form, config)
+    engine_opener(settings.rollout, form.stop_ids)
+    sizes = sizes_of(config, settings.model.lora)
+    return Checked(arguments, scripts, held_out, order, form, config, sizes, _opening(settings, form, scripts))
+
+
+def _check_output(folder: Path) -> None:
+    """See that the output folder can be written, without making it."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "cannot be written" if there.is_dir() else "is a file"
+        raise InputError(f"output={str(folder)!r}: {there} {what}.", fix="Name another folder with `output`.")
+
+
+def _model_config(settings: Settings) -> Any:
+    try:
+        return AutoConfig.from_pretrained(checked_source(settings.model.path))
+    except (OSError, ValueError) as error:
+        raise SetupError(f"The model {settings.model.path!r} cannot be read: {one_line(str(error))}") from error
+
+
+def _check_model(settings: Settings, form: ChatFormat, config: Any) -> None:
+    """See that model, tokenizer, engine and lengths go together."""
+    text = config.get_text_config()
+    if len(form.tokenizer) > text.vocab_size:
+        raise SetupError(
+            f"The tokenizer of {settings.model.path!r} has {len(form.tokenizer)} tokens, its model {text.vocab_size}.",
+            fix="Take both from one release.",
+        )
+    positions = getattr(text, "max_position_embeddings", None)
+    if positions is not None and settings.rollout.max_length > positions:
+        raise InputError(
+            f"rollout.max_length={settings.rollout.max_length} is more than the {positions} positions of "
+            f"{settings.model.path!r}.",
+            fix=f"Set {positions} or less.",
+        )
+    if settings.rollout.engine == "cached":
+        check_layers(config)
+    if settings.rollout.engine != "vllm" and shards_here() > 1:
+        raise SetupError(SHARDED, fix=SHARDED_FIX)
+
+
+class _Mute:
+    """An engine whose policy says nothing."""
+
+    def __init__(self, end: int) -> None:
+        self._end = end
+
+    async def sample(self, call: Call) -> Sampled:
+        return Sampled([self._end], [0.0])
+
+    def release(self, session: str) -> None:
+        pass
+
+
+def _opening(settings: Settings, form: ChatFormat, scripts: list[Script]) -> int:
+    """Tokens of the first prompt of the script that asks the most, as the graph writes it."""
+    script = max(scripts, key=lambda one: len(one.as_question().model_dump_json()))
+    policy = PolicyChatModel(engine=_Mute(form.end_of_turn[0]), form=form, sampling=Sampling(), max_length=ANY_LENGTH)
+    perception = ScriptedPerception(ScriptLibrary.of([script]), settings.rollout.noise)
+    (episode,) = asyncio.run(Stage(policy, perception, settings.context).play([Task(script, settings.seed)]))
+    tokens = len(episode.rows[0].prompt_ids)
+    if tokens >= settings.rollout.max_length:
+        raise InputError(
+            f"rollout.max_length={settings.rollout.max_length} leaves no room for a turn: the first prompt of "
+            f"{script.id} has {tokens} tokens.",
+            fix="Set more, or `graph: {dialect: json}` where the tools take most of it.",
+        )
+    return tokens

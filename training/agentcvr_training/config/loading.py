@@ -1,0 +1,96 @@
+"""Model, tokenizer and chat template by their settings. Weights are read here and nowhere else."""
+
+# transformers and peft leave their models open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from agentcvr_graph.errors import InputError, SetupError
+from agentcvr_graph.models.providers.errors import one_line
+from agentcvr_graph.models.registry import checked_source
+from agentcvr_training.config.settings import Lora, Model
+from agentcvr_training.rollout.chat_format import ChatFormat
+
+EVERYWHERE = "all-linear"
+"""peft's name for all linear modules but the head."""
+
+
+def load_model(settings: Model) -> Any:
+    """The causal language model, with its weights.
+
+    Raises:
+        SetupError: there is no such model.
+    """
+    source = checked_source(settings.path)
+    try:
+        return AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, settings.dtype))
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+        raise SetupError(f"The model {settings.path!r} cannot be loaded: {one_line(str(error))}") from error
+
+
+def load_format(settings: Model) -> ChatFormat:
+    """The tokenizer with its chat template, checked turn by turn.
+
+    Raises:
+        SetupError: there is no such tokenizer, or its template cannot be trained on.
+        InputError: the template file is missing.
+    """
+    source = checked_source(settings.path)
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError, ImportError) as error:
+        raise SetupError(f"The tokenizer of {settings.path!r} cannot be loaded: {one_line(str(error))}") from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if settings.chat_template:
+        tokenizer.chat_template = _template(settings.chat_template, tokenizer)
+    return ChatFormat(tokenizer, settings.path)
+
+
+def _template(named: str, tokenizer: Any) -> str:
+    if named == "training":
+        from trl.chat_template_utils import get_training_chat_template
+
+        try:
+            return get_training_chat_template(tokenizer) or str(tokenizer.chat_template)
+        except ValueError as error:
+            raise SetupError(f"TRL has no training template for this model: {one_line(str(error))}") from error
+    try:
+        return Path(named).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"The chat template {named} cannot be read: {error.strerror}.") from error
+
+
+def lora_config(lora: Lora | None, model: Any) -> Any:
+    """The adapter of a model as peft names it; None for all weights.
+
+    Raises:
+        InputError: the adapter is for modules that the model does not have.
+    """
+    if lora is None:
+        return None
+    from peft import LoraConfig
+    from peft.tuners.tuners_utils import check_target_module_exists
+
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets,
+        task_type="CAUSAL_LM",
+    )
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    if lora.targets != EVERYWHERE and not any(check_target_module_exists(config, name) for name in linear):
+        raise InputError(
+            f"model.lora.targets={lora.targets!r} names no modules of the model.",
+            fix=f"Its linear modules are {', '.join(sorted({name.rpartition('.')[2] for name in linear}))}; "
+            f"`{EVERYWHERE}` means all of them but the head.",
+        )
+    return config

@@ -1,0 +1,301 @@
+"""A training configuration: one YAML file, checked to the last key before anything heavy is loaded.
+
+Four parts say what is trained (`model`), on what (`scripts`, `graph`), how it plays (`rollout`) and what it is paid
+(`reward`); `sft` and `grpo` hold what goes to TRL's trainers under TRL's own names. Paths are relative to the folder
+that the command is run in. `python -m agentcvr_training.grpo CONFIG --dry-run` checks a file and shows
+what it will need.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_scripts
+from agentcvr_graph.scripts.schema import Script, Task
+from agentcvr_training.rewards import PRESETS, Weights
+
+S = TypeVar("S", bound="Part")
+
+
+class Part(BaseModel):
+    """A part of a configuration; keys that it does not know are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lora(Part):
+    """A low-rank adapter (peft) in place of all weights."""
+
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    targets: str | list[str] = "all-linear"
+    """Modules that get one."""
+
+
+class Model(Part):
+    """What is trained."""
+
+    path: str
+    """A folder, or a repository on the Hub."""
+    chat_template: str = ""
+    """A file with a chat template; `training` for TRL's own version of the model's; empty for the model's."""
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Of the weights as they are held and trained."""
+    lora: Lora | None = None
+
+
+class Scripts(Part):
+    """Where scripts come from: a library, or procedural worlds."""
+
+    library: str = ""
+    """A file or folder of scripts."""
+    tasks: tuple[Task, ...] = ()
+    """Worlds to make scripts of, where there is no library."""
+    each: int = Field(default=0, ge=0)
+    """Scripts of each world."""
+    seed: int = 0
+    """Seed of the first script of each world; training and held-out scripts must not share any."""
+    difficulty: Literal["easy", "normal", "hard"] = "normal"
+
+    def load(self) -> list[Script]:
+        """The scripts, in an order that mixes the tasks.
+
+        Raises:
+            InputError: there is no script, none that can be used, or two places are named.
+        """
+        if self.library and (self.tasks or self.each):
+            raise InputError(
+                f"The configuration names a library ({self.library}) and worlds.", fix="Give `library`, or `tasks`."
+            )
+        return self._from_library() if self.library else self._from_worlds()
+
+    def _from_worlds(self) -> list[Script]:
+        if not self.tasks or not self.each:
+            raise InputError(
+                "The configuration names no scripts.",
+                fix=f"Give `library: FILE`, or `tasks:` and `each:`; the tasks are {', '.join(WORLDS)}.",
+            )
+        made = {task: list(make_scripts({task: self.each}, self.seed, LEVELS[self.difficulty])) for task in self.tasks}
+        return [made[task][n] for n in range(self.each) for task in self.tasks]
+
+    def _from_library(self) -> list[Script]:
+        from agentcvr_graph.scripts.checks import errors_of
+        from agentcvr_graph.scripts.library import ScriptLibrary
+
+        library = ScriptLibrary(Path(self.library))
+        usable = [script for script in library if not errors_of(script)]
+        if not usable:
+            raise InputError(
+                f"There is no usable script in {self.library}.",
+                fix=f"See what is wrong with: agentcvr scripts check {self.library}",
+            )
+        return usable
+
+
+class Rollout(Part):
+    """How the policy plays."""
+
+    engine: Literal["cached", "continuous", "vllm"] = "cached"
+    live_graphs: int = Field(default=64, ge=1)
+    """Graphs alive at a time in one process."""
+    temperature: float = Field(default=1.0, gt=0)
+    held_out_temperature: float = Field(default=0.0, ge=0)
+    """At evaluation; 0 takes the likeliest token, so that two evaluations differ only by what was learned."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: int = Field(default=1024, ge=1)
+    """Longest turn."""
+    max_length: int = Field(default=8192, ge=16)
+    """Longest conversation, in tokens."""
+    train_on: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """The graph's nodes whose tokens carry loss; all for null."""
+    noise: str = "off"
+    """How well the simulated senses work: off, mild, fitted, or a JSON file of rates."""
+
+
+class Reward(Part):
+    """What the policy is paid: a preset, or weights of one's own."""
+
+    preset: Literal["default", "paper", "answer"] = "default"
+    weights: dict[Literal["answer", "format", "grounding", "economy"], float] | None = None
+
+    def resolve(self) -> Weights:
+        """The weights; a part that is not named weighs nothing."""
+        if self.weights is None:
+            return PRESETS[self.preset]
+        return Weights(**{part: self.weights.get(cast(Any, part), 0.0) for part in (f.name for f in fields(Weights))})
+
+
+class Sft(Part):
+    """Warm start on demonstrations."""
+
+    demonstrations: str
+    """A JSONL file; `python -m agentcvr_training.demonstrations` writes one."""
+    least_score: float = Field(default=0.0, ge=0, le=1)
+    """Demonstrations whose answer scores less are left out."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """`muon` for a model that learns from nothing (`optimizers.py`); the trainer's own `optim` decides otherwise."""
+    trainer: dict[str, Any] = Field(default_factory=dict)
+    """Settings of TRL's SFTConfig."""
+
+
+class Grpo(Part):
+    """Reinforcement learning."""
+
+    steps_between_galleries: int = Field(default=50, ge=0)
+    """A few trajectories are written as HTML every so many steps; 0 for never."""
+    trajectories_shown: int = Field(default=4, ge=1)
+    trainer: dict[str, Any] = Field(default_factory=dict)
+    """Settings of TRL's GRPOConfig."""
+
+
+class Settings(Part):
+    """The whole file."""
+
+    output: str
+    """Folder for checkpoints, curves and trajectories."""
+    seed: int = 0
+    model: Model
+    scripts: Scripts
+    held_out: Scripts | None = None
+    graph: dict[str, Any] = Field(default_factory=dict)
+    """Knobs of `CVRContext`."""
+    rollout: Rollout = Rollout()
+    reward: Reward = Reward()
+    sft: Sft | None = None
+    grpo: Grpo = Grpo()
+
+    @property
+    def context(self) -> CVRContext:
+        """The knobs of a run."""
+        return TypeAdapter(CVRContext).validate_python(self.graph)
+
+    def load_scripts(self) -> tuple[list[Script], list[Script]]:
+        """Those to train on, and those held out.
+
+        Raises:
+            InputError: there are none, or a script is in both.
+        """
+        scripts = self.scripts.load()
+        held_out = self.held_out.load() if self.held_out else []
+        shared = {script.id for script in scripts} & {script.id for script in held_out}
+        if shared:
+            raise InputError(
+                f"{len(shared)} held-out scripts are trained on, {min(shared)} among them.",
+                fix="Give held_out another seed or another library.",
+            )
+        return scripts, held_out
+
+
+def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> Settings:
+    """Read a configuration.
+
+    Args:
+        overrides: values by dotted name, such as `grpo.trainer.max_steps`, that replace those of the file.
+
+    Raises:
+        InputError: no such file, not YAML, or a value that does not fit; names key, value and what is allowed.
+    """
+    try:
+        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"The configuration {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"The configuration {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise InputError(
+            f"The configuration {path} holds no keys.", fix="See training/agentcvr_training/configs/ for examples."
+        )
+    values = cast(dict[str, Any], raw)
+    for name, value in (overrides or {}).items():
+        _put(values, name, value)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_explain(error)}") from None
+    _check_graph(settings, path)
+    return settings
+
+
+def read_overrides(given: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` as a command line gives them; values are YAML.
+
+    Raises:
+        InputError: there is no `=`, or the value is not YAML.
+    """
+    found: dict[str, Any] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise InputError(f"--set {item!r} is not NAME=VALUE.", fix="Write it as grpo.trainer.max_steps=10.")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {item!r}: the value is not YAML: {' '.join(str(error).split())}") from error
+    return found
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    *parts, last = name.split(".")
+    for part in parts:
+        if not isinstance(values.get(part), dict):
+            # `held_out: null` in the file, and `--set held_out.each=3`.
+            values[part] = {}
+        values = values[part]
+    values[last] = value
+
+
+def _explain(error: ValidationError) -> str:
+    """The first fault, with what would have been right."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return misfit(first, place)
+    part: Any = Settings
+    for name in first["loc"][:-1]:
+        part = _part_of(part, str(name))
+    return unknown_key(str(first["loc"][-1]), list(part.model_fields), place)
+
+
+def misfit(fault: ErrorDetails, place: str) -> str:
+    """The one wording for a value that does not fit."""
+    if fault["type"] == "missing":
+        return f"the key {place!r} is missing."
+    return f"{place}: {fault['msg']} (it is {fault['input']!r})."
+
+
+def _part_of(part: type[BaseModel], name: str) -> type[BaseModel]:
+    annotation: Any = part.model_fields[name].annotation
+    choices = [annotation, *getattr(annotation, "__args__", ())]
+    return next(choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel))
+
+
+def unknown_key(name: str, known: list[str], place: str) -> str:
+    """The one wording for a key that does not exist."""
+    close = difflib.get_close_matches(name, known, n=1)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    listed = f"known are {', '.join(sorted(known))}" if len(known) < 30 else f"there are {len(known)} others"
+    return f"there is no key {place!r}; {meant}({listed})."
+
+
+def _check_graph(settings: Settings, path: Path) -> None:
+    known = [field.name for field in fields(CVRContext)]
+    for name in settings.graph:
+        if name not in known:
+            raise InputError(f"{path}: {unknown_key(name, known, f'graph.{name}')}")
+    try:
+        _ = settings.context
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = f"graph.{first['loc'][0]}"
+        raise InputError(f"{path}: {misfit(first, place)}") from None

@@ -1,0 +1,57 @@
+"""What the engine `vllm` asks of TRL's settings, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from agentcvr_graph.errors import InputError, missing_extra
+from agentcvr_training.config.settings import Settings
+
+
+def vllm_settings(settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
+    """Settings that follow from ours where vLLM samples; none where it does not.
+
+    Args:
+        given: those of `grpo.trainer`.
+
+    Raises:
+        InputError: a setting with which nothing would be learned, or the engine could not work.
+    """
+    if settings.rollout.engine != "vllm":
+        return {}
+    _check_correction(settings, given)
+    parallel = given.get("vllm_tensor_parallel_size") or 1
+    if given.get("vllm_mode", "colocate") == "colocate" and parallel > 1:
+        raise InputError(
+            f"grpo.trainer.vllm_tensor_parallel_size={parallel} needs the same prompts in every process, and graphs do "
+            "not go in step.",
+            fix="Set it to 1, or give a server several GPUs with grpo.trainer.vllm_mode: server.",
+        )
+    return {"vllm_max_model_length": settings.rollout.max_length}
+
+
+def check_installed(engine: str) -> None:
+    """See that what an engine needs is installed.
+
+    Raises:
+        SetupError: it is not.
+    """
+    if engine == "vllm" and importlib.util.find_spec("vllm") is None:
+        raise missing_extra("vllm", "vllm")
+
+
+def _check_correction(settings: Settings, given: dict[str, Any]) -> None:
+    """vLLM's log probabilities are those after `top_p`: each is larger than the trainer's by that of the mass kept.
+
+    A ratio that multiplies these over a whole row comes near 0 in a long one (0.97 to the power of 300 is 0.0001), and
+    the row's loss with it.
+    """
+    mode = str(given.get("vllm_importance_sampling_mode", "sequence_mask"))
+    corrected = given.get("vllm_importance_sampling_correction", True)
+    if settings.rollout.top_p < 1 and corrected and mode.startswith("sequence"):
+        raise InputError(
+            f"With rollout.top_p={settings.rollout.top_p:g}, grpo.trainer.vllm_importance_sampling_mode={mode} would "
+            "take long rows for ones that the policy would never write, and learn nothing from them.",
+            fix="Set it to token_truncate, or rollout.top_p to 1.",
+        )

@@ -1,0 +1,132 @@
+"""A chat template, read as a grammar of turns: what comes before the policy's first turn, and what between two turns.
+
+A conversation is rendered once, at its beginning. After that only what is new is written: the end of the turn that was
+sampled, the world's messages, the opening of the next turn. The sampled turns themselves are never rendered again, so
+their ids stay what they were. To find the new text, the world's messages are rendered behind a marker that stands for
+the turn, and what follows the marker is it.
+
+That works for every template that writes an assistant's content as it is and whose later messages do not depend on
+earlier ones. Templates that drop earlier thoughts, or write them differently, would serve a policy other prompts than
+it was trained on; `check` finds them and says how to mend it.
+"""
+
+# transformers leaves its tokenizers open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.chat_format.template_messages import template_messages
+
+MARKER = "MARKERTURN"
+PROBE_THOUGHT = "<think>\nfirst look\n</think>\n\nthen say"
+Tools = list[dict[str, Any]] | None
+
+
+class ChatFormat:
+    """The turns of one tokenizer's chat template.
+
+    Args:
+        tokenizer: with a chat template; its end-of-turn token must be among `stop_ids`.
+        name: how errors call the model.
+
+    Raises:
+        SetupError: there is no template, or it does not keep earlier turns as they were.
+    """
+
+    def __init__(self, tokenizer: Any, name: str = "") -> None:
+        self.tokenizer = tokenizer
+        self.name = name or str(getattr(tokenizer, "name_or_path", "")) or "the model"
+        if not tokenizer.chat_template:
+            raise SetupError(f"{self.name} has no chat template.", fix="Use an instruction-tuned model.")
+        self.native_tools = "tools" in str(tokenizer.chat_template)
+        self.check()
+
+    @cached_property
+    def end_of_turn(self) -> list[int]:
+        """The ids with which the template closes a turn; the first of them is what a policy samples to end it."""
+        return self._encode(self._after_marker([], prompt=False))
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """Tokens that end a turn."""
+        own = self.tokenizer.eos_token_id
+        return sorted({self.end_of_turn[0], *([own] if own is not None else [])})
+
+    def opening(self, messages: Sequence[BaseMessage], tools: Tools) -> list[int]:
+        """The ids of a whole prompt, for the first turn of a conversation."""
+        return self._encode(self._render(messages, tools, prompt=True))
+
+    def between(self, sampled: Sequence[int], messages: Sequence[BaseMessage]) -> list[int]:
+        """The world's ids between a sampled turn and the next: the turn's end as far as it is missing, and messages."""
+        ids = self._encode(self._after_marker(messages, prompt=True))
+        return ids[1:] if sampled and sampled[-1] == ids[0] else ids
+
+    def turn(self, message: AIMessage) -> list[int]:
+        """The ids of a turn as a policy would have sampled it, with the token that ends it; for demonstrations."""
+        asked = [HumanMessage("?")]
+        before, whole = self._render(asked, None, prompt=True), self._render([*asked, message], None, prompt=False)
+        text = whole.removeprefix(before).removesuffix(self._turn_end)
+        return [*self._encode(text), self.end_of_turn[0]]
+
+    def check(self) -> None:
+        """See that what is built turn by turn is what the template writes at once.
+
+        Raises:
+            SetupError: it is not; names what differs.
+        """
+        call = {"name": "observe", "args": {"focus": "x"}, "id": "call_1"}
+        asked: list[BaseMessage] = [HumanMessage("question")]
+        seen: list[BaseMessage] = [ToolMessage("seen", tool_call_id="call_1", name="observe"), HumanMessage("go on")]
+        turns = [AIMessage(text, tool_calls=calls) for text in ("", PROBE_THOUGHT) for calls in ([], [call])]
+        for turn in turns:
+            before = self._render([*asked], None, prompt=True)
+            alone = self._render([*asked, turn], None, prompt=False)
+            later = self._render([*asked, turn, *seen], None, prompt=True)
+            if not alone.startswith(before):
+                raise self._unfit("opens a turn otherwise than it writes it afterwards", before, alone)
+            if not later.startswith(alone):
+                raise self._unfit("changes a turn when others follow it", alone, later)
+            if later != alone[: -len(self._turn_end)] + self._after_marker(seen, prompt=True):
+                raise self._unfit("writes replies that depend on the turns before", later, alone)
+
+    def _unfit(self, what: str, one: str, other: str) -> SetupError:
+        place = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+        return SetupError(
+            f"The chat template of {self.name} cannot be trained on turn by turn: it {what} "
+            f"({one[place - 20 : place + 20]!r} against {other[place - 20 : place + 20]!r}).",
+            fix="Give one that keeps every turn as it was with `chat_template: FILE` in the config; `training` means "
+            "TRL's own version of it, where there is one.",
+        )
+
+    @cached_property
+    def _turn_end(self) -> str:
+        return self._after_marker([], prompt=False)
+
+    def _after_marker(self, messages: Sequence[BaseMessage], *, prompt: bool) -> str:
+        text = self._render([HumanMessage("?"), AIMessage(MARKER), *messages], None, prompt=prompt)
+        before, found, after = text.partition(MARKER)
+        if not found or not after or MARKER in after or not before:
+            raise SetupError(
+                f"The chat template of {self.name} does not write an assistant's turn as it is.",
+                fix="Give another with `chat_template: FILE` in the config.",
+            )
+        return after
+
+    def _render(self, messages: Sequence[BaseMessage], tools: Tools, *, prompt: bool) -> str:
+        native = self.native_tools
+        rows = template_messages(messages, tools=None if native else tools, sees=False, native_tools=native)
+        return str(
+            self.tokenizer.apply_chat_template(
+                rows, tools=tools if native else None, add_generation_prompt=prompt, tokenize=False
+            )
+        )
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))

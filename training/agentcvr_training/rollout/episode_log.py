@@ -1,0 +1,64 @@
+"""Every episode of a run as one line of `episodes.jsonl`: which step learned from it, script, seed, reward, turns.
+
+    {"step": 3, "held_out": false, "script": "cc-000041", "task": "CC", "seed": 902..., "reward": {"answer": 1.0, ...},
+     "turns": 4, "frames": 12, "audio_s": 8.0, "sampled": 211}
+
+`step` counts from 1, as the console does; a held-out episode has the step after which it was played. A run that goes on
+from a checkpoint drops the lines behind it first, so no episode stands there twice. Rewards are those before weighting,
+null where the world failed.
+"""
+
+# transformers and accelerate leave their arguments open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import gather_object
+from transformers import TrainerCallback
+
+from agentcvr_training.rollout.episodes import Episode
+
+
+class EpisodeLog(TrainerCallback):
+    """The file, as a listener of a `GraphRollout` and as a callback of its trainer. Only the main process writes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Drop what lies behind the step that the run goes on from."""
+        if state.is_world_process_zero:
+            kept = [row for row in read_episodes(self._path) if row["step"] <= state.global_step]
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._path.with_suffix(".part")
+            draft.write_text("".join(_line(row) for row in kept), encoding="utf-8")
+            draft.replace(self._path)
+
+    def __call__(self, episodes: Sequence[Episode], training: bool, trainer: Any) -> None:
+        """Append the episodes of a batch, those of all processes."""
+        step = trainer.state.global_step + 1 if training else trainer.state.global_step
+        head = {"step": step, "held_out": not training}
+        rows: list[dict[str, Any]] = gather_object([{**head, **episode.facts} for episode in episodes])
+        if trainer.accelerator.is_main_process:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.writelines(_line(row) for row in rows)
+
+
+def read_episodes(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a log; one that was cut off while it was written is passed over."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

@@ -1,0 +1,213 @@
+"""The policy as a chat model: tokens in, tokens out, and every one of them written down.
+
+To the graph it is a `BaseChatModel` like any other. Inside, a conversation is kept as ids: the next prompt is the last
+prompt, the very tokens that were sampled, and the ids of what the world said since (`chat_format.py`). Nothing that was
+sampled is ever turned into text and back.
+
+Who writes it down is a `Recording`, opened around a graph run. It follows the run by Python's own context, so it
+reaches the model inside subgraphs, `Send` and retries without being passed along, and keeps one `Ledger` a graph run
+(the graph's checkpoint namespace), however many run at once. Without a recording the model answers all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import uuid
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict
+
+from agentcvr_graph.errors import BugError
+from agentcvr_graph.models.chat_format.read_turn import read_turn
+from agentcvr_training.inference.base import Call, Engine, Sampled, Sampling
+from agentcvr_training.rollout.chat_format import ChatFormat, Tools
+from agentcvr_training.rollout.ledger import Drift, Ledger
+
+
+@dataclass
+class Conversation:
+    """One graph run, as ids and as what they came from."""
+
+    session: str
+    number: int
+    ledger: Ledger
+    _states: list[tuple[list[str], list[int]]] = field(default_factory=list[tuple[list[str], list[int]]])
+    """After each turn: fingerprints of the messages so far, and the ids that hold them."""
+
+    @property
+    def turns(self) -> int:
+        """Turns sampled so far."""
+        return len(self._states)
+
+    def prompt(self, messages: Sequence[BaseMessage], form: ChatFormat, tools: Tools) -> list[int]:
+        """The ids of the next prompt; built on what is recorded where the messages go on from there.
+
+        A node that failed after its turn was sampled asks again for that turn: then the turn before is built on.
+        """
+        prints = [_print(message) for message in messages]
+        for state, (known, ids) in reversed(list(enumerate(self._states))):
+            new = messages[len(known) :]
+            if prints[: len(known)] == known and not any(isinstance(message, AIMessage) for message in new):
+                del self._states[state + 1 :]
+                return [*ids, *form.between(ids, new)]
+        return form.opening(messages, tools)
+
+    def keep(self, messages: Sequence[BaseMessage], ids: list[int]) -> None:
+        """Remember a turn: all messages with it, and the ids that hold them."""
+        self._states.append(([_print(message) for message in messages], ids))
+
+
+@dataclass
+class Recording:
+    """What a policy sampled while this was open.
+
+    Args:
+        seed: from which every turn's own seed follows.
+        strict: raise where a prompt departs from what was recorded; else begin a new row.
+    """
+
+    seed: int = 0
+    strict: bool = False
+    conversations: dict[str, Conversation] = field(default_factory=dict[str, Conversation])
+    _name: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def ledgers(self) -> list[Ledger]:
+        """One a graph run, in the order of their first turns."""
+        return [conversation.ledger for conversation in self.conversations.values()]
+
+    @property
+    def drifts(self) -> Counter[Drift]:
+        """How often each kind happened."""
+        return sum((ledger.drifts for ledger in self.ledgers), Counter[Drift]())
+
+    def conversation(self, key: str) -> Conversation:
+        """The conversation of one graph run."""
+        if key not in self.conversations:
+            number = len(self.conversations)
+            self.conversations[key] = Conversation(f"{self._name}/{number}", number, Ledger(strict=self.strict))
+        return self.conversations[key]
+
+
+_recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
+
+
+@contextlib.contextmanager
+def recording(*, seed: int = 0, strict: bool = False) -> Generator[Recording]:
+    """Write down what policies sample inside."""
+    opened = Recording(seed, strict)
+    token = _recording.set(opened)
+    try:
+        yield opened
+    finally:
+        _recording.reset(token)
+
+
+class PolicyChatModel(BaseChatModel):
+    """A chat model over an engine.
+
+    Args:
+        engine: samples the turns; must be open while the model is asked.
+        form: the chat template.
+        sampling: how; at most `max_new_tokens` a turn.
+        max_length: longest conversation in tokens. One that leaves no room gets an empty turn, which the graph takes
+            for a turn without an action: talking too long is the policy's own failure.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    engine: Any
+    form: Any
+    sampling: Sampling = Sampling()
+    max_length: int = 8192
+
+    @property
+    def _llm_type(self) -> str:
+        return "agentcvr-policy"
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The policy with tools, rendered from the one schema that both training and serving use."""
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        raise BugError("A policy is asked from an event loop.", fix="Use ainvoke.")
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        book = _recording.get() or Recording(seed=uuid.uuid4().int)
+        run, node = _place(run_manager)
+        conversation = book.conversation(run)
+        prompt = conversation.prompt(messages, self.form, kwargs.get("tools"))
+        sampled = await self._sample(book, conversation, prompt, node)
+        message = read_turn(self.form.tokenizer, sampled.ids, stop or [])
+        message.id = f"turn-{uuid.uuid4().hex}"
+        conversation.keep([*messages, message], [*prompt, *sampled.ids])
+        message.usage_metadata = UsageMetadata(
+            input_tokens=len(prompt), output_tokens=len(sampled.ids), total_tokens=len(prompt) + len(sampled.ids)
+        )
+        if _recording.get() is None:
+            self.engine.release(conversation.session)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def _sample(self, book: Recording, conversation: Conversation, prompt: list[int], node: str) -> Sampled:
+        room = self.max_length - len(prompt)
+        if room < 1:
+            # Nothing is sampled after it, so the world's last words have no place in a row to train on either.
+            return Sampled([], [])
+        sampling = Sampling(self.sampling.temperature, self.sampling.top_p, min(self.sampling.max_new_tokens, room))
+        seed = seed_of(book.seed, conversation.number, conversation.turns)
+        engine: Engine = self.engine
+        conversation.ledger.open_call(prompt)
+        sampled = await engine.sample(Call(prompt, conversation.session, sampling, seed))
+        conversation.ledger.close_call(sampled.ids, sampled.logprobs, node)
+        return sampled
+
+
+def _place(run_manager: AsyncCallbackManagerForLLMRun | None) -> tuple[str, str]:
+    """The graph run that a call belongs to, and its node."""
+    metadata: dict[str, Any] = dict(run_manager.metadata or {}) if run_manager else {}
+    namespace = str(metadata.get("langgraph_checkpoint_ns", ""))
+    # The last part names the node's own task; what is before it, the graph run.
+    run = namespace.rpartition("|")[0]
+    return f"{metadata.get('thread_id', '')}:{run}", str(metadata.get("langgraph_node", "master"))
+
+
+def _print(message: BaseMessage) -> str:
+    """Says whether a message is still the one that was read; a turn is known by its name."""
+    return message.id or "" if isinstance(message, AIMessage) else f"{message.type}:{message.text}"
+
+
+def seed_of(*parts: object) -> int:
+    """A seed that follows from its parts alone, in every process alike."""
+    digest = hashlib.blake2b("|".join(str(part) for part in parts).encode(), digest_size=8)
+    return int.from_bytes(digest.digest(), "big")

@@ -1,0 +1,1 @@
+"""The trainers of TRL, with checkpoints, callbacks and curves."""

@@ -1,0 +1,106 @@
+"""A training shared among processes of this machine, with the result of one process on the same batch.
+
+The matrices of a small model are too small to be worth cutting up: two threads are hardly faster than one. Two
+processes that learn from half of a batch each, and average their gradients over gloo, nearly are.
+"""
+
+# torch leaves its launcher and its queues open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import distributed
+from torch.multiprocessing import get_context
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, spawn
+
+from agentcvr_graph.errors import CVRError, InputError
+from agentcvr_training.config.settings import Settings
+from agentcvr_training.trainer.run import quiet
+
+HERE = "127.0.0.1"
+
+
+def sensible_processes() -> int:
+    """Two on a processor, where batches are small; one on an accelerator."""
+    return 1 if torch.accelerator.is_available() else min(2, os.cpu_count() or 1)
+
+
+def train_in_processes(train: Callable[[Settings], object], settings: Settings, count: int) -> None:
+    """Train in processes of their own, each with its part of every batch.
+
+    Args:
+        train: `sft.warm_start` or `grpo.train`; another process must be able to import it.
+        settings: with the sizes for one process.
+
+    Raises:
+        CVRError: what the first process that failed raised.
+        InputError: a batch cannot be divided so.
+    """
+    part = divided(settings, count)
+    with socket.socket() as free:
+        free.bind((HERE, 0))
+        port = int(free.getsockname()[1])
+    told: Any = get_context("spawn").SimpleQueue()
+    threads = max(1, torch.get_num_threads() // count)
+    try:
+        spawn(_take_part, (train, part, count, port, threads, told), nprocs=count)
+    except (ProcessExitedException, ProcessRaisedException):
+        # A process that waits for one that failed loses its connection, and may be the first to be noticed.
+        if told.empty():
+            raise
+        raise told.get() from None
+
+
+def divided(settings: Settings, count: int) -> Settings:
+    """The settings of each of so many processes.
+
+    Raises:
+        InputError: a batch cannot be divided so.
+    """
+    found = settings.model_copy(deep=True)
+    sizes = [("grpo.trainer", found.grpo.trainer, "gradient_accumulation_steps", 1)]
+    if found.sft is not None:
+        sizes.append(("sft.trainer", found.sft.trainer, "per_device_train_batch_size", 8))
+    for place, trainer, name, default in sizes:
+        size = int(trainer.get(name, default))
+        if size % count:
+            raise InputError(
+                f"{place}.{name}={size} cannot be divided among {count} processes.",
+                fix=f"Set a multiple of {count}.",
+            )
+        trainer[name] = size // count
+    return found
+
+
+def _take_part(
+    rank: int,
+    train: Callable[[Settings], object],
+    settings: Settings,
+    count: int,
+    port: int,
+    threads: int,
+    told: Any,
+) -> None:
+    if count > 1:
+        places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
+        places |= {"MASTER_ADDR": HERE, "MASTER_PORT": port, "OMP_NUM_THREADS": threads}
+        os.environ.update({name: str(value) for name, value in places.items()})
+    torch.set_num_threads(threads)
+    quiet()
+    try:
+        train(settings)
+    except CVRError as error:
+        told.put(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()

@@ -1,0 +1,110 @@
+"""The tiny model's language: a chat template and a small tokenizer, trained on the spot.
+
+The template leaves out the system prompt and the tool schemas, which are the same in every conversation of this
+library, what the policy asked for itself, and what no question of its five tasks turns on: colours, movements, silence.
+What is seen stands right behind its video, `[video 2, OPEN THE DOOR; 12.0-18.5`, and what is heard behind the second in
+which it begins, `[video 2, 33 I am waiting for dinner.; 33.0-34.8`: a small model finds things by what stands before
+them. So a conversation takes a quarter of the tokens and is easier to read. A model for other questions needs another
+template, and nothing else.
+
+The tokenizer is made for matching. A word has the same token wherever it stands: case is folded (a sign says `SALT`, a
+question `salt`) and every stretch of words is read as if a space came before it. A time is two tokens, whole seconds
+and tenths, so that times are compared by a hundred numbers and not by a thousand. The phrases that the library writes
+around what is said (`[video 2, `, `{"name": "listen", "arguments": {"video": `) are one token each, which makes
+conversations half as long. The rest is byte-level BPE, so nothing that live video brings is unknown.
+"""
+
+# tokenizers and transformers leave much open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from agentcvr_graph.graph.prompts import KINDS
+
+PIECES = 2400
+"""Pieces of words, besides phrases and times."""
+END, PAD = "<|end|>", "<|pad|>"
+ROLES = ("<|user|>", "<|assistant|>", "<|tool|>")
+TEMPLATE = """\
+{#- System prompt and tools are the same in every conversation; this model has learned them by heart. -#}
+{%- for message in messages if message.role != 'system' -%}
+<|{{ message.role }}|>
+{%- if message.role == 'tool' -%}
+{#- What it asked for itself, and what tells of colours, movements and silence alone, is not read again. -#}
+{%- for line in message.content.split('\\n')
+    if not line.startswith(('seen: ', 'heard: ')) and '] mostly ' not in line and not line.endswith('] silence') -%}
+{{ '\\n' }}
+{%- set told = line.split('; mostly ')[0].split('; something moves')[0].split('; still')[0] -%}
+{%- if told.startswith('[video ') and ' s] ' in told -%}
+{%- set place, what = told.split(' s] ', 1) -%}
+{%- set video, window = place.split(', ') -%}
+{%- set heard = '' if what.startswith('on-screen text ') else window.split('.')[0] + ' ' -%}
+{{ video }}, {{ heard }}{{ what.replace('on-screen text ', '', 1).replace('"', '') }}; {{ window }}
+{%- else -%}{{ told }}{%- endif -%}
+{%- endfor -%}
+{%- else -%}{{ message.content }}{%- endif -%}
+{%- for call in message.tool_calls or [] -%}
+<tool_call>{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}</tool_call>
+{%- endfor -%}
+<|end|>
+{%- endfor -%}
+{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}
+"""
+MOST_VIDEOS = 8
+_VIDEOS = range(1, MOST_VIDEOS + 1)
+BRIEF = (
+    *(f"\nAnswer format ({kind}): {form}" for kind, form in KINDS.items()),
+    *("\nOptions:", "\nVideos:", "\nleft: ", " turns, ", " frames, ", " audio seconds"),
+    *(f"\n{'ABCDEFGH'[n - 1]}. Video {n}" for n in _VIDEOS),
+    *(f'\n{n}. "{name} {n}": ' for n in _VIDEOS for name in ("video", "segment", "room")),
+    *(" s, 640x360, sound", " s, 640x360, no sound"),
+)
+EVIDENCE = tuple(f"\n[video {n}, " for n in _VIDEOS)
+ACTIONS = (
+    *('<tool_call>{"name": "observe", "arguments": {"targets": [{"video": ', '}, {"video": ', "}]}}</tool_call>"),
+    *('<tool_call>{"name": "listen", "arguments": {"video": ', '<tool_call>{"name": "answer", "arguments": {"value": '),
+    *(', "start_s": ', ', "end_s": ', ', "frames": ', "}}</tool_call>", ', "citations": [{"video": '),
+    *(', "citations": []}}</tool_call>', ', "modality": "visual"', ', "modality": "audio"'),
+)
+NUMBERS = (
+    *(str(n) for n in range(100)),
+    *(f"0{n}" for n in range(10)),
+    *(f".{tenth}" for tenth in range(10)),
+)
+MARKS = ('"', "->", "[", "]", ", ", ": ", ":", "-", ".", ". ", "?", "; ", *(f'"{letter}"' for letter in "ABCDEFGH"))
+_PIECE = Regex(r" ?[a-z']+| ?[^\sa-z\d]+|\s")
+
+
+def train_tokenizer(texts: Iterable[str], pieces: int = PIECES) -> PreTrainedTokenizerFast:
+    """A tokenizer with the chat template, its pieces of words learned from texts."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend(" "), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(_PIECE, behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    special = [PAD, END, *ROLES]
+    trainer = trainers.BpeTrainer(
+        vocab_size=pieces,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    phrases = sorted((*BRIEF, *EVIDENCE, *ACTIONS, *NUMBERS, *MARKS), key=len, reverse=True)
+    between = re.compile("|".join(re.escape(phrase) for phrase in phrases))
+    tokenizer.train_from_iterator((part for text in texts for part in between.split(text)), trainer)
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False, special=False) for phrase in phrases])
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
+    fast.chat_template = TEMPLATE
+    return fast

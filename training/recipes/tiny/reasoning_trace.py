@@ -1,0 +1,301 @@
+"""How a demonstrator works an answer out from what it has seen and heard, in words that a small model can learn.
+
+For each of the five tasks the notes go through the videos one by one and write down what was found there, so that each
+step is one thing to look up and the answer follows from the step before it. What has not been seen yet is written `?`,
+and guessed in the end. Only the text of the messages is read, never the script.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from string import ascii_uppercase
+
+from agentcvr_graph.models.offline.master.reading import Clip, Reading, Statement
+from agentcvr_graph.render import read_picture
+from agentcvr_graph.scripts.generators.procedural import assembly as assembling
+from agentcvr_graph.scripts.generators.procedural import comparison as comparing
+from agentcvr_graph.scripts.generators.procedural import grounding, sorting
+from agentcvr_graph.scripts.generators.procedural import storage as storing
+from agentcvr_graph.scripts.generators.procedural.base import read
+from agentcvr_graph.types import AnswerValue
+
+UNKNOWN, RIGHT, WRONG = "?", "right", "wrong"
+NUMBERS = {word: n for n, word in enumerate(sorting.SMALL, start=1)}
+TOPICS = tuple(re.sub(r"^(?:a|my|the) ", "", topic).split()[0] for topic in comparing.PEOPLE.topics)
+"""The word by which each topic is known, also where the rest of a sentence is garbled."""
+MOST = 0.6
+"""Share of the words of a purpose that a garbled sentence must still hold."""
+
+
+@dataclass(frozen=True)
+class Worked:
+    """An answer, how it was reached, and the evidence it rests on."""
+
+    notes: str
+    """What is known so far."""
+    value: AnswerValue
+    support: list[Statement] = field(default_factory=list[Statement])
+    conclusion: str = ""
+    """What follows from the notes, where the answer takes a step more."""
+
+    @property
+    def thought(self) -> str:
+        """Notes and conclusion."""
+        return f"{self.notes} {self.conclusion}".strip()
+
+
+@dataclass(frozen=True)
+class Clue:
+    """What tells when a segment was filmed."""
+
+    words: str
+    step: int
+    """From 1."""
+
+
+def work_out(reading: Reading, rng: random.Random) -> Worked:
+    """The best answer that the evidence allows; what it leaves open is drawn from `rng`."""
+    return _WORKERS[reading.kind](reading, rng)
+
+
+def signs(reading: Reading, number: int) -> Iterator[tuple[str, Statement]]:
+    """On-screen lines of a video in order of time, in small letters."""
+    for statement in _of(reading, number, "visual"):
+        for line in read_picture(statement.text)[1]:
+            yield line.lower(), statement
+
+
+def heard(reading: Reading, number: int) -> list[tuple[str, Statement]]:
+    """Sentences of a video in order of time, in small letters and without quotation marks."""
+    said = _of(reading, number, "audio")
+    return [(s.text.strip('"').lower(), s) for s in said if s.text.startswith('"')]
+
+
+def _of(reading: Reading, number: int, modality: str) -> list[Statement]:
+    found = [s for s in reading.statements if s.window.video == number and s.modality == modality]
+    return sorted(found, key=lambda s: s.window.start_s)
+
+
+def _in_order(reading: Reading, number: int, wanted: Sequence[str]) -> list[tuple[str, Statement]]:
+    """Which of the wanted signs a video shows, each at its first place."""
+    first: dict[str, Statement] = {}
+    for line, statement in signs(reading, number):
+        if line in wanted:
+            first.setdefault(line, statement)
+    return list(first.items())
+
+
+def _note(clip: Clip, found: str, verdict: str = "") -> str:
+    """What is known of a video, marked as the evidence about it is."""
+    return f"[video {clip.number}, {found}] {verdict}".strip()
+
+
+def _listed(shown: Sequence[tuple[str, Statement]]) -> str:
+    return ", ".join(line for line, _ in shown) or UNKNOWN
+
+
+# BU: which videos show x before y and say w?
+
+
+def _choices(reading: Reading, rng: random.Random) -> Worked:
+    asked = read(comparing.PEOPLE.questions, reading.question) or {"x": "", "y": "", "w": ""}
+    # What is asked comes first, in the form in which it will be found: then both are compared word by word.
+    wanted = _topic_of(asked["w"])
+    notes = [f"wanted: {asked['x']}, {asked['y']}; {wanted}"]
+    support: list[Statement] = []
+    verdicts: list[str] = []
+    for clip in reading.videos:
+        shown = _in_order(reading, clip.number, (asked["x"], asked["y"]))
+        topic, said = _topic(heard(reading, clip.number))
+        order = _fits(len(shown) == 2, [line for line, _ in shown] == [asked["x"], asked["y"]])
+        wait = _fits(topic != UNKNOWN, topic in asked["w"])
+        # Nothing against it and something for it: more often than not, the rest would be for it too.
+        verdict = "no" if WRONG in (order, wait) else "yes" if RIGHT in (order, wait) else UNKNOWN
+        verdicts.append(verdict)
+        notes.append(_note(clip, f"{_listed(shown)}: {order}; {wanted}, {topic}: {wait}", verdict))
+        if verdict == "yes":
+            support += [*(statement for _, statement in shown), *said]
+    right = [n for n, verdict in enumerate(verdicts) if verdict == "yes"]
+    right += [n for n, verdict in enumerate(verdicts) if verdict == UNKNOWN and rng.random() < 0.5]
+    right = right or [_drawn(verdicts, UNKNOWN, rng)]
+    return Worked("\n".join(notes), [ascii_uppercase[n] for n in sorted(right)], support)
+
+
+def _topic(said: Sequence[tuple[str, Statement]]) -> tuple[str, list[Statement]]:
+    """What somebody waits for, in the one word that tells it apart."""
+    for text, statement in said:
+        if (topic := _topic_of(text)) != UNKNOWN:
+            return topic, [statement]
+    return UNKNOWN, []
+
+
+def _topic_of(text: str) -> str:
+    return next((word for word in TOPICS if word in text), UNKNOWN)
+
+
+def _fits(known: bool, right: bool) -> str:
+    return UNKNOWN if not known else RIGHT if right else WRONG
+
+
+# PEA: in which video are two parts put in the wrong way round, by a rule that is told?
+
+
+def _choice(reading: Reading, rng: random.Random) -> Worked:
+    rule, support = _rule(reading)
+    if not rule:
+        return Worked(f"rule: {UNKNOWN}.", ascii_uppercase[rng.randrange(len(reading.videos))])
+    notes = [f"rule: {rule[0]}, {rule[1]}."]
+    verdicts: list[str] = []
+    for clip in reading.videos:
+        shown = _in_order(reading, clip.number, rule)
+        names = [line for line, _ in shown]
+        verdicts.append(UNKNOWN if len(names) < 2 else "ok" if names == list(rule) else "wrong")
+        notes.append(_note(clip, _listed(shown), verdicts[-1]))
+        if verdicts[-1] == "wrong":
+            support += [statement for _, statement in shown]
+    wrong = verdicts.index("wrong") if "wrong" in verdicts else _drawn(verdicts, UNKNOWN, rng)
+    return Worked("\n".join(notes), ascii_uppercase[wrong], support)
+
+
+def _rule(reading: Reading) -> tuple[tuple[str, str] | None, list[Statement]]:
+    for clip in reading.videos:
+        for text, statement in heard(reading, clip.number):
+            places = sorted((text.find(part), part) for part in assembling.PARTS if part in text)
+            if len(places) == 2:
+                return (places[0][1], places[1][1]), [statement]
+    return None, []
+
+
+# PSS: in which order were the segments filmed, by a clock, a count of days or of rows?
+
+
+def _order(reading: Reading, rng: random.Random) -> Worked:
+    clues: dict[int, Clue] = {}
+    support: list[Statement] = []
+    for clip in reading.videos:
+        lines = [*signs(reading, clip.number), *heard(reading, clip.number)]
+        clue, statement = next(((clue, s) for text, s in lines if (clue := _clue(text))), (None, None))
+        if clue is not None and statement is not None:
+            clues[clip.number] = clue
+            support.append(statement)
+    ranked = sorted(clues, key=lambda number: clues[number].step)
+    for clip in reading.videos:
+        if clip.number not in clues:
+            ranked.insert(rng.randint(0, len(ranked)), clip.number)
+    unknown = Clue(UNKNOWN, 0)
+    notes = [_note(clip, clues.get(clip.number, unknown).words, _step(clues, clip.number)) for clip in reading.videos]
+    order = ", ".join(f"{_step(clues, number)} is {number}" for number in ranked)
+    return Worked("\n".join(["notes:", *notes]), "->".join(map(str, ranked)), support, f"sorted: {order}.")
+
+
+def _step(clues: Mapping[int, Clue], number: int) -> str:
+    return str(clues[number].step) if number in clues else UNKNOWN
+
+
+def _clue(text: str) -> Clue | None:
+    """What a line tells of the time, if anything."""
+    if written := re.fullmatch(r"(?:day|row) (\d+)", text):
+        return Clue(text, int(written[1]))
+    if clock := re.fullmatch(r"(\d+):(\d\d)", text):
+        return Clue(text, _quarter(int(clock[1]), int(clock[2])))
+    word = next((word for word in re.findall(r"\w+", text) if word in NUMBERS), "")
+    part = re.search(r"\b(?:day|row|number|quarter to|quarter|half|o'clock)\b", text)
+    if not word or not part:
+        return None
+    minutes = {"quarter to": -15, "quarter": 15, "half": 30, "o'clock": 0}.get(part[0])
+    step = NUMBERS[word] if minutes is None else _quarter(NUMBERS[word], minutes)
+    return Clue(f"{part[0]} {word}", step)
+
+
+def _quarter(hour: int, minutes: int) -> int:
+    """The quarter of an hour since seven in the morning, from 1."""
+    return (hour - 7) * 4 + minutes // 15 + 1
+
+
+# FSA: which interval of video 2 is done for the reason told in a window of video 1?
+
+
+def _interval(reading: Reading, rng: random.Random) -> Worked:
+    asked = read(grounding.QUESTIONS, reading.question) or {"s": "0", "e": "1"}
+    first, second = reading.videos[:2]
+    asked_s = float(asked["s"]), float(asked["e"])
+    told = max(heard(reading, 1), key=lambda said: _overlap_s(said[1], *asked_s), default=None)
+    if told is None or _overlap_s(told[1], *asked_s) <= 0:
+        return Worked(f"wanted:{_line(first, UNKNOWN)}", _any_interval(second, rng))
+    purpose = purpose_in(told[0])
+    wanted = f"wanted:{_line(first, f'{int(told[1].window.start_s)} {told[0]}')}"
+    lines = heard(reading, 2) if purpose else []
+    place = max(range(len(lines)), key=lambda n: _told(purpose, lines[n][0]), default=None)
+    if place is None or _told(purpose, lines[place][0]) < MOST:
+        return Worked(f"{wanted}{_line(second, UNKNOWN)}", _any_interval(second, rng))
+    found = lines[place][1]
+    start_s, end_s = found.window.start_s, found.window.end_s
+    where = _line(second, f"{purpose}.; {start_s}-{end_s}")
+    if place + 1 < len(lines):
+        # It lasts until the next thing is said, whose second stands right behind in the evidence.
+        end_s = float(int(lines[place + 1][1].window.start_s))
+        where += _line(second, f"{end_s:.0f}")
+    return Worked(f"{wanted}{where}", (start_s, end_s), [found, told[1]])
+
+
+def _line(clip: Clip, found: str) -> str:
+    return f"\n{_note(clip, found)}"
+
+
+def _overlap_s(statement: Statement, start_s: float, end_s: float) -> float:
+    return min(statement.window.end_s, end_s) - max(statement.window.start_s, start_s)
+
+
+def purpose_in(text: str) -> str:
+    """The purpose that a sentence tells of; empty where it is garbled too much."""
+    best = max(grounding.PURPOSES, key=lambda purpose: _told(purpose, text))
+    return best if _told(best, text) >= MOST else ""
+
+
+def _told(purpose: str, text: str) -> float:
+    """The share of the words of a purpose that a sentence holds."""
+    words = purpose.split()
+    return len(set(words) & set(text.strip(".").split())) / len(words)
+
+
+def _any_interval(clip: Clip, rng: random.Random) -> tuple[float, float]:
+    start_s = round(rng.uniform(0, max(0.1, clip.duration_s - 5)), 1)
+    return start_s, round(min(clip.duration_s, start_s + 5), 1)
+
+
+# NUM: what is the number of the box that holds a thing?
+
+
+def _number(reading: Reading, rng: random.Random) -> Worked:
+    asked = read(storing.QUESTIONS, reading.question) or {"i": ""}
+    boxes = {
+        match[1]: (int(match[2]), statement)
+        for clip in reading.videos
+        for line, statement in signs(reading, clip.number)
+        if (match := re.fullmatch(r"(\w+) (\d+)", line))
+    }
+    told = [(text, s) for clip in reading.videos for text, s in heard(reading, clip.number) if asked["i"] in text]
+    word = next((w for text, _ in told for w in storing.WORDS if w in text), "")
+    if word in boxes:
+        number, statement = boxes[word]
+        return Worked(f"{asked['i']}: {word} {number}.", float(number), [told[0][1], statement])
+    guess = rng.choice([number for number, _ in boxes.values()] or range(1, storing.HIGHEST + 1))
+    return Worked(f"{asked['i']}: {word or UNKNOWN} {UNKNOWN}.", float(guess))
+
+
+def _drawn(verdicts: Sequence[str], wanted: str, rng: random.Random) -> int:
+    """One of the places where the verdict is as wanted; any where none is."""
+    places = [n for n, verdict in enumerate(verdicts) if verdict == wanted]
+    return rng.choice(places or range(len(verdicts)))
+
+
+_WORKERS: Mapping[str, Callable[[Reading, random.Random], Worked]] = {
+    "choices": _choices,
+    "choice": _choice,
+    "order": _order,
+    "interval": _interval,
+    "number": _number,
+}
