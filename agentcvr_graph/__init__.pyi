@@ -6,7 +6,7 @@ from .errors import (
     InputError as InputError,
     SetupError as SetupError,
     VideoError as VideoError,
-    WorldError as WorldError,
+    InfrastructureError as InfrastructureError,
 )
 from .graph.builder import create_cvr_graph as create_cvr_graph
 from .perception.base import Perception as Perception

@@ -5,12 +5,13 @@
     │   └── VideoError  one video cannot be used: missing, truncated, not a video, too large, ...
     ├── SetupError      the programmer's set-up: unknown model string, missing extra, missing key (exit status 2)
     ├── ActionError     the master asked for something that cannot be: it reads the message and asks again
-    ├── WorldError      a model, a server, the network or a decoder failed: the master reads it and goes on;
+    ├── InfrastructureError      a model, a server, the network or a decoder failed: the master reads it and goes on;
     │                   nobody's wrong answer, and never scored as one
     └── BugError        an invariant of this library broke: report it
 
-`InputError` and `SetupError` are raised to the caller before anything is spent. `ActionError` and `WorldError` never
-leave the graph: they become a tool message. Every message names the value, what is allowed, and the fix, in one line.
+`InputError` and `SetupError` are raised to the caller before anything is spent. `ActionError` and
+`InfrastructureError` never leave the graph: they become a tool message. Every message names the value, what is allowed,
+and the fix, in one line.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class ActionError(CVRError):
     """The master's action cannot be carried out; `str(error)` is written for the master to read."""
 
 
-class WorldError(CVRError):
+class InfrastructureError(CVRError):
     """Something outside the policy failed (model, server, network, decoder); the action may be tried again.
 
     Args:

@@ -21,6 +21,12 @@ NOTHING: dict[Modality, str] = {
     "audio": "Nothing to hear in this window.",
 }
 
+FRAME_LABEL = "video {video}, {time_s:.1f} s:"
+"""Stands before each frame that a vision model is given."""
+ONLY_ANSWER = (
+    "Out of {budget}: call answer now, with the best answer that the evidence supports. Nothing else is allowed."
+)
+TOO_LATE = "Only answer is allowed now."
 PLAIN_PICTURE = "a picture without text"
 ALL_WINDOWS = "[all windows]"
 """Stands before a statement about a whole call."""

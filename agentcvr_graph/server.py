@@ -86,14 +86,14 @@ def _scripted(noise: str) -> Perception:
 
 @functools.lru_cache(maxsize=8)
 def _master(spec: str) -> BaseChatModel:
-    from agentcvr_graph.models.registry import resolve_master
+    from agentcvr_graph.models.registry import resolve_chat_model
 
-    return resolve_master(spec)
+    return resolve_chat_model(spec)
 
 
 @functools.lru_cache(maxsize=8)
 def _perception(vision: str, audio: str) -> Perception:
-    from agentcvr_graph.models.registry import resolve_perception
+    from agentcvr_graph.perception.factory import resolve_perception
 
     return resolve_perception(vision, audio, media=_media())
 
@@ -103,6 +103,6 @@ def _media() -> Library:
     """What strangers may ask about, decoded in processes that may die."""
     from agentcvr_graph.demo import CLIPS_DIR
     from agentcvr_graph.media.access import access_of_strangers
-    from agentcvr_graph.models.registry import isolated_media
+    from agentcvr_graph.perception.factory import isolated_media
 
     return isolated_media(access=access_of_strangers(CLIPS_DIR))

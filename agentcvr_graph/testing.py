@@ -45,7 +45,7 @@ class FakeMaster(BaseChatModel):
         tool_choice: str | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Binding changes nothing."""
+        """Dependencies changes nothing."""
         return self
 
     def _generate(

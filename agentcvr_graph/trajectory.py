@@ -15,10 +15,10 @@ from agentcvr_graph.errors import shown_address
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
 from agentcvr_graph.graph.prompts import since_brief
 from agentcvr_graph.graph.state import CVROutput
-from agentcvr_graph.types import Answer, AnswerKind, Failure, Noun, Observation, Usage, VideoInfo
+from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Usage, VideoInfo
 
 
-class Action(Noun):
+class Action(FrozenModel):
     """One call that the master made, and what came back."""
 
     call_id: str
@@ -30,11 +30,11 @@ class Action(Noun):
     """The text that the master read in return."""
     observation: Observation | None = None
     """What was seen or heard; None for an answer and for a call that failed."""
-    failed_by: Literal["", "world"] = ""
-    """`world` where the call was right, and the perception failed: not the policy's doing."""
+    failed_by: Literal["", "infrastructure"] = ""
+    """`infrastructure` where the call was right, and the perception failed: not the policy's doing."""
 
 
-class Turn(Noun):
+class Turn(FrozenModel):
     """One call of the master's model."""
 
     number: int
@@ -47,7 +47,7 @@ class Turn(Noun):
     """What the graph told the master about this turn, when it could not be used as it was."""
 
 
-class Trajectory(Noun):
+class Trajectory(FrozenModel):
     """One question from start to end."""
 
     question: str
@@ -73,13 +73,6 @@ class Trajectory(Noun):
             return info.model_copy(update={"video": video})
 
         return self.model_copy(update={"videos": tuple(map(shown, self.videos))})
-
-    def _repr_html_(self) -> str:
-        """For notebooks: the evidence report, without pictures (`report.render_report` takes thumbnails)."""
-        from agentcvr_graph.report import render_report
-        from agentcvr_graph.report.notebook import TRAJECTORY_PX, framed
-
-        return framed(render_report(self), self.question, TRAJECTORY_PX)
 
 
 def trajectory_of(output: CVROutput) -> Trajectory:
@@ -116,7 +109,9 @@ def _turn(number: int, message: AIMessage, after: Sequence[AnyMessage], observat
             arguments=call.arguments,
             reply=replies[call.id].text if call.id in replies else "",
             observation=seen.get(call.id),
-            failed_by="world" if call.id in replies and replies[call.id].additional_kwargs.get(FAILED_BY) else "",
+            failed_by="infrastructure"
+            if call.id in replies and replies[call.id].additional_kwargs.get(FAILED_BY)
+            else "",
         )
         for call in read_calls(message, number)
     )

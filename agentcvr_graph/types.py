@@ -22,13 +22,13 @@ def whole(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")
 
 
-class Noun(BaseModel):
+class FrozenModel(BaseModel):
     """Base of the nouns: immutable, and loud about a misspelt field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Video(Noun):
+class Video(FrozenModel):
     """One video of a question, by reference."""
 
     source: str
@@ -43,7 +43,7 @@ class Video(Noun):
     """What a person calls it; the file's name when None."""
 
 
-class VideoInfo(Noun):
+class VideoInfo(FrozenModel):
     """What a probe found out about one video of the question, or why it cannot be read."""
 
     number: int = Field(ge=1)
@@ -77,7 +77,7 @@ class VideoInfo(Noun):
         return path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or path
 
 
-class Window(Noun):
+class Window(FrozenModel):
     """A stretch of one video."""
 
     video: int = Field(ge=1, description="Number of the video, from 1.")
@@ -101,7 +101,7 @@ class Target(Window):
     frames: int = Field(default=8, ge=1, description="How many frames to sample, evenly spread over the window.")
 
 
-class Observe(Noun):
+class Observe(FrozenModel):
     """The request that `observe` sends through the seam: already validated, clipped and within budget."""
 
     targets: tuple[Target, ...] = Field(min_length=1)
@@ -117,7 +117,7 @@ class Observe(Noun):
         return sum(target.frames for target in self.targets)
 
 
-class Listen(Noun):
+class Listen(FrozenModel):
     """The request that `listen` sends through the seam: already validated, clipped and within budget."""
 
     window: Window
@@ -128,7 +128,7 @@ class Listen(Noun):
         return (self.window,)
 
 
-class Evidence(Noun):
+class Evidence(FrozenModel):
     """One statement about what was seen or heard, and where."""
 
     text: str
@@ -141,7 +141,7 @@ class Evidence(Noun):
         return whole(text)
 
 
-class Cost(Noun):
+class Cost(FrozenModel):
     """What an observation, or a whole run, has cost. Adds up with `+`."""
 
     frames: int = 0
@@ -167,7 +167,7 @@ class Usage(Cost):
     wall_s: float = 0.0
 
 
-class Observation(Noun):
+class Observation(FrozenModel):
     """What one observe or listen call brought back: text evidence and the reference to where it comes from."""
 
     modality: Modality
@@ -188,12 +188,6 @@ class Observation(Noun):
     turn: int = 0
     """Turn of the master that asked for it, from 1; set by the graph."""
 
-    def _repr_html_(self) -> str:
-        """For notebooks."""
-        from agentcvr_graph.report.notebook import observation_html
-
-        return observation_html(self)
-
 
 class Citation(Window):
     """Where the evidence for an answer is."""
@@ -201,7 +195,7 @@ class Citation(Window):
     modality: Modality = Field(description="'visual' or 'audio'.")
 
 
-class Answer(Noun):
+class Answer(FrozenModel):
     """A valid answer. `value` has the shape of its kind.
 
     | kind | value | text |
@@ -220,24 +214,18 @@ class Answer(Noun):
     rationale: str = ""
     citations: tuple[Citation, ...] = ()
 
-    def _repr_html_(self) -> str:
-        """For notebooks."""
-        from agentcvr_graph.report.notebook import answer_html
 
-        return answer_html(self)
-
-
-class Failure(Noun):
+class Failure(FrozenModel):
     """Why a run ended without an answer: a typed result, never text that poses as an answer."""
 
-    boundary: Literal["master", "world"]
-    """`master`: it never gave a valid answer. `world`: the master's model or every observation failed."""
+    boundary: Literal["master", "infrastructure"]
+    """`master`: it never gave a valid answer. `infrastructure`: the master's model or every observation failed."""
     message: str
     out_of_budget: bool = False
     """A budget had run out, and the master had been told that only an answer was left."""
 
 
-class Question(Noun):
+class Question(FrozenModel):
     """A question over several videos, as a benchmark or a script stores it."""
 
     question: str = Field(min_length=1)

@@ -19,6 +19,15 @@ from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.types import Answer, AnswerKind, AnswerValue, Citation, QuestionKind
 
 KINDS: tuple[AnswerKind, ...] = ("choice", "choices", "order", "interval", "number", "text")
+ANSWER_FORMATS: dict[AnswerKind, str] = {
+    "choice": 'the letter of one option, for example "B"',
+    "choices": 'the letters of all options that hold, for example ["A", "C"]',
+    "order": 'the numbers in order, for example "2->1->3"',
+    "interval": "the interval in seconds, for example [74.0, 89.0]",
+    "number": "a number, for example 3",
+    "text": "a short text",
+}
+"""What the master reads about the form of an answer of each kind."""
 MAX_OPTIONS = len(ascii_uppercase)
 
 _NO_WORD = re.compile(r"\b(?:a|an|the)\b|[^\w\s]")

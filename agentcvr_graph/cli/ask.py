@@ -136,7 +136,7 @@ def _demo_questions(swap: bool) -> dict[str, Question]:
 
 
 def _live(given: CVRInput, context: CVRContext) -> Asked:
-    from agentcvr_graph.models.registry import resolve_perception
+    from agentcvr_graph.perception.factory import resolve_perception
 
     perception = resolve_perception(context.vision, context.audio)
     if "offline" in (context.master, context.vision, context.audio):
@@ -155,11 +155,11 @@ def _scripted(spec: str, context: CVRContext, phrasing: str = "") -> Asked:
 
 def _phrased(perception: Perception, model: str) -> Perception:
     from agentcvr_graph.media.cache import DiskCache, default_cache_dir
-    from agentcvr_graph.models.registry import resolve_master
+    from agentcvr_graph.models.registry import resolve_chat_model
     from agentcvr_graph.perception.phrased import PhrasedPerception
 
     return PhrasedPerception(
-        perception, resolve_master(model), DiskCache(default_cache_dir() / "phrased", PHRASING_BYTES), model
+        perception, resolve_chat_model(model), DiskCache(default_cache_dir() / "phrased", PHRASING_BYTES), model
     )
 
 
@@ -186,9 +186,9 @@ def as_record(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def _run(given: CVRInput, perception: Perception, context: CVRContext) -> Trajectory:
-    from agentcvr_graph.models.registry import resolve_master
+    from agentcvr_graph.models.registry import resolve_chat_model
 
-    graph = create_cvr_graph(resolve_master(context.master), perception).compile()
+    graph = create_cvr_graph(resolve_chat_model(context.master), perception).compile()
     return trajectory_of(asyncio.run(_stream(graph, given, context)))
 
 

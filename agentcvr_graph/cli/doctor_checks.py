@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 
 from agentcvr_graph.errors import CVRError, shown_address
 from agentcvr_graph.models.providers.servers import served_models
-from agentcvr_graph.models.registry import checked_source, resolve_audio, resolve_master, resolve_vision
+from agentcvr_graph.models.registry import checked_source, resolve_audio, resolve_chat_model, resolve_vision
 from agentcvr_graph.models.strings import InProcess, Server, read_model_string
 
 DISTRIBUTION = "agentcvr-graph"
@@ -64,7 +64,7 @@ def diagnose(master: str = "offline", vision: str = "offline", audio: str = "off
         *(program(name) for name in PROGRAMS),
         cache_folder(),
         gpu(),
-        model("master", master, resolve_master),
+        model("master", master, resolve_chat_model),
         model("vision", vision, resolve_vision),
         model("audio", audio, resolve_audio),
     ]

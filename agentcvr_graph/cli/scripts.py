@@ -201,12 +201,12 @@ def crossvid(
     difficulty: Annotated[str, typer.Option(help=f"{', '.join(LEVELS)}.")] = "normal",
 ) -> None:
     """Film a small benchmark in CrossVid's own layout: real videos, image folders with boxes (needs flite)."""
-    from agentcvr_graph.eval.rendered_set import film_set
+    from agentcvr_graph.eval.rendered_set import render_set
 
     wanted: list[Task] = [task for task in TASKS if task in _tasks(tasks)]
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))]
     scripts = make_scripts(dict.fromkeys(wanted, each), seed, level)
-    count = film_set(_shown(scripts, "filming", each * len(wanted)), to)
+    count = render_set(_shown(scripts, "filming", each * len(wanted)), to)
     out.print(f"{count} questions: {escape(str(to))}")
 
 
@@ -224,12 +224,12 @@ def gap(
     limit: Annotated[int, typer.Option(min=0, help="Questions of each task at most; 0 for all.")] = 0,
 ) -> None:
     """Ask every question twice, in swap mode and live on its twin, and report how far the two worlds lie apart."""
-    from agentcvr_graph.eval.sim_gap import Models, measure_gap
+    from agentcvr_graph.eval.sim_gap import Models, measure_sim_gap
     from agentcvr_graph.eval.sim_gap.report import gap_table
 
     opened = _library(library)
     models = Models(master, vision, audio)
-    found = asyncio.run(measure_gap(_first_of_each(opened, limit), to, noise=noise, models=models))
+    found = asyncio.run(measure_sim_gap(_first_of_each(opened, limit), to, noise=noise, models=models))
     _tell_problems(opened.problems)
     out.print(gap_table(found))
     if fit is not None:

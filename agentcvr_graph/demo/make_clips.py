@@ -16,7 +16,7 @@ import pysubs2
 from numpy.typing import NDArray
 
 from agentcvr_graph.demo.drawing import draw_moment
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 from agentcvr_graph.scripts.schema import FPS
 from agentcvr_graph.scripts.video.encoding import encode
 from agentcvr_graph.scripts.video.sound import knock, mix, music, speak

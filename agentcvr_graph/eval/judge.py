@@ -16,10 +16,10 @@ from typing import Any, Protocol, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from agentcvr_graph.errors import WorldError
+from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.offline.master.language import content_words
-from agentcvr_graph.models.providers.errors import as_world_error
+from agentcvr_graph.models.providers.errors import as_infrastructure_error
 from agentcvr_graph.render import one_line
 from agentcvr_graph.types import Question
 
@@ -64,7 +64,7 @@ class Judge(Protocol):
         """Grade an answer by the question's scoring points.
 
         Raises:
-            WorldError: the judge failed, or gave no grades.
+            InfrastructureError: the judge failed, or gave no grades.
         """
         ...
 
@@ -85,11 +85,11 @@ class ChatJudge:
             try:
                 reply = await self._model.ainvoke([SystemMessage(SYSTEM), HumanMessage(text)])
             except Exception as error:
-                raise as_world_error(error, f"The judge {self._name}") from error
+                raise as_infrastructure_error(error, f"The judge {self._name}") from error
             grades = read_grades(without_thoughts(reply.text), count)
             if grades is not None:
                 return grades
-        raise WorldError(f"The judge {self._name} gave no grades in {TRIES} replies.", transient=True)
+        raise InfrastructureError(f"The judge {self._name} gave no grades in {TRIES} replies.", transient=True)
 
 
 class WordJudge:

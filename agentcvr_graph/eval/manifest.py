@@ -17,7 +17,7 @@ from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.methods import Recipe
 from agentcvr_graph.eval.scoring import now
 from agentcvr_graph.graph.state import CVRContext
-from agentcvr_graph.types import Noun
+from agentcvr_graph.types import FrozenModel
 
 PACKAGES = (
     *("agentcvr-graph", "langgraph", "langchain-core", "langchain-openai", "pydantic"),
@@ -27,7 +27,7 @@ FREE = frozenset({"methods", "per_endpoint", "timeout_s"})
 """What may differ between two attempts at one run: it does not change what an answer is."""
 
 
-class Plan(Noun):
+class Plan(FrozenModel):
     """The configuration of a run."""
 
     benchmark: str

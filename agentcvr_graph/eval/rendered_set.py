@@ -19,7 +19,7 @@ from PIL import Image
 from agentcvr_graph.eval.benchmarks.crossvid import UAV_FPS
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.scripts.schema import TASKS, Facts, Scene, Script, ScriptedVideo, Task, Thing
-from agentcvr_graph.scripts.video import film_once
+from agentcvr_graph.scripts.video import render_video_once
 from agentcvr_graph.scripts.video.drawing import blank, boxes_of, draw_scene
 
 Record = dict[str, Any]
@@ -38,7 +38,7 @@ _REFERENCE = re.compile(r"(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?) s of video 1")
 _JPEG_QUALITY = 85
 
 
-def film_set(scripts: Iterable[Script], folder: Path) -> int:
+def render_set(scripts: Iterable[Script], folder: Path) -> int:
     """Write `QA/`, `videos/` and `uav/` for scripts, and the scripts themselves beside them.
 
     Videos that are there and up to date stay.
@@ -220,7 +220,7 @@ def _film(video: ScriptedVideo, script: Script, suffix: str, folder: Path) -> st
     name = f"{FOLDERS[script.task]}/{script.id}{suffix}.mp4"
     path = folder / "videos" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    film_once(video, path, f"{script.id}{suffix}")
+    render_video_once(video, path, f"{script.id}{suffix}")
     return name
 
 

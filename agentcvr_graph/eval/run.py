@@ -96,7 +96,7 @@ async def evaluate_benchmark(
     Raises:
         InputError: the folder holds another run; a method is unknown.
         SetupError: a model or a package is missing, a key is refused, or the disk is full.
-        WorldError: nothing is answered any more.
+        InfrastructureError: nothing is answered any more.
     """
     folder = RunFolder(out)
     plan = await asyncio.to_thread(plan_of, benchmark, recipe, data=data, prices=prices)

@@ -26,7 +26,7 @@ from agentcvr_graph.errors import InputError, SetupError, missing_extra
 from agentcvr_graph.eval.manifest import Plan
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.trajectory import Trajectory
-from agentcvr_graph.utils.jsonl_log import append_row, mend_last_row, rows_in, written_alone
+from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row, rows_in, written_alone
 
 _ROW_START = '{"id":"'
 Place = tuple[str, str]
@@ -49,14 +49,14 @@ class RunFolder:
             InputError: another run is writing, the folder holds a run of something else, or a file that is not ours.
             SetupError: the disk does not let us.
         """
-        with told_of_the_disk(self.path):
+        with explain_disk_error(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with written_alone(self.results):
             if self.plan_path.exists():
                 plan = self.plan().extended(plan, self.path)
-            mend_last_row(self.results, _ROW_START)
+            repair_last_row(self.results, _ROW_START)
             found = self.latest()
-            with told_of_the_disk(self.path):
+            with explain_disk_error(self.path):
                 _write_whole(self.plan_path, plan.model_dump_json(indent=1))
             yield found
 
@@ -92,7 +92,7 @@ class RunFolder:
         Raises:
             SetupError: the disk is full, or may not be written.
         """
-        with told_of_the_disk(self.path):
+        with explain_disk_error(self.path):
             if trajectory is not None:
                 path = self.trajectory_path(row.method, row.id)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ class RunFolder:
         path = self.path / "results.parquet"
         arrow: Any = pa  # its types leave much open
         table = arrow.Table.from_pylist([_flat(row) for row in rows])
-        with told_of_the_disk(self.path):
+        with explain_disk_error(self.path):
             draft = path.with_suffix(".part")
             pq.write_table(table, draft)  # pyright: ignore[reportUnknownMemberType]
             draft.replace(path)
@@ -135,7 +135,7 @@ def file_name(question_id: str) -> str:
 
 
 @contextmanager
-def told_of_the_disk(folder: Path) -> Generator[None]:
+def explain_disk_error(folder: Path) -> Generator[None]:
     """Turns what the file system refuses into one line."""
     try:
         yield

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from agentcvr_graph.errors import InputError, WorldError
+from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.engines import Engine
 from agentcvr_graph.eval.manifest import Plan
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import Place, RunFolder
-from agentcvr_graph.eval.scoring import Ask
+from agentcvr_graph.eval.scoring import EvalTask
 
 UNANSWERED = 50
 """Questions in a row that the world failed in a way that may pass, beyond those under way: then a run stops."""
@@ -71,7 +71,7 @@ async def run(
     Raises:
         InputError: the folder holds another run.
         SetupError: no question can be answered, or the disk is full. What was written is kept.
-        WorldError: nothing is answered any more. What was written is kept.
+        InfrastructureError: nothing is answered any more. What was written is kept.
     """
     if concurrency < 1:
         raise InputError(f"concurrency is {concurrency}.", fix="It must be at least 1.")
@@ -91,19 +91,19 @@ async def run(
                 tell(totals)
                 failed_in_a_row = failed_in_a_row + 1 if asked.row.retryable else 0
                 if failed_in_a_row >= UNANSWERED + concurrency:
-                    raise WorldError(
+                    raise InfrastructureError(
                         f"The last {failed_in_a_row} questions all failed: {asked.row.detail}",
                         fix="Mend it, and run again with --retry-failed.",
                     )
     return totals
 
 
-def _left(benchmark: Benchmark, plan: Plan, earlier: Mapping[Place, Row], *, retry_failed: bool) -> Iterator[Ask]:
+def _left(benchmark: Benchmark, plan: Plan, earlier: Mapping[Place, Row], *, retry_failed: bool) -> Iterator[EvalTask]:
     """What is to be asked: all methods of a question one after the other, so that they share what is decoded."""
     for question in benchmark.questions:
         for method in plan.methods:
             row = earlier.get((method, question.id))
             if row is None:
-                yield Ask(question, method)
+                yield EvalTask(question, method)
             elif retry_failed and row.retryable:
-                yield Ask(question, method, row.attempt + 1)
+                yield EvalTask(question, method, row.attempt + 1)

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentcvr_graph.answers import resolve_kind, score_answer
-from agentcvr_graph.errors import BugError, CVRError, InputError, WorldError
+from agentcvr_graph.errors import BugError, CVRError, InfrastructureError, InputError
 from agentcvr_graph.eval.judge import Grades, Judge
 from agentcvr_graph.eval.rows import Outcome, Row
-from agentcvr_graph.graph.error_policy import is_transient
+from agentcvr_graph.models.providers.errors import is_transient
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Answer, Failure, Question
 
 
 @dataclass(frozen=True)
-class Ask:
+class EvalTask:
     """A question for a method, and how often it was asked before."""
 
     question: Question
@@ -24,7 +24,7 @@ class Ask:
     attempt: int = 1
 
 
-async def row_of(ask: Ask, trajectory: Trajectory, judge: Judge | None, asked_at: str) -> Row:
+async def row_of(ask: EvalTask, trajectory: Trajectory, judge: Judge | None, asked_at: str) -> Row:
     """The row of a run that ended, with an answer or without."""
     row = Row(
         **_identity(ask, asked_at),
@@ -38,12 +38,12 @@ async def row_of(ask: Ask, trajectory: Trajectory, judge: Judge | None, asked_at
     return row.model_copy(update=await _scored(ask.question, trajectory.answer, judge))
 
 
-def failed_row(ask: Ask, error: Exception, asked_at: str) -> Row:
+def failed_row(ask: EvalTask, error: Exception, asked_at: str) -> Row:
     """The row of a question that could not be asked at all: the world's failure, and nobody's wrong answer."""
     # Files do not come back by asking again; whatever else went wrong may.
     retryable = not isinstance(error, InputError) and (is_transient(error) or not isinstance(error, CVRError))
     detail = " ".join(str(error).split()) if isinstance(error, CVRError) else f"{type(error).__name__}: {error}"
-    return Row(**_identity(ask, asked_at), outcome="world", score=0.0, detail=detail, retryable=retryable)
+    return Row(**_identity(ask, asked_at), outcome="infrastructure", score=0.0, detail=detail, retryable=retryable)
 
 
 def now() -> str:
@@ -51,7 +51,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _identity(ask: Ask, asked_at: str) -> dict[str, Any]:
+def _identity(ask: EvalTask, asked_at: str) -> dict[str, Any]:
     question = ask.question
     return {
         "id": question.id,
@@ -66,8 +66,8 @@ def _identity(ask: Ask, asked_at: str) -> dict[str, Any]:
 
 
 def _failed(failure: Failure | None) -> dict[str, Any]:
-    if failure is None or failure.boundary == "world":
-        return {"outcome": "world", "detail": failure.message if failure else "", "retryable": True}
+    if failure is None or failure.boundary == "infrastructure":
+        return {"outcome": "infrastructure", "detail": failure.message if failure else "", "retryable": True}
     return {"outcome": "out of budget" if failure.out_of_budget else "unparsable", "detail": failure.message}
 
 
@@ -78,8 +78,8 @@ async def _scored(question: Question, answer: Answer, judge: Judge | None) -> di
     if judge is not None and answer.kind == "text" and question.scoring_points:
         try:
             grades = await judge.grade(question, str(answer.value))
-        except WorldError as error:
-            return update | {"outcome": "world", "detail": str(error), "retryable": True}
+        except InfrastructureError as error:
+            return update | {"outcome": "infrastructure", "detail": str(error), "retryable": True}
         return update | _judged(grades)
     score = score_answer(answer.kind, answer.value, question.key)
     return update | {"score": score, "outcome": _outcome(score)}

@@ -115,7 +115,7 @@ def grid_of(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
         rows.append([name, str(count), *(str(line.rate) if line else "" for line in own)])
     tasks = [[line for line in lines if line.method == method and not line.average_of] for method in methods]
     unanswered = [sum(line.unanswered for line in own) for own in tasks]
-    world = [sum(line.outcomes.get("world", 0) for line in own) for own in tasks]
+    world = [sum(line.outcomes.get("infrastructure", 0) for line in own) for own in tasks]
     for name, counts in zip(FAILURES, (unanswered, world), strict=True):
         rows.append([name, "", *map(str, counts)])
     return ["task", "questions", *methods], rows

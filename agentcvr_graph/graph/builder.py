@@ -21,13 +21,13 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import RetryPolicy, Send
 
-from agentcvr_graph.graph.dependencies import Binding, ChooseMaster, ChoosePerception
-from agentcvr_graph.graph.error_policy import is_transient
+from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies
 from agentcvr_graph.graph.nodes.agents import Agent, agent_failed, agent_of
 from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
 from agentcvr_graph.graph.state import AgentInput, CVRContext, CVRInput, CVROutput, CVRState
+from agentcvr_graph.models.providers.errors import is_transient
 from agentcvr_graph.perception.base import Perception
 
 RETRY = RetryPolicy(max_attempts=3, initial_interval=0.5, backoff_factor=2.0, retry_on=is_transient)
@@ -111,7 +111,7 @@ def create_cvr_graph(
         'B'
     """
     # LangGraph's own node timeout runs every attempt as two tasks more; asyncio's costs a tenth less a trajectory.
-    binding = Binding(master, perception, timeout_s)
+    binding = Dependencies(master, perception, timeout_s)
     graph = CVRGraph(CVRState, CVRContext, input_schema=CVRInput, output_schema=CVROutput)
     graph.name = name
     graph.add_node("brief", Brief(binding))

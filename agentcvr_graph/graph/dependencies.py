@@ -26,7 +26,7 @@ ChoosePerception: TypeAlias = Callable[[CVRContext], Perception]
 
 
 @dataclass(frozen=True)
-class Binding:
+class Dependencies:
     """The objects behind the nodes."""
 
     master: BaseChatModel | ChooseMaster
@@ -49,7 +49,7 @@ class Binding:
         return make_tools(await asyncio.to_thread(self.perception, context))
 
 
-def knobs(runtime: Runtime[CVRContext]) -> CVRContext:
+def context_of(runtime: Runtime[CVRContext]) -> CVRContext:
     """The run's context; the defaults when the caller passed none.
 
     LangGraph then gives None, or in a parent graph the parent's context, which may be anything.

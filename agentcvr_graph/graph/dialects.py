@@ -19,7 +19,7 @@ from langchain_core.messages.utils import merge_message_runs
 from langchain_core.runnables import Runnable
 
 from agentcvr_graph.graph.prompts import JSON_DIALECT
-from agentcvr_graph.graph.sanitize import storable_value
+from agentcvr_graph.graph.sanitize import sanitize_value
 from agentcvr_graph.graph.state import Call
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.tools import TOOL_SCHEMAS
@@ -111,12 +111,12 @@ FAILED_BY = "failed_by"
 
 
 def reply(
-    call: Call, text: str, observation: Observation | None = None, *, failed_by: Literal["", "world"] = ""
+    call: Call, text: str, observation: Observation | None = None, *, failed_by: Literal["", "infrastructure"] = ""
 ) -> AnyMessage:
     """What comes back for a call, in its own dialect; the typed observation rides along as the artifact.
 
     Args:
-        failed_by: `world` where the call was right and what it asked for failed; no model reads this.
+        failed_by: `infrastructure` where the call was right and what it asked for failed; no model reads this.
     """
     artifact = observation.model_dump(mode="json") if observation else None
     marks: dict[str, Any] = {FAILED_BY: failed_by} if failed_by else {}
@@ -130,7 +130,7 @@ def reply(
 
 def _json_call(call_id: str, tool: str, arguments: dict[str, object]) -> Call:
     try:
-        return Call(id=call_id, tool=whole(tool), arguments=storable_value(arguments), native=False)
+        return Call(id=call_id, tool=whole(tool), arguments=sanitize_value(arguments), native=False)
     except ValueError as error:
         problem = f"The arguments cannot be used: {error}"
         return Call(id=call_id, tool=whole(tool), arguments={}, native=False, problem=problem)

@@ -1,7 +1,7 @@
 """What the graph makes of an exception: try again, tell the master, or stop the run.
 
-`models/failures.py` knows the exceptions of client libraries and turns them into `WorldError`; this module knows the
-graph's side only.
+`models/providers/errors.py` knows the exceptions of client libraries and turns them into `InfrastructureError`; this
+module knows the graph's side only.
 """
 
 from __future__ import annotations
@@ -11,23 +11,15 @@ import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from agentcvr_graph.errors import SetupError, WorldError
-from agentcvr_graph.models.providers.errors import as_world_error, recognised
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.providers.errors import as_infrastructure_error, recognised
 from agentcvr_graph.models.providers.keys import without_keys
 from agentcvr_graph.render import plain
 
 logger = logging.getLogger(__name__)
 
 
-def is_transient(error: Exception) -> bool:
-    """True when the same call may work a moment later; the graph's retry policy asks this."""
-    if isinstance(error, TimeoutError):
-        return True
-    failure = as_world_error(error, "the model")
-    return isinstance(failure, WorldError) and failure.transient
-
-
-def told_to_master(error: BaseException) -> str:
+def error_for_master(error: BaseException) -> str:
     """One line on a failure of the world, for the master to read.
 
     Raises:
@@ -35,7 +27,7 @@ def told_to_master(error: BaseException) -> str:
     """
     if isinstance(error, TimeoutError):
         return "That took too long and was stopped. Try a shorter window."
-    failure = as_world_error(error, "the model")
+    failure = as_infrastructure_error(error, "the model")
     if isinstance(failure, SetupError):
         raise failure from None  # what it came from may repeat a key
     if recognised(error, "the model") is None:
@@ -52,7 +44,7 @@ def without_keys_in_errors() -> Generator[None]:
         said = repr(error) + str(error)
         if without_keys(said) == said:
             raise
-        failure = as_world_error(error, "the model")
+        failure = as_infrastructure_error(error, "the model")
         if recognised(error, "the model") is None:
             _log(error)
     else:

@@ -10,6 +10,7 @@ from string import ascii_uppercase
 
 from langchain_core.messages import AnyMessage
 
+from agentcvr_graph.answers import ANSWER_FORMATS
 from agentcvr_graph.render import budget_text, observation_text, video_line
 from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
@@ -34,24 +35,11 @@ Act by writing JSON, and nothing after it: one object {{"action": NAME, "argumen
 objects for several calls. The actions and the JSON schemas of their arguments:
 {schemas}"""
 
-KINDS: dict[AnswerKind, str] = {
-    "choice": 'the letter of one option, for example "B"',
-    "choices": 'the letters of all options that hold, for example ["A", "C"]',
-    "order": 'the numbers in order, for example "2->1->3"',
-    "interval": "the interval in seconds, for example [74.0, 89.0]",
-    "number": "a number, for example 3",
-    "text": "a short text",
-}
 
-ONLY_ANSWER = (
-    "Out of {budget}: call answer now, with the best answer that the evidence supports. Nothing else is allowed."
-)
 NO_ACTION = "That turn held no action. Call observe, listen or answer."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."
-TOO_LATE = "Only answer is allowed now."
 RECORDED = "The answer is recorded."
 SKIPPED = "Not carried out: the same turn answered the question."
-FRAME_LABEL = "video {video}, {time_s:.1f} s:"
 
 
 def system(instructions: str, language: str) -> str:
@@ -69,7 +57,7 @@ def brief(
     known: Sequence[Observation] = (),
 ) -> str:
     """The first user message: question, answer format, options, videos, what is known of them, budgets."""
-    parts = [f"Question: {question}", f"Answer format ({kind}): {KINDS[kind]}"]
+    parts = [f"Question: {question}", f"Answer format ({kind}): {ANSWER_FORMATS[kind]}"]
     if options:
         parts.append("Options:\n" + "\n".join(option_lines(options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in videos))

@@ -17,10 +17,10 @@ from agentcvr_graph.types import whole
 
 MAX_DEPTH = 32
 _MAX_INTEGER = 2**63
-UNSTORABLE = "a number of more than 64 bits, or lists within lists more than 32 deep"
+NOT_STORABLE = "a number of more than 64 bits, or lists within lists more than 32 deep"
 
 
-def storable_value(value: Any, depth: int = 0) -> Any:
+def sanitize_value(value: Any, depth: int = 0) -> Any:
     """A JSON value with whole characters only.
 
     Raises:
@@ -29,24 +29,24 @@ def storable_value(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return whole(value)
     if isinstance(value, int) and not isinstance(value, bool) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
-        raise ValueError(UNSTORABLE)
+        raise ValueError(NOT_STORABLE)
     if isinstance(value, Mapping | list | tuple) and depth >= MAX_DEPTH:
-        raise ValueError(UNSTORABLE)
+        raise ValueError(NOT_STORABLE)
     if isinstance(value, Mapping):
         items = cast(Mapping[Any, Any], value).items()
-        return {whole(str(key)): storable_value(inner, depth + 1) for key, inner in items}
+        return {whole(str(key)): sanitize_value(inner, depth + 1) for key, inner in items}
     if isinstance(value, list | tuple):
-        return [storable_value(inner, depth + 1) for inner in cast(list[Any], value)]
+        return [sanitize_value(inner, depth + 1) for inner in cast(list[Any], value)]
     return value
 
 
-def storable_message(message: AIMessage) -> AIMessage:
+def sanitize_message(message: AIMessage) -> AIMessage:
     """The message; or, where it could not be stored, one that can."""
     calls: list[Any] = []
     invalid: list[Any] = [{**call, "args": whole(call["args"] or "")} for call in message.invalid_tool_calls]
     for call in message.tool_calls:
         try:
-            calls.append(storable_value(call))
+            calls.append(sanitize_value(call))
         except ValueError as error:
             name, call_id = whole(call["name"]), whole(call["id"] or "")
             invalid.append(invalid_tool_call(name=name, args=str(error), id=call_id, error=str(error)))
@@ -57,6 +57,6 @@ def storable_message(message: AIMessage) -> AIMessage:
 
 def _content(message: AIMessage) -> Any:
     try:
-        return storable_value(message.content)
+        return sanitize_value(message.content)
     except ValueError:
         return whole(message.text)

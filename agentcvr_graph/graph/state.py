@@ -26,8 +26,8 @@ from agentcvr_graph.types import (
     Answer,
     Cost,
     Failure,
+    FrozenModel,
     Listen,
-    Noun,
     Observation,
     Observe,
     Question,
@@ -40,7 +40,7 @@ from agentcvr_graph.types import (
 _PROCESS = uuid.uuid4().hex
 
 
-class Call(Noun):
+class Call(FrozenModel):
     """One action as the master wrote it, in either dialect."""
 
     id: str
@@ -52,7 +52,7 @@ class Call(Noun):
     """Why the arguments could not be read at all."""
 
 
-class Assignment(Noun):
+class Assignment(FrozenModel):
     """A call that passed validation and budget, on its way to an agent."""
 
     call: Call
@@ -63,7 +63,7 @@ class Assignment(Noun):
     """The budget line under the last reply of a turn; empty on the others."""
 
 
-class Clock(Noun):
+class Clock(FrozenModel):
     """Wall-clock time of a run. The gap between two processes (a kill, a resume) does not count."""
 
     elapsed_s: float = 0.0
@@ -90,14 +90,14 @@ class Latest(LastValue[Any]):
 
     def update(self, values: Sequence[Any]) -> bool:
         """As `LastValue.update`."""
-        return super().update([value if _is_noun(value) else _reader(self.typ)(value) for value in values])
+        return super().update([value if _is_model(value) else _reader(self.typ)(value) for value in values])
 
 
-def _is_noun(value: Any) -> bool:
+def _is_model(value: Any) -> bool:
     """Cheaper to ask than to validate: this is every write of every step."""
     if isinstance(value, list):
-        return all(isinstance(one, Noun) for one in cast(list[Any], value))
-    return value is None or isinstance(value, Noun)
+        return all(isinstance(one, FrozenModel) for one in cast(list[Any], value))
+    return value is None or isinstance(value, FrozenModel)
 
 
 @functools.cache
@@ -105,7 +105,7 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     return TypeAdapter[Any](kind).validate_python
 
 
-def in_all(so_far: Cost, more: Cost) -> Cost:
+def add_costs(so_far: Cost, more: Cost) -> Cost:
     """The reducer of costs."""
     return _cost(so_far) + _cost(more)
 
@@ -114,7 +114,7 @@ def _cost(given: Any) -> Cost:
     return given if isinstance(given, Cost) else Cost.model_validate(given)
 
 
-def and_more(so_far: list[Observation], more: list[Observation]) -> list[Observation]:
+def append_observations(so_far: list[Observation], more: list[Observation]) -> list[Observation]:
     """The reducer of evidence."""
     return so_far + [Observation.model_validate(one) for one in more]
 
@@ -142,7 +142,7 @@ class CVROutput(TypedDict):
 
     answer: Annotated[Answer | None, Latest]
     failure: Annotated[Failure | None, Latest]
-    observations: Annotated[list[Observation], and_more]
+    observations: Annotated[list[Observation], append_observations]
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
     asked: Annotated[Question, Latest]
@@ -161,7 +161,7 @@ class CVRState(CVRInput, CVROutput):
     """Answers sent back because they did not fit their kind."""
     closing: bool
     """True once the master has been told that only `answer` is left."""
-    spent: Annotated[Cost, in_all]
+    spent: Annotated[Cost, add_costs]
     clock: Annotated[Clock, Latest]
     assignments: Annotated[list[Assignment], Latest]
     """The calls of the last turn that go to the agents."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agentcvr_graph.models.base import Cue, Frame, Samples
+from agentcvr_graph.media.types import Cue, Frame, Samples
 from agentcvr_graph.types import Video
 
 
@@ -35,7 +35,7 @@ class Clip(Protocol):
         """The frames on screen at ascending times, each with its own true time.
 
         Raises:
-            WorldError: there is no picture, or it cannot be decoded.
+            InfrastructureError: there is no picture, or it cannot be decoded.
         """
         ...
 
@@ -43,7 +43,7 @@ class Clip(Protocol):
         """Samples of a window, 16 kHz mono.
 
         Raises:
-            WorldError: there is no sound track, or it cannot be decoded.
+            InfrastructureError: there is no sound track, or it cannot be decoded.
         """
         ...
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from agentcvr_graph.errors import CVRError, VideoError, WorldError, missing_extra
+from agentcvr_graph.errors import CVRError, InfrastructureError, VideoError, missing_extra
 from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.containers import why
@@ -25,11 +25,11 @@ from agentcvr_graph.media.frames import FrameStore
 from agentcvr_graph.media.probe import Probe, probe
 from agentcvr_graph.media.readers.base import Reader, nearest, scaled_size
 from agentcvr_graph.media.readers.folder_reader import FolderReader
-from agentcvr_graph.media.segments import Piece, by_piece, lay_out, within
+from agentcvr_graph.media.segments import Segment, by_segment, lay_out, within
 from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
 from agentcvr_graph.media.subtitles import clip_cues, read_cues
-from agentcvr_graph.models.base import Cue, Frame, Samples
+from agentcvr_graph.media.types import Cue, Frame, Samples
 from agentcvr_graph.utils.cancellation import stop_if_unwanted
 
 ReaderName = Literal["auto", "pyav", "decord"]
@@ -78,24 +78,26 @@ class Media:
         Where the times lie further apart than the key frames around them, the nearest key frame is taken instead.
 
         Raises:
-            WorldError: there is no picture, or it cannot be decoded.
+            InfrastructureError: there is no picture, or it cannot be decoded.
         """
         if not self.info.width:
-            raise WorldError(f"{self._source.name} has no picture.")
+            raise InfrastructureError(f"{self._source.name} has no picture.")
         with self._lock, told(self._source.name):
-            frames = [frame for piece, own_s in by_piece(self._pieces, times_s) for frame in self._shown(piece, own_s)]
+            frames = [
+                frame for piece, own_s in by_segment(self._pieces, times_s) for frame in self._shown(piece, own_s)
+            ]
         if not frames:
-            raise WorldError(f"No frame of {self._source.name} could be decoded there.")
+            raise InfrastructureError(f"No frame of {self._source.name} could be decoded there.")
         return tuple(frames)
 
     def sound(self, start_s: float, end_s: float) -> Samples:
         """Samples of a window of the clip, 16 kHz mono.
 
         Raises:
-            WorldError: there is no sound track, or it cannot be decoded.
+            InfrastructureError: there is no sound track, or it cannot be decoded.
         """
         if not self.info.has_sound:
-            raise WorldError(f"{self._source.name} has no sound track.")
+            raise InfrastructureError(f"{self._source.name} has no sound track.")
         heard = [
             read_sound(self._path, piece.shift_s + first_s, piece.shift_s + last_s)
             for piece, first_s, last_s in within(self._pieces, start_s, end_s)
@@ -158,7 +160,7 @@ class Media:
             has_subtitles=bool(self.cues(0.0, duration_s)),
         )
 
-    def _shown(self, piece: Piece, times_s: Sequence[float]) -> list[Frame]:
+    def _shown(self, piece: Segment, times_s: Sequence[float]) -> list[Frame]:
         """The frames on screen at ascending times of one piece."""
         shift_s = piece.shift_s
         wanted_s = [time_s + shift_s for time_s in times_s]
@@ -218,7 +220,7 @@ def content_id(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _pieces(source: Source, duration_s: float) -> tuple[Piece, ...]:
+def _pieces(source: Source, duration_s: float) -> tuple[Segment, ...]:
     try:
         return lay_out(source.spans, duration_s)
     except ValueError as error:
@@ -251,4 +253,4 @@ def told(name: str) -> Generator[None]:
     except CVRError:
         raise
     except Exception as error:
-        raise WorldError(f"{name} cannot be decoded there ({why(error)}).") from error
+        raise InfrastructureError(f"{name} cannot be decoded there ({why(error)}).") from error

@@ -15,7 +15,7 @@ from PIL import Image
 
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.readers.base import Decoded
-from agentcvr_graph.models.base import Frame
+from agentcvr_graph.media.types import Frame
 
 _JPEG_QUALITY = 92
 MEMORY_BYTES = 64 * 2**20

@@ -27,11 +27,11 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from agentcvr_graph.errors import VideoError, WorldError
+from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
-from agentcvr_graph.models.base import Cue, Frame, Samples
+from agentcvr_graph.media.types import Cue, Frame, Samples
 from agentcvr_graph.types import Video
 from agentcvr_graph.utils.cancellation import stop_if_unwanted
 
@@ -83,14 +83,14 @@ class IsolatedLibrary:
             info: MediaInfo = self.ask(video, "info")
             self._known[key] = (stamp, info)
             return IsolatedClip(self, video, info)
-        except WorldError as error:
+        except InfrastructureError as error:
             raise VideoError(video.source, error.message, fix="Export it again, as MP4 (H.264).") from error
 
     def ask(self, video: Video, what: str, *arguments: Any) -> Any:
         """What a clip's method gives, or its attribute where there are no arguments.
 
         Raises:
-            CVRError: as the method; `WorldError` where the worker died or took too long.
+            CVRError: as the method; `InfrastructureError` where the worker died or took too long.
         """
         closings = self._closings
         request, check = (video, what, arguments), lambda: self._check_wanted(closings)
@@ -101,9 +101,9 @@ class IsolatedLibrary:
             except _DEATHS:
                 return worker.answer(request, check)
         except _DEATHS as error:
-            raise WorldError("Its decoder died, twice.") from error
+            raise InfrastructureError("Its decoder died, twice.") from error
         except TimeoutError as error:
-            raise WorldError(f"Its decoder took longer than {self._timeout_s:g} s and was stopped.") from error
+            raise InfrastructureError(f"Its decoder took longer than {self._timeout_s:g} s and was stopped.") from error
         finally:
             self._free.put(worker)
 
@@ -117,7 +117,7 @@ class IsolatedLibrary:
         """No worker is started for a request that nobody waits for, or that was made before the library was closed."""
         stop_if_unwanted()
         if self._closings != closings:
-            raise WorldError("The decoders were stopped while this was under way.")
+            raise InfrastructureError("The decoders were stopped while this was under way.")
 
 
 class _Worker:

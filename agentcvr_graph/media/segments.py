@@ -15,7 +15,7 @@ WHOLE: tuple[Span, ...] = ((0.0, None),)
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """A stretch of a file, and where it lies in the clip."""
 
     start_s: float
@@ -35,23 +35,23 @@ class Piece:
         return self.offset_s + self.end_s - self.start_s
 
 
-def lay_out(spans: Sequence[Span], duration_s: float) -> tuple[Piece, ...]:
+def lay_out(spans: Sequence[Span], duration_s: float) -> tuple[Segment, ...]:
     """The pieces of a clip of a file that is so long.
 
     Raises:
         ValueError: a span starts at the end of the file or behind it; its argument is that start.
     """
-    pieces: list[Piece] = []
+    pieces: list[Segment] = []
     offset_s = 0.0
     for start_s, asked_s in spans:
         if start_s >= duration_s:
             raise ValueError(start_s)
-        pieces.append(Piece(start_s, duration_s if asked_s is None else min(duration_s, asked_s), offset_s))
+        pieces.append(Segment(start_s, duration_s if asked_s is None else min(duration_s, asked_s), offset_s))
         offset_s = pieces[-1].until_s
     return tuple(pieces)
 
 
-def by_piece(pieces: Sequence[Piece], times_s: Sequence[float]) -> Iterator[tuple[Piece, list[float]]]:
+def by_segment(pieces: Sequence[Segment], times_s: Sequence[float]) -> Iterator[tuple[Segment, list[float]]]:
     """Ascending times of the clip, sorted into pieces; a time at a seam belongs to the piece that begins there."""
     left = list(times_s)
     for piece in pieces:
@@ -62,7 +62,7 @@ def by_piece(pieces: Sequence[Piece], times_s: Sequence[float]) -> Iterator[tupl
         left = left[count:]
 
 
-def within(pieces: Sequence[Piece], start_s: float, end_s: float) -> Iterator[tuple[Piece, float, float]]:
+def within(pieces: Sequence[Segment], start_s: float, end_s: float) -> Iterator[tuple[Segment, float, float]]:
     """The pieces that a window of the clip touches, each with the part of the window that lies in it."""
     for piece in pieces:
         first_s, last_s = max(start_s, piece.offset_s), min(end_s, piece.until_s)

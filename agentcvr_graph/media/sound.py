@@ -12,9 +12,9 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from agentcvr_graph.errors import CVRError, WorldError
+from agentcvr_graph.errors import CVRError, InfrastructureError
 from agentcvr_graph.media.containers import open_container, origin_s, sound_stream, why
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 
 _QUIET_WIDTH_S = 0.1
 _LEAD_S = 0.5
@@ -25,19 +25,19 @@ def read_sound(path: Path, start_s: float, end_s: float) -> Samples:
     """Samples of [start_s, end_s), shape (round((end_s - start_s) * 16000),); silence where the track has none.
 
     Raises:
-        WorldError: there is no sound track, or it cannot be decoded.
+        InfrastructureError: there is no sound track, or it cannot be decoded.
     """
     samples = np.zeros(round((end_s - start_s) * SAMPLE_RATE_HZ), dtype=np.float32)
     try:
         with open_container(path) as container:
             stream = sound_stream(container)
             if stream is None:
-                raise WorldError(f"{path.name} has no sound track.")
+                raise InfrastructureError(f"{path.name} has no sound track.")
             _fill(container, stream, samples, start_s)
     except CVRError:
         raise
     except Exception as error:  # FFmpeg's own, and what its wrapper stumbles over in a damaged file
-        raise WorldError(f"The sound of {path.name} cannot be decoded ({why(error)}).") from error
+        raise InfrastructureError(f"The sound of {path.name} cannot be decoded ({why(error)}).") from error
     return samples
 
 

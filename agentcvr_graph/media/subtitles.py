@@ -16,7 +16,7 @@ from av.stream import Discard
 
 from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.containers import known, open_container, origin_s
-from agentcvr_graph.models.base import Cue
+from agentcvr_graph.media.types import Cue
 
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa")
 MAX_BYTES = 16 * 2**20

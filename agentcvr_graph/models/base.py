@@ -11,25 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from agentcvr_graph.media.types import Cue, Frame, Samples
 from agentcvr_graph.types import Cost, Evidence, Window
-
-SAMPLE_RATE_HZ = 16_000
-Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
-Samples = NDArray[np.float32]  # (n,), mono, SAMPLE_RATE_HZ, -1..1
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One decoded frame."""
-
-    time_s: float
-    """The frame's own time from the start of the clip, which may lie a little off the time asked for."""
-    pixels: Pixels
-    cached: bool = False
-    """True when no decoding was needed for it in this call."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +23,6 @@ class Footage:
     frames: tuple[Frame, ...]
     content_id: str
     """Identifies the content of the video (not its name), as a key for caches."""
-
-
-@dataclass(frozen=True)
-class Cue:
-    """A subtitle, or a stretch of recognised speech."""
-
-    start_s: float
-    end_s: float
-    text: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +58,7 @@ class VisionModel(Protocol):
         """Tell what the frames show, the statements that bear on `focus` first.
 
         Raises:
-            WorldError: the model or its server failed.
+            InfrastructureError: the model or its server failed.
         """
         ...
 
@@ -101,6 +75,6 @@ class AudioModel(Protocol):
         """Tell what is said and heard, the statements that bear on `focus` first.
 
         Raises:
-            WorldError: the model or its server failed.
+            InfrastructureError: the model or its server failed.
         """
         ...

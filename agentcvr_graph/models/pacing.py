@@ -134,7 +134,7 @@ class Paces:
     def ears(self, spec: str, model: AudioModel) -> AudioModel:
         """An audio model at the pace of its endpoint."""
         pace = self.of(spec)
-        return PacedEars(model, pace) if pace else model
+        return PacedAudioModel(model, pace) if pace else model
 
 
 class PacedChat(BaseChatModel):
@@ -180,7 +180,7 @@ class PacedChat(BaseChatModel):
         return await self.pace.call(lambda: self.model._agenerate(messages, stop, run_manager, **kwargs))
 
 
-class PacedEars:
+class PacedAudioModel:
     """An audio model whose calls keep the pace of their endpoint."""
 
     def __init__(self, model: AudioModel, pace: Pace) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langchain_core.language_models import BaseChatModel
 
@@ -21,9 +21,7 @@ from agentcvr_graph.models.providers.servers import only_model, unpooled_client
 from agentcvr_graph.models.strings import TINY, Hosted, InProcess, Offline, Server, read_model_string
 
 if TYPE_CHECKING:
-    from agentcvr_graph.media.base import Library
     from agentcvr_graph.models.base import AudioModel, VisionModel
-    from agentcvr_graph.perception.live import LivePerception
 
 TIMEOUT_S = 120.0
 """Longest single call of a model; clients do not retry, the graph does."""
@@ -32,7 +30,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 ALLOWED_AUDIO = "'offline', 'openai:whisper-1', 'http://HOST:PORT/v1#MODEL', or 'transformers:FOLDER_OR_REPO'"
 
 
-def resolve_master(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> BaseChatModel:
+def resolve_chat_model(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> BaseChatModel:
     """The chat model that a model string names.
 
     Raises:
@@ -60,31 +58,31 @@ def resolve_vision(
         model: the chat model that the string names, where the caller has it already.
 
     Raises:
-        SetupError: as `resolve_master`.
+        SetupError: as `resolve_chat_model`.
     """
     require("PIL", "pillow", "live")
     if isinstance(read_model_string(spec), Offline):
         from agentcvr_graph.media.cache import DiskCache, default_cache_dir
-        from agentcvr_graph.models.offline import OfflineVision
+        from agentcvr_graph.models.offline.vision import OfflineVision
 
         return OfflineVision(DiskCache(default_cache_dir() / "on_screen_text", TEXT_CACHE_BYTES))
     from agentcvr_graph.models.providers.chat_vision import ChatVision
 
-    return ChatVision(model or resolve_master(spec, timeout_s=timeout_s), name=cache_name(spec))
+    return ChatVision(model or resolve_chat_model(spec, timeout_s=timeout_s), name=cache_name(spec))
 
 
 def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> AudioModel:
     """The ears that a model string names: the offline ones, a transcription endpoint, or Whisper in this process.
 
     Raises:
-        SetupError: as `resolve_master`; and for a hosted provider other than OpenAI, which has no such endpoint.
+        SetupError: as `resolve_chat_model`; and for a hosted provider other than OpenAI, which has no such endpoint.
     """
     require("numpy", "numpy", "live")
     from agentcvr_graph.models.subtitles_first import SubtitlesFirst
 
     match read_model_string(spec):
         case Offline():
-            from agentcvr_graph.models.offline import OfflineAudio
+            from agentcvr_graph.models.offline.audio import OfflineAudio
 
             return OfflineAudio()
         case Server() as server:
@@ -102,38 +100,6 @@ def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Aud
             return SubtitlesFirst(TransformersTranscriber(folder, name=cache_name(spec)))
         case Hosted() as hosted:
             return SubtitlesFirst(_hosted_transcriber(hosted, spec, timeout_s))
-
-
-def resolve_perception(
-    vision: str = "offline", audio: str = "offline", *, media: Library | None = None
-) -> LivePerception:
-    """Eyes and ears for real video.
-
-    Args:
-        media: opens videos; None to decode in this process. Files of strangers go into an `IsolatedLibrary`.
-
-    Raises:
-        SetupError: as `resolve_master`.
-    """
-    eyes, ears = resolve_vision(vision), resolve_audio(audio)
-    from agentcvr_graph.perception.live import LivePerception
-
-    return LivePerception(eyes, ears, media)
-
-
-def isolated_media(**settings: Any) -> Library:
-    """A library that decodes in processes which may die; for programs whose main module is guarded.
-
-    Args:
-        settings: of `MediaLibrary`.
-
-    Raises:
-        SetupError: a package of the extra `live` is missing.
-    """
-    require("pebble", "pebble", "live")
-    from agentcvr_graph.media.isolated import IsolatedLibrary
-
-    return IsolatedLibrary(**settings)
 
 
 def checked_source(source: str) -> str:
@@ -166,7 +132,7 @@ def cache_name(spec: str) -> str:
     """The name under which a model's words are cached: names the model, and for a folder the state it is in.
 
     Raises:
-        SetupError: as `resolve_master`.
+        SetupError: as `resolve_chat_model`.
     """
     match read_model_string(spec):
         case Server() as server:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, AudioModel, Perceived, Sound
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ
+from agentcvr_graph.models.base import AudioModel, Perceived, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.render import spoken
 from agentcvr_graph.types import Cost, Evidence, Window
@@ -33,7 +34,7 @@ class SubtitlesFirst:
         """The subtitles of the window, completed by the model where they leave a gap.
 
         Raises:
-            WorldError: the model or its server failed.
+            InfrastructureError: the model or its server failed.
         """
         if not sound.cues:
             return await self._model.hear(sound, focus)

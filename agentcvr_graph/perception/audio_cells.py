@@ -10,7 +10,8 @@ import math
 
 from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.sound import quietest_s
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Sound
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ
+from agentcvr_graph.models.base import Sound
 from agentcvr_graph.types import Window
 
 CELL_S = 15.0

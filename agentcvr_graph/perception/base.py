@@ -9,7 +9,7 @@ The contract of an implementation:
 - requests are valid when they arrive: the video numbers exist, `0 <= start_s < end_s <= duration_s`, frames >= 1;
 - `windows` of the observation are the windows of the request, in the request's order;
 - an observation holds nothing from outside its windows and nothing of the other modality;
-- what fails is raised: `VideoError` from `probe`, `WorldError` (with `transient`) from `observe` and `listen`;
+- what fails is raised: `VideoError` from `probe`, `InfrastructureError` (with `transient`) from `observe` and `listen`;
 - every method may be called many times at once, from one event loop, and must not block it.
 """
 
@@ -37,7 +37,7 @@ class Perception(Protocol):
         """Look at the request's windows; `videos[n - 1]` is video n.
 
         Raises:
-            WorldError: the decoder, the vision model or its server failed.
+            InfrastructureError: the decoder, the vision model or its server failed.
         """
         ...
 
@@ -45,6 +45,6 @@ class Perception(Protocol):
         """Listen to the request's window; `videos[n - 1]` is video n.
 
         Raises:
-            WorldError: the decoder, the transcriber or its server failed.
+            InfrastructureError: the decoder, the transcriber or its server failed.
         """
         ...

@@ -11,7 +11,7 @@ from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo
 
 
-class CutOffPerception:
+class BlindPerception:
     """Every look is at nothing, every window is silent."""
 
     def __init__(self, perception: Perception) -> None:

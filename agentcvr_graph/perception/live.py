@@ -23,12 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel
 
-from agentcvr_graph.errors import VideoError, WorldError
+from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.base import Clip, Library
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, AudioModel, Footage, Perceived, Samples, Sound, VisionModel
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.models.base import AudioModel, Footage, Perceived, Sound, VisionModel
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.perception.audio_cells import cell_sound, cell_window, cells_of
 from agentcvr_graph.perception.clipping import clip_evidence, joined
@@ -92,7 +93,7 @@ class LivePerception:
         """Sample the targets and ask the vision model. A target that cannot be decoded becomes a note.
 
         Raises:
-            WorldError: no target could be decoded, or the model failed.
+            InfrastructureError: no target could be decoded, or the model failed.
         """
         medias = await asyncio.gather(*(self._open(target.video, videos) for target in request.targets))
         key = self._observe_key(request, medias)
@@ -106,7 +107,7 @@ class LivePerception:
         footage = [look.footage for look in looked if look.footage is not None]
         problems = tuple(look.problem for look in looked if look.problem)
         if not footage:
-            raise WorldError(" ".join(dict.fromkeys(problems)))
+            raise InfrastructureError(" ".join(dict.fromkeys(problems)))
         perceived = await self._vision.look(footage, request.focus)
         times = tuple(tuple(f.time_s for f in look.footage.frames) if look.footage else () for look in looked)
         notes = (*perceived.notes, *_sampling_notes(request, times), *problems)
@@ -121,7 +122,7 @@ class LivePerception:
         """Put the window together from its cells; subtitles, where there are any, are read as they stand.
 
         Raises:
-            WorldError: the sound cannot be decoded, or the model failed.
+            InfrastructureError: the sound cannot be decoded, or the model failed.
         """
         window = request.window
         media = await self._open(window.video, videos)
@@ -158,7 +159,7 @@ class LivePerception:
         try:
             return await in_thread(self.media.open, videos[number - 1].video)
         except VideoError as error:  # it could be read a moment ago
-            raise WorldError(f"Video {number} can no longer be read: {error.message}") from error
+            raise InfrastructureError(f"Video {number} can no longer be read: {error.message}") from error
 
     def _seen(self, request: Observe, said: Remembered, cost: Cost) -> Observation:
         return Observation(
@@ -202,7 +203,7 @@ def _look(media: Clip, target: Target) -> Looked:
         with _decoding:
             stop_if_unwanted()
             frames = media.frames(times_s)
-    except WorldError as error:
+    except InfrastructureError as error:
         return Looked(None, f"Video {target.video}: {error.message}")
     distinct = {frame.time_s: frame for frame in frames}
     return Looked(Footage(_plain(target), tuple(distinct.values()), media.info.content_id))

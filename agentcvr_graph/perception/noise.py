@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.types import Noun
+from agentcvr_graph.types import FrozenModel
 
 Rate = Field(default=0.0, ge=0, le=1)
 LOOKALIKES = {
@@ -39,7 +39,7 @@ MISHEARD = ("the", "a", "and", "it", "in", "to", "of", "that", "is", "he", "was"
 FITTED = "fitted"
 
 
-class Noise(Noun):
+class Noise(FrozenModel):
     """Rates are probabilities from 0 to 1."""
 
     name: str = "off"

@@ -19,7 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from agentcvr_graph.media.cache import DiskCache
-from agentcvr_graph.models.providers.errors import as_world_error
+from agentcvr_graph.models.providers.errors import as_infrastructure_error
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo
@@ -58,7 +58,7 @@ class PhrasedPerception:
         """What the inner perception saw, in other words.
 
         Raises:
-            WorldError: the inner perception or the model failed.
+            InfrastructureError: the inner perception or the model failed.
         """
         plain = await self._inner.observe(request, videos)
         texts = [said.text for said in plain.evidence if said.text != NOTHING["visual"]]
@@ -79,7 +79,7 @@ class PhrasedPerception:
         try:
             reply = await self._model.ainvoke(messages)
         except Exception as error:  # each client library has its own
-            raise as_world_error(error, "the model that phrases observations") from error
+            raise as_infrastructure_error(error, "the model that phrases observations") from error
         usage = reply.usage_metadata
         cost = Cost(
             model_calls=1,

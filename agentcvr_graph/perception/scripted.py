@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentcvr_graph.errors import InputError, VideoError, WorldError
+from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.focus import focus_first, stems
 from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
@@ -67,7 +67,7 @@ class ScriptedPerception:
         """What samples of the windows show.
 
         Raises:
-            WorldError: the script can no longer be read.
+            InfrastructureError: the script can no longer be read.
         """
         frames = request.frames
         attention = Attention(frames, stems(request.focus))
@@ -94,7 +94,7 @@ class ScriptedPerception:
         """What is said and heard in the window, cut at its edges.
 
         Raises:
-            WorldError: the script can no longer be read.
+            InfrastructureError: the script can no longer be read.
         """
         window = request.window
         heard = hear(await self._open(window.video, videos), window, self.noise)
@@ -111,7 +111,7 @@ class ScriptedPerception:
         try:
             return await self._timeline(videos[number - 1].video.source)
         except InputError as error:  # it could be read a moment ago
-            raise WorldError(f"Video {number} can no longer be read: {error.message}") from error
+            raise InfrastructureError(f"Video {number} can no longer be read: {error.message}") from error
 
     async def _timeline(self, source: str) -> Timeline:
         timeline = self._timelines.get(source)

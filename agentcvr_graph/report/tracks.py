@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from agentcvr_graph.report.citations import Cited, NamedObservation
 from agentcvr_graph.report.pictures import Album, Picture
 from agentcvr_graph.types import Modality, Observation, VideoInfo, Window
+from agentcvr_graph.utils.ticks import ticks
 
 MIN_BAR_PERCENT = 1.0
 """A short window in a long video stays visible and clickable."""
 STRIP_SLOTS = 8
-_TICK_STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
-_MAX_TICKS = 6
 _CLOCK_FROM_S = 120
 
 
@@ -90,17 +89,6 @@ def _clock(time_s: float) -> str:
     minutes, seconds = divmod(round(time_s), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
-def ticks(duration_s: float) -> list[tuple[float, str]]:
-    """Round times along the axis, and its end where there is room for it."""
-    if duration_s <= 0:
-        return []
-    step_s = next((step for step in _TICK_STEPS_S if duration_s / step <= _MAX_TICKS), duration_s / _MAX_TICKS)
-    times_s = [n * step_s for n in range(int(duration_s / step_s) + 1)]
-    if duration_s - times_s[-1] > 0.6 * step_s:
-        times_s.append(duration_s)
-    return [(100 * time_s / duration_s, f"{time_s:.0f} s") for time_s in times_s]
 
 
 def _track(modality: Modality, info: VideoInfo, named: Sequence[NamedObservation], cited: Sequence[Cited]) -> Track:

@@ -18,7 +18,7 @@ from agentcvr_graph.types import Answer, Failure, Observation, VideoInfo
 _ERROR = "error: "
 _BOUNDARIES = {
     "master": "The master gave no valid answer.",
-    "world": "Something outside the master failed: a model, a server or a video.",
+    "infrastructure": "Something outside the master failed: a model, a server or a video.",
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, Noun, Question, Video
+from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, FrozenModel, Question, Video
 
 SCHEMA_VERSION = 1
 SCHEME = "script://"
@@ -42,7 +42,7 @@ Motion = Literal["", "still", "to the right", "to the left", "up", "down"]
 Noise = Literal["impact", "music", "steady noise"]
 
 
-class Thing(Noun):
+class Thing(FrozenModel):
     """Something drawn: `count` equal objects of one name and colour."""
 
     name: str
@@ -56,7 +56,7 @@ class Thing(Noun):
     """Letters written on it, such as a number plate."""
 
 
-class Sounded(Noun):
+class Sounded(FrozenModel):
     """A sound that is not speech."""
 
     kind: Noise
@@ -64,7 +64,7 @@ class Sounded(Noun):
     end_s: float = Field(gt=0)
 
 
-class Facts(Noun):
+class Facts(FrozenModel):
     """What a scene shows and sounds like, in a form that can be drawn, played and compared."""
 
     text: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Facts(Noun):
     sounds: tuple[Sounded, ...] = ()
 
 
-class Scene(Noun):
+class Scene(FrozenModel):
     """A stretch of a video in which one thing goes on."""
 
     start_s: float = Field(ge=0)
@@ -95,7 +95,7 @@ class Scene(Noun):
         return self.speech_s or (self.start_s, self.end_s)
 
 
-class ScriptedVideo(Noun):
+class ScriptedVideo(FrozenModel):
     """One video of a script."""
 
     duration_s: float = Field(gt=0)
@@ -111,7 +111,7 @@ class ScriptedVideo(Noun):
         return any(scene.caption or scene.facts.sounds for scene in self.scenes)
 
 
-class Origin(Noun):
+class Origin(FrozenModel):
     """How a script was made."""
 
     generator: str
@@ -123,7 +123,7 @@ class Origin(Noun):
     """The settings of a procedural world."""
 
 
-class Script(Noun):
+class Script(FrozenModel):
     """A question and its world."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
@@ -150,13 +150,6 @@ class Script(Noun):
     def video(self, number: int) -> Video:
         """Video `number`, from 1, as the graph is given it."""
         return Video(source=self.source(number), title=self.videos[number - 1].title or f"video {number}")
-
-    def _repr_html_(self) -> str:
-        """For notebooks: its videos as lanes."""
-        from agentcvr_graph.report.notebook import SCRIPT_PX, framed
-        from agentcvr_graph.scripts.timeline import render_page
-
-        return framed(render_page(self), self.question, SCRIPT_PX)
 
     def as_question(self) -> Question:
         """The question over the scripted videos."""

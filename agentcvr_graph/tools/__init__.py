@@ -16,9 +16,9 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from agentcvr_graph.errors import ActionError
-from agentcvr_graph.graph.budget import Budget
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import plain
+from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Citation, Listen, Observation, Observe, Target, VideoInfo, Window
 
 SHORTEST_WINDOW_S = 0.05
@@ -93,7 +93,7 @@ class Tools:
         """Carry a planned request out.
 
         Raises:
-            WorldError: the perception failed.
+            InfrastructureError: the perception failed.
         """
         if isinstance(request, Observe):
             return await self.perception.observe(request, videos)

@@ -10,7 +10,7 @@ Job = TypeVar("Job")
 Done = TypeVar("Done")
 
 
-async def at_once(
+async def run_bounded(
     take: Callable[[], Job | None], work: Callable[[Job], Awaitable[Done]], count: int
 ) -> AsyncGenerator[Done]:
     """What comes of all jobs; at most `count` are under way.

@@ -30,7 +30,7 @@ def rows_in(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
 
 
-def mend_last_row(path: Path, row_start: str) -> None:
+def repair_last_row(path: Path, row_start: str) -> None:
     """Cut off a row that was being written when the process died; end a whole one that lacks its line break.
 
     Args:

@@ -7,7 +7,8 @@ from typing_extensions import TypedDict
 
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.demo import CLIPS_DIR
-from agentcvr_graph.models.registry import resolve_master, resolve_perception
+from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.perception.factory import resolve_perception
 
 
 class Archive(TypedDict):
@@ -28,7 +29,7 @@ def parent(cvr) -> StateGraph:
 
 
 async def main(wanted: str) -> None:
-    app = parent(create_cvr_graph(resolve_master("offline"), resolve_perception()).compile()).compile()
+    app = parent(create_cvr_graph(resolve_chat_model("offline"), resolve_perception()).compile()).compile()
     asked = {"wanted": wanted, "clips": [str(CLIPS_DIR / f"cook_{name}.mp4") for name in ("blue", "green")]}
     async for space, mode, event in app.astream(asked, stream_mode=["custom", "updates"], subgraphs=True):
         if mode == "custom" or not space:  # the child's progress, and the parent's own steps

@@ -7,7 +7,7 @@ from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
 
 from agentcvr_graph import CVRContext, Trajectory, as_tool, create_cvr_graph
-from agentcvr_graph.models.registry import resolve_master
+from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.testing import FakeMaster
@@ -27,7 +27,7 @@ def stand_in(messages) -> AIMessage:
 
 
 async def main(model) -> None:
-    cvr = create_cvr_graph(resolve_master("offline"), ScriptedPerception(bundled_library())).compile()
+    cvr = create_cvr_graph(resolve_chat_model("offline"), ScriptedPerception(bundled_library())).compile()
     asked = ("user", f"{QUESTION} The videos are {' and '.join(VIDEOS)}.")
     for message in (await agent(model, cvr).ainvoke({"messages": [asked]}))["messages"]:
         message.pretty_print()  # what the agent reads of a run are a few lines; an app has all of it:

@@ -24,8 +24,8 @@ from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.types import Question, Video
 from tests.benchmarks.rows import Row, ratio
-from tests.media_files import counting
-from tests.stub_endpoint import Reply, endpoint_apart
+from tests.support.media_files import counting
+from tests.support.stub_endpoint import Reply, endpoint_apart
 
 QUESTIONS, AT_ONCE, DELAY_S = 500, 32, 0.5
 ALONE = 12

@@ -138,8 +138,9 @@ def _ask(cache: Path, paths: Sequence[str]) -> None:
 
     from agentcvr_graph import create_cvr_graph
     from agentcvr_graph.media.cache import DiskCache
-    from agentcvr_graph.models.offline import OfflineAudio, OfflineVision
+    from agentcvr_graph.models.offline.audio import OfflineAudio
     from agentcvr_graph.models.offline.master import OfflineMaster
+    from agentcvr_graph.models.offline.vision import OfflineVision
     from agentcvr_graph.perception.live import LivePerception
 
     eyes = OfflineVision(DiskCache(cache / "text", 2**27))

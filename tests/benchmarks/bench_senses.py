@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from agentcvr_graph.demo.drawing import FONT
 from agentcvr_graph.demo.make_clips import speak
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.on_screen_text import TextReader
 from agentcvr_graph.models.offline.speech import Recogniser

@@ -6,7 +6,7 @@ is compared is played in turn, so that the machine's moods hit all alike. Every 
 threads.
 
 - **Exactness**: one step of GRPO over 256 trajectories. What the engine sampled is held against what TRL's loss was
-  computed from (`tests/exactness.py`).
+  computed from (`tests/support/exactness.py`).
 - **Against one graph after another**: the same tasks with the same seeds, so the same tokens but for rounding, through
   the same engine, which keeps what it has read in both. The first 64 tasks, because one after another is slow.
 - **Against raw `generate`**: the same number of tokens means that it reads what the episodes read and writes as many as
@@ -54,7 +54,7 @@ from tests.benchmarks.playing import (
 )
 from tests.benchmarks.rows import Row, ratio
 from tests.benchmarks.trl_loop import TrlLoop, timed_batch
-from tests.exactness import train_one_step
+from tests.support.exactness import train_one_step
 
 EXACT = 256
 EPISODES = 128

@@ -6,7 +6,7 @@ from agentcvr_graph.scripts.chance import chance
 from agentcvr_graph.scripts.generators.procedural import solve
 from agentcvr_graph.scripts.schema import KIND_OF, TASKS
 from tests.benchmarks.rows import Row
-from tests.guessing import COUNT, best_constant, blind_guesser, halves, longest_option, mean_score
+from tests.support.guessing import COUNT, best_constant, blind_guesser, halves, longest_option, mean_score
 
 POINTS = 3.0
 

@@ -27,7 +27,7 @@ from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.scripts.video import render_script, twin_question
+from agentcvr_graph.scripts.video import render_script, rendered_question
 from agentcvr_graph.types import Question
 from tests.benchmarks.playing import Player
 
@@ -67,7 +67,7 @@ class StepClock(TrainerCallback):
 
 def measure(player: Player, played: Sequence[Script], folder: Path) -> dict[str, Step]:
     """The step in swap mode, and on twins with cold and with warm caches."""
-    questions = {script.id: twin_question(script, render_script(script, folder / "twins")) for script in played}
+    questions = {script.id: rendered_question(script, render_script(script, folder / "twins")) for script in played}
     live = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=folder / "cache"))
     scripted = ScriptedPerception(ScriptLibrary.of(played))
     _step(player, played, folder, scripted, {})  # the first step of a process loads libraries

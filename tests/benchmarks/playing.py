@@ -21,7 +21,7 @@ from agentcvr_training.inference.base import Sampling
 from agentcvr_training.inference.cached import CachedEngine
 from agentcvr_training.rewards import PRESETS
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import Episode, Stage, Task
+from agentcvr_training.rollout.episodes import Episode, RolloutRunner, Task
 from agentcvr_training.rollout.policy import PolicyChatModel
 from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
 from agentcvr_training.trainer.trainers import GraphTrainer
@@ -118,7 +118,7 @@ class Player:
         started = time.perf_counter()
         with CachedEngine(model, self.form.stop_ids, slots=live_graphs, max_length=MAX_LENGTH) as engine:
             policy = PolicyChatModel(engine=engine, form=self.form, sampling=SAMPLING, max_length=MAX_LENGTH)
-            stage = Stage(policy, ScriptedPerception(library), CONTEXT, live_graphs)
+            stage = RolloutRunner(policy, ScriptedPerception(library), CONTEXT, live_graphs)
             episodes = asyncio.run(stage.play(tasks))
         return episodes, time.perf_counter() - started
 

@@ -23,7 +23,7 @@ from trl import GRPOTrainer
 from agentcvr_graph.answers import resolve_kind
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.budget import Budget
+from agentcvr_graph.graph.budget import budget_left
 from agentcvr_graph.graph.nodes.brief import probe_all
 from agentcvr_graph.graph.nodes.master import plan_turn
 from agentcvr_graph.graph.state import Call, Clock
@@ -32,6 +32,7 @@ from agentcvr_graph.render import observation_text
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.tools import make_tools
+from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost
 from tests.benchmarks.playing import CONTEXT, GROUP, SAMPLING, Player, trainer_settings
 
@@ -99,7 +100,7 @@ class ScriptEnvironment:
         return f"{observation_text(seen)}\n{assignment.left}"
 
     def _budget(self) -> Budget:
-        return Budget.left(CONTEXT, self._turn, self._spent, Clock.start())
+        return budget_left(CONTEXT, self._turn, self._spent, Clock.start())
 
 
 class TrlLoop:

@@ -22,11 +22,11 @@ import psutil
 from rich.console import Console
 from rich.progress import Progress
 
-from agentcvr_graph.models.registry import isolated_media
+from agentcvr_graph.perception.factory import isolated_media
 from tests.benchmarks.rows import Row, as_markdown, show
 from tests.soak.faults import dying_decoders, unreliable
 from tests.soak.runs import Kind, Tally, client, kinds
-from tests.stub_endpoint import endpoint_apart
+from tests.support.stub_endpoint import endpoint_apart
 
 WARM_UP = 0.1
 """Share of the time after which the start level is measured."""

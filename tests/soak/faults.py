@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 
-from tests.stub_endpoint import Reply
+from tests.support.stub_endpoint import Reply
 
 BROKEN = 0.12
 """Share of the calls to the endpoint that go wrong, one way or another."""

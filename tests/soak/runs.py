@@ -17,7 +17,8 @@ from agentcvr_graph.graph.builder import CompiledCVRGraph
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.base import Library
-from agentcvr_graph.models.registry import resolve_master, resolve_perception
+from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
 
@@ -62,7 +63,7 @@ def kinds(url: str, media: Library) -> dict[str, Kind]:
     scripted = tuple(script.as_question() for script in library)
     films = tuple(question for question in demo_questions() if len(question.videos) > 1)
     choices = tuple(question for question in films if question.kind == "choice")  # the endpoint only ever says "A"
-    offline, endpoint = resolve_master("offline"), resolve_master(f"{url}#stub", timeout_s=MODEL_TIMEOUT_S)
+    offline, endpoint = resolve_chat_model("offline"), resolve_chat_model(f"{url}#stub", timeout_s=MODEL_TIMEOUT_S)
     eyes = resolve_perception(vision=f"{url}#stub", media=media)
     return {
         "scripted": Kind(create_cvr_graph(offline, ScriptedPerception(library, "mild")).compile(), scripted),

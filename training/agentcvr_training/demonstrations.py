@@ -29,7 +29,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
 from agentcvr_graph.graph.dialects import Dialect, choose_dialect, for_model
 from agentcvr_graph.graph.state import CVRContext, as_input
-from agentcvr_graph.models.registry import resolve_master
+from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS
@@ -37,7 +37,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_training.config.settings import Scripts, Settings, load_settings
-from agentcvr_training.rewards import answer_score, world_failed
+from agentcvr_training.rewards import answer_score, infrastructure_failed
 from agentcvr_training.rollout.chat_format import ChatFormat, Tools
 from agentcvr_training.rollout.ledger import Row
 
@@ -82,7 +82,7 @@ async def demonstrate(
                 as_input(script.as_question()), {"recursion_limit": recursion_limit(context)}, context=context
             )
         trajectory = trajectory_of(output)
-        if world_failed(trajectory):
+        if infrastructure_failed(trajectory):
             return None
         bare = [
             message.model_copy(update={"artifact": None, "additional_kwargs": {}}) for message in output["messages"]
@@ -158,11 +158,11 @@ def row_of(
         assert isinstance(message, AIMessage)
         ids = form.turn(message)
         if number < imitated_from:
-            row.add_world(ids)
+            row.add_environment(ids)
         else:
             row.add_policy(ids, [0.0] * len(ids), node)
         if end is not None:
-            row.add_world(form.between(ids, messages[start + 1 : end]))
+            row.add_environment(form.between(ids, messages[start + 1 : end]))
     return row
 
 
@@ -207,7 +207,7 @@ def main(
     chosen = _scripts(settings, scripts, tasks or [], each, seed, difficulty)
     perception = ScriptedPerception(ScriptLibrary.of(chosen), settings.rollout.noise if settings else "off")
     missing = _missing(chosen, to)
-    asked = demonstrate(resolve_master(master), perception, missing, context, live_graphs=live_graphs)
+    asked = demonstrate(resolve_chat_model(master), perception, missing, context, live_graphs=live_graphs)
     raise typer.Exit(asyncio.run(_record(asked, to, len(chosen) - len(missing), len(chosen))))
 
 

@@ -34,7 +34,7 @@ from agentcvr_training.rollout.episode_log import EpisodeLog
 from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
 from agentcvr_training.trainer.callbacks import Curves, Gallery, Guard, WholeCheckpoints, all_of
 from agentcvr_training.trainer.data_order import script_order
-from agentcvr_training.trainer.resume_check import check_same_run
+from agentcvr_training.trainer.resume_check import check_resume
 from agentcvr_training.trainer.run import open_folder, quiet, run_trainer, save
 from agentcvr_training.trainer.trainers import GraphTrainer
 
@@ -54,7 +54,7 @@ def train(settings: Settings, console: Console = err) -> Path:
     scripts, held_out = settings.load_scripts()
     output = open_folder(Path(settings.output))
     same = settings.model_dump(mode="json", exclude={"output", "sft"})
-    check_same_run(Path(str(arguments.output_dir)), same)
+    check_resume(Path(str(arguments.output_dir)), same)
     everything = [*scripts, *held_out]
     order = script_order([script.id for script in scripts], arguments)
     form = load_format(settings.model)

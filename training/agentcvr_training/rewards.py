@@ -71,7 +71,7 @@ def reward_of(trajectory: Trajectory, script: Script, context: CVRContext) -> Re
     Args:
         context: the budgets that the run had.
     """
-    if world_failed(trajectory):
+    if infrastructure_failed(trajectory):
         return None
     answer = answer_score(trajectory, script)
     return Reward(
@@ -82,9 +82,9 @@ def reward_of(trajectory: Trajectory, script: Script, context: CVRContext) -> Re
     )
 
 
-def world_failed(trajectory: Trajectory) -> bool:
+def infrastructure_failed(trajectory: Trajectory) -> bool:
     """Whether something outside the policy went wrong."""
-    ended = trajectory.failure is not None and trajectory.failure.boundary == "world"
+    ended = trajectory.failure is not None and trajectory.failure.boundary == "infrastructure"
     return ended or any(action.failed_by for turn in trajectory.turns for action in turn.actions)
 
 

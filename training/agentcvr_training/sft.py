@@ -30,7 +30,7 @@ from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.ledger import Row
 from agentcvr_training.trainer.callbacks import Curves, Guard, WholeCheckpoints
 from agentcvr_training.trainer.optimizers import muon_and_adamw
-from agentcvr_training.trainer.resume_check import check_same_run
+from agentcvr_training.trainer.resume_check import check_resume
 from agentcvr_training.trainer.run import open_folder, quiet, run_trainer, save
 from agentcvr_training.trainer.trainers import ImitationTrainer
 
@@ -52,7 +52,7 @@ def warm_start(settings: Settings, console: Console = err) -> Path:
     arguments = sft_config(settings)
     output = open_folder(Path(settings.output))
     same = settings.model_dump(mode="json", exclude={"output", "grpo", "scripts", "held_out", "reward"})
-    check_same_run(Path(str(arguments.output_dir)), same)
+    check_resume(Path(str(arguments.output_dir)), same)
     form = load_format(settings.model)
     rows = training_rows(settings, settings.sft, form, console)
     model = load_model(settings.model)

@@ -15,13 +15,13 @@ from agentcvr_graph.errors import SetupError
 from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
 from agentcvr_graph.eval.methods import Method, Parts, Recipe, make_methods
 from agentcvr_graph.eval.rows import Row
-from agentcvr_graph.eval.scoring import Ask, failed_row, now, row_of
+from agentcvr_graph.eval.scoring import EvalTask, failed_row, now, row_of
 from agentcvr_graph.trajectory import Trajectory
-from agentcvr_graph.utils.concurrency import at_once
+from agentcvr_graph.utils.concurrency import run_bounded
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvalResult:
     """What came of an ask."""
 
     row: Row
@@ -32,7 +32,7 @@ class Asked:
 class Engine(Protocol):
     """Asks questions."""
 
-    def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncGenerator[Asked]:
+    def run(self, asks: Sequence[EvalTask], concurrency: int) -> AsyncGenerator[EvalResult]:
         """What came of all asks, in the order in which they are done; at most `concurrency` are under way.
 
         Raises:
@@ -41,7 +41,7 @@ class Engine(Protocol):
         ...
 
 
-class Asker:
+class EvalWorker:
     """Asks single questions of the methods of a recipe, and has their answers scored."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Asker:
         """Lets go of files and processes."""
 
     @classmethod
-    def of(cls, recipe: Recipe) -> Asker:
+    def of(cls, recipe: Recipe) -> EvalWorker:
         """The methods and the judge that a recipe names.
 
         Raises:
@@ -61,7 +61,7 @@ class Asker:
         parts = Parts(recipe)
         return cls(make_methods(recipe, parts), _judge_of(parts), parts.close)
 
-    async def ask(self, ask: Ask) -> Asked:
+    async def ask(self, ask: EvalTask) -> EvalResult:
         """Ask once. A failure becomes a row, unless it would be that of every question.
 
         Raises:
@@ -70,25 +70,25 @@ class Asker:
         asked_at = now()
         try:
             trajectory = await self._methods[ask.method].ask(ask.question)
-            return Asked(await row_of(ask, trajectory, self._judge, asked_at), trajectory)
+            return EvalResult(await row_of(ask, trajectory, self._judge, asked_at), trajectory)
         except SetupError:
             raise
         except Exception as error:
-            return Asked(failed_row(ask, error, asked_at), None)
+            return EvalResult(failed_row(ask, error, asked_at), None)
 
 
 class LocalEngine:
     """Asks as tasks of this event loop."""
 
-    def __init__(self, recipe: Recipe, make: Callable[[Recipe], Asker] = Asker.of) -> None:
+    def __init__(self, recipe: Recipe, make: Callable[[Recipe], EvalWorker] = EvalWorker.of) -> None:
         self._recipe, self._make = recipe, make
 
-    async def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncGenerator[Asked]:
+    async def run(self, asks: Sequence[EvalTask], concurrency: int) -> AsyncGenerator[EvalResult]:
         """As the protocol."""
         asker = await asyncio.to_thread(self._make, self._recipe)  # imports libraries, reads folders
         left = iter(asks)
         try:
-            async with aclosing(at_once(lambda: next(left, None), asker.ask, concurrency)) as answers:
+            async with aclosing(run_bounded(lambda: next(left, None), asker.ask, concurrency)) as answers:
                 async for asked in answers:
                     yield asked
         finally:

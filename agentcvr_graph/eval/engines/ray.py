@@ -17,10 +17,10 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any
 
 from agentcvr_graph.errors import SetupError, missing_extra
-from agentcvr_graph.eval.engines import Asked, Asker
+from agentcvr_graph.eval.engines import EvalResult, EvalWorker
 from agentcvr_graph.eval.methods import Recipe
 from agentcvr_graph.eval.rows import Row
-from agentcvr_graph.eval.scoring import Ask
+from agentcvr_graph.eval.scoring import EvalTask
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Question
 
@@ -36,7 +36,7 @@ class RayEngine:
         make: what asks, made anew in each actor.
     """
 
-    def __init__(self, recipe: Recipe, make: Callable[[Recipe], Asker] = Asker.of) -> None:
+    def __init__(self, recipe: Recipe, make: Callable[[Recipe], EvalWorker] = EvalWorker.of) -> None:
         try:
             self._ray: Any = importlib.import_module("ray")
             self._data: Any = importlib.import_module("ray.data")
@@ -44,7 +44,7 @@ class RayEngine:
             raise missing_extra("ray", "ray") from error
         self._recipe, self._make = recipe, make
 
-    async def run(self, asks: Sequence[Ask], concurrency: int) -> AsyncGenerator[Asked]:
+    async def run(self, asks: Sequence[EvalTask], concurrency: int) -> AsyncGenerator[EvalResult]:
         """As the protocol."""
         if not asks:
             return
@@ -52,7 +52,7 @@ class RayEngine:
         while (record := await asyncio.to_thread(next, records, None)) is not None:
             yield _asked(record)
 
-    def _records(self, asks: Sequence[Ask], concurrency: int) -> Iterator[Record]:
+    def _records(self, asks: Sequence[EvalTask], concurrency: int) -> Iterator[Record]:
         """What comes of the data set, as it comes."""
         if not self._ray.is_initialized():
             self._ray.init(log_to_driver=False, include_dashboard=False)
@@ -73,31 +73,31 @@ class RayEngine:
 class _Actor:
     """Readers and models in a worker, made when the first block comes and kept for all that follow."""
 
-    def __init__(self, recipe: Recipe, make: Callable[[Recipe], Asker], at_once: int) -> None:
+    def __init__(self, recipe: Recipe, make: Callable[[Recipe], EvalWorker], at_once: int) -> None:
         self._recipe, self._make, self._at_once = recipe, make, at_once
-        self._asker: Asker | None = None
+        self._asker: EvalWorker | None = None
         # One loop for the life of the actor: clients keep connections that belong to it.
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         asks = [
-            Ask(Question.model_validate_json(question), str(method), int(attempt))
+            EvalTask(Question.model_validate_json(question), str(method), int(attempt))
             for question, method, attempt in zip(batch["question"], batch["method"], batch["attempt"], strict=True)
         ]
         found = asyncio.run_coroutine_threadsafe(self._all(asks), self._loop).result()
         return {name: [record[name] for record in found] for name in ("row", "trajectory", "setup")}
 
-    async def _all(self, asks: Sequence[Ask]) -> list[dict[str, str]]:
+    async def _all(self, asks: Sequence[EvalTask]) -> list[dict[str, str]]:
         free = asyncio.Semaphore(self._at_once)
 
-        async def one(ask: Ask) -> dict[str, str]:
+        async def one(ask: EvalTask) -> dict[str, str]:
             async with free:
                 return await self._one(ask)
 
         return list(await asyncio.gather(*map(one, asks)))
 
-    async def _one(self, ask: Ask) -> dict[str, str]:
+    async def _one(self, ask: EvalTask) -> dict[str, str]:
         """A set-up that no question can succeed with is handed to the driver as data: a raised one is tried again."""
         try:
             if self._asker is None:
@@ -109,12 +109,12 @@ class _Actor:
         return {"row": asked.row.model_dump_json(), "trajectory": trajectory, "setup": ""}
 
 
-def _record(ask: Ask) -> Record:
+def _record(ask: EvalTask) -> Record:
     return {"question": ask.question.model_dump_json(), "method": ask.method, "attempt": ask.attempt}
 
 
-def _asked(record: Record) -> Asked:
+def _asked(record: Record) -> EvalResult:
     if record["setup"]:
         raise SetupError(record["setup"])
     trajectory = Trajectory.model_validate_json(record["trajectory"]) if record["trajectory"] else None
-    return Asked(Row.model_validate_json(record["row"]), trajectory)
+    return EvalResult(Row.model_validate_json(record["row"]), trajectory)

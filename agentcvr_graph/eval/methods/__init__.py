@@ -26,7 +26,7 @@ from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.models.pacing import Paces
 from agentcvr_graph.models.strings import Offline, read_model_string
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.perception.blind import CutOffPerception
+from agentcvr_graph.perception.blind import BlindPerception
 
 __all__ = ["METHODS", "Method", "Recipe", "make_methods"]
 
@@ -62,9 +62,9 @@ class Parts:
 
     def chat(self, spec: str) -> BaseChatModel:
         """A chat model at the pace of its endpoint."""
-        from agentcvr_graph.models.registry import resolve_master
+        from agentcvr_graph.models.registry import resolve_chat_model
 
-        return self.paces.chat(spec, resolve_master(spec, timeout_s=self.recipe.timeout_s))
+        return self.paces.chat(spec, resolve_chat_model(spec, timeout_s=self.recipe.timeout_s))
 
     @cached_property
     def master(self) -> BaseChatModel:
@@ -84,7 +84,8 @@ class Parts:
             from agentcvr_graph.scripts.library import ScriptLibrary
 
             return ScriptedPerception(ScriptLibrary(Path(self.recipe.scripts)), self.recipe.context.noise)
-        from agentcvr_graph.models.registry import isolated_media, resolve_audio, resolve_vision
+        from agentcvr_graph.models.registry import resolve_audio, resolve_vision
+        from agentcvr_graph.perception.factory import isolated_media
         from agentcvr_graph.perception.live import LivePerception
 
         context, timeout_s = self.recipe.context, self.recipe.timeout_s
@@ -140,7 +141,7 @@ def _single_pass(listens: bool) -> Callable[[Parts], Method]:
 
 def _blind(parts: Parts) -> Method:
     """One turn, in which only an answer is allowed."""
-    graph = create_cvr_graph(parts.master, CutOffPerception(parts.world)).compile()
+    graph = create_cvr_graph(parts.master, BlindPerception(parts.world)).compile()
     return GraphMethod(graph, replace(parts.recipe.context, max_turns=1))
 
 

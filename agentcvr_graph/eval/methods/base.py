@@ -23,7 +23,7 @@ class Method(Protocol):
 
         Raises:
             InputError: the question or its videos cannot be used.
-            WorldError: a model or its server failed; a graph writes that into its trajectory instead.
+            InfrastructureError: a model or its server failed; a graph writes that into its trajectory instead.
             SetupError: no question can be answered (a wrong key, a missing package).
         """
         ...

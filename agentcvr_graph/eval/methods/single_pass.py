@@ -17,22 +17,21 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.content import ContentBlock, create_image_block, create_text_block
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from agentcvr_graph.answers import parse_answer
+from agentcvr_graph.answers import ANSWER_FORMATS, parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.builder import RETRY
-from agentcvr_graph.graph.error_policy import is_transient
 from agentcvr_graph.graph.nodes.brief import asked_kind, check_question, probe_all
 from agentcvr_graph.graph.state import CVRContext, as_input
 from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.sampling import sample_times
-from agentcvr_graph.models.base import Frame
+from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.providers.chat_vision import cost_of, jpeg_base64
-from agentcvr_graph.models.providers.errors import as_world_error
+from agentcvr_graph.models.providers.errors import as_infrastructure_error, is_transient
 from agentcvr_graph.perception.live import LivePerception
-from agentcvr_graph.render import evidence_line, video_line
+from agentcvr_graph.render import FRAME_LABEL, evidence_line, video_line
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
 from agentcvr_graph.types import Answer, Cost, Failure, Listen, Observation, Question, Usage, VideoInfo, Window
 
@@ -89,7 +88,7 @@ class SinglePass:
         try:
             return await tries(self._model.ainvoke, [HumanMessage(content_blocks=content)])
         except Exception as error:
-            raise as_world_error(error, self._name) from error
+            raise as_infrastructure_error(error, self._name) from error
 
     def _looks(self, asked: Question, infos: Sequence[VideoInfo]) -> Iterator[asyncio.Future[list[Frame]]]:
         """The frames of each video."""
@@ -121,7 +120,7 @@ def content_of(
     blocks: list[ContentBlock] = [create_text_block(TASK.format(count=len(infos)))]
     for info, look in zip(infos, looks, strict=True):
         for frame in look:
-            blocks.append(create_text_block(prompts.FRAME_LABEL.format(video=info.number, time_s=frame.time_s)))
+            blocks.append(create_text_block(FRAME_LABEL.format(video=info.number, time_s=frame.time_s)))
             blocks.append(create_image_block(base64=jpeg_base64(frame), mime_type="image/jpeg"))
     if heard:
         lines = [evidence_line(said) for observation in heard for said in observation.evidence]
@@ -133,7 +132,7 @@ def content_of(
 def question_text(asked: Question, infos: Sequence[VideoInfo]) -> str:
     """The question, in the words in which a master reads it, without budgets."""
     kind = asked_kind(asked)
-    parts = [f"Question: {asked.question}", f"Answer format ({kind}): {prompts.KINDS[kind]}"]
+    parts = [f"Question: {asked.question}", f"Answer format ({kind}): {ANSWER_FORMATS[kind]}"]
     if asked.options:
         parts.append("Options:\n" + "\n".join(prompts.option_lines(asked.options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in infos))

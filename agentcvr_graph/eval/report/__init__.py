@@ -147,7 +147,7 @@ def _as_data(rows: list[dict[str, Any]]) -> str:
 
 @contextmanager
 def _pictures() -> Generator[Thumbnails]:
-    from agentcvr_graph.models.registry import isolated_media
+    from agentcvr_graph.perception.factory import isolated_media
 
     media = isolated_media()
     try:

@@ -27,7 +27,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.types import Listen, Observation, Observe, Target, VideoInfo, Window
 
-__all__ = ["Gap", "Models", "Noise", "Pair", "measure_gap"]
+__all__ = ["Gap", "Models", "Noise", "Pair", "measure_sim_gap"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Gap:
         }
 
 
-async def measure_gap(
+async def measure_sim_gap(
     scripts: Sequence[Script],
     folder: Path,
     *,

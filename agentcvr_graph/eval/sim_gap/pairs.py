@@ -18,12 +18,13 @@ from agentcvr_graph.answers import score_answer
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
-from agentcvr_graph.models.registry import resolve_master, resolve_perception
+from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary, script_json
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.scripts.video import VERSION, render_script, twin_question
+from agentcvr_graph.scripts.video import VERSION, render_script, rendered_question
 from agentcvr_graph.trajectory import Trajectory
 
 AT_ONCE = 2
@@ -73,7 +74,7 @@ def score_of(script: Script, trajectory: Trajectory) -> float:
 async def ask_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> list[Trajectory]:
     """Every question in swap mode."""
     perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
-    graph = create_cvr_graph(resolve_master(master), perception).compile()
+    graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
     return [await ask(graph, as_input(script.as_question())) for script in scripts]
 
 
@@ -85,7 +86,9 @@ async def ask_live(
     Raises:
         SetupError: a model, ffmpeg's libraries or flite is missing.
     """
-    graph = create_cvr_graph(resolve_master(models.master), resolve_perception(models.vision, models.audio)).compile()
+    graph = create_cvr_graph(
+        resolve_chat_model(models.master), resolve_perception(models.vision, models.audio)
+    ).compile()
     free = asyncio.Semaphore(AT_ONCE)
 
     async def ask_one(script: Script) -> Trajectory:
@@ -95,7 +98,7 @@ async def ask_live(
             trajectory = _recall(kept, stamp)
             if trajectory is None:
                 twin = await asyncio.to_thread(render_script, script, folder / "twins")
-                trajectory = await ask(graph, as_input(twin_question(script, twin)))
+                trajectory = await ask(graph, as_input(rendered_question(script, twin)))
                 _keep(kept, stamp, trajectory)
             done()
             return trajectory

@@ -13,9 +13,9 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agentcvr_graph.graph.dependencies import Binding, knobs
+from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import reply
-from agentcvr_graph.graph.error_policy import told_to_master, without_keys_in_errors
+from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import describe_request, report
 from agentcvr_graph.graph.nodes.memory import keep
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
@@ -27,14 +27,14 @@ from agentcvr_graph.types import Observation, Observe
 class Agent:
     """A node that runs the typed tools through the perception."""
 
-    def __init__(self, binding: Binding, name: Literal["visual_agent", "audio_agent"]) -> None:
+    def __init__(self, binding: Dependencies, name: Literal["visual_agent", "audio_agent"]) -> None:
         self._binding = binding
         self._name: Literal["visual_agent", "audio_agent"] = name
 
     async def __call__(self, state: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Carry the assignment out. What the perception raises goes to the node's retry policy."""
         assignment = state["assignment"]
-        context = knobs(runtime)
+        context = context_of(runtime)
         request = assignment.request
         if needs_review(request, context):
             try:
@@ -60,7 +60,7 @@ class Agent:
                 "notes": (*seen.notes, *assignment.notes),
             }
         )
-        if runtime.store is not None and knobs(runtime).remember:
+        if runtime.store is not None and context_of(runtime).remember:
             await keep(runtime.store, observation, state["sources"])
         text = _with_budget(observation_text(observation), assignment)
         return {
@@ -76,8 +76,8 @@ async def agent_failed(state: AgentInput, error: NodeError) -> Command[Literal["
     No edge leaves a node that failed, so the way on is told here.
     """
     assignment = state["assignment"]
-    text = _with_budget(error_text(told_to_master(error.error)), assignment)
-    return Command(update={"messages": [reply(assignment.call, text, failed_by="world")]}, goto="master")
+    text = _with_budget(error_text(error_for_master(error.error)), assignment)
+    return Command(update={"messages": [reply(assignment.call, text, failed_by="infrastructure")]}, goto="master")
 
 
 def agent_of(assignment: Assignment) -> Literal["visual_agent", "audio_agent"]:

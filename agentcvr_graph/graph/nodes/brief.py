@@ -20,13 +20,14 @@ from pydantic import ValidationError
 from agentcvr_graph.answers import resolve_kind
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.budget import Budget
-from agentcvr_graph.graph.dependencies import Binding, knobs
+from agentcvr_graph.graph.budget import budget_left
+from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import instructions
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.memory import recall
 from agentcvr_graph.graph.state import Clock, CVRContext, CVRInput, CVRState
 from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost, Observation, Question, Usage, Video, VideoInfo
 
 MAX_VIDEOS = 100
@@ -37,7 +38,7 @@ MAX_CHARACTERS = 20_000
 class Brief:
     """The node, over one binding."""
 
-    def __init__(self, binding: Binding) -> None:
+    def __init__(self, binding: Dependencies) -> None:
         self._binding = binding
 
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
@@ -46,7 +47,7 @@ class Brief:
         Raises:
             InputError: the question cannot be asked as it is; nothing has been spent.
         """
-        context = knobs(runtime)
+        context = context_of(runtime)
         asked = check_question(state)
         count = len(asked.videos)
         report(runtime, "brief", f"opens {count} video{'' if count == 1 else 's'}")
@@ -155,7 +156,7 @@ def asked_kind(asked: Question) -> Any:
 
 
 def _budget(context: CVRContext) -> Budget:
-    return Budget.left(context, turn=0, spent=Cost(), clock=Clock())
+    return budget_left(context, turn=0, spent=Cost(), clock=Clock())
 
 
 def _reset() -> dict[str, Any]:

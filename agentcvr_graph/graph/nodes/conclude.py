@@ -15,7 +15,7 @@ from langgraph.runtime import Runtime
 from agentcvr_graph.answers import parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.dependencies import knobs
+from agentcvr_graph.graph.dependencies import context_of
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.agents import observed_videos
@@ -31,7 +31,7 @@ MAX_REPAIRS = 1
 
 async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
     """Settle the draft, or the failure that is already there."""
-    context = knobs(runtime)
+    context = context_of(runtime)
     if state["failure"] is not None:
         report(runtime, "conclude", f"gives up: {state['failure'].message}", state["turn"])
         return _settled(state)
@@ -41,7 +41,7 @@ async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, A
         text = error_text(prompts.EVIDENCE_FIRST.format(missing=" and ".join(str(number) for number in missing)))
         return {"messages": [reply(draft, text)], "draft": None}
     if context.min_evidence and (message := _nothing_observed(state)):
-        return {"failure": Failure(boundary="world", message=message), **_settled(state)}
+        return {"failure": Failure(boundary="infrastructure", message=message), **_settled(state)}
     try:
         answer = read_answer(draft, state)
     except ActionError as error:
@@ -79,7 +79,7 @@ def missing_evidence(state: CVRState, at_least: int) -> list[int]:
 def _nothing_observed(state: CVRState) -> str:
     """What the world said to the last look, where none succeeded: an answer after that would be a guess."""
     messages = prompts.since_brief(state["messages"])
-    refused = [message.text for message in messages if message.additional_kwargs.get(FAILED_BY) == "world"]
+    refused = [message.text for message in messages if message.additional_kwargs.get(FAILED_BY) == "infrastructure"]
     if state["observations"] or not refused:
         return ""
     return f"Nothing could be observed. The last look ended in: {refused[-1].splitlines()[0]}"

@@ -22,15 +22,16 @@ from langgraph.types import Command
 
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.budget import Budget
-from agentcvr_graph.graph.dependencies import Binding, knobs
+from agentcvr_graph.graph.budget import budget_left
+from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import for_model, read_calls, reply
-from agentcvr_graph.graph.error_policy import told_to_master, without_keys_in_errors
+from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import report
-from agentcvr_graph.graph.sanitize import storable_message
+from agentcvr_graph.graph.sanitize import sanitize_message
 from agentcvr_graph.graph.state import Assignment, Call, Clock, CVRContext, CVRState
-from agentcvr_graph.render import budget_text, error_text
+from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, budget_text, error_text
 from agentcvr_graph.tools import plan_request, read_arguments
+from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost, Failure, Observe, VideoInfo
 
 MAX_COMPLAINTS = 2
@@ -53,12 +54,12 @@ class Plan:
 class Master:
     """The node, over one binding."""
 
-    def __init__(self, binding: Binding) -> None:
+    def __init__(self, binding: Dependencies) -> None:
         self._binding = binding
 
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Take one turn. Whatever the model's interface raises goes to the node's retry policy."""
-        context = knobs(runtime)
+        context = context_of(runtime)
         spoken = last_spoken(state)
         if spoken is not None:
             return Opening.again(state, context).played(spoken, state, context) | {"spent": Cost()}
@@ -68,7 +69,7 @@ class Master:
         with without_keys_in_errors():
             async with asyncio.timeout(self._binding.timeout_s):
                 written = await model.ainvoke(for_model([*state["messages"], *opening.notice], dialect))
-        return opening.played(storable_message(written), state, context)
+        return opening.played(sanitize_message(written), state, context)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Opening:
     def of(cls, state: CVRState, context: CVRContext) -> Opening:
         """The opening of the next turn."""
         clock = state["clock"].read()
-        budget = Budget.left(context, state["turn"], state["spent"], clock)
+        budget = budget_left(context, state["turn"], state["spent"], clock)
         notice = _closing_notice(state, budget)
         return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice), clock)
 
@@ -143,8 +144,8 @@ def _turns(state: CVRState) -> int:
 
 async def master_failed(state: CVRState, error: NodeError) -> Command[Literal["conclude"]]:
     """The master's model failed, also after retries: nobody's wrong answer, but the world's failure."""
-    message = f"The master's model failed: {told_to_master(error.error)}"
-    failure = Failure(boundary="world", message=message)
+    message = f"The master's model failed: {error_for_master(error.error)}"
+    failure = Failure(boundary="infrastructure", message=message)
     return Command(update={"failure": failure, "draft": None, "assignments": []}, goto="conclude")
 
 
@@ -176,8 +177,8 @@ def plan_closing(calls: Sequence[Call]) -> Plan:
     """The plan of the last turn, in which only an answer counts."""
     draft = _first_answer(calls)
     others = [call for call in calls if call is not draft]
-    refused = prompts.SKIPPED if draft else error_text(prompts.TOO_LATE)
-    refusals = [reply(call, refused) for call in others] if calls else [HumanMessage(prompts.TOO_LATE)]
+    refused = prompts.SKIPPED if draft else error_text(TOO_LATE)
+    refusals = [reply(call, refused) for call in others] if calls else [HumanMessage(TOO_LATE)]
     return Plan(refusals=list(refusals), draft=draft)
 
 
@@ -193,7 +194,7 @@ def _closing_notice(state: CVRState, budget: Budget) -> list[AnyMessage]:
     run_out = budget.run_out
     if state["closing"] or not run_out:
         return []
-    return [HumanMessage(prompts.ONLY_ANSWER.format(budget=run_out))]
+    return [HumanMessage(ONLY_ANSWER.format(budget=run_out))]
 
 
 def _gave_up(complaints: int, closing: bool) -> Failure | None:

@@ -15,10 +15,10 @@ from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 from agentcvr_graph.errors import ActionError
-from agentcvr_graph.graph.budget import Budget
 from agentcvr_graph.graph.events import describe_request
 from agentcvr_graph.graph.state import Assignment, CVRContext
 from agentcvr_graph.tools import plan_request, read_arguments
+from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Evidence, Listen, Observation, Observe, VideoInfo
 
 DecisionType = Literal["approve", "edit", "reject", "respond"]

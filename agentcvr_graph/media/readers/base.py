@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from agentcvr_graph.models.base import Pixels
+from agentcvr_graph.media.types import Pixels
 
 
 class Decoded(NamedTuple):

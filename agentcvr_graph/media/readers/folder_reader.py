@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image, ImageDraw
 
-from agentcvr_graph.errors import VideoError, WorldError
+from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.readers.base import Decoded, PictureInfo
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -82,7 +82,7 @@ class FolderReader:
         with Image.open(self._files[index]) as image:
             if image.width * image.height > self._max_pixels > 0:
                 name = self._files[index].name
-                raise WorldError(f"The picture {name} of {image.width}x{image.height} is too large.")
+                raise InfrastructureError(f"The picture {name} of {image.width}x{image.height} is too large.")
             scale_x, scale_y = size[0] / image.width, size[1] / image.height
             picture = image.convert("RGB").resize(size, Image.Resampling.BOX)
         drawing = ImageDraw.Draw(picture)

@@ -18,7 +18,7 @@ import numpy as np
 
 from agentcvr_graph.media.containers import open_container, picture_stream
 from agentcvr_graph.media.readers.base import Decoded, nearest
-from agentcvr_graph.models.base import Pixels
+from agentcvr_graph.media.types import Pixels
 
 BYSTANDER_STEP_S = 0.5
 """Frames at multiples of this, decoded on the way to others, are handed out too."""

@@ -14,7 +14,7 @@ from typing import Any, cast
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from PIL import Image
 
-from agentcvr_graph.errors import WorldError
+from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.models.chat_format import hermes
 
 ROLES = {"system": "system", "human": "user", "ai": "assistant", "tool": "tool"}
@@ -71,7 +71,7 @@ def _parts(message: BaseMessage) -> list[dict[str, Any]]:
 
 def _picture(block: dict[str, Any]) -> Image.Image:
     if "base64" not in block:
-        raise WorldError("A model in this process takes pictures as base64 blocks only.")
+        raise InfrastructureError("A model in this process takes pictures as base64 blocks only.")
     return Image.open(io.BytesIO(base64.b64decode(block["base64"]))).convert("RGB")
 
 
@@ -79,7 +79,7 @@ def _content(parts: list[dict[str, Any]], sees: bool) -> list[dict[str, Any]] | 
     if sees:
         return parts
     if any(part["type"] == "image" for part in parts):
-        raise WorldError("This model does not take pictures.", fix="Use a vision model for --vision.")
+        raise InfrastructureError("This model does not take pictures.", fix="Use a vision model for --vision.")
     return "\n".join(str(part["text"]) for part in parts)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from agentcvr_graph.models.base import Cue, Perceived, Sound
+from agentcvr_graph.media.types import Cue
+from agentcvr_graph.models.base import Perceived, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.speech import Recogniser

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from agentcvr_graph.models.base import Pixels
+from agentcvr_graph.media.types import Pixels
 from agentcvr_graph.models.offline.palette import PALETTE
 
 LAB_WEIGHTS = np.array([0.6, 1.5, 1.5])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from agentcvr_graph.models.base import Frame, Pixels
+from agentcvr_graph.media.types import Frame, Pixels
 
 CUT_CORRELATION = 0.75
 """Below this correlation of colour histograms two frames are of different shots."""

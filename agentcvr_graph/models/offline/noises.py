@@ -17,7 +17,7 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Cue, Samples
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
 
 HOP_S = 0.02
 PART_S = 0.5

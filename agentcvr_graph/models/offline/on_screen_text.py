@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 from agentcvr_graph.media.cache import DiskCache
-from agentcvr_graph.models.base import Frame
+from agentcvr_graph.media.types import Frame
 
 VERSION = "rapidocr-3/480"
 """Part of every cache key: other models or settings read other text."""

@@ -15,7 +15,8 @@ import librosa
 import numpy as np
 
 from agentcvr_graph.media.sound import quietest_s
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Cue, Perceived, Samples, Sound
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
+from agentcvr_graph.models.base import Perceived, Sound
 from agentcvr_graph.types import Evidence, Window
 from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
 

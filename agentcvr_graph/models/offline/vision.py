@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from agentcvr_graph.media.cache import DiskCache
-from agentcvr_graph.models.base import Footage, Frame, Perceived
+from agentcvr_graph.media.types import Frame
+from agentcvr_graph.models.base import Footage, Perceived
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import Change, change_between, same_picture

@@ -22,12 +22,12 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.content import ContentBlock, create_image_block, create_text_block
 from PIL import Image
 
-from agentcvr_graph.errors import WorldError
-from agentcvr_graph.graph.prompts import FRAME_LABEL
-from agentcvr_graph.models.base import Footage, Frame, Perceived
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.media.types import Frame
+from agentcvr_graph.models.base import Footage, Perceived
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
-from agentcvr_graph.models.providers.errors import as_world_error
-from agentcvr_graph.render import read_evidence, seconds, window_label
+from agentcvr_graph.models.providers.errors import as_infrastructure_error
+from agentcvr_graph.render import FRAME_LABEL, read_evidence, seconds, window_label
 from agentcvr_graph.types import Cost, Evidence, Window
 
 JPEG_QUALITY = 85
@@ -79,17 +79,17 @@ class ChatVision:
         """Ask the model what the frames show.
 
         Raises:
-            WorldError: the model or its server failed, or it said nothing.
+            InfrastructureError: the model or its server failed, or it said nothing.
             SetupError: the server refused the key.
         """
         content = await asyncio.to_thread(content_of, footage, focus)
         try:
             message = await self._model.ainvoke([HumanMessage(content_blocks=content)])
         except Exception as error:
-            raise as_world_error(error, self._name) from error
+            raise as_infrastructure_error(error, self._name) from error
         text = without_thoughts(message.text).strip()
         if not text:
-            raise WorldError(
+            raise InfrastructureError(
                 f"{self._name} gave no text.", fix="Raise its limit of output tokens, or take another model."
             )
         shown = [part.window for part in footage]

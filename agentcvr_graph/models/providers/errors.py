@@ -4,11 +4,11 @@ Every client (OpenAI, Anthropic, Google, httpx and its successors) has exception
 things: a refused request carries an HTTP status, and a broken connection has a telling class somewhere in its chain of
 causes. So the mapping goes by status and by class name and imports none of them.
 
-    no answer in time, connection refused or reset      WorldError, transient
-    408, 409, 429, 5xx                                  WorldError, transient (an exhausted quota is not)
+    no answer in time, connection refused or reset      InfrastructureError, transient
+    408, 409, 429, 5xx                                  InfrastructureError, transient (an exhausted quota is not)
     401, 403                                            SetupError that names the key's variable
-    a reply that makes no message                       WorldError, transient
-    any other status, any other exception               WorldError, final
+    a reply that makes no message                       InfrastructureError, transient
+    any other status, any other exception               InfrastructureError, final
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from agentcvr_graph.errors import CVRError, SetupError, WorldError
+from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
 from agentcvr_graph.models.providers.keys import PROVIDER_KEYS, SERVER_KEY, without_keys
 
 MAX_DETAIL_CHARS = 300
@@ -36,17 +36,25 @@ _BUSY = frozenset({408, 409, 425, 429})
 _MODULES = {"google": "google_genai", "langchain_google_genai": "google_genai"}
 
 
-def as_world_error(error: BaseException, model: str) -> CVRError:
+def is_transient(error: Exception) -> bool:
+    """True when the same call may work a moment later; the graph's retry policy asks this."""
+    if isinstance(error, TimeoutError):
+        return True
+    failure = as_infrastructure_error(error, "the model")
+    return isinstance(failure, InfrastructureError) and failure.transient
+
+
+def as_infrastructure_error(error: BaseException, model: str) -> CVRError:
     """What the failure of a model means for the graph, in one line that starts with `model`.
 
     Errors of this library pass through. A wrong key is the programmer's, so it becomes a `SetupError`.
     """
     known = recognised(error, model)
-    return known or WorldError(f"{model} failed: {type(error).__name__}: {detail_of(error)}")
+    return known or InfrastructureError(f"{model} failed: {type(error).__name__}: {detail_of(error)}")
 
 
 def recognised(error: BaseException, model: str) -> CVRError | None:
-    """As `as_world_error`, but None for a failure that is in no row of the table: that one deserves a traceback."""
+    """As `as_infrastructure_error`, but None for a failure in no row of the table: that one deserves a traceback."""
     if isinstance(error, CVRError):
         return error
     status = status_of(error)
@@ -54,12 +62,12 @@ def recognised(error: BaseException, model: str) -> CVRError | None:
         return refused(status, detail_of(error), model, key=_key_variable(error))
     names = {base.__name__ for cause in _causes(error) for base in type(cause).__mro__}
     if _any_like(names, _LATE):
-        return WorldError(f"{model} did not answer in time.", transient=True)
+        return InfrastructureError(f"{model} did not answer in time.", transient=True)
     if _any_like(names, _UNREACHABLE) or _CLOSED_LOOP in str(error):
-        return WorldError(f"{model} cannot be reached ({detail_of(_root(error))}).", transient=True)
+        return InfrastructureError(f"{model} cannot be reached ({detail_of(_root(error))}).", transient=True)
     if names & _UNREADABLE:
         # What came back is no JSON, or LangChain could not make a message of it (arguments that are no object).
-        return WorldError(f"{model} gave a reply that cannot be read ({detail_of(error)}).", transient=True)
+        return InfrastructureError(f"{model} gave a reply that cannot be read ({detail_of(error)}).", transient=True)
     return None
 
 
@@ -69,10 +77,10 @@ def refused(status: int, detail: str, model: str, *, key: str = SERVER_KEY) -> C
     if status in (401, 403):
         return SetupError(f"{model} refused the API key ({reply}).", fix=f"Set {key}.")
     if status == 429 and "quota" in detail.lower():
-        return WorldError(f"{model} has no quota left ({reply}).", status=status)
+        return InfrastructureError(f"{model} has no quota left ({reply}).", status=status)
     if status in _BUSY or status >= 500:
-        return WorldError(f"{model} is busy or broken ({reply}).", transient=True, status=status)
-    return WorldError(f"{model} refused the request ({reply}).", status=status)
+        return InfrastructureError(f"{model} is busy or broken ({reply}).", transient=True, status=status)
+    return InfrastructureError(f"{model} refused the request ({reply}).", status=status)
 
 
 def status_of(error: BaseException) -> int | None:

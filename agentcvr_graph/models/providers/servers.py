@@ -10,7 +10,7 @@ from typing import Any, cast
 import httpx
 
 from agentcvr_graph.errors import CVRError, SetupError
-from agentcvr_graph.models.providers.errors import as_world_error, refused
+from agentcvr_graph.models.providers.errors import as_infrastructure_error, refused
 from agentcvr_graph.models.providers.keys import server_key
 from agentcvr_graph.models.strings import Server
 
@@ -37,7 +37,7 @@ def served_models(server: Server) -> list[str]:
         headers = {"Authorization": f"Bearer {server_key()}"}
         reply = httpx.get(f"{server.base_url}/models", headers=headers, timeout=LISTING_TIMEOUT_S)
     except httpx.HTTPError as error:
-        raise _as_setup_error(as_world_error(error, f"The server {server.base_url}")) from error
+        raise _as_setup_error(as_infrastructure_error(error, f"The server {server.base_url}")) from error
     if reply.is_error:
         raise _as_setup_error(refused(reply.status_code, "", f"The server {server.base_url}"))
     try:

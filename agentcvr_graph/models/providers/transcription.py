@@ -18,10 +18,11 @@ from typing import Any, cast
 import httpx
 import numpy as np
 
-from agentcvr_graph.errors import WorldError
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Perceived, Samples, Sound
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.models.base import Perceived, Sound
 from agentcvr_graph.models.focus import focus_first
-from agentcvr_graph.models.providers.errors import as_world_error, one_line, refused, said_in
+from agentcvr_graph.models.providers.errors import as_infrastructure_error, one_line, refused, said_in
 from agentcvr_graph.models.providers.keys import SERVER_KEY
 from agentcvr_graph.models.providers.servers import unpooled_client
 from agentcvr_graph.models.subtitles_first import part_of
@@ -74,7 +75,7 @@ class TranscriptionEndpoint:
         """Have the sound transcribed, piece by piece.
 
         Raises:
-            WorldError: the endpoint failed; transient for a time-out, a refused connection, 429 and 5xx.
+            InfrastructureError: the endpoint failed; transient for a time-out, a refused connection, 429 and 5xx.
             SetupError: the endpoint refused the key.
         """
         evidence: list[Evidence] = []
@@ -85,7 +86,7 @@ class TranscriptionEndpoint:
                 evidence += read_transcript(body, piece)
                 cost += cost_of(body)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise WorldError(f"{self._name} answered with segments that cannot be read.") from error
+                raise InfrastructureError(f"{self._name} answered with segments that cannot be read.") from error
         return Perceived(evidence=focus_first(evidence, focus), cost=cost)
 
     async def _transcribe(self, samples: Samples) -> dict[str, Any]:
@@ -107,15 +108,15 @@ class TranscriptionEndpoint:
         try:
             return await self._client.post(self._url, headers=self._headers, data=fields, files=files)
         except httpx.HTTPError as error:
-            raise as_world_error(error, self._name) from error
+            raise as_infrastructure_error(error, self._name) from error
 
     def _body(self, reply: httpx.Response) -> dict[str, Any]:
         try:
             body: object = reply.json()
         except ValueError as error:
-            raise WorldError(f"{self._name} answered with something that is not JSON.") from error
+            raise InfrastructureError(f"{self._name} answered with something that is not JSON.") from error
         if not isinstance(body, dict) or not isinstance(cast(dict[str, Any], body).get("text"), str):
-            raise WorldError(f"{self._name} answered without a transcript.")
+            raise InfrastructureError(f"{self._name} answered without a transcript.")
         return cast(dict[str, Any], body)
 
 

@@ -18,9 +18,10 @@ import torch
 from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor, pipeline
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Perceived, Samples, Sound
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.models.base import Perceived, Sound
 from agentcvr_graph.models.focus import focus_first
-from agentcvr_graph.models.providers.errors import as_world_error, one_line
+from agentcvr_graph.models.providers.errors import as_infrastructure_error, one_line
 from agentcvr_graph.models.providers.transcription import read_transcript
 from agentcvr_graph.types import Cost
 
@@ -46,14 +47,14 @@ class TransformersTranscriber:
         """Transcribe the sound.
 
         Raises:
-            WorldError: the model failed.
+            InfrastructureError: the model failed.
             SetupError: the model cannot be loaded.
         """
         loop = asyncio.get_running_loop()
         try:
             body = await loop.run_in_executor(self._worker, self._transcribe, sound.samples)
         except Exception as error:
-            raise as_world_error(error, self.name) from error
+            raise as_infrastructure_error(error, self.name) from error
         evidence = list(read_transcript(body, sound.window))
         return Perceived(evidence=focus_first(evidence, focus), cost=Cost(model_calls=1))
 

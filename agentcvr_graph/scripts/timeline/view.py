@@ -9,9 +9,9 @@ from typing import Literal
 
 from agentcvr_graph.models.offline.palette import PALETTE
 from agentcvr_graph.render import picture_text
-from agentcvr_graph.report.tracks import ticks
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
 from agentcvr_graph.types import Modality
+from agentcvr_graph.utils.ticks import ticks
 
 Sort = Literal["scene", "gap", "speech", "sound"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pysubs2
 
-from agentcvr_graph.models.base import Cue, Pixels
+from agentcvr_graph.media.types import Cue, Pixels
 from agentcvr_graph.scripts.schema import FPS, Script, ScriptedVideo
 from agentcvr_graph.scripts.video.drawing import blank, draw_scene, moves
 from agentcvr_graph.scripts.video.encoding import encode
@@ -28,7 +28,7 @@ VERSION = "2"
 
 
 @dataclass(frozen=True)
-class Twin:
+class RenderedScript:
     """The files of a script."""
 
     paths: tuple[Path, ...]
@@ -37,7 +37,7 @@ class Twin:
     """What could not be filmed as the script says."""
 
 
-def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> Twin:
+def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> RenderedScript:
     """Film the videos of a script into `folder/<script id>/video_<n>.mp4`. Files that are up to date stay.
 
     Args:
@@ -52,18 +52,18 @@ def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> T
     paths = [target / f"video_{n}.mp4" for n in range(1, len(videos) + 1)]
     jobs = [(video, path, f"{script.id}/{path.stem}") for video, path in zip(videos, paths, strict=True)]
     with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:  # encoding and speaking release the lock
-        warnings = [line for lines in pool.map(film_once, *zip(*jobs, strict=True)) for line in lines]
-    return Twin(tuple(paths), tuple(warnings))
+        warnings = [line for lines in pool.map(render_video_once, *zip(*jobs, strict=True)) for line in lines]
+    return RenderedScript(tuple(paths), tuple(warnings))
 
 
-def twin_question(script: Script, twin: Twin) -> Question:
+def rendered_question(script: Script, twin: RenderedScript) -> Question:
     """The script's question over the files of its twin."""
     asked = script.as_question()
     videos = [Video(source=str(path), title=video.title) for path, video in zip(twin.paths, asked.videos, strict=True)]
     return asked.model_copy(update={"videos": tuple(videos)})
 
 
-def film(video: ScriptedVideo, path: Path, name: str) -> list[str]:
+def render_video(video: ScriptedVideo, path: Path, name: str) -> list[str]:
     """Film one video; what could not be filmed as the script says.
 
     Args:
@@ -76,13 +76,13 @@ def film(video: ScriptedVideo, path: Path, name: str) -> list[str]:
     return warnings
 
 
-def film_once(video: ScriptedVideo, path: Path, name: str) -> list[str]:
-    """As `film`, unless the file is there already and up to date."""
+def render_video_once(video: ScriptedVideo, path: Path, name: str) -> list[str]:
+    """As `render_video`, unless the file is there already and up to date."""
     stamp = hashlib.sha256(f"{VERSION}|{name}|{video.model_dump_json()}".encode()).hexdigest()
     kept = path.with_suffix(".stamp")
     if path.exists() and kept.exists() and kept.read_text().partition("\n")[0] == stamp:
         return kept.read_text().splitlines()[1:]
-    warnings = [f"{path.name}: {line}" for line in film(video, path, name)]
+    warnings = [f"{path.name}: {line}" for line in render_video(video, path, name)]
     kept.write_text("\n".join([stamp, *warnings]))
     return warnings
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from agentcvr_graph.models.base import Pixels
+from agentcvr_graph.media.types import Pixels
 from agentcvr_graph.models.offline.palette import PALETTE
 from agentcvr_graph.scripts.schema import PICTURE_SIZE, Facts, Motion, Thing
 from agentcvr_graph.scripts.video.shapes import DARK, RGB, draw_shape

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import av
 
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Pixels, Samples
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Pixels, Samples
 from agentcvr_graph.scripts.schema import FPS, PICTURE_SIZE
 from agentcvr_graph.scripts.video.sound import pcm
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models.base import SAMPLE_RATE_HZ, Cue, Samples
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
 from agentcvr_graph.scripts.schema import Scene, ScriptedVideo, Sounded
 
 VOICES = ("slt", "rms", "awb")

@@ -29,7 +29,7 @@ from agentcvr_training.inference.base import Call, Sampled, Sampling
 from agentcvr_training.inference.factory import SHARDED, SHARDED_FIX, engine_opener
 from agentcvr_training.inference.kv_slots import check_layers
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import Stage, Task
+from agentcvr_training.rollout.episodes import RolloutRunner, Task
 from agentcvr_training.rollout.policy import PolicyChatModel
 from agentcvr_training.trainer.data_order import script_order
 
@@ -129,7 +129,7 @@ def _opening(settings: Settings, form: ChatFormat, scripts: list[Script]) -> int
     script = max(scripts, key=lambda one: len(one.as_question().model_dump_json()))
     policy = PolicyChatModel(engine=_Mute(form.end_of_turn[0]), form=form, sampling=Sampling(), max_length=ANY_LENGTH)
     perception = ScriptedPerception(ScriptLibrary.of([script]), settings.rollout.noise)
-    (episode,) = asyncio.run(Stage(policy, perception, settings.context).play([Task(script, settings.seed)]))
+    (episode,) = asyncio.run(RolloutRunner(policy, perception, settings.context).play([Task(script, settings.seed)]))
     tokens = len(episode.rows[0].prompt_ids)
     if tokens >= settings.rollout.max_length:
         raise InputError(

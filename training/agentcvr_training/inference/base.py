@@ -52,7 +52,7 @@ class Engine(Protocol):
         """Sample one turn.
 
         Raises:
-            WorldError: the backend failed.
+            InfrastructureError: the backend failed.
             BugError: the engine is closed, or the prompt is longer than the model allows.
         """
         ...

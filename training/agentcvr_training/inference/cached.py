@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from agentcvr_graph.errors import BugError, WorldError
+from agentcvr_graph.errors import BugError, InfrastructureError
 from agentcvr_training.inference.base import Call, Sampled
 from agentcvr_training.inference.kv_slots import SlotCache, check_layers, run_model, slot_cache
 from agentcvr_training.inference.sampling import draw
@@ -85,7 +85,7 @@ class CachedEngine:
         """Sample one turn. A call that is cancelled gives its slot back at once.
 
         Raises:
-            WorldError: the model failed.
+            InfrastructureError: the model failed.
             BugError: the engine is not running, or the prompt fills the model.
         """
         if not self._open:
@@ -121,7 +121,7 @@ class CachedEngine:
                     self._seat()
                     self._step()
             except Exception as error:
-                self._fail(WorldError(f"The model failed while sampling: {error}"))
+                self._fail(InfrastructureError(f"The model failed while sampling: {error}"))
 
     async def _gather(self) -> None:
         """Let the graphs go on until no more turns arrive, or there is no place for more."""

@@ -26,7 +26,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from agentcvr_graph.errors import BugError, WorldError
+from agentcvr_graph.errors import BugError, InfrastructureError
 from agentcvr_training.inference.base import Call, Sampled
 
 SEEDS = 2**63
@@ -84,7 +84,7 @@ class ColocatedEngine:
         """Sample one turn.
 
         Raises:
-            WorldError: vLLM failed.
+            InfrastructureError: vLLM failed.
             BugError: the engine is not running, or the prompt fills the model.
         """
         if self._thread is None:
@@ -107,7 +107,7 @@ class ColocatedEngine:
             try:
                 self._deliver(self._engine.step())
             except Exception as error:
-                self._fail(WorldError(f"vLLM failed while sampling: {error}"))
+                self._fail(InfrastructureError(f"vLLM failed while sampling: {error}"))
 
     def _receive(self) -> bool:
         """Take what has arrived, waiting for something where there is nothing to do; False at the end."""
@@ -129,7 +129,7 @@ class ColocatedEngine:
                 turn.name, {"prompt_token_ids": list(turn.call.prompt_ids)}, self._parameters(turn.call)
             )
         except Exception as error:
-            turn.future.set_exception(WorldError(f"vLLM refused a turn: {error}"))
+            turn.future.set_exception(InfrastructureError(f"vLLM refused a turn: {error}"))
         else:
             self._turns[turn.name] = turn
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
-from agentcvr_graph.errors import BugError, WorldError
+from agentcvr_graph.errors import BugError, InfrastructureError
 from agentcvr_training.inference.base import Call, Sampled, Sampling
 
 PAGE_TOKENS = 256
@@ -61,7 +61,7 @@ class ContinuousEngine:
         """Sample one turn.
 
         Raises:
-            WorldError: the manager failed, now or at an earlier turn.
+            InfrastructureError: the manager failed, now or at an earlier turn.
             BugError: the engine is not running, or the call asks for another way of sampling.
         """
         if not self._open:
@@ -84,10 +84,10 @@ class ContinuousEngine:
             eos_token_id=self._stop,
         )
         if taken is None:
-            raise WorldError("Continuous batching has stopped and takes no more turns.")
+            raise InfrastructureError("Continuous batching has stopped and takes no more turns.")
         output = await future
         if output.error:
-            raise WorldError(f"Continuous batching failed: {output.error}")
+            raise InfrastructureError(f"Continuous batching failed: {output.error}")
         return Sampled(list(output.generated_tokens), list(output.logprobs))
 
     def release(self, session: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from agentcvr_graph.errors import BugError, SetupError, WorldError
+from agentcvr_graph.errors import BugError, InfrastructureError, SetupError
 from agentcvr_training.inference.base import Call, Sampled
 from agentcvr_training.inference.colocated import SEEDS
 
@@ -76,7 +76,7 @@ class ServedEngine:
         """Sample one turn.
 
         Raises:
-            WorldError: the server cannot be reached, or refused.
+            InfrastructureError: the server cannot be reached, or refused.
             BugError: the engine is not running, or the prompt fills the model.
         """
         if self._client is None:
@@ -92,9 +92,11 @@ class ServedEngine:
         try:
             reply = client.post("/v1/completions", json=self._request(call))
         except httpx.HTTPError as error:
-            raise WorldError(f"The vLLM server at {self._url} cannot be reached: {error}", transient=True) from error
+            raise InfrastructureError(
+                f"The vLLM server at {self._url} cannot be reached: {error}", transient=True
+            ) from error
         if not reply.is_success:
-            raise WorldError(
+            raise InfrastructureError(
                 f"The vLLM server refused a turn with status {reply.status_code}: {reply.text[:300]}",
                 transient=reply.status_code >= 500,
             )

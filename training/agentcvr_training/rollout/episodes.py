@@ -81,7 +81,7 @@ class Episode:
 
 
 @dataclass(frozen=True)
-class Stage:
+class RolloutRunner:
     """Where episodes are played: the policy, its senses and the knobs of a run."""
 
     policy: PolicyChatModel

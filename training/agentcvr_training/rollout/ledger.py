@@ -69,7 +69,7 @@ class Row:
         """Length of the turn at the end; 0 where the world spoke last."""
         return next((n for n, own in enumerate(reversed(self.mask)) if not own), len(self.mask))
 
-    def add_world(self, ids: Sequence[int]) -> None:
+    def add_environment(self, ids: Sequence[int]) -> None:
         """Append tokens that the policy did not choose."""
         self._add(ids, 0, [0.0] * len(ids), "")
 
@@ -137,7 +137,7 @@ class Ledger:
             self.rows.append(Row(list(prompt_ids)))
         else:
             row.drop_last(lost)
-            row.add_world(prompt_ids[kept:])
+            row.add_environment(prompt_ids[kept:])
         return drift
 
     def close_call(self, ids: Sequence[int], logprobs: Sequence[float], node: str = "master") -> None:

@@ -24,17 +24,17 @@ _ROW = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_s
 .agentcvr-ledger pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 4px 10px; line-height: 1.75; }
 .agentcvr-ledger .prompt { max-height: 13em; overflow-y: auto; opacity: 0.6; border-left: 3px solid #8886; }
 .agentcvr-ledger span { border-radius: 3px; padding: 1px 0; box-decoration-break: clone; }
-.agentcvr-ledger .world { background: #c4671d26; }
+.agentcvr-ledger .environment { background: #c4671d26; }
 .agentcvr-ledger .policy { background: rgb(47 111 222 / var(--open)); box-shadow: inset 1px 0 #8889; }
 </style>
 <div class="agentcvr-ledger">
 <p><span class="policy" style="--open: 0.4">&#160;{{ sampled }} tokens&#160;</span> were sampled by the policy and carry
-loss: the darker, the less likely. <span class="world">&#160;{{ written }} tokens&#160;</span> were written by the world
-and carry none, like the {{ prompt_count }} tokens of the prompt.</p>
+loss: the darker, the less likely. <span class="environment">&#160;{{ written }} tokens&#160;</span> were written by the
+environment and carry none, like the {{ prompt_count }} tokens of the prompt.</p>
 <pre class="prompt">{{ prompt }}</pre>
 <pre>
 {%- for own, pieces in runs %}
-{% if not own %}<span class="world">{% endif %}
+{% if not own %}<span class="environment">{% endif %}
 {%- for piece in pieces %}
 {%- if own -%}
 <span class="policy" style="--open: {{ piece.openness | round(2) }}" title="{{ piece.told }}">{{ piece.text }}</span>

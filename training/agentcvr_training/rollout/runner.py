@@ -14,7 +14,7 @@ from agentcvr_training.config.loading import load_format, load_model
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.inference.base import Sampling
 from agentcvr_training.inference.cached import CachedEngine
-from agentcvr_training.rollout.episodes import Episode, Stage, Task
+from agentcvr_training.rollout.episodes import Episode, RolloutRunner, Task
 from agentcvr_training.rollout.policy import PolicyChatModel
 
 
@@ -42,7 +42,7 @@ async def play(
     with torch.no_grad(), CachedEngine(model, form.stop_ids, slots=live_graphs, max_length=knobs.max_length) as engine:
         sampling = Sampling(temperature=chosen, top_p=knobs.top_p, max_new_tokens=knobs.max_new_tokens)
         policy = PolicyChatModel(engine=engine, form=form, sampling=sampling, max_length=knobs.max_length)
-        return await Stage(policy, perception, settings.context, live_graphs).play(tasks, done)
+        return await RolloutRunner(policy, perception, settings.context, live_graphs).play(tasks, done)
 
 
 def _device(settings: Settings) -> torch.device:

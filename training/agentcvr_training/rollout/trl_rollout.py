@@ -5,7 +5,7 @@ every generation of its group, and without any other column. So a prompt here is
 parallel lists, one entry a prompt: `prompt_ids`, `completion_ids`, `logprobs`, `env_mask` (1: the policy's token), and
 fields of our own, which TRL hands on to the reward functions by name. Here that is one field, `episode`.
 
-`tests/test_trl_contract.py` pins all of this, so that a release of TRL that changes it is found by a test.
+`tests/training/test_trl_contract.py` pins all of this, so that a release of TRL that changes it is found by a test.
 """
 
 # TRL and accelerate leave their trainers open in type.
@@ -23,14 +23,14 @@ from typing import Any
 
 import torch
 
-from agentcvr_graph.errors import InputError, WorldError
+from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training.inference.base import Engine, Sampling
 from agentcvr_training.rewards import Weights
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import Episode, Stage, Task
+from agentcvr_training.rollout.episodes import Episode, RolloutRunner, Task
 from agentcvr_training.rollout.ledger import Drift, Row
 from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 
@@ -82,16 +82,16 @@ class GraphRollout:
         """One episode a prompt, in their order; for training where the trainer's model is in training mode.
 
         Raises:
-            WorldError: the world failed in all of them, so there is nothing to learn from.
+            InfrastructureError: the world failed in all of them, so there is nothing to learn from.
         """
         training = bool(trainer.model.training)
         sampling = self.sampling if training else self.held_out or self.sampling
         tasks = self._training(prompts, trainer) if training else self._held_out(prompts)
         with _at_rest(trainer.model), self.open_engine(trainer) as engine:
             policy = PolicyChatModel(engine=engine, form=self.form, sampling=sampling, max_length=self.max_length)
-            episodes = _finished(Stage(policy, self.perception, self.context, self.live_graphs).play(tasks))
+            episodes = _finished(RolloutRunner(policy, self.perception, self.context, self.live_graphs).play(tasks))
         if episodes and all(episode.reward is None for episode in episodes):
-            raise WorldError(f"Every episode of a batch failed: {_failure(episodes[0])}")
+            raise InfrastructureError(f"Every episode of a batch failed: {_failure(episodes[0])}")
         for episode in episodes:
             self.drifts += episode.recording.drifts
         if self.told is not None:
@@ -129,7 +129,7 @@ class GraphRollout:
         # TRL has no empty row; one token that nothing is learned from stands for it.
         end = self.form.end_of_turn[0]
         empty = Row(best.prompt_ids if best else [end])
-        empty.add_world([end])
+        empty.add_environment([end])
         return empty
 
     def _training(self, prompts: Sequence[str], trainer: Any) -> list[Task]:

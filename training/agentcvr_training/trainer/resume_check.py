@@ -28,7 +28,7 @@ FREE_OF_TRAINERS = frozenset({"max_steps", "num_train_epochs", "report_to", "run
 """What may change from one command to the next: where a run ends, and what is told of it on the way."""
 
 
-def check_same_run(folder: Path, settings: Mapping[str, Any]) -> None:
+def check_resume(folder: Path, settings: Mapping[str, Any]) -> None:
     """Compare with the settings that the checkpoints in a folder were made with; keep them where there are none yet.
 
     Args:

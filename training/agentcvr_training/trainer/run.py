@@ -51,7 +51,7 @@ def open_folder(folder: Path) -> Path:
     Raises:
         SetupError: it cannot be.
     """
-    with told_of_the_disk(folder):
+    with explain_disk_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -70,7 +70,7 @@ def run_trainer(trainer: Any, console: Console) -> None:
     trainer.add_callback(bar)
     gc.freeze()  # scripts by the thousand stay to the end: the collector need not look at them again and again
     try:
-        with told_of_the_disk(trainer.args.output_dir):
+        with explain_disk_error(trainer.args.output_dir):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         gc.unfreeze()
@@ -78,7 +78,7 @@ def run_trainer(trainer: Any, console: Console) -> None:
 
 
 @contextlib.contextmanager
-def told_of_the_disk(folder: object) -> Generator[None]:
+def explain_disk_error(folder: object) -> Generator[None]:
     """What the disk refuses is one clear line.
 
     Raises:
@@ -109,7 +109,7 @@ def save(trainer: Any, tokenizer: Any, folder: Path, settings: Model, console: C
         SetupError: the disk refuses it.
     """
     draft = folder.with_name(f"{folder.name}.part")
-    with told_of_the_disk(folder):
+    with explain_disk_error(folder):
         if trainer.is_world_process_zero():
             shutil.rmtree(draft, ignore_errors=True)
         trainer.accelerator.wait_for_everyone()

@@ -33,7 +33,7 @@ from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.schema import Task
 from training.recipes.tiny.evaluation import simulator
 from training.recipes.tiny.follow_ups import ask_more
-from training.recipes.tiny.random_demonstrator import CarelessMaster, answering, random_for
+from training.recipes.tiny.random_demonstrator import RandomExplorationMaster, answering, random_for
 
 CHUNK = 50
 """Scripts of each task that a process answers at a time."""
@@ -55,7 +55,7 @@ class Lesson:
     each: int
     """Scripts of each task, times its share."""
     habits: Mapping[str, Any]
-    """The demonstrator's (`CarelessMaster`)."""
+    """The demonstrator's (`RandomExplorationMaster`)."""
     answers_only: bool = False
     """Whether only the turns that answer are imitated; then more is asked about the same evidence."""
 
@@ -130,7 +130,7 @@ def record_chunk(chunk: Chunk) -> list[str]:
     """The demonstrations of a chunk, a line each."""
     counts: dict[Task, int] = {task: round(chunk.each * SHARES.get(task, 1.0)) for task in chunk.settings.scripts.tasks}
     scripts = list(make_scripts(counts, chunk.seed, chunk.lesson.difficulty))
-    master = CarelessMaster(seed=chunk.settings.seed, **chunk.lesson.habits)
+    master = RandomExplorationMaster(seed=chunk.settings.seed, **chunk.lesson.habits)
 
     async def lines() -> list[str]:
         found: list[str] = []

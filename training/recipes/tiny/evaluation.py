@@ -28,7 +28,7 @@ from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Question
 
 
-class Asked(BaseModel):
+class ScoredQuestion(BaseModel):
     """One question that was asked."""
 
     script: str
@@ -53,7 +53,7 @@ def ask_policy(
     *,
     live_graphs: int = 64,
     done: Callable[[], None] = lambda: None,
-) -> list[Asked]:
+) -> list[ScoredQuestion]:
     """Let the policy in a folder answer scripts.
 
     Args:
@@ -67,10 +67,10 @@ def ask_policy(
     return [_asked(episode.script, episode.trajectory) for episode in asyncio.run(playing)]
 
 
-def ask_offline(settings: Settings, scripts: Sequence[Script]) -> list[Asked]:
+def ask_offline(settings: Settings, scripts: Sequence[Script]) -> list[ScoredQuestion]:
     """Let the offline master answer scripts, in the same simulator."""
 
-    async def answers() -> list[Asked]:
+    async def answers() -> list[ScoredQuestion]:
         master = create_cvr_graph(OfflineMaster(), simulator(scripts, settings)).compile()
         inputs = [(script, as_input(script.as_question())) for script in scripts]
         return [_asked(script, await ask(master, given, settings.context)) for script, given in inputs]
@@ -78,8 +78,8 @@ def ask_offline(settings: Settings, scripts: Sequence[Script]) -> list[Asked]:
     return asyncio.run(answers())
 
 
-def _asked(script: Script, trajectory: Trajectory) -> Asked:
-    return Asked(
+def _asked(script: Script, trajectory: Trajectory) -> ScoredQuestion:
+    return ScoredQuestion(
         script=script.id,
         task=script.task,
         score=answer_score(trajectory, script),

@@ -17,7 +17,7 @@ from agentcvr_graph.scripts.generators.procedural import comparison as comparing
 from agentcvr_graph.scripts.generators.procedural import grounding
 from agentcvr_graph.scripts.generators.procedural import storage as storing
 from agentcvr_graph.scripts.generators.procedural.base import fill, pick
-from training.recipes.tiny.reasoning_trace import Worked, heard, purpose_in, signs, work_out
+from training.recipes.tiny.reasoning_trace import Worked, heard, purpose_in, reasoning_trace_of, signs
 
 IN_ORDER, OF_THE_SAME = 0.8, 0.6
 """How often two events are asked for in the order in which some video shows them, and with what is said in it."""
@@ -34,7 +34,7 @@ def ask_more(reading: Reading, rng: random.Random) -> list[tuple[str, Worked]]:
     further, most = _MORE[reading.kind]
     asked = further(reading, rng, most)
     new = [question for question in dict.fromkeys(asked) if question != reading.question][:most]
-    return [(question, work_out(replace(reading, question=question), rng)) for question in new]
+    return [(question, reasoning_trace_of(replace(reading, question=question), rng)) for question in new]
 
 
 def _choices(reading: Reading, rng: random.Random, most: int) -> list[str]:

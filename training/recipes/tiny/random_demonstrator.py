@@ -22,7 +22,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 
 from agentcvr_graph.models.offline.master.reading import Clip, Reading, Statement, read
-from training.recipes.tiny.reasoning_trace import Worked, work_out
+from training.recipes.tiny.reasoning_trace import Worked, reasoning_trace_of
 
 NAMED = 0.3
 """Share of the other looks that take a window which the question names, where it names one."""
@@ -37,7 +37,7 @@ _NAMED_WINDOW = re.compile(r"([\d.]+) to ([\d.]+) s of video (\d)")
 Call = dict[str, Any]
 
 
-class CarelessMaster(BaseChatModel):
+class RandomExplorationMaster(BaseChatModel):
     """Takes random looks. The same seed and messages bring the same turn."""
 
     seed: int = 0
@@ -83,14 +83,14 @@ class CarelessMaster(BaseChatModel):
     def _turn(self, reading: Reading, rng: random.Random) -> AIMessage:
         looked = reading.turn > 0 and (rng.random() < STOPS or reading.turn >= self.max_looks)
         if reading.closing or (looked and not reading.missing):
-            return answering(work_out(reading, rng))
+            return answering(reasoning_trace_of(reading, rng))
         clips = [clip for clip in reading.readable if clip.number in reading.missing]
         clips = clips or (reading.readable if rng.random() < self.every else [rng.choice(reading.readable)])
         mood = Mood.drawn(self.whole, self.frames, rng)
         looks = {"eyes": [_observe], "ears": [_listen], "both": [_observe, _listen]}[rng.choice(self.senses)]
         calls = [call for look in looks for call in look(clips, reading.question, mood)]
         calls = calls or _observe(clips, reading.question, mood)
-        notes = work_out(reading, rng).notes if reading.statements else ""
+        notes = reasoning_trace_of(reading, rng).notes if reading.statements else ""
         return AIMessage(notes, tool_calls=[{**call, "id": f"look_{n}"} for n, call in enumerate(calls)])
 
 

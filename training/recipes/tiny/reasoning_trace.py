@@ -56,7 +56,7 @@ class Clue:
     """From 1."""
 
 
-def work_out(reading: Reading, rng: random.Random) -> Worked:
+def reasoning_trace_of(reading: Reading, rng: random.Random) -> Worked:
     """The best answer that the evidence allows; what it leaves open is drawn from `rng`."""
     return _WORKERS[reading.kind](reading, rng)
 

@@ -35,10 +35,10 @@ from agentcvr_training.trainer.processes import sensible_processes, train_in_pro
 from rich.console import Console
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.perception.blind import CutOffPerception
+from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.scripts.schema import Script
 from training.recipes.tiny.curriculum import COURSES, Lesson, record
-from training.recipes.tiny.evaluation import Asked, ask_offline, ask_policy, simulator
+from training.recipes.tiny.evaluation import ScoredQuestion, ask_offline, ask_policy, simulator
 from training.recipes.tiny.initialization import Size, begin
 from training.recipes.tiny.summary import Measures
 
@@ -133,11 +133,11 @@ def measure(settings: Settings, measures: Measures, live_each: int, console: Con
     scripts = settings.held_out.load() if settings.held_out else []
     filmed = first_of_each(scripts, live_each)
     world = simulator(scripts, settings)
-    ways: dict[str, Callable[[], list[Asked]]] = {
+    ways: dict[str, Callable[[], list[ScoredQuestion]]] = {
         "sft": lambda: ask_policy(folder / "warm", settings, scripts, world),
         "grpo": lambda: ask_policy(folder / "policy", settings, scripts, world),
         "offline": lambda: ask_offline(settings, scripts),
-        "blind": lambda: ask_policy(folder / "policy", settings, scripts, CutOffPerception(world)),
+        "blind": lambda: ask_policy(folder / "policy", settings, scripts, BlindPerception(world)),
     }
     if filmed:
         # Needs the libraries of real video, which a machine that only trains can do without.

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agentcvr_graph.eval.metrics import rate
-from training.recipes.tiny.evaluation import Asked
+from training.recipes.tiny.evaluation import ScoredQuestion
 
 TWIN = "scripted_twin"
 """The questions that were asked live, as they were answered in the simulator."""
@@ -39,7 +39,7 @@ class Measures(BaseModel):
     """Says whether two seeds were trained and measured by the same configuration."""
     seconds: dict[str, float] = {}
     """Wall clock of each step before the measures."""
-    asked: dict[str, list[Asked]] = {}
+    asked: dict[str, list[ScoredQuestion]] = {}
 
     @classmethod
     def read(cls, path: Path) -> Measures:
@@ -53,7 +53,7 @@ class Measures(BaseModel):
         draft.write_text(self.model_dump_json(), encoding="utf-8")
         draft.replace(path)
 
-    def of(self, way: str) -> list[Asked]:
+    def of(self, way: str) -> list[ScoredQuestion]:
         """The questions that were asked in a way."""
         if way != TWIN:
             return self.asked.get(way, [])

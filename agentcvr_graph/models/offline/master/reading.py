@@ -12,8 +12,7 @@ from typing import cast, get_args
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from agentcvr_graph.graph import prompts
-from agentcvr_graph.render import read_evidence
+from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, read_evidence
 from agentcvr_graph.types import AnswerKind, Modality, Window
 
 _KIND = re.compile(r"^Answer format \((\w+)\)", re.M)
@@ -22,7 +21,7 @@ _VIDEO = re.compile(r'^(\d+)\. "(.*)": (?:([\d.]+) s, (.*)|cannot be read.*)$', 
 _LEFT = re.compile(r"(\d+) (turns|frames|audio seconds)")
 _FRAMES = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s \((\d+) frames?\)")
 _MISSING = re.compile(r"look at or listen to video ([\d and]+) before")
-_OUT_OF = prompts.ONLY_ANSWER.partition("{")[0].strip()
+_OUT_OF = ONLY_ANSWER.partition("{")[0].strip()
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
             reading.answered += len(answered) or '"answer"' in text
         else:
             reading.left |= _read_left(text)
-            reading.closing |= text.startswith((_OUT_OF, prompts.TOO_LATE)) or f"\n{_OUT_OF}" in text
+            reading.closing |= text.startswith((_OUT_OF, TOO_LATE)) or f"\n{_OUT_OF}" in text
             missing = _MISSING.search(text)
             reading.missing = [int(n) for n in re.findall(r"\d+", missing[1])] if missing else []
     return reading

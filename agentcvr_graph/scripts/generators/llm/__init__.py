@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.models.registry import resolve_master
+from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.scripts.generators.llm.duplicates import Duplicates
 from agentcvr_graph.scripts.generators.llm.engines import ENGINES
 from agentcvr_graph.scripts.generators.llm.jobs import Job, jobs_of
@@ -56,13 +56,15 @@ async def generate(
     Raises:
         InputError: the engine is unknown, the file holds something else, or another run is writing it.
         SetupError: the model or a package is missing, or its key is refused.
-        WorldError: the model answers no more. What was written before is kept.
+        InfrastructureError: the model answers no more. What was written before is kept.
     """
     if engine not in ENGINES:
         raise InputError(f"Unknown engine {engine!r}.", fix=f"Choose one of: {', '.join(ENGINES)}.")
     if concurrency < 1:
         raise InputError(f"concurrency is {concurrency}.", fix="It must be at least 1.")
-    make_model = functools.partial(resolve_master, model) if isinstance(model, str) else functools.partial(_same, model)
+    make_model = (
+        functools.partial(resolve_chat_model, model) if isinstance(model, str) else functools.partial(_same, model)
+    )
     name = model if isinstance(model, str) else type(model).__name__
     duplicates, made = Duplicates(), Made(price_in=price_in, price_out=price_out)
     with Store(out, retry_failed=retry_failed, each=duplicates.add) as store:

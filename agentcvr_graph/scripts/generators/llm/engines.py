@@ -16,7 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from agentcvr_graph.errors import SetupError, missing_extra
 from agentcvr_graph.scripts.generators.llm.jobs import Job
 from agentcvr_graph.scripts.generators.llm.writing import Writer, Written
-from agentcvr_graph.utils.concurrency import at_once
+from agentcvr_graph.utils.concurrency import run_bounded
 
 MakeModel = Callable[[], BaseChatModel]
 TakeJob = Callable[[], Job | None]
@@ -43,7 +43,7 @@ class LocalEngine:
 
     async def run(self, take: TakeJob, concurrency: int) -> AsyncIterator[Written]:
         """As the protocol."""
-        async for written in at_once(take, self._writer.write, concurrency):
+        async for written in run_bounded(take, self._writer.write, concurrency):
             yield written
 
 

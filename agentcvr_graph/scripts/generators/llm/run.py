@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from agentcvr_graph.errors import WorldError
+from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.scripts.generators.llm.duplicates import Duplicates
 from agentcvr_graph.scripts.generators.llm.engines import Engine
 from agentcvr_graph.scripts.generators.llm.jobs import Job
@@ -70,7 +70,7 @@ class Run:
 
         Raises:
             SetupError: no job can succeed.
-            WorldError: the model answers no more.
+            InfrastructureError: the model answers no more.
         """
         tell(self._made)
         async for written in engine.run(self._take, concurrency):
@@ -105,7 +105,7 @@ class Run:
     def _watch(self, written: Written) -> None:
         self._unanswered = 0 if written.usage.calls else self._unanswered + 1
         if self._unanswered >= UNANSWERED:
-            raise WorldError(
+            raise InfrastructureError(
                 f"The model answered none of the last {UNANSWERED} jobs: {written.failure}.",
                 fix="Mend it, and run again with --retry-failed.",
             )

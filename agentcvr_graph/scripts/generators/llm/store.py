@@ -17,7 +17,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.generators.llm.writing import Written
 from agentcvr_graph.scripts.library import parse_script, script_json
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.utils.jsonl_log import append_row, mend_last_row, rows_in, written_alone
+from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row, rows_in, written_alone
 
 _ROW_START = '{"id": "'
 
@@ -59,7 +59,7 @@ class Store:
 
     def _read(self) -> None:
         for path in (self.path, self.failures_path):
-            mend_last_row(path, _ROW_START)
+            repair_last_row(path, _ROW_START)
         for number, line in rows_in(self.path):
             script = parse_script(line, f"{self.path}:{number}")
             if script.id in self.finished:

@@ -19,9 +19,8 @@ from pydantic import ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.graph.error_policy import is_transient
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
-from agentcvr_graph.models.providers.errors import as_world_error, status_of
+from agentcvr_graph.models.providers.errors import as_infrastructure_error, is_transient, status_of
 from agentcvr_graph.scripts.generators.llm import prompts
 from agentcvr_graph.scripts.generators.llm.draft import Draft, UnusableDraftError, faults_of, script_of
 from agentcvr_graph.scripts.generators.llm.jobs import Job
@@ -89,7 +88,7 @@ class Writer:
             if structured and not self._accepted and status_of(error) in _REFUSED:
                 self._structured = None
                 return await self.write(job)
-            known = as_world_error(error, "the model")
+            known = as_infrastructure_error(error, "the model")
             if isinstance(known, SetupError):
                 raise known from error
             script, failure = None, f"{type(error).__name__}: {error}"

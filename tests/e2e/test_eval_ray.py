@@ -1,0 +1,101 @@
+"""The same run on a local cluster of two workers: the same results, also when a worker is killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.eval import Recipe, evaluate_benchmark, scripted_questions
+from agentcvr_graph.eval.engines import EvalResult, EvalWorker
+from agentcvr_graph.eval.engines.ray import RayEngine
+from agentcvr_graph.eval.manifest import plan_of
+from agentcvr_graph.eval.run_folder import RunFolder
+from agentcvr_graph.eval.runner import run
+from agentcvr_graph.scripts.generators.procedural import make_scripts
+from agentcvr_graph.scripts.library import write_scripts
+
+pytestmark = [pytest.mark.integration, pytest.mark.enable_socket, pytest.mark.filterwarnings("ignore")]
+CHANGES = {"asked_at": True, "usage": {"wall_s"}}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without cores and two workers with one each, as processes of this machine."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(2):
+        made.add_node(num_cpus=1)
+    ray.init(address=made.address, log_to_driver=False)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("ray") / "scripts.jsonl"
+    write_scripts(make_scripts({"CC": 12, "PSS": 12}), path)
+    return path
+
+
+class DyingAsker(EvalWorker):
+    """Kills its process in the middle of a question, once in the life of a cluster."""
+
+    mark: Path
+
+    async def ask(self, ask) -> EvalResult:
+        if ask.question.id == "pss-000003" and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await super().ask(ask)
+
+
+class Dying:
+    """Makes askers that die; travels to the workers."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __call__(self, recipe: Recipe) -> EvalWorker:
+        asker = DyingAsker.of(recipe)
+        asker.mark = self.mark
+        return asker
+
+
+def refusing(recipe: Recipe) -> EvalWorker:
+    raise SetupError("The key was refused.", fix="Set MY_KEY.")
+
+
+def standing(path: Path) -> dict:
+    return {place: row.model_dump(exclude=CHANGES) for place, row in RunFolder(path).latest().items()}
+
+
+async def test_a_cluster_gives_the_same_results_also_when_a_worker_dies(cluster, scripts, tmp_path):
+    benchmark = scripted_questions(scripts)
+    recipe = Recipe(methods=("agent", "blind"), scripts=str(scripts))
+    await evaluate_benchmark(benchmark, recipe, tmp_path / "local")
+    await evaluate_benchmark(benchmark, recipe, tmp_path / "ray", engine="ray", concurrency=4)
+    assert standing(tmp_path / "ray") == standing(tmp_path / "local")
+    assert len(standing(tmp_path / "ray")) == 48
+    engine = RayEngine(recipe, Dying(tmp_path / "died"))
+    folder = RunFolder(tmp_path / "killed")
+    await run(benchmark, plan_of(benchmark, recipe), folder, engine, concurrency=4)
+    assert (tmp_path / "died").exists()
+    assert standing(folder.path) == standing(tmp_path / "local")
+    assert len(list(folder.rows())) == 48, "nothing was written twice"
+    assert all(folder.trajectory(method, name) for method, name in standing(folder.path))
+
+
+async def test_what_no_question_can_succeed_with_stops_the_run(cluster, scripts, tmp_path):
+    benchmark = scripted_questions(scripts).chosen(["CC"], 2)
+    recipe = Recipe(scripts=str(scripts))
+    with pytest.raises(SetupError, match="Set MY_KEY"):
+        await run(
+            benchmark, plan_of(benchmark, recipe), RunFolder(tmp_path), RayEngine(recipe, refusing), concurrency=2
+        )

@@ -1,0 +1,285 @@
+"""The examples of the documentation: they run as they stand, and their two ways to embed the graph keep what they say.
+
+Progress and tokens reach the caller's stream, cancelling the caller stops what the child does, and a run that was
+stopped goes on with the looks that it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from agentcvr_graph import create_cvr_graph
+from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.bundled import bundled_library
+from agentcvr_graph.testing import FakeMaster, FakePerception, answer, turn
+from agentcvr_graph.types import Listen
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+CONFIG = {"configurable": {"thread_id": "t"}}
+VIDEOS = ["script://cc-000002/1", "script://cc-000002/2"]
+QUESTION = "Who cooks with white wine?"
+SAID = "This time I am cooking with white wine."
+
+
+def example(name):
+    """What an example defines."""
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def as_node(cvr, **options):
+    """A parent graph around the graph, and what it is asked."""
+    return example("subgraph")["parent"](cvr).compile(**options), {"wanted": QUESTION, "clips": VIDEOS}
+
+
+def as_tool_of_an_agent(cvr, **options):
+    tool = example("tool")
+    boss = FakeMaster(turns=[tool["stand_in"]] * 4)
+    return tool["agent"](boss, cvr, **options), {"messages": [("user", QUESTION)]}
+
+
+both_ways = pytest.mark.parametrize("embedded", [as_node, as_tool_of_an_agent])
+
+
+def offline(world):
+    return create_cvr_graph(resolve_chat_model("offline"), world).compile()
+
+
+def found(output):
+    """What the parent has of the answer: a clip, or the agent's last words."""
+    return output["found"] if "found" in output else output["messages"][-1].text.splitlines()[0]
+
+
+class Halting(ScriptedPerception):
+    """The bundled scripts, heard in video 2 only once `gate` is open. It knows what was asked and what was stopped."""
+
+    def __init__(self, halt=True):
+        super().__init__(bundled_library())
+        self.gate, self.reached = asyncio.Event(), asyncio.Event()
+        self.asked, self.stopped = [], []
+        if not halt:
+            self.gate.set()
+
+    async def observe(self, request, videos):
+        self.asked.append(("observe", request.windows[0].video))
+        return await super().observe(request, videos)
+
+    async def listen(self, request: Listen, videos):
+        call = ("listen", request.window.video)
+        self.asked.append(call)
+        if call == ("listen", 2):
+            self.reached.set()
+            try:
+                await self.gate.wait()
+            except asyncio.CancelledError:
+                self.stopped.append(call)
+                raise
+        return await super().listen(request, videos)
+
+
+async def cancelled(app, given, reached):
+    """Start a run, and cancel it once an event has come."""
+    task = asyncio.create_task(app.ainvoke(given, CONFIG))
+    await asyncio.wait_for(reached.wait(), 60)
+    await asyncio.sleep(0.5)  # its siblings of the same turn end
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("name", ["subgraph", "tool", "remote", "mcp_client"])
+def test_an_example_is_a_short_read_and_says_how_it_is_run(name):
+    text = (EXAMPLES / f"{name}.py").read_text()
+    assert text.count("\n") <= 40
+    assert f"python docs/examples/{name}.py" in text.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("subgraph", ("opens 2 videos", "listens to video 2", "cook_blue.mp4'}")),
+        ("tool", (f"Answer: {SAID}", "frames=26")),
+    ],
+)
+def test_an_example_runs_as_it_stands_without_a_key(name, says):
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    ran = subprocess.run(
+        [sys.executable, f"docs/examples/{name}.py"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert ran.returncode == 0, ran.stderr
+    for line in says:
+        assert line in ran.stdout
+
+
+async def test_a_parents_drawing_shows_the_child():
+    app, _ = as_node(offline(FakePerception()))
+    inside = app.get_graph(xray=True).nodes
+    assert {"search:master", "search:visual_agent", "search:conclude"} <= set(inside)
+
+
+@both_ways
+async def test_progress_reaches_the_parents_stream(embedded):
+    app, given = embedded(offline(Halting(halt=False)))
+    events = [event async for _, event in app.astream(given, stream_mode="custom", subgraphs=True)]
+    assert [event["stage"] for event in events if event["stage"].endswith("agent")] == [
+        "visual_agent",
+        "audio_agent",
+        "audio_agent",
+    ]
+    assert events[0]["text"] == "opens 2 videos" and events[-1]["text"].startswith("answers: ")
+    assert events[2]["windows"][1] == {"video": 2, "start_s": 0.0, "end_s": 26.6}
+
+
+@both_ways
+async def test_tokens_of_the_master_reach_the_parents_stream(embedded):
+    look = 'I look. {"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 9, "frames": 2}'
+    look += ', {"video": 2, "start_s": 0, "end_s": 9, "frames": 2}]}}'
+    end = '{"action": "answer", "arguments": {"value": "white wine"}}'
+    master = GenericFakeChatModel(messages=iter([AIMessage(look), AIMessage(end)]))
+    app, given = embedded(create_cvr_graph(master, FakePerception()).compile())
+    tokens = []
+    async for _, (chunk, about) in app.astream(given, stream_mode="messages", subgraphs=True):
+        if about["langgraph_node"] == "master":
+            tokens.append(chunk.text)
+    assert len(tokens) > 20  # words, as they came, and not two whole turns
+    assert "".join(tokens) == look + end
+
+
+@both_ways
+async def test_cancelling_the_parent_stops_a_look(embedded):
+    world = Halting()
+    app, given = embedded(offline(world))
+    await cancelled(app, given, world.reached)
+    assert world.stopped == [("listen", 2)]
+    before = list(world.asked)
+    world.gate.set()
+    await asyncio.sleep(0.2)
+    assert world.asked == before
+
+
+@both_ways
+async def test_cancelling_the_parent_stops_a_call_of_the_masters_model(embedded):
+    class Thinking(FakeMaster):
+        async def _agenerate(self, messages, stop=None, run_manager=None, **kwargs):
+            reached.set()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                stopped.set()
+                raise
+
+    reached, stopped = asyncio.Event(), asyncio.Event()
+    app, given = embedded(create_cvr_graph(Thinking(turns=[]), FakePerception()).compile())
+    await cancelled(app, given, reached)
+    assert stopped.is_set()
+
+
+@both_ways
+async def test_parent_and_child_resume_together(embedded):
+    saver, first, second = InMemorySaver(), Halting(), Halting(halt=False)
+    app, given = embedded(offline(first), checkpointer=saver)
+    await cancelled(app, given, first.reached)
+    assert sorted(first.asked) == [("listen", 1), ("listen", 2), ("observe", 1)]
+    again, _ = embedded(offline(second), checkpointer=saver)  # as another process would
+    output = await again.ainvoke(None, CONFIG)
+    assert found(output) in (VIDEOS[0], f"I have asked. Answer: {SAID}")
+    assert second.asked == [("listen", 2)]  # and nothing that had been seen or heard
+
+
+KILLED = """
+import asyncio, pathlib, sys
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from agentcvr_graph import create_cvr_graph
+from agentcvr_graph.testing import FakeMaster, FakePerception, observe, turn
+from tests.e2e.test_examples import CONFIG, as_node
+
+class Hanging(FakePerception):
+    async def observe(self, request, videos):
+        if request.windows[0].start_s >= 20:
+            pathlib.Path(sys.argv[2]).touch()
+            await asyncio.sleep(600)
+        return await super().observe(request, videos)
+
+async def main():
+    turns = [turn("", observe((1, 0, 9, 3), (2, 0, 9, 3))), turn("", observe((2, 20, 30, 4)))]
+    async with AsyncSqliteSaver.from_conn_string(sys.argv[1]) as saver:
+        app, given = as_node(create_cvr_graph(FakeMaster(turns=turns), Hanging()).compile(), checkpointer=saver)
+        await app.ainvoke(given, CONFIG, durability="sync")
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """A database left behind by a process that was killed while the child was at its second look."""
+    database, reached = tmp_path / "runs.sqlite", tmp_path / "reached"
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(database), str(reached)], cwd=ROOT)
+    deadline = time.monotonic() + 120
+    while not reached.exists():
+        assert child.poll() is None, "the child ended by itself"
+        assert time.monotonic() < deadline, "the child never came to its second look"
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    return database
+
+
+async def test_a_child_that_is_killed_with_its_parent_goes_on_in_another_process(killed):
+    world, master = FakePerception(), FakeMaster(turns=[turn("", answer("Video 2"))])
+    async with AsyncSqliteSaver.from_conn_string(str(killed)) as saver:
+        app, _ = as_node(create_cvr_graph(master, world).compile(), checkpointer=saver)
+        output = await app.ainvoke(None, CONFIG)
+    assert output["found"] == VIDEOS[1]
+    assert [request.windows[0].start_s for request in world.requests] == [20]
+
+
+async def test_where_a_node_beside_the_child_fails_the_child_takes_no_step_more_and_goes_on_later():
+    """Looks that are under way may come to their end: LangGraph (1.2) cancels a child that has several tasks twice."""
+    world, mended = Halting(), asyncio.Event()
+
+    async def publish(_):
+        await world.reached.wait()
+        if not mended.is_set():
+            raise RuntimeError("no paper")
+
+    parent = example("subgraph")["parent"](offline(world)).add_node(publish).add_edge("__start__", "publish")
+    app = parent.compile(checkpointer=InMemorySaver())
+    with pytest.raises(RuntimeError, match="no paper"):
+        await app.ainvoke({"wanted": QUESTION, "clips": VIDEOS}, CONFIG)
+    world.gate.set()
+    await asyncio.sleep(0.3)
+    once = [("listen", 1), ("listen", 2), ("observe", 1)]
+    assert sorted(world.asked) == once
+    mended.set()
+    output = await app.ainvoke(None, CONFIG)
+    assert output["found"] == VIDEOS[0]
+    assert sorted(world.asked) == sorted([*once, ("listen", 2)])
+
+
+async def test_the_tools_agent_reads_a_few_lines_and_its_user_the_answer():
+    app, given = as_tool_of_an_agent(offline(Halting(halt=False)))
+    output = await app.ainvoke(given)
+    (reply,) = [message for message in output["messages"] if isinstance(message, ToolMessage)]
+    assert reply.text.splitlines()[0] == f"Answer: {SAID}"
+    assert reply.text.splitlines()[-1] == "Evidence: video 1, 6.9-9.3 s (audio)"
+    assert output["messages"][-1].text == f"I have asked. {reply.text}"

@@ -1,0 +1,215 @@
+"""The graph on a real LangGraph server, called as the examples call it: as a remote graph, and over MCP.
+
+What a way gives is tested, and so is what it does not give, where that costs something: a client should know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import runpy
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.pregel.remote import RemoteGraph
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+from mcp import Client, MCPError
+
+from tests.e2e.conftest import Studio
+from tests.e2e.served_graphs import SLOW_S, WORDS
+
+ROOT = Path(__file__).resolve().parents[2]
+SAID = "This time I am cooking with white wine."
+SCRIPTS = ["script://cc-000002/1", "script://cc-000002/2"]
+
+pytestmark = [pytest.mark.integration, pytest.mark.enable_socket]
+
+
+def example(name: str) -> dict[str, Any]:
+    """What an example defines."""
+    return runpy.run_path(str(ROOT / "docs" / "examples" / f"{name}.py"))
+
+
+@pytest.fixture
+async def client(studio: Studio) -> AsyncIterator[LangGraphClient]:
+    """Of the server; it is closed, which a `RemoteGraph` does not do with a client of its own."""
+    async with get_client(url=studio.url) as opened:
+        yield opened
+
+
+def new_thread() -> dict[str, Any]:
+    return {"configurable": {"thread_id": str(uuid.uuid4())}}
+
+
+def new_question() -> dict[str, Any]:
+    """About a video that no other test asks about."""
+    return {"question": "What is it?", "videos": [f"{uuid.uuid4().hex}.mp4"]}
+
+
+async def becomes(told: Any, line: str) -> None:
+    """Wait until the server tells something of a look."""
+    deadline = time.monotonic() + 60
+    while line not in told():
+        assert time.monotonic() < deadline, f"{line!r} never came, only {told()}"
+        await asyncio.sleep(0.1)
+
+
+async def cancelled(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(("name", "path"), [("remote", ""), ("mcp_client", "/mcp")])
+def test_an_example_runs_as_it_stands(studio: Studio, name: str, path: str) -> None:
+    command = [sys.executable, f"docs/examples/{name}.py", f"{studio.url}{path}"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert f"'value': '{SAID}'" in ran.stdout
+    told = "listens to video 2" if name == "remote" else "agentcvr_swap: The same graph in swap mode"
+    assert told in ran.stdout
+
+
+async def test_remote_progress_and_tokens_reach_the_caller(client: LangGraphClient) -> None:
+    remote = RemoteGraph("talking", client=client)
+    stages, tokens = [], []
+    async for part in remote.astream(new_question(), stream_mode=["custom", "messages"]):
+        mode, event, *_ = part
+        if mode == "custom":
+            stages.append(event["stage"])
+        elif event[1]["langgraph_node"] == "master":
+            tokens.append(event[0]["content"])
+    assert stages == ["brief", "master", "visual_agent", "master", "conclude"]
+    assert len(tokens) > 20 and "".join(tokens) == "".join(WORDS)
+
+
+async def test_remote_progress_and_tokens_reach_the_stream_of_a_parent(client: LangGraphClient) -> None:
+    app = example("remote")["parent"](RemoteGraph("talking", client=client)).compile(checkpointer=InMemorySaver())
+    stages, tokens = [], []
+    asked = {"asked": new_question()}
+    async for _, mode, event in app.astream(asked, new_thread(), stream_mode=["custom", "messages"], subgraphs=True):
+        if mode == "custom":
+            stages.append(event["stage"])
+        elif event[1]["langgraph_node"] == "master":
+            tokens.append(event[0]["content"])
+    assert stages == ["brief", "master", "visual_agent", "master", "conclude"]
+    assert "".join(tokens) == "".join(WORDS)
+
+
+async def test_cancelling_the_parent_stops_the_run_on_the_server_and_both_resume_together(
+    studio: Studio, client: LangGraphClient
+) -> None:
+    config, question = new_thread(), new_question()
+    (video,) = question["videos"]
+    remote = RemoteGraph("slow", client=client)
+    app = example("remote")["parent"](remote).compile(checkpointer=InMemorySaver())
+    task = asyncio.create_task(app.ainvoke({"asked": question}, config))
+    await becomes(lambda: studio.told(video), "begun 20")
+    await cancelled(task)
+    await becomes(lambda: studio.told(video), "stopped 20")
+    state = await remote.aget_state(config)
+    assert state.next == ("visual_agent",) and len(state.values["observations"]) == 1
+
+    output = await app.ainvoke(None, config)
+    assert output["answer"]["value"] == "a red ball"
+    assert studio.told(video) == ["begun 0", "done 0", "begun 20", "stopped 20", "begun 20", "done 20"]
+    usage = (await remote.aget_state(config)).values["usage"]
+    assert (usage["frames"], usage["model_calls"]) == (6, 3)  # as if nobody had stopped it
+
+
+async def test_cancelling_the_run_on_the_server_stops_it_and_the_caller_has_no_answer(
+    studio: Studio, client: LangGraphClient
+) -> None:
+    config, question = new_thread(), new_question()
+    (video,) = question["videos"]
+    task = asyncio.create_task(RemoteGraph("slow", client=client).ainvoke(question, config))
+    await becomes(lambda: studio.told(video), "begun 20")
+    thread_id = config["configurable"]["thread_id"]
+    (run,) = await client.runs.list(thread_id)
+    await client.runs.cancel(thread_id, run["run_id"], wait=True)
+    assert (await client.runs.get(thread_id, run["run_id"]))["status"] == "interrupted"
+    output = await task  # the last state: no error, but neither an answer nor a failure
+    assert output["answer"] is None and output["failure"] is None and len(output["observations"]) == 1
+    assert studio.told(video)[-1] == "stopped 20"
+
+
+async def test_a_client_that_goes_away_stops_nothing_unless_it_says_so(studio: Studio, client: LangGraphClient) -> None:
+    config, question = new_thread(), new_question()
+    (video,) = question["videos"]
+    task = asyncio.create_task(RemoteGraph("slow", client=client).ainvoke(question, config))
+    await becomes(lambda: studio.told(video), "begun 20")
+    await cancelled(task)
+    await becomes(lambda: studio.told(video), "done 20")
+    (run,) = await client.runs.list(config["configurable"]["thread_id"])
+    output = await client.runs.join(config["configurable"]["thread_id"], run["run_id"])
+    assert output["answer"]["value"] == "a red ball"
+
+
+async def test_mcp_lists_the_graphs_with_what_they_ask_for(studio: Studio) -> None:
+    async with Client(f"{studio.url}/mcp") as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    asked = tools["agentcvr"].input_schema
+    assert asked["required"] == ["question", "videos"] and set(asked["properties"]) >= {"options", "kind"}
+    assert all(field["description"] for field in asked["properties"].values())
+    assert tools["agentcvr"].description.startswith("Answers a question whose evidence is spread over several videos")
+
+
+async def test_mcp_gives_the_whole_output_but_no_progress_and_no_thread(
+    studio: Studio, client: LangGraphClient
+) -> None:
+    told: list[Any] = []
+    threads = await client.threads.count()
+
+    async def progress(*event: Any) -> None:
+        told.append(event)
+
+    asked = {"question": "Who cooks with white wine?", "videos": SCRIPTS}
+    async with Client(f"{studio.url}/mcp") as other:
+        output = await example("mcp_client")["ask"](other, "agentcvr_swap", asked)
+        await other.call_tool("agentcvr_swap", asked, progress_callback=progress)
+    assert output["answer"]["value"] == SAID and output["failure"] is None
+    assert output["answer"]["citations"] == [{"video": 1, "start_s": 6.9, "end_s": 9.3, "modality": "audio"}]
+    assert len(output["observations"]) == 3 and output["usage"]["frames"] == 26
+    assert told == [] and await client.threads.count() == threads
+
+
+async def test_mcp_names_the_kind_of_an_error_and_no_more(studio: Studio) -> None:
+    ask = example("mcp_client")["ask"]
+    async with Client(f"{studio.url}/mcp") as client:
+        with pytest.raises(RuntimeError, match=r"^InputError$"):
+            await ask(client, "agentcvr", {"question": "Who?", "videos": ["nowhere.mp4"]})
+        with pytest.raises(MCPError, match="Unknown tool: agentcvr_swop"):
+            await ask(client, "agentcvr_swop", {"question": "Who?", "videos": SCRIPTS})
+
+
+async def test_mcp_has_no_knobs_but_an_assistant_with_knobs_is_a_tool_of_its_own(
+    studio: Studio, client: LangGraphClient
+) -> None:
+    asked = {"question": "Who cooks with white wine?", "videos": SCRIPTS}
+    glance = await client.assistants.create("agentcvr_swap", context={"max_frames": 4}, name="a glance")
+    try:
+        async with Client(f"{studio.url}/mcp") as other:
+            output = await example("mcp_client")["ask"](other, "a_glance", asked)
+    finally:
+        await client.assistants.delete(glance["assistant_id"])
+    assert output["usage"]["frames"] <= 4
+
+
+async def test_mcp_cannot_stop_a_run(studio: Studio) -> None:
+    """A call that is cancelled, and a client that goes away, leave it going on to its end: budgets are what ends it."""
+    question = new_question()
+    (video,) = question["videos"]
+    async with Client(f"{studio.url}/mcp") as client:
+        task = asyncio.create_task(client.call_tool("slow", question))
+        await becomes(lambda: studio.told(video), "begun 20")
+        await cancelled(task)
+    await asyncio.sleep(SLOW_S)
+    await becomes(lambda: studio.told(video), "done 20")
+    assert "stopped 20" not in studio.told(video)

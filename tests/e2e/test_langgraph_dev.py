@@ -1,0 +1,250 @@
+"""The development server behind LangGraph Studio, started as a user starts it, and asked what Studio asks.
+
+What Studio shows is what the API gives: forms from schemas, a drawing, a run as it goes, a person's decision, and a
+history that can be forked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+
+from agentcvr_graph.demo import CLIPS_DIR
+from agentcvr_graph.graph.builder import DESCRIPTIONS
+from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.scripts.bundled import bundled_library
+from tests.e2e.conftest import Studio
+
+QUESTION = {"question": "Who is the dinner for?", "videos": [str(CLIPS_DIR / "cook_yellow.mp4")]}
+WINE = {"question": "Who cooks with white wine?", "videos": ["script://cc-000002/1", "script://cc-000002/2"]}
+SAID = "This time I am cooking with white wine."
+CAREFUL = {"ask_above_frames": 20}
+"""The overview of `WINE` has 26 frames, so that a person is asked."""
+
+pytestmark = [pytest.mark.integration, pytest.mark.enable_socket]
+
+
+@pytest.fixture
+async def client(studio: Studio) -> AsyncIterator[LangGraphClient]:
+    async with get_client(url=studio.url) as opened:
+        yield opened
+
+
+async def assistant(client: LangGraphClient, graph: str) -> str:
+    (found,) = [one for one in await client.assistants.search(graph_id=graph) if one["name"] == graph]
+    return found["assistant_id"]
+
+
+async def new_thread(client: LangGraphClient) -> str:
+    return (await client.threads.create())["thread_id"]
+
+
+async def step_before(client: LangGraphClient, thread: str, *nodes: str) -> dict[str, Any]:
+    """The last state of a thread whose next tasks are these."""
+    return next(state for state in await client.threads.get_history(thread) if state["next"] == list(nodes))
+
+
+def kinds(messages: list[dict[str, Any]]) -> list[str]:
+    return [message["type"] for message in messages]
+
+
+async def test_the_same_graph_in_swap_mode(client: LangGraphClient) -> None:
+    question = bundled_library().get("cc-000002").as_question()
+    given = {**as_input(question), "videos": [video.model_dump() for video in question.videos]}
+    live, swap = [
+        await client.assistants.get_graph(await assistant(client, name)) for name in ("agentcvr", "agentcvr_swap")
+    ]
+    assert live == swap
+    for noise in ("off", "fitted"):
+        output = await client.runs.wait(None, "agentcvr_swap", input=given, context={"noise": noise})
+        assert output["answer"]["kind"] == "choice"
+        assert output["observations"][0]["model"] == "script"
+
+
+async def test_swap_and_live_side_by_side(client: LangGraphClient) -> None:
+    live, swap = await asyncio.gather(
+        client.runs.wait(None, "agentcvr", input=QUESTION, context={"max_turns": 6}),
+        client.runs.wait(None, "agentcvr_swap", input=WINE),
+    )
+    assert live["answer"]["value"] == "This dinner is for my mother." and swap["answer"]["value"] == SAID
+    assert {seen["model"] for seen in live["observations"]} == {"offline-vision-1", "offline-audio-1"}
+
+
+async def test_the_form_of_a_run_describes_every_field(client: LangGraphClient) -> None:
+    for name in ("agentcvr", "agentcvr_swap"):
+        schemas = await client.assistants.get_schemas(await assistant(client, name))
+        asked = schemas["input_schema"]
+        assert list(asked["properties"]) == ["question", "videos", "options", "kind"]
+        assert asked["required"] == ["question", "videos"]
+        assert all(field["description"] for field in asked["properties"].values())
+        assert set(asked["properties"]["kind"]["enum"]) >= {"auto", "choice", "interval", "text"}
+        answers = set(schemas["output_schema"]["properties"])
+        assert answers == {"answer", "failure", "observations", "usage", "messages", "asked", "sources"}
+        assert answers | set(asked["properties"]) < set(schemas["state_schema"]["properties"])
+
+
+async def test_the_knobs_stand_at_their_nodes_with_bounds_choices_and_defaults(client: LangGraphClient) -> None:
+    schemas = await client.assistants.get_schemas(await assistant(client, "agentcvr"))
+    knobs = schemas["context_schema"]["properties"]
+    for name, knob in knobs.items():
+        assert knob["description"] and "default" in knob, name
+        assert knob["langgraph_nodes"] and set(knob["langgraph_nodes"]) <= set(DESCRIPTIONS), name
+    numbers = [number for knob in knobs.values() for number in knob.get("anyOf", [knob])]
+    assert all("minimum" in number for number in numbers if number.get("type") in ("integer", "number"))
+    chosen = {name: knob["enum"] for name, knob in knobs.items() if "enum" in knob}
+    assert chosen == {
+        "unreadable": ["stop", "continue"],
+        "dialect": ["auto", "tools", "json"],
+        "noise": ["off", "mild", "fitted"],
+    }
+    at_the_eyes = {name for name, knob in knobs.items() if knob["langgraph_nodes"] == ["visual_agent"]}
+    assert at_the_eyes == {"max_frames", "max_frames_per_call", "ask_above_frames", "vision"}
+
+
+async def test_the_drawing_has_five_nodes_that_say_what_they_do(client: LangGraphClient) -> None:
+    drawn = await client.assistants.get_graph(await assistant(client, "agentcvr"), xray=True)
+    told = {node["id"]: node.get("metadata", {}).get("description") for node in drawn["nodes"]}
+    assert told == {"__start__": None, **DESCRIPTIONS, "__end__": None}
+    ends = {(edge["source"], edge["target"]) for edge in drawn["edges"]}
+    assert ("master", "visual_agent") in ends and ("visual_agent", "master") in ends
+    assert {node for edge in ends for node in edge} == set(told)
+    assert await client.assistants.get_subgraphs(await assistant(client, "agentcvr"), recurse=True) == {}
+
+
+async def test_progress_and_a_second_question_on_the_thread(client: LangGraphClient) -> None:
+    thread = await new_thread(client)
+    stages, last = [], None
+    async for part in client.runs.stream(
+        thread, "agentcvr", input=QUESTION, context={"max_turns": 6}, stream_mode=["custom", "values"]
+    ):
+        assert part.event != "error", part.data
+        if part.event == "custom":
+            stages.append(part.data["stage"])
+        elif part.event == "values":
+            last = part.data
+    assert stages[0] == "brief"
+    assert {"visual_agent", "audio_agent", "conclude"} <= set(stages)
+    assert last["answer"]["value"] == "This dinner is for my mother."
+
+    again = await client.runs.wait(thread, "agentcvr", input=QUESTION | {"question": "What is the cook using?"})
+    assert again["answer"]["kind"] == "text"
+    assert kinds(again["messages"]).count("human") == 2  # the second question follows the first
+    history = await client.threads.get_history(thread)
+    assert len(history) > 6
+
+
+async def test_a_run_as_studio_streams_it(client: LangGraphClient) -> None:
+    """Every node's update, every state, every message as it comes: `messages` adds to what it has said before."""
+    parts = [
+        part
+        async for part in client.runs.stream(
+            None, "agentcvr_swap", input=WINE, stream_mode=["values", "updates", "custom", "messages"]
+        )
+    ]
+    by_mode = {mode: [part.data for part in parts if part.event == mode] for mode in ("values", "updates", "custom")}
+    nodes = [node for update in by_mode["updates"] for node in update]
+    assert (nodes[:2], nodes[-2:]) == (["brief", "master"], ["master", "conclude"])
+    assert sorted(nodes[2:-2]) == ["audio_agent", "audio_agent", "visual_agent"]
+    assert [event["stage"] for event in by_mode["custom"]][-1] == "conclude"
+    assert by_mode["values"][-1]["answer"]["value"] == SAID
+    spoken = [message for part in parts if part.event.startswith("messages") for message in part.data]
+    assert any(isinstance(one, dict) and SAID in str(one.get("content")) for one in spoken)
+
+
+async def test_a_thread_reads_as_turns_and_its_state_is_small_text(client: LangGraphClient) -> None:
+    thread = await new_thread(client)
+    await client.runs.wait(thread, "agentcvr", input=QUESTION, context={"max_turns": 6})
+    state = await client.threads.get_state(thread)
+    messages = state["values"]["messages"]
+    assert kinds(messages)[:3] == ["system", "human", "ai"] and messages[1]["content"].startswith("Question: ")
+    turns = [message for message in messages if message["type"] == "ai"]
+    replies = {message["tool_call_id"]: message for message in messages if message["type"] == "tool"}
+    calls = [call for turn in turns for call in turn["tool_calls"]]
+    assert {call["id"] for call in calls} == set(replies)
+    assert all(replies[call["id"]]["name"] == call["name"] and replies[call["id"]]["content"] for call in calls)
+    assert all(turn["content"] for turn in turns)  # a thought beside the calls
+    text = json.dumps(state)
+    assert len(text) < 100_000
+    assert not re.search(r"[A-Za-z0-9+/]{200,}", text)  # nor a picture in it
+
+
+async def test_a_person_is_asked_and_the_run_goes_on_as_decided(client: LangGraphClient) -> None:
+    thread = await new_thread(client)
+    await client.runs.wait(thread, "agentcvr_swap", input=WINE, context=CAREFUL)
+    assert (await client.threads.get(thread))["status"] == "interrupted"
+    state = await client.threads.get_state(thread)
+    (task,) = [task for task in state["tasks"] if task["interrupts"]]
+    (asked,) = task["interrupts"][0]["value"]["action_requests"]
+    assert state["next"] == ["visual_agent"] and task["name"] == "visual_agent"
+    assert asked["name"] == "observe" and asked["description"].startswith("The master looks at video 1, 0.0-26.8 s")
+
+    decided = {"decisions": [{"type": "respond", "message": "Two pans, and nothing to read."}]}
+    output = await client.runs.wait(thread, "agentcvr_swap", command={"resume": decided}, context=CAREFUL)
+    assert output["answer"]["value"] == SAID
+    assert "person" in {seen["model"] for seen in output["observations"]} and output["usage"]["frames"] == 0
+    assert (await client.threads.get(thread))["status"] == "idle"
+
+
+async def test_the_history_tells_each_step_and_is_run_again_from_any(client: LangGraphClient) -> None:
+    thread = await new_thread(client)
+    first = await client.runs.wait(thread, "agentcvr_swap", input=WINE)
+    history = await client.threads.get_history(thread)
+    agents = ["audio_agent", "audio_agent", "visual_agent"]
+    steps = [sorted(state["next"]) for state in reversed(history)]
+    assert steps == [["__start__"], ["brief"], ["master"], agents, ["master"], ["conclude"], []]
+    place = next(state for state in history if sorted(state["next"]) == agents)
+    again = await client.runs.wait(thread, "agentcvr_swap", checkpoint_id=place["checkpoint"]["checkpoint_id"])
+    assert again["answer"] == first["answer"] and len(again["observations"]) == 3
+    assert len(await client.threads.get_history(thread)) > len(history)
+
+
+async def test_a_turn_that_is_edited_in_a_fork_is_played_as_it_was_edited(client: LangGraphClient) -> None:
+    thread = await new_thread(client)
+    await client.runs.wait(thread, "agentcvr_swap", input=WINE)
+    history = await client.threads.get_history(thread)
+    looking = next(state for state in history if "visual_agent" in state["next"])
+    spoken = looking["values"]["messages"][-1]
+    (look, *_) = spoken["tool_calls"]
+    look["args"] = {"targets": [{"video": 2, "start_s": 0, "end_s": 5, "frames": 3}]}
+    fork = await client.threads.update_state(
+        thread,
+        {"messages": [spoken | {"tool_calls": [look]}]},
+        as_node="master",
+        checkpoint_id=looking["checkpoint"]["checkpoint_id"],
+    )
+    output = await client.runs.wait(
+        thread, "agentcvr_swap", checkpoint_id=fork["checkpoint"]["checkpoint_id"], context={"max_turns": 2}
+    )
+    seen = [one for one in output["observations"] if one["turn"] == 1]
+    assert [one["windows"] for one in seen] == [[{"video": 2, "start_s": 0, "end_s": 5}]]
+    assert kinds(output["messages"])[:4] == ["system", "human", "ai", "tool"]
+    assert (await client.threads.get_state(thread))["values"]["answer"] == output["answer"]
+
+
+async def test_what_a_person_writes_into_a_fork_is_read_by_the_master(client: LangGraphClient) -> None:
+    thread = await new_thread(client)
+    await client.runs.wait(thread, "agentcvr_swap", input=WINE)
+    place = await step_before(client, thread, "master")
+    fork = await client.threads.update_state(
+        thread,
+        {"messages": [{"role": "user", "content": "You have seen enough."}]},
+        as_node="visual_agent",
+        checkpoint_id=place["checkpoint"]["checkpoint_id"],
+    )
+    output = await client.runs.wait(thread, "agentcvr_swap", checkpoint_id=fork["checkpoint"]["checkpoint_id"])
+    told = [message["content"] for message in output["messages"] if message["type"] == "human"]
+    assert told[-1] == "You have seen enough." and output["answer"]["value"] == SAID
+
+
+async def test_a_clear_error_reaches_the_client(client: LangGraphClient) -> None:
+    thread = await new_thread(client)
+    given = {"question": "Who?", "videos": ["nowhere.mp4"]}
+    failed = await client.runs.wait(thread, "agentcvr", input=given, raise_error=False)
+    assert "nowhere.mp4: no such file or folder" in str(failed)

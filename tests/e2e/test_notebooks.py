@@ -1,0 +1,171 @@
+"""The notebooks run from top to bottom without a warning, each in an empty folder, and show what they promise.
+
+Cells are known by their ids, which stand in the files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+TIMEOUT_S = 300
+MOST_LINES = 16
+"""Of a cell: more would not be read."""
+runs = [pytest.mark.integration, pytest.mark.enable_socket]
+
+
+class Ran:
+    """A notebook that was executed: what its cells put out."""
+
+    def __init__(self, notebook: nbformat.NotebookNode) -> None:
+        self._cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+
+    def shown(self, cell: str, kind: str = "text/html") -> str:
+        """Everything of a kind that a cell displayed."""
+        found = [out.data[kind] for out in self._cells[cell].outputs if kind in out.get("data", {})]
+        assert found, f"{cell} shows no {kind}"
+        return "\n".join(found)
+
+    def printed(self, cell: str, stream: str = "stdout") -> str:
+        """What a cell printed."""
+        return "".join(out.text for out in self._cells[cell].outputs if out.get("name") == stream)
+
+    @property
+    def complaints(self) -> dict[str, str]:
+        """Warnings and whatever else went to stderr, by cell."""
+        return {cell: text for cell in self._cells if (text := self.printed(cell, "stderr"))}
+
+
+@pytest.fixture
+def execute(tmp_path, monkeypatch):
+    """Runs a notebook, given by its number, in an empty folder; Jupyter's own files go there too."""
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "jupyter"))
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def run(number: int) -> Ran:
+        notebook = nbformat.read(NOTEBOOKS[number - 1], 4)
+        NotebookClient(notebook, timeout=TIMEOUT_S, kernel_name="python3").execute()
+        ran = Ran(notebook)
+        assert ran.complaints == {}
+        return ran
+
+    return run
+
+
+# What stands in the repository.
+
+
+def test_there_are_five():
+    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_nothing_of_a_run_is_kept(path):
+    stored = json.loads(path.read_text())
+    nbformat.validate(nbformat.from_dict(stored))
+    assert (stored["nbformat"], stored["nbformat_minor"]) == (4, 5)
+    assert set(stored["metadata"]) == {"kernelspec", "language_info"}
+    assert stored["metadata"]["kernelspec"]["name"] == "python3"
+    code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    assert all(cell["metadata"] == {} for cell in stored["cells"])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_notebook_reads_as_a_story_of_short_cells(path):
+    cells = nbformat.read(path, 4).cells
+    assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+    for before, cell in pairwise(cells):
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= MOST_LINES, cell.id
+            assert "pip install" not in cell.source
+            assert cell.source.splitlines()[-1].strip(), cell.id
+        else:
+            assert before.cell_type == "code" or before is cells[0], cell.id  # prose is not cut up
+
+
+# What they come to.
+
+
+class TestRun:
+    pytestmark = runs
+
+    def test_the_quickstart_cites_what_was_seen_and_heard(self, execute):
+        ran = execute(1)
+        assert "<video" in ran.shown("watch")
+        assert "conclude: answers: The cook in video 3" in ran.printed("ask")
+        answer = ran.shown("answer")
+        assert "<b>The cook in video 3</b>" in answer and answer.count(", seen</li>") == 2
+        assert ran.shown("timeline").count('stroke="#178a5c"') == 3  # a mark for each citation
+        cited = ran.shown("cited")
+        assert cited.count("data:image/jpeg;base64,/9j/") == 7 and "olive oil" in cited and "ADD SALT" in cited
+        assert ran.shown("trajectory").startswith("<iframe srcdoc=")
+        assert "half past nine" in ran.shown("observation")
+        assert "<b>3-&gt;4-&gt;1-&gt;2</b>" in ran.shown("order")
+        assert "77 frames (77 cached)" in ran.printed("cost")
+        assert "data:image/jpeg" in Path("runs/evidence.html").read_text()
+
+    @pytest.mark.skipif(shutil.which("flite") is None, reason="flite speaks what is said in the twins")
+    def test_swap_mode_shows_both_worlds(self, execute):
+        ran = execute(2)
+        assert "which cook adds the honey" in ran.shown("script").lower()
+        assert ran.shown("observe").count("<tr>") == 4 and ran.shown("two-frames").count("<tr>") == 2
+        said, garbled = ran.shown("noise").split("<b>heard:</b>")[1:]
+        assert said != garbled and "apple juice" in said
+        assert "the key: B" in ran.printed("ask") and "<b>Video 2</b>" in ran.shown("ask")
+        assert "<video" in ran.shown("twin")
+        assert "<b>Video 2</b>" in ran.shown("live") and "data:image/jpeg" in ran.shown("live")
+        assert "<th>scripted</th><th>live</th><th>gap</th>" in ran.shown("gap")
+        assert "<tr><td>all</td><td>4</td>" in ran.shown("gap")
+        assert ran.shown("picture", "image/png")
+
+    def test_embedding_waits_for_a_person_and_goes_back_in_time(self, execute):
+        ran = execute(3)
+        assert "Video 3, by what is seen and heard" in ran.shown("node", "text/plain")
+        assert "Evidence: video 3, 0.0-5.0 s (visual)" in ran.printed("agent")
+        assert ran.shown("artifact").count('stroke="#178a5c"') == 3
+        assert "(24 frames)" in ran.printed("interrupt")
+        assert "60 frames in all" in ran.printed("resume") and "<b>Video 3</b>" in ran.shown("resume")
+        assert ran.shown("retake").count('stroke="#178a5c"') == 2
+        assert "heard" not in ran.shown("forked")
+        first, second = ran.printed("memory").splitlines()
+        assert "132 frames" in first and "0 frames, 0.0 s of sound" in second
+        assert "Known from earlier questions:" in ran.printed("recalled")
+
+    def test_training_draws_the_ledger_and_the_curves(self, execute):
+        ran = execute(4)
+        assert "300 conversations" in ran.printed("demonstrations")
+        assert "step 75/75" in ran.shown("warm", "text/plain")
+        assert ran.printed("rollout").startswith("Reward(answer=")
+        for cell in ("ledger", "ledger-after"):
+            html = ran.shown(cell)
+            assert 'class="policy"' in html and 'class="environment"' in html and "tool_call" in html
+        assert "step 10/10" in ran.shown("grpo", "text/plain")
+        assert ran.shown("curves", "image/png")
+        before, after = re.findall(r"valid actions (\d\.\d\d)", ran.printed("after"))
+        assert float(before) < float(after)
+        assert Path("runs/minute/policy/model.safetensors").exists()
+
+    def test_evaluation_compares_question_by_question(self, execute):
+        ran = execute(5)
+        assert "'This dinner is for my mother.'" in ran.shown("load", "text/plain")
+        table = ran.shown("run")
+        assert "<th>agent</th><th>single-pass</th><th>blind</th>" in table
+        assert "<tr><td>all</td><td>7</td><td>100 (65-100)</td>" in table
+        assert ran.printed("cost").count(" turns, ") == 3 and "the key is C" in ran.printed("rows")
+        assert ran.shown("trajectory").startswith("<iframe srcdoc=")
+        assert "<th>runs/mine:agent</th>" in ran.shown("compare")
+        assert "<tr><td>all</td><td>120</td>" in ran.shown("scripts") and "*" in ran.shown("compare-many")
+        assert 'src="runs/mine/report.html"' in ran.shown("report")
+        assert "single-pass" in Path("runs/mine/report.html").read_text()

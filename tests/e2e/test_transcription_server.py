@@ -1,0 +1,46 @@
+"""A real transcription endpoint (`transformers serve`) over a Whisper of random weights: what goes over the wire."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue
+from agentcvr_graph.models.base import Sound
+from agentcvr_graph.models.registry import resolve_audio
+from agentcvr_graph.types import Cost, Window
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Server
+
+pytestmark = [pytest.mark.integration, pytest.mark.enable_socket, pytest.mark.timeout(400)]
+WINDOW = Window(video=1, start_s=10.0, end_s=16.0)
+
+
+def noise(cues: tuple[Cue, ...] = ()) -> Sound:
+    samples = np.random.default_rng(0).normal(0, 0.1, 6 * SAMPLE_RATE_HZ).astype(np.float32)
+    return Sound(WINDOW, samples, cues, "id")
+
+
+async def test_sound_goes_over_the_wire_and_words_come_back(transcription_server: Server, whisper: Path) -> None:
+    perceived = await resolve_audio(f"{transcription_server.url}#{whisper}").hear(noise(), "")
+    assert perceived.cost == Cost(model_calls=1)
+    (said,) = perceived.evidence
+    assert said.window == WINDOW, "this server tells no times"
+    assert said.text.startswith('"')
+
+
+async def test_subtitles_spare_the_call(transcription_server: Server, whisper: Path) -> None:
+    ears = resolve_audio(f"{transcription_server.url}#{whisper}")
+    perceived = await ears.hear(noise((Cue(10.0, 15.0, "Add salt."),)), "")
+    assert [said.text for said in perceived.evidence] == ['"Add salt."']
+    assert perceived.cost == Cost()
+
+
+async def test_a_model_that_is_not_there(transcription_server: Server, tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="HTTP"):
+        await resolve_audio(f"{transcription_server.url}#{tmp_path}").hear(noise(), "")

@@ -1,0 +1,149 @@
+"""Models in this process through the real loading code: text, vision and Whisper models of random weights."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agentcvr_graph.errors import InfrastructureError, SetupError
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Frame
+from agentcvr_graph.models.base import Footage, Sound
+from agentcvr_graph.models.registry import resolve_audio, resolve_chat_model, resolve_vision
+from agentcvr_graph.tools import TOOL_SCHEMAS
+from agentcvr_graph.types import Window
+
+pytestmark = pytest.mark.integration
+WINDOW = Window(video=1, start_s=10.0, end_s=50.0)
+
+
+def master_of(folder: Path, max_new_tokens: int = 12) -> object:
+    master = resolve_chat_model(f"transformers:{folder}")
+    master.max_new_tokens = max_new_tokens  # pyright: ignore[reportAttributeAccessIssue]
+    return master
+
+
+async def test_a_master_counts_its_tokens_and_is_deterministic(text_model: Path) -> None:
+    master = master_of(text_model)
+    first, second = await asyncio.gather(master.ainvoke("Where?"), master.ainvoke("Where?"))
+    assert isinstance(first, AIMessage)
+    assert first.content == second.content
+    assert first.usage_metadata is not None
+    assert first.usage_metadata["output_tokens"] <= 12
+    assert first.usage_metadata["input_tokens"] > 0
+
+
+async def test_tools_and_replies_go_through_the_template(text_model: Path) -> None:
+    master = master_of(text_model)
+    conversation = [
+        SystemMessage("Be brief."),
+        HumanMessage("Where?"),
+        AIMessage("", tool_calls=[{"name": "listen", "args": {"video": 1}, "id": "c1"}]),
+        ToolMessage("Nothing to hear.", tool_call_id="c1", name="listen"),
+    ]
+    plain = await master.ainvoke(conversation)
+    bound = await master.bind_tools(list(TOOL_SCHEMAS)).ainvoke(conversation)
+    assert bound.usage_metadata["input_tokens"] > plain.usage_metadata["input_tokens"] + 500
+
+
+async def test_what_the_template_writes(text_model: Path) -> None:
+    from agentcvr_graph.models.providers.transformers_chat import encode, load
+
+    loaded = load(str(text_model))
+    message = AIMessage("", tool_calls=[{"name": "listen", "args": {"video": 1}, "id": "c1"}])
+    encoded = encode(loaded, [HumanMessage("Where?"), message], list(TOOL_SCHEMAS))
+    written = loaded.tokenizer.decode(encoded["input_ids"][0])
+    assert "<tools>" in written
+    assert json.dumps({"name": "listen", "arguments": {"video": 1}}) in written
+    assert written.endswith("<|im_start|>assistant\n")
+
+
+async def test_a_template_without_tools_is_told_them_in_words(tmp_path: Path, text_model: Path) -> None:
+    from agentcvr_graph.models.providers.transformers_chat import encode, load
+    from tests.support import served_models as tiny_models
+
+    folder = tiny_models.save_text_model(tmp_path, tiny_models.TEMPLATE_WITHOUT_TOOLS)
+    loaded = load(str(folder))
+    assert not loaded.knows_tools
+    encoded = encode(loaded, [HumanMessage("Where?")], list(TOOL_SCHEMAS))
+    written = loaded.tokenizer.decode(encoded["input_ids"][0])
+    assert "For each function call, return a json object" in written
+    assert '"name": "observe"' in written
+
+
+async def test_what_the_model_writes_is_read_as_calls(text_model: Path) -> None:
+    from agentcvr_graph.models.chat_format.read_turn import read_turn
+    from agentcvr_graph.models.providers.transformers_chat import load
+
+    loaded = load(str(text_model))
+    text = '<think>hm</think>I listen.<tool_call>{"name": "listen", "arguments": {"video": 1}}</tool_call><|im_end|>'
+    message = read_turn(loaded.tokenizer, loaded.tokenizer.encode(text))
+    assert message.content == "<think>hm</think>I listen."
+    assert [(call["name"], call["args"]) for call in message.tool_calls] == [("listen", {"video": 1})]
+    assert read_turn(loaded.tokenizer, loaded.tokenizer.encode("one STOP two"), stop=["STOP"]).content == "one"
+
+
+async def test_eyes_see_every_frame(vision_model: Path) -> None:
+    eyes = resolve_vision(f"transformers:{vision_model}")
+    picture = np.full((90, 160, 3), 200, dtype=np.uint8)
+    costs = []
+    for count in (1, 3):
+        frames = tuple(Frame(10.0 + number, picture) for number in range(count))
+        perceived = await eyes.look([Footage(WINDOW, frames, "id")], "the salt")
+        costs.append(perceived.cost.input_tokens)
+        assert perceived.cost.model_calls == 1
+        assert all(said.window == WINDOW for said in perceived.evidence)
+    assert costs[1] > costs[0] + 2 * 4, "each frame is 4 picture tokens and a label"
+
+
+async def test_pictures_change_what_is_said(vision_model: Path) -> None:
+    eyes = resolve_vision(f"transformers:{vision_model}")
+    said = set()
+    for grey in (0, 255):
+        frame = Frame(10.0, np.full((90, 160, 3), grey, dtype=np.uint8))
+        said.add((await eyes.look([Footage(WINDOW, (frame,), "id")], "")).evidence)
+    assert len(said) == 2
+
+
+async def test_loading_and_generating_do_not_block_the_event_loop(vision_model: Path, whisper: Path) -> None:
+    blockbuster = pytest.importorskip("blockbuster")
+    eyes, ears = resolve_vision(f"transformers:{vision_model}"), resolve_audio(f"transformers:{whisper}")
+    frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
+    with blockbuster.blockbuster_ctx():
+        await eyes.look([Footage(WINDOW, (frame,), "id")], "salt")
+        await ears.hear(Sound(WINDOW, np.zeros(16_000, dtype=np.float32), (), "id"), "salt")
+
+
+async def test_a_text_model_refuses_pictures(text_model: Path) -> None:
+    eyes = resolve_vision(f"transformers:{text_model}")
+    frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
+    with pytest.raises(InfrastructureError, match="does not take pictures"):
+        await eyes.look([Footage(WINDOW, (frame,), "id")], "")
+
+
+@pytest.mark.parametrize("length_s", [5.0, 40.0])
+async def test_ears_tell_times_inside_the_window(whisper: Path, length_s: float) -> None:
+    ears = resolve_audio(f"transformers:{whisper}")
+    window = Window(video=1, start_s=10.0, end_s=10.0 + length_s)
+    noise = np.random.default_rng(0).normal(0, 0.1, round(length_s * SAMPLE_RATE_HZ)).astype(np.float32)
+    perceived = await ears.hear(Sound(window, noise, (), "id"), "")
+    assert perceived.cost.model_calls == 1
+    windows = [said.window for said in perceived.evidence if said.window]
+    assert len(windows) == len(perceived.evidence)
+    assert all(window.start_s <= one.start_s <= one.end_s <= window.end_s for one in windows)
+    assert windows or length_s < 30, "beyond one chunk, random weights do write segments"
+
+
+async def test_a_folder_that_cannot_be_loaded(tmp_path: Path, text_model: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
+    with pytest.raises(SetupError, match="cannot be loaded") as caught:
+        await resolve_chat_model(f"transformers:{tmp_path}").ainvoke("Where?")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(SetupError, match="cannot be loaded"):
+        await resolve_audio(f"transformers:{text_model}").hear(
+            Sound(WINDOW, np.zeros(16_000, dtype=np.float32), (), "id"), ""
+        )

@@ -1,0 +1,140 @@
+"""A run that is cancelled stops its decoding and its models, also where they work in threads and in other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from agentcvr_graph.media.isolated import IsolatedLibrary
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.media.types import Frame
+from agentcvr_graph.models.base import Footage, Perceived, Sound
+from agentcvr_graph.models.offline.speech import Recogniser
+from agentcvr_graph.models.offline.vision import OfflineVision
+from agentcvr_graph.perception.live import LivePerception
+from agentcvr_graph.types import Observe, Target, Video, Window
+from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
+from tests.support.media_files import counting
+
+
+class Steps:
+    """Counts the steps of some work, and lets it go on from the second one only when it is told to."""
+
+    def __init__(self):
+        self.taken, self.second, self.go_on = 0, threading.Event(), threading.Event()
+
+    def __call__(self, *_):
+        self.taken += 1
+        if self.taken == 2:
+            self.second.set()
+            assert self.go_on.wait(60)
+
+
+async def cancel_in_the_second_step(awaitable, steps):
+    task = asyncio.ensure_future(awaitable)
+    await asyncio.to_thread(steps.second.wait, 60)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    steps.go_on.set()
+    await asyncio.sleep(0.3)
+
+
+async def test_work_that_nobody_waits_for_ends_at_its_next_step():
+    steps = Steps()
+
+    def work():
+        for _ in range(100):
+            stop_if_unwanted()
+            steps()
+
+    await cancel_in_the_second_step(in_thread(work), steps)
+    assert steps.taken == 2
+
+
+async def test_work_that_somebody_waits_for_is_done_whatever_else_is_cancelled():
+    steps = Steps()
+
+    def work(times):
+        for _ in range(times):
+            stop_if_unwanted()
+            time.sleep(0.01)
+        return times
+
+    other = asyncio.create_task(in_thread(work, 30))
+    await asyncio.sleep(0.02)
+    await cancel_in_the_second_step(in_thread(lambda: [(stop_if_unwanted(), steps()) for _ in range(9)]), steps)
+    assert await other == 30 and steps.taken == 2
+    assert await in_thread(work, 3) == 3
+
+
+class NoModel:
+    name = "none"
+
+    async def look(self, footage, focus):
+        return Perceived(evidence=())
+
+    hear = look
+
+
+async def test_a_look_stops_between_frames_and_the_looks_that_wait_never_begin(tmp_path, monkeypatch):
+    media, steps = MediaLibrary(cache_dir=tmp_path / "cache"), Steps()
+    live = LivePerception(NoModel(), NoModel(), media)
+    video = await live.probe(Video(source=str(counting(tmp_path / "clip.mp4"))), 1)
+    put = media._frames.put
+    monkeypatch.setattr(media._frames, "put", lambda *given: (steps(), put(*given))[1])
+    targets = tuple(Target(video=1, start_s=start, end_s=start + 1, frames=8) for start in range(6))
+    await cancel_in_the_second_step(live.observe(Observe(targets=targets), [video]), steps)
+    assert steps.taken == 2
+    assert (await live.observe(Observe(targets=targets), [video])).cost.frames == 48
+
+
+async def test_the_offline_eyes_stop_between_pictures(monkeypatch):
+    eyes, steps = OfflineVision(), Steps()
+    monkeypatch.setattr(eyes._reader, "read", lambda *_: (steps(), ())[1])
+    pictures = [np.full((90, 160, 3), 50 * (n % 5), dtype=np.uint8) for n in range(40)]
+    frames = tuple(Frame(time_s=float(n), pixels=picture) for n, picture in enumerate(pictures))
+    footage = Footage(Window(video=1, start_s=0, end_s=40), frames, "x")
+    await cancel_in_the_second_step(eyes.look([footage], ""), steps)
+    assert steps.taken == 2
+
+
+async def test_the_offline_ears_stop_between_utterances(monkeypatch):
+    ears, steps = Recogniser(), Steps()
+    monkeypatch.setattr(ears, "_ready", lambda: (steps(), Silent())[1])
+    second = np.concatenate([np.zeros(16_000), np.sin(np.arange(16_000) * 0.2)]).astype(np.float32)
+    sound = Sound(Window(video=1, start_s=0, end_s=40), np.tile(second, 20), (), "x")
+    await cancel_in_the_second_step(ears.hear(sound, ""), steps)
+    assert steps.taken == 2
+
+
+class Silent:
+    """A recogniser that hears nothing."""
+
+    def __getattr__(self, name):
+        return lambda *_, **__: None
+
+
+async def test_a_worker_that_decodes_what_nobody_waits_for_is_stopped_and_its_library_goes_on(tmp_path):
+    endless = tmp_path / "endless.mp4"
+    os.mkfifo(endless)  # whoever opens it waits for a writer for ever
+    library = IsolatedLibrary(workers=1, timeout_s=120, cache_dir=tmp_path / "cache")
+    try:
+        task = asyncio.create_task(in_thread(library.open, Video(source=str(endless))))
+        await asyncio.sleep(3)
+        workers = multiprocessing.active_children()
+        assert len(workers) == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        opened = await in_thread(library.open, Video(source=str(counting(tmp_path / "clip.mp4"))))
+        assert opened.info.width == 320
+        assert not any(worker.is_alive() for worker in workers)
+    finally:
+        library.close()

@@ -1,0 +1,196 @@
+"""Methods: what each is shown, what it costs, and how a reply becomes an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+
+from agentcvr_graph import InputError
+from agentcvr_graph.errors import ActionError, InfrastructureError
+from agentcvr_graph.eval import Recipe
+from agentcvr_graph.eval.judge import ChatJudge, WordJudge, read_grades
+from agentcvr_graph.eval.methods import Parts, make_methods
+from agentcvr_graph.eval.methods.frames import share_frames
+from agentcvr_graph.eval.methods.single_pass import SinglePass, read_reply
+from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.models.offline.audio import OfflineAudio
+from agentcvr_graph.models.offline.vision import OfflineVision
+from agentcvr_graph.models.pacing import PacedChat
+from agentcvr_graph.perception.live import LivePerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
+from agentcvr_graph.scripts.library import write_scripts
+from agentcvr_graph.types import Question, Video
+from tests.support.media_files import counting
+
+
+class Saying(GenericFakeChatModel):
+    """Says one thing after the other, and keeps what it was told."""
+
+    heard: list
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        self.heard.append(messages)
+        return super()._generate(messages, stop, run_manager, **kwargs)
+
+
+def saying(*texts: str) -> Saying:
+    return Saying(messages=iter([AIMessage(text) for text in texts]), heard=[])
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    path = counting(tmp_path_factory.mktemp("methods") / "clip.mp4")
+    path.with_suffix(".srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nput in the salt\n")
+    return path
+
+
+@pytest.fixture
+def senses(tmp_path):
+    return LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=tmp_path))
+
+
+def asking(*sources: str, **more) -> Question:
+    videos = tuple(Video(source=source) for source in sources)
+    return Question(question="Which?", videos=videos, options=("left", "right"), kind="choice", **more)
+
+
+def test_frames_are_shared_by_the_protocol():
+    assert share_frames([10.0, 30.0], 128, evenly=True) == [64, 64]
+    assert share_frames([10.0, 30.0, 20.0], 7, evenly=False) == [1, 4, 2]  # ideal 1.17, 3.5, 2.33
+    assert share_frames([1.0] * 3, 2, evenly=True) == [0, 0, 0]
+    assert share_frames([0.0], 4, evenly=False) == [0] and share_frames([], 4, evenly=True) == []
+
+
+async def test_a_single_pass_shows_every_video_and_asks_once(clip, senses, tmp_path):
+    other = tmp_path / "other.mp4"
+    other.write_bytes(clip.read_bytes())
+    model = saying("The left one shows it.\nAnswer: B")
+    method = SinglePass(model, "stub", senses, frames=8)
+    trajectory = await method.ask(asking(str(clip), f"{other}#t=4,8"))
+    assert trajectory.answer.value == "B" and trajectory.failure is None
+    assert len(model.heard) == 1
+    blocks = model.heard[0][0].content_blocks
+    labels = [block["text"] for block in blocks if block["type"] == "text"]
+    assert sum(block["type"] == "image" for block in blocks) == 8
+    assert labels[1] == "video 1, 1.0 s:" and any(label.startswith("video 2, ") for label in labels)
+    assert "Question: Which?" in labels[-1] and "A. left\nB. right" in labels[-1]
+    assert "salt" not in str(labels)
+    (turn,) = trajectory.turns
+    assert [action.tool for action in turn.actions] == ["observe", "observe", "answer"]
+    assert len(trajectory.observations[0].frame_times_s[0]) == 4
+    assert trajectory.usage.frames == 8 and trajectory.usage.model_calls == 1 and trajectory.usage.wall_s > 0
+
+
+async def test_segments_of_one_recording_get_frames_by_their_length(clip, senses):
+    model = saying("A")
+    trajectory = await SinglePass(model, "stub", senses, frames=8).ask(asking(f"{clip}#t=0,2", f"{clip}#t=2,8"))
+    assert [len(seen.frame_times_s[0]) for seen in trajectory.observations] == [2, 6]
+
+
+async def test_transcripts_stand_behind_the_frames(clip, senses):
+    model = saying("right")
+    trajectory = await SinglePass(model, "stub", senses, frames=4, listens=True).ask(asking(str(clip)))
+    said = [block["text"] for block in model.heard[0][0].content_blocks if block["type"] == "text"]
+    assert any("[video 1, 1.0-3.0 s]" in text and "put in the salt" in text for text in said)
+    assert trajectory.answer.value == "B" and trajectory.usage.audio_s == pytest.approx(8, abs=0.1)
+
+
+async def test_a_reply_without_an_answer_is_the_methods_failure_and_a_broken_model_the_worlds(clip, senses):
+    trajectory = await SinglePass(saying("I see nothing."), "stub", senses, frames=2).ask(asking(str(clip)))
+    assert trajectory.answer is None and trajectory.failure.boundary == "master"
+    with pytest.raises(InfrastructureError, match="stub failed"):
+        await SinglePass(saying(), "stub", senses, frames=2).ask(asking(str(clip)))
+    with pytest.raises(InputError, match="no such file"):
+        await SinglePass(saying("A"), "stub", senses, frames=2).ask(asking("none.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("<answer>B</answer>", "choice", "B"),
+        ("I think (A) is wrong.\n**Answer: B**", "choice", "B"),
+        ("Because of the hat:\nB", "choice", "B"),
+        ("right", "choice", "B"),
+        ("AB", "choices", ["A", "B"]),
+        ("Answer: 2->1", "order", "2->1"),
+        ("The answer is: 15,23", "interval", (15.0, 23.0)),
+        ("Answer: 7", "number", 7.0),
+        ("Answer: a hat", "text", "a hat"),
+    ],
+)
+def test_replies_in_many_forms(text, kind, value):
+    question = asking("a", "b").model_copy(update={"kind": kind})
+    if kind in ("order", "interval", "number", "text"):
+        question = question.model_copy(update={"options": ()})
+    answer = read_reply(text, question)
+    assert answer.value == value and answer.rationale == text
+
+
+def test_replies_that_hold_none():
+    with pytest.raises(ActionError):
+        read_reply("", asking("a", "b"))
+    with pytest.raises(ActionError, match="not one of the options"):
+        read_reply("Neither of them", asking("a", "b"))
+
+
+async def test_one_look_sees_everything_once_and_hears_only_where_told(tmp_path):
+    path = tmp_path / "scripts.jsonl"
+    write_scripts(make_scripts({"FSA": 2}), path)
+    names = ("single-pass", "single-pass-transcripts", "blind")
+    methods = make_methods(Recipe(methods=names, scripts=str(path), frames=40))
+    question = next(iter(make_scripts({"FSA": 1}))).as_question()
+    silent, heard, blind = [await methods[name].ask(question) for name in names]
+    assert len(silent.turns) == len(heard.turns) == 2 and len(blind.turns) == 1
+    assert silent.usage.frames == heard.usage.frames == 40
+    assert silent.usage.audio_s == 0 and heard.usage.audio_s > 50 and blind.observations == ()
+    assert [seen.modality for seen in heard.observations] == ["visual", "audio", "audio"]
+    assert silent.answer and heard.answer and blind.answer
+
+
+def test_methods_share_their_models_and_unknown_ones_are_refused():
+    recipe = Recipe(context=CVRContext(master="http://127.0.0.1:9/v1#m", vision="http://127.0.0.1:9/v1#v"))
+    parts = Parts(recipe)
+    assert isinstance(parts.master, PacedChat) and isinstance(parts.eyes, PacedChat)
+    assert parts.master.pace is parts.eyes.pace
+    assert parts.eyes.model.model_name == "v"
+    with pytest.raises(InputError, match="Unknown method 'x'"):
+        make_methods(Recipe(methods=("x",)))
+
+
+POINTS = ("only the cook of video 1 adds salt", "the meal of video 2 is for my boss")
+JUDGED = Question(
+    question="What, and for whom?",
+    videos=(Video(source="a"),),
+    kind="text",
+    key="salt; boss",
+    scoring_points=POINTS,
+)
+
+
+async def test_the_judge_grades_point_by_point():
+    said = 'Well: {"coverage": [true, true], "correctness": [true, false]}'
+    model = saying("I cannot say.", said)
+    grades = await ChatJudge(model, "stub").grade(JUDGED, "salt, for a friend")
+    assert grades.coverage == (True, True) and grades.correctness == (True, False) and grades.score == 0.75
+    told = model.heard[0][1].text
+    assert "1. only the cook" in told and "salt, for a friend" in told and "lists of 2" not in told
+    with pytest.raises(InfrastructureError, match="no grades in 3 replies"):
+        await ChatJudge(saying("no", "no", "no"), "stub").grade(JUDGED, "x")
+
+
+def test_grades_that_do_not_fit_are_none():
+    assert read_grades('{"coverage": [true], "correctness": [true]}', 2) is None
+    assert read_grades("{coverage}", 1) is None and read_grades("", 1) is None
+    uncovered = read_grades('{"coverage": [false], "correctness": [true]}', 1)
+    assert uncovered.correctness == (False,), "what is not spoken of is not right either"
+
+
+async def test_the_offline_judge_counts_words():
+    full = await WordJudge().grade(JUDGED, "Cook 1 adds salt; the meal of video 2 is for my boss")
+    half = await WordJudge().grade(JUDGED, "salt")
+    none = await WordJudge().grade(JUDGED, "pepper")
+    assert full.score == 1.0 and 0 < half.score < 1 and none.score == 0.0

@@ -1,0 +1,285 @@
+"""Runs: every question has its row, whatever fails, and a run that was killed goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from agentcvr_graph import InfrastructureError, InputError, SetupError
+from agentcvr_graph.eval import EvalRun, Recipe, evaluate_benchmark, scripted_questions
+from agentcvr_graph.eval.benchmarks import Benchmark
+from agentcvr_graph.eval.engines import EvalWorker, LocalEngine
+from agentcvr_graph.eval.manifest import plan_of
+from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.eval.run_folder import RunFolder
+from agentcvr_graph.eval.runner import UNANSWERED, run
+from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.scripts.generators.procedural import make_scripts
+from agentcvr_graph.scripts.library import write_scripts
+from agentcvr_graph.types import Question, Video
+from tests.support.media_files import counting
+from tests.support.stub_endpoint import Reply, StubEndpoint
+
+CHANGES = {"asked_at": True, "usage": {"wall_s"}}
+"""What differs between two runs of the same questions."""
+
+
+def questions(count: int, source: str = "a.mp4") -> Benchmark:
+    made = [
+        Question(
+            id=f"q{n}",
+            task="even" if n % 2 == 0 else "odd",
+            question="Which?",
+            videos=(Video(source=source),),
+            options=("x", "y"),
+            kind="choice",
+            key="A",
+        )
+        for n in range(count)
+    ]
+    return Benchmark("made", tuple(made))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return counting(tmp_path_factory.mktemp("eval") / "clip.mp4", seconds=2)
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("scripts") / "scripts.jsonl"
+    write_scripts(make_scripts({"CC": 8, "FSA": 8, "PSS": 8}), path)
+    return path
+
+
+def seen(url: str, **more) -> Recipe:
+    """Single pass by a stub endpoint."""
+    return Recipe(methods=("single-pass",), context=CVRContext(vision=f"{url}#stub"), frames=2, **more)
+
+
+def standing(path: Path) -> dict[tuple[str, str], dict]:
+    return {place: row.model_dump(exclude=CHANGES) for place, row in RunFolder(path).latest().items()}
+
+
+async def test_a_scripted_run_from_end_to_end(tmp_path, scripts):
+    recipe = Recipe(methods=("agent", "single-pass", "blind"), scripts=str(scripts))
+    told: list[int] = []
+    made = await evaluate_benchmark(
+        scripted_questions(scripts), recipe, tmp_path / "run", tell=lambda totals: told.append(totals.done)
+    )
+    rows = made.rows()
+    assert len(rows) == 72 and Counter(row.method for row in rows) == {"agent": 24, "single-pass": 24, "blind": 24}
+    assert told == list(range(73))
+    scores = {line.method: line.rate.mean for line in made.lines() if line.name == "all"}
+    assert scores["agent"] > scores["blind"] + 0.2
+    assert all(row.turns == 2 for row in rows if row.method == "single-pass")
+    assert all(row.turns == 1 and row.usage.frames == 0 for row in rows if row.method == "blind")
+    trajectory = made.folder.trajectory("agent", rows[0].id)
+    assert trajectory.answer.value == rows[0].value and len(trajectory.turns) == rows[0].turns
+    table = pq.read_table(tmp_path / "run" / "results.parquet").to_pylist()
+    assert len(table) == 72 and json.loads(table[0]["value"]) == rows[0].value and "frames" in table[0]
+    plan = EvalRun.read(tmp_path / "run").plan
+    assert plan.versions["langgraph"] and plan.recipe["context"]["master"] == "offline" and plan.questions == 24
+
+
+async def test_what_is_done_is_not_asked_again_and_methods_may_be_added(tmp_path, scripts):
+    benchmark = scripted_questions(scripts)
+    await evaluate_benchmark(benchmark, Recipe(methods=("blind",), scripts=str(scripts)), tmp_path / "run")
+    before = (tmp_path / "run" / "results.jsonl").read_bytes()
+    more = Recipe(methods=("agent",), scripts=str(scripts))
+    made = await evaluate_benchmark(benchmark, more, tmp_path / "run")
+    assert made.plan.methods == ("blind", "agent")
+    after = (tmp_path / "run" / "results.jsonl").read_bytes()
+    assert after.startswith(before) and after.count(b"\n") == 48
+    other = Recipe(methods=("agent",), scripts=str(scripts), context=CVRContext(max_turns=3))
+    with pytest.raises(InputError, match="another configuration"):
+        await evaluate_benchmark(benchmark, other, tmp_path / "run")
+    with pytest.raises(InputError, match="fingerprint"):
+        await evaluate_benchmark(benchmark.chosen(["CC"]), more, tmp_path / "run")
+
+
+@pytest.mark.enable_socket
+async def test_every_fault_of_an_endpoint_becomes_a_row(tmp_path, clip):
+    """Each question meets another fault, three times; busy is waited for, all else that may pass can be retried."""
+    faults = {
+        0: Reply(),
+        1: Reply(status=500, body=b'{"error": {"message": "broken"}}'),
+        2: Reply(body=b"<html>garbage</html>"),
+        3: Reply(nothing=True),
+        4: Reply(half=True),
+        5: Reply(delay_s=30),
+        6: Reply(text="I cannot tell."),
+        7: Reply(status=400, body=b'{"error": {"message": "too many images"}}'),
+        8: Reply(text=""),
+    }
+    mended = False
+    busy = Counter()
+
+    def reply(number, body):
+        asked = str(body)
+        which = next(n for n in range(10) if f"the {n}th" in asked)
+        if which == 9 and busy["seen"] < 3:
+            busy["seen"] += 1
+            return Reply(status=429, headers={"Retry-After": "0.05"}, body=b'{"error": {"message": "slow down"}}')
+        return Reply() if mended else faults.get(which, Reply())
+
+    made = questions(10, str(clip))
+    numbered = tuple(
+        question.model_copy(update={"question": f"Is this the {n}th?"}) for n, question in enumerate(made.questions)
+    )
+    benchmark = Benchmark("faults", numbered)
+    with StubEndpoint(reply) as endpoint:
+        recipe = seen(endpoint.url, timeout_s=2.0)
+        run_ = await evaluate_benchmark(benchmark, recipe, tmp_path / "run")
+        rows = {row.id: row for row in run_.rows()}
+        assert len(rows) == 10
+        assert rows["q0"].outcome == "right" and rows["q9"].outcome == "right" and busy["seen"] == 3
+        assert rows["q6"].outcome == "unparsable" and not rows["q6"].retryable
+        assert rows["q8"].outcome == "unparsable"
+        worldly = {name: row for name, row in rows.items() if row.outcome == "infrastructure"}
+        assert set(worldly) == {"q1", "q2", "q3", "q4", "q5", "q7"}
+        assert all(row.score == 0 and row.detail for row in worldly.values())
+        assert {name for name, row in worldly.items() if not row.retryable} == {"q7"}
+        (line,) = [line for line in run_.lines() if line.name == "all"]
+        assert line.rate.mean == 0.2 and line.outcomes["infrastructure"] == 6 and line.unanswered == 2
+        mended = True
+        calls = len(endpoint.calls)
+        again = await evaluate_benchmark(benchmark, recipe, tmp_path / "run", retry_failed=True)
+        assert len(endpoint.calls) - calls == 5
+        rows = {row.id: row for row in again.rows()}
+        assert {row.outcome for name, row in rows.items() if name in worldly} == {"right", "infrastructure"}
+        assert rows["q1"].attempt == 2
+
+
+@pytest.mark.enable_socket
+async def test_questions_are_asked_side_by_side_and_no_more_than_the_endpoint_takes(tmp_path, clip):
+    with StubEndpoint(lambda number, body: Reply(delay_s=0.1)) as endpoint:
+        recipe = seen(endpoint.url, per_endpoint=8)
+        await evaluate_benchmark(questions(24, str(clip)), recipe, tmp_path / "run", concurrency=24)
+        assert endpoint.most_at_once == 8
+
+
+@pytest.mark.enable_socket
+async def test_a_refused_key_stops_the_run_and_nothing_is_scored(tmp_path, clip):
+    refusing = StubEndpoint(lambda number, body: Reply(status=401, body=b'{"error": {"message": "bad key"}}'))
+    with refusing as endpoint, pytest.raises(SetupError, match="refused the API key"):
+        await evaluate_benchmark(questions(5, str(clip)), seen(endpoint.url), tmp_path / "run")
+    assert RunFolder(tmp_path / "run").latest() == {}
+
+
+class Failing:
+    """A method whose world has broken down."""
+
+    async def ask(self, question):
+        raise InfrastructureError("The server is gone.", transient=True)
+
+
+async def test_a_run_stops_when_nothing_is_answered_any_more(tmp_path):
+    benchmark = questions(200)
+    recipe = Recipe()
+    engine = LocalEngine(recipe, lambda recipe: EvalWorker({"agent": Failing()}, None))
+    with pytest.raises(InfrastructureError, match=r"all failed: The server is gone\.") as error:
+        await run(benchmark, plan_of(benchmark, recipe), RunFolder(tmp_path), engine, concurrency=4)
+    assert "--retry-failed" in str(error.value)
+    assert UNANSWERED <= len(RunFolder(tmp_path).latest()) < 200
+
+
+async def test_videos_that_cannot_be_read_are_the_worlds_failure(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    made = await evaluate_benchmark(questions(2, str(tmp_path / "a.mp4")), Recipe(), tmp_path / "run")
+    for row in made.rows():
+        assert row.outcome == "infrastructure" and not row.retryable and "cannot be read as a video" in row.detail
+
+
+async def test_a_row_that_was_torn_anywhere_is_asked_again(tmp_path, scripts):
+    benchmark = scripted_questions(scripts).chosen(["CC"])
+    recipe = Recipe(methods=("blind",), scripts=str(scripts))
+    whole = await evaluate_benchmark(benchmark, recipe, tmp_path / "run")
+    wanted = standing(tmp_path / "run")
+    stored = whole.folder.results.read_bytes()
+    start = stored.rstrip(b"\n").rfind(b"\n") + 1
+    for cut in random.Random(0).sample(range(start, len(stored)), 8):
+        whole.folder.results.write_bytes(stored[:cut])
+        await evaluate_benchmark(benchmark, recipe, tmp_path / "run")
+        assert standing(tmp_path / "run") == wanted
+        assert whole.folder.results.read_bytes().count(b"\n") == len(wanted)
+    whole.folder.results.write_text("not ours")
+    with pytest.raises(InputError, match="no row of this kind"):
+        await evaluate_benchmark(benchmark, recipe, tmp_path / "run")
+
+
+def command(scripts: Path, out: Path) -> list[str]:
+    names = ["--method", "agent,blind", "--noise", "fitted", "--concurrency", "4"]
+    return [sys.executable, "-m", "agentcvr_graph.cli", "eval", "--scripts", str(scripts), "--out", str(out), *names]
+
+
+def count(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+@pytest.mark.timeout(600)
+def test_killed_twenty_times_and_the_table_is_that_of_an_undisturbed_run(tmp_path):
+    scripts = tmp_path / "scripts.jsonl"
+    write_scripts(make_scripts({"CC": 150, "PSS": 150, "NUM": 150}), scripts)
+    subprocess.run(command(scripts, tmp_path / "whole"), check=True, capture_output=True)
+    rng, results = random.Random(3), tmp_path / "killed" / "results.jsonl"
+    for _ in range(20):
+        process = subprocess.Popen(
+            command(scripts, tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        goal = count(results) + rng.randint(1, 40)
+        while count(results) < goal and process.poll() is None:
+            time.sleep(rng.random() * 0.01)
+        assert process.poll() is None, "it was to be killed before it was done"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command(scripts, tmp_path / "killed"), check=True, capture_output=True)
+    assert count(results) == 900  # nothing twice
+    assert standing(tmp_path / "killed") == standing(tmp_path / "whole")
+    lines = [EvalRun.read(tmp_path / name).lines() for name in ("killed", "whole")]
+    assert [(a.method, a.name, a.rate) for a in lines[0]] == [(b.method, b.name, b.rate) for b in lines[1]]
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path, scripts):
+    """No file may grow beyond 40 blocks of 1,024 bytes, which the results reach in the middle of the run."""
+    ask = command(scripts, tmp_path / "run")
+    full = subprocess.run(
+        ["bash", "-c", 'ulimit -f 12; exec "$@"', "bash", *ask], capture_output=True, text=True, check=False
+    )
+    assert full.returncode == 2
+    assert "cannot be written: File too large. Make room" in " ".join(full.stderr.split())
+    assert "Traceback" not in full.stderr
+    kept = count(tmp_path / "run" / "results.jsonl")
+    assert 0 < kept < 48
+    subprocess.run(ask, check=True, capture_output=True)
+    assert len(standing(tmp_path / "run")) == 48
+
+
+def test_two_runs_do_not_write_one_folder(tmp_path, scripts):
+    benchmark = scripted_questions(scripts).chosen(["CC"], 1)
+    recipe = Recipe(methods=("blind",), scripts=str(scripts))
+    with RunFolder(tmp_path).opened(plan_of(benchmark, recipe)):
+        process = subprocess.run(command(scripts, tmp_path), capture_output=True, text=True, check=False)
+    assert process.returncode == 2 and "another run is writing it" in " ".join(process.stderr.split())
+
+
+def test_rows_read_back_as_they_were(tmp_path):
+    for value in ("B", ["A", "C"], (1.0, 2.5), 3.0, "2->1", None):
+        row = Row(id="a", method="m", task="t", kind="text", outcome="right", score=1.0, value=value)
+        assert Row.model_validate_json(row.model_dump_json()) == row
+    folder = RunFolder(tmp_path)
+    folder.add(Row(id="a/b c?", method="m", task="", kind="text", outcome="wrong", score=0.0), None)
+    assert list(folder.latest()) == [("m", "a/b c?")]
+    with pytest.raises(InputError, match="There is no run"):
+        folder.plan()
+    os.utime(tmp_path)

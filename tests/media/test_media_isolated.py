@@ -1,0 +1,161 @@
+"""Decoding in processes that may die: the same frames, and a death costs one request."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from concurrent.futures import CancelledError
+
+import numpy as np
+import pytest
+
+from agentcvr_graph import InfrastructureError, VideoError
+from agentcvr_graph.media.isolated import IsolatedLibrary
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.types import Video
+from tests.support.media_files import counting
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return Video(source=str(counting(tmp_path_factory.mktemp("isolated") / "clip.mp4")))
+
+
+@pytest.fixture
+def library(tmp_path):
+    library = IsolatedLibrary(workers=1, timeout_s=60, cache_dir=tmp_path)
+    yield library
+    library.close()
+
+
+def workers(since=frozenset()):
+    """The processes that decode for this one, but those of `since`."""
+    return [child for child in multiprocessing.active_children() if child not in since]
+
+
+def kill_workers(since=frozenset()) -> int:
+    """Kill them."""
+    children = workers(since)
+    for child in children:
+        os.kill(child.pid, signal.SIGKILL)
+    return len(children)
+
+
+def test_the_same_as_in_this_process(tmp_path, clip, library):
+    here, there = MediaLibrary(cache_dir=tmp_path / "other").open(clip), library.open(clip)
+    assert there.info == here.info
+    for one, other in zip(here.frames([1.0, 3.0]), there.frames([1.0, 3.0]), strict=True):
+        assert one.time_s == other.time_s and np.array_equal(one.pixels, other.pixels)
+    assert np.array_equal(here.sound(2.0, 3.0), there.sound(2.0, 3.0))
+    assert there.cues(0, 8) == ()
+    with pytest.raises(VideoError, match="no such file") as error:
+        library.open(Video(source="none.mp4"))
+    assert error.value.source == "none.mp4" and error.value.fix
+
+
+def test_a_worker_that_dies_is_replaced_and_its_request_made_again(clip, library):
+    others = frozenset(workers())
+    library.open(clip)
+    assert kill_workers(others) == 1
+    assert len(library.open(clip).frames([0.5, 1.5])) == 2
+
+
+def test_a_file_that_kills_its_decoder_fails_and_others_go_on(tmp_path, clip, library):
+    """Whoever decodes this clip is killed, again and again."""
+    opened = library.open(clip)
+    stop = threading.Event()
+
+    def killer() -> None:
+        while not stop.is_set():
+            kill_workers()
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    try:
+        with pytest.raises(InfrastructureError, match="Its decoder died, twice"):
+            opened.frames([0.5])
+        with pytest.raises(VideoError, match=r"clip2\.mp4: Its decoder died"):
+            library.open(Video(source=str(counting(tmp_path / "clip2.mp4", seconds=2))))
+    finally:
+        stop.set()
+        thread.join()
+    assert len(opened.frames([0.5])) == 1
+
+
+def test_every_request_ends_however_its_workers_die(tmp_path, clip):
+    """Killed while they start, work, wait, or take a request up; requests of other workers are not touched."""
+    others = frozenset(workers())
+    library = IsolatedLibrary(workers=3, timeout_s=60, cache_dir=tmp_path)
+    until_s, rng = time.monotonic() + 12, random.Random(0)
+    ends: Counter[str] = Counter()
+
+    def ask() -> None:
+        while time.monotonic() < until_s:
+            try:
+                library.open(clip).frames([rng.uniform(0, 8) for _ in range(4)])
+                ends["frames"] += 1
+            except (VideoError, InfrastructureError) as error:
+                ends["died" if "decoder died" in error.message else error.message] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    while time.monotonic() < until_s:
+        time.sleep(rng.uniform(0.1, 1.5))
+        if children := workers(others):
+            os.kill(rng.choice(children).pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join(timeout=60)
+    library.close()
+    assert not any(thread.is_alive() for thread in threads)
+    assert ends["frames"] > 0 and set(ends) <= {"frames", "died"}
+    assert workers(others) == []
+
+
+def test_a_library_that_is_closed_starts_nothing_for_what_is_under_way(tmp_path):
+    os.mkfifo(tmp_path / "endless.mp4")
+    library = IsolatedLibrary(workers=1, timeout_s=120, cache_dir=tmp_path)
+    ends: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            library.open(Video(source=str(tmp_path / "endless.mp4")))
+        except (VideoError, InfrastructureError, CancelledError) as error:
+            ends.append(error)
+
+    others = frozenset(workers())
+    threads = [threading.Thread(target=ask) for _ in range(3)]  # one under way, two wait for its worker
+    for thread in threads:
+        thread.start()
+    deadline_s = time.monotonic() + 30
+    while not workers(others) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    time.sleep(1)  # the others have asked, too
+    library.close()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(ends) == 3
+    assert workers(others) == []
+
+
+def test_a_file_that_never_ends_is_stopped(tmp_path):
+    os.mkfifo(tmp_path / "endless.mp4")  # whoever opens it waits for a writer for ever
+    library = IsolatedLibrary(workers=1, timeout_s=4, cache_dir=tmp_path)
+    try:
+        with pytest.raises(VideoError, match="took longer than 4 s and was stopped"):
+            library.open(Video(source=str(tmp_path / "endless.mp4")))
+    finally:
+        library.close()
+
+
+def test_errors_come_back_as_they_were_raised():
+    for error in (VideoError("a.mp4", "no.", fix="Mend it."), InfrastructureError("x", transient=True, status=503)):
+        back = pickle.loads(pickle.dumps(error))
+        assert type(back) is type(error) and str(back) == str(error) and back.__dict__ == error.__dict__

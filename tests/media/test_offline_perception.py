@@ -1,0 +1,141 @@
+"""The offline eyes and ears: what they find, that they invent nothing, and that they always say the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont
+
+from agentcvr_graph.demo.drawing import FONT
+from agentcvr_graph.demo.make_clips import speak
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Frame
+from agentcvr_graph.models.base import Footage, Sound
+from agentcvr_graph.models.offline.audio import OfflineAudio
+from agentcvr_graph.models.offline.colours import dominant_colours
+from agentcvr_graph.models.offline.motion import change_between
+from agentcvr_graph.models.offline.noises import noises
+from agentcvr_graph.models.offline.vision import OfflineVision
+from agentcvr_graph.types import Window
+
+
+def card(colour, text="", x=0):
+    picture = Image.new("RGB", (360, 202), colour)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((20 + x, 30, 90 + x, 90), fill="#111111")
+    draw.text((20, 150), text, font=ImageFont.truetype(FONT, 24), fill="#ffffff")
+    return np.asarray(picture)
+
+
+def footage(*pictures, spacing_s=1.0):
+    frames = tuple(Frame(n * spacing_s, picture) for n, picture in enumerate(pictures))
+    return Footage(Window(video=1, start_s=0, end_s=len(pictures) * spacing_s), frames, "test")
+
+
+@pytest.fixture(scope="module")
+def eyes():
+    return OfflineVision()
+
+
+async def test_signs_colours_and_stretches(eyes):
+    shown = footage(*[card("#b02020", "ADD THE SALT")] * 2, *[card("#2050c0", "STIR WELL")] * 2)
+    said = (await eyes.look([shown], "")).evidence
+    assert len(said) == 2
+    assert '"ADD THE SALT"' in said[0].text
+    assert '"STIR WELL"' in said[1].text
+    assert "red" in said[0].text
+    assert "blue" in said[1].text
+    assert (said[0].window.start_s, said[0].window.end_s) == (0, 1.5)
+    assert (said[1].window.start_s, said[1].window.end_s) == (1.5, 4)
+
+
+@pytest.mark.parametrize(
+    ("shift", "direction"), [((12, 0), "right"), ((-12, 0), "left"), ((0, 12), "down"), ((0, -12), "up")]
+)
+def test_the_direction_of_a_movement(shift, direction):
+    def ball(x, y):
+        picture = Image.new("RGB", (360, 202), "#d0d0d0")
+        ImageDraw.Draw(picture).ellipse((140 + x, 60 + y, 220 + x, 140 + y), fill="#802020")
+        return np.asarray(picture)
+
+    change = change_between(Frame(0.0, ball(0, 0)), Frame(0.5, ball(*shift)))
+    assert change.motion.endswith(direction)
+    assert not change.cut
+
+
+@pytest.mark.parametrize(
+    ("colour", "name"), [("#d02020", "red"), ("#ffffff", "white"), ("#101010", "black"), ("#30a040", "green")]
+)
+def test_colours_have_names(colour, name):
+    assert dominant_colours(np.asarray(Image.new("RGB", (64, 36), colour)))[0] == name
+
+
+SHOWN = footage(card("#b02020", "SALT"), card("#2050c0", "PEPPER"), card("#208030", "SUGAR"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(max_size=30) | st.sampled_from(["pepper", "sugar and salt", "SUGAR"]))
+def test_a_focus_reorders_and_never_invents(focus):
+    import asyncio
+
+    plain = asyncio.run(_EYES.look([SHOWN], "")).evidence
+    focused = asyncio.run(_EYES.look([SHOWN], focus)).evidence
+    assert sorted(e.text for e in focused) == sorted(e.text for e in plain)
+
+
+_EYES = OfflineVision()
+
+
+async def test_what_the_focus_names_comes_first(eyes):
+    assert "SUGAR" in (await eyes.look([SHOWN], "where is the sugar?")).evidence[0].text
+
+
+def padded(clip, seconds=1.0):
+    pause = np.zeros(int(seconds * SAMPLE_RATE_HZ), dtype=np.float32)
+    return np.concatenate([pause, clip, pause])
+
+
+def sound(samples, cues=()):
+    return Sound(Window(video=2, start_s=10, end_s=10 + len(samples) / SAMPLE_RATE_HZ), samples, cues, "test")
+
+
+async def test_clear_speech_is_recognised_with_its_time():
+    heard = sound(padded(speak("Today I am cooking with olive oil.", "rms")))
+    first, second = [await OfflineAudio().hear(heard, "") for _ in range(2)]
+    words = next(e for e in first.evidence if e.text.startswith('"'))
+    assert "olive oil" in words.text
+    assert words.window.start_s == pytest.approx(11, abs=0.4)
+    assert words.window.end_s <= heard.window.end_s
+    assert first.evidence == second.evidence
+
+
+async def test_what_was_heard_before_changes_nothing():
+    ears = OfflineAudio()
+    line = sound(padded(speak("This dinner is for my mother.", "awb")))
+    alone = await OfflineAudio().hear(line, "")
+    await ears.hear(sound(padded(speak("Good morning.", "slt"))), "")
+    assert (await ears.hear(line, "")).evidence == alone.evidence
+
+
+async def test_subtitles_come_first():
+    heard = sound(padded(speak("Today I am cooking with olive oil.", "rms")), (Cue(11, 13, "Heute koche ich."),))
+    said = [e.text for e in (await OfflineAudio().hear(heard, "")).evidence if e.text.startswith('"')]
+    assert said == ['"Heute koche ich."']
+
+
+def test_sounds_that_are_not_speech():
+    random = np.random.default_rng(3)
+    time_s = np.arange(4 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    silent = np.zeros(len(time_s), dtype=np.float32)
+    knock = silent.copy()
+    knock[32_000:36_800] = 0.5 * random.standard_normal(4800) * np.exp(-time_s[:4800] * 30)
+    assert {cue.text for cue in noises(silent, [])} == {"silence"}
+    assert [round(cue.start_s, 1) for cue in noises(knock, []) if cue.text == "impact"] == [
+        pytest.approx(2.0, abs=0.11)
+    ]
+    assert {c.text for c in noises((0.1 * random.standard_normal(len(time_s))).astype(np.float32), [])} == {
+        "steady noise"
+    }
+    chord = 0.1 * sum(np.sin(2 * np.pi * pitch * time_s) for pitch in (220, 277, 330))
+    assert {cue.text for cue in noises(chord.astype(np.float32), [])} == {"music"}

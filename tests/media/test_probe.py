@@ -1,0 +1,133 @@
+"""What is found out about a file before anybody looks: tracks, length, and that it is whole. On real files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentcvr_graph import InfrastructureError, VideoError
+from agentcvr_graph.media.fetch import fetch
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.types import Video
+from tests.support.media_files import counting, ffmpeg, second_of
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return counting(tmp_path_factory.mktemp("probe") / "clip.mkv", seconds=8)
+
+
+@pytest.fixture
+def library(tmp_path) -> MediaLibrary:
+    return MediaLibrary(cache_dir=tmp_path / "cache")
+
+
+def refused(library, source, **more) -> str:
+    with pytest.raises(VideoError) as caught:
+        library.open(Video(source=str(source), **more))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_truncated_file_says_what_is_there_and_that_much_can_be_used(library, clip, tmp_path):
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    said = refused(library, cut)
+    assert "it is truncated: only " in said
+    rest = said.partition("with '")[2].partition("'")[0]
+    assert rest.startswith("#t=0,")
+    media = library.open(Video(source=f"{cut}{rest}"))
+    assert 1.0 < media.info.duration_s < 8.0
+    assert second_of(media.frames([0.5])[0].pixels) == 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "What does the cook do after she has added the salt? " * 8,
+        "a\0b.mp4",
+        "~nobody-of-this-name/a.mp4",
+        "http://[::1",
+    ],
+)
+def test_what_is_no_path_is_no_crash(library, source):
+    assert refused(library, source)
+
+
+def test_boxes_belong_to_folders(library, clip, tmp_path):
+    assert "boxes are drawn on folders of images only" in refused(library, clip, boxes=str(tmp_path / "b.json"))
+
+
+@pytest.mark.parametrize("name", ["list.m3u8", "list.mp4", "page.mp4"])
+def test_a_playlist_opens_no_other_file(library, clip, tmp_path, name):
+    body = {
+        "list.m3u8": f"#EXTM3U\n#EXTINF:8,\n{clip}\n#EXT-X-ENDLIST\n",
+        "list.mp4": f"ffconcat version 1.0\nfile '{clip}'\n",
+        "page.mp4": "plain text, which FFmpeg would show as a film of a terminal",
+    }[name]
+    path = tmp_path / name
+    path.write_text(body)
+    assert "it cannot be read as a video" in refused(library, path)
+
+
+def test_a_file_that_may_not_be_read(library, clip, tmp_path, monkeypatch):
+    path = tmp_path / "locked.mkv"
+    path.write_bytes(clip.read_bytes())
+    path.chmod(0)
+    # A superuser may read everything, so here the file's mode answers the question.
+    monkeypatch.setattr("agentcvr_graph.media.probe.os.access", lambda file, _: bool(file.stat().st_mode & 0o400))
+    assert "it may not be read. Change its permissions." in refused(library, path)
+
+
+def test_the_cover_of_a_sound_file_is_no_picture(library, clip, tmp_path):
+    cover = ffmpeg("-f lavfi -i color=red:s=64x64:d=1 -frames:v 1", tmp_path / "cover.png")
+    song = ffmpeg(f"-i {clip} -i {cover} -map 0:a -map 1:v -c:v copy -disposition:v:0 attached_pic", tmp_path / "s.mp3")
+    media = library.open(Video(source=str(song)))
+    assert (media.info.width, media.info.has_sound) == (0, True)
+    with pytest.raises(InfrastructureError, match="has no picture"):
+        media.frames([1.0])
+
+
+def test_a_turned_picture_has_the_size_that_is_shown(library, clip, tmp_path):
+    mp4 = ffmpeg(f"-i {clip} -c copy", tmp_path / "straight.mp4")
+    turned = ffmpeg(f"-i {mp4} -c copy -metadata:s:v:0 rotate=90", tmp_path / "turned.mp4")
+    media = library.open(Video(source=str(turned)))
+    assert (media.info.width, media.info.height) == (180, 320)
+    assert media.frames([1.0])[0].pixels.shape[:2] == (320, 180)
+
+
+def test_clips_of_one_file_share_their_frames(library, clip):
+    whole, part = library.open(Video(source=str(clip))), library.open(Video(source=f"{clip}#t=2,6"))
+    first = whole.frames([3.25])[0]
+    again = part.frames([1.25])[0]
+    assert (first.cached, again.cached) == (False, True)
+    assert (first.time_s, again.time_s) == pytest.approx((3.2, 1.2), abs=0.11)
+    assert second_of(again.pixels) == 3
+
+
+def test_a_reader_survives_a_fork(clip, tmp_path):
+    """A decoder's threads are gone in a forked child; the child opens the file again and does not hang."""
+    code = f"""
+import os
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.types import Video
+from pathlib import Path
+library = MediaLibrary(cache_dir=Path({str(tmp_path)!r}))
+media = library.open(Video(source={str(clip)!r}))
+media.frames([1.0])
+child = os.fork()
+if child == 0:
+    os._exit(7 if len(media.frames([5.0, 6.0])) == 2 else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(VideoError, match=r"it cannot be kept in .*Point AGENTCVR_CACHE_DIR to another folder"):
+        fetch("http://127.0.0.1:9/a.mp4", blocked, max_bytes=10, cache_bytes=10, timeout_s=1)

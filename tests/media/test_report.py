@@ -1,0 +1,216 @@
+"""What the report shows is worked out right, and nothing from a trajectory reaches the page unescaped."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.report import MediaThumbnails, render_report, write_report
+from agentcvr_graph.report.pictures import MAX_PER_REPORT, MAX_PER_WINDOW, Album, thinned
+from agentcvr_graph.report.tracks import MIN_BAR_PERCENT
+from agentcvr_graph.report.view import view_of
+from agentcvr_graph.types import Citation, Failure, Observation
+from tests.support.report_samples import NASTY, failed, long_video, many_turns, seen, usual, video, window
+
+
+class StubThumbnails:
+    """Gives the same few bytes for every moment, and notes what it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def thumbnail(self, video, time_s):
+        self.asked.append((video.source, time_s))
+        return b"jpeg"
+
+
+def with_actions(trajectory, *actions):
+    """The trajectory with these calls in its first turn."""
+    first = trajectory.turns[0].model_copy(update={"actions": actions})
+    return trajectory.model_copy(update={"turns": (first, *trajectory.turns[1:])})
+
+
+def with_citation(trajectory, **changes):
+    """The trajectory with its first citation changed, and no other."""
+    citation = trajectory.answer.citations[0].model_copy(update=changes)
+    return trajectory.model_copy(update={"answer": trajectory.answer.model_copy(update={"citations": (citation,)})})
+
+
+def test_bars_and_marks_lie_where_the_windows_are():
+    sights, sounds = view_of(usual()).lanes[0].tracks
+    (look,) = sights.bars
+    assert (look.left, look.width) == (pytest.approx(100 * 7 / 38), pytest.approx(100 * 6 / 38))
+    assert (look.name, look.label) == ("1", "turn 1: looked at 7.0-13.0 s")
+    assert sights.marks[0].left == pytest.approx(100 * 8 / 38)
+    assert sounds.marks[0].left == pytest.approx(100 * 14.5 / 38)
+    assert [track.bars for track in view_of(usual()).lanes[1].tracks] == [[], []]
+
+
+def test_windows_that_overlap_lie_in_rows_of_their_own():
+    bars = view_of(many_turns()).lanes[0].tracks[0].bars
+    assert [(bar.name, bar.row) for bar in bars] == [("1", 0), ("5", 1), ("9", 2)]  # 0-35, 7-17, 11-21 s
+
+
+def test_a_citation_opens_the_observation_it_rests_on():
+    view = view_of(usual())
+    assert [(chip.number, chip.modality, chip.opens) for chip in view.chips] == [
+        (1, "visual", "o1"),
+        (2, "audio", "o2"),
+    ]
+    assert [step.look.cited for step in view.turns[0].steps] == [True, True]
+
+
+def test_the_closer_look_is_opened_when_two_cover_a_citation():
+    trajectory = usual()
+    actions = trajectory.turns[0].actions
+    overview = actions[0].model_copy(
+        update={"call_id": "z", "observation": seen("z", 1, window(1, 0, 38), (8.0, 30.0))}
+    )
+    assert view_of(with_actions(trajectory, overview, *actions)).chips[0].opens == "o2"
+
+
+def test_a_citation_of_what_nobody_looked_at_opens_nothing():
+    trajectory = with_citation(usual(), start_s=30.0, end_s=31.0)
+    assert view_of(trajectory).chips[0].opens == ""
+    assert "no observation covers this window" in render_report(trajectory)
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "cited"),
+    [
+        (8.0, 10.0, (1,)),  # a part of the statement's window, 7-13 s
+        (0.0, 38.0, (1,)),  # more than it
+        (11.0, 15.0, (1,)),  # half of the citation lies in it
+        (11.1, 15.1, ()),  # less than half
+    ],
+)
+def test_a_statement_is_cited_when_half_of_the_shorter_window_is_shared(start_s, end_s, cited):
+    (line,) = view_of(with_citation(usual(), start_s=start_s, end_s=end_s)).turns[0].steps[0].look.lines
+    assert line.cited == cited
+
+
+def test_a_short_window_in_a_long_video_stays_visible():
+    lane = view_of(long_video()).lanes[0]
+    (bar,) = lane.tracks[0].bars
+    assert bar.width == MIN_BAR_PERCENT
+    assert bar.left == pytest.approx(50, abs=1)
+    assert "10800.0 s (3:00:00)" in lane.detail
+    assert [label for _, label in lane.ticks][:3] == ["0 s", "1800 s", "3600 s"]
+
+
+def test_the_axis_ends_with_the_video():
+    trajectory = usual().model_copy(update={"videos": (video(1, duration_s=38.0), video(2, duration_s=31.0))})
+    assert [[label for _, label in lane.ticks] for lane in view_of(trajectory).lanes] == [
+        ["0 s", "10 s", "20 s", "30 s", "38 s"],
+        ["0 s", "10 s", "20 s", "30 s"],  # 31 s would be written over 30 s
+    ]
+
+
+def test_the_strip_shows_what_was_seen_where_it_was_seen():
+    strip = view_of(usual(), StubThumbnails()).lanes[0].strip
+    assert [picture and picture.time_s for picture in strip] == [None, 8.0, 12.0, None, None, None, None, None]
+
+
+def test_the_frames_of_a_citation_are_marked_and_come_first():
+    look = seen("a", 1, window(1, 0, 30), [float(n) for n in range(30)])
+    actions = usual().turns[0].actions
+    view = view_of(with_actions(usual(), actions[0].model_copy(update={"observation": look})), StubThumbnails())
+    ((_, pictures),) = view.turns[0].steps[0].look.pictures
+    assert len(pictures) == MAX_PER_WINDOW
+    assert [picture.time_s for picture in pictures if picture.cited] == [8.0, 9.0, 10.0]
+    assert pictures[0].time_s == 0.0
+    assert pictures[-1].time_s == 29.0
+
+
+def test_many_windows_share_the_pictures_of_a_report():
+    many = [seen(str(n), 1, window(1, n, n + 8), [float(n + i) for i in range(8)]) for n in range(100)]
+    assert Album(None, many[:5]).per_window == MAX_PER_WINDOW
+    assert Album(None, many).per_window * len(many) <= MAX_PER_REPORT
+
+
+def test_a_moment_is_decoded_once():
+    thumbnails = StubThumbnails()
+    view_of(many_turns(), thumbnails)
+    assert thumbnails.asked
+    assert len(thumbnails.asked) == len(set(thumbnails.asked))
+
+
+def test_thinning_keeps_the_first_and_the_last():
+    assert thinned([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3) == [0.0, 3.0, 6.0]
+    assert thinned([0.0, 1.0], 3) == [0.0, 1.0]
+    assert thinned([0.0, 1.0], 0) == []
+
+
+def test_without_thumbnails_the_report_is_in_words():
+    assert "<img" not in render_report(usual())
+    assert "today i am cooking with butter" in render_report(usual())
+
+
+def test_an_observation_without_evidence_says_so():
+    action = usual().turns[0].actions[1]
+    silence = Observation(modality="audio", windows=(window(1, 14, 17),), call_id="b", turn=1)
+    html = render_report(with_actions(usual(), action.model_copy(update={"observation": silence})))
+    assert "Nothing to hear in this window." in html
+
+
+def test_errors_and_failures_are_shown_as_such():
+    html = render_report(usual())
+    assert "There is no video 9." in html
+    assert "video: 9" in html
+    html = render_report(failed())
+    assert "Could not answer" in html
+    assert "it cannot be reached" in html
+    assert "Something outside the master failed" in html
+    failure = Failure(boundary="master", message="It never answered.")
+    assert "The master gave no valid answer." in render_report(failed().model_copy(update={"failure": failure}))
+
+
+def test_a_focus_is_shown_unless_it_is_the_question():
+    trajectory = many_turns()
+    assert view_of(trajectory).turns[0].steps[0].look.focus == "the butter and the salt"
+    asked = trajectory.model_copy(update={"question": "the butter and the salt"})
+    assert view_of(asked).turns[0].steps[0].look.focus == ""
+
+
+def test_an_accepted_answer_is_named_and_a_refused_one_shown_whole():
+    action = usual().turns[2].actions[0]
+    refused = action.model_copy(
+        update={"reply": "error: No such option.", "arguments": {"value": "X", "citations": [1]}}
+    )
+    steps = view_of(with_actions(usual(), refused, action)).turns[0].steps
+    assert [step.arguments for step in steps] == ["value: X, citations: [1]", "A"]
+
+
+def test_a_video_that_cannot_be_read_has_its_reason_in_place_of_its_lane():
+    broken = video(2).model_copy(update={"problem": "the file is cut off", "duration_s": 0.0})
+    trajectory = usual().model_copy(update={"videos": (video(1), broken)})
+    assert view_of(trajectory).lanes[1].ticks == []
+    assert "Cannot be read: the file is cut off" in render_report(trajectory)
+
+
+def test_a_citation_of_another_modality_marks_no_frame():
+    trajectory = with_citation(usual(), modality="audio")
+    assert isinstance(trajectory.answer.citations[0], Citation)
+    ((_, pictures),) = view_of(trajectory, StubThumbnails()).turns[0].steps[0].look.pictures
+    assert [picture.cited for picture in pictures] == [(), (), ()]
+
+
+def test_everything_is_escaped():
+    html = render_report(usual(question=NASTY, text=NASTY), models={"master": NASTY})
+    assert NASTY not in html
+    assert html.count("<script>") == 1
+    assert html.count("&lt;/script&gt;") >= 4
+
+
+def test_thumbnails_are_real_pictures_and_the_file_stays_small(tmp_path):
+    library = MediaLibrary()
+    path = write_report(many_turns(), tmp_path / "deep" / "report.html", thumbnails=MediaThumbnails(library))
+    html = path.read_text()
+    assert "data:image/jpeg;base64,/9j/" in html
+    assert path.stat().st_size < 3_000_000
+    assert "http" not in html
+
+
+def test_a_video_that_is_gone_has_no_picture():
+    gone = video(1, name="no_such_clip").video
+    assert MediaThumbnails(MediaLibrary()).thumbnail(gone, 1.0) is None

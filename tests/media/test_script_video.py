@@ -1,0 +1,195 @@
+"""The twin: real files made from a script, seen and heard again by the real offline eyes and ears."""
+
+from __future__ import annotations
+
+import re
+
+import av
+import jiwer
+import pytest
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.models.offline.audio import OfflineAudio
+from agentcvr_graph.models.offline.vision import OfflineVision
+from agentcvr_graph.perception.live import LivePerception
+from agentcvr_graph.render import read_picture
+from agentcvr_graph.scripts.generators.procedural import make_script
+from agentcvr_graph.scripts.schema import FPS, Facts, Origin, Scene, Script, ScriptedVideo, Sounded, Thing
+from agentcvr_graph.scripts.video import render_script, rendered_question, sound
+from agentcvr_graph.scripts.video.drawing import draw_scene
+from agentcvr_graph.types import Listen, Observe, Target, Window
+
+SPOKEN = "For this dish I cook with olive oil."
+FIRST = ScriptedVideo(
+    duration_s=20.13,
+    title="the first",
+    scenes=(
+        Scene(
+            start_s=0, end_s=6, facts=Facts(text=("ADD MUSHROOMS",), colours=("red", "beige"), motion="to the right")
+        ),
+        Scene(
+            start_s=6,
+            end_s=12,
+            caption=SPOKEN,
+            speech_s=(7.0, 9.5),
+            facts=Facts(text=("8:15", "STEP 2"), colours=("blue", "white"), motion="down"),
+        ),
+        # From 12 to 14 s nothing happens.
+        Scene(
+            start_s=14,
+            end_s=20.13,
+            facts=Facts(
+                colours=("green", "light grey"),
+                things=(Thing(name="van", colour="white", label="TIGER"), Thing(name="brick", colour="brown", count=3)),
+                text=("TIGER",),
+                motion="still",
+                sounds=(Sounded(kind="impact", start_s=18.0, end_s=18.3),),
+            ),
+        ),
+    ),
+)
+SECOND = ScriptedVideo(
+    duration_s=7.0,
+    subtitles=True,
+    scenes=(
+        Scene(
+            start_s=0, end_s=7, caption="hello there", facts=Facts(sounds=(Sounded(kind="music", start_s=3, end_s=7),))
+        ),
+    ),
+)
+SCRIPT = Script(
+    id="hand-made",
+    task="CC",
+    question="Which?",
+    kind="choice",
+    options=("Video 1", "Video 2"),
+    key="A",
+    videos=(FIRST, SECOND),
+    origin=Origin(generator="hand"),
+)
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("twin")
+    return folder, render_script(SCRIPT, folder)
+
+
+@pytest.fixture(scope="module")
+def live(twin):
+    return LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=twin[0] / "cache"))
+
+
+async def probed(live, twin):
+    videos = rendered_question(SCRIPT, twin[1]).videos
+    return [await live.probe(video, n) for n, video in enumerate(videos, start=1)]
+
+
+async def seen(live, twin, start_s, end_s, frames=8):
+    target = Target(video=1, start_s=start_s, end_s=end_s, frames=frames)
+    observation = await live.observe(Observe(targets=(target,)), await probed(live, twin))
+    return [read_picture(e.text) for e in observation.evidence]
+
+
+async def heard(live, twin, video, start_s, end_s):
+    request = Listen(window=Window(video=video, start_s=start_s, end_s=end_s))
+    return [e.text for e in (await live.listen(request, await probed(live, twin))).evidence]
+
+
+def test_files_are_h264_and_aac_and_as_long_as_the_script(twin):
+    for path, video in zip(twin[1].paths, SCRIPT.videos, strict=True):
+        with av.open(str(path)) as container:
+            assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
+            for stream in container.streams:
+                assert abs(float(stream.duration * stream.time_base) - video.duration_s) <= 1 / FPS
+            assert abs(container.duration / av.time_base - video.duration_s) <= 1 / FPS
+    assert twin[1].warnings == ()
+
+
+async def test_the_graph_is_told_the_same_of_both_worlds(live, twin):
+    asked = SCRIPT.as_question()
+    question = rendered_question(SCRIPT, twin[1])
+    assert [video.title for video in question.videos] == [video.title for video in asked.videos]
+    assert question.model_copy(update={"videos": asked.videos}) == asked
+    for info, video in zip(await probed(live, twin), SCRIPT.videos, strict=True):
+        assert (info.width, info.height, info.fps, info.has_sound) == (640, 360, FPS, True)
+        assert info.has_subtitles == video.subtitles
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "lines", "colours", "motion"),
+    [
+        (1, 5, ["ADDMUSHROOMS"], {"red", "beige"}, "something moves to the right"),
+        (7, 11, ["815", "STEP2"], {"blue", "white"}, "something moves down"),
+        (14.5, 17.5, ["TIGER"], {"green", "light grey"}, "still"),
+    ],
+)
+async def test_real_eyes_see_what_the_scene_says(live, twin, start_s, end_s, lines, colours, motion):
+    (picture,) = await seen(live, twin, start_s, end_s)
+    assert [re.sub(r"\W", "", line) for line in picture[1]] == lines
+    assert set(picture[2]) >= colours
+    assert picture[3] == motion
+
+
+async def test_where_no_scene_is_the_picture_is_blank(live, twin):
+    assert await seen(live, twin, 12.2, 13.8, frames=3) == [("", [], ["dark grey"], "still")]
+
+
+async def test_real_ears_hear_what_the_scene_says(live, twin):
+    words = " ".join(text.strip('"') for text in await heard(live, twin, 1, 6, 12) if text.startswith('"'))
+    assert jiwer.wer(SPOKEN.lower().rstrip("."), words) <= 0.2
+    assert "impact" in await heard(live, twin, 1, 16, 20)
+    assert await heard(live, twin, 2, 0, 7) == ['"hello there"', "silence", "music"]  # the words are subtitles
+
+
+def test_a_finished_file_is_not_made_again(twin):
+    folder, before = twin
+    stamps = [path.stat().st_mtime_ns for path in before.paths]
+    assert render_script(SCRIPT, folder) == before
+    assert [path.stat().st_mtime_ns for path in before.paths] == stamps
+    other = SCRIPT.model_copy(update={"videos": (FIRST, SECOND.model_copy(update={"duration_s": 8.0}))})
+    render_script(other, folder)
+    assert [path.stat().st_mtime_ns == stamp for path, stamp in zip(before.paths, stamps, strict=True)] == [True, False]
+    assert not list(folder.rglob("*.part*"))
+
+
+def test_counts_can_be_counted_in_the_picture():
+    """Each brick is an island of its own colour."""
+    import cv2
+    import numpy as np
+
+    for count in (1, 4, 9):
+        picture = draw_scene(Facts(colours=("green",), things=(Thing(name="brick", colour="red", count=count),)), 0.5)
+        red = ((picture[..., 0] > 180) & (picture[..., 1] < 90)).astype(np.uint8)
+        islands, _ = cv2.connectedComponents(red)
+        assert islands - 1 == count
+
+
+def test_things_stand_where_the_script_says():
+    facts = Facts(colours=("green",), things=(Thing(name="car", colour="red", x=0.25, y=0.5),))
+    picture = draw_scene(facts, 0.5)
+    columns = ((picture[..., 0] > 180) & (picture[..., 1] < 90)).any(axis=0).nonzero()[0]
+    assert abs(columns.mean() / 640 - 0.25) < 0.02
+
+
+def test_a_caption_that_does_not_fit_is_named(tmp_path):
+    long = "This is a sentence of many words that takes much longer to say than there is room for it here."
+    video = ScriptedVideo(duration_s=2, scenes=(Scene(start_s=0, end_s=2, visual="x", caption=long),))
+    twin = render_script(SCRIPT.model_copy(update={"videos": (video, video)}), tmp_path)
+    assert twin.warnings[0] == f"video_1.mp4: {long!r} takes longer than its scene at 0 s."
+    assert len(twin.warnings) == 2
+
+
+def test_without_flite_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(sound.shutil, "which", lambda name: None)
+    with pytest.raises(SetupError, match=r"'flite' is not installed\. On Debian: apt-get install flite"):
+        sound.speak("never said before", "slt")
+
+
+def test_the_key_is_not_in_the_files(tmp_path):
+    script = make_script("PI", 0).model_copy(update={"key": "F", "extra": {"secret": "SECRETKEY"}})
+    twin = render_script(script.model_copy(update={"question": "SECRETQUESTION?"}), tmp_path)
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or b"SECRET" not in path.read_bytes()
+    assert len(twin.paths) == 2

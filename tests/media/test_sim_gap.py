@@ -1,0 +1,183 @@
+"""The gap: facts looked up by hand, rates fitted to known errors, and a small measurement from end to end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from agentcvr_graph.answers import score_answer, token_f1
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.eval.metrics import rate
+from agentcvr_graph.eval.sim_gap import measure_sim_gap
+from agentcvr_graph.eval.sim_gap.facts import Comparison, compare
+from agentcvr_graph.eval.sim_gap.fitting import fit_noise
+from agentcvr_graph.eval.sim_gap.report import gap_table, render_gap
+from agentcvr_graph.eval.sim_gap.statistics import fact_figures
+from agentcvr_graph.perception.noise import Noise
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script, make_scripts
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.types import Evidence, Listen, Observation, Observe, Target, Window
+
+
+def observation(modality, *statements):
+    evidence = tuple(
+        Evidence(text=text, window=Window(video=1, start_s=start_s, end_s=end_s)) for text, start_s, end_s in statements
+    )
+    return Observation(modality=modality, windows=(Window(video=1, start_s=0, end_s=60),), evidence=evidence)
+
+
+CLEAN = observation(
+    "visual",
+    ('a cook stirs; on-screen text "ADD SALT", "8:15"; mostly red and white; something moves to the left', 0, 10),
+    ('on-screen text "SERVE"; mostly blue', 10, 20),
+)
+
+
+def found(clean, other):
+    return {(n, c.sort): (c.seen, c.exact) for n, c in enumerate(compare(clean, other))}
+
+
+def test_every_fact_is_found_in_itself():
+    assert [c.sort for c in compare(CLEAN, CLEAN)] == [
+        *("text", "text", "colours", "motion", "description", "text", "colours"),
+    ]
+    assert all(c.seen and c.exact for c in compare(CLEAN, CLEAN))
+
+
+def test_facts_are_looked_up_at_their_time():
+    other = observation("visual", ('on-screen text "ADDSALT", "B:15"; mostly white, red; something moves', 1, 9))
+    facts = compare(CLEAN, other)
+    assert [(c.sort, c.seen, c.exact) for c in facts] == [
+        ("text", True, True),  # spaces do not count
+        ("text", True, False),  # misread
+        ("colours", False, False),
+        ("motion", True, False),  # without its direction
+        ("description", False, False),
+        ("text", False, False),  # nothing was looked at there
+        ("colours", False, False),
+    ]
+
+
+def test_words_are_counted_as_they_were_heard():
+    clean = observation("audio", ('"today I am cooking with butter"', 2, 5), ("impact", 8.0, 8.3))
+    other = observation("audio", ('"today i am looking with butter"', 2.2, 4.9), ("impact", 8.4, 8.6))
+    speech, impact = compare(clean, other)
+    assert (speech.seen, speech.exact, round(speech.word_error, 3)) == (True, False, 0.167)
+    assert speech.shift_s == pytest.approx((0.2, -0.1))
+    assert impact.seen
+    unheard, silent = compare(clean, observation("audio", ("silence", 0, 60)))
+    assert not unheard.seen
+    assert not silent.seen
+
+
+def test_rates_are_shares():
+    facts = [Comparison("text", seen=n > 0, exact=n > 2) for n in range(10)]  # one missed, two misread
+    facts += [Comparison("speech", True, False, word_error=0.25, shift_s=(0.1, -0.1)) for _ in range(4)]
+    noise = fit_noise("mine", facts)
+    assert (noise.name, noise.missed_text, noise.misread_text) == ("mine", 0.1, 0.222)
+    assert (noise.garbled_speech, noise.word_errors, noise.missed_speech, noise.missed_motion) == (1.0, 0.25, 0.0, 0.0)
+    assert noise.time_jitter_s == pytest.approx(0.148, abs=0.001)
+
+
+async def test_a_fit_to_a_noisy_simulator_finds_its_rates():
+    """The simulator with known rates stands in for the live senses: the fit gives those rates back."""
+    true = Noise(
+        name="true",
+        missed_text=0.2,
+        misread_text=0.3,
+        missed_colour=0.4,
+        missed_motion=0.1,
+        missed_description=0.5,
+        garbled_speech=0.4,
+        word_errors=0.4,
+        crowded_frames=10_000,
+    )
+    clean = Noise(name="off", crowded_frames=10_000)
+    facts = []
+    for script in make_scripts({"FSA": 40}, 0, LEVELS["normal"]):
+        library = ScriptLibrary.of([script])
+        sides = [ScriptedPerception(library, noise) for noise in (clean, true)]
+        infos = [await sides[0].probe(video, n) for n, video in enumerate(script.as_question().videos, start=1)]
+        looks = tuple(Target(video=n, start_s=0, end_s=info.duration_s, frames=90) for n, info in enumerate(infos, 1))
+        facts += compare(*[await side.observe(Observe(targets=looks), infos) for side in sides])
+        for look in looks:
+            request = Listen(window=Window(video=look.video, start_s=0, end_s=look.end_s))
+            facts += compare(*[await side.listen(request, infos) for side in sides])
+    fitted = fit_noise("fitted", facts)
+    for name in ("missed_text", "misread_text", "missed_colour", "missed_motion", "missed_description"):
+        assert getattr(fitted, name) == pytest.approx(getattr(true, name), abs=0.06), name
+    # A caption in which words should go wrong may by chance come out whole, so the product is what can be compared.
+    assert fitted.garbled_speech * fitted.word_errors == pytest.approx(0.16, abs=0.04)
+
+
+def test_intervals():
+    wilson = rate([1.0] * 8 + [0.0] * 2)
+    assert (round(wilson.mean, 2), round(wilson.low, 2), round(wilson.high, 2)) == (0.8, 0.49, 0.94)
+    between = rate([0.2, 0.4, 0.9, 0.7, 0.5])
+    assert between.mean == pytest.approx(0.54)
+    assert between.low < between.mean < between.high
+    assert str(wilson) == "80 (49-94)"
+
+
+def test_figures_of_facts():
+    pairs = [(Comparison("text", a, a), Comparison("text", b, b)) for a, b in ((1, 1), (1, 0), (0, 0), (1, 1))]
+    (row,) = fact_figures(pairs)
+    assert (row.count, row.scripted, row.live, row.agree) == (4, 0.75, 0.5, 0.75)
+
+
+def test_free_text_is_scored_by_its_words():
+    assert token_f1("onions; for my boss", "Onions for my boss!") == 1.0
+    assert token_f1("salt", "pepper") == 0.0
+    assert score_answer("text", "the onions", "onions; for my boss") == pytest.approx(0.4)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gap")
+    scripts = [make_script("CC", 3, LEVELS["easy"]), make_script("MSR", 3, LEVELS["easy"])]
+    hostile = scripts[1].model_copy(update={"question": scripts[1].question + " <script>alert(1)</script>"})
+    return folder, asyncio.run(measure_sim_gap([scripts[0], hostile], folder, noise="mild"))
+
+
+@pytest.mark.timeout(280)
+def test_a_measurement_from_end_to_end(measured):
+    folder, gap = measured
+    assert [row.name for row in gap.tasks] == ["CC", "MSR", "all"]
+    assert [row.count for row in gap.tasks] == [1, 1, 2]
+    cooks = gap.tasks[0]
+    assert (cooks.scripted.mean, cooks.live.mean) == (1.0, 1.0)
+    assert cooks.actions_agree > 0.5
+    facts = {row.sort: row for row in gap.facts}
+    assert facts["text"].live >= 0.9
+    assert facts["description"].live == 0.0  # the offline eyes do not understand pictures
+    assert gap.fitted.missed_description == 1.0
+    assert gap.noise.name == "mild"
+    record = json.loads((folder / "gap.json").read_text())
+    assert [row["name"] for row in record["tasks"]] == ["CC", "MSR", "all"]
+    assert (folder / "gap.png").read_bytes().startswith(b"\x89PNG")
+    html = (folder / "gap.html").read_text()
+    assert "&lt;script&gt;alert(1)" in html
+    assert "<script>alert" not in html
+    assert gap_table(gap).row_count == 3
+
+
+@pytest.mark.timeout(280)
+async def test_a_second_measurement_asks_nothing_live_again(measured, monkeypatch):
+    folder, gap = measured
+
+    def forbidden(*_):
+        raise AssertionError("a twin was filmed or a model was made again")
+
+    monkeypatch.setattr("agentcvr_graph.eval.sim_gap.pairs.render_script", forbidden)
+    again = await measure_sim_gap([pair.script for pair in gap.pairs], folder, noise="off")
+    assert [pair.live for pair in again.pairs] == [pair.live for pair in gap.pairs]
+    assert again.noise.name == "off"
+    assert render_gap(again).count("<tr") == render_gap(gap).count("<tr")
+
+
+async def test_nothing_to_measure(tmp_path):
+    with pytest.raises(InputError, match="There is no script to measure"):
+        await measure_sim_gap([], tmp_path)

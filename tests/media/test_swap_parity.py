@@ -1,0 +1,99 @@
+"""The same graph, whichever world it runs over: drawing, tools, prompts and the skeleton of every message.
+
+The live side is a twin, that is, real videos made from the script, seen and heard by the offline models.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pydantic import PrivateAttr
+
+from agentcvr_graph import create_cvr_graph
+from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.models.offline.audio import OfflineAudio
+from agentcvr_graph.models.offline.vision import OfflineVision
+from agentcvr_graph.perception.live import LivePerception
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.video import render_script, rendered_question
+from agentcvr_graph.testing import FakeMaster, answer, listen, observe, turn
+from agentcvr_graph.tools import TOOL_SCHEMAS
+
+SCRIPT = make_script("PI", 1, LEVELS["easy"])
+TURNS = [
+    turn("An overview.", observe((1, 0, 8, 4), (2, 2, 9.5, 3), focus="door"), listen(1, 0, 9, id="l1")),
+    turn("Wrong windows.", observe((3, 0, 5, 2), id="o2"), listen(2, 900, 950, id="l2")),
+    turn("No such tool.", {"name": "peek", "args": {}, "id": "p"}),
+    turn("Done.", answer("B", "the door", [{"video": 1, "start_s": 0, "end_s": 8, "modality": "visual"}])),
+]
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    """The same script as a simulated and as a real world: a question and a perception each."""
+    folder = tmp_path_factory.mktemp("twin")
+    live = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=folder / "cache"))
+    twin = rendered_question(SCRIPT, render_script(SCRIPT, folder))
+    return {
+        "scripted": (SCRIPT.as_question(), ScriptedPerception(ScriptLibrary.of([SCRIPT]))),
+        "live": (twin, live),
+    }
+
+
+class Recording(FakeMaster):
+    """A fake master that remembers which tools it was given."""
+
+    _tools: list = PrivateAttr(default_factory=list)
+
+    def bind_tools(self, tools, **kwargs):
+        self._tools = list(tools)
+        return self
+
+
+async def run(world):
+    question, perception = world
+    master = Recording(turns=[message.model_copy() for message in TURNS])
+    graph = create_cvr_graph(master, perception).compile()
+    return graph, master, await graph.ainvoke(as_input(question))
+
+
+def skeleton(message):
+    """A message without what was seen or heard: the evidence itself, and notes on how it was sampled."""
+    lines = [line for line in message.text.splitlines() if not re.match(r"\[video |note: |Nothing to ", line)]
+    # A twin is as long as its script to within a frame.
+    text = re.sub(r"\b\d+\.\d s\b", lambda found: f"{float(found[0][:-2]):.0f} s", "\n".join(lines))
+    calls = [(call["name"], call["args"]) for call in getattr(message, "tool_calls", [])]
+    return message.type, text, calls, getattr(message, "tool_call_id", None)
+
+
+async def test_the_graph_is_the_same(worlds):
+    graphs = [create_cvr_graph(FakeMaster(turns=[]), perception).compile() for _, perception in worlds.values()]
+    drawings = [graph.get_graph(xray=True).draw_mermaid() for graph in graphs]
+    assert drawings[0] == drawings[1]
+    assert "visual_agent" in drawings[0]
+
+
+async def test_the_master_is_told_the_same_but_for_the_evidence(worlds):
+    (_, scripted_master, scripted), (_, live_master, live) = [await run(world) for world in worlds.values()]
+    assert scripted_master._tools == live_master._tools == list(TOOL_SCHEMAS)
+    assert [skeleton(m) for m in scripted["messages"]] == [skeleton(m) for m in live["messages"]]
+    assert scripted["messages"][1].text == live["messages"][1].text  # the brief, to the letter
+    assert len(scripted_master.seen) == len(live_master.seen) == 4
+
+
+async def test_what_is_seen_and_heard_agrees(worlds):
+    (_, _, scripted), (_, _, live) = [await run(world) for world in worlds.values()]
+    for one, other in zip(scripted["observations"], live["observations"], strict=True):
+        assert (one.modality, one.windows, one.focus) == (other.modality, other.windows, other.focus)
+        for times_s, real_s in zip(one.frame_times_s, other.frame_times_s, strict=True):
+            # Where samples lie further apart than key frames (1 s here), the live eyes take the nearest of those.
+            assert times_s == pytest.approx(real_s, abs=0.51)
+    signs = [
+        {sign for said in output["observations"][0].evidence for sign in re.findall(r'"([^"]*)"', said.text)}
+        for output in (scripted, live)
+    ]
+    assert signs[0] == signs[1] != set()

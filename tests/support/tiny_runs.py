@@ -1,0 +1,116 @@
+"""Whole training runs in seconds: a policy that knows a few actions by heart, a chat template that cuts what the world
+says short, and configurations over both.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tokenizers import AddedToken
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from tests.support.tiny_models import PLAIN, WITHOUT_TOOLS, model, tokenizer
+
+ACTIONS = (
+    '{"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 20, "frames": 4}]}}',
+    '{"action": "listen", "arguments": {"video": 2, "start_s": 0, "end_s": 9}}',
+    *(f'{{"action": "answer", "arguments": {{"value": "{letter}"}}}}' for letter in "ABCD"),
+)
+SHORT = WITHOUT_TOOLS.replace("{{ m.content }}", "{{ m.content if m.role == 'assistant' else m.content[-40:] }}")
+
+
+def speaking_tokenizer() -> PreTrainedTokenizerFast:
+    """The tiny tokenizer with one token for each action."""
+    plain = tokenizer(PLAIN)
+    own = PreTrainedTokenizerFast(
+        tokenizer_object=type(plain.backend_tokenizer).from_str(plain.backend_tokenizer.to_str()),
+        eos_token=plain.eos_token,
+        pad_token=plain.pad_token,
+    )
+    own.add_tokens([AddedToken(action, special=False, normalized=False) for action in ACTIONS])
+    own.chat_template = SHORT
+    return own
+
+
+def save_speaker(folder: Path) -> Path:
+    """A model that says one of the actions at random and ends its turn, as a folder to train."""
+    own = speaking_tokenizer()
+    torch.manual_seed(0)
+    net = model(vocab_size=len(own), initializer_range=0.1)
+    opening, end = own.encode("<|im_start|>assistant\n"), own.eos_token_id
+    said = [own.convert_tokens_to_ids(action) for action in ACTIONS]
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    net.train()
+    for _ in range(60):
+        before = torch.randint(3, said[0], (24, 40))
+        chosen = torch.tensor(said)[torch.randint(len(said), (24, 1))]
+        ids = torch.cat([before, torch.tensor([opening] * 24), chosen, torch.full((24, 1), end)], dim=1)
+        logits = net(ids).logits[:, -3:-1]
+        torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, -2:].flatten()).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    net.eval().save_pretrained(folder)
+    own.save_pretrained(folder)
+    return folder
+
+
+def settings_of(folder: Path, output: Path, **changes: object) -> dict[str, object]:
+    """A configuration as a dictionary; changes by dotted name."""
+    values: dict[str, object] = {
+        "output": str(output),
+        "model": {"path": str(folder), "dtype": "float32"},
+        "scripts": {"tasks": ["CC", "NC"], "each": 5},
+        "graph": {"dialect": "json", "min_evidence": 0, "max_turns": 3},
+        "rollout": {"max_new_tokens": 3, "max_length": 700, "live_graphs": 8},
+        "grpo": {
+            "steps_between_galleries": 0,
+            "trainer": {
+                "max_steps": 4,
+                "per_device_train_batch_size": 8,
+                "num_generations": 4,
+                "learning_rate": 0.01,
+                "save_steps": 2,
+                "report_to": [],
+            },
+        },
+    }
+    for name, value in changes.items():
+        *parts, last = name.replace("__", ".").split(".")
+        place = values
+        for part in parts:
+            place = place.setdefault(part, {})  # type: ignore[assignment]
+        place[last] = value
+    return values
+
+
+def write_settings(folder: Path, output: Path, **changes: object) -> Path:
+    """The configuration as a file beside the output folder."""
+    path = output.parent / f"{output.name}.yaml"
+    path.write_text(yaml.safe_dump(settings_of(folder, output, **changes)))
+    return path
+
+
+def command(app, arguments: list[object], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run a command line in this process, as `run_app` does; its exit status."""
+    from agentcvr_graph.cli.console import run_app
+
+    monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        run_app(app, "training")
+    return int(caught.value.code or 0)
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights that a folder holds."""
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def tokenizer_of(folder: Path):
+    """The tokenizer that a folder holds."""
+    return AutoTokenizer.from_pretrained(folder)

@@ -1,0 +1,130 @@
+"""Every public name in use, with its types: what an app of somebody else may write, and pyright must find in order.
+
+It is read by the type checker (`test_public_types.py`), and run once.
+"""
+
+# pyright: strict
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.memory import InMemorySaver
+
+from agentcvr_graph import (
+    ActionError,
+    Answer,
+    BugError,
+    Citation,
+    Cost,
+    CVRContext,
+    CVRError,
+    CVRInput,
+    CVROutput,
+    CVRState,
+    Evidence,
+    Failure,
+    InfrastructureError,
+    InputError,
+    Listen,
+    Observation,
+    Observe,
+    Perception,
+    Question,
+    SetupError,
+    Target,
+    Trajectory,
+    Usage,
+    Video,
+    VideoError,
+    VideoInfo,
+    Window,
+    as_tool,
+    create_cvr_graph,
+    retake,
+    trajectory_of,
+)
+from agentcvr_graph.testing import FakeMaster, answer, observe, turn
+
+
+class RedCars:
+    """A world in which there is always a red car."""
+
+    async def probe(self, video: Video, number: int) -> VideoInfo:
+        if not video.source:
+            raise VideoError(video.source, "it has no name.")
+        return VideoInfo(number=number, video=video, duration_s=60.0, width=640, height=360)
+
+    async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
+        windows = tuple(Window(video=t.video, start_s=t.start_s, end_s=t.end_s) for t in request.targets)
+        evidence = tuple(Evidence(text="A red car.", window=window) for window in windows)
+        cost = Cost(frames=request.frames)
+        return Observation(modality="visual", windows=windows, evidence=evidence, model="cars", cost=cost)
+
+    async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
+        raise InfrastructureError("There is nothing to be heard.", transient=False)
+
+
+def master() -> FakeMaster:
+    """Looks, and answers."""
+    turns: list[AIMessage] = [turn("", observe((1, 0, 10, 4))), turn("", answer("red")), turn("", answer("blue"))]
+    return FakeMaster(turns=turns)
+
+
+async def ask() -> tuple[Trajectory, Trajectory]:
+    """A run, and what would have come of it."""
+    world: Perception = RedCars()
+    app = create_cvr_graph(master(), world).compile(checkpointer=InMemorySaver())
+    context = CVRContext(max_turns=4, max_frames=64)
+    given = CVRInput(question="Which colour is the car?", videos=["a.mp4", Video(source="b.mp4", title="B")])
+    config: RunnableConfig = {"configurable": {"thread_id": "1"}}
+    output: CVROutput = await app.ainvoke(given, config, context=CVRContext(max_turns=4, min_evidence=0))
+    look = Target(video=1, start_s=0.0, end_s=5.0, frames=2).model_dump()
+    fork = await retake(app, config, 1, [{"name": "observe", "args": {"targets": [look]}}], context=context)
+    other: CVROutput = await app.ainvoke(None, fork, context=CVRContext(max_turns=4, min_evidence=0))
+    return trajectory_of(output), trajectory_of(other)
+
+
+def tool() -> BaseTool:
+    """For an agent."""
+    return as_tool(create_cvr_graph(master(), RedCars()).compile(), context=CVRContext(max_turns=4))
+
+
+def told(trajectory: Trajectory) -> str:
+    """A line for people."""
+    found: Answer | None = trajectory.answer
+    failure: Failure | None = trajectory.failure
+    usage: Usage = trajectory.usage
+    cited: tuple[Citation, ...] = found.citations if found else ()
+    said = found.text if found else failure.message if failure else ""
+    return f"{said}, {usage.frames} frames, {len(cited)} proofs"
+
+
+def to_blame(error: CVRError) -> str:
+    """Who can mend it."""
+    match error:
+        case InputError():
+            return "the caller"
+        case SetupError():
+            return "the owner"
+        case ActionError():
+            return "the master"
+        case InfrastructureError():
+            return "the world"
+        case BugError():
+            return "we"
+        case _:
+            return error.message
+
+
+def stored(question: Question) -> str:
+    """A question on disk."""
+    return question.model_dump_json()
+
+
+def turns_of(state: CVRState) -> int:
+    """Read from a snapshot."""
+    return state["turn"]

@@ -1,0 +1,154 @@
+"""What happens beside training: a run that goes wrong stops in one line, and its last whole checkpoint stays."""
+
+from __future__ import annotations
+
+import io
+import resource
+from types import SimpleNamespace
+
+import pytest
+import torch
+from agentcvr_training import grpo
+from agentcvr_training.trainer.callbacks import WHOLE, Bar, last_checkpoint
+from agentcvr_training.trainer.curves import draw_curves, points, smoothed
+from agentcvr_training.trainer.trainers import GraphTrainer
+from rich.console import Console
+
+from tests.support.tiny_runs import command, save_speaker, weights_of, write_settings
+
+
+@pytest.fixture(scope="module")
+def speaker(tmp_path_factory):
+    return save_speaker(tmp_path_factory.mktemp("speaker"))
+
+
+def not_a_number(loss, model, step):
+    """The loss is none, and every gradient is finite."""
+    return loss + (float("nan") if step == 3 else 0.0)
+
+
+def bad_gradient(loss, model, step):
+    """The loss is fine, and the gradient of one weight is not."""
+    if step == 3:
+        weight = model.get_input_embeddings().weight
+        weight.register_hook(lambda gradient: gradient * float("inf"))
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (not_a_number, "Step 4: the loss is nan; no weight was changed. Lower the learning rate"),
+        (bad_gradient, "Step 4: the gradient of model.embed_tokens.weight ("),
+    ],
+)
+def test_what_is_not_a_number_stops_the_run(spoil, complaint, speaker, tmp_path, monkeypatch, capsys):
+    compute = GraphTrainer.compute_loss
+
+    def spoiled(self, model, inputs, *args, **kwargs):
+        return spoil(compute(self, model, inputs, *args, **kwargs), model, self.state.global_step)
+
+    monkeypatch.setattr(GraphTrainer, "compute_loss", spoiled)
+    output = tmp_path / "run"
+    path = write_settings(speaker, output)
+    assert command(grpo.app, [path], monkeypatch) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(told) == 1 and complaint in told[0]
+    kept = last_checkpoint(output / "grpo")
+    assert kept is not None and kept.name == "checkpoint-2"
+    assert all(bool(torch.isfinite(weight).all()) for weight in weights_of(kept).values())
+    assert not (output / "policy").exists()
+
+    monkeypatch.setattr(GraphTrainer, "compute_loss", compute)
+    assert command_succeeds(path, monkeypatch)
+    assert f"going on from {kept}" in capsys.readouterr().err
+    assert (output / "policy" / "model.safetensors").exists()
+
+
+def command_succeeds(path, monkeypatch):
+    return command(grpo.app, [path], monkeypatch) == 0
+
+
+@pytest.mark.parametrize("room", [60_000, 170_000])
+def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(room, speaker, tmp_path, monkeypatch, capsys):
+    """The kernel refuses to let a file grow beyond `room` bytes: of the weights, then of the optimizer's states."""
+    output = tmp_path / "run"
+    assert command_succeeds(write_settings(speaker, output, grpo__trainer__max_steps=2), monkeypatch)
+    good = weights_of(output / "grpo" / "checkpoint-2")
+    sizes = {path.name: path.stat().st_size for path in (output / "grpo" / "checkpoint-2").iterdir()}
+    assert 60_000 < sizes["model.safetensors"] < 170_000 < sizes["optimizer.pt"]
+    capsys.readouterr()
+
+    path = write_settings(speaker, output)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        assert command(grpo.app, [path], monkeypatch) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(told) == 1
+    assert f"Files in {output / 'grpo'} could not be written: " in told[0]
+    assert "Give the same command again; it goes on from the last whole checkpoint." in told[0]
+    kept = last_checkpoint(output / "grpo")
+    assert kept is not None and kept.name == "checkpoint-2"
+    assert all(torch.equal(good[name], weight) for name, weight in weights_of(kept).items())
+    assert command_succeeds(path, monkeypatch)
+    assert last_checkpoint(output / "grpo").name == "checkpoint-4"
+
+
+def test_an_output_that_is_a_file(speaker, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "run"
+    output.write_text("")
+    assert command(grpo.app, [write_settings(speaker, output)], monkeypatch) == 2
+    assert f"Files in {output} could not be written: " in capsys.readouterr().err
+
+
+def test_the_newest_whole_checkpoint_is_found_by_number(tmp_path):
+    assert last_checkpoint(tmp_path / "nowhere") is None
+    for step in (2, 10, 9, 100):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    (tmp_path / "checkpoint-of-mine").mkdir()
+    assert last_checkpoint(tmp_path) is None
+    for step in (2, 10, 9):
+        (tmp_path / f"checkpoint-{step}" / WHOLE).touch()
+    assert last_checkpoint(tmp_path).name == "checkpoint-10"
+
+
+def test_the_bar_shows_on_a_terminal_alone():
+    state = SimpleNamespace(is_world_process_zero=True, max_steps=40, global_step=10)
+    for terminal in (True, False):
+        shown = io.StringIO()
+        bar = Bar(Console(file=shown, force_terminal=terminal, width=80))
+        bar.on_train_begin(None, state, None)
+        state.global_step = 11
+        bar.on_step_end(None, state, None)
+        bar.close()
+        assert ("11/40" in shown.getvalue()) is terminal
+        assert ("left" in shown.getvalue()) is terminal
+
+
+def test_curves_are_drawn_from_what_is_a_number(tmp_path):
+    history = [
+        {"step": 1, "reward": 0.5, "loss": float("nan")},
+        {"step": 2, "reward": None, "eval_reward": 0.25},
+        {"step": 3, "reward": 1.5},
+    ]
+    assert points(history, "reward") == ([1, 3], [0.5, 1.5])
+    assert points(history, "eval_reward") == ([2], [0.25])
+    assert points(history, "loss") == ([], [])
+    # By hand: 0.2 * 0.5 = 0.1 of 0.2, then 0.8 * 0.1 + 0.2 * 1.5 = 0.38 of 0.36.
+    assert smoothed([0.5, 1.5]) == pytest.approx([0.5, 0.38 / 0.36])
+    draw_curves([{"step": 1, "loss": float("nan")}], tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+    draw_curves(history, tmp_path / "new" / "some.png")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["some.png"]
+
+
+def test_a_panel_that_holds_nothing_is_not_drawn(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    saved = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: (saved.append(self), path.touch()))
+    draw_curves([{"step": 1, "reward": 0.5, "loss": 0.1, "turns": 2.0}], tmp_path / "c.png")
+    assert [axis.axison for axis in saved[0].axes] == [True, True, True, False]

@@ -1,0 +1,64 @@
+"""Conversations built turn by turn are what the template writes at once, or the template is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+from agentcvr_training.demonstrations import row_of
+from agentcvr_training.rollout.chat_format import ChatFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.tools import TOOL_SCHEMAS
+from tests.support.tiny_models import FORGETS_THOUGHTS, OPENS_OTHERWISE, PLAIN, WITHOUT_TOOLS, tokenizer
+from training.recipes.tiny.language import TEMPLATE
+
+CALL = {"name": "observe", "args": {"targets": [{"video": 1, "start_s": 0.0}]}, "id": "c"}
+words = st.text(st.characters(codec="utf-8", exclude_characters="<|>", exclude_categories=("C",)), max_size=30)
+replies = st.builds(lambda text: ToolMessage(text, tool_call_id="c", name="observe"), words) | words.map(HumanMessage)
+turns = st.builds(
+    lambda text, calls: AIMessage(text, tool_calls=calls), words.map(str.strip), st.lists(st.just(CALL), max_size=2)
+)
+conversations = st.builds(
+    lambda first, rest: [SystemMessage("be brief"), HumanMessage(first), *(m for t, r in rest for m in (t, *r))],
+    words,
+    st.lists(st.tuples(turns, st.lists(replies, min_size=1, max_size=3)), min_size=1, max_size=4),
+)
+
+
+@pytest.mark.parametrize("template", [PLAIN, WITHOUT_TOOLS, TEMPLATE.replace("<|end|>", "<|im_end|>")])
+@settings(max_examples=40, deadline=None)
+@given(messages=conversations)
+def test_a_conversation_built_turn_by_turn_is_what_the_template_writes(template, messages):
+    form = ChatFormat(tokenizer(template))
+    row = row_of(messages, form, list(TOOL_SCHEMAS))
+    last = max(n for n, message in enumerate(messages) if isinstance(message, AIMessage))
+    built = [*row.ids, *form.between(row.completion_ids, messages[last + 1 :])]
+    whole = form.opening(messages, list(TOOL_SCHEMAS))
+    assert form.tokenizer.decode(built) == form.tokenizer.decode(whole)
+    assert len(row.completion_ids) == len(row.mask) == len(row.nodes)
+
+
+def test_a_cut_turn_gets_its_end_from_the_world():
+    form = ChatFormat(tokenizer())
+    end = form.end_of_turn
+    whole = form.between([7, end[0]], [HumanMessage("go on")])
+    assert form.between([7], [HumanMessage("go on")]) == [end[0], *whole]
+    assert form.tokenizer.decode(whole) == "\n<|im_start|>user\ngo on<|im_end|>\n<|im_start|>assistant\n"
+    assert form.stop_ids == [tokenizer().eos_token_id]
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        (FORGETS_THOUGHTS, "changes a turn when others follow it"),
+        (OPENS_OTHERWISE, "opens a turn otherwise than it writes it afterwards"),
+        ("{% for m in messages %}{{ m.role }}{% endfor %}", "does not write an assistant's turn as it is"),
+        ("", "has no chat template"),
+    ],
+)
+def test_a_template_that_cannot_be_trained_on_is_named_with_the_way_to_mend_it(template, complaint):
+    with pytest.raises(SetupError, match=f"some/model.*{complaint}") as caught:
+        ChatFormat(tokenizer(template), "some/model")
+    assert caught.value.fix

@@ -1,0 +1,290 @@
+"""The dry run finds what a run would refuse, tells the memory by numbers worked out by hand, and reads no weights."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import trl
+import yaml
+from accelerate.commands.config.config_args import load_config_from_file
+from agentcvr_training.config.checks import check
+from agentcvr_training.config.dry_run import load_of, show_plan
+from agentcvr_training.config.memory import GIB, Load, Sizes, estimate, shards_here, sizes_of
+from agentcvr_training.config.settings import Lora, Rollout, load_settings
+from agentcvr_training.config.trainer_settings import grpo_config
+from agentcvr_training.grpo import app
+from agentcvr_training.inference.factory import engine_opener
+from rich.console import Console
+from transformers import Qwen3Config
+from typer.testing import CliRunner
+
+from agentcvr_graph.errors import CVRError, InputError, SetupError
+from tests.support.tiny_models import FORGETS_THOUGHTS, PLAIN, model, tokenizer
+
+CONFIGS = Path(__file__).parents[2] / "training" / "agentcvr_training" / "configs"
+QWEN = sorted(CONFIGS.glob("qwen3_*.yaml"))
+VOCABULARY = len(tokenizer())
+# Of one layer of tests/support/tiny_models.py: queries, keys, values, output; two norms of heads; three halves of the
+# feed-forward part; two norms. 32 wide, 64 inside, 4 heads of 8, 2 of them with keys.
+LAYER = 32 * 32 + 2 * 32 * 16 + 32 * 32 + 2 * 8 + 3 * 32 * 64 + 2 * 32
+WEIGHTS = 2 * VOCABULARY * 32 + 2 * LAYER + 32
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder as a release has it, but for its weights."""
+    folder = tmp_path_factory.mktemp("model")
+    model().save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    return folder
+
+
+@pytest.fixture
+def write(saved, tmp_path):
+    """Writes a configuration that holds, with changes by dotted name."""
+
+    def written(**changes):
+        values = {
+            "output": str(tmp_path / "run"),
+            "model": {"path": str(saved), "dtype": "float32"},
+            "scripts": {"tasks": ["CC", "FSA"], "each": 8},
+            "rollout": {"max_length": 16384, "live_graphs": 4},
+            "grpo": {
+                "trainer": {
+                    "per_device_train_batch_size": 4,
+                    "gradient_accumulation_steps": 2,
+                    "num_generations": 4,
+                    "use_cpu": True,
+                }
+            },
+        }
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return load_settings(path, {name.replace("__", "."): value for name, value in changes.items()})
+
+    return written
+
+
+def printed(settings):
+    console = Console(width=160, file=io.StringIO())
+    show_plan(settings, console)
+    return console.file.getvalue()
+
+
+def test_weights_are_counted_without_making_any(saved):
+    assert not list(saved.glob("*.safetensors"))
+    config = model().config
+    assert sizes_of(config, None) == Sizes(WEIGHTS, WEIGHTS)
+    # Rank 4 on the seven linear modules of two layers: rank times what goes in and out.
+    adapter = 2 * 4 * ((32 + 32) + 2 * (32 + 16) + (32 + 32) + 3 * (32 + 64))
+    assert sizes_of(config, Lora(rank=4)) == Sizes(WEIGHTS, adapter)
+    assert sizes_of(config, Lora(rank=4, targets=["q_proj"])) == Sizes(WEIGHTS, 2 * 4 * (32 + 32))
+
+
+def test_the_weights_of_a_released_model_are_those_it_is_known_for():
+    shape = Qwen3Config(
+        vocab_size=151936,
+        hidden_size=2560,
+        intermediate_size=9728,
+        num_hidden_layers=36,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        head_dim=128,
+        tie_word_embeddings=True,
+    )
+    assert sizes_of(shape, None).all == 4_022_468_096
+
+
+def test_memory_is_what_one_works_out_by_hand():
+    config, load = model().config, Load("float32", 2, 100, 3, True, False, False, False)
+    # Of one token in one layer: four vectors of 32; two of queries; keys and values; four of 64.
+    layer = 4 * 32 + 2 * 32 + 2 * 16 + 4 * 64
+    assert estimate(config, Sizes(WEIGHTS, WEIGHTS), load) == {
+        "weights": WEIGHTS * 4,
+        "gradients": WEIGHTS * 4,
+        "optimizer": WEIGHTS * 8,
+        "activations": 200 * 2 * layer * 4,
+        "logits": 200 * VOCABULARY * 8,
+        "keys and values": 3 * 100 * 2 * 2 * 16 * 4,
+    }
+    spare = Load("bfloat16", 2, 100, 3, False, True, True, True, shards=4)
+    assert estimate(config, Sizes(WEIGHTS, 1000), spare) == {
+        "weights": WEIGHTS * 2 / 4,
+        "gradients": 1000 * 2 / 4,
+        "optimizer": 1000 * 4 / 4,
+        "activations": 200 * (2 * 32 + layer) * 2,
+        "logits": 200 * VOCABULARY * 8,
+        "adapter": 1000 * 2 / 4,
+        "weights in vLLM": WEIGHTS * 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("environment", "shards"),
+    [
+        ({}, 1),
+        ({"WORLD_SIZE": "4"}, 1),
+        ({"WORLD_SIZE": "4", "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, 4),
+        ({"WORLD_SIZE": "4", "ACCELERATE_USE_FSDP": "true", "FSDP_SHARDING_STRATEGY": "NO_SHARD"}, 1),
+        ({"WORLD_SIZE": "4", "ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}, 4),
+        ({"WORLD_SIZE": "4", "ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}, 1),
+    ],
+)
+def test_sharded_weights_are_known_by_what_accelerate_sets(environment, shards):
+    assert shards_here(environment) == shards
+
+
+def test_the_plan_tells_what_a_run_comes_to(write):
+    settings = write()
+    plan = printed(settings)
+    assert f"{WEIGHTS / 1e6:,.1f} million weights" in plan
+    assert "16 (CC 8, FSA 8)" in plan
+    assert "2 scripts x 4 rollouts = 8 trajectories" in plan
+    assert "24, 3.00 passes over the scripts" in plan  # three epochs of 16 scripts, two a step
+    checked = check(settings)
+    total = sum(estimate(checked.config, checked.sizes, load_of(settings, checked)).values())
+    assert f"{total / GIB:,.2f}" in plan
+
+
+def test_the_command_prints_it_and_makes_no_folder(write, tmp_path):
+    settings = write()
+    done = CliRunner().invoke(app, [str(tmp_path / "config.yaml"), "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert "memory of one process" in done.output
+    assert not Path(settings.output).exists()
+
+
+REFUSED = [
+    ({"rollout__engin": "cached"}, InputError, "did you mean 'engine'"),
+    ({"grpo__trainer__learning_rat": 1e-5}, InputError, "did you mean 'learning_rate'"),
+    ({"graph": {"max_turn": 3}}, InputError, "did you mean 'max_turns'"),
+    ({"grpo__trainer__num_generations": 3}, InputError, "whole groups of 3"),
+    ({"scripts": {"tasks": [], "each": 0}}, InputError, "names no scripts"),
+    ({"held_out": {"tasks": ["CC"], "each": 2}}, InputError, "held-out scripts are trained on, cc-000000"),
+    ({"rollout__noise": "loud"}, CVRError, "loud"),
+    ({"rollout__max_length": 65536}, InputError, "more than the 32768 positions"),
+    ({"rollout__max_length": 64}, InputError, "leaves no room for a turn"),
+    ({"rollout__engine": "vllm"}, SetupError, r"'vllm' is not installed.*agentcvr-graph\[vllm\]"),
+    ({"model__lora": {"targets": ["q_prj"]}}, InputError, "names no modules.*down_proj"),
+    ({"model__path": "/no/such/folder"}, SetupError, "/no/such/folder"),
+    ({"model__chat_template": "/no/such/file"}, InputError, "/no/such/file"),
+    ({"sft": {"demonstrations": "x", "trainer": {"max_step": 1}}}, InputError, "did you mean 'max_steps'"),
+    ({"output": "/dev/null/run"}, InputError, "/dev/null is a file"),
+]
+
+
+@pytest.mark.parametrize(("changes", "kind", "told"), REFUSED, ids=[told[:30] for _, _, told in REFUSED])
+def test_what_a_run_would_refuse_is_found(write, changes, kind, told):
+    with pytest.raises(kind, match=told) as caught:
+        check(write(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_or_unusable_library_is_found(write, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CVRError, match="empty"):
+        check(write(scripts={"library": str(tmp_path / "empty")}))
+
+
+def test_a_template_that_forgets_is_named_with_the_way_to_mend_it(write, saved, tmp_path):
+    template = tmp_path / "template.jinja"
+    template.write_text(FORGETS_THOUGHTS)
+    with pytest.raises(SetupError, match=r"changes a turn when others follow it.*chat_template: FILE"):
+        check(write(model__chat_template=str(template)))
+    template.write_text(PLAIN)
+    assert check(write(model__chat_template=str(template))).opening > 100
+
+
+def with_shape(saved, tmp_path, **changes):
+    folder = tmp_path / "other"
+    shutil.copytree(saved, folder)
+    model(**changes).config.save_pretrained(folder)
+    return str(folder)
+
+
+def test_layers_that_the_engine_cannot_serve_are_found(write, saved, tmp_path):
+    path = with_shape(saved, tmp_path, use_sliding_window=True, sliding_window=8, max_window_layers=1)
+    with pytest.raises(SetupError, match="sliding_attention"):
+        check(write(model__path=path))
+    assert check(write(model__path=path, rollout__engine="continuous")).sizes.all == WEIGHTS
+
+
+def test_a_tokenizer_of_another_model_is_found(write, saved, tmp_path):
+    with pytest.raises(SetupError, match=f"has {VOCABULARY} tokens, its model 64"):
+        check(write(model__path=with_shape(saved, tmp_path, vocab_size=64)))
+
+
+def test_sharded_weights_need_vllm(write, monkeypatch):
+    monkeypatch.setattr("agentcvr_training.config.checks.shards_here", lambda: 2)
+    for engine in ("cached", "continuous"):
+        with pytest.raises(SetupError, match="sharded over the processes"):
+            check(write(rollout__engine=engine))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rollout__top_p": 0.9}, "rollout.top_p=0.9.*sequence_mask.*token_truncate"),
+        ({"grpo__trainer__vllm_tensor_parallel_size": 2}, "vllm_tensor_parallel_size=2.*vllm_mode: server"),
+    ],
+)
+def test_settings_of_vllm_that_cannot_work_are_told(write, changes, told):
+    with pytest.raises(InputError, match=told):
+        grpo_config(write(rollout__engine="vllm", **changes))
+
+
+def test_vllm_learns_of_the_longest_conversation(write):
+    arguments = grpo_config(write(rollout__engine="vllm"))
+    assert arguments.use_vllm and arguments.vllm_max_model_length == 16384
+    with pytest.raises(SetupError, match="pip install"):
+        engine_opener(Rollout(engine="vllm"), [2])
+
+
+@pytest.mark.parametrize("path", QWEN, ids=[path.stem for path in QWEN])
+def test_the_papers_settings_are_in_the_configs(path):
+    settings = load_settings(path, {"grpo.trainer.use_cpu": True})
+    arguments = grpo_config(settings)
+    small = "4b" in path.stem
+    assert settings.model.path == ("Qwen/Qwen3-4B" if small else "Qwen/Qwen3-8B")
+    assert arguments.learning_rate == (1e-7 if small else 5e-7)
+    assert arguments.num_train_epochs in (2, 3)
+    assert arguments.num_generations == 8 and arguments.generation_batch_size == 32 * 8
+    assert (arguments.temperature, settings.rollout.top_p) == (0.8, 0.9)
+    assert settings.rollout.max_length == 4096 + 4096
+    assert settings.context.max_turns == 15
+
+
+@pytest.mark.parametrize("path", QWEN, ids=[path.stem for path in QWEN])
+def test_the_configs_hold_with_the_template_of_their_model(path, saved, tmp_path):
+    """The model's own template, which TRL knows by its text and has a version of that keeps every turn."""
+    folder = tmp_path / "model"
+    shutil.copytree(saved, folder)
+    (folder / "chat_template.jinja").write_text((Path(trl.__file__).parent / "chat_templates/qwen3.jinja").read_text())
+    changes = {
+        "model.path": str(folder),
+        "output": str(tmp_path / "run"),
+        "rollout.engine": "cached",
+        "rollout.max_length": 16384,  # bytes are tokens here
+        "scripts.each": 8,
+        "held_out.each": 2,
+        "grpo.trainer.use_cpu": True,
+    }
+    checked = check(load_settings(path, changes))
+    assert checked.form.tokenizer.decode(checked.form.end_of_turn) == "<|im_end|>\n"
+    assert len(checked.scripts) == 9 * 8 and len(checked.held_out) == 9 * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "processes"),
+    [("fsdp", "FSDP", 4), ("deepspeed_zero3", "DEEPSPEED", 4), ("two_cpu_processes", "MULTI_GPU", 2)],
+)
+def test_accelerate_takes_its_configs(name, kind, processes):
+    config = load_config_from_file(str(CONFIGS / "accelerate" / f"{name}.yaml"))
+    assert config.distributed_type == kind
+    assert config.num_processes == processes
+    assert not torch.distributed.is_initialized()

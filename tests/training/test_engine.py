@@ -1,0 +1,249 @@
+"""The cached engine writes what `generate` writes, with the log probabilities that a trainer computes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+import torch
+from agentcvr_training.inference import cached
+from agentcvr_training.inference.base import Call, Sampling
+from agentcvr_training.inference.cached import CachedEngine
+from agentcvr_training.inference.kv_slots import InPlaceCache, SlotCache
+from agentcvr_training.inference.sampling import draw
+
+from agentcvr_graph.errors import BugError, InfrastructureError, SetupError
+from tests.support.tiny_models import model, tokenizer
+
+STOP = [tokenizer().eos_token_id]
+GREEDY = Sampling(temperature=0.0, max_new_tokens=12)
+
+
+def prompts(count, longest=60, seed=0):
+    rng = random.Random(seed)
+    return [[rng.randrange(3, len(tokenizer())) for _ in range(rng.randrange(1, longest))] for _ in range(count)]
+
+
+async def sampled(engine, asked, sampling, first=0):
+    calls = [Call(ids, f"s{n}", sampling, first + n) for n, ids in enumerate(asked)]
+    return await asyncio.gather(*(engine.sample(call) for call in calls))
+
+
+async def passes_of(engine, count):
+    """Wait until the engine has made so many passes."""
+    while engine.passes < count:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+def logprobs_of(net, prompt, ids, temperature=1.0):
+    with torch.no_grad():
+        logits = net(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1] / temperature
+    return logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0].tolist()
+
+
+@pytest.fixture(params=[InPlaceCache, SlotCache])
+def attending(request, monkeypatch):
+    """Both ways to attend, the one for processors and the one for accelerators."""
+    monkeypatch.setattr(cached, "slot_cache", request.param)
+    return request.param
+
+
+async def test_greedy_is_what_generate_writes(attending):
+    net, asked = model(), prompts(20)
+    with CachedEngine(net, STOP, slots=6) as engine:
+        found = await sampled(engine, asked, GREEDY)
+    for prompt, one in zip(asked, found, strict=True):
+        wanted = net.generate(
+            torch.tensor([prompt]), max_new_tokens=12, do_sample=False, eos_token_id=STOP, pad_token_id=0
+        )
+        assert one.ids == wanted[0, len(prompt) :].tolist()
+
+
+@pytest.mark.parametrize("changes", [{}, {"num_key_value_heads": 4}, {"attention_bias": True}])
+async def test_logprobs_are_the_trainers_over_several_turns(changes, attending):
+    net, asked = model(**changes), prompts(24, 400)
+    sampling = Sampling(temperature=0.7, max_new_tokens=20)
+    with CachedEngine(net, STOP, slots=10) as engine:
+        for turn in range(3):
+            found = await sampled(engine, asked, sampling, turn * 100)
+            for prompt, one in zip(asked, found, strict=True):
+                assert one.logprobs == pytest.approx(logprobs_of(net, prompt, one.ids, 0.7), abs=1e-4)
+            asked = [[*p, *one.ids, *[5, 6] * (n % 5), 9] for n, (p, one) in enumerate(zip(asked, found, strict=True))]
+
+
+async def test_what_is_sampled_follows_from_the_seed_alone():
+    net, asked = model(), prompts(12)
+    with CachedEngine(net, STOP, slots=12) as engine:
+        together = await sampled(engine, asked, Sampling(max_new_tokens=15))
+    with CachedEngine(net, STOP, slots=1) as engine:
+        alone = [
+            (await engine.sample(Call(p, f"s{n}", Sampling(max_new_tokens=15), n))).ids for n, p in enumerate(asked)
+        ]
+    assert [one.ids for one in together] == alone
+    assert len({tuple(ids) for ids in alone}) > 6
+
+
+async def test_a_turn_that_ends_makes_room_at_once():
+    """Ten turns of 4 tokens and one of 40 through two slots: no pass waits for the long one."""
+    net = model()
+    with CachedEngine(net, [], slots=2) as engine:
+        long = engine.sample(Call([5], "long", Sampling(max_new_tokens=40), 0))
+        short = [engine.sample(Call([6, n + 10], f"s{n}", Sampling(max_new_tokens=4), n)) for n in range(10)]
+        found = await asyncio.gather(long, *short)
+    assert [len(one.ids) for one in found] == [40] + [4] * 10
+    assert engine.passes <= 40 + 10 + 2  # one pass a token of the long turn, and one to read each short prompt
+
+
+async def test_a_conversation_is_read_on_from_where_it_stopped():
+    net = model()
+    read = []
+    forward = net.forward
+    net.forward = lambda *a, **k: read.append(k["input_ids"].shape[1]) or forward(*a, **k)
+    with CachedEngine(net, [], slots=2) as engine:
+        one = await engine.sample(Call(list(range(3, 103)), "a", Sampling(max_new_tokens=3), 0))
+        await engine.sample(Call([*range(3, 103), *one.ids, 7, 8], "a", Sampling(max_new_tokens=1), 0))
+        engine.release("a")
+        await engine.sample(Call([*range(3, 103), *one.ids, 7, 8], "a", Sampling(max_new_tokens=1), 0))
+    # The last token drawn was never read; after the release all of it is read again.
+    assert read == [100, 1, 1, 3, 105]
+
+
+async def test_prompts_that_begin_alike_are_read_once(attending):
+    """Four of one group and one that shares its rules: 100 tokens are read, then only what differs."""
+    net = model()
+    read = []
+    forward = net.forward
+    net.forward = lambda *a, **k: read.append(tuple(k["input_ids"].shape)) or forward(*a, **k)
+    prompt = [3 + n % 300 for n in range(100)]
+    asked = [prompt] * 4 + [[*prompt[:60], 7, 8, 9]]
+    sampling = Sampling(max_new_tokens=1)
+    with CachedEngine(net, [], slots=8) as engine:
+        found = await sampled(engine, asked, sampling)
+    assert read[0] == (1, 100)
+    # Then the last token of the others, which the next follows from. Where all rows attend together, the first slot
+    # lies between them and is empty.
+    assert sorted(read[1:]) == [(1, 3), (3 if attending is InPlaceCache else 4, 1)]
+    net.forward = forward
+    with CachedEngine(net, [], slots=1) as engine:
+        alone = [await engine.sample(Call(ids, f"s{n}", sampling, n)) for n, ids in enumerate(asked)]
+    for one, other in zip(found, alone, strict=True):
+        assert one.ids == other.ids
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+
+
+async def test_few_of_many_slots_are_written_apart(attending):
+    """Twelve short turns end; of two long ones in the first and the last slot, no pass is as wide as all."""
+    net, rows = model(), []
+    forward = net.forward
+    net.forward = lambda *a, **k: rows.append(k["input_ids"].shape[0]) or forward(*a, **k)
+    with CachedEngine(net, [], slots=14) as engine:
+        lengths = [8, *[2] * 12, 8]
+        calls = [Call([5 + n, 6, 7], f"s{n}", Sampling(max_new_tokens=k), n) for n, k in enumerate(lengths)]
+        found = await asyncio.gather(*map(engine.sample, calls))
+    assert rows == [14, 14, *[2] * 6]
+    net.forward = forward
+    for call, one in zip(calls, found, strict=True):
+        assert one.logprobs == pytest.approx(logprobs_of(net, call.prompt_ids, one.ids), abs=1e-4)
+
+
+async def test_a_call_that_is_cancelled_leaves_its_slot():
+    net = model()
+    with CachedEngine(net, [], slots=1) as engine:
+        endless = asyncio.create_task(engine.sample(Call([5], "a", Sampling(max_new_tokens=5000), 0)))
+        queued = asyncio.create_task(engine.sample(Call([6], "b", Sampling(max_new_tokens=5000), 0)))
+        await passes_of(engine, 3)
+        for task in (queued, endless):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        passes = engine.passes
+        one = await engine.sample(Call([7, 8], "c", Sampling(max_new_tokens=4), 0))
+        assert engine.passes <= passes + 4
+        # The conversation itself can go on, from what was held of it.
+        again = await engine.sample(Call([5], "a", Sampling(max_new_tokens=4), 0))
+    assert one.logprobs == pytest.approx(logprobs_of(net, [7, 8], one.ids), abs=1e-4)
+    assert again.logprobs == pytest.approx(logprobs_of(net, [5], again.ids), abs=1e-4)
+
+
+async def test_a_conversation_that_is_released_while_it_is_sampled_is_told():
+    with CachedEngine(model(), [], slots=1) as engine:
+        running = asyncio.create_task(engine.sample(Call([5], "a", Sampling(max_new_tokens=5000), 0)))
+        await passes_of(engine, 2)
+        engine.release("a")
+        with pytest.raises(BugError, match="a was released in the middle of a turn"):
+            await running
+        assert (await engine.sample(Call([5], "b", GREEDY, 0))).ids
+
+
+async def test_two_engines_work_side_by_side():
+    nets, asked = [model(1), model(2)], prompts(6)
+    with CachedEngine(nets[0], STOP, slots=3) as one, CachedEngine(nets[1], STOP, slots=4) as other:
+        found = await asyncio.gather(sampled(one, asked, GREEDY), sampled(other, asked, GREEDY))
+    assert found[0] != found[1]
+    for net, turns in zip(nets, found, strict=True):
+        for prompt, turn in zip(asked, turns, strict=True):
+            assert turn.logprobs == pytest.approx(logprobs_of(net, prompt, turn.ids), abs=1e-4)
+
+
+def test_one_event_loop_after_another():
+    """An engine that stays open from one batch to the next, each in an event loop of its own."""
+    net, asked = model(), prompts(5)
+    with CachedEngine(net, STOP, slots=3) as engine:
+        first, again = (asyncio.run(sampled(engine, asked, GREEDY)) for _ in range(2))
+    assert [one.ids for one in first] == [one.ids for one in again]
+
+
+async def test_closing_an_engine_fails_what_is_left():
+    with CachedEngine(model(), [], slots=1) as engine:
+        left = asyncio.create_task(engine.sample(Call([5], "a", Sampling(max_new_tokens=5000), 0)))
+        await asyncio.sleep(0)
+    with pytest.raises(BugError, match="closed in the middle"):
+        await left
+
+
+async def test_more_conversations_than_slots_take_turns():
+    net, asked = model(), prompts(9)
+    with CachedEngine(net, STOP, slots=2) as engine:
+        first = await sampled(engine, asked, GREEDY)
+        again = await sampled(engine, asked, GREEDY)
+    assert [one.ids for one in first] == [one.ids for one in again]
+
+
+async def test_a_failing_model_fails_the_calls_and_not_the_engine():
+    net = model()
+    forward = net.forward
+    net.forward = lambda *a, **k: (_ for _ in ()).throw(RuntimeError("out of memory"))
+    with CachedEngine(net, STOP, slots=2) as engine:
+        with pytest.raises(InfrastructureError, match="out of memory"):
+            await engine.sample(Call([5, 6], "a", GREEDY, 0))
+        net.forward = forward
+        assert (await engine.sample(Call([5, 6], "a", GREEDY, 0))).ids
+
+
+async def test_misuse_is_told():
+    net = model()
+    with pytest.raises(BugError, match="not running"):
+        await CachedEngine(net, STOP).sample(Call([5], "a", GREEDY, 0))
+    with CachedEngine(net, STOP, max_length=10) as engine, pytest.raises(BugError, match="11 tokens"):
+        await engine.sample(Call([5] * 11, "a", GREEDY, 0))
+    sliding = model(use_sliding_window=True, sliding_window=8, max_window_layers=1)
+    with pytest.raises(SetupError, match="sliding_attention"):
+        CachedEngine(sliding, STOP)
+
+
+def test_drawing_follows_the_probabilities():
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]]))
+    cases = [(0.0, 0), (0.49, 0), (0.51, 1), (0.79, 1), (0.81, 2), (0.999, 2)]
+    for uniform, token in cases:
+        ids, logprobs = draw(logits, [Sampling()], [uniform])
+        assert ids == [token]
+        assert logprobs[0] == pytest.approx(logits[0, token].item())
+
+
+def test_top_p_draws_from_the_nucleus_and_keeps_the_whole_logprob():
+    logits = torch.log(torch.tensor([[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]]))
+    ids, logprobs = draw(logits, [Sampling(top_p=0.6), Sampling()], [0.99, 0.1])
+    assert ids == [2, 0]  # the first row never draws token 0; the second does
+    assert logprobs == pytest.approx([logits[0, 2].item(), logits[1, 0].item()])
+    assert draw(logits[:1], [Sampling(top_p=0.45)], [0.99])[0] == [1]

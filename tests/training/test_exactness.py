@@ -1,0 +1,86 @@
+"""Through a real step of GRPO: what was sampled is what is trained on, to the token and to the log probability.
+
+The same over 256 trajectories of the tiny policy is part of `make bench-training`.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from agentcvr_training.inference.base import Sampling
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.ledger import Drift
+from agentcvr_training.rollout.trl_rollout import GraphRollout
+from agentcvr_training.trainer.trainers import placing_as_sampled
+from transformers import AutoModelForCausalLM
+
+from agentcvr_graph import CVRContext
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
+from agentcvr_graph.scripts.library import ScriptLibrary
+from tests.support.exactness import train_one_step
+from tests.support.tiny_models import model, tokenizer
+from tests.support.tiny_runs import save_speaker, tokenizer_of
+
+SCRIPTS = list(make_scripts({"CC": 2, "NC": 2}))
+COUNT = 16
+
+
+def rollout_of(form, context, max_new_tokens, **options):
+    return GraphRollout(
+        scripts={script.id: script for script in SCRIPTS},
+        perception=ScriptedPerception(ScriptLibrary.of(SCRIPTS)),
+        form=form,
+        context=context,
+        sampling=Sampling(temperature=0.8, max_new_tokens=max_new_tokens),
+        open_engine=lambda trainer: None,
+        live_graphs=8,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def speaker(tmp_path_factory):
+    return save_speaker(tmp_path_factory.mktemp("speaker"))
+
+
+def test_a_policy_that_acts_is_trained_on_exactly_what_it_sampled(speaker, tmp_path):
+    net = AutoModelForCausalLM.from_pretrained(speaker, dtype=torch.float32)
+    context = CVRContext(dialect="json", min_evidence=1, max_turns=4)
+    rollout = rollout_of(ChatFormat(tokenizer_of(speaker)), context, 3, max_length=900)
+    trainer, found = train_one_step(
+        tmp_path, net, rollout, [script.id for script in SCRIPTS], COUNT, group=4, at_once=8
+    )
+    assert (found.trajectories, found.unmatched) == (COUNT, 0)
+    assert found.trained == found.sampled > 5 * COUNT  # two tokens a turn, several turns
+    assert found.worst < 1e-4
+    assert set(found.drifts) == {Drift.CLEAN}
+    assert len(trainer.losses) == 2
+
+
+def test_a_policy_that_babbles_is_trained_on_exactly_what_it_sampled(tmp_path):
+    """No turn of a random model can be used: its ids are arbitrary, decode to no text, and end where they are cut."""
+    context = CVRContext(min_evidence=0, max_turns=4)
+    rollout = rollout_of(ChatFormat(tokenizer()), context, 24, max_length=8000)
+    _, found = train_one_step(tmp_path, model(), rollout, [script.id for script in SCRIPTS], COUNT, group=4, at_once=8)
+    assert (found.trajectories, found.unmatched) == (COUNT, 0)
+    assert found.trained == found.sampled > 24 * COUNT
+    assert found.worst < 1e-4
+    assert set(found.drifts) == {Drift.CLEAN}
+
+
+class Placed(torch.nn.Module):
+    """Tells at which positions it was asked to read."""
+
+    def forward(self, input_ids, attention_mask=None, position_ids=None):
+        return position_ids
+
+
+def test_padding_in_front_of_a_prompt_takes_no_position():
+    net, ids = Placed(), torch.zeros(2, 4, dtype=torch.long)
+    mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 0]])
+    with placing_as_sampled(net):
+        assert net(input_ids=ids, attention_mask=mask).tolist() == [[0, 0, 0, 1], [0, 1, 2, 2]]
+        assert net(input_ids=ids, attention_mask=mask, position_ids=ids) is ids, "who says where has the last word"
+        assert net(input_ids=ids) is None
+    assert net(input_ids=ids, attention_mask=mask) is None, "the model is left as it was"

@@ -1,0 +1,89 @@
+"""Two processes (gloo) train as one does on the same batch: same scripts, seeds and tokens, same loss and weights."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from agentcvr_training import grpo
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.rollout.episode_log import read_episodes
+from agentcvr_training.trainer.callbacks import WHOLE
+from rich.console import Console
+
+from tests.support.tiny_runs import save_speaker, weights_of, write_settings
+
+CHANGES = {
+    "held_out": {"tasks": ["BU"], "each": 3, "seed": 900},
+    "grpo__trainer__max_steps": 2,
+    "grpo__trainer__eval_steps": 2,
+    "grpo__steps_between_galleries": 1,
+    # Adam divides by the gradient's size, which makes much of rounding where that is near 0.
+    "grpo__trainer__optim": "sgd",
+    "grpo__trainer__learning_rate": 0.1,
+}
+COMPARED = ("loss", "grad_norm", "reward", "reward_std", "turns", "frames", "entropy", "completions/mean_length")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The output folders of one process and of two, which share the batch."""
+    folder = tmp_path_factory.mktemp("processes")
+    speaker = save_speaker(folder / "speaker")
+    one, two = folder / "one", folder / "two"
+    grpo.train(load_settings(write_settings(speaker, one, **CHANGES)), Console(file=io.StringIO()))
+    path = write_settings(speaker, two, grpo__trainer__per_device_train_batch_size=4, **CHANGES)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*launch, "-m", "agentcvr_training.grpo", str(path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    return one, two, done.stderr
+
+
+def logged(output):
+    state = json.loads((output / "grpo" / "checkpoint-2" / "trainer_state.json").read_text())
+    return state["log_history"]
+
+
+@pytest.mark.integration
+def test_two_processes_are_one(runs):
+    one, two, _ = runs
+    rows = [sorted(read_episodes(output / "episodes.jsonl"), key=by_place) for output in (one, two)]
+    assert len(rows[0]) == 2 * 8 + 3
+    assert rows[0] == rows[1]  # scripts, seeds, rewards, turns and the count of sampled tokens
+    for first, second in zip(logged(one), logged(two), strict=True):
+        assert first["step"] == second["step"]
+        for name in {*COMPARED, "eval_reward", "eval_turns"} & set(first):
+            assert second[name] == pytest.approx(first[name], abs=1e-5), name
+    assert sum("loss" in entry for entry in logged(two)) == 2
+    assert sum("eval_reward" in entry for entry in logged(two)) == 1
+    first, second = weights_of(one / "policy"), weights_of(two / "policy")
+    for name, weight in first.items():
+        torch.testing.assert_close(second[name], weight, atol=1e-6, rtol=1e-5)
+
+
+def by_place(row):
+    return row["held_out"], row["step"], row["script"], row["seed"]
+
+
+@pytest.mark.integration
+def test_only_the_main_process_writes_and_talks(runs):
+    _, two, told = runs
+    assert sum(line.startswith("saved to") for line in told.splitlines()) == 1
+    assert sum(line.startswith("step 1/2") for line in told.splitlines()) == 1
+    checkpoint = two / "grpo" / "checkpoint-2"
+    assert (checkpoint / WHOLE).exists()
+    assert sorted(path.name for path in checkpoint.glob("rng_state_*")) == ["rng_state_0.pth", "rng_state_1.pth"]
+    # The first script of each group, told once: two groups a step, and four pages at most.
+    assert len(list((two / "trajectories" / "step-00000").glob("*.html"))) == 1
+    assert (two / "grpo.png").exists()

@@ -1,0 +1,123 @@
+"""The token ledger, with ids that can be read: tens are the world's, hundreds the policy's."""
+
+from __future__ import annotations
+
+import pytest
+from agentcvr_training.rollout.ledger import MAX_REALIGNED, Drift, DriftError, Ledger, Row
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentcvr_graph.errors import BugError
+
+
+def test_a_clean_run_of_two_turns():
+    ledger = Ledger(strict=True)
+    assert ledger.open_call([10, 11, 12]) is Drift.CLEAN
+    ledger.close_call([100, 101], [-0.5, -0.25])
+    assert ledger.open_call([10, 11, 12, 100, 101, 20, 21]) is Drift.CLEAN
+    ledger.close_call([110], [-1.0])
+    (row,) = ledger.rows
+    assert row.prompt_ids == [10, 11, 12]
+    assert row.completion_ids == [100, 101, 20, 21, 110]
+    assert row.mask == [1, 1, 0, 0, 1]
+    assert row.logprobs == [-0.5, -0.25, 0.0, 0.0, -1.0]
+    assert row.nodes == ["master", "master", "", "", "master"]
+    assert ledger.drifts == {Drift.CLEAN: 1}
+    assert (row.sampled, row.ids[:4]) == (3, [10, 11, 12, 100])
+
+
+def test_the_end_of_a_turn_may_be_written_anew():
+    """The policy sampled 199 as its end of turn; the template writes 98 there."""
+    ledger = Ledger(strict=True)
+    ledger.open_call([10])
+    ledger.close_call([100, 199], [-0.1, -0.2])
+    assert ledger.open_call([10, 100, 98, 20]) is Drift.REALIGN
+    assert ledger.rows[0].completion_ids == [100, 98, 20]
+    assert ledger.rows[0].mask == [1, 0, 0]  # what was not sampled is not trained on
+    assert ledger.rows[0].logprobs == [-0.1, 0.0, 0.0]
+
+
+def test_a_prompt_that_ends_before_the_last_token_realigns():
+    ledger = Ledger(strict=True)
+    ledger.open_call([10])
+    ledger.close_call([100, 101], [-0.1, -0.2])
+    assert ledger.open_call([10, 100]) is Drift.REALIGN
+    assert ledger.rows[0].completion_ids == [100]
+
+
+def test_history_that_was_rewritten_forks():
+    """The template has dropped the reasoning (100) of the first turn."""
+    ledger = Ledger()
+    ledger.open_call([10])
+    ledger.close_call([100, 101], [-0.1, -0.2])
+    ledger.open_call([10, 100, 101, 20])
+    ledger.close_call([110], [-0.3])
+    assert ledger.open_call([10, 101, 20, 110, 30]) is Drift.FORK
+    ledger.close_call([120], [-0.4])
+    assert [row.prompt_ids for row in ledger.rows] == [[10], [10, 101, 20, 110, 30]]
+    assert [row.completion_ids for row in ledger.rows] == [[100, 101, 20, 110], [120]]
+    assert ledger.drifts == {Drift.CLEAN: 1, Drift.FORK: 1}
+
+
+def test_a_strict_ledger_names_the_place():
+    ledger = Ledger(strict=True)
+    ledger.open_call([10, 11])
+    ledger.close_call([100], [-0.1])
+    with pytest.raises(DriftError, match=r"at position 1: recorded \[11, 100\], sent \[12, 100, 20\]"):
+        ledger.open_call([10, 12, 100, 20])
+
+
+def test_words_of_the_world_never_realign():
+    """A change in what the world wrote is a fork, however short."""
+    ledger = Ledger()
+    ledger.open_call([10])
+    ledger.close_call([100], [-0.1])
+    ledger.open_call([10, 100, 20])
+    assert ledger.open_call([10, 100, 21]) is Drift.FORK
+
+
+def test_a_long_rewritten_turn_is_no_realignment():
+    sampled = list(range(100, 101 + MAX_REALIGNED))
+    ledger = Ledger()
+    ledger.open_call([10])
+    ledger.close_call(sampled, [-0.1] * len(sampled))
+    assert ledger.open_call([10, 55]) is Drift.FORK
+
+
+def test_lists_that_do_not_match_are_a_bug():
+    ledger = Ledger()
+    with pytest.raises(BugError, match="before a prompt was recorded"):
+        ledger.close_call([1], [0.0])
+    ledger.open_call([10])
+    with pytest.raises(BugError, match="2 sampled tokens came with 1 log"):
+        ledger.close_call([1, 2], [0.0])
+
+
+def test_loss_on_some_nodes_only():
+    row = Row([10])
+    row.add_policy([100], [-1.0], "master")
+    row.add_environment([20])
+    row.add_policy([110, 111], [-1.0, -1.0], "critic")
+    assert row.trained_on(None) == [1, 0, 1, 1]
+    assert row.trained_on(["critic"]) == [0, 0, 1, 1]
+    assert row.trained_on([]) == [0, 0, 0, 0]
+
+
+TURNS = st.lists(st.tuples(st.lists(st.integers(100, 199), min_size=1), st.lists(st.integers(10, 99))), min_size=1)
+
+
+@given(st.lists(st.integers(10, 99), min_size=1), TURNS)
+def test_whatever_is_recorded_is_what_was_sampled_and_sent(prompt, turns):
+    """Over any clean run lengths agree, the mask is 1 exactly on sampled tokens, and the ids are the model's."""
+    ledger = Ledger(strict=True)
+    sent, sampled = list(prompt), []
+    for ids, reply in turns:
+        ledger.open_call(sent)
+        ledger.close_call(ids, [-0.5] * len(ids))
+        sampled += ids
+        sent += [*ids, *reply]
+    (row,) = ledger.rows
+    assert len(row.completion_ids) == len(row.mask) == len(row.logprobs) == len(row.nodes)
+    assert [token for token, kept in zip(row.completion_ids, row.mask, strict=True) if kept] == sampled
+    assert row.ids == sent[: len(row.ids)]
+    assert set(ledger.drifts) <= {Drift.CLEAN}

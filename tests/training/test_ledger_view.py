@@ -1,0 +1,69 @@
+"""The ledger as it is drawn: every token once, by whoever wrote it."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from agentcvr_training.rollout.ledger import Row
+from agentcvr_training.rollout.ledger_view import LedgerView
+
+from tests.support.tiny_models import tokenizer
+
+
+class Words:
+    """A tokenizer of four words that drops the space at the beginning of a text, as some do."""
+
+    words = (" the", " cook", " waits", "<b>")
+
+    def decode(self, ids):
+        return "".join(self.words[n] for n in ids).removeprefix(" ")
+
+
+@pytest.fixture
+def view() -> LedgerView:
+    """The policy says "the cook", the world "<b> the", the policy "waits" and is half sure of it."""
+    row = Row([3, 0])
+    row.add_policy([0, 1], [0.0, math.log(0.25)], "master")
+    row.add_environment([3, 0])
+    row.add_policy([2], [math.log(0.5)], "second")
+    return LedgerView(row, Words())
+
+
+def test_every_token_stands_once_with_its_space_and_its_author(view):
+    assert [(piece.text, piece.ids, piece.sampled, piece.node) for piece in view.pieces()] == [
+        (" the", (0,), True, "master"),
+        (" cook", (1,), True, "master"),
+        ("<b>", (3,), False, ""),
+        (" the", (0,), False, ""),
+        (" waits", (2,), True, "second"),
+    ]
+
+
+def test_what_was_less_likely_is_darker_and_says_how_likely_it_was(view):
+    sure, unsure, *_, even = view.pieces()
+    assert (sure.openness, unsure.openness, even.openness) == pytest.approx((0.15, 0.6, 0.45))
+    assert even.told == "2: 50.0 %, second"
+
+
+def test_the_drawing_counts_both_and_holds_no_markup_of_theirs(view):
+    html = view._repr_html_()
+    assert "3 tokens" in html and "2 tokens" in html and "2 tokens of the prompt" in html
+    assert "<b>" not in html and "&lt;b&gt; the" in html
+    drawn = re.findall(r'<span class="(policy|world)"[^>]*>([^<]*)</span>', html.partition("<pre>")[2])
+    assert drawn == [("policy", " the"), ("policy", " cook"), ("environment", "&lt;b&gt; the"), ("policy", " waits")]
+
+
+def test_a_character_of_several_tokens_is_one_piece_but_authors_are_kept_apart():
+    own = tokenizer()
+    ids = own.encode("\u6f22")
+    assert len(ids) == 3
+    row = Row(own.encode("?"))
+    row.add_policy(ids, [-1.0, 0.0, -0.5], "master")
+    row.add_policy(ids[:2], [0.0, 0.0], "master")
+    row.add_environment(ids)
+    whole, cut, told = LedgerView(row, own).pieces()
+    assert (whole.text, whole.ids, whole.logprob) == ("\u6f22", tuple(ids), -1.5)
+    assert (len(cut.ids), cut.sampled) == (2, True)
+    assert (told.ids, told.sampled) == (tuple(ids), False)

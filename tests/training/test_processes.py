@@ -1,0 +1,49 @@
+"""A training that is shared among processes: the batch is divided, and what fails in one of them is one clear error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.grpo import train
+from agentcvr_training.trainer.processes import divided, train_in_processes
+
+from agentcvr_graph.errors import InputError, SetupError
+from tests.support.tiny_runs import save_speaker, write_settings
+from training.recipes.tiny.recipe import settings_of
+
+
+def recipe():
+    return settings_of(Path("training/agentcvr_training/configs/tiny.yaml"), Path("runs/none"), 0)
+
+
+def test_each_process_has_its_part_of_every_batch():
+    whole, part = recipe(), divided(recipe(), 2)
+    assert whole.sft is not None and part.sft is not None
+    assert part.sft.trainer["per_device_train_batch_size"] * 2 == whole.sft.trainer["per_device_train_batch_size"]
+    assert part.grpo.trainer["gradient_accumulation_steps"] * 2 == whole.grpo.trainer["gradient_accumulation_steps"]
+    assert part.grpo.trainer["max_steps"] == whole.grpo.trainer["max_steps"]
+    assert divided(whole, 1) == whole == recipe(), "what was given is left as it was"
+
+
+def test_a_batch_that_cannot_be_divided_is_said():
+    with pytest.raises(InputError, match=r"per_device_train_batch_size=6 cannot be divided among 4 processes\. Set a"):
+        divided(recipe(), 4)
+
+
+@pytest.mark.integration
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_error_of_a_process_is_the_error(count, tmp_path):
+    """Only the main process writes, so of two processes one fails while the other waits for it."""
+    path = write_settings(
+        save_speaker(tmp_path / "speaker"),
+        tmp_path / "run",
+        grpo__trainer__gradient_accumulation_steps=2,
+        grpo__trainer__max_steps=2,
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "policy").write_text("in the way")
+    with pytest.raises(SetupError, match="run/policy could not be written"):
+        train_in_processes(train, load_settings(path), count)

@@ -1,0 +1,146 @@
+"""Rewards of real runs of the graph, with numbers that can be checked by hand, and what gaming them is worth."""
+
+from __future__ import annotations
+
+import pytest
+from agentcvr_training.rewards import PRESETS, Reward, Weights, reward_of
+
+from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import Origin, Scene, Script, ScriptedVideo
+from agentcvr_graph.testing import FakeMaster, answer, listen, observe, turn
+from agentcvr_graph.trajectory import trajectory_of
+from agentcvr_graph.types import Citation
+
+SCENES = tuple(Scene(start_s=10 * n, end_s=10 * n + 10, visual=f"scene {n}.", caption=f"word {n}") for n in range(4))
+SCRIPT = Script(
+    id="q",
+    task="CC",
+    question="Which?",
+    kind="choice",
+    options=("Video 1", "Video 2"),
+    key="B",
+    videos=(ScriptedVideo(duration_s=40, scenes=SCENES),) * 2,
+    evidence=(
+        Citation(video=2, start_s=10, end_s=20, modality="visual"),
+        Citation(video=2, start_s=20, end_s=30, modality="audio"),
+    ),
+    origin=Origin(generator="hand"),
+)
+CONTEXT = CVRContext(max_turns=10, max_frames=100, max_audio_s=100, min_evidence=0)
+
+
+def cite(video, start_s, end_s, modality):
+    return {"video": video, "start_s": start_s, "end_s": end_s, "modality": modality}
+
+
+async def rewarded(*turns, script=SCRIPT, perception=None):
+    perception = perception or ScriptedPerception(ScriptLibrary.of([SCRIPT]))
+    graph = create_cvr_graph(FakeMaster(turns=list(turns)), perception).compile()
+    output = await graph.ainvoke(as_input(SCRIPT.as_question()), context=CONTEXT)
+    return reward_of(trajectory_of(output), script, CONTEXT)
+
+
+LOOK = turn("", observe((2, 10, 20, 10), id="o"), listen(2, 20, 30, id="l"))
+PROOF = [cite(2, 10, 20, "visual"), cite(2, 20, 30, "audio")]
+
+
+async def test_a_perfect_run():
+    reward = await rewarded(LOOK, turn("", answer("B", citations=PROOF)))
+    # left over: 8 of 10 turns, 90 of 100 frames, 90 of 100 s of sound
+    assert reward == Reward(answer=1.0, format=1.0, grounding=1.0, economy=pytest.approx((0.8 + 0.9 + 0.9) / 3))
+    assert reward.total(PRESETS["paper"]) == pytest.approx(1.1)
+    assert reward.total(PRESETS["answer"]) == 1.0
+    assert reward.total(Weights(1, 2, 3, 0)) == pytest.approx(6.0)
+
+
+async def test_a_wrong_answer_earns_neither_answer_nor_economy():
+    reward = await rewarded(LOOK, turn("", answer("A", citations=PROOF)))
+    assert (reward.answer, reward.economy) == (0.0, 0.0)
+    assert reward.grounding == 1.0
+
+
+async def test_format_is_the_share_of_actions_that_could_be_carried_out():
+    wrong = turn("", observe((9, 0, 5, 2), id="x"), listen(1, 0, 5, id="y"))
+    nothing = turn("I am thinking.")
+    reward = await rewarded(wrong, nothing, turn("", answer("B")))
+    assert reward.format == pytest.approx(2 / 4)  # the listen and the answer; not the look, not the empty turn
+
+
+async def test_an_answer_that_had_to_be_repaired_counts_as_one_mistake():
+    reward = await rewarded(turn("", answer("Z", id="a")), turn("", answer("B", id="b")))
+    assert (reward.answer, reward.format) == (1.0, 0.5)
+
+
+async def test_what_is_cited_must_be_what_proves():
+    half = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 10, 20, "visual")])))
+    assert half.grounding == pytest.approx(2 * 10 / (10 + 20))
+    shifted = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 15, 25, "visual")])))
+    assert shifted.grounding == pytest.approx(2 * 5 / (10 + 20))
+    other_sense = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 10, 20, "audio")])))
+    assert other_sense.grounding == 0.0
+
+
+# What a policy might try that wants reward without doing the work.
+
+
+async def test_guessing_without_looking_earns_no_more_than_the_guess():
+    lucky = await rewarded(turn("", answer("B", citations=PROOF)))
+    assert lucky.grounding == 0.0  # the graph keeps no citation of what was never observed
+    unlucky = await rewarded(turn("", answer("A")))
+    mean = (lucky.total(Weights()) + unlucky.total(Weights())) / 2
+    honest = (await rewarded(LOOK, turn("", answer("B", citations=PROOF)))).total(Weights())
+    assert mean < 0.7 < honest
+
+
+async def test_repeating_a_call_costs():
+    once = await rewarded(LOOK, turn("", answer("B", citations=PROOF)))
+    again = [turn("", observe((2, 10, 20, 10), id=f"o{n}")) for n in range(3)]
+    often = await rewarded(LOOK, *again, turn("", answer("B", citations=PROOF)))
+    assert often.total(Weights()) < once.total(Weights())
+    assert often.grounding == once.grounding
+
+
+async def test_citing_everything_costs():
+    looks = [observe((n, 0, 40, 4), id=f"o{n}") for n in (1, 2)]
+    whole = turn("", *looks, *(listen(n, 0, 40, id=f"l{n}") for n in (1, 2)))
+    everything = [cite(n, 0, 40, sense) for n in (1, 2) for sense in ("visual", "audio")]
+    reward = await rewarded(whole, turn("", answer("B", citations=everything)))
+    assert reward.grounding == pytest.approx(2 * 20 / (160 + 20))
+    twice = await rewarded(whole, turn("", answer("B", citations=[*PROOF, *PROOF])))
+    assert twice.grounding == 1.0
+
+
+async def test_an_answer_in_the_rationale_is_not_read():
+    reward = await rewarded(LOOK, turn("", answer("A", rationale="B. The answer is B, Video 2.")))
+    assert reward.answer == 0.0
+
+
+# Whose failure it was.
+
+
+class Broken(ScriptedPerception):
+    async def listen(self, request, videos):
+        raise InfrastructureError("the library is gone")
+
+
+async def test_where_the_world_failed_there_is_no_reward():
+    broken = Broken(ScriptLibrary.of([SCRIPT]))
+    assert await rewarded(LOOK, turn("", answer("B")), perception=broken) is None
+
+
+async def test_where_the_master_failed_there_is_one():
+    reward = await rewarded(*[turn(f"hm {n}") for n in range(10)])
+    assert reward == Reward(0.0, 0.0, 0.0, 0.0)
+
+
+async def test_an_interval_earns_its_overlap():
+    script = SCRIPT.model_copy(update={"kind": "interval", "options": (), "key": (10.0, 20.0)})
+    graph = create_cvr_graph(
+        FakeMaster(turns=[turn("", answer([15, 25]))]), ScriptedPerception(ScriptLibrary.of([script]))
+    ).compile()
+    output = await graph.ainvoke(as_input(script.as_question()), context=CONTEXT)
+    assert reward_of(trajectory_of(output), script, CONTEXT).answer == pytest.approx(5 / 15)

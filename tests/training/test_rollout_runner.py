@@ -1,0 +1,52 @@
+"""A policy from a folder plays scripts as a rollout would."""
+
+from __future__ import annotations
+
+import pytest
+from agentcvr_training.config.settings import Settings
+from agentcvr_training.rollout.episodes import Task
+from agentcvr_training.rollout.runner import play
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary
+from tests.support.tiny_runs import ACTIONS, save_speaker, settings_of
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> Settings:
+    folder = tmp_path_factory.mktemp("playing")
+    return Settings.model_validate(settings_of(save_speaker(folder / "speaker"), folder / "out"))
+
+
+async def played(settings, *, seed=0, **how):
+    scripts, _ = settings.load_scripts()
+    tasks = [Task(script, seed + n) for n, script in enumerate(scripts)]
+    episodes = await play(settings, tasks, ScriptedPerception(ScriptLibrary.of(scripts)), **how)
+    assert [episode.script.id for episode in episodes] == [script.id for script in scripts]
+    return episodes
+
+
+def said(episodes):
+    return [[row.completion_ids for row in episode.rows] for episode in episodes]
+
+
+async def test_the_same_seeds_say_the_same_and_others_something_else(settings):
+    first, again = await played(settings), await played(settings, live_graphs=2)
+    assert said(first) == said(again) != said(await played(settings, seed=50))
+    assert all(episode.reward is not None and episode.rows[0].sampled for episode in first)
+
+
+async def test_without_temperature_no_seed_matters(settings):
+    ended = []
+    greedy = await played(settings, temperature=0.0, done=ended.append)
+    assert said(greedy) == said(await played(settings, seed=50, temperature=0.0))
+    assert len(ended) == len(greedy) == 10
+    (turn, *_) = greedy[0].trajectory.turns
+    assert turn.thought in ("", *ACTIONS)
+
+
+async def test_a_folder_that_is_not_there_is_named(settings):
+    gone = settings.model_copy(update={"model": settings.model.model_copy(update={"path": "./nowhere"})})
+    with pytest.raises(SetupError, match="nowhere"):
+        await played(gone)

@@ -1,0 +1,196 @@
+"""A configuration is checked to the last key, and what is wrong with it is one line."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from agentcvr_training import grpo
+from agentcvr_training.config.settings import load_settings, read_overrides
+from agentcvr_training.config.trainer_settings import grpo_config, reporters, sft_config
+from agentcvr_training.rewards import Weights
+from agentcvr_training.rollout.trl_rollout import reward_functions
+from agentcvr_training.trainer.data_order import groups_a_batch, script_order, steps_a_batch
+
+from agentcvr_graph.errors import InputError
+from tests.support.tiny_runs import command, settings_of
+
+
+def loaded(tmp_path, overrides=None, **changes):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(settings_of(tmp_path / "model", tmp_path / "run", **changes)))
+    return load_settings(path, overrides)
+
+
+WRONG = {
+    "unknown part": ({"modle": {}}, "there is no key 'modle'; did you mean 'model'? (known are graph, grpo, held_out"),
+    "unknown key": ({"rollout.temprature": 1}, "there is no key 'rollout.temprature'; did you mean 'temperature'?"),
+    "unknown key two parts down": (
+        {"model.lora": {"rnk": 3}},
+        "there is no key 'model.lora.rnk'; did you mean 'rank'?",
+    ),
+    "unknown knob": ({"graph.max_turn": 3}, "there is no key 'graph.max_turn'; did you mean 'max_turns'?"),
+    "unknown key of TRL": (
+        {"grpo.trainer.learning_rat": 1},
+        "there is no key 'grpo.trainer.learning_rat'; did you mean 'learning_rate'? (there are ",
+    ),
+    "a word for a number": ({"seed": "one"}, "seed: Input should be a valid integer, unable to parse"),
+    "a word for a knob": ({"graph.max_turns": "many"}, "graph.max_turns: Input should be a valid integer"),
+    "a knob out of range": ({"graph.max_turns": 0}, "graph.max_turns: Input should be greater than or equal to 1"),
+    "a word for a number of TRL": (
+        {"grpo.trainer.learning_rate": "fast"},
+        "grpo.trainer.learning_rate: Input should be a valid number, unable to parse string as a number (it is 'fast')",
+    ),
+    "a list for a number of TRL": ({"grpo.trainer.max_steps": [3]}, "grpo.trainer.max_steps: Input should be a valid"),
+    "a list for a part": ({"model": [1]}, "model: Input should be a valid dictionary or instance of Model (it is [1])"),
+    "nothing for a part": ({"model": None}, "model: Input should be a valid dictionary or instance of Model"),
+    "a missing key": ({"model": {"dtype": "float32"}}, "the key 'model.path' is missing."),
+    "another precision": ({"model.dtype": "float16"}, "model.dtype: Input should be 'float32' or 'bfloat16'"),
+    "an unknown task": ({"scripts.tasks": ["XX"]}, "scripts.tasks.0: Input should be 'BU', "),
+    "no temperature": ({"rollout.temperature": 0}, "rollout.temperature: Input should be greater than 0 (it is 0)."),
+    "no node": ({"rollout.train_on": []}, "rollout.train_on: Tuple should have at least 1 item"),
+    "an unknown preset": ({"reward.preset": "mine"}, "reward.preset: Input should be 'default', 'paper' or 'answer'"),
+    "an unknown reward": ({"reward.weights": {"beauty": 1}}, "Input should be 'answer', 'format', 'grounding'"),
+    "TRL's name for ours": ({"grpo.trainer.seed": 3}, "grpo.trainer.seed does not belong here. Set 'seed' instead."),
+    "no effect": ({"grpo.trainer.top_k": 3}, "grpo.trainer.top_k=3 has no place here: it is done otherwise."),
+    "what TRL refuses": ({"grpo.trainer.num_generations": 1}, "GRPO requires at least 2 generations per prompt"),
+    "two sizes": (
+        {"grpo.trainer.generation_batch_size": 8, "grpo.trainer.steps_per_generation": 1},
+        "can not be both configured at the same time",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_one_line(name, tmp_path, monkeypatch, capsys):
+    changes, complaint = WRONG[name]
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(settings_of(tmp_path / "model", tmp_path / "run", **changes)))
+    assert command(grpo.app, [path], monkeypatch) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("error: ")
+    assert complaint in told
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "holds no keys. See training/agentcvr_training/configs/ for examples."),
+        (b"- 1\n", "holds no keys."),
+        (b"a: [1\n", "is not YAML: "),
+        (b"a: \xff\n", "is not YAML: "),
+    ],
+)
+def test_a_file_that_is_no_configuration(content, complaint, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_settings(path)
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_values_of_the_command_line_replace_those_of_the_file(tmp_path):
+    given = ["seed=7", "grpo.trainer.learning_rate=1e-5", "held_out.each=3", "held_out.tasks=[CC]", "model.lora.rank=4"]
+    settings = loaded(tmp_path, read_overrides(given), held_out=None)
+    assert (settings.seed, settings.held_out.each, settings.held_out.tasks) == (7, 3, ("CC",))
+    assert settings.model.lora.rank == 4
+    arguments = grpo_config(settings)
+    assert (arguments.seed, arguments.learning_rate) == (7, 1e-5)  # which YAML takes for a word
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("seed", "--set 'seed' is not NAME=VALUE. Write it as grpo.trainer.max_steps=10."),
+        ("seed=[", "--set 'seed=[': the value is not YAML:"),
+    ],
+)
+def test_an_override_that_is_none(given, complaint):
+    with pytest.raises(InputError) as caught:
+        read_overrides([given])
+    assert complaint in str(caught.value)
+
+
+def test_settings_reach_where_they_must(tmp_path):
+    settings = loaded(
+        tmp_path,
+        rollout__temperature=0.8,
+        rollout__top_p=0.9,
+        graph__max_frames=33,
+        held_out={"tasks": ["CC"], "each": 1, "seed": 99},
+        grpo__trainer__loss_type="grpo",
+        model__dtype="bfloat16",
+    )
+    arguments = grpo_config(settings)
+    assert arguments.temperature == 0.8
+    assert arguments.loss_type == "grpo"
+    assert arguments.bf16 is True
+    assert arguments.eval_strategy.value == "steps"
+    assert (arguments.num_generations, arguments.generation_batch_size) == (4, 8)
+    assert settings.context.max_frames == 33
+    assert settings.rollout.held_out_temperature == 0
+    assert arguments.output_dir == str(tmp_path / "run" / "grpo")
+    assert grpo_config(loaded(tmp_path)).eval_strategy.value == "no"
+    warm = sft_config(loaded(tmp_path, sft={"demonstrations": "x", "trainer": {"learning_rate": "2e-4"}}))
+    assert (warm.learning_rate, warm.packing, warm.max_length) == (2e-4, False, 700)
+
+
+@pytest.mark.parametrize(
+    ("reward", "weights"),
+    [
+        ({}, Weights(1.0, 0.1, 0.2, 0.1)),
+        ({"preset": "paper"}, Weights(1.0, 0.1, 0.0, 0.0)),
+        ({"preset": "answer"}, Weights(1.0, 0.0, 0.0, 0.0)),
+        ({"weights": {"answer": 2.0, "economy": 0.5}}, Weights(2.0, 0.0, 0.0, 0.5)),
+    ],
+)
+def test_presets_and_weights_reach_the_trainer(reward, weights, tmp_path):
+    found = loaded(tmp_path, reward=reward).reward.resolve()
+    assert found == weights
+    functions, numbers = reward_functions(found)
+    named = {function.__name__: number for function, number in zip(functions, numbers, strict=True)}
+    assert named == {"answer": weights.answer, "format": weights.format} | {
+        "grounding": weights.grounding,
+        "economy": weights.economy,
+    }
+
+
+def ordered(tmp_path, ids, **trainer):
+    changes = {f"grpo__trainer__{name}": value for name, value in trainer.items()}
+    return script_order(ids, grpo_config(loaded(tmp_path, **changes)))
+
+
+def test_scripts_come_in_whole_passes(tmp_path):
+    ids = ["a", "b", "c", "d", "e"]
+    order = ordered(tmp_path, ids, max_steps=8)  # two scripts a step
+    assert len(order) == 16
+    passes = [order[n : n + 5] for n in (0, 5, 10)]
+    assert all(sorted(one) == ids for one in passes)
+    assert len({tuple(one) for one in passes}) == 3
+    assert ordered(tmp_path, ids, max_steps=2) == order[:4]  # a shorter run is a beginning
+    assert ordered(tmp_path, ids, max_steps=8, shuffle_dataset=False) == (ids * 4)[:16]
+    # Two passes of five make five batches of two, none of them cut short.
+    assert sorted(ordered(tmp_path, ids, max_steps=-1, num_train_epochs=2)) == sorted(ids * 2)
+
+
+def test_a_batch_may_serve_several_steps(tmp_path):
+    arguments = grpo_config(
+        loaded(
+            tmp_path,
+            grpo__trainer__num_iterations=2,
+            grpo__trainer__steps_per_generation=2,
+            grpo__trainer__save_steps=4,
+        )
+    )
+    assert groups_a_batch(arguments) == 4
+    assert steps_a_batch(arguments) == 4
+    assert len(script_order(["a"], arguments)) == 4  # one batch for the four steps of the run
+
+
+def test_metrics_go_to_what_is_installed(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name != "trackio" else None)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert reporters() == ["tensorboard"]
+    monkeypatch.setenv("WANDB_API_KEY", "x")
+    assert reporters() == ["tensorboard", "wandb"]

@@ -1,0 +1,245 @@
+"""What TRL does with a `rollout_func`, pinned: all that `rollout/trl_rollout.py` relies on, on a real trainer."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from agentcvr_training.inference.base import Sampling
+from agentcvr_training.rewards import PRESETS
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.ledger import Row
+from agentcvr_training.rollout.trl_rollout import PARTS, GraphRollout, reward_functions
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from agentcvr_graph import CVRContext
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_scripts
+from agentcvr_graph.scripts.library import ScriptLibrary
+from tests.support.tiny_models import model, tokenizer
+from tests.training.test_policy import ANSWER, LOOK, WORDS, Spoken, sampled_runs
+
+SCRIPTS = list(make_scripts({"CC": 6}))
+BY_ID = {script.id: script for script in SCRIPTS}
+
+
+class Asking:
+    """A rollout function that gives rows made up by hand, and remembers what it was asked."""
+
+    def __init__(self, rows):
+        self.rows, self.asked = rows, []
+
+    def __call__(self, prompts, trainer):
+        self.asked.append((list(prompts), trainer.model.training))
+        rows = [self.rows[n % len(self.rows)] for n in range(len(prompts))]
+        return {
+            "prompt_ids": [row.prompt_ids for row in rows],
+            "completion_ids": [row.completion_ids for row in rows],
+            "logprobs": [row.logprobs for row in rows],
+            "env_mask": [row.mask for row in rows],
+            "worth": [row.logprobs[0] for row in rows],
+        }
+
+
+def row(prompt, *stretches, worth=0.0):
+    made = Row(list(prompt))
+    for own, ids in stretches:
+        made.add_policy(ids, [worth] * len(ids), "master") if own else made.add_environment(ids)
+    return made
+
+
+def trainer_of(tmp_path, rollout, rewards, **settings):
+    arguments = {
+        "output_dir": str(tmp_path),
+        "per_device_train_batch_size": 4,
+        "num_generations": 2,
+        "max_steps": 1,
+        "report_to": [],
+        "use_cpu": True,
+        "bf16": False,
+        "activation_checkpointing": False,
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "beta": 0.0,
+        "learning_rate": 1e-3,
+        **settings,
+    }
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are using 'rollout_func'")
+        return GRPOTrainer(
+            model=model(),
+            args=GRPOConfig(**arguments),
+            reward_funcs=rewards,
+            rollout_func=rollout,
+            train_dataset=Dataset.from_dict({"prompt": sorted(BY_ID), "other": list(range(len(BY_ID)))}),
+            eval_dataset=Dataset.from_dict({"prompt": sorted(BY_ID)[:2]}),
+            processing_class=tokenizer(),
+        )
+
+
+ROWS = [
+    row([5, 6], (1, [7, 8]), (0, [9, 9, 9]), (1, [10, 1]), worth=1.0),
+    row([5], (1, [11, 1]), worth=-1.0),
+]
+
+
+def test_prompts_come_alone_and_repeated_for_every_generation(tmp_path):
+    asking = Asking(ROWS)
+    trainer = trainer_of(tmp_path, asking, lambda worth, **_: list(worth), num_generations_eval=1, eval_strategy="no")
+    trainer.train()
+    trainer.evaluate()
+    (train, training), *held_out = asking.asked
+    assert training and len(train) == 4
+    assert train[0] == train[1] != train[2] == train[3]
+    assert all(prompt in BY_ID for prompt in train)
+    assert [prompt for asked, mode in held_out for prompt in asked if not mode] == sorted(BY_ID)[:2] or {
+        prompt for asked, _ in held_out for prompt in asked
+    } == set(sorted(BY_ID)[:2])
+
+
+def test_the_mask_decides_what_is_trained_on(tmp_path, monkeypatch):
+    trainer = trainer_of(tmp_path, Asking(ROWS), lambda worth, **_: list(worth))
+    seen = {}
+    compute = trainer._compute_loss
+    monkeypatch.setattr(trainer, "_compute_loss", lambda m, inputs: seen.update(inputs) or compute(m, inputs))
+    trainer.train()
+    for ids, mask, own in zip(seen["completion_ids"], seen["completion_mask"], seen["tool_mask"], strict=True):
+        length = int(mask.sum())
+        wanted = next(r for r in ROWS if r.completion_ids == ids[:length].tolist())
+        assert own[:length].tolist() == wanted.mask
+    assert int(seen["num_items_in_batch"]) == sum(r.sampled for r in ROWS) * 2
+    logged = {k: v for entry in trainer.state.log_history for k, v in entry.items()}
+    assert logged["completions/mean_length"] == (4 + 2) / 2  # the policy's tokens, not the world's
+
+
+def test_the_loss_is_the_one_worked_out_by_hand(tmp_path, monkeypatch):
+    """DAPO on the first pass: minus the mean over the policy's tokens of the advantage; gradients only from them."""
+    trainer = trainer_of(tmp_path, Asking(ROWS), lambda worth, **_: list(worth), loss_type="dapo")
+    seen = []
+    compute = trainer._compute_loss
+    monkeypatch.setattr(trainer, "_compute_loss", lambda m, i: seen.append((i, compute(m, i))) or seen[-1][1])
+    trainer.train()
+    inputs, loss = seen[0]
+    mask = inputs["completion_mask"] * inputs["tool_mask"]
+    # Rewards +1 and -1 in a group of two: advantages plus and minus 1 / sqrt(2).
+    assert sorted(inputs["advantages"].tolist()) == pytest.approx([-(0.5**0.5)] * 2 + [0.5**0.5] * 2, abs=1e-3)
+    by_hand = -(inputs["advantages"][:, None] * mask).sum() / mask.sum()
+    assert loss.item() == pytest.approx(by_hand.item(), abs=1e-6)
+
+
+def test_extra_fields_reach_the_rewards_and_none_leaves_the_group(tmp_path, monkeypatch):
+    rows = [row([5], (1, [7, 1]), worth=w) for w in (1.0, 3.0, 0.0, 9.0)]
+    trainer = trainer_of(
+        tmp_path, Asking(rows), lambda worth, **_: [None if w == 9.0 else w for w in worth], num_generations=4
+    )
+    seen = {}
+    compute = trainer._compute_loss
+    monkeypatch.setattr(trainer, "_compute_loss", lambda m, inputs: seen.update(inputs) or compute(m, inputs))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer.train()
+    found = sorted(seen["advantages"].tolist())
+    # Mean 4/3 and standard deviation of 1, 3, 0 alone; the fourth has no advantage.
+    deviation = torch.tensor([1.0, 3.0, 0.0]).std().item()
+    wanted = sorted([0.0, *((w - 4 / 3) / (deviation + 1e-4) for w in (1.0, 3.0, 0.0))])
+    assert found == pytest.approx(wanted, abs=1e-3)
+
+
+def test_what_trl_demands_and_does_not_take(tmp_path):
+    def without_logprobs(prompts, trainer):
+        out = Asking(ROWS)(prompts, trainer)
+        del out["logprobs"]
+        return out
+
+    with pytest.raises(ValueError, match="logprobs"):
+        trainer_of(tmp_path, without_logprobs, lambda worth, **_: list(worth)).train()
+    empty = [row([5]), row([5], (1, [7, 1]))]
+    empty[0].logprobs = []
+    with pytest.raises(IndexError):
+        trainer_of(tmp_path, Asking(empty), lambda completions, **_: [0.0] * len(completions)).train()
+
+
+class Room:
+    """Opens a spoken engine in which every second conversation begins with idle talk."""
+
+    def __init__(self, form):
+        self.engine = Spoken(form, [LOOK, ANSWER])
+        sample = self.engine.sample
+
+        async def by_turns(call):
+            number = [*self.engine.said, call.session].index(call.session)
+            self.engine.texts = [WORDS if number % 2 else LOOK, ANSWER]
+            return await sample(call)
+
+        self.engine.sample = by_turns
+
+    def __enter__(self):
+        return self.engine
+
+    def __exit__(self, *error):
+        return None
+
+
+def test_graph_trajectories_become_trls_rows(tmp_path, monkeypatch):
+    form = ChatFormat(tokenizer())
+    told = []
+    rollout = GraphRollout(
+        scripts=BY_ID,
+        perception=ScriptedPerception(ScriptLibrary.of(SCRIPTS)),
+        form=form,
+        context=CVRContext(min_evidence=0, max_turns=4),
+        sampling=Sampling(),
+        open_engine=lambda trainer: Room(form),
+        max_length=100_000,
+        told=lambda episodes, training, trainer: told.append((list(episodes), training)),
+    )
+    rewards, weights = reward_functions(PRESETS["default"])
+    trainer = trainer_of(tmp_path, rollout, rewards, reward_weights=weights)
+    seen = {}
+    compute = trainer._compute_loss
+    monkeypatch.setattr(trainer, "_compute_loss", lambda m, inputs: seen.update(inputs) or compute(m, inputs))
+    before = {name: weight.clone() for name, weight in trainer.model.named_parameters()}
+    trainer.train()
+    ((episodes, training),) = told
+    assert training and len(episodes) == 4
+    rows = {tuple(e.rows[0].ids): e for e in episodes}
+    for n in range(4):
+        prompt = seen["prompt_ids"][n][seen["prompt_mask"][n].bool()].tolist()
+        completion = seen["completion_ids"][n][seen["completion_mask"][n].bool()].tolist()
+        mask = seen["tool_mask"][n][: len(completion)].tolist()
+        episode = rows[(*prompt, *completion)]
+        assert mask == episode.rows[0].mask
+        assert len(sampled_runs(episode.rows[0])) == len(episode.trajectory.turns)
+    logged = {k: v for entry in trainer.state.log_history for k, v in entry.items()}
+    for name in PARTS:
+        mean = sum(getattr(e.reward, name) for e in episodes) / 4
+        assert logged[f"rewards/{name}/mean"] == pytest.approx(mean, abs=1e-5)
+    assert logged["turns"] == pytest.approx(sum(len(e.trajectory.turns) for e in episodes) / 4)
+    assert any(not torch.equal(before[name], weight) for name, weight in trainer.model.named_parameters())
+
+
+def test_an_episode_without_a_row_is_a_token_that_nothing_is_learned_from():
+    form = ChatFormat(tokenizer())
+    rollout = GraphRollout(BY_ID, None, form, CVRContext(), Sampling(), lambda trainer: Room(form), 1000)
+
+    class Nothing:
+        rows = ()
+
+    out = rollout.columns([Nothing()])
+    assert out["completion_ids"] == [form.end_of_turn[:1]]
+    assert out["env_mask"] == [[0]]
+
+
+def test_only_the_chosen_nodes_carry_loss():
+    form = ChatFormat(tokenizer())
+    made = row([5], (1, [7, 8]), (0, [9]))
+    made.add_policy([10], [0.0], "critic")
+
+    class One:
+        rows = (made,)
+
+    for nodes, mask in [(None, [1, 1, 0, 1]), (("critic",), [0, 0, 0, 1]), (("master",), [1, 1, 0, 0])]:
+        rollout = GraphRollout(BY_ID, None, form, CVRContext(), Sampling(), lambda t: Room(form), 1000, train_on=nodes)
+        assert rollout.columns([One()])["env_mask"] == [mask]

@@ -1,0 +1,1 @@
+"""Fast tests: no video is decoded, nothing is trained, no server is started."""

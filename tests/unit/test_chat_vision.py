@@ -1,0 +1,146 @@
+"""A chat model as eyes: what it is sent, and what is made of its reply."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+from PIL import Image
+
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.media.types import Frame
+from agentcvr_graph.models.base import Footage
+from agentcvr_graph.models.providers.chat_vision import ChatVision, clipped
+from agentcvr_graph.types import Cost, Evidence, Window
+
+SHOWN = (Window(video=1, start_s=0.0, end_s=10.0), Window(video=2, start_s=20.0, end_s=30.0))
+
+
+class Recorder(BaseChatModel):
+    """Replies with `reply` and keeps what it was sent."""
+
+    reply: str
+    usage: UsageMetadata | None = None
+    failure: Exception | None = None
+    seen: list[list[BaseMessage]] = []  # noqa: RUF012 - a Pydantic field
+
+    @property
+    def _llm_type(self) -> str:
+        return "recorder"
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        if self.failure:
+            raise self.failure
+        self.seen.append(messages)
+        message = AIMessage(self.reply, usage_metadata=self.usage)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def frame(time_s: float, grey: int) -> Frame:
+    return Frame(time_s, np.full((9, 16, 3), grey, dtype=np.uint8))
+
+
+def footage() -> list[Footage]:
+    return [
+        Footage(SHOWN[0], (frame(0.0, 10), frame(5.04, 20)), "a"),
+        Footage(SHOWN[1], (frame(25.0, 30),), "b"),
+    ]
+
+
+async def test_every_picture_stands_right_behind_its_label() -> None:
+    model = Recorder(reply="[video 1, 0.0-5.0 s] A pan.")
+    await ChatVision(model, name="eyes").look(footage(), "the salt")
+    ((message,),) = model.seen
+    blocks = message.content_blocks
+    pictures = [number for number, block in enumerate(blocks) if block["type"] == "image"]
+    labels = [blocks[number - 1].get("text") for number in pictures]
+    assert labels == ["video 1, 0.0 s:", "video 1, 5.0 s:", "video 2, 25.0 s:"]
+    assert [grey_of(blocks[number]) for number in pictures] == [10, 20, 30]
+    assert "[video 2, 12.0-15.5 s]" in str(blocks[0].get("text")), "the form of a line is shown"
+    assert "the salt" in str(blocks[-1].get("text"))
+    assert "video 1, 0.0-10.0 s; video 2, 20.0-30.0 s" in str(blocks[-1].get("text"))
+
+
+def grey_of(block: Any) -> int:
+    assert block["mime_type"] == "image/jpeg"
+    with Image.open(io.BytesIO(base64.b64decode(block["base64"]))) as picture:
+        assert picture.size == (16, 9)
+        return int(np.asarray(picture).mean().round())
+
+
+@pytest.mark.parametrize(
+    ("line", "window", "text"),
+    [
+        ("[video 1, 2.0-4.5 s] A pan.", (1, 2.0, 4.5), "A pan."),
+        ("- [video 2, 21-22 s]: A pan.", (2, 21.0, 22.0), "A pan."),
+        ("**Video 2, 21.5s - 22s** A pan.", (2, 21.5, 22.0), "A pan."),
+        ("video 1, 3.0 s: A pan.", (1, 3.0, 3.0), "A pan."),
+        ("[video 1, 2.0 to 4.0 s] A pan.", (1, 2.0, 4.0), "A pan."),
+        ("[video 1, 8.0-14.0 s] cut at the end", (1, 8.0, 10.0), "cut at the end"),
+        ("[video 2, 5.0-25.0 s] cut at the start", (2, 20.0, 25.0), "cut at the start"),
+        ("[video 1, 10.0-10.0 s] at the very end", (1, 10.0, 10.0), "at the very end"),
+        ("[video 2, 0:21-00:22.5] A pan.", (2, 21.0, 22.5), "A pan."),
+        ("3. [Video 1, 3-4 seconds] A pan.", (1, 3.0, 4.0), "A pan."),
+        ("- Both show a pan.", None, "Both show a pan."),
+        ("Video 2, 3 people and a pan.", None, "Video 2, 3 people and a pan."),
+    ],
+)
+async def test_lines_become_statements(line: str, window: tuple[int, float, float] | None, text: str) -> None:
+    perceived = await ChatVision(Recorder(reply=line), name="eyes").look(footage(), "")
+    (said,) = perceived.evidence
+    assert said.text == text
+    assert (said.window and (said.window.video, said.window.start_s, said.window.end_s)) == window
+    assert perceived.notes == ()
+
+
+async def test_what_was_not_shown_is_dropped_and_told() -> None:
+    reply = (
+        "<think>[video 1, 1.0-2.0 s] maybe</think>\n```\n[video 1, 1.0-2.0 s] A pan.\n"
+        "[video 1, 12.0-15.0 s] Made up.\n[video 3, 1.0-2.0 s] Made up.\n```"
+    )
+    perceived = await ChatVision(Recorder(reply=reply), name="eyes").look(footage(), "")
+    assert [said.text for said in perceived.evidence] == ["A pan."]
+    assert perceived.notes == ("2 of its statements lay outside the windows and were dropped",)
+
+
+async def test_a_line_without_a_window_belongs_to_the_only_one() -> None:
+    perceived = await ChatVision(Recorder(reply="A pan."), name="eyes").look(footage()[:1], "")
+    assert perceived.evidence == (Evidence(text="A pan.", window=SHOWN[0]),)
+
+
+def test_a_statement_over_two_windows_goes_to_the_longer_overlap() -> None:
+    shown = [Window(video=1, start_s=0, end_s=10), Window(video=1, start_s=20, end_s=30)]
+    said = Evidence(text="A pan.", window=Window(video=1, start_s=8, end_s=26))
+    cut = clipped(said, shown)
+    assert cut is not None
+    assert cut.window == Window(video=1, start_s=20, end_s=26)
+
+
+async def test_tokens_are_counted() -> None:
+    usage = UsageMetadata(input_tokens=700, output_tokens=30, total_tokens=730)
+    model = Recorder(reply="[video 1, 0.0-5.0 s] A pan.", usage=usage)
+    perceived = await ChatVision(model, name="eyes").look(footage(), "")
+    assert perceived.cost == Cost(input_tokens=700, output_tokens=30, model_calls=1)
+
+
+async def test_a_model_that_says_nothing_or_fails() -> None:
+    with pytest.raises(InfrastructureError, match=r"eyes gave no text"):
+        await ChatVision(Recorder(reply="<think>endless"), name="eyes").look(footage(), "")
+    late = Recorder(reply="", failure=TimeoutError("late"))
+    with pytest.raises(InfrastructureError, match=r"eyes did not answer in time") as caught:
+        await ChatVision(late, name="eyes").look(footage(), "")
+    assert caught.value.transient
+
+
+async def test_nothing_blocks_the_event_loop() -> None:
+    blockbuster = pytest.importorskip("blockbuster")
+    eyes = ChatVision(Recorder(reply="[video 1, 0.0-5.0 s] A pan."), name="eyes")
+    with blockbuster.blockbuster_ctx():
+        assert len((await eyes.look(footage(), "the salt")).evidence) == 1

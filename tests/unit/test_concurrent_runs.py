@@ -1,0 +1,125 @@
+"""Two thousand runs at once in one process, children of one parent: all end, and each has only what is its own.
+
+The real graph with the offline master, over as many different scripts. What a run saw is held against a world that
+nobody else uses: the same request brings the same observation, so each must be what that script shows there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import operator
+import time
+from typing import Annotated
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Send
+from typing_extensions import TypedDict
+
+from agentcvr_graph import Listen, Observe, Target, create_cvr_graph, trajectory_of
+from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_script
+from agentcvr_graph.scripts.library import ScriptLibrary
+
+RUNS = 2000
+PATIENCE_S = 280
+
+
+@pytest.fixture(scope="module")
+def library():
+    named = itertools.islice(itertools.product(range(RUNS), WORLDS), RUNS)
+    return ScriptLibrary.of([make_script(task, seed, LEVELS["easy"]) for seed, task in named])
+
+
+def graph_over(library):
+    return create_cvr_graph(resolve_chat_model("offline"), ScriptedPerception(library)).compile()
+
+
+class Many(TypedDict):
+    ids: list[str]
+    runs: Annotated[list, operator.add]
+
+
+def parent(library):
+    cvr = graph_over(library)
+
+    async def each(state: Many):
+        return [Send("ask", {"id": script_id}) for script_id in state["ids"]]
+
+    async def ask(state):
+        output = await cvr.ainvoke(as_input(library.get(state["id"]).as_question()))
+        return {"runs": [(state["id"], trajectory_of(output))]}
+
+    return StateGraph(Many).add_node(ask).add_conditional_edges(START, each, ["ask"]).compile()
+
+
+def request_of(seen):
+    """The request that an observation answers."""
+    if seen.modality == "audio":
+        return Listen(window=seen.windows[0], focus=seen.focus)
+    targets = [
+        Target(**window.model_dump(), frames=len(times))
+        for window, times in zip(seen.windows, seen.frame_times_s, strict=True)
+    ]
+    return Observe(targets=tuple(targets), focus=seen.focus)
+
+
+async def seen_alone(run, world):
+    """What a world that nobody else uses shows of the same requests."""
+    for seen in run.observations:
+        request = request_of(seen)
+        look = world.observe if isinstance(request, Observe) else world.listen
+        yield seen, await look(request, run.videos)
+
+
+def without_time(run):
+    return run.model_copy(update={"usage": run.usage.model_copy(update={"wall_s": 0.0})})
+
+
+async def test_two_thousand_children_end_and_none_has_what_belongs_to_another(library):
+    started_s = time.process_time()
+    async with asyncio.timeout(PATIENCE_S):
+        output = await parent(library).ainvoke({"ids": list(library.ids)})
+    spent_s = time.process_time() - started_s
+    runs = dict(output["runs"])
+    assert len(output["runs"]) == RUNS and set(runs) == set(library.ids)
+    assert spent_s < 90, f"{spent_s:.0f} s of a core"
+
+    world = ScriptedPerception(library)
+    for script_id, run in runs.items():
+        question = library.get(script_id).as_question()
+        assert (run.question, run.options, run.failure) == (question.question, question.options, None)
+        assert [info.video.source for info in run.videos] == [video.source for video in question.videos]
+        assert run.answer.kind == question.kind
+        assert run.usage.frames == sum(seen.cost.frames for seen in run.observations) > 0
+        async for seen, alone in seen_alone(run, world):
+            assert (seen.evidence, seen.frame_times_s) == (alone.evidence, alone.frame_times_s)
+
+    alone = graph_over(library)
+    for script_id in library.ids[:: RUNS // 40]:
+        output = await alone.ainvoke(as_input(library.get(script_id).as_question()))
+        assert without_time(runs[script_id]) == without_time(trajectory_of(output))
+
+
+async def test_two_hundred_threads_of_one_checkpointer_keep_their_own_state(library):
+    ids = library.ids[:200]
+    cvr = create_cvr_graph(resolve_chat_model("offline"), ScriptedPerception(library)).compile(
+        checkpointer=InMemorySaver()
+    )
+
+    def config(script_id):
+        return {"configurable": {"thread_id": script_id}}
+
+    async with asyncio.timeout(PATIENCE_S):
+        outputs = await asyncio.gather(
+            *(cvr.ainvoke(as_input(library.get(one).as_question()), config(one)) for one in ids)
+        )
+    for script_id, output in zip(ids, outputs, strict=True):
+        state = (await cvr.aget_state(config(script_id))).values
+        assert state["asked"].question == library.get(script_id).question
+        assert (state["answer"], state["observations"]) == (output["answer"], output["observations"])
+        assert {info.video.source.split("/")[2] for info in state["sources"]} == {script_id}

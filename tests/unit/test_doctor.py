@@ -1,0 +1,147 @@
+"""The doctor: what it finds, and the command it names for what is broken."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentcvr_graph.cli import doctor_checks as doctor
+from agentcvr_graph.cli.doctor_checks import Check, diagnose
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.models.strings import Server
+
+SERVER = "http://127.0.0.1:8000/v1"
+
+
+def test_a_whole_diagnosis_of_the_offline_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTCVR_CACHE_DIR", str(tmp_path / "cache"))
+    checks = {check.name: check for check in diagnose()}
+    for name in ("python", "packages", "packages [live]", "reader pyav", "reader decord", "on-screen text", "speech"):
+        assert checks[name].ok is True, checks[name]
+    for role in ("master", "vision", "audio"):
+        assert checks[f"{role} offline"] == Check(f"{role} offline", True, "ready")
+    assert checks["cache"].ok is True
+    assert str(tmp_path / "cache") in checks["cache"].detail
+    assert {"ffmpeg", "flite", "chromium", "gpu"} < checks.keys()
+    assert all("\n" not in check.detail + check.fix for check in checks.values())
+    assert all(check.fix for check in checks.values() if check.ok is False)
+
+
+REQUIRES = ["httpx>=0.1,<1", 'av>=999; extra == "live"', 'no-such-package; extra == "live"', 'httpx; extra == "openai"']
+REQUIRES += ['no-such-package>=2; extra == "studio"', 'agentcvr-graph[live]; extra == "all"']
+
+
+def test_packages_are_held_against_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: REQUIRES)
+    extras = "Metadata-Version: 2.4\nName: agentcvr-graph\nRequires-Python: >=3.11\n"
+    extras += "".join(f"Provides-Extra: {extra}\n" for extra in ("all", "live", "openai", "studio"))
+    monkeypatch.setattr(importlib.metadata, "metadata", lambda name: _parse(extras))
+    core, live, openai, studio = doctor.extras()
+    httpx, av = importlib.metadata.version("httpx"), importlib.metadata.version("av")
+    assert core == Check("packages", True, f"httpx {httpx}")
+    missing = f"av {av} (needs >=999), no no-such-package"
+    assert live == Check("packages [live]", False, missing, "pip install 'agentcvr-graph[live]'")
+    assert openai == Check("packages [openai]", True, f"httpx {httpx}")
+    assert studio == Check("packages [studio]", None, "no no-such-package", "pip install 'agentcvr-graph[studio]'")
+
+
+def _parse(text: str) -> object:
+    import email
+
+    return email.message_from_string(text)
+
+
+def test_one_reader_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "decord", None)
+    pyav, decord = doctor.readers()
+    assert (pyav.ok, decord.ok) == (True, None)
+    assert decord.fix == "pip install 'agentcvr-graph[live]'"
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert [check.ok for check in doctor.readers()] == [False, False]
+
+
+def test_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    check = doctor.program("flite")
+    assert check.ok is None
+    assert check.fix == "apt-get install flite"
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("AGENTCVR_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    check = doctor.cache_folder()
+    assert check.ok is False
+    assert "cannot be written" in check.detail
+    assert "AGENTCVR_CACHE_DIR" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("spec", "served", "ok", "detail", "fix"),
+    [
+        (f"{SERVER}#a", ["a", "b"], True, "reachable, serves a, b", ""),
+        (SERVER, ["a"], True, "reachable, serves a", ""),
+        (SERVER, ["a", "b"], False, "reachable, serves a, b", f"Use {SERVER}#a or {SERVER}#b."),
+        (f"{SERVER}#c", ["a"], False, "reachable, serves a", f"Use {SERVER}#a."),
+        (f"{SERVER}#c", [], False, "reachable, serves nothing", "Use another server."),
+    ],
+)
+def test_a_server(
+    monkeypatch: pytest.MonkeyPatch, spec: str, served: list[str], ok: bool, detail: str, fix: str
+) -> None:
+    monkeypatch.setattr(doctor, "served_models", lambda server: served)
+    assert doctor.model("master", spec, resolve_chat_model) == Check(f"master {spec}", ok, detail, fix)
+
+
+def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(server: Server) -> list[str]:
+        raise SetupError(f"The server {server.base_url} cannot be reached.", fix="Start the server.")
+
+    monkeypatch.setattr(doctor, "served_models", down)
+    check = doctor.model("vision", f"{SERVER}#a", resolve_chat_model)
+    expected = Check(f"vision {SERVER}#a", False, f"The server {SERVER} cannot be reached.", "Start the server.")
+    assert check == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "part"),
+    [
+        ("openai:gpt-4o", "OPENAI_API_KEY"),
+        ("anthropic:claude", "pip install langchain-anthropic"),
+        ("nonsense", "PROVIDER:MODEL"),
+        ("transformers:./nowhere", "Give an existing folder"),
+    ],
+)
+def test_a_model_that_cannot_be_used_names_its_fix(monkeypatch: pytest.MonkeyPatch, spec: str, part: str) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    check = doctor.model("master", spec, resolve_chat_model)
+    assert check.ok is False
+    assert part in check.fix
+
+
+def test_a_model_folder_is_looked_into(tmp_path: Path) -> None:
+    def look(spec: str) -> Check:
+        return doctor.model("audio", spec, lambda _: None)
+
+    spec = f"transformers:{tmp_path}"
+    (tmp_path / "config.json").write_text("{")
+    assert "not JSON" in look(spec).detail
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "whisper"}))
+    assert "holds no weights" in look(spec).detail
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert look(spec) == Check(f"audio {spec}", True, f"whisper in {tmp_path}")
+    assert look("transformers:owner/name").ok is None
+
+
+def test_a_failing_native_library_is_told_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(module: str) -> object:
+        raise RuntimeError("libav.so: cannot open\nmore")
+
+    monkeypatch.setattr(doctor.importlib, "import_module", broken)
+    assert all(check.ok is False and "libav.so: cannot open" in check.detail for check in doctor.readers())

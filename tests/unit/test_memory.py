@@ -1,0 +1,79 @@
+"""Evidence outlives its question in a LangGraph store, on the real graph and with the real offline master."""
+
+from __future__ import annotations
+
+from langgraph.store.memory import InMemoryStore
+
+from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.generators.procedural import make_script
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
+
+VIDEOS = ["a.mp4", "b.mp4"]
+QUESTION = {"question": "Which is red?", "videos": VIDEOS, "options": ["the first", "the second"]}
+REMEMBERING = CVRContext(remember=True)
+SEEN = turn("", observe((1, 0, 10, 4), (2, 0, 10, 4)), listen(1, 0, 5))
+CITED = {"video": 2, "start_s": 2.0, "end_s": 4.0, "modality": "visual"}
+
+
+async def ask(store, *turns, given=QUESTION, context=REMEMBERING, world=None):
+    master = FakeMaster(turns=list(turns))
+    graph = create_cvr_graph(master, world or FakePerception()).compile(store=store)
+    return await graph.ainvoke(given, context=context), master
+
+
+async def test_a_later_question_begins_with_what_is_known_and_may_cite_it():
+    store = InMemoryStore()
+    await ask(store, SEEN, turn("", answer("A")))
+    swapped = QUESTION | {"videos": ["b.mp4", "c.mp4"], "question": "Which is round?"}
+    output, master = await ask(
+        store, turn("", observe((2, 0, 5, 2))), turn("", answer("A", "", [CITED | {"video": 1}])), given=swapped
+    )
+    brief = master.seen[0][1].text
+    assert (
+        "Known from earlier questions:\nseen: video 1, 0.0-10.0 s (4 frames)\n[video 1, 0.0-10.0 s] a red ball" in brief
+    )
+    assert "heard" not in brief  # that was the other video
+    assert output["answer"].citations[0].video == 1
+    assert output["usage"].frames == 2
+
+
+async def test_nothing_is_kept_or_recalled_unless_it_is_wanted():
+    store = InMemoryStore()
+    await ask(store, SEEN, turn("", answer("A")), context=CVRContext())
+    assert not store.search(("agentcvr",))
+    await ask(store, SEEN, turn("", answer("A")))
+    assert len(store.search(("agentcvr",))) == 3
+    _, master = await ask(store, SEEN, turn("", answer("A")), context=CVRContext())
+    assert "Known" not in master.seen[0][1].text
+    await ask(None, SEEN, turn("", answer("A")))  # a graph without a store forgets
+
+
+async def test_another_file_at_the_same_place_is_another_video():
+    store = InMemoryStore()
+    await ask(store, SEEN, turn("", answer("A")))
+    _, master = await ask(store, SEEN, turn("", answer("A")), world=FakePerception(duration_s=61))
+    assert "Known" not in master.seen[0][1].text
+
+
+async def test_a_look_taken_twice_is_kept_once_and_little_is_recalled():
+    store = InMemoryStore()
+    looks = [turn("", *(observe((1, n, n + 1, 1), id=f"x{n}") for n in range(20))) for _ in range(2)]
+    await ask(store, *looks, turn("", observe((2, 0, 1, 1))), turn("", answer("A")))
+    assert len(store.search(("agentcvr",), limit=100)) == 21
+    _, master = await ask(store, turn("", answer("A")))
+    assert master.seen[0][1].text.count("[video 1, ") == 8
+
+
+async def test_the_offline_master_answers_from_memory():
+    """It listens to nothing a second time: what was said is known."""
+    script = make_script("CC", 3)
+    graph = create_cvr_graph(resolve_chat_model("offline"), ScriptedPerception(ScriptLibrary.of([script])))
+    app = graph.compile(store=InMemoryStore())
+    first = await app.ainvoke(as_input(script.as_question()), context=REMEMBERING)
+    second = await app.ainvoke(as_input(script.as_question()), context=REMEMBERING)
+    assert first["answer"].value == second["answer"].value == script.key
+    assert first["usage"].audio_s > 100 and second["usage"].audio_s == 0

@@ -1,0 +1,257 @@
+"""Model strings: what each form becomes, and one line for every string that cannot be used."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
+from agentcvr_graph.models.providers import servers
+from agentcvr_graph.models.providers.chat_vision import PROMPT_ID, ChatVision
+from agentcvr_graph.models.providers.errors import MAX_DETAIL_CHARS, as_infrastructure_error, recognised
+from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint
+from agentcvr_graph.models.registry import cache_name, resolve_audio, resolve_chat_model, resolve_vision
+from agentcvr_graph.models.strings import Hosted, InProcess, Offline, Server, read_model_string
+
+SERVER = "http://127.0.0.1:8000/v1"
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "AGENTCVR_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("offline", Offline()),
+        (" offline ", Offline()),
+        ("openai:gpt-4o", Hosted("openai", "gpt-4o")),
+        ("gpt-4o", Hosted("", "gpt-4o")),
+        ("ollama:qwen3:8b", Hosted("ollama", "qwen3:8b")),
+        (f"{SERVER}#qwen", Server(SERVER, "qwen")),
+        (f"{SERVER}/", Server(SERVER, "")),
+        (f"{SERVER}#Qwen/Qwen3-4B", Server(SERVER, "Qwen/Qwen3-4B")),
+        ("transformers:Qwen/Qwen3-4B", InProcess("Qwen/Qwen3-4B")),
+        ("transformers:./folder", InProcess("./folder")),
+    ],
+)
+def test_every_form_is_read(spec: str, expected: object) -> None:
+    assert read_model_string(spec) == expected
+
+
+@pytest.mark.parametrize("resolve", [resolve_chat_model, resolve_vision, resolve_audio])
+@pytest.mark.parametrize(
+    ("spec", "parts"),
+    [
+        ("", ["Unknown model string ''", "'offline'", "transformers:FOLDER_OR_REPO"]),
+        ("ftp://host/model", ["'ftp://host/model'", "'offline'"]),
+        ("./model", ["'./model'", "write 'transformers:./model'"]),
+        ("openai:", ["'openai:'", "names no model"]),
+        ("transformers:", ["'transformers:'", "names no model"]),
+        ("vllm:Qwen/Qwen3-4B", ["vllm serve Qwen/Qwen3-4B"]),
+        ("http://host:8000", ["http://host:8000/v1"]),
+        ("http:///v1", ["no host"]),
+        ("transformers:./not-there", ["./not-there", "existing folder"]),
+        ("transformers:not-there", ["not-there", "OWNER/NAME"]),
+    ],
+)
+def test_a_bad_string_gives_one_line(resolve: object, spec: str, parts: list[str]) -> None:
+    with pytest.raises(SetupError) as caught:
+        resolve(spec)  # pyright: ignore[reportCallIssue]
+    assert "\n" not in str(caught.value)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "parts"),
+    [
+        ("nonsense", ["Unknown model string 'nonsense'", "'offline'"]),
+        ("nobody:model", ["Unknown model string 'nobody:model'", "PROVIDER:MODEL"]),
+        ("openai:gpt-4o", ["'openai:gpt-4o' needs an API key", "OPENAI_API_KEY"]),
+        ("gpt-4o", ["'gpt-4o' needs an API key", "OPENAI_API_KEY"]),
+        ("anthropic:claude", ["'langchain-anthropic'", "pip install langchain-anthropic"]),
+        ("google_genai:gemini", ["pip install langchain-google-genai"]),
+    ],
+)
+def test_a_hosted_model_that_cannot_be_used(spec: str, parts: list[str]) -> None:
+    for resolve in (resolve_chat_model, resolve_vision):
+        with pytest.raises(SetupError) as caught:
+            resolve(spec)
+        assert "\n" not in str(caught.value)
+        for part in parts:
+            assert part in str(caught.value)
+
+
+def test_transcription_by_name_is_openai_only() -> None:
+    with pytest.raises(SetupError, match=r"anthropic:claude.*openai:whisper-1"):
+        resolve_audio("anthropic:claude")
+    with pytest.raises(SetupError, match=r"openai:whisper-1.*OPENAI_API_KEY"):
+        resolve_audio("openai:whisper-1")
+
+
+@pytest.mark.parametrize(
+    ("resolve", "spec", "module", "install"),
+    [
+        (resolve_chat_model, f"{SERVER}#m", "langchain_openai", "agentcvr-graph[openai]"),
+        (resolve_chat_model, "openai:gpt-4o", "langchain", "agentcvr-graph[openai]"),
+        (resolve_chat_model, "transformers:a/b", "torch", "agentcvr-graph[transformers]"),
+        (resolve_audio, "transformers:a/b", "transformers", "agentcvr-graph[transformers]"),
+        (resolve_vision, "openai:gpt-4o", "PIL", "agentcvr-graph[live]"),
+    ],
+)
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, resolve: object, spec: str, module: str, install: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # what Python does for a module that must not be imported
+    with pytest.raises(SetupError) as caught:
+        resolve(spec)  # pyright: ignore[reportCallIssue]
+    assert f"pip install '{install}'" in str(caught.value)
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"holds no config\.json"):
+        resolve_chat_model(f"transformers:{tmp_path}")
+
+
+def test_a_served_model_is_set_up_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    master = resolve_chat_model(f"{SERVER}#qwen", timeout_s=7.0)
+    assert isinstance(master, ChatOpenAI)
+    assert master.model_name == "qwen"
+    assert master.openai_api_base == SERVER
+    assert master.max_retries == 0
+    assert master.request_timeout == 7.0
+    assert isinstance(master.openai_api_key, SecretStr)
+    assert master.openai_api_key.get_secret_value() == "none", "a provider's key must not go to a named server"
+
+
+def test_names_are_the_strings_people_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    assert isinstance(resolve_vision("openai:gpt-4o"), ChatVision)
+    assert resolve_vision("openai:gpt-4o").name == f"openai:gpt-4o (prompt {PROMPT_ID})"
+    assert resolve_audio("openai:whisper-1").name == "openai:whisper-1"
+    assert resolve_audio(f"{SERVER}#whisper").name == f"{SERVER}#whisper"
+    assert TranscriptionEndpoint(SERVER, "whisper").name == f"{SERVER}#whisper"
+
+
+def test_the_name_of_a_folder_changes_with_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    before = cache_name("transformers:.")
+    assert before.startswith(f"transformers:{tmp_path}@")
+    assert cache_name(f"transformers:{tmp_path}") == before
+    (tmp_path / "model.safetensors").write_bytes(b"trained")
+    assert cache_name("transformers:.") != before
+    assert cache_name("transformers:owner/name") == "transformers:owner/name"
+
+
+def _serve(monkeypatch: pytest.MonkeyPatch, reply: httpx.Response | httpx.HTTPError) -> None:
+    def get(url: str, **kwargs: object) -> httpx.Response:
+        assert url == f"{SERVER}/models"
+        if isinstance(reply, httpx.HTTPError):
+            raise reply
+        return reply
+
+    monkeypatch.setattr(servers.httpx, "get", get)
+
+
+def test_the_only_model_of_a_server_needs_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    _serve(monkeypatch, httpx.Response(200, json={"data": [{"id": "qwen"}]}))
+    assert servers.only_model(Server(SERVER, "")) == "qwen"
+    assert servers.only_model(Server(SERVER, "named")) == "named"
+
+
+@pytest.mark.parametrize(
+    ("reply", "parts"),
+    [
+        (httpx.Response(200, json={"data": [{"id": "a"}, {"id": "b"}]}), ["2 models", f"{SERVER}#a, {SERVER}#b"]),
+        (httpx.Response(200, json={"data": []}), ["0 models"]),
+        (httpx.Response(200, text="<html>"), ["not an OpenAI-compatible server", "/v1"]),
+        (httpx.Response(200, json=["a"]), ["not an OpenAI-compatible server"]),
+        (httpx.Response(404), ["HTTP 404"]),
+        (httpx.Response(401), ["refused the API key", "AGENTCVR_API_KEY"]),
+        (httpx.ConnectError("refused"), ["cannot be reached", "Start the server"]),
+        (httpx.ReadTimeout("late"), ["did not answer in time"]),
+    ],
+)
+def test_a_server_that_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch, reply: httpx.Response | httpx.HTTPError, parts: list[str]
+) -> None:
+    _serve(monkeypatch, reply)
+    with pytest.raises(SetupError) as caught:
+        resolve_chat_model(SERVER)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def _status_error(status: int, body: object, url: str = f"{SERVER}/chat/completions") -> openai.APIStatusError:
+    response = httpx.Response(status, request=httpx.Request("POST", url))
+    return openai.APIStatusError("raw text", response=response, body=body)  # pyright: ignore[reportArgumentType]
+
+
+def _caused_by(cause: Exception) -> Exception:
+    error = RuntimeError("wrapped")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "transient", "part"),
+    [
+        (_status_error(429, {"message": "slow down"}), InfrastructureError, True, "slow down"),
+        (
+            _status_error(429, {"error": {"message": "You exceeded your current quota"}}),
+            InfrastructureError,
+            False,
+            "quota",
+        ),
+        (_status_error(503, None), InfrastructureError, True, "HTTP 503"),
+        (_status_error(400, {"message": "too many\nimages"}), InfrastructureError, False, "too many images"),
+        (_status_error(404, {"message": "no such model"}), InfrastructureError, False, "no such model"),
+        (_status_error(401, {"message": "bad key"}), SetupError, None, "Set AGENTCVR_API_KEY"),
+        (_status_error(401, None, "https://api.openai.com/v1/chat"), SetupError, None, "Set OPENAI_API_KEY"),
+        (openai.APITimeoutError(httpx.Request("POST", SERVER)), InfrastructureError, True, "did not answer in time"),
+        (
+            openai.APIConnectionError(request=httpx.Request("POST", SERVER)),
+            InfrastructureError,
+            True,
+            "cannot be reached",
+        ),
+        (httpx.ConnectError("refused"), InfrastructureError, True, "refused"),
+        (TimeoutError(), InfrastructureError, True, "did not answer in time"),
+        (RuntimeError("Event loop is closed"), InfrastructureError, True, "cannot be reached"),
+        (_caused_by(_status_error(502, None)), InfrastructureError, True, "HTTP 502"),
+        (KeyError("choices"), InfrastructureError, False, "KeyError"),
+        (ValueError("x" * 1000), InfrastructureError, False, "..."),
+    ],
+)
+def test_failures_of_clients_are_mapped(
+    error: Exception, kind: type[CVRError], transient: bool | None, part: str
+) -> None:
+    mapped = as_infrastructure_error(error, "the model")
+    assert type(mapped) is kind
+    assert getattr(mapped, "transient", None) is transient
+    assert part in str(mapped)
+    assert str(mapped).startswith("the model")
+    assert len(str(mapped)) < MAX_DETAIL_CHARS + 100
+    assert "\n" not in str(mapped)
+
+
+def test_only_a_surprise_is_not_recognised() -> None:
+    assert recognised(TimeoutError(), "the model") is not None
+    assert recognised(_status_error(400, None), "the model") is not None
+    assert recognised(KeyError("choices"), "the model") is None
+
+
+def test_own_errors_pass_through() -> None:
+    error = InfrastructureError("as it is", transient=True)
+    assert as_infrastructure_error(error, "the model") is error

@@ -1,0 +1,151 @@
+"""What a notebook shows: every object has a picture of itself, and nothing in it is markup of somebody else's."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+from agentcvr_graph import Answer, Citation, Evidence, Observation, Window, create_cvr_graph, trajectory_of
+from agentcvr_graph.eval import Recipe, evaluate_benchmark, scripted_questions
+from agentcvr_graph.eval.compare import Comparison, Difference
+from agentcvr_graph.eval.metrics import Rate
+from agentcvr_graph.eval.sim_gap import Gap, Models, Noise
+from agentcvr_graph.eval.sim_gap.statistics import TaskFigures
+from agentcvr_graph.report import cited_windows, timeline
+from agentcvr_graph.report.ipython import RENDERERS, script_html, trajectory_html
+from agentcvr_graph.report.notebook import answer_html, observation_html
+from agentcvr_graph.scripts.generators.procedural import make_script
+from agentcvr_graph.scripts.library import write_scripts
+from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
+from tests.support.report_samples import NASTY, failed, many_turns, usual
+from tests.support.report_samples import video as clip
+
+EVIL = "<script>alert(1)</script>"
+
+
+def test_an_answer_with_its_proofs():
+    cited = Citation(video=2, start_s=1, end_s=2.5, modality="audio")
+    html = answer_html(Answer(kind="choice", value="B", text=EVIL, rationale="because", citations=(cited,)))
+    assert "<li>video 2, 1.0-2.5 s, heard</li>" in html and "because" in html
+    assert "<script" not in html and "&lt;script&gt;" in html
+    assert "<ul>" not in answer_html(Answer(kind="number", value=3.0, text="3"))
+
+
+def test_an_observation_with_what_was_found_or_that_nothing_was():
+    window = Window(video=1, start_s=0, end_s=5)
+    told = Evidence(text=EVIL, window=window)
+    html = observation_html(
+        Observation(modality="visual", windows=(window,), evidence=(told,), model="eyes", notes=("few",))
+    )
+    assert "seen:" in html and "<td>video 1, 0.0-5.0 s</td>" in html and "by eyes" in html and "few" in html
+    assert "<script" not in html
+    assert "Nothing to hear" in observation_html(Observation(modality="audio", windows=(window,)))
+
+
+async def test_a_trajectory_is_its_report_in_a_frame_of_its_own():
+    master = FakeMaster(turns=[turn(EVIL, observe((1, 0, 9, 2))), turn("", answer("A"))])
+    graph = create_cvr_graph(master, FakePerception()).compile()
+    output = await graph.ainvoke({"question": "Which?", "videos": ["a.mp4"], "options": ["x", EVIL]})
+    html = trajectory_html(trajectory_of(output))
+    assert html.startswith("<iframe srcdoc=") and html.count("<") == 2
+    assert "&lt;h1&gt;Which?" in html and "&amp;lt;script&amp;gt;alert(1)" in html
+
+
+def test_a_script_shows_its_lanes():
+    html = script_html(make_script("CC", 0))
+    assert html.startswith("<iframe srcdoc=") and html.count("<") == 2 and "Which" in html
+
+
+async def test_a_run_shows_its_table(tmp_path: Path):
+    write_scripts([make_script("CC", seed) for seed in range(4)], tmp_path / "scripts.jsonl")
+    recipe = Recipe(methods=("agent", "blind"), scripts=str(tmp_path / "scripts.jsonl"))
+    run = await evaluate_benchmark(scripted_questions(tmp_path / "scripts.jsonl"), recipe, tmp_path / "run")
+    html = run._repr_html_()
+    assert "<th>task</th><th>questions</th><th>agent</th><th>blind</th>" in html
+    assert "<tr><td>CC</td><td>4</td>" in html and "<tr><td>world failures</td><td></td><td>0</td><td>0</td>" in html
+
+
+class Stub:
+    """A thumbnail for every moment of video 1, the moments noted."""
+
+    def __init__(self):
+        self.times_s = []
+
+    def thumbnail(self, video, time_s):
+        self.times_s.append(time_s)
+        return b"jpeg"
+
+
+def test_a_timeline_has_the_windows_and_the_cited_ones_where_they_are():
+    html = timeline(usual())._repr_html_()
+    assert "1. cook_red" in html and "2. cook_blue" in html
+    # 7 to 13 of 38 s were looked at in turn 1, 8 to 10 s are cited.
+    assert f'<svg x="{100 * 7 / 38:.3f}%" y="0" width="{100 * 6 / 38:.3f}%"' in html
+    assert f'<rect x="{100 * 8 / 38:.3f}%"' in html and html.count('stroke="#178a5c"') == 2
+    assert "<title>turn 1: looked at 7.0-13.0 s</title>" in html
+
+
+def test_a_timeline_makes_room_for_windows_that_overlap_and_for_videos_that_cannot_be_read():
+    def height(trajectory):
+        return int(timeline(trajectory).html.partition('height="')[2].partition('"')[0])
+
+    assert height(usual()) == 2 * (22 + 2 * (16 + 5) + 24)
+    assert height(many_turns()) > 2 * height(usual())
+    broken = clip(2).model_copy(update={"problem": "the file is cut off", "duration_s": 0.0})
+    html = timeline(usual().model_copy(update={"videos": (clip(1), broken)})).html
+    assert "the file is cut off" in html and html.count(">seen</text>") == 1
+
+
+def test_cited_windows_have_their_frames_and_what_was_found_there():
+    stub = Stub()
+    html = cited_windows(usual(), stub)._repr_html_()
+    assert stub.times_s == [8.0, 10.0, 15.5]  # frames that were seen; the middle of what was heard
+    assert html.count("data:image/jpeg;base64,anBlZw==") == 3
+    assert "<b>video 1, 8.0-10.0 s</b> <small>cook_red, seen</small>" in html
+    assert html.count("ADD SALT") == 1 and html.count("cooking with butter") == 1
+    assert "<img" not in cited_windows(usual()).html
+    assert "Nothing is cited." in cited_windows(failed()).html
+
+
+def test_words_of_strangers_are_no_markup_in_excerpts():
+    for shown in (timeline(usual(NASTY, NASTY)), cited_windows(usual(NASTY, NASTY))):
+        assert "<script" not in shown.html and "<img" not in shown.html
+    titled = clip(1).model_copy(update={"video": clip(1).video.model_copy(update={"title": NASTY})})
+    assert "<script" not in timeline(usual().model_copy(update={"videos": (titled, clip(2))})).html
+
+
+def test_a_comparison_is_a_table_in_per_cent():
+    line = Difference("CC", 40, 0.9, 0.5, Rate(0.4, 0.25, 0.55), 0.0004, 17, 1)
+    even = Difference("NC", 2, 1.0, 1.0, Rate(0.0, 0.0, 0.0), 1.0, 0, 0)
+    html = Comparison(("a", EVIL), (line, even), 0)._repr_html_()
+    assert "<td>+40.0 (+25.0 to +55.0)</td><td>17</td><td>1</td><td>&lt;0.001 *</td>" in html
+    assert "<td>+0.0 (+0.0 to +0.0)</td><td>0</td><td>0</td><td>1.000</td>" in html
+    assert "<script" not in html
+
+
+def test_a_gap_is_a_table_of_both_worlds():
+    row = TaskFigures("CC", 12, Rate(0.5, 0.25, 0.75), Rate(0.75, 0.5, 0.9), 0.9, 1.0)
+    html = Gap(Noise(), Noise(), Models(), [row], [], [])._repr_html_()
+    assert "<tr><td>CC</td><td>12</td><td>50 (25-75)</td><td>75 (50-90)</td><td>-25</td><td>90 %</td>" in html
+
+
+def test_importing_the_library_in_ipython_registers_the_renderers():
+    code = """
+from IPython.testing.globalipapp import start_ipython
+shell = start_ipython()
+import agentcvr_graph
+from agentcvr_graph.types import Answer
+formatter = shell.display_formatter.formatters["text/html"]
+formatter.enabled = True
+html = formatter(Answer(kind="number", value=3.0, text="3"))
+assert html == "<p><b>3</b></p>", html
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_renderer_belongs_to_a_type_that_exists():
+    for module, name in RENDERERS:
+        assert isinstance(getattr(importlib.import_module(module), name), type)

@@ -1,0 +1,244 @@
+"""The offline master on hand-written evidence: each kind in several phrasings, and what it does turn by turn."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agentcvr_graph.graph import prompts
+from agentcvr_graph.models.offline.master import OfflineMaster
+from agentcvr_graph.models.offline.master.language import clock_minutes, day_of_year
+from agentcvr_graph.models.offline.master.planning import reference_window
+from agentcvr_graph.render import ONLY_ANSWER, observation_text
+from agentcvr_graph.tools import TOOL_SCHEMAS
+from agentcvr_graph.types import Evidence, Observation, Video, VideoInfo, Window
+
+LEFT = [("turns", 12.0), ("frames", 512.0), ("audio seconds", 7200.0)]
+
+
+def window(video, start_s, end_s):
+    return Window(video=video, start_s=start_s, end_s=end_s)
+
+
+def brief(question, kind, options=(), videos=2, duration_s=60.0):
+    infos = [
+        VideoInfo(
+            number=n, video=Video(source=f"v{n}.mp4"), duration_s=duration_s, width=640, height=360, has_sound=True
+        )
+        for n in range(1, videos + 1)
+    ]
+    return [SystemMessage(prompts.SYSTEM), HumanMessage(prompts.brief(question, kind, options, infos, LEFT))]
+
+
+def evidence(*statements):
+    """Tool messages for (video, start_s, end_s, text) statements; quoted texts are heard, the others seen."""
+    messages = [AIMessage("", tool_calls=[{"name": "observe", "args": {}, "id": "1"}])]
+    for modality in ("visual", "audio"):
+        chosen = [s for s in statements if s[3].startswith('"') == (modality == "audio")]
+        if chosen:
+            seen = Observation(
+                modality=modality,
+                windows=(window(1, 0, 60),),
+                frame_times_s=((0.0,) * 120,) if modality == "visual" else (),
+                evidence=tuple(Evidence(text=text, window=window(v, a, b)) for v, a, b, text in chosen),
+            )
+            messages.append(ToolMessage(observation_text(seen), tool_call_id="1"))
+    return messages
+
+
+def ask(messages):
+    """The calls of the next turn."""
+    return OfflineMaster().bind_tools(list(TOOL_SCHEMAS)).invoke(messages).tool_calls
+
+
+def answer_to(question, kind, statements, options=(), videos=2):
+    messages = [*brief(question, kind, options, videos), *evidence(*statements)]
+    for _ in range(3):
+        calls = ask(messages)
+        if calls[0]["name"] == "answer":
+            return calls[0]["args"]
+        messages += [AIMessage("", tool_calls=calls), ToolMessage("seen: video 1, 0.0-1.0 s", tool_call_id="x")]
+    raise AssertionError("no answer within three turns")
+
+
+GARDEN = [
+    (1, 5, 10, 'on-screen text "PLANT THE ROSES"'),
+    (1, 20, 25, 'on-screen text "WATER THE LAWN"'),
+    (2, 5, 10, 'on-screen text "WATER THE LAWN"'),
+    (2, 20, 25, 'on-screen text "PLANT THE ROSES"'),
+    (1, 30, 33, '"my neighbour lent me the spade"'),
+    (2, 30, 33, '"i bought the shovel last year"'),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("Which gardener plants the roses before they water the lawn?", "A"),
+        ("Which gardener plants the roses after the lawn was watered?", "B"),
+        ("Which gardener mentions a shovel?", "B"),
+        ("Which gardener waters the lawn before the roses and says that they bought the shovel?", "B"),
+    ],
+)
+def test_choice_among_videos(question, value):
+    found = answer_to(question, "choice", GARDEN, ["Video 1", "Video 2"])
+    assert found["value"] == value
+    assert {citation["video"] for citation in found["citations"]} == {"AB".index(value) + 1}
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "value"),
+    [
+        ("What does the gardener of video 1 borrow?", ["a wheelbarrow", "a spade", "a ladder"], "B"),
+        ("What is on the sign in video 2?", ["Cut the hedge", "Feed the fish", "Water the lawn"], "C"),
+        ("What was bought?", ["the shovel", "a new hose", "some seeds"], "A"),
+    ],
+)
+def test_choice_among_texts(question, options, value):
+    assert answer_to(question, "choice", GARDEN, options)["value"] == value
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("In which videos is a goal scored?", ["A", "C"]),
+        ("Which players say that they are tired?", ["B"]),
+        ("Which matches show a red card?", ["B", "C"]),
+    ],
+)
+def test_choices(question, value):
+    statements = [
+        (1, 0, 5, 'on-screen text "GOAL SCORED"'),
+        (3, 0, 5, 'on-screen text "GOAL SCORED"'),
+        (2, 8, 9, 'on-screen text "RED CARD"'),
+        (3, 8, 9, 'on-screen text "RED CARD"'),
+        (2, 20, 22, '"i am so tired now"'),
+        (1, 20, 22, '"what a day"'),
+    ]
+    options = ["Video 1", "Video 2", "Video 3"]
+    assert answer_to(question, "choices", statements, options, videos=3)["value"] == value
+
+
+@pytest.mark.parametrize(
+    ("statements", "value"),
+    [
+        (
+            [(1, 0, 5, 'on-screen text "14:30"'), (2, 0, 5, '"it is nine o\'clock"'), (3, 0, 5, 'text "9:45"')],
+            "2->3->1",
+        ),
+        ([(1, 0, 5, 'text "12 March"'), (2, 0, 5, '"today is the 3rd of february"'), (3, 0, 5, "May 1")], "2->1->3"),
+        ([(1, 0, 5, 'text "STEP 3"'), (2, 0, 5, 'text "STEP 1"'), (3, 0, 5, 'text "STEP 2"')], "2->3->1"),
+    ],
+)
+def test_order_of_videos(statements, value):
+    assert answer_to("In which order were these filmed?", "order", statements, videos=3)["value"] == value
+
+
+def test_order_of_things():
+    statements = [(1, 5, 9, "the dog jumps"), (1, 20, 24, "the cat sleeps"), (1, 40, 44, "the bird sings")]
+    options = ["a bird sings", "a dog jumps", "a cat sleeps"]
+    assert answer_to("In which order does this happen?", "order", statements, options, 1)["value"] == "2->3->1"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which interval of video 2 shows the same repair as 10 to 20 s of video 1?",
+        "When in video 2 does the mechanic do what is done in video 1 at 10 to 20 s?",
+        "Which interval of video 2 shows the part that video 1 talks about between 10 and 20 s?",
+    ],
+)
+def test_interval(question):
+    statements = [
+        (1, 10, 20, '"now we replace the chain"'),
+        (2, 0, 12, 'on-screen text "CLEAN THE FRAME"'),
+        (2, 12, 25, 'on-screen text "NEW CHAIN"'),
+        (2, 25, 40, 'on-screen text "TEST RIDE"'),
+    ]
+    assert answer_to(question, "interval", statements)["value"] == [12.0, 25.0]
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("How many of the videos show a bridge?", 2),
+        ("How many times does the bell ring?", 3),
+        ("How many eggs are used?", 4),
+    ],
+)
+def test_number(question, value):
+    statements = [
+        (1, 0, 5, "a stone bridge"),
+        (3, 0, 5, "a bridge of wood"),
+        (2, 1, 2, "the bell rings"),
+        (2, 10, 11, "the bell rings"),
+        (2, 30, 31, "the bell rings"),
+        (3, 20, 24, '"you need four eggs for this"'),
+    ]
+    assert answer_to(question, "number", statements, videos=3)["value"] == value
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("What did the neighbour lend?", "my neighbour lent me the spade"),
+        ("What does the gardener say about the shovel?", "i bought the shovel last year"),
+    ],
+)
+def test_text(question, text):
+    assert answer_to(question, "text", GARDEN)["value"] == text
+
+
+def test_first_it_surveys_every_video_by_eye_and_by_ear():
+    calls = ask(brief("Which is red?", "choice", ["Video 1", "Video 2"], videos=3))
+    assert [call["name"] for call in calls] == ["observe", "listen", "listen", "listen"]
+    assert {target["video"] for target in calls[0]["args"]["targets"]} == {1, 2, 3}
+    assert sum(target["frames"] for target in calls[0]["args"]["targets"]) <= 128
+
+
+def test_it_looks_where_the_graph_says_that_evidence_is_missing():
+    messages = brief("Which is red?", "text")
+    refused = ToolMessage("error: " + prompts.EVIDENCE_FIRST.format(missing="2"), tool_call_id="1")
+    messages += [AIMessage("", tool_calls=[{"name": "answer", "args": {"value": "x"}, "id": "1"}]), refused]
+    assert ask(messages)[0]["args"]["targets"][0]["video"] == 2
+
+
+def test_it_answers_when_only_that_is_allowed():
+    messages = [*brief("Which is red?", "choice", ["Video 1", "Video 2"])]
+    messages += [AIMessage(""), HumanMessage(ONLY_ANSWER.format(budget="turns"))]
+    (call,) = ask(messages)
+    assert call["name"] == "answer"
+    assert call["args"]["value"] == "A"
+    assert "guess" in call["args"]["rationale"]
+
+
+def test_it_is_deterministic_counts_its_words_and_speaks_json_too():
+    messages = brief("Which is red?", "choice", ["Video 1", "Video 2"])
+    one, other = (OfflineMaster().invoke(messages) for _ in range(2))
+    assert one.content == other.content
+    assert '"action": "observe"' in one.text
+    assert one.usage_metadata["input_tokens"] > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("half past nine", 570),
+        ("a quarter to eight", 465),
+        ("ten past three", 190),
+        ("9:15 AM", 555),
+        ("9:15 pm", 1275),
+        ("it is seven o'clock in the evening", 1140),
+        ("11:15", 675),
+        ("a ratio of 3", None),
+    ],
+)
+def test_times_of_day(text, minutes):
+    assert clock_minutes(text) == minutes
+
+
+def test_dates_and_references():
+    assert day_of_year("2024-03-12") < day_of_year("2024-04-01")
+    assert day_of_year("12 March") == day_of_year("March 12")
+    assert reference_window("what 74 to 89 s of video 1 does") == window(1, 74, 89)
+    assert reference_window("Which is red?") is None

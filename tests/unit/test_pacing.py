@@ -1,0 +1,130 @@
+"""The pace of an endpoint: how many calls at a time, and how it recovers from being told that this is too many."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.models.offline.master import OfflineMaster
+from agentcvr_graph.models.pacing import Pace, PacedChat, Paces, busy_for
+
+
+class Busy(Exception):
+    """As a client library raises it."""
+
+    status_code = 429
+
+    def __init__(self, retry_after: str = "") -> None:
+        self.response = type("Response", (), {"headers": {"retry-after": retry_after} if retry_after else {}})()
+
+
+async def test_no_more_calls_at_a_time_than_allowed():
+    pace, running, most = Pace(4), 0, 0
+
+    async def call():
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.002)
+        running -= 1
+        return 1
+
+    assert sum(await asyncio.gather(*(pace.call(call) for _ in range(40)))) == 40
+    assert most == 4
+
+
+async def test_a_busy_endpoint_is_called_less_and_less_lost():
+    """It bears 3 calls at a time and refuses the others; all 60 questions are answered all the same."""
+    pace, running, refused = Pace(16), 0, 0
+
+    async def call():
+        nonlocal running, refused
+        if running >= 3:
+            refused += 1
+            raise Busy("0.01")
+        running += 1
+        await asyncio.sleep(0.005)
+        running -= 1
+        return 1
+
+    assert sum(await asyncio.gather(*(pace.call(call) for _ in range(60)))) == 60
+    assert 0 < refused < 150
+    assert pace.limit < 16
+
+
+async def test_the_limit_halves_once_for_calls_that_were_under_way_together_and_grows_back():
+    pace, refuse, refused, all_refused = Pace(8), True, 0, asyncio.Event()
+
+    async def call():
+        nonlocal refused
+        await asyncio.sleep(0.005)
+        if refuse:
+            refused += 1
+            if refused == 8:
+                all_refused.set()
+            raise Busy("0.5")
+
+    calls = [asyncio.ensure_future(pace.call(call)) for _ in range(8)]
+    await all_refused.wait()
+    assert pace.limit == 4
+    refuse = False
+    await asyncio.gather(*calls)
+    for _ in range(40):
+        await pace.call(call)
+    assert pace.limit == 8
+
+
+async def test_patience_ends_and_other_failures_are_not_waited_for():
+    tries = 0
+
+    async def busy():
+        nonlocal tries
+        tries += 1
+        raise Busy
+
+    with pytest.raises(Busy):
+        await Pace(1, patience_s=0.0).call(busy)
+    assert tries == 1
+
+    async def broken():
+        nonlocal tries
+        tries += 1
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await Pace(1).call(broken)
+    assert tries == 2
+
+
+def test_what_counts_as_busy():
+    quota = Busy()
+    quota.body = {"error": {"message": "You exceeded your current quota."}}
+    assert busy_for(Busy("1.5")) == 1.5
+    assert busy_for(Busy()) == 0.0
+    assert busy_for(Busy("Wed, 21 Oct 2026 07:28:00 GMT")) == 0.0
+    assert busy_for(quota) is None
+    assert busy_for(ValueError()) is None
+    assert busy_for(InfrastructureError("busy", status=503)) == 0.0
+
+
+async def test_a_paced_model_says_what_the_model_says():
+    model = GenericFakeChatModel(messages=iter([AIMessage("hello")]))
+    paced = PacedChat(model=model, pace=Pace(1))
+    assert (await paced.ainvoke([HumanMessage("hi")])).text == "hello"
+    tools = [{"type": "function", "function": {"name": "answer", "parameters": {"type": "object", "properties": {}}}}]
+    bound = PacedChat(model=OfflineMaster(), pace=Pace(1)).bind_tools(tools)
+    assert bound.kwargs["tools"] == tools
+
+
+def test_one_pace_for_all_who_call_an_endpoint_and_none_for_models_in_this_process():
+    paces = Paces(8)
+    assert paces.of("http://host:1/v1#a") is paces.of("http://host:1/v1#b")
+    assert paces.of("http://host:1/v1") is not paces.of("http://host:2/v1")
+    assert paces.of("openai:gpt-4.1") is paces.of("openai:gpt-4.1-mini")
+    assert paces.of("offline") is None and paces.of("tiny") is None
+    master = OfflineMaster()
+    assert paces.chat("offline", master) is master

@@ -1,0 +1,77 @@
+"""A snapshot of every character that the master sees in one episode.
+
+A change here changes what policies are trained on. After a deliberate change:
+`UPDATE_SNAPSHOTS=1 pytest tests/unit/test_policy_view.py`, and read the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.graph.dialects import instructions
+from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.perception.noise import MILD
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.bundled import bundled_library
+from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
+from agentcvr_graph.tools import TOOL_SCHEMAS
+
+SNAPSHOT = Path(__file__).parent / "snapshots" / "policy_view.txt"
+SWAP_SNAPSHOT = SNAPSHOT.with_name("policy_view_swap.txt")
+
+
+def compare(view: str, snapshot: Path) -> None:
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.parent.mkdir(exist_ok=True)
+        snapshot.write_text(view)
+    assert view == snapshot.read_text()
+
+
+async def test_what_the_master_sees():
+    turns = [
+        turn("An overview first.", observe((1, 0, 60, 4), (2, 0, 60, 4), focus="red"), listen(3, 0, 5, id="bad")),
+        turn("Too early?", listen(1, 10, 20, focus="names", id="call_1")),
+        turn("Now.", answer("Z", id="wrong")),
+        turn("Sure.", answer("B", "a red ball", [{"video": 1, "start_s": 0, "end_s": 9, "modality": "visual"}])),
+    ]
+    master = FakeMaster(turns=turns)
+    graph = create_cvr_graph(master, FakePerception()).compile()
+    output = await graph.ainvoke(
+        {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]},
+        context=CVRContext(max_turns=4),
+    )
+    shown = [f"--- {message.type}\n{message.text}" for message in output["messages"]]
+    tools = json.dumps(TOOL_SCHEMAS, indent=1)
+    view = "\n".join([*shown, "--- tools", tools, "--- JSON dialect", instructions("json")]) + "\n"
+    compare(view, SNAPSHOT)
+
+
+async def test_what_the_master_sees_in_swap_mode():
+    """The same for a bundled script with mild noise: the text that policies are trained on."""
+    script = bundled_library().get("cc-000001")
+    turns = [
+        turn("An overview.", observe((1, 0, 20, 4), (2, 0, 20, 4), (3, 0, 20, 4), focus="salt")),
+        turn("", listen(1, 0, 20, id="a"), listen(2, 5, 9, id="b"), listen(9, 0, 1, id="c")),
+        turn("", answer("A", "it is so", [{"video": 1, "start_s": 0, "end_s": 9, "modality": "audio"}])),
+    ]
+    graph = create_cvr_graph(FakeMaster(turns=turns), ScriptedPerception(bundled_library(), MILD)).compile()
+    output = await graph.ainvoke(as_input(script.as_question()))
+    compare("\n".join(f"--- {message.type}\n{message.text}" for message in output["messages"]) + "\n", SWAP_SNAPSHOT)
+
+
+async def test_each_turn_sees_the_one_before_as_a_prefix():
+    """Rows of training are prefix plus new tokens, so no message may change once it was seen."""
+    turns = [
+        turn("", observe((1, 0, 5, 1), (2, 0, 5, 1))),
+        turn("", listen(1, 0, 5, id="call_1")),
+        turn("", answer("A")),
+    ]
+    master = FakeMaster(turns=turns)
+    graph = create_cvr_graph(master, FakePerception()).compile()
+    await graph.ainvoke({"question": "Which?", "videos": ["a", "b"], "options": ["x", "y"]})
+    views = [[(m.type, m.text) for m in messages] for messages in master.seen]
+    assert views[1][: len(views[0])] == views[0]
+    assert views[2][: len(views[1])] == views[1]

@@ -1,0 +1,132 @@
+"""The procedural worlds: consistent, answerable, and not to be guessed from the question."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.scripts.chance import chance
+from agentcvr_graph.scripts.checks import check_script
+from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, Difficulty, make_script, make_scripts, solve
+from agentcvr_graph.scripts.generators.procedural.base import read
+from agentcvr_graph.scripts.library import script_json
+from agentcvr_graph.scripts.schema import KIND_OF, OWN_TASKS, TASKS
+from tests.support.guessing import (
+    COUNT,
+    best_constant,
+    blind_guesser,
+    halves,
+    longest_option,
+    mean_score,
+    scripts,
+)
+
+POINTS = 0.03
+
+
+def test_there_is_a_world_for_every_task():
+    assert tuple(WORLDS) == (*TASKS, *OWN_TASKS)
+    assert all(WORLDS[task].task == task for task in WORLDS)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("task", WORLDS)
+def test_scripts_are_sound_and_the_oracle_scores_100(task, level):
+    for script in make_scripts({task: 60}, 7, LEVELS[level]):
+        assert check_script(script) == []
+        assert solve(script) == script.key
+        assert script.kind == KIND_OF[task]
+        assert len({window.video for window in script.evidence}) >= 2
+
+
+@pytest.mark.parametrize("task", WORLDS)
+def test_the_oracle_never_reads_the_key(task):
+    for script in scripts(task)[:50]:
+        assert solve(script.model_copy(update={"key": "?", "evidence": ()})) == script.key
+
+
+@pytest.mark.parametrize("task", WORLDS)
+def test_always_the_same_answer_is_chance(task):
+    learned, asked = halves(task)
+    best = best_constant(task, learned)
+    assert abs(mean_score(task, asked, lambda _: best) - chance(learned)) <= POINTS
+
+
+@pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] == "choice"])
+def test_each_letter_and_the_longest_option_are_chance(task):
+    asked = scripts(task)[:COUNT]
+    expected = 1 / len(asked[0].options)
+    for letter in "ABCDEF"[: len(asked[0].options)]:
+        assert abs(mean_score(task, asked, lambda _, letter=letter: letter) - expected) <= POINTS
+    if len({len(option) for option in asked[0].options}) > 1:
+        assert abs(mean_score(task, asked, longest_option) - expected) <= POINTS
+
+
+@pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] in ("choice", "choices")])
+def test_a_guesser_that_learned_from_2000_questions_is_no_better_than_chance(task):
+    learned, asked = halves(task)
+    assert abs(mean_score(task, asked, blind_guesser(learned)) - chance(learned)) <= POINTS
+
+
+def test_a_guesser_would_find_a_leak():
+    """The guesser above is no straw man: it finds a key that is tied to one word of the question."""
+    leaky = [s.model_copy(update={"key": "A" if "salt" in s.question else "B"}) for s in scripts("CC")]
+    assert mean_score("CC", leaky[COUNT:], blind_guesser(leaky[:COUNT])) > 0.8
+
+
+def test_questions_vary():
+    for task in WORLDS:
+        made = scripts(task)[:200]
+        assert len({script_json(script.model_copy(update={"id": "x"})) for script in made}) == 200
+        assert len({script.question for script in made}) >= 2
+
+
+def test_difficulty_is_a_parameter():
+    easy, hard = make_script("CC", 0, LEVELS["easy"]), make_script("CC", 0, LEVELS["hard"])
+    assert (len(easy.videos), len(hard.videos)) == (3, 5)
+    assert len(hard.videos[0].scenes) == 24
+    assert hard.videos[0].duration_s > 5 * easy.videos[0].duration_s
+    short = Difficulty(decisive_s=0.5)
+    spans = [w.duration_s for s in make_scripts({"PEA": 20}, 0, short) for w in s.evidence if w.modality == "visual"]
+    assert statistics.median(spans) < 1.0
+
+
+def test_close_distractors_miss_by_one_detail():
+    """With closeness 1 every wrong video meets exactly one of the two conditions, with 0 none."""
+    for closeness, expected in ((1.0, {1}), (0.0, {0})):
+        met = set()
+        for script in make_scripts({"CC": 40}, 0, Difficulty(closeness=closeness)):
+            asked = next(w for w in [read(WORLDS["CC"]._setting.questions, script.question)] if w)
+            for n, video in enumerate(script.videos):
+                if "ABCD"[n] != script.key:
+                    shown = [scene.facts.text for scene in video.scenes]
+                    x, y = ((f"ADD {asked[name].upper()}",) for name in "xy")
+                    says = any(asked["w"] in scene.caption for scene in video.scenes)
+                    met.add((shown.index(x) < shown.index(y)) + says)
+        assert met == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [({"speed": 3}, "no difficulty setting 'speed'"), ({"videos": 1}, "videos=1 is outside 2 to 8")],
+)
+def test_a_wrong_difficulty_is_one_clear_line(settings, complaint):
+    with pytest.raises(InputError, match=complaint):
+        Difficulty().with_settings(settings)
+
+
+def test_a_seed_makes_the_same_script_in_another_process():
+    code = (
+        "from agentcvr_graph.scripts.generators.procedural import *; print([make_script(task, 5) for task in WORLDS])"
+    )
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(runs) == 1

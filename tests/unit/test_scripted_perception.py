@@ -1,0 +1,231 @@
+"""The simulator, on a script that can be checked by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.noise import MILD, OFF, Noise, fitted, resolve_noise
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.render import NOTHING, observation_text
+from agentcvr_graph.scripts.generators.procedural import make_script
+from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
+from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo, Sounded
+from agentcvr_graph.types import Listen, Observe, Target, Video, Window
+
+SALT = Scene(
+    start_s=0,
+    end_s=10,
+    visual="A cook adds salt, slowly.",
+    caption="one two three four five",
+    speech_s=(2.0, 7.0),
+    facts=Facts(text=("ADD SALT", "8:15"), colours=("red", "white"), motion="to the left"),
+)
+FLASH = Scene(start_s=10, end_s=11, visual="A knife falls.", facts=Facts(motion="down"))
+PAN = Scene(
+    start_s=11,
+    end_s=30,
+    visual="The pan stands alone.",
+    facts=Facts(sounds=(Sounded(kind="impact", start_s=20.0, end_s=20.4),)),
+)
+LONE = Scene(start_s=5, end_s=8, visual="A door opens.", caption="hello there")
+SCRIPT = Script(
+    id="kitchen",
+    task="CC",
+    question="Which cook adds salt?",
+    kind="choice",
+    options=("Video 1", "Video 2"),
+    key="A",
+    videos=(
+        ScriptedVideo(duration_s=30, scenes=(SALT, FLASH, PAN), title="red kitchen"),
+        ScriptedVideo(duration_s=20, scenes=(LONE,)),
+    ),
+    origin=Origin(generator="hand"),
+)
+
+
+def simulator(noise: Noise | str = OFF) -> ScriptedPerception:
+    return ScriptedPerception(ScriptLibrary.of([SCRIPT]), noise)
+
+
+async def infos(perception):
+    return [await perception.probe(video, n) for n, video in enumerate(SCRIPT.as_question().videos, start=1)]
+
+
+async def look(*targets, focus="", noise: Noise | str = OFF):
+    perception = simulator(noise)
+    keys = ("video", "start_s", "end_s", "frames")
+    asked = tuple(Target(**dict(zip(keys, target, strict=True))) for target in targets)
+    return await perception.observe(Observe(targets=asked, focus=focus), await infos(perception))
+
+
+async def hear(video, start_s, end_s, noise: Noise | str = OFF):
+    perception = simulator(noise)
+    request = Listen(window=Window(video=video, start_s=start_s, end_s=end_s))
+    return await perception.listen(request, await infos(perception))
+
+
+def told(observation):
+    return [(e.text, e.window.start_s, e.window.end_s) for e in observation.evidence]
+
+
+async def test_it_is_a_perception_and_probes_what_a_file_would_have():
+    assert isinstance(simulator(), Perception)
+    one, other = await infos(simulator())
+    assert (one.title, one.duration_s, one.width, one.height, one.has_sound, one.has_subtitles) == (
+        "red kitchen", 30, 640, 360, True, False,
+    )  # fmt: skip
+    assert (other.title, other.duration_s) == ("video 2", 20)
+
+
+async def test_a_scene_between_two_samples_is_missed():
+    sparse = await look((1, 0, 30, 3))  # at 5, 15 and 25 s, on the grid 4, 16, 24
+    assert [text.partition(";")[0] for text, _, _ in told(sparse)] == [
+        "A cook adds salt, slowly",
+        "The pan stands alone",
+    ]
+    dense = await look((1, 0, 30, 30))
+    assert "A knife falls" in " ".join(text for text, _, _ in told(dense))
+
+
+async def test_statements_reach_half_way_to_the_neighbouring_samples():
+    observation = await look((1, 0, 30, 3))
+    assert observation.frame_times_s == ((8.0, 16.0, 24.0),)
+    assert told(observation) == [
+        ('A cook adds salt, slowly; on-screen text "ADD SALT", "8:15"; mostly red and white', 0, 12),
+        ("The pan stands alone", 12, 30),
+    ]
+
+
+async def test_a_movement_needs_two_frames_and_its_direction_close_ones():
+    assert "moves" not in told(await look((1, 0, 9, 1)))[0][0]
+    assert told(await look((1, 0, 9, 3)))[0][0].endswith("; something moves")
+    assert told(await look((1, 0, 9, 9)))[0][0].endswith("; something moves to the left")
+
+
+async def test_many_frames_lose_detail_but_not_what_is_looked_for():
+    crowd = await look((1, 0, 9, 40))
+    assert told(crowd)[0][0] == 'A cook adds salt, slowly; on-screen text "ADD SALT", "8:15"'
+    throng = await look((1, 0, 9, 70))
+    assert told(throng)[0][0] == 'A cook adds salt; on-screen text "ADD SALT"'
+    looked_for = await look((1, 0, 9, 70), focus="salt")
+    assert "mostly red and white; something moves to the left" in told(looked_for)[0][0]
+
+
+async def test_a_window_without_a_scene_says_so():
+    nothing = await look((2, 10, 20, 4))
+    assert nothing.evidence == ()
+    assert observation_text(nothing).endswith(NOTHING["visual"])
+    beside = await look((2, 10, 20, 4), (1, 12, 20, 1))
+    assert told(beside) == [(NOTHING["visual"], 10, 20), ("The pan stands alone", 12, 20)]
+
+
+async def test_focus_reorders_and_adds_nothing():
+    plain, focused = await look((1, 0, 30, 30)), await look((1, 0, 30, 30), focus="where does the knife fall?")
+    assert told(focused)[0][0].startswith("A knife falls")
+    assert sorted(told(plain)) == sorted(told(focused))
+
+
+async def test_captions_are_cut_at_the_edges_of_the_window():
+    assert ('"one two three four five"', 2.0, 7.0) in told(await hear(1, 0, 10))
+    assert ('"three four"', 4.0, 6.0) in told(await hear(1, 4, 6))
+    assert [text for text, _, _ in told(await hear(1, 7.5, 10))] == ["silence"]
+
+
+async def test_sounds_and_silences_are_heard():
+    heard = told(await hear(1, 8, 30))
+    assert heard == [("silence", 8, 20.0), ("impact", 20.0, 20.4), ("silence", 20.4, 30)]
+    assert told(await hear(1, 8, 9)) == []  # too short a pause to be worth a word
+
+
+async def test_the_same_request_brings_the_same_observation():
+    noisy = Noise(name="n", missed_text=0.5, misread_text=0.5, word_errors=0.5, missed_motion=0.5, time_jitter_s=0.5)
+    for noise in (OFF, noisy):
+        assert await look((1, 0, 30, 16), noise=noise) == await look((1, 0, 30, 16), noise=noise)
+        assert await hear(1, 0, 30, noise=noise) == await hear(1, 0, 30, noise=noise)
+    other = noisy.model_copy(update={"seed": 1})
+    assert [await hear(1, 0, 30, noise=noisy)] != [await hear(1, 0, 30, noise=other)]
+
+
+@pytest.mark.parametrize(
+    ("rate", "gone"),
+    [
+        ("missed_description", "A cook adds salt"),
+        ("missed_text", "ADD SALT"),
+        ("missed_colour", "mostly"),
+        ("missed_motion", "moves"),
+    ],
+)
+async def test_each_rate_takes_its_own_part_away(rate, gone):
+    clean = told(await look((1, 0, 9, 9)))[0][0]
+    noisy = told(await look((1, 0, 9, 9), noise=Noise(name="n", **{rate: 1.0})))[0][0]
+    assert gone in clean
+    assert gone not in noisy
+    assert noisy
+
+
+async def test_rates_of_the_ears():
+    assert '"' not in " ".join(t for t, _, _ in told(await hear(1, 0, 10, noise=Noise(name="n", missed_speech=1.0))))
+    assert "impact" not in [t for t, _, _ in told(await hear(1, 15, 25, noise=Noise(name="n", missed_sound=1.0)))]
+    words = told(await hear(1, 0, 10, noise=Noise(name="n", word_errors=1.0)))[0][0]
+    assert not {"one", "two", "three", "four", "five"} & set(words.strip('"').split()) - {"one"}
+
+
+async def test_misread_text_stays_alike():
+    text = told(await look((1, 0, 9, 1), noise=Noise(name="n", misread_text=1.0)))[0][0]
+    assert '"ADD SALT"' not in text
+    assert '"8:15"' not in text
+    assert "on-screen text" in text
+
+
+async def test_share_of_errors_is_the_rate():
+    """1,000 captions of one word each: the word error rate comes out as asked for."""
+    scenes = tuple(Scene(start_s=n, end_s=n + 1, visual="x", caption="salt") for n in range(1000))
+    script = SCRIPT.model_copy(update={"videos": (ScriptedVideo(duration_s=1000, scenes=scenes),) * 2})
+    perception = ScriptedPerception(ScriptLibrary.of([script]), Noise(name="n", word_errors=0.2))
+    videos = [await perception.probe(script.video(1), 1)]
+    heard = await perception.listen(Listen(window=Window(video=1, start_s=0, end_s=1000)), videos)
+    right = sum(e.text == '"salt"' for e in heard.evidence)
+    assert 770 <= right <= 830
+
+
+def test_noise_by_name(tmp_path):
+    assert resolve_noise("off") is OFF
+    assert resolve_noise("mild") is MILD
+    assert resolve_noise("fitted") == fitted()
+    assert fitted().missed_description == 1.0  # the offline eyes do not understand pictures
+    path = tmp_path / "noise.json"
+    path.write_text(MILD.model_dump_json())
+    assert resolve_noise(str(path)) == MILD
+    path.write_text('{"missed_txt": 0.1}')
+    with pytest.raises(InputError, match=r"missed_txt: Extra inputs are not permitted\..*Known rates: name, seed"):
+        resolve_noise(str(path))
+    with pytest.raises(InputError, match=r"There is no noise 'loud'\. Use off, mild, fitted"):
+        resolve_noise("loud")
+
+
+async def test_addresses_that_lead_nowhere():
+    perception = simulator()
+    for source, complaint in [
+        ("script://kitchn/1", "There is no script 'kitchn' here. Did you mean kitchen"),
+        ("script://kitchen/3", "has no video 3; it has 1 to 2"),
+        ("script://kitchen", "no address of a scripted video. Write script://<id>/<number>"),
+        ("a.mp4", "no address of a scripted video"),
+    ]:
+        with pytest.raises(VideoError, match=complaint):
+            await perception.probe(Video(source=source), 1)
+
+
+async def test_a_script_that_vanishes_is_a_failure_of_the_world(tmp_path):
+    path = tmp_path / "s.jsonl"
+    write_scripts([SCRIPT, make_script("PI", 0)], path)
+    perception = ScriptedPerception(ScriptLibrary(path))
+    videos = await infos(perception)
+    fresh = ScriptedPerception(perception.library)
+    write_scripts([make_script("PI", 0)], path)
+    with pytest.raises(
+        InfrastructureError,
+        match=r"Video 1 can no longer be read: There is no script 'kitchen' here. It was at .*s.jsonl:1",
+    ):
+        await fresh.listen(Listen(window=Window(video=1, start_s=0, end_s=5)), videos)

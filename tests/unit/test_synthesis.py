@@ -1,0 +1,342 @@
+"""Scripts by a chat model: asked, checked, repaired, kept. Only the model is a fake."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from langchain_core.language_models import BaseChatModel
+from pydantic import ValidationError
+
+from agentcvr_graph.errors import InfrastructureError, InputError, SetupError
+from agentcvr_graph.scripts.checks import check_script
+from agentcvr_graph.scripts.generators.llm import Job, generate, jobs_of
+from agentcvr_graph.scripts.generators.llm.draft import Draft, UnusableDraftError, script_of
+from agentcvr_graph.scripts.generators.llm.duplicates import Duplicates
+from agentcvr_graph.scripts.generators.llm.store import Store
+from agentcvr_graph.scripts.generators.llm.writing import ATTEMPTS, Usage, Writer
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import TASKS, Script
+from tests.support.synthetic_author import Author, draft_for
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*with_structured_output.*")
+
+
+def made_by(author: BaseChatModel, out: Path, count: int = 3, tasks=("CC",), **options: Any):
+    return asyncio.run(generate(jobs_of(dict.fromkeys(tasks, count), 0), author, out, **options))
+
+
+def test_ten_tasks_from_one_model(tmp_path):
+    out = tmp_path / "written.jsonl"
+    made = made_by(Author(), out, 2, TASKS, price_in=1.0, price_out=2.0)
+    assert (made.scripts, made.failures, made.usage.calls) == (20, 0, 20)
+    assert made.cost == pytest.approx(20 * (100 * 1.0 + 50 * 2.0) / 1e6)
+    library = ScriptLibrary(out)
+    assert Counter(script.task for script in library) == dict.fromkeys(TASKS, 2)
+    for script in library:
+        assert check_script(script) == []
+        assert script.origin.generator == f"llm/{script.task}"
+        assert script.origin.model == "Author"
+        assert len({window.video for window in script.evidence}) >= 2
+
+
+def test_keys_are_asked_for_evenly():
+    keys = Counter(Job("CC", seed).key for seed in range(400))
+    assert set(keys) == set("ABCD")
+    assert all(70 <= count <= 130 for count in keys.values())
+    assert len({Job("BU", seed).key for seed in range(400)}) == 15
+    assert Job("CC", 7) == Job("CC", 7)
+    assert len({(Job("CC", seed).topic, Job("CC", seed).turn) for seed in range(100)}) > 60
+
+
+def test_a_faulty_script_is_sent_back_with_its_faults(tmp_path):
+    author = Author(faults=2)
+    made = made_by(author, tmp_path / "x.jsonl", 1)
+    assert (made.scripts, made.usage.calls) == (1, 3)
+    complaint = author.seen[-1][-1].text
+    assert complaint.startswith("That script cannot be used:")
+    assert "videos[1].scenes[1]: it ends at 999 s, but the video at" in complaint
+
+
+def test_a_hopeless_job_is_a_row_and_the_others_go_on(tmp_path):
+    out = tmp_path / "x.jsonl"
+    made = made_by(Author(hopeless=("cc-llm-000001",)), out, 3)
+    assert (made.scripts, made.failures, made.usage.calls) == (2, 1, 5)
+    (row,) = [json.loads(line) for line in (tmp_path / "x.failures.jsonl").read_text().splitlines()]
+    assert (row["id"], row["seed"], row["calls"], row["output_tokens"]) == ("cc-llm-000001", 1, 3, 150)
+    assert "it ends at 999 s" in row["failure"]
+    again = made_by(Author(), out, 3)
+    assert (again.scripts, again.skipped, again.usage.calls) == (0, 3, 0)
+    retried = made_by(Author(), out, 3, retry_failed=True)
+    assert (retried.scripts, retried.skipped) == (1, 2)
+    assert sorted(ScriptLibrary(out).ids) == ["cc-llm-000000", "cc-llm-000001", "cc-llm-000002"]
+
+
+def test_what_the_job_asked_for_is_checked(tmp_path):
+    author = Author(wrong_key=True)
+    made = made_by(author, tmp_path / "x.jsonl", 1)
+    assert made.failures == 1
+    assert f"answer: {Job('CC', 0).key} must be right, not" in (tmp_path / "x.failures.jsonl").read_text()
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3, 8])
+def test_near_duplicates_are_redrawn_and_then_reported(tmp_path, concurrency):
+    """Also those that come back when no other job is left to take."""
+    made = made_by(Author(same_story=True), tmp_path / "x.jsonl", 3, concurrency=concurrency)
+    assert (made.scripts, made.failures) == (1, 2)
+    assert made.duplicates == 6  # three attempts at each of two jobs
+    rows = [json.loads(line) for line in (tmp_path / "x.failures.jsonl").read_text().splitlines()]
+    assert [row["calls"] for row in rows] == [3, 3]
+    (kept,) = ScriptLibrary(tmp_path / "x.jsonl").ids  # which one comes first is the model's affair
+    assert {row["failure"] for row in rows} == {f"near-duplicate of {kept}, 3 times"}
+
+
+def test_two_different_stories_are_no_duplicates(tmp_path):
+    different = made_by(Author(), tmp_path / "y.jsonl", 20)
+    assert (different.scripts, different.duplicates) == (20, 0)
+
+
+@pytest.mark.parametrize(("changed", "alike"), [(1 / 50, True), (1 / 5, False)])
+def test_what_near_means(changed, alike):
+    """A script with one word in fifty replaced is a near-duplicate, with one in five it is another one."""
+    rng = random.Random(0)
+    for task in TASKS:
+        script = make_script(task, 0, LEVELS["normal"])
+        duplicates = Duplicates()
+        duplicates.add(script)
+        found = duplicates.like(_reworded(script, changed, rng))
+        assert found == (script.id if alike else None), task
+
+
+def _reworded(script: Script, share: float, rng: random.Random) -> Script:
+    def reword(text: str) -> str:
+        return " ".join(f"w{rng.randrange(9999)}" if rng.random() < share else word for word in text.split())
+
+    videos = [
+        {**video, "scenes": [{**s, "visual": reword(s["visual"]), "caption": reword(s["caption"])} for s in scenes]}
+        for video in script.model_dump()["videos"]
+        for scenes in [video["scenes"]]
+    ]
+    return Script.model_validate({**script.model_dump(), "id": "another", "videos": videos})
+
+
+def test_a_server_that_knows_no_schema_is_asked_in_plain_text(tmp_path):
+    author = Author(knows_no_schema=True)
+    made = made_by(author, tmp_path / "x.jsonl", 6, concurrency=3)
+    assert (made.scripts, made.failures, made.usage.calls) == (6, 0, 6)
+    assert '"scoring_points"' in author.seen[-1][1].text
+
+
+@pytest.mark.parametrize("knows_schemas", [True, False])
+async def test_the_client_of_an_openai_compatible_server(knows_schemas):
+    """The real client: what it sends, and what it raises when the server refuses a schema."""
+    langchain_openai = pytest.importorskip("langchain_openai")
+    asked: list[dict[str, Any]] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        if "response_format" in asked[-1] and not knows_schemas:
+            return httpx.Response(400, json={"error": {"message": "response_format is not supported"}})
+        message = {"role": "assistant", "content": json.dumps(draft_for(Job("CC", 0)))}
+        choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+        usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+        body = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": choices, "usage": usage}
+        return httpx.Response(200, json=body)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(serve)) as client:
+        model = langchain_openai.ChatOpenAI(model="m", api_key="k", max_retries=0, http_async_client=client)
+        written = await Writer(model, "m").write(Job("CC", 0))
+    assert (written.failure, written.usage) == ("", Usage(1, 7, 5))
+    assert written.script is not None
+    assert ["response_format" in body for body in asked] == ([True] if knows_schemas else [True, False])
+    assert ('"scoring_points"' in json.dumps(asked[-1]["messages"]).replace("\\", "")) is not knows_schemas
+
+
+def test_what_is_thought_is_not_read(tmp_path):
+    made = made_by(Author(plain=True, thinks=True), tmp_path / "x.jsonl", 1)
+    assert made.scripts == 1
+
+
+def test_replies_in_plain_text(tmp_path):
+    """A model without structured output is told the schema and writes JSON into its reply."""
+    author = Author(plain=True)
+    made = made_by(author, tmp_path / "x.jsonl", 2)
+    assert made.scripts == 2
+    assert '"scoring_points"' in author.seen[0][1].text
+    rambling = made_by(Author(plain=True, silent=True), tmp_path / "y.jsonl", 1)
+    assert rambling.failures == 1
+    assert "the reply holds no JSON object" in (tmp_path / "y.failures.jsonl").read_text()
+
+
+async def test_a_busy_server_is_asked_again(monkeypatch):
+    monkeypatch.setattr(
+        "agentcvr_graph.scripts.generators.llm.writing.wait_random_exponential", lambda **_: lambda _: 0
+    )
+    busy = Author(raises=[InfrastructureError("429", transient=True)] * (ATTEMPTS - 1))
+    assert (await Writer(busy, "m").write(Job("CC", 0))).script is not None
+    down = Author(raises=[InfrastructureError("429", transient=True)] * ATTEMPTS)
+    assert (await Writer(down, "m").write(Job("CC", 0))).failure == "InfrastructureError: 429"
+    broken = Author(raises=[ValueError("no such model")])
+    written = await Writer(broken, "m").write(Job("CC", 0))
+    assert (written.script, written.failure) == (None, "ValueError: no such model")
+
+
+async def test_a_fault_names_its_place():
+    draft = draft_for(Job("CC", 0))
+    draft["videos"][1]["scenes"][2]["end_s"] = -3
+    with pytest.raises(UnusableDraftError) as error:
+        script_of(Draft.model_validate(draft), Job("CC", 0), "m")
+    assert error.value.faults == ["videos[2].scenes[3].end_s: Input should be greater than 0"]
+    draft["videos"][1]["scenes"][2]["end_s"] = float("inf")
+    with pytest.raises(ValidationError, match="finite number"):
+        Draft.model_validate(draft)
+
+
+def test_the_schema_is_one_that_strict_servers_take():
+    assert '"default"' not in json.dumps(Draft.model_json_schema())
+
+
+def test_a_refused_key_ends_the_run(tmp_path):
+    with pytest.raises(SetupError, match="Set MY_KEY"):
+        made_by(Author(raises=[SetupError("Refused.", fix="Set MY_KEY.")]), tmp_path / "x.jsonl", 50, concurrency=1)
+    assert not (tmp_path / "x.jsonl").exists()
+    assert made_by(Author(), tmp_path / "x.jsonl", 3).scripts == 3
+
+
+def test_a_model_that_answers_no_more_ends_the_run(tmp_path):
+    author = Author(raises=[ValueError("no such model")] * 100)
+    with pytest.raises(
+        InfrastructureError, match=r"none of the last 20 jobs: ValueError: no such model\. .*--retry-failed"
+    ):
+        made_by(author, tmp_path / "x.jsonl", 100, concurrency=1)
+    assert len((tmp_path / "x.failures.jsonl").read_text().splitlines()) == len(author.seen) == 20
+    assert made_by(Author(), tmp_path / "x.jsonl", 100, retry_failed=True).scripts == 100
+
+
+def test_a_job_that_is_named_twice_is_done_once(tmp_path):
+    jobs = [*jobs_of({"CC": 3}, 0), *jobs_of({"CC": 3}, 1)]
+    assert asyncio.run(generate(jobs, Author(), tmp_path / "x.jsonl")).scripts == 4
+
+
+def test_one_run_at_a_time(tmp_path):
+    with Store(tmp_path / "x.jsonl"), pytest.raises(InputError, match=r"x\.jsonl: another run is writing it\."):
+        made_by(Author(), tmp_path / "x.jsonl")
+    assert made_by(Author(), tmp_path / "x.jsonl").scripts == 3
+
+
+def test_no_more_calls_at_once_than_allowed(tmp_path):
+    author = Author(delay_s=0.02)
+    made_by(author, tmp_path / "x.jsonl", 12, concurrency=3)
+    assert author.most_at_once == 3
+
+
+@pytest.fixture(scope="module")
+def three_scripts(tmp_path_factory) -> bytes:
+    out = tmp_path_factory.mktemp("three") / "x.jsonl"
+    made_by(Author(), out, 3)
+    return out.read_bytes()
+
+
+@given(share=st.floats(0, 1))
+@example(share=1.0)
+@settings(max_examples=30, deadline=None)
+def test_wherever_a_file_is_torn_it_becomes_whole(three_scripts, share):
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "x.jsonl")
+        torn = three_scripts[: round(share * len(three_scripts))]
+        out.write_bytes(torn)
+        again = made_by(Author(), out, 3)
+        assert again.scripts + again.skipped == 3
+        assert again.skipped >= torn.count(b"\n")
+        assert sorted(out.read_bytes().splitlines()) == sorted(three_scripts.splitlines())
+
+
+def test_a_whole_last_row_without_a_line_break_is_kept(tmp_path, three_scripts):
+    out = tmp_path / "x.jsonl"
+    out.write_bytes(three_scripts.rstrip())
+    assert made_by(Author(), out, 3).skipped == 3
+    assert out.read_bytes() == three_scripts
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path):
+    out = tmp_path / "x.jsonl"
+    for notes in ("my notes\n", "my notes"):
+        out.write_text(notes)
+        with pytest.raises(InputError, match=r"x\.jsonl:( its last line is no row|1: )"):
+            made_by(Author(), out)
+        assert out.read_text() == notes
+    with pytest.raises(InputError, match=r"concurrency is 0\. It must be at least 1"):
+        made_by(Author(), tmp_path / "y.jsonl", concurrency=0)
+    with pytest.raises(InputError, match=r"Unknown engine 'moon'\. Choose one of: local, ray"):
+        made_by(Author(), tmp_path / "y.jsonl", engine="moon")
+
+
+CHILD = """
+import asyncio
+import sys
+from pathlib import Path
+from agentcvr_graph.scripts.generators.llm import generate, jobs_of
+from tests.support.synthetic_author import Author
+asyncio.run(generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(delay_s=0.01), Path(sys.argv[1]), concurrency=4))
+"""
+
+
+def test_killed_at_random_moments_nothing_is_lost_or_doubled(tmp_path):
+    undisturbed, out = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
+    asyncio.run(generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(), undisturbed))
+    rng = random.Random(3)
+    kills = 0
+    for _ in range(40):
+        child = subprocess.Popen([sys.executable, "-W", "ignore", "-c", CHILD, str(out)], cwd=Path(__file__).parents[2])
+        started = out.stat().st_size if out.exists() else 0
+        until = time.monotonic() + 30
+        while child.poll() is None and time.monotonic() < until:
+            time.sleep(rng.uniform(0.01, 0.05))
+            if out.exists() and out.stat().st_size > started and kills < 6:
+                os.kill(child.pid, signal.SIGKILL)
+                kills += 1
+                break
+        if child.wait() == 0:
+            break
+    assert kills == 6
+    assert sorted(out.read_text().splitlines()) == sorted(undisturbed.read_text().splitlines())
+
+
+@pytest.mark.integration
+@pytest.mark.enable_socket
+@pytest.mark.timeout(200)
+@pytest.mark.filterwarnings("ignore")  # Ray's own deprecations
+def test_ray_makes_the_same_scripts(tmp_path):
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        here, there = tmp_path / "local.jsonl", tmp_path / "ray.jsonl"
+        made_by(Author(), here, 10, ("CC", "FSA"))
+        made = made_by(Author(), there, 10, ("CC", "FSA"), engine="ray")
+        assert made.scripts == 20
+        assert sorted(there.read_text().splitlines()) == sorted(here.read_text().splitlines())
+        again = made_by(Author(same_story=True), tmp_path / "same.jsonl", 3, engine="ray")
+        assert (again.scripts, again.failures, again.duplicates) == (1, 2, 6)
+        with pytest.raises(SetupError, match="Set MY_KEY"):
+            made_by(Author(raises=[SetupError("Refused.", fix="Set MY_KEY.")]), tmp_path / "y.jsonl", engine="ray")
+        died = tmp_path / "died"
+        survived = made_by(Author(dies_once=str(died)), tmp_path / "z.jsonl", 12, engine="ray")
+        assert died.exists()
+        assert (survived.scripts, survived.failures) == (12, 0)
+    finally:
+        ray.shutdown()

@@ -1,0 +1,121 @@
+"""Planning: windows are clipped or refused, frames are shared, and one schema serves every model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentcvr_graph.errors import ActionError
+from agentcvr_graph.tools import (
+    TOOL_SCHEMAS,
+    AnswerArgs,
+    clip_citations,
+    plan_request,
+    read_arguments,
+    share_frames,
+)
+from agentcvr_graph.tools.budget import Budget
+from agentcvr_graph.types import Citation, Observation, Target, Video, VideoInfo, Window
+
+PLENTY = Budget(turns=10, frames=1000, audio_s=1000.0)
+VIDEOS = [
+    VideoInfo(number=1, video=Video(source="a.mp4"), duration_s=60, width=640, height=360, has_sound=True),
+    VideoInfo(number=2, video=Video(source="b.mp4"), duration_s=30, width=640, height=360),
+    VideoInfo(number=3, video=Video(source="c.mp3"), duration_s=30, has_sound=True),
+    VideoInfo(number=4, video=Video(source="d.mp4"), problem="d.mp4: it cannot be read."),
+]
+
+
+def plan(tool, budget=PLENTY, max_frames_per_call=128, **arguments):
+    return plan_request(read_arguments(tool, arguments), VIDEOS, budget, max_frames_per_call)
+
+
+def target(video, start_s, end_s, frames=8):
+    return {"video": video, "start_s": start_s, "end_s": end_s, "frames": frames}
+
+
+def test_a_window_is_clipped_to_its_video():
+    request, notes = plan("observe", targets=[target(1, -5, 99)])
+    assert (request.targets[0].start_s, request.targets[0].end_s) == (0.0, 60.0)
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "says"),
+    [
+        ("observe", {"targets": [target(7, 0, 5)]}, "There is no video 7; the videos are 1 to 4."),
+        ("observe", {"targets": [target(1, 70, 80)]}, "runs from 0.0 to 60.0 s"),
+        ("observe", {"targets": [target(1, 9, 3)]}, "must end after its start"),
+        ("observe", {"targets": [target(3, 0, 5)]}, "Video 3 has no picture; use listen."),
+        ("observe", {"targets": [target(4, 0, 5)]}, "Video 4 cannot be read: d.mp4"),
+        ("observe", {"targets": []}, "observe: targets"),
+        ("observe", {"targets": [{"video": 1}]}, "observe: targets.0.start_s: Field required."),
+        ("observe", {"targets": [target(1, 0, 5, 0)]}, "observe: targets.0.frames"),
+        ("listen", {"video": 2, "start_s": 0, "end_s": 5}, "Video 2 has no sound; use observe."),
+        ("listen", {"video": 1, "start_s": "soon", "end_s": 5}, "listen: start_s"),
+        ("look", {}, "There is no tool 'look'; the tools are observe, listen, answer."),
+    ],
+)
+def test_what_the_master_is_told(tool, arguments, says):
+    with pytest.raises(ActionError) as error:
+        plan(tool, **arguments)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_good_windows_go_on_beside_a_bad_one():
+    request, notes = plan("observe", targets=[target(1, 0, 5), target(9, 0, 5), target(2, 0, 5)])
+    assert [t.video for t in request.targets] == [1, 2]
+    assert notes == ("There is no video 9; the videos are 1 to 4.",)
+
+
+def test_frames_of_a_call_are_shared_by_duration():
+    request, notes = plan("observe", max_frames_per_call=12, targets=[target(1, 0, 20, 64), target(2, 0, 10, 64)])
+    assert [t.frames for t in request.targets] == [8, 4]
+    assert "12 frames were shared" in notes[0]
+
+
+def test_a_spent_budget_is_an_error_and_a_short_one_a_note():
+    with pytest.raises(ActionError, match="frame budget is spent"):
+        plan("observe", budget=Budget(turns=3, frames=0, audio_s=9.0), targets=[target(1, 0, 5)])
+    with pytest.raises(ActionError, match="audio budget is spent"):
+        plan("listen", budget=Budget(turns=3, frames=9, audio_s=0.0), video=1, start_s=0, end_s=5)
+    request, notes = plan("listen", budget=Budget(turns=3, frames=9, audio_s=2.0), video=1, start_s=10, end_s=50)
+    assert request.window.end_s == 12.0
+    assert "Cut to 2.0 s" in notes[0]
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 500), st.integers(1, 200)), min_size=1, max_size=6), st.integers(6, 128))
+def test_shared_frames_fit_and_never_exceed_what_was_asked(windows, most):
+    targets = [Target(video=1, start_s=0, end_s=length, frames=frames) for length, frames in windows]
+    shared = share_frames(targets, most)
+    assert sum(t.frames for t in shared) <= max(most, len(targets))
+    assert all(1 <= new.frames <= old.frames for new, old in zip(shared, targets, strict=True))
+
+
+def test_a_malformed_citation_is_dropped_and_the_answer_stays():
+    good = {"video": 1, "start_s": 0, "end_s": 2, "modality": "visual"}
+    arguments = read_arguments("answer", {"value": "A", "citations": [good, {"video": "?"}, "nonsense"]})
+    assert isinstance(arguments, AnswerArgs)
+    assert arguments.citations == [Citation(video=1, start_s=0, end_s=2, modality="visual")]
+
+
+def test_citations_rest_on_something_observed():
+    seen = Observation(modality="visual", windows=(Window(video=1, start_s=10, end_s=20),))
+    inside = Citation(video=1, start_s=12, end_s=14, modality="visual")
+    others = [
+        Citation(video=1, start_s=12, end_s=14, modality="audio"),
+        Citation(video=2, start_s=12, end_s=14, modality="visual"),
+        Citation(video=1, start_s=30, end_s=34, modality="visual"),
+    ]
+    assert clip_citations([inside, *others, inside], [seen]) == (inside,)
+
+
+def test_schemas_are_plain_json_without_references():
+    text = json.dumps(TOOL_SCHEMAS)
+    assert [schema["function"]["name"] for schema in TOOL_SCHEMAS] == ["observe", "listen", "answer"]
+    assert "$ref" not in text
+    assert "$defs" not in text

@@ -1,0 +1,228 @@
+"""Ears over HTTP against a real local server that behaves well and badly; and subtitles before any of it."""
+
+from __future__ import annotations
+
+import email.parser
+import email.policy
+import io
+import json
+import threading
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue
+from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.focus import focus_first
+from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint, pieces
+from agentcvr_graph.models.subtitles_first import SubtitlesFirst
+from agentcvr_graph.types import Cost, Evidence, Window
+
+SEGMENTS = [
+    {"start": 0.5, "end": 2.0, "text": " Add the salt."},
+    {"start": 2.5, "end": 40.0, "text": " Then stir.", "no_speech_prob": 0.1, "avg_logprob": -0.2},
+    {"start": 3.0, "end": 3.5, "text": " Thank you.", "no_speech_prob": 0.9, "avg_logprob": -1.5},
+    {"start": 29.0, "end": 30.0, "text": " In the padding."},
+]
+VERBOSE = json.dumps({"text": "Add the salt. Then stir.", "segments": SEGMENTS})
+PLAIN = json.dumps({"text": "Add the salt.", "usage": {"type": "tokens", "input_tokens": 14, "output_tokens": 5}})
+
+
+@dataclass
+class Stub:
+    """A transcription endpoint whose next replies are scripted; it keeps the forms it was sent."""
+
+    replies: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    forms: list[dict[str, bytes]] = field(default_factory=list[dict[str, bytes]])
+    keys: list[str] = field(default_factory=list[str])
+    release: threading.Event = field(default_factory=threading.Event)
+    url: str = ""
+
+
+@pytest.fixture
+def stub(socket_enabled: None) -> Iterator[Stub]:
+    stub = Stub()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            stub.forms.append(read_form(self.headers["Content-Type"], body))
+            stub.keys.append(self.headers["Authorization"])
+            status, text = stub.replies.pop(0)
+            if status == 0:
+                stub.release.wait(30)  # hangs until the test ends
+                return
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    stub.url = f"http://127.0.0.1:{server.server_port}/v1"
+    yield stub
+    stub.release.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def read_form(content_type: str, body: bytes) -> dict[str, bytes]:
+    parser = email.parser.BytesParser(policy=email.policy.HTTP)
+    message = parser.parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    return {
+        str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True)
+        for part in message.iter_parts()  # pyright: ignore[reportAttributeAccessIssue]
+    }
+
+
+def sound(start_s: float = 10.0, end_s: float = 15.0, cues: tuple[Cue, ...] = ()) -> Sound:
+    samples = np.full(round((end_s - start_s) * SAMPLE_RATE_HZ), 0.5, dtype=np.float32)
+    return Sound(Window(video=2, start_s=start_s, end_s=end_s), samples, cues, "id")
+
+
+def spans(perceived: Perceived) -> list[tuple[float, float, str]]:
+    return [(said.window.start_s, said.window.end_s, said.text) for said in perceived.evidence if said.window]
+
+
+async def test_segments_become_statements_in_seconds_of_the_video(stub: Stub) -> None:
+    stub.replies = [(200, VERBOSE)]
+    ears = TranscriptionEndpoint(stub.url, "whisper-1", api_key="secret")
+    perceived = await ears.hear(sound(), "")
+    assert spans(perceived) == [(10.5, 12.0, '"Add the salt."'), (12.5, 15.0, '"Then stir."')]
+    assert perceived.cost == Cost(model_calls=1)
+    (form,) = stub.forms
+    assert form["model"] == b"whisper-1"
+    assert form["response_format"] == b"verbose_json"
+    assert stub.keys == ["Bearer secret"]
+    with wave.open(io.BytesIO(form["file"])) as wav:
+        assert (wav.getframerate(), wav.getnchannels(), wav.getnframes()) == (16_000, 1, 80_000)
+        assert int.from_bytes(wav.readframes(1), "little", signed=True) == 16383
+
+
+@pytest.mark.parametrize("refusal", [400, 422])
+async def test_a_server_without_segments_gives_one_statement(stub: Stub, refusal: int) -> None:
+    stub.replies = [(refusal, '{"error": {"message": "response_format is not supported"}}'), (200, PLAIN), (200, PLAIN)]
+    ears = TranscriptionEndpoint(stub.url, "gpt-4o-transcribe")
+    for _ in range(2):
+        perceived = await ears.hear(sound(), "")
+        assert spans(perceived) == [(10.0, 15.0, '"Add the salt."')]
+        assert perceived.cost == Cost(model_calls=1, input_tokens=14, output_tokens=5)
+    assert [form["response_format"] for form in stub.forms] == [b"verbose_json", b"json", b"json"]
+
+
+async def test_the_focus_comes_first(stub: Stub) -> None:
+    stub.replies = [(200, VERBOSE)]
+    perceived = await TranscriptionEndpoint(stub.url, "w").hear(sound(), "who is stirring?")
+    assert spans(perceived)[0][2] == '"Then stir."'
+
+
+async def test_nothing_blocks_the_event_loop(stub: Stub) -> None:
+    blockbuster = pytest.importorskip("blockbuster")
+    stub.replies = [(400, "{}"), (200, PLAIN)]
+    ears = TranscriptionEndpoint(stub.url, "w")
+    with blockbuster.blockbuster_ctx():
+        assert spans(await ears.hear(sound(), "salt")) == [(10.0, 15.0, '"Add the salt."')]
+
+
+async def test_silence_is_no_evidence(stub: Stub) -> None:
+    stub.replies = [(200, '{"text": " ", "segments": []}')]
+    assert (await TranscriptionEndpoint(stub.url, "w").hear(sound(), "")).evidence == ()
+
+
+@pytest.mark.parametrize(
+    ("replies", "kind", "transient", "part"),
+    [
+        ([(429, '{"error": {"message": "slow down"}}')], InfrastructureError, True, "slow down"),
+        ([(500, "<html>broken</html>")], InfrastructureError, True, "HTTP 500"),
+        ([(400, "{}"), (400, '{"detail": "no such model"}')], InfrastructureError, False, "HTTP 400"),
+        ([(413, '{"error": {"message": "too large"}}')], InfrastructureError, False, "too large"),
+        ([(401, "{}")], SetupError, None, "Set AGENTCVR_API_KEY"),
+        ([(200, "<html>hello</html>")], InfrastructureError, False, "not JSON"),
+        ([(200, '{"words": []}')], InfrastructureError, False, "without a transcript"),
+        ([(200, '{"text": "a", "segments": [{"text": "a"}]}')], InfrastructureError, False, "cannot be read"),
+        ([(0, "")], InfrastructureError, True, "did not answer in time"),
+    ],
+)
+async def test_failures(
+    stub: Stub, replies: list[tuple[int, str]], kind: type[CVRError], transient: bool | None, part: str
+) -> None:
+    stub.replies = list(replies)
+    ears = TranscriptionEndpoint(stub.url, "w", name="the ears", timeout_s=0.5)
+    with pytest.raises(kind) as caught:
+        await ears.hear(sound(), "")
+    assert type(caught.value) is kind
+    assert getattr(caught.value, "transient", None) is transient
+    assert str(caught.value).startswith("the ears ")
+    assert part in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_server_that_is_down(socket_enabled: None) -> None:
+    with pytest.raises(InfrastructureError, match="cannot be reached") as caught:
+        await TranscriptionEndpoint("http://127.0.0.1:9/v1", "w").hear(sound(), "")
+    assert caught.value.transient
+
+
+def test_long_sound_goes_in_pieces() -> None:
+    parts = [(part.start_s, part.end_s) for part in pieces(Window(video=1, start_s=100.0, end_s=1400.0))]
+    assert parts == [(100.0, 700.0), (700.0, 1300.0), (1300.0, 1400.0)]
+
+
+class Counting:
+    """Ears that hear the word "noise" in all they are given, and keep what that was."""
+
+    name = "counting"
+
+    def __init__(self) -> None:
+        self.heard: list[Sound] = []
+
+    async def hear(self, sound: Sound, focus: str) -> Perceived:
+        self.heard.append(sound)
+        return Perceived((Evidence(text="noise", window=sound.window),), cost=Cost(model_calls=1))
+
+
+async def test_no_model_is_called_where_subtitles_cover_the_window() -> None:
+    ears = Counting()
+    cues = (Cue(10.0, 12.0, "Add\nthe salt."), Cue(13.0, 15.0, "Stir."))
+    perceived = await SubtitlesFirst(ears).hear(sound(cues=cues), "stirring")
+    assert spans(perceived) == [(13.0, 15.0, '"Stir."'), (10.0, 12.0, '"Add the salt."')]
+    assert perceived.cost == Cost()
+    assert ears.heard == []
+
+
+async def test_the_model_hears_the_gaps_only() -> None:
+    ears = Counting()
+    cues = (Cue(40.0, 45.0, "One."), Cue(50.0, 55.0, "Two."))
+    perceived = await SubtitlesFirst(ears).hear(sound(0.0, 90.0, cues), "")
+    assert spans(perceived) == [
+        (0.0, 40.0, "noise"),
+        (40.0, 45.0, '"One."'),
+        (50.0, 55.0, '"Two."'),
+        (55.0, 90.0, "noise"),
+    ]
+    assert [len(part.samples) for part in ears.heard] == [40 * SAMPLE_RATE_HZ, 35 * SAMPLE_RATE_HZ]
+    assert perceived.cost.model_calls == 2
+
+
+async def test_without_subtitles_the_model_hears_it_all() -> None:
+    ears = Counting()
+    assert spans(await SubtitlesFirst(ears).hear(sound(), "")) == [(10.0, 15.0, "noise")]
+
+
+def test_focus_keeps_the_order_of_what_ties() -> None:
+    said = [Evidence(text=text) for text in ("A cup.", "He stirs salt.", "Salted fish.", "Salt is stirred.")]
+    assert [one.text for one in focus_first(said, "stirring the salt")] == [
+        "He stirs salt.",
+        "Salt is stirred.",
+        "Salted fish.",
+        "A cup.",
+    ]
