@@ -1,0 +1,74 @@
+"""Atomic file writes: a reader finds the old file or the whole new one, never a part of it.
+
+The new content goes to a temporary file in the same folder, because a rename is atomic only within one file system. It
+is flushed to the disk and then renamed over the target. An error removes the temporary file and leaves the target as
+it was. The name of the temporary file ends with `.part` and holds the process and the thread, so that two writers of
+the same target do not share it; the last one wins.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agentcvr_graph.errors import SetupError
+
+
+@contextmanager
+def atomic_write(path: Path, *, flush_to_disk: bool = True) -> Generator[Path]:
+    """Yield a temporary path to write to; rename it to `path` when the block ends without an error.
+
+    Use this for writers that take a path (PyAV, pyarrow, matplotlib) or that write many parts. The temporary name does
+    not keep the suffix of `path`: pass the format to a writer that would derive it from the name.
+
+    Args:
+        path: the file to create or replace. Its folder must exist.
+        flush_to_disk: wait until the content is on the disk, so that the file survives a power failure. Turn it off
+            for caches whose readers check what they read.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        yield temporary
+        if flush_to_disk:
+            _flush_to_disk(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def atomic_write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to `path`, completely or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def atomic_write_bytes(path: Path, data: bytes, *, flush_to_disk: bool = True) -> None:
+    """Write bytes to `path`, completely or not at all; `flush_to_disk` as in `atomic_write`."""
+    with atomic_write(path, flush_to_disk=flush_to_disk) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def explain_disk_error(folder: Path, fix: str) -> Generator[None]:
+    """Turn an `OSError` raised in the block (disk full, no permission) into one line about `folder`.
+
+    Args:
+        folder: where the block writes.
+        fix: what the user can do about it.
+
+    Raises:
+        SetupError: the file system refused a write.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(f"{folder} cannot be written: {error.strerror}.", fix=fix) from error
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,129 @@
+"""The helpers in `agentcvr_graph/utils/`: atomic writes, progress bars, JSONL logs."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from agentcvr_graph.errors import InputError, SetupError
+from agentcvr_graph.utils.files import atomic_write, atomic_write_bytes, atomic_write_text, explain_disk_error
+from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row
+from agentcvr_graph.utils.progress import ProgressBar, track
+
+
+def terminal() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=120, height=10)
+
+
+def drawn(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_text_and_bytes_replace_a_file_and_leave_nothing_beside_it(tmp_path: Path):
+    atomic_write_text(tmp_path / "a.txt", "née")
+    atomic_write_text(tmp_path / "a.txt", "neue")
+    atomic_write_bytes(tmp_path / "b.bin", b"\x00\x01")
+    assert (tmp_path / "a.txt").read_bytes() == b"neue"
+    assert (tmp_path / "b.bin").read_bytes() == b"\x00\x01"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.bin"]
+
+
+def test_the_old_file_is_there_until_the_new_one_is_complete(tmp_path: Path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with atomic_write(path) as temporary:
+        assert temporary.parent == tmp_path
+        temporary.write_text("ne")
+        assert path.read_text() == "old"
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError("half"), KeyboardInterrupt()])
+def test_an_error_keeps_the_old_file_and_removes_the_temporary_one(tmp_path: Path, error: BaseException):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def interrupted_write() -> None:
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        interrupted_write()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_content_is_flushed_to_the_disk_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    steps: list[str] = []
+    rename = Path.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: steps.append("flush"))
+    monkeypatch.setattr(Path, "replace", lambda self, target: [steps.append("rename"), rename(self, target)])
+    atomic_write_text(tmp_path / "a.txt", "text")
+    atomic_write_bytes(tmp_path / "b.bin", b"bytes", flush_to_disk=False)
+    assert steps == ["flush", "rename", "rename"]
+
+
+def test_a_full_disk_is_one_line_with_a_fix(tmp_path: Path):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(SetupError) as caught, explain_disk_error(tmp_path, "Make room."):
+        raise full
+    assert caught.value.message == f"{tmp_path} cannot be written: No space left on device."
+    assert caught.value.fix == "Make room."
+    with pytest.raises(ValueError, match="other"), explain_disk_error(tmp_path, "Make room."):
+        raise ValueError("other")
+
+
+def test_a_bar_shows_description_and_steps_and_disappears():
+    console = terminal()
+    with ProgressBar("reading [bold]a.mp4[/bold]", 4, completed=1, console=console) as bar:
+        bar.advance()
+        bar.update(description="writing", total=5)
+        assert (bar.completed, bar.total) == (2, 5)
+        bar.update(completed=5)
+    text = drawn(console)
+    assert "[bold]a.mp4[/bold]" in text and "1/4" in text
+    assert text.endswith("\x1b[1A\x1b[2K")
+
+
+def test_track_yields_the_items_and_counts_them():
+    console = terminal()
+    assert list(track(["a", "b"], "reading", console=console)) == ["a", "b"]
+    assert "2/2" in drawn(console)
+    assert list(track(iter("xyz"), "reading", 3, console=console)) == ["x", "y", "z"]
+
+
+def test_a_bar_draws_on_stderr_and_only_on_a_terminal(capsys: pytest.CaptureFixture[str]):
+    assert list(track(range(3), "reading")) == [0, 1, 2]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_torn_last_row_is_removed_and_a_whole_one_gets_its_line_break(tmp_path: Path):
+    path = tmp_path / "log.jsonl"
+    repair_last_row(path, '{"id"')
+    assert not path.exists()
+    append_row(path, json.dumps({"id": 1}))
+    whole = path.read_bytes()
+    for torn in (b'{"i', b'{"id": 2, "te'):
+        path.write_bytes(whole + torn)
+        repair_last_row(path, '{"id"')
+        assert path.read_bytes() == whole
+    path.write_bytes(whole + b'{"id": 2}')
+    repair_last_row(path, '{"id"')
+    assert path.read_bytes() == whole + b'{"id": 2}\n'
+
+
+def test_a_file_of_something_else_is_left_as_it_is(tmp_path: Path):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"my notes")
+    with pytest.raises(InputError, match=r"notes\.txt"):
+        repair_last_row(path, '{"id"')
+    assert path.read_bytes() == b"my notes"
