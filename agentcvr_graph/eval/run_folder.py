@@ -26,7 +26,7 @@ from agentcvr_graph.errors import InputError, SetupError, missing_extra
 from agentcvr_graph.eval.manifest import Plan
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.trajectory import Trajectory
-from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row, rows_in, written_alone
+from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, read_rows, repair_last_row
 
 _ROW_START = '{"id":"'
 Place = tuple[str, str]
@@ -51,7 +51,7 @@ class RunFolder:
         """
         with explain_disk_error(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        with written_alone(self.results):
+        with exclusive_writer(self.results):
             if self.plan_path.exists():
                 plan = self.plan().extended(plan, self.path)
             repair_last_row(self.results, _ROW_START)
@@ -75,7 +75,7 @@ class RunFolder:
 
     def rows(self) -> Iterator[Row]:
         """All rows, in the order in which they were written."""
-        for number, line in rows_in(self.results):
+        for number, line in read_rows(self.results):
             try:
                 yield Row.model_validate_json(line)
             except ValidationError as error:

@@ -30,7 +30,7 @@ from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
 from agentcvr_graph.media.subtitles import clip_cues, read_cues
 from agentcvr_graph.media.types import Cue, Frame, Samples
-from agentcvr_graph.utils.cancellation import stop_if_unwanted
+from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 ReaderName = Literal["auto", "pyav", "decord"]
 READERS: tuple[ReaderName, ...] = ("auto", "pyav", "decord")
@@ -191,7 +191,7 @@ class Media:
         for read, sparse in ((reader.key_frames, True), (reader.shown_at, False)):
             times_s = [time_s for time_s in sorted(missing) if (time_s in by_key) is sparse]
             for decoded in read(times_s, size):
-                stop_if_unwanted()
+                raise_if_cancelled()
                 key = self._key(decoded.asked_s, sparse)
                 frames[decoded.asked_s] = self._store.put(key, decoded, shift_s)
         return {time_s: frames[time_s] for time_s in missing if time_s in frames}

@@ -33,7 +33,7 @@ from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
 from agentcvr_graph.media.types import Cue, Frame, Samples
 from agentcvr_graph.types import Video
-from agentcvr_graph.utils.cancellation import stop_if_unwanted
+from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 _DEATHS = (ProcessExpired, BrokenProcessPool)
 """Of a worker that had taken its request up; of one that had not yet."""
@@ -115,7 +115,7 @@ class IsolatedLibrary:
 
     def _check_wanted(self, closings: int) -> None:
         """No worker is started for a request that nobody waits for, or that was made before the library was closed."""
-        stop_if_unwanted()
+        raise_if_cancelled()
         if self._closings != closings:
             raise InfrastructureError("The decoders were stopped while this was under way.")
 
@@ -163,7 +163,7 @@ class _Worker:
             try:
                 return future.result(LOOK_AFTER_S)
             except TimeoutError:
-                stop_if_unwanted()
+                raise_if_cancelled()
                 if future.done() or time.monotonic() > latest_s:
                     raise
                 if not pool.active:

@@ -34,7 +34,7 @@ from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.perception.audio_cells import cell_sound, cell_window, cells_of
 from agentcvr_graph.perception.clipping import clip_evidence, joined
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Target, Video, VideoInfo, Window
-from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
+from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 """Decoders use several threads each; more of them at once than this cost memory and save no time."""
@@ -77,7 +77,7 @@ class LivePerception:
         Raises:
             VideoError: it cannot be used.
         """
-        info = (await in_thread(self.media.open, video)).info
+        info = (await run_in_thread(self.media.open, video)).info
         return VideoInfo(
             number=number,
             video=video,
@@ -102,7 +102,7 @@ class LivePerception:
             frames = sum(len(times) for times in remembered.frame_times_s)
             return self._seen(request, remembered, Cost(frames=frames, cached_frames=frames))
         looked = await asyncio.gather(
-            *(in_thread(_look, media, target) for media, target in zip(medias, request.targets, strict=True))
+            *(run_in_thread(_look, media, target) for media, target in zip(medias, request.targets, strict=True))
         )
         footage = [look.footage for look in looked if look.footage is not None]
         problems = tuple(look.problem for look in looked if look.problem)
@@ -126,9 +126,9 @@ class LivePerception:
         """
         window = request.window
         media = await self._open(window.video, videos)
-        cues = await in_thread(media.cues, window.start_s, window.end_s)
+        cues = await run_in_thread(media.cues, window.start_s, window.end_s)
         if cues:
-            samples = await in_thread(_sound_or_silence, media, window)
+            samples = await run_in_thread(_sound_or_silence, media, window)
             heard = await self._audio.hear(Sound(window, samples, cues, media.info.content_id), request.focus)
             return self._heard(request, heard.evidence, heard.notes, Cost(audio_s=window.duration_s) + heard.cost)
         evidence: list[Evidence] = []
@@ -150,14 +150,14 @@ class LivePerception:
         remembered = await asyncio.to_thread(self._recall, key)
         if remembered is not None:
             return Perceived(remembered.evidence, remembered.notes), True
-        sound = await in_thread(cell_sound, media, number)
+        sound = await run_in_thread(cell_sound, media, number)
         heard = await self._audio.hear(sound, "")
         await asyncio.to_thread(self._remember, key, Remembered(evidence=heard.evidence, notes=heard.notes))
         return heard, False
 
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Clip:
         try:
-            return await in_thread(self.media.open, videos[number - 1].video)
+            return await run_in_thread(self.media.open, videos[number - 1].video)
         except VideoError as error:  # it could be read a moment ago
             raise InfrastructureError(f"Video {number} can no longer be read: {error.message}") from error
 
@@ -201,7 +201,7 @@ def _look(media: Clip, target: Target) -> Looked:
     times_s = sample_times(target.start_s, target.end_s, target.frames)
     try:
         with _decoding:
-            stop_if_unwanted()
+            raise_if_cancelled()
             frames = media.frames(times_s)
     except InfrastructureError as error:
         return Looked(None, f"Video {target.video}: {error.message}")

@@ -1,7 +1,8 @@
-"""Work in a thread that ends early once nobody waits for it any more.
+"""Cooperative cancellation of work in a thread.
 
-Cancelling a task leaves the thread that it waits for at its work: a look whose run was cancelled would go on decoding
-and reading signs for a minute. `in_thread` tells the thread of it, and the work asks between its steps.
+Cancelling an asyncio task does not stop the thread it waits for: decoding and text recognition would go on for up to a
+minute after a run was cancelled. `run_in_thread` passes the cancellation on to the thread, and the work calls
+`raise_if_cancelled` between its steps.
 """
 
 from __future__ import annotations
@@ -13,29 +14,33 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
-_unwanted: ContextVar[threading.Event | None] = ContextVar("unwanted", default=None)
+_cancelled: ContextVar[threading.Event | None] = ContextVar("cancelled", default=None)
 
 
-async def in_thread(work: Callable[..., T], *arguments: object) -> T:
-    """As `asyncio.to_thread`; once the task that waits is cancelled, `unwanted()` is true in the thread."""
+async def run_in_thread(work: Callable[..., T], *arguments: object) -> T:
+    """Run `work` as `asyncio.to_thread` does; once the waiting task is cancelled, `is_cancelled()` is true in it."""
     event = threading.Event()
-    token = _unwanted.set(event)  # the thread gets a copy of the context
+    token = _cancelled.set(event)  # the thread gets a copy of the context
     try:
         return await asyncio.to_thread(work, *arguments)
     except asyncio.CancelledError:
         event.set()
         raise
     finally:
-        _unwanted.reset(token)
+        _cancelled.reset(token)
 
 
-def unwanted() -> bool:
-    """Whether nobody waits for the work of this thread any more."""
-    event = _unwanted.get()
+def is_cancelled() -> bool:
+    """Return whether the task that waits for this thread's work was cancelled."""
+    event = _cancelled.get()
     return event is not None and event.is_set()
 
 
-def stop_if_unwanted() -> None:
-    """End the work of this thread, where nobody waits for it any more."""
-    if unwanted():
+def raise_if_cancelled() -> None:
+    """End the work of this thread if the task that waits for it was cancelled.
+
+    Raises:
+        CancelledError: the task was cancelled.
+    """
+    if is_cancelled():
         raise asyncio.CancelledError

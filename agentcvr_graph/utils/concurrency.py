@@ -1,4 +1,4 @@
-"""Many jobs, a few of them under way at a time, their results in the order in which they are done."""
+"""Bounded concurrency: run many jobs, at most N at a time, and yield results as they complete."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
 Job = TypeVar("Job")
-Done = TypeVar("Done")
+Result = TypeVar("Result")
 
 
 async def run_bounded(
-    take: Callable[[], Job | None], work: Callable[[Job], Awaitable[Done]], count: int
-) -> AsyncGenerator[Done]:
-    """What comes of all jobs; at most `count` are under way.
+    take: Callable[[], Job | None], work: Callable[[Job], Awaitable[Result]], count: int
+) -> AsyncGenerator[Result]:
+    """Yield results as they complete, with at most `count` jobs in flight.
 
-    Jobs come from a function and not from an iterator: one that is to be done again appears when all others have been
-    taken, and an iterator that has ended once has ended for good.
+    Jobs come from a function and not from an iterator, because a job may be put back for a retry after all others were
+    taken, and an exhausted iterator stays exhausted.
 
     Args:
-        take: the next job, or None while there is none; there may be one again once a result was handed over.
-        work: does a job. What it raises ends everything, and cancels what is under way.
+        take: return the next job, or None while there is none. It is called again after each result.
+        work: run one job. An exception ends the whole run and cancels the jobs in flight.
+        count: the largest number of jobs in flight.
     """
-    running: set[asyncio.Future[Done]] = set()
+    running: set[asyncio.Future[Result]] = set()
     try:
         while True:
             while len(running) < count and (job := take()) is not None:

@@ -1,7 +1,8 @@
-"""Files of rows that outlive a crash: every row is on the disk before the next is begun.
+"""Append-only JSONL logs that survive a crash: each row is on the disk before the next one is written.
 
-A run that was killed is opened again: a last line that was torn is cut off, and what is complete counts. One process
-at a time writes a file: a lock, which dies with its process, keeps a second one out.
+A run that was killed is resumed from the file: `repair_last_row` removes a torn last line, complete rows count. Only
+one process writes a file at a time: `exclusive_writer` holds a lock, which the operating system releases when the
+process dies.
 """
 
 from __future__ import annotations
@@ -16,28 +17,29 @@ from agentcvr_graph.errors import InputError, missing_extra
 
 
 def append_row(path: Path, line: str) -> None:
-    """Append one row, a line of JSON, and wait until it is on the disk."""
+    """Append one row, a line of JSON without its line break, and wait until it is on the disk."""
     with path.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())
 
 
-def rows_in(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file that are not empty, with their numbers from 1; none where there is no file."""
+def read_rows(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the non-empty lines of a file with their line numbers, from 1; yield nothing if the file does not exist."""
     if path.exists():
         with path.open(encoding="utf-8") as file:
             yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
 
 
 def repair_last_row(path: Path, row_start: str) -> None:
-    """Cut off a row that was being written when the process died; end a whole one that lacks its line break.
+    """Remove a last row that was only partly written; add the line break to a complete one that lacks it.
 
     Args:
-        row_start: how every row of the file begins.
+        path: the log; nothing happens if it does not exist.
+        row_start: the first characters of every row of this log, for example `{"id": "`.
 
     Raises:
-        InputError: the last line is no part of a row, so the file is not ours to cut.
+        InputError: the last line is not part of a row, so the file is not a log of this kind. It is not changed.
     """
     if not path.exists():
         return
@@ -53,16 +55,16 @@ def repair_last_row(path: Path, row_start: str) -> None:
         elif last.startswith(start[: len(last)]):
             file.truncate(end)
         else:
-            raise InputError(f"{path}: its last line is no row of this kind.", fix="Name another file.")
+            raise InputError(f"{path}: the last line is not a row of this log.", fix="Choose another file.")
 
 
 @contextmanager
-def written_alone(path: Path) -> Generator[None]:
-    """Keeps other processes from writing a file, by a lock beside it.
+def exclusive_writer(path: Path) -> Generator[None]:
+    """Keep other processes from writing a file, with a lock file beside it.
 
     Raises:
-        InputError: another process writes it.
-        SetupError: the package of locks is missing.
+        InputError: another process holds the lock.
+        SetupError: the package `filelock` is not installed.
     """
     try:
         from filelock import FileLock, Timeout
@@ -72,7 +74,7 @@ def written_alone(path: Path) -> Generator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise InputError(f"{path}: another run is writing it.", fix="Wait for it, or name another file.") from None
+        raise InputError(f"{path}: another run is writing it.", fix="Wait for it, or choose another file.") from None
     try:
         yield
     finally:

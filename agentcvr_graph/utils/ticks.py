@@ -1,4 +1,4 @@
-"""Round times along a time axis."""
+"""Tick marks of a time axis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ _MAX_TICKS = 6
 
 
 def ticks(duration_s: float) -> list[tuple[float, str]]:
-    """Round times along the axis, and its end where there is room for it."""
+    """Return ticks at round times as (position in percent of the axis, label), with the end if there is room for it."""
     if duration_s <= 0:
         return []
     step_s = next((step for step in _TICK_STEPS_S if duration_s / step <= _MAX_TICKS), duration_s / _MAX_TICKS)

@@ -19,7 +19,7 @@ from agentcvr_graph.models.offline.speech import Recogniser
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.types import Observe, Target, Video, Window
-from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
+from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 from tests.support.media_files import counting
 
 
@@ -51,10 +51,10 @@ async def test_work_that_nobody_waits_for_ends_at_its_next_step():
 
     def work():
         for _ in range(100):
-            stop_if_unwanted()
+            raise_if_cancelled()
             steps()
 
-    await cancel_in_the_second_step(in_thread(work), steps)
+    await cancel_in_the_second_step(run_in_thread(work), steps)
     assert steps.taken == 2
 
 
@@ -63,15 +63,15 @@ async def test_work_that_somebody_waits_for_is_done_whatever_else_is_cancelled()
 
     def work(times):
         for _ in range(times):
-            stop_if_unwanted()
+            raise_if_cancelled()
             time.sleep(0.01)
         return times
 
-    other = asyncio.create_task(in_thread(work, 30))
+    other = asyncio.create_task(run_in_thread(work, 30))
     await asyncio.sleep(0.02)
-    await cancel_in_the_second_step(in_thread(lambda: [(stop_if_unwanted(), steps()) for _ in range(9)]), steps)
+    await cancel_in_the_second_step(run_in_thread(lambda: [(raise_if_cancelled(), steps()) for _ in range(9)]), steps)
     assert await other == 30 and steps.taken == 2
-    assert await in_thread(work, 3) == 3
+    assert await run_in_thread(work, 3) == 3
 
 
 class NoModel:
@@ -126,14 +126,14 @@ async def test_a_worker_that_decodes_what_nobody_waits_for_is_stopped_and_its_li
     os.mkfifo(endless)  # whoever opens it waits for a writer for ever
     library = IsolatedLibrary(workers=1, timeout_s=120, cache_dir=tmp_path / "cache")
     try:
-        task = asyncio.create_task(in_thread(library.open, Video(source=str(endless))))
+        task = asyncio.create_task(run_in_thread(library.open, Video(source=str(endless))))
         await asyncio.sleep(3)
         workers = multiprocessing.active_children()
         assert len(workers) == 1
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        opened = await in_thread(library.open, Video(source=str(counting(tmp_path / "clip.mp4"))))
+        opened = await run_in_thread(library.open, Video(source=str(counting(tmp_path / "clip.mp4"))))
         assert opened.info.width == 320
         assert not any(worker.is_alive() for worker in workers)
     finally:

@@ -18,7 +18,7 @@ from agentcvr_graph.media.sound import quietest_s
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
 from agentcvr_graph.models.base import Perceived, Sound
 from agentcvr_graph.types import Evidence, Window
-from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
+from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 
 PAUSE_S = 0.35
 """A pause of this length ends an utterance; each utterance is recognised by itself."""
@@ -45,7 +45,7 @@ class Recogniser:
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
         """One statement an utterance, in order of time."""
-        words = await in_thread(self.words, sound.samples)
+        words = await run_in_thread(self.words, sound.samples)
         return Perceived(evidence=tuple(utterances(words, sound.window)))
 
     def words(self, samples: Samples) -> list[Cue]:
@@ -56,7 +56,7 @@ class Recogniser:
         part = samples[start:end]
         pcm = (part / float(np.abs(part).max()) * 0.9 * 32767).astype(np.int16)
         with self._lock:
-            stop_if_unwanted()
+            raise_if_cancelled()
             decoder = self._ready()
             decoder.reinit_feat()  # it would carry traces of the last utterance into this one
             decoder.start_utt()

@@ -21,7 +21,7 @@ from agentcvr_graph.models.offline.motion import Change, change_between, same_pi
 from agentcvr_graph.models.offline.on_screen_text import TextReader
 from agentcvr_graph.render import picture_text
 from agentcvr_graph.types import Evidence, Window
-from agentcvr_graph.utils.cancellation import in_thread, stop_if_unwanted
+from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 
 
 @dataclass
@@ -43,7 +43,7 @@ class OfflineVision:
 
     async def look(self, footage: Sequence[Footage], focus: str) -> Perceived:
         """One statement a stretch, those that share words with the focus first."""
-        evidence = await in_thread(lambda: [said for part in footage for said in self._describe(part)])
+        evidence = await run_in_thread(lambda: [said for part in footage for said in self._describe(part)])
         return Perceived(evidence=focus_first(evidence, focus))
 
     def _describe(self, footage: Footage) -> Iterator[Evidence]:
@@ -73,7 +73,7 @@ class OfflineVision:
         lines: list[tuple[str, ...]] = []
         read: Frame | None = None
         for frame in footage.frames:
-            stop_if_unwanted()
+            raise_if_cancelled()
             if read is None or not same_picture(read.pixels, frame.pixels):
                 lines.append(self._reader.read(frame, footage.content_id))
                 read = frame

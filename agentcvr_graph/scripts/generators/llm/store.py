@@ -17,7 +17,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.generators.llm.writing import Written
 from agentcvr_graph.scripts.library import parse_script, script_json
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row, rows_in, written_alone
+from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, read_rows, repair_last_row
 
 _ROW_START = '{"id": "'
 
@@ -49,7 +49,7 @@ class Store:
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as lock:
-            lock.enter_context(written_alone(self.path))
+            lock.enter_context(exclusive_writer(self.path))
             self._read()
             self._lock = lock.pop_all()  # kept, now that nothing has been raised
         return self
@@ -60,7 +60,7 @@ class Store:
     def _read(self) -> None:
         for path in (self.path, self.failures_path):
             repair_last_row(path, _ROW_START)
-        for number, line in rows_in(self.path):
+        for number, line in read_rows(self.path):
             script = parse_script(line, f"{self.path}:{number}")
             if script.id in self.finished:
                 raise InputError(f"{self.path}:{number}: {script.id!r} is there twice.", fix="Remove one of the lines.")
@@ -68,7 +68,7 @@ class Store:
             self._each(script)
         if self._retry_failed:
             self.failures_path.unlink(missing_ok=True)
-        self.finished.update(str(json.loads(line)["id"]) for _, line in rows_in(self.failures_path))
+        self.finished.update(str(json.loads(line)["id"]) for _, line in read_rows(self.failures_path))
 
     def add(self, script: Script) -> None:
         """Append a script."""
