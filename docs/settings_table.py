@@ -1,4 +1,8 @@
-"""Writes the table of a run's knobs into the page that asks for it, from the very fields that a server shows."""
+"""MkDocs hook: insert the table of `CVRContext`'s settings where a page asks for it.
+
+The rows come from the dataclass fields and their annotations, which a LangGraph server shows too, so the page cannot
+disagree with the code.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,19 @@ from typing import Any, get_type_hints
 
 from agentcvr_graph import CVRContext
 
-PLACE = "<!-- knobs -->"
+PLACEHOLDER = "<!-- settings -->"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """As MkDocs calls it, for every page."""
-    return markdown.replace(PLACE, table()) if PLACE in markdown else markdown
+    """Replace the placeholder on a page; MkDocs calls this for every page."""
+    return markdown.replace(PLACEHOLDER, settings_table()) if PLACEHOLDER in markdown else markdown
 
 
-def table() -> str:
-    """One row a knob: name, default, meaning."""
+def settings_table() -> str:
+    """Return one Markdown row per setting: name, default, description."""
     hints = get_type_hints(CVRContext, include_extras=True)
-    rows = ["| knob | default | |", "|---|---|---|"]
-    for knob in fields(CVRContext):
-        (described,) = hints[knob.name].__metadata__
-        rows.append(f"| `{knob.name}` | `{knob.default!r}` | {described.description} |")
+    rows = ["| setting | default | description |", "|---|---|---|"]
+    for setting in fields(CVRContext):
+        (described,) = hints[setting.name].__metadata__
+        rows.append(f"| `{setting.name}` | `{setting.default!r}` | {described.description} |")
     return "\n".join(rows)
