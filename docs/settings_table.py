@@ -1,7 +1,7 @@
 """MkDocs hook: insert the table of `CVRContext`'s settings where a page asks for it.
 
-The rows come from the dataclass fields and their annotations, which a LangGraph server shows too, so the page cannot
-disagree with the code.
+The rows come from the dataclass fields and their annotations, which a LangGraph server
+shows too, so the page cannot disagree with the code.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ PLACEHOLDER = "<!-- settings -->"
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace the placeholder on a page; MkDocs calls this for every page."""
-    return markdown.replace(PLACEHOLDER, settings_table()) if PLACEHOLDER in markdown else markdown
+    if PLACEHOLDER not in markdown:
+        return markdown
+    return markdown.replace(PLACEHOLDER, settings_table())
 
 
 def settings_table() -> str:
@@ -25,5 +27,6 @@ def settings_table() -> str:
     rows = ["| setting | default | description |", "|---|---|---|"]
     for setting in fields(CVRContext):
         (described,) = hints[setting.name].__metadata__
-        rows.append(f"| `{setting.name}` | `{setting.default!r}` | {described.description} |")
+        row = f"| `{setting.name}` | `{setting.default!r}` | {described.description} |"
+        rows.append(row)
     return "\n".join(rows)

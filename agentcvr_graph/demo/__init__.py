@@ -11,6 +11,11 @@ from agentcvr_graph.types import Question, Video
 CLIPS_DIR = Path(__file__).parent / "clips"
 
 
+def demo_videos() -> list[str | Video]:
+    """Return the paths of the four cooking clips, in the order in which the demo questions number them."""
+    return [str(CLIPS_DIR / f"cook_{colour}.mp4") for colour in ("red", "green", "blue", "yellow")]
+
+
 def demo_questions() -> tuple[Question, ...]:
     """The demo questions, with their keys; the first three need two or more videos and both modalities."""
     stored: list[dict[str, Any]] = json.loads((Path(__file__).parent / "questions.json").read_text())

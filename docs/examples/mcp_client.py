@@ -1,4 +1,7 @@
-"""The graphs of a server as MCP tools: `langgraph dev`, then python docs/examples/mcp_client.py [URL]"""
+"""Call a server's graphs as MCP tools.
+
+Start `langgraph dev`, then run: python docs/examples/mcp_client.py [URL]
+"""
 
 import ast
 import asyncio
@@ -6,27 +9,29 @@ import sys
 
 from mcp import Client
 
-ASKED = {"question": "Who cooks with white wine?", "videos": ["script://cc-000002/1", "script://cc-000002/2"]}
+QUESTION = "Who cooks with white wine?"
+VIDEOS = ["script://cc-000002/1", "script://cc-000002/2"]
 
 
-async def ask(client: Client, tool: str, asked: dict) -> dict:
-    """What the graph gives: `answer`, `failure`, `observations`, `usage`, `messages`, ...
+async def ask(client: Client, tool: str, given: dict) -> dict:
+    """Return the graph's output: `answer`, `failure`, `observations`, `usage`, ...
 
     Raises:
-        RuntimeError: the question could not be asked; the server names the kind of error and no more.
+        RuntimeError: the run failed; the server names the kind of error only.
     """
-    result = await client.call_tool(tool, asked)
+    result = await client.call_tool(tool, given)
     text = result.content[0].text
     if result.is_error:
         raise RuntimeError(text)
-    return ast.literal_eval(text)  # the server writes JSON's values as Python's literals
+    return ast.literal_eval(text)  # the server writes values as Python literals
 
 
 async def main(url: str) -> None:
     async with Client(url) as client:
         for tool in (await client.list_tools()).tools:
             print(f"{tool.name}: {tool.description}")
-        output = await ask(client, "agentcvr_swap", ASKED)
+        given = {"question": QUESTION, "videos": VIDEOS}
+        output = await ask(client, "agentcvr_swap", given)
         print(output["answer"] or output["failure"])
 
 

@@ -1,4 +1,4 @@
-"""The graph on a server, as a node of a graph here: `langgraph dev`, then python docs/examples/remote.py [URL]"""
+"""Use the graph of a server as a node: python docs/examples/remote.py [URL]"""
 
 import asyncio
 import sys
@@ -10,17 +10,19 @@ from langgraph.graph import START, StateGraph
 from langgraph.pregel.remote import RemoteGraph
 from typing_extensions import TypedDict
 
+VIDEOS = ["script://cc-000002/1", "script://cc-000002/2"]
+
 
 class Parent(TypedDict):
-    asked: dict  # question, videos, options: the server's input schema
+    given: dict  # question, videos, options: the server's input schema
     answer: dict
 
 
 def parent(remote: RemoteGraph) -> StateGraph:
     async def look(state: Parent, config: RunnableConfig) -> dict:
-        thread = {"thread_id": config["configurable"]["thread_id"], "if_exists": "do_nothing"}
-        fresh = (await remote.client.threads.create(**thread))["status"] == "idle"
-        given = state["asked"] if fresh else None  # None: go on where the run was stopped
+        ids = {"thread_id": config["configurable"]["thread_id"]}
+        thread = await remote.client.threads.create(**ids, if_exists="do_nothing")
+        given = state["given"] if thread["status"] == "idle" else None  # None: resume
         output = await remote.ainvoke(given, config, on_disconnect="cancel")
         return {"answer": output["answer"] or output["failure"]}
 
@@ -28,10 +30,13 @@ def parent(remote: RemoteGraph) -> StateGraph:
 
 
 async def main(url: str) -> None:
-    app = parent(RemoteGraph("agentcvr_swap", url=url)).compile(checkpointer=InMemorySaver())
-    config = {"configurable": {"thread_id": str(uuid.uuid4())}}  # as a server's threads are called
-    asked = {"question": "Who cooks with white wine?", "videos": ["script://cc-000002/1", "script://cc-000002/2"]}
-    async for _, event in app.astream({"asked": asked}, config, stream_mode="custom", subgraphs=True):
+    remote = RemoteGraph("agentcvr_swap", url=url)
+    app = parent(remote).compile(checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": str(uuid.uuid4())}}  # servers want UUIDs
+    given = {"given": {"question": "Who cooks with white wine?", "videos": VIDEOS}}
+    async for _, event in app.astream(
+        given, config, stream_mode="custom", subgraphs=True
+    ):
         print(event["text"])
     print((await app.aget_state(config)).values["answer"])
 

@@ -6,6 +6,7 @@ stopped goes on with the looks that it has.
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import runpy
@@ -30,6 +31,8 @@ from agentcvr_graph.types import Listen
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
+MOST_LINES = 48
+"""Of an example, at 88 columns: it is shown whole on its page."""
 CONFIG = {"configurable": {"thread_id": "t"}}
 VIDEOS = ["script://cc-000002/1", "script://cc-000002/2"]
 QUESTION = "Who cooks with white wine?"
@@ -102,10 +105,10 @@ async def cancelled(app, given, reached):
 
 
 @pytest.mark.parametrize("name", ["subgraph", "tool", "remote", "mcp_client"])
-def test_an_example_is_a_short_read_and_says_how_it_is_run(name):
+def test_an_example_is_short_and_says_how_to_run_it(name):
     text = (EXAMPLES / f"{name}.py").read_text()
-    assert text.count("\n") <= 40
-    assert f"python docs/examples/{name}.py" in text.splitlines()[0]
+    assert text.count("\n") <= MOST_LINES
+    assert f"python docs/examples/{name}.py" in ast.get_docstring(ast.parse(text))
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ async def test_remote_progress_and_tokens_reach_the_caller(client: LangGraphClie
 async def test_remote_progress_and_tokens_reach_the_stream_of_a_parent(client: LangGraphClient) -> None:
     app = example("remote")["parent"](RemoteGraph("talking", client=client)).compile(checkpointer=InMemorySaver())
     stages, tokens = [], []
-    asked = {"asked": new_question()}
+    asked = {"given": new_question()}
     async for _, mode, event in app.astream(asked, new_thread(), stream_mode=["custom", "messages"], subgraphs=True):
         if mode == "custom":
             stages.append(event["stage"])
@@ -110,7 +110,7 @@ async def test_cancelling_the_parent_stops_the_run_on_the_server_and_both_resume
     (video,) = question["videos"]
     remote = RemoteGraph("slow", client=client)
     app = example("remote")["parent"](remote).compile(checkpointer=InMemorySaver())
-    task = asyncio.create_task(app.ainvoke({"asked": question}, config))
+    task = asyncio.create_task(app.ainvoke({"given": question}, config))
     await becomes(lambda: studio.told(video), "begun 20")
     await cancelled(task)
     await becomes(lambda: studio.told(video), "stopped 20")
