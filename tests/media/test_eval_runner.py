@@ -214,7 +214,7 @@ async def test_a_row_that_was_torn_anywhere_is_asked_again(tmp_path, scripts):
         assert standing(tmp_path / "run") == wanted
         assert whole.folder.results.read_bytes().count(b"\n") == len(wanted)
     whole.folder.results.write_text("not ours")
-    with pytest.raises(InputError, match="no row of this kind"):
+    with pytest.raises(InputError, match="the last line is not a row of this log"):
         await evaluate_benchmark(benchmark, recipe, tmp_path / "run")
 
 

@@ -277,7 +277,7 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
     out = tmp_path / "x.jsonl"
     for notes in ("my notes\n", "my notes"):
         out.write_text(notes)
-        with pytest.raises(InputError, match=r"x\.jsonl:( its last line is no row|1: )"):
+        with pytest.raises(InputError, match=r"x\.jsonl:( the last line is not a row|1: )"):
             made_by(Author(), out)
         assert out.read_text() == notes
     with pytest.raises(InputError, match=r"concurrency is 0\. It must be at least 1"):
