@@ -16,8 +16,8 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.state import CVRContext
 
 if TYPE_CHECKING:
-    from agentcvr_graph.eval import Benchmark, Recipe, Totals
-    from agentcvr_graph.eval.summary import Line
+    from agentcvr_graph.eval import Benchmark, EvalConfig, Totals
+    from agentcvr_graph.eval.summary import SummaryLine
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -74,7 +74,7 @@ def evaluate(
         return
     if to is None or (data is None and scripts is None):
         raise InputError("A run needs questions and a folder.", fix="Write: agentcvr eval --data FILE --out FOLDER")
-    from agentcvr_graph.eval import Recipe
+    from agentcvr_graph.eval import EvalConfig
 
     context = CVRContext(
         max_turns=max_turns,
@@ -85,7 +85,7 @@ def evaluate(
         audio=audio,
         noise=noise,
     )
-    recipe = Recipe(
+    config = EvalConfig(
         methods=tuple(name.strip() for name in methods.split(",") if name.strip()),
         context=context,
         frames=frames,
@@ -95,10 +95,10 @@ def evaluate(
         per_endpoint=per_endpoint,
         timeout_s=timeout_s,
     )
-    loaded = _questions(benchmark, data, videos, scripts, skip_unusable=skip_unusable).chosen(tasks or (), limit)
+    loaded = _questions(benchmark, data, videos, scripts, skip_unusable=skip_unusable).select(tasks or (), limit)
     _run(
         loaded,
-        recipe,
+        config,
         to,
         engine=one_of("--engine", engine, ("local", "ray")),
         concurrency=concurrency,
@@ -113,19 +113,19 @@ def _questions(
     benchmark: str, data: Path | None, videos: Path | None, scripts: Path | None, *, skip_unusable: bool
 ) -> Benchmark:
     from agentcvr_graph.eval import load_benchmark, scripted_questions
-    from agentcvr_graph.eval.benchmarks import absent_text
+    from agentcvr_graph.eval.benchmarks import describe_unusable
 
     if data is None:
         return scripted_questions(cast(Path, scripts))
     loaded = load_benchmark(benchmark, data, videos, skip_unusable=skip_unusable)
-    if loaded.absent:
-        err.print(f"[yellow]note:[/] {escape(absent_text(loaded.name, loaded.absent, loaded.size))}")
+    if loaded.unusable:
+        err.print(f"[yellow]note:[/] {escape(describe_unusable(loaded.name, loaded.unusable, loaded.size))}")
     return loaded
 
 
 def _run(
     benchmark: Benchmark,
-    recipe: Recipe,
+    config: EvalConfig,
     to: Path,
     *,
     prices: tuple[float, float],
@@ -136,25 +136,25 @@ def _run(
     from agentcvr_graph.eval import evaluate_benchmark
     from agentcvr_graph.eval.report import write_run_report
 
-    with _Bar(recipe.methods, prices) as tell:
-        run = asyncio.run(evaluate_benchmark(benchmark, recipe, to, prices=prices, tell=tell, **options))
-    out.print(table_of(run.lines()))
+    with _Bar(config.methods, prices) as on_progress:
+        run = asyncio.run(evaluate_benchmark(benchmark, config, to, prices=prices, on_progress=on_progress, **options))
+    out.print(table_of(run.summary()))
     with err.status("writing the report"):
         report = write_run_report(run, pictures=pictures)
     err.print(f"report: {escape(str(report))}")
 
 
-def table_of(lines: Sequence[Line]) -> Table:
+def table_of(lines: Sequence[SummaryLine]) -> Table:
     """Accuracy by task and method, for a terminal."""
-    from agentcvr_graph.eval.summary import FAILURES, grid_of
+    from agentcvr_graph.eval.summary import FAILURE_LABELS, accuracy_table
 
     averages = {line.name for line in lines if line.average_of}
     table = Table(box=None, padding=(0, 2, 0, 0), title="accuracy in %, with 95 % intervals", title_justify="left")
-    head, rows = grid_of(lines)
+    head, rows = accuracy_table(lines)
     for n, name in enumerate(head):
         table.add_column(name, justify="right" if n else "left")
     for row in rows:
-        table.add_row(*row, style="bold" if row[0] in averages else "dim" if row[0] in FAILURES else "")
+        table.add_row(*row, style="bold" if row[0] in averages else "dim" if row[0] in FAILURE_LABELS else "")
     return table
 
 
@@ -188,11 +188,11 @@ class _Bar:
 
 
 def _compare(one: str, other: str) -> None:
-    from agentcvr_graph.eval.compare import compare, grid_of
+    from agentcvr_graph.eval.compare import compare, comparison_table
 
     found = compare(one, other)
     table = Table(box=None, padding=(0, 2, 0, 0), title="accuracy in %, question by question", title_justify="left")
-    head, rows = grid_of(found)
+    head, rows = comparison_table(found)
     for n, name in enumerate(head):
         table.add_column(name, justify="right" if n else "left")
     for row in rows:

@@ -225,13 +225,13 @@ def gap(
 ) -> None:
     """Ask every question twice, in swap mode and live on its twin, and report how far the two worlds lie apart."""
     from agentcvr_graph.eval.sim_gap import Models, measure_sim_gap
-    from agentcvr_graph.eval.sim_gap.report import gap_table
+    from agentcvr_graph.eval.sim_gap.report import sim_gap_table
 
     opened = _library(library)
     models = Models(master, vision, audio)
     found = asyncio.run(measure_sim_gap(_first_of_each(opened, limit), to, noise=noise, models=models))
     _tell_problems(opened.problems)
-    out.print(gap_table(found))
+    out.print(sim_gap_table(found))
     if fit is not None:
         fit.write_text(found.fitted.model_dump_json(indent=1) + "\n")
         err.print(f"fitted rates: {escape(str(fit))}")

@@ -10,8 +10,8 @@ A question is never lost: one that fails has a row that says how, and stays in t
 
 Example:
     >>> benchmark = load_benchmark("own", Path("questions.csv"))            # doctest: +SKIP
-    >>> run = await evaluate_benchmark(benchmark, Recipe(), Path("runs/x"))  # doctest: +SKIP
-    >>> print(run.lines()[-1].rate)                                          # doctest: +SKIP
+    >>> run = await evaluate_benchmark(benchmark, EvalConfig(), Path("runs/x"))  # doctest: +SKIP
+    >>> print(run.summary()[-1].accuracy)                                          # doctest: +SKIP
     72 (61-81)
 """
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from agentcvr_graph.eval.benchmarks import BENCHMARKS, Benchmark, load_benchmark
 from agentcvr_graph.eval.compare import Comparison, compare
-from agentcvr_graph.eval.methods import METHODS, Recipe
+from agentcvr_graph.eval.methods import METHODS, EvalConfig
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run import EvalRun, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.runner import Totals
@@ -29,8 +29,8 @@ __all__ = [
     "METHODS",
     "Benchmark",
     "Comparison",
+    "EvalConfig",
     "EvalRun",
-    "Recipe",
     "Row",
     "Totals",
     "compare",

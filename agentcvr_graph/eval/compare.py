@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.eval.metrics import Rate, libraries, mean_of_means
+from agentcvr_graph.eval.metrics import Estimate, libraries, macro_average
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.summary import ALL
@@ -34,7 +34,7 @@ class Difference:
     count: int
     one: float
     other: float
-    difference: Rate
+    difference: Estimate
     """The first side minus the second."""
     p: float
     """Chance of a difference as large as this where there is none."""
@@ -56,10 +56,10 @@ class Comparison:
         """For notebooks: a line a task."""
         from agentcvr_graph.report.notebook import table_html
 
-        return table_html(*grid_of(self))
+        return table_html(*comparison_table(self))
 
 
-def grid_of(found: Comparison) -> tuple[list[str], list[list[str]]]:
+def comparison_table(found: Comparison) -> tuple[list[str], list[list[str]]]:
     """A comparison in per cent, as the head and the rows of a table; a star stands behind a p below `SIGNIFICANT`."""
     rows = [
         [
@@ -126,7 +126,7 @@ def _difference(name: str, pairs: Sequence[tuple[Row, Row]]) -> Difference:
         count=len(pairs),
         one=sum(ours) / len(ours),
         other=sum(theirs) / len(theirs),
-        difference=mean_of_means([(apart, ())]) if len(apart) > 1 else Rate(apart[0], -1.0, 1.0),
+        difference=macro_average([(apart, ())]) if len(apart) > 1 else Estimate(apart[0], -1.0, 1.0),
         p=p_value(apart),
         wins=sum(gap > 0 for gap in apart),
         losses=sum(gap < 0 for gap in apart),

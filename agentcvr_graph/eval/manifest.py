@@ -14,7 +14,7 @@ from pydantic import Field
 
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.eval.benchmarks import Benchmark
-from agentcvr_graph.eval.methods import Recipe
+from agentcvr_graph.eval.methods import EvalConfig
 from agentcvr_graph.eval.scoring import now
 from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.types import FrozenModel
@@ -27,19 +27,19 @@ FREE = frozenset({"methods", "per_endpoint", "timeout_s"})
 """What may differ between two attempts at one run: it does not change what an answer is."""
 
 
-class Plan(FrozenModel):
+class RunManifest(FrozenModel):
     """The configuration of a run."""
 
     benchmark: str
     fingerprint: str
     """Of the questions."""
     questions: int
-    absent: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
     """Ids of questions that could not be asked, because they are broken or their files are missing."""
     tasks: tuple[str, ...] = ()
     """In the order of the benchmark."""
     averages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    recipe: dict[str, Any]
+    config: dict[str, Any]
     data: str = ""
     prices: tuple[float, float] = (0.0, 0.0)
     """Of a million input and output tokens."""
@@ -51,22 +51,22 @@ class Plan(FrozenModel):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        return tuple(self.recipe["methods"])
+        return tuple(self.config["methods"])
 
-    def as_recipe(self) -> Recipe:
-        """The recipe that was followed."""
-        parts: dict[str, Any] = dict(self.recipe)
-        parts |= {"methods": self.methods, "context": CVRContext(**self.recipe["context"])}
-        return Recipe(**parts)
+    def to_config(self) -> EvalConfig:
+        """The config that was followed."""
+        parts: dict[str, Any] = dict(self.config)
+        parts |= {"methods": self.methods, "context": CVRContext(**self.config["context"])}
+        return EvalConfig(**parts)
 
-    def extended(self, other: Plan, folder: Path) -> Plan:
-        """This plan with the methods of another attempt added.
+    def extended(self, other: RunManifest, folder: Path) -> RunManifest:
+        """This manifest with the methods of another attempt added.
 
         Raises:
             InputError: the attempts are not of the same run; names what differs.
         """
         differing = [name for name in ("benchmark", "fingerprint") if getattr(self, name) != getattr(other, name)]
-        mine, theirs = _fixed(self.recipe), _fixed(other.recipe)
+        mine, theirs = _fixed(self.config), _fixed(other.config)
         differing += sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
         if differing:
             was = ", ".join(f"{name} {mine.get(name, getattr(self, name, ''))!r}" for name in differing)
@@ -74,19 +74,21 @@ class Plan(FrozenModel):
                 f"{folder} holds a run with another configuration ({was}).", fix="Name another --out, or ask the same."
             )
         methods = list(dict.fromkeys([*self.methods, *other.methods]))
-        return self.model_copy(update={"recipe": {**self.recipe, "methods": methods}, "prices": other.prices})
+        return self.model_copy(update={"config": {**self.config, "methods": methods}, "prices": other.prices})
 
 
-def plan_of(benchmark: Benchmark, recipe: Recipe, *, data: str = "", prices: tuple[float, float] = (0.0, 0.0)) -> Plan:
-    """The plan of a run that starts now, here."""
-    return Plan(
+def make_manifest(
+    benchmark: Benchmark, config: EvalConfig, *, data: str = "", prices: tuple[float, float] = (0.0, 0.0)
+) -> RunManifest:
+    """The manifest of a run that starts now, here."""
+    return RunManifest(
         benchmark=benchmark.name,
         fingerprint=benchmark.fingerprint,
         questions=len(benchmark.questions),
-        absent=tuple(one.id for one in benchmark.absent),
+        unusable=tuple(one.id for one in benchmark.unusable),
         tasks=tuple(dict.fromkeys(question.task for question in benchmark.questions)),
         averages=dict(benchmark.averages),
-        recipe=asdict(recipe) | {"methods": list(recipe.methods)},
+        config=asdict(config) | {"methods": list(config.methods)},
         data=data,
         prices=prices,
         versions=versions(),
@@ -122,7 +124,7 @@ def commit() -> str:
         return ""
 
 
-def _fixed(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a recipe that decide what an answer is, flat."""
-    flat = {**{name: value for name, value in recipe.items() if name != "context"}, **recipe["context"]}
+def _fixed(config: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a config that decide what an answer is, flat."""
+    flat = {**{name: value for name, value in config.items() if name != "context"}, **config["context"]}
     return {name: value for name, value in flat.items() if name not in FREE}

@@ -18,7 +18,7 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class Rate:
+class Estimate:
     """A mean score from 0 to 1 with its confidence interval."""
 
     mean: float
@@ -29,7 +29,7 @@ class Rate:
         return f"{100 * self.mean:.0f} ({100 * self.low:.0f}-{100 * self.high:.0f})"
 
 
-def rate(scores: Sequence[float], weights: Sequence[float] = ()) -> Rate:
+def mean_score(scores: Sequence[float], weights: Sequence[float] = ()) -> Estimate:
     """The mean with a 95 % interval: Wilson's where scores are 0 or 1, a bootstrap's where they lie between.
 
     Args:
@@ -41,11 +41,11 @@ def rate(scores: Sequence[float], weights: Sequence[float] = ()) -> Rate:
     if not weights and len(scores) > 1 and set(scores) <= {0.0, 1.0}:
         _, stats = libraries()
         found = stats.binomtest(round(sum(scores)), len(scores)).proportion_ci(CONFIDENCE, method="wilson")
-        return Rate(sum(scores) / len(scores), float(found.low), float(found.high))
-    return mean_of_means([(scores, weights)])
+        return Estimate(sum(scores) / len(scores), float(found.low), float(found.high))
+    return macro_average([(scores, weights)])
 
 
-def mean_of_means(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Rate:
+def macro_average(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Estimate:
     """The mean of the groups' means, each group counting the same, with a 95 % bootstrap interval.
 
     Every resample draws as many scores from each group as it has. One score alone tells nothing of others.
@@ -67,10 +67,10 @@ def mean_of_means(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> 
             resampled[start : start + len(drawn)] += sums / len(groups)
     mean = sum(means) / len(means)
     if max(len(scores) for scores, _ in groups) == 1:
-        return Rate(mean, 0.0, 1.0)
+        return Estimate(mean, 0.0, 1.0)
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(resampled, [tail, 100 - tail])
-    return Rate(mean, float(low), float(high))
+    return Estimate(mean, float(low), float(high))
 
 
 def libraries() -> tuple[Any, Any]:

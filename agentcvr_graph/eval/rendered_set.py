@@ -1,4 +1,4 @@
-"""A small set in CrossVid's own layout: scripts of all ten tasks, filmed. The data sets cannot be shipped; this can.
+"""A small set in CrossVid's own layout: scripts of all ten tasks, rendered. The data sets cannot be shipped; this can.
 
 Everything that the loader has to cope with is in it: clips inside of longer files (PEA, PI, PSS), clips of several
 intervals, drone views as folders of images with boxes, tags in questions, options with letters. What is said over a
@@ -44,7 +44,7 @@ def render_set(scripts: Iterable[Script], folder: Path) -> int:
     Videos that are there and up to date stay.
 
     Args:
-        scripts: of CrossVid's tasks, made by the procedural worlds; taken one after the other, as they are filmed.
+        scripts: of CrossVid's tasks, made by the procedural worlds; taken one after the other, as they are rendered.
 
     Returns:
         How many questions there are.
@@ -53,20 +53,20 @@ def render_set(scripts: Iterable[Script], folder: Path) -> int:
         SetupError: flite is not installed, or a package of the extra `live`.
     """
     records: dict[Task, list[Record]] = {task: [] for task in TASKS}
-    filmed: list[Script] = []
+    rendered: list[Script] = []
     for script in scripts:
         own = records[script.task]
-        own.append({"id": len(own), **_FILMERS[script.task](script, folder)})
-        filmed.append(script)
+        own.append({"id": len(own), **_RENDERERS[script.task](script, folder)})
+        rendered.append(script)
     for task, own in records.items():
         if own:
             _write_json(folder / "QA" / f"{task}.json", own)
-    return write_scripts(filmed, folder / "scripts.jsonl")
+    return write_scripts(rendered, folder / "scripts.jsonl")
 
 
 def _several(script: Script, folder: Path) -> Record:
     """BU, NC, CC: whole videos."""
-    return {"videos": _filmed(script, folder), **_asked(script), "answer": script.key}
+    return {"videos": _render_all(script, folder), **_asked(script), "answer": script.key}
 
 
 def _pea(script: Script, folder: Path) -> Record:
@@ -75,8 +75,8 @@ def _pea(script: Script, folder: Path) -> Record:
     names: list[str] = []
     ends: list[float] = []
     for number, video in enumerate(script.videos, 1):
-        whole, _ = joined([idle, video, idle], 0.0)
-        names.append(_film(whole, script, f"_{number}", folder))
+        whole, _ = concatenate([idle, video, idle], 0.0)
+        names.append(_render(whole, script, f"_{number}", folder))
         ends.append(LEAD_S + video.duration_s)
     return {
         "videos": names,
@@ -89,10 +89,10 @@ def _pea(script: Script, folder: Path) -> Record:
 
 def _pi(script: Script, folder: Path) -> Record:
     """One film with a beginning, a middle that nobody is shown, and an ending."""
-    whole, starts_s = joined(script.videos, MIDDLE_S)
+    whole, starts_s = concatenate(script.videos, MIDDLE_S)
     clips = [_intervals(start_s, video) for start_s, video in zip(starts_s, script.videos, strict=True)]
     return {
-        "video": _film(whole, script, "", folder),
+        "video": _render(whole, script, "", folder),
         "beginning": clips[0],
         "ending": clips[1],
         "options": _options(script),
@@ -103,25 +103,25 @@ def _pi(script: Script, folder: Path) -> Record:
 def _pss(script: Script, folder: Path) -> Record:
     """One recording in the right order; its segments are numbered in the order in which they are shown."""
     order = [int(number) for number in str(script.key).split("->")]
-    whole, starts_s = joined([script.videos[number - 1] for number in order], MIDDLE_S)
+    whole, starts_s = concatenate([script.videos[number - 1] for number in order], MIDDLE_S)
     spans = {
         str(number): _intervals(start_s, script.videos[number - 1])
         for number, start_s in zip(order, starts_s, strict=True)
     }
     segments = {number: spans[number] for number in sorted(spans, key=int)}
-    return {"video": _film(whole, script, "", folder), "segments": segments, "answer": script.key}
+    return {"video": _render(whole, script, "", folder), "segments": segments, "answer": script.key}
 
 
 def _fsa(script: Script, folder: Path) -> Record:
     reference = _REFERENCE.search(script.question)
     assert reference is not None, "the world's questions point at an interval of video 1"
-    one, other = _filmed(script, folder)
+    one, other = _render_all(script, folder)
     segment = [float(reference[1]), float(reference[2])]
     return {"video A": one, "video B": other, "ref_segment": segment, "answer": script.key}
 
 
 def _ccqa(script: Script, folder: Path) -> Record:
-    one, other = _filmed(script, folder)
+    one, other = _render_all(script, folder)
     points = list(script.scoring_points)
     return {
         "video A": one,
@@ -136,7 +136,7 @@ def _drones(script: Script, folder: Path) -> Record:
     """Two folders of images. Things that a question names are tagged, and boxed in their view."""
     things = list(dict.fromkeys(_name(thing) for video in script.videos for thing in _things(video)))
     for number, video in enumerate(script.videos, 1):
-        _shoot(video, number, script.id, things, folder / "uav")
+        _render_frames(video, number, script.id, things, folder / "uav")
     asked = [name for name in sorted(things, key=len, reverse=True) if f"the {name} " in script.question]
     asked.sort(key=script.question.index)
     question = script.question
@@ -146,7 +146,7 @@ def _drones(script: Script, folder: Path) -> Record:
     return {"vid": script.id, "objects": objects, **_asked(script), "question": question, "answer": script.key}
 
 
-def _shoot(video: ScriptedVideo, view: int, vid: str, things: Sequence[str], uav: Path) -> None:
+def _render_frames(video: ScriptedVideo, view: int, vid: str, things: Sequence[str], uav: Path) -> None:
     """The frames of a view, and the boxes of all things in it."""
     frames = uav / "frames" / str(view) / f"{vid}-{view}"
     frames.mkdir(parents=True, exist_ok=True)
@@ -173,7 +173,7 @@ def _written(scene: Scene) -> Facts:
     return scene.facts.model_copy(update={"text": (*scene.facts.text, *said)})
 
 
-def joined(videos: Sequence[ScriptedVideo], gap_s: float) -> tuple[ScriptedVideo, list[float]]:
+def concatenate(videos: Sequence[ScriptedVideo], gap_s: float) -> tuple[ScriptedVideo, list[float]]:
     """Videos one behind the other with nothing between them for a while, and where each starts."""
     scenes: list[Scene] = []
     starts_s: list[float] = []
@@ -211,12 +211,12 @@ def _intervals(start_s: float, video: ScriptedVideo) -> list[list[float]]:
     return [[start_s, cut_s], [cut_s, end_s]]
 
 
-def _filmed(script: Script, folder: Path) -> list[str]:
+def _render_all(script: Script, folder: Path) -> list[str]:
     """The files of whole videos, relative to `videos/`."""
-    return [_film(video, script, f"_{number}", folder) for number, video in enumerate(script.videos, 1)]
+    return [_render(video, script, f"_{number}", folder) for number, video in enumerate(script.videos, 1)]
 
 
-def _film(video: ScriptedVideo, script: Script, suffix: str, folder: Path) -> str:
+def _render(video: ScriptedVideo, script: Script, suffix: str, folder: Path) -> str:
     name = f"{FOLDERS[script.task]}/{script.id}{suffix}.mp4"
     path = folder / "videos" / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -246,7 +246,7 @@ def _write_json(path: Path, stored: Any) -> None:
     path.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-_FILMERS: Mapping[Task, Callable[[Script, Path], Record]] = {
+_RENDERERS: Mapping[Task, Callable[[Script, Path], Record]] = {
     **dict.fromkeys(("BU", "NC", "CC"), _several),
     "PEA": _pea,
     "PI": _pi,

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from agentcvr_graph.types import AnswerKind, AnswerValue, FrozenModel, Usage
 
-Outcome = Literal["right", "partly", "wrong", "unparsable", "out of budget", "infrastructure"]
+Outcome = Literal["right", "partly", "wrong", "unparsable", "out of budget", "infrastructure error"]
 """How a question ended. The last three have no answer and score 0: the master never gave a valid one, it did not before
 a budget ran out, or a model, a server or a file failed."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)

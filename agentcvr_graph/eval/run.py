@@ -11,16 +11,16 @@ from pathlib import Path
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.engines import Engine, LocalEngine
-from agentcvr_graph.eval.manifest import Plan, plan_of
-from agentcvr_graph.eval.methods import Recipe
+from agentcvr_graph.eval.manifest import RunManifest, make_manifest
+from agentcvr_graph.eval.methods import EvalConfig
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import Totals, run
-from agentcvr_graph.eval.summary import Line, grid_of, lines_of
+from agentcvr_graph.eval.summary import SummaryLine, accuracy_table, summarize
 from agentcvr_graph.models.strings import Hosted, Server, read_model_string
 from agentcvr_graph.scripts.library import ScriptLibrary
 
-OFFLINE_AT_ONCE = 2
+OFFLINE_CONCURRENCY = 2
 """Questions at a time where all models run on this machine; the offline senses use all cores already."""
 
 
@@ -29,7 +29,7 @@ class EvalRun:
     """A run that is on the disk, read once."""
 
     folder: RunFolder
-    plan: Plan
+    manifest: RunManifest
 
     @classmethod
     def read(cls, path: Path) -> EvalRun:
@@ -39,38 +39,38 @@ class EvalRun:
             InputError: there is none.
         """
         folder = RunFolder(path)
-        return cls(folder, folder.plan())
+        return cls(folder, folder.manifest())
 
     def rows(self) -> list[Row]:
-        """The row that stands for each question and method, in the order of the plan."""
+        """The row that stands for each question and method, in the order of the manifest."""
         return self._rows
 
-    def lines(self) -> list[Line]:
+    def summary(self) -> list[SummaryLine]:
         """The table: by method, tasks and then averages."""
-        return self._lines
+        return self._summary
 
     def _repr_html_(self) -> str:
         """For notebooks: the table, in per cent with 95 % intervals."""
         from agentcvr_graph.report.notebook import table_html
 
-        return table_html(*grid_of(self._lines))
+        return table_html(*accuracy_table(self._summary))
 
     @cached_property
     def _rows(self) -> list[Row]:
-        methods, tasks = self.plan.methods, self.plan.tasks
+        methods, tasks = self.manifest.methods, self.manifest.tasks
         return sorted(
             self.folder.latest().values(),
             key=lambda row: (methods.index(row.method), tasks.index(row.task), row.id),
         )
 
     @cached_property
-    def _lines(self) -> list[Line]:
-        return lines_of(self._rows, self.plan.averages)
+    def _summary(self) -> list[SummaryLine]:
+        return summarize(self._rows, self.manifest.averages)
 
 
 async def evaluate_benchmark(
     benchmark: Benchmark,
-    recipe: Recipe,
+    config: EvalConfig,
     out: Path,
     *,
     engine: str = "local",
@@ -78,7 +78,7 @@ async def evaluate_benchmark(
     retry_failed: bool = False,
     prices: tuple[float, float] = (0.0, 0.0),
     data: str = "",
-    tell: Callable[[Totals], None] = lambda totals: None,
+    on_progress: Callable[[Totals], None] = lambda totals: None,
 ) -> EvalRun:
     """Ask all questions by all methods, score the answers, and keep everything in a folder.
 
@@ -88,10 +88,10 @@ async def evaluate_benchmark(
         out: the folder of the run.
         engine: `local`, or `ray` for a cluster.
         concurrency: questions under way at a time; None for `per_endpoint` where a model is behind an endpoint, else
-            `OFFLINE_AT_ONCE`.
+            `OFFLINE_CONCURRENCY`.
         retry_failed: ask again what the world failed in a way that may have passed.
         prices: of a million input and output tokens.
-        tell: called after each question, with the figures so far.
+        on_progress: called after each question, with the figures so far.
 
     Raises:
         InputError: the folder holds another run; a method is unknown.
@@ -99,17 +99,23 @@ async def evaluate_benchmark(
         InfrastructureError: nothing is answered any more.
     """
     folder = RunFolder(out)
-    plan = await asyncio.to_thread(plan_of, benchmark, recipe, data=data, prices=prices)
-    at_once = concurrency if concurrency is not None else questions_at_once(recipe)
+    manifest = await asyncio.to_thread(make_manifest, benchmark, config, data=data, prices=prices)
+    at_once = concurrency if concurrency is not None else default_concurrency(config)
     await run(
-        benchmark, plan, folder, make_engine(engine, recipe), concurrency=at_once, retry_failed=retry_failed, tell=tell
+        benchmark,
+        manifest,
+        folder,
+        make_engine(engine, config),
+        concurrency=at_once,
+        retry_failed=retry_failed,
+        on_progress=on_progress,
     )
     made = EvalRun.read(out)
     await asyncio.to_thread(folder.write_table, made.rows())
     return made
 
 
-def make_engine(name: str, recipe: Recipe) -> Engine:
+def make_engine(name: str, config: EvalConfig) -> Engine:
     """The engine of a name.
 
     Raises:
@@ -117,19 +123,19 @@ def make_engine(name: str, recipe: Recipe) -> Engine:
         SetupError: Ray is not installed.
     """
     if name == "local":
-        return LocalEngine(recipe)
+        return LocalEngine(config)
     if name == "ray":
         from agentcvr_graph.eval.engines.ray import RayEngine
 
-        return RayEngine(recipe)
+        return RayEngine(config)
     raise InputError(f"Unknown engine {name!r}.", fix="Choose one of: local, ray.")
 
 
-def questions_at_once(recipe: Recipe) -> int:
+def default_concurrency(config: EvalConfig) -> int:
     """As many as an endpoint takes, where there is one."""
-    specs = (recipe.context.master, recipe.context.vision, recipe.context.audio)
+    specs = (config.context.master, config.context.vision, config.context.audio)
     remote = any(isinstance(read_model_string(spec), Server | Hosted) for spec in specs)
-    return recipe.per_endpoint if remote else OFFLINE_AT_ONCE
+    return config.per_endpoint if remote else OFFLINE_CONCURRENCY
 
 
 def scripted_questions(path: Path) -> Benchmark:

@@ -1,6 +1,6 @@
 """The folder of a run: everything that a number can be traced by, and all that is needed to go on after a crash.
 
-    run.json                         what was asked, of which models, with which versions of what (`plan.py`)
+    run.json                         what was asked, of which models, with which versions of what (`manifest.py`)
     results.jsonl                    a `Row` a line, on the disk before the next is begun; a later row of the same
                                      question and method (a retry) stands for the earlier one
     trajectories/<method>/<id>.json  how each answer came about, written before its row
@@ -23,7 +23,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from agentcvr_graph.errors import InputError, SetupError, missing_extra
-from agentcvr_graph.eval.manifest import Plan
+from agentcvr_graph.eval.manifest import RunManifest
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, read_rows, repair_last_row
@@ -39,10 +39,10 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.results = path / "results.jsonl"
-        self.plan_path = path / "run.json"
+        self.manifest_path = path / "run.json"
 
     @contextmanager
-    def opened(self, plan: Plan) -> Generator[dict[Place, Row]]:
+    def opened(self, manifest: RunManifest) -> Generator[dict[Place, Row]]:
         """The rows of earlier attempts, while this process alone may write.
 
         Raises:
@@ -52,26 +52,28 @@ class RunFolder:
         with explain_disk_error(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with exclusive_writer(self.results):
-            if self.plan_path.exists():
-                plan = self.plan().extended(plan, self.path)
+            if self.manifest_path.exists():
+                manifest = self.manifest().extended(manifest, self.path)
             repair_last_row(self.results, _ROW_START)
             found = self.latest()
             with explain_disk_error(self.path):
-                _write_whole(self.plan_path, plan.model_dump_json(indent=1))
+                _write_whole(self.manifest_path, manifest.model_dump_json(indent=1))
             yield found
 
-    def plan(self) -> Plan:
+    def manifest(self) -> RunManifest:
         """What the run is of.
 
         Raises:
             InputError: there is no run here.
         """
         try:
-            return Plan.model_validate_json(self.plan_path.read_text(encoding="utf-8"))
+            return RunManifest.model_validate_json(self.manifest_path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"There is no run in {self.path}.", fix="Name a folder that --out wrote.") from None
         except ValidationError as error:
-            raise InputError(f"{self.plan_path}: {error.errors()[0]['msg']}.", fix="Name another folder.") from error
+            raise InputError(
+                f"{self.manifest_path}: {error.errors()[0]['msg']}.", fix="Name another folder."
+            ) from error
 
     def rows(self) -> Iterator[Row]:
         """All rows, in the order in which they were written."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.engines import Engine
-from agentcvr_graph.eval.manifest import Plan
+from agentcvr_graph.eval.manifest import RunManifest
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import Place, RunFolder
 from agentcvr_graph.eval.scoring import EvalTask
 
-UNANSWERED = 50
+MAX_FAILURES_IN_A_ROW = 50
 """Questions in a row that the world failed in a way that may pass, beyond those under way: then a run stops."""
 
 
@@ -53,20 +53,20 @@ class Totals:
 
 async def run(
     benchmark: Benchmark,
-    plan: Plan,
+    manifest: RunManifest,
     folder: RunFolder,
     engine: Engine,
     *,
     concurrency: int,
     retry_failed: bool = False,
-    tell: Callable[[Totals], None] = lambda totals: None,
+    on_progress: Callable[[Totals], None] = lambda totals: None,
 ) -> Totals:
     """Ask all that has not been asked yet.
 
     Args:
         concurrency: questions under way at a time, at least 1.
         retry_failed: ask again what the world failed in a way that may have passed.
-        tell: called after each question.
+        on_progress: called after each question.
 
     Raises:
         InputError: the folder holds another run.
@@ -75,22 +75,22 @@ async def run(
     """
     if concurrency < 1:
         raise InputError(f"concurrency is {concurrency}.", fix="It must be at least 1.")
-    with folder.opened(plan) as earlier:
-        asks = list(_left(benchmark, plan, earlier, retry_failed=retry_failed))
-        totals = Totals(planned=len(benchmark.questions) * len(plan.methods))
+    with folder.opened(manifest) as earlier:
+        asks = list(_left(benchmark, manifest, earlier, retry_failed=retry_failed))
+        totals = Totals(planned=len(benchmark.questions) * len(manifest.methods))
         again = {(ask.method, ask.question.id) for ask in asks}
         for place, row in earlier.items():
             if place not in again:
                 totals.add(row)
-        tell(totals)
+        on_progress(totals)
         failed_in_a_row = 0
         async with aclosing(engine.run(asks, concurrency)) as answers:
             async for asked in answers:
                 await asyncio.to_thread(folder.add, asked.row, asked.trajectory)
                 totals.add(asked.row)
-                tell(totals)
+                on_progress(totals)
                 failed_in_a_row = failed_in_a_row + 1 if asked.row.retryable else 0
-                if failed_in_a_row >= UNANSWERED + concurrency:
+                if failed_in_a_row >= MAX_FAILURES_IN_A_ROW + concurrency:
                     raise InfrastructureError(
                         f"The last {failed_in_a_row} questions all failed: {asked.row.detail}",
                         fix="Mend it, and run again with --retry-failed.",
@@ -98,10 +98,12 @@ async def run(
     return totals
 
 
-def _left(benchmark: Benchmark, plan: Plan, earlier: Mapping[Place, Row], *, retry_failed: bool) -> Iterator[EvalTask]:
+def _left(
+    benchmark: Benchmark, manifest: RunManifest, earlier: Mapping[Place, Row], *, retry_failed: bool
+) -> Iterator[EvalTask]:
     """What is to be asked: all methods of a question one after the other, so that they share what is decoded."""
     for question in benchmark.questions:
-        for method in plan.methods:
+        for method in manifest.methods:
             row = earlier.get((method, question.id))
             if row is None:
                 yield EvalTask(question, method)

@@ -43,7 +43,9 @@ def failed_row(ask: EvalTask, error: Exception, asked_at: str) -> Row:
     # Files do not come back by asking again; whatever else went wrong may.
     retryable = not isinstance(error, InputError) and (is_transient(error) or not isinstance(error, CVRError))
     detail = " ".join(str(error).split()) if isinstance(error, CVRError) else f"{type(error).__name__}: {error}"
-    return Row(**_identity(ask, asked_at), outcome="infrastructure", score=0.0, detail=detail, retryable=retryable)
+    return Row(
+        **_identity(ask, asked_at), outcome="infrastructure error", score=0.0, detail=detail, retryable=retryable
+    )
 
 
 def now() -> str:
@@ -67,7 +69,7 @@ def _identity(ask: EvalTask, asked_at: str) -> dict[str, Any]:
 
 def _failed(failure: Failure | None) -> dict[str, Any]:
     if failure is None or failure.boundary == "infrastructure":
-        return {"outcome": "infrastructure", "detail": failure.message if failure else "", "retryable": True}
+        return {"outcome": "infrastructure error", "detail": failure.message if failure else "", "retryable": True}
     return {"outcome": "out of budget" if failure.out_of_budget else "unparsable", "detail": failure.message}
 
 
@@ -79,7 +81,7 @@ async def _scored(question: Question, answer: Answer, judge: Judge | None) -> di
         try:
             grades = await judge.grade(question, str(answer.value))
         except InfrastructureError as error:
-            return update | {"outcome": "infrastructure", "detail": str(error), "retryable": True}
+            return update | {"outcome": "infrastructure error", "detail": str(error), "retryable": True}
         return update | _judged(grades)
     score = score_answer(answer.kind, answer.value, question.key)
     return update | {"score": score, "outcome": _outcome(score)}

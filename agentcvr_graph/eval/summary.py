@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agentcvr_graph.eval.metrics import Rate, mean_of_means, rate
+from agentcvr_graph.eval.metrics import Estimate, macro_average, mean_score
 from agentcvr_graph.eval.rows import Outcome, Row
 
 ALL = "all"
@@ -19,13 +19,13 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Line:
+class SummaryLine:
     """One line of a table: a method on a task, or an average over tasks."""
 
     method: str
     name: str
     count: int
-    rate: Rate
+    accuracy: Estimate
     outcomes: Mapping[Outcome, int]
     turns: float
     """Mean over questions, like all that follow."""
@@ -43,7 +43,7 @@ class Line:
         return self.outcomes.get("unparsable", 0) + self.outcomes.get("out of budget", 0)
 
 
-def lines_of(rows: Iterable[Row], averages: Mapping[str, Sequence[str]]) -> list[Line]:
+def summarize(rows: Iterable[Row], averages: Mapping[str, Sequence[str]]) -> list[SummaryLine]:
     """Method by method: a line for each task, then the averages.
 
     An average over tasks of which some were not asked is the mean of those that were.
@@ -54,7 +54,7 @@ def lines_of(rows: Iterable[Row], averages: Mapping[str, Sequence[str]]) -> list
     return [line for method, own in by_method.items() for line in _of_method(method, own, averages)]
 
 
-def _of_method(method: str, rows: Sequence[Row], averages: Mapping[str, Sequence[str]]) -> list[Line]:
+def _of_method(method: str, rows: Sequence[Row], averages: Mapping[str, Sequence[str]]) -> list[SummaryLine]:
     by_task: dict[str, list[Row]] = {}
     for row in rows:
         by_task.setdefault(row.task, []).append(row)
@@ -66,12 +66,12 @@ def _of_method(method: str, rows: Sequence[Row], averages: Mapping[str, Sequence
         if asked:
             groups = [([row.score for row in by_task[task]], _weights(by_task[task])) for task in asked]
             own = [row for task in asked for row in by_task[task]]
-            lines.append(_line(method, name, own, mean_of_means(groups), tuple(asked)))
+            lines.append(_line(method, name, own, macro_average(groups), tuple(asked)))
     return lines
 
 
-def _rate(rows: Sequence[Row]) -> Rate:
-    return rate([row.score for row in rows], _weights(rows))
+def _rate(rows: Sequence[Row]) -> Estimate:
+    return mean_score([row.score for row in rows], _weights(rows))
 
 
 def _weights(rows: Sequence[Row]) -> list[float]:
@@ -80,15 +80,17 @@ def _weights(rows: Sequence[Row]) -> list[float]:
     return weights if len(set(weights)) > 1 else []
 
 
-def _line(method: str, name: str, rows: Sequence[Row], rated: Rate, average_of: tuple[str, ...] = ()) -> Line:
+def _line(
+    method: str, name: str, rows: Sequence[Row], rated: Estimate, average_of: tuple[str, ...] = ()
+) -> SummaryLine:
     def mean(values: Iterable[float]) -> float:
         return statistics.fmean(values)
 
-    return Line(
+    return SummaryLine(
         method=method,
         name=name,
         count=len(rows),
-        rate=rated,
+        accuracy=rated,
         outcomes=Counter(row.outcome for row in rows),
         turns=mean(row.turns for row in rows),
         frames=mean(row.usage.frames for row in rows),
@@ -100,11 +102,11 @@ def _line(method: str, name: str, rows: Sequence[Row], rated: Rate, average_of: 
     )
 
 
-FAILURES = ("no valid answer", "world failures")
+FAILURE_LABELS = ("no valid answer", "infrastructure errors")
 """The last rows of a grid, which count answers that there are none of."""
 
 
-def grid_of(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+def accuracy_table(lines: Sequence[SummaryLine]) -> tuple[list[str], list[list[str]]]:
     """Accuracy by task and method as a table: its head and its rows, averages and failures at the end."""
     methods = list(dict.fromkeys(line.method for line in lines))
     cells = {(line.method, line.name): line for line in lines}
@@ -112,10 +114,10 @@ def grid_of(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
     for name in dict.fromkeys(line.name for line in lines):
         own = [cells.get((method, name)) for method in methods]
         count = next(line.count for line in own if line)
-        rows.append([name, str(count), *(str(line.rate) if line else "" for line in own)])
+        rows.append([name, str(count), *(str(line.accuracy) if line else "" for line in own)])
     tasks = [[line for line in lines if line.method == method and not line.average_of] for method in methods]
     unanswered = [sum(line.unanswered for line in own) for own in tasks]
-    world = [sum(line.outcomes.get("infrastructure", 0) for line in own) for own in tasks]
-    for name, counts in zip(FAILURES, (unanswered, world), strict=True):
+    world = [sum(line.outcomes.get("infrastructure error", 0) for line in own) for own in tasks]
+    for name, counts in zip(FAILURE_LABELS, (unanswered, world), strict=True):
         rows.append([name, "", *map(str, counts)])
     return ["task", "questions", *methods], rows

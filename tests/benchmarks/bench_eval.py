@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from agentcvr_graph.eval import Recipe, evaluate_benchmark
+from agentcvr_graph.eval import EvalConfig, evaluate_benchmark
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.scripts.generators.procedural import make_script
@@ -44,18 +44,18 @@ def throughput(place: Path) -> list[Row]:
     """Against the ideal, against one at a time, and the CPU it takes."""
     clip = counting(place / "clip.mp4", seconds=2)
 
-    def ask(count: int, recipe: Recipe, out: Path, at_once: int) -> float:
+    def ask(count: int, config: EvalConfig, out: Path, at_once: int) -> float:
         started_s = time.perf_counter()
-        asyncio.run(evaluate_benchmark(_questions(count, clip), recipe, out, concurrency=at_once))
+        asyncio.run(evaluate_benchmark(_questions(count, clip), config, out, concurrency=at_once))
         return time.perf_counter() - started_s
 
     with endpoint_apart(slowly) as url:
-        recipe = Recipe(methods=("single-pass",), context=CVRContext(vision=f"{url}#stub"), frames=2)
-        ask(WARM, recipe, place / "warm", AT_ONCE)
+        config = EvalConfig(methods=("single-pass",), context=CVRContext(vision=f"{url}#stub"), frames=2)
+        ask(WARM, config, place / "warm", AT_ONCE)
         cpu_s = time.process_time()
-        taken_s = ask(QUESTIONS, recipe, place / "all", AT_ONCE)
+        taken_s = ask(QUESTIONS, config, place / "all", AT_ONCE)
         cpu_s = time.process_time() - cpu_s
-        alone_s = ask(ALONE, recipe, place / "alone", 1) / ALONE
+        alone_s = ask(ALONE, config, place / "alone", 1) / ALONE
     ideal_s = QUESTIONS / AT_ONCE * DELAY_S
     return [
         Row(f"{QUESTIONS} questions, {AT_ONCE} at a time, an endpoint that takes {DELAY_S} s", f"{taken_s:.1f} s"),
@@ -73,18 +73,20 @@ def throughput(place: Path) -> list[Row]:
 def memory(place: Path) -> list[Row]:
     """What stays in memory of thousands of questions: nothing."""
     write_scripts((make_script("CC", seed) for seed in range(50)), place / "scripts.jsonl")
-    recipe = Recipe(methods=("blind",), scripts=str(place / "scripts.jsonl"))
+    config = EvalConfig(methods=("blind",), scripts=str(place / "scripts.jsonl"))
     asked = [make_script("CC", seed).as_question() for seed in range(50)]
     repeated = [asked[n % 50].model_copy(update={"id": f"q{n}"}) for n in range(MANY)]
     held: dict[int, float] = {}
 
-    def tell(totals: object) -> None:
+    def on_progress(totals: object) -> None:
         done = getattr(totals, "done", 0)
         if done in (FEW, MANY):
             held[done] = _resident_mb()
 
     asyncio.run(
-        evaluate_benchmark(Benchmark("many", tuple(repeated)), recipe, place / "many", concurrency=8, tell=tell)
+        evaluate_benchmark(
+            Benchmark("many", tuple(repeated)), config, place / "many", concurrency=8, on_progress=on_progress
+        )
     )
     grown = held[MANY] - held[FEW]
     return [

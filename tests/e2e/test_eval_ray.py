@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.eval import Recipe, evaluate_benchmark, scripted_questions
+from agentcvr_graph.eval import EvalConfig, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.engines import EvalResult, EvalWorker
 from agentcvr_graph.eval.engines.ray import RayEngine
-from agentcvr_graph.eval.manifest import plan_of
+from agentcvr_graph.eval.manifest import make_manifest
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import run
 from agentcvr_graph.scripts.generators.procedural import make_scripts
@@ -62,13 +62,13 @@ class Dying:
     def __init__(self, mark: Path) -> None:
         self.mark = mark
 
-    def __call__(self, recipe: Recipe) -> EvalWorker:
-        asker = DyingAsker.of(recipe)
+    def __call__(self, config: EvalConfig) -> EvalWorker:
+        asker = DyingAsker.of(config)
         asker.mark = self.mark
         return asker
 
 
-def refusing(recipe: Recipe) -> EvalWorker:
+def refusing(config: EvalConfig) -> EvalWorker:
     raise SetupError("The key was refused.", fix="Set MY_KEY.")
 
 
@@ -78,14 +78,14 @@ def standing(path: Path) -> dict:
 
 async def test_a_cluster_gives_the_same_results_also_when_a_worker_dies(cluster, scripts, tmp_path):
     benchmark = scripted_questions(scripts)
-    recipe = Recipe(methods=("agent", "blind"), scripts=str(scripts))
-    await evaluate_benchmark(benchmark, recipe, tmp_path / "local")
-    await evaluate_benchmark(benchmark, recipe, tmp_path / "ray", engine="ray", concurrency=4)
+    config = EvalConfig(methods=("agent", "blind"), scripts=str(scripts))
+    await evaluate_benchmark(benchmark, config, tmp_path / "local")
+    await evaluate_benchmark(benchmark, config, tmp_path / "ray", engine="ray", concurrency=4)
     assert standing(tmp_path / "ray") == standing(tmp_path / "local")
     assert len(standing(tmp_path / "ray")) == 48
-    engine = RayEngine(recipe, Dying(tmp_path / "died"))
+    engine = RayEngine(config, Dying(tmp_path / "died"))
     folder = RunFolder(tmp_path / "killed")
-    await run(benchmark, plan_of(benchmark, recipe), folder, engine, concurrency=4)
+    await run(benchmark, make_manifest(benchmark, config), folder, engine, concurrency=4)
     assert (tmp_path / "died").exists()
     assert standing(folder.path) == standing(tmp_path / "local")
     assert len(list(folder.rows())) == 48, "nothing was written twice"
@@ -93,9 +93,9 @@ async def test_a_cluster_gives_the_same_results_also_when_a_worker_dies(cluster,
 
 
 async def test_what_no_question_can_succeed_with_stops_the_run(cluster, scripts, tmp_path):
-    benchmark = scripted_questions(scripts).chosen(["CC"], 2)
-    recipe = Recipe(scripts=str(scripts))
+    benchmark = scripted_questions(scripts).select(["CC"], 2)
+    config = EvalConfig(scripts=str(scripts))
     with pytest.raises(SetupError, match="Set MY_KEY"):
         await run(
-            benchmark, plan_of(benchmark, recipe), RunFolder(tmp_path), RayEngine(recipe, refusing), concurrency=2
+            benchmark, make_manifest(benchmark, config), RunFolder(tmp_path), RayEngine(config, refusing), concurrency=2
         )

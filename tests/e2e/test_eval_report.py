@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agentcvr_graph.eval import EvalRun, Recipe
+from agentcvr_graph.eval import EvalConfig, EvalRun
 from agentcvr_graph.eval.benchmarks.crossvid import AVERAGES
-from agentcvr_graph.eval.manifest import Plan
+from agentcvr_graph.eval.manifest import RunManifest
 from agentcvr_graph.eval.report import write_run_report
 from agentcvr_graph.eval.report.leaderboard import COLUMNS, CROSSVID
 from agentcvr_graph.eval.rows import Row
@@ -23,22 +23,22 @@ def made(path: Path, count: int = 12, *, nasty: bool = False) -> EvalRun:
     """A run of two methods on two tasks; the first answer of the agent has a trajectory."""
     folder = RunFolder(path)
     folder.path.mkdir(parents=True)
-    recipe = Recipe(methods=("agent", "blind"))
-    plan = Plan(
+    config = EvalConfig(methods=("agent", "blind"))
+    manifest = RunManifest(
         **{"benchmark": "crossvid", "fingerprint": "f", "questions": count, "averages": AVERAGES},
         tasks=("CC", "FSA"),
-        recipe={**recipe.__dict__, "context": recipe.context.__dict__},
+        config={**config.__dict__, "context": config.context.__dict__},
         command=NASTY if nasty else "agentcvr eval",
     )
-    folder.plan_path.write_text(plan.model_dump_json())
+    folder.manifest_path.write_text(manifest.model_dump_json())
     for n in range(count):
-        for method in recipe.methods:
+        for method in config.methods:
             right = n % 3 == 0 and method == "agent"
             failed = n % 4 == 1 and method == "blind"
             folder.add(
                 Row(
                     **{"id": f"q{n}", "method": method, "task": ("CC", "FSA")[n % 2], "kind": "text"},
-                    outcome="right" if right else "infrastructure" if failed else "wrong",
+                    outcome="right" if right else "infrastructure error" if failed else "wrong",
                     score=float(right),
                     value=None if failed else (NASTY if nasty else "an answer"),
                     key=NASTY if nasty else "a key",

@@ -10,9 +10,9 @@ from langchain_core.messages import AIMessage
 
 from agentcvr_graph import InputError
 from agentcvr_graph.errors import ActionError, InfrastructureError
-from agentcvr_graph.eval import Recipe
+from agentcvr_graph.eval import EvalConfig
 from agentcvr_graph.eval.judge import ChatJudge, WordJudge, read_grades
-from agentcvr_graph.eval.methods import Parts, make_methods
+from agentcvr_graph.eval.methods import MethodResources, make_methods
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.eval.methods.single_pass import SinglePass, read_reply
 from agentcvr_graph.graph.state import CVRContext
@@ -141,7 +141,7 @@ async def test_one_look_sees_everything_once_and_hears_only_where_told(tmp_path)
     path = tmp_path / "scripts.jsonl"
     write_scripts(make_scripts({"FSA": 2}), path)
     names = ("single-pass", "single-pass-transcripts", "blind")
-    methods = make_methods(Recipe(methods=names, scripts=str(path), frames=40))
+    methods = make_methods(EvalConfig(methods=names, scripts=str(path), frames=40))
     question = next(iter(make_scripts({"FSA": 1}))).as_question()
     silent, heard, blind = [await methods[name].ask(question) for name in names]
     assert len(silent.turns) == len(heard.turns) == 2 and len(blind.turns) == 1
@@ -152,13 +152,13 @@ async def test_one_look_sees_everything_once_and_hears_only_where_told(tmp_path)
 
 
 def test_methods_share_their_models_and_unknown_ones_are_refused():
-    recipe = Recipe(context=CVRContext(master="http://127.0.0.1:9/v1#m", vision="http://127.0.0.1:9/v1#v"))
-    parts = Parts(recipe)
-    assert isinstance(parts.master, PacedChat) and isinstance(parts.eyes, PacedChat)
-    assert parts.master.pace is parts.eyes.pace
-    assert parts.eyes.model.model_name == "v"
+    config = EvalConfig(context=CVRContext(master="http://127.0.0.1:9/v1#m", vision="http://127.0.0.1:9/v1#v"))
+    resources = MethodResources(config)
+    assert isinstance(resources.master, PacedChat) and isinstance(resources.vision_chat_model, PacedChat)
+    assert resources.master.pace is resources.vision_chat_model.pace
+    assert resources.vision_chat_model.model.model_name == "v"
     with pytest.raises(InputError, match="Unknown method 'x'"):
-        make_methods(Recipe(methods=("x",)))
+        make_methods(EvalConfig(methods=("x",)))
 
 
 POINTS = ("only the cook of video 1 adds salt", "the meal of video 2 is for my boss")

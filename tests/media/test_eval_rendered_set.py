@@ -1,4 +1,4 @@
-"""The filmed set in CrossVid's layout: the loader reads it, the clips are what the scripts say, and it can be asked."""
+"""The rendered set in CrossVid's layout: the loader reads it, its clips match the scripts, and a run can use it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from agentcvr_graph.cli import app
 from agentcvr_graph.eval import EvalRun, load_benchmark
-from agentcvr_graph.eval.rendered_set import joined
+from agentcvr_graph.eval.rendered_set import concatenate
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(shutil.which("flite") is None, reason="flite spe
 
 
 @pytest.fixture(scope="module")
-def filmed(tmp_path_factory) -> Path:
+def rendered(tmp_path_factory) -> Path:
     """A question of each task, easy, so that the videos are short."""
     folder = tmp_path_factory.mktemp("set") / "CrossVid"
     ran = CliRunner().invoke(app, ["scripts", "crossvid", "--out", str(folder), "--each", "1", "--difficulty", "easy"])
@@ -31,19 +31,19 @@ def filmed(tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_layout_is_that_of_the_release(filmed):
-    assert sorted(path.stem for path in (filmed / "QA").iterdir()) == sorted(TASKS)
-    assert {path.name for path in (filmed / "videos").iterdir()} == {"assembly", "behavior", "cook", "movie"}
-    (record,) = json.loads((filmed / "QA/MSR.json").read_text())
-    assert (filmed / f"uav/frames/2/{record['vid']}-2/000000.jpg").exists()
+def test_the_layout_is_that_of_the_release(rendered):
+    assert sorted(path.stem for path in (rendered / "QA").iterdir()) == sorted(TASKS)
+    assert {path.name for path in (rendered / "videos").iterdir()} == {"assembly", "behavior", "cook", "movie"}
+    (record,) = json.loads((rendered / "QA/MSR.json").read_text())
+    assert (rendered / f"uav/frames/2/{record['vid']}-2/000000.jpg").exists()
     assert "{A1}" in record["question"] and "{B2}" in record["question"]
-    (record,) = json.loads((filmed / "QA/PSS.json").read_text())
+    (record,) = json.loads((rendered / "QA/PSS.json").read_text())
     assert any(len(spans) == 2 for spans in record["segments"].values())
 
 
-def test_the_loader_reads_it_and_clips_are_as_long_as_their_scripts(filmed, tmp_path):
-    loaded = load_benchmark("crossvid", filmed)
-    scripts = {script.task: script for script in ScriptLibrary(filmed / "scripts.jsonl")}
+def test_the_loader_reads_it_and_clips_are_as_long_as_their_scripts(rendered, tmp_path):
+    loaded = load_benchmark("crossvid", rendered)
+    scripts = {script.task: script for script in ScriptLibrary(rendered / "scripts.jsonl")}
     media = MediaLibrary(cache_dir=tmp_path)
     assert [question.task for question in loaded.questions] == list(TASKS)
     for question in loaded.questions:
@@ -55,10 +55,10 @@ def test_the_loader_reads_it_and_clips_are_as_long_as_their_scripts(filmed, tmp_
                 assert media.open(video).info.duration_s == pytest.approx(scripted.duration_s, abs=0.2), video.source
 
 
-def test_a_clip_shows_its_part_of_the_film_and_no_other(filmed, tmp_path):
+def test_a_clip_shows_its_part_of_the_film_and_no_other(rendered, tmp_path):
     """The first frame of every segment is the first picture of its script."""
-    (question,) = load_benchmark("crossvid", filmed).chosen(["PSS"]).questions
-    script = next(s for s in ScriptLibrary(filmed / "scripts.jsonl") if s.task == "PSS")
+    (question,) = load_benchmark("crossvid", rendered).select(["PSS"]).questions
+    script = next(s for s in ScriptLibrary(rendered / "scripts.jsonl") if s.task == "PSS")
     from agentcvr_graph.scripts.video.drawing import draw_scene
 
     media = MediaLibrary(cache_dir=tmp_path)
@@ -70,8 +70,8 @@ def test_a_clip_shows_its_part_of_the_film_and_no_other(filmed, tmp_path):
         assert np.abs(picture - frame.pixels).mean() < 12
 
 
-def test_things_are_boxed_where_they_are_drawn(filmed, tmp_path):
-    (question,) = load_benchmark("crossvid", filmed).chosen(["MSR"]).questions
+def test_things_are_boxed_where_they_are_drawn(rendered, tmp_path):
+    (question,) = load_benchmark("crossvid", rendered).select(["MSR"]).questions
     assert "obj_1" in question.question and "obj_2" in question.question
     first = question.videos[0]
     boxes = next(item for item in json.loads(Path(first.boxes).read_text()) if str(item["id"]) == first.objects[0][0])
@@ -87,8 +87,8 @@ def test_things_are_boxed_where_they_are_drawn(filmed, tmp_path):
     assert changed[:, 0].max() <= box["ybr"] * scale + 4
 
 
-def test_one_command_asks_it_and_writes_the_table(filmed, tmp_path):
-    ask = ["eval", "--benchmark", "crossvid", "--data", str(filmed), "--out", str(tmp_path / "run")]
+def test_one_command_asks_it_and_writes_the_table(rendered, tmp_path):
+    ask = ["eval", "--benchmark", "crossvid", "--data", str(rendered), "--out", str(tmp_path / "run")]
     ask += ["--method", "agent,single-pass,blind", "-t", "CC", "-t", "CCQA", "--judge", "offline"]
     ran = CliRunner().invoke(app, ask)
     assert ran.exit_code == 0, ran.output
@@ -103,10 +103,10 @@ def test_one_command_asks_it_and_writes_the_table(filmed, tmp_path):
 def test_videos_one_behind_the_other():
     one = ScriptedVideo(duration_s=4.0, scenes=(Scene(start_s=1.0, end_s=4.0, caption="a", speech_s=(1.5, 3.0)),))
     other = ScriptedVideo(duration_s=2.0, scenes=(Scene(start_s=0.0, end_s=2.0, visual="b"),))
-    whole, starts_s = joined([one, other], 5.0)
+    whole, starts_s = concatenate([one, other], 5.0)
     assert starts_s == [0.0, 9.0] and whole.duration_s == 11.0
     assert [(scene.start_s, scene.end_s) for scene in whole.scenes] == [(1.0, 4.0), (9.0, 11.0)]
-    shifted, _ = joined([other, one], 0.0)
+    shifted, _ = concatenate([other, one], 0.0)
     assert shifted.scenes[1].speech_s == (3.5, 5.0)
     sounds = make_script("CC", 0).videos[0]
-    assert joined([sounds], 1.0)[0].scenes == sounds.scenes
+    assert concatenate([sounds], 1.0)[0].scenes == sounds.scenes

@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from agentcvr_graph import InfrastructureError, InputError, SetupError
-from agentcvr_graph.eval import EvalRun, Recipe, evaluate_benchmark, scripted_questions
+from agentcvr_graph.eval import EvalConfig, EvalRun, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.engines import EvalWorker, LocalEngine
-from agentcvr_graph.eval.manifest import plan_of
+from agentcvr_graph.eval.manifest import make_manifest
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import RunFolder
-from agentcvr_graph.eval.runner import UNANSWERED, run
+from agentcvr_graph.eval.runner import MAX_FAILURES_IN_A_ROW, run
 from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
@@ -62,9 +62,9 @@ def scripts(tmp_path_factory) -> Path:
     return path
 
 
-def seen(url: str, **more) -> Recipe:
+def seen(url: str, **more) -> EvalConfig:
     """Single pass by a stub endpoint."""
-    return Recipe(methods=("single-pass",), context=CVRContext(vision=f"{url}#stub"), frames=2, **more)
+    return EvalConfig(methods=("single-pass",), context=CVRContext(vision=f"{url}#stub"), frames=2, **more)
 
 
 def standing(path: Path) -> dict[tuple[str, str], dict]:
@@ -72,15 +72,15 @@ def standing(path: Path) -> dict[tuple[str, str], dict]:
 
 
 async def test_a_scripted_run_from_end_to_end(tmp_path, scripts):
-    recipe = Recipe(methods=("agent", "single-pass", "blind"), scripts=str(scripts))
+    config = EvalConfig(methods=("agent", "single-pass", "blind"), scripts=str(scripts))
     told: list[int] = []
     made = await evaluate_benchmark(
-        scripted_questions(scripts), recipe, tmp_path / "run", tell=lambda totals: told.append(totals.done)
+        scripted_questions(scripts), config, tmp_path / "run", on_progress=lambda totals: told.append(totals.done)
     )
     rows = made.rows()
     assert len(rows) == 72 and Counter(row.method for row in rows) == {"agent": 24, "single-pass": 24, "blind": 24}
     assert told == list(range(73))
-    scores = {line.method: line.rate.mean for line in made.lines() if line.name == "all"}
+    scores = {line.method: line.accuracy.mean for line in made.summary() if line.name == "all"}
     assert scores["agent"] > scores["blind"] + 0.2
     assert all(row.turns == 2 for row in rows if row.method == "single-pass")
     assert all(row.turns == 1 and row.usage.frames == 0 for row in rows if row.method == "blind")
@@ -88,24 +88,28 @@ async def test_a_scripted_run_from_end_to_end(tmp_path, scripts):
     assert trajectory.answer.value == rows[0].value and len(trajectory.turns) == rows[0].turns
     table = pq.read_table(tmp_path / "run" / "results.parquet").to_pylist()
     assert len(table) == 72 and json.loads(table[0]["value"]) == rows[0].value and "frames" in table[0]
-    plan = EvalRun.read(tmp_path / "run").plan
-    assert plan.versions["langgraph"] and plan.recipe["context"]["master"] == "offline" and plan.questions == 24
+    manifest = EvalRun.read(tmp_path / "run").manifest
+    assert (
+        manifest.versions["langgraph"]
+        and manifest.config["context"]["master"] == "offline"
+        and manifest.questions == 24
+    )
 
 
 async def test_what_is_done_is_not_asked_again_and_methods_may_be_added(tmp_path, scripts):
     benchmark = scripted_questions(scripts)
-    await evaluate_benchmark(benchmark, Recipe(methods=("blind",), scripts=str(scripts)), tmp_path / "run")
+    await evaluate_benchmark(benchmark, EvalConfig(methods=("blind",), scripts=str(scripts)), tmp_path / "run")
     before = (tmp_path / "run" / "results.jsonl").read_bytes()
-    more = Recipe(methods=("agent",), scripts=str(scripts))
+    more = EvalConfig(methods=("agent",), scripts=str(scripts))
     made = await evaluate_benchmark(benchmark, more, tmp_path / "run")
-    assert made.plan.methods == ("blind", "agent")
+    assert made.manifest.methods == ("blind", "agent")
     after = (tmp_path / "run" / "results.jsonl").read_bytes()
     assert after.startswith(before) and after.count(b"\n") == 48
-    other = Recipe(methods=("agent",), scripts=str(scripts), context=CVRContext(max_turns=3))
+    other = EvalConfig(methods=("agent",), scripts=str(scripts), context=CVRContext(max_turns=3))
     with pytest.raises(InputError, match="another configuration"):
         await evaluate_benchmark(benchmark, other, tmp_path / "run")
     with pytest.raises(InputError, match="fingerprint"):
-        await evaluate_benchmark(benchmark.chosen(["CC"]), more, tmp_path / "run")
+        await evaluate_benchmark(benchmark.select(["CC"]), more, tmp_path / "run")
 
 
 @pytest.mark.enable_socket
@@ -139,33 +143,33 @@ async def test_every_fault_of_an_endpoint_becomes_a_row(tmp_path, clip):
     )
     benchmark = Benchmark("faults", numbered)
     with StubEndpoint(reply) as endpoint:
-        recipe = seen(endpoint.url, timeout_s=2.0)
-        run_ = await evaluate_benchmark(benchmark, recipe, tmp_path / "run")
+        config = seen(endpoint.url, timeout_s=2.0)
+        run_ = await evaluate_benchmark(benchmark, config, tmp_path / "run")
         rows = {row.id: row for row in run_.rows()}
         assert len(rows) == 10
         assert rows["q0"].outcome == "right" and rows["q9"].outcome == "right" and busy["seen"] == 3
         assert rows["q6"].outcome == "unparsable" and not rows["q6"].retryable
         assert rows["q8"].outcome == "unparsable"
-        worldly = {name: row for name, row in rows.items() if row.outcome == "infrastructure"}
+        worldly = {name: row for name, row in rows.items() if row.outcome == "infrastructure error"}
         assert set(worldly) == {"q1", "q2", "q3", "q4", "q5", "q7"}
         assert all(row.score == 0 and row.detail for row in worldly.values())
         assert {name for name, row in worldly.items() if not row.retryable} == {"q7"}
-        (line,) = [line for line in run_.lines() if line.name == "all"]
-        assert line.rate.mean == 0.2 and line.outcomes["infrastructure"] == 6 and line.unanswered == 2
+        (line,) = [line for line in run_.summary() if line.name == "all"]
+        assert line.accuracy.mean == 0.2 and line.outcomes["infrastructure error"] == 6 and line.unanswered == 2
         mended = True
         calls = len(endpoint.calls)
-        again = await evaluate_benchmark(benchmark, recipe, tmp_path / "run", retry_failed=True)
+        again = await evaluate_benchmark(benchmark, config, tmp_path / "run", retry_failed=True)
         assert len(endpoint.calls) - calls == 5
         rows = {row.id: row for row in again.rows()}
-        assert {row.outcome for name, row in rows.items() if name in worldly} == {"right", "infrastructure"}
+        assert {row.outcome for name, row in rows.items() if name in worldly} == {"right", "infrastructure error"}
         assert rows["q1"].attempt == 2
 
 
 @pytest.mark.enable_socket
 async def test_questions_are_asked_side_by_side_and_no_more_than_the_endpoint_takes(tmp_path, clip):
     with StubEndpoint(lambda number, body: Reply(delay_s=0.1)) as endpoint:
-        recipe = seen(endpoint.url, per_endpoint=8)
-        await evaluate_benchmark(questions(24, str(clip)), recipe, tmp_path / "run", concurrency=24)
+        config = seen(endpoint.url, per_endpoint=8)
+        await evaluate_benchmark(questions(24, str(clip)), config, tmp_path / "run", concurrency=24)
         assert endpoint.most_at_once == 8
 
 
@@ -186,36 +190,36 @@ class Failing:
 
 async def test_a_run_stops_when_nothing_is_answered_any_more(tmp_path):
     benchmark = questions(200)
-    recipe = Recipe()
-    engine = LocalEngine(recipe, lambda recipe: EvalWorker({"agent": Failing()}, None))
+    config = EvalConfig()
+    engine = LocalEngine(config, lambda config: EvalWorker({"agent": Failing()}, None))
     with pytest.raises(InfrastructureError, match=r"all failed: The server is gone\.") as error:
-        await run(benchmark, plan_of(benchmark, recipe), RunFolder(tmp_path), engine, concurrency=4)
+        await run(benchmark, make_manifest(benchmark, config), RunFolder(tmp_path), engine, concurrency=4)
     assert "--retry-failed" in str(error.value)
-    assert UNANSWERED <= len(RunFolder(tmp_path).latest()) < 200
+    assert MAX_FAILURES_IN_A_ROW <= len(RunFolder(tmp_path).latest()) < 200
 
 
 async def test_videos_that_cannot_be_read_are_the_worlds_failure(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"no video")
-    made = await evaluate_benchmark(questions(2, str(tmp_path / "a.mp4")), Recipe(), tmp_path / "run")
+    made = await evaluate_benchmark(questions(2, str(tmp_path / "a.mp4")), EvalConfig(), tmp_path / "run")
     for row in made.rows():
-        assert row.outcome == "infrastructure" and not row.retryable and "cannot be read as a video" in row.detail
+        assert row.outcome == "infrastructure error" and not row.retryable and "cannot be read as a video" in row.detail
 
 
 async def test_a_row_that_was_torn_anywhere_is_asked_again(tmp_path, scripts):
-    benchmark = scripted_questions(scripts).chosen(["CC"])
-    recipe = Recipe(methods=("blind",), scripts=str(scripts))
-    whole = await evaluate_benchmark(benchmark, recipe, tmp_path / "run")
+    benchmark = scripted_questions(scripts).select(["CC"])
+    config = EvalConfig(methods=("blind",), scripts=str(scripts))
+    whole = await evaluate_benchmark(benchmark, config, tmp_path / "run")
     wanted = standing(tmp_path / "run")
     stored = whole.folder.results.read_bytes()
     start = stored.rstrip(b"\n").rfind(b"\n") + 1
     for cut in random.Random(0).sample(range(start, len(stored)), 8):
         whole.folder.results.write_bytes(stored[:cut])
-        await evaluate_benchmark(benchmark, recipe, tmp_path / "run")
+        await evaluate_benchmark(benchmark, config, tmp_path / "run")
         assert standing(tmp_path / "run") == wanted
         assert whole.folder.results.read_bytes().count(b"\n") == len(wanted)
     whole.folder.results.write_text("not ours")
     with pytest.raises(InputError, match="the last line is not a row of this log"):
-        await evaluate_benchmark(benchmark, recipe, tmp_path / "run")
+        await evaluate_benchmark(benchmark, config, tmp_path / "run")
 
 
 def command(scripts: Path, out: Path) -> list[str]:
@@ -246,8 +250,8 @@ def test_killed_twenty_times_and_the_table_is_that_of_an_undisturbed_run(tmp_pat
     subprocess.run(command(scripts, tmp_path / "killed"), check=True, capture_output=True)
     assert count(results) == 900  # nothing twice
     assert standing(tmp_path / "killed") == standing(tmp_path / "whole")
-    lines = [EvalRun.read(tmp_path / name).lines() for name in ("killed", "whole")]
-    assert [(a.method, a.name, a.rate) for a in lines[0]] == [(b.method, b.name, b.rate) for b in lines[1]]
+    lines = [EvalRun.read(tmp_path / name).summary() for name in ("killed", "whole")]
+    assert [(a.method, a.name, a.accuracy) for a in lines[0]] == [(b.method, b.name, b.accuracy) for b in lines[1]]
 
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path, scripts):
@@ -266,9 +270,9 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path
 
 
 def test_two_runs_do_not_write_one_folder(tmp_path, scripts):
-    benchmark = scripted_questions(scripts).chosen(["CC"], 1)
-    recipe = Recipe(methods=("blind",), scripts=str(scripts))
-    with RunFolder(tmp_path).opened(plan_of(benchmark, recipe)):
+    benchmark = scripted_questions(scripts).select(["CC"], 1)
+    config = EvalConfig(methods=("blind",), scripts=str(scripts))
+    with RunFolder(tmp_path).opened(make_manifest(benchmark, config)):
         process = subprocess.run(command(scripts, tmp_path), capture_output=True, text=True, check=False)
     assert process.returncode == 2 and "another run is writing it" in " ".join(process.stderr.split())
 
@@ -281,5 +285,5 @@ def test_rows_read_back_as_they_were(tmp_path):
     folder.add(Row(id="a/b c?", method="m", task="", kind="text", outcome="wrong", score=0.0), None)
     assert list(folder.latest()) == [("m", "a/b c?")]
     with pytest.raises(InputError, match="There is no run"):
-        folder.plan()
+        folder.manifest()
     os.utime(tmp_path)

@@ -9,12 +9,12 @@ import pytest
 
 from agentcvr_graph.answers import score_answer, token_f1
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.eval.metrics import rate
+from agentcvr_graph.eval.metrics import mean_score
 from agentcvr_graph.eval.sim_gap import measure_sim_gap
-from agentcvr_graph.eval.sim_gap.facts import Comparison, compare
+from agentcvr_graph.eval.sim_gap.facts import FactMatch, match_facts
 from agentcvr_graph.eval.sim_gap.fitting import fit_noise
-from agentcvr_graph.eval.sim_gap.report import gap_table, render_gap
-from agentcvr_graph.eval.sim_gap.statistics import fact_figures
+from agentcvr_graph.eval.sim_gap.report import render_sim_gap, sim_gap_table
+from agentcvr_graph.eval.sim_gap.statistics import summarize_facts
 from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script, make_scripts
@@ -37,20 +37,20 @@ CLEAN = observation(
 
 
 def found(clean, other):
-    return {(n, c.sort): (c.seen, c.exact) for n, c in enumerate(compare(clean, other))}
+    return {(n, c.kind): (c.seen, c.exact) for n, c in enumerate(match_facts(clean, other))}
 
 
 def test_every_fact_is_found_in_itself():
-    assert [c.sort for c in compare(CLEAN, CLEAN)] == [
+    assert [c.kind for c in match_facts(CLEAN, CLEAN)] == [
         *("text", "text", "colours", "motion", "description", "text", "colours"),
     ]
-    assert all(c.seen and c.exact for c in compare(CLEAN, CLEAN))
+    assert all(c.seen and c.exact for c in match_facts(CLEAN, CLEAN))
 
 
 def test_facts_are_looked_up_at_their_time():
     other = observation("visual", ('on-screen text "ADDSALT", "B:15"; mostly white, red; something moves', 1, 9))
-    facts = compare(CLEAN, other)
-    assert [(c.sort, c.seen, c.exact) for c in facts] == [
+    facts = match_facts(CLEAN, other)
+    assert [(c.kind, c.seen, c.exact) for c in facts] == [
         ("text", True, True),  # spaces do not count
         ("text", True, False),  # misread
         ("colours", False, False),
@@ -64,18 +64,18 @@ def test_facts_are_looked_up_at_their_time():
 def test_words_are_counted_as_they_were_heard():
     clean = observation("audio", ('"today I am cooking with butter"', 2, 5), ("impact", 8.0, 8.3))
     other = observation("audio", ('"today i am looking with butter"', 2.2, 4.9), ("impact", 8.4, 8.6))
-    speech, impact = compare(clean, other)
+    speech, impact = match_facts(clean, other)
     assert (speech.seen, speech.exact, round(speech.word_error, 3)) == (True, False, 0.167)
     assert speech.shift_s == pytest.approx((0.2, -0.1))
     assert impact.seen
-    unheard, silent = compare(clean, observation("audio", ("silence", 0, 60)))
+    unheard, silent = match_facts(clean, observation("audio", ("silence", 0, 60)))
     assert not unheard.seen
     assert not silent.seen
 
 
 def test_rates_are_shares():
-    facts = [Comparison("text", seen=n > 0, exact=n > 2) for n in range(10)]  # one missed, two misread
-    facts += [Comparison("speech", True, False, word_error=0.25, shift_s=(0.1, -0.1)) for _ in range(4)]
+    facts = [FactMatch("text", seen=n > 0, exact=n > 2) for n in range(10)]  # one missed, two misread
+    facts += [FactMatch("speech", True, False, word_error=0.25, shift_s=(0.1, -0.1)) for _ in range(4)]
     noise = fit_noise("mine", facts)
     assert (noise.name, noise.missed_text, noise.misread_text) == ("mine", 0.1, 0.222)
     assert (noise.garbled_speech, noise.word_errors, noise.missed_speech, noise.missed_motion) == (1.0, 0.25, 0.0, 0.0)
@@ -102,10 +102,10 @@ async def test_a_fit_to_a_noisy_simulator_finds_its_rates():
         sides = [ScriptedPerception(library, noise) for noise in (clean, true)]
         infos = [await sides[0].probe(video, n) for n, video in enumerate(script.as_question().videos, start=1)]
         looks = tuple(Target(video=n, start_s=0, end_s=info.duration_s, frames=90) for n, info in enumerate(infos, 1))
-        facts += compare(*[await side.observe(Observe(targets=looks), infos) for side in sides])
+        facts += match_facts(*[await side.observe(Observe(targets=looks), infos) for side in sides])
         for look in looks:
             request = Listen(window=Window(video=look.video, start_s=0, end_s=look.end_s))
-            facts += compare(*[await side.listen(request, infos) for side in sides])
+            facts += match_facts(*[await side.listen(request, infos) for side in sides])
     fitted = fit_noise("fitted", facts)
     for name in ("missed_text", "misread_text", "missed_colour", "missed_motion", "missed_description"):
         assert getattr(fitted, name) == pytest.approx(getattr(true, name), abs=0.06), name
@@ -114,17 +114,17 @@ async def test_a_fit_to_a_noisy_simulator_finds_its_rates():
 
 
 def test_intervals():
-    wilson = rate([1.0] * 8 + [0.0] * 2)
+    wilson = mean_score([1.0] * 8 + [0.0] * 2)
     assert (round(wilson.mean, 2), round(wilson.low, 2), round(wilson.high, 2)) == (0.8, 0.49, 0.94)
-    between = rate([0.2, 0.4, 0.9, 0.7, 0.5])
+    between = mean_score([0.2, 0.4, 0.9, 0.7, 0.5])
     assert between.mean == pytest.approx(0.54)
     assert between.low < between.mean < between.high
     assert str(wilson) == "80 (49-94)"
 
 
 def test_figures_of_facts():
-    pairs = [(Comparison("text", a, a), Comparison("text", b, b)) for a, b in ((1, 1), (1, 0), (0, 0), (1, 1))]
-    (row,) = fact_figures(pairs)
+    pairs = [(FactMatch("text", a, a), FactMatch("text", b, b)) for a, b in ((1, 1), (1, 0), (0, 0), (1, 1))]
+    (row,) = summarize_facts(pairs)
     assert (row.count, row.scripted, row.live, row.agree) == (4, 0.75, 0.5, 0.75)
 
 
@@ -150,7 +150,7 @@ def test_a_measurement_from_end_to_end(measured):
     cooks = gap.tasks[0]
     assert (cooks.scripted.mean, cooks.live.mean) == (1.0, 1.0)
     assert cooks.actions_agree > 0.5
-    facts = {row.sort: row for row in gap.facts}
+    facts = {row.kind: row for row in gap.facts}
     assert facts["text"].live >= 0.9
     assert facts["description"].live == 0.0  # the offline eyes do not understand pictures
     assert gap.fitted.missed_description == 1.0
@@ -161,7 +161,7 @@ def test_a_measurement_from_end_to_end(measured):
     html = (folder / "gap.html").read_text()
     assert "&lt;script&gt;alert(1)" in html
     assert "<script>alert" not in html
-    assert gap_table(gap).row_count == 3
+    assert sim_gap_table(gap).row_count == 3
 
 
 @pytest.mark.timeout(280)
@@ -175,7 +175,7 @@ async def test_a_second_measurement_asks_nothing_live_again(measured, monkeypatc
     again = await measure_sim_gap([pair.script for pair in gap.pairs], folder, noise="off")
     assert [pair.live for pair in again.pairs] == [pair.live for pair in gap.pairs]
     assert again.noise.name == "off"
-    assert render_gap(again).count("<tr") == render_gap(gap).count("<tr")
+    assert render_sim_gap(again).count("<tr") == render_sim_gap(gap).count("<tr")
 
 
 async def test_nothing_to_measure(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentcvr_graph import InputError
 from agentcvr_graph.eval import load_benchmark
-from agentcvr_graph.eval.benchmarks.base import unlettered
+from agentcvr_graph.eval.benchmarks.base import strip_option_letters
 from agentcvr_graph.eval.benchmarks.crossvid import clip_of
 from agentcvr_graph.eval.benchmarks.cvbench import letter_of
 from agentcvr_graph.scripts.schema import TASKS
@@ -102,14 +102,14 @@ def test_all_ten_tasks_of_the_release(release):
 
 
 def test_tags_become_objects_in_order_of_appearance_and_are_boxed_in_their_view(release):
-    (question,) = load_benchmark("crossvid", release).chosen(["MSR"]).questions
+    (question,) = load_benchmark("crossvid", release).select(["MSR"]).questions
     assert question.question.startswith("Where is obj_1 as seen from obj_2?")
     assert question.options == ("right of obj_2", "left of obj_2")
     first, second = question.videos
     assert first.source.endswith("uav/frames/1/22-1") and second.source.endswith("uav/frames/2/22-2")
     assert first.objects == (("18", "obj_2"),) and first.boxes == f"{release}/uav/bbox/1/22.json"
     assert second.objects == (("37", "obj_1"),)
-    (counting,) = load_benchmark("crossvid", release).chosen(["MOC"]).questions
+    (counting,) = load_benchmark("crossvid", release).select(["MOC"]).questions
     assert counting.videos[0].boxes is None
 
 
@@ -139,7 +139,7 @@ def test_missing_files_are_told_with_what_they_cost(release):
     assert "3 of 10 questions cannot be asked (1 NC, 1 CC, 1 CCQA)" in said
     assert "cook/3.mp4" in said and "--skip-unusable" in said
     loaded = load_benchmark("crossvid", release, skip_unusable=True)
-    assert len(loaded.questions) == 7 and {one.id for one in loaded.absent} == {"NC-0", "CC-0", "CCQA-0"}
+    assert len(loaded.questions) == 7 and {one.id for one in loaded.unusable} == {"NC-0", "CC-0", "CCQA-0"}
 
 
 def test_broken_records_are_told_with_their_place(release):
@@ -162,9 +162,9 @@ def test_broken_records_are_told_with_their_place(release):
 
 def test_chosen_tasks_and_counts(release):
     loaded = load_benchmark("crossvid", release)
-    assert [question.task for question in loaded.chosen(["PSS", "BU"]).questions] == ["BU", "PSS"]
+    assert [question.task for question in loaded.select(["PSS", "BU"]).questions] == ["BU", "PSS"]
     with pytest.raises(InputError, match="no task 'XX'"):
-        loaded.chosen(["XX"])
+        loaded.select(["XX"])
     with pytest.raises(InputError, match="Unknown benchmark 'x'"):
         load_benchmark("x", release)
     with pytest.raises(InputError, match="There is no"):
@@ -257,7 +257,7 @@ def test_own_questions_that_are_none(tmp_path):
 @given(st.lists(st.text(min_size=1, max_size=12).filter(str.strip), min_size=2, max_size=6))
 def test_letters_come_off_and_nothing_else(texts):
     lettered = [f"{letter}. {text}" for letter, text in zip("ABCDEF", texts, strict=False)]
-    assert unlettered(lettered) == tuple(text.strip() for text in texts)
+    assert strip_option_letters(lettered) == tuple(text.strip() for text in texts)
 
 
 def test_letters_of_answers():

@@ -11,11 +11,11 @@ from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.eval import compare
 from agentcvr_graph.eval.compare import p_value
 from agentcvr_graph.eval.judge import WordJudge
-from agentcvr_graph.eval.metrics import mean_of_means, rate
+from agentcvr_graph.eval.metrics import macro_average, mean_score
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.scoring import EvalTask, failed_row, row_of
-from agentcvr_graph.eval.summary import lines_of
+from agentcvr_graph.eval.summary import summarize
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Answer, Failure, Question, Usage, Video
 
@@ -30,45 +30,45 @@ def row(number: int, task: str, score: float, *, method: str = "agent", outcome=
 
 
 def test_a_failure_stays_in_the_denominator_and_is_counted_apart():
-    rows = [row(1, "BU", 1.0), row(2, "BU", 0.0), row(3, "BU", 0.0, outcome="infrastructure"), row(4, "BU", 0.0)]
+    rows = [row(1, "BU", 1.0), row(2, "BU", 0.0), row(3, "BU", 0.0, outcome="infrastructure error"), row(4, "BU", 0.0)]
     rows.append(row(5, "BU", 0.0, outcome="out of budget"))
-    (line,) = lines_of(rows, {})
-    assert line.rate.mean == pytest.approx(0.2) and line.count == 5
-    assert line.outcomes["infrastructure"] == 1 and line.unanswered == 1 and line.turns == 3
+    (line,) = summarize(rows, {})
+    assert line.accuracy.mean == pytest.approx(0.2) and line.count == 5
+    assert line.outcomes["infrastructure error"] == 1 and line.unanswered == 1 and line.turns == 3
 
 
 def test_averages_are_means_of_tasks_as_crossvid_has_them():
     rows = [row(n, "PI", 1.0) for n in range(8)] + [row(n, "FSA", 0.5, outcome="partly") for n in range(2)]
     rows += [row(n, "PSS", 0.0) for n in range(2)]
     averages = {"T": ("PI", "FSA", "PSS"), "O": ("PI", "FSA", "PSS", "MOC"), "M": ("MOC",)}
-    found = {line.name: line for line in lines_of(rows, averages)}
-    assert found["T"].rate.mean == pytest.approx(0.5) and found["T"].count == 12
+    found = {line.name: line for line in summarize(rows, averages)}
+    assert found["T"].accuracy.mean == pytest.approx(0.5) and found["T"].count == 12
     assert found["O"].average_of == ("PI", "FSA", "PSS"), "of the tasks that were asked"
     assert "M" not in found and "all" not in found
-    assert found["T"].rate.low <= 0.5 <= found["T"].rate.high
+    assert found["T"].accuracy.low <= 0.5 <= found["T"].accuracy.high
 
 
 def test_without_averages_all_questions_count_the_same():
     rows = [row(n, "a", 1.0) for n in range(3)] + [row(0, "b", 0.0)]
-    assert {line.name: line.rate.mean for line in lines_of(rows, {})} == {"a": 1.0, "b": 0.0, "all": 0.75}
+    assert {line.name: line.accuracy.mean for line in summarize(rows, {})} == {"a": 1.0, "b": 0.0, "all": 0.75}
 
 
 def test_judged_answers_count_by_their_points():
     """CrossVid: sum of coverage and correctness over twice the points, over all questions: (4 + 1) / (8 + 2)."""
     rows = [row(1, "CCQA", 0.5, weight=4.0, outcome="partly"), row(2, "CCQA", 0.5, weight=1.0, outcome="partly")]
-    assert lines_of(rows, {})[0].rate.mean == pytest.approx(0.5)
+    assert summarize(rows, {})[0].accuracy.mean == pytest.approx(0.5)
     rows[1] = rows[1].model_copy(update={"score": 0.0})
-    assert lines_of(rows, {})[0].rate.mean == pytest.approx(0.4)
+    assert summarize(rows, {})[0].accuracy.mean == pytest.approx(0.4)
 
 
 def test_intervals():
-    assert str(rate([1.0, 0.0] * 50)) == "50 (40-60)"
-    assert rate([0.3]).low == 0.0 and rate([0.3]).high == 1.0
-    same = mean_of_means([([0.4] * 10, ()), ([0.6] * 10, ())])
+    assert str(mean_score([1.0, 0.0] * 50)) == "50 (40-60)"
+    assert mean_score([0.3]).low == 0.0 and mean_score([0.3]).high == 1.0
+    same = macro_average([([0.4] * 10, ()), ([0.6] * 10, ())])
     assert (same.mean, same.low, same.high) == pytest.approx((0.5, 0.5, 0.5))
     rng = random.Random(0)
-    wide = mean_of_means([([rng.random() for _ in range(10)], ())])
-    narrow = mean_of_means([([rng.random() for _ in range(1000)], ())])
+    wide = macro_average([([rng.random() for _ in range(10)], ())])
+    narrow = macro_average([([rng.random() for _ in range(1000)], ())])
     assert narrow.high - narrow.low < 0.3 * (wide.high - wide.low)
 
 
@@ -97,11 +97,11 @@ async def test_rows_of_every_ending():
     endings = {
         "unparsable": Failure(boundary="master", message="x"),
         "out of budget": Failure(boundary="master", message="x", out_of_budget=True),
-        "infrastructure": Failure(boundary="infrastructure", message="x"),
+        "infrastructure error": Failure(boundary="infrastructure", message="x"),
     }
     for outcome, failure in endings.items():
         found = await row_of(EvalTask(QUESTION, "agent"), ended(failure=failure), None, "now")
-        assert (found.outcome, found.score, found.retryable) == (outcome, 0.0, outcome == "infrastructure")
+        assert (found.outcome, found.score, found.retryable) == (outcome, 0.0, outcome == "infrastructure error")
 
 
 class BrokenJudge:
@@ -112,7 +112,7 @@ class BrokenJudge:
 async def test_a_judge_that_fails_is_the_worlds_failure_and_the_answer_is_kept():
     said = Answer(kind="text", value="salt", text="salt")
     found = await row_of(EvalTask(QUESTION, "agent"), ended(said), BrokenJudge(), "now")
-    assert found.outcome == "infrastructure" and found.retryable and found.value == "salt"
+    assert found.outcome == "infrastructure error" and found.retryable and found.value == "salt"
 
 
 def test_what_may_be_asked_again():

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from agentcvr_graph import Answer, Citation, Evidence, Observation, Window, create_cvr_graph, trajectory_of
-from agentcvr_graph.eval import Recipe, evaluate_benchmark, scripted_questions
+from agentcvr_graph.eval import EvalConfig, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.compare import Comparison, Difference
-from agentcvr_graph.eval.metrics import Rate
-from agentcvr_graph.eval.sim_gap import Gap, Models, Noise
-from agentcvr_graph.eval.sim_gap.statistics import TaskFigures
+from agentcvr_graph.eval.metrics import Estimate
+from agentcvr_graph.eval.sim_gap import Models, Noise, SimGapResult
+from agentcvr_graph.eval.sim_gap.statistics import TaskSummary
 from agentcvr_graph.report import cited_windows, timeline
 from agentcvr_graph.report.ipython import RENDERERS, script_html, trajectory_html
 from agentcvr_graph.report.notebook import answer_html, observation_html
@@ -60,11 +60,14 @@ def test_a_script_shows_its_lanes():
 
 async def test_a_run_shows_its_table(tmp_path: Path):
     write_scripts([make_script("CC", seed) for seed in range(4)], tmp_path / "scripts.jsonl")
-    recipe = Recipe(methods=("agent", "blind"), scripts=str(tmp_path / "scripts.jsonl"))
-    run = await evaluate_benchmark(scripted_questions(tmp_path / "scripts.jsonl"), recipe, tmp_path / "run")
+    config = EvalConfig(methods=("agent", "blind"), scripts=str(tmp_path / "scripts.jsonl"))
+    run = await evaluate_benchmark(scripted_questions(tmp_path / "scripts.jsonl"), config, tmp_path / "run")
     html = run._repr_html_()
     assert "<th>task</th><th>questions</th><th>agent</th><th>blind</th>" in html
-    assert "<tr><td>CC</td><td>4</td>" in html and "<tr><td>world failures</td><td></td><td>0</td><td>0</td>" in html
+    assert (
+        "<tr><td>CC</td><td>4</td>" in html
+        and "<tr><td>infrastructure errors</td><td></td><td>0</td><td>0</td>" in html
+    )
 
 
 class Stub:
@@ -117,8 +120,8 @@ def test_words_of_strangers_are_no_markup_in_excerpts():
 
 
 def test_a_comparison_is_a_table_in_per_cent():
-    line = Difference("CC", 40, 0.9, 0.5, Rate(0.4, 0.25, 0.55), 0.0004, 17, 1)
-    even = Difference("NC", 2, 1.0, 1.0, Rate(0.0, 0.0, 0.0), 1.0, 0, 0)
+    line = Difference("CC", 40, 0.9, 0.5, Estimate(0.4, 0.25, 0.55), 0.0004, 17, 1)
+    even = Difference("NC", 2, 1.0, 1.0, Estimate(0.0, 0.0, 0.0), 1.0, 0, 0)
     html = Comparison(("a", EVIL), (line, even), 0)._repr_html_()
     assert "<td>+40.0 (+25.0 to +55.0)</td><td>17</td><td>1</td><td>&lt;0.001 *</td>" in html
     assert "<td>+0.0 (+0.0 to +0.0)</td><td>0</td><td>0</td><td>1.000</td>" in html
@@ -126,8 +129,8 @@ def test_a_comparison_is_a_table_in_per_cent():
 
 
 def test_a_gap_is_a_table_of_both_worlds():
-    row = TaskFigures("CC", 12, Rate(0.5, 0.25, 0.75), Rate(0.75, 0.5, 0.9), 0.9, 1.0)
-    html = Gap(Noise(), Noise(), Models(), [row], [], [])._repr_html_()
+    row = TaskSummary("CC", 12, Estimate(0.5, 0.25, 0.75), Estimate(0.75, 0.5, 0.9), 0.9, 1.0)
+    html = SimGapResult(Noise(), Noise(), Models(), [row], [], [])._repr_html_()
     assert "<tr><td>CC</td><td>12</td><td>50 (25-75)</td><td>75 (50-90)</td><td>-25</td><td>90 %</td>" in html
 
 

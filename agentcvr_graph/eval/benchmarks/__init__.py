@@ -7,9 +7,9 @@ from pathlib import Path
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks import crossvid, cvbench, mvu_eval, own
-from agentcvr_graph.eval.benchmarks.base import Absent, Benchmark, absent_text, checked
+from agentcvr_graph.eval.benchmarks.base import Benchmark, UnusableQuestion, checked, describe_unusable
 
-__all__ = ["BENCHMARKS", "Absent", "Benchmark", "absent_text", "load_benchmark"]
+__all__ = ["BENCHMARKS", "Benchmark", "UnusableQuestion", "describe_unusable", "load_benchmark"]
 
 BENCHMARKS: Mapping[str, Callable[[Path, Path | None], Benchmark]] = {
     "crossvid": crossvid.load,

@@ -23,7 +23,7 @@ _PACKED = re.compile(r"(?:^|(?<=\s)|(?<=[.;,]))\(?([A-Z])[.):]\s*")
 
 
 @dataclass(frozen=True)
-class Absent:
+class UnusableQuestion:
     """A question that cannot be asked."""
 
     id: str
@@ -40,14 +40,14 @@ class Benchmark:
 
     name: str
     questions: tuple[Question, ...]
-    absent: tuple[Absent, ...] = ()
+    unusable: tuple[UnusableQuestion, ...] = ()
     averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Name of an average -> the tasks whose means it is the mean of. All questions together where there is none."""
 
     @property
     def size(self) -> int:
         """Questions, with those that cannot be asked."""
-        return len(self.questions) + len(self.absent)
+        return len(self.questions) + len(self.unusable)
 
     @property
     def fingerprint(self) -> str:
@@ -55,13 +55,13 @@ class Benchmark:
         lines = sorted(question.model_dump_json() for question in self.questions)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
-    def chosen(self, tasks: Sequence[str] = (), each: int | None = None) -> Benchmark:
+    def select(self, tasks: Sequence[str] = (), each: int | None = None) -> Benchmark:
         """Of this benchmark some tasks, and of each task the first questions.
 
         Raises:
             InputError: there is no such task, or no question is left.
         """
-        known = list(dict.fromkeys(question.task for question in (*self.questions, *self.absent)))
+        known = list(dict.fromkeys(question.task for question in (*self.questions, *self.unusable)))
         for task in tasks:
             if task not in known:
                 raise InputError(f"{self.name} has no task {task!r}.", fix=f"Choose from: {', '.join(known)}.")
@@ -73,42 +73,44 @@ class Benchmark:
                 kept.append(question)
         if not kept:
             raise InputError(f"{self.name} has no question whose videos are there.", fix="Check --data and --videos.")
-        absent = tuple(one for one in self.absent if one.task in wanted)
-        return replace(self, questions=tuple(kept), absent=absent)
+        unusable = tuple(one for one in self.unusable if one.task in wanted)
+        return replace(self, questions=tuple(kept), unusable=unusable)
 
 
 def checked(benchmark: Benchmark, *, skip_unusable: bool) -> Benchmark:
-    """The benchmark with the questions whose files are all there; the others are its `absent`.
+    """The benchmark with the questions whose files are all there; the others are its `unusable`.
 
     Raises:
         InputError: some cannot be asked, and we were not told to go on without them; says which and what that costs.
     """
     found: dict[str, bool] = {}
     asked: list[Question] = []
-    absent = list(benchmark.absent)
+    unusable = list(benchmark.unusable)
     for question in benchmark.questions:
         files = [name for video in question.videos for name in (_place(video.source), video.boxes) if name]
         missing = tuple(name for name in dict.fromkeys(files) if not _exists(name, found))
         if question.key is None:
-            absent.append(Absent(question.id, question.task, broken=f"{question.id} has no answer to score by"))
+            unusable.append(
+                UnusableQuestion(question.id, question.task, broken=f"{question.id} has no answer to score by")
+            )
         elif missing:
-            absent.append(Absent(question.id, question.task, missing))
+            unusable.append(UnusableQuestion(question.id, question.task, missing))
         else:
             asked.append(question)
-    if absent and not skip_unusable:
-        raise InputError(absent_text(benchmark.name, absent, len(asked) + len(absent)), fix=_GO_ON)
-    return replace(benchmark, questions=tuple(asked), absent=tuple(absent))
+    if unusable and not skip_unusable:
+        raise InputError(describe_unusable(benchmark.name, unusable, len(asked) + len(unusable)), fix=_GO_ON)
+    return replace(benchmark, questions=tuple(asked), unusable=tuple(unusable))
 
 
 _GO_ON = "Mend that, or go on without these questions: --skip-unusable."
 
 
-def absent_text(name: str, absent: Sequence[Absent], of: int) -> str:
+def describe_unusable(name: str, unusable: Sequence[UnusableQuestion], of: int) -> str:
     """Which files are missing and which questions broken, and how many questions of which tasks that costs."""
-    tasks = ", ".join(f"{count} {task or 'own'}" for task, count in Counter(one.task for one in absent).items())
-    lines = [f"{name}: {len(absent)} of {of} questions cannot be asked ({tasks})."]
-    files = list(dict.fromkeys(file for one in absent for file in one.missing))
-    broken = [one.broken for one in absent if one.broken]
+    tasks = ", ".join(f"{count} {task or 'own'}" for task, count in Counter(one.task for one in unusable).items())
+    lines = [f"{name}: {len(unusable)} of {of} questions cannot be asked ({tasks})."]
+    files = list(dict.fromkeys(file for one in unusable for file in one.missing))
+    broken = [one.broken for one in unusable if one.broken]
     for what, found in (("Missing files", files), ("Broken", broken)):
         if found:
             more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -116,24 +118,24 @@ def absent_text(name: str, absent: Sequence[Absent], of: int) -> str:
     return "\n".join(lines)
 
 
-def unlettered(options: Iterable[object]) -> tuple[str, ...]:
+def strip_option_letters(options: Iterable[object]) -> tuple[str, ...]:
     """Options without the letters in front of them, which the brief writes itself; a packed string is taken apart.
 
-    >>> unlettered(["A. Red.", "B. Blue."])
+    >>> strip_option_letters(["A. Red.", "B. Blue."])
     ('Red.', 'Blue.')
-    >>> unlettered(["A. one B. two C. three"])
+    >>> strip_option_letters(["A. one B. two C. three"])
     ('one', 'two', 'three')
     """
     texts = [str(option).strip() for option in options]
     if len(texts) == 1:
-        texts = unpacked(texts[0])
+        texts = split_packed_options(texts[0])
     letters = [_LETTERED.match(text) for text in texts]
     if all(match and match[1] == chr(ord("A") + n) for n, match in enumerate(letters)):
         return tuple(cast(re.Match[str], match)[2].strip() for match in letters)
     return tuple(texts)
 
 
-def unpacked(text: str) -> list[str]:
+def split_packed_options(text: str) -> list[str]:
     """The options in a string that holds all of them; the string alone where their letters do not count up from A."""
     expected = 0
     kept: list[re.Match[str]] = []
@@ -178,21 +180,21 @@ def as_fields(stored: Any) -> Mapping[str, Any]:
     return cast(dict[str, Any], stored) if isinstance(stored, dict) else {}
 
 
-def read_question(read: Callable[[], Question], name: str, task: str, place: str) -> Question | Absent:
+def read_question(read: Callable[[], Question], name: str, task: str, place: str) -> Question | UnusableQuestion:
     """A stored question, or why it is none."""
     try:
         return read()
     except KeyError as error:
-        return Absent(name, task, broken=f"{place} has no {error.args[0]!r}")
+        return UnusableQuestion(name, task, broken=f"{place} has no {error.args[0]!r}")
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        return Absent(name, task, broken=f"{place}: {where}: {first['msg']}".replace(": : ", ": "))
+        return UnusableQuestion(name, task, broken=f"{place}: {where}: {first['msg']}".replace(": : ", ": "))
     except (TypeError, ValueError, IndexError, AttributeError, CVRError) as error:
-        return Absent(name, task, broken=f"{place}: {str(error).splitlines()[0]}")
+        return UnusableQuestion(name, task, broken=f"{place}: {str(error).splitlines()[0]}")
 
 
-def benchmark_of(name: str, found: Iterable[Question | Absent], **more: Any) -> Benchmark:
+def make_benchmark(name: str, found: Iterable[Question | UnusableQuestion], **more: Any) -> Benchmark:
     """The benchmark of what was read.
 
     Raises:
@@ -203,7 +205,7 @@ def benchmark_of(name: str, found: Iterable[Question | Absent], **more: Any) -> 
     twice = [question_id for question_id, count in Counter(question.id for question in questions).items() if count > 1]
     if twice:
         raise InputError(f"{name}: the id {twice[0]!r} is there twice.", fix="Give every question an id of its own.")
-    return Benchmark(name, questions, tuple(one for one in read if isinstance(one, Absent)), **more)
+    return Benchmark(name, questions, tuple(one for one in read if isinstance(one, UnusableQuestion)), **more)
 
 
 def first_existing(*places: Path) -> Path:

@@ -26,12 +26,12 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks.base import (
     Benchmark,
     as_fields,
-    benchmark_of,
     first_existing,
+    make_benchmark,
     read_json,
     read_list,
     read_question,
-    unlettered,
+    strip_option_letters,
 )
 from agentcvr_graph.scripts.schema import KIND_OF, TASKS, Task
 from agentcvr_graph.types import Question, Video
@@ -98,12 +98,12 @@ def load(data: Path, videos: Path | None = None) -> Benchmark:
     ]
     if not found:
         raise InputError(f"There is no QA/<TASK>.json in {data}.", fix=f"Tasks are {', '.join(TASKS)}.")
-    return benchmark_of("crossvid", found, averages=AVERAGES)
+    return make_benchmark("crossvid", found, averages=AVERAGES)
 
 
 def _question(task: Task, fields: Fields, layout: Layout) -> Question:
     words, videos, names = _READERS[task](fields, layout)
-    options = tuple(_renamed(option, names) for option in unlettered(fields.get("options") or ()))
+    options = tuple(_renamed(option, names) for option in strip_option_letters(fields.get("options") or ()))
     kind = KIND_OF[task]
     return Question(
         id=f"{task}-{fields['id']}",

@@ -16,11 +16,11 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks.base import (
     Benchmark,
     as_fields,
-    benchmark_of,
     first_existing,
+    make_benchmark,
     read_list,
     read_question,
-    unlettered,
+    strip_option_letters,
 )
 from agentcvr_graph.types import Question, Video
 
@@ -40,7 +40,7 @@ def load(data: Path, videos: Path | None = None) -> Benchmark:
     """
     path = data if data.is_file() else first_existing(*(data / name for name in NAMES))
     root = videos or first_existing(path.parent / "videos", path.parent)
-    return benchmark_of(
+    return make_benchmark(
         "cvbench",
         (
             read_question(partial(_question, fields, root), f"cvbench-{n}", _task(fields), f"{path}: question {n}")
@@ -66,7 +66,7 @@ def lettered_question(name: str, task: str, fields: Mapping[str, Any], videos: S
     Args:
         answer: the field that holds the key.
     """
-    options = unlettered(fields["options"])
+    options = strip_option_letters(fields["options"])
     return Question(
         id=name,
         task=task,

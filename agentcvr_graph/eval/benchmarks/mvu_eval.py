@@ -15,8 +15,8 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks.base import (
     Benchmark,
     as_fields,
-    benchmark_of,
     first_existing,
+    make_benchmark,
     read_json,
     read_question,
 )
@@ -41,7 +41,7 @@ def load(data: Path, videos: Path | None = None) -> Benchmark:
     """
     path = data if data.is_file() else first_existing(*(data / name for name in NAMES))
     root = videos or first_existing(path.parent / "videos", path.parent)
-    return benchmark_of(
+    return make_benchmark(
         "mvu-eval",
         (
             read_question(partial(_question, n, fields, root), f"mvu-{n}", _task(fields), f"{path}: question {n}")

@@ -16,7 +16,13 @@ from typing import Any
 
 from agentcvr_graph.answers import parse_answer, resolve_kind
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.eval.benchmarks.base import Benchmark, as_fields, benchmark_of, read_question, unlettered
+from agentcvr_graph.eval.benchmarks.base import (
+    Benchmark,
+    as_fields,
+    make_benchmark,
+    read_question,
+    strip_option_letters,
+)
 from agentcvr_graph.types import Question, QuestionKind, Video
 
 COLUMNS = ("question", "videos", "options", "answer", "kind", "id", "task", "scoring_points")
@@ -45,7 +51,7 @@ def load(data: Path, videos: Path | None = None) -> Benchmark:
     ]
     if not found:
         raise InputError(f"{data} holds no question.", fix=f"A CSV has the columns {', '.join(COLUMNS)}.")
-    return benchmark_of(data.stem, found)
+    return make_benchmark(data.stem, found)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
@@ -82,7 +88,7 @@ def _fields_of(row: Mapping[str, str | None]) -> dict[str, Any]:
 def _complete(fields: Mapping[str, Any], number: int, root: Path) -> Question:
     """The question with its id, its paths and its key as they are meant."""
     videos = [Video.model_validate(v if isinstance(v, dict) else {"source": v}) for v in fields["videos"]]
-    options = unlettered(fields.get("options") or ())
+    options = strip_option_letters(fields.get("options") or ())
     kind: QuestionKind = fields.get("kind") or "auto"
     key = fields.get("key")
     if key is not None:

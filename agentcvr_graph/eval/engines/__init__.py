@@ -13,7 +13,7 @@ from typing import Protocol
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
-from agentcvr_graph.eval.methods import Method, Parts, Recipe, make_methods
+from agentcvr_graph.eval.methods import EvalConfig, Method, MethodResources, make_methods
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.scoring import EvalTask, failed_row, now, row_of
 from agentcvr_graph.trajectory import Trajectory
@@ -42,7 +42,7 @@ class Engine(Protocol):
 
 
 class EvalWorker:
-    """Asks single questions of the methods of a recipe, and has their answers scored."""
+    """Asks single questions of the methods of a config, and has their answers scored."""
 
     def __init__(
         self, methods: Mapping[str, Method], judge: Judge | None, close: Callable[[], None] = lambda: None
@@ -52,14 +52,14 @@ class EvalWorker:
         """Lets go of files and processes."""
 
     @classmethod
-    def of(cls, recipe: Recipe) -> EvalWorker:
-        """The methods and the judge that a recipe names.
+    def of(cls, config: EvalConfig) -> EvalWorker:
+        """The methods and the judge that a config names.
 
         Raises:
             InputError, SetupError: as `make_methods`.
         """
-        parts = Parts(recipe)
-        return cls(make_methods(recipe, parts), _judge_of(parts), parts.close)
+        resources = MethodResources(config)
+        return cls(make_methods(config, resources), _judge_of(resources), resources.close)
 
     async def ask(self, ask: EvalTask) -> EvalResult:
         """Ask once. A failure becomes a row, unless it would be that of every question.
@@ -80,12 +80,12 @@ class EvalWorker:
 class LocalEngine:
     """Asks as tasks of this event loop."""
 
-    def __init__(self, recipe: Recipe, make: Callable[[Recipe], EvalWorker] = EvalWorker.of) -> None:
-        self._recipe, self._make = recipe, make
+    def __init__(self, config: EvalConfig, make: Callable[[EvalConfig], EvalWorker] = EvalWorker.of) -> None:
+        self._config, self._make = config, make
 
     async def run(self, asks: Sequence[EvalTask], concurrency: int) -> AsyncGenerator[EvalResult]:
         """As the protocol."""
-        asker = await asyncio.to_thread(self._make, self._recipe)  # imports libraries, reads folders
+        asker = await asyncio.to_thread(self._make, self._config)  # imports libraries, reads folders
         left = iter(asks)
         try:
             async with aclosing(run_bounded(lambda: next(left, None), asker.ask, concurrency)) as answers:
@@ -95,8 +95,8 @@ class LocalEngine:
             await asyncio.to_thread(asker.close)
 
 
-def _judge_of(parts: Parts) -> Judge | None:
-    spec = parts.recipe.judge
+def _judge_of(resources: MethodResources) -> Judge | None:
+    spec = resources.config.judge
     if not spec:
         return None
-    return WordJudge() if spec == "offline" else ChatJudge(parts.chat(spec), spec)
+    return WordJudge() if spec == "offline" else ChatJudge(resources.chat(spec), spec)

@@ -18,7 +18,7 @@ from typing import Any
 
 from agentcvr_graph.errors import SetupError, missing_extra
 from agentcvr_graph.eval.engines import EvalResult, EvalWorker
-from agentcvr_graph.eval.methods import Recipe
+from agentcvr_graph.eval.methods import EvalConfig
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.scoring import EvalTask
 from agentcvr_graph.trajectory import Trajectory
@@ -36,13 +36,13 @@ class RayEngine:
         make: what asks, made anew in each actor.
     """
 
-    def __init__(self, recipe: Recipe, make: Callable[[Recipe], EvalWorker] = EvalWorker.of) -> None:
+    def __init__(self, config: EvalConfig, make: Callable[[EvalConfig], EvalWorker] = EvalWorker.of) -> None:
         try:
             self._ray: Any = importlib.import_module("ray")
             self._data: Any = importlib.import_module("ray.data")
         except ImportError as error:
             raise missing_extra("ray", "ray") from error
-        self._recipe, self._make = recipe, make
+        self._config, self._make = config, make
 
     async def run(self, asks: Sequence[EvalTask], concurrency: int) -> AsyncGenerator[EvalResult]:
         """As the protocol."""
@@ -62,7 +62,7 @@ class RayEngine:
         blocks = max(actors, -(-len(asks) // max(BLOCK, at_once)))
         asked = self._data.from_items([_record(ask) for ask in asks], override_num_blocks=blocks).map_batches(
             _Actor,
-            fn_constructor_args=(self._recipe, self._make, at_once),
+            fn_constructor_args=(self._config, self._make, at_once),
             batch_size=None,  # a block
             concurrency=(1, actors),
             num_cpus=1,
@@ -73,8 +73,8 @@ class RayEngine:
 class _Actor:
     """Readers and models in a worker, made when the first block comes and kept for all that follow."""
 
-    def __init__(self, recipe: Recipe, make: Callable[[Recipe], EvalWorker], at_once: int) -> None:
-        self._recipe, self._make, self._at_once = recipe, make, at_once
+    def __init__(self, config: EvalConfig, make: Callable[[EvalConfig], EvalWorker], at_once: int) -> None:
+        self._config, self._make, self._at_once = config, make, at_once
         self._asker: EvalWorker | None = None
         # One loop for the life of the actor: clients keep connections that belong to it.
         self._loop = asyncio.new_event_loop()
@@ -101,7 +101,7 @@ class _Actor:
         """A set-up that no question can succeed with is handed to the driver as data: a raised one is tried again."""
         try:
             if self._asker is None:
-                self._asker = self._make(self._recipe)
+                self._asker = self._make(self._config)
             asked = await self._asker.ask(ask)
         except SetupError as error:
             return {"row": "", "trajectory": "", "setup": str(error)}

@@ -20,7 +20,7 @@ from langchain_core.language_models import BaseChatModel
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.methods.base import GraphMethod, Method
-from agentcvr_graph.eval.methods.single_look import one_look
+from agentcvr_graph.eval.methods.single_pass_graph import single_pass_graph
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.models.pacing import Paces
@@ -28,11 +28,11 @@ from agentcvr_graph.models.strings import Offline, read_model_string
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.blind import BlindPerception
 
-__all__ = ["METHODS", "Method", "Recipe", "make_methods"]
+__all__ = ["METHODS", "EvalConfig", "Method", "make_methods"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class EvalConfig:
     """What methods are made of: JSON-able, so that a run can keep it and a worker on another machine can follow it."""
 
     methods: tuple[str, ...] = ("agent",)
@@ -52,100 +52,108 @@ class Recipe:
     """Longest single call of a model."""
 
 
-class Parts:
-    """The models and the world of a recipe, made once and shared by its methods."""
+class MethodResources:
+    """The models and the world of a config, made once and shared by its methods."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.paces = Paces(recipe.per_endpoint)
+    def __init__(self, config: EvalConfig) -> None:
+        self.config = config
+        self.paces = Paces(config.per_endpoint)
         self._opened = ExitStack()
 
     def chat(self, spec: str) -> BaseChatModel:
         """A chat model at the pace of its endpoint."""
         from agentcvr_graph.models.registry import resolve_chat_model
 
-        return self.paces.chat(spec, resolve_chat_model(spec, timeout_s=self.recipe.timeout_s))
+        return self.paces.chat(spec, resolve_chat_model(spec, timeout_s=self.config.timeout_s))
 
     @cached_property
     def master(self) -> BaseChatModel:
-        return self.chat(self.recipe.context.master)
+        return self.chat(self.config.context.master)
 
     @cached_property
-    def eyes(self) -> BaseChatModel | None:
+    def vision_chat_model(self) -> BaseChatModel | None:
         """The chat model that sees; None where the eyes are no chat model."""
-        spec = self.recipe.context.vision
-        return None if self.recipe.scripts or isinstance(read_model_string(spec), Offline) else self.chat(spec)
+        spec = self.config.context.vision
+        return None if self.config.scripts or isinstance(read_model_string(spec), Offline) else self.chat(spec)
 
     @cached_property
-    def world(self) -> Perception:
+    def perception(self) -> Perception:
         """Real video, or scripts."""
-        if self.recipe.scripts:
+        if self.config.scripts:
             from agentcvr_graph.perception.scripted import ScriptedPerception
             from agentcvr_graph.scripts.library import ScriptLibrary
 
-            return ScriptedPerception(ScriptLibrary(Path(self.recipe.scripts)), self.recipe.context.noise)
+            return ScriptedPerception(ScriptLibrary(Path(self.config.scripts)), self.config.context.noise)
         from agentcvr_graph.models.registry import resolve_audio, resolve_vision
         from agentcvr_graph.perception.factory import isolated_media
         from agentcvr_graph.perception.live import LivePerception
 
-        context, timeout_s = self.recipe.context, self.recipe.timeout_s
-        eyes = resolve_vision(context.vision, timeout_s=timeout_s, model=self.eyes)
-        ears = self.paces.ears(context.audio, resolve_audio(context.audio, timeout_s=timeout_s))
-        media = isolated_media(long_side_px=self.recipe.long_side_px)
+        context, timeout_s = self.config.context, self.config.timeout_s
+        vision = resolve_vision(context.vision, timeout_s=timeout_s, model=self.vision_chat_model)
+        audio = self.paces.ears(context.audio, resolve_audio(context.audio, timeout_s=timeout_s))
+        media = isolated_media(long_side_px=self.config.long_side_px)
         self._opened.callback(media.close)
-        return LivePerception(eyes, ears, media)
+        return LivePerception(vision, audio, media)
 
     def close(self) -> None:
         """Let go of files and processes."""
         self._opened.close()
 
 
-def make_methods(recipe: Recipe, parts: Parts | None = None) -> dict[str, Method]:
-    """The methods of a recipe, by name.
+def make_methods(config: EvalConfig, resources: MethodResources | None = None) -> dict[str, Method]:
+    """The methods of a config, by name.
 
     Raises:
         InputError: there is no such method.
         SetupError: a model or a package is missing.
     """
-    for name in recipe.methods:
+    for name in config.methods:
         if name not in METHODS:
             raise InputError(f"Unknown method {name!r}.", fix=f"Choose from: {', '.join(METHODS)}.")
-    parts = parts or Parts(recipe)
-    return {name: METHODS[name](parts) for name in dict.fromkeys(recipe.methods)}
+    resources = resources or MethodResources(config)
+    return {name: METHODS[name](resources) for name in dict.fromkeys(config.methods)}
 
 
-def models_of(recipe: Recipe) -> dict[str, str]:
+def models_of(config: EvalConfig) -> dict[str, str]:
     """Which model plays which part, for reports."""
-    senses = {"vision": "script", "audio": "script"} if recipe.scripts else {}
-    context = recipe.context
+    senses = {"vision": "script", "audio": "script"} if config.scripts else {}
+    context = config.context
     return {"master": context.master, "vision": context.vision, "audio": context.audio} | senses
 
 
-def _agent(parts: Parts) -> Method:
-    return GraphMethod(create_cvr_graph(parts.master, parts.world).compile(), parts.recipe.context)
+def _agent(resources: MethodResources) -> Method:
+    return GraphMethod(create_cvr_graph(resources.master, resources.perception).compile(), resources.config.context)
 
 
-def _single_pass(listens: bool) -> Callable[[Parts], Method]:
-    def make(parts: Parts) -> Method:
-        recipe = parts.recipe
-        if parts.eyes is None:
-            return one_look(parts.master, parts.world, recipe.context, frames=recipe.frames, listens=listens)
+def _single_pass(listens: bool) -> Callable[[MethodResources], Method]:
+    def make(resources: MethodResources) -> Method:
+        config = resources.config
+        if resources.vision_chat_model is None:
+            return single_pass_graph(
+                resources.master, resources.perception, config.context, frames=config.frames, listens=listens
+            )
         from agentcvr_graph.eval.methods.single_pass import SinglePass
         from agentcvr_graph.perception.live import LivePerception
 
-        assert isinstance(parts.world, LivePerception)
-        return SinglePass(parts.eyes, recipe.context.vision, parts.world, frames=recipe.frames, listens=listens)
+        assert isinstance(resources.perception, LivePerception)
+        return SinglePass(
+            resources.vision_chat_model,
+            config.context.vision,
+            resources.perception,
+            frames=config.frames,
+            listens=listens,
+        )
 
     return make
 
 
-def _blind(parts: Parts) -> Method:
+def _blind(resources: MethodResources) -> Method:
     """One turn, in which only an answer is allowed."""
-    graph = create_cvr_graph(parts.master, BlindPerception(parts.world)).compile()
-    return GraphMethod(graph, replace(parts.recipe.context, max_turns=1))
+    graph = create_cvr_graph(resources.master, BlindPerception(resources.perception)).compile()
+    return GraphMethod(graph, replace(resources.config.context, max_turns=1))
 
 
-METHODS: Mapping[str, Callable[[Parts], Method]] = {
+METHODS: Mapping[str, Callable[[MethodResources], Method]] = {
     "agent": _agent,
     "single-pass": _single_pass(listens=False),
     "single-pass-transcripts": _single_pass(listens=True),

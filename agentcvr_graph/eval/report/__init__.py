@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from agentcvr_graph.eval.manifest import Plan
+from agentcvr_graph.eval.manifest import RunManifest
 from agentcvr_graph.eval.methods import models_of
 from agentcvr_graph.eval.report.leaderboard import COLUMNS, CROSSVID
 from agentcvr_graph.eval.report.plots import draw
 from agentcvr_graph.eval.rows import OUTCOMES, Row
 from agentcvr_graph.eval.run import EvalRun
 from agentcvr_graph.eval.run_folder import RunFolder, file_name
-from agentcvr_graph.eval.summary import Line
+from agentcvr_graph.eval.summary import SummaryLine
 from agentcvr_graph.report import MediaThumbnails, Thumbnails, write_report
 from agentcvr_graph.types import AnswerValue
 
@@ -48,18 +48,18 @@ def write_run_report(run: EvalRun, *, pictures: bool | None = None) -> Path:
     Raises:
         SetupError: matplotlib or scipy is not installed.
     """
-    rows, plan = run.rows(), run.plan
-    lines = run.lines()
+    rows, manifest = run.rows(), run.manifest
+    lines = run.summary()
     wanted = len(rows) <= MOST_WITH_PICTURES if pictures is None else pictures
-    write_pages(run.folder, rows, plan, pictures=wanted and not plan.recipe["scripts"])
+    write_pages(run.folder, rows, manifest, pictures=wanted and not manifest.config["scripts"])
     path = run.folder.path / "report.html"
-    path.write_text(render(run.folder, rows, lines, plan), encoding="utf-8")
+    path.write_text(render(run.folder, rows, lines, manifest), encoding="utf-8")
     return path
 
 
-def write_pages(folder: RunFolder, rows: Sequence[Row], plan: Plan, *, pictures: bool) -> None:
+def write_pages(folder: RunFolder, rows: Sequence[Row], manifest: RunManifest, *, pictures: bool) -> None:
     """The evidence report of every answer that has a trajectory and no page that is newer."""
-    models = models_of(plan.as_recipe())
+    models = models_of(manifest.to_config())
     with _pictures() if pictures else nullcontext() as thumbnails:
         for row in rows:
             kept, page = folder.trajectory_path(row.method, row.id), page_path(folder, row)
@@ -75,7 +75,7 @@ def page_path(folder: RunFolder, row: Row) -> Path:
     return folder.path / "questions" / row.method / f"{file_name(row.id)}.html"
 
 
-def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[Line], plan: Plan) -> str:
+def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[SummaryLine], manifest: RunManifest) -> str:
     """The page. Everything from questions and models is escaped."""
     environment = Environment(
         loader=PackageLoader("agentcvr_graph.eval.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -85,15 +85,15 @@ def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[Line], plan: 
     methods = list(dict.fromkeys(line.method for line in lines))
     cells = {(line.method, line.name): line for line in lines}
     return environment.get_template("run.html.j2").render(
-        plan=plan,
+        manifest=manifest,
         methods=methods,
         names=names,
         cells=cells,
         totals={method: [line for line in lines if line.method == method][-1] for method in methods},
         outcomes=OUTCOMES,
-        standings=_standings(cells, methods) if plan.benchmark == "crossvid" else [],
+        standings=_standings(cells, methods) if manifest.benchmark == "crossvid" else [],
         columns=COLUMNS,
-        models=models_of(plan.as_recipe()),
+        models=models_of(manifest.to_config()),
         plots=Markup(draw(lines, rows)),
         rows=Markup(_as_data([_shown(folder, row) for row in rows])),
         css=Markup(_source(shared, "report.css") + _source(environment, "run.css")),
@@ -101,13 +101,13 @@ def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[Line], plan: 
     )
 
 
-def _standings(cells: dict[tuple[str, str], Line], methods: Sequence[str]) -> list[Standing]:
+def _standings(cells: dict[tuple[str, str], SummaryLine], methods: Sequence[str]) -> list[Standing]:
     """Ours among the published ones, the best first."""
     found = [Standing(line.model, line.frames, line.scores, ours=False) for line in CROSSVID]
     for method in methods:
         own = [cells.get((method, column)) for column in COLUMNS]
         frames = f"{own[0].frames:.0f}" if own[0] else ""
-        scores = tuple(100 * line.rate.mean if line else None for line in own)
+        scores = tuple(100 * line.accuracy.mean if line else None for line in own)
         found.append(Standing(f"{method} (this run)", frames, scores, ours=True))
     return sorted(found, key=lambda standing: -(standing.scores[0] or 0.0))
 

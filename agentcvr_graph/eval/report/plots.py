@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentcvr_graph.errors import missing_extra
 from agentcvr_graph.eval.rows import Row
-from agentcvr_graph.eval.summary import Line
+from agentcvr_graph.eval.summary import SummaryLine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ MOST_TURNS = 24
 """Turns that the last plot has room for."""
 
 
-def draw(lines: Sequence[Line], rows: Sequence[Row]) -> str:
+def draw(lines: Sequence[SummaryLine], rows: Sequence[Row]) -> str:
     """Three plots side by side.
 
     Args:
@@ -54,17 +54,24 @@ def draw(lines: Sequence[Line], rows: Sequence[Row]) -> str:
     return text[text.index("<svg") :]
 
 
-def _against(axes: Axes, lines: Sequence[Line], what: str, cost: Callable[[Line], float]) -> None:
+def _against(axes: Axes, lines: Sequence[SummaryLine], what: str, cost: Callable[[SummaryLine], float]) -> None:
     """A large point for each method, small ones for its tasks."""
     methods = list(dict.fromkeys(line.method for line in lines))
     for method, colour in zip(methods, COLOURS * len(methods), strict=False):
         own = [line for line in lines if line.method == method]
         tasks = [line for line in own if not line.average_of]
-        axes.scatter([cost(line) for line in tasks], [100 * line.rate.mean for line in tasks], 14, colour, alpha=0.35)
+        axes.scatter(
+            [cost(line) for line in tasks], [100 * line.accuracy.mean for line in tasks], 14, colour, alpha=0.35
+        )
         whole = own[-1]
-        axes.scatter([cost(whole)], [100 * whole.rate.mean], 70, colour, label=method, zorder=3)
+        axes.scatter([cost(whole)], [100 * whole.accuracy.mean], 70, colour, label=method, zorder=3)
         axes.annotate(
-            method, (cost(whole), 100 * whole.rate.mean), (6, 5), textcoords="offset points", color=colour, fontsize=9
+            method,
+            (cost(whole), 100 * whole.accuracy.mean),
+            (6, 5),
+            textcoords="offset points",
+            color=colour,
+            fontsize=9,
         )
     axes.set_xlabel(what)
     axes.margins(x=0.25)

@@ -17,21 +17,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.eval.sim_gap.facts import Comparison, compare
+from agentcvr_graph.eval.sim_gap.facts import FactMatch, match_facts
 from agentcvr_graph.eval.sim_gap.fitting import UNCROWDED, fit_noise
-from agentcvr_graph.eval.sim_gap.pairs import Models, Pair, ask_live, ask_scripted
-from agentcvr_graph.eval.sim_gap.statistics import FactFigures, TaskFigures, fact_figures, task_figures
+from agentcvr_graph.eval.sim_gap.pairs import Models, Pair, run_live, run_scripted
+from agentcvr_graph.eval.sim_gap.statistics import FactSummary, TaskSummary, summarize_facts, summarize_tasks
 from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.types import Listen, Observation, Observe, Target, VideoInfo, Window
 
-__all__ = ["Gap", "Models", "Noise", "Pair", "measure_sim_gap"]
+__all__ = ["Models", "Noise", "Pair", "SimGapResult", "measure_sim_gap"]
 
 
 @dataclass(frozen=True)
-class Gap:
+class SimGapResult:
     """What was measured."""
 
     noise: Noise
@@ -39,17 +39,17 @@ class Gap:
     fitted: Noise
     """The rates under which the scripted side would be like the live one, by these questions."""
     models: Models
-    tasks: Sequence[TaskFigures]
+    tasks: Sequence[TaskSummary]
     """A row for each task; the last is for all questions."""
-    facts: Sequence[FactFigures]
+    facts: Sequence[FactSummary]
     pairs: Sequence[Pair]
 
     def _repr_html_(self) -> str:
         """For notebooks: accuracy in both worlds by task, in per cent with 95 % intervals."""
-        from agentcvr_graph.eval.sim_gap.report import grid_of
+        from agentcvr_graph.eval.sim_gap.report import sim_gap_rows
         from agentcvr_graph.report.notebook import table_html
 
-        return table_html(*grid_of(self))
+        return table_html(*sim_gap_rows(self))
 
     def as_record(self) -> dict[str, object]:
         """The figures as JSON."""
@@ -71,7 +71,7 @@ async def measure_sim_gap(
     *,
     noise: Noise | str = OFF,
     models: Models | None = None,
-) -> Gap:
+) -> SimGapResult:
     """Ask all questions in both worlds, and write `gap.html`, `gap.png` and `gap.json` into a folder.
 
     The folder also keeps the twins and the live runs, so that a second measurement, or one that was broken off, asks
@@ -81,46 +81,46 @@ async def measure_sim_gap(
         InputError: there is no script.
         SetupError: a model, flite or a package is missing.
     """
-    from agentcvr_graph.eval.sim_gap.report import Progressing, write_gap
+    from agentcvr_graph.eval.sim_gap.report import Progressing, write_sim_gap
 
     if not scripts:
         raise InputError("There is no script to measure.", fix="Name a file of scripts.")
     chosen, models = resolve_noise(noise), models or Models()
     with Progressing(len(scripts)) as done:
         gap = await _measure(scripts, folder, chosen, models, done)
-    await asyncio.to_thread(write_gap, gap, folder)
+    await asyncio.to_thread(write_sim_gap, gap, folder)
     return gap
 
 
 async def _measure(
     scripts: Sequence[Script], folder: Path, noise: Noise, models: Models, done: Callable[[], None]
-) -> Gap:
-    live = await ask_live(scripts, models, folder, done)
-    scripted = await ask_scripted(scripts, models.master, noise)
+) -> SimGapResult:
+    live = await run_live(scripts, models, folder, done)
+    scripted = await run_scripted(scripts, models.master, noise)
     pairs = [Pair(*row) for row in zip(scripts, scripted, live, strict=True)]
     both = [found for pair in pairs for found in await _compare(pair, noise)]
-    return Gap(
+    return SimGapResult(
         noise=noise,
         fitted=fit_noise("fitted", [live_side for _, live_side in both]),
         models=models,
-        tasks=task_figures(pairs),
-        facts=fact_figures(both),
+        tasks=summarize_tasks(pairs),
+        facts=summarize_facts(both),
         pairs=pairs,
     )
 
 
-async def _compare(pair: Pair, noise: Noise) -> list[tuple[Comparison, Comparison]]:
+async def _compare(pair: Pair, noise: Noise) -> list[tuple[FactMatch, FactMatch]]:
     """Every fact of the windows of the live run, as the noisy script and as the live senses brought it back."""
     library = ScriptLibrary.of([pair.script])
     clean = ScriptedPerception(library, OFF.model_copy(update={"crowded_frames": UNCROWDED}))
     noisy = ScriptedPerception(library, noise)
     asked = pair.script.as_question().videos
     infos = [await clean.probe(video, number) for number, video in enumerate(asked, start=1)]
-    found: list[tuple[Comparison, Comparison]] = []
+    found: list[tuple[FactMatch, FactMatch]] = []
     for live in pair.live.observations:
         wanted = await _repeat(live, clean, infos)
         simulated = await _repeat(live, noisy, infos)
-        found += zip(compare(wanted, simulated), compare(wanted, live), strict=True)
+        found += zip(match_facts(wanted, simulated), match_facts(wanted, live), strict=True)
     return found
 
 

@@ -16,8 +16,8 @@ from typing import Literal
 from agentcvr_graph.render import read_picture
 from agentcvr_graph.types import Evidence, Observation
 
-Sort = Literal["description", "text", "colours", "motion", "speech", "sound"]
-SORTS: tuple[Sort, ...] = ("text", "colours", "motion", "description", "speech", "sound")
+FactKind = Literal["description", "text", "colours", "motion", "speech", "sound"]
+FACT_KINDS: tuple[FactKind, ...] = ("text", "colours", "motion", "description", "speech", "sound")
 MISREAD_RATIO = 0.6
 """From this similarity on a line that differs was misread, below it was missed."""
 HEARD_SHARE = 0.3
@@ -28,10 +28,10 @@ _SOUNDS = ("impact", "music", "steady noise")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FactMatch:
     """One fact of the script, and what another observation made of it."""
 
-    sort: Sort
+    kind: FactKind
     seen: bool
     exact: bool
     """Seen as it is: the line without a wrong letter, the direction of a movement, every word."""
@@ -41,52 +41,52 @@ class Comparison:
     """For speech that was heard: how far its ends lie from the script's."""
 
 
-def compare(clean: Observation, other: Observation) -> list[Comparison]:
+def match_facts(clean: Observation, other: Observation) -> list[FactMatch]:
     """Look up every fact of the clean observation in another one of the same windows."""
     if clean.modality == "audio":
         return [found for said in clean.evidence for found in _heard(said, other)]
     return [found for said in clean.evidence for found in _seen(said, other)]
 
 
-def _seen(said: Evidence, other: Observation) -> Iterator[Comparison]:
+def _seen(said: Evidence, other: Observation) -> Iterator[FactMatch]:
     description, lines, colours, motion = read_picture(said.text)
     rivals = [read_picture(e.text) for e in _meeting(said, other)]
     for line in lines:
         best = max((_likeness(line, rival) for _, found, _, _ in rivals for rival in found), default=0.0)
-        yield Comparison("text", best >= MISREAD_RATIO, best == 1.0)
+        yield FactMatch("text", best >= MISREAD_RATIO, best == 1.0)
     if colours:
         named = any(set(colours) <= set(found) for _, _, found, _ in rivals)
-        yield Comparison("colours", named, named)
+        yield FactMatch("colours", named, named)
     if motion and motion != "still":
         moves = [found for *_, found in rivals if found.startswith("something moves")]
-        yield Comparison("motion", bool(moves), motion in moves)
+        yield FactMatch("motion", bool(moves), motion in moves)
     if description:
         told = any(_likeness(description, found) >= MISREAD_RATIO for found, *_ in rivals)
-        yield Comparison("description", told, told)
+        yield FactMatch("description", told, told)
 
 
-def _heard(said: Evidence, other: Observation) -> Iterator[Comparison]:
+def _heard(said: Evidence, other: Observation) -> Iterator[FactMatch]:
     if said.text.startswith('"'):
         yield _speech(said, other)
     elif said.text in _SOUNDS:
         there = any(e.text == said.text for e in _meeting(said, other, TIME_SLACK_S))
-        yield Comparison("sound", there, there)
+        yield FactMatch("sound", there, there)
 
 
-def _speech(said: Evidence, other: Observation) -> Comparison:
+def _speech(said: Evidence, other: Observation) -> FactMatch:
     wanted = _words(said.text)
     spoken = [e for e in _meeting(said, other) if e.text.startswith('"')]
     heard = [word for e in spoken for word in _words(e.text)]
     errors = _word_errors(wanted, heard)
     if errors > 1 - HEARD_SHARE:
-        return Comparison("speech", seen=False, exact=False)
+        return FactMatch("speech", seen=False, exact=False)
     windows = [e.window for e in spoken if e.window]
     assert said.window is not None
     shift_s = (
         min(window.start_s for window in windows) - said.window.start_s,
         max(window.end_s for window in windows) - said.window.end_s,
     )
-    return Comparison("speech", seen=True, exact=not errors, word_error=errors, shift_s=shift_s)
+    return FactMatch("speech", seen=True, exact=not errors, word_error=errors, shift_s=shift_s)
 
 
 def _meeting(said: Evidence, other: Observation, slack_s: float = 0.0) -> list[Evidence]:

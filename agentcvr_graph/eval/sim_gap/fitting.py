@@ -5,41 +5,41 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from agentcvr_graph.eval.sim_gap.facts import Comparison, Sort
+from agentcvr_graph.eval.sim_gap.facts import FactKind, FactMatch
 from agentcvr_graph.perception.noise import Noise
 
 UNCROWDED = 10_000
 """Frames of a call up to which the live senses were not seen to lose details."""
 
 
-def fit_noise(name: str, comparisons: Sequence[Comparison]) -> Noise:
+def fit_noise(name: str, comparisons: Sequence[FactMatch]) -> Noise:
     """The noise under which a script is seen and heard as the live senses did.
 
     A sort of fact that never came up keeps the rate 0. Whether the live eyes tire of many frames is not measured here,
     so the fitted eyes never do.
     """
-    by_sort: dict[Sort, list[Comparison]] = {}
+    by_kind: dict[FactKind, list[FactMatch]] = {}
     for comparison in comparisons:
-        by_sort.setdefault(comparison.sort, []).append(comparison)
-    text, speech = by_sort.get("text", []), [c for c in by_sort.get("speech", []) if c.seen]
+        by_kind.setdefault(comparison.kind, []).append(comparison)
+    text, speech = by_kind.get("text", []), [c for c in by_kind.get("speech", []) if c.seen]
     garbled = [c.word_error for c in speech if not c.exact]
     return Noise(
         name=name,
-        missed_description=_missed(by_sort.get("description", [])),
+        missed_description=_missed(by_kind.get("description", [])),
         missed_text=_missed(text),
         misread_text=_share([not c.exact for c in text if c.seen]),
-        missed_colour=_missed(by_sort.get("colours", [])),
-        missed_motion=_missed(by_sort.get("motion", [])),
-        missed_speech=_missed(by_sort.get("speech", [])),
+        missed_colour=_missed(by_kind.get("colours", [])),
+        missed_motion=_missed(by_kind.get("motion", [])),
+        missed_speech=_missed(by_kind.get("speech", [])),
         garbled_speech=_share([not c.exact for c in speech]) if speech else 1.0,
         word_errors=round(statistics.fmean(garbled), 3) if garbled else 0.0,
-        missed_sound=_missed(by_sort.get("sound", [])),
+        missed_sound=_missed(by_kind.get("sound", [])),
         time_jitter_s=_spread_s([shift for c in speech if c.shift_s for shift in c.shift_s]),
         crowded_frames=UNCROWDED,
     )
 
 
-def _missed(comparisons: Sequence[Comparison]) -> float:
+def _missed(comparisons: Sequence[FactMatch]) -> float:
     return _share([not comparison.seen for comparison in comparisons])
 
 

@@ -27,7 +27,7 @@ from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.scripts.video import VERSION, render_script, rendered_question
 from agentcvr_graph.trajectory import Trajectory
 
-AT_ONCE = 2
+LIVE_CONCURRENCY = 2
 """Live questions at a time; the senses use all cores already."""
 
 
@@ -71,14 +71,14 @@ def score_of(script: Script, trajectory: Trajectory) -> float:
     return score_answer(script.kind, answer.value, script.key) if answer else 0.0
 
 
-async def ask_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> list[Trajectory]:
+async def run_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> list[Trajectory]:
     """Every question in swap mode."""
     perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
     graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
     return [await ask(graph, as_input(script.as_question())) for script in scripts]
 
 
-async def ask_live(
+async def run_live(
     scripts: Sequence[Script], models: Models, folder: Path, done: Callable[[], None]
 ) -> list[Trajectory]:
     """Every question on its twin; calls `done` after each.
@@ -89,7 +89,7 @@ async def ask_live(
     graph = create_cvr_graph(
         resolve_chat_model(models.master), resolve_perception(models.vision, models.audio)
     ).compile()
-    free = asyncio.Semaphore(AT_ONCE)
+    free = asyncio.Semaphore(LIVE_CONCURRENCY)
 
     async def ask_one(script: Script) -> Trajectory:
         async with free:

@@ -20,8 +20,8 @@ from agentcvr_graph.errors import missing_extra
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from agentcvr_graph.eval.metrics import Rate
-    from agentcvr_graph.eval.sim_gap import Gap
+    from agentcvr_graph.eval.metrics import Estimate
+    from agentcvr_graph.eval.sim_gap import SimGapResult
 
 SCRIPTED, LIVE = "#2f6fde", "#c4671d"
 
@@ -49,7 +49,7 @@ class Progressing:
         self._progress.advance(self._task)
 
 
-def write_gap(gap: Gap, folder: Path) -> None:
+def write_sim_gap(gap: SimGapResult, folder: Path) -> None:
     """Write `gap.html`, `gap.png` and `gap.json`.
 
     Raises:
@@ -57,14 +57,14 @@ def write_gap(gap: Gap, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "gap.json").write_text(json.dumps(gap.as_record(), indent=1), encoding="utf-8")
-    draw_gap(gap, folder / "gap.png")
-    (folder / "gap.html").write_text(render_gap(gap), encoding="utf-8")
+    plot_sim_gap(gap, folder / "gap.png")
+    (folder / "gap.html").write_text(render_sim_gap(gap), encoding="utf-8")
 
 
-def gap_table(gap: Gap) -> Table:
+def sim_gap_table(gap: SimGapResult) -> Table:
     """The rows of tasks, for a terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0), title=f"accuracy in %, scripted noise: {gap.noise.name}")
-    head, rows = grid_of(gap)
+    head, rows = sim_gap_rows(gap)
     for n, name in enumerate(head):
         table.add_column(name, justify="right" if n else "left")
     for row in rows:
@@ -72,7 +72,7 @@ def gap_table(gap: Gap) -> Table:
     return table
 
 
-def grid_of(gap: Gap) -> tuple[list[str], list[list[str]]]:
+def sim_gap_rows(gap: SimGapResult) -> tuple[list[str], list[list[str]]]:
     """Accuracy by task in per cent, as the head and the rows of a table."""
     rows = [
         [
@@ -89,7 +89,7 @@ def grid_of(gap: Gap) -> tuple[list[str], list[list[str]]]:
     return ["task", "questions", "scripted", "live", "gap", "same answer", "same looks"], rows
 
 
-def render_gap(gap: Gap) -> str:
+def render_sim_gap(gap: SimGapResult) -> str:
     """The page. Everything from scripts is escaped; nothing is fetched."""
     environment = Environment(loader=PackageLoader("agentcvr_graph.eval.sim_gap"), autoescape=True, trim_blocks=True)
     shared = Environment(loader=PackageLoader("agentcvr_graph.report"), autoescape=True)
@@ -100,7 +100,7 @@ def render_gap(gap: Gap) -> str:
     return environment.get_template("gap.html.j2").render(gap=gap, css=css, rates=rates)
 
 
-def draw_gap(gap: Gap, path: Path) -> None:
+def plot_sim_gap(gap: SimGapResult, path: Path) -> None:
     """Accuracy by task in both worlds with intervals, and below what each side saw of the facts."""
     try:
         import matplotlib as mpl
@@ -111,7 +111,7 @@ def draw_gap(gap: Gap, path: Path) -> None:
         figure = Figure(figsize=(10, 7.6), dpi=120, layout="constrained")
         above, below = figure.subplots(2, 1)
         for offset, side, colour in ((-0.2, "scripted", SCRIPTED), (0.2, "live", LIVE)):
-            rates: list[Rate] = [getattr(row, side) for row in gap.tasks]
+            rates: list[Estimate] = [getattr(row, side) for row in gap.tasks]
             places = [n + offset for n in range(len(rates))]
             above.bar(places, [100 * rate.mean for rate in rates], 0.38, label=side, color=colour)
             reach = [[100 * (rate.mean - rate.low), 100 * (rate.high - rate.mean)] for rate in rates]
@@ -120,7 +120,7 @@ def draw_gap(gap: Gap, path: Path) -> None:
             shares = [100 * getattr(row, side) for row in gap.facts]
             below.bar([n + offset for n in range(len(shares))], shares, 0.38, color=colour)
         _label(above, "accuracy, % (95 % interval)", [f"{row.name}\n{row.count}" for row in gap.tasks])
-        _label(below, "facts seen or heard, %", [f"{row.sort}\n{row.count}" for row in gap.facts])
+        _label(below, "facts seen or heard, %", [f"{row.kind}\n{row.count}" for row in gap.facts])
         above.set_title(f"the same questions in both worlds; scripted noise: {gap.noise.name}", loc="left", fontsize=12)
         above.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
         figure.savefig(path)

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from agentcvr_graph.eval.metrics import Rate, rate
-from agentcvr_graph.eval.sim_gap.facts import SORTS, Comparison, Sort
+from agentcvr_graph.eval.metrics import Estimate, mean_score
+from agentcvr_graph.eval.sim_gap.facts import FACT_KINDS, FactKind, FactMatch
 from agentcvr_graph.eval.sim_gap.pairs import Pair
 from agentcvr_graph.trajectory import Turn
 from agentcvr_graph.types import Window
@@ -17,13 +17,13 @@ SAME_IOU = 0.5
 
 
 @dataclass(frozen=True)
-class TaskFigures:
+class TaskSummary:
     """One row: a task, or all of them."""
 
     name: str
     count: int
-    scripted: Rate
-    live: Rate
+    scripted: Estimate
+    live: Estimate
     answers_agree: float
     actions_agree: float
 
@@ -34,10 +34,10 @@ class TaskFigures:
 
 
 @dataclass(frozen=True)
-class FactFigures:
+class FactSummary:
     """How a sort of fact fared on both sides."""
 
-    sort: Sort
+    kind: FactKind
     count: int
     scripted: float
     """Share of the facts that the scripted senses brought back."""
@@ -46,23 +46,23 @@ class FactFigures:
     """Share of the facts that both sides brought back, or neither."""
 
 
-def task_figures(pairs: Sequence[Pair]) -> list[TaskFigures]:
+def summarize_tasks(pairs: Sequence[Pair]) -> list[TaskSummary]:
     """A row for each task, and one for all questions."""
     tasks = dict.fromkeys(pair.script.task for pair in pairs)
     rows = [_row(task, [pair for pair in pairs if pair.script.task == task]) for task in tasks]
     return [*rows, _row("all", pairs)]
 
 
-def fact_figures(both: Iterable[tuple[Comparison, Comparison]]) -> list[FactFigures]:
+def summarize_facts(both: Iterable[tuple[FactMatch, FactMatch]]) -> list[FactSummary]:
     """A row for each sort of fact; `both` holds the scripted and the live finding of each fact."""
     found = list(both)
-    rows: list[FactFigures] = []
-    for sort in SORTS:
-        of_sort = [(one.seen, other.seen) for one, other in found if one.sort == sort]
-        if of_sort:
-            count = len(of_sort)
-            scripted, live = (sum(flags) / count for flags in zip(*of_sort, strict=True))
-            rows.append(FactFigures(sort, count, scripted, live, sum(a == b for a, b in of_sort) / count))
+    rows: list[FactSummary] = []
+    for kind in FACT_KINDS:
+        of_kind = [(one.seen, other.seen) for one, other in found if one.kind == kind]
+        if of_kind:
+            count = len(of_kind)
+            scripted, live = (sum(flags) / count for flags in zip(*of_kind, strict=True))
+            rows.append(FactSummary(kind, count, scripted, live, sum(a == b for a, b in of_kind) / count))
     return rows
 
 
@@ -96,12 +96,12 @@ def _same(one: Look, other: Look) -> bool:
     return shared_s >= SAME_IOU * (one[2].duration_s + other[2].duration_s - shared_s)
 
 
-def _row(name: str, pairs: Sequence[Pair]) -> TaskFigures:
-    return TaskFigures(
+def _row(name: str, pairs: Sequence[Pair]) -> TaskSummary:
+    return TaskSummary(
         name=name,
         count=len(pairs),
-        scripted=rate([pair.scripted_score for pair in pairs]),
-        live=rate([pair.live_score for pair in pairs]),
+        scripted=mean_score([pair.scripted_score for pair in pairs]),
+        live=mean_score([pair.live_score for pair in pairs]),
         answers_agree=statistics.fmean(pair.answers_agree for pair in pairs),
         actions_agree=statistics.fmean(actions_agree(pair) for pair in pairs),
     )

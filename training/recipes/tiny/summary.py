@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agentcvr_graph.eval.metrics import rate
+from agentcvr_graph.eval.metrics import mean_score
 from training.recipes.tiny.evaluation import ScoredQuestion
 
 TWIN = "scripted_twin"
@@ -74,7 +74,7 @@ def measured_alike(folder: Path, recipe: str) -> list[Measures]:
 def summary(seeds: Sequence[Measures], chance: float) -> dict[str, Any]:
     """What `results/tiny.json` holds: the ways in which all of the seeds were asked."""
     ways = [way for way in WAYS if all(one.of(way) for one in seeds)]
-    rates = {way: rate(_by_question(seeds, way)) for way in ways}
+    rates = {way: mean_score(_by_question(seeds, way)) for way in ways}
     return {
         "seeds": [one.seed for one in seeds],
         "held_out": len(seeds[0].of("grpo")),

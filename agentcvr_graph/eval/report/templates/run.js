@@ -34,7 +34,7 @@ function draw(row) {
   cell(line, row.method);
   const end = cell(line, "");
   const dot = document.createElement("i");
-  dot.className = `dot o-${row.outcome.split(" ").pop()}`;
+  dot.className = `dot o-${row.outcome.replaceAll(" ", "-")}`;
   end.append(dot, row.outcome);
   cell(line, row.score.toFixed(2));
   const value = cell(line, row.value, "words");

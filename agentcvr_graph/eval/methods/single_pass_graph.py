@@ -30,7 +30,7 @@ LOOK = "Everything at once."
 WITHOUT_LIMIT_S = 1e6
 
 
-class OneLookMaster(BaseChatModel):
+class SinglePassMaster(BaseChatModel):
     """Looks once, as it is told, and then passes the conversation on to the master that answers."""
 
     master: BaseChatModel
@@ -39,7 +39,7 @@ class OneLookMaster(BaseChatModel):
 
     @property
     def _llm_type(self) -> str:
-        return f"one-look-{self.master._llm_type}"
+        return f"single-pass-{self.master._llm_type}"
 
     def bind_tools(
         self,
@@ -76,7 +76,7 @@ class OneLookMaster(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def one_look(
+def single_pass_graph(
     master: BaseChatModel, perception: Perception, context: CVRContext, *, frames: int, listens: bool
 ) -> GraphMethod:
     """Single pass over any perception.
@@ -86,9 +86,9 @@ def one_look(
         listens: whether all that is said counts too.
     """
     audio_s = WITHOUT_LIMIT_S if listens else 0.0
-    knobs = replace(context, max_turns=2, max_frames=frames, max_frames_per_call=frames, max_audio_s=audio_s)
-    looking = OneLookMaster(master=master, frames=frames, listens=listens)
-    return GraphMethod(create_cvr_graph(looking, perception).compile(), knobs)
+    settings = replace(context, max_turns=2, max_frames=frames, max_frames_per_call=frames, max_audio_s=audio_s)
+    looking = SinglePassMaster(master=master, frames=frames, listens=listens)
+    return GraphMethod(create_cvr_graph(looking, perception).compile(), settings)
 
 
 def _look(clips: Sequence[Clip], frames: int, listens: bool) -> list[dict[str, Any]]:
