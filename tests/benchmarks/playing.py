@@ -19,7 +19,7 @@ from agentcvr_training.config.loading import load_format, load_model
 from agentcvr_training.config.settings import Model
 from agentcvr_training.inference.base import Sampling
 from agentcvr_training.inference.cached import CachedEngine
-from agentcvr_training.rewards import PRESETS
+from agentcvr_training.rewards import preset_weights
 from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import Episode, RolloutRunner, Task
 from agentcvr_training.rollout.policy import PolicyChatModel
@@ -91,7 +91,7 @@ class Player:
         self, rollout: GraphRollout, played: Sequence[Script], folder: Path, callbacks: Sequence[Any] = ()
     ) -> GraphTrainer:
         """A trainer of one step over all the scripts, a group each."""
-        rewards, weights = reward_functions(PRESETS["default"])
+        rewards, weights = reward_functions(preset_weights())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You are using 'rollout_func'")
             trainer = GraphTrainer(

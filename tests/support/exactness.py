@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from agentcvr_training.inference.base import Call, Sampled
 from agentcvr_training.inference.cached import CachedEngine
-from agentcvr_training.rewards import PRESETS
+from agentcvr_training.rewards import preset_weights
 from agentcvr_training.rollout.ledger import Drift
 from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
 from agentcvr_training.trainer.batching import trimmed
@@ -100,7 +100,7 @@ def train_one_step(
         max_length=rollout.max_length,
         notes=notes,
     )
-    rewards, weights = reward_functions(PRESETS["default"])
+    rewards, weights = reward_functions(preset_weights())
     arguments = GRPOConfig(
         output_dir=str(folder),
         per_device_train_batch_size=at_once,

@@ -64,7 +64,7 @@ async def test_a_demonstration_is_the_row_that_a_policy_would_have_left(template
         (row,) = rows_of([shown], form, context)
         assert row.ids == episode.rows[0].ids
         assert row.mask == episode.rows[0].mask
-        assert shown.score == episode.reward.answer
+        assert shown.score == episode.reward["answer"]
 
 
 async def test_what_the_world_ended_is_no_demonstration():

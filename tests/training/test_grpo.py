@@ -10,12 +10,15 @@ import pytest
 import torch
 from agentcvr_training import grpo
 from agentcvr_training.config.settings import load_settings
+from agentcvr_training.rewards import REWARDS, RewardTerm
 from agentcvr_training.rollout.episode_log import read_episodes
 from agentcvr_training.rollout.policy import seed_of
+from agentcvr_training.trainer.curves import panels
 from langchain_core.messages import HumanMessage
 from rich.console import Console
 from transformers import AutoModelForCausalLM
 
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.registry import resolve_chat_model
 from tests.support.tiny_models import FORGETS_THOUGHTS
 from tests.support.tiny_runs import ACTIONS, command, save_speaker, tokenizer_of, weights_of, write_settings
@@ -115,6 +118,33 @@ def test_tensorboard_has_the_curves(run):
     read = EventAccumulator(str(events)).Reload()
     assert [point.step for point in read.Scalars("train/reward")] == [1, 2, 3, 4]
     assert [point.step for point in read.Scalars("eval/rewards/answer/mean")] == [2, 4]
+
+
+def brevity(trajectory, script, context):
+    """A toy reward: all of it for one turn, half of it for two."""
+    return 1 / len(trajectory.turns)
+
+
+def test_a_reward_is_added_in_one_place(speaker, tmp_path, monkeypatch):
+    """One function and one line in the registry; weights, metrics, console, curves, log and plan follow."""
+    monkeypatch.setitem(REWARDS, "brevity", RewardTerm(brevity, 0.5))
+    output, printed = tmp_path / "run", io.StringIO()
+    settings = load_settings(write_settings(speaker, output, grpo__trainer__max_steps=2))
+    assert settings.reward.resolve()["brevity"] == 0.5
+    assert "brevity" in panels().values()
+    grpo.train(settings, Console(file=printed, width=200))
+    for step, logged in history(output, step=2).items():
+        rows = [row for row in read_episodes(output / "episodes.jsonl") if row["step"] == step and not row["held_out"]]
+        assert all(row["reward"]["brevity"] == 1 / row["turns"] for row in rows)
+        mean = sum(row["reward"]["brevity"] for row in rows) / len(rows)
+        assert logged["rewards/brevity/mean"] == pytest.approx(mean, abs=1e-6)
+        weights = settings.reward.resolve()
+        assert logged["reward"] == pytest.approx(
+            sum(weights[name] * logged[f"rewards/{name}/mean"] for name in weights), abs=1e-6
+        )
+    assert sum(" brevity " in line for line in printed.getvalue().splitlines()) == 2
+    with pytest.raises(InputError, match="Input should be 'answer', 'format', 'grounding', 'economy' or 'brevity'"):
+        load_settings(write_settings(speaker, output, reward={"weights": {"beauty": 1}}))
 
 
 def test_the_policy_serves_and_carries_no_pickle(run):

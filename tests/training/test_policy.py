@@ -130,7 +130,7 @@ async def test_a_conversation_that_fills_the_model_gets_empty_turns():
     (episode,) = await played(policy, scripts=SCRIPTS[:1])
     assert episode.trajectory.failure is not None
     assert episode.trajectory.failure.boundary == "master"
-    assert episode.reward is not None and episode.reward.answer == 0
+    assert episode.reward is not None and episode.reward["answer"] == 0
     assert all(len(call.prompt_ids) + call.sampling.max_new_tokens <= 1200 for call in engine.calls)
     assert episode.rows[0].last_turn > 0  # what the world said after the last turn is not in the row
 

@@ -7,10 +7,10 @@ import warnings
 import pytest
 import torch
 from agentcvr_training.inference.base import Sampling
-from agentcvr_training.rewards import PRESETS
+from agentcvr_training.rewards import REWARDS, preset_weights
 from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.ledger import Row
-from agentcvr_training.rollout.trl_rollout import PARTS, GraphRollout, reward_functions
+from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -195,7 +195,7 @@ def test_graph_trajectories_become_trls_rows(tmp_path, monkeypatch):
         max_length=100_000,
         told=lambda episodes, training, trainer: told.append((list(episodes), training)),
     )
-    rewards, weights = reward_functions(PRESETS["default"])
+    rewards, weights = reward_functions(preset_weights())
     trainer = trainer_of(tmp_path, rollout, rewards, reward_weights=weights)
     seen = {}
     compute = trainer._compute_loss
@@ -213,8 +213,8 @@ def test_graph_trajectories_become_trls_rows(tmp_path, monkeypatch):
         assert mask == episode.rows[0].mask
         assert len(sampled_runs(episode.rows[0])) == len(episode.trajectory.turns)
     logged = {k: v for entry in trainer.state.log_history for k, v in entry.items()}
-    for name in PARTS:
-        mean = sum(getattr(e.reward, name) for e in episodes) / 4
+    for name in REWARDS:
+        mean = sum(e.reward[name] for e in episodes) / 4
         assert logged[f"rewards/{name}/mean"] == pytest.approx(mean, abs=1e-5)
     assert logged["turns"] == pytest.approx(sum(len(e.trajectory.turns) for e in episodes) / 4)
     assert any(not torch.equal(before[name], weight) for name, weight in trainer.model.named_parameters())

@@ -30,6 +30,7 @@ from agentcvr_training.config.settings import Settings, load_settings, read_over
 from agentcvr_training.config.trainer_settings import grpo_config
 from agentcvr_training.inference.base import Sampling
 from agentcvr_training.inference.factory import engine_opener
+from agentcvr_training.rewards import REWARDS, reward_metric
 from agentcvr_training.rollout.episode_log import EpisodeLog
 from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
 from agentcvr_training.trainer.callbacks import Curves, Gallery, Guard, WholeCheckpoints, all_of
@@ -37,8 +38,6 @@ from agentcvr_training.trainer.data_order import script_order
 from agentcvr_training.trainer.resume_check import check_resume
 from agentcvr_training.trainer.run import open_folder, quiet, run_trainer, save
 from agentcvr_training.trainer.trainers import GraphTrainer
-
-SHOWN = ("reward", "rewards/answer/mean", "rewards/format/mean", "turns", "frames", "entropy", "loss", "grad_norm")
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -91,10 +90,15 @@ def train(settings: Settings, console: Console = err) -> Path:
             eval_dataset=Dataset.from_dict({"prompt": [script.id for script in held_out]}) if held_out else None,
             processing_class=form.tokenizer,
             peft_config=lora_config(settings.model.lora, model),
-            callbacks=[Guard(), WholeCheckpoints(), log, Curves(output / "grpo.png", console, SHOWN)],
+            callbacks=[Guard(), WholeCheckpoints(), log, Curves(output / "grpo.png", console, shown_metrics())],
         )
     run_trainer(trainer, console)
     return save(trainer, form.tokenizer, output / "policy", settings.model, console)
+
+
+def shown_metrics() -> list[str]:
+    """Return the metrics of the console line of a step."""
+    return ["reward", *map(reward_metric, REWARDS), "turns", "frames", "entropy", "loss", "grad_norm"]
 
 
 @app.command(epilog="[bold]Example[/bold]\n\npython -m agentcvr_training.grpo configs/tiny.yaml --set seed=1 --dry-run")

@@ -1,23 +1,25 @@
-"""What a trajectory is worth: plain functions of what the graph did and of what the script knows.
+"""Rewards: what a trajectory is worth, computed from what the graph did and from what its script knows.
 
-Nothing here sees tokens, models or the trainer. A reward is a weighted sum of four parts, each from 0 to 1:
+`REWARDS` is the registry: a name, a function of one run and its weight. Everything else follows from it: the keys of
+`reward.weights` in a configuration, the functions and weights that TRL gets, metrics, console line, curves, the lines
+of `episodes.jsonl` and the plan of a dry run. A reward is added with one function and one line here.
 
-| part | what it pays | how it resists being gamed |
+| name | what it measures, from 0 to 1 | how it resists being gamed |
 |---|---|---|
 | answer | the value, by the scorer of its kind | the rationale is not read |
 | format | the share of actions that could be carried out | an empty run has no valid action and earns none |
 | grounding | citations that cover the evidence windows, and little else | citing everything costs precision |
-| economy | budget left over | only in proportion to the answer, so to guess at once pays nothing |
+| economy | budget left over | proportional to the answer's score, so an early guess earns nothing |
 
-Where the world failed and not the policy (a call that was right and could not be carried out, or a run that the world
-ended), there is no reward at all: None, on which the trainer leaves the row out of its group. A wrong argument of a
-tool is the policy's own doing.
+Nothing here sees tokens, models or the trainer. A run that failed because of its infrastructure, or whose valid action
+could not be carried out, has no reward: None, on which the trainer leaves the row out of its group. An invalid argument
+of a tool is the policy's own error and is scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from agentcvr_graph.answers import score_answer
 from agentcvr_graph.graph.state import CVRContext
@@ -26,86 +28,42 @@ from agentcvr_graph.trajectory import Action, Trajectory
 from agentcvr_graph.types import Window
 
 Span = tuple[float, float]
+RewardFunction = Callable[[Trajectory, Script, CVRContext], float]
+"""Scores one run by its script; the context holds the budgets that the run had."""
 
 
-@dataclass(frozen=True)
-class Weights:
-    """How much each part counts."""
+class RewardTerm(NamedTuple):
+    """One part of the reward."""
 
-    answer: float = 1.0
-    format: float = 0.1
-    grounding: float = 0.2
-    economy: float = 0.1
-
-
-PRESETS = {
-    "default": Weights(),
-    "paper": Weights(grounding=0.0, economy=0.0),
-    "answer": Weights(format=0.0, grounding=0.0, economy=0.0),
-}
-"""`paper`: 1.0 for the right answer and 0.1 for calls that parse (arXiv 2605.29643); but an interval earns its IoU."""
-
-
-@dataclass(frozen=True)
-class Reward:
-    """The parts of one trajectory's reward."""
-
-    answer: float
-    format: float
-    grounding: float
-    economy: float
-
-    def total(self, weights: Weights) -> float:
-        """The weighted sum."""
-        return (
-            weights.answer * self.answer
-            + weights.format * self.format
-            + weights.grounding * self.grounding
-            + weights.economy * self.economy
-        )
-
-
-def reward_of(trajectory: Trajectory, script: Script, context: CVRContext) -> Reward | None:
-    """The parts of a trajectory's reward; None where the world failed.
-
-    Args:
-        context: the budgets that the run had.
-    """
-    if infrastructure_failed(trajectory):
-        return None
-    answer = answer_score(trajectory, script)
-    return Reward(
-        answer=answer,
-        format=format_score(trajectory),
-        grounding=grounding_score(trajectory, script),
-        economy=answer * economy_score(trajectory, context),
-    )
+    function: RewardFunction
+    weight: float
+    """In the preset `default`."""
 
 
 def infrastructure_failed(trajectory: Trajectory) -> bool:
-    """Whether something outside the policy went wrong."""
+    """Return whether a run failed for a reason that the policy has no part in."""
     ended = trajectory.failure is not None and trajectory.failure.boundary == "infrastructure"
     return ended or any(action.failed_by for turn in trajectory.turns for action in turn.actions)
 
 
-def answer_score(trajectory: Trajectory, script: Script) -> float:
-    """The score of the value by the script's key; 0 where there is none."""
+def answer_score(trajectory: Trajectory, script: Script, context: CVRContext | None = None) -> float:
+    """Score the answer by the script's key; 0 without an answer."""
     answer = trajectory.answer
     return score_answer(script.kind, answer.value, script.key) if answer else 0.0
 
 
-def format_score(trajectory: Trajectory) -> float:
-    """The share of actions that could be carried out; a turn without any counts as one that could not."""
+def format_score(trajectory: Trajectory, script: Script, context: CVRContext) -> float:
+    """Return the share of valid actions; a turn without any action counts as one invalid action."""
     outcomes: list[bool] = []
     for turn in trajectory.turns:
         outcomes += [_carried_out(action, trajectory) for action in turn.actions] or [False]
     return sum(outcomes) / len(outcomes) if outcomes else 0.0
 
 
-def grounding_score(trajectory: Trajectory, script: Script) -> float:
-    """How well the citations meet the evidence windows: the F1 of their seconds, sense by sense and video by video.
+def grounding_score(trajectory: Trajectory, script: Script, context: CVRContext) -> float:
+    """Return the F1 of cited seconds against the evidence windows, summed over videos and modalities.
 
-    Scripts without evidence windows pay nothing, and neither does an answer without citations.
+    0 where the script has no evidence windows or the answer has no citations.
     """
     answer = trajectory.answer
     if answer is None or not answer.citations or not script.evidence:
@@ -121,19 +79,73 @@ def grounding_score(trajectory: Trajectory, script: Script) -> float:
     return 2 * shared_s / (cited_s + wanted_s) if cited_s + wanted_s else 0.0
 
 
-def economy_score(trajectory: Trajectory, context: CVRContext) -> float:
-    """The mean share of the budgets of turns, frames and seconds of sound that was left over."""
+def economy_score(trajectory: Trajectory, script: Script, context: CVRContext) -> float:
+    """Return the answer's score times the mean share of the turn, frame and sound budgets that is left."""
     spent = [
         (len(trajectory.turns), context.max_turns),
         (trajectory.usage.frames, context.max_frames),
         (trajectory.usage.audio_s, context.max_audio_s),
     ]
     left = [max(0.0, 1 - used / budget) for used, budget in spent if budget]
-    return sum(left) / len(left) if left else 0.0
+    return answer_score(trajectory, script) * (sum(left) / len(left) if left else 0.0)
+
+
+REWARDS: dict[str, RewardTerm] = {
+    "answer": RewardTerm(answer_score, 1.0),
+    "format": RewardTerm(format_score, 0.1),
+    "grounding": RewardTerm(grounding_score, 0.2),
+    "economy": RewardTerm(economy_score, 0.1),
+}
+DEFAULT = "default"
+"""The preset with the weights of the registry."""
+PRESETS: Mapping[str, Mapping[str, float]] = {
+    "paper": {"answer": 1.0, "format": 0.1},
+    "answer": {"answer": 1.0},
+}
+"""Other presets; a reward that a preset does not name has weight 0. `paper`: 1.0 for the right answer and 0.1 for calls
+that parse (arXiv 2605.29643), except that an interval earns its IoU."""
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the presets that a configuration may name."""
+    return DEFAULT, *PRESETS
+
+
+def preset_weights(preset: str = DEFAULT) -> dict[str, float]:
+    """Return the weight of every registered reward."""
+    if preset == DEFAULT:
+        return {name: term.weight for name, term in REWARDS.items()}
+    return complete_weights(PRESETS[preset])
+
+
+def complete_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return the weight of every registered reward; one that is not named has weight 0."""
+    return {name: weights.get(name, 0.0) for name in REWARDS}
+
+
+def reward_of(trajectory: Trajectory, script: Script, context: CVRContext) -> dict[str, float] | None:
+    """Compute all rewards of a run, before weighting, by name; None where the infrastructure failed.
+
+    Args:
+        context: the budgets that the run had.
+    """
+    if infrastructure_failed(trajectory):
+        return None
+    return {name: term.function(trajectory, script, context) for name, term in REWARDS.items()}
+
+
+def total_reward(reward: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """Return the weighted sum."""
+    return sum(weights[name] * value for name, value in reward.items())
+
+
+def reward_metric(name: str) -> str:
+    """Return the name under which TRL logs the mean of a reward."""
+    return f"rewards/{name}/mean"
 
 
 def _carried_out(action: Action, trajectory: Trajectory) -> bool:
-    """An observation came back, or this is the answer that was accepted."""
+    """Return whether an observation came back, or this is the answer that was accepted."""
     if action.tool != "answer":
         return action.observation is not None
     last = trajectory.turns[-1].actions
@@ -141,7 +153,7 @@ def _carried_out(action: Action, trajectory: Trajectory) -> bool:
 
 
 def _merged(windows: Iterable[Window]) -> list[Span]:
-    """The windows as spans that do not overlap, so that citing a second twice pays once."""
+    """Return the windows as spans that do not overlap, so that a second cited twice counts once."""
     merged: list[Span] = []
     for start_s, end_s in sorted((window.start_s, window.end_s) for window in windows):
         if merged and start_s <= merged[-1][1]:

@@ -56,6 +56,7 @@ def _plan(settings: Settings, checked: Checked) -> Table:
     plan.add_row("chat template", f"keeps every turn; a turn ends with {form.tokenizer.decode(form.end_of_turn[:1])!r}")
     plan.add_row("scripts", _counted(checked.scripts))
     plan.add_row("held out", _counted(checked.held_out) or "none: nothing is evaluated on the way")
+    plan.add_row("rewards", ", ".join(f"{name} x {weight:g}" for name, weight in settings.reward.resolve().items()))
     plan.add_row("a prompt", f"{checked.opening} tokens before the first turn, of {settings.rollout.max_length}")
     plan.add_row("a batch", f"{groups} scripts x {arguments.num_generations} rollouts = {size} trajectories")
     plan.add_row("steps", f"{steps}, {passes:.2f} passes over the scripts")

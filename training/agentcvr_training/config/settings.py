@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_scripts
 from agentcvr_graph.scripts.schema import Script, Task
-from agentcvr_training.rewards import PRESETS, Weights
+from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset_names, preset_weights
 
 S = TypeVar("S", bound="Part")
 
@@ -124,16 +124,37 @@ class Rollout(Part):
 
 
 class Reward(Part):
-    """What the policy is paid: a preset, or weights of one's own."""
+    """How the parts of the reward are weighted: a preset, or weights by name (`rewards.py` has the registry)."""
 
-    preset: Literal["default", "paper", "answer"] = "default"
-    weights: dict[Literal["answer", "format", "grounding", "economy"], float] | None = None
+    preset: str = DEFAULT
+    weights: dict[str, float] | None = None
+    """In place of a preset; a reward that is not named has weight 0."""
 
-    def resolve(self) -> Weights:
-        """The weights; a part that is not named weighs nothing."""
-        if self.weights is None:
-            return PRESETS[self.preset]
-        return Weights(**{part: self.weights.get(cast(Any, part), 0.0) for part in (f.name for f in fields(Weights))})
+    @field_validator("preset")
+    @classmethod
+    def _check_preset(cls, preset: str) -> str:
+        _check_choice(preset, preset_names())
+        return preset
+
+    @field_validator("weights")
+    @classmethod
+    def _check_weights(cls, weights: dict[str, float] | None) -> dict[str, float] | None:
+        for name in weights or ():
+            _check_choice(name, tuple(REWARDS))
+        return weights
+
+    def resolve(self) -> dict[str, float]:
+        """Return the weight of every reward."""
+        return preset_weights(self.preset) if self.weights is None else complete_weights(self.weights)
+
+
+def _check_choice(value: str, allowed: Sequence[str]) -> None:
+    """Raise pydantic's own error for a value that is not among the allowed ones, which are known at run time only."""
+    if value not in allowed:
+        *others, last = map(repr, allowed)
+        raise PydanticCustomError(
+            "literal_error", "Input should be {expected}", {"expected": f"{', '.join(others)} or {last}"}
+        )
 
 
 class Sft(Part):

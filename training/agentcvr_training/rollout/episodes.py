@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -19,7 +19,7 @@ from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Question
-from agentcvr_training.rewards import Reward, reward_of
+from agentcvr_training.rewards import reward_of
 from agentcvr_training.rollout.ledger import Row
 from agentcvr_training.rollout.policy import PolicyChatModel, Recording, recording
 
@@ -41,7 +41,7 @@ class Facts(TypedDict):
     task: str
     seed: int
     reward: dict[str, float] | None
-    """Its parts by name; None where the world failed."""
+    """By name, before weighting; None where the infrastructure failed."""
     turns: int
     frames: int
     audio_s: float
@@ -56,8 +56,8 @@ class Episode:
     script: Script
     trajectory: Trajectory
     recording: Recording
-    reward: Reward | None
-    """None where the world failed."""
+    reward: dict[str, float] | None
+    """By name, before weighting; None where the infrastructure failed."""
 
     @property
     def rows(self) -> list[Row]:
@@ -72,7 +72,7 @@ class Episode:
             script=self.script.id,
             task=self.script.task,
             seed=self.recording.seed,
-            reward=asdict(self.reward) if self.reward else None,
+            reward=self.reward,
             turns=len(self.trajectory.turns),
             frames=usage.frames,
             audio_s=usage.audio_s,

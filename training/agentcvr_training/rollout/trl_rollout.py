@@ -28,7 +28,7 @@ from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training.inference.base import Engine, Sampling
-from agentcvr_training.rewards import Weights
+from agentcvr_training.rewards import REWARDS
 from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import Episode, RolloutRunner, Task
 from agentcvr_training.rollout.ledger import Drift, Row
@@ -38,7 +38,6 @@ OpenEngine = Callable[[Any], AbstractContextManager[Engine]]
 """Opens an engine over a trainer, for one batch of rollouts."""
 Listener = Callable[[Sequence[Episode], bool, Any], None]
 """Is given the episodes of a batch, whether it was for training, and the trainer. Called in every process."""
-PARTS = ("answer", "format", "grounding", "economy")
 
 
 @dataclass
@@ -177,26 +176,33 @@ def _at_rest(model: Any) -> Generator[None]:
         model.train(training)
 
 
-def reward_functions(weights: Weights) -> tuple[list[Any], list[float]]:
-    """One function a part, so that TRL logs each, and their weights. None for an episode in which the world failed."""
-    return [_part(name) for name in PARTS], [getattr(weights, name) for name in PARTS]
+RewardColumn = Callable[..., list[float | None]]
+"""A reward function as TRL calls it: with the extra fields of a batch by name, one value a row."""
 
 
-def _part(name: str) -> Callable[..., list[float | None]]:
+def reward_functions(weights: Mapping[str, float]) -> tuple[list[Any], list[float]]:
+    """Return one function for each registered reward, so that TRL logs each, and their weights.
+
+    A function returns None for an episode that the infrastructure ended.
+    """
+    return [_reward_function(name, log=n == 0) for n, name in enumerate(REWARDS)], [weights[name] for name in REWARDS]
+
+
+def _reward_function(name: str, *, log: bool) -> RewardColumn:
     def reward(episode: Sequence[Episode], log_metric: Callable[[str, float], None], **_: Any) -> list[float | None]:
-        if name == PARTS[0]:
-            _log(episode, log_metric)
-        return [getattr(one.reward, name) if one.reward else None for one in episode]
+        if log:
+            _log_batch(episode, log_metric)
+        return [one.reward[name] if one.reward else None for one in episode]
 
     reward.__name__ = name
     return reward
 
 
-def _log(episodes: Sequence[Episode], log_metric: Callable[[str, float], None]) -> None:
-    """What a batch of episodes was like, beside its rewards."""
+def _log_batch(episodes: Sequence[Episode], log_metric: Callable[[str, float], None]) -> None:
+    """Log what describes a batch beside its rewards."""
     for episode in episodes:
         log_metric("turns", float(len(episode.trajectory.turns)))
         log_metric("frames", float(episode.trajectory.usage.frames))
         log_metric("audio_s", episode.trajectory.usage.audio_s)
-        log_metric("world_failures", float(episode.reward is None))
+        log_metric("infrastructure_failures", float(episode.reward is None))
         log_metric("forks", float(episode.recording.drifts[Drift.FORK]))

@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-PANELS = {
-    "reward": "reward",
-    "rewards/answer/mean": "answer score",
-    "rewards/grounding/mean": "grounding",
-    "rewards/format/mean": "valid actions",
+from agentcvr_training.rewards import REWARDS, reward_metric
+
+METRICS = {
     "turns": "turns",
     "frames": "frames",
     "audio_s": "seconds of sound",
@@ -24,6 +22,7 @@ PANELS = {
     "grad_norm": "gradient norm",
     "mean_token_accuracy": "token accuracy",
 }
+"""Panels after those of the rewards: the title of each metric."""
 COLUMNS = 4
 HELD_OUT = "eval_"
 
@@ -32,7 +31,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw what a trainer logged, as far as there is something to draw. Written whole or not at all."""
     from matplotlib.figure import Figure
 
-    drawn = {name: title for name, title in PANELS.items() if points(history, name)[0]}
+    drawn = {name: title for name, title in panels().items() if points(history, name)[0]}
     if not drawn:
         return
     rows = math.ceil(len(drawn) / COLUMNS)
@@ -55,6 +54,11 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     draft = path.with_suffix(".part")
     figure.savefig(draft, format="png", dpi=110)
     draft.replace(path)
+
+
+def panels() -> dict[str, str]:
+    """Return the title of each metric that is drawn, in order."""
+    return {"reward": "reward", **{reward_metric(name): name for name in REWARDS}, **METRICS}
 
 
 def points(history: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:

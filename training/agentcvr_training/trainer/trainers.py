@@ -23,6 +23,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from agentcvr_graph.errors import InputError
+from agentcvr_training.rewards import reward_metric, total_reward
 from agentcvr_training.rollout.episodes import Facts
 from agentcvr_training.trainer.attention import attending, attention_for_training
 from agentcvr_training.trainer.batching import by_length, trimmed
@@ -155,12 +156,13 @@ class GraphTrainer(GRPOTrainer):
         """Means over episodes under the names that TRL logs for training; those in which the world failed have no part
         in the rewards."""
         scored = [one["reward"] for one in episodes if one["reward"] is not None]
-        means = {f"rewards/{name}/mean": _mean([one[name] for one in scored]) for name in self.reward_func_names}
         weights = dict(zip(self.reward_func_names, self.reward_weights.tolist(), strict=True))
-        means["reward"] = sum(weights[name] * means[f"rewards/{name}/mean"] for name in weights)
+        rewards = {name: _mean([reward[name] for reward in scored]) for name in weights}
+        means = {reward_metric(name): mean for name, mean in rewards.items()}
+        means["reward"] = total_reward(rewards, weights)
         for name in ("turns", "frames", "audio_s"):
             means[name] = _mean([float(one[name]) for one in episodes])
-        means["world_failures"] = _mean([float(one["reward"] is None) for one in episodes])
+        means["infrastructure_failures"] = _mean([float(one["reward"] is None) for one in episodes])
         return means
 
 
