@@ -6,7 +6,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --co
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast integration-server resolve lint format typecheck check bench clips studio
-.PHONY: audit docs soak train-tiny bench-training clean
+.PHONY: audit docs picture soak train-tiny bench-training clean
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,7 +54,7 @@ typecheck: $(VENV)/.dev  ## Check types
 
 check: lint typecheck test  ## All of the above
 
-bench: $(VENV)/.dev  ## Print the benchmark tables of the README
+bench: $(VENV)/.dev  ## Print the tables of docs/benchmarks.md
 	@$(BIN)/python -m tests.benchmarks
 
 soak: $(VENV)/.dev  ## Half an hour of mixed runs with faults; fails if a run hangs or anything is left over
@@ -73,6 +73,9 @@ clips: $(VENV)/.dev  ## Make the bundled demo clips again (needs flite)
 
 docs: $(VENV)/.dev  ## Build the documentation site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+picture: $(VENV)/.dev  ## Make the picture of the evidence report in the README again
+	@$(BIN)/python docs/report_picture.py
 
 studio: $(VENV)/.dev  ## Open the graph in LangGraph Studio
 	@$(BIN)/langgraph dev

@@ -29,7 +29,8 @@ from agentcvr_graph.scripts.library import write_scripts
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 INCLUDED = "--8<--"
 """A program of `docs/examples/` that stands on the page; they have tests of their own."""
 COMMANDS = {"agentcvr": typer.main.get_command(app)}
@@ -95,6 +96,42 @@ def test_every_block_on_a_page_runs(page, folder):
             else:
                 for line in text.strip().splitlines():
                     (run_command if language == "console" else read_options)(line)
+
+
+def readme_program():
+    """The README's first block of Python, and the output that stands below it."""
+    text = README.read_text()
+    program, rest = text.split("```python\n")[1].split("```\n")[:2]
+    shown = rest.lstrip("\n").split("\n\n")[0]
+    return program, inspect.cleandoc(shown)
+
+
+def test_the_readme_is_short_and_begins_with_a_program():
+    lines = README.read_text().splitlines()
+    assert len(lines) <= 200
+    assert lines.index("```") <= 40 and "```python" in lines[:10]
+
+
+@pytest.mark.integration
+def test_the_readmes_program_cites_real_windows_when_it_is_run_as_a_file(tmp_path):
+    program, shown = readme_program()
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    done = subprocess.run([sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == shown
+    assert "video 3, 11.0-19.0 s, visual" in shown and "audio" in shown
+
+
+@pytest.mark.integration
+def test_the_readmes_program_runs_in_a_notebook_with_the_line_that_it_names(folder, capsys):
+    program, shown = readme_program()
+    *lines, last = program.strip().splitlines()
+    file_form, notebook_form = last.split("  # in a notebook: ")
+    assert file_form == "asyncio.run(main())"
+    with asyncio.Runner() as runner:
+        run_python("\n".join([*lines, notebook_form]), {"__name__": "__main__"}, runner)
+    assert capsys.readouterr().out.strip() == shown
 
 
 def test_a_block_that_fails_fails(folder):
