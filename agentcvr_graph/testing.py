@@ -8,20 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
+from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo, Window
 
 Turn = AIMessage | Exception | Callable[[Sequence[BaseMessage]], AIMessage]
 
 
-class FakeMaster(BaseChatModel):
+class FakeMaster(ChatModelBase):
     """Takes the turns it was given, one a call; an exception among them is raised, a function is asked.
 
     `seen` holds the messages of every call. More calls than turns raise `IndexError`.
@@ -34,33 +30,12 @@ class FakeMaster(BaseChatModel):
     def seen(self) -> list[list[BaseMessage]]:
         return self._seen
 
-    @property
-    def _llm_type(self) -> str:
-        return "agentcvr-fake-master"
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Dependencies changes nothing."""
-        return self
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        self._seen.append(list(messages))
+    def _reply(self, request: ChatRequest) -> AIMessage:
+        self._seen.append(list(request.messages))
         turn: Turn = self.turns[len(self._seen) - 1]
         if isinstance(turn, Exception):
             raise turn
-        message = turn if isinstance(turn, AIMessage) else turn(messages)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return turn if isinstance(turn, AIMessage) else turn(request.messages)
 
 
 class FakePerception:

@@ -16,15 +16,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool
-from pydantic import ConfigDict
 
 from agentcvr_graph.models.base import AudioModel, Perceived, Sound
+from agentcvr_graph.models.chat_base import ChatModelBase
 from agentcvr_graph.models.providers.errors import detail_of, status_of
 from agentcvr_graph.models.strings import Hosted, Server, read_model_string
 
@@ -137,16 +137,11 @@ class Paces:
         return PacedAudioModel(model, pace) if pace else model
 
 
-class PacedChat(BaseChatModel):
+class PacedChat(ChatModelBase):
     """A chat model whose calls keep the pace of their endpoint."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
     model: BaseChatModel
     pace: Pace
-
-    @property
-    def _llm_type(self) -> str:
-        return f"paced-{self.model._llm_type}"
 
     def bind_tools(
         self,
@@ -160,15 +155,6 @@ class PacedChat(BaseChatModel):
         bound: Any = self.model.bind_tools(tools, **options, **kwargs)
         assert isinstance(bound, RunnableBinding), "a model that binds tools returns a binding"
         return self.bind(**bound.kwargs)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        raise NotImplementedError("A pace is kept on an event loop: use ainvoke.")
 
     async def _agenerate(
         self,

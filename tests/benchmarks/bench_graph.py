@@ -13,14 +13,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
 from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.models.chat_base import ChatModelBase
 from agentcvr_graph.testing import FakePerception, answer, listen, observe, turn
 from tests.benchmarks.rows import Row, ratio
 
@@ -35,22 +34,15 @@ LOOKS = [
 SCRIPT = [*LOOKS, turn("sure", answer("A"))]
 
 
-class Instant(BaseChatModel):
+class Instant(ChatModelBase):
     """Replies with the turn that the number of its replies so far calls for; keeps no state, so runs may overlap."""
-
-    @property
-    def _llm_type(self) -> str:
-        return "instant"
 
     def bind_tools(self, tools, **kwargs):
         return self
 
-    def _generate(self, messages, stop=None, run_manager=None, **kwargs) -> ChatResult:
-        done = sum(isinstance(message, AIMessage) for message in messages)
-        return ChatResult(generations=[ChatGeneration(message=SCRIPT[done].model_copy())])
-
-    async def _agenerate(self, messages, stop=None, run_manager=None, **kwargs) -> ChatResult:
-        return self._generate(messages)
+    async def _areply(self, request) -> AIMessage:
+        done = sum(isinstance(message, AIMessage) for message in request.messages)
+        return SCRIPT[done].model_copy()
 
 
 class HandState(TypedDict):

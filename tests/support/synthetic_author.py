@@ -13,11 +13,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, PrivateAttr
 
+from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.scripts.generators.llm.jobs import Job
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.schema import KIND_OF
@@ -71,7 +70,7 @@ class RefusedError(Exception):
     status_code = 400
 
 
-class Author(BaseChatModel):
+class Author(ChatModelBase):
     """Knows a job by its request; the options below spoil what it writes."""
 
     faults: int = 0
@@ -104,20 +103,13 @@ class Author(BaseChatModel):
     def most_at_once(self) -> int:
         return self._most
 
-    @property
-    def _llm_type(self) -> str:
-        return "synthetic-author"
-
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
         if self.plain:
             raise NotImplementedError
-        return self.bind(structured=True)
+        return super().bind_tools(tools)
 
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError("this author writes asynchronously")
-
-    async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
-        self._seen.append(list(messages))
+    async def _areply(self, request: ChatRequest) -> AIMessage:
+        self._seen.append(list(request.messages))
         if self.dies_once and len(self._seen) == 4:
             self._die()
         self._busy += 1
@@ -126,17 +118,15 @@ class Author(BaseChatModel):
         self._busy -= 1
         if self.raises:
             raise self.raises.pop(0)
-        if self.knows_no_schema and kwargs.get("structured"):
+        if self.knows_no_schema and request.tools:
             raise RefusedError
-        draft = self._write(messages)
-        if kwargs.get("structured"):
+        draft = self._write(request.messages)
+        if request.tools:
             call = {"name": "Draft", "args": draft, "id": "1", "type": "tool_call"}
-            message = AIMessage("", tool_calls=[call], usage_metadata=USAGE)
-        else:
-            text = "I would rather not." if self.silent else f"Here it is:\n```json\n{json.dumps(draft)}\n```"
-            text = f"<think>Videos {{1}} and {{2}}, say.</think>{text}" if self.thinks else text
-            message = AIMessage(text, usage_metadata=USAGE)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+            return AIMessage("", tool_calls=[call], usage_metadata=USAGE)
+        text = "I would rather not." if self.silent else f"Here it is:\n```json\n{json.dumps(draft)}\n```"
+        text = f"<think>Videos {{1}} and {{2}}, say.</think>{text}" if self.thinks else text
+        return AIMessage(text, usage_metadata=USAGE)
 
     def _die(self) -> None:
         marker = Path(self.dies_once)

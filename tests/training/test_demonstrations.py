@@ -12,11 +12,11 @@ from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import RolloutRunner, Task
 from agentcvr_training.rollout.policy import PolicyChatModel
 from agentcvr_training.sft import rows_of
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 
 from agentcvr_graph import CVRContext
 from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.models.chat_base import ChatModelBase
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
@@ -42,14 +42,10 @@ class Echo:
         pass
 
 
-class Broken(BaseChatModel):
+class Broken(ChatModelBase):
     """A master whose server is down."""
 
-    @property
-    def _llm_type(self):
-        return "broken"
-
-    def _generate(self, *args, **kwargs):
+    def _reply(self, request):
         raise InfrastructureError("nobody is there")
 
 

@@ -8,22 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
 from PIL import Image
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.base import Footage
+from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.providers.chat_vision import ChatVision, clipped
 from agentcvr_graph.types import Cost, Evidence, Window
 
 SHOWN = (Window(video=1, start_s=0.0, end_s=10.0), Window(video=2, start_s=20.0, end_s=30.0))
 
 
-class Recorder(BaseChatModel):
+class Recorder(ChatModelBase):
     """Replies with `reply` and keeps what it was sent."""
 
     reply: str
@@ -31,16 +30,11 @@ class Recorder(BaseChatModel):
     failure: Exception | None = None
     seen: list[list[BaseMessage]] = []  # noqa: RUF012 - a Pydantic field
 
-    @property
-    def _llm_type(self) -> str:
-        return "recorder"
-
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+    def _reply(self, request: ChatRequest) -> AIMessage:
         if self.failure:
             raise self.failure
-        self.seen.append(messages)
-        message = AIMessage(self.reply, usage_metadata=self.usage)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        self.seen.append(request.messages)
+        return AIMessage(self.reply, usage_metadata=self.usage)
 
 
 def frame(time_s: float, grey: int) -> Frame:

@@ -7,21 +7,18 @@ ones, and scripts); a vision model that can is asked directly (`single_pass.py`)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
 
 from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.chat_model import as_turn
 from agentcvr_graph.models.offline.master.reading import Clip, read
 from agentcvr_graph.perception.base import Perception
@@ -30,50 +27,19 @@ LOOK = "Everything at once."
 WITHOUT_LIMIT_S = 1e6
 
 
-class SinglePassMaster(BaseChatModel):
+class SinglePassMaster(ChatModelBase):
     """Looks once, as it is told, and then passes the conversation on to the master that answers."""
 
     master: BaseChatModel
     frames: int
     listens: bool
 
-    @property
-    def _llm_type(self) -> str:
-        return f"single-pass-{self.master._llm_type}"
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """The master that answers gets the tools when its turn comes."""
-        return self.bind(tools=list(tools))
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        raise NotImplementedError("The graph is asynchronous: use ainvoke.")
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        tools = kwargs.get("tools")
-        if not any(isinstance(message, AIMessage) for message in messages):
-            look = _look(read(messages).readable, self.frames, self.listens)
-            message = as_turn(LOOK, look, 0, as_tools=bool(tools))
-        else:
-            message = await (self.master.bind_tools(tools) if tools else self.master).ainvoke(messages)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+    async def _areply(self, request: ChatRequest) -> AIMessage:
+        if any(isinstance(message, AIMessage) for message in request.messages):
+            master = self.master.bind_tools(request.tools) if request.tools else self.master
+            return await master.ainvoke(request.messages)
+        look = _look(read(request.messages).readable, self.frames, self.listens)
+        return as_turn(LOOK, look, 0, as_tools=bool(request.tools))
 
 
 def single_pass_graph(

@@ -13,20 +13,14 @@ It does not stream, batch or count log probabilities: for speed, serve the model
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 from transformers import (
     AutoConfig,
@@ -38,6 +32,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.chat_format.read_turn import read_turn
 from agentcvr_graph.models.chat_format.template_messages import template_messages
 from agentcvr_graph.models.providers.errors import one_line
@@ -65,7 +60,7 @@ class Loaded:
         return "tools" in str(self.template.chat_template or "")
 
 
-class TransformersChat(BaseChatModel):
+class TransformersChat(ChatModelBase):
     """A model from a folder or a repository.
 
     A reply ends at `max_new_tokens` or after `max_time_s`, whichever comes first: the worker thread cannot be stopped
@@ -82,56 +77,23 @@ class TransformersChat(BaseChatModel):
         default_factory=lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers-chat")
     )
 
-    @property
-    def _llm_type(self) -> str:
-        return "transformers"
+    def _reply(self, request: ChatRequest) -> AIMessage:
+        return self._worker.submit(self._turn, request).result()
 
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """The model with tools; `tool_choice` is not supported and ignored."""
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+    async def _areply(self, request: ChatRequest) -> AIMessage:
+        return await asyncio.wrap_future(self._worker.submit(self._turn, request))
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return self._submit(messages, kwargs.get("tools"), stop).result()
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return await asyncio.wrap_future(self._submit(messages, kwargs.get("tools"), stop))
-
-    def _submit(
-        self, messages: list[BaseMessage], tools: list[dict[str, Any]] | None, stop: list[str] | None
-    ) -> Future[ChatResult]:
-        return self._worker.submit(self._reply, messages, tools, stop)
-
-    def _reply(
-        self, messages: list[BaseMessage], tools: list[dict[str, Any]] | None, stop: list[str] | None
-    ) -> ChatResult:
+    def _turn(self, request: ChatRequest) -> AIMessage:
         if self._loaded is None:
             self._loaded = load(self.source)
-        inputs = encode(self._loaded, messages, tools)
+        inputs = encode(self._loaded, request.messages, list(request.tools) or None)
         prompt_tokens = int(inputs["input_ids"].shape[1])
         tokens = self._sample(self._loaded, inputs)[prompt_tokens:].tolist()
-        message = read_turn(self._loaded.tokenizer, tokens, stop or [])
+        message = read_turn(self._loaded.tokenizer, tokens, request.stop)
         message.usage_metadata = UsageMetadata(
             input_tokens=prompt_tokens, output_tokens=len(tokens), total_tokens=prompt_tokens + len(tokens)
         )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return message
 
     def _sample(self, loaded: Loaded, inputs: Mapping[str, Any]) -> torch.Tensor:
         """Prompt and completion of one row, as ids. (n,)"""

@@ -15,22 +15,15 @@ import contextlib
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict
 
-from agentcvr_graph.errors import BugError
+from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.chat_format.read_turn import read_turn
 from agentcvr_training.inference.base import Call, Engine, Sampled, Sampling
 from agentcvr_training.rollout.chat_format import ChatFormat, Tools
@@ -116,7 +109,7 @@ def recording(*, seed: int = 0, strict: bool = False) -> Generator[Recording]:
         _recording.reset(token)
 
 
-class PolicyChatModel(BaseChatModel):
+class PolicyChatModel(ChatModelBase):
     """A chat model over an engine.
 
     Args:
@@ -127,49 +120,19 @@ class PolicyChatModel(BaseChatModel):
             for a turn without an action: talking too long is the policy's own failure.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
     engine: Any
     form: Any
     sampling: Sampling = Sampling()
     max_length: int = 8192
 
-    @property
-    def _llm_type(self) -> str:
-        return "agentcvr-policy"
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """The policy with tools, rendered from the one schema that both training and serving use."""
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        raise BugError("A policy is asked from an event loop.", fix="Use ainvoke.")
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    async def _areply(self, request: ChatRequest) -> AIMessage:
+        messages = request.messages
         book = _recording.get() or Recording(seed=uuid.uuid4().int)
-        run, node = _place(run_manager)
+        run, node = _place(request.metadata or {})
         conversation = book.conversation(run)
-        prompt = conversation.prompt(messages, self.form, kwargs.get("tools"))
+        prompt = conversation.prompt(messages, self.form, list(request.tools) or None)
         sampled = await self._sample(book, conversation, prompt, node)
-        message = read_turn(self.form.tokenizer, sampled.ids, stop or [])
+        message = read_turn(self.form.tokenizer, sampled.ids, request.stop)
         message.id = f"turn-{uuid.uuid4().hex}"
         conversation.keep([*messages, message], [*prompt, *sampled.ids])
         message.usage_metadata = UsageMetadata(
@@ -177,7 +140,7 @@ class PolicyChatModel(BaseChatModel):
         )
         if _recording.get() is None:
             self.engine.release(conversation.session)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return message
 
     async def _sample(self, book: Recording, conversation: Conversation, prompt: list[int], node: str) -> Sampled:
         room = self.max_length - len(prompt)
@@ -193,9 +156,8 @@ class PolicyChatModel(BaseChatModel):
         return sampled
 
 
-def _place(run_manager: AsyncCallbackManagerForLLMRun | None) -> tuple[str, str]:
+def _place(metadata: Mapping[str, Any]) -> tuple[str, str]:
     """The graph run that a call belongs to, and its node."""
-    metadata: dict[str, Any] = dict(run_manager.metadata or {}) if run_manager else {}
     namespace = str(metadata.get("langgraph_checkpoint_ns", ""))
     # The last part names the node's own task; what is before it, the graph run.
     run = namespace.rpartition("|")[0]

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
+from langchain_core.messages import AIMessage
 
+from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.answering import MAX_CITATIONS, Verdict, answer
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
@@ -21,33 +16,14 @@ from agentcvr_graph.render import window_label
 Call = dict[str, Any]
 
 
-class OfflineMaster(BaseChatModel):
+class OfflineMaster(ChatModelBase):
     """The default master. Writes tool calls where tools are bound, and JSON actions where they are not."""
 
-    @property
-    def _llm_type(self) -> str:
-        return "agentcvr-offline-master"
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """It knows its three tools already; binding only makes it speak in tool calls."""
-        return self.bind(tools=list(tools))
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    def _reply(self, request: ChatRequest) -> AIMessage:
+        messages = request.messages
         thought, calls = decide(read(messages))
         count = sum(isinstance(message, AIMessage) for message in messages)
-        message = as_turn(thought, calls, count, as_tools=bool(kwargs.get("tools")))
+        message = as_turn(thought, calls, count, as_tools=bool(request.tools))
         read_words = sum(len(message.text.split()) for message in messages)
         written = len((thought + json.dumps(calls)).split())
         # There is no tokenizer here; words are counted as tokens, so that token budgets and reports have a number.
@@ -56,7 +32,7 @@ class OfflineMaster(BaseChatModel):
             "output_tokens": written,
             "total_tokens": read_words + written,
         }
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return message
 
 
 def decide(reading: Reading) -> tuple[str, list[Call]]:
