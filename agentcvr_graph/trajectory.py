@@ -80,7 +80,7 @@ def trajectory_of(output: CVROutput) -> Trajectory:
     asked = output["asked"]
     return Trajectory(
         question=asked.question,
-        kind=cast(AnswerKind, asked.kind),
+        kind=asked.kind,
         options=asked.options,
         videos=tuple(output["sources"]),
         turns=tuple(_turns(since_brief(output["messages"]), output["observations"])),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple, cast
 import typer
 from rich.panel import Panel
 
-from agentcvr_graph.answers import KINDS, score_answer
+from agentcvr_graph.answers import KINDS, score_of
 from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, one_of, out
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.builder import create_cvr_graph
@@ -21,7 +21,7 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import cost_text, window_label
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
-from agentcvr_graph.types import AnswerValue, Question, QuestionKind
+from agentcvr_graph.types import AnswerValue, Question
 
 ASK_EXAMPLES = """
 [bold]Examples[/bold]
@@ -93,7 +93,7 @@ def ask(
     elif not videos or not question:
         raise InputError("A question needs videos and words.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
-        given = CVRInput(question=question, videos=list(videos), options=options or [], kind=cast(QuestionKind, kind))
+        given = CVRInput(question=question, videos=list(videos), options=options or [], kind=kind)
         asked = _live(given, context)
     _tell(asked, context, as_json=as_json, report=report)
 
@@ -168,7 +168,7 @@ def _tell(asked: Asked, context: CVRContext, *, as_json: bool, report: Path | No
     trajectory = asked.trajectory
     out.print_json(json.dumps(as_record(trajectory))) if as_json else _show(trajectory)
     if asked.key is not None and trajectory.answer and not as_json:
-        score = score_answer(trajectory.answer.kind, trajectory.answer.value, asked.key)
+        score = score_of(trajectory.answer, asked.key)
         out.print(f"[dim]the script's key: {escape(str(asked.key))}; score {score:.2f}[/dim]")
     if report is not None:
         _report(asked, report, context)

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from agentcvr_graph.answers import resolve_kind, score_answer
+from agentcvr_graph.answers import resolve_kind, score_of
 from agentcvr_graph.errors import BugError, CVRError, InfrastructureError, InputError
 from agentcvr_graph.eval.judge import Grades, Judge
 from agentcvr_graph.eval.rows import Outcome, Row
@@ -83,7 +83,7 @@ async def _scored(question: Question, answer: Answer, judge: Judge | None) -> di
         except InfrastructureError as error:
             return update | {"outcome": "infrastructure error", "detail": str(error), "retryable": True}
         return update | _judged(grades)
-    score = score_answer(answer.kind, answer.value, question.key)
+    score = score_of(answer, question.key)
     return update | {"score": score, "outcome": _outcome(score)}
 
 

@@ -16,6 +16,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
+from agentcvr_graph.answers import KnownQuestionKind
 from agentcvr_graph.graph.builder import CompiledCVRGraph
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import CVRContext, CVRInput
@@ -35,7 +36,9 @@ class AskArgs(BaseModel):
     question: str = Field(description="The question, in plain words; videos are 'video 1', 'video 2', ... in it.")
     videos: list[str] = Field(min_length=1, description="Files or URLs; '#t=12.5,40' behind one makes a clip.")
     options: list[str] = Field(default=[], description="Options to choose from, or things to order.")
-    kind: QuestionKind = Field(default="auto", description="Kind of answer; 'auto': options mean 'choice', else text.")
+    kind: KnownQuestionKind = Field(
+        default="auto", description="Kind of answer; 'auto': options mean 'choice', else text."
+    )
 
 
 def as_tool(

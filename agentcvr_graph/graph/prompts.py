@@ -6,11 +6,10 @@ The wording is part of the policy's input, so it is the same in both worlds and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import ascii_uppercase
 
 from langchain_core.messages import AnyMessage
 
-from agentcvr_graph.answers import ANSWER_FORMATS
+from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.render import budget_text, observation_text, video_line
 from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
@@ -57,7 +56,7 @@ def brief(
     known: Sequence[Observation] = (),
 ) -> str:
     """The first user message: question, answer format, options, videos, what is known of them, budgets."""
-    parts = [f"Question: {question}", f"Answer format ({kind}): {ANSWER_FORMATS[kind]}"]
+    parts = [f"Question: {question}", f"Answer format ({kind}): {KINDS[kind].format}"]
     if options:
         parts.append("Options:\n" + "\n".join(option_lines(options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in videos))
@@ -75,5 +74,4 @@ def since_brief(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
 
 def option_lines(options: Sequence[str], kind: AnswerKind) -> list[str]:
     """`A. text` for letters; `1. text` where the options are the things to be ordered."""
-    labels = [str(n) for n in range(1, len(options) + 1)] if kind == "order" else list(ascii_uppercase)
-    return [f"{label}. {option}" for label, option in zip(labels, options, strict=False)]
+    return [f"{label}. {option}" for label, option in zip(option_labels(kind, options), options, strict=False)]

@@ -22,6 +22,7 @@ from langgraph.graph.message import add_messages
 from pydantic import Field, JsonValue, TypeAdapter
 from typing_extensions import TypedDict
 
+from agentcvr_graph.answers import KnownQuestionKind
 from agentcvr_graph.types import (
     Answer,
     Cost,
@@ -31,7 +32,6 @@ from agentcvr_graph.types import (
     Observation,
     Observe,
     Question,
-    QuestionKind,
     Usage,
     Video,
     VideoInfo,
@@ -128,7 +128,7 @@ class CVRInput(TypedDict):
         Field(description="Files, http(s) URLs or image folders; '#t=12.5,40' behind one makes a clip."),
     ]
     options: NotRequired[Annotated[list[str], Field(description="Options to choose from, or things to order.")]]
-    kind: NotRequired[Annotated[QuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
+    kind: NotRequired[Annotated[KnownQuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
 
 
 def as_input(question: Question) -> CVRInput:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from string import ascii_uppercase
 
+from agentcvr_graph.answers import option_labels
 from agentcvr_graph.render import NOTHING, cost_text, window_label
 from agentcvr_graph.report.citations import Cited, cited_of, citing_statement, named_observations
 from agentcvr_graph.report.pictures import Album, Picture, chosen_times
@@ -139,11 +139,8 @@ def _boundary(failure: Failure | None) -> str:
 def _options(trajectory: Trajectory) -> list[tuple[str, str, bool]]:
     value = trajectory.answer.value if trajectory.answer else ""
     chosen = value if isinstance(value, list) else [value]
-    if trajectory.kind == "order":
-        return [(str(n), option, False) for n, option in enumerate(trajectory.options, start=1)]
-    return [
-        (letter, option, letter in chosen) for letter, option in zip(ascii_uppercase, trajectory.options, strict=False)
-    ]
+    labels = option_labels(trajectory.kind, trajectory.options)
+    return [(label, option, label in chosen) for label, option in zip(labels, trajectory.options, strict=False)]
 
 
 def _figures(trajectory: Trajectory) -> list[tuple[str, str]]:

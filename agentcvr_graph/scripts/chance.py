@@ -1,49 +1,45 @@
-"""What guessing is worth: the score to expect of an answer drawn from all valid ones, without a look at any video."""
+"""Chance level: the score to expect of an answer drawn from all valid ones, without looking at any video."""
 
 from __future__ import annotations
 
-import math
 import random
 import statistics
 from collections.abc import Sequence
 
-from agentcvr_graph.answers import score_answer
+from agentcvr_graph.answers import KINDS, score_answer
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.types import AnswerValue
 
 
-def chance(scripts: Sequence[Script]) -> float:
-    """The mean over scripts: one letter, one set of letters, one order, an interval of video 2; for a number or a text,
-    the key of another of the scripts of its task.
+def chance_level(scripts: Sequence[Script]) -> float:
+    """Return the mean expected score of a guess over scripts.
 
-    Intervals are drawn with a fixed seed, so the same scripts have the same chance.
+    A guess is one letter, one set of letters, one order, or an interval of video 2. For the other kinds it is the key
+    of another script of the same task. Intervals are drawn with a fixed seed, so the same scripts have the same level.
     """
     rng = random.Random(0)
-    others = _keys_of_others(scripts)
-    return statistics.fmean(_chance_of(script, other, rng) for script, other in zip(scripts, others, strict=True))
+    other_keys = _keys_of_others(scripts)
+    return statistics.fmean(_expected(script, other, rng) for script, other in zip(scripts, other_keys, strict=True))
 
 
-def _chance_of(script: Script, other: AnswerValue, rng: random.Random) -> float:
-    if script.kind == "choice":
-        return 1 / len(script.options)
-    if script.kind == "choices":
-        return 1 / (2 ** len(script.options) - 1)
-    if script.kind == "order":
-        return 1 / math.factorial(len(script.videos))
+def _expected(script: Script, other_key: AnswerValue, rng: random.Random) -> float:
+    chance = KINDS[script.kind].chance
+    if chance is not None:
+        return chance(len(script.options), len(script.videos))
     if script.kind == "interval":
-        drawn = sorted(rng.uniform(0, script.videos[1].duration_s) for _ in "ab")
+        drawn = sorted(rng.uniform(0, script.videos[1].duration_s) for _ in range(2))
         return score_answer("interval", (drawn[0], drawn[1]), script.key)
-    return score_answer(script.kind, other, script.key)
+    return score_answer(script.kind, other_key, script.key)
 
 
 def _keys_of_others(scripts: Sequence[Script]) -> list[AnswerValue]:
-    """For each script the key of the one after it of its task, of the first for the last."""
+    """Return for each script the key of the next one of its task; for the last, that of the first."""
     by_task: dict[str, list[Script]] = {}
     for script in scripts:
         by_task.setdefault(script.task, []).append(script)
-    after = {
-        script.id: following.key
-        for same in by_task.values()
-        for script, following in zip(same, [*same[1:], same[0]], strict=True)
+    following = {
+        script.id: after.key
+        for same_task in by_task.values()
+        for script, after in zip(same_task, [*same_task[1:], same_task[0]], strict=True)
     }
-    return [after[script.id] for script in scripts]
+    return [following[script.id] for script in scripts]

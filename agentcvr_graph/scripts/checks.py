@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from agentcvr_graph.answers import parse_answer
+from agentcvr_graph.answers import KINDS, parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
 
@@ -43,7 +43,7 @@ def errors_of(script: Script) -> list[Problem]:
 def _check_question(script: Script) -> Iterator[Problem]:
     if len(script.videos) < 2:
         yield Problem("videos", "there is one video only; the question needs no other", "warning")
-    if script.kind in ("choice", "choices") and len(script.options) < 2:
+    if KINDS[script.kind].needs_options and len(script.options) < 2:
         yield Problem("options", f"a question of kind {script.kind!r} needs at least 2, and has {len(script.options)}")
         return
     repeated = {option for option in script.options if script.options.count(option) > 1}

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from agentcvr_graph.answers import KnownKind
 from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, FrozenModel, Question, Video
 
 SCHEMA_VERSION = 1
@@ -131,7 +132,7 @@ class Script(FrozenModel):
     version: Literal[1] = SCHEMA_VERSION
     task: Task
     question: str = Field(min_length=1)
-    kind: AnswerKind
+    kind: KnownKind
     options: tuple[str, ...] = ()
     key: AnswerValue
     scoring_points: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.offline.master.reading import read
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.scripts.chance import chance
+from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.generators.procedural import WORLDS, make_script, make_scripts
 from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -246,11 +246,11 @@ async def test_senses_that_are_cut_off_bring_nothing():
 
 
 def test_chance_by_hand():
-    assert chance([make_script("PEA", 0)]) == pytest.approx(1 / 3)
-    assert chance([make_script("BU", 0)]) == pytest.approx(1 / 15)
-    assert chance([make_script("PSS", 0), make_script("PEA", 0)]) == pytest.approx((1 / 24 + 1 / 3) / 2)
-    assert 0 < chance(list(make_scripts({"FSA": 50}))) < 0.1
-    assert 0 <= chance(list(make_scripts({"NUM": 200}))) < 0.06
+    assert chance_level([make_script("PEA", 0)]) == pytest.approx(1 / 3)
+    assert chance_level([make_script("BU", 0)]) == pytest.approx(1 / 15)
+    assert chance_level([make_script("PSS", 0), make_script("PEA", 0)]) == pytest.approx((1 / 24 + 1 / 3) / 2)
+    assert 0 < chance_level(list(make_scripts({"FSA": 50}))) < 0.1
+    assert 0 <= chance_level(list(make_scripts({"NUM": 200}))) < 0.06
 
 
 def asked(script, score, turns=2):

@@ -6,8 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcvr_graph.answers import KINDS, parse_answer, resolve_kind, score_answer, temporal_iou
+from agentcvr_graph import create_cvr_graph
+from agentcvr_graph.answers import (
+    KINDS,
+    AnswerSpec,
+    parse_answer,
+    resolve_kind,
+    score_answer,
+    score_of,
+    temporal_iou,
+)
+from agentcvr_graph.answers.times import read_time_s
 from agentcvr_graph.errors import ActionError, InputError
+from agentcvr_graph.scripts.checks import check_script
+from agentcvr_graph.scripts.generators.procedural import make_script
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 
 OPTIONS = ["salt first", "meat first", "pepper first"]
 
@@ -120,10 +134,63 @@ def test_kinds_that_do_not_fit(kind, options, says):
     assert says in str(error.value)
 
 
-@given(st.sampled_from(KINDS), st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.text())))
+@given(st.sampled_from(list(KINDS)), st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.text())))
 def test_anything_parses_or_is_an_action_error(kind, raw):
     try:
         answer = parse_answer(raw, kind, OPTIONS, 3)
     except ActionError:
         return
     assert parse_answer(answer.value, kind, OPTIONS, 3).value == answer.value
+
+
+def parse_moment(raw, options, n_items):
+    try:
+        return read_time_s(raw)
+    except ValueError as error:
+        raise ActionError(f"{raw!r} is not a time; write it as 1:14.") from error
+
+
+MOMENT = AnswerSpec(
+    name="moment",
+    format="a time, for example 1:14",
+    parse=parse_moment,
+    score=lambda value, key: max(0.0, 1 - abs(value - key) / 10),
+    text=lambda value, options: f"{value:.0f} s",
+)
+"""A kind that the library does not have: one object."""
+
+
+@pytest.fixture
+def moment(monkeypatch):
+    monkeypatch.setitem(KINDS, MOMENT.name, MOMENT)  # the registry line
+
+
+async def test_an_added_kind_answers_a_question(moment):
+    master = FakeMaster(
+        turns=[
+            turn("", observe((1, 0, 10, 4))),
+            turn("", answer("later")),
+            turn("", answer("0:07")),
+        ]
+    )
+    graph = create_cvr_graph(master, FakePerception()).compile()
+    output = await graph.ainvoke({"question": "When does the car appear?", "videos": ["a.mp4"], "kind": "moment"})
+    assert "Answer format (moment): a time, for example 1:14" in str(master.seen[0][-1].content)
+    assert "'later' is not a time; write it as 1:14." in str(master.seen[2][-1].content)
+    assert (output["answer"].kind, output["answer"].value, output["answer"].text) == ("moment", 7.0, "7 s")
+    assert score_of(output["answer"], 5.0) == 0.8
+
+
+def test_an_added_kind_is_valid_in_scripts(moment):
+    script = make_script("NUM", 1).model_copy(update={"kind": "moment", "key": 12.5})
+    assert Script.model_validate_json(script.model_dump_json()) == script
+    assert check_script(script) == []
+
+
+def test_scripts_refuse_an_unknown_kind():
+    with pytest.raises(ValueError, match="unknown answer kind 'moment'; choose one of: choice, "):
+        Script.model_validate({**make_script("NUM", 1).model_dump(), "kind": "moment"})
+
+
+def test_no_answer_scores_nothing():
+    assert score_of(None, "A") == 0.0

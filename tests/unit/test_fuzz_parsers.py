@@ -139,7 +139,7 @@ def test_any_text_is_read_or_refused(reader, text):
 
 
 @loose
-@given(st.sampled_from(KINDS), anything)
+@given(st.sampled_from(list(KINDS)), anything)
 def test_any_value_is_an_answer_or_refused(kind, value):
     ended(lambda: parse_answer(value, kind, ["x", "y"], 2))
 

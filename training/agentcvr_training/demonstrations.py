@@ -24,6 +24,7 @@ from pydantic import BaseModel, ValidationError
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agentcvr_graph.answers import score_of
 from agentcvr_graph.cli.console import NO_ANSWER, err, one_of, out, run_app
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
@@ -37,7 +38,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_training.config.settings import Scripts, Settings, load_settings
-from agentcvr_training.rewards import answer_score, infrastructure_failed
+from agentcvr_training.rewards import infrastructure_failed
 from agentcvr_training.rollout.chat_format import ChatFormat, Tools
 from agentcvr_training.rollout.ledger import Row
 
@@ -89,7 +90,7 @@ async def demonstrate(
         ]
         return Demonstration(
             script_id=script.id,
-            score=answer_score(trajectory, script),
+            score=score_of(trajectory.answer, script.key),
             messages=messages_to_dict(bare),
             dialect=dialect,
         )

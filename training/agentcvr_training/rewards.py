@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from agentcvr_graph.answers import score_answer
+from agentcvr_graph.answers import score_of
 from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import Action, Trajectory
@@ -46,10 +46,9 @@ def infrastructure_failed(trajectory: Trajectory) -> bool:
     return ended or any(action.failed_by for turn in trajectory.turns for action in turn.actions)
 
 
-def answer_score(trajectory: Trajectory, script: Script, context: CVRContext | None = None) -> float:
+def answer_score(trajectory: Trajectory, script: Script, context: CVRContext) -> float:
     """Score the answer by the script's key; 0 without an answer."""
-    answer = trajectory.answer
-    return score_answer(script.kind, answer.value, script.key) if answer else 0.0
+    return score_of(trajectory.answer, script.key)
 
 
 def format_score(trajectory: Trajectory, script: Script, context: CVRContext) -> float:
@@ -87,7 +86,7 @@ def economy_score(trajectory: Trajectory, script: Script, context: CVRContext) -
         (trajectory.usage.audio_s, context.max_audio_s),
     ]
     left = [max(0.0, 1 - used / budget) for used, budget in spent if budget]
-    return answer_score(trajectory, script) * (sum(left) / len(left) if left else 0.0)
+    return answer_score(trajectory, script, context) * (sum(left) / len(left) if left else 0.0)
 
 
 REWARDS: dict[str, RewardTerm] = {

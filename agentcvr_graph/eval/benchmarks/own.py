@@ -23,7 +23,7 @@ from agentcvr_graph.eval.benchmarks.base import (
     read_question,
     strip_option_letters,
 )
-from agentcvr_graph.types import Question, QuestionKind, Video
+from agentcvr_graph.types import Question, Video
 
 COLUMNS = ("question", "videos", "options", "answer", "kind", "id", "task", "scoring_points")
 LISTS = {"videos": "video", "options": "option", "scoring_points": "scoring_point"}
@@ -89,10 +89,10 @@ def _complete(fields: Mapping[str, Any], number: int, root: Path) -> Question:
     """The question with its id, its paths and its key as they are meant."""
     videos = [Video.model_validate(v if isinstance(v, dict) else {"source": v}) for v in fields["videos"]]
     options = strip_option_letters(fields.get("options") or ())
-    kind: QuestionKind = fields.get("kind") or "auto"
+    kind = resolve_kind(fields.get("kind") or "auto", options)
     key = fields.get("key")
     if key is not None:
-        key = parse_answer(key, resolve_kind(kind, options), options, len(options or videos)).value
+        key = parse_answer(key, kind, options, len(options or videos)).value
     return Question.model_validate(
         {
             **fields,

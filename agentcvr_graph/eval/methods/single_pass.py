@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.content import ContentBlock, create_image_block, create_text_block
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from agentcvr_graph.answers import ANSWER_FORMATS, parse_answer
+from agentcvr_graph.answers import KINDS, parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph import prompts
@@ -132,7 +132,7 @@ def content_of(
 def question_text(asked: Question, infos: Sequence[VideoInfo]) -> str:
     """The question, in the words in which a master reads it, without budgets."""
     kind = asked_kind(asked)
-    parts = [f"Question: {asked.question}", f"Answer format ({kind}): {ANSWER_FORMATS[kind]}"]
+    parts = [f"Question: {asked.question}", f"Answer format ({kind}): {KINDS[kind].format}"]
     if asked.options:
         parts.append("Options:\n" + "\n".join(prompts.option_lines(asked.options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in infos))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agentcvr_graph.answers import score_answer
+from agentcvr_graph.answers import score_of
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
@@ -50,11 +50,11 @@ class Pair:
 
     @property
     def scripted_score(self) -> float:
-        return score_of(self.script, self.scripted)
+        return score_of(self.scripted.answer, self.script.key)
 
     @property
     def live_score(self) -> float:
-        return score_of(self.script, self.live)
+        return score_of(self.live.answer, self.script.key)
 
     @property
     def answers_agree(self) -> float:
@@ -62,13 +62,7 @@ class Pair:
         one, other = self.scripted.answer, self.live.answer
         if one is None or other is None:
             return float(one is other)
-        return score_answer(self.script.kind, other.value, one.value)
-
-
-def score_of(script: Script, trajectory: Trajectory) -> float:
-    """The score of an answer by the script's key; 0 for none."""
-    answer = trajectory.answer
-    return score_answer(script.kind, answer.value, script.key) if answer else 0.0
+        return score_of(other, one.value)
 
 
 async def run_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> list[Trajectory]:

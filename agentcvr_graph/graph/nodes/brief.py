@@ -17,7 +17,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 from pydantic import ValidationError
 
-from agentcvr_graph.answers import resolve_kind
+from agentcvr_graph.answers import KINDS, resolve_kind
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import budget_left
@@ -28,7 +28,7 @@ from agentcvr_graph.graph.nodes.memory import recall
 from agentcvr_graph.graph.state import Clock, CVRContext, CVRInput, CVRState
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools.budget import Budget
-from agentcvr_graph.types import Cost, Observation, Question, Usage, Video, VideoInfo
+from agentcvr_graph.types import AnswerKind, Cost, Observation, Question, Usage, Video, VideoInfo
 
 MAX_VIDEOS = 100
 MAX_CHARACTERS = 20_000
@@ -104,8 +104,7 @@ def check_question(given: CVRInput) -> Question:
     if not all(options):
         raise InputError("An option is empty.", fix="Give every option a text.")
     kind = resolve_kind(given.get("kind") or "auto", options)
-    if kind == "order" and len(options or videos) < 2:
-        raise InputError("There is only one thing to put in order.", fix="Give at least 2 videos or options.")
+    KINDS[kind].check(options, len(options or videos))
     return Question(question=question, videos=videos, options=options, kind=kind)
 
 
@@ -150,7 +149,7 @@ async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo
         return VideoInfo(number=number, video=video, problem=str(error))
 
 
-def asked_kind(asked: Question) -> Any:
+def asked_kind(asked: Question) -> AnswerKind:
     """The kind of a checked question, which is never `auto`."""
     return resolve_kind(asked.kind, asked.options)
 

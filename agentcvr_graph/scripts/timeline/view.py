@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from string import ascii_uppercase
 from typing import Literal
 
+from agentcvr_graph.answers import option_labels
 from agentcvr_graph.models.offline.palette import PALETTE
 from agentcvr_graph.render import picture_text
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
@@ -65,7 +65,7 @@ class ScriptView:
 def view_of(script: Script) -> ScriptView:
     """The layout of a script."""
     right = set(script.key) if isinstance(script.key, list) else {script.key}
-    labels = ascii_uppercase if script.kind != "order" else [str(n) for n in range(1, 27)]
+    labels = option_labels(script.kind, script.options)
     options = [(label, option, label in right) for label, option in zip(labels, script.options, strict=False)]
     return ScriptView(script, options, _key(script), _made(script), [_lane(script, n) for n in _numbers(script)])
 

@@ -14,7 +14,7 @@ from agentcvr_training.trainer.run import quiet
 from agentcvr_graph.cli.console import err, out, run_app
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.strings import TINY
-from agentcvr_graph.scripts.chance import chance
+from agentcvr_graph.scripts.chance import chance_level
 from training.recipes.tiny.initialization import Size
 from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of
 from training.recipes.tiny.summary import Measures, measured_alike, summary, table
@@ -70,7 +70,7 @@ def main(
     for seed in seeds or [0, 1, 2]:
         measured[seed] = run_seed(settings_of(config, folder / f"seed-{seed}", seed), scale, live, err)
         measured[seed].write(results / f"seed-{seed}.json")
-    found = summary(measured_alike(results, recipe_of(shared, scale)), chance(shared.held_out.load()))
+    found = summary(measured_alike(results, recipe_of(shared, scale)), chance_level(shared.held_out.load()))
     results.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     out.print(table(found), markup=False)
     if release:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agentcvr_training.config.settings import Settings
-from agentcvr_training.rewards import answer_score
 from agentcvr_training.rollout.episodes import Task
 from agentcvr_training.rollout.runner import play
 from pydantic import BaseModel
 
+from agentcvr_graph.answers import score_of
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
@@ -82,7 +82,7 @@ def _asked(script: Script, trajectory: Trajectory) -> ScoredQuestion:
     return ScoredQuestion(
         script=script.id,
         task=script.task,
-        score=answer_score(trajectory, script),
+        score=score_of(trajectory.answer, script.key),
         turns=len(trajectory.turns),
         frames=trajectory.usage.frames,
         audio_s=trajectory.usage.audio_s,

@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from agentcvr_graph.answers import ANSWER_FORMATS
+from agentcvr_graph.answers import KINDS
 
 PIECES = 2400
 """Pieces of words, besides phrases and times."""
@@ -59,7 +59,7 @@ TEMPLATE = """\
 MOST_VIDEOS = 8
 _VIDEOS = range(1, MOST_VIDEOS + 1)
 BRIEF = (
-    *(f"\nAnswer format ({kind}): {form}" for kind, form in ANSWER_FORMATS.items()),
+    *(f"\nAnswer format ({kind}): {spec.format}" for kind, spec in KINDS.items()),
     *("\nOptions:", "\nVideos:", "\nleft: ", " turns, ", " frames, ", " audio seconds"),
     *(f"\n{'ABCDEFGH'[n - 1]}. Video {n}" for n in _VIDEOS),
     *(f'\n{n}. "{name} {n}": ' for n in _VIDEOS for name in ("video", "segment", "room")),

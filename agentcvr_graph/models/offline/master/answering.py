@@ -36,7 +36,7 @@ class Verdict:
 
 def answer(reading: Reading) -> Verdict:
     """The best answer that the evidence supports; a guess, with no support, where there is none."""
-    return _ANSWERS[reading.kind](reading, Matcher(reading.statements))
+    return _ANSWERS.get(reading.kind, _text)(reading, Matcher(reading.statements))
 
 
 def _choice(reading: Reading, matcher: Matcher) -> Verdict:

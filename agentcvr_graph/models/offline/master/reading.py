@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast, get_args
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from agentcvr_graph.answers import KINDS
 from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, read_evidence
 from agentcvr_graph.types import AnswerKind, Modality, Window
 
@@ -107,8 +107,8 @@ def _read_brief(text: str) -> Reading:
         )
         for number, title, duration, tracks in _VIDEO.findall(tail)
     ]
-    named = kind[1] if kind and kind[1] in get_args(AnswerKind) else "text"
-    return Reading(question, cast(AnswerKind, named), _OPTION.findall(options), videos, left=_read_left(text))
+    named = kind[1] if kind and kind[1] in KINDS else "text"
+    return Reading(question, named, _OPTION.findall(options), videos, left=_read_left(text))
 
 
 def _read_left(text: str) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentcvr_graph.answers import ANSWER_FORMATS
+from agentcvr_graph.answers import KINDS
 from agentcvr_graph.scripts.generators.llm.jobs import Job
 from agentcvr_graph.scripts.schema import KIND_OF, Task
 
@@ -69,7 +69,7 @@ def request(job: Job) -> str:
     """The request for one script."""
     lines = [
         f"Task: {ASKS[job.task]}",
-        f"Answer format: {ANSWER_FORMATS[KIND_OF[job.task]]}.",
+        f"Answer format: {KINDS[KIND_OF[job.task]].format}.",
         f"Number of videos: {job.videos}.",
         f"Number of options: {job.options}." if job.options else "No options.",
         f"Place: {job.topic}. What makes it hard: {job.turn}.",

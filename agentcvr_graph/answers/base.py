@@ -1,0 +1,52 @@
+"""What defines an answer kind: the form the master reads, and the functions that parse, word and score a value.
+
+A kind is one module that makes one `AnswerSpec`, and one line in `registry.py`. The graph, the benchmarks, the rewards
+and the script checks ask the spec, so a value that is valid in training is valid everywhere. A value has one of the
+shapes of `AnswerValue`, because trajectories, checkpoints and result files store it as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agentcvr_graph.types import AnswerValue
+
+
+def accept_any(options: Sequence[str], n_items: int) -> None:
+    """Accept every question; the default of `AnswerSpec.check`."""
+
+
+def value_as_text(value: AnswerValue, options: Sequence[str]) -> str:
+    """Return the value as it is written; the default of `AnswerSpec.text`."""
+    return str(value)
+
+
+@dataclass(frozen=True)
+class AnswerSpec:
+    """One answer kind."""
+
+    name: str
+    """What `Question.kind` says."""
+    format: str
+    """The form of a value, as the master reads it in the brief."""
+    parse: Callable[[object, Sequence[str], int], AnswerValue]
+    """(raw value, options, number of items to order) -> valid value.
+
+    Generous about form and strict about content: raises `ActionError`, worded for the master, where the value does not
+    fit. `ValueError`, `OverflowError` and `RecursionError` count as a value that does not fit. Parsing a valid value
+    returns that value.
+    """
+    score: Callable[[AnswerValue, AnswerValue], float]
+    """(value, key) -> 0 (wrong) to 1 (right); both are valid values."""
+    text: Callable[[AnswerValue, Sequence[str]], str] = value_as_text
+    """(value, options) -> the value in words, as `Answer.text` holds it."""
+    check: Callable[[Sequence[str], int], None] = accept_any
+    """(options, number of items to order) -> None; raises `InputError` where the question does not fit the kind."""
+    needs_options: bool = False
+    """Whether a question must have at least 2 options to choose from."""
+    numbers_options: bool = False
+    """Whether options are labelled 1, 2, ... (things to put in order) and not A, B, ... (things to choose from)."""
+    chance: Callable[[int, int], float] | None = None
+    """(number of options, number of videos) -> the expected score of a value drawn evenly from all valid ones; None
+    where they cannot be counted."""

@@ -1,0 +1,139 @@
+"""The answer kinds, and what the rest of the library asks of them.
+
+To add a kind, write a module that makes an `AnswerSpec` and add it to `KINDS`: `KINDS[SPEC.name] = SPEC` from another
+package, or a line in the tuple below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import ascii_uppercase
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from agentcvr_graph.answers.base import AnswerSpec
+from agentcvr_graph.answers.choice import CHOICE
+from agentcvr_graph.answers.choices import CHOICES
+from agentcvr_graph.answers.interval import INTERVAL
+from agentcvr_graph.answers.letters import MAX_OPTIONS
+from agentcvr_graph.answers.number import NUMBER
+from agentcvr_graph.answers.order import ORDER
+from agentcvr_graph.answers.text import TEXT
+from agentcvr_graph.errors import ActionError, InputError
+from agentcvr_graph.types import Answer, AnswerKind, AnswerValue, Citation, QuestionKind
+
+KINDS: dict[AnswerKind, AnswerSpec] = {
+    spec.name: spec
+    for spec in (
+        CHOICE,
+        CHOICES,
+        ORDER,
+        INTERVAL,
+        NUMBER,
+        TEXT,
+    )
+}
+
+
+def _known(kind: str) -> str:
+    if kind not in KINDS:
+        raise ValueError(f"unknown answer kind {kind!r}; choose one of: {', '.join(KINDS)}")
+    return kind
+
+
+def _known_or_auto(kind: str) -> str:
+    return kind if kind == "auto" else _known(kind)
+
+
+def _name_kinds(schema: dict[str, Any]) -> None:
+    schema["enum"] = ["auto", *KINDS]
+
+
+KnownKind = Annotated[AnswerKind, AfterValidator(_known)]
+"""For fields of Pydantic models: the name of a registered kind."""
+KnownQuestionKind = Annotated[QuestionKind, AfterValidator(_known_or_auto), Field(json_schema_extra=_name_kinds)]
+"""As `KnownKind`, or `auto`; the JSON schema lists the kinds."""
+
+
+def resolve_kind(kind: QuestionKind, options: Sequence[str]) -> AnswerKind:
+    """Return the kind of answer to a question; `auto` means `choice` where there are options, else `text`.
+
+    Raises:
+        InputError: the kind is unknown, needs options and has none, or there are more options than letters.
+    """
+    if kind == "auto":
+        kind = "choice" if options else "text"
+    spec = KINDS.get(kind)
+    if spec is None:
+        raise InputError(f"Unknown answer kind {kind!r}.", fix=f"Choose one of: auto, {', '.join(KINDS)}.")
+    if spec.needs_options and len(options) < 2:
+        raise InputError(
+            f"A question of kind {kind!r} needs at least 2 options, and has {len(options)}.",
+            fix="Add options, or choose kind 'text'.",
+        )
+    if len(options) > MAX_OPTIONS:
+        raise InputError(
+            f"{len(options)} options are more than there are letters.",
+            fix=f"Give at most {MAX_OPTIONS} options.",
+        )
+    return kind
+
+
+def parse_answer(
+    raw: object,
+    kind: AnswerKind,
+    options: Sequence[str],
+    n_items: int,
+    *,
+    rationale: str = "",
+    citations: Sequence[Citation] = (),
+) -> Answer:
+    """Return the typed answer for what the master wrote as `value`.
+
+    Args:
+        n_items: how many things an `order` puts in order.
+
+    Raises:
+        ActionError: the value does not fit the kind; the message says what does.
+    """
+    try:
+        value = KINDS[kind].parse(raw, options, n_items)
+    except (ValueError, OverflowError, RecursionError) as error:  # numbers of thousands of digits, lists in lists
+        raise ActionError(f"That is no answer of kind {kind!r}.") from error
+    return Answer(
+        kind=kind,
+        value=value,
+        text=answer_text(kind, value, options),
+        rationale=rationale,
+        citations=tuple(citations),
+    )
+
+
+def answer_text(kind: AnswerKind, value: AnswerValue, options: Sequence[str]) -> str:
+    """Return the value in words, as `Answer.text` holds it."""
+    return KINDS[kind].text(value, options)
+
+
+def score_answer(kind: AnswerKind, value: AnswerValue, key: AnswerValue) -> float:
+    """Return how right a value is, from 0 to 1.
+
+    Exact for `choice`, `order` and `number`, as sets for `choices`, temporal IoU for `interval`, and `token_f1` for
+    `text`.
+    """
+    return KINDS[kind].score(value, key)
+
+
+def score_of(answer: Answer | None, key: AnswerValue) -> float:
+    """Return the score of a run's answer against the key; 0 where there is no answer.
+
+    Evaluation, rewards and the report of the sim-to-real gap all score with this.
+    """
+    return score_answer(answer.kind, answer.value, key) if answer else 0.0
+
+
+def option_labels(kind: AnswerKind, options: Sequence[str]) -> list[str]:
+    """Return the label of each option: 1, 2, ... for things to put in order, A, B, ... for things to choose from."""
+    if KINDS[kind].numbers_options:
+        return [str(number) for number in range(1, len(options) + 1)]
+    return list(ascii_uppercase[: len(options)])
