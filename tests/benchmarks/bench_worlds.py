@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentcvr_graph.scripts.chance import chance
+from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.generators.procedural import solve
 from agentcvr_graph.scripts.schema import KIND_OF, TASKS
 from tests.benchmarks.rows import Row
@@ -24,7 +24,7 @@ def _row(task: str) -> Row:
         guesses["longest"] = mean_score(task, asked, longest_option)
     if KIND_OF[task] in ("choice", "choices"):
         guesses["learned"] = mean_score(task, asked, blind_guesser(learned))
-    expected = chance(learned)
+    expected = chance_level(learned)
     figures = ", ".join(f"{name} {100 * score:.1f}" for name, score in guesses.items())
     oracle = 100 * mean_score(task, asked, solve)
     off = max(abs(score - expected) for score in guesses.values())

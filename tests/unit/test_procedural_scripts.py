@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.scripts.chance import chance
+from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, Difficulty, make_script, make_scripts, solve
 from agentcvr_graph.scripts.generators.procedural.base import read
@@ -53,7 +53,7 @@ def test_the_oracle_never_reads_the_key(task):
 def test_always_the_same_answer_is_chance(task):
     learned, asked = halves(task)
     best = best_constant(task, learned)
-    assert abs(mean_score(task, asked, lambda _: best) - chance(learned)) <= POINTS
+    assert abs(mean_score(task, asked, lambda _: best) - chance_level(learned)) <= POINTS
 
 
 @pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] == "choice"])
@@ -69,7 +69,7 @@ def test_each_letter_and_the_longest_option_are_chance(task):
 @pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] in ("choice", "choices")])
 def test_a_guesser_that_learned_from_2000_questions_is_no_better_than_chance(task):
     learned, asked = halves(task)
-    assert abs(mean_score(task, asked, blind_guesser(learned)) - chance(learned)) <= POINTS
+    assert abs(mean_score(task, asked, blind_guesser(learned)) - chance_level(learned)) <= POINTS
 
 
 def test_a_guesser_would_find_a_leak():
