@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.generators.procedural import LEVELS, Difficulty, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
 from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, Script, Task
+from agentcvr_graph.utils.progress import ProgressBar
 
 app = typer.Typer(
     help="Semantic scripts: questions with a world of text, for swap mode.",
@@ -75,11 +75,11 @@ def make(
     counts: dict[Task, int] = {task: each for task in KNOWN_TASKS if task in _tasks(tasks)}
     one_of("--engine", engine, ("local", "ray"))
     if model:
-        _made_by_model()(
+        _write_with_model(
             counts,
-            out=_jsonl(to),
-            seed=seed,
-            model=model,
+            seed,
+            model,
+            _jsonl(to),
             engine=engine,
             concurrency=concurrency,
             price_in=price_in,
@@ -238,14 +238,22 @@ def gap(
     err.print(f"report: {escape(str(to / 'gap.html'))}")
 
 
-def _made_by_model() -> Any:
-    """The generator that the `training` package registers; the library does not know it by import."""
-    found = importlib.metadata.entry_points(group="agentcvr_graph.generators", name="llm")
+def _write_with_model(counts: Mapping[Task, int], seed: int, model: str, out_path: Path, **options: Any) -> None:
+    """Let a chat model write scripts, with a progress bar and a summary on stderr."""
     try:
-        return next(iter(found)).load()
-    except (StopIteration, ImportError) as error:
-        name = error.name if isinstance(error, ImportError) else None
-        raise missing_extra(name or "training", "synthesis") from error
+        from agentcvr_graph.scripts.generators.llm import Totals, generate, jobs_of
+    except ImportError as error:
+        raise missing_extra(error.name or "datasketch", "synthesis") from error
+    jobs = list(jobs_of(counts, seed))
+    with ProgressBar("writing", len(jobs), console=err) as bar:
+
+        def show(totals: Totals) -> None:
+            done = totals.scripts + totals.failures + totals.skipped
+            spent = f"{totals.usage.output_tokens} tokens, {totals.cost:.2f}"
+            bar.update(completed=done, description=f"writing ({spent})")
+
+        totals = asyncio.run(generate(jobs, model, out_path, on_progress=show, **options))
+    err.print(escape(f"{totals}: {out_path}"))
 
 
 def _library(paths: list[Path] | None) -> ScriptLibrary:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks import Benchmark
-from agentcvr_graph.eval.engines import Engine, LocalEngine
 from agentcvr_graph.eval.manifest import RunManifest, make_manifest
 from agentcvr_graph.eval.methods import EvalConfig
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import Totals, run
 from agentcvr_graph.eval.summary import SummaryLine, accuracy_table, summarize
+from agentcvr_graph.eval.worker import EvalWorker, failed_result
 from agentcvr_graph.models.strings import Hosted, Server, read_model_string
 from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.utils.engines import make_engine
 
 OFFLINE_CONCURRENCY = 2
 """Questions at a time where all models run on this machine; the offline senses use all cores already."""
@@ -105,7 +106,7 @@ async def evaluate_benchmark(
         benchmark,
         manifest,
         folder,
-        make_engine(engine, config),
+        make_engine(engine, functools.partial(EvalWorker.of, config), failed_result),
         concurrency=at_once,
         retry_failed=retry_failed,
         on_progress=on_progress,
@@ -113,22 +114,6 @@ async def evaluate_benchmark(
     made = EvalRun.read(out)
     await asyncio.to_thread(folder.write_table, made.rows())
     return made
-
-
-def make_engine(name: str, config: EvalConfig) -> Engine:
-    """The engine of a name.
-
-    Raises:
-        InputError: there is no such engine.
-        SetupError: Ray is not installed.
-    """
-    if name == "local":
-        return LocalEngine(config)
-    if name == "ray":
-        from agentcvr_graph.eval.engines.ray import RayEngine
-
-        return RayEngine(config)
-    raise InputError(f"Unknown engine {name!r}.", fix="Choose one of: local, ray.")
 
 
 def default_concurrency(config: EvalConfig) -> int:

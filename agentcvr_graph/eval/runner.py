@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.eval.benchmarks import Benchmark
-from agentcvr_graph.eval.engines import Engine
 from agentcvr_graph.eval.manifest import RunManifest
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import Place, RunFolder
 from agentcvr_graph.eval.scoring import EvalTask
+from agentcvr_graph.eval.worker import EvalResult
+from agentcvr_graph.utils.engines import Engine
 
 MAX_FAILURES_IN_A_ROW = 50
 """Questions in a row that the world failed in a way that may pass, beyond those under way: then a run stops."""
@@ -55,7 +56,7 @@ async def run(
     benchmark: Benchmark,
     manifest: RunManifest,
     folder: RunFolder,
-    engine: Engine,
+    engine: Engine[EvalTask, EvalResult],
     *,
     concurrency: int,
     retry_failed: bool = False,
@@ -84,7 +85,8 @@ async def run(
                 totals.add(row)
         on_progress(totals)
         failed_in_a_row = 0
-        async with aclosing(engine.run(asks, concurrency)) as answers:
+        left = iter(asks)
+        async with aclosing(engine.run(lambda: next(left, None), concurrency)) as answers:
             async for asked in answers:
                 await asyncio.to_thread(folder.add, asked.row, asked.trajectory)
                 totals.add(asked.row)

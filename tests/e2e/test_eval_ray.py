@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from pathlib import Path
@@ -10,13 +11,13 @@ import pytest
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.eval import EvalConfig, evaluate_benchmark, scripted_questions
-from agentcvr_graph.eval.engines import EvalResult, EvalWorker
-from agentcvr_graph.eval.engines.ray import RayEngine
 from agentcvr_graph.eval.manifest import make_manifest
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import run
+from agentcvr_graph.eval.worker import EvalResult, EvalWorker, failed_result
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
+from agentcvr_graph.utils.engines import RayEngine
 
 pytestmark = [pytest.mark.integration, pytest.mark.enable_socket, pytest.mark.filterwarnings("ignore")]
 CHANGES = {"asked_at": True, "usage": {"wall_s"}}
@@ -44,31 +45,25 @@ def scripts(tmp_path_factory) -> Path:
     return path
 
 
-class DyingAsker(EvalWorker):
+class DyingWorker(EvalWorker):
     """Kills its process in the middle of a question, once in the life of a cluster."""
 
     mark: Path
 
-    async def ask(self, ask) -> EvalResult:
-        if ask.question.id == "pss-000003" and not self.mark.exists():
+    async def run(self, job) -> EvalResult:
+        if job.question.id == "pss-000003" and not self.mark.exists():
             self.mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return await super().ask(ask)
+        return await super().run(job)
 
 
-class Dying:
-    """Makes askers that die; travels to the workers."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __call__(self, config: EvalConfig) -> EvalWorker:
-        asker = DyingAsker.of(config)
-        asker.mark = self.mark
-        return asker
+def dying(config: EvalConfig, mark: Path) -> EvalWorker:
+    worker = DyingWorker.of(config)
+    worker.mark = mark
+    return worker
 
 
-def refusing(config: EvalConfig) -> EvalWorker:
+def refusing() -> EvalWorker:
     raise SetupError("The key was refused.", fix="Set MY_KEY.")
 
 
@@ -83,7 +78,7 @@ async def test_a_cluster_gives_the_same_results_also_when_a_worker_dies(cluster,
     await evaluate_benchmark(benchmark, config, tmp_path / "ray", engine="ray", concurrency=4)
     assert standing(tmp_path / "ray") == standing(tmp_path / "local")
     assert len(standing(tmp_path / "ray")) == 48
-    engine = RayEngine(config, Dying(tmp_path / "died"))
+    engine = RayEngine(functools.partial(dying, config, tmp_path / "died"), failed_result)
     folder = RunFolder(tmp_path / "killed")
     await run(benchmark, make_manifest(benchmark, config), folder, engine, concurrency=4)
     assert (tmp_path / "died").exists()
@@ -95,7 +90,6 @@ async def test_a_cluster_gives_the_same_results_also_when_a_worker_dies(cluster,
 async def test_what_no_question_can_succeed_with_stops_the_run(cluster, scripts, tmp_path):
     benchmark = scripted_questions(scripts).select(["CC"], 2)
     config = EvalConfig(scripts=str(scripts))
+    engine = RayEngine(refusing, failed_result)
     with pytest.raises(SetupError, match="Set MY_KEY"):
-        await run(
-            benchmark, make_manifest(benchmark, config), RunFolder(tmp_path), RayEngine(config, refusing), concurrency=2
-        )
+        await run(benchmark, make_manifest(benchmark, config), RunFolder(tmp_path), engine, concurrency=2)

@@ -18,15 +18,16 @@ import pytest
 from agentcvr_graph import InfrastructureError, InputError, SetupError
 from agentcvr_graph.eval import EvalConfig, EvalRun, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.benchmarks import Benchmark
-from agentcvr_graph.eval.engines import EvalWorker, LocalEngine
 from agentcvr_graph.eval.manifest import make_manifest
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import MAX_FAILURES_IN_A_ROW, run
+from agentcvr_graph.eval.worker import EvalWorker
 from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.types import Question, Video
+from agentcvr_graph.utils.engines import LocalEngine
 from tests.support.media_files import counting
 from tests.support.stub_endpoint import Reply, StubEndpoint
 
@@ -191,7 +192,7 @@ class Failing:
 async def test_a_run_stops_when_nothing_is_answered_any_more(tmp_path):
     benchmark = questions(200)
     config = EvalConfig()
-    engine = LocalEngine(config, lambda config: EvalWorker({"agent": Failing()}, None))
+    engine = LocalEngine(lambda: EvalWorker({"agent": Failing()}, None))
     with pytest.raises(InfrastructureError, match=r"all failed: The server is gone\.") as error:
         await run(benchmark, make_manifest(benchmark, config), RunFolder(tmp_path), engine, concurrency=4)
     assert "--retry-failed" in str(error.value)

@@ -160,7 +160,7 @@ async def test_the_client_of_an_openai_compatible_server(knows_schemas):
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(serve)) as client:
         model = langchain_openai.ChatOpenAI(model="m", api_key="k", max_retries=0, http_async_client=client)
-        written = await Writer(model, "m").write(Job("CC", 0))
+        written = await Writer(model, "m").run(Job("CC", 0))
     assert (written.failure, written.usage) == ("", Usage(1, 7, 5))
     assert written.script is not None
     assert ["response_format" in body for body in asked] == ([True] if knows_schemas else [True, False])
@@ -188,11 +188,11 @@ async def test_a_busy_server_is_asked_again(monkeypatch):
         "agentcvr_graph.scripts.generators.llm.writing.wait_random_exponential", lambda **_: lambda _: 0
     )
     busy = Author(raises=[InfrastructureError("429", transient=True)] * (ATTEMPTS - 1))
-    assert (await Writer(busy, "m").write(Job("CC", 0))).script is not None
+    assert (await Writer(busy, "m").run(Job("CC", 0))).script is not None
     down = Author(raises=[InfrastructureError("429", transient=True)] * ATTEMPTS)
-    assert (await Writer(down, "m").write(Job("CC", 0))).failure == "InfrastructureError: 429"
+    assert (await Writer(down, "m").run(Job("CC", 0))).failure == "InfrastructureError: 429"
     broken = Author(raises=[ValueError("no such model")])
-    written = await Writer(broken, "m").write(Job("CC", 0))
+    written = await Writer(broken, "m").run(Job("CC", 0))
     assert (written.script, written.failure) == (None, "ValueError: no such model")
 
 

@@ -1,4 +1,4 @@
-"""A run: jobs go to an engine, what comes back goes to the file, and a near-duplicate goes round again."""
+"""A run of the generator: sends jobs to an engine, writes the scripts that come back, redraws near-duplicates."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field, replace
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.scripts.generators.llm.duplicates import Duplicates
-from agentcvr_graph.scripts.generators.llm.engines import Engine
 from agentcvr_graph.scripts.generators.llm.jobs import Job
 from agentcvr_graph.scripts.generators.llm.store import Store
 from agentcvr_graph.scripts.generators.llm.writing import Usage, Written
+from agentcvr_graph.utils.engines import Engine
 
 REDRAWS = 3
-"""Attempts at a job whose script is a near-duplicate."""
+"""Attempts at a job whose scripts are near-duplicates."""
 UNANSWERED = 20
-"""Jobs in a row without a single reply of the model, after which a run stops: all others would fail too."""
+"""Jobs in a row without a single reply of the model after which a run stops: the others would fail too."""
 
 
 @dataclass
-class Made:
-    """What a run came to."""
+class Totals:
+    """What a run has written and spent so far."""
 
     scripts: int = 0
     failures: int = 0
@@ -48,64 +48,64 @@ class Made:
         )
 
 
-class Run:
-    """The jobs that are left, and the figures of those that are done."""
+class GenerationRun:
+    """The jobs that are left, and the totals of those that are done."""
 
-    def __init__(self, jobs: Iterable[Job], store: Store, duplicates: Duplicates, made: Made) -> None:
+    def __init__(self, jobs: Iterable[Job], store: Store, duplicates: Duplicates, totals: Totals) -> None:
         self._store = store
         self._duplicates = duplicates
-        self._made = made
-        self._todo: deque[Job] = deque()
+        self._totals = totals
+        self._pending: deque[Job] = deque()
         self._spent: defaultdict[str, Usage] = defaultdict(Usage)
-        """What the earlier attempts at a job have cost, by its id."""
+        """The cost of the earlier attempts at a job, by its id."""
         self._unanswered = 0
         for job in {job.id: job for job in jobs}.values():  # a job that is named twice is done once
             if job.id in store.finished:
-                made.skipped += 1
+                totals.skipped += 1
             else:
-                self._todo.append(job)
+                self._pending.append(job)
 
-    async def work(self, engine: Engine, concurrency: int, tell: Callable[[Made], None]) -> None:
-        """Do all jobs.
+    async def work(self, engine: Engine[Job, Written], concurrency: int, on_progress: Callable[[Totals], None]) -> None:
+        """Run all jobs.
 
         Raises:
-            SetupError: no job can succeed.
-            InfrastructureError: the model answers no more.
+            SetupError: no job can succeed (a refused key, a missing package).
+            InfrastructureError: the model no longer answers.
         """
-        tell(self._made)
+        on_progress(self._totals)
         async for written in engine.run(self._take, concurrency):
             self._keep(written)
-            tell(self._made)
+            on_progress(self._totals)
             self._watch(written)
 
     def _take(self) -> Job | None:
-        return self._todo.popleft() if self._todo else None
+        return self._pending.popleft() if self._pending else None
 
     def _keep(self, written: Written) -> None:
         job = written.job
-        self._made.usage.add(written.usage)
+        self._totals.usage.add(written.usage)
         self._spent[job.id].add(written.usage)
         if written.script is None:
             self._fail(written)
         elif (like := self._duplicates.like(written.script)) is None:
             self._duplicates.add(written.script)
             self._store.add(written.script)
-            self._made.scripts += 1
+            self._totals.scripts += 1
         else:
-            self._made.duplicates += 1
+            self._totals.duplicates += 1
             if job.attempt + 1 < REDRAWS:
-                self._todo.append(job.redrawn())
+                self._pending.append(job.redrawn())
             else:
                 self._fail(replace(written, script=None, failure=f"near-duplicate of {like}, {REDRAWS} times"))
 
     def _fail(self, written: Written) -> None:
         self._store.add_failure(replace(written, usage=self._spent.pop(written.job.id)))
-        self._made.failures += 1
+        self._totals.failures += 1
 
     def _watch(self, written: Written) -> None:
         self._unanswered = 0 if written.usage.calls else self._unanswered + 1
         if self._unanswered >= UNANSWERED:
             raise InfrastructureError(
                 f"The model answered none of the last {UNANSWERED} jobs: {written.failure}.",
-                fix="Mend it, and run again with --retry-failed.",
+                fix="Fix the model or its server, then run again with --retry-failed.",
             )

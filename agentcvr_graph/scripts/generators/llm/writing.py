@@ -1,9 +1,9 @@
-"""One job, from the request to a script that holds: ask, read, check, send the faults back, at most twice.
+"""The worker that writes one script: request a draft, check it, send its faults back, at most twice.
 
-Transient failures of the model's server are tried again with growing pauses; what still fails is a failed row, with the
-reason, and never an exception that takes the other jobs with it. Only a wrong set-up ends the run: no job can succeed.
+Transient errors of the model's server are retried with growing pauses. What still fails is a failed row with the
+reason, never an exception that ends the other jobs. Only a wrong set-up ends the run, since no job can succeed.
 
-Whether a server takes a JSON schema shows at the first request. One that refuses it is asked for JSON in plain text.
+Whether a server accepts a JSON schema shows at the first request. One that refuses it is asked for JSON in plain text.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.providers.errors import as_infrastructure_error, is_transient, status_of
+from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.scripts.generators.llm import prompts
 from agentcvr_graph.scripts.generators.llm.draft import Draft, UnusableDraftError, faults_of, script_of
 from agentcvr_graph.scripts.generators.llm.jobs import Job
@@ -28,16 +29,16 @@ from agentcvr_graph.scripts.schema import Script
 
 REPAIRS = 2
 ATTEMPTS = 5
-"""Calls of a model whose server is busy or unreachable."""
+"""Calls of a model while its server is busy or unreachable."""
 _SHOWN_FAULTS = 12
 _SCHEMA = json.dumps(Draft.model_json_schema())
 _REFUSED = frozenset({400, 404, 415, 422, 501})
-"""What servers say to a request with a JSON schema or tools that they do not know."""
+"""HTTP statuses of servers that do not support JSON schemas or tools."""
 
 
 @dataclass
 class Usage:
-    """What a job, or a run, has cost."""
+    """The cost of a job, or of a run."""
 
     calls: int = 0
     input_tokens: int = 0
@@ -51,7 +52,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Written:
-    """What a job came to."""
+    """The result of a job."""
 
     job: Job
     script: Script | None
@@ -60,8 +61,13 @@ class Written:
     usage: Usage = field(default_factory=Usage)
 
 
+def failed_result(job: Job, error: Exception) -> Written:
+    """Return the result of a job that a cluster could not carry out."""
+    return Written(job, None, f"{type(error).__name__}: {error}")
+
+
 class Writer:
-    """Writes scripts with one chat model.
+    """Writes scripts with one chat model; a `Worker` of the job engines.
 
     Args:
         model: any chat model; structured output is used where it has it, else JSON in the text of its reply.
@@ -75,8 +81,22 @@ class Writer:
         self._accepted = False
         """Whether the server has ever answered a structured request."""
 
-    async def write(self, job: Job) -> Written:
-        """The script of a job, or why there is none.
+    @classmethod
+    def of(cls, model: BaseChatModel | str) -> Writer:
+        """Return a writer for a chat model or a model string.
+
+        Raises:
+            SetupError: as `resolve_chat_model`.
+        """
+        if isinstance(model, str):
+            return cls(resolve_chat_model(model), model)
+        return cls(model, type(model).__name__)
+
+    def close(self) -> None:
+        """Do nothing: a model holds no files or processes."""
+
+    async def run(self, job: Job) -> Written:
+        """Return the script of a job, or why there is none.
 
         Raises:
             SetupError: the key is refused, or a package is missing.
@@ -87,7 +107,7 @@ class Writer:
         except Exception as error:  # a server's or a library's own exceptions: the job has failed, the run goes on
             if structured and not self._accepted and status_of(error) in _REFUSED:
                 self._structured = None
-                return await self.write(job)
+                return await self.run(job)
             known = as_infrastructure_error(error, "the model")
             if isinstance(known, SetupError):
                 raise known from error
@@ -95,7 +115,7 @@ class Writer:
         return Written(job, script, failure, usage)
 
     async def _repaired(self, job: Job, structured: Any, usage: Usage) -> tuple[Script | None, str]:
-        """The script and "", or None and what was wrong with the last draft."""
+        """Return the script and "", or None and the faults of the last draft."""
         request = prompts.request(job) if structured else f"{prompts.request(job)}\n\n{prompts.as_json(_SCHEMA)}"
         messages: list[BaseMessage] = [SystemMessage(prompts.RULES), HumanMessage(request)]
         failure = ""
@@ -109,7 +129,7 @@ class Writer:
         return None, failure
 
     async def _ask(self, structured: Any, messages: list[BaseMessage], usage: Usage) -> tuple[str, Draft | None]:
-        """The reply as text, and as a draft where the model gives one."""
+        """Return the reply as text, and as a draft where the model gives one."""
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.5, max=30),
@@ -129,7 +149,7 @@ class Writer:
 
 
 def _structured(model: BaseChatModel) -> Any:
-    """The model with structured output, or None where it has none."""
+    """Return the model with structured output, or None where it has none."""
     try:
         return model.with_structured_output(Draft, include_raw=True)
     except (NotImplementedError, ValueError):
@@ -137,7 +157,7 @@ def _structured(model: BaseChatModel) -> Any:
 
 
 def _draft(reply: str) -> Draft:
-    """The draft of a reply, whatever is thought and said around it.
+    """Return the draft in a reply, without the thoughts and the text around it.
 
     Raises:
         UnusableDraftError: the reply holds no JSON object, or another one.

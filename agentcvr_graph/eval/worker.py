@@ -1,0 +1,72 @@
+"""The worker of an evaluation: asks one question of one method and scores the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
+from agentcvr_graph.eval.methods import EvalConfig, Method, MethodResources, make_methods
+from agentcvr_graph.eval.rows import Row
+from agentcvr_graph.eval.scoring import EvalTask, failed_row, now, row_of
+from agentcvr_graph.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """The outcome of an `EvalTask`."""
+
+    row: Row
+    trajectory: Trajectory | None
+    """None where the question could not be asked."""
+
+
+class EvalWorker:
+    """Runs the methods of a configuration and scores what they answer; a `Worker` of the job engines."""
+
+    def __init__(
+        self, methods: Mapping[str, Method], judge: Judge | None, close: Callable[[], None] = lambda: None
+    ) -> None:
+        self._methods, self._judge, self._close = methods, judge, close
+
+    @classmethod
+    def of(cls, config: EvalConfig) -> EvalWorker:
+        """Return a worker with the methods and the judge that a configuration names.
+
+        Raises:
+            InputError, SetupError: as `make_methods`.
+        """
+        resources = MethodResources(config)
+        return cls(make_methods(config, resources), _judge_of(resources), resources.close)
+
+    async def run(self, job: EvalTask) -> EvalResult:
+        """Ask once. A failure becomes a row, unless every question would fail so.
+
+        Raises:
+            SetupError: no question can be answered.
+        """
+        asked_at = now()
+        try:
+            trajectory = await self._methods[job.method].ask(job.question)
+            return EvalResult(await row_of(job, trajectory, self._judge, asked_at), trajectory)
+        except SetupError:
+            raise
+        except Exception as error:
+            return EvalResult(failed_row(job, error, asked_at), None)
+
+    def close(self) -> None:
+        """Release files and processes."""
+        self._close()
+
+
+def failed_result(job: EvalTask, error: Exception) -> EvalResult:
+    """Return the result of a task that a cluster could not carry out."""
+    return EvalResult(failed_row(job, error, now()), None)
+
+
+def _judge_of(resources: MethodResources) -> Judge | None:
+    spec = resources.config.judge
+    if not spec:
+        return None
+    return WordJudge() if spec == "offline" else ChatJudge(resources.chat(spec), spec)
