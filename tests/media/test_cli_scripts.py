@@ -8,7 +8,7 @@ import pytest
 
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import ScriptLibrary, script_json
-from tests.unit.test_cli import agentcvr
+from tests.support.command_line import agentcvr
 
 
 def test_ask_in_swap_mode_without_a_video_a_key_or_a_gpu(tmp_path):

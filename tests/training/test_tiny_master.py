@@ -19,7 +19,7 @@ from agentcvr_graph.scripts.generators.procedural import make_script, make_scrip
 from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.video import render_script, rendered_question
-from tests.unit.test_cli import agentcvr
+from tests.support.command_line import agentcvr
 from training.recipes.tiny.summary import table
 
 UNSEEN = 950_000

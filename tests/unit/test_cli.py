@@ -1,45 +1,15 @@
-"""The commands as a person runs them: what goes where, which status comes back, and never a traceback."""
+"""The commands: what goes to which stream, which exit status comes back, and never a traceback."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from agentcvr_graph.demo import CLIPS_DIR
+from tests.support.command_line import agentcvr
 
 RED, YELLOW = str(CLIPS_DIR / "cook_red.mp4"), str(CLIPS_DIR / "cook_yellow.mp4")
-
-
-def agentcvr(*arguments, **kwargs):
-    command = [sys.executable, "-m", "agentcvr_graph.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **kwargs)
-
-
-def test_json_is_one_object_and_nothing_else(tmp_path):
-    report = tmp_path / "report.html"
-    done = agentcvr("ask", YELLOW, "-q", "Who is the dinner for?", "--json", "--report", str(report))
-    assert done.returncode == 0
-    record = json.loads(done.stdout)
-    assert set(record["answer"]) == {"kind", "value", "text", "rationale", "citations"}
-    assert record["answer"]["value"] == "This dinner is for my mother."
-    assert record["answer"]["citations"][0]["modality"] == "audio"
-    assert {"frames", "audio_s", "input_tokens", "output_tokens", "wall_s"} <= set(record["usage"])
-    assert record["turns"] >= 1
-    assert "visual agent looks at video 1" in done.stderr
-    assert done.stderr.count("Offline models") == 1
-    assert "--vision" in done.stderr
-    assert report.read_text().startswith("<!doctype html>")
-
-
-def test_the_answer_goes_to_stdout_and_progress_to_stderr():
-    done = agentcvr("ask", YELLOW, "-q", "Who is the dinner for?", "--max-turns", "3", "--max-frames", "8")
-    assert done.returncode == 0
-    assert "This dinner is for my mother." in done.stdout
-    assert "looks at" not in done.stdout
-    assert "looks at" in done.stderr
 
 
 # Every kind of bad input that a person can give on the command line, with what the one line must say.
@@ -72,16 +42,6 @@ def test_bad_input_is_one_line_and_status_2(case, monkeypatch):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("package", ["numpy", "PIL", "av", "filelock"])
-def test_a_missing_extra_names_the_command_that_brings_it(package):
-    code = f"import sys; sys.modules[{package!r}] = None; from agentcvr_graph.cli import main; main()"
-    command = [sys.executable, "-c", code, "ask", RED, "-q", "Who?"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 2
-    assert "pip install 'agentcvr-graph[live]'" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_every_bad_video_is_named():
     done = agentcvr("ask", "one.mp4", RED, "two.mp4", "-q", "Who?")
     assert done.returncode == 2
@@ -105,7 +65,7 @@ def test_help(command):
 
 
 def test_the_doctor_names_what_it_looked_at():
-    done = agentcvr("doctor", env=None)
+    done = agentcvr("doctor")
     assert "python" in done.stdout.lower()
     assert "decord" in done.stdout
     assert done.returncode in (0, 2)

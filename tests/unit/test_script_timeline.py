@@ -69,20 +69,6 @@ def test_pictures_of_many_lanes(tmp_path):
         draw_script(CC, tmp_path / "x.gif")
 
 
-@pytest.mark.browser
-@pytest.mark.enable_socket
-def test_the_key_can_be_hidden(tmp_path, page):
-    draw_script(CC, tmp_path / "script.html")
-    page.goto((tmp_path / "script.html").as_uri())
-    assert page.locator(".secret").first.is_visible()
-    page.get_by_role("button", name="hide the key").click()
-    assert not page.locator(".secret").first.is_visible()
-    assert page.get_by_role("button", name="show the key").is_visible()
-    for width in (390, 1280):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
 def test_statistics_can_be_checked_by_hand():
     found = stats(make_scripts({"CC": 3, "PI": 2}))
     assert {task: row.scripts for task, row in found.items()} == {"CC": 3, "PI": 2}

@@ -315,28 +315,3 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(tmp_path):
             break
     assert kills == 6
     assert sorted(out.read_text().splitlines()) == sorted(undisturbed.read_text().splitlines())
-
-
-@pytest.mark.integration
-@pytest.mark.enable_socket
-@pytest.mark.timeout(200)
-@pytest.mark.filterwarnings("ignore")  # Ray's own deprecations
-def test_ray_makes_the_same_scripts(tmp_path):
-    ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        here, there = tmp_path / "local.jsonl", tmp_path / "ray.jsonl"
-        made_by(Author(), here, 10, ("CC", "FSA"))
-        made = made_by(Author(), there, 10, ("CC", "FSA"), engine="ray")
-        assert made.scripts == 20
-        assert sorted(there.read_text().splitlines()) == sorted(here.read_text().splitlines())
-        again = made_by(Author(same_story=True), tmp_path / "same.jsonl", 3, engine="ray")
-        assert (again.scripts, again.failures, again.duplicates) == (1, 2, 6)
-        with pytest.raises(SetupError, match="Set MY_KEY"):
-            made_by(Author(raises=[SetupError("Refused.", fix="Set MY_KEY.")]), tmp_path / "y.jsonl", engine="ray")
-        died = tmp_path / "died"
-        survived = made_by(Author(dies_once=str(died)), tmp_path / "z.jsonl", 12, engine="ray")
-        assert died.exists()
-        assert (survived.scripts, survived.failures) == (12, 0)
-    finally:
-        ray.shutdown()

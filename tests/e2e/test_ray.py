@@ -1,7 +1,8 @@
-"""The same run on a local cluster of two workers: the same results, also when a worker is killed in the middle."""
+"""Evaluation and synthesis on one local Ray cluster: results as in this process, also when a worker is killed."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import signal
@@ -15,17 +16,20 @@ from agentcvr_graph.eval.manifest import make_manifest
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import run
 from agentcvr_graph.eval.worker import EvalResult, EvalWorker, failed_result
+from agentcvr_graph.scripts.generators.llm import generate, jobs_of
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.utils.engines import RayEngine
+from tests.support.synthetic_author import Author
 
-pytestmark = [pytest.mark.integration, pytest.mark.enable_socket, pytest.mark.filterwarnings("ignore")]
+# Ray's own deprecations are warnings.
+pytestmark = [pytest.mark.enable_socket, pytest.mark.filterwarnings("ignore")]
 CHANGES = {"asked_at": True, "usage": {"wall_s"}}
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head without cores and two workers with one each, as processes of this machine."""
+    """Start a head without cores and two workers with one each, as processes of this machine."""
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
@@ -93,3 +97,23 @@ async def test_what_no_question_can_succeed_with_stops_the_run(cluster, scripts,
     engine = RayEngine(refusing, failed_result)
     with pytest.raises(SetupError, match="Set MY_KEY"):
         await run(benchmark, make_manifest(benchmark, config), RunFolder(tmp_path), engine, concurrency=2)
+
+
+def written(author: Author, out: Path, count: int, tasks=("CC",), **options):
+    return asyncio.run(generate(jobs_of(dict.fromkeys(tasks, count), 0), author, out, **options))
+
+
+def test_synthesis_on_a_cluster_writes_the_same_scripts(cluster, tmp_path):
+    here, there = tmp_path / "local.jsonl", tmp_path / "ray.jsonl"
+    written(Author(), here, 10, ("CC", "FSA"))
+    made = written(Author(), there, 10, ("CC", "FSA"), engine="ray")
+    assert made.scripts == 20
+    assert sorted(there.read_text().splitlines()) == sorted(here.read_text().splitlines())
+    again = written(Author(same_story=True), tmp_path / "same.jsonl", 3, engine="ray")
+    assert (again.scripts, again.failures, again.duplicates) == (1, 2, 6)
+    with pytest.raises(SetupError, match="Set MY_KEY"):
+        written(Author(raises=[SetupError("Refused.", fix="Set MY_KEY.")]), tmp_path / "y.jsonl", 3, engine="ray")
+    died = tmp_path / "died"
+    survived = written(Author(dies_once=str(died)), tmp_path / "z.jsonl", 12, engine="ray")
+    assert died.exists()
+    assert (survived.scripts, survived.failures) == (12, 0)

@@ -1,0 +1,44 @@
+"""What a policy trains on cannot be guessed: without the videos no strategy is better than chance.
+
+Each guesser is asked 2,000 questions a task, after it has learned from 2,000 others.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from agentcvr_graph.scripts.chance import chance_level
+from agentcvr_graph.scripts.generators.procedural import WORLDS
+from agentcvr_graph.scripts.schema import KIND_OF
+from tests.support.guessing import COUNT, best_constant, blind_guesser, halves, longest_option, mean_score, scripts
+
+POINTS = 0.03
+
+
+@pytest.mark.parametrize("task", WORLDS)
+def test_always_the_same_answer_is_chance(task):
+    learned, asked = halves(task)
+    best = best_constant(task, learned)
+    assert abs(mean_score(task, asked, lambda _: best) - chance_level(learned)) <= POINTS
+
+
+@pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] == "choice"])
+def test_each_letter_and_the_longest_option_are_chance(task):
+    asked = scripts(task)[:COUNT]
+    expected = 1 / len(asked[0].options)
+    for letter in "ABCDEF"[: len(asked[0].options)]:
+        assert abs(mean_score(task, asked, lambda _, letter=letter: letter) - expected) <= POINTS
+    if len({len(option) for option in asked[0].options}) > 1:
+        assert abs(mean_score(task, asked, longest_option) - expected) <= POINTS
+
+
+@pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] in ("choice", "choices")])
+def test_a_guesser_that_learned_from_2000_questions_is_no_better_than_chance(task):
+    learned, asked = halves(task)
+    assert abs(mean_score(task, asked, blind_guesser(learned)) - chance_level(learned)) <= POINTS
+
+
+def test_a_guesser_would_find_a_leak():
+    """The guesser above is no straw man: it finds a key that is tied to one word of the question."""
+    leaky = [s.model_copy(update={"key": "A" if "salt" in s.question else "B"}) for s in scripts("CC")]
+    assert mean_score("CC", leaky[COUNT:], blind_guesser(leaky[:COUNT])) > 0.8
