@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -28,6 +27,8 @@ from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.types import Question, Video
 from agentcvr_graph.utils.engines import LocalEngine
+from tests.support.command_line import START
+from tests.support.kills import run_in_fresh_process
 from tests.support.media_files import counting
 from tests.support.stub_endpoint import Reply, StubEndpoint
 
@@ -223,33 +224,57 @@ async def test_a_row_that_was_torn_anywhere_is_asked_again(tmp_path, scripts):
         await evaluate_benchmark(benchmark, config, tmp_path / "run")
 
 
-def command(scripts: Path, out: Path) -> list[str]:
+def arguments_of(scripts: Path) -> list[str]:
     names = ["--method", "agent,blind", "--noise", "fitted", "--concurrency", "4"]
-    return [sys.executable, "-m", "agentcvr_graph.cli", "eval", "--scripts", str(scripts), "--out", str(out), *names]
+    return ["eval", "--scripts", str(scripts), *names]
+
+
+def command(scripts: Path, out: Path) -> list[str]:
+    return [*START, *arguments_of(scripts), "--out", str(out)]
 
 
 def count(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-@pytest.mark.timeout(600)
-def test_killed_twenty_times_and_the_table_is_that_of_an_undisturbed_run(tmp_path):
-    scripts = tmp_path / "scripts.jsonl"
-    write_scripts(make_scripts({"CC": 150, "PSS": 150, "NUM": 150}), scripts)
-    subprocess.run(command(scripts, tmp_path / "whole"), check=True, capture_output=True)
-    rng, results = random.Random(3), tmp_path / "killed" / "results.jsonl"
-    for _ in range(20):
-        process = subprocess.Popen(
-            command(scripts, tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        goal = count(results) + rng.randint(1, 40)
-        while count(results) < goal and process.poll() is None:
-            time.sleep(rng.random() * 0.01)
-        assert process.poll() is None, "it was to be killed before it was done"
+KILLS = """
+import json, sys
+from pathlib import Path
+from agentcvr_graph.cli import app
+from tests.support.command_line import run_in_process
+from tests.support.kills import kill_before_each_write
+
+whole, killed, *command = sys.argv[1:]
+
+def evaluate(out):
+    done = run_in_process(app, *command, "--out", out)
+    assert done.returncode == 0, done.stderr
+
+evaluate(whole)
+print(json.dumps([kill_before_each_write(lambda: evaluate(killed), Path(killed)) for _ in range(2)]))
+"""
+
+
+def test_a_run_that_is_killed_before_each_of_its_writes_gives_the_same_table(tmp_path, scripts):
+    """The command is killed from outside once, then before its first write, its second, ... until it has ended.
+
+    A run that has ended is started again and killed in the same way: it writes its table and report anew.
+    """
+    results = tmp_path / "killed" / "results.jsonl"
+    with subprocess.Popen(
+        command(scripts, tmp_path / "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while count(results) < 3 and process.poll() is None:
+            time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run(command(scripts, tmp_path / "killed"), check=True, capture_output=True)
-    assert count(results) == 900  # nothing twice
+        assert process.wait() == -signal.SIGKILL
+    before = count(results)
+    first, again = run_in_fresh_process(KILLS, tmp_path / "whole", tmp_path / "killed", *arguments_of(scripts))
+    for name in ("run.json", "results.jsonl", "trajectories/agent"):
+        assert any(name in place for place in first), (name, first)
+    for name in ("run.json", "results.parquet", "report.html"):
+        assert any(name in place for place in again), (name, again)
+    assert count(results) == 48 >= before  # nothing twice
     assert standing(tmp_path / "killed") == standing(tmp_path / "whole")
     lines = [EvalRun.read(tmp_path / name).summary() for name in ("killed", "whole")]
     assert [(a.method, a.name, a.accuracy) for a in lines[0]] == [(b.method, b.name, b.accuracy) for b in lines[1]]

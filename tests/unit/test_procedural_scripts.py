@@ -1,4 +1,4 @@
-"""The procedural scripts are consistent and answerable; that they cannot be guessed: tests/training/test_guessing.py."""
+"""The procedural scripts are consistent and answerable. `test_guessing.py` shows that they cannot be guessed."""
 
 from __future__ import annotations
 

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -32,6 +27,7 @@ from agentcvr_graph.scripts.generators.llm.writing import ATTEMPTS, Usage, Write
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import TASKS, Script
+from tests.support.kills import run_in_fresh_process
 from tests.support.synthetic_author import Author, draft_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*with_structured_output.*")
@@ -286,32 +282,26 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
         made_by(Author(), tmp_path / "y.jsonl", engine="moon")
 
 
-CHILD = """
-import asyncio
-import sys
+KILLS = """
+import asyncio, json, sys
 from pathlib import Path
 from agentcvr_graph.scripts.generators.llm import generate, jobs_of
+from tests.support.kills import kill_before_each_write
+from tests.support.kills import run_in_fresh_process
 from tests.support.synthetic_author import Author
-asyncio.run(generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(delay_s=0.01), Path(sys.argv[1]), concurrency=4))
+
+whole, killed = map(Path, sys.argv[1:])
+
+def write(out):
+    asyncio.run(generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(), out, concurrency=4))
+
+write(whole)
+print(json.dumps([kill_before_each_write(lambda: write(killed), killed.parent)]))
 """
 
 
-def test_killed_at_random_moments_nothing_is_lost_or_doubled(tmp_path):
-    undisturbed, out = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
-    asyncio.run(generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(), undisturbed))
-    rng = random.Random(3)
-    kills = 0
-    for _ in range(40):
-        child = subprocess.Popen([sys.executable, "-W", "ignore", "-c", CHILD, str(out)], cwd=Path(__file__).parents[2])
-        started = out.stat().st_size if out.exists() else 0
-        until = time.monotonic() + 30
-        while child.poll() is None and time.monotonic() < until:
-            time.sleep(rng.uniform(0.01, 0.05))
-            if out.exists() and out.stat().st_size > started and kills < 6:
-                os.kill(child.pid, signal.SIGKILL)
-                kills += 1
-                break
-        if child.wait() == 0:
-            break
-    assert kills == 6
-    assert sorted(out.read_text().splitlines()) == sorted(undisturbed.read_text().splitlines())
+def test_killed_before_each_write_nothing_is_lost_or_doubled(tmp_path):
+    whole, killed = tmp_path / "whole.jsonl", tmp_path / "runs" / "killed.jsonl"
+    (places,) = run_in_fresh_process(KILLS, whole, killed)
+    assert len(places) >= 6 and sum("killed.jsonl" in place for place in places) >= 6, places
+    assert sorted(killed.read_text().splitlines()) == sorted(whole.read_text().splitlines())
