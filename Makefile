@@ -1,10 +1,16 @@
-# Everything a newcomer needs: `make demo` shows the main job, `make test` passes the tests; both set themselves up.
+# `make demo` answers a question, `make test` runs the tests; every target sets up what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
+# A worker for each core, a file to a worker: tests of one file share what is costly to start.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --durations=20
+
 .DEFAULT_GOAL := help
+# Targets run in the order in which they stand, also under `make -j`.
+.NOTPARALLEL:
+
 .PHONY: help demo test test-fast integration-server resolve lint format typecheck check bench clips studio
 .PHONY: audit docs picture soak train-tiny bench-training clean
 
@@ -30,14 +36,14 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/.live  ## Ask a question about the bundled clips and write an evidence report
 	@$(BIN)/agentcvr demo
 
-test: $(VENV)/.dev integration-server  ## Run the whole test suite
+test: $(VENV)/.dev integration-server  ## Run all tests: unit, media, training, e2e
 	@tests/system_packages.sh
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(PYTEST)
 
-test-fast: $(VENV)/.dev  ## Run the unit tests
-	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit
+test-fast: $(VENV)/.dev  ## Run the unit tests (a minute or two)
+	@$(PYTEST) tests/unit
 
-resolve: $(VENV)/.dev  ## See that extras which are installed together resolve together
+resolve: $(VENV)/.dev  ## Check that extras which are installed together resolve together
 	@tests/resolve_extras.sh
 
 integration-server: $(VENV)/.dev
@@ -46,25 +52,25 @@ integration-server: $(VENV)/.dev
 format: $(VENV)/.dev  ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-lint: $(VENV)/.dev  ## Check style
+lint: $(VENV)/.dev  ## Check format and style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 typecheck: $(VENV)/.dev  ## Check types
 	@$(BIN)/pyright
 
-check: lint typecheck test  ## All of the above
+check: lint typecheck resolve test  ## Everything that CI checks: format, lint, types, extras, tests with the wheel
 
-bench: $(VENV)/.dev  ## Print the tables of docs/benchmarks.md
+bench: $(VENV)/.dev  ## Measure and print the tables of docs/benchmarks.md
 	@$(BIN)/python -m tests.benchmarks
 
-soak: $(VENV)/.dev  ## Half an hour of mixed runs with faults; fails if a run hangs or anything is left over
+soak: $(VENV)/.dev  ## Run half an hour of mixed runs with faults; fails if a run hangs or anything is left over
 	@MALLOC_ARENA_MAX=1 $(BIN)/python -m tests.soak
 
 train-tiny: $(VENV)/.dev  ## Train a small master from nothing, three seeds, and measure it scripted and live (hours)
 	@tests/system_packages.sh
 	@$(BIN)/python -m training.recipes.tiny
 
-bench-training: $(VENV)/.dev  ## Print the benchmark table of training/README.md
+bench-training: $(VENV)/.dev  ## Measure and print the benchmark table of training/README.md
 	@tests/system_packages.sh
 	@$(BIN)/python -m tests.benchmarks training
 

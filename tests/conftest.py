@@ -1,32 +1,59 @@
-"""Shared fixtures: a cache folder for each test session, so that no test reads what a user's runs have cached; and a
-page in headless Chromium that must not complain or fetch anything.
+"""What every tier shares: threads, Hypothesis profiles, folders of caches, and a page in headless Chromium.
+
+- **Threads**: one a process for torch and numpy. Workers of pytest-xdist share the cores, and sums come out the same
+  whatever the machine.
+- **Hypothesis**: profile `dev` tries few examples, `ci` all of them, the same in every run. `HYPOTHESIS_PROFILE`
+  chooses one; without it, `CI` in the environment means `ci`.
+- **Caches**: `AGENTCVR_CACHE_DIR` is a folder of this session, shared by its workers, so that no test reads what a
+  user's runs have cached. `AGENTCVR_TEST_CACHE` holds what is costly to make (tests/support/disk_cache.py) and
+  survives the session; by default it lies in pytest's cache folder.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+from tests.support.disk_cache import VARIABLE
+
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # before a test imports a library that reads it
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
+# A busy machine is slow, which is no fault of what is tested: no deadlines.
+_SLOW = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("dev", max_examples=20, **_SLOW)
+hypothesis.settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_SLOW)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the folder of the disk cache, also for workers and for the commands that tests start."""
+    os.environ.setdefault(VARIABLE, str(config.rootpath / ".pytest_cache" / "d" / "agentcvr"))
+
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache of this session; also that of the commands that tests start."""
-    folder = tmp_path_factory.mktemp("cache")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("AGENTCVR_CACHE_DIR", str(folder))
-    yield folder
-    patch.undo()
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The product's cache of this session; also that of the commands that tests start."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "product-cache"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGENTCVR_CACHE_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Headless Chromium."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
     from playwright.sync_api import sync_playwright
@@ -39,11 +66,12 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser) -> Iterator[Any]:
+    """An empty page; the test fails if the page logs an error or requests anything over HTTP."""
     page = browser.new_page()
-    page.troubles = []
-    page.on("console", lambda message: page.troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.troubles.append(str(error)))
-    page.on("request", lambda request: page.troubles.append(request.url) if request.url.startswith("http") else None)
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
     yield page
-    assert page.troubles == []
+    assert problems == []
     page.close()

@@ -1,10 +1,10 @@
 #!/bin/sh
-# See that the extras that people install together resolve together, from metadata alone: nothing is installed.
+# Check that extras which users install together resolve together, from metadata alone: nothing is installed.
 # One line a combination; exits 1 where one has no solution.
 #
 #     tests/resolve_extras.sh            # uses `uv` of the environment in .venv, else of the path
 #
-# The torch of constraints.txt is left out on purpose: what resolves is asked of pyproject.toml.
+# constraints.txt is left out on purpose: what is checked is pyproject.toml.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 uv=.venv/bin/uv

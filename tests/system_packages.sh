@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the commands that the tests call and that are missing, where this user may; names them where not.
+# Install the commands that the tests call and that are missing; where the user may not, name them.
 set -u
 missing=""
 command -v ffmpeg >/dev/null || missing="$missing ffmpeg"

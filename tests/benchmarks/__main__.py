@@ -1,8 +1,8 @@
-"""`make bench`: measure everything, print the table, and write it as Markdown for the README with `--markdown FILE`.
+"""`make bench`: measure everything, print each row when it is measured, write the table with `--markdown FILE`.
 
 `make bench-training` measures training, which takes some minutes and needs the extra `training`.
 
-A benchmark is imported when it is run: processes that decode import the main module again, and shall start as fast as
+A benchmark is imported when it is run: processes that decode import the main module again, and should start as fast as
 those of the command line.
 """
 
@@ -11,21 +11,22 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from tests.benchmarks.rows import Row, as_markdown, show
 
-BENCHMARKS = ("eval", "graph", "media", "senses", "swap", "worlds")
+BENCHMARKS = ("eval", "graph", "guessing", "media", "offline", "swap")
 
 
-def rows_of(name: str, arguments: argparse.Namespace) -> list[Row]:
-    """The rows of a benchmark."""
-    benchmark = importlib.import_module(f"tests.benchmarks.bench_{name}")
-    return benchmark.rows(arguments.policy, arguments.device) if name == "training" else benchmark.rows()
+def measured(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Row]:
+    """Yield the rows of the benchmarks, each when it is measured."""
+    for name in names:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        benchmark = importlib.import_module(f"tests.benchmarks.bench_{name}")
+        yield from benchmark.rows(arguments.policy, arguments.device) if name == "training" else benchmark.rows()
 
 
 def main() -> None:
@@ -35,21 +36,16 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
-    parser.add_argument("--policy", type=Path, help="folder of the policy that `training` plays; default the tiny one")
-    parser.add_argument("--device", default="cpu", help="where `training` has the policy, as cuda; default cpu")
+    parser.add_argument(
+        "--policy", type=Path, help="folder of the policy that `training` runs; default the shipped one"
+    )
+    parser.add_argument("--device", default="cpu", help="device of that policy, such as cuda; default cpu")
     arguments = parser.parse_args()
     known = (*BENCHMARKS, "training")
     chosen = arguments.names or list(BENCHMARKS)
     if unknown := set(chosen) - set(known):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
-    rows: list[Row] = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("measuring", total=len(chosen))
-        for name in chosen:
-            progress.update(task, description=f"measuring {name}")
-            rows += rows_of(name, arguments)
-            progress.advance(task)
-    show(rows)
+    rows = show(measured(chosen, arguments))
     if arguments.markdown:
         arguments.markdown.write_text(as_markdown(rows))
     if arguments.json:

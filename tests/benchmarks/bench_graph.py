@@ -51,7 +51,7 @@ class HandState(TypedDict):
 
 
 def hand_written():
-    """The loop that one would write by hand."""
+    """Build the loop that one would write by hand."""
     master = Instant()
 
     async def brief(state: HandState):
@@ -84,7 +84,7 @@ def hand_written():
 
 
 async def seconds(run: Callable[[], Awaitable[object]]) -> float:
-    """Seconds for `RUNS` runs, one after another."""
+    """Return the seconds of `RUNS` runs, one after another."""
     started = time.perf_counter()
     for _ in range(RUNS):
         await run()
@@ -92,7 +92,7 @@ async def seconds(run: Callable[[], Awaitable[object]]) -> float:
 
 
 async def measure() -> list[Row]:
-    """Both graphs in turn."""
+    """Measure both graphs in turn."""
     ours, theirs = create_cvr_graph(Instant(), FakePerception()).compile(), hand_written()
     context = CVRContext()
 
@@ -115,5 +115,5 @@ async def measure() -> list[Row]:
 
 
 def rows() -> list[Row]:
-    """The rows of this benchmark."""
+    """Return the rows of this benchmark, which are measured together."""
     return asyncio.run(measure())

@@ -1,4 +1,4 @@
-"""Looking at long videos: against opening, seeking, resizing and encoding afresh; the readers side by side; memory.
+"""Frames of long videos: against opening, seeking, resizing and encoding afresh; the readers compared; memory.
 
 Everything is compared within one run, on a file made here: 10 minutes of 720p H.264 with a key frame each 250 frames.
 """
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import decord
@@ -25,7 +25,7 @@ from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.types import Video
 from tests.benchmarks.rows import Row, ratio
 
-LOOKS = tuple(
+OBSERVATIONS = tuple(
     (start_s, end_s, 32) for start_s, end_s in ((0, 600), (0, 300), (100, 220), (120, 180), (140, 160), (150, 200))
 )
 """Six overlapping observations: start_s, end_s, frames."""
@@ -34,7 +34,7 @@ LONG_SIDE_PX = 360
 
 
 def make_video(path: Path, minutes: float, seed: int = 0) -> Path:
-    """720p with motion and noise, 250 frames a group, with sound."""
+    """Make a 720p video with motion and noise, 250 frames a group, with sound."""
     picture = f"testsrc2=s=1280x720:r=30:d={minutes * 60},noise=alls=8:allf=t:all_seed={seed}"
     sound = f"sine={330 + 50 * seed}:d={minutes * 60}"
     command = (
@@ -46,7 +46,7 @@ def make_video(path: Path, minutes: float, seed: int = 0) -> Path:
 
 
 def afresh(path: Path, times_s: Sequence[float]) -> None:
-    """One observation the plain way: open, seek, decode at full size, resize, encode."""
+    """Make one observation the plain way: open, seek, decode at full size, resize, encode."""
     reader = decord.VideoReader(str(path), num_threads=2)
     fps = reader.get_avg_fps()
     for time_s in times_s:
@@ -56,38 +56,34 @@ def afresh(path: Path, times_s: Sequence[float]) -> None:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
+    """Return the seconds of one call."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
-def observations(path: Path, folder: Path) -> list[Row]:
-    """The six observations both ways, and a second question in a new library."""
-    windows = [sample_times(*look) for look in LOOKS]
+def observations(path: Path, folder: Path) -> Iterator[Row]:
+    """Measure the six observations both ways, and a second question in a new library."""
+    windows = [sample_times(*look) for look in OBSERVATIONS]
     library = MediaLibrary(cache_dir=folder / "cache")
     ours = [timed(lambda times=times: library.open(Video(source=str(path))).frames(times)) for times in windows]
     plain = [timed(lambda times=times: afresh(path, times)) for times in windows]
+    yield Row("six overlapping observations of 10 min of 720p", f"{sum(ours):.1f} s against {sum(plain):.1f} s")
+    yield ratio("  in total, against doing each afresh", sum(plain) / sum(ours), 5)
+    yield ratio("  the first one", plain[0] / ours[0], 1.3)
     again = MediaLibrary(cache_dir=folder / "cache")
     frames = [frame for times in windows for frame in again.open(Video(source=str(path))).frames(times)]
     second_s = timed(lambda: [again.open(Video(source=str(path))).frames(times) for times in windows])
     cached = sum(frame.cached for frame in frames)
-    return [
-        Row("six overlapping observations of 10 min of 720p", f"{sum(ours):.1f} s against {sum(plain):.1f} s"),
-        ratio("  in total, against doing each afresh", sum(plain) / sum(ours), 5),
-        ratio("  the first one", plain[0] / ours[0], 1.3),
-        Row(
-            "  asked again", f"{cached} of {len(frames)} frames cached, {second_s:.2f} s", "all", cached == len(frames)
-        ),
-    ]
+    figure = f"{cached} of {len(frames)} frames cached, {second_s:.2f} s"
+    yield Row("  a second question", figure, "all", cached == len(frames))
 
 
-def readers(path: Path) -> list[Row]:
-    """decord and PyAV (and torchcodec where it is installed) at the same work."""
+def readers(path: Path) -> Iterator[Row]:
+    """Measure decord and PyAV (and torchcodec where it is installed) at the same work."""
     size = scaled_size(1280, 720, LONG_SIDE_PX)
     sparse = [18.75 * n + 9.3 for n in range(32)]
     dense = [300 + n / 30 for n in range(64)]
-    rows: list[Row] = []
     taken: dict[str, list[float]] = {}
     for name, kind in (("decord", DecordReader), ("PyAV", PyAVReader)):
         opened = timed(lambda kind=kind: kind(path).close())
@@ -100,11 +96,11 @@ def readers(path: Path) -> list[Row]:
         text = (
             f"open {opened * 1000:.0f} ms, 32 exact {exact:.1f} s, 32 keys {keys:.2f} s, 64 in a row {in_a_row:.2f} s"
         )
-        rows.append(Row(f"reader {name}", text))
+        yield Row(f"reader {name}", text)
     gains = [a / b for a, b in zip(taken["decord"], taken["PyAV"], strict=True)]
     text = f"{gains[0]:.2f} exact, {gains[2]:.2f} key frames, {gains[1]:.2f} in a row"
-    rows.append(Row("  decord's time over PyAV's", text))
-    return [*rows, _torchcodec(path, sparse, dense)]
+    yield Row("  decord's time over PyAV's", text)
+    yield _torchcodec(path, sparse, dense)
 
 
 def _torchcodec(path: Path, sparse: Sequence[float], dense: Sequence[float]) -> Row:
@@ -117,8 +113,8 @@ def _torchcodec(path: Path, sparse: Sequence[float], dense: Sequence[float]) -> 
     return Row("reader torchcodec", f"32 exact {took[0]:.1f} s, 64 in a row {took[1]:.2f} s")
 
 
-def memory(folder: Path) -> list[Row]:
-    """Peak memory of a process that looks at and listens to four 20-minute videos through the offline models."""
+def memory(folder: Path) -> Row:
+    """Measure the peak memory of a process that observes four 20-minute videos with the offline models."""
     base = make_video(folder / "20min.mp4", 20)
     paths = [base]
     for number in range(1, 4):  # the same pictures under another content id: a free box at the end changes the bytes
@@ -128,12 +124,12 @@ def memory(folder: Path) -> list[Row]:
     command = [sys.executable, "-m", "tests.benchmarks.bench_media", str(folder / "cache2"), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     peak_mb = int(done.stdout.split()[-1])
-    figure = Row("a question over four 20-minute 720p videos, peak memory", f"{peak_mb} MB", f"< {MEMORY_LIMIT_MB} MB")
-    return [Row(figure.what, figure.figure, figure.target, peak_mb < MEMORY_LIMIT_MB)]
+    what = "a question over four 20-minute 720p videos, peak memory"
+    return Row(what, f"{peak_mb} MB", f"< {MEMORY_LIMIT_MB} MB", peak_mb < MEMORY_LIMIT_MB)
 
 
 def _ask(cache: Path, paths: Sequence[str]) -> None:
-    """The body of the memory process: a whole question, then its own peak in MB."""
+    """Answer a whole question, then print the peak memory of this process in MB."""
     import asyncio
 
     from agentcvr_graph import create_cvr_graph
@@ -143,8 +139,8 @@ def _ask(cache: Path, paths: Sequence[str]) -> None:
     from agentcvr_graph.models.offline.vision import OfflineVision
     from agentcvr_graph.perception.live import LivePerception
 
-    eyes = OfflineVision(DiskCache(cache / "text", 2**27))
-    perception = LivePerception(eyes, OfflineAudio(), MediaLibrary(cache_dir=cache))
+    vision = OfflineVision(DiskCache(cache / "text", 2**27))
+    perception = LivePerception(vision, OfflineAudio(), MediaLibrary(cache_dir=cache))
     graph = create_cvr_graph(OfflineMaster(), perception, timeout_s=None).compile()
     asyncio.run(graph.ainvoke({"question": "Which video counts to ten?", "videos": list(paths)}))
     # Not ru_maxrss: a process inherits that of the one that started it.
@@ -152,13 +148,15 @@ def _ask(cache: Path, paths: Sequence[str]) -> None:
     print(int(peak.split()[1]) // 1024)
 
 
-def rows() -> list[Row]:
-    """The rows of this benchmark."""
+def rows() -> Iterator[Row]:
+    """Yield the rows as they are measured."""
     np.seterr(all="ignore")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         path = make_video(folder / "10min.mp4", 10)
-        return [*observations(path, folder), *readers(path), *memory(folder)]
+        yield from observations(path, folder)
+        yield from readers(path)
+        yield memory(folder)
 
 
 if __name__ == "__main__":

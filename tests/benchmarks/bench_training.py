@@ -1,9 +1,8 @@
 """Training on graph trajectories: is it exact, and what does the graph cost? `make bench-training`, some minutes.
 
 All of it with one policy (`--policy FOLDER`, else the one that ships), in fp32, on scripts of five tasks in swap mode,
-four episodes a script as GRPO plays them, at most 64 graphs alive at a time. Ratios are taken within one run, and what
-is compared is played in turn, so that the machine's moods hit all alike. Every way of playing uses all of torch's
-threads.
+four episodes a script as in GRPO, at most 64 graphs alive at a time. Ratios are taken within one run, and what is
+compared runs in turn, so that a slow moment of the machine affects all alike. Everything uses all of torch's threads.
 
 - **Exactness**: one step of GRPO over 256 trajectories. What the engine sampled is held against what TRL's loss was
   computed from (`tests/support/exactness.py`).
@@ -16,7 +15,7 @@ threads.
   be as fast. Compared are sampled tokens a second.
 - **Against TRL's `environment_factory`**: the same policy, scripts, tools, words and limits (`trl_loop.py`). Compared
   are trajectories a second from prompts to a batch with rewards, for both.
-- **Swap against live**: a step of training on scripts and on their twins (`live_step.py`).
+- **Swap against live**: a step of training on scripts and on the videos rendered from them (`live_step.py`).
 - **Attention of the warm start** (`trainer/attention.py`): a layer, forward and back, against torch's own with
   the mask that padded rows have otherwise.
 """
@@ -42,7 +41,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from tests.benchmarks import live_step
-from tests.benchmarks.playing import (
+from tests.benchmarks.policies import (
     GROUP,
     LIVE_GRAPHS,
     POLICY,
@@ -64,23 +63,21 @@ ROWS, HEADS, LENGTH, HEAD = 6, 4, 600, 32
 LAYERS = 20
 """Passes through a layer, each way in turn."""
 LIVE_SCRIPTS = 4
-"""Scripts of the step on real video; the offline eyes read a frame in about half a second."""
+"""Scripts of the step on real video; the offline vision model reads a frame in about half a second."""
 
 
-def rows(folder: Path | None = None, device: str = "cpu") -> list[Row]:
-    """The table's rows."""
+def rows(folder: Path | None = None, device: str = "cpu") -> Iterator[Row]:
+    """Yield the rows as they are measured."""
     quiet()
     player = Player(folder or POLICY, device)
     parts: list[Callable[[Player, Path], list[Row]]] = [exactness, throughput, against_trl, swap_and_live, attention]
-    found: list[Row] = []
     for part in parts:
         with tempfile.TemporaryDirectory() as place:
-            found += part(player, Path(place))
-    return found
+            yield from part(player, Path(place))
 
 
 def exactness(player: Player, place: Path) -> list[Row]:
-    """What was sampled against what is trained on, over 256 trajectories."""
+    """Compare what was sampled with what is trained on, over 256 trajectories."""
     played = scripts(EXACT // GROUP)
     rollout = player.rollout(played, ScriptedPerception(ScriptLibrary.of(played)))
     prompts = [script.id for script in played]
@@ -101,7 +98,7 @@ def exactness(player: Player, place: Path) -> list[Row]:
 
 
 def throughput(player: Player, place: Path) -> list[Row]:
-    """64 graphs at once against one after another, and against raw `generate`."""
+    """Measure 64 graphs at once against one after another, and against raw `generate`."""
     model, tasks = player.model(), tasks_of(scripts(EPISODES // GROUP))
     episodes, _ = player.play(model, tasks)  # warms up
     ours: list[float] = []
@@ -124,12 +121,12 @@ def throughput(player: Player, place: Path) -> list[Row]:
 
 
 def against_trl(player: Player, place: Path) -> list[Row]:
-    """Trajectories a second against TRL's own loop, from prompts to a batch with rewards."""
+    """Measure trajectories a second against TRL's own loop, from prompts to a batch with rewards."""
     played = scripts(EPISODES // GROUP)
-    rival = TrlLoop(player, played, place)
+    trl = TrlLoop(player, played, place)
     graphs = player.trainer(player.rollout(played, ScriptedPerception(ScriptLibrary.of(played))), played, place)
     sides = {
-        "theirs": partial(timed_batch, rival.trainer, rival.rows),
+        "theirs": partial(timed_batch, trl.trainer, trl.rows),
         "ours": partial(timed_batch, graphs, [{"prompt": script.id} for script in played for _ in range(GROUP)]),
     }
     found: dict[str, list[tuple[int, float]]] = {name: [side()] for name, side in sides.items()}  # warms up
@@ -150,13 +147,13 @@ def against_trl(player: Player, place: Path) -> list[Row]:
 
 
 def swap_and_live(player: Player, place: Path) -> list[Row]:
-    """A step of training in swap mode against the same on real video."""
+    """Measure a step of training in swap mode against the same on real video."""
     steps = live_step.measure(player, scripts(LIVE_SCRIPTS), place)
     swap, cold, warm = (steps[name] for name in ("swap", "cold", "warm"))
-    looked = f"{cold.frames} frames, {cold.audio_s:.0f} s of sound"
+    observed = f"{cold.frames} frames, {cold.audio_s:.0f} s of sound"
     return [
         Row(f"a step of {LIVE_SCRIPTS * GROUP} trajectories, swap mode", f"{swap.seconds:.1f} s"),
-        Row("the same on real video, cold caches", f"{cold.seconds:.1f} s ({looked})"),
+        Row("the same on real video, cold caches", f"{cold.seconds:.1f} s ({observed})"),
         Row("the same on real video, warm caches", f"{warm.seconds:.1f} s"),
         Row("live step against swap step, cold", f"{cold.seconds / swap.seconds:.1f} times"),
         Row("live step against swap step, warm", f"{warm.seconds / swap.seconds:.1f} times"),
@@ -164,7 +161,7 @@ def swap_and_live(player: Player, place: Path) -> list[Row]:
 
 
 def attention(player: Player, place: Path) -> list[Row]:
-    """A layer of the warm start, in blocks against torch's own with a mask."""
+    """Measure a layer of the warm start, in blocks against torch's own with a mask."""
     torch.manual_seed(0)
     q, k, v = (torch.randn(ROWS, HEADS, LENGTH, HEAD, dtype=torch.bfloat16).requires_grad_() for _ in range(3))
     causal = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril().expand(ROWS, 1, -1, -1)
@@ -184,7 +181,7 @@ def attention(player: Player, place: Path) -> list[Row]:
 
 
 def _lengths(episodes: Sequence[Episode]) -> Iterator[list[int]]:
-    """Tokens that `generate` draws in each row, batch by batch."""
+    """Yield the tokens that `generate` draws in each row, batch by batch."""
     for batch in _batches(episodes):
         mean = max(1, round(sum(row.sampled for row in batch) / len(batch)))
         yield [mean] * len(batch)
@@ -196,7 +193,7 @@ def _batches(episodes: Sequence[Episode]) -> Iterator[list[TokenRow]]:
 
 
 def _generate_s(player: Player, model: Any, episodes: Sequence[Episode]) -> float:
-    """Seconds that `generate` takes for the same tokens."""
+    """Return the seconds that `generate` takes for the same tokens."""
     tokenizer = player.form.tokenizer
     started = time.perf_counter()
     for batch, lengths in zip(_batches(episodes), _lengths(episodes), strict=True):
@@ -219,7 +216,7 @@ def _generate_s(player: Player, model: Any, episodes: Sequence[Episode]) -> floa
 
 
 def _shape(episodes: Sequence[Episode]) -> str:
-    """What the episodes are like, for whoever reads the figures."""
+    """Describe the episodes: turns, tokens sampled and tokens read."""
     count = len(episodes)
     turns = sum(len(episode.trajectory.turns) for episode in episodes) / count
     read = sum(len(row.ids) - row.sampled for episode in episodes for row in episode.rows) / count

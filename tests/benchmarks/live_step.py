@@ -1,9 +1,9 @@
 """A step of GRPO in swap mode against the same step on real video: what swap mode saves.
 
-Everything is the same but the senses: the policy, the scripts and their twins on disk, the seeds, the trainer. A step
-is what a trainer does in one: play the batch, score it, forward, backward, change the weights. Its clock runs from
-TRL's beginning of a step to its end. `cold`: nothing of the videos is in any cache, which is what nearly every step of
-a training run on real video would meet, because a policy hardly asks for the same window twice. `warm`: the same step
+Everything is the same but the perception: the policy, the scripts and the videos rendered from them, the seeds, the
+trainer. A step is what a trainer does in one: roll out the batch, score it, forward, backward, change the weights. Its
+clock runs from TRL's beginning of a step to its end. `cold`: nothing of the videos is in any cache, as in nearly every
+step of a training run on real video, because a policy hardly asks for the same window twice. `warm`: the same step
 again, each request answered before; a bound that no training run reaches.
 """
 
@@ -29,7 +29,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.scripts.video import render_script, rendered_question
 from agentcvr_graph.types import Question
-from tests.benchmarks.playing import Player
+from tests.benchmarks.policies import Player
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Step:
 
     seconds: float
     frames: int
-    """Frames that the policy looked at."""
+    """Frames that the policy observed."""
     audio_s: float
 
 
 @dataclass
-class TwinRollout(GraphRollout):
-    """Asks over the files of scripts in place of the scripts."""
+class RenderedRollout(GraphRollout):
+    """Rolls out over the rendered videos of scripts in place of the scripts."""
 
     questions: Mapping[str, Question] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class TwinRollout(GraphRollout):
 
 
 class StepClock(TrainerCallback):
-    """Seconds of the last step."""
+    """Measures the seconds of the last step."""
 
     seconds = 0.0
 
@@ -66,8 +66,8 @@ class StepClock(TrainerCallback):
 
 
 def measure(player: Player, played: Sequence[Script], folder: Path) -> dict[str, Step]:
-    """The step in swap mode, and on twins with cold and with warm caches."""
-    questions = {script.id: rendered_question(script, render_script(script, folder / "twins")) for script in played}
+    """Measure the step in swap mode, and on rendered videos with cold and with warm caches."""
+    questions = {script.id: rendered_question(script, render_script(script, folder / "videos")) for script in played}
     live = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=folder / "cache"))
     scripted = ScriptedPerception(ScriptLibrary.of(played))
     _step(player, played, folder, scripted, {})  # the first step of a process loads libraries
@@ -85,7 +85,7 @@ def _step(
     rollout = player.rollout(
         played,
         perception,
-        TwinRollout,
+        RenderedRollout,
         told=lambda found, training, trainer: episodes.extend(found),
         questions=questions,
     )

@@ -1,12 +1,12 @@
-"""What a benchmark gives back: rows of a table, each a figure beside the target it is held to."""
+"""A row of a benchmark's table: a figure beside the target that it is held to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.table import Table
+WIDTHS = (78, 44, 12)
+"""Columns on the terminal: what, figure, target; a longer text moves the rest to the right."""
 
 
 @dataclass(frozen=True)
@@ -21,22 +21,30 @@ class Row:
 
 
 def ratio(what: str, value: float, target: float) -> Row:
-    """A ratio that should reach its target."""
+    """Return the row of a ratio that should reach its target."""
     return Row(what, f"{value:.2f}", f">= {target:g}", value >= target)
 
 
-def show(rows: Sequence[Row]) -> None:
-    """The table on the terminal."""
-    table = Table("what", "figure", "target", "met", box=None)
+def show(rows: Iterable[Row]) -> list[Row]:
+    """Print each row as soon as it is measured, below a header; return them all."""
+    _print_cells("what", "figure", "target", "met")
+    shown: list[Row] = []
     for row in rows:
-        table.add_row(row.what, row.figure, row.target, _sign(row))
-    Console(width=150).print(table)
+        _print_cells(row.what, row.figure, row.target, _sign(row))
+        shown.append(row)
+    return shown
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """The table for a page."""
+    """Return the table for a page."""
     lines = [f"| {row.what.strip()} | {row.figure} | {row.target} | {_sign(row)} |" for row in rows]
     return "\n".join(["| what | figure | target | met |", "|---|---|---|---|", *lines]) + "\n"
+
+
+def _print_cells(*cells: str) -> None:
+    *first, last = cells
+    padded = [cell.ljust(width) for cell, width in zip(first, WIDTHS, strict=True)]
+    print(" ".join([*padded, last]).rstrip(), flush=True)
 
 
 def _sign(row: Row) -> str:

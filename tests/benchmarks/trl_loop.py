@@ -1,10 +1,10 @@
-"""The rival: TRL's own loop for tools, `environment_factory`, over the same scripts, senses and words.
+"""The baseline: TRL's own loop for tools, `environment_factory`, over the same scripts, perception and words.
 
 An environment opens with the graph's own brief and answers `observe` and `listen` with the graph's own replies, through
 the same planning and rendering, so that the policy reads what it reads in the graph. Two things differ, both in TRL's
 favour. An answer ends the episode here too, although TRL's loop knows no tool that ends one: `answer` is not parsed as
 a call (a call would cost it one more turn). And a turn without a usable call ends the episode, where the graph
-complains and gives the policy another.
+returns an error and gives the policy another.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.tools import make_tools
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost
-from tests.benchmarks.playing import CONTEXT, GROUP, SAMPLING, Player, trainer_settings
+from tests.benchmarks.policies import CONTEXT, GROUP, SAMPLING, Player, trainer_settings
 
 PARSING = {
     "defaults": {"role": "assistant"},
@@ -61,7 +61,7 @@ class ScriptEnvironment:
         self._perception = perception
 
     def reset(self, script: str, **_: object) -> str:
-        """The brief."""
+        """Return the brief."""
         asked = self._scripts[script].as_question()
         self._sources = asyncio.run(probe_all(self._perception, asked.videos, CONTEXT))
         self._turn, self._spent = 0, Cost()
@@ -133,7 +133,7 @@ class TrlLoop:
 
 
 def timed_batch(trainer: GRPOTrainer, rows: Sequence[dict[str, Any]]) -> tuple[int, float]:
-    """Tokens that a trainer samples for one batch, and seconds from its prompts to rows with advantages."""
+    """Return the tokens that a trainer samples for one batch, and the seconds from prompts to rows with advantages."""
     trainer.model.train()
     started = time.perf_counter()
     batch = trainer._generate_and_score_completions(list(rows))

@@ -80,7 +80,6 @@ def read_options(line):
     command.make_context(name, arguments)
 
 
-@pytest.mark.integration
 @pytest.mark.enable_socket
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_on_a_page_runs(page, folder):
@@ -149,7 +148,6 @@ def test_the_pages_have_blocks_of_all_kinds():
     assert sum(len(blocks(page)) for page in PAGES) > 20
 
 
-@pytest.mark.integration
 def test_the_site_is_built_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     done = subprocess.run(

@@ -16,7 +16,7 @@ from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.types import Usage
 from tests.support.report_samples import NASTY, usual
 
-pytestmark = [pytest.mark.browser, pytest.mark.enable_socket]
+pytestmark = pytest.mark.enable_socket
 
 
 def made(path: Path, count: int = 12, *, nasty: bool = False) -> EvalRun:

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAID = "This time I am cooking with white wine."
 SCRIPTS = ["script://cc-000002/1", "script://cc-000002/2"]
 
-pytestmark = [pytest.mark.integration, pytest.mark.enable_socket]
+pytestmark = pytest.mark.enable_socket
 
 
 def example(name: str) -> dict[str, Any]:

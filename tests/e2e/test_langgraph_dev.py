@@ -28,7 +28,7 @@ SAID = "This time I am cooking with white wine."
 CAREFUL = {"ask_above_frames": 20}
 """The overview of `WINE` has 26 frames, so that a person is asked."""
 
-pytestmark = [pytest.mark.integration, pytest.mark.enable_socket]
+pytestmark = pytest.mark.enable_socket
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ import pytest
 from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.types import Listen, Observe, Target, Video, Window
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:

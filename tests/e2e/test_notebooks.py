@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 TIMEOUT_S = 300
 MOST_LINES = 16
 """Of a cell: more would not be read."""
-runs = [pytest.mark.integration, pytest.mark.enable_socket]
+runs = pytest.mark.enable_socket
 
 
 class Ran:

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import agentcvr_graph
 from tests.support import typed_use
 
@@ -31,7 +29,6 @@ async def test_the_app_runs():
     assert typed_use.to_blame(agentcvr_graph.SetupError("No key.")) == "the owner"
 
 
-@pytest.mark.integration
 def test_its_types_are_in_order():
     command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, str(APP)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)

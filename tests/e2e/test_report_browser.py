@@ -22,7 +22,7 @@ CONTRAST = """([text, ground]) => {
   return (one + 0.05) / (other + 0.05);
 }"""
 
-pytestmark = [pytest.mark.browser, pytest.mark.enable_socket]
+pytestmark = pytest.mark.enable_socket
 
 
 def opened(page: Page, trajectory, tmp_path: Path) -> None:

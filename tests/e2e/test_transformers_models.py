@@ -17,7 +17,6 @@ from agentcvr_graph.models.registry import resolve_audio, resolve_chat_model, re
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Window
 
-pytestmark = pytest.mark.integration
 WINDOW = Window(video=1, start_s=10.0, end_s=50.0)
 
 

@@ -27,7 +27,7 @@ from tests.e2e.conftest import REPOSITORY, free_port
 if TYPE_CHECKING:
     from tests.e2e.conftest import Server
 
-pytestmark = [pytest.mark.integration, pytest.mark.enable_socket, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.enable_socket]
 PROMPTS = [[70, 71, 72], [80, 81], [90, 91, 92, 93, 94, 95]]
 TOKENS = 12
 WARMTH = 0.7

@@ -9,26 +9,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from agentcvr_graph.cli import app
+import agentcvr_graph
 from agentcvr_graph.eval import EvalRun, load_benchmark
 from agentcvr_graph.eval.rendered_set import concatenate
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import TASKS, Scene, ScriptedVideo
+from tests.support.command_line import agentcvr
+from tests.support.disk_cache import cached_folder
 
+PACKAGE = Path(agentcvr_graph.__file__).parent
 pytestmark = pytest.mark.skipif(shutil.which("flite") is None, reason="flite speaks what is said in the videos")
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory) -> Path:
-    """A question of each task, easy, so that the videos are short."""
-    folder = tmp_path_factory.mktemp("set") / "CrossVid"
-    ran = CliRunner().invoke(app, ["scripts", "crossvid", "--out", str(folder), "--each", "1", "--difficulty", "easy"])
-    assert ran.exit_code == 0 and "10 questions" in ran.output
-    return folder
+def rendered() -> Path:
+    """A question of each task, easy, so that the videos are short; nothing may change it."""
+
+    def make(folder: Path) -> None:
+        done = agentcvr("scripts", "crossvid", "--out", folder / "CrossVid", "--each", 1, "--difficulty", "easy")
+        assert done.returncode == 0 and "10 questions" in done.stdout
+
+    sources = (PACKAGE / "scripts", PACKAGE / "eval", PACKAGE / "cli", PACKAGE / "types.py")
+    return cached_folder("crossvid", sources, make) / "CrossVid"
 
 
 def test_the_layout_is_that_of_the_release(rendered):
@@ -90,9 +95,9 @@ def test_things_are_boxed_where_they_are_drawn(rendered, tmp_path):
 def test_one_command_asks_it_and_writes_the_table(rendered, tmp_path):
     ask = ["eval", "--benchmark", "crossvid", "--data", str(rendered), "--out", str(tmp_path / "run")]
     ask += ["--method", "agent,single-pass,blind", "-t", "CC", "-t", "CCQA", "--judge", "offline"]
-    ran = CliRunner().invoke(app, ask)
-    assert ran.exit_code == 0, ran.output
-    assert "accuracy in %" in ran.output and "CCQA" in ran.output and "agent" in ran.output
+    ran = agentcvr(*ask)
+    assert ran.returncode == 0, ran.stderr
+    assert "accuracy in %" in ran.stdout and "CCQA" in ran.stdout and "agent" in ran.stdout
     rows = EvalRun.read(tmp_path / "run").rows()
     assert len(rows) == 6 and {row.outcome for row in rows} <= {"right", "partly", "wrong"}
     assert all(row.coverage for row in rows if row.task == "CCQA" and row.value)

@@ -27,7 +27,7 @@ from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.types import Question, Video
 from agentcvr_graph.utils.engines import LocalEngine
-from tests.support.command_line import START
+from tests.support.command_line import START, agentcvr, agentcvr_process
 from tests.support.kills import run_in_fresh_process
 from tests.support.media_files import counting
 from tests.support.stub_endpoint import Reply, StubEndpoint
@@ -272,7 +272,7 @@ def test_a_run_that_is_killed_before_each_of_its_writes_gives_the_same_table(tmp
     first, again = run_in_fresh_process(KILLS, tmp_path / "whole", tmp_path / "killed", *arguments_of(scripts))
     for name in ("run.json", "results.jsonl", "trajectories/agent"):
         assert any(name in place for place in first), (name, first)
-    for name in ("run.json", "results.parquet", "report.html"):
+    for name in ("run.json", "results.par", "report.html"):
         assert any(name in place for place in again), (name, again)
     assert count(results) == 48 >= before  # nothing twice
     assert standing(tmp_path / "killed") == standing(tmp_path / "whole")
@@ -291,7 +291,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path
     assert "Traceback" not in full.stderr
     kept = count(tmp_path / "run" / "results.jsonl")
     assert 0 < kept < 48
-    subprocess.run(ask, check=True, capture_output=True)
+    assert agentcvr(*arguments_of(scripts), "--out", tmp_path / "run").returncode == 0
     assert len(standing(tmp_path / "run")) == 48
 
 
@@ -299,7 +299,7 @@ def test_two_runs_do_not_write_one_folder(tmp_path, scripts):
     benchmark = scripted_questions(scripts).select(["CC"], 1)
     config = EvalConfig(methods=("blind",), scripts=str(scripts))
     with RunFolder(tmp_path).opened(make_manifest(benchmark, config)):
-        process = subprocess.run(command(scripts, tmp_path), capture_output=True, text=True, check=False)
+        process = agentcvr_process(*arguments_of(scripts), "--out", tmp_path)
     assert process.returncode == 2 and "another run is writing it" in " ".join(process.stderr.split())
 
 

@@ -18,6 +18,7 @@ from agentcvr_graph.models.offline.motion import change_between
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.types import Window
+from tests.support.examples import examples
 
 
 def card(colour, text="", x=0):
@@ -74,7 +75,7 @@ def test_colours_have_names(colour, name):
 SHOWN = footage(card("#b02020", "SALT"), card("#2050c0", "PEPPER"), card("#208030", "SUGAR"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(st.text(max_size=30) | st.sampled_from(["pepper", "sugar and salt", "SUGAR"]))
 def test_a_focus_reorders_and_never_invents(focus):
     import asyncio

@@ -142,7 +142,6 @@ def measured(tmp_path_factory):
     return folder, asyncio.run(measure_sim_gap([scripts[0], hostile], folder, noise="mild"))
 
 
-@pytest.mark.timeout(280)
 def test_a_measurement_from_end_to_end(measured):
     folder, gap = measured
     assert [row.name for row in gap.tasks] == ["CC", "MSR", "all"]
@@ -164,7 +163,6 @@ def test_a_measurement_from_end_to_end(measured):
     assert sim_gap_table(gap).row_count == 3
 
 
-@pytest.mark.timeout(280)
 async def test_a_second_measurement_asks_nothing_live_again(measured, monkeypatch):
     folder, gap = measured
 

@@ -19,9 +19,10 @@ from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.video import render_script, rendered_question
+from agentcvr_graph.scripts.video import rendered_question
 from agentcvr_graph.testing import FakeMaster, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS
+from tests.support.rendered_clips import rendered
 
 SCRIPT = make_script("PI", 1, LEVELS["easy"])
 TURNS = [
@@ -37,7 +38,7 @@ def worlds(tmp_path_factory):
     """The same script as a simulated and as a real world: a question and a perception each."""
     folder = tmp_path_factory.mktemp("twin")
     live = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=folder / "cache"))
-    twin = rendered_question(SCRIPT, render_script(SCRIPT, folder))
+    twin = rendered_question(SCRIPT, rendered(SCRIPT))
     return {
         "scripted": (SCRIPT.as_question(), ScriptedPerception(ScriptLibrary.of([SCRIPT]))),
         "live": (twin, live),

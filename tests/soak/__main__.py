@@ -1,9 +1,9 @@
-"""`make soak`: half an hour of everything at once, with faults, and then: is anything left over?
+"""`make soak`: half an hour of concurrent runs with faults, then a check that no memory, file or process is left over.
 
-Sixteen clients ask scripted and live questions side by side while the endpoint breaks, clients go away and decoders die
-(`faults.py`, `runs.py`). After a warm-up, in which caches fill and libraries are imported, all is brought to rest
-and measured; the same is done at the end. Memory is this process's, after the allocator has given back what it holds.
-glibc's keeps an arena for each thread, and in them some tens of megabytes, now more, now less; `make soak` allows one.
+Sixteen clients run scripted and live questions concurrently while the endpoint fails, clients disconnect and decoders
+die (`faults.py`, `runs.py`). After a warm-up, in which caches fill and libraries are imported, everything is brought to
+rest and measured; the same is done at the end. Memory is this process's, after the allocator has returned what it can.
+glibc keeps an arena for each thread, with some tens of megabytes that come and go; `make soak` allows one arena.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from agentcvr_graph.perception.factory import isolated_media
 from tests.benchmarks.rows import Row, as_markdown, show
 from tests.soak.faults import dying_decoders, unreliable
 from tests.soak.runs import Kind, Tally, client, kinds
-from tests.support.stub_endpoint import endpoint_apart
+from tests.support.stub_endpoint import endpoint_process
 
 WARM_UP = 0.1
 """Share of the time after which the start level is measured."""
@@ -35,21 +35,21 @@ TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class Level:
-    """What this process holds while it is at rest."""
+    """Memory and open files of this process while it is at rest."""
 
     memory_mb: float
     files: int
 
 
 def main() -> None:
-    """Run the soak, print its figures, and fail if one is not as it should be."""
+    """Run the soak, print its figures, and fail if one misses its target."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="default 30")
     parser.add_argument("--at-once", type=int, default=16, help="clients, default 16")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     arguments = parser.parse_args()
-    with endpoint_apart(unreliable) as url:
+    with endpoint_process(unreliable) as url:
         rows = asyncio.run(soak(url, 60 * arguments.minutes, arguments.at_once, arguments.seed))
     show(rows)
     if arguments.markdown:
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 async def soak(url: str, seconds: float, at_once: int, seed: int) -> list[Row]:
-    """The rows of the table."""
+    """Run the soak and return the rows of its table."""
     others = _children()  # the endpoint, and what Python needs to start it
     media = isolated_media()
     of = kinds(url, media)
@@ -78,12 +78,12 @@ async def soak(url: str, seconds: float, at_once: int, seed: int) -> list[Row]:
 
 
 async def _busy(of: dict[str, Kind], tally: Tally, seconds: float, at_once: int, seed: int, what: str) -> int:
-    """Ask and break things for so long; how many decoders were killed."""
+    """Run clients and faults for so long; return how many decoders were killed."""
     until_s = time.monotonic() + seconds
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=seconds)
 
-        async def tell() -> None:
+        async def show_progress() -> None:
             progress.update(
                 task, completed=seconds - (until_s - time.monotonic()), description=f"{what}: {tally.runs} runs"
             )
@@ -91,12 +91,12 @@ async def _busy(of: dict[str, Kind], tally: Tally, seconds: float, at_once: int,
         async with dying_decoders(seed, until_s) as killed, asyncio.TaskGroup() as group:
             for number in range(at_once):
                 rng = random.Random(f"{seed} {number}")
-                group.create_task(client(of, tally, rng, lambda: time.monotonic() < until_s, tell))
+                group.create_task(client(of, tally, rng, lambda: time.monotonic() < until_s, show_progress))
     return len(killed)
 
 
 async def _at_rest() -> Level:
-    """What is held when nothing is under way."""
+    """Measure what is held when nothing is under way."""
     await asyncio.sleep(2)  # connections are being closed
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -110,11 +110,11 @@ def _children() -> set[int]:
 
 def _of_runs(tally: Tally, seconds: float, at_once: int) -> list[Row]:
     runs = f"{tally.runs} runs in {seconds / 60:g} min, {at_once} at a time"
-    rows = [Row(runs, f"{len(tally.strange)} strange ends", "none", not tally.strange)]
+    rows = [Row(runs, f"{len(tally.unexpected)} unexpected ends", "none", not tally.unexpected)]
     for kind in sorted({kind for kind, _ in tally.ends}):
         ends = {end: count for (of, end), count in sorted(tally.ends.items()) if of == kind}
         rows.append(Row(f"{kind}: {sum(ends.values())}", ", ".join(f"{end} {count}" for end, count in ends.items())))
-    return rows + [Row("strange", line) for line in sorted(set(tally.strange))[:10]]
+    return rows + [Row("unexpected", line) for line in sorted(set(tally.unexpected))[:10]]
 
 
 def _of_levels(start: Level, end: Level) -> list[Row]:

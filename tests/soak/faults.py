@@ -1,4 +1,4 @@
-"""What goes wrong during a soak: an endpoint that fails, clients that go away, decoders that die."""
+"""What goes wrong during a soak: an endpoint that fails and decoders that die."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from collections.abc import AsyncIterator
 from tests.support.stub_endpoint import Reply
 
 BROKEN = 0.12
-"""Share of the calls to the endpoint that go wrong, one way or another."""
+"""Share of the calls to the endpoint that fail."""
 SLOW_S, HANGS_S = 1.5, 30.0
 KILLED_EACH_S = (3.0, 12.0)
 DECODER = "pebble"
-"""How the names of processes begin that the isolated library has started."""
+"""Prefix of the names of processes that the isolated library starts."""
 _NAMED = re.compile(r"[Vv]ideo (\d+)\b")
 _WINDOW = re.compile(r"video (\d+), ([\d.]+) s")
 _random = random.Random(0)
 
 
 def unreliable(number: int, body: dict) -> Reply:
-    """What an endpoint does that is master and eyes in one: mostly its work, sometimes anything else."""
+    """Reply as a master and a vision model in one, or fail in one of eight ways."""
     if _random.random() < BROKEN:
         return _random.choice(
             [
@@ -41,11 +41,11 @@ def unreliable(number: int, body: dict) -> Reply:
             ]
         )
     delay_s = _random.uniform(0, SLOW_S)
-    return _as_master(body, delay_s) if body.get("tools") else _as_eyes(body, delay_s)
+    return _as_master(body, delay_s) if body.get("tools") else _as_vision(body, delay_s)
 
 
 def _as_master(body: dict, delay_s: float) -> Reply:
-    """Looks once at everything, then answers, whatever it saw."""
+    """Observe every video once, then answer."""
     if any(message["role"] == "tool" for message in body["messages"]):
         return Reply(tool=("answer", {"value": "A", "rationale": "The first, it seems."}), delay_s=delay_s)
     end_s = _random.uniform(5, 30)
@@ -54,16 +54,16 @@ def _as_master(body: dict, delay_s: float) -> Reply:
     return Reply(tool=("observe", {"targets": targets, "focus": "what is done"}), delay_s=delay_s)
 
 
-def _as_eyes(body: dict, delay_s: float) -> Reply:
-    """Says something of the first frame that it was shown."""
-    shown = _WINDOW.search(str(body["messages"])) or _WINDOW.search("video 1, 0.0 s")
-    assert shown is not None
-    return Reply(text=f"[video {shown[1]}, {shown[2]} s] Somebody cooks.", delay_s=delay_s)
+def _as_vision(body: dict, delay_s: float) -> Reply:
+    """Describe the first frame of the request."""
+    found = _WINDOW.search(str(body["messages"])) or _WINDOW.search("video 1, 0.0 s")
+    assert found is not None
+    return Reply(text=f"[video {found[1]}, {found[2]} s] Somebody cooks.", delay_s=delay_s)
 
 
 @contextlib.asynccontextmanager
 async def dying_decoders(seed: int, until_s: float) -> AsyncIterator[list[int]]:
-    """Kills one of the processes that decode, again and again; the ids of those that died.
+    """Kill one of the processes that decode, again and again; yield the ids of those that died.
 
     Args:
         until_s: monotonic time after which nothing is killed any more.

@@ -1,6 +1,6 @@
-"""The runs of a soak: scripted ones, live ones with the offline models, and live ones behind an unreliable endpoint.
+"""The runs of a soak: scripted, live with the offline models, and live with an unreliable endpoint.
 
-Each client asks one question after another, as a user of a server would, and now and then goes away in the middle.
+Each client runs one question after another, as a user of a server would, and sometimes disconnects in the middle.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
 
-GOES_AWAY = 0.08
+DISCONNECTS = 0.08
 """Share of the runs whose client does not wait for the end."""
 PATIENCE_S = 4.0
-"""How long such a client waits at most."""
+"""Longest time that such a client waits."""
 MODEL_TIMEOUT_S = 5.0
 LONGEST_RUN_S = 240.0
-"""Everything ends by itself long before this; what does not is counted as hanging."""
+"""Every run ends long before this; a run that does not is counted as hanging."""
 SHARES = {"scripted": 0.5, "live": 0.2, "endpoint": 0.3}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of run: a compiled graph and what it is asked."""
+    """One kind of run: a compiled graph and its questions."""
 
     graph: CompiledCVRGraph
     questions: tuple[Question, ...]
@@ -46,8 +46,8 @@ class Tally:
 
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By kind of run and kind of end."""
-    strange: list[str] = field(default_factory=list)
-    """Ends that are neither an answer nor a typed failure nor the client's own doing."""
+    unexpected: list[str] = field(default_factory=list)
+    """Ends that are neither an answer, nor a typed failure, nor the client disconnecting."""
 
     @property
     def runs(self) -> int:
@@ -58,17 +58,17 @@ class Tally:
 
 
 def kinds(url: str, media: Library) -> dict[str, Kind]:
-    """The graphs, each shared by all runs of its kind."""
+    """Build the graphs, each shared by all runs of its kind."""
     library = bundled_library()
     scripted = tuple(script.as_question() for script in library)
-    films = tuple(question for question in demo_questions() if len(question.videos) > 1)
-    choices = tuple(question for question in films if question.kind == "choice")  # the endpoint only ever says "A"
+    demos = tuple(question for question in demo_questions() if len(question.videos) > 1)
+    choices = tuple(question for question in demos if question.kind == "choice")  # the endpoint always answers "A"
     offline, endpoint = resolve_chat_model("offline"), resolve_chat_model(f"{url}#stub", timeout_s=MODEL_TIMEOUT_S)
-    eyes = resolve_perception(vision=f"{url}#stub", media=media)
+    endpoint_perception = resolve_perception(vision=f"{url}#stub", media=media)
     return {
         "scripted": Kind(create_cvr_graph(offline, ScriptedPerception(library, "mild")).compile(), scripted),
-        "live": Kind(create_cvr_graph(offline, resolve_perception(media=media)).compile(), films),
-        "endpoint": Kind(create_cvr_graph(endpoint, eyes).compile(), choices),
+        "live": Kind(create_cvr_graph(offline, resolve_perception(media=media)).compile(), demos),
+        "endpoint": Kind(create_cvr_graph(endpoint, endpoint_perception).compile(), choices),
     }
 
 
@@ -76,15 +76,15 @@ async def client(
     of: dict[str, Kind],
     tally: Tally,
     rng: random.Random,
-    going_on: Callable[[], bool],
-    wait: Callable[[], Awaitable[object]],
+    continues: Callable[[], bool],
+    report: Callable[[], Awaitable[object]],
 ) -> None:
-    """Asks one question after another."""
-    while going_on():
-        await wait()
+    """Run one question after another."""
+    while continues():
+        await report()
         (name,) = rng.choices(list(SHARES), weights=list(SHARES.values()))
         question = rng.choice(of[name].questions)
-        patience_s = rng.uniform(0, PATIENCE_S) if rng.random() < GOES_AWAY else None
+        patience_s = rng.uniform(0, PATIENCE_S) if rng.random() < DISCONNECTS else None
         tally.count(name, await _end_of(of[name].graph, question, patience_s, tally))
 
 
@@ -94,14 +94,14 @@ async def _end_of(graph: CompiledCVRGraph, question: Question, patience_s: float
         return _named(await asyncio.wait_for(run, patience_s or LONGEST_RUN_S))
     except TimeoutError:
         if patience_s is not None:
-            return "client went away"
-        tally.strange.append(f"{question.id or question.question}: no end after {LONGEST_RUN_S:g} s")
+            return "client disconnected"
+        tally.unexpected.append(f"{question.id or question.question}: no end after {LONGEST_RUN_S:g} s")
         return "hangs"
     except CVRError as error:
         return f"raised {type(error).__name__}"
     except Exception as error:
-        tally.strange.append(f"{type(error).__name__}: {error}")
-        return "strange"
+        tally.unexpected.append(f"{type(error).__name__}: {error}")
+        return "unexpected"
 
 
 def _named(trajectory: Trajectory) -> str:

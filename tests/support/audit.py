@@ -1,4 +1,4 @@
-"""What is installed beside this library: the licences of its packages, and the weaknesses that are known of them.
+"""Licences and known vulnerabilities of the packages that are installed with this library.
 
     make audit
 
@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 
 OURS = "agentcvr-graph"
 EXTRAS = ("", "live", "openai", "transformers", "gap", "eval", "synthesis", "ray", "vllm", "training", "studio")
-"""What people install; the empty one is the core. `dev` and `docs` are for who works on the library."""
+"""Extras that users install; the empty one is the core. `dev` and `docs` are for development."""
 PERMISSIVE = frozenset(
     {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "MIT", "MIT-0"}
     | {"MIT-CMU", "PSF-2.0", "Unlicense", "Zlib", "BSD"}
@@ -45,13 +45,13 @@ NAMES = {
     "GNU General Public License v3 or later (GPLv3+)": "GPL-3.0-or-later",
     "MIT License, Apache License, Version 2.0": "MIT AND Apache-2.0",
 }
-"""Names by which packages call licences, as SPDX calls them."""
+"""Names that packages give to licences, and their SPDX names."""
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("studio", "langgraph-api"): "Elastic-2.0: the development server; not to be offered to others as a service",
     ("studio", "langgraph-runtime-inmem"): "Elastic-2.0: as langgraph-api",
     ("studio", "forbiddenfruit"): "MIT or GPL-3.0-or-later, as one likes",
 }
-"""By extra and package: a licence that is none of the above, and why that is all right there."""
+"""By extra and package: a licence that is none of the above, and why it is accepted there."""
 GPU = "nvidia-"
 """Begins the names of NVIDIA's own libraries, which builds of torch for GPUs bring along under NVIDIA's terms."""
 _UNREACHABLE = re.compile(r"ConnectionError|Max retries|ServiceError|Timeout|resolve|[Cc]ould not connect", re.I)
@@ -67,7 +67,7 @@ class Package(NamedTuple):
 
 
 def packages_of(extra: str) -> tuple[list[Package], list[str]]:
-    """All that an extra brings, this library left out; and the names of what of it is not installed."""
+    """Return the packages that an extra brings, and the names of those that are not installed."""
     found: dict[str, Package] = {}
     missing: set[str] = set()
     asked: set[tuple[str, frozenset[str]]] = set()
@@ -97,7 +97,7 @@ def _needs(installed: Distribution, extras: frozenset[str]) -> Iterator[Requirem
 
 
 def licence_of(installed: Distribution) -> str:
-    """The licence of a package: its expression, else its classifiers, which all hold, else its own words."""
+    """Return the licence of a package: its expression, else its classifiers (all apply), else its free text."""
     metadata = installed.metadata
     if expression := metadata.get("License-Expression"):
         return expression
@@ -108,7 +108,7 @@ def licence_of(installed: Distribution) -> str:
 
 
 def permits(expression: str, allowed: frozenset[str]) -> bool:
-    """Whether an SPDX expression can be met with the allowed licences.
+    """Return whether an SPDX expression can be met with the allowed licences.
 
     >>> permits("GPL-3.0-only OR (MIT AND Apache-2.0 WITH LLVM-exception)", PERMISSIVE)
     True
@@ -123,7 +123,7 @@ def permits(expression: str, allowed: frozenset[str]) -> bool:
 
 
 def refused_licences(extra: str) -> list[Package]:
-    """The packages of an extra whose licence is neither allowed nor excepted. The core is permissive but for MPL."""
+    """Return the packages of an extra whose licence is neither allowed nor excepted."""
     allowed = PERMISSIVE | (WEAK if extra else frozenset({"MPL-2.0"}))
     packages, _ = packages_of(extra)
     looked_at = [one for one in packages if (extra, one.name) not in EXCEPTIONS and not one.name.startswith(GPU)]
@@ -131,7 +131,7 @@ def refused_licences(extra: str) -> list[Package]:
 
 
 class Looked(NamedTuple):
-    """What a service of known weaknesses said."""
+    """Reply of a vulnerability service."""
 
     service: str
     asked: int
@@ -141,7 +141,7 @@ class Looked(NamedTuple):
 
 
 def read_audit(service: str, output: str) -> Looked:
-    """What pip-audit wrote as JSON; nothing was looked up where that is none."""
+    """Parse pip-audit's JSON; where it is none, nothing was looked up."""
     try:
         dependencies: list[dict[str, Any]] = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
@@ -156,7 +156,7 @@ def read_audit(service: str, output: str) -> Looked:
 
 
 def look_up(auditor: Path, service: str) -> Looked:
-    """Ask a service about everything that is installed here."""
+    """Look up every installed package."""
     (folder,) = (path for path in site.getsitepackages() if path.startswith(sys.prefix))
     command = [str(auditor), "--vulnerability-service", service, "--path", folder, "--skip-editable"]
     command += ["--format", "json", "--progress-spinner", "off"]
@@ -168,7 +168,7 @@ def look_up(auditor: Path, service: str) -> Looked:
 
 
 def main(auditor: str = "") -> int:
-    """Print both; 1 where a licence is refused or a weakness known.
+    """Print both; return 1 where a licence is refused or a vulnerability is known.
 
     Args:
         auditor: the program pip-audit; empty for licences alone.

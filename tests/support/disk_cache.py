@@ -19,6 +19,7 @@ VARIABLE = "AGENTCVR_TEST_CACHE"
 """Folder of the cache; `tests/conftest.py` sets it where the user has not."""
 KEPT = 3
 """Keys that are kept of one name; older ones are deleted."""
+KEY_LENGTH = 16
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -26,27 +27,22 @@ def cached_folder(name: str, depends_on: Iterable[Path | str], make: Callable[[P
     """Return the folder that `make` fills, made now if it is not in the cache.
 
     Args:
-        name: what it is, for a reader of the cache.
+        name: what it is, for a reader of the cache; without a dot.
         depends_on: files, folders of Python files, and values; the content of all makes the key.
         make: fills an empty folder.
     """
     cache = Path(os.environ[VARIABLE])
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"{name}-{_key(depends_on)}"
+    finished = cache / f"{folder.name}.finished"
     with FileLock(cache / f"{name}.lock"):
-        if not folder.is_dir():
-            unfinished = cache / f"{folder.name}.unfinished"
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
-            make(unfinished)
-            unfinished.rename(folder)
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # a session was killed while it made the folder
+            folder.mkdir()
+            make(folder)
+            finished.touch()
             _delete_old(cache, name)
     return folder
-
-
-def copy_of(folder: Path, target: Path) -> Path:
-    """Copy a kept folder, for a test that writes into it."""
-    return Path(shutil.copytree(folder, target, dirs_exist_ok=True))
 
 
 def _key(depends_on: Iterable[Path | str]) -> str:
@@ -54,7 +50,7 @@ def _key(depends_on: Iterable[Path | str]) -> str:
     for part in depends_on:
         for data in _contents(part) if isinstance(part, Path) else [part.encode()]:
             digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:KEY_LENGTH]
 
 
 def _contents(path: Path) -> list[bytes]:
@@ -63,7 +59,8 @@ def _contents(path: Path) -> list[bytes]:
 
 
 def _delete_old(cache: Path, name: str) -> None:
-    """Keep the newest keys of a name; those of names that begin with it are left."""
-    made = [path for path in cache.glob(f"{name}-*") if len(path.name) == len(name) + 17 and path.is_dir()]
+    """Keep the newest keys of a name."""
+    made = [path for path in cache.glob(f"{name}-*.finished") if len(path.stem) == len(name) + 1 + KEY_LENGTH]
     for path in sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
-        shutil.rmtree(path, ignore_errors=True)
+        path.unlink()
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)

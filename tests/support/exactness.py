@@ -1,4 +1,4 @@
-"""Are the tokens that were sampled the tokens that are trained on? Measured at both ends of a real training step.
+"""Check that the sampled tokens are the tokens trained on, measured at both ends of a real training step.
 
 One end is the engine: what it sampled, turn by turn, is noted as it leaves it. The other is TRL's loss: the ids, masks
 and log probabilities that `GRPOTrainer` computes with. Nothing in between is asked, so nothing in between can hide a
@@ -29,7 +29,7 @@ PADDING = -1
 
 
 class NotedEngine(CachedEngine):
-    """The cached engine; keeps every turn that it samples."""
+    """The cached engine; records every turn that it samples."""
 
     def __init__(self, *args, notes: dict[str, list[tuple[Call, Sampled]]], **options) -> None:
         super().__init__(*args, **options)
@@ -42,7 +42,7 @@ class NotedEngine(CachedEngine):
 
 
 class WatchedTrainer(GraphTrainer):
-    """The trainer; keeps what its loss is computed from."""
+    """The trainer; records what its loss is computed from."""
 
     losses: list[tuple[dict, torch.Tensor]]
 
@@ -61,7 +61,7 @@ class WatchedTrainer(GraphTrainer):
 
 @dataclass
 class Exactness:
-    """What the comparison found."""
+    """Result of the comparison."""
 
     trajectories: int = 0
     sampled: int = 0
@@ -73,19 +73,19 @@ class Exactness:
     worst: float = 0.0
     """Largest difference between a sampler's and the trainer's log probability of a token."""
     squares: float = 0.0
-    """The sum of their squares."""
+    """Sum of the squared differences."""
     drifts: Counter[Drift] = field(default_factory=Counter)
 
     @property
     def typical(self) -> float:
-        """The root mean square of the differences."""
+        """Return the root mean square of the differences."""
         return math.sqrt(self.squares / max(1, self.trained))
 
 
 def train_one_step(
     folder: Path, model, rollout: GraphRollout, prompts: list[str], count: int, *, group: int = 4, at_once: int = 16
 ) -> tuple[WatchedTrainer, Exactness]:
-    """One step of GRPO over `count` trajectories, `at_once` a backward pass, and how exact it was.
+    """Run one step of GRPO over `count` trajectories, `at_once` a backward pass, and compare both ends.
 
     Args:
         folder: what the trainer may write goes there.
@@ -138,7 +138,7 @@ def compare(
     losses: list[tuple[dict, torch.Tensor]],
     drifts: Counter[Drift],
 ) -> Exactness:
-    """Hold what engines sampled against what losses were computed from."""
+    """Compare what engines sampled with what losses were computed from."""
     found = Exactness(drifts=Counter(drifts))
     wanted: dict[tuple[int, ...], list[list[float]]] = {}
     for turns in conversations:
@@ -162,7 +162,7 @@ def compare(
 
 
 def _written(turns: list[tuple[Call, Sampled]]) -> tuple[list[int], list[int], list[float]]:
-    """A conversation as its calls tell it: the last prompt and turn, with the places that turns were sampled at."""
+    """Merge the calls of a conversation: the last prompt and turn, with the positions that were sampled."""
     last, sampled = turns[-1]
     ids = [*last.prompt_ids, *sampled.ids]
     mask, logprobs = [0] * len(ids), [0.0] * len(ids)
@@ -175,7 +175,7 @@ def _written(turns: list[tuple[Call, Sampled]]) -> tuple[list[int], list[int], l
 
 
 def _trained(inputs: dict, logps: torch.Tensor, n: int) -> tuple[list[int], list[int], list[float]]:
-    """Row n of a loss without its padding: ids, 1 where there is loss, and log probabilities (0 for the prompt)."""
+    """Return row n of a loss without padding: ids, 1 where there is loss, and log probabilities (0 for the prompt)."""
     prompt = inputs["prompt_ids"][n][inputs["prompt_mask"][n].bool()].tolist()
     kept = inputs["completion_mask"][n].bool()
     mask = (inputs["completion_mask"] * inputs["tool_mask"])[n][kept].int().tolist()

@@ -1,4 +1,4 @@
-"""Files that no camera wrote: real ones of many containers, broken and rebuilt at random but always the same way."""
+"""Malformed media files: real ones of many containers, damaged at random with a fixed seed."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ BOXES = (b"moov", b"trak", b"mdat", b"stsz", b"stco", b"stsc", b"stts", b"mvhd",
 
 
 def real_files(folder: Path) -> dict[str, bytes]:
-    """One small file of each container that this ffmpeg can write."""
+    """Make one small file of each container that this ffmpeg can write."""
     return {ending: ffmpeg(how, folder / f"real.{ending}").read_bytes() for ending, how in REAL.items()}
 
 
 def flipped(data: bytes, rng: random.Random, count: int, within: int | None = None) -> bytes:
-    """With bits turned over, all or those of the beginning."""
+    """Flip bits, anywhere or at the beginning."""
     changed = bytearray(data)
     for _ in range(count):
         changed[rng.randrange(min(within or len(data), len(data)))] ^= 1 << rng.randrange(8)
@@ -50,30 +50,30 @@ def truncated(data: bytes, rng: random.Random) -> bytes:
 
 
 def holed(data: bytes, rng: random.Random) -> bytes:
-    """With a stretch of zeros, as of a download that was never finished."""
+    """Overwrite a stretch with zeros, as in an unfinished download."""
     start = rng.randrange(len(data))
     return data[:start] + bytes(min(rng.randrange(1, 4096), len(data) - start)) + data[start + 4096 :]
 
 
 def shuffled(data: bytes, rng: random.Random) -> bytes:
-    """Two stretches in each other's place."""
+    """Swap two stretches."""
     one, two, three = sorted(rng.sample(range(1, len(data)), 3))
     return data[:one] + data[two:three] + data[one:two] + data[three:]
 
 
 def repeated(data: bytes, rng: random.Random) -> bytes:
-    """A stretch of it fifty times."""
+    """Repeat a stretch fifty times."""
     start = rng.randrange(len(data))
     return data[:start] + data[start : start + rng.randrange(1, 512)] * 50 + data[start:]
 
 
 def headed(data: bytes, other: bytes, length: int = 64) -> bytes:
-    """With the beginning of another container."""
+    """Put the beginning of another container in front."""
     return other[:length] + data[length:]
 
 
 def sized(data: bytes, rng: random.Random) -> bytes:
-    """An MP4 with a box of a size that it has not."""
+    """Give a box of an MP4 a wrong size."""
     box = rng.choice([name for name in BOXES if name in data])
     place = data.index(box) - 4
     size = rng.choice([0, 1, 7, 8, 0x7FFFFFFF, 0xFFFFFFFF, len(data) * 2])
@@ -81,7 +81,7 @@ def sized(data: bytes, rng: random.Random) -> bytes:
 
 
 def filled(data: bytes, rng: random.Random) -> bytes:
-    """An MP4 with a box whose fields are all at their limits: sizes, lengths, counts, rates."""
+    """Set all fields of a box of an MP4 to their limits: sizes, lengths, counts, rates."""
     box = rng.choice([name for name in BOXES if name in data and name not in (b"moov", b"mdat", b"trak")])
     place = data.index(box) + 8  # behind its version and flags
     value = rng.choice([b"\x00", b"\x7f", b"\xff", b"\x80"])
@@ -89,7 +89,7 @@ def filled(data: bytes, rng: random.Random) -> bytes:
 
 
 def retracked(data: bytes, rng: random.Random) -> bytes:
-    """An MP4 whose picture says that it is sound, and the other way round, or whose codecs are others."""
+    """Make an MP4 whose video track claims to be audio, or the reverse, or whose codecs are wrong."""
     swaps = [
         (b"vide", b"soun"),
         (b"soun", b"vide"),
@@ -107,7 +107,7 @@ def retracked(data: bytes, rng: random.Random) -> bytes:
 
 
 def mutations(real: dict[str, bytes], each: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Broken files by name: `each` of every way for every container, half as many of ways that many share."""
+    """Return damaged files by name: `each` of every way for every container, half as many of ways that many share."""
     rng = random.Random(seed)
     common: list[tuple[str, Callable[[bytes], bytes]]] = [
         ("bits", lambda data: flipped(data, rng, rng.choice([1, 16, 256]))),
@@ -130,7 +130,7 @@ _BOX_WAYS = {"sized": sized, "filled": filled, "retracked": retracked}
 
 
 def png(width: int, height: int, *, rows: int | None = None, chunks: bytes = b"") -> bytes:
-    """A grey PNG that says it is so large; its rows are zeros, which compress to nothing.
+    """Make a grey PNG that claims to be so large; its rows are zeros, which compress to nothing.
 
     Args:
         rows: how many it really has; None for all.
@@ -144,17 +144,17 @@ def png(width: int, height: int, *, rows: int | None = None, chunks: bytes = b""
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
-    """A chunk of a PNG."""
+    """Encode a chunk of a PNG."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def gif(width: int, height: int) -> bytes:
-    """A GIF of one picture that says it is so large."""
+    """Make a GIF of one picture that claims to be so large."""
     screen = struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
     return b"GIF89a" + screen + b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\x00;"
 
 
 def jpeg_of_size(data: bytes, width: int, height: int) -> bytes:
-    """A JPEG whose header says that it is so large."""
+    """Make a JPEG whose header claims that it is so large."""
     place = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2")) + 5
     return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]

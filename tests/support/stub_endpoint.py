@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint on this machine that does what a test says, also what no endpoint should do."""
+"""An OpenAI-compatible endpoint on this machine that replies or fails as a test chooses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Reply:
-    """What the endpoint does with one call."""
+    """How the endpoint answers one call."""
 
     text: str = "Answer: A"
     tool: tuple[str, dict] | None = None
@@ -25,18 +25,18 @@ class Reply:
     delay_s: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    """In place of a chat completion."""
+    """Sent in place of a chat completion."""
     half: bool = False
     """Send half of the body, and close the connection."""
     nothing: bool = False
-    """Close the connection without a word."""
+    """Close the connection without a reply."""
 
 
 class StubEndpoint:
     """Serves `/v1/chat/completions`; a context.
 
     Args:
-        reply: the number of a call (from 0) and its body -> what to do with it.
+        reply: maps the number of a call (from 0) and its body to how it is answered.
         keep: keep the bodies of all calls.
     """
 
@@ -76,8 +76,8 @@ class StubEndpoint:
         self._loop.call_soon_threadsafe(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        # Calls that were cut off leave their connections to the garbage collector; it shall not complain in the middle
-        # of another test.
+        # Interrupted calls leave their connections to the garbage collector, which would warn in the middle of another
+        # test.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
@@ -119,8 +119,8 @@ class StubEndpoint:
 
 
 @contextmanager
-def endpoint_apart(reply: Callable[[int, dict], Reply]) -> Iterator[str]:
-    """The address of an endpoint in a process of its own, which neither takes this one's time nor its memory.
+def endpoint_process(reply: Callable[[int, dict], Reply]) -> Iterator[str]:
+    """Yield the address of an endpoint in its own process, which takes neither this one's time nor its memory.
 
     Args:
         reply: as for `StubEndpoint`; a function of a module.

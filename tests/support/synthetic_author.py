@@ -1,6 +1,6 @@
-"""A chat model that writes scripts: it takes them from the procedural worlds, and spoils them on demand.
+"""A fake chat model that writes scripts: it takes them from the procedural generators and breaks them on demand.
 
-Importable by child processes and by workers of a cluster.
+Child processes and workers of a cluster import it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ USAGE = {"input_tokens": 100, "output_tokens": 50, "total_tokens": 150}
 
 
 def draft_for(job: Job) -> dict[str, Any]:
-    """A sound draft that has what the job asks for."""
+    """Return a valid draft for a job."""
     level = LEVELS["easy"].with_settings({"videos": job.videos})
     script = make_script(job.task, 1000 * job.attempt + job.seed, level)
     options = [f"option {n} of {job.seed}" for n in range(job.options)]
@@ -36,7 +36,7 @@ def draft_for(job: Job) -> dict[str, Any]:
     rng = random.Random(job.id + str(job.attempt))
 
     def words() -> str:
-        """A sentence that no other story has."""
+        """Return a sentence that no other script has."""
         return " ".join(rng.choice(SYLLABLES) + rng.choice(SYLLABLES) for _ in range(8)) + "."
 
     evidence = [window.model_dump() for window in script.evidence]
@@ -70,13 +70,13 @@ class RefusedError(Exception):
     status_code = 400
 
 
-class Author(ChatModelBase):
-    """Knows a job by its request; the options below spoil what it writes."""
+class Author(BaseChatModel):
+    """Recognises a job by its request; the options below break what it writes."""
 
     faults: int = 0
-    """Replies to each job that are faulty before the first sound one."""
+    """Number of invalid replies to each job before the first valid one."""
     hopeless: tuple[str, ...] = ()
-    """Ids of jobs that are never done well."""
+    """Ids of jobs that always get invalid replies."""
     wrong_key: bool = False
     same_story: bool = False
     plain: bool = False
@@ -84,11 +84,11 @@ class Author(ChatModelBase):
     silent: bool = False
     """Writes no JSON at all."""
     knows_no_schema: bool = False
-    """Refuses a request with a schema, as a server without structured output does."""
+    """Rejects a request with a schema, as a server without structured output does."""
     thinks: bool = False
-    """Thinks in braces before it writes."""
+    """Writes a reasoning block with braces before the script."""
     dies_once: str = ""
-    """A file to make before the process of the fourth call dies; where it exists, nobody dies."""
+    """File that is made before the process dies in the fourth call; where it exists, no process dies."""
     delay_s: float = 0.0
     raises: list[Any] = Field(default_factory=list)
     _seen: list[Any] = PrivateAttr(default_factory=list)

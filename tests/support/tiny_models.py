@@ -1,4 +1,4 @@
-"""Language models of a few thousand weights, made on the spot, with chat templates of the families people train."""
+"""Language models of a few thousand weights, made in the test, with chat templates of common model families."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPENS_OTHERWISE = PLAIN.replace("<|im_start|>assistant\n{% endif %}", "<|im_star
 
 @functools.cache
 def tokenizer(template: str = PLAIN) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with Qwen's turn tokens."""
+    """Train a byte-level BPE with Qwen's turn tokens."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
@@ -48,7 +48,7 @@ def tokenizer(template: str = PLAIN) -> PreTrainedTokenizerFast:
 
 
 def model(seed: int = 0, **changes: object) -> Qwen3ForCausalLM:
-    """A random Qwen3 of two layers with grouped heads."""
+    """Make a random Qwen3 of two layers with grouped heads."""
     torch.manual_seed(seed)
     shape = {
         "vocab_size": len(tokenizer()),

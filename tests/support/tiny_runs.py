@@ -1,10 +1,11 @@
-"""Whole training runs in seconds: a policy that knows a few actions by heart, a chat template that cuts what the world
-says short, and configurations over both.
+"""Whole training runs in seconds: a policy trained to say a few actions, a chat template that shortens observations,
+and configurations over both.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import yaml
 from tokenizers import AddedToken
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from tests.support import tiny_models
+from tests.support.disk_cache import cached_folder
 from tests.support.tiny_models import PLAIN, WITHOUT_TOOLS, model, tokenizer
 
 ACTIONS = (
@@ -24,7 +27,7 @@ SHORT = WITHOUT_TOOLS.replace("{{ m.content }}", "{{ m.content if m.role == 'ass
 
 
 def speaking_tokenizer() -> PreTrainedTokenizerFast:
-    """The tiny tokenizer with one token for each action."""
+    """Return the tiny tokenizer with one token for each action."""
     plain = tokenizer(PLAIN)
     own = PreTrainedTokenizerFast(
         tokenizer_object=type(plain.backend_tokenizer).from_str(plain.backend_tokenizer.to_str()),
@@ -36,18 +39,23 @@ def speaking_tokenizer() -> PreTrainedTokenizerFast:
     return own
 
 
-def save_speaker(folder: Path) -> Path:
-    """A model that says one of the actions at random and ends its turn, as a folder to train."""
+def trained_speaker() -> Path:
+    """Return the folder of a model that says one of the actions at random and ends its turn; copy it to change it."""
+    versions = [f"{name} {version(name)}" for name in ("torch", "transformers", "tokenizers")]
+    return cached_folder("speaker", [Path(__file__), Path(tiny_models.__file__), *versions], _train_speaker)
+
+
+def _train_speaker(folder: Path) -> None:
     own = speaking_tokenizer()
     torch.manual_seed(0)
     net = model(vocab_size=len(own), initializer_range=0.1)
     opening, end = own.encode("<|im_start|>assistant\n"), own.eos_token_id
-    said = [own.convert_tokens_to_ids(action) for action in ACTIONS]
+    actions = [own.convert_tokens_to_ids(action) for action in ACTIONS]
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
     net.train()
     for _ in range(60):
-        before = torch.randint(3, said[0], (24, 40))
-        chosen = torch.tensor(said)[torch.randint(len(said), (24, 1))]
+        before = torch.randint(3, actions[0], (24, 40))
+        chosen = torch.tensor(actions)[torch.randint(len(actions), (24, 1))]
         ids = torch.cat([before, torch.tensor([opening] * 24), chosen, torch.full((24, 1), end)], dim=1)
         logits = net(ids).logits[:, -3:-1]
         torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, -2:].flatten()).backward()
@@ -55,11 +63,10 @@ def save_speaker(folder: Path) -> Path:
         optimizer.zero_grad()
     net.eval().save_pretrained(folder)
     own.save_pretrained(folder)
-    return folder
 
 
 def settings_of(folder: Path, output: Path, **changes: object) -> dict[str, object]:
-    """A configuration as a dictionary; changes by dotted name."""
+    """Return a configuration as a dictionary; `changes` by dotted name, or with `__` for the dot."""
     values: dict[str, object] = {
         "output": str(output),
         "model": {"path": str(folder), "dtype": "float32"},
@@ -88,14 +95,14 @@ def settings_of(folder: Path, output: Path, **changes: object) -> dict[str, obje
 
 
 def write_settings(folder: Path, output: Path, **changes: object) -> Path:
-    """The configuration as a file beside the output folder."""
+    """Write the configuration to a file beside the output folder."""
     path = output.parent / f"{output.name}.yaml"
     path.write_text(yaml.safe_dump(settings_of(folder, output, **changes)))
     return path
 
 
 def command(app, arguments: list[object], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run a command line in this process, as `run_app` does; its exit status."""
+    """Run a command line in this process, as `run_app` does, and return its exit status; output goes to pytest."""
     from agentcvr_graph.cli.console import run_app
 
     monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
@@ -105,12 +112,12 @@ def command(app, arguments: list[object], monkeypatch: pytest.MonkeyPatch) -> in
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    """The weights that a folder holds."""
+    """Read the weights of a model folder."""
     from safetensors.torch import load_file
 
     return load_file(folder / "model.safetensors")
 
 
 def tokenizer_of(folder: Path):
-    """The tokenizer that a folder holds."""
+    """Read the tokenizer of a model folder."""
     return AutoTokenizer.from_pretrained(folder)

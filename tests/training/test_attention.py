@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from tests.support.examples import examples
+
 HEADS, SIZE = 4, 8
 
 
@@ -33,7 +35,7 @@ def by_torch(query, key, value):
     return scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(st.integers(1, 3), st.integers(1, 3 * BLOCK), st.sampled_from([1, 2, 4]), st.integers(0, 99))
 def test_the_same_as_torchs(rows, tokens, groups, seed):
     inputs = states(rows, tokens, groups, seed=seed)

@@ -14,12 +14,7 @@ from agentcvr_training.trainer.curves import draw_curves, points, smoothed
 from agentcvr_training.trainer.trainers import GraphTrainer
 from rich.console import Console
 
-from tests.support.tiny_runs import command, save_speaker, weights_of, write_settings
-
-
-@pytest.fixture(scope="module")
-def speaker(tmp_path_factory):
-    return save_speaker(tmp_path_factory.mktemp("speaker"))
+from tests.support.tiny_runs import command, weights_of, write_settings
 
 
 def not_a_number(loss, model, step):

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.tools import TOOL_SCHEMAS
+from tests.support.examples import examples
 from tests.support.tiny_models import FORGETS_THOUGHTS, OPENS_OTHERWISE, PLAIN, WITHOUT_TOOLS, tokenizer
 from training.recipes.tiny.language import TEMPLATE
 
@@ -28,7 +29,7 @@ conversations = st.builds(
 
 
 @pytest.mark.parametrize("template", [PLAIN, WITHOUT_TOOLS, TEMPLATE.replace("<|end|>", "<|im_end|>")])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(messages=conversations)
 def test_a_conversation_built_turn_by_turn_is_what_the_template_writes(template, messages):
     form = ChatFormat(tokenizer(template))

@@ -5,7 +5,6 @@ The same over 256 trajectories of the tiny policy is part of `make bench-trainin
 
 from __future__ import annotations
 
-import pytest
 import torch
 from agentcvr_training.inference.base import Sampling
 from agentcvr_training.rollout.chat_format import ChatFormat
@@ -20,7 +19,7 @@ from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
 from tests.support.exactness import train_one_step
 from tests.support.tiny_models import model, tokenizer
-from tests.support.tiny_runs import save_speaker, tokenizer_of
+from tests.support.tiny_runs import tokenizer_of
 
 SCRIPTS = list(make_scripts({"CC": 2, "NC": 2}))
 COUNT = 16
@@ -37,11 +36,6 @@ def rollout_of(form, context, max_new_tokens, **options):
         live_graphs=8,
         **options,
     )
-
-
-@pytest.fixture(scope="module")
-def speaker(tmp_path_factory):
-    return save_speaker(tmp_path_factory.mktemp("speaker"))
 
 
 def test_a_policy_that_acts_is_trained_on_exactly_what_it_sampled(speaker, tmp_path):

@@ -21,14 +21,9 @@ from transformers import AutoModelForCausalLM
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.registry import resolve_chat_model
 from tests.support.tiny_models import FORGETS_THOUGHTS
-from tests.support.tiny_runs import ACTIONS, command, save_speaker, tokenizer_of, weights_of, write_settings
+from tests.support.tiny_runs import ACTIONS, command, tokenizer_of, weights_of, write_settings
 
 HELD_OUT = {"tasks": ["BU", "CC"], "each": 3, "seed": 900}
-
-
-@pytest.fixture(scope="module")
-def speaker(tmp_path_factory):
-    return save_speaker(tmp_path_factory.mktemp("speaker"))
 
 
 @pytest.fixture(scope="module")

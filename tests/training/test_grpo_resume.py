@@ -20,7 +20,7 @@ from agentcvr_training.trainer.callbacks import WHOLE
 from rich.console import Console
 
 from agentcvr_graph.errors import InputError
-from tests.support.tiny_runs import save_speaker, weights_of, write_settings
+from tests.support.tiny_runs import weights_of, write_settings
 
 # Five scripts, two a batch: the run crosses the ends of three passes, and one of them in the middle of a batch.
 CHANGES = {
@@ -30,11 +30,6 @@ CHANGES = {
     "grpo__trainer__max_steps": 8,
     "grpo__trainer__save_total_limit": None,
 }
-
-
-@pytest.fixture(scope="module")
-def speaker(tmp_path_factory):
-    return save_speaker(tmp_path_factory.mktemp("speaker"))
 
 
 def trained(speaker, output, **changes):
@@ -63,7 +58,6 @@ def assert_same(one, other):
     assert logged(one) == logged(other)
 
 
-@pytest.mark.integration
 def test_kill_9_and_the_same_command(speaker, undisturbed, tmp_path):
     output = tmp_path / "run"
     path = write_settings(speaker, output, **CHANGES)

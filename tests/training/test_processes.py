@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from agentcvr_training.config.settings import load_settings
-from agentcvr_training.grpo import train
-from agentcvr_training.trainer.processes import divided, train_in_processes
+from agentcvr_training.trainer.processes import divided
 
-from agentcvr_graph.errors import InputError, SetupError
-from tests.support.tiny_runs import save_speaker, write_settings
+from agentcvr_graph.errors import InputError
 from training.recipes.tiny.recipe import settings_of
 
 
@@ -30,20 +27,3 @@ def test_each_process_has_its_part_of_every_batch():
 def test_a_batch_that_cannot_be_divided_is_said():
     with pytest.raises(InputError, match=r"per_device_train_batch_size=6 cannot be divided among 4 processes\. Set a"):
         divided(recipe(), 4)
-
-
-@pytest.mark.integration
-@pytest.mark.enable_socket
-@pytest.mark.parametrize("count", [1, 2])
-def test_the_error_of_a_process_is_the_error(count, tmp_path):
-    """Only the main process writes, so of two processes one fails while the other waits for it."""
-    path = write_settings(
-        save_speaker(tmp_path / "speaker"),
-        tmp_path / "run",
-        grpo__trainer__gradient_accumulation_steps=2,
-        grpo__trainer__max_steps=2,
-    )
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "policy").write_text("in the way")
-    with pytest.raises(SetupError, match="run/policy could not be written"):
-        train_in_processes(train, load_settings(path), count)

@@ -10,13 +10,13 @@ from agentcvr_training.rollout.runner import play
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
-from tests.support.tiny_runs import ACTIONS, save_speaker, settings_of
+from tests.support.tiny_runs import ACTIONS, settings_of, trained_speaker
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory) -> Settings:
     folder = tmp_path_factory.mktemp("playing")
-    return Settings.model_validate(settings_of(save_speaker(folder / "speaker"), folder / "out"))
+    return Settings.model_validate(settings_of(trained_speaker(), folder / "out"))
 
 
 async def played(settings, *, seed=0, **how):

@@ -21,7 +21,7 @@ from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
-from tests.support.tiny_runs import command, save_speaker, tokenizer_of, weights_of, write_settings
+from tests.support.tiny_runs import command, tokenizer_of, weights_of, write_settings
 
 SCRIPTS = list(make_scripts({"CC": 2, "FSA": 2}))
 CONTEXT = CVRContext(dialect="json", max_turns=3)
@@ -30,11 +30,6 @@ CONTEXT = CVRContext(dialect="json", max_turns=3)
 async def recorded(context):
     perception = ScriptedPerception(ScriptLibrary.of(SCRIPTS))
     return [one async for one in demonstrate(resolve_chat_model("offline"), perception, SCRIPTS, context)]
-
-
-@pytest.fixture(scope="module")
-def speaker(tmp_path_factory):
-    return save_speaker(tmp_path_factory.mktemp("speaker"))
 
 
 @pytest.fixture

@@ -7,19 +7,14 @@ import json
 import statistics
 from pathlib import Path
 
-import pytest
-
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.answers import score_answer
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.models.strings import TINY
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.scripts.generators.procedural import make_script, make_scripts
-from agentcvr_graph.scripts.generators.procedural.base import Difficulty
+from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.video import render_script, rendered_question
-from tests.support.command_line import agentcvr
 from training.recipes.tiny.summary import table
 
 UNSEEN = 950_000
@@ -46,19 +41,6 @@ async def test_it_looks_for_itself_and_answers_its_own_kind_of_worlds():
 
     scores = await asyncio.gather(*map(ask, scripts))
     assert statistics.fmean(scores) >= 0.5
-
-
-@pytest.mark.integration
-def test_the_command_asks_it_about_real_video(tmp_path):
-    script = make_script("PEA", UNSEEN, Difficulty(videos=2, scenes=4))
-    asked = rendered_question(script, render_script(script, tmp_path))
-    options = [part for option in asked.options for part in ("-o", option)]
-    files = [video.source for video in asked.videos]
-    done = agentcvr("ask", *files, "-q", asked.question, *options, "--master", "tiny", "--json")
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
-    assert record["answer"]["value"] in ("A", "B", "C")
-    assert record["usage"]["frames"] > 0
 
 
 def test_the_readme_shows_the_figures_of_the_recipe():

@@ -42,6 +42,7 @@ from agentcvr_graph.tools import ARGUMENTS, plan_request, read_arguments
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_graph.types import Video, VideoInfo, Window
+from tests.support.examples import examples
 from tests.support.tiny_models import tokenizer
 
 SOON_S = 10.0
@@ -123,7 +124,9 @@ def test_what_is_hard_to_read_is_read_or_refused_soon(reader):
         ended(lambda text=text: READERS[reader](text))
 
 
-loose = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+loose = settings(
+    max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),

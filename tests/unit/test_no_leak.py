@@ -21,6 +21,7 @@ from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_sc
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Scene, Script
 from agentcvr_graph.types import Listen, Observe, Target, Window
+from tests.support.examples import examples
 
 TOKEN = re.compile(r"v(\d+)s(\d+)(look|sign|said)(\d*)", re.I)
 BAD = Noise(
@@ -95,7 +96,7 @@ def assert_inside(text: str, script: Script, asked: list[Window], senses: tuple[
 @pytest.mark.parametrize("noise", [OFF, MILD, BAD], ids=lambda noise: noise.name)
 @pytest.mark.parametrize("task", WORLDS)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 def test_nothing_comes_from_elsewhere(task, noise, data):
     script = SCRIPTS[task]
     perception = ScriptedPerception(ScriptLibrary.of([script]), noise)

@@ -12,6 +12,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.checks import errors_of
 from agentcvr_graph.scripts.formats import FORMATS, export_file, import_file, record_of, script_of
 from agentcvr_graph.scripts.generators.procedural import make_script
+from tests.support.examples import examples
 
 WORDS = st.text("abcdefghij KLM.", min_size=1, max_size=20).map(str.strip).filter(bool)
 
@@ -83,7 +84,7 @@ def test_a_record_comes_back_as_it_was(generator, data):
 
 @pytest.mark.parametrize("generator", FORMATS)
 @given(data=st.data())
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_the_later_name_of_the_timelines_is_kept(generator, data):
     record = data.draw(records(generator))
     form = FORMATS[generator]

@@ -27,6 +27,7 @@ from agentcvr_graph.scripts.generators.llm.writing import ATTEMPTS, Usage, Write
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import TASKS, Script
+from tests.support.examples import examples
 from tests.support.kills import run_in_fresh_process
 from tests.support.synthetic_author import Author, draft_for
 
@@ -250,7 +251,7 @@ def three_scripts(tmp_path_factory) -> bytes:
 
 @given(share=st.floats(0, 1))
 @example(share=1.0)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 def test_wherever_a_file_is_torn_it_becomes_whole(three_scripts, share):
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "x.jsonl")
@@ -286,8 +287,11 @@ KILLS = """
 import asyncio, json, sys
 from pathlib import Path
 from agentcvr_graph.scripts.generators.llm import generate, jobs_of
+from tests.support.examples import examples
 from tests.support.kills import kill_before_each_write
+from tests.support.examples import examples
 from tests.support.kills import run_in_fresh_process
+from tests.support.examples import examples
 from tests.support.synthetic_author import Author
 
 whole, killed = map(Path, sys.argv[1:])

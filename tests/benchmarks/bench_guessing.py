@@ -1,6 +1,8 @@
-"""What guessing is worth in the procedural worlds: 2,000 questions a task, after learning from 2,000 others."""
+"""What guessing scores on procedural scripts: 2,000 questions a task, after learning from 2,000 others."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.generators.procedural import solve
@@ -11,9 +13,9 @@ from tests.support.guessing import COUNT, best_constant, blind_guesser, halves, 
 POINTS = 3.0
 
 
-def rows() -> list[Row]:
-    """A row for each task: the guessers against chance, and the oracle that reads the whole script."""
-    return [_row(task) for task in TASKS]
+def rows() -> Iterator[Row]:
+    """Yield a row for each task: the guessers against chance, and the oracle that reads the whole script."""
+    yield from map(_row, TASKS)
 
 
 def _row(task: str) -> Row:

@@ -1,4 +1,4 @@
-"""What the training benchmarks have in common: a policy, its scripts, and ways of letting it play them.
+"""What the training benchmarks share: a policy, its scripts, and ways to roll it out over them.
 
 The policy is a real one, a folder of weights with tokenizer and chat template, so turns, lengths and mistakes are those
 of a policy and not made up.
@@ -43,7 +43,7 @@ TASKS = ("BU", "PEA", "PSS", "FSA", "NUM")
 FIRST_SEED = 900_000
 """Scripts that no training run has seen."""
 GROUP = 4
-"""Episodes of one script, as GRPO plays them."""
+"""Episodes of one script, as in GRPO."""
 LIVE_GRAPHS = 64
 MAX_LENGTH = 1536
 SAMPLING = Sampling(temperature=1.0, max_new_tokens=200)
@@ -58,18 +58,18 @@ class Player:
     device: str = "cpu"
 
     def model(self) -> Any:
-        """Its weights in fp32, read anew."""
+        """Read its weights in fp32."""
         return load_model(self._settings).eval().to(self.device)
 
     @cached_property
     def form(self) -> ChatFormat:
-        """Its tokenizer and chat template."""
+        """The tokenizer and chat template."""
         return load_format(self._settings)
 
     def rollout(
         self, played: Sequence[Script], perception: Perception, make: type[GraphRollout] = GraphRollout, **options: Any
     ) -> GraphRollout:
-        """Rollouts of the graph for a trainer."""
+        """Make the rollouts of the graph for a trainer."""
         return make(
             scripts={script.id: script for script in played},
             perception=perception,
@@ -90,7 +90,7 @@ class Player:
     def trainer(
         self, rollout: GraphRollout, played: Sequence[Script], folder: Path, callbacks: Sequence[Any] = ()
     ) -> GraphTrainer:
-        """A trainer of one step over all the scripts, a group each."""
+        """Make a trainer of one step over all the scripts, a group each."""
         rewards, weights = reward_functions(preset_weights())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You are using 'rollout_func'")
@@ -113,18 +113,18 @@ class Player:
         return Model(path=str(self.folder), dtype="float32")
 
     def play(self, model: Any, tasks: Sequence[Task], live_graphs: int = LIVE_GRAPHS) -> tuple[list[Episode], float]:
-        """The episodes of some tasks in swap mode, and how many seconds they took."""
+        """Roll out some tasks in swap mode; return the episodes and the seconds."""
         library = ScriptLibrary.of({task.script.id: task.script for task in tasks}.values())
         started = time.perf_counter()
         with CachedEngine(model, self.form.stop_ids, slots=live_graphs, max_length=MAX_LENGTH) as engine:
             policy = PolicyChatModel(engine=engine, form=self.form, sampling=SAMPLING, max_length=MAX_LENGTH)
-            stage = RolloutRunner(policy, ScriptedPerception(library), CONTEXT, live_graphs)
-            episodes = asyncio.run(stage.play(tasks))
+            runner = RolloutRunner(policy, ScriptedPerception(library), CONTEXT, live_graphs)
+            episodes = asyncio.run(runner.play(tasks))
         return episodes, time.perf_counter() - started
 
 
 def trainer_settings(folder: Path, batch: int, **changes: Any) -> GRPOConfig:
-    """TRL's settings for one step over a batch of so many trajectories."""
+    """Return TRL's settings for one step over a batch of so many trajectories."""
     settings: dict[str, Any] = {
         "output_dir": str(folder),
         "per_device_train_batch_size": batch,
@@ -145,17 +145,17 @@ def trainer_settings(folder: Path, batch: int, **changes: Any) -> GRPOConfig:
 
 
 def scripts(count: int) -> list[Script]:
-    """So many scripts, of the five tasks in turn."""
+    """Make so many scripts, of the five tasks in turn."""
     each = -(-count // len(TASKS))
     made = [list(make_scripts(dict.fromkeys([task], each), FIRST_SEED)) for task in TASKS]
     return [column[n] for n in range(each) for column in made][:count]
 
 
 def tasks_of(played: Sequence[Script]) -> list[Task]:
-    """A group of episodes for each script."""
+    """Return a group of tasks for each script."""
     return [Task(script, GROUP * n + k) for n, script in enumerate(played) for k in range(GROUP)]
 
 
 def sampled_tokens(episodes: Sequence[Episode]) -> int:
-    """Tokens of the policy."""
+    """Count the tokens that the policy sampled."""
     return sum(row.sampled for episode in episodes for row in episode.rows)

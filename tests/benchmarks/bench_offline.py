@@ -1,4 +1,4 @@
-"""How good the offline eyes and ears are: word error rate, text recall, and which simple sounds are found.
+"""How good the offline models are: word error rate, on-screen text, and which simple sounds are found.
 
 Not a promise but a measurement, on speech by flite, signs drawn and encoded as H.264, and synthetic sounds.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import jiwer
@@ -52,56 +53,52 @@ LETTER_PX = (14, 18, 24, 36)
 COLOURS = (("#ffffff", "#15191f"), ("#15191f", "#f0e6c8"), ("#f5d547", "#2e5aa8"))
 
 
-def rows() -> list[Row]:
-    """The rows of this benchmark."""
-    return [*speech(), *signs(), *sounds()]
+def rows() -> Iterator[Row]:
+    """Yield the rows as they are measured."""
+    yield from speech()
+    yield from signs()
+    yield from sounds()
 
 
-def speech() -> list[Row]:
-    """Word error rate by voice, clean and with white noise 15 dB below the voice."""
+def speech() -> Iterator[Row]:
+    """Measure the word error rate by voice, clean and with white noise 15 dB below the voice."""
     recogniser, random = Recogniser(), np.random.default_rng(0)
-    found: list[Row] = []
     for voice in ("slt", "rms", "awb"):
         spoken = [_padded(speak(sentence, voice)) for sentence in SENTENCES]
         noisy = [clip + _noise(clip, random) for clip in spoken]
         rates = [
             jiwer.wer([_plain(s) for s in SENTENCES], [_heard(recogniser, c) for c in set_]) for set_ in (spoken, noisy)
         ]
-        found.append(Row(f"word error rate, voice {voice}", f"{rates[0]:.2f} clean, {rates[1]:.2f} at 15 dB noise"))
-    return found
+        yield Row(f"word error rate, voice {voice}", f"{rates[0]:.2f} clean, {rates[1]:.2f} at 15 dB noise")
 
 
-def signs() -> list[Row]:
-    """Share of signs read without a mistake, spaces apart, by letter size."""
+def signs() -> Iterator[Row]:
+    """Measure the share of signs read without a mistake, spaces apart, by letter size."""
     reader = TextReader()
-    found: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         for size in LETTER_PX:
             pictures = [(sign, _sign(sign, size, *colours)) for sign in SIGNS for colours in COLOURS]
             frames = _encoded([picture for _, picture in pictures], Path(scratch) / f"{size}.mp4")
             read = [_squeezed(" ".join(reader.read(frame, f"{size}"))) for frame in frames]
             right = sum(_squeezed(sign) == text for (sign, _), text in zip(pictures, read, strict=True))
-            found.append(Row(f"signs read exactly, letters of {size} px in 640", f"{right} of {len(pictures)}"))
-    return found
+            yield Row(f"signs read exactly, letters of {size} px in 640", f"{right} of {len(pictures)}")
 
 
-def sounds() -> list[Row]:
-    """Which synthetic sounds are told for what they are."""
+def sounds() -> Iterator[Row]:
+    """Measure which synthetic sounds are recognised."""
     random = np.random.default_rng(1)
     made = {kind: [_sound(kind, random) for _ in range(10)] for kind in ("impact", "music", "steady noise", "silence")}
-    told = {kind: [{cue.text for cue in noises(clip, [])} for clip in clips] for kind, clips in made.items()}
-    found: list[Row] = []
-    for kind, answers in told.items():
+    recognised = {kind: [{cue.text for cue in noises(clip, [])} for clip in clips] for kind, clips in made.items()}
+    for kind, answers in recognised.items():
         hits = sum(kind in answer for answer in answers)
-        false = sum(kind in answer for other, rest in told.items() if other != kind for answer in rest)
+        false = sum(kind in answer for other, rest in recognised.items() if other != kind for answer in rest)
         # An impact lies in silence, so silence beside it is no mistake.
-        false -= sum("silence" in answer for answer in told["impact"]) if kind == "silence" else 0
-        found.append(Row(f"{kind} found", f"{hits} of {len(answers)}, {false} false"))
-    return found
+        false -= sum("silence" in answer for answer in recognised["impact"]) if kind == "silence" else 0
+        yield Row(f"{kind} found", f"{hits} of {len(answers)}, {false} false")
 
 
 def _sound(kind: str, random: np.random.Generator) -> Samples:
-    """Five seconds."""
+    """Make five seconds of a kind of sound."""
     time_s = np.arange(5 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     clip = np.zeros(len(time_s))
     if kind == "impact":
@@ -141,7 +138,7 @@ def _sign(text: str, size: int, ink: str, ground: str) -> Image.Image:
 
 
 def _encoded(pictures: list[Image.Image], path: Path):
-    """The pictures as they come back from an H.264 file, a second each."""
+    """Return the pictures as they are decoded from an H.264 file, a second each."""
     command = "ffmpeg -v error -y -f rawvideo -pix_fmt rgb24 -s 640x360 -r 1 -i - -c:v libx264 -crf 27 -pix_fmt yuv420p"
     raw = b"".join(picture.tobytes() for picture in pictures)
     subprocess.run([*command.split(), str(path)], input=raw, check=True)

@@ -12,11 +12,14 @@ import pytest
 import torch
 from agentcvr_training import grpo
 from agentcvr_training.config.settings import load_settings
+from agentcvr_training.grpo import train
 from agentcvr_training.rollout.episode_log import read_episodes
 from agentcvr_training.trainer.callbacks import WHOLE
+from agentcvr_training.trainer.processes import train_in_processes
 from rich.console import Console
 
-from tests.support.tiny_runs import save_speaker, weights_of, write_settings
+from agentcvr_graph.errors import SetupError
+from tests.support.tiny_runs import trained_speaker, weights_of, write_settings
 
 CHANGES = {
     "held_out": {"tasks": ["BU"], "each": 3, "seed": 900},
@@ -34,7 +37,7 @@ COMPARED = ("loss", "grad_norm", "reward", "reward_std", "turns", "frames", "ent
 def runs(tmp_path_factory):
     """The output folders of one process and of two, which share the batch."""
     folder = tmp_path_factory.mktemp("processes")
-    speaker = save_speaker(folder / "speaker")
+    speaker = trained_speaker()
     one, two = folder / "one", folder / "two"
     grpo.train(load_settings(write_settings(speaker, one, **CHANGES)), Console(file=io.StringIO()))
     path = write_settings(speaker, two, grpo__trainer__per_device_train_batch_size=4, **CHANGES)
@@ -55,7 +58,6 @@ def logged(output):
     return state["log_history"]
 
 
-@pytest.mark.integration
 def test_two_processes_are_one(runs):
     one, two, _ = runs
     rows = [sorted(read_episodes(output / "episodes.jsonl"), key=by_place) for output in (one, two)]
@@ -76,7 +78,6 @@ def by_place(row):
     return row["held_out"], row["step"], row["script"], row["seed"]
 
 
-@pytest.mark.integration
 def test_only_the_main_process_writes_and_talks(runs):
     _, two, told = runs
     assert sum(line.startswith("saved to") for line in told.splitlines()) == 1
@@ -87,3 +88,19 @@ def test_only_the_main_process_writes_and_talks(runs):
     # The first script of each group, told once: two groups a step, and four pages at most.
     assert len(list((two / "trajectories" / "step-00000").glob("*.html"))) == 1
     assert (two / "grpo.png").exists()
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_error_of_a_process_is_the_error(count, tmp_path):
+    """Only the main process writes, so of two processes one fails while the other waits for it."""
+    path = write_settings(
+        trained_speaker(),
+        tmp_path / "run",
+        grpo__trainer__gradient_accumulation_steps=2,
+        grpo__trainer__max_steps=2,
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "policy").write_text("in the way")
+    with pytest.raises(SetupError, match="run/policy could not be written"):
+        train_in_processes(train, load_settings(path), count)

@@ -1,0 +1,24 @@
+"""The master that ships answers a question about real videos that were rendered from an unseen script."""
+
+from __future__ import annotations
+
+import json
+
+from agentcvr_graph.scripts.generators.procedural import make_script
+from agentcvr_graph.scripts.generators.procedural.base import Difficulty
+from agentcvr_graph.scripts.video import rendered_question
+from tests.support.command_line import agentcvr_process
+from tests.support.rendered_clips import rendered
+from tests.training.test_tiny_master import UNSEEN
+
+
+def test_the_command_asks_it_about_real_video():
+    script = make_script("PEA", UNSEEN, Difficulty(videos=2, scenes=4))
+    asked = rendered_question(script, rendered(script))
+    options = [part for option in asked.options for part in ("-o", option)]
+    files = [video.source for video in asked.videos]
+    done = agentcvr_process("ask", *files, "-q", asked.question, *options, "--master", "tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["answer"]["value"] in ("A", "B", "C")
+    assert record["usage"]["frames"] > 0
