@@ -106,15 +106,15 @@ READERS: dict[str, Callable[[str], object]] = {
 
 
 def ended(read: Callable[[], object]) -> None:
-    """It ends, soon, in a result or a typed error of one line that can be shown."""
-    started_s = time.monotonic()
+    """Assert that it ends, soon, in a result or a typed error of one line that can be shown."""
+    started_s = time.process_time()  # the clock of a busy machine says nothing
     try:
         read()
     except CVRError as error:
         problem: CVRError | None = error
     else:
         problem = None
-    assert time.monotonic() - started_s < SOON_S
+    assert time.process_time() - started_s < SOON_S
     assert problem is None or str(problem)
 
 
