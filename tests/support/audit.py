@@ -9,6 +9,7 @@ package in order: so what was really looked up is counted, and where that is not
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import re
@@ -66,6 +67,7 @@ class Package(NamedTuple):
     """An SPDX expression, or what the package says in its own words."""
 
 
+@functools.cache
 def packages_of(extra: str) -> tuple[list[Package], list[str]]:
     """Return the packages that an extra brings, and the names of those that are not installed."""
     found: dict[str, Package] = {}
