@@ -9,6 +9,7 @@ import pytest
 
 from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.generators.procedural import WORLDS
+from agentcvr_graph.scripts.library import script_json
 from agentcvr_graph.scripts.schema import KIND_OF
 from tests.support.guessing import COUNT, best_constant, blind_guesser, halves, longest_option, mean_score, scripts
 
@@ -42,3 +43,10 @@ def test_a_guesser_would_find_a_leak():
     """The guesser above is no straw man: it finds a key that is tied to one word of the question."""
     leaky = [s.model_copy(update={"key": "A" if "salt" in s.question else "B"}) for s in scripts("CC")]
     assert mean_score("CC", leaky[COUNT:], blind_guesser(leaky[:COUNT])) > 0.8
+
+
+def test_questions_vary():
+    for task in WORLDS:
+        made = scripts(task)[:200]
+        assert len({script_json(script.model_copy(update={"id": "x"})) for script in made}) == 200
+        assert len({script.question for script in made}) >= 2

@@ -12,7 +12,6 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, Difficulty, make_script, make_scripts, solve
 from agentcvr_graph.scripts.generators.procedural.base import read
-from agentcvr_graph.scripts.library import script_json
 from agentcvr_graph.scripts.schema import KIND_OF, OWN_TASKS, TASKS
 
 
@@ -35,13 +34,6 @@ def test_scripts_are_sound_and_the_oracle_scores_100(task, level):
 def test_the_oracle_never_reads_the_key(task):
     for script in make_scripts({task: 50}):
         assert solve(script.model_copy(update={"key": "?", "evidence": ()})) == script.key
-
-
-def test_questions_vary():
-    for task in WORLDS:
-        made = list(make_scripts({task: 200}))
-        assert len({script_json(script.model_copy(update={"id": "x"})) for script in made}) == 200
-        assert len({script.question for script in made}) >= 2
 
 
 def test_difficulty_is_a_parameter():

@@ -297,7 +297,7 @@ from tests.support.synthetic_author import Author
 whole, killed = map(Path, sys.argv[1:])
 
 def write(out):
-    asyncio.run(generate(jobs_of({"CC": 25, "PSS": 15}, 0), Author(), out, concurrency=4))
+    asyncio.run(generate(jobs_of({"CC": 12, "PSS": 10}, 0), Author(), out, concurrency=4))
 
 write(whole)
 print(json.dumps([kill_before_each_write(lambda: write(killed), killed.parent)]))
