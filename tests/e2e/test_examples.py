@@ -97,7 +97,7 @@ class Halting(ScriptedPerception):
 async def cancelled(app, given, reached):
     """Start a run, and cancel it once an event has come."""
     task = asyncio.create_task(app.ainvoke(given, CONFIG))
-    await asyncio.wait_for(reached.wait(), 60)
+    await asyncio.wait_for(reached.wait(), 280)
     await asyncio.sleep(0.5)  # its siblings of the same turn end
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -70,7 +70,7 @@ async def cancelled(task: asyncio.Task[Any]) -> None:
 @pytest.mark.parametrize(("name", "path"), [("remote", ""), ("mcp_client", "/mcp")])
 def test_an_example_runs_as_it_stands(studio: Studio, name: str, path: str) -> None:
     command = [sys.executable, f"docs/examples/{name}.py", f"{studio.url}{path}"]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert ran.returncode == 0, ran.stderr
     assert f"'value': '{SAID}'" in ran.stdout
     told = "listens to video 2" if name == "remote" else "agentcvr_swap: The same graph in swap mode"

@@ -112,7 +112,7 @@ def test_every_request_ends_however_its_workers_die(tmp_path, clip):
         if children := workers(others):
             os.kill(rng.choice(children).pid, signal.SIGKILL)
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=280)
     library.close()
     assert not any(thread.is_alive() for thread in threads)
     assert ends["frames"] > 0 and set(ends) <= {"frames", "died"}
@@ -140,7 +140,7 @@ def test_a_library_that_is_closed_starts_nothing_for_what_is_under_way(tmp_path)
     time.sleep(1)  # the others have asked, too
     library.close()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=280)
     assert len(ends) == 3
     assert workers(others) == []
 

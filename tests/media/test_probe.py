@@ -123,7 +123,7 @@ if child == 0:
     os._exit(7 if len(media.frames([5.0, 6.0])) == 2 else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=280)
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path):
