@@ -70,7 +70,7 @@ class RefusedError(Exception):
     status_code = 400
 
 
-class Author(BaseChatModel):
+class Author(ChatModelBase):
     """Recognises a job by its request; the options below break what it writes."""
 
     faults: int = 0
