@@ -258,11 +258,11 @@ async def test_a_child_that_is_killed_with_its_parent_goes_on_in_another_process
 
 async def test_where_a_node_beside_the_child_fails_the_child_takes_no_step_more_and_goes_on_later():
     """Looks that are under way may come to their end: LangGraph (1.2) cancels a child that has several tasks twice."""
-    world, mended = Halting(), asyncio.Event()
+    world, fixed = Halting(), asyncio.Event()
 
     async def publish(_):
         await world.reached.wait()
-        if not mended.is_set():
+        if not fixed.is_set():
             raise RuntimeError("no paper")
 
     parent = example("subgraph")["parent"](offline(world)).add_node(publish).add_edge("__start__", "publish")
@@ -273,7 +273,7 @@ async def test_where_a_node_beside_the_child_fails_the_child_takes_no_step_more_
     await asyncio.sleep(0.3)
     once = [("listen", 1), ("listen", 2), ("observe", 1)]
     assert sorted(world.asked) == once
-    mended.set()
+    fixed.set()
     output = await app.ainvoke(None, CONFIG)
     assert output["found"] == VIDEOS[0]
     assert sorted(world.asked) == sorted([*once, ("listen", 2)])

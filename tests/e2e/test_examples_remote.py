@@ -73,8 +73,8 @@ def test_an_example_runs_as_it_stands(studio: Studio, name: str, path: str) -> N
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert ran.returncode == 0, ran.stderr
     assert f"'value': '{SAID}'" in ran.stdout
-    told = "listens to video 2" if name == "remote" else "agentcvr_swap: The same graph in swap mode"
-    assert told in ran.stdout
+    progress = "listens to video 2" if name == "remote" else "agentcvr_swap: The same graph in swap mode"
+    assert progress in ran.stdout
 
 
 async def test_remote_progress_and_tokens_reach_the_caller(client: LangGraphClient) -> None:
@@ -164,11 +164,11 @@ async def test_mcp_lists_the_graphs_with_what_they_ask_for(studio: Studio) -> No
 async def test_mcp_gives_the_whole_output_but_no_progress_and_no_thread(
     studio: Studio, client: LangGraphClient
 ) -> None:
-    told: list[Any] = []
+    reports: list[Any] = []
     threads = await client.threads.count()
 
     async def progress(*event: Any) -> None:
-        told.append(event)
+        reports.append(event)
 
     asked = {"question": "Who cooks with white wine?", "videos": SCRIPTS}
     async with Client(f"{studio.url}/mcp") as other:
@@ -177,7 +177,7 @@ async def test_mcp_gives_the_whole_output_but_no_progress_and_no_thread(
     assert output["answer"]["value"] == SAID and output["failure"] is None
     assert output["answer"]["citations"] == [{"video": 1, "start_s": 6.9, "end_s": 9.3, "modality": "audio"}]
     assert len(output["observations"]) == 3 and output["usage"]["frames"] == 26
-    assert told == [] and await client.threads.count() == threads
+    assert reports == [] and await client.threads.count() == threads
 
 
 async def test_mcp_names_the_kind_of_an_error_and_no_more(studio: Studio) -> None:

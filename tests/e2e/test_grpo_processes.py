@@ -79,13 +79,13 @@ def by_place(row):
 
 
 def test_only_the_main_process_writes_and_talks(runs):
-    _, two, told = runs
-    assert sum(line.startswith("saved to") for line in told.splitlines()) == 1
-    assert sum(line.startswith("step 1/2") for line in told.splitlines()) == 1
+    _, two, output = runs
+    assert sum(line.startswith("saved to") for line in output.splitlines()) == 1
+    assert sum(line.startswith("step 1/2") for line in output.splitlines()) == 1
     checkpoint = two / "grpo" / "checkpoint-2"
     assert (checkpoint / WHOLE).exists()
     assert sorted(path.name for path in checkpoint.glob("rng_state_*")) == ["rng_state_0.pth", "rng_state_1.pth"]
-    # The first script of each group, told once: two groups a step, and four pages at most.
+    # The first script of each group, written once: two groups a step, and four pages at most.
     assert len(list((two / "trajectories" / "step-00000").glob("*.html"))) == 1
     assert (two / "grpo.png").exists()
 

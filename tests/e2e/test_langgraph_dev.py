@@ -1,6 +1,6 @@
 """The development server behind LangGraph Studio, started as a user starts it, and asked what Studio asks.
 
-What Studio shows is what the API gives: forms from schemas, a drawing, a run as it goes, a person's decision, and a
+What Studio shows is what the API gives: forms from schemas, a drawing, a run as it goes, a human decision, and a
 history that can be forked.
 """
 
@@ -26,7 +26,7 @@ QUESTION = {"question": "Who is the dinner for?", "videos": [str(CLIPS_DIR / "co
 WINE = {"question": "Who cooks with white wine?", "videos": ["script://cc-000002/1", "script://cc-000002/2"]}
 SAID = "This time I am cooking with white wine."
 CAREFUL = {"ask_above_frames": 20}
-"""The overview of `WINE` has 26 frames, so that a person is asked."""
+"""The overview of `WINE` has 26 frames, so the user is asked."""
 
 pytestmark = pytest.mark.enable_socket
 
@@ -92,29 +92,29 @@ async def test_the_form_of_a_run_describes_every_field(client: LangGraphClient) 
 
 async def test_the_knobs_stand_at_their_nodes_with_bounds_choices_and_defaults(client: LangGraphClient) -> None:
     schemas = await client.assistants.get_schemas(await assistant(client, "agentcvr"))
-    knobs = schemas["context_schema"]["properties"]
-    for name, knob in knobs.items():
-        assert knob["description"] and "default" in knob, name
-        assert knob["langgraph_nodes"] and set(knob["langgraph_nodes"]) <= set(DESCRIPTIONS), name
-    numbers = [number for knob in knobs.values() for number in knob.get("anyOf", [knob])]
+    fields = schemas["context_schema"]["properties"]
+    for name, field in fields.items():
+        assert field["description"] and "default" in field, name
+        assert field["langgraph_nodes"] and set(field["langgraph_nodes"]) <= set(DESCRIPTIONS), name
+    numbers = [number for field in fields.values() for number in field.get("anyOf", [field])]
     assert all("minimum" in number for number in numbers if number.get("type") in ("integer", "number"))
-    chosen = {name: knob["enum"] for name, knob in knobs.items() if "enum" in knob}
+    chosen = {name: field["enum"] for name, field in fields.items() if "enum" in field}
     assert chosen == {
         "unreadable": ["stop", "continue"],
         "dialect": ["auto", "tools", "json"],
         "noise": ["off", "mild", "fitted"],
     }
-    at_the_eyes = {name for name, knob in knobs.items() if knob["langgraph_nodes"] == ["visual_agent"]}
-    assert at_the_eyes == {"max_frames", "max_frames_per_call", "ask_above_frames", "vision"}
+    of_the_visual_agent = {name for name, field in fields.items() if field["langgraph_nodes"] == ["visual_agent"]}
+    assert of_the_visual_agent == {"max_frames", "max_frames_per_call", "ask_above_frames", "vision"}
 
 
 async def test_the_drawing_has_five_nodes_that_say_what_they_do(client: LangGraphClient) -> None:
     drawn = await client.assistants.get_graph(await assistant(client, "agentcvr"), xray=True)
-    told = {node["id"]: node.get("metadata", {}).get("description") for node in drawn["nodes"]}
-    assert told == {"__start__": None, **DESCRIPTIONS, "__end__": None}
+    shown = {node["id"]: node.get("metadata", {}).get("description") for node in drawn["nodes"]}
+    assert shown == {"__start__": None, **DESCRIPTIONS, "__end__": None}
     ends = {(edge["source"], edge["target"]) for edge in drawn["edges"]}
     assert ("master", "visual_agent") in ends and ("visual_agent", "master") in ends
-    assert {node for edge in ends for node in edge} == set(told)
+    assert {node for edge in ends for node in edge} == set(shown)
     assert await client.assistants.get_subgraphs(await assistant(client, "agentcvr"), recurse=True) == {}
 
 
@@ -239,8 +239,8 @@ async def test_what_a_person_writes_into_a_fork_is_read_by_the_master(client: La
         checkpoint_id=place["checkpoint"]["checkpoint_id"],
     )
     output = await client.runs.wait(thread, "agentcvr_swap", checkpoint_id=fork["checkpoint"]["checkpoint_id"])
-    told = [message["content"] for message in output["messages"] if message["type"] == "human"]
-    assert told[-1] == "You have seen enough." and output["answer"]["value"] == SAID
+    shown = [message["content"] for message in output["messages"] if message["type"] == "human"]
+    assert shown[-1] == "You have seen enough." and output["answer"]["value"] == SAID
 
 
 async def test_a_clear_error_reaches_the_client(client: LangGraphClient) -> None:

@@ -35,8 +35,8 @@ async def test_sound_goes_over_the_wire_and_words_come_back(transcription_server
 
 
 async def test_subtitles_spare_the_call(transcription_server: Server, whisper: Path) -> None:
-    ears = resolve_audio(f"{transcription_server.url}#{whisper}")
-    perceived = await ears.hear(noise((Cue(10.0, 15.0, "Add salt."),)), "")
+    audio = resolve_audio(f"{transcription_server.url}#{whisper}")
+    perceived = await audio.hear(noise((Cue(10.0, 15.0, "Add salt."),)), "")
     assert [said.text for said in perceived.evidence] == ['"Add salt."']
     assert perceived.cost == Cost()
 

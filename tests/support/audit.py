@@ -137,7 +137,7 @@ class Looked(NamedTuple):
 
     service: str
     asked: int
-    """Packages that it knows; none where it cannot be reached, or is a mirror that knows nothing of weaknesses."""
+    """Packages that it knows; none where it cannot be reached, or is a mirror that knows no vulnerabilities."""
     weak: list[str]
     """One line each."""
 
@@ -150,7 +150,7 @@ def read_audit(service: str, output: str) -> Looked:
         return Looked(service, 0, [])
     known = [one for one in dependencies if "skip_reason" not in one]
     weak = [
-        f"{one['name']} {one['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'no version'}"
+        f"{one['name']} {one['version']}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'no version'}"
         for one in known
         for found in one["vulns"]
     ]
@@ -187,8 +187,8 @@ def main(auditor: str = "") -> int:
     weak: set[str] = set()
     for service in ("pypi", "osv") if auditor else ():
         found = look_up(Path(auditor), service)
-        told = f"{len(found.weak)} known weaknesses" if found.asked else "nothing could be looked up from here"
-        print(f"weaknesses by {service}: {found.asked} packages looked up, {told}")
+        summary = f"{len(found.weak)} known vulnerabilities" if found.asked else "nothing could be looked up from here"
+        print(f"vulnerabilities by {service}: {found.asked} packages looked up, {summary}")
         weak.update(found.weak)
     for line in sorted(weak):
         print(f"  {line}")

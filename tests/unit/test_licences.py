@@ -55,6 +55,6 @@ def test_what_was_not_looked_up_is_not_called_safe():
     ]
     found = read_audit("pypi", json.dumps({"dependencies": dependencies, "fixes": []}))
     assert found.asked == 2
-    assert found.weak == ["a 1.0: PYSEC-1, mended in 2.0", "a 1.0: PYSEC-2, mended in no version"]
+    assert found.weak == ["a 1.0: PYSEC-1, fixed in 2.0", "a 1.0: PYSEC-2, fixed in no version"]
     assert read_audit("pypi", json.dumps({"dependencies": dependencies[2:]})).asked == 0
     assert read_audit("osv", "").asked == 0
