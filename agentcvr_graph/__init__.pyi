@@ -1,4 +1,3 @@
-from .graph.as_tool import as_tool as as_tool
 from .errors import (
     ActionError as ActionError,
     BugError as BugError,
@@ -8,15 +7,24 @@ from .errors import (
     VideoError as VideoError,
     InfrastructureError as InfrastructureError,
 )
+from .graph.as_tool import as_tool as as_tool
 from .graph.builder import create_cvr_graph as create_cvr_graph
-from .perception.base import Perception as Perception
+from .graph.context import CVRContext as CVRContext
+from .graph.retake import retake as retake
 from .graph.state import (
-    CVRContext as CVRContext,
+    CVRAnswered as CVRAnswered,
+    CVRFailed as CVRFailed,
     CVRInput as CVRInput,
     CVROutput as CVROutput,
     CVRState as CVRState,
+    answered as answered,
 )
-from .graph.retake import retake as retake
+from .models.registry import resolve_chat_model as resolve_chat_model
+from .perception.base import Perception as Perception
+from .perception.factory import resolve_perception as resolve_perception
+from .perception.live import LivePerception as LivePerception
+from .perception.scripted import ScriptedPerception as ScriptedPerception
+from .scripts.library import ScriptLibrary as ScriptLibrary
 from .trajectory import Trajectory as Trajectory, trajectory_of as trajectory_of
 from .types import (
     Answer as Answer,

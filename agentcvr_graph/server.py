@@ -1,7 +1,8 @@
 """The graphs that `langgraph.json` names, for a LangGraph server and for LangGraph Studio.
 
-Here, and only here, the models are chosen by the run's context: the form of a run shows `master`, `vision` and `audio`
-as model strings. Models are built once for each string and shared by the runs of the process.
+Only here the context of a run chooses models: `ServerContext` adds `master`, `vision` and `audio` as model strings,
+`SwapContext` adds the noise of the simulator. A model is built once for each string and shared by the runs of the
+process.
 
 Whoever can start a run is a stranger. A model string names a server to connect to, a folder to load or an account to
 pay from, so a run may choose from those that the owner names in `AGENTCVR_MODELS` only. What it may open is settled in
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 from langchain_core.language_models import BaseChatModel
 
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.builder import CompiledCVRGraph, create_cvr_graph
-from agentcvr_graph.graph.state import NOISES, CVRContext
+from agentcvr_graph.graph.context import CVRContext, setting
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
@@ -32,28 +34,65 @@ MODELS_VARIABLE = "AGENTCVR_MODELS"
 MORE_MODELS = f"Whoever runs the server allows more with {MODELS_VARIABLE}."
 
 
+NOISES = ("off", "mild", "fitted")
+"""Noise that a run on a server may choose; a Python program may also give a file of rates."""
+
+
+@dataclass(frozen=True)
+class ServerContext(CVRContext):
+    """Settings of a run that chooses its models."""
+
+    master: Annotated[
+        str, setting("master", description="Model string of the master, where the server lets you choose.")
+    ] = "offline"
+    vision: Annotated[
+        str, setting("visual_agent", description="Model string of the vision model, where the server lets you choose.")
+    ] = "offline"
+    audio: Annotated[
+        str, setting("audio_agent", description="Model string of the audio model, where the server lets you choose.")
+    ] = "offline"
+
+
+@dataclass(frozen=True)
+class SwapContext(CVRContext):
+    """Settings of a run in swap mode."""
+
+    master: Annotated[
+        str, setting("master", description="Model string of the master, where the server lets you choose.")
+    ] = "offline"
+    noise: Annotated[
+        str,
+        setting(
+            "visual_agent",
+            "audio_agent",
+            enum=NOISES,
+            description="How unreliable the simulated observations are: off, mild or fitted.",
+        ),
+    ] = "off"
+
+
 def make_graph() -> CompiledCVRGraph:
-    """The live graph; its context chooses the models. Compiled without a checkpointer: the server brings its own."""
-    return create_cvr_graph(choose_master, choose_perception).compile()
+    """Return the live graph, whose context chooses the models; without a checkpointer, the server brings its own."""
+    return create_cvr_graph(choose_master, choose_perception, context_schema=ServerContext).compile()
 
 
 def make_swap_graph() -> CompiledCVRGraph:
-    """The same graph in swap mode, over the bundled scripts: videos are addresses such as `script://cc-000000/1`."""
-    return create_cvr_graph(choose_master, choose_scripts).compile()
+    """Return the same graph in swap mode over the bundled scripts: videos are addresses like `script://cc-000000/1`."""
+    return create_cvr_graph(choose_master, choose_scripts, context_schema=SwapContext).compile()
 
 
-def choose_master(context: CVRContext) -> BaseChatModel:
-    """The master that the context names."""
+def choose_master(context: ServerContext | SwapContext) -> BaseChatModel:
+    """Return the master that the context names."""
     return _master(allowed_model(context.master))
 
 
-def choose_perception(context: CVRContext) -> Perception:
-    """The eyes and ears that the context names."""
+def choose_perception(context: ServerContext) -> Perception:
+    """Return the vision and audio models that the context names."""
     return _perception(allowed_model(context.vision), allowed_model(context.audio))
 
 
-def choose_scripts(context: CVRContext) -> Perception:
-    """The bundled scripts, with the noise that the context names.
+def choose_scripts(context: SwapContext) -> Perception:
+    """Return the bundled scripts, with the noise that the context names.
 
     Raises:
         InputError: there is no such noise.

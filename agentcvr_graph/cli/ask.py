@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 
@@ -14,8 +15,10 @@ from agentcvr_graph.answers import KINDS, score_of
 from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, one_of, out
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.events import Progress
-from agentcvr_graph.graph.state import CVRContext, CVRInput, CVROutput, as_input
+from agentcvr_graph.graph.state import CVRInput, CVROutput, as_input
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import cost_text, window_label
@@ -81,21 +84,18 @@ def ask(
         max_turns=max_turns,
         max_frames=max_frames,
         dialect=cast(Any, one_of("--dialect", dialect, ("auto", "tools", "json"))),
-        master=master,
-        vision=vision,
-        audio=audio,
-        noise=noise,
     )
+    models = ModelStrings(master, vision, audio)
     if swap is not None:
         if videos or question:
             raise InputError("A script brings its own question and videos.", fix="Give --swap, or videos and -q.")
-        asked = _scripted(swap, context, phrasing)
+        asked = _scripted(swap, models.master, noise, context, phrasing)
     elif not videos or not question:
         raise InputError("A question needs videos and words.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
         given = CVRInput(question=question, videos=list(videos), options=options or [], kind=kind)
-        asked = _live(given, context)
-    _tell(asked, context, as_json=as_json, report=report)
+        asked = _live(given, models, context)
+    _tell(asked, models, as_json=as_json, report=report)
 
 
 def demo(
@@ -113,10 +113,10 @@ def demo(
         for question in questions.values():
             out.print(f"[bold]{question.id}[/bold]  {escape(question.question)}")
         return
-    context = CVRContext(master=master, vision=vision, audio=audio, noise=noise)
+    models = ModelStrings(master, vision, audio)
     chosen = one_of("demo question", name or next(iter(questions)), tuple(questions))
-    asked = _scripted(chosen, context) if swap else _live(as_input(questions[chosen]), context)
-    _tell(asked, context, as_json=False, report=report)
+    asked = _scripted(chosen, master, noise) if swap else _live(as_input(questions[chosen]), models)
+    _tell(asked, models, as_json=False, report=report)
 
 
 class Asked(NamedTuple):
@@ -135,21 +135,21 @@ def _demo_questions(swap: bool) -> dict[str, Question]:
     return {question.id: question for question in demo_questions()}
 
 
-def _live(given: CVRInput, context: CVRContext) -> Asked:
+def _live(given: CVRInput, models: ModelStrings, context: CVRContext = DEFAULTS) -> Asked:
     from agentcvr_graph.perception.factory import resolve_perception
 
-    perception = resolve_perception(context.vision, context.audio)
-    if "offline" in (context.master, context.vision, context.audio):
+    perception = resolve_perception(models.vision, models.audio)
+    if "offline" in astuple(models):
         err.print(f"[dim]{OFFLINE_NOTICE}[/dim]")
-    return Asked(_run(given, perception, context))
+    return Asked(_run(given, models.master, perception, context))
 
 
-def _scripted(spec: str, context: CVRContext, phrasing: str = "") -> Asked:
+def _scripted(spec: str, master: str, noise: str, context: CVRContext = DEFAULTS, phrasing: str = "") -> Asked:
     library, script = find_script(spec)
-    perception: Perception = ScriptedPerception(library, context.noise)
+    perception: Perception = ScriptedPerception(library, noise)
     if phrasing:
         perception = _phrased(perception, phrasing)
-    trajectory = _run(as_input(script.as_question()), perception, context)
+    trajectory = _run(as_input(script.as_question()), master, perception, context)
     return Asked(trajectory, script.key, live=False)
 
 
@@ -163,7 +163,7 @@ def _phrased(perception: Perception, model: str) -> Perception:
     )
 
 
-def _tell(asked: Asked, context: CVRContext, *, as_json: bool, report: Path | None) -> None:
+def _tell(asked: Asked, models: ModelStrings, *, as_json: bool, report: Path | None) -> None:
     """Print the answer, write the report, and leave with the right status."""
     trajectory = asked.trajectory
     out.print_json(json.dumps(as_record(trajectory))) if as_json else _show(trajectory)
@@ -171,7 +171,7 @@ def _tell(asked: Asked, context: CVRContext, *, as_json: bool, report: Path | No
         score = score_of(trajectory.answer, asked.key)
         out.print(f"[dim]the script's key: {escape(str(asked.key))}; score {score:.2f}[/dim]")
     if report is not None:
-        _report(asked, report, context)
+        _report(asked, report, models)
     raise typer.Exit(ANSWERED if trajectory.answer else NO_ANSWER)
 
 
@@ -185,10 +185,10 @@ def as_record(trajectory: Trajectory) -> dict[str, Any]:
     }
 
 
-def _run(given: CVRInput, perception: Perception, context: CVRContext) -> Trajectory:
+def _run(given: CVRInput, master: str, perception: Perception, context: CVRContext) -> Trajectory:
     from agentcvr_graph.models.registry import resolve_chat_model
 
-    graph = create_cvr_graph(resolve_chat_model(context.master), perception).compile()
+    graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
     return trajectory_of(asyncio.run(_stream(graph, given, context)))
 
 
@@ -227,14 +227,15 @@ def _show(trajectory: Trajectory) -> None:
     out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
 
 
-def _report(asked: Asked, path: Path, context: CVRContext) -> None:
+def _report(asked: Asked, path: Path, models: ModelStrings) -> None:
     from agentcvr_graph.report import MediaThumbnails, write_report
 
-    thumbnails, senses = None, {"vision": "script", "audio": "script"}
+    thumbnails, names = None, asdict(models)
     if asked.live:
         from agentcvr_graph.media.library import MediaLibrary
 
-        thumbnails, senses = MediaThumbnails(MediaLibrary()), {"vision": context.vision, "audio": context.audio}
-    models = {"master": context.master, **senses}
-    written = write_report(asked.trajectory, path, thumbnails=thumbnails, models=models)
+        thumbnails = MediaThumbnails(MediaLibrary())
+    else:
+        names |= {"vision": "script", "audio": "script"}
+    written = write_report(asked.trajectory, path, thumbnails=thumbnails, models=names)
     err.print(f"report: {escape(str(written))}")

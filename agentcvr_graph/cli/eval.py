@@ -13,7 +13,8 @@ from rich.table import Table
 from agentcvr_graph.cli import eval_options as options
 from agentcvr_graph.cli.console import err, escape, one_of, out
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.models.strings import ModelStrings
 
 if TYPE_CHECKING:
     from agentcvr_graph.eval import Benchmark, EvalConfig, Totals
@@ -80,14 +81,12 @@ def evaluate(
         max_turns=max_turns,
         max_frames=max_frames,
         dialect=cast(Any, one_of("--dialect", dialect, ("auto", "tools", "json"))),
-        master=master,
-        vision=vision,
-        audio=audio,
-        noise=noise,
     )
     config = EvalConfig(
         methods=tuple(name.strip() for name in methods.split(",") if name.strip()),
+        models=ModelStrings(master, vision, audio),
         context=context,
+        noise=noise,
         frames=frames,
         long_side_px=long_side_px,
         judge=judge,

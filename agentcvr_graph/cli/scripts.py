@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, one_of, out
 from agentcvr_graph.errors import InputError, missing_extra
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.generators.procedural import LEVELS, Difficulty, make_scripts
@@ -224,11 +225,11 @@ def gap(
     limit: Annotated[int, typer.Option(min=0, help="Questions of each task at most; 0 for all.")] = 0,
 ) -> None:
     """Ask every question twice, in swap mode and live on its twin, and report how far the two worlds lie apart."""
-    from agentcvr_graph.eval.sim_gap import Models, measure_sim_gap
+    from agentcvr_graph.eval.sim_gap import measure_sim_gap
     from agentcvr_graph.eval.sim_gap.report import sim_gap_table
 
     opened = _library(library)
-    models = Models(master, vision, audio)
+    models = ModelStrings(master, vision, audio)
     found = asyncio.run(measure_sim_gap(_first_of_each(opened, limit), to, noise=noise, models=models))
     _tell_problems(opened.problems)
     out.print(sim_gap_table(found))

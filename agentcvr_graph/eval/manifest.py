@@ -16,7 +16,8 @@ from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.methods import EvalConfig
 from agentcvr_graph.eval.scoring import now
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.types import FrozenModel
 
 PACKAGES = (
@@ -56,7 +57,11 @@ class RunManifest(FrozenModel):
     def to_config(self) -> EvalConfig:
         """The config that was followed."""
         parts: dict[str, Any] = dict(self.config)
-        parts |= {"methods": self.methods, "context": CVRContext(**self.config["context"])}
+        parts |= {
+            "methods": self.methods,
+            "models": ModelStrings(**self.config["models"]),
+            "context": CVRContext(**self.config["context"]),
+        }
         return EvalConfig(**parts)
 
     def extended(self, other: RunManifest, folder: Path) -> RunManifest:
@@ -126,5 +131,8 @@ def commit() -> str:
 
 def _fixed(config: dict[str, Any]) -> dict[str, Any]:
     """The parts of a config that decide what an answer is, flat."""
-    flat = {**{name: value for name, value in config.items() if name != "context"}, **config["context"]}
+    nested = ("models", "context")
+    flat = {name: value for name, value in config.items() if name not in nested}
+    for part in nested:
+        flat |= config[part]
     return {name: value for name, value in flat.items() if name not in FREE}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -118,7 +118,7 @@ async def evaluate_benchmark(
 
 def default_concurrency(config: EvalConfig) -> int:
     """As many as an endpoint takes, where there is one."""
-    specs = (config.context.master, config.context.vision, config.context.audio)
+    specs = astuple(config.models)
     remote = any(isinstance(read_model_string(spec), Server | Hosted) for spec in specs)
     return config.per_endpoint if remote else OFFLINE_CONCURRENCY
 

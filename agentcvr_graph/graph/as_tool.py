@@ -18,8 +18,9 @@ from pydantic import BaseModel, Field
 
 from agentcvr_graph.answers import KnownQuestionKind
 from agentcvr_graph.graph.builder import CompiledCVRGraph
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.run import ask
-from agentcvr_graph.graph.state import CVRContext, CVRInput
+from agentcvr_graph.graph.state import CVRInput
 from agentcvr_graph.render import window_label
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import QuestionKind, Video

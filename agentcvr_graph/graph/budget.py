@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agentcvr_graph.graph.state import Clock, CVRContext
+from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.state import Clock
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost
 

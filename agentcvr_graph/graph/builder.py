@@ -12,21 +12,23 @@ brings checkpointer, store and cache, or adds it to a graph of their own. All no
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.graph import Graph
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import RetryPolicy, Send
+from langgraph.types import Command, Durability, RetryPolicy, Send
 
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies
 from agentcvr_graph.graph.nodes.agents import Agent, agent_failed, agent_of
 from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
-from agentcvr_graph.graph.state import AgentInput, CVRContext, CVRInput, CVROutput, CVRState
+from agentcvr_graph.graph.state import AgentInput, CVRInput, CVROutput, CVRState, OutputChannels
 from agentcvr_graph.models.providers.errors import is_transient
 from agentcvr_graph.perception.base import Perception
 
@@ -46,12 +48,38 @@ DESCRIPTIONS = {
 """What a drawing says of each node."""
 
 
-class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, CVROutput]):
+class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
     """The compiled graph, which draws itself for people: every node says what it does.
 
     The handlers of failed calls are left out: no edge leads to them, and with nodes that hang in the air a parent's
     drawing cannot open it (LangGraph looks for one first and one last node).
     """
+
+    if TYPE_CHECKING:  # LangGraph types the output of every stream mode at once, as `dict[str, Any] | Any`
+
+        @overload
+        async def ainvoke(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self,
+            input: CVRInput | Command[Any] | None,
+            config: RunnableConfig | None = None,
+            *,
+            context: CVRContext | None = None,
+            durability: Durability | None = None,
+        ) -> CVROutput: ...
+
+        @overload
+        async def ainvoke(
+            self,
+            input: CVRInput | Command[Any] | None,
+            config: RunnableConfig | None = None,
+            *,
+            context: CVRContext | None = None,
+            **kwargs: Any,
+        ) -> Any: ...
+
+        async def ainvoke(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
+        ) -> Any: ...
 
     def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
         """As `Pregel.get_graph`."""
@@ -70,15 +98,17 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, CVROut
         return drawn
 
 
-class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, CVROutput]):
+class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
     """A `StateGraph` that compiles under its own name, and to a graph that draws itself well."""
 
     name: str = "agentcvr"
 
-    def compile(self, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
-        """As `StateGraph.compile`; `name` defaults to the one given to `create_cvr_graph`."""
-        compiled = super().compile(*args, name=name or self.name, **kwargs)
-        compiled.__class__ = CompiledCVRGraph  # which class it is, LangGraph does not let a builder say
+    def compile(
+        self, checkpointer: BaseCheckpointSaver[Any] | bool | None = None, *, name: str | None = None, **kwargs: Any
+    ) -> CompiledCVRGraph:
+        """Compile as `StateGraph.compile` does; `name` defaults to the one given to `create_cvr_graph`."""
+        compiled: Any = super().compile(checkpointer, name=name or self.name, **kwargs)
+        compiled.__class__ = CompiledCVRGraph  # a builder cannot tell LangGraph which class to make
         return compiled
 
 
@@ -86,6 +116,7 @@ def create_cvr_graph(
     master: BaseChatModel | ChooseMaster,
     perception: Perception | ChoosePerception,
     *,
+    context_schema: type[CVRContext] = CVRContext,
     name: str = "agentcvr",
     retry: RetryPolicy = RETRY,
     timeout_s: float | None = TIMEOUT_S,
@@ -95,6 +126,7 @@ def create_cvr_graph(
     Args:
         master: the chat model that decides where to look and listen, or a function of the run's context that gives it.
         perception: eyes and ears: `LivePerception` for real video; or a function of the run's context that gives one.
+        context_schema: `CVRContext`, or a subclass with settings that the two functions read.
         name: the name of the compiled graph, as a parent graph or a server shows it.
         retry: what happens to a call of a model or a perception that fails.
         timeout_s: the longest single attempt of such a call, in seconds; None for no limit.
@@ -112,7 +144,7 @@ def create_cvr_graph(
     """
     # LangGraph's own node timeout runs every attempt as two tasks more; asyncio's costs a tenth less a trajectory.
     binding = Dependencies(master, perception, timeout_s)
-    graph = CVRGraph(CVRState, CVRContext, input_schema=CVRInput, output_schema=CVROutput)
+    graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
     graph.name = name
     graph.add_node("brief", Brief(binding))
     graph.add_node("master", Master(binding), retry_policy=retry, error_handler=master_failed)

@@ -9,20 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 from langgraph.runtime import Runtime
 
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import Dialect, bind_master, choose_dialect
-from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import Tools, make_tools
 
-ChooseMaster: TypeAlias = Callable[[CVRContext], BaseChatModel]
-ChoosePerception: TypeAlias = Callable[[CVRContext], Perception]
+ChooseMaster: TypeAlias = Callable[[Any], BaseChatModel]
+"""From the context of the run, an instance of the graph's `context_schema`."""
+ChoosePerception: TypeAlias = Callable[[Any], Perception]
 
 
 @dataclass(frozen=True)

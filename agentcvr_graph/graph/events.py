@@ -12,7 +12,7 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.render import window_label
 from agentcvr_graph.types import Listen, Observe, Window
 

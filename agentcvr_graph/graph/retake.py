@@ -19,9 +19,10 @@ from typing_extensions import TypedDict
 
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.graph.builder import CompiledCVRGraph
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import Dialect, write_calls
 from agentcvr_graph.graph.nodes.master import Opening
-from agentcvr_graph.graph.state import CVRContext, CVRState
+from agentcvr_graph.graph.state import CVRState
 from agentcvr_graph.tools import read_arguments
 
 

@@ -1,4 +1,4 @@
-"""The graph's state, its input and output, and the knobs of a run.
+"""The graph's state, its input and its output.
 
 Nouns for state. Every channel holds references and text only, so a checkpoint grows by a few kilobytes a turn. The
 context holds JSON-able knobs and nothing else, so that a server can describe it in a form.
@@ -13,14 +13,13 @@ import functools
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NotRequired, cast
+from typing import Annotated, Any, NotRequired, TypeAlias, cast, final
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import LastValue
 from langgraph.graph.message import add_messages
-from pydantic import Field, JsonValue, TypeAdapter
-from typing_extensions import TypedDict
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict, TypeIs
 
 from agentcvr_graph.answers import KnownQuestionKind
 from agentcvr_graph.types import (
@@ -137,11 +136,9 @@ def as_input(question: Question) -> CVRInput:
     return CVRInput(question=question.question, videos=videos, options=list(question.options), kind=question.kind)
 
 
-class CVROutput(TypedDict):
-    """What a caller gets. Exactly one of `answer` and `failure` is not None."""
+class _Reported(TypedDict):
+    """What a run reports beside its answer or failure."""
 
-    answer: Annotated[Answer | None, Latest]
-    failure: Annotated[Failure | None, Latest]
     observations: Annotated[list[Observation], append_observations]
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
@@ -150,7 +147,43 @@ class CVROutput(TypedDict):
     sources: Annotated[list[VideoInfo], Latest]
 
 
-class CVRState(CVRInput, CVROutput):
+@final
+class CVRAnswered(_Reported):
+    """The output of a run that ended in an answer."""
+
+    answer: Answer
+    failure: None
+
+
+@final
+class CVRFailed(_Reported):
+    """The output of a run that ended without an answer."""
+
+    answer: None
+    failure: Failure
+
+
+CVROutput: TypeAlias = CVRAnswered | CVRFailed
+"""The output of a run. Exactly one of `answer` and `failure` is not None.
+
+mypy knows after `output["failure"] is None` that `answer` is not None; pyright compares no keys with None, and knows it
+after `answered(output)`.
+"""
+
+
+def answered(output: CVROutput) -> TypeIs[CVRAnswered]:
+    """Return True where the run ended in an answer; type checkers then know that `answer` is not None."""
+    return output["failure"] is None
+
+
+class OutputChannels(_Reported):
+    """The output as LangGraph's channels: while a run goes on, neither `answer` nor `failure` is set."""
+
+    answer: Annotated[Answer | None, Latest]
+    failure: Annotated[Failure | None, Latest]
+
+
+class CVRState(CVRInput, OutputChannels):
     """Everything between START and END."""
 
     turn: int
@@ -174,95 +207,3 @@ class AgentInput(TypedDict):
 
     assignment: Assignment
     sources: list[VideoInfo]
-
-
-NOISES = ("off", "mild", "fitted")
-"""Noise that a run on a server may choose; elsewhere it may also be a file."""
-
-
-def _knob(*nodes: str, description: str, ge: float | None = None, enum: Sequence[str] = ()) -> Any:
-    """A field of a form. LangGraph Studio shows it beside the nodes that it is about (`langgraph_nodes`)."""
-    extra: dict[str, JsonValue] = {"langgraph_nodes": [*nodes]}
-    if enum:
-        extra["enum"] = [*enum]
-    return Field(ge=ge, description=description, json_schema_extra=extra)
-
-
-@dataclass(frozen=True)
-class CVRContext:
-    """The knobs of a run. All of them are JSON-able; objects are bound when the graph is built."""
-
-    max_turns: Annotated[int, _knob("master", ge=1, description="Calls of the master; the last may only answer.")] = 12
-    max_frames: Annotated[
-        int, _knob("visual_agent", ge=0, description="Frames that may be looked at in one question.")
-    ] = 512
-    max_frames_per_call: Annotated[
-        int,
-        _knob("visual_agent", ge=1, description="Frames of one observe call, shared over its windows by duration."),
-    ] = 128
-    max_audio_s: Annotated[
-        float, _knob("audio_agent", ge=0, description="Seconds of sound that may be listened to.")
-    ] = 7200.0
-    max_tokens: Annotated[
-        int | None,
-        _knob("master", ge=0, description="Input and output tokens of all models together; empty for no limit."),
-    ] = None
-    max_wall_s: Annotated[
-        float | None, _knob("master", ge=0, description="Wall-clock seconds; empty for no limit.")
-    ] = None
-    min_evidence: Annotated[
-        int,
-        _knob("conclude", ge=0, description="Observations of every readable video before an answer is accepted."),
-    ] = 1
-    ask_above_frames: Annotated[
-        int | None,
-        _knob(
-            "visual_agent", ge=0, description="Frames of one look above which a person is asked first; empty for never."
-        ),
-    ] = None
-    ask_above_audio_s: Annotated[
-        float | None,
-        _knob(
-            "audio_agent",
-            ge=0,
-            description="Seconds of sound in one call above which a person is asked first; empty for never.",
-        ),
-    ] = None
-    remember: Annotated[
-        bool,
-        _knob(
-            "brief",
-            "visual_agent",
-            "audio_agent",
-            description="Keep evidence in the graph's store, and begin with what it knows of the videos.",
-        ),
-    ] = False
-    unreadable: Annotated[
-        Literal["stop", "continue"],
-        _knob("brief", description="A video that cannot be read: stop with an error, or tell the master and go on."),
-    ] = "stop"
-    dialect: Annotated[
-        Literal["auto", "tools", "json"],
-        _knob("master", description="How the master acts: tool calls, JSON text, or tool calls where the model can."),
-    ] = "auto"
-    language: Annotated[
-        str, _knob("master", description="Language of thoughts and answers; empty for the question's own.")
-    ] = ""
-    master: Annotated[
-        str, _knob("master", description="Model string of the master, where the server lets you choose.")
-    ] = "offline"
-    vision: Annotated[
-        str, _knob("visual_agent", description="Model string of the eyes, where the server lets you choose.")
-    ] = "offline"
-    audio: Annotated[
-        str, _knob("audio_agent", description="Model string of the ears, where the server lets you choose.")
-    ] = "offline"
-    noise: Annotated[
-        str,
-        _knob(
-            "visual_agent",
-            "audio_agent",
-            enum=NOISES,
-            description="How badly scripted senses work, in swap mode: off, mild or fitted.",
-        ),
-    ] = "off"

@@ -29,6 +29,15 @@ TINY = Path(__file__).parent / "tiny"
 
 
 @dataclass(frozen=True)
+class ModelStrings:
+    """Which models a run uses."""
+
+    master: str = "offline"
+    vision: str = "offline"
+    audio: str = "offline"
+
+
+@dataclass(frozen=True)
 class Offline:
     """The models that come with this library."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from agentcvr_graph.eval import EvalConfig, evaluate_benchmark
 from agentcvr_graph.eval.benchmarks import Benchmark
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.types import Question, Video
@@ -52,7 +52,7 @@ def throughput(place: Path) -> Iterator[Row]:
         return time.perf_counter() - started_s
 
     with endpoint_process(slowly) as url:
-        config = EvalConfig(methods=("single-pass",), context=CVRContext(vision=f"{url}#stub"), frames=2)
+        config = EvalConfig(methods=("single-pass",), models=ModelStrings(vision=f"{url}#stub"), frames=2)
         ask(WARM, config, place / "warm", AT_ONCE)
         cpu_s = time.process_time()
         taken_s = ask(QUESTIONS, config, place / "all", AT_ONCE)

@@ -25,7 +25,7 @@ from tests.e2e.conftest import Studio
 QUESTION = {"question": "Who is the dinner for?", "videos": [str(CLIPS_DIR / "cook_yellow.mp4")]}
 WINE = {"question": "Who cooks with white wine?", "videos": ["script://cc-000002/1", "script://cc-000002/2"]}
 SAID = "This time I am cooking with white wine."
-CAREFUL = {"ask_above_frames": 20}
+CAREFUL = {"review_above_frames": 20}
 """The overview of `WINE` has 26 frames, so the user is asked."""
 
 pytestmark = pytest.mark.enable_socket
@@ -90,22 +90,28 @@ async def test_the_form_of_a_run_describes_every_field(client: LangGraphClient) 
         assert answers | set(asked["properties"]) < set(schemas["state_schema"]["properties"])
 
 
-async def test_the_knobs_stand_at_their_nodes_with_bounds_choices_and_defaults(client: LangGraphClient) -> None:
-    schemas = await client.assistants.get_schemas(await assistant(client, "agentcvr"))
-    fields = schemas["context_schema"]["properties"]
-    for name, field in fields.items():
-        assert field["description"] and "default" in field, name
-        assert field["langgraph_nodes"] and set(field["langgraph_nodes"]) <= set(DESCRIPTIONS), name
-    numbers = [number for field in fields.values() for number in field.get("anyOf", [field])]
+async def settings_of(client: LangGraphClient, name: str) -> dict[str, Any]:
+    schemas = await client.assistants.get_schemas(await assistant(client, name))
+    return schemas["context_schema"]["properties"]
+
+
+async def test_settings_are_shown_at_their_nodes_with_bounds_choices_and_defaults(client: LangGraphClient) -> None:
+    live, swap = await settings_of(client, "agentcvr"), await settings_of(client, "agentcvr_swap")
+    for name, setting in {**live, **swap}.items():
+        assert setting["description"] and "default" in setting, name
+        assert setting["langgraph_nodes"] and set(setting["langgraph_nodes"]) <= set(DESCRIPTIONS), name
+    numbers = [number for setting in live.values() for number in setting.get("anyOf", [setting])]
     assert all("minimum" in number for number in numbers if number.get("type") in ("integer", "number"))
-    chosen = {name: field["enum"] for name, field in fields.items() if "enum" in field}
-    assert chosen == {
-        "unreadable": ["stop", "continue"],
-        "dialect": ["auto", "tools", "json"],
-        "noise": ["off", "mild", "fitted"],
-    }
-    of_the_visual_agent = {name for name, field in fields.items() if field["langgraph_nodes"] == ["visual_agent"]}
-    assert of_the_visual_agent == {"max_frames", "max_frames_per_call", "ask_above_frames", "vision"}
+    choices = {name: setting["enum"] for name, setting in live.items() if "enum" in setting}
+    assert choices == {"unreadable": ["stop", "continue"], "dialect": ["auto", "tools", "json"]}
+    of_the_visual_agent = {name for name, setting in live.items() if setting["langgraph_nodes"] == ["visual_agent"]}
+    assert of_the_visual_agent == {"max_frames", "max_frames_per_call", "review_above_frames", "vision"}
+
+
+async def test_each_graph_offers_the_settings_that_it_reads(client: LangGraphClient) -> None:
+    live, swap = await settings_of(client, "agentcvr"), await settings_of(client, "agentcvr_swap")
+    assert live.keys() - swap.keys() == {"vision", "audio"} and swap.keys() - live.keys() == {"noise"}
+    assert swap["noise"]["enum"] == ["off", "mild", "fitted"]
 
 
 async def test_the_drawing_has_five_nodes_that_say_what_they_do(client: LangGraphClient) -> None:

@@ -35,3 +35,26 @@ def test_its_types_are_in_order():
     found = json.loads(done.stdout)
     assert found["summary"]["filesAnalyzed"] == 1
     assert found["generalDiagnostics"] == []
+
+
+MISTAKES = ROOT / "tests" / "support" / "typed_mistakes.py"
+
+
+def lines_reported_by_pyright() -> set[int]:
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, str(MISTAKES)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    return {found["range"]["start"]["line"] + 1 for found in json.loads(done.stdout)["generalDiagnostics"]}
+
+
+def lines_reported_by_mypy() -> set[int]:
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--no-incremental", str(MISTAKES)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    return {int(number) for number in re.findall(r"typed_mistakes\.py:(\d+): error:", done.stdout)}
+
+
+@pytest.mark.parametrize("reported", [lines_reported_by_pyright, lines_reported_by_mypy])
+def test_type_checkers_find_the_mistakes_of_a_users_program(reported):
+    lines = MISTAKES.read_text().splitlines()
+    wrong = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
+    assert len(wrong) == 4
+    assert reported() == wrong

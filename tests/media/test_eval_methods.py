@@ -15,11 +15,11 @@ from agentcvr_graph.eval.judge import ChatJudge, WordJudge, read_grades
 from agentcvr_graph.eval.methods import MethodResources, make_methods
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.eval.methods.single_pass import SinglePass, read_reply
-from agentcvr_graph.graph.state import CVRContext
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.models.pacing import PacedChat
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
@@ -152,7 +152,7 @@ async def test_one_look_sees_everything_once_and_hears_only_where_told(tmp_path)
 
 
 def test_methods_share_their_models_and_unknown_ones_are_refused():
-    config = EvalConfig(context=CVRContext(master="http://127.0.0.1:9/v1#m", vision="http://127.0.0.1:9/v1#v"))
+    config = EvalConfig(models=ModelStrings(master="http://127.0.0.1:9/v1#m", vision="http://127.0.0.1:9/v1#v"))
     resources = MethodResources(config)
     assert isinstance(resources.master, PacedChat) and isinstance(resources.vision_chat_model, PacedChat)
     assert resources.master.pace is resources.vision_chat_model.pace

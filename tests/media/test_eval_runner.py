@@ -22,7 +22,8 @@ from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import MAX_FAILURES_IN_A_ROW, run
 from agentcvr_graph.eval.worker import EvalWorker
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.types import Question, Video
@@ -66,7 +67,7 @@ def scripts(tmp_path_factory) -> Path:
 
 def seen(url: str, **more) -> EvalConfig:
     """Single pass by a stub endpoint."""
-    return EvalConfig(methods=("single-pass",), context=CVRContext(vision=f"{url}#stub"), frames=2, **more)
+    return EvalConfig(methods=("single-pass",), models=ModelStrings(vision=f"{url}#stub"), frames=2, **more)
 
 
 def standing(path: Path) -> dict[tuple[str, str], dict]:

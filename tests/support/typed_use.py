@@ -8,7 +8,9 @@ It is read by the type checker (`test_public_types.py`), and run once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
@@ -20,8 +22,10 @@ from agentcvr_graph import (
     BugError,
     Citation,
     Cost,
+    CVRAnswered,
     CVRContext,
     CVRError,
+    CVRFailed,
     CVRInput,
     CVROutput,
     CVRState,
@@ -30,10 +34,13 @@ from agentcvr_graph import (
     InfrastructureError,
     InputError,
     Listen,
+    LivePerception,
     Observation,
     Observe,
     Perception,
     Question,
+    ScriptedPerception,
+    ScriptLibrary,
     SetupError,
     Target,
     Trajectory,
@@ -42,8 +49,11 @@ from agentcvr_graph import (
     VideoError,
     VideoInfo,
     Window,
+    answered,
     as_tool,
     create_cvr_graph,
+    resolve_chat_model,
+    resolve_perception,
     retake,
     trajectory_of,
 )
@@ -118,6 +128,36 @@ def to_blame(error: CVRError) -> str:
             return "we"
         case _:
             return error.message
+
+
+def in_words(output: CVROutput) -> str:
+    """Return the answer, or why there is none."""
+    return text_of(output) if answered(output) else str(output["failure"])
+
+
+def text_of(output: CVRAnswered) -> str:
+    """Of a run that is known to have ended in an answer."""
+    return output["answer"].text
+
+
+def reason_of(output: CVRFailed) -> str:
+    """Of a run that is known to have failed."""
+    return output["failure"].message
+
+
+def scripted(path: Path) -> ScriptedPerception:
+    """Swap mode."""
+    return ScriptedPerception(ScriptLibrary(path))
+
+
+def live(vision: str = "offline") -> LivePerception:
+    """Real video."""
+    return resolve_perception(vision=vision)
+
+
+def offline() -> BaseChatModel:
+    """The default master."""
+    return resolve_chat_model("offline")
 
 
 def stored(question: Question) -> str:

@@ -16,6 +16,7 @@ from agentcvr_graph import CVRContext, InfrastructureError, InputError, SetupErr
 from agentcvr_graph.graph.prompts import RECORDED, SKIPPED
 from agentcvr_graph.models.providers.errors import is_transient
 from agentcvr_graph.render import TOO_LATE
+from agentcvr_graph.server import ServerContext
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 
 QUESTION = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
@@ -395,8 +396,11 @@ async def test_the_models_may_be_chosen_by_the_context():
     # A fresh fake a call starts its turns again, so the choice must be the same object within a run.
     chosen = {}
     graph = create_cvr_graph(
-        lambda knobs: chosen.setdefault(knobs.master, FakeMaster(turns=[LOOK, turn("", answer("A", knobs.master))])),
-        lambda knobs: FakePerception(),
+        lambda context: chosen.setdefault(
+            context.master, FakeMaster(turns=[LOOK, turn("", answer("A", context.master))])
+        ),
+        lambda context: FakePerception(),
+        context_schema=ServerContext,
     )
-    output = await graph.compile().ainvoke(QUESTION, context=CVRContext(master="some:model"))
+    output = await graph.compile().ainvoke(QUESTION, context=ServerContext(master="some:model"))
     assert output["answer"].rationale == "some:model"

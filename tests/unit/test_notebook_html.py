@@ -11,8 +11,9 @@ from agentcvr_graph import Answer, Citation, Evidence, Observation, Window, crea
 from agentcvr_graph.eval import EvalConfig, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.compare import Comparison, Difference
 from agentcvr_graph.eval.metrics import Estimate
-from agentcvr_graph.eval.sim_gap import Models, Noise, SimGapResult
+from agentcvr_graph.eval.sim_gap import Noise, SimGapResult
 from agentcvr_graph.eval.sim_gap.statistics import TaskSummary
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.report import cited_windows, timeline
 from agentcvr_graph.report.ipython import RENDERERS, script_html, trajectory_html
 from agentcvr_graph.report.notebook import answer_html, observation_html
@@ -130,7 +131,7 @@ def test_a_comparison_is_a_table_in_per_cent():
 
 def test_a_gap_is_a_table_of_both_worlds():
     row = TaskSummary("CC", 12, Estimate(0.5, 0.25, 0.75), Estimate(0.75, 0.5, 0.9), 0.9, 1.0)
-    html = SimGapResult(Noise(), Noise(), Models(), [row], [], [])._repr_html_()
+    html = SimGapResult(Noise(), Noise(), ModelStrings(), [row], [], [])._repr_html_()
     assert "<tr><td>CC</td><td>12</td><td>50 (25-75)</td><td>75 (50-90)</td><td>-25</td><td>90 %</td>" in html
 
 

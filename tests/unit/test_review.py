@@ -45,13 +45,13 @@ LOOK = turn("", observe((1, 0, 10, 64), focus="red"))
 
 
 async def test_what_is_cheap_is_not_asked_for():
-    run = Run(LOOK, turn("", answer("A")), ask_above_frames=64, ask_above_audio_s=5)
+    run = Run(LOOK, turn("", answer("A")), review_above_frames=64, review_above_audio_s=5)
     output = await run(QUESTION)
     assert not waiting(output) and output["answer"].value == "A"
 
 
 async def test_an_approved_look_is_taken_as_it_was():
-    run = Run(LOOK, turn("", answer("A", "", [CITED])), ask_above_frames=32)
+    run = Run(LOOK, turn("", answer("A", "", [CITED])), review_above_frames=32)
     output = await run(QUESTION)
     (request,) = waiting(output)
     (asked,) = request["action_requests"]
@@ -64,7 +64,7 @@ async def test_an_approved_look_is_taken_as_it_was():
 
 
 async def test_an_edited_look_is_taken_as_it_was_edited():
-    run = Run(LOOK, turn("", answer("A")), ask_above_frames=32)
+    run = Run(LOOK, turn("", answer("A")), review_above_frames=32)
     output = await run(QUESTION)
     (asked,) = waiting(output)[0]["action_requests"]
     target = asked["args"]["targets"][0] | {"start_s": 3.0, "end_s": 5.0, "frames": 8}
@@ -74,7 +74,7 @@ async def test_an_edited_look_is_taken_as_it_was_edited():
 
 
 async def test_a_refusal_is_read_by_the_master_and_costs_nothing():
-    run = Run(LOOK, turn("", answer("B")), ask_above_frames=32)
+    run = Run(LOOK, turn("", answer("B")), review_above_frames=32)
     await run(QUESTION)
     output = await run.decide(type="reject", message="Look at the end.")
     assert last_reply(output).text.startswith("error: A person refused this look. Look at the end.")
@@ -83,7 +83,7 @@ async def test_a_refusal_is_read_by_the_master_and_costs_nothing():
 
 
 async def test_what_a_person_says_is_evidence_and_can_be_cited():
-    run = Run(LOOK, turn("", answer("A", "", [CITED])), ask_above_frames=32)
+    run = Run(LOOK, turn("", answer("A", "", [CITED])), review_above_frames=32)
     await run(QUESTION)
     output = await run.decide(type="respond", message="The ball is red.")
     assert "[video 1, 0.0-10.0 s] The ball is red." in last_reply(output).text
@@ -104,7 +104,7 @@ async def test_what_a_person_says_is_evidence_and_can_be_cited():
     ],
 )
 async def test_a_decision_that_cannot_be_carried_out_is_asked_for_again(given, says):
-    run = Run(LOOK, turn("", answer("A")), ask_above_frames=32)
+    run = Run(LOOK, turn("", answer("A")), review_above_frames=32)
     await run(QUESTION)
     (request,) = waiting(await run(Command(resume=given)))
     assert says in request["action_requests"][0]["description"]
@@ -114,7 +114,7 @@ async def test_a_decision_that_cannot_be_carried_out_is_asked_for_again(given, s
 
 async def test_each_look_of_a_turn_asks_for_itself_and_cheap_ones_do_not_wait():
     calls = [observe((1, 0, 10, 64), id="x"), listen(1, 0, 50, id="y"), observe((2, 0, 5, 2), id="z")]
-    run = Run(turn("", *calls), turn("", answer("A")), ask_above_frames=32, ask_above_audio_s=30)
+    run = Run(turn("", *calls), turn("", answer("A")), review_above_frames=32, review_above_audio_s=30)
     output = await run(QUESTION)
     asked = {one.value["action_requests"][0]["name"]: one.id for one in output["__interrupt__"]}
     assert set(asked) == {"observe", "listen"}

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from agentcvr_graph import CVRContext, InputError
+from agentcvr_graph import InputError
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.server import allowed_model, choose_master, choose_perception, choose_scripts, make_swap_graph
+from agentcvr_graph.server import (
+    ServerContext,
+    SwapContext,
+    allowed_model,
+    choose_master,
+    choose_perception,
+    choose_scripts,
+    make_swap_graph,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +36,9 @@ def nothing_named(monkeypatch):
 )
 def test_a_run_may_not_choose_what_nobody_allowed(spec):
     for choose, context in (
-        (choose_master, CVRContext(master=spec)),
-        (choose_perception, CVRContext(vision=spec)),
-        (choose_perception, CVRContext(audio=spec)),
+        (choose_master, ServerContext(master=spec)),
+        (choose_perception, ServerContext(vision=spec)),
+        (choose_perception, ServerContext(audio=spec)),
     ):
         with pytest.raises(InputError, match=r"may not be chosen here\. Choose from: offline\."):
             choose(context)
@@ -49,11 +57,11 @@ def test_noise_is_a_name_and_no_file(tmp_path):
     rates = tmp_path / "rates.json"
     rates.write_text("{}")
     with pytest.raises(InputError, match="Choose from: off, mild, fitted"):
-        choose_scripts(CVRContext(noise=str(rates)))
-    assert isinstance(choose_scripts(CVRContext(noise="mild")), ScriptedPerception)
+        choose_scripts(SwapContext(noise=str(rates)))
+    assert isinstance(choose_scripts(SwapContext(noise="mild")), ScriptedPerception)
 
 
 async def test_a_run_with_a_model_that_may_not_be_chosen_ends_in_one_line():
     given = {"question": "Which?", "videos": ["script://cc-000000/1"], "options": ["x", "y"]}
     with pytest.raises(InputError, match="may not be chosen here"):
-        await make_swap_graph().ainvoke(given, context=CVRContext(master="http://10.0.0.1/v1"))
+        await make_swap_graph().ainvoke(given, context=SwapContext(master="http://10.0.0.1/v1"))

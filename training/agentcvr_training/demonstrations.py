@@ -28,8 +28,9 @@ from agentcvr_graph.answers import score_of
 from agentcvr_graph.cli.console import NO_ANSWER, err, one_of, out, run_app
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import Dialect, choose_dialect, for_model
-from agentcvr_graph.graph.state import CVRContext, as_input
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception

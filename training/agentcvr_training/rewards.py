@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agentcvr_graph.answers import score_of
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import Action, Trajectory
 from agentcvr_graph.types import Window

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from agentcvr_graph.cli.console import err, run_app
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_training.config.loading import load_format, load_model, lora_config
 from agentcvr_training.config.settings import Settings, Sft, load_settings, read_overrides

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.methods.base import GraphMethod, Method
 from agentcvr_graph.eval.methods.single_pass_graph import single_pass_graph
 from agentcvr_graph.graph.builder import create_cvr_graph
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.pacing import Paces
-from agentcvr_graph.models.strings import Offline, read_model_string
+from agentcvr_graph.models.strings import ModelStrings, Offline, read_model_string
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.blind import BlindPerception
 
@@ -36,8 +36,8 @@ class EvalConfig:
     """What methods are made of: JSON-able, so that a run can keep it and a worker on another machine can follow it."""
 
     methods: tuple[str, ...] = ("agent",)
+    models: ModelStrings = field(default_factory=ModelStrings)
     context: CVRContext = field(default_factory=CVRContext)
-    """Names master, vision and audio too."""
     frames: int = 128
     """Of a single pass, over all videos together."""
     long_side_px: int = 360
@@ -46,6 +46,8 @@ class EvalConfig:
     """Model string of the judge of text answers; empty where there is none."""
     scripts: str = ""
     """A library of scripts: questions are asked in swap mode."""
+    noise: str = "off"
+    """Of the simulator, in swap mode."""
     per_endpoint: int = 32
     """Calls of one endpoint at a time."""
     timeout_s: float = 120.0
@@ -68,12 +70,12 @@ class MethodResources:
 
     @cached_property
     def master(self) -> BaseChatModel:
-        return self.chat(self.config.context.master)
+        return self.chat(self.config.models.master)
 
     @cached_property
     def vision_chat_model(self) -> BaseChatModel | None:
         """The chat model that sees; None where the eyes are no chat model."""
-        spec = self.config.context.vision
+        spec = self.config.models.vision
         return None if self.config.scripts or isinstance(read_model_string(spec), Offline) else self.chat(spec)
 
     @cached_property
@@ -83,14 +85,14 @@ class MethodResources:
             from agentcvr_graph.perception.scripted import ScriptedPerception
             from agentcvr_graph.scripts.library import ScriptLibrary
 
-            return ScriptedPerception(ScriptLibrary(Path(self.config.scripts)), self.config.context.noise)
+            return ScriptedPerception(ScriptLibrary(Path(self.config.scripts)), self.config.noise)
         from agentcvr_graph.models.registry import resolve_audio, resolve_vision
         from agentcvr_graph.perception.factory import isolated_media
         from agentcvr_graph.perception.live import LivePerception
 
-        context, timeout_s = self.config.context, self.config.timeout_s
-        vision = resolve_vision(context.vision, timeout_s=timeout_s, model=self.vision_chat_model)
-        audio = self.paces.ears(context.audio, resolve_audio(context.audio, timeout_s=timeout_s))
+        models, timeout_s = self.config.models, self.config.timeout_s
+        vision = resolve_vision(models.vision, timeout_s=timeout_s, model=self.vision_chat_model)
+        audio = self.paces.ears(models.audio, resolve_audio(models.audio, timeout_s=timeout_s))
         media = isolated_media(long_side_px=self.config.long_side_px)
         self._opened.callback(media.close)
         return LivePerception(vision, audio, media)
@@ -117,8 +119,7 @@ def make_methods(config: EvalConfig, resources: MethodResources | None = None) -
 def models_of(config: EvalConfig) -> dict[str, str]:
     """Which model plays which part, for reports."""
     senses = {"vision": "script", "audio": "script"} if config.scripts else {}
-    context = config.context
-    return {"master": context.master, "vision": context.vision, "audio": context.audio} | senses
+    return asdict(config.models) | senses
 
 
 def _agent(resources: MethodResources) -> Method:
@@ -138,7 +139,7 @@ def _single_pass(listens: bool) -> Callable[[MethodResources], Method]:
         assert isinstance(resources.perception, LivePerception)
         return SinglePass(
             resources.vision_chat_model,
-            config.context.vision,
+            config.models.vision,
             resources.perception,
             frames=config.frames,
             listens=listens,

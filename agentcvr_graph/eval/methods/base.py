@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from agentcvr_graph.graph.builder import CompiledCVRGraph
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.run import ask
-from agentcvr_graph.graph.state import CVRContext, as_input
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Question
 

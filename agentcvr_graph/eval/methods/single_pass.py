@@ -22,8 +22,9 @@ from agentcvr_graph.errors import ActionError
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.builder import RETRY
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.nodes.brief import asked_kind, check_question, probe_all
-from agentcvr_graph.graph.state import CVRContext, as_input
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.types import Frame

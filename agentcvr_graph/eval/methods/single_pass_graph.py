@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage
 from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph.builder import create_cvr_graph
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.chat_model import as_turn
 from agentcvr_graph.models.offline.master.reading import Clip, read

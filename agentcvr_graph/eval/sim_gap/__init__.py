@@ -19,15 +19,16 @@ from pathlib import Path
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.sim_gap.facts import FactMatch, match_facts
 from agentcvr_graph.eval.sim_gap.fitting import UNCROWDED, fit_noise
-from agentcvr_graph.eval.sim_gap.pairs import Models, Pair, run_live, run_scripted
+from agentcvr_graph.eval.sim_gap.pairs import Pair, run_live, run_scripted
 from agentcvr_graph.eval.sim_gap.statistics import FactSummary, TaskSummary, summarize_facts, summarize_tasks
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.types import Listen, Observation, Observe, Target, VideoInfo, Window
 
-__all__ = ["Models", "Noise", "Pair", "SimGapResult", "measure_sim_gap"]
+__all__ = ["Noise", "Pair", "SimGapResult", "measure_sim_gap"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class SimGapResult:
     """Of the scripted side."""
     fitted: Noise
     """The rates under which the scripted side would be like the live one, by these questions."""
-    models: Models
+    models: ModelStrings
     tasks: Sequence[TaskSummary]
     """A row for each task; the last is for all questions."""
     facts: Sequence[FactSummary]
@@ -70,7 +71,7 @@ async def measure_sim_gap(
     folder: Path,
     *,
     noise: Noise | str = OFF,
-    models: Models | None = None,
+    models: ModelStrings | None = None,
 ) -> SimGapResult:
     """Ask all questions in both worlds, and write `gap.html`, `gap.png` and `gap.json` into a folder.
 
@@ -85,7 +86,7 @@ async def measure_sim_gap(
 
     if not scripts:
         raise InputError("There is no script to measure.", fix="Name a file of scripts.")
-    chosen, models = resolve_noise(noise), models or Models()
+    chosen, models = resolve_noise(noise), models or ModelStrings()
     with Progressing(len(scripts)) as done:
         gap = await _measure(scripts, folder, chosen, models, done)
     await asyncio.to_thread(write_sim_gap, gap, folder)
@@ -93,7 +94,7 @@ async def measure_sim_gap(
 
 
 async def _measure(
-    scripts: Sequence[Script], folder: Path, noise: Noise, models: Models, done: Callable[[], None]
+    scripts: Sequence[Script], folder: Path, noise: Noise, models: ModelStrings, done: Callable[[], None]
 ) -> SimGapResult:
     live = await run_live(scripts, models, folder, done)
     scripted = await run_scripted(scripts, models.master, noise)

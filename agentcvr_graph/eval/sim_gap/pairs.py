@@ -19,6 +19,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -29,15 +30,6 @@ from agentcvr_graph.trajectory import Trajectory
 
 LIVE_CONCURRENCY = 2
 """Live questions at a time; the senses use all cores already."""
-
-
-@dataclass(frozen=True)
-class Models:
-    """Model strings of the live side; the master is that of both."""
-
-    master: str = "offline"
-    vision: str = "offline"
-    audio: str = "offline"
 
 
 @dataclass(frozen=True)
@@ -73,7 +65,7 @@ async def run_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> 
 
 
 async def run_live(
-    scripts: Sequence[Script], models: Models, folder: Path, done: Callable[[], None]
+    scripts: Sequence[Script], models: ModelStrings, folder: Path, done: Callable[[], None]
 ) -> list[Trajectory]:
     """Every question on its twin; calls `done` after each.
 

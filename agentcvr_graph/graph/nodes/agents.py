@@ -13,13 +13,14 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import reply
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import describe_request, report
 from agentcvr_graph.graph.nodes.memory import keep
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
-from agentcvr_graph.graph.state import AgentInput, Assignment, CVRContext
+from agentcvr_graph.graph.state import AgentInput, Assignment
 from agentcvr_graph.render import error_text, observation_text
 from agentcvr_graph.types import Observation, Observe
 

@@ -21,11 +21,12 @@ from agentcvr_graph.answers import KINDS, resolve_kind
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import budget_left
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import instructions
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.memory import recall
-from agentcvr_graph.graph.state import Clock, CVRContext, CVRInput, CVRState
+from agentcvr_graph.graph.state import Clock, CVRInput, CVRState
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import AnswerKind, Cost, Observation, Question, Usage, Video, VideoInfo

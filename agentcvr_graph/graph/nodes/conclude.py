@@ -15,12 +15,13 @@ from langgraph.runtime import Runtime
 from agentcvr_graph.answers import parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import context_of
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.agents import observed_videos
 from agentcvr_graph.graph.nodes.brief import asked_kind
-from agentcvr_graph.graph.state import Call, CVRContext, CVRState
+from agentcvr_graph.graph.state import Call, CVRState
 from agentcvr_graph.render import error_text
 from agentcvr_graph.tools import AnswerArgs, clip_citations, read_arguments
 from agentcvr_graph.types import Answer, Failure, Usage

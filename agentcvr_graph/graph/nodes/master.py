@@ -23,12 +23,13 @@ from langgraph.types import Command
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import budget_left
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import for_model, read_calls, reply
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.sanitize import sanitize_message
-from agentcvr_graph.graph.state import Assignment, Call, Clock, CVRContext, CVRState
+from agentcvr_graph.graph.state import Assignment, Call, Clock, CVRState
 from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, budget_text, error_text
 from agentcvr_graph.tools import plan_request, read_arguments
 from agentcvr_graph.tools.budget import Budget

@@ -15,8 +15,9 @@ from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 from agentcvr_graph.errors import ActionError
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.events import describe_request
-from agentcvr_graph.graph.state import Assignment, CVRContext
+from agentcvr_graph.graph.state import Assignment
 from agentcvr_graph.tools import plan_request, read_arguments
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Evidence, Listen, Observation, Observe, VideoInfo
@@ -66,9 +67,9 @@ class Refusal(ActionError):
 def needs_review(request: Observe | Listen, context: CVRContext) -> bool:
     """Whether a look costs more than may be spent without asking."""
     if isinstance(request, Observe):
-        limit, cost = context.ask_above_frames, request.frames
+        limit, cost = context.review_above_frames, request.frames
     else:
-        limit, cost = context.ask_above_audio_s, request.window.duration_s
+        limit, cost = context.review_above_audio_s, request.window.duration_s
     return limit is not None and cost > limit
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_scripts
 from agentcvr_graph.scripts.schema import Script, Task
 from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset_names, preset_weights

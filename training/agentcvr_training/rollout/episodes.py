@@ -14,7 +14,8 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
-from agentcvr_graph.graph.state import CVRContext, as_input
+from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import Trajectory, trajectory_of

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from agentcvr_graph.errors import InfrastructureError, InputError
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training.inference.base import Engine, Sampling

@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agentcvr_graph.errors import BugError
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.state import CVRContext
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.offline.master.reading import read
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.generators.procedural.base import Difficulty
