@@ -1,7 +1,9 @@
-"""The command line: `agentcvr ask | demo | doctor | eval | scripts`.
+"""The command line `agentcvr`. Run `agentcvr --help` for its commands.
 
-Exit status: 0 done, 1 could not answer, 2 the input or the set-up is wrong. A person never sees a traceback of
-something they can mend.
+Exit status: 0 done, 1 could not answer, 2 the input or the set-up is wrong. Errors that the user can fix are one line
+on stderr, never a traceback. Other packages add commands by an entry point, see `plugins.py`.
+
+This package is internal: import `agentcvr_graph` and use its public names.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from agentcvr_graph.cli.ask import ASK_EXAMPLES, ask, demo
 from agentcvr_graph.cli.console import run_app
 from agentcvr_graph.cli.doctor import doctor
 from agentcvr_graph.cli.eval import EXAMPLES, evaluate
+from agentcvr_graph.cli.plugins import add_plugins
 
 __all__ = ["app", "main"]
 
@@ -23,13 +26,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command(epilog=ASK_EXAMPLES)(ask)
-app.command()(demo)
-app.command()(doctor)
+app.command("ask", epilog=ASK_EXAMPLES)(ask)
+app.command("demo")(demo)
+app.command("doctor")(doctor)
 app.command("eval", epilog=EXAMPLES)(evaluate)
 app.add_typer(scripts.app, name="scripts")
+add_plugins(app)
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command line of this process."""
     run_app(app)
