@@ -1,10 +1,11 @@
-"""Licences and known vulnerabilities of the packages that are installed with this library.
+"""Audit of the dependencies: their licences and their known vulnerabilities.
 
     make audit
 
-Licences are read from what is installed, extra by extra, and no network is needed; `test_licences.py` holds them.
-Weaknesses are asked for by pip-audit at PyPI and at OSV. A mirror of PyPI knows none, and pip-audit then calls every
-package in order: so what was really looked up is counted, and where that is nothing, that is what is said.
+Licences are read from the installed packages, extra by extra, without the network; `test_licences.py` checks them.
+Vulnerabilities are looked up by pip-audit at PyPI and at OSV. A mirror of PyPI has no data on vulnerabilities, and
+pip-audit then reports every package as fine. The audit therefore counts the packages that were really looked up and
+says so when there are none.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from license_expression import ExpressionError, LicenseSymbol, LicenseWithExceptionSymbol, get_spdx_licensing
 from packaging.requirements import Requirement
 
 OURS = "agentcvr-graph"
 EXTRAS = ("", "live", "openai", "transformers", "gap", "eval", "synthesis", "ray", "vllm", "training", "studio")
-"""Extras that users install; the empty one is the core. `dev` and `docs` are for development."""
+"""Extras that users install; the empty one is the core. `dev` and `docs` are for contributors."""
 PERMISSIVE = frozenset(
     {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "MIT", "MIT-0"}
     | {"MIT-CMU", "PSF-2.0", "Unlicense", "Zlib", "BSD"}
 )
 WEAK = frozenset({"MPL-2.0", "LGPL", "LGPL-2.1-or-later", "LGPL-3.0-or-later"})
-"""Ask that changes to the package itself be passed on; a library that imports it is free."""
+"""Weak copyleft: changes to the package itself must be published, a library that imports it is not affected."""
 NAMES = {
     "Apache Software License": "Apache-2.0",
     "Apache 2.0": "Apache-2.0",
@@ -46,15 +48,16 @@ NAMES = {
     "GNU General Public License v3 or later (GPLv3+)": "GPL-3.0-or-later",
     "MIT License, Apache License, Version 2.0": "MIT AND Apache-2.0",
 }
-"""Names that packages give to licences, and their SPDX names."""
+"""Licence names in package metadata, with their SPDX identifiers."""
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
-    ("studio", "langgraph-api"): "Elastic-2.0: the development server; not to be offered to others as a service",
+    ("studio", "langgraph-api"): "Elastic-2.0: the development server; it may not be offered as a service",
     ("studio", "langgraph-runtime-inmem"): "Elastic-2.0: as langgraph-api",
-    ("studio", "forbiddenfruit"): "MIT or GPL-3.0-or-later, as one likes",
+    ("studio", "forbiddenfruit"): "MIT or GPL-3.0-or-later, at the choice of the user",
 }
-"""By extra and package: a licence that is none of the above, and why it is accepted there."""
+"""Accepted exceptions by (extra, package): the licence, and why it is accepted."""
 GPU = "nvidia-"
-"""Begins the names of NVIDIA's own libraries, which builds of torch for GPUs bring along under NVIDIA's terms."""
+"""Prefix of NVIDIA's libraries, which GPU builds of torch install under NVIDIA's terms."""
+_SPDX: Any = get_spdx_licensing()
 _UNREACHABLE = re.compile(r"ConnectionError|Max retries|ServiceError|Timeout|resolve|[Cc]ould not connect", re.I)
 
 
@@ -64,21 +67,21 @@ class Package(NamedTuple):
     name: str
     version: str
     licence: str
-    """An SPDX expression, or what the package says in its own words."""
+    """An SPDX expression, or the free text of the package metadata."""
 
 
 @functools.cache
 def packages_of(extra: str) -> tuple[list[Package], list[str]]:
-    """Return the packages that an extra brings, and the names of those that are not installed."""
+    """Return the packages that an extra installs, without this library, and the names of those that are missing."""
     found: dict[str, Package] = {}
     missing: set[str] = set()
-    asked: set[tuple[str, frozenset[str]]] = set()
+    visited: set[tuple[str, frozenset[str]]] = set()
     todo = [(OURS, frozenset([extra]))]
     while todo:
         name, extras = todo.pop()
-        if (name, extras) in asked:
+        if (name, extras) in visited:
             continue
-        asked.add((name, extras))
+        visited.add((name, extras))
         try:
             installed = importlib.metadata.distribution(name)
         except PackageNotFoundError:
@@ -99,7 +102,7 @@ def _needs(installed: Distribution, extras: frozenset[str]) -> Iterator[Requirem
 
 
 def licence_of(installed: Distribution) -> str:
-    """Return the licence of a package: its expression, else its classifiers (all apply), else its free text."""
+    """Return the licence of a package: its SPDX expression, else its classifiers joined by AND, else its free text."""
     metadata = installed.metadata
     if expression := metadata.get("License-Expression"):
         return expression
@@ -110,70 +113,79 @@ def licence_of(installed: Distribution) -> str:
 
 
 def permits(expression: str, allowed: frozenset[str]) -> bool:
-    """Return whether an SPDX expression can be met with the allowed licences.
+    """Return whether an SPDX expression can be met with the allowed licences; False if it is not an expression.
+
+    An exception (`WITH ...`) only adds permissions, so the licence in front of it decides.
 
     >>> permits("GPL-3.0-only OR (MIT AND Apache-2.0 WITH LLVM-exception)", PERMISSIVE)
     True
     """
-    plain = re.sub(r"\s+WITH\s+[\w.-]+", "", expression)
-    while "(" in plain:
-        inner = re.search(r"\(([^()]*)\)", plain)
-        if inner is None:
-            return False
-        plain = plain.replace(inner[0], "MIT" if permits(inner[1], allowed) else "none")
-    return any(all(term.strip() in allowed for term in way.split(" AND ")) for way in plain.split(" OR "))
+    try:
+        return _met(_SPDX.parse(expression), allowed)
+    except ExpressionError:
+        return False
+
+
+def _met(node: Any, allowed: frozenset[str]) -> bool:
+    if isinstance(node, _SPDX.AND):
+        return all(_met(one, allowed) for one in node.args)
+    if isinstance(node, _SPDX.OR):
+        return any(_met(one, allowed) for one in node.args)
+    if isinstance(node, LicenseWithExceptionSymbol):
+        return node.license_symbol.key in allowed
+    return isinstance(node, LicenseSymbol) and node.key in allowed
 
 
 def refused_licences(extra: str) -> list[Package]:
-    """Return the packages of an extra whose licence is neither allowed nor excepted."""
+    """Return the packages of an extra whose licence is neither allowed nor excepted; the core allows MPL at most."""
     allowed = PERMISSIVE | (WEAK if extra else frozenset({"MPL-2.0"}))
     packages, _ = packages_of(extra)
-    looked_at = [one for one in packages if (extra, one.name) not in EXCEPTIONS and not one.name.startswith(GPU)]
-    return [one for one in looked_at if not permits(one.licence, allowed)]
+    checked = [one for one in packages if (extra, one.name) not in EXCEPTIONS and not one.name.startswith(GPU)]
+    return [one for one in checked if not permits(one.licence, allowed)]
 
 
-class Looked(NamedTuple):
-    """Reply of a vulnerability service."""
+class Lookup(NamedTuple):
+    """The answer of a vulnerability service."""
 
     service: str
-    asked: int
-    """Packages that it knows; none where it cannot be reached, or is a mirror that knows no vulnerabilities."""
-    weak: list[str]
-    """One line each."""
+    checked: int
+    """Packages that the service has data on; 0 if it cannot be reached or is a mirror without such data."""
+    vulnerabilities: list[str]
+    """One line for each."""
 
 
-def read_audit(service: str, output: str) -> Looked:
-    """Parse pip-audit's JSON; where it is none, nothing was looked up."""
+def read_audit(service: str, output: str) -> Lookup:
+    """Read the JSON output of pip-audit; if it is not JSON, nothing was looked up."""
     try:
         dependencies: list[dict[str, Any]] = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        return Looked(service, 0, [])
+        return Lookup(service, 0, [])
     known = [one for one in dependencies if "skip_reason" not in one]
-    weak = [
+    vulnerabilities = [
         f"{one['name']} {one['version']}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'no version'}"
         for one in known
         for found in one["vulns"]
     ]
-    return Looked(service, len(known), weak)
+    return Lookup(service, len(known), vulnerabilities)
 
 
-def look_up(auditor: Path, service: str) -> Looked:
-    """Look up every installed package."""
+def look_up(auditor: Path, service: str) -> Lookup:
+    """Look up all installed packages at a service."""
     (folder,) = (path for path in site.getsitepackages() if path.startswith(sys.prefix))
     command = [str(auditor), "--vulnerability-service", service, "--path", folder, "--skip-editable"]
     command += ["--format", "json", "--progress-spinner", "off"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = read_audit(service, done.stdout)
-    if done.returncode and not found.weak and not _UNREACHABLE.search(done.stderr):
+    if done.returncode and not found.vulnerabilities and not _UNREACHABLE.search(done.stderr):
         raise SystemExit(f"pip-audit failed:\n{done.stderr[-2000:]}")
     return found
 
 
 def main(auditor: str = "") -> int:
-    """Print both; return 1 where a licence is refused or a vulnerability is known.
+    """Print licences and vulnerabilities; return 1 if a licence is refused or a vulnerability is known.
 
     Args:
-        auditor: the program pip-audit; empty for licences alone.
+        auditor: path of the program pip-audit; empty for licences only.
     """
     refused = 0
     for extra in EXTRAS:
@@ -184,15 +196,15 @@ def main(auditor: str = "") -> int:
         for one in bad:
             print(f"  {one.name} {one.version}: {one.licence}")
         refused += len(bad)
-    weak: set[str] = set()
+    vulnerabilities: set[str] = set()
     for service in ("pypi", "osv") if auditor else ():
         found = look_up(Path(auditor), service)
-        summary = f"{len(found.weak)} known vulnerabilities" if found.asked else "nothing could be looked up from here"
-        print(f"vulnerabilities by {service}: {found.asked} packages looked up, {summary}")
-        weak.update(found.weak)
-    for line in sorted(weak):
+        known = f"{len(found.vulnerabilities)} known" if found.checked else "the service could not be used"
+        print(f"vulnerabilities by {service}: {found.checked} packages looked up, {known}")
+        vulnerabilities.update(found.vulnerabilities)
+    for line in sorted(vulnerabilities):
         print(f"  {line}")
-    return 1 if refused or weak else 0
+    return 1 if refused or vulnerabilities else 0
 
 
 if __name__ == "__main__":

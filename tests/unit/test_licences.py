@@ -1,4 +1,4 @@
-"""What is installed beside this library may be used with it, and the audit says honestly what it could look up."""
+"""The licences of all dependencies are allowed, and the audit reports how much it could look up."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from tests.support.audit import EXCEPTIONS, EXTRAS, PERMISSIVE, WEAK, packages_o
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
-def test_every_licence_is_one_that_is_allowed(extra):
+def test_every_licence_is_allowed(extra):
     packages, missing = packages_of(extra)
     assert len(packages) >= 20
     assert refused_licences(extra) == []
     if missing:
-        pytest.skip(f"not installed here, so not looked at: {', '.join(missing)}")
+        pytest.skip(f"not installed, so not checked: {', '.join(missing)}")
 
 
-def test_an_exception_is_for_a_package_that_is_there():
-    """One that is needed no longer goes."""
+def test_every_exception_is_still_needed():
     for extra, name in EXCEPTIONS:
         packages, missing = packages_of(extra)
         found = [one.licence for one in packages if one.name == name]
@@ -42,19 +41,19 @@ def test_an_exception_is_for_a_package_that_is_there():
         ("", False),
     ],
 )
-def test_expressions_are_read(expression, permitted):
+def test_spdx_expressions_are_evaluated(expression, permitted):
     assert permits(expression, PERMISSIVE) is permitted
 
 
-def test_what_was_not_looked_up_is_not_called_safe():
-    weak = {"id": "PYSEC-1", "fix_versions": ["2.0"], "aliases": []}
+def test_packages_that_were_not_looked_up_are_not_counted_as_safe():
+    known = {"id": "PYSEC-1", "fix_versions": ["2.0"], "aliases": []}
     dependencies = [
-        {"name": "a", "version": "1.0", "vulns": [weak, {**weak, "id": "PYSEC-2", "fix_versions": []}]},
+        {"name": "a", "version": "1.0", "vulns": [known, {**known, "id": "PYSEC-2", "fix_versions": []}]},
         {"name": "b", "version": "1.0", "vulns": []},
         {"name": "c", "skip_reason": "Dependency not found on PyPI and could not be audited: c (1.0)"},
     ]
     found = read_audit("pypi", json.dumps({"dependencies": dependencies, "fixes": []}))
-    assert found.asked == 2
-    assert found.weak == ["a 1.0: PYSEC-1, fixed in 2.0", "a 1.0: PYSEC-2, fixed in no version"]
-    assert read_audit("pypi", json.dumps({"dependencies": dependencies[2:]})).asked == 0
-    assert read_audit("osv", "").asked == 0
+    assert found.checked == 2
+    assert found.vulnerabilities == ["a 1.0: PYSEC-1, fixed in 2.0", "a 1.0: PYSEC-2, fixed in no version"]
+    assert read_audit("pypi", json.dumps({"dependencies": dependencies[2:]})).checked == 0
+    assert read_audit("osv", "").checked == 0
