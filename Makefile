@@ -86,8 +86,8 @@ picture: $(VENV)/.dev  ## Make the picture of the evidence report in the README 
 studio: $(VENV)/.dev  ## Open the graph in LangGraph Studio
 	@$(BIN)/langgraph dev
 
-# pip-audit in an environment of its own: what it needs is no part of ours.
-audit: $(VENV)/.dev  ## Look at the licences and the known weaknesses of all that is installed (needs the network)
+# pip-audit runs in an environment of its own, so that its dependencies are not audited as ours.
+audit: $(VENV)/.dev  ## Check licences and known vulnerabilities of the installed packages (needs the network)
 	@$(PYTHON) -m venv .venv-audit
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
 	@$(BIN)/python -m tests.support.audit .venv-audit/bin/pip-audit
