@@ -12,19 +12,20 @@ from typing import Any
 
 from pydantic import Field
 
-from agentcvr_graph.errors import InputError, shown_address
+from agentcvr_graph.errors import shown_address
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.methods import EvalConfig
 from agentcvr_graph.eval.scoring import now
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.types import FrozenModel
+from agentcvr_graph.utils.resume import flatten_settings, require_same_settings
 
 PACKAGES = (
     *("agentcvr-graph", "langgraph", "langchain-core", "langchain-openai", "pydantic"),
     *("av", "decord", "librosa", "numpy", "rapidocr", "pocketsphinx", "torch", "transformers", "ray"),
 )
-FREE = frozenset({"methods", "per_endpoint", "timeout_s"})
+CHANGEABLE = frozenset({"methods", "per_endpoint", "timeout_s"})
 """What may differ between two attempts at one run: it does not change what an answer is."""
 
 
@@ -64,20 +65,19 @@ class RunManifest(FrozenModel):
         }
         return EvalConfig(**parts)
 
+    def _fixed_settings(self) -> dict[str, Any]:
+        """Return everything that decides what an answer is, flat."""
+        settings = {"benchmark": self.benchmark, "fingerprint": self.fingerprint, **self.config}
+        return {name: value for name, value in flatten_settings(settings) if name not in CHANGEABLE}
+
     def extended(self, other: RunManifest, folder: Path) -> RunManifest:
         """This manifest with the methods of another attempt added.
 
         Raises:
             InputError: the attempts are not of the same run; names what differs.
         """
-        differing = [name for name in ("benchmark", "fingerprint") if getattr(self, name) != getattr(other, name)]
-        mine, theirs = _fixed(self.config), _fixed(other.config)
-        differing += sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
-        if differing:
-            was = ", ".join(f"{name} {mine.get(name, getattr(self, name, ''))!r}" for name in differing)
-            raise InputError(
-                f"{folder} holds a run with another configuration ({was}).", fix="Name another --out, or ask the same."
-            )
+        fix = "Name another --out folder, or run it with the earlier settings."
+        require_same_settings(folder, self._fixed_settings(), other._fixed_settings(), fix=fix)
         methods = list(dict.fromkeys([*self.methods, *other.methods]))
         return self.model_copy(update={"config": {**self.config, "methods": methods}, "prices": other.prices})
 
@@ -127,12 +127,3 @@ def commit() -> str:
         return head + ("+" if head and told("status", "--porcelain", "--untracked-files=no") else "")
     except OSError:  # no git
         return ""
-
-
-def _fixed(config: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a config that decide what an answer is, flat."""
-    nested = ("models", "context")
-    flat = {name: value for name, value in config.items() if name not in nested}
-    for part in nested:
-        flat |= config[part]
-    return {name: value for name, value in flat.items() if name not in FREE}

@@ -21,6 +21,7 @@ from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.scripts.schema import TASKS, Facts, Scene, Script, ScriptedVideo, Task, Thing
 from agentcvr_graph.scripts.video import render_video_once
 from agentcvr_graph.scripts.video.drawing import blank, boxes_of, draw_scene
+from agentcvr_graph.utils.files import atomic_write_text
 
 Record = dict[str, Any]
 FOLDERS: Mapping[Task, str] = {
@@ -243,7 +244,7 @@ def _name(thing: Thing) -> str:
 
 def _write_json(path: Path, stored: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    atomic_write_text(path, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
 
 
 _RENDERERS: Mapping[Task, Callable[[Script, Path], Record]] = {

@@ -13,7 +13,6 @@ The format is the same for scripted and live runs and for every method.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,12 +21,14 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from agentcvr_graph.errors import InputError, SetupError, missing_extra
+from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.eval.manifest import RunManifest
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.trajectory import Trajectory
+from agentcvr_graph.utils.files import atomic_write, atomic_write_text, explain_disk_error
 from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, read_rows, repair_last_row
 
+DISK_FIX = "Make room, or choose another --out folder, and run again: finished questions are kept."
 _ROW_START = '{"id":"'
 Place = tuple[str, str]
 """Method and id."""
@@ -49,15 +50,15 @@ class RunFolder:
             InputError: another run is writing, the folder holds a run of something else, or a file that is not ours.
             SetupError: the disk does not let us.
         """
-        with explain_disk_error(self.path):
+        with explain_disk_error(self.path, DISK_FIX):
             self.path.mkdir(parents=True, exist_ok=True)
         with exclusive_writer(self.results):
             if self.manifest_path.exists():
                 manifest = self.manifest().extended(manifest, self.path)
             repair_last_row(self.results, _ROW_START)
             found = self.latest()
-            with explain_disk_error(self.path):
-                _write_whole(self.manifest_path, manifest.model_dump_json(indent=1))
+            with explain_disk_error(self.path, DISK_FIX):
+                atomic_write_text(self.manifest_path, manifest.model_dump_json(indent=1))
             yield found
 
     def manifest(self) -> RunManifest:
@@ -94,11 +95,11 @@ class RunFolder:
         Raises:
             SetupError: the disk is full, or may not be written.
         """
-        with explain_disk_error(self.path):
+        with explain_disk_error(self.path, DISK_FIX):
             if trajectory is not None:
                 path = self.trajectory_path(row.method, row.id)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                _write_whole(path, trajectory.without_secrets().model_dump_json())
+                atomic_write_text(path, trajectory.without_secrets().model_dump_json())
             append_row(self.results, row.model_dump_json())
 
     def trajectory_path(self, method: str, question_id: str) -> Path:
@@ -124,38 +125,14 @@ class RunFolder:
         path = self.path / "results.parquet"
         arrow: Any = pa  # its types leave much open
         table = arrow.Table.from_pylist([_flat(row) for row in rows])
-        with explain_disk_error(self.path):
-            draft = path.with_suffix(".part")
-            pq.write_table(table, draft)  # pyright: ignore[reportUnknownMemberType]
-            draft.replace(path)
+        with explain_disk_error(self.path, DISK_FIX), atomic_write(path) as temporary:
+            pq.write_table(table, temporary)  # pyright: ignore[reportUnknownMemberType]
         return path
 
 
 def file_name(question_id: str) -> str:
     """A question's id as a file name."""
     return quote(question_id, safe=" ()+,;=@")[:200]
-
-
-@contextmanager
-def explain_disk_error(folder: Path) -> Generator[None]:
-    """Turns what the file system refuses into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise SetupError(
-            f"{folder} cannot be written: {error.strerror}.",
-            fix="Make room, or choose another --out, and run again: what was written is kept.",
-        ) from error
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """The file appears when it is whole and on the disk."""
-    draft = path.with_name(f"{path.name}.part")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _flat(row: Row) -> dict[str, Any]:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from jinja2 import Environment, PackageLoader
-
 from agentcvr_graph.render import window_label
 from agentcvr_graph.report.citations import Cited, cited_of, citing_frame, citing_statement, named_observations
 from agentcvr_graph.report.notebook import Inline
@@ -19,13 +17,12 @@ from agentcvr_graph.report.pictures import Album, Picture, thinned
 from agentcvr_graph.report.thumbnails import Thumbnails
 from agentcvr_graph.report.tracks import Lane, lane_of
 from agentcvr_graph.trajectory import Trajectory
+from agentcvr_graph.utils.templates import html_environment
 
 PICTURES = 3
 """Of one cited window."""
 ROW_PX, TRACK_GAP_PX, HEAD_PX, FOOT_PX = 16, 5, 22, 24
-_ENVIRONMENT = Environment(
-    loader=PackageLoader("agentcvr_graph.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-)
+_ENVIRONMENT = html_environment("agentcvr_graph.report")
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment
-
 from agentcvr_graph.render import NOTHING, window_label
 from agentcvr_graph.types import Answer, Citation, Observation, Window
+from agentcvr_graph.utils.templates import html_environment
 
 TRAJECTORY_PX, SCRIPT_PX = 720, 760
-_ENVIRONMENT = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_ENVIRONMENT = html_environment()
 _FRAME = _ENVIRONMENT.from_string(
     '<iframe srcdoc="{{ page }}" title="{{ title }}" sandbox="allow-scripts" loading="lazy"\n'
     ' style="width:100%;height:{{ height_px }}px;border:1px solid #8884;border-radius:6px"></iframe>'

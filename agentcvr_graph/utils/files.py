@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,21 +52,32 @@ def atomic_write_bytes(path: Path, data: bytes, *, flush_to_disk: bool = True) -
         temporary.write_bytes(data)
 
 
+def is_os_error(error: Exception) -> bool:
+    """Return whether the error came from the operating system."""
+    return isinstance(error, OSError)
+
+
 @contextmanager
-def explain_disk_error(folder: Path, fix: str) -> Generator[None]:
-    """Turn an `OSError` raised in the block (disk full, no permission) into one line about `folder`.
+def explain_disk_error(
+    folder: Path, fix: str, is_disk_error: Callable[[Exception], bool] = is_os_error
+) -> Generator[None]:
+    """Turn a refused write in the block (disk full, no permission) into one line about `folder`.
 
     Args:
         folder: where the block writes.
         fix: what the user can do about it.
+        is_disk_error: which errors are refused writes. Libraries that write in native code raise errors of their own.
 
     Raises:
-        SetupError: the file system refused a write.
+        SetupError: a write was refused.
     """
     try:
         yield
-    except OSError as error:
-        raise SetupError(f"{folder} cannot be written: {error.strerror}.", fix=fix) from error
+    except Exception as error:
+        if not is_disk_error(error):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        raise SetupError(f"{folder} cannot be written: {reason}.", fix=fix) from error
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(room, speaker, tm
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(told) == 1
-    assert f"Files in {output / 'grpo'} could not be written: " in told[0]
+    assert f"{output / 'grpo'} cannot be written: " in told[0]
     assert "Give the same command again; it goes on from the last whole checkpoint." in told[0]
     kept = last_checkpoint(output / "grpo")
     assert kept is not None and kept.name == "checkpoint-2"
@@ -96,7 +96,7 @@ def test_an_output_that_is_a_file(speaker, tmp_path, monkeypatch, capsys):
     output = tmp_path / "run"
     output.write_text("")
     assert command(grpo.app, [write_settings(speaker, output)], monkeypatch) == 2
-    assert f"Files in {output} could not be written: " in capsys.readouterr().err
+    assert f"{output} cannot be written: " in capsys.readouterr().err
 
 
 def test_the_newest_whole_checkpoint_is_found_by_number(tmp_path):

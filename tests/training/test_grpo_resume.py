@@ -162,9 +162,9 @@ def test_what_cannot_resume_exactly_is_refused(changes, complaint, speaker, tmp_
 def test_another_seed_is_another_run(speaker, undisturbed, tmp_path):
     output = tmp_path / "run"
     shutil.copytree(undisturbed, output)
-    with pytest.raises(InputError, match=r"was begun with seed=0, and now it is 1\. Give another `output`"):
+    with pytest.raises(InputError, match=r"another configuration: seed was 0, now it is 1\. Give another `output`"):
         trained(speaker, output, seed=1)
-    with pytest.raises(InputError, match=r"begun with grpo\.trainer\.num_generations=4, and now it is 2"):
+    with pytest.raises(InputError, match=r"grpo\.trainer\.num_generations was 4, now it is 2"):
         trained(speaker, output, grpo__trainer__num_generations=2)
     assert list(read_episodes(output / "episodes.jsonl")) == list(read_episodes(undisturbed / "episodes.jsonl"))
 

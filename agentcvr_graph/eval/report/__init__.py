@@ -12,7 +12,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from agentcvr_graph.eval.manifest import RunManifest
@@ -25,6 +24,8 @@ from agentcvr_graph.eval.run_folder import RunFolder, file_name
 from agentcvr_graph.eval.summary import SummaryLine
 from agentcvr_graph.report import MediaThumbnails, Thumbnails, write_report
 from agentcvr_graph.types import AnswerValue
+from agentcvr_graph.utils.files import atomic_write_text
+from agentcvr_graph.utils.templates import asset, html_environment
 
 MOST_WITH_PICTURES = 300
 """Answers up to which their reports show frames, where nobody says otherwise."""
@@ -53,7 +54,7 @@ def write_run_report(run: EvalRun, *, pictures: bool | None = None) -> Path:
     wanted = len(rows) <= MOST_WITH_PICTURES if pictures is None else pictures
     write_pages(run.folder, rows, manifest, pictures=wanted and not manifest.config["scripts"])
     path = run.folder.path / "report.html"
-    path.write_text(render(run.folder, rows, lines, manifest), encoding="utf-8")
+    atomic_write_text(path, render(run.folder, rows, lines, manifest))
     return path
 
 
@@ -77,27 +78,28 @@ def page_path(folder: RunFolder, row: Row) -> Path:
 
 def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[SummaryLine], manifest: RunManifest) -> str:
     """The page. Everything from questions and models is escaped."""
-    environment = Environment(
-        loader=PackageLoader("agentcvr_graph.eval.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    shared = Environment(loader=PackageLoader("agentcvr_graph.report"), autoescape=True)
+    package = "agentcvr_graph.eval.report"
     names = list(dict.fromkeys(line.name for line in lines))
     methods = list(dict.fromkeys(line.method for line in lines))
     cells = {(line.method, line.name): line for line in lines}
-    return environment.get_template("run.html.j2").render(
-        manifest=manifest,
-        methods=methods,
-        names=names,
-        cells=cells,
-        totals={method: [line for line in lines if line.method == method][-1] for method in methods},
-        outcomes=OUTCOMES,
-        standings=_standings(cells, methods) if manifest.benchmark == "crossvid" else [],
-        columns=COLUMNS,
-        models=models_of(manifest.to_config()),
-        plots=Markup(draw(lines, rows)),
-        rows=Markup(_as_data([_shown(folder, row) for row in rows])),
-        css=Markup(_source(shared, "report.css") + _source(environment, "run.css")),
-        js=Markup(_source(environment, "run.js")),
+    return (
+        html_environment(package)
+        .get_template("run.html.j2")
+        .render(
+            manifest=manifest,
+            methods=methods,
+            names=names,
+            cells=cells,
+            totals={method: [line for line in lines if line.method == method][-1] for method in methods},
+            outcomes=OUTCOMES,
+            standings=_standings(cells, methods) if manifest.benchmark == "crossvid" else [],
+            columns=COLUMNS,
+            models=models_of(manifest.to_config()),
+            plots=Markup(draw(lines, rows)),
+            rows=Markup(_as_data([_shown(folder, row) for row in rows])),
+            css=asset("agentcvr_graph.report", "report.css") + asset(package, "run.css"),
+            js=asset(package, "run.js"),
+        )
     )
 
 
@@ -154,9 +156,3 @@ def _pictures() -> Generator[Thumbnails]:
         yield MediaThumbnails(media)
     finally:
         media.close()
-
-
-def _source(environment: Environment, name: str) -> str:
-    """A file beside the template, as it stands: our own, so it is trusted."""
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]

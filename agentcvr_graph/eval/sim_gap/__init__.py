@@ -27,6 +27,7 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.types import Listen, Observation, Observe, Target, VideoInfo, Window
+from agentcvr_graph.utils.progress import ProgressBar
 
 __all__ = ["Noise", "Pair", "SimGapResult", "measure_sim_gap"]
 
@@ -82,13 +83,13 @@ async def measure_sim_gap(
         InputError: there is no script.
         SetupError: a model, flite or a package is missing.
     """
-    from agentcvr_graph.eval.sim_gap.report import Progressing, write_sim_gap
+    from agentcvr_graph.eval.sim_gap.report import write_sim_gap
 
     if not scripts:
         raise InputError("There is no script to measure.", fix="Name a file of scripts.")
     chosen, models = resolve_noise(noise), models or ModelStrings()
-    with Progressing(len(scripts)) as done:
-        gap = await _measure(scripts, folder, chosen, models, done)
+    with ProgressBar("running live", len(scripts)) as bar:
+        gap = await _measure(scripts, folder, chosen, models, bar.advance)
     await asyncio.to_thread(write_sim_gap, gap, folder)
     return gap
 

@@ -27,6 +27,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary, script_json
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.scripts.video import VERSION, render_script, rendered_question
 from agentcvr_graph.trajectory import Trajectory
+from agentcvr_graph.utils.files import atomic_write_text
 
 LIVE_CONCURRENCY = 2
 """Live questions at a time; the senses use all cores already."""
@@ -102,6 +103,4 @@ def _recall(kept: Path, stamp: str) -> Trajectory | None:
 
 def _keep(kept: Path, stamp: str, trajectory: Trajectory) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(".part")
-    partial.write_text(f"{stamp}\n{trajectory.model_dump_json()}", encoding="utf-8")
-    partial.replace(kept)
+    atomic_write_text(kept, f"{stamp}\n{trajectory.model_dump_json()}")

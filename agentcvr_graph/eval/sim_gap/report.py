@@ -9,13 +9,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from agentcvr_graph.errors import missing_extra
+from agentcvr_graph.utils.files import atomic_write, atomic_write_text
+from agentcvr_graph.utils.templates import asset, html_environment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,29 +24,6 @@ if TYPE_CHECKING:
 SCRIPTED, LIVE = "#2f6fde", "#c4671d"
 
 
-class Progressing:
-    """A progress bar on stderr, except in a notebook; calling it ticks one question off."""
-
-    def __init__(self, total: int) -> None:
-        columns = (TextColumn("asking live"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        console = Console(stderr=True)
-        # In a notebook rich draws it as a widget, from a thread of its own, on which nbclient and papermill stumble.
-        self._progress = Progress(
-            *columns, TimeRemainingColumn(), console=console, transient=True, disable=console.is_jupyter
-        )
-        self._task = self._progress.add_task("asking", total=total)
-
-    def __enter__(self) -> Progressing:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def __call__(self) -> None:
-        self._progress.advance(self._task)
-
-
 def write_sim_gap(gap: SimGapResult, folder: Path) -> None:
     """Write `gap.html`, `gap.png` and `gap.json`.
 
@@ -56,9 +31,9 @@ def write_sim_gap(gap: SimGapResult, folder: Path) -> None:
         SetupError: matplotlib is not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "gap.json").write_text(json.dumps(gap.as_record(), indent=1), encoding="utf-8")
+    atomic_write_text(folder / "gap.json", json.dumps(gap.as_record(), indent=1))
     plot_sim_gap(gap, folder / "gap.png")
-    (folder / "gap.html").write_text(render_sim_gap(gap), encoding="utf-8")
+    atomic_write_text(folder / "gap.html", render_sim_gap(gap))
 
 
 def sim_gap_table(gap: SimGapResult) -> Table:
@@ -91,13 +66,10 @@ def sim_gap_rows(gap: SimGapResult) -> tuple[list[str], list[list[str]]]:
 
 def render_sim_gap(gap: SimGapResult) -> str:
     """The page. Everything from scripts is escaped; nothing is fetched."""
-    environment = Environment(loader=PackageLoader("agentcvr_graph.eval.sim_gap"), autoescape=True, trim_blocks=True)
-    shared = Environment(loader=PackageLoader("agentcvr_graph.report"), autoescape=True)
-    assert shared.loader is not None
-    css = Markup(shared.loader.get_source(shared, "report.css")[0])  # trusted: our own file
     rates = [(name, getattr(gap.noise, name), value) for name, value in gap.fitted.model_dump().items()]
     rates = [(name.replace("_", " "), used, fitted) for name, used, fitted in rates if name not in ("name", "seed")]
-    return environment.get_template("gap.html.j2").render(gap=gap, css=css, rates=rates)
+    template = html_environment("agentcvr_graph.eval.sim_gap").get_template("gap.html.j2")
+    return template.render(gap=gap, css=asset("agentcvr_graph.report", "report.css"), rates=rates)
 
 
 def plot_sim_gap(gap: SimGapResult, path: Path) -> None:
@@ -123,7 +95,8 @@ def plot_sim_gap(gap: SimGapResult, path: Path) -> None:
         _label(below, "facts seen or heard, %", [f"{row.kind}\n{row.count}" for row in gap.facts])
         above.set_title(f"the same questions in both worlds; scripted noise: {gap.noise.name}", loc="left", fontsize=12)
         above.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
-        figure.savefig(path)
+        with atomic_write(path) as temporary:
+            figure.savefig(temporary, format="png")
 
 
 def _label(axes: Axes, what: str, names: list[str]) -> None:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment
-
+from agentcvr_graph.utils.templates import html_environment
 from agentcvr_training.rollout.ledger import Row
 
 CUT = "\N{REPLACEMENT CHARACTER}"
 """What a tokenizer writes for a part of a character."""
-_ROW = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
+_ROW = html_environment().from_string("""\
 <style>
 .agentcvr-ledger pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 4px 10px; line-height: 1.75; }
 .agentcvr-ledger .prompt { max-height: 13em; overflow-y: auto; opacity: 0.6; border-left: 3px solid #8886; }

@@ -6,13 +6,15 @@ Without this, a command with another seed or another batch would silently go on 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 from accelerate import PartialState
 
-from agentcvr_graph.errors import InputError
+from agentcvr_graph.utils.files import atomic_write_text
+from agentcvr_graph.utils.resume import flatten_settings, require_same_settings
 from agentcvr_training.trainer.callbacks import last_checkpoint
 
 FREE = frozenset({"held_out", "rollout.live_graphs", "rollout.engine", "rollout.held_out_temperature"}) | {
@@ -38,29 +40,19 @@ def check_resume(folder: Path, settings: Mapping[str, Any]) -> None:
         InputError: something differs; names it.
     """
     path = folder / "settings.json"
-    now = dict(_flat(settings))
+    now = {name: value for name, value in flatten_settings(settings) if not _may_change(name)}
     if last_checkpoint(folder) is not None and path.exists():
         before = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
-        for name in sorted({*before, *now}):
-            if before.get(name) != now.get(name):
-                raise InputError(
-                    f"The run in {folder} was begun with {name}={before.get(name)!r}, and now it is {now.get(name)!r}.",
-                    fix="Give another `output`, remove that folder, or set it back.",
-                )
+        fix = "Give another `output`, remove that folder, or set it back."
+        require_same_settings(folder, before, now, fix=fix)
     elif PartialState().is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".part")
-        draft.write_text(json.dumps(now, indent=1), encoding="utf-8")
-        draft.replace(path)
+        atomic_write_text(path, json.dumps(now, indent=1))
 
 
-def _flat(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """The settings that may not change, by dotted name."""
-    for name, value in values.items():
-        dotted = f"{place}{name}"
-        if dotted in FREE or (place.endswith("trainer.") and name in FREE_OF_TRAINERS):
-            continue
-        if isinstance(value, Mapping):
-            yield from _flat(cast(Mapping[str, Any], value), f"{dotted}.")
-        else:
-            yield dotted, value
+def _may_change(name: str) -> bool:
+    """Return whether a setting, by its dotted name, may differ from one command to the next."""
+    parts = name.split(".")
+    groups = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    of_trainer = {inner for outer, inner in pairwise(parts) if outer == "trainer"}
+    return not groups.isdisjoint(FREE) or not of_trainer.isdisjoint(FREE_OF_TRAINERS)

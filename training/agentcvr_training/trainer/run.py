@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import shutil
 import warnings
-from collections.abc import Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ from safetensors import SafetensorError
 from transformers import PrinterCallback
 from transformers.utils import logging
 
-from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models.providers.errors import one_line
+from agentcvr_graph.utils.files import explain_disk_error
 from agentcvr_training.config.loading import load_model
 from agentcvr_training.config.settings import Model
 from agentcvr_training.trainer.callbacks import Bar, last_checkpoint
@@ -51,7 +49,7 @@ def open_folder(folder: Path) -> Path:
     Raises:
         SetupError: it cannot be.
     """
-    with explain_disk_error(folder):
+    with explain_write_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -70,28 +68,20 @@ def run_trainer(trainer: Any, console: Console) -> None:
     trainer.add_callback(bar)
     gc.freeze()  # scripts by the thousand stay to the end: the collector need not look at them again and again
     try:
-        with explain_disk_error(trainer.args.output_dir):
+        with explain_write_error(Path(trainer.args.output_dir)):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         gc.unfreeze()
         bar.close()
 
 
-@contextlib.contextmanager
-def explain_disk_error(folder: object) -> Generator[None]:
-    """What the disk refuses is one clear line.
+def explain_write_error(folder: Path) -> AbstractContextManager[None]:
+    """Return a context in which a write that the disk refuses becomes one line.
 
     Raises:
         SetupError: something inside could not write.
     """
-    try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if not _refused(error):
-            raise
-        raise SetupError(
-            f"Files in {folder} could not be written: {one_line(str(error))}", fix=f"Make room for them. {GO_ON}"
-        ) from error
+    return explain_disk_error(folder, f"Make room for them. {GO_ON}", _refused)
 
 
 def _refused(error: Exception) -> bool:
@@ -109,7 +99,7 @@ def save(trainer: Any, tokenizer: Any, folder: Path, settings: Model, console: C
         SetupError: the disk refuses it.
     """
     draft = folder.with_name(f"{folder.name}.part")
-    with explain_disk_error(folder):
+    with explain_write_error(folder):
         if trainer.is_world_process_zero():
             shutil.rmtree(draft, ignore_errors=True)
         trainer.accelerator.wait_for_everyone()
