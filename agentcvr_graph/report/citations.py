@@ -1,7 +1,7 @@
-"""Which observation a citation rests on, and which statements and frames lie inside it.
+"""Match the citations of an answer with the observations, statements and frames that support them.
 
-The page shows a citation in three places (its chip, its mark in the lane, the evidence itself); all three find each
-other by the citation's number, which is given here.
+The page shows a citation in three places: its chip, its mark in the timeline and the evidence itself. They refer to
+each other by the number of the citation, which is assigned here.
 """
 
 from __future__ import annotations
@@ -17,29 +17,33 @@ NamedObservation = tuple[str, Observation]
 
 
 @dataclass(frozen=True)
-class Cited:
-    """A citation of the answer, and the observation that it rests on."""
+class NumberedCitation:
+    """A citation of the answer, with its number and the observation that supports it."""
 
     number: int
-    """From 1, in the order of the answer."""
+    """Counts from 1, in the order of the answer."""
     citation: Citation
     observation: str
-    """Id of the observation; empty when none covers any of it."""
+    """Id of the supporting observation; empty when no observation overlaps the citation."""
 
 
 def named_observations(trajectory: Trajectory) -> list[NamedObservation]:
+    """Return the observations of a trajectory with their ids on the page."""
     return [(f"o{number}", observation) for number, observation in enumerate(trajectory.observations, start=1)]
 
 
-def cited_of(trajectory: Trajectory) -> list[Cited]:
-    """The answer's citations; none where there is no answer."""
+def number_citations(trajectory: Trajectory) -> list[NumberedCitation]:
+    """Return the citations of the answer; none where there is no answer."""
     citations = trajectory.answer.citations if trajectory.answer else ()
     named = named_observations(trajectory)
-    return [Cited(number, citation, _rests_on(citation, named)) for number, citation in enumerate(citations, start=1)]
+    return [
+        NumberedCitation(number, citation, _supporting_observation(citation, named))
+        for number, citation in enumerate(citations, start=1)
+    ]
 
 
-def citing_frame(cited: Sequence[Cited], video: int, time_s: float) -> tuple[int, ...]:
-    """Numbers of the citations that a frame lies in."""
+def citing_frame(cited: Sequence[NumberedCitation], video: int, time_s: float) -> tuple[int, ...]:
+    """Return the numbers of the citations that contain a frame."""
     return tuple(
         one.number
         for one in cited
@@ -49,10 +53,10 @@ def citing_frame(cited: Sequence[Cited], video: int, time_s: float) -> tuple[int
     )
 
 
-def citing_statement(cited: Sequence[Cited], modality: Modality, window: Window) -> tuple[int, ...]:
-    """Numbers of the citations that share at least half of the shorter of the two: of the statement or of the citation.
+def citing_statement(cited: Sequence[NumberedCitation], modality: Modality, window: Window) -> tuple[int, ...]:
+    """Return the numbers of the citations that overlap a statement by at least half of the shorter of the two.
 
-    A citation may be a part of a long statement, and a short statement a part of a citation.
+    The shorter one decides because a citation may be part of a long statement, or contain a short one.
     """
     return tuple(
         one.number
@@ -66,8 +70,8 @@ def _shorter_s(one: Window, other: Window) -> float:
     return min(one.duration_s, other.duration_s)
 
 
-def _rests_on(citation: Citation, named: Sequence[NamedObservation]) -> str:
-    """Id of the observation that covers most of a citation, the closest look of equals; empty when there is none."""
+def _supporting_observation(citation: Citation, named: Sequence[NamedObservation]) -> str:
+    """Return the id of the observation that overlaps a citation most, the shortest of equals; empty without any."""
     found = [
         (_shared_s(citation, observation), -_length_s(observation), number)
         for number, (_, observation) in enumerate(named)

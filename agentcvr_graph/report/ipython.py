@@ -1,27 +1,47 @@
-"""Registers HTML for the library's objects with IPython, so that notebooks display them.
+"""Register HTML for the library's objects with IPython, so that notebooks display them.
 
-Types are named by text and rendered on first display: neither the types nor the graph know of HTML.
+Types are named by text, and templates are imported when an object is displayed for the first time. So importing the
+library in a notebook costs hardly more than elsewhere, and neither the types nor the graph know about HTML.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentcvr_graph.report import render_report
-from agentcvr_graph.report.notebook import SCRIPT_PX, TRAJECTORY_PX, answer_html, framed, observation_html
-from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.scripts.timeline.page import render_page
-from agentcvr_graph.trajectory import Trajectory
+if TYPE_CHECKING:
+    from agentcvr_graph.scripts.schema import Script
+    from agentcvr_graph.trajectory import Trajectory
+    from agentcvr_graph.types import Answer, Observation
+
+
+def answer_html(answer: Answer) -> str:
+    """Return an answer with its rationale and citations."""
+    from agentcvr_graph.report import notebook
+
+    return notebook.answer_html(answer)
+
+
+def observation_html(observation: Observation) -> str:
+    """Return the statements of an observation as a table."""
+    from agentcvr_graph.report import notebook
+
+    return notebook.observation_html(observation)
 
 
 def trajectory_html(trajectory: Trajectory) -> str:
-    """Return the evidence report in a frame, without pictures (`report.render_report` takes thumbnails)."""
+    """Return the evidence report in an iframe, without frames (`report.render_report` takes thumbnails)."""
+    from agentcvr_graph.report.notebook import TRAJECTORY_PX, framed
+    from agentcvr_graph.report.page import render_report
+
     return framed(render_report(trajectory), trajectory.question, TRAJECTORY_PX)
 
 
 def script_html(script: Script) -> str:
-    """Return the timeline of a script in a frame."""
+    """Return the timeline of a script in an iframe."""
+    from agentcvr_graph.report.notebook import SCRIPT_PX, framed
+    from agentcvr_graph.scripts.timeline.page import render_page
+
     return framed(render_page(script), script.question, SCRIPT_PX)
 
 

@@ -1,19 +1,22 @@
-"""What a notebook shows for the library's objects: their `_repr_html_`.
+"""HTML of the library's objects for a notebook.
 
-Whole pages (a trajectory, a script) stand in a frame of their own, so that their styles and the notebook's do not meet.
-Small things are a few lines in the notebook's own looks.
+Whole pages (a trajectory, a script) go into an iframe, so that their styles and the notebook's do not mix. Small
+objects are a few lines in the style of the notebook.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentcvr_graph.render import NOTHING, window_label
-from agentcvr_graph.types import Answer, Citation, Observation, Window
+from agentcvr_graph.types import Answer, Modality, Observation, Window
 from agentcvr_graph.utils.templates import html_environment
 
 TRAJECTORY_PX, SCRIPT_PX = 720, 760
+"""Heights of the iframes."""
+MODALITY_VERBS: Mapping[Modality, str] = {"visual": "observed", "audio": "listened"}
+"""What was done with a window, as every label of the report says it."""
 _ENVIRONMENT = html_environment()
 _FRAME = _ENVIRONMENT.from_string(
     '<iframe srcdoc="{{ page }}" title="{{ title }}" sandbox="allow-scripts" loading="lazy"\n'
@@ -22,7 +25,7 @@ _FRAME = _ENVIRONMENT.from_string(
 _ANSWER = _ENVIRONMENT.from_string(
     "<p><b>{{ answer.text }}</b>"
     "{% if answer.rationale %}<br>{{ answer.rationale }}{% endif %}</p>"
-    "{% if proofs %}<ul>{% for place, sense in proofs %}<li>{{ place }}, {{ sense }}</li>{% endfor %}</ul>{% endif %}"
+    "{% if citations %}<ul>{% for place, how in citations %}<li>{{ place }}, {{ how }}</li>{% endfor %}</ul>{% endif %}"
 )
 _OBSERVATION = _ENVIRONMENT.from_string(
     "<p><b>{{ verb }}</b> {{ places | join('; ') }}"
@@ -40,7 +43,7 @@ _TABLE = _ENVIRONMENT.from_string(
 
 @dataclass(frozen=True)
 class Inline:
-    """Something drawn for a notebook."""
+    """HTML that a notebook displays."""
 
     html: str
 
@@ -49,19 +52,21 @@ class Inline:
 
 
 def framed(page: str, title: str, height_px: int) -> str:
-    """A page in a frame."""
+    """Return a page in an iframe."""
     return _FRAME.render(page=page, title=title, height_px=height_px)
 
 
 def answer_html(answer: Answer) -> str:
-    """The answer, why, and its proofs."""
-    return _ANSWER.render(answer=answer, proofs=[(window_label(cited), _sense(cited)) for cited in answer.citations])
+    """Return the answer, its rationale and its citations."""
+    return _ANSWER.render(
+        answer=answer, citations=[(window_label(cited), MODALITY_VERBS[cited.modality]) for cited in answer.citations]
+    )
 
 
 def observation_html(observation: Observation) -> str:
-    """The windows and what was found in them."""
+    """Return the windows of an observation and the statements about them."""
     return _OBSERVATION.render(
-        verb="seen:" if observation.modality == "visual" else "heard:",
+        verb=f"{MODALITY_VERBS[observation.modality]}:",
         places=[window_label(window) for window in observation.windows],
         model=observation.model,
         lines=[(_place(evidence.window), evidence.text) for evidence in observation.evidence],
@@ -71,13 +76,9 @@ def observation_html(observation: Observation) -> str:
 
 
 def table_html(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table."""
+    """Return a table; every cell is escaped."""
     return _TABLE.render(head=head, rows=rows)
 
 
 def _place(window: Window | None) -> str:
     return window_label(window) if window else ""
-
-
-def _sense(cited: Citation) -> str:
-    return "seen" if cited.modality == "visual" else "heard"

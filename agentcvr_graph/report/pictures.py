@@ -1,4 +1,4 @@
-"""Which frames of an observation are shown, and how many: enough to check the evidence, few enough to mail the file."""
+"""Choose the frames that a report shows: enough to check the evidence, few enough to send the file by mail."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentcvr_graph.report.citations import Cited, citing_frame
+from agentcvr_graph.report.citations import NumberedCitation, citing_frame
 from agentcvr_graph.report.thumbnails import Thumbnails
 from agentcvr_graph.types import Observation, VideoInfo
 
 MAX_PER_WINDOW = 8
-"""Pictures of one window; more would say little and weigh much."""
+"""Frames of one window."""
 MIN_PER_WINDOW = 2
 MAX_PER_REPORT = 200
-"""Pictures of all windows together: some 2 MB of them."""
+"""Frames of all windows together, about 2 MB."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A thumbnail."""
+    """A thumbnail with its time."""
 
     time_s: float
     data_uri: str
     cited: tuple[int, ...] = ()
-    """Numbers of the citations that it lies in."""
+    """Numbers of the citations that contain it."""
 
     @property
     def time(self) -> str:
@@ -32,7 +32,7 @@ class Picture:
 
 
 class Album:
-    """Takes each picture of a report once, and knows how many a window may have."""
+    """Thumbnails of one report: decodes each moment once and limits the number per window."""
 
     def __init__(self, thumbnails: Thumbnails | None, observations: Sequence[Observation]) -> None:
         windows = sum(len(observation.frame_times_s) for observation in observations)
@@ -40,13 +40,15 @@ class Album:
         self.per_window = max(MIN_PER_WINDOW, min(MAX_PER_WINDOW, MAX_PER_REPORT // max(1, windows)))
         self._taken: dict[tuple[int, float], str] = {}
 
-    def pictures(self, info: VideoInfo, times_s: Sequence[float], cited: Sequence[Cited] = ()) -> list[Picture]:
-        """The pictures at these times, without those that cannot be had."""
+    def pictures(
+        self, info: VideoInfo, times_s: Sequence[float], cited: Sequence[NumberedCitation] = ()
+    ) -> list[Picture]:
+        """Return the thumbnails at these times; times without one are left out."""
         found = [(time_s, self._data_uri(info, time_s)) for time_s in times_s]
         return [Picture(time_s, uri, citing_frame(cited, info.number, time_s)) for time_s, uri in found if uri]
 
     def _data_uri(self, info: VideoInfo, time_s: float) -> str:
-        """The picture as an address that holds it; empty where there is none."""
+        """Return a thumbnail as a data URI; empty where there is none."""
         if self._thumbnails is None:
             return ""
         key = (info.number, time_s)
@@ -56,18 +58,18 @@ class Album:
         return self._taken[key]
 
 
-def chosen_times(times_s: Sequence[float], video: int, cited: Sequence[Cited], most: int) -> list[float]:
-    """At most `most` of the times, evenly chosen: the cited ones first, the others as the context they stand in."""
+def select_times(times_s: Sequence[float], video: int, cited: Sequence[NumberedCitation], most: int) -> list[float]:
+    """Return at most `most` of the times, evenly spread: cited ones first, then others as their context."""
     inside = [time_s for time_s in times_s if citing_frame(cited, video, time_s)]
     outside = [time_s for time_s in times_s if time_s not in inside]
-    kept = thinned(inside, most)
-    return sorted([*kept, *thinned(outside, most - len(kept))])
+    kept = thin_out(inside, most)
+    return sorted([*kept, *thin_out(outside, most - len(kept))])
 
 
-def thinned(times_s: Sequence[float], most: int) -> list[float]:
-    """At most `most` of the times, evenly chosen, the first and the last among them.
+def thin_out(times_s: Sequence[float], most: int) -> list[float]:
+    """Return at most `most` of the times, evenly spread, with the first and the last.
 
-    >>> thinned([0, 1, 2, 3, 4, 5, 6], 3)
+    >>> thin_out([0, 1, 2, 3, 4, 5, 6], 3)
     [0, 3, 6]
     """
     if len(times_s) <= most:

@@ -1,4 +1,4 @@
-"""Small pictures for the report. Frames that were observed are in the frame store, so this decodes next to nothing."""
+"""Thumbnails for the report. Observed frames are in the frame store already, so little is decoded again."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _JPEG_QUALITY = 78
 
 
 class Thumbnails(Protocol):
-    """Gives a small JPEG of a moment of a video."""
+    """Source of small JPEGs of single moments."""
 
     def thumbnail(self, video: Video, time_s: float) -> bytes | None:
-        """The picture on screen at a time, or None where there is none."""
+        """Return the frame at a time, or None where there is none."""
         ...
 
 
@@ -30,10 +30,10 @@ class MediaThumbnails:
         self._library = library
 
     def thumbnail(self, video: Video, time_s: float) -> bytes | None:
-        """As the protocol. A video that cannot be read any more has no picture; the report is written all the same."""
+        """As the protocol. A video that can no longer be read yields None, so that the report is still written."""
         from PIL import Image
 
-        if HIDDEN in video.source:  # in what was kept of a run
+        if HIDDEN in video.source:  # stored runs hide secrets in addresses
             return None
         try:
             frame = self._library.open(video).frames([time_s])[0]

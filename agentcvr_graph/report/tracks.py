@@ -1,6 +1,7 @@
-"""The lanes of the report: for each video its time axis, the windows looked at and listened to, and a film strip.
+"""The timelines of the report: for each video a time axis, its observed and listened windows, and a strip of frames.
 
-Windows that overlap are laid in rows, so that every one can be seen and clicked. Places are percentages of the axis.
+Overlapping windows go into separate rows, so that each one is visible and can be clicked. Positions are percentages of
+the axis.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentcvr_graph.report.citations import Cited, NamedObservation
+from agentcvr_graph.report.citations import NamedObservation, NumberedCitation
+from agentcvr_graph.report.notebook import MODALITY_VERBS
 from agentcvr_graph.report.pictures import Album, Picture
 from agentcvr_graph.types import Modality, Observation, VideoInfo, Window
 from agentcvr_graph.utils.ticks import ticks
@@ -21,22 +23,22 @@ _CLOCK_FROM_S = 120
 
 @dataclass(frozen=True)
 class Bar:
-    """A window, or a citation, in its video's lane."""
+    """A window or a citation on the time axis."""
 
     opens: str
-    """Id of the observation that it opens; empty when there is none."""
+    """Id of the observation that a click opens; empty when there is none."""
     left: float
     width: float
     row: int
-    """From 0 at the top; bars of one row do not overlap."""
+    """Counts from 0 at the top; bars of one row do not overlap."""
     name: str
-    """The turn of a window, the number of a citation."""
+    """The turn of a window or the number of a citation."""
     label: str
 
 
 @dataclass(frozen=True)
 class Track:
-    """The windows of one modality, and the cited ones over them."""
+    """The windows of one modality, with the cited windows over them."""
 
     modality: Modality
     bars: Sequence[Bar]
@@ -44,16 +46,18 @@ class Track:
 
     @property
     def name(self) -> str:
-        return "seen" if self.modality == "visual" else "heard"
+        """Label of the track."""
+        return MODALITY_VERBS[self.modality]
 
     @property
     def rows(self) -> int:
+        """Number of rows, at least 1."""
         return max((bar.row + 1 for bar in self.bars), default=1)
 
 
 @dataclass(frozen=True)
-class Lane:
-    """One video."""
+class VideoTimeline:
+    """The time axis of one video."""
 
     number: int
     title: str
@@ -62,12 +66,14 @@ class Lane:
     ticks: Sequence[tuple[float, str]]
     tracks: Sequence[Track]
     strip: Sequence[Picture | None]
-    """One picture, or none, for each eighth of the video; empty when there is no picture at all."""
+    """For each eighth of the video a frame or None; empty when no frame was observed."""
 
 
-def lane_of(info: VideoInfo, named: Sequence[NamedObservation], cited: Sequence[Cited], album: Album) -> Lane:
-    """The lane of one video."""
-    return Lane(
+def timeline_of(
+    info: VideoInfo, named: Sequence[NamedObservation], cited: Sequence[NumberedCitation], album: Album
+) -> VideoTimeline:
+    """Return the timeline of one video."""
+    return VideoTimeline(
         number=info.number,
         title=info.title,
         detail=_detail(info),
@@ -91,27 +97,29 @@ def _clock(time_s: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
-def _track(modality: Modality, info: VideoInfo, named: Sequence[NamedObservation], cited: Sequence[Cited]) -> Track:
+def _track(
+    modality: Modality, info: VideoInfo, named: Sequence[NamedObservation], cited: Sequence[NumberedCitation]
+) -> Track:
     bars = [
-        _bar(window, info, name, str(observation.turn), _told(window, observation))
+        _bar(window, info, name, str(observation.turn), _window_label(window, observation))
         for name, observation in named
         for window in observation.windows
         if observation.modality == modality and window.video == info.number
     ]
     marks = [
-        _bar(one.citation, info, one.observation, str(one.number), _told_cited(one))
+        _bar(one.citation, info, one.observation, str(one.number), _citation_label(one))
         for one in cited
         if one.citation.modality == modality and one.citation.video == info.number
     ]
-    return Track(modality, in_rows(bars), marks)
+    return Track(modality, assign_rows(bars), marks)
 
 
-def _told(window: Window, observation: Observation) -> str:
-    verb = "looked at" if observation.modality == "visual" else "listened to"
+def _window_label(window: Window, observation: Observation) -> str:
+    verb = MODALITY_VERBS[observation.modality]
     return f"turn {observation.turn}: {verb} {window.start_s:.1f}-{window.end_s:.1f} s"
 
 
-def _told_cited(one: Cited) -> str:
+def _citation_label(one: NumberedCitation) -> str:
     return f"citation {one.number}: {one.citation.start_s:.1f}-{one.citation.end_s:.1f} s"
 
 
@@ -122,8 +130,8 @@ def _bar(window: Window, info: VideoInfo, opens: str, name: str, label: str) -> 
     return Bar(opens=opens, left=left, width=width, row=0, name=name, label=label)
 
 
-def in_rows(bars: Sequence[Bar]) -> list[Bar]:
-    """The bars, each in the first row where it overlaps none before it."""
+def assign_rows(bars: Sequence[Bar]) -> list[Bar]:
+    """Return the bars, each in the first row where it overlaps no earlier bar."""
     placed: list[Bar] = []
     for bar in bars:
         taken = {other.row for other in placed if _overlap(bar, other)}
@@ -137,12 +145,12 @@ def _overlap(one: Bar, other: Bar) -> bool:
 
 
 def _strip(
-    info: VideoInfo, observations: Sequence[Observation], cited: Sequence[Cited], album: Album
+    info: VideoInfo, observations: Sequence[Observation], cited: Sequence[NumberedCitation], album: Album
 ) -> list[Picture | None]:
-    """For each eighth of the video the frame nearest to its middle, of those that were seen."""
+    """Return for each eighth of the video the observed frame that is nearest to its middle."""
     slot_s = info.duration_s / STRIP_SLOTS
     nearest: dict[int, float] = {}
-    for time_s in _seen_times_s(info, observations):
+    for time_s in _observed_times_s(info, observations):
         slot = min(STRIP_SLOTS - 1, int(time_s / slot_s)) if slot_s else 0
         middle_s = (slot + 0.5) * slot_s
         if slot not in nearest or abs(time_s - middle_s) < abs(nearest[slot] - middle_s):
@@ -151,7 +159,7 @@ def _strip(
     return [pictures.get(nearest.get(slot, -1.0)) for slot in range(STRIP_SLOTS)] if pictures else []
 
 
-def _seen_times_s(info: VideoInfo, observations: Sequence[Observation]) -> set[float]:
+def _observed_times_s(info: VideoInfo, observations: Sequence[Observation]) -> set[float]:
     return {
         time_s
         for observation in observations

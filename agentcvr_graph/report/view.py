@@ -1,4 +1,4 @@
-"""What the report shows, worked out: plain values in the order of the page. The template has no logic beyond loops."""
+"""The view model of the report: plain values in the order of the page, so that the template needs only loops."""
 
 from __future__ import annotations
 
@@ -8,81 +8,84 @@ from dataclasses import dataclass
 
 from agentcvr_graph.answers import option_labels
 from agentcvr_graph.render import NOTHING, cost_text, window_label
-from agentcvr_graph.report.citations import Cited, cited_of, citing_statement, named_observations
-from agentcvr_graph.report.pictures import Album, Picture, chosen_times
+from agentcvr_graph.report.citations import NumberedCitation, citing_statement, named_observations, number_citations
+from agentcvr_graph.report.notebook import MODALITY_VERBS
+from agentcvr_graph.report.pictures import Album, Picture, select_times
 from agentcvr_graph.report.thumbnails import Thumbnails
-from agentcvr_graph.report.tracks import Lane, lane_of
+from agentcvr_graph.report.tracks import VideoTimeline, timeline_of
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
 from agentcvr_graph.types import Answer, Failure, Observation, VideoInfo
 
 _ERROR = "error: "
 _BOUNDARIES = {
     "master": "The master gave no valid answer.",
-    "infrastructure": "Something outside the master failed: a model, a server or a video.",
+    "infrastructure": "A model, a server or a video failed (infrastructure error).",
 }
 
 
 @dataclass(frozen=True)
-class Line:
-    """A statement of evidence."""
+class StatementView:
+    """One statement of an observation."""
 
     where: str
     text: str
     cited: tuple[int, ...]
-    """Numbers of the citations that share it."""
+    """Numbers of the citations that it supports."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """One observation, with its pictures."""
+class ObservationView:
+    """One observation with its frames."""
 
     id: str
     modality: str
     heading: str
     focus: str
-    """Empty where it is the question itself, which heads the page."""
-    lines: Sequence[Line]
+    """What the master looked for; empty where it is the question itself."""
+    lines: Sequence[StatementView]
     nothing: str
-    """What to say where there is no statement."""
+    """Text for an observation without a statement."""
     notes: Sequence[str]
     pictures: Sequence[tuple[str, Sequence[Picture]]]
-    """For each window its label and pictures."""
+    """Label and frames of each window."""
     cost: str
     cited: bool
-    """A citation rests on it."""
+    """Whether it supports a citation."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One call of a turn."""
+class CallView:
+    """One tool call of a turn."""
 
     tool: str
     arguments: str
-    look: Look | None
+    observation: ObservationView | None
     error: str
-    """What went wrong, where something did."""
+    """Error message of the tool; empty on success."""
 
 
 @dataclass(frozen=True)
 class TurnView:
-    """One turn."""
+    """One turn of the master."""
 
     number: int
     thought: str
     complaint: str
-    steps: Sequence[Step]
+    calls: Sequence[CallView]
 
 
 @dataclass(frozen=True)
 class Chip:
-    """A citation."""
+    """The button of a citation."""
 
     number: int
     label: str
     title: str
     modality: str
+    how: str
+    """`observed` or `listened`."""
     opens: str
-    """Id of the observation it rests on; empty when there is none."""
+    """Id of the supporting observation; empty when there is none."""
 
 
 @dataclass(frozen=True)
@@ -91,24 +94,28 @@ class View:
 
     question: str
     options: Sequence[tuple[str, str, bool]]
-    """Letter, text, whether chosen."""
+    """Letter, text, and whether it is the answer."""
     answer: Answer | None
     headline: str
     failure: str
     boundary: str
-    """Whose failure it was, in words."""
+    """The cause of a failure in words."""
     chips: Sequence[Chip]
-    lanes: Sequence[Lane]
+    timelines: Sequence[VideoTimeline]
     turns: Sequence[TurnView]
-    figures: Sequence[tuple[str, str]]
+    totals: Sequence[tuple[str, str]]
 
 
 def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None) -> View:
-    """The view of a trajectory."""
-    cited = cited_of(trajectory)
+    """Return the view of a trajectory.
+
+    Args:
+        thumbnails: source of frames; None for a report without frames.
+    """
+    cited = number_citations(trajectory)
     named = named_observations(trajectory)
     album = Album(thumbnails, trajectory.observations)
-    looks = [_look(name, observation, trajectory, cited, album) for name, observation in named]
+    observations = [_observation(name, observation, trajectory, cited, album) for name, observation in named]
     failure = trajectory.failure
     return View(
         question=trajectory.question,
@@ -118,9 +125,9 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None) -> Vie
         failure=failure.message if failure else "",
         boundary=_boundary(failure),
         chips=[_chip(one, trajectory.videos) for one in cited],
-        lanes=[lane_of(info, named, cited, album) for info in trajectory.videos],
-        turns=_turns(trajectory.turns, looks),
-        figures=_figures(trajectory),
+        timelines=[timeline_of(info, named, cited, album) for info in trajectory.videos],
+        turns=_turns(trajectory.turns, observations),
+        totals=_totals(trajectory),
     )
 
 
@@ -143,30 +150,33 @@ def _options(trajectory: Trajectory) -> list[tuple[str, str, bool]]:
     return [(label, option, label in chosen) for label, option in zip(labels, trajectory.options, strict=False)]
 
 
-def _figures(trajectory: Trajectory) -> list[tuple[str, str]]:
+def _totals(trajectory: Trajectory) -> list[tuple[str, str]]:
     usage = trajectory.usage
     return [
         ("turns", str(len(trajectory.turns))),
-        ("seen and heard", cost_text(usage)),
+        ("frames and audio", cost_text(usage)),
         ("tokens", f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"),
         ("time", f"{usage.wall_s:.1f} s"),
     ]
 
 
-def _chip(one: Cited, videos: Sequence[VideoInfo]) -> Chip:
+def _chip(one: NumberedCitation, videos: Sequence[VideoInfo]) -> Chip:
     citation = one.citation
     return Chip(
         number=one.number,
         label=window_label(citation),
         title=videos[citation.video - 1].title,
         modality=citation.modality,
+        how=MODALITY_VERBS[citation.modality],
         opens=one.observation,
     )
 
 
-def _look(name: str, observation: Observation, trajectory: Trajectory, cited: Sequence[Cited], album: Album) -> Look:
-    verb = "Looked at" if observation.modality == "visual" else "Listened to"
-    return Look(
+def _observation(
+    name: str, observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
+) -> ObservationView:
+    verb = "Observed" if observation.modality == "visual" else "Listened to"
+    return ObservationView(
         id=name,
         modality=observation.modality,
         heading=f"{verb} {'; '.join(window_label(window) for window in observation.windows)}",
@@ -180,49 +190,51 @@ def _look(name: str, observation: Observation, trajectory: Trajectory, cited: Se
     )
 
 
-def _lines(observation: Observation, cited: Sequence[Cited]) -> list[Line]:
+def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[StatementView]:
     return [
-        Line(
+        StatementView(
             window_label(evidence.window), evidence.text, citing_statement(cited, observation.modality, evidence.window)
         )
         if evidence.window
-        else Line("", evidence.text, ())
+        else StatementView("", evidence.text, ())
         for evidence in observation.evidence
     ]
 
 
 def _pictures(
-    observation: Observation, videos: Sequence[VideoInfo], cited: Sequence[Cited], album: Album
+    observation: Observation, videos: Sequence[VideoInfo], cited: Sequence[NumberedCitation], album: Album
 ) -> list[tuple[str, Sequence[Picture]]]:
     shown: list[tuple[str, Sequence[Picture]]] = []
     for window, times_s in zip(observation.windows, observation.frame_times_s, strict=False):
-        chosen = chosen_times(times_s, window.video, cited, album.per_window)
+        chosen = select_times(times_s, window.video, cited, album.per_window)
         pictures = album.pictures(videos[window.video - 1], chosen, cited)
         if pictures:
             shown.append((window_label(window), pictures))
     return shown
 
 
-def _turns(turns: Sequence[Turn], looks: Sequence[Look]) -> list[TurnView]:
-    """The turns with their looks, which come in the order of the calls that brought something back."""
-    remaining = iter(looks)
+def _turns(turns: Sequence[Turn], observations: Sequence[ObservationView]) -> list[TurnView]:
+    """Return the turns; the observations follow the order of the calls that returned one."""
+    remaining = iter(observations)
     return [
         TurnView(
             turn.number,
             turn.thought.strip(),
             turn.complaint.removeprefix(_ERROR),
-            [_step(action, next(remaining) if action.observation else None) for action in turn.actions],
+            [_call(action, next(remaining) if action.observation else None) for action in turn.actions],
         )
         for turn in turns
     ]
 
 
-def _step(action: Action, look: Look | None) -> Step:
+def _call(action: Action, observation: ObservationView | None) -> CallView:
     error = action.reply.removeprefix(_ERROR) if action.reply.startswith(_ERROR) else ""
     if action.tool == "answer" and not error:
-        return Step(action.tool, str(action.arguments.get("value", "")), look, error)  # the rest heads the page
+        return CallView(
+            action.tool, str(action.arguments.get("value", "")), observation, error
+        )  # the head of the page has the rest
     arguments = ", ".join(
         f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)}"
         for name, value in action.arguments.items()
     )
-    return Step(action.tool, arguments, look, error)
+    return CallView(action.tool, arguments, observation, error)

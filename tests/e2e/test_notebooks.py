@@ -106,7 +106,7 @@ class TestRun:
         assert "<video" in ran.shown("watch")
         assert "conclude: answers: The cook in video 3" in ran.printed("ask")
         answer = ran.shown("answer")
-        assert "<b>The cook in video 3</b>" in answer and answer.count(", seen</li>") == 2
+        assert "<b>The cook in video 3</b>" in answer and answer.count(", observed</li>") == 2
         assert ran.shown("timeline").count('stroke="#178a5c"') == 3  # a mark for each citation
         cited = ran.shown("cited")
         assert cited.count("data:image/jpeg;base64,/9j/") == 7 and "olive oil" in cited and "ADD SALT" in cited
@@ -121,7 +121,7 @@ class TestRun:
         ran = execute(2)
         assert "which cook adds the honey" in ran.shown("script").lower()
         assert ran.shown("observe").count("<tr>") == 4 and ran.shown("two-frames").count("<tr>") == 2
-        said, garbled = ran.shown("noise").split("<b>heard:</b>")[1:]
+        said, garbled = ran.shown("noise").split("<b>listened:</b>")[1:]
         assert said != garbled and "apple juice" in said
         assert "the key: B" in ran.printed("ask") and "<b>Video 2</b>" in ran.shown("ask")
         assert "<video" in ran.shown("twin")
@@ -138,7 +138,7 @@ class TestRun:
         assert "(24 frames)" in ran.printed("interrupt")
         assert "60 frames in all" in ran.printed("resume") and "<b>Video 3</b>" in ran.shown("resume")
         assert ran.shown("retake").count('stroke="#178a5c"') == 2
-        assert "heard" not in ran.shown("forked")
+        assert "listened" not in ran.shown("forked")
         first, second = ran.printed("memory").splitlines()
         assert "132 frames" in first and "0 frames, 0.0 s of sound" in second
         assert "Known from earlier questions:" in ran.printed("recalled")

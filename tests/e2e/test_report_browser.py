@@ -47,7 +47,7 @@ def test_a_citation_is_brought_into_sight_in_a_long_page(page, tmp_path):
     page.emulate_media(reduced_motion="reduce")  # so that the page has arrived when the click returns
     opened(page, many_turns(), tmp_path)
     page.locator(".chip").click()
-    top = page.locator(".look.selected .selected[data-cited]").first.bounding_box()["y"]
+    top = page.locator(".observation.selected .selected[data-cited]").first.bounding_box()["y"]
     assert 0 <= top < page.viewport_size["height"]
 
 
@@ -55,7 +55,7 @@ def test_a_click_on_a_bar_shows_what_was_heard(page, tmp_path):
     opened(page, usual(), tmp_path)
     page.locator(".bar.audio").first.click()
     assert page.locator("#o2 .lines").inner_text().find("cooking with butter") >= 0
-    assert page.locator(".look.selected").count() == 1
+    assert page.locator(".observation.selected").count() == 1
     assert "selected" in page.locator(".bar.audio").get_attribute("class")
 
 
@@ -66,10 +66,10 @@ def test_every_bar_and_mark_can_be_clicked(page, tmp_path):
     assert bars.count() == 4 + 10 + 11  # four windows in the first turn, one look in each other, one listen in each
     for bar in bars.all():
         bar.click()  # Playwright refuses to click what something else covers
-        assert page.locator(".look.selected").get_attribute("id") == bar.get_attribute("data-opens")
+        assert page.locator(".observation.selected").get_attribute("id") == bar.get_attribute("data-opens")
     mark = page.locator("button.mark")
     mark.click(position={"x": 20, "y": mark.bounding_box()["height"] - 1})
-    assert page.locator(".look.selected").get_attribute("id") == mark.get_attribute("data-opens")
+    assert page.locator(".observation.selected").get_attribute("id") == mark.get_attribute("data-opens")
 
 
 def test_a_citation_that_rests_on_nothing_cannot_be_clicked(page, tmp_path):

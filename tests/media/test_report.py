@@ -6,7 +6,7 @@ import pytest
 
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.report import MediaThumbnails, render_report, write_report
-from agentcvr_graph.report.pictures import MAX_PER_REPORT, MAX_PER_WINDOW, Album, thinned
+from agentcvr_graph.report.pictures import MAX_PER_REPORT, MAX_PER_WINDOW, Album, thin_out
 from agentcvr_graph.report.tracks import MIN_BAR_PERCENT
 from agentcvr_graph.report.view import view_of
 from agentcvr_graph.types import Citation, Failure, Observation
@@ -37,17 +37,17 @@ def with_citation(trajectory, **changes):
 
 
 def test_bars_and_marks_lie_where_the_windows_are():
-    sights, sounds = view_of(usual()).lanes[0].tracks
-    (look,) = sights.bars
-    assert (look.left, look.width) == (pytest.approx(100 * 7 / 38), pytest.approx(100 * 6 / 38))
-    assert (look.name, look.label) == ("1", "turn 1: looked at 7.0-13.0 s")
-    assert sights.marks[0].left == pytest.approx(100 * 8 / 38)
-    assert sounds.marks[0].left == pytest.approx(100 * 14.5 / 38)
-    assert [track.bars for track in view_of(usual()).lanes[1].tracks] == [[], []]
+    observed, listened = view_of(usual()).timelines[0].tracks
+    (bar,) = observed.bars
+    assert (bar.left, bar.width) == (pytest.approx(100 * 7 / 38), pytest.approx(100 * 6 / 38))
+    assert (bar.name, bar.label) == ("1", "turn 1: observed 7.0-13.0 s")
+    assert observed.marks[0].left == pytest.approx(100 * 8 / 38)
+    assert listened.marks[0].left == pytest.approx(100 * 14.5 / 38)
+    assert [track.bars for track in view_of(usual()).timelines[1].tracks] == [[], []]
 
 
 def test_windows_that_overlap_lie_in_rows_of_their_own():
-    bars = view_of(many_turns()).lanes[0].tracks[0].bars
+    bars = view_of(many_turns()).timelines[0].tracks[0].bars
     assert [(bar.name, bar.row) for bar in bars] == [("1", 0), ("5", 1), ("9", 2)]  # 0-35, 7-17, 11-21 s
 
 
@@ -57,7 +57,7 @@ def test_a_citation_opens_the_observation_it_rests_on():
         (1, "visual", "o1"),
         (2, "audio", "o2"),
     ]
-    assert [step.look.cited for step in view.turns[0].steps] == [True, True]
+    assert [call.observation.cited for call in view.turns[0].calls] == [True, True]
 
 
 def test_the_closer_look_is_opened_when_two_cover_a_citation():
@@ -85,29 +85,29 @@ def test_a_citation_of_what_nobody_looked_at_opens_nothing():
     ],
 )
 def test_a_statement_is_cited_when_half_of_the_shorter_window_is_shared(start_s, end_s, cited):
-    (line,) = view_of(with_citation(usual(), start_s=start_s, end_s=end_s)).turns[0].steps[0].look.lines
+    (line,) = view_of(with_citation(usual(), start_s=start_s, end_s=end_s)).turns[0].calls[0].observation.lines
     assert line.cited == cited
 
 
 def test_a_short_window_in_a_long_video_stays_visible():
-    lane = view_of(long_video()).lanes[0]
-    (bar,) = lane.tracks[0].bars
+    timeline = view_of(long_video()).timelines[0]
+    (bar,) = timeline.tracks[0].bars
     assert bar.width == MIN_BAR_PERCENT
     assert bar.left == pytest.approx(50, abs=1)
-    assert "10800.0 s (3:00:00)" in lane.detail
-    assert [label for _, label in lane.ticks][:3] == ["0 s", "1800 s", "3600 s"]
+    assert "10800.0 s (3:00:00)" in timeline.detail
+    assert [label for _, label in timeline.ticks][:3] == ["0 s", "1800 s", "3600 s"]
 
 
 def test_the_axis_ends_with_the_video():
     trajectory = usual().model_copy(update={"videos": (video(1, duration_s=38.0), video(2, duration_s=31.0))})
-    assert [[label for _, label in lane.ticks] for lane in view_of(trajectory).lanes] == [
+    assert [[label for _, label in timeline.ticks] for timeline in view_of(trajectory).timelines] == [
         ["0 s", "10 s", "20 s", "30 s", "38 s"],
         ["0 s", "10 s", "20 s", "30 s"],  # 31 s would be written over 30 s
     ]
 
 
 def test_the_strip_shows_what_was_seen_where_it_was_seen():
-    strip = view_of(usual(), StubThumbnails()).lanes[0].strip
+    strip = view_of(usual(), StubThumbnails()).timelines[0].strip
     assert [picture and picture.time_s for picture in strip] == [None, 8.0, 12.0, None, None, None, None, None]
 
 
@@ -115,7 +115,7 @@ def test_the_frames_of_a_citation_are_marked_and_come_first():
     look = seen("a", 1, window(1, 0, 30), [float(n) for n in range(30)])
     actions = usual().turns[0].actions
     view = view_of(with_actions(usual(), actions[0].model_copy(update={"observation": look})), StubThumbnails())
-    ((_, pictures),) = view.turns[0].steps[0].look.pictures
+    ((_, pictures),) = view.turns[0].calls[0].observation.pictures
     assert len(pictures) == MAX_PER_WINDOW
     assert [picture.time_s for picture in pictures if picture.cited] == [8.0, 9.0, 10.0]
     assert pictures[0].time_s == 0.0
@@ -136,9 +136,9 @@ def test_a_moment_is_decoded_once():
 
 
 def test_thinning_keeps_the_first_and_the_last():
-    assert thinned([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3) == [0.0, 3.0, 6.0]
-    assert thinned([0.0, 1.0], 3) == [0.0, 1.0]
-    assert thinned([0.0, 1.0], 0) == []
+    assert thin_out([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3) == [0.0, 3.0, 6.0]
+    assert thin_out([0.0, 1.0], 3) == [0.0, 1.0]
+    assert thin_out([0.0, 1.0], 0) == []
 
 
 def test_without_thumbnails_the_report_is_in_words():
@@ -160,16 +160,16 @@ def test_errors_and_failures_are_shown_as_such():
     html = render_report(failed())
     assert "Could not answer" in html
     assert "it cannot be reached" in html
-    assert "Something outside the master failed" in html
+    assert "A model, a server or a video failed (infrastructure error)." in html
     failure = Failure(boundary="master", message="It never answered.")
     assert "The master gave no valid answer." in render_report(failed().model_copy(update={"failure": failure}))
 
 
 def test_a_focus_is_shown_unless_it_is_the_question():
     trajectory = many_turns()
-    assert view_of(trajectory).turns[0].steps[0].look.focus == "the butter and the salt"
+    assert view_of(trajectory).turns[0].calls[0].observation.focus == "the butter and the salt"
     asked = trajectory.model_copy(update={"question": "the butter and the salt"})
-    assert view_of(asked).turns[0].steps[0].look.focus == ""
+    assert view_of(asked).turns[0].calls[0].observation.focus == ""
 
 
 def test_an_accepted_answer_is_named_and_a_refused_one_shown_whole():
@@ -177,21 +177,21 @@ def test_an_accepted_answer_is_named_and_a_refused_one_shown_whole():
     refused = action.model_copy(
         update={"reply": "error: No such option.", "arguments": {"value": "X", "citations": [1]}}
     )
-    steps = view_of(with_actions(usual(), refused, action)).turns[0].steps
-    assert [step.arguments for step in steps] == ["value: X, citations: [1]", "A"]
+    calls = view_of(with_actions(usual(), refused, action)).turns[0].calls
+    assert [call.arguments for call in calls] == ["value: X, citations: [1]", "A"]
 
 
-def test_a_video_that_cannot_be_read_has_its_reason_in_place_of_its_lane():
+def test_a_video_that_cannot_be_read_has_its_reason_in_place_of_its_timeline():
     broken = video(2).model_copy(update={"problem": "the file is cut off", "duration_s": 0.0})
     trajectory = usual().model_copy(update={"videos": (video(1), broken)})
-    assert view_of(trajectory).lanes[1].ticks == []
+    assert view_of(trajectory).timelines[1].ticks == []
     assert "Cannot be read: the file is cut off" in render_report(trajectory)
 
 
 def test_a_citation_of_another_modality_marks_no_frame():
     trajectory = with_citation(usual(), modality="audio")
     assert isinstance(trajectory.answer.citations[0], Citation)
-    ((_, pictures),) = view_of(trajectory, StubThumbnails()).turns[0].steps[0].look.pictures
+    ((_, pictures),) = view_of(trajectory, StubThumbnails()).turns[0].calls[0].observation.pictures
     assert [picture.cited for picture in pictures] == [(), (), ()]
 
 

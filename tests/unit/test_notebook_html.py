@@ -29,7 +29,7 @@ EVIL = "<script>alert(1)</script>"
 def test_an_answer_with_its_proofs():
     cited = Citation(video=2, start_s=1, end_s=2.5, modality="audio")
     html = answer_html(Answer(kind="choice", value="B", text=EVIL, rationale="because", citations=(cited,)))
-    assert "<li>video 2, 1.0-2.5 s, heard</li>" in html and "because" in html
+    assert "<li>video 2, 1.0-2.5 s, listened</li>" in html and "because" in html
     assert "<script" not in html and "&lt;script&gt;" in html
     assert "<ul>" not in answer_html(Answer(kind="number", value=3.0, text="3"))
 
@@ -40,7 +40,7 @@ def test_an_observation_with_what_was_found_or_that_nothing_was():
     html = observation_html(
         Observation(modality="visual", windows=(window,), evidence=(told,), model="eyes", notes=("few",))
     )
-    assert "seen:" in html and "<td>video 1, 0.0-5.0 s</td>" in html and "by eyes" in html and "few" in html
+    assert "observed:" in html and "<td>video 1, 0.0-5.0 s</td>" in html and "by eyes" in html and "few" in html
     assert "<script" not in html
     assert "Nothing to hear" in observation_html(Observation(modality="audio", windows=(window,)))
 
@@ -54,7 +54,7 @@ async def test_a_trajectory_is_its_report_in_a_frame_of_its_own():
     assert "&lt;h1&gt;Which?" in html and "&amp;lt;script&amp;gt;alert(1)" in html
 
 
-def test_a_script_shows_its_lanes():
+def test_a_script_shows_its_timeline():
     html = script_html(make_script("CC", 0))
     assert html.startswith("<iframe srcdoc=") and html.count("<") == 2 and "Which" in html
 
@@ -88,7 +88,7 @@ def test_a_timeline_has_the_windows_and_the_cited_ones_where_they_are():
     # 7 to 13 of 38 s were looked at in turn 1, 8 to 10 s are cited.
     assert f'<svg x="{100 * 7 / 38:.3f}%" y="0" width="{100 * 6 / 38:.3f}%"' in html
     assert f'<rect x="{100 * 8 / 38:.3f}%"' in html and html.count('stroke="#178a5c"') == 2
-    assert "<title>turn 1: looked at 7.0-13.0 s</title>" in html
+    assert "<title>turn 1: observed 7.0-13.0 s</title>" in html
 
 
 def test_a_timeline_makes_room_for_windows_that_overlap_and_for_videos_that_cannot_be_read():
@@ -99,7 +99,7 @@ def test_a_timeline_makes_room_for_windows_that_overlap_and_for_videos_that_cann
     assert height(many_turns()) > 2 * height(usual())
     broken = clip(2).model_copy(update={"problem": "the file is cut off", "duration_s": 0.0})
     html = timeline(usual().model_copy(update={"videos": (clip(1), broken)})).html
-    assert "the file is cut off" in html and html.count(">seen</text>") == 1
+    assert "the file is cut off" in html and html.count(">observed</text>") == 1
 
 
 def test_cited_windows_have_their_frames_and_what_was_found_there():
@@ -107,10 +107,10 @@ def test_cited_windows_have_their_frames_and_what_was_found_there():
     html = cited_windows(usual(), stub)._repr_html_()
     assert stub.times_s == [8.0, 10.0, 15.5]  # frames that were seen; the middle of what was heard
     assert html.count("data:image/jpeg;base64,anBlZw==") == 3
-    assert "<b>video 1, 8.0-10.0 s</b> <small>cook_red, seen</small>" in html
+    assert "<b>video 1, 8.0-10.0 s</b> <small>cook_red, observed</small>" in html
     assert html.count("ADD SALT") == 1 and html.count("cooking with butter") == 1
     assert "<img" not in cited_windows(usual()).html
-    assert "Nothing is cited." in cited_windows(failed()).html
+    assert "The answer has no citations." in cited_windows(failed()).html
 
 
 def test_words_of_strangers_are_no_markup_in_excerpts():
@@ -139,7 +139,8 @@ def test_importing_the_library_in_ipython_registers_the_renderers():
     code = """
 from IPython.testing.globalipapp import start_ipython
 shell = start_ipython()
-import agentcvr_graph
+import sys, agentcvr_graph
+assert not {"jinja2", "pydantic", "agentcvr_graph.report.notebook"} & set(sys.modules), "imported when displayed"
 from agentcvr_graph.types import Answer
 formatter = shell.display_formatter.formatters["text/html"]
 formatter.enabled = True
