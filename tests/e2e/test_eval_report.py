@@ -51,7 +51,7 @@ def made(path: Path, count: int = 12, *, nasty: bool = False) -> EvalRun:
     return EvalRun.read(path)
 
 
-def test_filters_and_the_way_to_the_evidence(page, tmp_path):
+def test_filters_and_links_to_the_evidence(page, tmp_path):
     page.goto(write_run_report(made(tmp_path / "run"), pictures=False).as_uri())
     assert page.locator("#answers tbody tr").count() == 24
     page.select_option("#by-method", "agent")
@@ -68,22 +68,22 @@ def test_filters_and_the_way_to_the_evidence(page, tmp_path):
     assert "cooking" in page.content()
 
 
-def test_the_tables_tell_the_figures(page, tmp_path):
+def test_the_tables_show_the_scores(page, tmp_path):
     page.goto(write_run_report(made(tmp_path / "run"), pictures=False).as_uri())
     first = page.locator("#tasks tr").nth(1).inner_text().split()
     assert first[:3] == ["CC", "6", "33.3"]
     names = page.locator("#tasks td:first-child").all_inner_texts()
     assert names == ["CC", "FSA", "C", "T", "O"]
-    standings = page.locator("#standings tr").all_inner_texts()
-    assert "people" in standings[1] and any("agent (this run)" in line for line in standings)
-    assert any(line.startswith("Gemini-2.5-Pro") and "50.4" in line for line in standings)
+    published = page.locator("#published tr").all_inner_texts()
+    assert "human" in published[1] and any("agent (this run)" in line for line in published)
+    assert any(line.startswith("Gemini-2.5-Pro") and "50.4" in line for line in published)
     assert page.locator(".stack i").count() == 4 and page.locator(".plot svg").count() == 1
     assert page.evaluate("getComputedStyle(document.querySelector('.legend .o-wrong')).backgroundColor") == (
         "rgb(179, 50, 43)"
     )
 
 
-def test_text_of_strangers_is_text(page, tmp_path):
+def test_text_from_questions_and_models_is_escaped(page, tmp_path):
     page.goto(write_run_report(made(tmp_path / "run", nasty=True), pictures=False).as_uri())
     assert page.evaluate("window.hacked") is None
     assert page.locator("#answers tbody tr").count() == 24
@@ -99,7 +99,7 @@ def test_thousands_of_rows_are_shown_a_hundred_at_a_time(page, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
 
 
-def test_published_figures_are_whole():
+def test_published_results_are_complete():
     assert all(len(line.scores) == len(COLUMNS) for line in CROSSVID)
     assert [line.scores[0] for line in CROSSVID] == sorted((line.scores[0] for line in CROSSVID), reverse=True)
     best = CROSSVID[1]

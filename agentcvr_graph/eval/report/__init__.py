@@ -1,7 +1,7 @@
-"""The report of a run: one page with all figures, and behind every answer its evidence report.
+"""The report of a run: one page with all results, linked to the evidence report of each answer.
 
-The page fetches nothing. Rows go into it as data, and a small script filters them; thousands of rows cost nothing until
-they are shown.
+The page loads nothing from elsewhere. Rows are embedded as JSON and a small script filters them, so that thousands of
+rows cost nothing until they are shown.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from agentcvr_graph.types import AnswerValue
 from agentcvr_graph.utils.files import atomic_write_text
 from agentcvr_graph.utils.templates import asset, html_environment
 
-MOST_WITH_PICTURES = 300
-"""Answers up to which their reports show frames, where nobody says otherwise."""
+MAX_ANSWERS_WITH_FRAMES = 300
+"""Largest number of answers whose reports show frames by default."""
 
 
-class Standing(NamedTuple):
-    """A line of the leaderboard: ours or somebody else's."""
+class LeaderboardEntry(NamedTuple):
+    """A line of the leaderboard: a method of this run or a published result."""
 
     name: str
     frames: str
@@ -41,17 +41,17 @@ class Standing(NamedTuple):
 
 
 def write_run_report(run: EvalRun, *, pictures: bool | None = None) -> Path:
-    """Write `report.html`, and a page for every answer below `questions/`; the path of the first.
+    """Write `report.html` and, below `questions/`, a page for each answer; return the path of the first.
 
     Args:
-        pictures: show frames in the pages of answers; None for up to `MOST_WITH_PICTURES` answers.
+        pictures: show frames in the pages of answers; None: if there are at most `MAX_ANSWERS_WITH_FRAMES`.
 
     Raises:
         SetupError: matplotlib or scipy is not installed.
     """
     rows, manifest = run.rows(), run.manifest
     lines = run.summary()
-    wanted = len(rows) <= MOST_WITH_PICTURES if pictures is None else pictures
+    wanted = len(rows) <= MAX_ANSWERS_WITH_FRAMES if pictures is None else pictures
     write_pages(run.folder, rows, manifest, pictures=wanted and not manifest.config["scripts"])
     path = run.folder.path / "report.html"
     atomic_write_text(path, render(run.folder, rows, lines, manifest))
@@ -59,7 +59,7 @@ def write_run_report(run: EvalRun, *, pictures: bool | None = None) -> Path:
 
 
 def write_pages(folder: RunFolder, rows: Sequence[Row], manifest: RunManifest, *, pictures: bool) -> None:
-    """The evidence report of every answer that has a trajectory and no page that is newer."""
+    """Write the evidence report of each answer whose trajectory is newer than its page."""
     models = models_of(manifest.to_config())
     with _pictures() if pictures else nullcontext() as thumbnails:
         for row in rows:
@@ -72,12 +72,12 @@ def write_pages(folder: RunFolder, rows: Sequence[Row], manifest: RunManifest, *
 
 
 def page_path(folder: RunFolder, row: Row) -> Path:
-    """Where the page of an answer is."""
+    """Return the path of the page of an answer."""
     return folder.path / "questions" / row.method / f"{file_name(row.id)}.html"
 
 
 def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[SummaryLine], manifest: RunManifest) -> str:
-    """The page. Everything from questions and models is escaped."""
+    """Return the page as HTML. All text from questions and models is escaped."""
     package = "agentcvr_graph.eval.report"
     names = list(dict.fromkeys(line.name for line in lines))
     methods = list(dict.fromkeys(line.method for line in lines))
@@ -92,7 +92,7 @@ def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[SummaryLine],
             cells=cells,
             totals={method: [line for line in lines if line.method == method][-1] for method in methods},
             outcomes=OUTCOMES,
-            standings=_standings(cells, methods) if manifest.benchmark == "crossvid" else [],
+            entries=_leaderboard(cells, methods) if manifest.benchmark == "crossvid" else [],
             columns=COLUMNS,
             models=models_of(manifest.to_config()),
             plots=Markup(draw(lines, rows)),
@@ -103,19 +103,19 @@ def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[SummaryLine],
     )
 
 
-def _standings(cells: dict[tuple[str, str], SummaryLine], methods: Sequence[str]) -> list[Standing]:
-    """Ours among the published ones, the best first."""
-    found = [Standing(line.model, line.frames, line.scores, ours=False) for line in CROSSVID]
+def _leaderboard(cells: dict[tuple[str, str], SummaryLine], methods: Sequence[str]) -> list[LeaderboardEntry]:
+    """Return the methods of this run among the published results, best first."""
+    found = [LeaderboardEntry(line.model, line.frames, line.scores, ours=False) for line in CROSSVID]
     for method in methods:
         own = [cells.get((method, column)) for column in COLUMNS]
         frames = f"{own[0].frames:.0f}" if own[0] else ""
         scores = tuple(100 * line.accuracy.mean if line else None for line in own)
-        found.append(Standing(f"{method} (this run)", frames, scores, ours=True))
-    return sorted(found, key=lambda standing: -(standing.scores[0] or 0.0))
+        found.append(LeaderboardEntry(f"{method} (this run)", frames, scores, ours=True))
+    return sorted(found, key=lambda entry: -(entry.scores[0] or 0.0))
 
 
 def _shown(folder: RunFolder, row: Row) -> dict[str, Any]:
-    """A row as the page's script takes it."""
+    """Return a row as the script of the page expects it."""
     page = page_path(folder, row)
     return {
         "id": row.id,
@@ -142,7 +142,7 @@ def _text(value: AnswerValue | None) -> str:
 
 
 def _as_data(rows: list[dict[str, Any]]) -> str:
-    """JSON that may stand inside a page: nothing in it can end the element it stands in."""
+    """Return JSON that is safe inside a script element: it cannot contain a closing tag."""
     text = json.dumps(rows, ensure_ascii=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -1,7 +1,7 @@
-"""What others have reported on CrossVid: README of the benchmark's release, November 2025. Per cent, single pass.
+"""Published results on CrossVid: README of the release, November 2025. Per cent, single pass.
 
-Frames are those of one question. The averages are as in `benchmarks/crossvid.py`; people were asked by the benchmark's
-authors (arXiv 2511.12263).
+Frames are per question. The averages are those of `benchmarks/crossvid.py`. The authors of the benchmark measured human
+performance (arXiv 2511.12263).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ COLUMNS = ("O", "C", "T", "M", "CCQA")
 
 
 class Published(NamedTuple):
-    """A line of the leaderboard."""
+    """One published result."""
 
     model: str
     frames: str
     scores: tuple[float | None, ...]
-    """In the order of `COLUMNS`; None where it is not reported."""
+    """In the order of `COLUMNS`; None where a score is not reported."""
 
 
 CROSSVID = (
-    Published("people", "", (89.2, None, None, None, None)),
+    Published("human", "", (89.2, None, None, None, None)),
     Published("Gemini-2.5-Pro", "128", (50.4, 54.7, 56.0, 28.7, 59.8)),
     Published("GPT-4.1", "<50", (45.2, 47.6, 46.7, 38.4, 44.6)),
     Published("Doubao-1.5-VL-pro", "256", (44.3, 53.8, 36.1, 34.7, 50.1)),

@@ -1,4 +1,4 @@
-"""The plots of a run report, as SVG: accuracy against what it costs, and against the turns that were taken."""
+"""The plots of a run report as SVG: accuracy against cost, and against the number of turns."""
 
 # matplotlib's types leave keyword arguments open.
 # pyright: reportUnknownMemberType=false
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 COLOURS = ("#2f6fde", "#c4671d", "#178a5c", "#8a4fc9", "#b3322b", "#5d6878")
 SIZE = (10.5, 3.6)
 MOST_TURNS = 24
-"""Turns that the last plot has room for."""
+"""Largest number of turns that is plotted."""
 
 
 def draw(lines: Sequence[SummaryLine], rows: Sequence[Row]) -> str:
-    """Three plots side by side.
+    """Draw three plots side by side and return them as SVG.
 
     Args:
-        lines: of tasks and averages.
-        rows: those that stand.
+        lines: the summary lines of tasks and averages.
+        rows: the latest row of each question and method.
 
     Raises:
         SetupError: matplotlib is not installed.
@@ -39,12 +39,12 @@ def draw(lines: Sequence[SummaryLine], rows: Sequence[Row]) -> str:
     except ImportError as error:
         raise missing_extra("matplotlib", "eval") from error
     style: Any = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
-    style["svg.hashsalt"] = "agentcvr"  # the same figures make the same file
+    style["svg.hashsalt"] = "agentcvr"  # makes the ids, and so the file, reproducible
     with mpl.rc_context(style):
         figure = Figure(figsize=SIZE, layout="constrained")
         tokens, frames, turns = figure.subplots(1, 3, sharey=True)
-        _against(tokens, lines, "tokens a question", lambda line: line.tokens)
-        _against(frames, lines, "frames a question", lambda line: line.frames)
+        _against(tokens, lines, "tokens per question", lambda line: line.tokens)
+        _against(frames, lines, "frames per question", lambda line: line.frames)
         _by_turns(turns, rows)
         tokens.set_ylabel("accuracy, %")
         tokens.set_ylim(0, 102)
@@ -55,7 +55,7 @@ def draw(lines: Sequence[SummaryLine], rows: Sequence[Row]) -> str:
 
 
 def _against(axes: Axes, lines: Sequence[SummaryLine], what: str, cost: Callable[[SummaryLine], float]) -> None:
-    """A large point for each method, small ones for its tasks."""
+    """Plot a large point for each method and small ones for its tasks."""
     methods = list(dict.fromkeys(line.method for line in lines))
     for method, colour in zip(methods, COLOURS * len(methods), strict=False):
         own = [line for line in lines if line.method == method]
@@ -79,7 +79,7 @@ def _against(axes: Axes, lines: Sequence[SummaryLine], what: str, cost: Callable
 
 
 def _by_turns(axes: Axes, rows: Sequence[Row]) -> None:
-    """Accuracy of the questions that took so many turns; a larger point stands for more of them."""
+    """Plot accuracy by number of turns; larger points stand for more questions."""
     by_method: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if 0 < row.turns <= MOST_TURNS:
@@ -90,5 +90,5 @@ def _by_turns(axes: Axes, rows: Sequence[Row]) -> None:
         sizes = [10 + 120 * len(by_turns[turn]) / max(map(len, by_turns.values())) for turn in turns]
         axes.plot(turns, means, color=colour, linewidth=1, alpha=0.5)
         axes.scatter(turns, means, sizes, colour, label=method, zorder=3)
-    axes.set_xlabel("turns taken")
+    axes.set_xlabel("turns")
     axes.margins(x=0.12)

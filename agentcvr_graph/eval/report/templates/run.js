@@ -32,10 +32,10 @@ function draw(row) {
   }
   cell(line, row.task);
   cell(line, row.method);
-  const end = cell(line, "");
+  const outcome = cell(line, "");
   const dot = document.createElement("i");
   dot.className = `dot o-${row.outcome.replaceAll(" ", "-")}`;
-  end.append(dot, row.outcome);
+  outcome.append(dot, row.outcome);
   cell(line, row.score.toFixed(2));
   const value = cell(line, row.value, "words");
   if (row.detail) value.append(Object.assign(document.createElement("small"), { textContent: row.detail }));
