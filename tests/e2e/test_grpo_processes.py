@@ -102,5 +102,5 @@ def test_the_error_of_a_process_is_the_error(count, tmp_path):
     )
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "policy").write_text("in the way")
-    with pytest.raises(SetupError, match="run/policy could not be written"):
+    with pytest.raises(SetupError, match="run/policy cannot be written"):
         train_in_processes(train, load_settings(path), count)
