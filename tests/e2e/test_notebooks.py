@@ -116,21 +116,21 @@ class TestRun:
         assert "77 frames (77 cached)" in ran.printed("cost")
         assert "data:image/jpeg" in Path("runs/evidence.html").read_text()
 
-    @pytest.mark.skipif(shutil.which("flite") is None, reason="flite speaks what is said in the twins")
-    def test_swap_mode_shows_both_worlds(self, execute):
+    @pytest.mark.skipif(shutil.which("flite") is None, reason="flite speaks the captions of rendered videos")
+    def test_swap_mode_shows_scripts_and_rendered_video(self, execute):
         ran = execute(2)
         assert "which cook adds the honey" in ran.shown("script").lower()
         assert ran.shown("observe").count("<tr>") == 4 and ran.shown("two-frames").count("<tr>") == 2
         said, garbled = ran.shown("noise").split("<b>listened:</b>")[1:]
         assert said != garbled and "apple juice" in said
         assert "the key: B" in ran.printed("ask") and "<b>Video 2</b>" in ran.shown("ask")
-        assert "<video" in ran.shown("twin")
+        assert "<video" in ran.shown("rendered")
         assert "<b>Video 2</b>" in ran.shown("live") and "data:image/jpeg" in ran.shown("live")
         assert "<th>scripted</th><th>live</th><th>gap</th>" in ran.shown("gap")
         assert "<tr><td>all</td><td>4</td>" in ran.shown("gap")
         assert ran.shown("picture", "image/png")
 
-    def test_embedding_waits_for_a_person_and_goes_back_in_time(self, execute):
+    def test_embedding_interrupts_for_review_and_forks_a_run(self, execute):
         ran = execute(3)
         assert "Video 3, by what is seen and heard" in ran.shown("node", "text/plain")
         assert "Evidence: video 3, 0.0-5.0 s (visual)" in ran.printed("agent")
