@@ -5,10 +5,8 @@ import asyncio
 from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
-from agentcvr_graph import create_cvr_graph
+from agentcvr_graph import create_cvr_graph, resolve_chat_model, resolve_perception
 from agentcvr_graph.demo import demo_videos
-from agentcvr_graph.models.registry import resolve_chat_model
-from agentcvr_graph.perception.factory import resolve_perception
 
 
 class Archive(TypedDict):

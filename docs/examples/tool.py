@@ -6,9 +6,14 @@ import sys
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
 
-from agentcvr_graph import CVRContext, Trajectory, as_tool, create_cvr_graph
-from agentcvr_graph.models.registry import resolve_chat_model
-from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph import (
+    CVRContext,
+    ScriptedPerception,
+    Trajectory,
+    as_tool,
+    create_cvr_graph,
+    resolve_chat_model,
+)
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.testing import FakeMaster
 
@@ -29,15 +34,15 @@ def stand_in(messages) -> AIMessage:  # the agent's model where none is named
 
 
 async def main(model) -> None:
-    world = ScriptedPerception(bundled_library())
-    cvr = create_cvr_graph(resolve_chat_model("offline"), world).compile()
-    asked = {"messages": [("user", f"{QUESTION} The videos: {', '.join(VIDEOS)}.")]}
-    for message in (await agent(model, cvr).ainvoke(asked))["messages"]:
+    perception = ScriptedPerception(bundled_library())
+    cvr = create_cvr_graph(resolve_chat_model("offline"), perception).compile()
+    messages = [("user", f"{QUESTION} The videos: {', '.join(VIDEOS)}.")]
+    reply = await agent(model, cvr).ainvoke({"messages": messages})
+    for message in reply["messages"]:
         message.pretty_print()  # the agent reads a few lines of the run
         if isinstance(message, ToolMessage):  # the app gets all of it
             print(Trajectory.model_validate(message.artifact).usage)
 
 
 if __name__ == "__main__":
-    fake = FakeMaster(turns=[stand_in] * 2)
-    asyncio.run(main(sys.argv[1] if sys.argv[1:] else fake))
+    asyncio.run(main(*(sys.argv[1:] or [FakeMaster(turns=[stand_in] * 2)])))

@@ -11,6 +11,7 @@ import ast
 import asyncio
 import inspect
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -93,7 +94,7 @@ def test_every_block_on_a_page_runs(page, folder):
             elif language == "json":
                 json.loads(text)
             else:
-                for line in text.strip().splitlines():
+                for line in text.strip().replace("\\\n", " ").splitlines():
                     (run_command if language == "console" else read_options)(line)
 
 
@@ -159,3 +160,10 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         assert f'id="agentcvr_graph.{name}"' in page or f".{name}" in page
     assert "Pages that are to be read first" not in page
     assert (tmp_path / "site" / "how-to" / "embed" / "index.html").read_text().count("StateGraph") > 1
+
+
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/how-it-works.md"])
+def test_the_files_that_a_page_names_exist(page):
+    named = re.findall(r"`([\w./]+/[\w.]+\.py|[a-z]+\.py)`", (ROOT / page).read_text())
+    missing = [name for name in named if not any((ROOT / base / name).exists() for base in ("", "agentcvr_graph"))]
+    assert named and missing == []
