@@ -1,6 +1,6 @@
-"""The notebooks run from top to bottom without a warning, each in an empty folder, and show what they promise.
+"""The notebooks run from top to bottom without a warning, each in an empty folder, and show what their prose promises.
 
-Cells are known by their ids, which stand in the files.
+Cells are found by their ids. The last test builds the documentation site from the notebooks that the others executed.
 """
 
 from __future__ import annotations
@@ -8,45 +8,47 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-TIMEOUT_S = 300
+from docs.notebook_pages import NOTEBOOKS, ROOT, keep
+from docs.notebook_pages import execute as execute_notebook
+
 MOST_LINES = 16
-"""Of a cell: more would not be read."""
+"""Of a code cell."""
 runs = pytest.mark.enable_socket
 
 
 class Ran:
-    """A notebook that was executed: what its cells put out."""
+    """The outputs of an executed notebook, by cell."""
 
     def __init__(self, notebook: nbformat.NotebookNode) -> None:
         self._cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
 
     def shown(self, cell: str, kind: str = "text/html") -> str:
-        """Everything of a kind that a cell displayed."""
+        """Return everything of one MIME type that a cell displayed."""
         found = [out.data[kind] for out in self._cells[cell].outputs if kind in out.get("data", {})]
         assert found, f"{cell} shows no {kind}"
         return "\n".join(found)
 
     def printed(self, cell: str, stream: str = "stdout") -> str:
-        """What a cell printed."""
+        """Return what a cell printed."""
         return "".join(out.text for out in self._cells[cell].outputs if out.get("name") == stream)
 
     @property
-    def complaints(self) -> dict[str, str]:
-        """Warnings and whatever else went to stderr, by cell."""
+    def warnings(self) -> dict[str, str]:
+        """What was written to stderr, by cell."""
         return {cell: text for cell in self._cells if (text := self.printed(cell, "stderr"))}
 
 
 @pytest.fixture
 def execute(tmp_path, monkeypatch):
-    """Runs a notebook, given by its number, in an empty folder; Jupyter's own files go there too."""
+    """Run a notebook, given by its number, in an empty folder, and keep it for the site."""
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "jupyter"))
     folder = tmp_path / "work"
@@ -54,16 +56,17 @@ def execute(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
 
     def run(number: int) -> Ran:
-        notebook = nbformat.read(NOTEBOOKS[number - 1], 4)
-        NotebookClient(notebook, timeout=TIMEOUT_S, kernel_name="python3").execute()
+        path = NOTEBOOKS[number - 1]
+        notebook = execute_notebook(path, folder)
         ran = Ran(notebook)
-        assert ran.complaints == {}
+        assert ran.warnings == {}
+        keep(path, notebook, folder)
         return ran
 
     return run
 
 
-# What stands in the repository.
+# The stored files.
 
 
 def test_there_are_five():
@@ -71,7 +74,7 @@ def test_there_are_five():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_nothing_of_a_run_is_kept(path):
+def test_no_outputs_are_stored(path):
     stored = json.loads(path.read_text())
     nbformat.validate(nbformat.from_dict(stored))
     assert (stored["nbformat"], stored["nbformat_minor"]) == (4, 5)
@@ -83,7 +86,7 @@ def test_nothing_of_a_run_is_kept(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_a_notebook_reads_as_a_story_of_short_cells(path):
+def test_a_notebook_alternates_prose_and_short_cells(path):
     cells = nbformat.read(path, 4).cells
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
     for before, cell in pairwise(cells):
@@ -95,7 +98,7 @@ def test_a_notebook_reads_as_a_story_of_short_cells(path):
             assert before.cell_type == "code" or before is cells[0], cell.id  # prose is not cut up
 
 
-# What they come to.
+# Their results.
 
 
 class TestRun:
@@ -169,3 +172,26 @@ class TestRun:
         assert "<tr><td>all</td><td>120</td>" in ran.shown("scripts") and "*" in ran.shown("compare-many")
         assert 'src="runs/mine/report.html"' in ran.shown("report")
         assert "single-pass" in Path("runs/mine/report.html").read_text()
+
+
+# The site.
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.enable_socket
+def test_the_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+    done = subprocess.run(
+        [*command, "--site-dir", str(tmp_path / "site")], cwd=ROOT, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "site" / "reference" / "python" / "index.html").read_text()
+    for name in ("create_cvr_graph", "CVRContext", "VideoError", "FakeMaster"):
+        assert f'id="agentcvr_graph.{name}"' in page or f".{name}" in page
+    assert "Pages that are to be read first" not in page
+    for path in NOTEBOOKS:
+        notebook = (tmp_path / "site" / "notebooks" / path.stem / "index.html").read_text()
+        assert notebook.count('class="outputs"') > 3
+    evidence = (tmp_path / "site" / "notebooks" / "01_quickstart" / "runs" / "evidence.html").read_text()
+    assert "data:image/jpeg" in evidence
+    assert (tmp_path / "site" / "how-to" / "embed" / "index.html").read_text().count("StateGraph") > 1
