@@ -150,7 +150,7 @@ class TestRun:
         ran = execute(4)
         assert "300 conversations" in ran.printed("demonstrations")
         assert "step 75/75" in ran.shown("warm", "text/plain")
-        assert ran.printed("rollout").startswith("Reward(answer=")
+        assert ran.printed("rollout").startswith("{'answer': ")
         for cell in ("ledger", "ledger-after"):
             html = ran.shown(cell)
             assert 'class="policy"' in html and 'class="environment"' in html and "tool_call" in html
