@@ -22,7 +22,7 @@ from agentcvr_graph import Listen, Observe, Target, create_cvr_graph, trajectory
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_script
+from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 
 RUNS = 500
@@ -32,7 +32,7 @@ CPU_LIMIT_S = 45
 
 @pytest.fixture(scope="module")
 def library():
-    named = itertools.islice(itertools.product(range(RUNS), WORLDS), RUNS)
+    named = itertools.islice(itertools.product(range(RUNS), GENERATORS), RUNS)
     return ScriptLibrary.of([make_script(task, seed, LEVELS["easy"]) for seed, task in named])
 
 

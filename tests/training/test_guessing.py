@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from agentcvr_graph.scripts.chance import chance_level
-from agentcvr_graph.scripts.generators.procedural import WORLDS
+from agentcvr_graph.scripts.generators.procedural import GENERATORS
 from agentcvr_graph.scripts.library import script_json
 from agentcvr_graph.scripts.schema import KIND_OF
 from tests.support.guessing import COUNT, best_constant, blind_guesser, halves, longest_option, mean_score, scripts
@@ -16,14 +16,14 @@ from tests.support.guessing import COUNT, best_constant, blind_guesser, halves, 
 POINTS = 0.03
 
 
-@pytest.mark.parametrize("task", WORLDS)
+@pytest.mark.parametrize("task", GENERATORS)
 def test_always_the_same_answer_is_chance(task):
     learned, asked = halves(task)
     best = best_constant(task, learned)
     assert abs(mean_score(task, asked, lambda _: best) - chance_level(learned)) <= POINTS
 
 
-@pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] == "choice"])
+@pytest.mark.parametrize("task", [task for task in GENERATORS if KIND_OF[task] == "choice"])
 def test_each_letter_and_the_longest_option_are_chance(task):
     asked = scripts(task)[:COUNT]
     expected = 1 / len(asked[0].options)
@@ -33,7 +33,7 @@ def test_each_letter_and_the_longest_option_are_chance(task):
         assert abs(mean_score(task, asked, longest_option) - expected) <= POINTS
 
 
-@pytest.mark.parametrize("task", [task for task in WORLDS if KIND_OF[task] in ("choice", "choices")])
+@pytest.mark.parametrize("task", [task for task in GENERATORS if KIND_OF[task] in ("choice", "choices")])
 def test_a_guesser_that_learned_from_2000_questions_is_no_better_than_chance(task):
     learned, asked = halves(task)
     assert abs(mean_score(task, asked, blind_guesser(learned)) - chance_level(learned)) <= POINTS
@@ -46,7 +46,7 @@ def test_a_guesser_would_find_a_leak():
 
 
 def test_questions_vary():
-    for task in WORLDS:
+    for task in GENERATORS:
         made = scripts(task)[:200]
         assert len({script_json(script.model_copy(update={"id": "x"})) for script in made}) == 200
         assert len({script.question for script in made}) >= 2

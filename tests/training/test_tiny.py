@@ -26,7 +26,7 @@ from agentcvr_graph.models.offline.master.reading import read
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.chance import chance_level
-from agentcvr_graph.scripts.generators.procedural import WORLDS, make_script, make_scripts
+from agentcvr_graph.scripts.generators.procedural import GENERATORS, make_script, make_scripts
 from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.tools import TOOL_SCHEMAS
@@ -336,7 +336,7 @@ def test_what_is_read_from_full_evidence_teaches_no_looking():
 def solved(script, question):
     """The answer to another question; None where nobody speaks of it."""
     try:
-        return WORLDS[script.task].solve(script.model_copy(update={"question": question}))
+        return GENERATORS[script.task].solve(script.model_copy(update={"question": question}))
     except StopIteration:
         return None
 

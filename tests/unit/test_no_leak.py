@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from agentcvr_graph.perception.noise import MILD, OFF, Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import observation_text
-from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_script
+from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Scene, Script
 from agentcvr_graph.types import Listen, Observe, Target, Window
@@ -57,7 +57,7 @@ def tagged(script: Script) -> Script:
     return script.model_copy(update={"videos": videos, **secret})
 
 
-SCRIPTS = {task: tagged(make_script(task, 3, LEVELS["normal"])) for task in WORLDS}
+SCRIPTS = {task: tagged(make_script(task, 3, LEVELS["normal"])) for task in GENERATORS}
 
 
 def windows(script: Script):
@@ -94,7 +94,7 @@ def assert_inside(text: str, script: Script, asked: list[Window], senses: tuple[
 
 
 @pytest.mark.parametrize("noise", [OFF, MILD, BAD], ids=lambda noise: noise.name)
-@pytest.mark.parametrize("task", WORLDS)
+@pytest.mark.parametrize("task", GENERATORS)
 @given(data=st.data())
 @settings(max_examples=examples(25))
 def test_nothing_comes_from_elsewhere(task, noise, data):
@@ -130,7 +130,7 @@ def test_nothing_comes_from_elsewhere(task, noise, data):
             )
 
 
-@pytest.mark.parametrize("task", WORLDS)
+@pytest.mark.parametrize("task", GENERATORS)
 def test_a_scene_is_seen_only_where_a_frame_falls_on_it(task):
     script = SCRIPTS[task]
     perception = ScriptedPerception(ScriptLibrary.of([script]))

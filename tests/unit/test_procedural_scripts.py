@@ -10,18 +10,18 @@ import pytest
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.checks import check_script
-from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, Difficulty, make_script, make_scripts, solve
+from agentcvr_graph.scripts.generators.procedural import LEVELS, GENERATORS, Difficulty, make_script, make_scripts, solve
 from agentcvr_graph.scripts.generators.procedural.base import read
 from agentcvr_graph.scripts.schema import KIND_OF, OWN_TASKS, TASKS
 
 
-def test_there_is_a_world_for_every_task():
-    assert tuple(WORLDS) == (*TASKS, *OWN_TASKS)
-    assert all(WORLDS[task].task == task for task in WORLDS)
+def test_there_is_a_generator_for_every_task():
+    assert tuple(GENERATORS) == (*TASKS, *OWN_TASKS)
+    assert all(GENERATORS[task].task == task for task in GENERATORS)
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("task", WORLDS)
+@pytest.mark.parametrize("task", GENERATORS)
 def test_scripts_are_sound_and_the_oracle_scores_100(task, level):
     for script in make_scripts({task: 60}, 7, LEVELS[level]):
         assert check_script(script) == []
@@ -30,7 +30,7 @@ def test_scripts_are_sound_and_the_oracle_scores_100(task, level):
         assert len({window.video for window in script.evidence}) >= 2
 
 
-@pytest.mark.parametrize("task", WORLDS)
+@pytest.mark.parametrize("task", GENERATORS)
 def test_the_oracle_never_reads_the_key(task):
     for script in make_scripts({task: 50}):
         assert solve(script.model_copy(update={"key": "?", "evidence": ()})) == script.key
@@ -51,7 +51,7 @@ def test_close_distractors_miss_by_one_detail():
     for closeness, expected in ((1.0, {1}), (0.0, {0})):
         met = set()
         for script in make_scripts({"CC": 40}, 0, Difficulty(closeness=closeness)):
-            asked = next(w for w in [read(WORLDS["CC"]._setting.questions, script.question)] if w)
+            asked = next(w for w in [read(GENERATORS["CC"]._setting.questions, script.question)] if w)
             for n, video in enumerate(script.videos):
                 if "ABCD"[n] != script.key:
                     shown = [scene.facts.text for scene in video.scenes]
@@ -72,7 +72,7 @@ def test_a_wrong_difficulty_is_one_clear_line(settings, complaint):
 
 def test_a_seed_makes_the_same_script_in_another_process():
     code = (
-        "from agentcvr_graph.scripts.generators.procedural import *; print([make_script(task, 5) for task in WORLDS])"
+        "from agentcvr_graph.scripts.generators.procedural import *; print([make_script(task, 5) for task in GENERATORS])"
     )
     runs = {
         subprocess.run(

@@ -34,7 +34,7 @@ from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS
+from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import trajectory_of
@@ -193,7 +193,7 @@ def main(
     ] = None,
     scripts: Annotated[str, typer.Option(help="A file or folder of scripts.")] = "",
     tasks: Annotated[
-        list[str] | None, typer.Option("--task", "-t", help=f"Worlds to make scripts of: {', '.join(WORLDS)}.")
+        list[str] | None, typer.Option("--task", "-t", help=f"Worlds to make scripts of: {', '.join(GENERATORS)}.")
     ] = None,
     each: Annotated[int, typer.Option(min=1, help="With --task: scripts of each.")] = 100,
     seed: Annotated[int, typer.Option(help="With --task: seed of the first script of each.")] = 0,
@@ -219,7 +219,7 @@ def _scripts(
     """Those that the command line names, else those of the configuration."""
     if settings is not None and not library and not tasks:
         return settings.scripts.load()
-    chosen = [one_of("--task", task.upper(), tuple(WORLDS)) for task in tasks]
+    chosen = [one_of("--task", task.upper(), tuple(GENERATORS)) for task in tasks]
     level: Literal["easy", "normal", "hard"] = cast(Any, one_of("--difficulty", difficulty, tuple(LEVELS)))
     return Scripts(
         library=library, tasks=cast(Any, tuple(chosen)), each=each if chosen else 0, seed=seed, difficulty=level

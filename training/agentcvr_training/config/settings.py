@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.scripts.generators.procedural import LEVELS, WORLDS, make_scripts
+from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS, make_scripts
 from agentcvr_graph.scripts.schema import Script, Task
 from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset_names, preset_weights
 
@@ -84,7 +84,7 @@ class Scripts(Part):
         if not self.tasks or not self.each:
             raise InputError(
                 "The configuration names no scripts.",
-                fix=f"Give `library: FILE`, or `tasks:` and `each:`; the tasks are {', '.join(WORLDS)}.",
+                fix=f"Give `library: FILE`, or `tasks:` and `each:`; the tasks are {', '.join(GENERATORS)}.",
             )
         made = {task: list(make_scripts({task: self.each}, self.seed, LEVELS[self.difficulty])) for task in self.tasks}
         return [made[task][n] for n in range(self.each) for task in self.tasks]

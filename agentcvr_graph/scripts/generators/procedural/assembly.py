@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import random
 
-from agentcvr_graph.scripts.generators.procedural.base import UNMADE, Difficulty, Streams, fill, pick, read
-from agentcvr_graph.scripts.generators.procedural.scenes import Beat, Film, also_heard, open_films
+from agentcvr_graph.scripts.generators.procedural.base import PENDING_ORIGIN, Difficulty, Streams, fill, pick, read
+from agentcvr_graph.scripts.generators.procedural.scenes import Beat, VideoDraft, also_heard, start_drafts
 from agentcvr_graph.scripts.schema import Script, ScriptedVideo, Task
 from agentcvr_graph.types import AnswerValue, Modality
 
@@ -40,23 +40,23 @@ CHATTER = (
 )
 
 
-class AssemblingWorld:
+class AssemblyGenerator:
     """PEA."""
 
     task: Task = "PEA"
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """Three assemblies, one of which breaks the spoken rule."""
+        """Make three assemblies, one of which breaks the spoken rule."""
         wrong = streams.key.randint(1, VIDEOS)
-        rng = streams.world
+        rng = streams.content
         parts = pick(rng, PARTS, min(difficulty.scenes, len(PARTS)))
         rule = (parts[0], parts[1])
-        teller = rng.randint(1, VIDEOS)
-        films = open_films(rng, difficulty, VIDEOS)
+        speaker = rng.randint(1, VIDEOS)
+        drafts = start_drafts(rng, difficulty, VIDEOS)
         usual = rng.sample(parts, len(parts))
-        for film in films:
-            order = _order(rng, usual, rule, broken=film.number == wrong, closeness=difficulty.closeness)
-            _shoot(film, order, rule, told=film.number == teller)
+        for draft in drafts:
+            order = _order(rng, usual, rule, broken=draft.number == wrong, closeness=difficulty.closeness)
+            _add_scenes(draft, order, rule, states_rule=draft.number == speaker)
         return Script(
             id="new",
             task="PEA",
@@ -64,23 +64,23 @@ class AssemblingWorld:
             kind="choice",
             options=tuple(f"Video {n}" for n in range(1, VIDEOS + 1)),
             key="ABC"[wrong - 1],
-            videos=tuple(film.video() for film in films),
-            evidence=tuple(proof for film in films for proof in film.proofs),
-            origin=UNMADE,
+            videos=tuple(draft.video() for draft in drafts),
+            evidence=tuple(proof for draft in drafts for proof in draft.proofs),
+            origin=PENDING_ORIGIN,
         )
 
     def solve(self, script: Script) -> AnswerValue:
-        """The video in which the parts of the rule come the wrong way round."""
+        """Return the video in which the parts of the rule come the wrong way round."""
         said = [read(RULES, scene.caption) for video in script.videos for scene in video.scenes]
         rule = next((words for words in said if words), None)
         if rule is None:
-            raise ValueError("no rule is told")
+            raise ValueError("no video states a rule")
         orders = [_parts(video) for video in script.videos]
         return next("ABC"[n] for n, order in enumerate(orders) if order.index(rule["a"]) > order.index(rule["b"]))
 
 
 def _order(rng: random.Random, usual: list[str], rule: tuple[str, str], *, broken: bool, closeness: float) -> list[str]:
-    """An order of the parts: the usual one with one pair exchanged where it is close, else any."""
+    """Return an order of the parts: the usual one with one pair exchanged where it is close, else any."""
     order = list(usual)
     if rng.random() < closeness:
         one, other = rng.sample([n for n, part in enumerate(order) if part not in rule], 2)
@@ -92,15 +92,15 @@ def _order(rng: random.Random, usual: list[str], rule: tuple[str, str], *, broke
     return order
 
 
-def _shoot(film: Film, order: list[str], rule: tuple[str, str], *, told: bool) -> None:
-    rng = film.rng
-    telling = rng.randrange(len(order)) if told else -1
+def _add_scenes(draft: VideoDraft, order: list[str], rule: tuple[str, str], *, states_rule: bool) -> None:
+    rng = draft.rng
+    spoken_at = rng.randrange(len(order)) if states_rule else -1
     for n, part in enumerate(order):
         caption = fill(rng.choice(CHATTER)) if rng.random() < 0.2 else ""
         proof: tuple[Modality, ...] = ("visual",) if part in rule else ()
-        if n == telling:
+        if n == spoken_at:
             caption, proof = fill(rng.choice(RULES), a=rule[0], b=rule[1]), also_heard(proof)
-        film.add(Beat(fill(SHOWS, p=part), (part.upper(),), caption, proof=proof))
+        draft.add(Beat(fill(SHOWS, p=part), (part.upper(),), caption, proof=proof))
 
 
 def _parts(video: ScriptedVideo) -> list[str]:

@@ -1,11 +1,11 @@
-"""What a procedural world is: a seeded maker of questions of one task type, and a solver that reads the whole script.
+"""What a procedural generator is: a seeded maker of scripts of one task type, and a solver that reads the whole script.
 
-Worlds follow one order, which is why a question alone never tells its answer: **the question first, the key second, the
-world third**. The question and its options are drawn from one random stream, the key uniformly from another, and then
-videos are filmed in which that key, and no other, is right. `Streams` keeps the three apart.
+Generators follow one order, which is why a question alone never gives its answer away: **the question first, the key
+second, the videos third**. The question and its options are drawn from one random stream, the key uniformly from
+another; then videos are made for which that key, and no other, is right. `Streams` keeps the three apart.
 
-The solver finds the answer in the words of the timelines, never in `script.key`; it is the proof that a script is
-consistent and can be answered (its score is 100 by a test), and an upper bound for every master.
+The solver finds the answer in the words of the timelines, never in `script.key`. It proves that a script is consistent
+and can be answered (a test requires a score of 100), and it is an upper bound for every master.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Difficulty:
-    """How hard the questions of a world are. `LEVELS` names three of them."""
+    """How hard the questions of a generator are. `LEVELS` names three levels."""
 
     videos: int = 4
-    """Videos a question has, where the task leaves it open."""
+    """Videos of a question, where the task does not fix their number."""
     scenes: int = 8
-    """Scenes a video has, at least."""
+    """Least number of scenes of a video."""
     scene_s: float = 6.0
-    """Mean length of a scene that does not matter."""
+    """Mean length in seconds of a scene that does not matter for the answer."""
     decisive_s: float = 4.0
-    """Mean length of a scene that does; one in which something is said lasts at least as long as saying it."""
+    """Mean length in seconds of a scene that matters; a scene lasts at least as long as its speech."""
     closeness: float = 0.7
-    """How alike right and wrong are, 0 to 1: the share of distractors that miss the mark by a single detail."""
+    """How alike right and wrong are, 0 to 1: the share of distractors that differ from the right one in one detail."""
 
     def __post_init__(self) -> None:
         limits = {"videos": (2, 8), "scenes": (4, 200), "scene_s": (1, 600), "decisive_s": (0.5, 600)}
@@ -45,7 +45,7 @@ class Difficulty:
                 raise InputError(f"The difficulty {name}={getattr(self, name)!r} is outside {least} to {most}.")
 
     def with_settings(self, settings: Mapping[str, float]) -> Difficulty:
-        """This difficulty with some settings replaced.
+        """Return this difficulty with some settings replaced.
 
         Raises:
             InputError: there is no such setting, or its value is out of range.
@@ -71,45 +71,45 @@ class Streams:
     def __init__(self, task: str, seed: int) -> None:
         self.question = random.Random(f"{task}/{seed}/question")
         self.key = random.Random(f"{task}/{seed}/key")
-        self.world = random.Random(f"{task}/{seed}/world")
+        self.content = random.Random(f"{task}/{seed}/world")
 
 
-class World(Protocol):
-    """A maker of scripts of one task type."""
+class ScriptGenerator(Protocol):
+    """Makes scripts of one task type."""
 
     @property
     def task(self) -> Task: ...
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """A script, complete but for its id and origin, which `worlds.make_script` sets."""
+        """Return a script that is complete but for its id and origin, which `make_script` sets."""
         ...
 
     def solve(self, script: Script) -> AnswerValue:
-        """The answer, from the words of the timelines.
+        """Return the answer, from the words of the timelines.
 
         Raises:
-            ValueError: the timelines do not tell.
+            ValueError: the timelines do not contain it.
         """
         ...
 
 
-UNMADE = Origin(generator="worlds")
-"""Stands in a script until `make_script` has said how it was made."""
+PENDING_ORIGIN = Origin(generator="worlds")
+"""Placeholder until `make_script` sets the origin."""
 
 
 def pick(rng: random.Random, things: Sequence[T], count: int) -> list[T]:
-    """`count` different things in random order."""
+    """Return `count` different things in random order."""
     return rng.sample(list(things), count)
 
 
 def fill(template: str, **words: str) -> str:
-    """A sentence for a template with `{name}` holes, its first letter large."""
+    """Return a template with its `{name}` fields filled, its first letter in upper case."""
     text = template.format(**words)
     return text[0].upper() + text[1:]
 
 
 def read(templates: Sequence[str], text: str) -> dict[str, str] | None:
-    """The words that `fill` put into one of the templates; None where the text was made from none of them.
+    """Return the words that `fill` put into one of the templates; None where the text was made from none of them.
 
     >>> read(["add the {x} before the {y}."], "Add the salt before the olive oil.")
     {'x': 'salt', 'y': 'olive oil'}

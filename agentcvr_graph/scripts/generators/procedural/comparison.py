@@ -2,8 +2,8 @@
 
 Every video shows a row of events and says a few things. The question asks for the videos in which one event comes
 before another **and** a certain thing is said. A distractor that is close misses one of the two: the events are there
-in the wrong order, or another thing is said. What is asked for is split over picture and sound, so neither sense alone
-decides. The three worlds differ in what they speak of, which is a table, and in how many videos may be right.
+in the wrong order, or another thing is said. What is asked for is split over picture and sound, so neither modality
+alone decides. The generators differ in their vocabulary, which is a table, and in how many videos may be right.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from agentcvr_graph.scripts.generators.procedural.base import UNMADE, Difficulty, Streams, fill, pick, read
-from agentcvr_graph.scripts.generators.procedural.scenes import Beat, Film, also_heard, mixed_in, open_films
+from agentcvr_graph.scripts.generators.procedural.base import PENDING_ORIGIN, Difficulty, Streams, fill, pick, read
+from agentcvr_graph.scripts.generators.procedural.scenes import Beat, VideoDraft, also_heard, mixed_in, start_drafts
 from agentcvr_graph.scripts.schema import Script, ScriptedVideo, Task
 from agentcvr_graph.types import AnswerValue
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a world of comparison speaks of."""
+    """The vocabulary of one comparison task."""
 
     task: Task
     questions: tuple[str, ...]
-    """With the holes x (first event), y (later event) and w (what is said)."""
+    """Templates with the fields x (first event), y (later event) and w (what is said)."""
     shows: str
     """What a picture of event `x` shows."""
     sign: str
@@ -118,8 +118,8 @@ PEOPLE = Setting(
 )
 
 
-class ComparingWorld:
-    """A world of comparison over one setting."""
+class ComparisonGenerator:
+    """CC, NC or BU, by its setting."""
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -129,15 +129,15 @@ class ComparingWorld:
         return self._setting.task
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """Films in which exactly the key's videos meet both conditions."""
+        """Make videos of which exactly those of the key meet both conditions."""
         setting, rng = self._setting, streams.question
         x, y = pick(rng, setting.events, 2)
         w = rng.choice(setting.topics)
         question = fill(rng.choice(setting.questions), x=x, y=y, w=w)
         right = self._draw_key(streams.key, difficulty.videos)
-        films = open_films(streams.world, difficulty, difficulty.videos)
-        for film in films:
-            _shoot(film, setting, x, y, w, right=film.number in right)
+        drafts = start_drafts(streams.content, difficulty, difficulty.videos)
+        for draft in drafts:
+            _add_scenes(draft, setting, x, y, w, right=draft.number in right)
         letters = [ascii_uppercase[n - 1] for n in right]
         return Script(
             id="new",
@@ -146,17 +146,17 @@ class ComparingWorld:
             kind="choices" if setting.several else "choice",
             options=tuple(f"Video {n}" for n in range(1, difficulty.videos + 1)),
             key=letters if setting.several else letters[0],
-            videos=tuple(film.video() for film in films),
+            videos=tuple(draft.video() for draft in drafts),
             # What rules the other videos out is part of the proof.
-            evidence=tuple(proof for film in films for proof in film.proofs),
-            origin=UNMADE,
+            evidence=tuple(proof for draft in drafts for proof in draft.proofs),
+            origin=PENDING_ORIGIN,
         )
 
     def solve(self, script: Script) -> AnswerValue:
-        """The videos that meet both conditions, by what is shown and said."""
+        """Return the videos that meet both conditions, by what is shown and said."""
         asked = read(self._setting.questions, script.question)
         if asked is None:
-            raise ValueError(f"not a question of this world: {script.question!r}")
+            raise ValueError(f"not a question of this generator: {script.question!r}")
         right = [
             ascii_uppercase[n]
             for n, video in enumerate(script.videos)
@@ -165,15 +165,15 @@ class ComparingWorld:
         return right if self._setting.several else right[0]
 
     def _draw_key(self, rng: random.Random, videos: int) -> list[int]:
-        """One video, or any set but the empty one, all equally likely."""
+        """Draw one video, or any set but the empty one, all equally likely."""
         if not self._setting.several:
             return [rng.randint(1, videos)]
         subset = rng.randrange(1, 2**videos)
         return [n + 1 for n in range(videos) if subset >> n & 1]
 
 
-def _shoot(film: Film, setting: Setting, x: str, y: str, w: str, *, right: bool) -> None:
-    rng, difficulty = film.rng, film.difficulty
+def _add_scenes(draft: VideoDraft, setting: Setting, x: str, y: str, w: str, *, right: bool) -> None:
+    rng, difficulty = draft.rng, draft.difficulty
     in_order = says = right
     if not right:
         # Close: one of the two conditions holds. Otherwise neither does.
@@ -182,13 +182,13 @@ def _shoot(film: Film, setting: Setting, x: str, y: str, w: str, *, right: bool)
     pair = [x, y] if in_order else [y, x]
     decisive = [_beat(setting, event, proof=True) for event in pair]
     beats = mixed_in(rng, decisive, _fillers(setting, pair, rng, difficulty.scenes - 2))
-    telling = rng.randrange(len(beats))
+    spoken_at = rng.randrange(len(beats))
     for index, beat in enumerate(beats):
-        film.add(_with_speech(beat, setting, rng, said if index == telling else None))
+        draft.add(_with_speech(beat, setting, rng, said if index == spoken_at else None))
 
 
 def _fillers(setting: Setting, pair: Sequence[str], rng: random.Random, count: int) -> list[Beat]:
-    """Other events, each once, and scenes in which nothing happens where the events do not suffice."""
+    """Return other events, each once, and scenes in which nothing happens where the events do not suffice."""
     events = [event for event in setting.events if event not in pair]
     beats = [_beat(setting, event, proof=False) for event in pick(rng, events, min(len(events), (count + 1) // 2))]
     beats += [Beat(fill(rng.choice(setting.idles))) for _ in range(count - len(beats))]
@@ -202,7 +202,7 @@ def _beat(setting: Setting, event: str, *, proof: bool) -> Beat:
 
 
 def _with_speech(beat: Beat, setting: Setting, rng: random.Random, said: str | None) -> Beat:
-    """The beat with the telling sentence, with chatter, or silent."""
+    """Return the beat with the decisive sentence, with chatter, or silent."""
     if said is not None:
         caption = fill(rng.choice(setting.says), w=said)
         return Beat(beat.visual, beat.text, caption, proof=also_heard(beat.proof))

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from string import ascii_uppercase
 
-from agentcvr_graph.scripts.generators.procedural.base import UNMADE, Difficulty, Streams, fill, pick, read
-from agentcvr_graph.scripts.generators.procedural.scenes import Beat, Film, also_heard, open_films
+from agentcvr_graph.scripts.generators.procedural.base import PENDING_ORIGIN, Difficulty, Streams, fill, pick, read
+from agentcvr_graph.scripts.generators.procedural.scenes import Beat, VideoDraft, also_heard, start_drafts
 from agentcvr_graph.scripts.schema import Script, ScriptedVideo, Task, Thing
 from agentcvr_graph.types import AnswerValue, Modality
 
@@ -45,22 +45,22 @@ CHATTER = (
 )
 
 
-class DirectionWorld:
+class DirectionGenerator:
     """MSR."""
 
     task: Task = "MSR"
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """Two views of one landmark, with the things on opposite sides of it."""
+        """Make two views of one landmark, with the things on opposite sides of it."""
         a, b = (f"{streams.question.choice(PAINTS)} {thing}" for thing in pick(streams.question, VEHICLES, 2))
         options = pick(streams.question, DIRECTIONS, 4)
         key = streams.key.randrange(4)
-        rng = streams.world
+        rng = streams.content
         landmark = rng.choice(LANDMARKS)
         toward = DIRECTIONS.index(options[key])
-        films = open_films(rng, difficulty, 2)
-        for film, thing, lies in zip(films, (a, b), ((toward + 2) % 4, toward), strict=True):
-            _shoot_view(film, thing, lies, landmark)
+        drafts = start_drafts(rng, difficulty, 2)
+        for draft, thing, lies in zip(drafts, (a, b), ((toward + 2) % 4, toward), strict=True):
+            _add_view(draft, thing, lies, landmark)
         return Script(
             id="new",
             task="MSR",
@@ -68,43 +68,43 @@ class DirectionWorld:
             kind="choice",
             options=tuple(f"To the {option}" for option in options),
             key=ascii_uppercase[key],
-            videos=tuple(film.video(f"view {film.number}") for film in films),
-            evidence=tuple(proof for film in films for proof in film.proofs),
-            origin=UNMADE,
+            videos=tuple(draft.video(f"view {draft.number}") for draft in drafts),
+            evidence=tuple(proof for draft in drafts for proof in draft.proofs),
+            origin=PENDING_ORIGIN,
         )
 
     def solve(self, script: Script) -> AnswerValue:
-        """From the side of the landmark and the way the camera looks, in both views."""
+        """Derive the direction from the side of the landmark and the way the camera looks, in both views."""
         asked = read(DIRECTION_QUESTIONS, script.question)
         if asked is None:
-            raise ValueError(f"not a question of this world: {script.question!r}")
+            raise ValueError(f"not a question of this generator: {script.question!r}")
         start, end = _lies(script.videos[0], asked["a"]), _lies(script.videos[1], asked["b"])
         if start != (end + 2) % 4:
             raise ValueError("the two things do not lie on opposite sides")
         return ascii_uppercase[script.options.index(f"To the {DIRECTIONS[end]}")]
 
 
-def _shoot_view(film: Film, thing: str, lies: int, landmark: str) -> None:
-    """A view in which a thing lies in a direction from the landmark, across the way the camera looks."""
-    rng = film.rng
+def _add_view(draft: VideoDraft, thing: str, lies: int, landmark: str) -> None:
+    """Fill a view in which a thing lies in a direction from the landmark, across the way the camera looks."""
+    rng = draft.rng
     right = rng.random() < 0.5
     looks = (lies - 1) % 4 if right else (lies + 1) % 4
     beats = [_side_beat(thing, "right" if right else "left", landmark, proof=True)]
     paint, _, name = thing.partition(" ")
-    if rng.random() < film.difficulty.closeness:  # the same thing in another paint, on the other side
+    if rng.random() < draft.difficulty.closeness:  # the same thing in another paint, on the other side
         other = rng.choice([p for p in PAINTS if p != paint])
         beats.append(_side_beat(f"{other} {name}", "left" if right else "right", landmark))
     names = pick(rng, [vehicle for vehicle in VEHICLES if vehicle != name], 3)
     beats += [_side_beat(f"{rng.choice(PAINTS)} {n}", rng.choice(("left", "right")), landmark) for n in names]
     rng.shuffle(beats)
-    telling, chatting = rng.sample(range(len(beats)), 2)
+    spoken_at, chatting = rng.sample(range(len(beats)), 2)
     for n, beat in enumerate(beats):
-        if n == telling:
+        if n == spoken_at:
             caption = fill(rng.choice(LOOKS), d=DIRECTIONS[looks])
             beat = Beat(beat.visual, (), caption, beat.things, "still", proof=also_heard(beat.proof))
         elif n == chatting:
             beat = Beat(beat.visual, (), fill(rng.choice(CHATTER)), beat.things, "still", proof=beat.proof)
-        film.add(beat)
+        draft.add(beat)
 
 
 def _side_beat(thing: str, side: str, landmark: str, *, proof: bool = False) -> Beat:
@@ -116,26 +116,26 @@ def _side_beat(thing: str, side: str, landmark: str, *, proof: bool = False) -> 
 
 
 def _lies(video: ScriptedVideo, thing: str) -> int:
-    """The direction from the landmark to a thing, as an index of `DIRECTIONS`."""
+    """Return the direction from the landmark to a thing, as an index of `DIRECTIONS`."""
     looks = next(words["d"] for scene in video.scenes if (words := read(LOOKS, scene.caption)))
     shown = [words for scene in video.scenes if (words := read([SIDES], scene.visual))]
     side = next(words["side"] for words in shown if words["a"] == thing)
     return (DIRECTIONS.index(looks) + (1 if side == "right" else 3)) % 4
 
 
-class CountingWorld:
+class CountingGenerator:
     """MOC."""
 
     task: Task = "MOC"
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """Two views through which vans and buses pass."""
+        """Make two views through which vans and buses pass."""
         least = streams.question.randint(1, 5)
         key = streams.key.randrange(4)
-        rng = streams.world
+        rng = streams.content
         words = pick(rng, WORDS, least + key + 4)
         vans, own, buses = words[: least + key], words[least + key : least + key + 1], words[least + key + 1 :]
-        films = open_films(rng, difficulty, 2)
+        drafts = start_drafts(rng, difficulty, 2)
         seen: tuple[list[Beat], list[Beat]] = ([], [])
         for n, word in enumerate((*own, *vans)):
             both = rng.random() < 0.6 * difficulty.closeness
@@ -144,10 +144,10 @@ class CountingWorld:
                 seen[place].append(_passing("van", word, proof=True))
         for word in buses:
             seen[rng.randrange(2)].append(_passing("bus", word, proof=False))
-        teller = rng.randrange(2)
-        for n, (film, beats) in enumerate(zip(films, seen, strict=True)):
+        speaker = rng.randrange(2)
+        for n, (draft, beats) in enumerate(zip(drafts, seen, strict=True)):
             rng.shuffle(beats)
-            _shoot_passing(film, beats, own[0] if n == teller else "")
+            _add_passing(draft, beats, own[0] if n == speaker else "")
         return Script(
             id="new",
             task="MOC",
@@ -155,13 +155,13 @@ class CountingWorld:
             kind="choice",
             options=tuple(f"{least + n} vans" if least + n > 1 else "1 van" for n in range(4)),
             key=ascii_uppercase[key],
-            videos=tuple(film.video(f"view {film.number}") for film in films),
-            evidence=tuple(proof for film in films for proof in film.proofs),
-            origin=UNMADE,
+            videos=tuple(draft.video(f"view {draft.number}") for draft in drafts),
+            evidence=tuple(proof for draft in drafts for proof in draft.proofs),
+            origin=PENDING_ORIGIN,
         )
 
     def solve(self, script: Script) -> AnswerValue:
-        """The different words on vans in both views, less those to be left out."""
+        """Count the different words on vans in both views, less those to be left out."""
         scenes = [scene for video in script.videos for scene in video.scenes]
         shown = [words for scene in scenes if (words := read([PASSES], scene.visual))]
         left_out = {words["w"] for scene in scenes if (words := read(LEAVE_OUT, scene.caption))}
@@ -175,13 +175,13 @@ def _passing(vehicle: str, word: str, *, proof: bool) -> Beat:
     return Beat(visual, (word.upper(),), things=things, motion="still", proof=("visual",) if proof else ())
 
 
-def _shoot_passing(film: Film, beats: list[Beat], own: str) -> None:
-    rng = film.rng
+def _add_passing(draft: VideoDraft, beats: list[Beat], own: str) -> None:
+    rng = draft.rng
     beats = beats or [Beat("The road is empty.", motion="still")]
-    telling = rng.randrange(len(beats)) if own else -1
+    spoken_at = rng.randrange(len(beats)) if own else -1
     for n, beat in enumerate(beats):
         caption = fill(rng.choice(CHATTER)) if rng.random() < 0.2 else ""
         proof: tuple[Modality, ...] = beat.proof
-        if n == telling:
+        if n == spoken_at:
             caption, proof = fill(rng.choice(LEAVE_OUT), w=own), also_heard(proof)
-        film.add(Beat(beat.visual, beat.text, caption, beat.things, beat.motion, proof=proof))
+        draft.add(Beat(beat.visual, beat.text, caption, beat.things, beat.motion, proof=proof))

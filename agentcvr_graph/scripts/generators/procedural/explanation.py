@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 
-from agentcvr_graph.scripts.generators.procedural.base import UNMADE, Difficulty, Streams, fill, pick, read
+from agentcvr_graph.scripts.generators.procedural.base import PENDING_ORIGIN, Difficulty, Streams, fill, pick, read
 from agentcvr_graph.scripts.generators.procedural.comparison import KITCHEN
-from agentcvr_graph.scripts.generators.procedural.scenes import Beat, Film, open_films
+from agentcvr_graph.scripts.generators.procedural.scenes import Beat, VideoDraft, start_drafts
 from agentcvr_graph.scripts.schema import Script, ScriptedVideo, Task
 from agentcvr_graph.types import AnswerValue
 
@@ -33,20 +33,20 @@ GUESTS = (
 SAYS = ("this meal is for my {g}.", "tonight I make dinner for my {g}.", "I made this dinner for my {g}.")
 
 
-class ExplainingWorld:
+class ExplanationGenerator:
     """CCQA."""
 
     task: Task = "CCQA"
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """Two cooks who add the same but for one ingredient each, for different guests."""
+        """Make two cooks who add the same but for one ingredient each, for different guests."""
         extra, host = streams.key.choice(KITCHEN.events), streams.key.choice(GUESTS)
-        rng = streams.world
+        rng = streams.content
         other, *shared = pick(rng, [event for event in KITCHEN.events if event != extra], 1 + difficulty.scenes // 2)
         guest = rng.choice([g for g in GUESTS if g != host])
-        first, second = open_films(rng, difficulty, 2)
-        _shoot(first, [*shared, extra], guest, special=extra, told=False)
-        _shoot(second, [*shared, other], host, special=other, told=True)
+        first, second = start_drafts(rng, difficulty, 2)
+        _add_scenes(first, [*shared, extra], guest, special=extra, decisive=False)
+        _add_scenes(second, [*shared, other], host, special=other, decisive=True)
         return Script(
             id="new",
             task="CCQA",
@@ -56,11 +56,11 @@ class ExplainingWorld:
             scoring_points=(f"only the cook of video 1 adds {extra}", f"the meal of video 2 is for my {host}"),
             videos=(first.video(), second.video()),
             evidence=(*first.proofs, *second.proofs),
-            origin=UNMADE,
+            origin=PENDING_ORIGIN,
         )
 
     def solve(self, script: Script) -> AnswerValue:
-        """The ingredient that video 2 lacks, and the guest it names."""
+        """Return the ingredient that video 2 lacks, and the guest it names."""
         one, two = (_ingredients(video) for video in script.videos)
         (extra,) = set(one) - set(two)
         said = [read(SAYS, scene.caption) for scene in script.videos[1].scenes]
@@ -68,16 +68,16 @@ class ExplainingWorld:
         return f"{extra}; {guest}"
 
 
-def _shoot(film: Film, ingredients: list[str], guest: str, *, special: str, told: bool) -> None:
-    rng: random.Random = film.rng
+def _add_scenes(draft: VideoDraft, ingredients: list[str], guest: str, *, special: str, decisive: bool) -> None:
+    rng: random.Random = draft.rng
     rng.shuffle(ingredients)
-    telling = rng.randrange(len(ingredients))
+    spoken_at = rng.randrange(len(ingredients))
     for n, ingredient in enumerate(ingredients):
-        caption = fill(rng.choice(SAYS), g=guest) if n == telling else ""
+        caption = fill(rng.choice(SAYS), g=guest) if n == spoken_at else ""
         seen = ("visual",) if ingredient == special else ()
-        heard = ("audio",) if told and n == telling else ()
+        heard = ("audio",) if decisive and n == spoken_at else ()
         visual, sign = fill(KITCHEN.shows, x=ingredient) + ".", fill(KITCHEN.sign, x=ingredient).upper()
-        film.add(Beat(visual, (sign,), caption, proof=(*seen, *heard)))
+        draft.add(Beat(visual, (sign,), caption, proof=(*seen, *heard)))
 
 
 def _ingredients(video: ScriptedVideo) -> list[str]:

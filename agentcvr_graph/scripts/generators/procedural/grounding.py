@@ -1,7 +1,7 @@
 """FSA: which interval of video 2 serves the same purpose as a given interval of video 1?
 
 Two people make different things. Every scene shows a way of working, and says what it is good for; the question points
-at one scene of video 1. Ways and purposes are dealt out anew in each script, so that only listening tells what a scene
+at one scene of video 1. Ways and purposes are dealt out anew in each script, so that only listening shows what a scene
 is for. A close distractor is a scene of video 2 that works in the way of the scene pointed at, for another purpose.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 
-from agentcvr_graph.scripts.generators.procedural.base import UNMADE, Difficulty, Streams, fill, pick, read
-from agentcvr_graph.scripts.generators.procedural.scenes import Beat, Film, open_films
+from agentcvr_graph.scripts.generators.procedural.base import PENDING_ORIGIN, Difficulty, Streams, fill, pick, read
+from agentcvr_graph.scripts.generators.procedural.scenes import Beat, VideoDraft, start_drafts
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo, Task
 from agentcvr_graph.types import AnswerValue
 
@@ -35,28 +35,28 @@ SAYS = ("this {p}.", "doing it this way {p}.", "you will see that this {p}.")
 SHOWS = "somebody starts to {w}."
 
 
-class GroundingWorld:
+class GroundingGenerator:
     """FSA."""
 
     task: Task = "FSA"
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """Two films; one purpose of the first comes again in the second, in another way."""
-        first, second = self._films(streams, difficulty)
+        """Make two videos; one purpose of the first comes again in the second, in another way."""
+        first, second = self._drafts(streams, difficulty)
         scenes = min(difficulty.scenes + 6, len(PURPOSES) - 2, len(WAYS) - 2)
         # Where the reference lies is part of the question; where the answer lies is the key.
         asked = streams.question.randrange(scenes)
         place = streams.key.randrange(scenes)
         purposes, ways = pick(streams.question, PURPOSES, scenes), pick(streams.question, WAYS, scenes)
         for n, (purpose, way) in enumerate(zip(purposes, ways, strict=True)):
-            _shoot(first, purpose, way, proof=n == asked)
-        rng = streams.world
+            _add_scenes(first, purpose, way, proof=n == asked)
+        rng = streams.content
         others = [purpose for purpose in PURPOSES if purpose != purposes[asked]]
-        told = pick(rng, others, scenes - 1)
-        told.insert(place, purposes[asked])
-        done = self._ways_of_second(rng, ways[asked], scenes, place, difficulty.closeness)
-        for n, (purpose, way) in enumerate(zip(told, done, strict=True)):
-            _shoot(second, purpose, way, proof=n == place)
+        later_purposes = pick(rng, others, scenes - 1)
+        later_purposes.insert(place, purposes[asked])
+        later_ways = self._ways_of_second(rng, ways[asked], scenes, place, difficulty.closeness)
+        for n, (purpose, way) in enumerate(zip(later_purposes, later_ways, strict=True)):
+            _add_scenes(second, purpose, way, proof=n == place)
         reference, target = first.scenes[asked], second.scenes[place]
         template = streams.question.choice(QUESTIONS)
         return Script(
@@ -67,22 +67,22 @@ class GroundingWorld:
             key=(target.start_s, target.end_s),
             videos=(first.video(), second.video()),
             evidence=(*first.proofs, *second.proofs),
-            origin=UNMADE,
+            origin=PENDING_ORIGIN,
         )
 
     def solve(self, script: Script) -> AnswerValue:
-        """The scene of video 2 in which the purpose of the scene pointed at is told."""
+        """Return the scene of video 2 whose speech names the purpose of the scene in the question."""
         asked = read(QUESTIONS, script.question)
         if asked is None:
-            raise ValueError(f"not a question of this world: {script.question!r}")
+            raise ValueError(f"not a question of this generator: {script.question!r}")
         wanted = _purpose(_scene_at(script.videos[0], (float(asked["s"]) + float(asked["e"])) / 2))
         scene = next(scene for scene in script.videos[1].scenes if _purpose(scene) == wanted)
         return scene.start_s, scene.end_s
 
-    def _films(self, streams: Streams, difficulty: Difficulty) -> tuple[Film, Film]:
-        # The first film's times appear in the question, so its lengths must not come from the stream of the world.
-        first, second = open_films(streams.world, difficulty, 2)
-        return Film(streams.question, difficulty, 1, first.wall, first.floor), second
+    def _drafts(self, streams: Streams, difficulty: Difficulty) -> tuple[VideoDraft, VideoDraft]:
+        # The first video's times appear in the question, so its lengths must not come from the stream of the videos.
+        first, second = start_drafts(streams.content, difficulty, 2)
+        return VideoDraft(streams.question, difficulty, 1, first.wall, first.floor), second
 
     def _ways_of_second(self, rng: random.Random, asked: str, scenes: int, place: int, closeness: float) -> list[str]:
         ways = pick(rng, [way for way in WAYS if way != asked], scenes - 1)
@@ -93,9 +93,9 @@ class GroundingWorld:
         return ways
 
 
-def _shoot(film: Film, purpose: str, way: str, *, proof: bool) -> None:
-    caption = fill(film.rng.choice(SAYS), p=purpose)
-    film.add(Beat(fill(SHOWS, w=way), (way.upper(),), caption, proof=("visual", "audio") if proof else ()))
+def _add_scenes(draft: VideoDraft, purpose: str, way: str, *, proof: bool) -> None:
+    caption = fill(draft.rng.choice(SAYS), p=purpose)
+    draft.add(Beat(fill(SHOWS, w=way), (way.upper(),), caption, proof=("visual", "audio") if proof else ()))
 
 
 def _scene_at(video: ScriptedVideo, time_s: float) -> Scene:

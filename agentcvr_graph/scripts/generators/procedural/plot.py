@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from string import ascii_uppercase
 
-from agentcvr_graph.scripts.generators.procedural.base import UNMADE, Difficulty, Streams, fill, pick, read
-from agentcvr_graph.scripts.generators.procedural.scenes import Beat, Film, open_films
+from agentcvr_graph.scripts.generators.procedural.base import PENDING_ORIGIN, Difficulty, Streams, fill, pick, read
+from agentcvr_graph.scripts.generators.procedural.scenes import Beat, VideoDraft, start_drafts
 from agentcvr_graph.scripts.schema import Script, ScriptedVideo, Task
 from agentcvr_graph.types import AnswerValue
 
@@ -48,22 +48,22 @@ IDLES = (
 )
 
 
-class PlottingWorld:
+class PlotGenerator:
     """PI."""
 
     task: Task = "PI"
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """A beginning and an ending between which one of six things changed."""
+        """Make a beginning and an ending between which one of six things changed."""
         changes = pick(streams.question, CHANGES, OPTIONS)
         key = streams.key.randrange(OPTIONS)
-        rng = streams.world
+        rng = streams.content
         early = {change[0]: int(rng.random() < difficulty.closeness / 2) for change in changes}
         early[changes[key][0]] = 0
         late = {**early, changes[key][0]: 1}
-        films = open_films(rng, difficulty, 2)
-        for film, states in zip(films, (early, late), strict=True):
-            _shoot(film, states, changes[key][0], rng)
+        drafts = start_drafts(rng, difficulty, 2)
+        for draft, states in zip(drafts, (early, late), strict=True):
+            _add_scenes(draft, states, changes[key][0], rng)
         return Script(
             id="new",
             task="PI",
@@ -71,13 +71,13 @@ class PlottingWorld:
             kind="choice",
             options=tuple(f"{option}." for _, _, _, option in changes),
             key=ascii_uppercase[key],
-            videos=(films[0].video("beginning"), films[1].video("ending")),
-            evidence=tuple(proof for film in films for proof in film.proofs),
-            origin=UNMADE,
+            videos=(drafts[0].video("beginning"), drafts[1].video("ending")),
+            evidence=tuple(proof for draft in drafts for proof in draft.proofs),
+            origin=PENDING_ORIGIN,
         )
 
     def solve(self, script: Script) -> AnswerValue:
-        """The option whose thing was in its first state at the beginning and in its second at the ending."""
+        """Return the option whose thing was in its first state at the beginning and in its second at the ending."""
         early, late = (_states(video) for video in script.videos)
         for n, option in enumerate(script.options):
             thing = THING_OF[option.rstrip(".")]
@@ -86,7 +86,7 @@ class PlottingWorld:
         raise ValueError("nothing changed")
 
 
-def _shoot(film: Film, states: dict[str, int], decisive: str, rng: random.Random) -> None:
+def _add_scenes(draft: VideoDraft, states: dict[str, int], decisive: str, rng: random.Random) -> None:
     beats: list[Beat] = []
     for thing, state in states.items():
         words = {"t": thing, "s": STATES[thing][state]}
@@ -97,10 +97,10 @@ def _shoot(film: Film, states: dict[str, int], decisive: str, rng: random.Random
         else:
             sign = f"{words['t']} {words['s']}".upper()
             beats.append(Beat(fill(SHOWS, **words), (sign,), proof=("visual",) if proof else ()))
-    beats += [Beat(fill(rng.choice(IDLES))) for _ in range(max(0, film.difficulty.scenes - len(beats)))]
+    beats += [Beat(fill(rng.choice(IDLES))) for _ in range(max(0, draft.difficulty.scenes - len(beats)))]
     rng.shuffle(beats)
     for beat in beats:
-        film.add(beat)
+        draft.add(beat)
 
 
 def _states(video: ScriptedVideo) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""From beats to timelines: what happens in which order becomes scenes with times, walls and fillers.
+"""From beats to timelines: what happens in which order becomes scenes with times and colours.
 
-A beat says what one scene shows and says; filming gives it a length and a place, and remembers where the beats that
-prove the answer went. Speech is given the time that a calm voice needs, so that a twin can say it.
+A beat is what one scene shows and says. A `VideoDraft` gives each beat a start and a length, and records the windows of
+the beats that prove the answer. Speech gets the time that a calm voice needs, so that a rendered video can say it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from agentcvr_graph.scripts.schema import Facts, Motion, Scene, ScriptedVideo, S
 from agentcvr_graph.types import Citation, Modality
 
 WORDS_PER_S = 3.3
-"""A calm voice with short words, as measured on the voices of the twins."""
+"""A calm voice with short words, as measured on the voices of the rendered videos."""
 LEAD_S = 0.4
 """Silence before the first and after the last word of a scene."""
 WALLS = ("red", "orange", "yellow", "green", "turquoise", "light blue", "blue", "purple", "pink", "brown")
@@ -25,21 +25,21 @@ MOTIONS: tuple[Motion, ...] = ("", "still", "to the right", "to the left", "down
 
 @dataclass(frozen=True)
 class Beat:
-    """One thing that happens."""
+    """One thing that happens: a scene before it has times."""
 
     visual: str = ""
     text: tuple[str, ...] = ()
     caption: str = ""
     things: tuple[Thing, ...] = ()
     motion: Motion | None = None
-    """None lets the filming choose."""
+    """None for a random one."""
     knock: bool = False
     proof: tuple[Modality, ...] = ()
-    """The senses by which this scene helps to prove the answer; empty for a scene that does not matter."""
+    """The modalities by which this scene helps to prove the answer; empty for a scene that does not matter."""
 
 
 @dataclass
-class Film:
+class VideoDraft:
     """A timeline that grows beat by beat."""
 
     rng: random.Random
@@ -56,7 +56,7 @@ class Film:
         return self.scenes[-1].end_s if self.scenes else 0.0
 
     def add(self, beat: Beat) -> Scene:
-        """Append a beat as a scene."""
+        """Append a beat as a scene, and record its evidence."""
         start_s = self.end_s
         speech_s = len(beat.caption.split()) / WORDS_PER_S
         mean_s = self.difficulty.decisive_s if beat.proof else self.difficulty.scene_s
@@ -84,23 +84,23 @@ class Film:
         return scene
 
     def video(self, title: str = "") -> ScriptedVideo:
-        """The finished timeline."""
+        """Return the finished timeline."""
         return ScriptedVideo(duration_s=self.end_s, scenes=tuple(self.scenes), title=title)
 
 
-def open_films(rng: random.Random, difficulty: Difficulty, count: int) -> list[Film]:
-    """Empty timelines, one a video, each with walls of its own."""
+def start_drafts(rng: random.Random, difficulty: Difficulty, count: int) -> list[VideoDraft]:
+    """Return one empty timeline a video, each with a wall colour of its own."""
     walls = rng.sample(WALLS, count)
-    return [Film(rng, difficulty, n, wall, rng.choice(FLOORS)) for n, wall in enumerate(walls, start=1)]
+    return [VideoDraft(rng, difficulty, n, wall, rng.choice(FLOORS)) for n, wall in enumerate(walls, start=1)]
 
 
 def also_heard(proof: tuple[Modality, ...]) -> tuple[Modality, ...]:
-    """The proof of a beat in which something decisive is said besides."""
+    """Return the proof of a beat in which something decisive is also said."""
     return (*proof, "audio")
 
 
 def mixed_in(rng: random.Random, beats: Sequence[Beat], others: Sequence[Beat]) -> list[Beat]:
-    """The beats in their order, with the others in theirs anywhere between them."""
+    """Return the beats in their order, with the others, in theirs, at random places between them."""
     slots = [True] * len(beats) + [False] * len(others)
     rng.shuffle(slots)
     first, second = iter(beats), iter(others)
@@ -110,10 +110,12 @@ def mixed_in(rng: random.Random, beats: Sequence[Beat], others: Sequence[Beat]) 
 def _proofs(number: int, scene: Scene, proof: Sequence[Modality]) -> list[Citation]:
     windows = {"visual": (scene.start_s, scene.end_s), "audio": scene.spoken_s}
     return [
-        Citation(video=number, start_s=windows[sense][0], end_s=windows[sense][1], modality=sense) for sense in proof
+        Citation(video=number, start_s=start_s, end_s=end_s, modality=modality)
+        for modality in proof
+        for start_s, end_s in [windows[modality]]
     ]
 
 
 def _knock_at(end_s: float) -> tuple[Sounded, ...]:
-    """A knock at the very end of a scene, clear of speech."""
+    """Return a knock at the very end of a scene, after any speech."""
     return (Sounded(kind="impact", start_s=round(end_s - 0.4, 2), end_s=end_s),)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from agentcvr_graph.scripts.generators.procedural.base import UNMADE, Difficulty, Streams, fill, pick, read
-from agentcvr_graph.scripts.generators.procedural.scenes import Beat, Film, open_films
+from agentcvr_graph.scripts.generators.procedural.base import PENDING_ORIGIN, Difficulty, Streams, fill, pick, read
+from agentcvr_graph.scripts.generators.procedural.scenes import Beat, VideoDraft, start_drafts
 from agentcvr_graph.scripts.schema import Script, ScriptedVideo, Task, Thing
 from agentcvr_graph.types import AnswerValue
 
@@ -38,14 +38,14 @@ MINUTES = {0: "{h} o'clock", 15: "a quarter past {h}", 30: "half past {h}", 45: 
 
 @dataclass(frozen=True)
 class Clue:
-    """One way to tell the time of a segment."""
+    """One kind of clue to the time of a segment."""
 
     shows: str
     sign: str
     says: str
 
     def beat(self, value: int, seen: bool) -> Beat:
-        """The clue as a scene, seen or heard; each value is that of a step from 1."""
+        """Return the clue as a scene, seen or heard; `value` is a step from 1."""
         if seen:
             sign = self.sign.format(**_written(value))
             things = (Thing(name="brick", colour="brown", count=value),) if "brick" in self.shows else ()
@@ -60,23 +60,23 @@ CLUES = (
 )
 
 
-class SortingWorld:
+class SortingGenerator:
     """PSS."""
 
     task: Task = "PSS"
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """One film a segment, with its clue."""
+        """Make one video a segment, with its clue."""
         count = difficulty.videos
         rank = streams.key.sample(range(count), count)
-        rng = streams.world
+        rng = streams.content
         clue = rng.choice(CLUES)
         steps = sorted(rng.sample(range(1, 16), count))
         seen = [rng.random() < 0.5 for _ in range(count)]
         seen[rng.randrange(count)] ^= len(set(seen)) == 1  # some are seen and some are heard
-        films = open_films(rng, difficulty, count)
-        for film, position, shown in zip(films, rank, seen, strict=True):
-            _shoot(film, clue.beat(steps[position], shown), rng)
+        drafts = start_drafts(rng, difficulty, count)
+        for draft, position, shown in zip(drafts, rank, seen, strict=True):
+            _add_scenes(draft, clue.beat(steps[position], shown), rng)
         order = sorted(range(count), key=lambda n: rank[n])
         return Script(
             id="new",
@@ -84,19 +84,19 @@ class SortingWorld:
             question=streams.question.choice(QUESTIONS),
             kind="order",
             key="->".join(str(n + 1) for n in order),
-            videos=tuple(film.video(f"segment {film.number}") for film in films),
-            evidence=tuple(proof for film in films for proof in film.proofs),
-            origin=UNMADE,
+            videos=tuple(draft.video(f"segment {draft.number}") for draft in drafts),
+            evidence=tuple(proof for draft in drafts for proof in draft.proofs),
+            origin=PENDING_ORIGIN,
         )
 
     def solve(self, script: Script) -> AnswerValue:
-        """The segments by the clues in them."""
+        """Sort the segments by the clues in them."""
         steps = [_step_of(video) for video in script.videos]
         return "->".join(str(n + 1) for n in sorted(range(len(steps)), key=lambda n: steps[n]))
 
 
-def _shoot(film: Film, clue: Beat, rng: random.Random) -> None:
-    scenes = max(2, film.difficulty.scenes // 2)
+def _add_scenes(draft: VideoDraft, clue: Beat, rng: random.Random) -> None:
+    scenes = max(2, draft.difficulty.scenes // 2)
     work = [Beat(fill(text) + ".") for text in pick(rng, WORK, min(scenes, len(WORK)))]
     beats = [
         Beat(beat.visual, caption=fill(rng.choice(CHATTER)) if rng.random() < 0.25 else "", knock=rng.random() < 0.1)
@@ -107,7 +107,7 @@ def _shoot(film: Film, clue: Beat, rng: random.Random) -> None:
         clue = Beat(beats.pop(place).visual, (), clue.caption, proof=clue.proof)
     beats.insert(place, clue)
     for beat in beats:
-        film.add(beat)
+        draft.add(beat)
 
 
 def _step_of(video: ScriptedVideo) -> int:
@@ -121,12 +121,12 @@ def _step_of(video: ScriptedVideo) -> int:
 
 
 def _written(value: int) -> dict[str, str]:
-    """A step in figures: its number, and a quarter of an hour of the morning."""
+    """Return a step in digits: its number, and a quarter of an hour of the morning."""
     hour, quarter = divmod(value - 1, 4)
     return {"n": str(value), "clock": f"{7 + hour}:{15 * quarter:02d}"}
 
 
 def _spoken(value: int) -> dict[str, str]:
     hour, quarter = divmod(value - 1, 4)
-    told = MINUTES[15 * quarter].format(h=SMALL[6 + hour], next=SMALL[7 + hour])
-    return {"word": SMALL[value - 1], "told": told}
+    spoken_time = MINUTES[15 * quarter].format(h=SMALL[6 + hour], next=SMALL[7 + hour])
+    return {"word": SMALL[value - 1], "told": spoken_time}

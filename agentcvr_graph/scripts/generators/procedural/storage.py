@@ -1,17 +1,17 @@
-"""NUM: what is the number of the box that holds a thing? Our own world, for answers in numbers.
+"""NUM: what is the number of the box that holds a thing? A task of ours, for answers in numbers.
 
 A voice in one video says into which box the thing was put; boxes are told apart by the words on them. Signs in the
 other videos show words and numbers. The question names the thing, so what is heard in one video must be looked up in
-the pictures of another. A close distractor is another thing in another box, told by a voice of its own.
+the pictures of another. A close distractor is another thing in another box, named by a voice of its own.
 """
 
 from __future__ import annotations
 
 import random
 
-from agentcvr_graph.scripts.generators.procedural.base import UNMADE, Difficulty, Streams, fill, pick, read
+from agentcvr_graph.scripts.generators.procedural.base import PENDING_ORIGIN, Difficulty, Streams, fill, pick, read
 from agentcvr_graph.scripts.generators.procedural.drones import WORDS
-from agentcvr_graph.scripts.generators.procedural.scenes import Beat, Film, also_heard, open_films
+from agentcvr_graph.scripts.generators.procedural.scenes import Beat, VideoDraft, also_heard, start_drafts
 from agentcvr_graph.scripts.schema import Script, Task
 from agentcvr_graph.types import AnswerValue
 
@@ -39,44 +39,44 @@ CHATTER = (
 )
 
 
-class StoringWorld:
+class StorageGenerator:
     """NUM."""
 
     task: Task = "NUM"
 
     def make(self, streams: Streams, difficulty: Difficulty) -> Script:
-        """Rooms full of boxes; in one a voice says where the thing is, in another stands the box."""
+        """Make rooms full of boxes; in one a voice says where the thing is, another holds the box."""
         thing = streams.question.choice(THINGS)
         number = streams.key.randint(1, HIGHEST)
-        rng = streams.world
+        rng = streams.content
         each = max(1, min((difficulty.scenes + 1) // 2, len(WORDS) // difficulty.videos))
         words = pick(rng, WORDS, each * difficulty.videos)
         numbers = pick(rng, [n for n in range(1, HIGHEST + 1) if n != number], len(words) - 1)
         boxes = list(zip(words, [number, *numbers], strict=True))
-        films = open_films(rng, difficulty, difficulty.videos)
-        holder, teller = pick(rng, films, 2)
+        drafts = start_drafts(rng, difficulty, difficulty.videos)
+        holder, speaker = pick(rng, drafts, 2)
         others = [boxes[n : n + each] for n in range(0, len(boxes), each)]
-        told = _told(rng, films, teller, thing, boxes)
-        for film in films:
+        hints = _hints(rng, drafts, speaker, thing, boxes)
+        for draft in drafts:
             # The first lot holds the box that is asked for.
-            lot = others.pop(0 if film is holder else -1)
-            _shoot(film, lot, boxes[0][0], told.get(film.number))
+            lot = others.pop(0 if draft is holder else -1)
+            _add_scenes(draft, lot, boxes[0][0], hints.get(draft.number))
         return Script(
             id="new",
             task="NUM",
             question=fill(streams.question.choice(QUESTIONS), i=thing),
             kind="number",
             key=float(number),
-            videos=tuple(film.video(f"room {film.number}") for film in films),
-            evidence=tuple(proof for film in films for proof in film.proofs),
-            origin=UNMADE,
+            videos=tuple(draft.video(f"room {draft.number}") for draft in drafts),
+            evidence=tuple(proof for draft in drafts for proof in draft.proofs),
+            origin=PENDING_ORIGIN,
         )
 
     def solve(self, script: Script) -> AnswerValue:
-        """The number on the box into which the thing was put."""
+        """Return the number on the box into which the thing was put."""
         asked = read(QUESTIONS, script.question)
         if asked is None:
-            raise ValueError(f"not a question of this world: {script.question!r}")
+            raise ValueError(f"not a question of this generator: {script.question!r}")
         scenes = [scene for video in script.videos for scene in video.scenes]
         said = [words for scene in scenes if (words := read(SAYS, scene.caption))]
         word = next(words["w"] for words in said if words["i"] == asked["i"])
@@ -84,32 +84,32 @@ class StoringWorld:
         return float(next(words["n"] for words in shown if words["w"].lower() == word))
 
 
-def _told(
-    rng: random.Random, films: list[Film], teller: Film, thing: str, boxes: list[tuple[str, int]]
+def _hints(
+    rng: random.Random, drafts: list[VideoDraft], speaker: VideoDraft, thing: str, boxes: list[tuple[str, int]]
 ) -> dict[int, tuple[str, str]]:
-    """What the voice of each film tells, if anything: a thing and the word on its box."""
-    things = pick(rng, [other for other in THINGS if other != thing], len(films))
-    told = {teller.number: (thing, boxes[0][0])}
-    for film, other in zip(films, things, strict=False):
-        if film is not teller and rng.random() < film.difficulty.closeness:
-            told[film.number] = (other, rng.choice(boxes[1:])[0])
-    return told
+    """Return, by video number, what its voice says, if anything: a thing and the word on its box."""
+    things = pick(rng, [other for other in THINGS if other != thing], len(drafts))
+    hints = {speaker.number: (thing, boxes[0][0])}
+    for draft, other in zip(drafts, things, strict=False):
+        if draft is not speaker and rng.random() < draft.difficulty.closeness:
+            hints[draft.number] = (other, rng.choice(boxes[1:])[0])
+    return hints
 
 
-def _shoot(film: Film, lot: list[tuple[str, int]], asked: str, told: tuple[str, str] | None) -> None:
-    rng = film.rng
+def _add_scenes(draft: VideoDraft, lot: list[tuple[str, int]], asked: str, hints: tuple[str, str] | None) -> None:
+    rng = draft.rng
     beats = [_box(word, number, proof=word == asked) for word, number in lot]
-    beats += [Beat(fill(rng.choice(IDLES))) for _ in range(film.difficulty.scenes - len(beats))]
+    beats += [Beat(fill(rng.choice(IDLES))) for _ in range(draft.difficulty.scenes - len(beats))]
     rng.shuffle(beats)
-    telling = rng.randrange(len(beats)) if told else -1
+    spoken_at = rng.randrange(len(beats)) if hints else -1
     for n, beat in enumerate(beats):
-        if told and n == telling:
-            caption = fill(rng.choice(SAYS), i=told[0], w=told[1])
-            proof = also_heard(beat.proof) if told[1] == asked else beat.proof
-            film.add(Beat(beat.visual, beat.text, caption, proof=proof))
+        if hints and n == spoken_at:
+            caption = fill(rng.choice(SAYS), i=hints[0], w=hints[1])
+            proof = also_heard(beat.proof) if hints[1] == asked else beat.proof
+            draft.add(Beat(beat.visual, beat.text, caption, proof=proof))
         else:
             caption = fill(rng.choice(CHATTER)) if rng.random() < 0.2 else ""
-            film.add(Beat(beat.visual, beat.text, caption, knock=not caption and rng.random() < 0.1, proof=beat.proof))
+            draft.add(Beat(beat.visual, beat.text, caption, knock=not caption and rng.random() < 0.1, proof=beat.proof))
 
 
 def _box(word: str, number: int, *, proof: bool) -> Beat:
