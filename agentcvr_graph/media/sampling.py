@@ -12,6 +12,8 @@ import math
 
 FINEST_STEP_S = 1 / 16
 """Below this spacing the samples stay where they are: neighbouring frames are wanted, not reuse."""
+DIRECTION_GAP_S = 1.5
+"""Between frames further apart than this the direction of a movement would be a guess, live and in scripts."""
 
 
 def sample_times(start_s: float, end_s: float, frames: int) -> list[float]:

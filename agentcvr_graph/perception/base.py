@@ -1,4 +1,4 @@
-"""THE SEAM. Everything above this line is the same whether the world is real video or a text simulator.
+"""THE SEAM. Everything above this line is the same for real video and for the text simulator.
 
 A perception answers typed requests with typed observations. It does not know the question, the options, the master,
 the budget or how its observations are worded for the master (`render.py` does that once, for every perception): so two
@@ -23,7 +23,7 @@ from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo
 
 @runtime_checkable
 class Perception(Protocol):
-    """Eyes and ears: what the visual agent and the audio agent call."""
+    """What the visual agent and the audio agent call."""
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Find out length, size and tracks of a video without decoding it.

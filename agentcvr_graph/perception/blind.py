@@ -1,6 +1,6 @@
-"""Senses that have been cut off: what is said of the videos is true, and there is nothing to see or hear in them.
+"""The blind baseline: videos keep their titles and lengths, and there is nothing to see or hear in them.
 
-A master over it can only guess, so it shows what guessing is worth.
+A master over it can only guess, so its score is what guessing is worth.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo
 
 
 class BlindPerception:
-    """Every look is at nothing, every window is silent."""
+    """A `Perception` whose observations are empty."""
 
     def __init__(self, perception: Perception) -> None:
         self._perception = perception
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
-        """As the perception behind it."""
+        """Probe with the perception behind it."""
         return await self._perception.probe(video, number)
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
-        """Nothing to see."""
+        """Return an observation without evidence."""
         return Observation(modality="visual", windows=request.targets)
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
-        """Nothing to hear."""
+        """Return an observation without evidence."""
         return Observation(modality="audio", windows=(request.window,))

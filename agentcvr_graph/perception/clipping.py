@@ -8,9 +8,9 @@ from agentcvr_graph.types import Evidence, Window
 
 
 def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
-    """The part of a statement that lies inside a window; None when none does.
+    """Return the part of a statement that lies inside a window; None where none does.
 
-    Of quoted words that cross the edge, those stay whose time, counted evenly over the statement, lies inside.
+    Of quoted words that cross the edge, those are kept whose time, counted evenly over the statement, lies inside.
     """
     if said.window is None:
         return said
@@ -33,7 +33,7 @@ def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
 
 
 def joined(evidence: Iterable[Evidence]) -> list[Evidence]:
-    """The statements with the pieces of one lasting sound put together again where a cell's end had cut it."""
+    """Return the statements with the segments of one lasting sound joined where the end of a cell had cut it."""
     whole: list[Evidence] = []
     for said in evidence:
         last = whole[-1] if whole else None

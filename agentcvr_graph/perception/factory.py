@@ -1,4 +1,4 @@
-"""Model strings to a perception of real video.
+"""Build a perception of real video from model strings.
 
 Media and model libraries are imported when a perception is built, not before: swap mode needs none of them.
 """
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 def resolve_perception(
     vision: str = "offline", audio: str = "offline", *, media: Library | None = None
 ) -> LivePerception:
-    """Eyes and ears for real video.
+    """Return a perception of real video.
 
     Args:
-        media: opens videos; None to decode in this process. Files of strangers go into an `IsolatedLibrary`.
+        media: opens videos; None to decode in this process. Use an `IsolatedLibrary` for untrusted files.
 
     Raises:
         SetupError: as `resolve_chat_model`.
     """
-    eyes, ears = resolve_vision(vision), resolve_audio(audio)
+    vision_model, audio_model = resolve_vision(vision), resolve_audio(audio)
     from agentcvr_graph.perception.live import LivePerception
 
-    return LivePerception(eyes, ears, media)
+    return LivePerception(vision_model, audio_model, media)
 
 
 def isolated_media(**settings: Any) -> Library:
-    """A library that decodes in processes which may die; for programs whose main module is guarded.
+    """Return a library that decodes in worker processes, which may crash; for programs whose main module is guarded.
 
     Args:
         settings: of `MediaLibrary`.

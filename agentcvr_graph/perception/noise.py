@@ -1,11 +1,11 @@
-"""How badly a simulated eye sees and a simulated ear hears: a few named rates, and what they do to evidence.
+"""Perception noise of the simulator: a few named error rates, and how they change evidence.
 
-Every error is drawn from a seed and from where it happens (script, video, scene, part, time of the first frame), so the
-same request always brings the same mistakes, and another look may do better. Errors take away and garble; what they put
-in comes from fixed lists, so noise never carries anything from elsewhere in the script.
+Every error is drawn from a seed and its place (script, video, scene, part, time of the first frame), so the same
+request always has the same errors, and another request may do better. Errors remove and garble; what they insert comes
+from fixed lists, so noise never carries anything from elsewhere in the script.
 
-`OFF` is a perfect sense. `MILD` makes a policy doubt what it reads. `fitted()` is as good and as bad as the offline
-eyes and ears, by measurement on rendered twins (`agentcvr scripts gap` wrote the file).
+`OFF` makes no errors. `MILD` makes a policy doubt what it reads. `fitted()` has the rates of the offline vision and
+audio models, measured on rendered videos (`agentcvr scripts gap` wrote the file).
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ FITTED = "fitted"
 
 
 class Noise(FrozenModel):
-    """Rates are probabilities from 0 to 1."""
+    """Error rates of simulated perception; rates are probabilities from 0 to 1."""
 
     name: str = "off"
     seed: int = 0
     missed_description: float = Rate
-    """What the scene shows goes unsaid (eyes that read and measure, but do not understand pictures)."""
+    """What the scene shows is not described (a model that reads text and measures, but does not describe pictures)."""
     missed_text: float = Rate
     """A line of on-screen text is not seen."""
     misread_text: float = Rate
@@ -57,30 +57,30 @@ class Noise(FrozenModel):
     missed_speech: float = Rate
     """A caption is not heard at all."""
     garbled_speech: float = Field(default=1.0, ge=0, le=1)
-    """Share of the captions in which words go wrong at all: a recogniser gets most sentences right and some not."""
+    """Share of the captions that have wrong words at all: a recogniser gets most sentences right and some not."""
     word_errors: float = Rate
     """Share of the words of such a caption that are wrong or gone."""
     missed_sound: float = Rate
     """A sound that is not speech is not noticed."""
     time_jitter_s: float = Field(default=0.0, ge=0)
-    """Standard deviation of the ends of a heard window."""
+    """Standard deviation in seconds of the ends of a heard window."""
     crowded_frames: int = Field(default=32, ge=1)
-    """From more frames than this in one call, details are lost; from twice as many, all but the gist."""
+    """Above this number of frames in one call details are lost; above twice the number, all but the gist."""
 
     @property
-    def clouds_eyes(self) -> bool:
-        """Whether anything seen can go wrong."""
+    def affects_vision(self) -> bool:
+        """Whether visual evidence can have errors."""
         return (
             self.missed_description + self.missed_text + self.misread_text + self.missed_colour + self.missed_motion > 0
         )
 
     @property
-    def clouds_ears(self) -> bool:
-        """Whether anything said can go wrong."""
+    def affects_audio(self) -> bool:
+        """Whether speech can have errors."""
         return any((self.missed_speech, self.word_errors, self.time_jitter_s))
 
     def at(self, *place: object) -> random.Random:
-        """The random stream of one place."""
+        """Return the random stream of one place."""
         return random.Random("|".join(str(part) for part in (self.seed, *place)))
 
 
@@ -101,12 +101,12 @@ MILD = Noise(
 
 @functools.cache
 def fitted() -> Noise:
-    """The rates of the offline perception, as measured."""
+    """Return the measured rates of the offline perception."""
     return Noise.model_validate_json((files("agentcvr_graph.perception") / "offline_noise.json").read_text())
 
 
 def resolve_noise(spec: str | Noise) -> Noise:
-    """`off`, `mild`, `fitted`, or a JSON file of rates.
+    """Return the noise for `off`, `mild`, `fitted` or a JSON file of rates.
 
     Raises:
         InputError: none of these.
@@ -118,7 +118,7 @@ def resolve_noise(spec: str | Noise) -> Noise:
         return named[spec]()
     path = Path(spec).expanduser()
     if not path.is_file():
-        raise InputError(f"There is no noise {spec!r}.", fix="Use off, mild, fitted, or a JSON file of rates.")
+        raise InputError(f"Unknown noise {spec!r}.", fix="Use off, mild, fitted, or a JSON file of rates.")
     try:
         return Noise.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -130,7 +130,7 @@ def resolve_noise(spec: str | Noise) -> Noise:
 
 
 def misread(line: str, rng: random.Random) -> str:
-    """A line with one letter taken for another, or without its last one where none looks like another."""
+    """Return a line with one letter taken for another, or without its last one where none looks like another."""
     places = [n for n, letter in enumerate(line) if letter.upper() in LOOKALIKES]
     if not places:
         return line[:-1] or line
@@ -139,7 +139,7 @@ def misread(line: str, rng: random.Random) -> str:
 
 
 def misheard(words: Sequence[str], rate: float, rng: random.Random) -> list[str]:
-    """Words with a share of them replaced by common ones, or gone."""
+    """Return words with a share of them replaced by common ones, or gone."""
     heard: list[str] = []
     for word in words:
         if rng.random() >= rate:

@@ -1,9 +1,9 @@
 """Scripted perception in other words: a chat model rephrases what the simulator shows, so that a policy meets variety.
 
-The model is given the statements of one observation and nothing else: neither the script, nor the question, nor what
-the master looks for. So it cannot tell more than the deterministic simulator would show. What is said in a video is
-quoted and stays as it was said; on-screen text stays too, or the plain statement is kept. A statement is rephrased once
-and then remembered, so the same request brings the same observation.
+The model gets the statements of one observation and nothing else: neither the script, nor the question, nor what the
+master looks for. So it cannot add anything that the deterministic simulator does not show. Speech is quoted and stays
+as it is; on-screen text stays too, or the plain statement is kept. A statement is rephrased once and then cached, so
+the same request returns the same observation.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _QUOTED = re.compile(r'"[^"]*"')
 
 
 class PhrasedPerception:
-    """A `Perception` that says what another one saw in a chat model's words.
+    """A `Perception` that words the observations of another one with a chat model.
 
     Args:
-        inner: sees and hears.
-        model: rephrases; sees the statements of one observation at a time.
-        cache: remembers phrasings over processes.
+        inner: makes the observations.
+        model: rephrases; gets the statements of one observation at a time.
+        cache: keeps phrasings between processes.
         name: identifies the model in the cache.
     """
 
@@ -47,15 +47,15 @@ class PhrasedPerception:
         self._name = name
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
-        """As the inner perception."""
+        """Probe with the inner perception."""
         return await self._inner.probe(video, number)
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
-        """As the inner perception: words that were said stay as they are."""
+        """Listen with the inner perception; speech is not rephrased."""
         return await self._inner.listen(request, videos)
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
-        """What the inner perception saw, in other words.
+        """Return the observation of the inner perception in other words.
 
         Raises:
             InfrastructureError: the inner perception or the model failed.
@@ -74,7 +74,7 @@ class PhrasedPerception:
         return plain.model_copy(update={"evidence": evidence, "cost": plain.cost + cost})
 
     async def _rephrase(self, texts: list[str]) -> tuple[list[str], Cost]:
-        """Other words for each text; the text itself where the model strayed."""
+        """Return other words for each text; the text itself where the reply cannot be used."""
         messages = [SystemMessage(TASK), HumanMessage(json.dumps(texts, ensure_ascii=False))]
         try:
             reply = await self._model.ainvoke(messages)
@@ -100,7 +100,7 @@ class PhrasedPerception:
 
 
 def _read_list(reply: str) -> list[str]:
-    """The JSON list in a reply; empty where there is none of strings."""
+    """Return the JSON list of strings in a reply; empty where there is none."""
     start, end = reply.find("["), reply.rfind("]")
     try:
         found: object = json.loads(reply[start : end + 1]) if 0 <= start < end else None
@@ -111,5 +111,5 @@ def _read_list(reply: str) -> list[str]:
 
 
 def _faithful(text: str, other: str) -> bool:
-    """Whether the same words stand in quotation marks."""
+    """Return whether both texts quote the same words."""
     return sorted(_QUOTED.findall(text)) == sorted(_QUOTED.findall(other))

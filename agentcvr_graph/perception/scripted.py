@@ -1,8 +1,8 @@
-"""Scripted perception: swap mode's eyes and ears, a text simulator that reads time-stamped scripts.
+"""Scripted perception: the perception of swap mode, a text simulator that reads time-stamped scripts.
 
-It samples the same times as the live perception and tells what a camera and a microphone would have recorded there
-(`simulated.py`), as well or as badly as `noise.py` says. Nothing of a script but its timelines is ever read here,
-neither question nor key. The same request always brings the same observation.
+It samples the same times as the live perception and returns what a camera and a microphone would have recorded there
+(`simulator.py`), with the errors of `noise.py`. It reads nothing of a script but its timelines, neither question nor
+key. The same request always returns the same observation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ScriptedPerception:
     """A `Perception` over a library of scripts.
 
     Args:
-        library: where `script://<id>/<video>` leads; a path opens a library.
+        library: resolves `script://<id>/<video>`; a path opens a library.
         noise: `off`, `mild`, `fitted`, a JSON file of rates, or a `Noise`.
 
     Raises:
@@ -43,10 +43,10 @@ class ScriptedPerception:
         self._timelines: OrderedDict[str, Timeline] = OrderedDict()
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
-        """The tracks that a file made from the script would have.
+        """Return the tracks that a file rendered from the script would have.
 
         Raises:
-            VideoError: the address leads nowhere.
+            VideoError: the library has no such script or video.
         """
         try:
             scripted = (await self._timeline(video.source)).video
@@ -64,7 +64,7 @@ class ScriptedPerception:
         )
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
-        """What samples of the windows show.
+        """Return what the frames of the windows show.
 
         Raises:
             InfrastructureError: the script can no longer be read.
@@ -91,7 +91,7 @@ class ScriptedPerception:
         )
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
-        """What is said and heard in the window, cut at its edges.
+        """Return what is said and heard in the window, cut at its edges.
 
         Raises:
             InfrastructureError: the script can no longer be read.
@@ -110,7 +110,7 @@ class ScriptedPerception:
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Timeline:
         try:
             return await self._timeline(videos[number - 1].video.source)
-        except InputError as error:  # it could be read a moment ago
+        except InputError as error:  # the probe could read it
             raise InfrastructureError(f"Video {number} can no longer be read: {error.message}") from error
 
     async def _timeline(self, source: str) -> Timeline:

@@ -1,10 +1,9 @@
-"""What samples of a scripted video show, and what a stretch of it sounds like. Pure: timeline, request and noise in,
-evidence out.
+"""The text simulator: what frames of a scripted video show, and what a window of it sounds like.
 
-A scene is seen only where a sample falls on it. A movement needs two frames of the scene, and its direction two that
-lie close together. From many frames in one call details are lost, except of what the focus names. A caption is heard
-where its words fall into the window, word by word. The words and the form are those of the live agents
-(`render.picture_text`, `render.spoken`).
+Pure functions: timeline, request and noise in, evidence out. A scene is seen only where a frame falls on it. A movement
+needs two frames of the scene, and its direction two that lie close together. From many frames in one call details are
+lost, except those that the focus names. A caption is heard where its words fall into the window, word by word. Words
+and form are those of the live agents (`render.picture_text`, `render.spoken`).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from agentcvr_graph.media.sampling import DIRECTION_GAP_S
 from agentcvr_graph.models.focus import stems
 from agentcvr_graph.perception.clipping import clip_evidence
 from agentcvr_graph.perception.noise import Noise, misheard, misread
@@ -24,9 +24,7 @@ from agentcvr_graph.types import Evidence, Target, Window
 
 SILENCE = "silence"
 SILENCE_S = 1.5
-"""A shorter pause is not worth a statement."""
-DIRECTION_GAP_S = 1.5
-"""Between frames further apart than this a direction would be a guess, as for the live eyes."""
+"""Shorter pauses are not reported."""
 _SHORTEST_S = 0.1
 _DIRECTIONS = ("to the right", "to the left", "up", "down")
 
@@ -37,22 +35,22 @@ class Timeline:
     def __init__(self, source: str, video: ScriptedVideo) -> None:
         self.source = source
         self.video = video
-        self.told: dict[tuple[int, str], str] = {}
-        """Scenes in words, by number and movement, as they are seen without noise and haste."""
+        self.descriptions: dict[tuple[int, str], str] = {}
+        """Scenes in words, by number and movement, without noise and crowding; filled as they are needed."""
         self._starts_s = [scene.start_s for scene in video.scenes]
         self._ends_s = [scene.end_s for scene in video.scenes]
 
     def index_at(self, time_s: float) -> int | None:
-        """The number of the scene on screen at a time, from 0; None between scenes."""
+        """Return the number of the scene on screen at a time, from 0; None between scenes."""
         index = bisect_right(self._starts_s, time_s) - 1
         return index if index >= 0 and time_s < self._ends_s[index] else None
 
     def between(self, start_s: float, end_s: float) -> range:
-        """The numbers of the scenes that reach into a window."""
+        """Return the numbers of the scenes that reach into a window."""
         return range(bisect_right(self._ends_s, start_s), bisect_left(self._starts_s, end_s))
 
     def sounding(self, start_s: float, end_s: float) -> list[tuple[float, float]]:
-        """From when to when something is heard in a window, in order of time."""
+        """Return when something is heard in a window, as (start_s, end_s) in order of time."""
         found: list[tuple[float, float]] = []
         for index in self.between(start_s, end_s):
             scene = self.video.scenes[index]
@@ -62,7 +60,7 @@ class Timeline:
 
 
 class Glimpse(NamedTuple):
-    """What is seen of a scene."""
+    """What one look shows of a scene."""
 
     description: str
     lines: Sequence[str]
@@ -75,7 +73,7 @@ class Glimpse(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """How closely the eyes look in one call."""
+    """How much detail one call notices: fewer details the more frames it has."""
 
     frames: int
     """Frames of the whole call."""
@@ -83,7 +81,7 @@ class Attention(NamedTuple):
     """Stems of the focus."""
 
     def limit(self, glimpse: Glimpse, crowded_frames: int) -> Glimpse:
-        """What is noticed of a glimpse: in a crowd of frames what stands out, and all of what is looked for."""
+        """Return what is noticed of a glimpse: among many frames what stands out, and all that the focus names."""
         if self.frames <= crowded_frames or self.wanted & stems(glimpse.text):
             return glimpse
         if self.frames <= 2 * crowded_frames:
@@ -94,9 +92,9 @@ class Attention(NamedTuple):
 def look(
     timeline: Timeline, target: Target, times_s: Sequence[float], attention: Attention, noise: Noise
 ) -> Iterator[Evidence]:
-    """One statement for each run of samples that fall on one scene.
+    """Yield one statement for each run of frames that fall on one scene.
 
-    Its window reaches half-way to the neighbouring samples: the camera cannot know where between them a scene began.
+    Its window reaches half-way to the neighbouring frames: where between them a scene began is unknown.
     """
     last = len(times_s) - 1
     for index, first, final in _runs(timeline, times_s):
@@ -108,7 +106,7 @@ def look(
 
 
 def hear(timeline: Timeline, window: Window, noise: Noise) -> list[Evidence]:
-    """The words and sounds that lie in a window, cut at its edges, in order of time."""
+    """Return the words and sounds in a window, cut at its edges, in order of time."""
     said = [
         cut
         for index in timeline.between(window.start_s, window.end_s)
@@ -119,7 +117,7 @@ def hear(timeline: Timeline, window: Window, noise: Noise) -> list[Evidence]:
 
 
 def _silences(timeline: Timeline, window: Window) -> Iterator[Evidence]:
-    """Stretches of the window in which nothing sounds, as the live ears report them."""
+    """Yield the parts of the window in which nothing sounds, as the live audio model reports them."""
     quiet_s = window.start_s
     for start_s, end_s in (*timeline.sounding(window.start_s, window.end_s), (window.end_s, window.end_s)):
         if start_s - quiet_s >= SILENCE_S:
@@ -128,7 +126,7 @@ def _silences(timeline: Timeline, window: Window) -> Iterator[Evidence]:
 
 
 def _runs(timeline: Timeline, times_s: Sequence[float]) -> Iterator[tuple[int, int, int]]:
-    """Scene, first and last sample of each run of samples on one scene; samples between scenes are left out."""
+    """Yield scene, first and last frame of each run of frames on one scene; frames between scenes are left out."""
     indices = [timeline.index_at(time_s) for time_s in times_s]
     first = 0
     for n, index in enumerate(indices):
@@ -139,24 +137,24 @@ def _runs(timeline: Timeline, times_s: Sequence[float]) -> Iterator[tuple[int, i
 
 
 def _describe(timeline: Timeline, index: int, times_s: Sequence[float], attention: Attention, noise: Noise) -> str:
-    """A scene in words; empty for one of which the script shows nothing."""
+    """Return a scene in words; empty where the script shows nothing."""
     scene = timeline.video.scenes[index]
     motion = _motion(scene.facts, times_s)
-    calm = attention.frames <= noise.crowded_frames and not noise.clouds_eyes
-    if calm and (index, motion) in timeline.told:
-        return timeline.told[index, motion]
+    unhurried = attention.frames <= noise.crowded_frames and not noise.affects_vision
+    if unhurried and (index, motion) in timeline.descriptions:
+        return timeline.descriptions[index, motion]
     glimpse = Glimpse(scene.visual, scene.facts.text, scene.facts.colours, motion)
     if not any(glimpse):
         return ""
-    if calm:
-        return timeline.told.setdefault((index, motion), glimpse.text)
-    if noise.clouds_eyes:
-        glimpse = _clouded(glimpse, noise, noise.at(timeline.source, index, f"{times_s[0]:.2f}"))
+    if unhurried:
+        return timeline.descriptions.setdefault((index, motion), glimpse.text)
+    if noise.affects_vision:
+        glimpse = _with_noise(glimpse, noise, noise.at(timeline.source, index, f"{times_s[0]:.2f}"))
     return attention.limit(glimpse, noise.crowded_frames).text
 
 
 def _motion(facts: Facts, times_s: Sequence[float]) -> str:
-    """What the samples of a scene tell of movement: nothing for one frame, a direction for close ones."""
+    """Return the movement that the frames of a scene show: none for one frame, a direction for close ones."""
     if len(times_s) < 2 or not facts.motion:
         return ""
     if facts.motion not in _DIRECTIONS:
@@ -165,7 +163,7 @@ def _motion(facts: Facts, times_s: Sequence[float]) -> str:
     return f"something moves {facts.motion}" if close else "something moves"
 
 
-def _clouded(glimpse: Glimpse, noise: Noise, rng: random.Random) -> Glimpse:
+def _with_noise(glimpse: Glimpse, noise: Noise, rng: random.Random) -> Glimpse:
     described = rng.random() >= noise.missed_description
     kept = [line for line in glimpse.lines if rng.random() >= noise.missed_text]
     return Glimpse(
@@ -177,7 +175,7 @@ def _clouded(glimpse: Glimpse, noise: Noise, rng: random.Random) -> Glimpse:
 
 
 def _gist(description: str) -> str:
-    """The first clause of a description."""
+    """Return the first clause of a description."""
     for mark in (";", ",", "."):
         description = description.partition(mark)[0]
     return description
@@ -195,7 +193,7 @@ def _sounds_of(timeline: Timeline, index: int, video: int, noise: Noise) -> Iter
 def _speech(timeline: Timeline, index: int, video: int, noise: Noise) -> Iterator[Evidence]:
     scene = timeline.video.scenes[index]
     text, (start_s, end_s) = scene.caption, scene.spoken_s
-    if noise.clouds_ears:
+    if noise.affects_audio:
         rng = noise.at(timeline.source, index, "speech")
         missed, garbled = rng.random() < noise.missed_speech, rng.random() < noise.garbled_speech
         text = "" if missed else " ".join(misheard(text.split(), noise.word_errors * garbled, rng))

@@ -1,1 +1,5 @@
-"""Semantic scripts: the world of swap mode. See `schema.py` for what a script is, `library.py` for many of them."""
+"""Semantic scripts: the videos and questions of swap mode.
+
+`schema.py` defines a script, `library.py` reads many of them, `checks.py` finds faults. `generators/` makes scripts,
+`formats/` imports and exports them, `timeline/` draws them, `video/` renders them to real videos.
+"""

@@ -1,4 +1,4 @@
-"""The scripts that ship with the package, and how a person names a script.
+"""The scripts that ship with the package, and how a user names a script.
 
 Five of each task type, made by `agentcvr scripts make --out FILE --each 5 --difficulty easy`, so that swap mode can be
 tried at once, in the terminal and in LangGraph Studio.
@@ -20,13 +20,13 @@ SHOWN = 5
 
 @functools.cache
 def bundled_library() -> ScriptLibrary:
-    """The fifty scripts of the package."""
+    """Return the library of the package's scripts."""
     with as_file(files("agentcvr_graph.scripts") / "bundled.jsonl") as path:
         return ScriptLibrary(path)
 
 
 def find_script(spec: str) -> tuple[ScriptLibrary, Script]:
-    """The script that a person names: a file that holds one, `FILE#ID`, `FOLDER#ID`, or the id of a bundled one.
+    """Return the script that a user names: a file that holds one, `FILE#ID`, `FOLDER#ID`, or the id of a bundled one.
 
     Raises:
         InputError: there is no such script, or the file holds several and no id is named.

@@ -1,7 +1,7 @@
-"""Whether a script is sound: everything that can be wrong with one, each with its place.
+"""Checks of a script: everything that can be wrong with one, each with its place.
 
-An error makes a script unusable (its key could never be right, or two scenes claim the same second); a warning tells of
-something that is allowed and seldom meant (a second in which no scene is). Nothing is mended here.
+An error makes a script unusable (its key can never be right, or two scenes claim the same second). A warning reports
+something that is allowed and seldom intended (a second without a scene). Nothing is fixed here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from agentcvr_graph.errors import ActionError
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
 
 TOLERANCE_S = 0.05
-"""Scenes may miss each other by this much, as rounding of times makes them."""
+"""Gaps and overlaps of scenes up to this are rounding of times."""
 
 
 class Problem(NamedTuple):
     """A fault of a script."""
 
     place: str
-    """Such as `videos[2].scenes[5]`, both counted from 1 like everything a person reads."""
+    """Such as `videos[2].scenes[5]`, both counted from 1."""
     message: str
     severity: Literal["error", "warning"] = "error"
 
@@ -31,12 +31,12 @@ class Problem(NamedTuple):
 
 
 def check_script(script: Script) -> list[Problem]:
-    """All faults of a script, in the order in which it is read."""
+    """Return all faults of a script, in the order of its fields."""
     return [*_check_question(script), *_check_videos(script), *_check_evidence(script)]
 
 
 def errors_of(script: Script) -> list[Problem]:
-    """The faults that make a script unusable."""
+    """Return the faults that make a script unusable."""
     return [problem for problem in check_script(script) if problem.severity == "error"]
 
 
@@ -88,7 +88,7 @@ def _check_scene(scene: Scene, video: ScriptedVideo, place: str) -> Iterator[Pro
 
 
 def _check_joints(video: ScriptedVideo, place: str) -> Iterator[Problem]:
-    """Overlaps and gaps, also before the first scene and after the last."""
+    """Yield overlaps and gaps, also before the first scene and after the last."""
     first, last = (video.scenes[0], video.scenes[-1]) if video.scenes else (None, None)
     for index, (one, other) in enumerate(pairwise(video.scenes), start=2):
         where = f"{place}.scenes[{index}]"

@@ -1,14 +1,15 @@
-"""The semantic script: one question, and what a camera and a microphone would have recorded of its world.
+"""The semantic script: one question, and what a camera and a microphone would have recorded in its videos.
 
-A script holds everything that swap mode needs and nothing of how it is asked: the videos as timelines of scenes, the
+A script holds everything that swap mode needs and nothing of how it is run: the videos as timelines of scenes, the
 question with its key, the windows that suffice to answer it, and how the script was made. It is one JSON object, so a
 library of scripts is a folder of `.json` files or one `.jsonl` file.
 
-Each scene tells what it shows and says twice: in words (`visual`, `caption`), which is what agents read, and as facts,
-which is what the twin draws and what the gap report compares. Facts repeat the words or add what a camera sees besides
-(a sign, the colour of a wall, a movement); imported scripts may have words only.
+Each scene says twice what it shows and what is said: in words (`visual`, `caption`), which agents read, and as facts,
+which the renderer draws and the report of the sim-to-real gap compares. Facts repeat the words or add what a camera
+sees besides (a sign, the colour of a wall, a movement); imported scripts may have words only.
 
-Whether a script is sound is not decided here: a half-made script can be held and written. `check.py` finds the faults.
+The schema does not decide whether a script is sound: an unfinished script can be held and written. `checks.py` finds
+the faults.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, FrozenModel,
 SCHEMA_VERSION = 1
 SCHEME = "script://"
 PICTURE_SIZE = (640, 360)
-"""Width and height in pixels that a scripted video claims to have, and its twin has."""
+"""Width and height in pixels that a scripted video claims to have, and its rendered video has."""
 FPS = 12.0
 Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM"]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
@@ -121,11 +122,11 @@ class Origin(FrozenModel):
     model: str = ""
     """Model string of the chat model that wrote it; empty where none did."""
     difficulty: dict[str, float] = Field(default_factory=dict)
-    """The settings of a procedural world."""
+    """The settings of a procedural generator."""
 
 
 class Script(FrozenModel):
-    """A question and its world."""
+    """A question and its scripted videos."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     """Unique within a library; the first part of `script://<id>/<video>`."""
@@ -142,10 +143,10 @@ class Script(FrozenModel):
     """The windows that together suffice to answer."""
     origin: Origin
     extra: dict[str, Any] = Field(default_factory=dict)
-    """What a foreign format says besides, kept for the way back."""
+    """What an imported format holds besides, kept for export."""
 
     def source(self, number: int) -> str:
-        """The address of video `number`, from 1."""
+        """Return the address of video `number`, from 1."""
         return f"{SCHEME}{self.id}/{number}"
 
     def video(self, number: int) -> Video:
@@ -153,7 +154,7 @@ class Script(FrozenModel):
         return Video(source=self.source(number), title=self.videos[number - 1].title or f"video {number}")
 
     def as_question(self) -> Question:
-        """The question over the scripted videos."""
+        """Return the question over the scripted videos."""
         return Question(
             question=self.question,
             videos=tuple(self.video(number) for number in range(1, len(self.videos) + 1)),

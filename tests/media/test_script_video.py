@@ -1,4 +1,4 @@
-"""The twin: real files made from a script, seen and heard again by the real offline eyes and ears."""
+"""Rendered videos: real files made from a script, read by the offline vision and audio models."""
 
 from __future__ import annotations
 
@@ -71,48 +71,48 @@ SCRIPT = Script(
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory):
+def rendered(tmp_path_factory):
     folder = tmp_path_factory.mktemp("twin")
     return folder, render_script(SCRIPT, folder)
 
 
 @pytest.fixture(scope="module")
-def live(twin):
-    return LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=twin[0] / "cache"))
+def live(rendered):
+    return LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=rendered[0] / "cache"))
 
 
-async def probed(live, twin):
-    videos = rendered_question(SCRIPT, twin[1]).videos
+async def probed(live, rendered):
+    videos = rendered_question(SCRIPT, rendered[1]).videos
     return [await live.probe(video, n) for n, video in enumerate(videos, start=1)]
 
 
-async def seen(live, twin, start_s, end_s, frames=8):
+async def seen(live, rendered, start_s, end_s, frames=8):
     target = Target(video=1, start_s=start_s, end_s=end_s, frames=frames)
-    observation = await live.observe(Observe(targets=(target,)), await probed(live, twin))
+    observation = await live.observe(Observe(targets=(target,)), await probed(live, rendered))
     return [read_picture(e.text) for e in observation.evidence]
 
 
-async def heard(live, twin, video, start_s, end_s):
+async def heard(live, rendered, video, start_s, end_s):
     request = Listen(window=Window(video=video, start_s=start_s, end_s=end_s))
-    return [e.text for e in (await live.listen(request, await probed(live, twin))).evidence]
+    return [e.text for e in (await live.listen(request, await probed(live, rendered))).evidence]
 
 
-def test_files_are_h264_and_aac_and_as_long_as_the_script(twin):
-    for path, video in zip(twin[1].paths, SCRIPT.videos, strict=True):
+def test_files_are_h264_and_aac_and_as_long_as_the_script(rendered):
+    for path, video in zip(rendered[1].paths, SCRIPT.videos, strict=True):
         with av.open(str(path)) as container:
             assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
             for stream in container.streams:
                 assert abs(float(stream.duration * stream.time_base) - video.duration_s) <= 1 / FPS
             assert abs(container.duration / av.time_base - video.duration_s) <= 1 / FPS
-    assert twin[1].warnings == ()
+    assert rendered[1].warnings == ()
 
 
-async def test_the_graph_is_told_the_same_of_both_worlds(live, twin):
+async def test_the_graph_reads_the_same_of_script_and_video(live, rendered):
     asked = SCRIPT.as_question()
-    question = rendered_question(SCRIPT, twin[1])
+    question = rendered_question(SCRIPT, rendered[1])
     assert [video.title for video in question.videos] == [video.title for video in asked.videos]
     assert question.model_copy(update={"videos": asked.videos}) == asked
-    for info, video in zip(await probed(live, twin), SCRIPT.videos, strict=True):
+    for info, video in zip(await probed(live, rendered), SCRIPT.videos, strict=True):
         assert (info.width, info.height, info.fps, info.has_sound) == (640, 360, FPS, True)
         assert info.has_subtitles == video.subtitles
 
@@ -125,26 +125,26 @@ async def test_the_graph_is_told_the_same_of_both_worlds(live, twin):
         (14.5, 17.5, ["TIGER"], {"green", "light grey"}, "still"),
     ],
 )
-async def test_real_eyes_see_what_the_scene_says(live, twin, start_s, end_s, lines, colours, motion):
-    (picture,) = await seen(live, twin, start_s, end_s)
+async def test_the_vision_model_sees_what_the_scene_says(live, rendered, start_s, end_s, lines, colours, motion):
+    (picture,) = await seen(live, rendered, start_s, end_s)
     assert [re.sub(r"\W", "", line) for line in picture[1]] == lines
     assert set(picture[2]) >= colours
     assert picture[3] == motion
 
 
-async def test_where_no_scene_is_the_picture_is_blank(live, twin):
-    assert await seen(live, twin, 12.2, 13.8, frames=3) == [("", [], ["dark grey"], "still")]
+async def test_where_no_scene_is_the_picture_is_blank(live, rendered):
+    assert await seen(live, rendered, 12.2, 13.8, frames=3) == [("", [], ["dark grey"], "still")]
 
 
-async def test_real_ears_hear_what_the_scene_says(live, twin):
-    words = " ".join(text.strip('"') for text in await heard(live, twin, 1, 6, 12) if text.startswith('"'))
+async def test_the_audio_model_hears_what_the_scene_says(live, rendered):
+    words = " ".join(text.strip('"') for text in await heard(live, rendered, 1, 6, 12) if text.startswith('"'))
     assert jiwer.wer(SPOKEN.lower().rstrip("."), words) <= 0.2
-    assert "impact" in await heard(live, twin, 1, 16, 20)
-    assert await heard(live, twin, 2, 0, 7) == ['"hello there"', "silence", "music"]  # the words are subtitles
+    assert "impact" in await heard(live, rendered, 1, 16, 20)
+    assert await heard(live, rendered, 2, 0, 7) == ['"hello there"', "silence", "music"]  # the words are subtitles
 
 
-def test_a_finished_file_is_not_made_again(twin):
-    folder, before = twin
+def test_a_finished_file_is_not_made_again(rendered):
+    folder, before = rendered
     stamps = [path.stat().st_mtime_ns for path in before.paths]
     assert render_script(SCRIPT, folder) == before
     assert [path.stat().st_mtime_ns for path in before.paths] == stamps
@@ -176,9 +176,9 @@ def test_things_stand_where_the_script_says():
 def test_a_caption_that_does_not_fit_is_named(tmp_path):
     long = "This is a sentence of many words that takes much longer to say than there is room for it here."
     video = ScriptedVideo(duration_s=2, scenes=(Scene(start_s=0, end_s=2, visual="x", caption=long),))
-    twin = render_script(SCRIPT.model_copy(update={"videos": (video, video)}), tmp_path)
-    assert twin.warnings[0] == f"video_1.mp4: {long!r} takes longer than its scene at 0 s."
-    assert len(twin.warnings) == 2
+    rendered = render_script(SCRIPT.model_copy(update={"videos": (video, video)}), tmp_path)
+    assert rendered.warnings[0] == f"video_1.mp4: {long!r} takes longer than its scene at 0 s."
+    assert len(rendered.warnings) == 2
 
 
 def test_without_flite_the_message_says_what_to_install(monkeypatch):
@@ -189,7 +189,7 @@ def test_without_flite_the_message_says_what_to_install(monkeypatch):
 
 def test_the_key_is_not_in_the_files(tmp_path):
     script = make_script("PI", 0).model_copy(update={"key": "F", "extra": {"secret": "SECRETKEY"}})
-    twin = render_script(script.model_copy(update={"question": "SECRETQUESTION?"}), tmp_path)
+    rendered = render_script(script.model_copy(update={"question": "SECRETQUESTION?"}), tmp_path)
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or b"SECRET" not in path.read_bytes()
-    assert len(twin.paths) == 2
+    assert len(rendered.paths) == 2

@@ -1,6 +1,6 @@
 """The same graph, whichever world it runs over: drawing, tools, prompts and the skeleton of every message.
 
-The live side is a twin, that is, real videos made from the script, seen and heard by the offline models.
+The live side is real videos rendered from the script, read by the offline models.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ TURNS = [
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory):
     """The same script as a simulated and as a real world: a question and a perception each."""
-    folder = tmp_path_factory.mktemp("twin")
+    folder = tmp_path_factory.mktemp("rendered")
     live = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=folder / "cache"))
-    twin = rendered_question(SCRIPT, rendered(SCRIPT))
+    question = rendered_question(SCRIPT, rendered(SCRIPT))
     return {
         "scripted": (SCRIPT.as_question(), ScriptedPerception(ScriptLibrary.of([SCRIPT]))),
-        "live": (twin, live),
+        "live": (question, live),
     }
 
 
@@ -65,7 +65,7 @@ async def run(world):
 def skeleton(message):
     """A message without what was seen or heard: the evidence itself, and notes on how it was sampled."""
     lines = [line for line in message.text.splitlines() if not re.match(r"\[video |note: |Nothing to ", line)]
-    # A twin is as long as its script to within a frame.
+    # A rendered video is as long as its script to within a frame.
     text = re.sub(r"\b\d+\.\d s\b", lambda found: f"{float(found[0][:-2]):.0f} s", "\n".join(lines))
     calls = [(call["name"], call["args"]) for call in getattr(message, "tool_calls", [])]
     return message.type, text, calls, getattr(message, "tool_call_id", None)
@@ -91,7 +91,7 @@ async def test_what_is_seen_and_heard_agrees(worlds):
     for one, other in zip(scripted["observations"], live["observations"], strict=True):
         assert (one.modality, one.windows, one.focus) == (other.modality, other.windows, other.focus)
         for times_s, real_s in zip(one.frame_times_s, other.frame_times_s, strict=True):
-            # Where samples lie further apart than key frames (1 s here), the live eyes take the nearest of those.
+            # Where samples lie further apart than key frames (1 s here), live perception takes the nearest of those.
             assert times_s == pytest.approx(real_s, abs=0.51)
     signs = [
         {sign for said in output["observations"][0].evidence for sign in re.findall(r'"([^"]*)"', said.text)}

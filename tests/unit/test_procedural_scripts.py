@@ -10,7 +10,14 @@ import pytest
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.checks import check_script
-from agentcvr_graph.scripts.generators.procedural import LEVELS, GENERATORS, Difficulty, make_script, make_scripts, solve
+from agentcvr_graph.scripts.generators.procedural import (
+    GENERATORS,
+    LEVELS,
+    Difficulty,
+    make_script,
+    make_scripts,
+    solve,
+)
 from agentcvr_graph.scripts.generators.procedural.base import read
 from agentcvr_graph.scripts.schema import KIND_OF, OWN_TASKS, TASKS
 
@@ -72,7 +79,8 @@ def test_a_wrong_difficulty_is_one_clear_line(settings, complaint):
 
 def test_a_seed_makes_the_same_script_in_another_process():
     code = (
-        "from agentcvr_graph.scripts.generators.procedural import *; print([make_script(task, 5) for task in GENERATORS])"
+        "from agentcvr_graph.scripts.generators.procedural import *;"
+        "print([make_script(task, 5) for task in GENERATORS])"
     )
     runs = {
         subprocess.run(

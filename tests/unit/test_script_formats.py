@@ -91,7 +91,7 @@ def test_the_later_name_of_the_timelines_is_kept(generator, data):
     record["videos"] = record.pop(form.holder)
     script = script_of(form, record, "q")
     assert record_of(form, script) == record
-    assert not [step for step in script.extra.get("residue", []) if step["path"] == "/videos"]
+    assert not [step for step in script.extra.get("round_trip_diff", []) if step["path"] == "/videos"]
 
 
 @pytest.mark.parametrize("generator", FORMATS)

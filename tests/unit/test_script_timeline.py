@@ -40,14 +40,14 @@ def test_every_scene_and_sentence_is_drawn(task):
 
 def test_the_evidence_and_the_key_are_marked():
     view = view_of(CC)
-    blocks = [block for lane in view.lanes for block in (*lane.seen, *lane.heard)]
+    blocks = [block for timeline in view.timelines for block in (*timeline.seen, *timeline.heard)]
     assert sum(block.proves for block in blocks) == len(CC.evidence)
     assert [label for label, _, right in view.options if right] == [CC.key]
 
 
 def test_gaps_are_shown():
-    lane = view_of(hostile_script()).lanes[0]
-    assert [(block.sort, block.start_s, block.end_s) for block in lane.seen] == [("scene", 0, 4), ("gap", 4.0, 9)]
+    timeline = view_of(hostile_script()).timelines[0]
+    assert [(block.type, block.start_s, block.end_s) for block in timeline.seen] == [("scene", 0, 4), ("gap", 4.0, 9)]
 
 
 def test_hostile_text_is_escaped():
@@ -56,7 +56,7 @@ def test_hostile_text_is_escaped():
     assert page.count("&lt;img src=x onerror=alert(1)&gt;") >= 8
 
 
-def test_pictures_of_many_lanes(tmp_path):
+def test_pictures_of_many_timelines(tmp_path):
     from PIL import Image
 
     for name, script in (("few", CC), ("hostile", hostile_script()), ("many", make_script("PSS", 0, LEVELS["hard"]))):

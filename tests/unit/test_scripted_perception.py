@@ -165,7 +165,7 @@ async def test_each_rate_takes_its_own_part_away(rate, gone):
     assert noisy
 
 
-async def test_rates_of_the_ears():
+async def test_rates_of_the_audio_model():
     assert '"' not in " ".join(t for t, _, _ in told(await hear(1, 0, 10, noise=Noise(name="n", missed_speech=1.0))))
     assert "impact" not in [t for t, _, _ in told(await hear(1, 15, 25, noise=Noise(name="n", missed_sound=1.0)))]
     words = told(await hear(1, 0, 10, noise=Noise(name="n", word_errors=1.0)))[0][0]
@@ -194,7 +194,7 @@ def test_noise_by_name(tmp_path):
     assert resolve_noise("off") is OFF
     assert resolve_noise("mild") is MILD
     assert resolve_noise("fitted") == fitted()
-    assert fitted().missed_description == 1.0  # the offline eyes do not understand pictures
+    assert fitted().missed_description == 1.0  # the offline vision model does not describe pictures
     path = tmp_path / "noise.json"
     path.write_text(MILD.model_dump_json())
     assert resolve_noise(str(path)) == MILD

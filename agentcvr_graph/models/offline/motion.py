@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from agentcvr_graph.media.sampling import DIRECTION_GAP_S
 from agentcvr_graph.media.types import Frame, Pixels
 
 CUT_CORRELATION = 0.75
 """Below this correlation of colour histograms two frames are of different shots."""
 STILL_SHARE = 0.004
 """Share of changed pixels up to which a picture counts as still."""
-DIRECTION_GAP_S = 1.5
-"""Between frames further apart than this a direction would be a guess."""
 _CHANGED = 24
 _SIZE = (160, 90)
 

@@ -1,4 +1,4 @@
-"""Import and export of the script formats that AgentCVR released; see `formats.py` for the table of them."""
+"""Import and export of the script formats that AgentCVR released; see `agentcvr.py` for the table of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.checks import errors_of
 from agentcvr_graph.scripts.formats.agentcvr import FORMATS, Format, Record
-from agentcvr_graph.scripts.formats.round_trip import OURS, record_of, script_of
+from agentcvr_graph.scripts.formats.round_trip import EXTENSION_KEY, record_of, script_of
 from agentcvr_graph.scripts.schema import Script
 
 __all__ = ["FORMATS", "Imported", "export_file", "import_file", "record_of", "script_of"]
@@ -25,15 +25,15 @@ _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass
 class Imported:
-    """What a file came to."""
+    """The result of an import."""
 
     scripts: list[Script] = field(default_factory=list[Script])
     problems: list[str] = field(default_factory=list[str])
-    """What could not be used, one line each, with file and record number."""
+    """Records that could not be used, one line each, with file and record number."""
 
 
 def import_file(path: Path, generator: str | None = None) -> Imported:
-    """Read a file of records: a JSON list, one JSON object, or a line each. Broken records are named, the others go on.
+    """Read a file of records: a JSON list, one JSON object, or a line each. Broken records become problems.
 
     Args:
         generator: which one wrote the file; recognised from its name and fields when None.
@@ -57,7 +57,7 @@ def import_file(path: Path, generator: str | None = None) -> Imported:
 
 
 def export_file(scripts: Iterable[Script], path: Path, generator: str | None = None) -> int:
-    """Write scripts as a JSON list of records; the number written.
+    """Write scripts as a JSON list of records, and return the number written.
 
     Args:
         generator: the format; that of each script's task when None.
@@ -83,7 +83,7 @@ def _export(script: Script, generator: str | None) -> Record:
 
 
 def _records(path: Path) -> Iterator[tuple[int, Any]]:
-    """The records of a file, numbered from 1; a line that is no JSON comes as its error."""
+    """Yield the records of a file, numbered from 1; a line that is not JSON comes as its error."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -162,7 +162,7 @@ def _words(name: str) -> set[str]:
 
 
 def _fresh_id(record: Record, form: Format, place: int, taken: set[str]) -> str:
-    wanted = _NOT_IN_IDS.sub("-", str(record.get("id", ""))).strip("-") if OURS not in record else ""
+    wanted = _NOT_IN_IDS.sub("-", str(record.get("id", ""))).strip("-") if EXTENSION_KEY not in record else ""
     wanted = wanted or f"{form.generator}-{place:06d}"
     return wanted if wanted not in taken else f"{wanted}-{place}"
 

@@ -12,7 +12,7 @@
 A later release calls every place of timelines `videos`; `Script.extra["holder"]` remembers which name a record used. An
 event is {`start`, `end`, `visual`, `caption`}. The segments of a sorted recording start at their own zero here, and the
 two drone views become two videos. These functions carry what the formats have in common with a script; what else a
-record or a script holds is `residue.py`'s business.
+record or a script holds is the business of `round_trip.py`.
 """
 
 from __future__ import annotations

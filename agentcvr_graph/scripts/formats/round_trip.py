@@ -1,10 +1,9 @@
 """Round trips without loss: what one side holds and the other has no place for travels along as a JSON patch.
 
-A record read and written again differs from the original by its residue: unknown fields, an empty caption that was
-there, an option without its letter. The residue is kept in `Script.extra` and laid over the record on the way back; so
-an edit of the script in between survives, and so does everything else. The other way round, what a script holds beyond
-the format (facts, speech times, evidence, its id) travels in the record under `agentcvr_graph`, which other readers
-ignore.
+A record that is read and written again differs from the original by its round-trip diff: unknown fields, an empty
+caption, an option without its letter. The diff is kept in `Script.extra` and applied to the record on export, so an
+edit of the script in between survives, and so does everything else. The other way round, what a script holds beyond the
+format (facts, speech times, evidence, its id) travels in the record under `agentcvr_graph`, which other readers ignore.
 """
 
 from __future__ import annotations
@@ -16,35 +15,35 @@ import jsonpatch
 from agentcvr_graph.scripts.formats.agentcvr import Format, Record
 from agentcvr_graph.scripts.schema import Script
 
-OURS = "agentcvr_graph"
-RESIDUE = "residue"
+EXTENSION_KEY = "agentcvr_graph"
+DIFF_KEY = "round_trip_diff"
 Patch = list[dict[str, Any]]
 
 
 def script_of(form: Format, record: Record, script_id: str) -> Script:
-    """The script of a record, with the residue that the way back needs.
+    """Return the script of a record, with the round-trip diff that export needs.
 
     Raises:
         KeyError, TypeError, ValueError: the record is not of this format.
     """
-    foreign = {name: value for name, value in record.items() if name != OURS}
+    foreign = {name: value for name, value in record.items() if name != EXTENSION_KEY}
     script = form.to_script(foreign, script_id)
-    if OURS in record:  # we wrote it ourselves
-        return Script.model_validate(_patched(_dumped(script), record[OURS]))
-    residue = _difference(form.to_record(script), foreign)
-    return script.model_copy(update={"extra": {**script.extra, RESIDUE: residue}}) if residue else script
+    if EXTENSION_KEY in record:  # we wrote it ourselves
+        return Script.model_validate(_patched(_dumped(script), record[EXTENSION_KEY]))
+    diff = _difference(form.to_record(script), foreign)
+    return script.model_copy(update={"extra": {**script.extra, DIFF_KEY: diff}}) if diff else script
 
 
 def record_of(form: Format, script: Script) -> Record:
-    """The record of a script.
+    """Return the record of a script.
 
     Raises:
-        ValueError: the script has not the shape of this format (such as three videos where it has room for two).
+        ValueError: the script does not fit this format (such as three videos where it has room for two).
     """
-    record: Record = _patched(form.to_record(script), script.extra.get(RESIDUE, []))
+    record: Record = _patched(form.to_record(script), script.extra.get(DIFF_KEY, []))
     if script_of(form, record, script.id) != script:
         # Not one that was only imported: its id is worth keeping too.
-        record[OURS] = _difference(_dumped(script_of(form, record, "new")), _dumped(script))
+        record[EXTENSION_KEY] = _difference(_dumped(script_of(form, record, "new")), _dumped(script))
     return record
 
 
@@ -57,7 +56,7 @@ def _difference(one: Any, other: Any) -> Patch:
 
 
 def _patched(value: Any, patch: Patch) -> Any:
-    """The value with a patch laid over it; steps that an edit has made impossible are left out."""
+    """Return the value with a patch applied; steps that an edit has made impossible are left out."""
     for step in patch:
         try:
             value = jsonpatch.apply_patch(value, [step])

@@ -1,4 +1,4 @@
-"""A script to look at: its videos as lanes over time, as a page, as a picture, or in the terminal.
+"""Drawings of a script: its videos over time, as a page, as a picture, or in the terminal.
 
 `view.py` lays a script out once; the page and the picture draw the same blocks.
 """

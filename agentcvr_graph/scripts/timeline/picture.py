@@ -1,4 +1,4 @@
-"""The picture of a script, drawn with matplotlib: the same lanes as the page, for papers and notebooks."""
+"""The picture of a script, drawn with matplotlib: the same timelines as the page, for papers and notebooks."""
 
 # matplotlib's types leave keyword arguments open.
 # pyright: reportUnknownMemberType=false
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from agentcvr_graph.errors import missing_extra
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.scripts.timeline.view import Block, ScriptLane, ScriptView, view_of
+from agentcvr_graph.scripts.timeline.view import Block, ScriptView, VideoTimeline, view_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH_IN = 13.0
-LANE_IN = 1.45
+TIMELINE_IN = 1.45
 FONT_PT = 7.5
 CHARS_PER_IN = 15.5
 """Characters of the small font that fit into an inch."""
@@ -36,11 +36,11 @@ def draw_picture(script: Script, path: Path) -> None:
     except ImportError as error:
         raise missing_extra("matplotlib", "gap") from error
     view = view_of(script)
-    figure = Figure(figsize=(WIDTH_IN, 1.5 + LANE_IN * len(view.lanes)), dpi=110, layout="constrained")
+    figure = Figure(figsize=(WIDTH_IN, 1.5 + TIMELINE_IN * len(view.timelines)), dpi=110, layout="constrained")
     figure.suptitle(_heading(view), x=0.01, ha="left", fontsize=12)
-    axes = figure.subplots(len(view.lanes), 1, squeeze=False)
-    for lane, place in zip(view.lanes, axes[:, 0], strict=True):
-        _draw_lane(place, lane)
+    axes = figure.subplots(len(view.timelines), 1, squeeze=False)
+    for timeline, place in zip(view.timelines, axes[:, 0], strict=True):
+        _draw_timeline(place, timeline)
     figure.savefig(path)
 
 
@@ -50,16 +50,16 @@ def _heading(view: ScriptView) -> str:
     return "\n".join(part for line in lines if line for part in textwrap.wrap(line, 150))
 
 
-def _draw_lane(axes: Axes, lane: ScriptLane) -> None:
-    inch_s = lane.duration_s / (WIDTH_IN - 1)
-    for block in lane.seen:
+def _draw_timeline(axes: Axes, timeline: VideoTimeline) -> None:
+    inch_s = timeline.duration_s / (WIDTH_IN - 1)
+    for block in timeline.seen:
         _draw_block(axes, block, 0.42, 0.58, 5, inch_s)
-    for block in lane.heard:
+    for block in timeline.heard:
         _draw_block(axes, block, 0.0, 0.38, 3, inch_s)
-    axes.set_xlim(0, lane.duration_s)
+    axes.set_xlim(0, timeline.duration_s)
     axes.set_ylim(0, 1)
     axes.set_yticks([0.19, 0.71], ["said", "seen"], fontsize=8)
-    axes.set_title(f"{lane.number}. {lane.title}", loc="left", fontsize=9)
+    axes.set_title(f"{timeline.number}. {timeline.title}", loc="left", fontsize=9)
     axes.tick_params(axis="x", labelsize=7)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
@@ -69,15 +69,15 @@ def _draw_block(axes: Axes, block: Block, bottom: float, height: float, lines: i
     from matplotlib.patches import Rectangle
 
     width_s = block.end_s - block.start_s
-    hatch = "////" if block.sort == "gap" else None
+    hatch = "////" if block.type == "gap" else None
     edge = CITED if block.proves else "#ffffff"
-    box = Rectangle((block.start_s, bottom), width_s, height, facecolor=HUES[block.sort], edgecolor=edge, hatch=hatch)
+    box = Rectangle((block.start_s, bottom), width_s, height, facecolor=HUES[block.type], edgecolor=edge, hatch=hatch)
     box.set(linewidth=1.6, zorder=2 if block.proves else 1)
     axes.add_patch(box)
     for n, colour in enumerate(reversed(block.swatches)):
         share = height / len(block.swatches)
         axes.add_patch(Rectangle((block.start_s, bottom + n * share), 0.06 * inch_s, share, facecolor=colour, zorder=3))
     room = int((block.room_end_s - block.start_s) / inch_s * CHARS_PER_IN) - 2
-    if room >= 4 and block.sort != "gap":
+    if room >= 4 and block.type != "gap":
         text = "\n".join(textwrap.wrap(block.text, room, max_lines=lines, placeholder=" ..."))
         axes.text(block.start_s + 0.1 * inch_s, bottom + height - 0.05, text, fontsize=FONT_PT, va="top")

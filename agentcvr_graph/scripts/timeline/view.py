@@ -1,4 +1,4 @@
-"""A script laid out for drawing: lanes of blocks with places, words and colours. Knows neither HTML nor a canvas."""
+"""A script laid out for drawing: timelines of blocks with places, words and colours. Knows no HTML and no canvas."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
 from agentcvr_graph.types import Modality
 from agentcvr_graph.utils.ticks import ticks
 
-Sort = Literal["scene", "gap", "speech", "sound"]
+BlockType = Literal["scene", "gap", "speech", "sound"]
 
 
 @dataclass(frozen=True)
 class Block:
     """Something on the time axis."""
 
-    sort: Sort
+    type: BlockType
     start_s: float
     end_s: float
     text: str
-    """What fits into the block is shown there; the whole of it on demand."""
+    """Drawn as far as it fits into the block; the page shows all of it on demand."""
     swatches: tuple[str, ...] = ()
     """Colours of the scene, as #rrggbb."""
     proves: bool = False
     """Whether it is among the evidence."""
     room_end_s: float = 0.0
-    """Where the next block of the row begins: words may run on until there."""
+    """Where the next block of the row begins: text may run until there."""
 
     def percent(self, duration_s: float) -> tuple[float, float]:
-        """Left edge and width as percentages of a lane."""
+        """Left edge and width as percentages of the timeline."""
         return 100 * self.start_s / duration_s, 100 * (self.end_s - self.start_s) / duration_s
 
 
 @dataclass(frozen=True)
-class ScriptLane:
-    """One video."""
+class VideoTimeline:
+    """The timeline of one video."""
 
     number: int
     title: str
@@ -59,26 +59,26 @@ class ScriptView:
     key: str
     made: str
     """How the script was made."""
-    lanes: Sequence[ScriptLane]
+    timelines: Sequence[VideoTimeline]
 
 
 def view_of(script: Script) -> ScriptView:
-    """The layout of a script."""
+    """Return the layout of a script."""
     right = set(script.key) if isinstance(script.key, list) else {script.key}
     labels = option_labels(script.kind, script.options)
     options = [(label, option, label in right) for label, option in zip(labels, script.options, strict=False)]
-    return ScriptView(script, options, _key(script), _made(script), [_lane(script, n) for n in _numbers(script)])
+    return ScriptView(script, options, _key(script), _made(script), [_timeline(script, n) for n in _numbers(script)])
 
 
 def _numbers(script: Script) -> range:
     return range(1, len(script.videos) + 1)
 
 
-def _lane(script: Script, number: int) -> ScriptLane:
+def _timeline(script: Script, number: int) -> VideoTimeline:
     video = script.videos[number - 1]
     seen = [*_gaps(video), *(_scene(script, number, scene) for scene in video.scenes)]
     heard = sorted((b for s in video.scenes for b in _sounds(script, number, s)), key=lambda block: block.start_s)
-    return ScriptLane(
+    return VideoTimeline(
         number=number,
         title=video.title or f"video {number}",
         duration_s=video.duration_s,
@@ -124,7 +124,7 @@ def _sounds(script: Script, number: int, scene: Scene) -> Iterator[Block]:
 
 
 def _proves(script: Script, number: int, scene: Scene, modality: Modality) -> bool:
-    """Whether most of the scene, or of its caption, is a window of the evidence."""
+    """Return whether most of the scene, or of its caption, is a window of the evidence."""
     start_s, end_s = scene.spoken_s if modality == "audio" else (scene.start_s, scene.end_s)
     return any(
         window.video == number

@@ -1,8 +1,8 @@
-"""The twin of a script: the same question over real videos.
+"""Render a script to real videos.
 
-`render_script` films every video of a script: what its scenes show is drawn (`drawing.py`), what they say is spoken
-(`sound.py`), and both go into an MP4 file (`encoding.py`). The twin is as long as the script, to within a frame, and
-carries its titles, so the graph is told the same of both. Nothing of the key goes into the files.
+`render_script` renders every video of a script: what its scenes show is drawn (`drawing.py`), what they say is spoken
+(`sound.py`), and both are encoded into an MP4 file (`encoding.py`). A rendered video is as long as the scripted one, to
+within a frame, and has its title, so the graph reads the same of both. Nothing of the key goes into the files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from agentcvr_graph.scripts.video.sound import soundtrack, voice_of
 from agentcvr_graph.types import Question, Video
 
 VERSION = "2"
-"""Part of the stamp of a finished file: files of another version are made again."""
+"""Part of the stamp of a finished file: files of another version are rendered again."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class RenderedScript:
     paths: tuple[Path, ...]
     """One for each video, in order."""
     warnings: tuple[str, ...]
-    """What could not be filmed as the script says."""
+    """What could not be rendered as the script says."""
 
 
 def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> RenderedScript:
-    """Film the videos of a script into `folder/<script id>/video_<n>.mp4`. Files that are up to date stay.
+    """Render the videos of a script into `folder/<script id>/video_<n>.mp4`. Files that are up to date are kept.
 
     Args:
         subtitles: write captions as `.srt` beside every video, not only where the script says so.
@@ -56,15 +56,17 @@ def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> R
     return RenderedScript(tuple(paths), tuple(warnings))
 
 
-def rendered_question(script: Script, twin: RenderedScript) -> Question:
-    """The script's question over the files of its twin."""
+def rendered_question(script: Script, rendered: RenderedScript) -> Question:
+    """Return the script's question over the rendered files."""
     asked = script.as_question()
-    videos = [Video(source=str(path), title=video.title) for path, video in zip(twin.paths, asked.videos, strict=True)]
+    videos = [
+        Video(source=str(path), title=video.title) for path, video in zip(rendered.paths, asked.videos, strict=True)
+    ]
     return asked.model_copy(update={"videos": tuple(videos)})
 
 
 def render_video(video: ScriptedVideo, path: Path, name: str) -> list[str]:
-    """Film one video; what could not be filmed as the script says.
+    """Render one video, and return what could not be rendered as the script says.
 
     Args:
         name: chooses the voice.
@@ -77,7 +79,7 @@ def render_video(video: ScriptedVideo, path: Path, name: str) -> list[str]:
 
 
 def render_video_once(video: ScriptedVideo, path: Path, name: str) -> list[str]:
-    """As `render_video`, unless the file is there already and up to date."""
+    """Call `render_video` unless the file exists and is up to date."""
     stamp = hashlib.sha256(f"{VERSION}|{name}|{video.model_dump_json()}".encode()).hexdigest()
     kept = path.with_suffix(".stamp")
     if path.exists() and kept.exists() and kept.read_text().partition("\n")[0] == stamp:
@@ -88,7 +90,7 @@ def render_video_once(video: ScriptedVideo, path: Path, name: str) -> list[str]:
 
 
 def _pictures(video: ScriptedVideo) -> Iterator[Pixels]:
-    """All frames, each distinct picture drawn once."""
+    """Yield all frames; each distinct picture is drawn once."""
     still: dict[int, Pixels] = {}
     empty = blank()
     for n in range(max(1, round(video.duration_s * FPS))):

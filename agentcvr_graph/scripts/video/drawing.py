@@ -1,7 +1,7 @@
-"""The pictures of a twin: a scene and how much of it is over, and a picture comes out.
+"""The frames of a rendered video: a scene and its progress in, a picture out.
 
-Colours fill the picture in bands, so that eyes that measure colours name the same ones; text stands on a ground just
-large enough for it. What moves is the scene's thing, or a ball where it has none.
+Colours fill the picture in bands, so that a vision model that measures colours names the same ones; text stands on a
+ground just large enough for it. What moves is the scene's thing, or a ball where it has none.
 """
 
 from __future__ import annotations

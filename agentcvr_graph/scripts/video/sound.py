@@ -1,4 +1,4 @@
-"""The sound of a twin: spoken captions, knocks, music and noise, mixed into 16 kHz mono samples.
+"""The sound of a rendered video: spoken captions, knocks, music and noise, mixed into 16 kHz mono samples.
 
 Speech comes from the command `flite`, which a small recogniser understands well; everything else is synthesised here.
 The bundled demo clips are made with the same pieces.
@@ -49,7 +49,7 @@ def soundtrack(video: ScriptedVideo, voice: str) -> tuple[Samples, list[Cue], li
 
 
 def voice_of(name: str) -> str:
-    """A voice for whoever bears a name, the same on every machine."""
+    """Return the voice for a name, the same on every machine."""
     return VOICES[zlib.crc32(name.encode()) % len(VOICES)]
 
 
