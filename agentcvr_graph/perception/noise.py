@@ -118,7 +118,7 @@ def resolve_noise(spec: str | Noise) -> Noise:
         return named[spec]()
     path = Path(spec).expanduser()
     if not path.is_file():
-        raise InputError(f"Unknown noise {spec!r}.", fix="Use off, mild, fitted, or a JSON file of rates.")
+        raise InputError(f"There is no noise {spec!r}.", fix="Use off, mild, fitted, or a JSON file of rates.")
     try:
         return Noise.model_validate_json(path.read_bytes())
     except ValidationError as error:
