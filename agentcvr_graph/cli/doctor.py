@@ -1,27 +1,95 @@
-"""`agentcvr doctor`: what is installed and reachable."""
+"""`agentcvr doctor`: what works, what does not, and the command that fixes it, on one screen of 80 by 24 characters.
+
+Lines wrap at the width of the terminal and are never cut off. `--verbose` prints every check with its details.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from agentcvr_graph.cli.ask import Audio, Master, Vision
 from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, out
 
+if TYPE_CHECKING:
+    from agentcvr_graph.cli.doctor_checks import Check
 
-def doctor(master: Master = "offline", vision: Vision = "offline", audio: Audio = "offline") -> None:
-    """Say what is installed, which models are reachable, and the command that mends what is not.
+DOCTOR_EXAMPLES = """
+[bold]Examples[/bold]
 
-    Model strings: 'offline'; 'openai:NAME', 'anthropic:NAME' and whatever else LangChain's init_chat_model takes;
-    'http://HOST:PORT/v1#NAME' for an OpenAI-compatible server; 'transformers:FOLDER_OR_REPO' in this process.
+agentcvr doctor
+
+agentcvr doctor --verbose
+
+agentcvr doctor --master openai:gpt-4.1 --vision http://localhost:8000/v1#qwen-vl
+"""
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print every check and all package versions.")]
+
+
+def doctor(
+    master: Master = "offline", vision: Vision = "offline", audio: Audio = "offline", verbose: Verbose = False
+) -> None:
+    """Show what works, what does not, and the command that fixes it.
+
+    Forms of a model string: 'offline'; 'openai:NAME', 'anthropic:NAME' and other providers of LangChain's
+    init_chat_model; 'http://HOST:PORT/v1#NAME' for an OpenAI-compatible server; 'transformers:FOLDER_OR_REPO' for a
+    model loaded in this process. Exit status 2 if something that is required does not work.
     """
     from agentcvr_graph.cli.doctor_checks import diagnose
 
-    with err.status("looking around"):
+    with err.status("checking"):
         checks = diagnose(master, vision, audio)
-    table = Table("", "what", "found", "to mend it", box=None, padding=(0, 2, 0, 0))
+    out.print(details_of(checks) if verbose else summary_of(checks), soft_wrap=False)
+    raise typer.Exit(BAD_INPUT if any(check.ok is False for check in checks) else ANSWERED)
+
+
+def summary_of(checks: Sequence[Check]) -> RenderableType:
+    """Return the report for one screen: working parts by area, then what is broken, then what is optional."""
+    broken = [check for check in checks if check.ok is False]
+    optional = [check for check in checks if check.ok is None and check.fix]
+    works = [check for check in checks if check not in broken and check not in optional]
+    parts = [Text("Works", style="bold green"), _rows(_by_area(works))]
+    if broken:
+        parts += [Text("Does not work", style="bold red"), _rows(_by_fix(broken, details=True))]
+    if optional:
+        parts += [Text("Optional, not installed", style="bold yellow"), _rows(_by_fix(optional))]
+    return Group(*parts)
+
+
+def details_of(checks: Sequence[Check]) -> Table:
+    """Return one row for each check, with everything it found."""
+    table = Table("", "area", "part", "found", "fix", box=None, padding=(0, 1, 0, 0))
     for check in checks:
         sign = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]-[/]"}[check.ok]
-        table.add_row(sign, escape(check.name), escape(check.detail), escape(check.fix))
-    out.print(table)
-    raise typer.Exit(BAD_INPUT if any(check.ok is False for check in checks) else ANSWERED)
+        table.add_row(sign, *(escape(text) for text in (check.area, check.name, check.detail, check.fix)))
+    return table
+
+
+def _by_area(checks: Sequence[Check]) -> Iterator[tuple[str, str]]:
+    """Yield each area with the names of its parts, or with the details of its only part."""
+    for area in dict.fromkeys(check.area for check in checks):
+        members = [check for check in checks if check.area == area]
+        alone = len(members) == 1 and members[0].name == area
+        yield area, members[0].detail if alone else ", ".join(check.name for check in members)
+
+
+def _by_fix(checks: Sequence[Check], *, details: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield the names of the checks that one command fixes, with that command."""
+    for fix in dict.fromkeys(check.fix for check in checks):
+        members = [check for check in checks if check.fix == fix]
+        found = "; ".join(dict.fromkeys(check.detail for check in members))
+        yield ", ".join(check.name for check in members), f"{found}\n{fix}" if details else fix
+
+
+def _rows(rows: Iterator[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(min_width=14, max_width=30, overflow="fold")
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(f"  {escape(name)}", escape(text))
+    return table

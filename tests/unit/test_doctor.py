@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console, RenderableType
 
 from agentcvr_graph.cli import doctor_checks as doctor
+from agentcvr_graph.cli.doctor import details_of, summary_of
 from agentcvr_graph.cli.doctor_checks import Check, diagnose
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.registry import resolve_chat_model
@@ -22,13 +25,15 @@ SERVER = "http://127.0.0.1:8000/v1"
 def test_a_whole_diagnosis_of_the_offline_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTCVR_CACHE_DIR", str(tmp_path / "cache"))
     checks = {check.name: check for check in diagnose()}
-    for name in ("python", "packages", "packages [live]", "reader pyav", "reader decord", "on-screen text", "speech"):
+    for name in ("python", "core", "live", "pyav", "decord", "on-screen text", "speech"):
         assert checks[name].ok is True, checks[name]
     for role in ("master", "vision", "audio"):
-        assert checks[f"{role} offline"] == Check(f"{role} offline", True, "ready")
+        assert checks[f"{role} offline"] == Check("models", f"{role} offline", True, "ready")
     assert checks["cache"].ok is True
     assert str(tmp_path / "cache") in checks["cache"].detail
-    assert {"ffmpeg", "flite", "chromium", "gpu"} < checks.keys()
+    assert {"ffmpeg", "flite", "chromium"} <= {name for check in checks for name in check.split(", ")}
+    assert "gpu" in checks
+    assert not {"dev", "docs", "notebooks"} & checks.keys()
     assert all("\n" not in check.detail + check.fix for check in checks.values())
     assert all(check.fix for check in checks.values() if check.ok is False)
 
@@ -37,18 +42,18 @@ REQUIRES = ["httpx>=0.1,<1", 'av>=999; extra == "live"', 'no-such-package; extra
 REQUIRES += ['no-such-package>=2; extra == "studio"', 'agentcvr-graph[live]; extra == "all"']
 
 
-def test_packages_are_held_against_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_are_compared_with_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: REQUIRES)
     extras = "Metadata-Version: 2.4\nName: agentcvr-graph\nRequires-Python: >=3.11\n"
     extras += "".join(f"Provides-Extra: {extra}\n" for extra in ("all", "live", "openai", "studio"))
     monkeypatch.setattr(importlib.metadata, "metadata", lambda name: _parse(extras))
     core, live, openai, studio = doctor.extras()
     httpx, av = importlib.metadata.version("httpx"), importlib.metadata.version("av")
-    assert core == Check("packages", True, f"httpx {httpx}")
+    assert core == Check("packages", "core", True, f"httpx {httpx}")
     missing = f"av {av} (needs >=999), no no-such-package"
-    assert live == Check("packages [live]", False, missing, "pip install 'agentcvr-graph[live]'")
-    assert openai == Check("packages [openai]", True, f"httpx {httpx}")
-    assert studio == Check("packages [studio]", None, "no no-such-package", "pip install 'agentcvr-graph[studio]'")
+    assert live == Check("packages", "live", False, missing, "pip install 'agentcvr-graph[live]'")
+    assert openai == Check("packages", "openai", True, f"httpx {httpx}")
+    assert studio == Check("packages", "studio", None, "no no-such-package", "pip install 'agentcvr-graph[studio]'")
 
 
 def _parse(text: str) -> object:
@@ -67,10 +72,10 @@ def test_one_reader_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    check = doctor.program("flite")
-    assert check.ok is None
-    assert check.fix == "apt-get install flite"
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "flite" else f"/usr/bin/{name}")
+    check = doctor.programs()
+    assert (check.name, check.ok, check.fix) == ("flite", None, "apt-get install flite")
+    assert "ffmpeg (renders videos): /usr/bin/ffmpeg, flite (renders speech): not found" in check.detail
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +101,7 @@ def test_a_server(
     monkeypatch: pytest.MonkeyPatch, spec: str, served: list[str], ok: bool, detail: str, fix: str
 ) -> None:
     monkeypatch.setattr(doctor, "served_models", lambda server: served)
-    assert doctor.model("master", spec, resolve_chat_model) == Check(f"master {spec}", ok, detail, fix)
+    assert doctor.model("master", spec, resolve_chat_model) == Check("models", f"master {spec}", ok, detail, fix)
 
 
 def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +110,9 @@ def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(doctor, "served_models", down)
     check = doctor.model("vision", f"{SERVER}#a", resolve_chat_model)
-    expected = Check(f"vision {SERVER}#a", False, f"The server {SERVER} cannot be reached.", "Start the server.")
+    expected = Check(
+        "models", f"vision {SERVER}#a", False, f"The server {SERVER} cannot be reached.", "Start the server."
+    )
     assert check == expected
 
 
@@ -125,7 +132,7 @@ def test_a_model_that_cannot_be_used_names_its_fix(monkeypatch: pytest.MonkeyPat
     assert part in check.fix
 
 
-def test_a_model_folder_is_looked_into(tmp_path: Path) -> None:
+def test_a_model_folder_is_checked(tmp_path: Path) -> None:
     def look(spec: str) -> Check:
         return doctor.model("audio", spec, lambda _: None)
 
@@ -135,13 +142,52 @@ def test_a_model_folder_is_looked_into(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "whisper"}))
     assert "holds no weights" in look(spec).detail
     (tmp_path / "model.safetensors").write_bytes(b"")
-    assert look(spec) == Check(f"audio {spec}", True, f"whisper in {tmp_path}")
+    assert look(spec) == Check("models", f"audio {spec}", True, f"whisper in {tmp_path}")
     assert look("transformers:owner/name").ok is None
 
 
-def test_a_failing_native_library_is_told_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_native_library_is_reported_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(module: str) -> object:
         raise RuntimeError("libav.so: cannot open\nmore")
 
     monkeypatch.setattr(doctor.importlib, "import_module", broken)
     assert all(check.ok is False and "libav.so: cannot open" in check.detail for check in doctor.readers())
+
+
+OPTIONAL = ("openai", "transformers", "gap", "eval", "synthesis", "ray", "vllm", "training", "studio")
+
+
+def printed(report: RenderableType) -> list[str]:
+    console = Console(width=80, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(report)
+    return captured.get().splitlines()
+
+
+def test_a_bare_installation_fits_one_screen_and_nothing_is_cut_off() -> None:
+    checks = [
+        Check("python", "python", True, "3.11.2 on Linux x86_64"),
+        Check("packages", "core", True, "httpx 0.28"),
+        Check("packages", "live", False, "no av, no decord, no numpy", "pip install 'agentcvr-graph[live]'"),
+        *(Check("packages", name, None, "no x", f"pip install 'agentcvr-graph[{name}]'") for name in OPTIONAL),
+        Check("video readers", "pyav", False, "av: No module named 'av'", "pip install 'agentcvr-graph[live]'"),
+        Check("recognition", "speech", None, "no pocketsphinx", "pip install 'agentcvr-graph[live]'"),
+        Check("programs", "ffmpeg, flite", None, "ffmpeg: not found", "apt-get install ffmpeg flite"),
+        Check("cache", "cache", True, f"/home/{'u' * 70}/.cache/agentcvr: 0.01 GiB used, 75.1 GiB free"),
+        Check("gpu", "gpu", None, "none; models in this process run on the CPU"),
+        Check("models", "master offline", True, "ready"),
+    ]
+    lines = printed(summary_of(checks))
+    assert len(lines) <= 23 and max(map(len, lines)) <= 80
+    text = "".join("".join(lines).split())
+    assert "…" not in text
+    for check in checks:
+        assert "".join(check.fix.split()) in text
+        assert check.ok is not False or "".join(check.detail.split()) in text
+    assert text.count("agentcvr-graph[live]") == 2  # one of them optional
+    assert "u" * 70 in text and "ffmpeg,fliteapt-get" in text
+
+
+def test_verbose_prints_each_check_in_full() -> None:
+    text = " ".join(" ".join(printed(details_of([Check("packages", "core", True, "httpx 0.28, rich 14.1")]))).split())
+    assert "ok packages core httpx 0.28, rich 14.1" in text
