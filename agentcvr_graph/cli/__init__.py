@@ -11,9 +11,9 @@ from __future__ import annotations
 import typer
 
 from agentcvr_graph.cli import scripts
-from agentcvr_graph.cli.ask import ASK_EXAMPLES, ask, demo
+from agentcvr_graph.cli.ask import ASK_EXAMPLES, DEMO_EXAMPLES, ask, demo
 from agentcvr_graph.cli.console import run_app
-from agentcvr_graph.cli.doctor import doctor
+from agentcvr_graph.cli.doctor import DOCTOR_EXAMPLES, doctor
 from agentcvr_graph.cli.eval import EXAMPLES, evaluate
 from agentcvr_graph.cli.plugins import add_plugins
 
@@ -21,14 +21,14 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="agentcvr",
-    help="Answers questions whose evidence is spread over several videos, with citations.",
+    help="Answer questions whose evidence is spread over several videos, with citations.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 app.command("ask", epilog=ASK_EXAMPLES)(ask)
-app.command("demo")(demo)
-app.command("doctor")(doctor)
+app.command("demo", epilog=DEMO_EXAMPLES)(demo)
+app.command("doctor", epilog=DOCTOR_EXAMPLES)(doctor)
 app.command("eval", epilog=EXAMPLES)(evaluate)
 app.add_typer(scripts.app, name="scripts")
 add_plugins(app)

@@ -12,6 +12,7 @@ import typer
 from rich.panel import Panel
 
 from agentcvr_graph.answers import KINDS, score_of
+from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, one_of, out
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.builder import create_cvr_graph
@@ -33,81 +34,83 @@ agentcvr ask a.mp4 b.mp4 -q "Which cook adds salt first?" -o "Cook 1" -o "Cook 2
 
 agentcvr ask match.mp4#t=60,180 replay.mp4 -q "Which interval of video 2 shows the goal of video 1?" --kind interval
 
-agentcvr ask *.mp4 -q "In which order were these filmed?" --kind order --report evidence.html
+agentcvr ask *.mp4 -q "In which order were these recorded?" --kind order --report evidence.html
 
 agentcvr ask --swap cc-000000 --noise fitted
 
 agentcvr ask a.mp4 b.mp4 -q "Who arrives first?" --master openai:gpt-4.1 --vision http://localhost:8000/v1#qwen-vl
 """
 
+DEMO_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr demo
+
+agentcvr demo list
+
+agentcvr demo --swap --noise fitted --report swap.html
+"""
+
 OFFLINE_NOTICE = (
-    "Offline models: they read on-screen text, colours, motion, clear English speech and simple sounds, no more. "
-    "Choose better ones with --master, --vision and --audio."
+    "Offline models recognise on-screen text, colours, motion, clear English speech and simple sounds only. "
+    "Choose better models with --master, --vision and --audio."
 )
 
-Master = Annotated[str, typer.Option(help="Model string of the master; see 'agentcvr doctor --help'.")]
-Vision = Annotated[str, typer.Option(help="Model string of the eyes.")]
-Audio = Annotated[str, typer.Option(help="Model string of the ears.")]
 Swap = Annotated[
     str | None,
-    typer.Option(help="In swap mode: a script file, 'FILE.jsonl#ID', or the id of a bundled script."),
+    typer.Option(help="Use swap mode: a script file, 'FILE.jsonl#ID', or the id of a bundled script."),
 ]
-NoiseName = Annotated[str, typer.Option(help="With --swap: off, mild, fitted, or a JSON file of rates.")]
 Report = Annotated[Path | None, typer.Option(help="Write an HTML evidence report to this file.")]
-DEFAULTS = CVRContext()
 PHRASING_BYTES = 2**28
 
 
 def ask(
     videos: Annotated[
-        list[str] | None, typer.Argument(help="Files, http(s) URLs, image folders; '#t=12.5,40' makes a clip.")
+        list[str] | None,
+        typer.Argument(help="Files, http(s) URLs or frame folders; '#t=12.5,40' selects a clip."),
     ] = None,
-    question: Annotated[str, typer.Option("--question", "-q", help="The question, in plain words.")] = "",
-    options: Annotated[list[str] | None, typer.Option("--option", "-o", help="An option; once for each.")] = None,
-    kind: Annotated[str, typer.Option(help=f"auto, {', '.join(KINDS)}.")] = "auto",
-    master: Master = "offline",
-    vision: Vision = "offline",
-    audio: Audio = "offline",
+    question: Annotated[str, typer.Option("--question", "-q", help="The question, in natural language.")] = "",
+    options: Annotated[list[str] | None, typer.Option("--option", "-o", help="An answer option; repeatable.")] = None,
+    kind: Annotated[str, typer.Option(help=f"Kind of the answer: auto, {', '.join(KINDS)}.")] = "auto",
+    master: shared.Master = "offline",
+    vision: shared.Vision = "offline",
+    audio: shared.Audio = "offline",
     swap: Swap = None,
-    noise: NoiseName = "off",
+    noise: shared.Noise = "off",
     phrasing: Annotated[
-        str, typer.Option(help="With --swap: a model string that says observations in other words.")
+        str, typer.Option(help="With --swap: model string of a model that rephrases observations.")
     ] = "",
-    max_turns: Annotated[int, typer.Option(min=1, help="Calls of the master.")] = DEFAULTS.max_turns,
-    max_frames: Annotated[int, typer.Option(min=0, help="Frames that may be looked at.")] = DEFAULTS.max_frames,
-    dialect: Annotated[str, typer.Option(help="auto, tools or json: how the master acts.")] = "auto",
+    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
+    max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
+    dialect: shared.Dialect = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     report: Report = None,
 ) -> None:
-    """Ask a question about one or more videos, or, with --swap, the question of a script in its simulated world."""
-    context = CVRContext(
-        max_turns=max_turns,
-        max_frames=max_frames,
-        dialect=cast(Any, one_of("--dialect", dialect, ("auto", "tools", "json"))),
-    )
+    """Answer a question about one or more videos; with --swap, the question of a script, in swap mode."""
+    context = shared.context_of(max_turns, max_frames, dialect)
     models = ModelStrings(master, vision, audio)
     if swap is not None:
         if videos or question:
-            raise InputError("A script brings its own question and videos.", fix="Give --swap, or videos and -q.")
-        asked = _scripted(swap, models.master, noise, context, phrasing)
+            raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
+        run = _scripted(swap, models.master, noise, context, phrasing)
     elif not videos or not question:
-        raise InputError("A question needs videos and words.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
+        raise InputError("The question or the videos are missing.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
         given = CVRInput(question=question, videos=list(videos), options=options or [], kind=kind)
-        asked = _live(given, models, context)
-    _tell(asked, models, as_json=as_json, report=report)
+        run = _live(given, models, context)
+    _present(run, models, as_json=as_json, report=report)
 
 
 def demo(
-    name: Annotated[str, typer.Argument(help="Which demo question; 'list' shows them.")] = "",
-    master: Master = "offline",
-    vision: Vision = "offline",
-    audio: Audio = "offline",
-    swap: Annotated[bool, typer.Option("--swap", help="In swap mode, on a bundled script.")] = False,
-    noise: NoiseName = "off",
+    name: Annotated[str, typer.Argument(help="Name of a demo question; 'list' prints them.")] = "",
+    master: shared.Master = "offline",
+    vision: shared.Vision = "offline",
+    audio: shared.Audio = "offline",
+    swap: Annotated[bool, typer.Option("--swap", help="Use swap mode, on a bundled script.")] = False,
+    noise: shared.Noise = "off",
     report: Report = Path("agentcvr-demo.html"),
 ) -> None:
-    """Ask a question about the clips that ship with the package, and write the evidence report."""
+    """Answer a question about the bundled clips and write an HTML evidence report."""
     questions = _demo_questions(swap)
     if name == "list":
         for question in questions.values():
@@ -115,12 +118,12 @@ def demo(
         return
     models = ModelStrings(master, vision, audio)
     chosen = one_of("demo question", name or next(iter(questions)), tuple(questions))
-    asked = _scripted(chosen, master, noise) if swap else _live(as_input(questions[chosen]), models)
-    _tell(asked, models, as_json=False, report=report)
+    run = _scripted(chosen, master, noise) if swap else _live(as_input(questions[chosen]), models)
+    _present(run, models, as_json=False, report=report)
 
 
-class Asked(NamedTuple):
-    """A finished run, and what its report may show."""
+class FinishedRun(NamedTuple):
+    """A finished run, with what the report of it needs."""
 
     trajectory: Trajectory
     key: AnswerValue | None = None
@@ -135,22 +138,24 @@ def _demo_questions(swap: bool) -> dict[str, Question]:
     return {question.id: question for question in demo_questions()}
 
 
-def _live(given: CVRInput, models: ModelStrings, context: CVRContext = DEFAULTS) -> Asked:
+def _live(given: CVRInput, models: ModelStrings, context: CVRContext = shared.DEFAULTS) -> FinishedRun:
     from agentcvr_graph.perception.factory import resolve_perception
 
     perception = resolve_perception(models.vision, models.audio)
     if "offline" in astuple(models):
         err.print(f"[dim]{OFFLINE_NOTICE}[/dim]")
-    return Asked(_run(given, models.master, perception, context))
+    return FinishedRun(_run(given, models.master, perception, context))
 
 
-def _scripted(spec: str, master: str, noise: str, context: CVRContext = DEFAULTS, phrasing: str = "") -> Asked:
+def _scripted(
+    spec: str, master: str, noise: str, context: CVRContext = shared.DEFAULTS, phrasing: str = ""
+) -> FinishedRun:
     library, script = find_script(spec)
     perception: Perception = ScriptedPerception(library, noise)
     if phrasing:
         perception = _phrased(perception, phrasing)
     trajectory = _run(as_input(script.as_question()), master, perception, context)
-    return Asked(trajectory, script.key, live=False)
+    return FinishedRun(trajectory, script.key, live=False)
 
 
 def _phrased(perception: Perception, model: str) -> Perception:
@@ -163,20 +168,20 @@ def _phrased(perception: Perception, model: str) -> Perception:
     )
 
 
-def _tell(asked: Asked, models: ModelStrings, *, as_json: bool, report: Path | None) -> None:
-    """Print the answer, write the report, and leave with the right status."""
-    trajectory = asked.trajectory
+def _present(run: FinishedRun, models: ModelStrings, *, as_json: bool, report: Path | None) -> None:
+    """Print the answer, write the report, and exit with the status of the run."""
+    trajectory = run.trajectory
     out.print_json(json.dumps(as_record(trajectory))) if as_json else _show(trajectory)
-    if asked.key is not None and trajectory.answer and not as_json:
-        score = score_of(trajectory.answer, asked.key)
-        out.print(f"[dim]the script's key: {escape(str(asked.key))}; score {score:.2f}[/dim]")
+    if run.key is not None and trajectory.answer and not as_json:
+        score = score_of(trajectory.answer, run.key)
+        out.print(f"[dim]the key of the script: {escape(str(run.key))}; score {score:.2f}[/dim]")
     if report is not None:
-        _report(asked, report, models)
+        _report(run, report, models)
     raise typer.Exit(ANSWERED if trajectory.answer else NO_ANSWER)
 
 
 def as_record(trajectory: Trajectory) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return what `--json` prints."""
     return {
         "answer": trajectory.answer.model_dump(mode="json") if trajectory.answer else None,
         "failure": trajectory.failure.model_dump(mode="json") if trajectory.failure else None,
@@ -193,9 +198,9 @@ def _run(given: CVRInput, master: str, perception: Perception, context: CVRConte
 
 
 async def _stream(graph: Any, given: CVRInput, context: CVRContext) -> CVROutput:
-    """Run the graph, telling its progress as it comes."""
+    """Run the graph and print its progress on stderr."""
     output: Any = None
-    with err.status("opening") as status:
+    with err.status("opening the videos") as status:
         async for mode, event in graph.astream(given, context=context, stream_mode=["custom", "values"]):
             if mode == "values":
                 output = event
@@ -210,7 +215,7 @@ async def _stream(graph: Any, given: CVRInput, context: CVRContext) -> CVROutput
 
 
 def _show(trajectory: Trajectory) -> None:
-    """The answer for a person."""
+    """Print the answer, its citations and the cost."""
     if trajectory.answer is None:
         failure = trajectory.failure
         err.print(f"[red]could not answer:[/] {escape(failure.message if failure else 'no answer')}")
@@ -227,15 +232,15 @@ def _show(trajectory: Trajectory) -> None:
     out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
 
 
-def _report(asked: Asked, path: Path, models: ModelStrings) -> None:
+def _report(run: FinishedRun, path: Path, models: ModelStrings) -> None:
     from agentcvr_graph.report import MediaThumbnails, write_report
 
     thumbnails, names = None, asdict(models)
-    if asked.live:
+    if run.live:
         from agentcvr_graph.media.library import MediaLibrary
 
         thumbnails = MediaThumbnails(MediaLibrary())
     else:
         names |= {"vision": "script", "audio": "script"}
-    written = write_report(asked.trajectory, path, thumbnails=thumbnails, models=names)
+    written = write_report(run.trajectory, path, thumbnails=thumbnails, models=names)
     err.print(f"report: {escape(str(written))}")

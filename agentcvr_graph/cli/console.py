@@ -1,6 +1,6 @@
-"""What all commands share: where they print, their exit statuses, and a check of a word against the allowed ones.
+"""What all commands share: consoles, exit statuses, and how errors become messages.
 
-The answer goes to stdout and nothing else does; progress, notices and errors go to stderr.
+Only results go to stdout; progress, notices and errors go to stderr.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from agentcvr_graph.errors import CVRError, InputError, SetupError, missing_extr
 from agentcvr_graph.render import without_unseen
 
 ANSWERED, NO_ANSWER, BAD_INPUT = 0, 1, 2
-"""Exit statuses: done, could not answer, and the input or the set-up is wrong."""
+"""Exit statuses: done; could not answer; the input or the set-up is wrong."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def escape(text: str) -> str:
-    """A text that is no markup to the console and no order to the terminal: what a video says may be printed."""
+    """Return a text without console markup and terminal control codes, so that text from a video is safe to print."""
     return markup.escape(without_unseen(text))
 
 
 def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
-    """The value, if it is allowed.
+    """Return the value if it is allowed.
 
     Raises:
-        InputError: it is not; names the allowed ones.
+        InputError: the value is not allowed; the message lists the allowed ones.
     """
     if value not in allowed:
         raise InputError(f"Unknown {what} {value!r}.", fix=f"Choose one of: {', '.join(allowed)}.")
@@ -38,10 +38,11 @@ def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
 
 
 def run_app(app: Callable[[], None], extra: str = "live") -> None:
-    """Run a command line: errors that a person can mend become one line and an exit status.
+    """Run a command line; turn errors that the user can fix into one line and an exit status.
 
     Args:
-        extra: where a package that is missing would have come from.
+        app: the command line.
+        extra: the extra that an ImportError suggests to install.
     """
     try:
         app()

@@ -13,8 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from agentcvr_graph.cli.ask import Audio, Master, Vision
 from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, out
+from agentcvr_graph.cli.options import Audio, Master, Vision
 
 if TYPE_CHECKING:
     from agentcvr_graph.cli.doctor_checks import Check

@@ -1,20 +1,20 @@
-"""`agentcvr eval`: a benchmark, or one's own questions, asked by several methods; figures, report, comparison."""
+"""`agentcvr eval`: run methods on a benchmark or on your own questions, score them, report and compare."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from agentcvr_graph.cli import eval_options as options
-from agentcvr_graph.cli.console import err, escape, one_of, out
+from agentcvr_graph.cli import options as shared
+from agentcvr_graph.cli.console import err, escape, out
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.strings import ModelStrings
+from agentcvr_graph.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
     from agentcvr_graph.eval import Benchmark, EvalConfig, Totals
@@ -34,9 +34,8 @@ agentcvr eval --benchmark crossvid --data CrossVid --engine ray --out runs/clust
 
 agentcvr eval --scripts scripts.jsonl --noise fitted --method agent,blind --out runs/swap
 
-agentcvr eval --compare runs/a runs/b        two runs; one of several methods as runs/a:agent
+agentcvr eval --compare runs/a runs/b        compare two runs, or methods of runs: runs/a:agent
 """
-DEFAULTS = CVRContext()
 
 
 def evaluate(
@@ -47,45 +46,42 @@ def evaluate(
     methods: options.Methods = "agent",
     tasks: options.Tasks = None,
     limit: options.Limit = None,
-    master: options.Master = "offline",
-    vision: options.Vision = "offline",
-    audio: options.Audio = "offline",
+    master: shared.Master = "offline",
+    vision: shared.Vision = "offline",
+    audio: shared.Audio = "offline",
     judge: options.Judge = "",
     scripts: options.Scripts = None,
-    noise: options.Noise = "off",
+    noise: shared.Noise = "off",
     frames: options.Frames = 128,
     long_side_px: options.LongSidePx = 360,
-    max_turns: options.MaxTurns = DEFAULTS.max_turns,
-    max_frames: options.MaxFrames = DEFAULTS.max_frames,
-    dialect: options.Dialect = "auto",
+    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
+    max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
+    dialect: shared.Dialect = "auto",
     concurrency: options.Concurrency = None,
     per_endpoint: options.PerEndpoint = 32,
     timeout_s: options.TimeoutS = 120.0,
-    engine: options.Engine = "local",
+    engine: shared.Engine = "local",
     skip_unusable: options.SkipUnusable = False,
     retry_failed: options.RetryFailed = False,
-    price_in: options.PriceIn = 0.0,
-    price_out: options.PriceOut = 0.0,
+    price_in: shared.PriceIn = 0.0,
+    price_out: shared.PriceOut = 0.0,
     pictures: options.Pictures = None,
     compare: options.Compare = None,
 ) -> None:
-    """Ask a benchmark's questions, score the answers, and write a report."""
+    """Run methods on the questions of a benchmark, score the answers, and write a report."""
     if compare is not None:
         _compare(*compare)
         return
     if to is None or (data is None and scripts is None):
-        raise InputError("A run needs questions and a folder.", fix="Write: agentcvr eval --data FILE --out FOLDER")
+        raise InputError(
+            "The questions or the run folder are missing.", fix="Write: agentcvr eval --data FILE --out FOLDER"
+        )
     from agentcvr_graph.eval import EvalConfig
 
-    context = CVRContext(
-        max_turns=max_turns,
-        max_frames=max_frames,
-        dialect=cast(Any, one_of("--dialect", dialect, ("auto", "tools", "json"))),
-    )
     config = EvalConfig(
         methods=tuple(name.strip() for name in methods.split(",") if name.strip()),
         models=ModelStrings(master, vision, audio),
-        context=context,
+        context=shared.context_of(max_turns, max_frames, dialect),
         noise=noise,
         frames=frames,
         long_side_px=long_side_px,
@@ -99,7 +95,7 @@ def evaluate(
         loaded,
         config,
         to,
-        engine=one_of("--engine", engine, ("local", "ray")),
+        engine=shared.checked_engine(engine),
         concurrency=concurrency,
         retry_failed=retry_failed,
         prices=(price_in, price_out),
@@ -131,12 +127,17 @@ def _run(
     pictures: bool | None,
     **options: Any,
 ) -> None:
-    """Ask with a progress bar, print the table, write the report."""
+    """Run the benchmark with a progress bar, print the table, write the report."""
     from agentcvr_graph.eval import evaluate_benchmark
     from agentcvr_graph.eval.report import write_run_report
 
-    with _Bar(config.methods, prices) as on_progress:
-        run = asyncio.run(evaluate_benchmark(benchmark, config, to, prices=prices, on_progress=on_progress, **options))
+    with ProgressBar("asking", console=err) as bar:
+
+        def show(totals: Totals) -> None:
+            text = _describe(totals, config.methods, prices)
+            bar.update(completed=totals.done, total=totals.planned, description=text)
+
+        run = asyncio.run(evaluate_benchmark(benchmark, config, to, prices=prices, on_progress=show, **options))
     out.print(table_of(run.summary()))
     with err.status("writing the report"):
         report = write_run_report(run, pictures=pictures)
@@ -144,7 +145,7 @@ def _run(
 
 
 def table_of(lines: Sequence[SummaryLine]) -> Table:
-    """Accuracy by task and method, for a terminal."""
+    """Return accuracy by task and method as a table for the terminal."""
     from agentcvr_graph.eval.summary import FAILURE_LABELS, accuracy_table
 
     averages = {line.name for line in lines if line.average_of}
@@ -157,33 +158,16 @@ def table_of(lines: Sequence[SummaryLine]) -> Table:
     return table
 
 
-class _Bar:
-    """A progress bar with running accuracy, tokens, cost and the time that is left."""
-
-    def __init__(self, methods: Sequence[str], prices: tuple[float, float]) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=err, transient=True)
-        self._task = self._progress.add_task("asking", total=None)
-        self._methods, self._prices = methods, prices
-
-    def __enter__(self) -> Callable[[Totals], None]:
-        self._progress.start()
-        return self._tell
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def _tell(self, totals: Totals) -> None:
-        parts = [f"{method} {100 * totals.accuracy(method):.0f} %" for method in self._methods]
-        failed = sum(totals.failures.values())
-        parts += [f"{failed} without an answer"] if failed else []
-        parts.append(f"{(totals.input_tokens + totals.output_tokens) / 1000:,.0f} k tokens")
-        if any(self._prices):
-            spent = totals.input_tokens * self._prices[0] + totals.output_tokens * self._prices[1]
-            parts.append(f"cost {spent / 1e6:.2f}")
-        self._progress.update(
-            self._task, completed=totals.done, total=totals.planned, description=escape(", ".join(parts))
-        )
+def _describe(totals: Totals, methods: Sequence[str], prices: tuple[float, float]) -> str:
+    """Return running accuracy, failures, tokens and cost as the text of the progress bar."""
+    parts = [f"{method} {100 * totals.accuracy(method):.0f} %" for method in methods]
+    failed = sum(totals.failures.values())
+    parts += [f"{failed} without an answer"] if failed else []
+    parts.append(f"{(totals.input_tokens + totals.output_tokens) / 1000:,.0f} k tokens")
+    if any(prices):
+        spent = totals.input_tokens * prices[0] + totals.output_tokens * prices[1]
+        parts.append(f"cost {spent / 1e6:.2f}")
+    return ", ".join(parts)
 
 
 def _compare(one: str, other: str) -> None:
@@ -198,4 +182,4 @@ def _compare(one: str, other: str) -> None:
         table.add_row(*row)
     out.print(table)
     if found.unmatched:
-        err.print(f"[dim]{found.unmatched} questions were asked on one side only and are left out[/dim]")
+        err.print(f"[dim]{found.unmatched} questions are in one run only and are left out[/dim]")

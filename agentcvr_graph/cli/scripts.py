@@ -1,4 +1,4 @@
-"""`agentcvr scripts`: make, check, look at, convert and film semantic scripts, and measure the gap to real video."""
+"""`agentcvr scripts`: make, check, show, convert and render scripts, and measure the sim-to-real gap."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, one_of, out
 from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.models.strings import ModelStrings
@@ -18,21 +18,21 @@ from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.generators.procedural import LEVELS, Difficulty, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
 from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, Script, Task
-from agentcvr_graph.utils.progress import ProgressBar
+from agentcvr_graph.utils.progress import ProgressBar, track
 
 app = typer.Typer(
-    help="Semantic scripts: questions with a world of text, for swap mode.",
+    help="Make, check, show and render scripts, the text stand-ins for video in swap mode.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 
 KNOWN_TASKS = (*TASKS, *OWN_TASKS)
 Library = Annotated[
-    list[Path] | None, typer.Argument(help="Script files (.json, .jsonl) or folders; the bundled ones when left out.")
+    list[Path] | None, typer.Argument(help="Script files (.json, .jsonl) or folders; default: the bundled scripts.")
 ]
 Tasks = Annotated[
     list[str] | None,
-    typer.Option("--task", "-t", help=f"One of {', '.join(KNOWN_TASKS)}; again for more. Default: CrossVid's ten."),
+    typer.Option("--task", "-t", help=f"One of {', '.join(KNOWN_TASKS)}; repeatable. Default: CrossVid's ten tasks."),
 ]
 
 MAKE_EXAMPLES = """
@@ -46,35 +46,35 @@ agentcvr scripts make --out written.jsonl --each 20 --model openai:gpt-4.1 --con
 
 agentcvr scripts make --out written.jsonl --each 5000 --model http://localhost:8000/v1 --engine ray
 """
-GAP_EXAMPLES = """
+SIM_GAP_EXAMPLES = """
 [bold]Examples[/bold]
 
-agentcvr scripts gap scripts.jsonl --out gap
+agentcvr scripts sim-gap scripts.jsonl --out gap
 
-agentcvr scripts gap scripts.jsonl --out gap --fit noise.json
+agentcvr scripts sim-gap scripts.jsonl --out gap --fit noise.json
 """
 
 
 @app.command(epilog=MAKE_EXAMPLES)
 def make(
     to: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
-    each: Annotated[int, typer.Option(min=1, help="Scripts of each task.")] = 10,
+    each: Annotated[int, typer.Option(min=1, help="Number of scripts of each task.")] = 10,
     tasks: Tasks = None,
     seed: Annotated[int, typer.Option(help="Seed of the first script of each task.")] = 0,
-    difficulty: Annotated[str, typer.Option(help=f"{', '.join(LEVELS)}; for the procedural worlds.")] = "normal",
+    difficulty: Annotated[str, typer.Option(help=f"{', '.join(LEVELS)}; for procedural scripts.")] = "normal",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A difficulty setting, as in scenes=12; again for more.")
+        list[str] | None, typer.Option("--set", help="A difficulty setting such as scenes=12; repeat it for more.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Model string: let this chat model write the scripts.")] = "",
-    engine: Annotated[str, typer.Option(help="With --model: local, or ray for a cluster.")] = "local",
-    concurrency: Annotated[int, typer.Option(min=1, help="With --model: calls at once.")] = 8,
-    price_in: Annotated[float, typer.Option(min=0, help="With --model: price of a million input tokens.")] = 0.0,
-    price_out: Annotated[float, typer.Option(min=0, help="With --model: price of a million output tokens.")] = 0.0,
-    retry_failed: Annotated[bool, typer.Option(help="With --model: try again what failed before.")] = False,
+    model: Annotated[str, typer.Option(help="Model string of a chat model that writes the scripts.")] = "",
+    engine: shared.Engine = "local",
+    concurrency: Annotated[int, typer.Option(min=1, help="With --model: calls in flight.")] = 8,
+    price_in: shared.PriceIn = 0.0,
+    price_out: shared.PriceOut = 0.0,
+    retry_failed: Annotated[bool, typer.Option(help="With --model: retry jobs that failed before.")] = False,
 ) -> None:
-    """Make scripts: from the procedural worlds, or, with --model, written by a chat model."""
+    """Make scripts with the procedural generators or, with --model, with a chat model."""
     counts: dict[Task, int] = {task: each for task in KNOWN_TASKS if task in _tasks(tasks)}
-    one_of("--engine", engine, ("local", "ray"))
+    shared.checked_engine(engine)
     if model:
         _write_with_model(
             counts,
@@ -90,13 +90,13 @@ def make(
         return
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))].with_settings(_settings(settings or []))
     scripts = make_scripts(counts, seed, level)
-    count = write_scripts(_shown(scripts, "making", sum(counts.values())), _jsonl(to))
+    count = write_scripts(_with_progress(scripts, "making", sum(counts.values())), _jsonl(to))
     out.print(f"{count} scripts: {escape(str(to))}")
 
 
 @app.command()
 def check(library: Library = None) -> None:
-    """Find everything that is wrong with scripts; exit status 2 where something makes one unusable."""
+    """Report every problem of the scripts; exit status 2 if one of them cannot be used."""
     opened = _library(library)
     bad = warnings = 0
     for script_id in opened.ids:
@@ -119,9 +119,9 @@ def check(library: Library = None) -> None:
 @app.command()
 def show(
     script: Annotated[str, typer.Argument(help="A script file, 'FILE.jsonl#ID', or the id of a bundled script.")],
-    to: Annotated[Path | None, typer.Option("--out", help="Draw into this file: .html or .png.")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Write the timeline to this file: .html or .png.")] = None,
 ) -> None:
-    """Show a script as lanes: in the terminal, as a page, or as a picture."""
+    """Show the timeline of a script in the terminal, or write it as a page or a picture."""
     from agentcvr_graph.scripts.timeline import draw_script, script_lines
 
     _, found = find_script(script)
@@ -129,31 +129,31 @@ def show(
         out.print(script_lines(found))
         return
     draw_script(found, to)
-    err.print(f"drawn: {escape(str(to))}")
+    err.print(f"timeline: {escape(str(to))}")
 
 
 @app.command()
 def stats(library: Library = None) -> None:
-    """Count what a library holds."""
+    """Count tasks, videos, scenes and events of a library of scripts."""
     from agentcvr_graph.scripts.stats import stats as count
     from agentcvr_graph.scripts.stats import stats_table
 
     opened = _library(library)
-    out.print(stats_table(count(_shown(opened, "reading", len(opened)))))
-    _tell_problems(opened.problems)
+    out.print(stats_table(count(_with_progress(opened, "reading", len(opened)))))
+    _print_problems(opened.problems)
 
 
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A file of AgentCVR's released generators (JSON or JSONL).")],
     to: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
-    generator: Annotated[str, typer.Option(help="Which generator wrote it; recognised when left out.")] = "",
+    generator: Annotated[str, typer.Option(help="Generator that wrote it; default: recognised.")] = "",
 ) -> None:
-    """Import scripts in a format that AgentCVR released."""
+    """Convert scripts from a format that AgentCVR released."""
     from agentcvr_graph.scripts.formats import import_file
 
     imported = import_file(file, generator or None)
-    _tell_problems(imported.problems)
+    _print_problems(imported.problems)
     count = write_scripts(imported.scripts, _jsonl(to))
     out.print(f"{count} scripts: {escape(str(to))}")
     raise typer.Exit(BAD_INPUT if imported.problems else ANSWERED)
@@ -163,15 +163,15 @@ def import_(
 def export(
     library: Annotated[list[Path], typer.Argument(help="Script files or folders.")],
     to: Annotated[Path, typer.Option("--out", help="The .json file to write.")],
-    generator: Annotated[str, typer.Option(help="The format's generator; that of the task when left out.")] = "",
+    generator: Annotated[str, typer.Option(help="Generator of the format; default: that of the task.")] = "",
 ) -> None:
-    """Export scripts of one task to the format that AgentCVR released for it."""
+    """Convert scripts of one task to the format that AgentCVR released for it."""
     from agentcvr_graph.scripts.formats import export_file
 
     opened = _library(library)
     scripts = list(opened)
     export_file(scripts, to, generator or None)
-    _tell_problems(opened.problems)
+    _print_problems(opened.problems)
     out.print(f"{len(scripts)} scripts: {escape(str(to))}")
 
 
@@ -179,59 +179,57 @@ def export(
 def render(
     script: Annotated[str, typer.Argument(help="A script file, 'FILE.jsonl#ID', or the id of a bundled script.")],
     to: Annotated[Path, typer.Option("--out", help="The folder to write into.")],
-    subtitles: Annotated[bool, typer.Option(help="Write captions as subtitles too.")] = False,
+    subtitles: Annotated[bool, typer.Option(help="Also write the captions as subtitles.")] = False,
 ) -> None:
-    """Make real videos of a script: drawn scenes, spoken captions, sounds (needs flite)."""
+    """Render a script as real videos: drawn scenes, spoken captions, sounds (needs flite)."""
     from agentcvr_graph.scripts.video import render_script
 
     _, found = find_script(script)
-    with err.status(f"filming {len(found.videos)} videos"):
-        twin = render_script(found, to, subtitles=subtitles)
-    for warning in twin.warnings:
+    with err.status(f"rendering {len(found.videos)} videos"):
+        rendered = render_script(found, to, subtitles=subtitles)
+    for warning in rendered.warnings:
         err.print(f"[yellow]note:[/] {escape(warning)}")
-    for path in twin.paths:
+    for path in rendered.paths:
         out.print(escape(str(path)))
 
 
 @app.command()
 def crossvid(
     to: Annotated[Path, typer.Option("--out", help="The folder to write into.")],
-    each: Annotated[int, typer.Option(min=1, help="Questions of each task.")] = 6,
+    each: Annotated[int, typer.Option(min=1, help="Number of questions of each task.")] = 6,
     tasks: Tasks = None,
     seed: Annotated[int, typer.Option(help="Seed of the first question of each task.")] = 0,
     difficulty: Annotated[str, typer.Option(help=f"{', '.join(LEVELS)}.")] = "normal",
 ) -> None:
-    """Film a small benchmark in CrossVid's own layout: real videos, image folders with boxes (needs flite)."""
+    """Render a small benchmark in the layout of CrossVid: videos, folders of frames with boxes (needs flite)."""
     from agentcvr_graph.eval.rendered_set import render_set
 
     wanted: list[Task] = [task for task in TASKS if task in _tasks(tasks)]
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))]
     scripts = make_scripts(dict.fromkeys(wanted, each), seed, level)
-    count = render_set(_shown(scripts, "filming", each * len(wanted)), to)
+    count = render_set(_with_progress(scripts, "rendering", each * len(wanted)), to)
     out.print(f"{count} questions: {escape(str(to))}")
 
 
-@app.command(epilog=GAP_EXAMPLES)
-def gap(
+@app.command("sim-gap", epilog=SIM_GAP_EXAMPLES)
+def sim_gap(
     library: Library = None,
-    to: Annotated[Path, typer.Option("--out", help="Folder of the report, the twins and the trajectories.")] = Path(
-        "gap"
-    ),
-    noise: Annotated[str, typer.Option(help="Noise of the scripted side: off, mild, fitted, or a file.")] = "fitted",
-    fit: Annotated[Path | None, typer.Option(help="Write the rates fitted to the live senses to this file.")] = None,
-    master: Annotated[str, typer.Option(help="Model string of the master.")] = "offline",
-    vision: Annotated[str, typer.Option(help="Model string of the live eyes.")] = "offline",
-    audio: Annotated[str, typer.Option(help="Model string of the live ears.")] = "offline",
-    limit: Annotated[int, typer.Option(min=0, help="Questions of each task at most; 0 for all.")] = 0,
+    to: Annotated[Path, typer.Option("--out", help="Folder of the report, videos and trajectories.")] = Path("gap"),
+    noise: shared.Noise = "fitted",
+    fit: Annotated[Path | None, typer.Option(help="Write the fitted noise rates to this file.")] = None,
+    master: shared.Master = "offline",
+    vision: shared.Vision = "offline",
+    audio: shared.Audio = "offline",
+    limit: Annotated[int, typer.Option(min=0, help="Largest number of questions of each task; 0 for all.")] = 0,
 ) -> None:
-    """Ask every question twice, in swap mode and live on its twin, and report how far the two worlds lie apart."""
+    """Measure the sim-to-real gap: run every question in swap mode and live on rendered video, and compare."""
     from agentcvr_graph.eval.sim_gap import measure_sim_gap
     from agentcvr_graph.eval.sim_gap.report import sim_gap_table
 
     opened = _library(library)
     models = ModelStrings(master, vision, audio)
     found = asyncio.run(measure_sim_gap(_first_of_each(opened, limit), to, noise=noise, models=models))
-    _tell_problems(opened.problems)
+    _print_problems(opened.problems)
     out.print(sim_gap_table(found))
     if fit is not None:
         fit.write_text(found.fitted.model_dump_json(indent=1) + "\n")
@@ -274,7 +272,7 @@ def _settings(given: list[str]) -> dict[str, float]:
         except ValueError:
             equals = ""
         if not equals:
-            raise InputError(f"{item!r} is no setting.", fix="Write it as scenes=12.")
+            raise InputError(f"Cannot read the setting {item!r}.", fix="Write NAME=NUMBER, for example scenes=12.")
     Difficulty().with_settings(settings)
     return settings
 
@@ -294,13 +292,11 @@ def _first_of_each(scripts: Iterable[Script], limit: int) -> list[Script]:
     return [script for of_task in kept.values() for script in of_task]
 
 
-def _shown(scripts: Iterable[Script], what: str, total: int) -> Iterator[Script]:
-    """The scripts, with a progress bar on stderr."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        yield from progress.track(scripts, total=total, description=what)
+def _with_progress(scripts: Iterable[Script], what: str, total: int) -> Iterator[Script]:
+    """Yield the scripts with a progress bar on stderr."""
+    return track(scripts, what, total, console=err)
 
 
-def _tell_problems(problems: Iterable[str]) -> None:
+def _print_problems(problems: Iterable[str]) -> None:
     for problem in problems:
-        err.print(f"[yellow]left out:[/] {escape(problem)}")
+        err.print(f"[yellow]skipped:[/] {escape(problem)}")

@@ -5,7 +5,7 @@ request always has the same errors, and another request may do better. Errors re
 from fixed lists, so noise never carries anything from elsewhere in the script.
 
 `OFF` makes no errors. `MILD` makes a policy doubt what it reads. `fitted()` has the rates of the offline vision and
-audio models, measured on rendered videos (`agentcvr scripts gap` wrote the file).
+audio models, measured on rendered videos (`agentcvr scripts sim-gap` wrote the file).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`agentcvr scripts` and the swap flags, as a person runs them."""
+"""`agentcvr scripts` and the swap flags, as a user runs them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_ask_tells_the_key_and_the_score(tmp_path):
     path.write_text(script_json(make_script("NC", 4)))
     done = agentcvr("ask", "--swap", str(path), "--noise", "mild")
     assert done.returncode == 0, done.stderr
-    assert f"the script's key: {make_script('NC', 4).key}; score" in done.stdout
+    assert f"the key of the script: {make_script('NC', 4).key}; score" in done.stdout
 
 
 def test_demo_in_swap_mode(tmp_path):
@@ -35,7 +35,7 @@ def test_demo_in_swap_mode(tmp_path):
     assert len(listed.stdout.splitlines()) == 50
     done = agentcvr("demo", "pss-000002", "--swap", "--report", str(tmp_path / "r.html"))
     assert done.returncode == 0, done.stderr
-    assert "the script's key:" in done.stdout
+    assert "the key of the script:" in done.stdout
 
 
 def test_make_check_stats_show_export_import(tmp_path):
@@ -98,13 +98,13 @@ def test_render_writes_real_videos(tmp_path):
 BAD = {
     "unknown task": (["scripts", "make", "--out", "x.jsonl", "-t", "XX"], "Unknown task 'XX'. Choose one of: BU, NC"),
     "unknown level": (["scripts", "make", "--out", "x.jsonl", "--difficulty", "mad"], "easy, normal, hard"),
-    "no setting": (["scripts", "make", "--out", "x.jsonl", "--set", "scenes"], "'scenes' is no setting. Write it as"),
+    "no setting": (["scripts", "make", "--out", "x.jsonl", "--set", "scenes"], "Cannot read the setting 'scenes'."),
     "unknown setting": (["scripts", "make", "--out", "x.jsonl", "--set", "speed=3"], "no difficulty setting 'speed'"),
     "wrong ending": (["scripts", "make", "--out", "x.txt"], "written to a .jsonl file. Name it x.jsonl"),
     "no such file": (["scripts", "check", "nope.jsonl"], "nope.jsonl: no such file or folder."),
     "no such script": (["ask", "--swap", "cc-1"], "There is no script 'cc-1' here. Did you mean cc-00000"),
-    "script and videos": (["ask", "a.mp4", "--swap", "cc-000000"], "A script brings its own question and videos."),
-    "nothing asked": (["ask"], 'A question needs videos and words. Write: agentcvr ask a.mp4 b.mp4 -q "..."'),
+    "script and videos": (["ask", "a.mp4", "--swap", "cc-000000"], "A script has its own question and videos."),
+    "nothing asked": (["ask"], 'The question or the videos are missing. Write: agentcvr ask a.mp4 b.mp4 -q "..."'),
     "unknown noise": (["ask", "--swap", "cc-000000", "--noise", "loud"], "There is no noise 'loud'."),
     "unknown drawing": (["scripts", "show", "cc-000000", "--out", "x.gif"], "drawn as .html or .png. Name it x.html"),
     "unknown generator": (["scripts", "export", "nope.jsonl", "--out", "x.json"], "no such file"),
@@ -126,5 +126,5 @@ def test_bad_input_is_one_line_and_status_2(name, tmp_path):
 
 
 def test_help_shows_examples():
-    for command in (["scripts", "make"], ["scripts", "gap"], ["ask"]):
+    for command in (["scripts", "make"], ["scripts", "sim-gap"], ["ask"]):
         assert "Examples" in agentcvr(*command, "--help").stdout

@@ -1,0 +1,49 @@
+"""Options that several commands share, each with its help text: models, budgets, noise, prices.
+
+Options that one command alone has stand beside that command (`eval` has so many that they are in `eval_options.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+import typer
+
+from agentcvr_graph.cli.console import one_of
+from agentcvr_graph.graph.context import CVRContext
+
+MODELS, BUDGETS, RUNNING = "Models", "Budgets", "Running"
+"""Headings of the help."""
+DEFAULTS = CVRContext()
+
+Master = Annotated[
+    str, typer.Option(help="Model string of the master; see 'agentcvr doctor --help'.", rich_help_panel=MODELS)
+]
+Vision = Annotated[str, typer.Option(help="Model string of the vision model.", rich_help_panel=MODELS)]
+Audio = Annotated[str, typer.Option(help="Model string of the audio model.", rich_help_panel=MODELS)]
+Dialect = Annotated[str, typer.Option(help="How the master calls tools: auto, tools or json.", rich_help_panel=MODELS)]
+Noise = Annotated[str, typer.Option(help="Noise of scripted perception: off, mild, fitted, or a JSON file of rates.")]
+MaxTurns = Annotated[int, typer.Option(min=1, help="Largest number of turns of the master.", rich_help_panel=BUDGETS)]
+MaxFrames = Annotated[int, typer.Option(min=0, help="Largest number of frames to observe.", rich_help_panel=BUDGETS)]
+Engine = Annotated[str, typer.Option(help="Where jobs run: local, or ray for a cluster.", rich_help_panel=RUNNING)]
+PriceIn = Annotated[float, typer.Option(min=0, help="Price of a million input tokens.", rich_help_panel=RUNNING)]
+PriceOut = Annotated[float, typer.Option(min=0, help="Price of a million output tokens.", rich_help_panel=RUNNING)]
+
+
+def context_of(max_turns: int, max_frames: int, dialect: str) -> CVRContext:
+    """Return the settings of a run from the options of a command.
+
+    Raises:
+        InputError: the dialect is unknown.
+    """
+    checked = one_of("--dialect", dialect, ("auto", "tools", "json"))
+    return CVRContext(max_turns=max_turns, max_frames=max_frames, dialect=cast(Any, checked))
+
+
+def checked_engine(engine: str) -> str:
+    """Return the name of the engine.
+
+    Raises:
+        InputError: it is unknown.
+    """
+    return one_of("--engine", engine, ("local", "ray"))
