@@ -1,4 +1,4 @@
-"""Many scripts: found by id, read one at a time.
+"""A library of scripts: many scripts, found by id and parsed one at a time.
 
 A library is a folder of `.json` files (one script each, named by its id), one or more `.jsonl` files (one script a
 line), or both. Opening it lists a folder and finds where the lines of a JSONL file begin; nothing is parsed until it
@@ -62,7 +62,7 @@ class ScriptLibrary:
 
     @classmethod
     def of(cls, scripts: Iterable[Script]) -> ScriptLibrary:
-        """A library of scripts in memory."""
+        """Return a library of scripts in memory."""
         library = cls()
         library._given = {script.id: script for script in scripts}
         return library
@@ -71,7 +71,7 @@ class ScriptLibrary:
         self._places: dict[str, Place] = {}
         self._stamps: dict[Path, tuple[int, int]] = {}
         self.problems: list[str] = []
-        """What could not be used, one line each, with file and line."""
+        """Scripts that could not be used, one line each, with file and line."""
         for root in self._roots:
             for path in _files(root):
                 self._skim(path, alone=path == root)
@@ -86,7 +86,7 @@ class ScriptLibrary:
         return script_id in self._places or script_id in self._given
 
     def __iter__(self) -> Iterator[Script]:
-        """The good scripts, in the order in which they are stored; the others are added to `problems`."""
+        """Yield the sound scripts in the order in which they are stored; add the others to `problems`."""
         yield from self._given.values()
         for script_id in list(self._places):
             try:
@@ -100,7 +100,7 @@ class ScriptLibrary:
         return [*self._given, *self._places]
 
     def get(self, script_id: str) -> Script:
-        """The script of an id.
+        """Return the script with this id.
 
         Raises:
             InputError: there is none, or it is broken; names the file and line.
@@ -121,11 +121,11 @@ class ScriptLibrary:
             return script
 
     def place(self, script_id: str) -> str:
-        """File and line of a script, for messages; its id where it is not stored."""
+        """Return file and line of a script, for messages; its id where it is not stored."""
         return str(self._places.get(script_id, script_id))
 
     def video(self, source: str) -> tuple[Script, int]:
-        """The script and the number of the video that `script://<id>/<number>` names.
+        """Return the script and the number of the video that `script://<id>/<number>` names.
 
         Raises:
             InputError: the address is malformed, or the library has no such script or video.
@@ -139,7 +139,7 @@ class ScriptLibrary:
         return script, int(number)
 
     def scripted_video(self, source: str) -> ScriptedVideo:
-        """The timeline behind an address; raises as `video`."""
+        """Return the scripted video of an address; raises as `video`."""
         script, number = self.video(source)
         return script.videos[number - 1]
 
@@ -156,7 +156,7 @@ class ScriptLibrary:
         return self._places[script_id]
 
     def _skim(self, path: Path, *, alone: bool) -> None:
-        """Find the ids of a file. One that was named by itself may be called what it likes."""
+        """Find the ids in a file. A file that was named on its own may have any name."""
         self._stamps[path] = _stamp(path)
         if path.suffix == ".json":
             self._enter(_id_of(path.read_bytes()) if alone else path.stem, Place(path, 0, 0))
@@ -179,7 +179,7 @@ class ScriptLibrary:
 
 
 def parse_script(text: str | bytes, place: str) -> Script:
-    """The script of a JSON text, checked.
+    """Return the script of a JSON text, checked.
 
     Raises:
         InputError: it is no script, or an unusable one; one line that starts with `place`.
@@ -199,13 +199,13 @@ def parse_script(text: str | bytes, place: str) -> Script:
 
 
 def script_json(script: Script) -> str:
-    """A script as one line of JSON, the id first, without what is at its default."""
+    """Return a script as one line of JSON: the id first, fields at their default left out."""
     body = script.model_dump(mode="json", exclude_defaults=True)
     return json.dumps({"id": script.id, "version": script.version, **body}, ensure_ascii=False)
 
 
 def write_scripts(scripts: Iterable[Script], path: Path) -> int:
-    """Write a `.jsonl` file of scripts, or, for a `.json` path, the only one; the number written."""
+    """Write scripts to a `.jsonl` file, or one script to a `.json` file, and return the number written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     partial = path.with_name(path.name + ".part")
@@ -227,7 +227,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _id_of(line: bytes) -> str | None:
-    """The id at the beginning of a line, where this library writes it; else the line is parsed."""
+    """Return the id of a line: from its beginning, where this library writes it, else by parsing the line."""
     match = _ID.match(line)
     if match:
         return match[1].decode()
@@ -262,4 +262,8 @@ def _suggestion(script_id: str, known: Sequence[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(script_id, known, n=3)
-    return f"Did you mean {' or '.join(close)}?" if close else "'agentcvr scripts stats' tells what there is."
+    return (
+        f"Did you mean {' or '.join(close)}?"
+        if close
+        else "Run 'agentcvr scripts stats' to see what the library holds."
+    )

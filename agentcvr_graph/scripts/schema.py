@@ -75,21 +75,21 @@ class Facts(FrozenModel):
     """Names of the colours that fill the picture, the largest first."""
     things: tuple[Thing, ...] = ()
     motion: Motion = ""
-    """How the thing that moves does so; empty where the script does not say."""
+    """The movement in the scene; empty where the script does not say."""
     sounds: tuple[Sounded, ...] = ()
 
 
 class Scene(FrozenModel):
-    """A stretch of a video in which one thing goes on."""
+    """A part of a video in which one thing happens."""
 
     start_s: float = Field(ge=0)
     end_s: float = Field(gt=0)
     visual: str = ""
-    """What an able eye would say that the picture shows. Nothing that can only be heard."""
+    """Full description of what the picture shows. Nothing that can only be heard."""
     caption: str = ""
     """What is said, word for word. Nothing that can only be seen."""
     speech_s: tuple[float, float] | None = None
-    """From when to when the caption is spoken; the whole scene when None."""
+    """Start and end of the spoken caption in seconds; the whole scene when None."""
     facts: Facts = Facts()
 
     @property
@@ -102,9 +102,9 @@ class ScriptedVideo(FrozenModel):
 
     duration_s: float = Field(gt=0)
     scenes: tuple[Scene, ...] = ()
-    """In order of time. Where none is, the picture is blank and nothing is heard."""
+    """In order of time. Between scenes the picture is blank and nothing is heard."""
     title: str = ""
-    """What a person would call it; shown to the master in both worlds, so it must not give the answer away."""
+    """Title as the master reads it, in scripts and live, so it must not give the answer away."""
     subtitles: bool = False
     """Whether captions come as subtitles too."""
 
@@ -114,7 +114,7 @@ class ScriptedVideo(FrozenModel):
 
 
 class Origin(FrozenModel):
-    """How a script was made."""
+    """The origin of a script."""
 
     generator: str
     """Such as `worlds/CC`, `llm/CC` or `agentcvr/cooking`."""
@@ -150,7 +150,7 @@ class Script(FrozenModel):
         return f"{SCHEME}{self.id}/{number}"
 
     def video(self, number: int) -> Video:
-        """Video `number`, from 1, as the graph is given it."""
+        """Return video `number`, from 1, as an input of the graph."""
         return Video(source=self.source(number), title=self.videos[number - 1].title or f"video {number}")
 
     def as_question(self) -> Question:

@@ -1,4 +1,4 @@
-"""What a library of scripts holds, counted in one pass."""
+"""Statistics of a script library, counted in one pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from agentcvr_graph.scripts.schema import Script
 
 MOST_KEYS = 6
-"""Different keys that a table names; of more it gives the number."""
+"""Up to this many different keys are listed in the table; of more it shows the number."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class TaskStats:
 
 
 def stats(scripts: Iterable[Script]) -> dict[str, TaskStats]:
-    """Counts by task, in the order in which the tasks first come."""
+    """Return counts by task, in the order in which the tasks first appear."""
     found: dict[str, TaskStats] = {}
     for script in scripts:
         found.setdefault(script.task, TaskStats()).add(script)
@@ -51,7 +51,7 @@ def stats(scripts: Iterable[Script]) -> dict[str, TaskStats]:
 
 
 def stats_table(found: dict[str, TaskStats]) -> Table:
-    """A row for each task; means are per script."""
+    """Return a table with one row for each task; means are per script."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("task")
     for name in ("scripts", "videos", "seconds", "scenes", "words", "evidence s"):

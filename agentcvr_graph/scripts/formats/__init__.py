@@ -79,7 +79,7 @@ def _export(script: Script, generator: str | None) -> Record:
     try:
         return record_of(FORMATS[named], script)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"Script {script.id!r} does not fit the format {named!r}: {_told(error)}.") from error
+        raise InputError(f"Script {script.id!r} does not fit the format {named!r}: {_error_text(error)}.") from error
 
 
 def _records(path: Path) -> Iterator[tuple[int, Any]]:
@@ -117,7 +117,7 @@ def _import(record: Any, generator: str | None, path: Path, place: int, taken: s
     try:
         script = script_of(form, fields, _fresh_id(fields, form, place, taken))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise InputError(f"it does not fit the format {form.generator!r}: {_told(error)}.") from error
+        raise InputError(f"it does not fit the format {form.generator!r}: {_error_text(error)}.") from error
     faults = errors_of(script)
     if faults:
         raise InputError(f"{faults[0].place}: {faults[0].message}.")
@@ -125,7 +125,7 @@ def _import(record: Any, generator: str | None, path: Path, place: int, taken: s
 
 
 def recognise(record: Record, name: str = "") -> Format:
-    """The format of a record, from its fields, and from the name of its file where several look alike.
+    """Return the format of a record, from its fields, and from the name of its file where several look alike.
 
     Raises:
         InputError: several formats fit, or none does.
@@ -167,7 +167,7 @@ def _fresh_id(record: Record, form: Format, place: int, taken: set[str]) -> str:
     return wanted if wanted not in taken else f"{wanted}-{place}"
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -28,14 +28,14 @@ from agentcvr_graph.types import Citation
 
 Record = dict[str, Any]
 ROW_S = 2.0
-"""Distance of the rows of a drone script."""
+"""Seconds between the rows of a drone script."""
 FSA_QUESTION = "Which interval of video 2 serves the same function as {0:g} to {1:g} s of video 1?"
 _LABEL = re.compile(r"^\s*\(?[A-Z][.):]\s+")
 
 
 @dataclass(frozen=True)
 class Format:
-    """One generator."""
+    """The format of one generator."""
 
     generator: str
     task: Task
@@ -46,14 +46,14 @@ class Format:
     write: Callable[[Format, Script], Record]
 
     def held(self, record: Record) -> Any:
-        """The timelines of a record, under either name."""
+        """Return the timelines of a record, under either name."""
         return record[self.holder_in(record)]
 
     def holder_in(self, record: Record) -> str:
         return self.holder if self.holder in record else "videos"
 
     def to_script(self, record: Record, script_id: str) -> Script:
-        """The script of a record.
+        """Return the script of a record.
 
         Raises:
             KeyError, TypeError, ValueError: the record is not of this format; pydantic's error is a ValueError.
@@ -63,7 +63,7 @@ class Format:
         return Script(id=script_id, task=self.task, origin=origin, extra=extra, **self.read(self, record))
 
     def to_record(self, script: Script) -> Record:
-        """The record of a script, without what the format has no place for."""
+        """Return the record of a script, without what the format has no place for."""
         record = self.write(self, script)
         if script.extra.get("holder") == "videos" and self.holder != "videos":
             record["videos"] = record.pop(self.holder)
@@ -201,7 +201,7 @@ def _write_drones(form: Format, script: Script) -> Record:
 
 
 def _video(held: Any, title: str = "") -> ScriptedVideo:
-    """A clip: {duration, timeline}, or a timeline alone, which is as long as its last event."""
+    """Read a clip: {duration, timeline}, or a timeline alone, which is as long as its last event."""
     clip: Record = {"timeline": cast(list[Any], held)} if isinstance(held, list) else cast(Record, held)
     scenes = tuple(_scene(event) for event in clip["timeline"])
     stated = clip.get("duration")
@@ -209,7 +209,7 @@ def _video(held: Any, title: str = "") -> ScriptedVideo:
 
 
 def _segment(held: Mapping[str, Any], title: str) -> ScriptedVideo:
-    """A piece of a recording, moved to its own zero."""
+    """Read a segment of a recording, with its times moved to start at 0."""
     start_s, end_s = held["interval"][0]
     scenes = tuple(_scene(event, -float(start_s)) for event in held["detailed_timeline"])
     return ScriptedVideo(duration_s=float(end_s) - float(start_s), scenes=scenes, title=title)

@@ -36,17 +36,17 @@ _STEPS: dict[Motion, tuple[float, float]] = {
 
 
 def blank() -> Pixels:
-    """The picture where no scene is."""
+    """Return the picture where there is no scene."""
     return np.asarray(Image.new("RGB", PICTURE_SIZE, PALETTE["dark grey"]))
 
 
 def moves(facts: Facts) -> bool:
-    """Whether a scene's pictures differ from one another."""
+    """Return whether a scene's pictures differ from one another."""
     return facts.motion in _STEPS
 
 
 def draw_scene(facts: Facts, progress: float) -> Pixels:
-    """A picture of shape (360, 640, 3).
+    """Return a picture of shape (360, 640, 3).
 
     Args:
         progress: how much of the scene is over, 0 to 1.
@@ -67,7 +67,7 @@ def draw_scene(facts: Facts, progress: float) -> Pixels:
 
 
 def boxes_of(facts: Facts, progress: float) -> Iterator[tuple[Thing, tuple[float, float, float, float]]]:
-    """Every thing with its box in the picture, (left, top, right, bottom) in pixels."""
+    """Return every thing with its box in the picture, (left, top, right, bottom) in pixels."""
     shift = _shift(facts.motion, progress)
     for thing, box in _placed(facts.things):
         yield thing, (box[0] + shift[0], box[1] + shift[1], box[2] + shift[0], box[3] + shift[1])
@@ -75,7 +75,7 @@ def boxes_of(facts: Facts, progress: float) -> Iterator[tuple[Thing, tuple[float
 
 @functools.lru_cache(maxsize=64)
 def _ground(colours: tuple[str, ...]) -> Image.Image:
-    """Horizontal bands of the colours, the first the largest."""
+    """Draw horizontal bands of the colours, the first the largest."""
     names = colours or ("dark grey",)
     picture = Image.new("RGB", PICTURE_SIZE, PALETTE.get(names[0], PALETTE["grey"]))
     draw = ImageDraw.Draw(picture)
@@ -87,13 +87,13 @@ def _ground(colours: tuple[str, ...]) -> Image.Image:
 
 
 def _shift(motion: Motion, progress: float) -> tuple[float, float]:
-    """How far what moves is from its place, in pixels: across the middle of the picture, once a scene."""
+    """Return the shift of a moving thing in pixels: once across the middle of the picture in a scene."""
     across, down = _STEPS.get(motion, (0, 0))
     return across * (progress - 0.5) * WIDTH * 0.6, down * (progress - 0.5) * HEIGHT * 0.45
 
 
 def _placed(things: tuple[Thing, ...]) -> Iterator[tuple[Thing, tuple[float, float, float, float]]]:
-    """Every single thing with its box: where the script says, else in rows from left to right."""
+    """Yield every single thing with its box: where the script says, else in rows from left to right."""
     singles = [thing for thing in things for _ in range(thing.count)]
     columns = max(1, math.ceil(math.sqrt(len(singles) * 2)))
     rows = max(1, math.ceil(len(singles) / columns))
@@ -107,7 +107,7 @@ def _placed(things: tuple[Thing, ...]) -> Iterator[tuple[Thing, tuple[float, flo
 
 
 def _signs(draw: ImageDraw.ImageDraw, lines: list[str]) -> None:
-    """Lines of text at the lower edge, each on a ground of its own."""
+    """Draw lines of text at the lower edge, each on a ground of its own."""
     for n, line in enumerate(reversed(lines)):
         font = _fitting_font(line, WIDTH - 2 * MARGIN_PX)
         y = HEIGHT - MARGIN_PX - LINE_PX * (n + 0.5)
@@ -136,6 +136,6 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont:
 
 
 def _contrast(colours: tuple[str, ...]) -> RGB:
-    """Light on dark, dark on light."""
+    """Return a text colour that contrasts with the ground."""
     red, green, blue = PALETTE.get(colours[0] if colours else "dark grey", PALETTE["grey"])
     return DARK if 0.3 * red + 0.6 * green + 0.1 * blue > 110 else (240, 240, 236)

@@ -1,4 +1,4 @@
-"""Pictures and samples into an MP4 file, H.264 and AAC, with FFmpeg's libraries."""
+"""Encode pictures and samples into an MP4 file, H.264 and AAC, with FFmpeg's libraries."""
 
 # PyAV's stubs leave several attributes open.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -21,7 +21,7 @@ QUALITY = {"preset": "veryfast", "crf": "26"}
 
 
 def encode(path: Path, pictures: Iterable[Pixels], sound: Samples) -> None:
-    """Write a video. The file appears under its name when it is complete, and never half."""
+    """Write a video. The file appears under its name only when it is complete."""
     partial = path.with_name(path.stem + ".part.mp4")
     with av.open(str(partial), "w", options={"movflags": "+faststart"}) as container:
         video = container.add_stream("libx264", rate=int(FPS), options=QUALITY)

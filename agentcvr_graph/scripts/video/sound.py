@@ -23,11 +23,11 @@ from agentcvr_graph.scripts.schema import Scene, ScriptedVideo, Sounded
 VOICES = ("slt", "rms", "awb")
 """Voices of flite that speak at 16 kHz and are recognised well."""
 FASTEST = 0.75
-"""Share of its natural length to which a caption may be pressed to fit into its scene."""
+"""Smallest share of its natural length to which speech is shortened to fit into its scene."""
 
 
 def soundtrack(video: ScriptedVideo, voice: str) -> tuple[Samples, list[Cue], list[str]]:
-    """The samples of a video, what is said when, and what did not fit.
+    """Return the samples of a video, its cues, and warnings about speech that did not fit.
 
     Raises:
         SetupError: flite is not installed.
@@ -55,7 +55,7 @@ def voice_of(name: str) -> str:
 
 @functools.lru_cache(maxsize=512)
 def speak(text: str, voice: str, stretch: float = 1.0) -> Samples:
-    """Speech by flite.
+    """Synthesize speech with flite.
 
     Args:
         stretch: length as a share of the natural one.
@@ -75,14 +75,14 @@ def speak(text: str, voice: str, stretch: float = 1.0) -> Samples:
 
 
 def knock() -> Samples:
-    """A short blow that dies away."""
+    """Return a short knock that decays."""
     time_s = np.arange(int(0.3 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     noise = np.random.default_rng(7).standard_normal(len(time_s))
     return (0.35 * noise * np.exp(-time_s * 28)).astype(np.float32)
 
 
 def music(duration_s: float) -> Samples:
-    """A row of chords."""
+    """Return a sequence of chords."""
     time_s = np.arange(int(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     chords = ((262, 330, 392), (220, 262, 330), (175, 220, 262), (196, 247, 294))
     chord = np.minimum((time_s / 1.75).astype(int), len(chords) - 1)
@@ -91,7 +91,7 @@ def music(duration_s: float) -> Samples:
 
 
 def steady_noise(duration_s: float) -> Samples:
-    """The sound of wind or a fan."""
+    """Return steady noise, like wind or a fan."""
     noise = np.random.default_rng(11).standard_normal(int(duration_s * SAMPLE_RATE_HZ))
     return (0.05 * noise).astype(np.float32)
 
@@ -104,7 +104,7 @@ def mix(sound: Samples, part: Samples, start_s: float) -> None:
 
 
 def _fitting(scene: Scene, voice: str) -> tuple[Samples, bool]:
-    """The caption as speech that ends with its scene where it can, and whether it does."""
+    """Return the caption as speech that ends with its scene where possible, and whether it does."""
     words = speak(scene.caption, voice)
     room_s = scene.end_s - scene.spoken_s[0]
     natural_s = len(words) / SAMPLE_RATE_HZ
@@ -123,7 +123,7 @@ def _synthesised(noise: Sounded) -> Samples:
 
 
 def pcm(sound: Samples) -> Iterator[np.ndarray]:
-    """The samples as 16-bit integers, in pieces of a second, each of shape (1, n)."""
+    """Yield the samples as 16-bit integers, in chunks of a second, each of shape (1, n)."""
     whole = (np.clip(sound, -1, 1) * 32767).astype(np.int16)
     for start in range(0, len(whole), SAMPLE_RATE_HZ):
         yield whole[None, start : start + SAMPLE_RATE_HZ]

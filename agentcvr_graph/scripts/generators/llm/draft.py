@@ -65,7 +65,7 @@ class UnusableDraftError(Exception):
 
 
 def script_of(draft: Draft, job: Job, model: str) -> Script:
-    """The script of a draft.
+    """Return the script of a draft.
 
     Raises:
         UnusableDraftError: it breaks the schema, the rules of scripts, or what the job asked for.
@@ -98,7 +98,7 @@ def script_of(draft: Draft, job: Job, model: str) -> Script:
 
 
 def faults_of(error: ValidationError) -> list[str]:
-    """One line a fault, its place written as `check_script` writes places: `videos[2].scenes[5].end_s`, from 1."""
+    """Return one line for each fault, with its place as `check_script` writes it: `videos[2].scenes[5].end_s`."""
     return [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
 
 
@@ -116,7 +116,7 @@ def _video(draft: DraftVideo) -> dict[str, Any]:
 
 
 def _unmet(script: Script, job: Job) -> list[str]:
-    """What the job asked for and the script does not have."""
+    """Yield what the job requires and the script does not have."""
     faults: list[str] = []
     if len(script.videos) != job.videos:
         faults.append(f"videos: {job.videos} are wanted, not {len(script.videos)}")

@@ -1,11 +1,11 @@
-"""Near-duplicates: scripts that tell the same story in nearly the same words.
+"""Near-duplicates: scripts with the same story in nearly the same words.
 
-Scripts are compared by the three-word pieces of their question, pictures and captions, with MinHash and
+Scripts are compared by the three-word shingles of their question, pictures and captions, with MinHash and
 locality-sensitive hashing, so that the ten-thousandth script is checked as fast as the second. The hashing is set to
 find too much rather than too little, and what it finds is compared once more.
 
-What the threshold means, measured on scripts of all ten procedural worlds: the same script with one word in fifty
-replaced shares 0.85 of its pieces, one in twenty 0.72, one in ten 0.55, one in five 0.35.
+What the threshold means, measured on scripts of all ten procedural generators: the same script with one word in fifty
+replaced shares 0.85 of its shingles, one in twenty 0.72, one in ten 0.55, one in five 0.35.
 """
 
 # datasketch's types are partial.
@@ -21,22 +21,22 @@ from datasketch import MinHash, MinHashLSH
 from agentcvr_graph.scripts.schema import Script
 
 ALIKE = 0.6
-"""Estimated share of common pieces (Jaccard) from which on two scripts are near-duplicates."""
+"""Estimated share of common shingles (Jaccard) from which on two scripts are near-duplicates."""
 _LIKELY = 0.45
-"""From which share on hashing proposes a script; lower than `ALIKE`, since it misses some near its threshold."""
+"""The share from which hashing proposes a script; below `ALIKE`, since hashing misses some near its threshold."""
 _PERMUTATIONS = 128
-_PIECE_WORDS = 3
+_SHINGLE_WORDS = 3
 
 
 class Duplicates:
-    """The scripts so far, searchable for one that is nearly the same."""
+    """An index of the scripts so far that finds near-duplicates."""
 
     def __init__(self) -> None:
         self._index = MinHashLSH(threshold=_LIKELY, num_perm=_PERMUTATIONS)
         self._signatures: dict[str, MinHash] = {}
 
     def like(self, script: Script) -> str | None:
-        """The id of the script that is most nearly the same; None where none is near."""
+        """Return the id of the script that is most nearly the same; None where none is near."""
         mine = _signature(script)
         shares = {str(found): mine.jaccard(self._signatures[str(found)]) for found in self._index.query(mine)}
         nearest = max(shares, key=lambda found: (shares[found], found), default=None)
@@ -50,14 +50,14 @@ class Duplicates:
 
 def _signature(script: Script) -> MinHash:
     signature = MinHash(num_perm=_PERMUTATIONS)
-    signature.update_batch([piece.encode() for piece in set(_pieces(script))])
+    signature.update_batch([shingle.encode() for shingle in set(_shingles(script))])
     return signature
 
 
-def _pieces(script: Script) -> Iterator[str]:
+def _shingles(script: Script) -> Iterator[str]:
     texts = [script.question, *script.options]
     texts += [text for video in script.videos for scene in video.scenes for text in (scene.visual, scene.caption)]
     for text in texts:
         words = re.findall(r"\w+", text.casefold())
-        for n in range(max(1, len(words) - _PIECE_WORDS + 1)):
-            yield " ".join(words[n : n + _PIECE_WORDS])
+        for n in range(max(1, len(words) - _SHINGLE_WORDS + 1)):
+            yield " ".join(words[n : n + _SHINGLE_WORDS])

@@ -1,4 +1,4 @@
-"""What is to be written: a job is a task and a seed, and everything that is left to chance follows from them."""
+"""Generation jobs: a job is a task and a seed, which determine everything that is drawn at random."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from string import ascii_uppercase
 from agentcvr_graph.scripts.schema import KIND_OF, Task
 
 REDRAW = 1_000_003
-"""Distance of the seeds of a job's attempts, so that a redrawn job meets no other's."""
+"""Distance of the seeds of a job's attempts, so that a redrawn job never has the seed of another job."""
 TOPICS = (
     *("a bakery", "a car workshop", "a wedding", "a school kitchen", "a harbour", "a hospital ward", "a film set"),
     *("a chess club", "a farm in winter", "a furniture shop", "a street market", "a fire station", "a bicycle race"),
@@ -38,11 +38,11 @@ class Job:
     task: Task
     seed: int
     attempt: int = 0
-    """Counts redraws after near-duplicates."""
+    """Number of redraws after near-duplicates."""
 
     @property
     def id(self) -> str:
-        """The id of the script, the same for every attempt."""
+        """Return the id of the script, the same for every attempt."""
         return f"{self.task.lower()}-llm-{self.seed:06d}"
 
     def redrawn(self) -> Job:
@@ -54,12 +54,12 @@ class Job:
 
     @property
     def turn(self) -> str:
-        """What makes this question hard."""
+        """Return what makes this question hard."""
         return self._rng("turn").choice(TURNS)
 
     @property
     def videos(self) -> int:
-        """How many videos the question has."""
+        """Return how many videos the question has."""
         fixed = {"PEA": 3, "PI": 2, "FSA": 2, "MSR": 2, "MOC": 2, "CCQA": 2}
         return fixed.get(self.task) or self._rng("videos").choice((3, 4))
 
@@ -69,7 +69,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Which answer must be the right one, so that keys are spread evenly; empty where the model may choose."""
+        """Return which answer must be right, so that keys are spread evenly; empty where the model may choose."""
         rng = self._rng("key")
         if KIND_OF[self.task] == "choice":
             return ascii_uppercase[rng.randrange(self.options)]
@@ -85,7 +85,7 @@ class Job:
 
 
 def jobs_of(counts: Mapping[Task, int], seed: int) -> Iterator[Job]:
-    """The jobs of a run: `seed`, `seed + 1`, ... for each task."""
+    """Yield the jobs of a run: `seed`, `seed + 1`, ... for each task."""
     for task, count in counts.items():
         for n in range(count):
             yield Job(task, seed + n)

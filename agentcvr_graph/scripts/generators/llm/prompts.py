@@ -1,4 +1,4 @@
-"""What the chat model is told: the rules of every script, and what each of the ten tasks asks."""
+"""Prompts for the chat model that writes scripts: the rules of every script, and one text for each of the ten tasks."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ ASKS: dict[Task, str] = {
 
 
 def request(job: Job) -> str:
-    """The request for one script."""
+    """Return the request for one script."""
     lines = [
         f"Task: {ASKS[job.task]}",
         f"Answer format: {KINDS[KIND_OF[job.task]].format}.",
@@ -80,11 +80,11 @@ def request(job: Job) -> str:
 
 
 def repair(faults: Sequence[str]) -> str:
-    """What the model is told about a script that cannot be used."""
+    """Return the message that lists the faults of a script."""
     listed = "\n".join(f"- {fault}" for fault in faults)
     return f"That script cannot be used:\n{listed}\nWrite the whole script again, without these faults."
 
 
 def as_json(schema: str) -> str:
-    """Appended for models without structured output."""
+    """Return the JSON instructions for models without structured output."""
     return f"Reply with one JSON object of this JSON schema and nothing else:\n{schema}"

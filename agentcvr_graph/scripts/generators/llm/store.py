@@ -1,4 +1,4 @@
-"""The files of a run (journals, see `agentcvr_graph/utils/jsonl_log.py`): scripts that are done, and jobs that failed.
+"""The files of a run (JSONL logs, see `agentcvr_graph/utils/jsonl_log.py`): finished scripts and failed jobs.
 
 The scripts are a `.jsonl` library like any other; failures lie beside them in `<name>.failures.jsonl`. One run at a
 time writes them, since two would write the same scripts.
@@ -23,7 +23,7 @@ _ROW_START = '{"id": "'
 
 
 class Store:
-    """The rows of a run, as a context: it is opened for writing inside, and belongs to this process.
+    """The files of a run, as a context manager that locks them for this process.
 
     Args:
         path: the `.jsonl` file of scripts; made when it is not there.
@@ -41,7 +41,7 @@ class Store:
         self.path = path
         self.failures_path = path.with_suffix(".failures.jsonl")
         self.finished: set[str] = set()
-        """Ids that need not be done again."""
+        """Ids of the jobs that need not be repeated."""
         self._retry_failed = retry_failed
         self._each = each
         self._lock = ExitStack()
