@@ -262,8 +262,4 @@ def _suggestion(script_id: str, known: Sequence[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(script_id, known, n=3)
-    return (
-        f"Did you mean {' or '.join(close)}?"
-        if close
-        else "Run 'agentcvr scripts stats' to see what the library holds."
-    )
+    return f"Did you mean {' or '.join(close)}?" if close else "See 'agentcvr scripts stats' for what it holds."
