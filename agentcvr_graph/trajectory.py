@@ -15,6 +15,7 @@ from agentcvr_graph.errors import shown_address
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
 from agentcvr_graph.graph.prompts import since_brief
 from agentcvr_graph.graph.state import CVROutput
+from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Usage, VideoInfo
 
 
@@ -32,6 +33,11 @@ class Action(FrozenModel):
     """What was seen or heard; None for an answer and for a call that failed."""
     failed_by: Literal["", "infrastructure"] = ""
     """`infrastructure` where the call was right, and the perception failed: not the policy's doing."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether its tool ends the question."""
+        return TOOLS.ends(self.tool)
 
 
 class Turn(FrozenModel):

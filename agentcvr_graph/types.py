@@ -104,11 +104,22 @@ class Target(Window):
     frames: int = Field(default=8, ge=1, description="How many frames to sample, evenly spread over the window.")
 
 
-class Observe(FrozenModel):
-    """The request that `observe` sends through the seam: already validated, clipped and within budget."""
+class Request(FrozenModel):
+    """Base of what a tool sends through the seam: already validated, clipped and within budget."""
+
+    focus: str = ""
+    """What to look or listen for; empty for everything."""
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows that the request is about, in its order."""
+        raise NotImplementedError
+
+
+class Observe(Request):
+    """The request of `observe`."""
 
     targets: tuple[Target, ...] = Field(min_length=1)
-    focus: str = ""
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -116,15 +127,14 @@ class Observe(FrozenModel):
 
     @property
     def frames(self) -> int:
-        """Over all windows."""
+        """Frames over all windows."""
         return sum(target.frames for target in self.targets)
 
 
-class Listen(FrozenModel):
-    """The request that `listen` sends through the seam: already validated, clipped and within budget."""
+class Listen(Request):
+    """The request of `listen`."""
 
     window: Window
-    focus: str = ""
 
     @property
     def windows(self) -> tuple[Window, ...]:

@@ -206,7 +206,7 @@ async def _stream(graph: Any, given: CVRInput, context: CVRContext) -> CVROutput
                 output = event
                 continue
             progress = cast(Progress, event)
-            line = f"{progress['stage'].replace('_', ' ')} {progress['text']}"
+            line = progress["text"]
             status.update(escape(line))
             if progress["stage"] != "master":
                 turn = f"turn {progress['turn']}  " if progress["turn"] else ""

@@ -17,5 +17,11 @@ def budget_left(context: CVRContext, turn: int, spent: Cost, clock: Clock) -> Bu
         audio_s=max(0.0, context.max_audio_s - spent.audio_s),
         tokens=None if tokens is None else max(0, tokens - spent.input_tokens - spent.output_tokens),
         wall_s=None if wall_s is None else max(0.0, wall_s - clock.elapsed_s),
+        frames_per_call=context.max_frames_per_call,
         off=(("frames",) if not context.max_frames else ()) + (("audio seconds",) if not context.max_audio_s else ()),
     )
+
+
+def full_budget(context: CVRContext) -> Budget:
+    """Return the budget of a run that has not spent anything."""
+    return budget_left(context, turn=0, spent=Cost(), clock=Clock())

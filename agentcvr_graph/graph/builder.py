@@ -12,7 +12,8 @@ brings checkpointer, store and cache, or adds it to a graph of their own. All no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -24,13 +25,15 @@ from langgraph.types import Command, Durability, RetryPolicy, Send
 
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies
-from agentcvr_graph.graph.nodes.agents import Agent, agent_failed, agent_of
+from agentcvr_graph.graph.nodes.agents import Agent, agent_failed
 from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
 from agentcvr_graph.graph.state import AgentInput, CVRInput, CVROutput, CVRState, OutputChannels
 from agentcvr_graph.models.providers.errors import is_transient
 from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_graph.tools.spec import AnyTool
 
 RETRY = RetryPolicy(max_attempts=3, initial_interval=0.5, backoff_factor=2.0, retry_on=is_transient)
 """Two more tries after a transient failure, half a second and then a second later."""
@@ -92,9 +95,10 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
     def _for_people(self, drawn: Graph) -> Graph:
         for handler in self.node_error_handler_map.values():
             drawn.remove_node(drawn.nodes[handler])
-        for name, description in DESCRIPTIONS.items():
-            node = drawn.nodes[name]
-            drawn.nodes[name] = node._replace(metadata={"description": description, **(node.metadata or {})})
+        for name, node in drawn.nodes.items():
+            if name in DESCRIPTIONS:
+                metadata = {"description": DESCRIPTIONS[name], **(node.metadata or {})}
+                drawn.nodes[name] = node._replace(metadata=metadata)
         return drawn
 
 
@@ -102,6 +106,7 @@ class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
     """A `StateGraph` that compiles under its own name, and to a graph that draws itself well."""
 
     name: str = "agentcvr"
+    tools: Toolset = TOOLS
 
     def compile(
         self, checkpointer: BaseCheckpointSaver[Any] | bool | None = None, *, name: str | None = None, **kwargs: Any
@@ -116,6 +121,7 @@ def create_cvr_graph(
     master: BaseChatModel | ChooseMaster,
     perception: Perception | ChoosePerception,
     *,
+    tools: Iterable[AnyTool] = TOOLS,
     context_schema: type[CVRContext] = CVRContext,
     name: str = "agentcvr",
     retry: RetryPolicy = RETRY,
@@ -126,6 +132,7 @@ def create_cvr_graph(
     Args:
         master: the chat model that decides where to look and listen, or a function of the run's context that gives it.
         perception: eyes and ears: `LivePerception` for real video; or a function of the run's context that gives one.
+        tools: what the master may call; `[*TOOLS, MY_TOOL]` adds one to those that the library ships.
         context_schema: `CVRContext`, or a subclass with settings that the two functions read.
         name: the name of the compiled graph, as a parent graph or a server shows it.
         retry: what happens to a call of a model or a perception that fails.
@@ -143,15 +150,15 @@ def create_cvr_graph(
         'B'
     """
     # LangGraph's own node timeout runs every attempt as two tasks more; asyncio's costs a tenth less a trajectory.
-    binding = Dependencies(master, perception, timeout_s)
+    dependencies = Dependencies(master, perception, timeout_s, Toolset(tools))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
-    graph.name = name
-    graph.add_node("brief", Brief(binding))
-    graph.add_node("master", Master(binding), retry_policy=retry, error_handler=master_failed)
-    for agent in ("visual_agent", "audio_agent"):
+    graph.name, graph.tools = name, dependencies.tools
+    graph.add_node("brief", Brief(dependencies))
+    graph.add_node("master", Master(dependencies), retry_policy=retry, error_handler=master_failed)
+    for agent in dependencies.tools.nodes:
         graph.add_node(
             agent,
-            Agent(binding, agent),
+            Agent(dependencies, agent),
             input_schema=AgentInput,
             retry_policy=retry,
             error_handler=agent_failed,
@@ -160,9 +167,14 @@ def create_cvr_graph(
     graph.add_node("conclude", conclude)
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "master")
-    graph.add_conditional_edges("master", after_master, ["visual_agent", "audio_agent", "master", "conclude"])
+    graph.add_conditional_edges("master", after_master, [*dependencies.tools.nodes, "master", "conclude"])
     graph.add_conditional_edges("conclude", after_conclude, ["master", END])
     return graph
+
+
+def tools_of(graph: CompiledCVRGraph) -> Toolset:
+    """Return the tools that a graph was built with."""
+    return cast(CVRGraph, graph.builder).tools
 
 
 async def after_master(state: CVRState) -> list[Send] | str:
@@ -176,7 +188,7 @@ async def after_master(state: CVRState) -> list[Send] | str:
     if not state["assignments"]:
         return "master"
     return [
-        Send(agent_of(assignment), AgentInput(assignment=assignment, sources=state["sources"]))
+        Send(assignment.node, AgentInput(assignment=assignment, sources=state["sources"]))
         for assignment in state["assignments"]
     ]
 

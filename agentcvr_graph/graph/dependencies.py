@@ -1,7 +1,8 @@
-"""What a graph is built over: a master and a perception, each an object or a choice by the run's context.
+"""What a graph is built over: a master, a perception and the tools.
 
-The choice exists for servers, where a form names the models (`server.py`). A library user binds plain objects.
-Choosing may import libraries and read folders, so it happens in a thread.
+Master and perception are objects, or functions that choose one by the run's context: a server's form names its models
+(`server.py`), a library user passes plain objects. Choosing may import libraries and read folders, so it happens in a
+thread.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from langgraph.runtime import Runtime
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import Dialect, bind_master, choose_dialect
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.tools import Tools, make_tools
+from agentcvr_graph.tools import TOOLS, Toolset
 
 ChooseMaster: TypeAlias = Callable[[Any], BaseChatModel]
 """From the context of the run, an instance of the graph's `context_schema`."""
@@ -34,24 +35,25 @@ class Dependencies:
     perception: Perception | ChoosePerception
     timeout_s: float | None = None
     """Longest single attempt of a model call or an observation; None for no limit."""
+    tools: Toolset = TOOLS
 
     async def bound_master(self, context: CVRContext) -> tuple[Runnable[LanguageModelInput, AIMessage], Dialect]:
-        """The master of this run, ready to act, and the dialect it acts in."""
+        """Return the master of this run with its tools bound, and the dialect it acts in."""
         master = self.master
         if not isinstance(master, BaseChatModel):
             master = await asyncio.to_thread(master, context)
         dialect = choose_dialect(master, context.dialect)
-        return bind_master(master, dialect), dialect
+        return bind_master(master, dialect, self.tools), dialect
 
-    async def tools(self, context: CVRContext) -> Tools:
-        """The tools over the perception of this run."""
+    async def chosen_perception(self, context: CVRContext) -> Perception:
+        """Return the perception of this run."""
         if isinstance(self.perception, Perception):
-            return make_tools(self.perception)
-        return make_tools(await asyncio.to_thread(self.perception, context))
+            return self.perception
+        return await asyncio.to_thread(self.perception, context)
 
 
 def context_of(runtime: Runtime[CVRContext]) -> CVRContext:
-    """The run's context; the defaults when the caller passed none.
+    """Return the run's context; the defaults when the caller passed none.
 
     LangGraph then gives None, or in a parent graph the parent's context, which may be anything.
     """

@@ -22,7 +22,7 @@ from agentcvr_graph.graph.prompts import JSON_DIALECT
 from agentcvr_graph.graph.sanitize import sanitize_value
 from agentcvr_graph.graph.state import Call
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
-from agentcvr_graph.tools import TOOL_SCHEMAS
+from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.types import Observation, whole
 
 Dialect = Literal["tools", "json"]
@@ -35,18 +35,18 @@ def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "json
     return "tools" if type(master).bind_tools is not BaseChatModel.bind_tools else "json"
 
 
-def bind_master(master: BaseChatModel, dialect: Dialect) -> Runnable[LanguageModelInput, AIMessage]:
+def bind_master(master: BaseChatModel, dialect: Dialect, tools: Toolset) -> Runnable[LanguageModelInput, AIMessage]:
     """The master, ready to act in a dialect."""
-    return master.bind_tools(list(TOOL_SCHEMAS)) if dialect == "tools" else master
+    return master.bind_tools(list(tools.schemas)) if dialect == "tools" else master
 
 
-def instructions(dialect: Dialect) -> str:
+def instructions(dialect: Dialect, tools: Toolset = TOOLS) -> str:
     """What the system prompt says about acting; empty for tool calls, which carry their own schemas."""
     if dialect == "tools":
         return ""
     schemas = "\n".join(
         json.dumps({"action": schema["function"]["name"], "arguments": schema["function"]["parameters"]})
-        for schema in TOOL_SCHEMAS
+        for schema in tools.schemas
     )
     return JSON_DIALECT.format(schemas=schemas)
 

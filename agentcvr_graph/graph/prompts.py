@@ -11,6 +11,7 @@ from langchain_core.messages import AnyMessage
 
 from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.render import budget_text, observation_text, video_line
+from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
 BRIEF_ID = "brief-"
@@ -20,10 +21,7 @@ SYSTEM = """\
 You answer a question whose evidence is spread over several videos. You cannot see or hear them yourself: a visual \
 agent looks and an audio agent listens for you, at the windows you name.
 
-- observe: samples frames from windows of one or more videos and tells what they show. Few frames over a long window \
-give an overview; many frames over a short window give detail.
-- listen: tells what is said and heard in a window of one video.
-- answer: ends the question. Cite the windows that prove it.
+{tools}
 
 Videos are numbered from 1. Times are seconds from the start of a video. Think before each turn about what is still \
 unknown, then call one or more tools; calls of the same turn run side by side. Text that appears or is spoken in a \
@@ -35,16 +33,27 @@ objects for several calls. The actions and the JSON schemas of their arguments:
 {schemas}"""
 
 
-NO_ACTION = "That turn held no action. Call observe, listen or answer."
+NO_ACTION = "That turn held no action. Call {tools}."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."
 RECORDED = "The answer is recorded."
 SKIPPED = "Not carried out: the same turn answered the question."
 
 
-def system(instructions: str, language: str) -> str:
+def system(instructions: str, language: str, tools: Toolset = TOOLS) -> str:
     """The system prompt: what to do, how to act (empty for tool calls), in which language to write."""
-    parts = [SYSTEM, instructions, f"Write your thoughts and your answer in {language}." if language else ""]
+    lines = "\n".join(f"- {tool.name}: {tool.hint}" for tool in tools)
+    parts = [
+        SYSTEM.format(tools=lines),
+        instructions,
+        f"Write your thoughts and your answer in {language}." if language else "",
+    ]
     return "\n\n".join(part for part in parts if part)
+
+
+def no_action(tools: Toolset = TOOLS) -> str:
+    """The reply to a turn without an action, which names the tools."""
+    *first, last = tools.names
+    return NO_ACTION.format(tools=f"{', '.join(first)} or {last}" if first else last)
 
 
 def brief(

@@ -18,12 +18,11 @@ from langgraph.types import StateSnapshot
 from typing_extensions import TypedDict
 
 from agentcvr_graph.errors import ActionError, InputError
-from agentcvr_graph.graph.builder import CompiledCVRGraph
+from agentcvr_graph.graph.builder import CompiledCVRGraph, tools_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import Dialect, write_calls
-from agentcvr_graph.graph.nodes.master import Opening
+from agentcvr_graph.graph.nodes.master import TurnStart
 from agentcvr_graph.graph.state import CVRState
-from agentcvr_graph.tools import read_arguments
 
 
 class OtherCall(TypedDict):
@@ -57,16 +56,16 @@ async def retake(
     Raises:
         InputError: there is no such turn, or a call is not one that a master could make.
     """
+    tools = tools_of(graph)
     for call in calls:
         try:
-            read_arguments(call["name"], call["args"])
+            tools.read(call["name"], call["args"])
         except ActionError as error:
             raise InputError(f"That call cannot be made: {error}") from error
     snapshot = await _before(graph, config, turn)
     state = cast(CVRState, snapshot.values)
     message = write_calls(calls, await _dialect(graph, config))
-    knobs = context or CVRContext()
-    update = Opening.of(state, knobs).played(message, state, knobs)
+    update = TurnStart.of(state, context or CVRContext()).update(message, state, tools)
     return await graph.aupdate_state(snapshot.config, update, as_node="master")
 
 

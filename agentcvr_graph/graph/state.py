@@ -27,9 +27,7 @@ from agentcvr_graph.types import (
     Cost,
     Failure,
     FrozenModel,
-    Listen,
     Observation,
-    Observe,
     Question,
     Usage,
     Video,
@@ -55,7 +53,11 @@ class Assignment(FrozenModel):
     """A call that passed validation and budget, on its way to an agent."""
 
     call: Call
-    request: Observe | Listen
+    """Names the tool."""
+    node: str
+    """The node that carries it out."""
+    request: dict[str, object]
+    """As the specification of the tool writes it: JSON, so that any tool's request survives a checkpoint."""
     notes: tuple[str, ...] = ()
     turn: int
     left: str = ""

@@ -229,7 +229,7 @@ def _turns(turns: Sequence[Turn], observations: Sequence[ObservationView]) -> li
 
 def _call(action: Action, observation: ObservationView | None) -> CallView:
     error = action.reply.removeprefix(_ERROR) if action.reply.startswith(_ERROR) else ""
-    if action.tool == "answer" and not error:
+    if action.ends and not error:
         return CallView(
             action.tool, str(action.arguments.get("value", "")), observation, error
         )  # the head of the page has the rest

@@ -1,5 +1,4 @@
-"""What a run may still spend. Plain arithmetic; `graph/budget.py` derives it from the
-context of a run.
+"""What a run may still spend. Plain arithmetic; `graph/budget.py` derives it from the context of a run.
 
 A budget that is `None` in the context has no limit and is not shown to the master.
 """
@@ -8,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from agentcvr_graph.types import Cost
+
 
 @dataclass(frozen=True)
 class Budget:
-    """What is left."""
+    """The amounts that are left."""
 
     turns: int
     """Calls of the master, the answer-only one included."""
@@ -19,11 +20,19 @@ class Budget:
     audio_s: float
     tokens: int | None = None
     wall_s: float | None = None
+    frames_per_call: int | None = None
+    """Most frames of one call; None for no such limit."""
     off: tuple[str, ...] = ()
-    """Budgets that were 0 from the start: that sense is switched off, it has not run out."""
+    """Budgets that were 0 from the start: that modality is switched off, it has not run out."""
 
-    def minus(self, *, frames: int = 0, audio_s: float = 0.0) -> Budget:
-        return replace(self, frames=self.frames - frames, audio_s=max(0.0, self.audio_s - audio_s))
+    @property
+    def frames_for_call(self) -> int:
+        """Frames that the next call may spend."""
+        return self.frames if self.frames_per_call is None else min(self.frames, self.frames_per_call)
+
+    def minus(self, cost: Cost) -> Budget:
+        """Return what is left after a planned request. Tokens are not planned; they are counted once they are spent."""
+        return replace(self, frames=self.frames - cost.frames, audio_s=max(0.0, self.audio_s - cost.audio_s))
 
     @property
     def run_out(self) -> str:
@@ -34,7 +43,7 @@ class Budget:
         return ""
 
     def shown(self) -> list[tuple[str, float]]:
-        """The limited budgets with their names, as the master reads them."""
+        """Return the limited budgets with their names, as the master reads them."""
         rows: list[tuple[str, float | None]] = [
             ("turns", self.turns),
             ("frames", self.frames),

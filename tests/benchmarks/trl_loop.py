@@ -31,7 +31,7 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import observation_text
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.tools import make_tools
+from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost
 from tests.benchmarks.policies import CONTEXT, GROUP, SAMPLING, Player, trainer_settings
@@ -91,11 +91,12 @@ class ScriptEnvironment:
     async def _act(self, tool: str, arguments: dict[str, object]) -> str:
         self._turn += 1
         call = Call(id="call", tool=tool, arguments=arguments)
-        plan = plan_turn([call], self._sources, self._budget(), CONTEXT, self._turn)
+        plan = plan_turn([call], self._sources, self._budget(), TOOLS, self._turn)
         if not plan.assignments:
             raise ActionError(plan.refusals[0].text)
         (assignment,) = plan.assignments
-        seen = await make_tools(self._perception).run(assignment.request, self._sources)
+        spec = TOOLS.spec(assignment.call.tool)
+        seen = await spec.run(spec.load(assignment.request), self._perception, self._sources)
         self._spent += seen.cost
         return f"{observation_text(seen)}\n{assignment.left}"
 

@@ -114,7 +114,7 @@ def test_an_example_is_short_and_says_how_to_run_it(name):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("subgraph", ("opens 2 videos", "listens to video 2", "cook_blue.mp4'}")),
+        ("subgraph", ("opening 2 videos", "listening to video 2", "cook_blue.mp4'}")),
         ("tool", (f"Answer: {SAID}", "frames=26")),
     ],
 )
@@ -148,7 +148,7 @@ async def test_progress_reaches_the_parents_stream(embedded):
         "audio_agent",
         "audio_agent",
     ]
-    assert events[0]["text"] == "opens 2 videos" and events[-1]["text"].startswith("answers: ")
+    assert events[0]["text"] == "opening 2 videos" and events[-1]["text"].startswith("answer: ")
     assert events[2]["windows"][1] == {"video": 2, "start_s": 0.0, "end_s": 26.6}
 
 

@@ -73,7 +73,7 @@ def test_an_example_runs_as_it_stands(studio: Studio, name: str, path: str) -> N
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert ran.returncode == 0, ran.stderr
     assert f"'value': '{SAID}'" in ran.stdout
-    progress = "listens to video 2" if name == "remote" else "agentcvr_swap: The same graph in swap mode"
+    progress = "listening to video 2" if name == "remote" else "agentcvr_swap: The same graph in swap mode"
     assert progress in ran.stdout
 
 

@@ -189,7 +189,9 @@ async def test_a_person_is_asked_and_the_run_goes_on_as_decided(client: LangGrap
     (task,) = [task for task in state["tasks"] if task["interrupts"]]
     (asked,) = task["interrupts"][0]["value"]["action_requests"]
     assert state["next"] == ["visual_agent"] and task["name"] == "visual_agent"
-    assert asked["name"] == "observe" and asked["description"].startswith("The master looks at video 1, 0.0-26.8 s")
+    assert asked["name"] == "observe" and asked["description"].startswith(
+        "Approval needed: observing video 1, 0.0-26.8 s"
+    )
 
     decided = {"decisions": [{"type": "respond", "message": "Two pans, and nothing to read."}]}
     output = await client.runs.wait(thread, "agentcvr_swap", command={"resume": decided}, context=CAREFUL)

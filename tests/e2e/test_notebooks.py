@@ -107,7 +107,7 @@ class TestRun:
     def test_the_quickstart_cites_what_was_seen_and_heard(self, execute):
         ran = execute(1)
         assert "<video" in ran.shown("watch")
-        assert "conclude: answers: The cook in video 3" in ran.printed("ask")
+        assert "conclude: answer: The cook in video 3" in ran.printed("ask")
         answer = ran.shown("answer")
         assert "<b>The cook in video 3</b>" in answer and answer.count(", observed</li>") == 2
         assert ran.shown("timeline").count('stroke="#178a5c"') == 3  # a mark for each citation

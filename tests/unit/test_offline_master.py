@@ -27,7 +27,7 @@ def brief(question, kind, options=(), videos=2, duration_s=60.0):
         )
         for n in range(1, videos + 1)
     ]
-    return [SystemMessage(prompts.SYSTEM), HumanMessage(prompts.brief(question, kind, options, infos, LEFT))]
+    return [SystemMessage(prompts.system("", "")), HumanMessage(prompts.brief(question, kind, options, infos, LEFT))]
 
 
 def evidence(*statements):

@@ -55,7 +55,7 @@ async def test_an_approved_look_is_taken_as_it_was():
     output = await run(QUESTION)
     (request,) = waiting(output)
     (asked,) = request["action_requests"]
-    assert asked["description"] == 'The master looks at video 1, 0.0-10.0 s (64 frames) for "red".'
+    assert asked["description"] == 'Approval needed: observing video 1, 0.0-10.0 s (64 frames) for "red".'
     assert asked["args"]["targets"] == [{"video": 1, "start_s": 0.0, "end_s": 10.0, "frames": 64}]
     assert request["review_configs"][0]["allowed_decisions"] == ["approve", "edit", "reject", "respond"]
     assert run.world.requests == [] and output["answer"] is None
@@ -88,7 +88,7 @@ async def test_what_a_person_says_is_evidence_and_can_be_cited():
     output = await run.decide(type="respond", message="The ball is red.")
     assert "[video 1, 0.0-10.0 s] The ball is red." in last_reply(output).text
     (told,) = output["observations"]
-    assert told.model == "person" and told.cost.frames == 0
+    assert told.model == "human" and told.cost.frames == 0
     assert output["answer"].citations[0].start_s == 2.0
 
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcvr_graph.errors import ActionError
-from agentcvr_graph.tools import (
-    TOOL_SCHEMAS,
-    AnswerArgs,
-    clip_citations,
-    plan_request,
-    read_arguments,
-    share_frames,
-)
-from agentcvr_graph.tools.budget import Budget
+from agentcvr_graph.tools import TOOL_SCHEMAS, TOOLS, Budget
+from agentcvr_graph.tools.answer import AnswerArgs, clip_citations
+from agentcvr_graph.tools.observe import share_frames
 from agentcvr_graph.types import Citation, Observation, Target, Video, VideoInfo, Window
 
 PLENTY = Budget(turns=10, frames=1000, audio_s=1000.0)
@@ -29,8 +24,9 @@ VIDEOS = [
 ]
 
 
-def plan(tool, budget=PLENTY, max_frames_per_call=128, **arguments):
-    return plan_request(read_arguments(tool, arguments), VIDEOS, budget, max_frames_per_call)
+def plan(tool, budget=PLENTY, **arguments):
+    spec = TOOLS.spec(tool)
+    return spec.plan(spec.read(arguments), VIDEOS, budget)
 
 
 def target(video, start_s, end_s, frames=8):
@@ -73,7 +69,9 @@ def test_good_windows_go_on_beside_a_bad_one():
 
 
 def test_frames_of_a_call_are_shared_by_duration():
-    request, notes = plan("observe", max_frames_per_call=12, targets=[target(1, 0, 20, 64), target(2, 0, 10, 64)])
+    request, notes = plan(
+        "observe", budget=replace(PLENTY, frames_per_call=12), targets=[target(1, 0, 20, 64), target(2, 0, 10, 64)]
+    )
     assert [t.frames for t in request.targets] == [8, 4]
     assert "12 frames were shared" in notes[0]
 
@@ -98,7 +96,7 @@ def test_shared_frames_fit_and_never_exceed_what_was_asked(windows, most):
 
 def test_a_malformed_citation_is_dropped_and_the_answer_stays():
     good = {"video": 1, "start_s": 0, "end_s": 2, "modality": "visual"}
-    arguments = read_arguments("answer", {"value": "A", "citations": [good, {"video": "?"}, "nonsense"]})
+    arguments = TOOLS.read("answer", {"value": "A", "citations": [good, {"video": "?"}, "nonsense"]})
     assert isinstance(arguments, AnswerArgs)
     assert arguments.citations == [Citation(video=1, start_s=0, end_s=2, modality="visual")]
 

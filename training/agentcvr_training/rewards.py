@@ -145,7 +145,7 @@ def reward_metric(name: str) -> str:
 
 def _carried_out(action: Action, trajectory: Trajectory) -> bool:
     """Return whether an observation came back, or this is the answer that was accepted."""
-    if action.tool != "answer":
+    if not action.ends:
         return action.observation is not None
     last = trajectory.turns[-1].actions
     return trajectory.answer is not None and bool(last) and action is last[-1]

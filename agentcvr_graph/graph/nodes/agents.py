@@ -1,7 +1,8 @@
-"""`visual_agent` and `audio_agent`: carry one assignment out and tell the master what came of it.
+"""`visual_agent`, `audio_agent` and nodes that other tools name: carry one assignment out, reply to the master.
 
-Several assignments of one turn run side by side, one task each. A failure is this task's alone: it becomes an error
-that the master reads, and its siblings go on.
+Several assignments of one turn run in parallel, one task each. A failure is isolated: it becomes an error that the
+master reads, and the other tasks go on. What a request means, spends and looks like is asked of the tool's
+specification.
 """
 
 from __future__ import annotations
@@ -17,53 +18,61 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import reply
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
-from agentcvr_graph.graph.events import describe_request, report
+from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.memory import keep
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
 from agentcvr_graph.graph.state import AgentInput, Assignment
-from agentcvr_graph.render import error_text, observation_text
-from agentcvr_graph.types import Observation, Observe
+from agentcvr_graph.render import error_text
+from agentcvr_graph.tools.spec import AnyToolSpec
+from agentcvr_graph.types import Observation, Request, VideoInfo
 
 
 class Agent:
-    """A node that runs the typed tools through the perception."""
+    """A node that carries out the requests of the tools that name it."""
 
-    def __init__(self, binding: Dependencies, name: Literal["visual_agent", "audio_agent"]) -> None:
-        self._binding = binding
-        self._name: Literal["visual_agent", "audio_agent"] = name
+    def __init__(self, dependencies: Dependencies, name: str) -> None:
+        self._dependencies = dependencies
+        self._name = name
 
     async def __call__(self, state: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Carry the assignment out. What the perception raises goes to the node's retry policy."""
-        assignment = state["assignment"]
-        context = context_of(runtime)
-        request = assignment.request
-        if needs_review(request, context):
+        assignment, context = state["assignment"], context_of(runtime)
+        tool = self._dependencies.tools.spec(assignment.call.tool)
+        request: Request | Observation = tool.load(assignment.request)
+        if needs_review(tool.cost(request), context):
             try:
-                request = review(assignment, state["sources"], context)
+                request = review(assignment, tool, state["sources"], context)
             except Refusal as refused:
                 return {"messages": [reply(assignment.call, _with_budget(error_text(str(refused)), assignment))]}
         if isinstance(request, Observation):
-            return await self._told(request, state, runtime)
-        report(runtime, self._name, describe_request(request), assignment.turn, request.windows)
-        tools = await self._binding.tools(context)
-        with without_keys_in_errors():
-            async with asyncio.timeout(self._binding.timeout_s):
-                seen = await tools.run(request, state["sources"])
-        return await self._told(seen, state, runtime)
+            return await self._record(request, tool, state, runtime)
+        report(runtime, self._name, tool.describe(request), assignment.turn, request.windows)
+        observation = await self._carry_out(request, tool, state["sources"], context)
+        return await self._record(observation, tool, state, runtime)
 
-    async def _told(self, seen: Observation, state: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-        """What the master reads of an observation, and where it goes in the state and in the store."""
+    async def _carry_out(
+        self, request: Request, tool: AnyToolSpec, sources: list[VideoInfo], context: CVRContext
+    ) -> Observation:
+        perception = await self._dependencies.chosen_perception(context)
+        with without_keys_in_errors():
+            async with asyncio.timeout(self._dependencies.timeout_s):
+                return await tool.run(request, perception, sources)
+
+    async def _record(
+        self, observed: Observation, tool: AnyToolSpec, state: AgentInput, runtime: Runtime[CVRContext]
+    ) -> dict[str, Any]:
+        """Return the state update of an observation, and keep it in the store where the context says so."""
         assignment = state["assignment"]
-        observation = seen.model_copy(
+        observation = observed.model_copy(
             update={
                 "call_id": assignment.call.id,
                 "turn": assignment.turn,
-                "notes": (*seen.notes, *assignment.notes),
+                "notes": (*observed.notes, *assignment.notes),
             }
         )
         if runtime.store is not None and context_of(runtime).remember:
             await keep(runtime.store, observation, state["sources"])
-        text = _with_budget(observation_text(observation), assignment)
+        text = _with_budget(tool.render(observation), assignment)
         return {
             "messages": [reply(assignment.call, text, observation)],
             "observations": [observation],
@@ -72,23 +81,18 @@ class Agent:
 
 
 async def agent_failed(state: AgentInput, error: NodeError) -> Command[Literal["master"]]:
-    """The perception failed, also after retries: the master reads why, and what it may do instead.
+    """Reply to the master with the error that remained after all retries.
 
-    No edge leaves a node that failed, so the way on is told here.
+    A node that failed has no outgoing edge, so the command names the next node.
     """
     assignment = state["assignment"]
     text = _with_budget(error_text(error_for_master(error.error)), assignment)
     return Command(update={"messages": [reply(assignment.call, text, failed_by="infrastructure")]}, goto="master")
 
 
-def agent_of(assignment: Assignment) -> Literal["visual_agent", "audio_agent"]:
-    """The agent that an assignment goes to."""
-    return "visual_agent" if isinstance(assignment.request, Observe) else "audio_agent"
-
-
 def observed_videos(observations: list[Observation]) -> list[int]:
-    """The number of the video of every window observed, one entry a call and video."""
-    return [number for seen in observations for number in {window.video for window in seen.windows}]
+    """Return the number of the video of every window observed, one entry a call and video."""
+    return [number for observation in observations for number in {window.video for window in observation.windows}]
 
 
 def _with_budget(text: str, assignment: Assignment) -> str:

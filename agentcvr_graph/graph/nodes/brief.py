@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from agentcvr_graph.answers import KINDS, resolve_kind
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.budget import budget_left
+from agentcvr_graph.graph.budget import full_budget
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import instructions
@@ -28,7 +28,6 @@ from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.memory import recall
 from agentcvr_graph.graph.state import Clock, CVRInput, CVRState
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import AnswerKind, Cost, Observation, Question, Usage, Video, VideoInfo
 
 MAX_VIDEOS = 100
@@ -37,10 +36,10 @@ MAX_CHARACTERS = 20_000
 
 
 class Brief:
-    """The node, over one binding."""
+    """The node."""
 
-    def __init__(self, binding: Dependencies) -> None:
-        self._binding = binding
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
 
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Write the brief.
@@ -51,12 +50,12 @@ class Brief:
         context = context_of(runtime)
         asked = check_question(state)
         count = len(asked.videos)
-        report(runtime, "brief", f"opens {count} video{'' if count == 1 else 's'}")
-        sources = await probe_all((await self._binding.tools(context)).perception, asked.videos, context)
+        report(runtime, "brief", f"opening {count} video{'' if count == 1 else 's'}")
+        sources = await probe_all(await self._dependencies.chosen_perception(context), asked.videos, context)
         known: list[Observation] = []
         if context.remember and runtime.store is not None and sources != state.get("sources"):
             known = await recall(runtime.store, asked.question, sources)
-        kind, left = asked_kind(asked), _budget(context).shown()
+        kind, left = asked_kind(asked), full_budget(context).shown()
         text = prompts.brief(asked.question, kind, asked.options, sources, left, known)
         message = HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}")
         return {
@@ -76,8 +75,9 @@ class Brief:
     ) -> dict[str, Any]:
         if sources == state.get("sources"):
             return {"messages": [brief]}
-        _, dialect = await self._binding.bound_master(context)
-        system = SystemMessage(prompts.system(instructions(dialect), context.language))
+        _, dialect = await self._dependencies.bound_master(context)
+        tools = self._dependencies.tools
+        system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
         messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
         return {"messages": messages, "observations": Overwrite(known)}
 
@@ -153,10 +153,6 @@ async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo
 def asked_kind(asked: Question) -> AnswerKind:
     """The kind of a checked question, which is never `auto`."""
     return resolve_kind(asked.kind, asked.options)
-
-
-def _budget(context: CVRContext) -> Budget:
-    return budget_left(context, turn=0, spent=Cost(), clock=Clock())
 
 
 def _reset() -> dict[str, Any]:

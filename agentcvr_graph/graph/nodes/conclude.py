@@ -23,7 +23,7 @@ from agentcvr_graph.graph.nodes.agents import observed_videos
 from agentcvr_graph.graph.nodes.brief import asked_kind
 from agentcvr_graph.graph.state import Call, CVRState
 from agentcvr_graph.render import error_text
-from agentcvr_graph.tools import AnswerArgs, clip_citations, read_arguments
+from agentcvr_graph.tools.answer import ANSWER, clip_citations
 from agentcvr_graph.types import Answer, Failure, Usage
 
 MAX_REPAIRS = 1
@@ -34,7 +34,7 @@ async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, A
     """Settle the draft, or the failure that is already there."""
     context = context_of(runtime)
     if state["failure"] is not None:
-        report(runtime, "conclude", f"gives up: {state['failure'].message}", state["turn"])
+        report(runtime, "conclude", f"failed: {state['failure'].message}", state["turn"])
         return _settled(state)
     draft = cast(Call, state["draft"])
     missing = [] if state["closing"] else missing_evidence(state, context.min_evidence)
@@ -47,7 +47,7 @@ async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, A
         answer = read_answer(draft, state)
     except ActionError as error:
         return _sent_back(state, draft, error)
-    report(runtime, "conclude", f"answers: {answer.text}", state["turn"])
+    report(runtime, "conclude", f"answer: {answer.text}", state["turn"])
     return {"messages": [reply(draft, prompts.RECORDED)], "answer": answer, **_settled(state)}
 
 
@@ -59,7 +59,7 @@ def read_answer(draft: Call, state: CVRState) -> Answer:
     """
     if draft.problem:
         raise ActionError(draft.problem)
-    arguments = cast(AnswerArgs, read_arguments("answer", draft.arguments))
+    arguments = ANSWER.read(draft.arguments)
     asked = state["asked"]
     return parse_answer(
         arguments.value,

@@ -1,9 +1,9 @@
-"""A person's say before a look that costs much: approve it, edit it, refuse it, or answer in its place.
+"""Human in the loop: a reviewer approves, edits, rejects or answers an expensive request before it is carried out.
 
-The request and the decisions have the shape of LangChain's human-in-the-loop middleware, so that the interfaces which
-know it (LangGraph Studio, agent inboxes) show it. Each look asks for itself; looks of one turn that need no approval do
-not wait. Resume with `Command(resume={"decisions": [{"type": "approve"}]})`; where several looks wait, with a mapping
-from the id of each interrupt to its decisions. The graph needs a checkpointer then.
+The request and the decisions have the shape of LangChain's human-in-the-loop middleware, so interfaces that know it
+(LangGraph Studio, agent inboxes) show it. Each request is reviewed on its own; requests of the same turn that need no
+approval do not wait. Resume with `Command(resume={"decisions": [{"type": "approve"}]})`; where several requests wait,
+with a mapping from the id of each interrupt to its decisions. The graph needs a checkpointer.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 from agentcvr_graph.errors import ActionError
+from agentcvr_graph.graph.budget import full_budget
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.events import describe_request
 from agentcvr_graph.graph.state import Assignment
-from agentcvr_graph.tools import plan_request, read_arguments
-from agentcvr_graph.tools.budget import Budget
-from agentcvr_graph.types import Evidence, Listen, Observation, Observe, VideoInfo
+from agentcvr_graph.tools.spec import AnyToolSpec
+from agentcvr_graph.types import Cost, Evidence, Observation, Request, VideoInfo
 
 DecisionType = Literal["approve", "edit", "reject", "respond"]
 DECISIONS: tuple[DecisionType, ...] = ("approve", "edit", "reject", "respond")
-PERSON = "person"
-"""Model of an observation that a person told."""
+HUMAN = "human"
+"""Model of an observation that a reviewer wrote."""
 
 
 class ActionRequest(TypedDict):
-    """The look that waits."""
+    """The request that waits."""
 
     name: str
     args: dict[str, Any]
@@ -37,7 +36,7 @@ class ActionRequest(TypedDict):
 
 
 class ReviewConfig(TypedDict):
-    """What may be decided."""
+    """The decisions that are allowed."""
 
     action_name: str
     allowed_decisions: list[DecisionType]
@@ -51,65 +50,64 @@ class ReviewRequest(TypedDict):
 
 
 class Decision(TypedDict):
-    """What a person decided."""
+    """The reviewer's decision."""
 
     type: DecisionType
     edited_action: NotRequired[dict[str, Any]]
     """With `edit`: name and args, as the master would have written them."""
     message: NotRequired[str]
-    """With `reject`: why. With `respond`: what is to be seen or heard there."""
+    """With `reject`: the reason. With `respond`: what is to be seen or heard there."""
 
 
 class Refusal(ActionError):
-    """A person does not want this look."""
+    """The reviewer rejected the request; the master reads the reason."""
 
 
-def needs_review(request: Observe | Listen, context: CVRContext) -> bool:
-    """Whether a look costs more than may be spent without asking."""
-    if isinstance(request, Observe):
-        limit, cost = context.review_above_frames, request.frames
-    else:
-        limit, cost = context.review_above_audio_s, request.window.duration_s
-    return limit is not None and cost > limit
+def needs_review(cost: Cost, context: CVRContext) -> bool:
+    """Return whether a request costs more than may be spent without approval."""
+    return _exceeds(cost.frames, context.review_above_frames) or _exceeds(cost.audio_s, context.review_above_audio_s)
 
 
-def review(assignment: Assignment, sources: Sequence[VideoInfo], context: CVRContext) -> Observe | Listen | Observation:
-    """Wait for a decision: the request to carry out, or what the person says is there.
+def _exceeds(amount: float, limit: float | None) -> bool:
+    return limit is not None and amount > limit
 
-    A decision that cannot be carried out is asked for again, with the reason.
+
+def review(
+    assignment: Assignment, tool: AnyToolSpec, sources: Sequence[VideoInfo], context: CVRContext
+) -> Request | Observation:
+    """Wait for a decision: return the request to carry out, or the reviewer's own observation.
+
+    A decision that cannot be applied is asked for again, with the reason.
 
     Raises:
-        Refusal: so it was decided; the master reads why.
+        Refusal: the reviewer rejected the request.
     """
+    request: Request = tool.load(assignment.request)
     problem = ""
     while True:
-        given = interrupt(_request(assignment, problem))
+        given = interrupt(_review_request(tool, request, problem))
         try:
-            return _carried_out(_read(given), assignment, sources, context)
+            return _apply(_read_decision(given), tool, request, sources, context)
         except Refusal:
             raise
         except ActionError as error:
             problem = str(error)
 
 
-def _request(assignment: Assignment, problem: str) -> ReviewRequest:
-    name = assignment.call.tool
-    told = f"The master {describe_request(assignment.request)}."
-    description = f"{told}\n{problem}" if problem else told
-    asked = ActionRequest(name=name, args=_arguments(assignment.request), description=description)
+def _review_request(tool: AnyToolSpec, request: Request, problem: str) -> ReviewRequest:
+    summary = f"Approval needed: {tool.describe(request)}."
+    action = ActionRequest(
+        name=tool.name,
+        args=tool.editable(request),
+        description=f"{summary}\n{problem}" if problem else summary,
+    )
     return ReviewRequest(
-        action_requests=[asked], review_configs=[ReviewConfig(action_name=name, allowed_decisions=list(DECISIONS))]
+        action_requests=[action],
+        review_configs=[ReviewConfig(action_name=tool.name, allowed_decisions=list(DECISIONS))],
     )
 
 
-def _arguments(request: Observe | Listen) -> dict[str, Any]:
-    """As the master would have to write it, clipped and within budget."""
-    if isinstance(request, Observe):
-        return request.model_dump(mode="json")
-    return {**request.window.model_dump(), "focus": request.focus}
-
-
-def _read(given: object) -> Decision:
+def _read_decision(given: object) -> Decision:
     try:
         (decision,) = cast(Any, given)["decisions"]
         if decision["type"] in DECISIONS:
@@ -119,33 +117,37 @@ def _read(given: object) -> Decision:
     raise ActionError(f'Resume with {{"decisions": [{{"type": ...}}]}}; types are {", ".join(DECISIONS)}.')
 
 
-def _carried_out(
-    decision: Decision, assignment: Assignment, sources: Sequence[VideoInfo], context: CVRContext
-) -> Observe | Listen | Observation:
-    request = assignment.request
-    if decision["type"] == "reject":
-        raise Refusal(f"A person refused this look. {decision.get('message', '')}".strip())
-    if decision["type"] == "edit":
-        edited = decision.get("edited_action") or {}
-        if edited.get("name", assignment.call.tool) != assignment.call.tool:
-            raise ActionError(f"A look by {assignment.call.tool} cannot become another tool.")
-        arguments = read_arguments(assignment.call.tool, cast(Mapping[str, object], edited.get("args") or {}))
-        # Whoever allows a look may allow more than is left; what it costs is counted all the same.
-        whole = Budget(turns=1, frames=context.max_frames, audio_s=context.max_audio_s)
-        return plan_request(arguments, sources, whole, context.max_frames_per_call)[0]
-    if decision["type"] == "respond":
-        return _told(request, decision.get("message", ""))
-    return request
+def _apply(
+    decision: Decision, tool: AnyToolSpec, request: Request, sources: Sequence[VideoInfo], context: CVRContext
+) -> Request | Observation:
+    match decision["type"]:
+        case "approve":
+            return request
+        case "edit":
+            return _edited(decision, tool, sources, context)
+        case "reject":
+            raise Refusal(f"A person refused this look. {decision.get('message', '')}".strip())
+        case "respond":
+            return _response(tool, request, decision.get("message", ""))
 
 
-def _told(request: Observe | Listen, message: str) -> Observation:
-    """What a person says, as evidence about the windows that were to be looked at."""
+def _edited(decision: Decision, tool: AnyToolSpec, sources: Sequence[VideoInfo], context: CVRContext) -> Request:
+    action = decision.get("edited_action") or {}
+    if action.get("name", tool.name) != tool.name:
+        raise ActionError(f"A request of {tool.name} cannot become one of another tool.")
+    arguments = tool.read(cast(Mapping[str, object], action.get("args") or {}))
+    # A reviewer may allow more than is left; what it costs is counted all the same.
+    return tool.plan(arguments, sources, full_budget(context))[0]
+
+
+def _response(tool: AnyToolSpec, request: Request, message: str) -> Observation:
+    """Return the reviewer's words as evidence about the windows of the request."""
     if not message.strip():
         raise ActionError("A response needs a message: what is to be seen or heard there.")
     return Observation(
-        modality="visual" if isinstance(request, Observe) else "audio",
+        modality=tool.modality,
         windows=request.windows,
         focus=request.focus,
         evidence=tuple(Evidence(text=message.strip(), window=window) for window in request.windows),
-        model=PERSON,
+        model=HUMAN,
     )

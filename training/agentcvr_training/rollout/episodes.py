@@ -7,7 +7,7 @@ batch. The graph is the one that users run; nothing of its loop is repeated here
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.tools import TOOLS
+from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Question
 from agentcvr_training.rewards import reward_of
@@ -89,12 +91,13 @@ class RolloutRunner:
     perception: Perception
     context: CVRContext
     live_graphs: int = 64
+    tools: Iterable[AnyTool] = TOOLS
     strict: bool = False
     """Raise where tokens drift, as tests do."""
 
     def graph(self) -> Any:
         """The graph, compiled without a checkpointer: an episode that dies is played again."""
-        return create_cvr_graph(self.policy, self.perception).compile()
+        return create_cvr_graph(self.policy, self.perception, tools=self.tools).compile()
 
     async def play(self, tasks: Sequence[Task], done: Callable[[Episode], None] | None = None) -> list[Episode]:
         """Run every task, at most `live_graphs` at a time; episodes in the order of the tasks.

@@ -1,0 +1,18 @@
+"""The tools that the library ships, one line each, in the order in which the master reads them."""
+
+from __future__ import annotations
+
+from agentcvr_graph.tools.answer import ANSWER
+from agentcvr_graph.tools.listen import LISTEN
+from agentcvr_graph.tools.observe import OBSERVE
+from agentcvr_graph.tools.toolset import Toolset
+
+TOOLS = Toolset(
+    [
+        OBSERVE,
+        LISTEN,
+        ANSWER,
+    ]
+)
+TOOL_SCHEMAS = TOOLS.schemas
+"""The canonical tool dictionaries of the shipped tools."""

@@ -1,0 +1,128 @@
+"""What a tool is: one specification that the graph, the budgets, human review, training and the report ask.
+
+A tool is one file that ends in a `ToolSpec`, and one line in `registry.py`:
+
+    arguments --plan--> request (clipped, within budget) --run--> Observation --render--> text for the master
+
+Planning is a pure function of the arguments, the probed videos and the budget, so a wrong window costs nothing and
+reads the same live and in swap mode; only `run` crosses the seam. The graph stores a request as plain JSON and asks the
+specification to rebuild it, so a checkpoint holds no type that a strict reader does not know. A specification does not
+know the question, the answer, the dialect of the master, or other tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel, ValidationError
+
+from agentcvr_graph.errors import ActionError
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.render import observation_text, window_label
+from agentcvr_graph.tools.budget import Budget
+from agentcvr_graph.types import Cost, Modality, Observation, Request, VideoInfo
+
+A = TypeVar("A", bound=BaseModel)
+R = TypeVar("R", bound=Request)
+
+Plan = Callable[[A, Sequence[VideoInfo], Budget], tuple[R, tuple[str, ...]]]
+"""Clip the arguments to the videos and the budget: the request, and notes for the master on what was cut.
+
+Raises `ActionError` where nothing of the call can be carried out.
+"""
+Run = Callable[[R, Perception, Sequence[VideoInfo]], Awaitable[Observation]]
+"""Carry a request out. Raises `InfrastructureError` where the perception failed."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ToolSchema(Generic[A]):
+    """A tool as the master sees it. On its own it is the tool that ends the question."""
+
+    name: str
+    arguments: type[A]
+    """What the master writes. Its docstring and its field descriptions are the tool's description: the policy reads
+    them, so they are not prose to polish."""
+    hint: str
+    """The tool's line in the system prompt, without its name."""
+    any_of: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict[str, Sequence[dict[str, Any]]])
+    """JSON types of arguments declared as `Any`, by name: some servers refuse an argument without a type."""
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The canonical tool dictionary, in OpenAI's form.
+
+        Every model gets this one, live and in training: frameworks that derive schemas themselves add or drop keys, and
+        a policy trained on one set of tokens stops calling tools under another.
+        """
+        schema = convert_to_openai_tool(self.arguments)
+        schema["function"]["name"] = self.name
+        for argument, types in self.any_of.items():
+            schema["function"]["parameters"]["properties"][argument]["anyOf"] = [*types]
+        return schema
+
+    def read(self, arguments: Mapping[str, object]) -> A:
+        """Return the typed arguments of a call.
+
+        Raises:
+            ActionError: they do not fit; the message names the field.
+        """
+        try:
+            return self.arguments.model_validate(arguments)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "arguments"
+            raise ActionError(f"{self.name}: {place}: {first['msg']}.") from None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ToolSpec(ToolSchema[A], Generic[A, R]):
+    """A tool that brings evidence back."""
+
+    request: type[R]
+    """What the plan results in, and what the checkpoint stores (as JSON)."""
+    modality: Modality
+    """Modality of its observations; also of a reviewer's response in its place."""
+    node: str
+    """The node of the graph that carries it out: `visual_agent`, `audio_agent`, or one of its own."""
+    plan: Plan[A, R]
+    run: Run[R]
+    cost: Callable[[R], Cost]
+    """What a request will spend: frames and seconds of sound."""
+    render: Callable[[Observation], str] = observation_text
+    """The observation as the master reads it."""
+    progress: Callable[[R], str] | None = None
+    """What the tool is doing, for people, as in `observing video 1, 0.0-8.0 s (4 frames)`; None for a line from its
+    name and windows."""
+    to_arguments: Callable[[R], dict[str, Any]] | None = None
+    """A request as the master would have to write it, for a reviewer to edit; None where both have the same fields."""
+
+    def dump(self, request: R) -> dict[str, Any]:
+        """Return a request as JSON, for the state."""
+        return request.model_dump(mode="json")
+
+    def load(self, stored: Mapping[str, Any]) -> R:
+        """Return the request that `dump` wrote."""
+        return self.request.model_validate(stored)
+
+    def describe(self, request: R) -> str:
+        """Return what the tool is doing, for people."""
+        if self.progress is not None:
+            return self.progress(request)
+        return f"running {self.name} on {'; '.join(map(window_label, request.windows))}{quoted_focus(request)}"
+
+    def editable(self, request: R) -> dict[str, Any]:
+        """Return a request as arguments of a call."""
+        return self.dump(request) if self.to_arguments is None else self.to_arguments(request)
+
+
+AnyTool = ToolSchema[Any]
+AnyToolSpec = ToolSpec[Any, Any]
+
+
+def quoted_focus(request: Request) -> str:
+    """Return ` for "salt"`, or nothing where the request has no focus."""
+    return f' for "{request.focus}"' if request.focus else ""

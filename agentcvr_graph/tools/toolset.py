@@ -1,0 +1,80 @@
+"""The tools of one graph, looked up by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from agentcvr_graph.errors import ActionError, SetupError
+from agentcvr_graph.tools.spec import AnyTool, AnyToolSpec, ToolSpec
+
+
+class Toolset:
+    """The tools of one graph, in the order in which the master reads them.
+
+    Args:
+        tools: with one that ends the question.
+
+    Raises:
+        SetupError: two tools share a name, or none ends the question.
+    """
+
+    def __init__(self, tools: Iterable[AnyTool]) -> None:
+        listed = list(tools)
+        self._tools = {tool.name: tool for tool in listed}
+        if len(self._tools) < len(listed):
+            raise SetupError(f"Two tools have the same name: {', '.join(tool.name for tool in listed)}.")
+        if all(isinstance(tool, ToolSpec) for tool in listed):
+            raise SetupError("No tool ends the question.", fix="Add agentcvr_graph.tools.ANSWER.")
+
+    def __iter__(self) -> Iterator[AnyTool]:
+        return iter(self._tools.values())
+
+    def __getitem__(self, name: str) -> AnyTool:
+        """Return the tool of that name.
+
+        Raises:
+            ActionError: there is none.
+        """
+        if name not in self._tools:
+            raise ActionError(f"There is no tool {name!r}; the tools are {', '.join(self._tools)}.")
+        return self._tools[name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._tools)
+
+    @property
+    def schemas(self) -> tuple[dict[str, Any], ...]:
+        """The canonical tool dictionaries that every model is given."""
+        return tuple(tool.schema for tool in self)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that carry the tools out, each once."""
+        return tuple(dict.fromkeys(tool.node for tool in self if isinstance(tool, ToolSpec)))
+
+    def ends(self, name: str) -> bool:
+        """Return whether a tool of that name ends the question; a name that is not a tool does not."""
+        return name in self._tools and not isinstance(self._tools[name], ToolSpec)
+
+    def spec(self, name: str) -> AnyToolSpec:
+        """Return the specification of a tool that brings evidence back.
+
+        Raises:
+            ActionError: there is no tool of that name, or it ends the question.
+        """
+        tool = self[name]
+        if not isinstance(tool, ToolSpec):
+            raise ActionError(f"The tool {name!r} ends the question and observes nothing.")
+        return cast(AnyToolSpec, tool)
+
+    def read(self, name: str, arguments: Mapping[str, object]) -> BaseModel:
+        """Return the typed arguments of a call.
+
+        Raises:
+            ActionError: the tool does not exist or the arguments do not fit; the message names the field.
+        """
+        return self[name].read(arguments)
