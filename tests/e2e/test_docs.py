@@ -60,7 +60,7 @@ def blocks(page):
 
 def run_python(source, namespace, runner):
     """Run a block; `await` may stand on its top level."""
-    code = compile(source, "block", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(source, "block", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     result = eval(code, namespace)
     if inspect.iscoroutine(result):
         runner.run(result)

@@ -38,8 +38,7 @@ from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.scripts.formats import FORMATS, import_file
 from agentcvr_graph.scripts.library import ScriptLibrary, parse_script, script_json
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
-from agentcvr_graph.tools import ARGUMENTS, plan_request, read_arguments
-from agentcvr_graph.tools.budget import Budget
+from agentcvr_graph.tools import TOOLS, Budget
 from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_graph.types import Video, VideoInfo, Window
 from tests.support.examples import examples
@@ -161,7 +160,7 @@ def test_a_value_of_lists_in_lists_is_refused_or_read(kind):
 
 
 @loose
-@given(st.sampled_from(list(ARGUMENTS)), st.dictionaries(st.text(max_size=6), anything) | anything)
+@given(st.sampled_from(TOOLS.names), st.dictionaries(st.text(max_size=6), anything) | anything)
 def test_any_arguments_are_planned_or_refused(tool, arguments):
     ended(lambda: _planned(tool, arguments))
 
@@ -179,15 +178,16 @@ WINDOWS = (
 def test_a_window_beyond_all_bounds_is_clipped_or_refused(window):
     ended(lambda: _planned("observe", {"targets": [window] * 2000}))
     ended(lambda: _planned("listen", window))
-    cited = read_arguments("answer", {"value": "x", "citations": [{**window, "modality": "visual"}]})
+    cited = TOOLS.read("answer", {"value": "x", "citations": [{**window, "modality": "visual"}]})
     assert all(abs(one.start_s) < float("inf") and abs(one.end_s) < float("inf") for one in cited.citations)
 
 
 def _planned(tool: str, arguments: Any) -> None:
     info = VideoInfo(number=1, video=Video(source="a"), duration_s=10, width=9, height=9, has_sound=True)
-    read = read_arguments(tool, arguments)
-    if tool != "answer":
-        request, _ = plan_request(read, [info], Budget(turns=1, frames=512, audio_s=100), 128)
+    budget = Budget(turns=1, frames=512, audio_s=100, frames_per_call=128)
+    read = TOOLS.read(tool, arguments)
+    if not TOOLS.ends(tool):
+        request, _ = TOOLS.spec(tool).plan(read, [info], budget)
         assert all(0 <= window.start_s < window.end_s <= 10 for window in request.windows)
 
 

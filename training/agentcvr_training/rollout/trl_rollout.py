@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +27,8 @@ from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.tools import TOOLS
+from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_training.inference.base import Engine, Sampling
 from agentcvr_training.rewards import REWARDS
 from agentcvr_training.rollout.chat_format import ChatFormat
@@ -65,6 +67,7 @@ class GraphRollout:
     train_on: Sequence[str] | None = None
     seed: int = 0
     told: Listener | None = None
+    tools: Iterable[AnyTool] = TOOLS
     drifts: Counter[Drift] = field(default_factory=Counter[Drift])
     left_out: int = 0
     """Sampled tokens that drift put into rows which TRL has no place for."""
@@ -88,7 +91,9 @@ class GraphRollout:
         tasks = self._training(prompts, trainer) if training else self._held_out(prompts)
         with _at_rest(trainer.model), self.open_engine(trainer) as engine:
             policy = PolicyChatModel(engine=engine, form=self.form, sampling=sampling, max_length=self.max_length)
-            episodes = _finished(RolloutRunner(policy, self.perception, self.context, self.live_graphs).play(tasks))
+            episodes = _finished(
+                RolloutRunner(policy, self.perception, self.context, self.live_graphs, self.tools).play(tasks)
+            )
         if episodes and all(episode.reward is None for episode in episodes):
             raise InfrastructureError(f"Every episode of a batch failed: {_failure(episodes[0])}")
         for episode in episodes:
