@@ -134,7 +134,7 @@ async def test_it_waits_for_a_reviewer_and_resumes_under_strict_msgpack(tmp_path
     # What LANGGRAPH_STRICT_MSGPACK=true sets when a process starts: no type but those that the graph's state names.
     monkeypatch.setattr("langgraph._internal._serde.STRICT_MSGPACK_ENABLED", True)
     config = {"configurable": {"thread_id": "t"}}
-    context = CVRContext(ask_above_frames=2, min_evidence=0)
+    context = CVRContext(review_above_frames=2, min_evidence=0)
 
     async def go_on(given, *turns):
         """As another process would: nothing is shared but the database."""
