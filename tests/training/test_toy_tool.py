@@ -190,7 +190,7 @@ async def test_it_runs_scripted_and_shows_in_the_report():
     page = render_report(trajectory_of(scripted))
     for observation in scripted["observations"]:
         (window,) = observation.windows
-        assert f"Looked at {window_label(window)}" in page
+        assert f"Observed {window_label(window)}" in page
         assert str(escape(observation.evidence[0].text)) in page
 
 
