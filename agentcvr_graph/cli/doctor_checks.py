@@ -21,9 +21,10 @@ from typing import Any, cast
 from packaging.requirements import Requirement
 
 from agentcvr_graph.errors import CVRError, shown_address
-from agentcvr_graph.models.providers.servers import served_models
-from agentcvr_graph.models.registry import checked_source, resolve_audio, resolve_chat_model, resolve_vision
-from agentcvr_graph.models.strings import InProcess, Server, read_model_string
+from agentcvr_graph.models.clients.openai_compatible import served_models
+from agentcvr_graph.models.providers.in_process import InProcess
+from agentcvr_graph.models.providers.server import Server
+from agentcvr_graph.models.registry import read_model_string, resolve_audio, resolve_chat_model, resolve_vision
 
 DISTRIBUTION = "agentcvr-graph"
 LIVE_FIX = f"pip install '{DISTRIBUTION}[live]'"
@@ -198,7 +199,7 @@ def model(role: str, spec: str, resolve: Callable[[str], object]) -> Check:
 
 
 def _server(name: str, server: Server) -> Check:
-    served = served_models(server)
+    served = served_models(server.base_url)
     detail = f"reachable, serves {', '.join(served) or 'nothing'}"
     choices = " or ".join(f"{server.base_url}#{one}" for one in served)
     known = server.model in served if server.model else len(served) == 1
@@ -210,7 +211,7 @@ def _server(name: str, server: Server) -> Check:
 
 
 def _in_process(name: str, string: InProcess) -> Check:
-    folder = Path(checked_source(string.source))
+    folder = Path(string.found())
     if not folder.is_dir():
         return Check("models", name, None, "loaded from the Hugging Face cache, or downloaded at the first call")
     try:

@@ -18,8 +18,8 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
+from agentcvr_graph.models.clients.errors import as_infrastructure_error
 from agentcvr_graph.models.offline.master.language import content_words
-from agentcvr_graph.models.providers.errors import as_infrastructure_error
 from agentcvr_graph.render import one_line
 from agentcvr_graph.types import Question
 

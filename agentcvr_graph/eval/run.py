@@ -17,7 +17,7 @@ from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import Totals, run
 from agentcvr_graph.eval.summary import SummaryLine, accuracy_table, summarize
 from agentcvr_graph.eval.worker import EvalWorker, failed_result
-from agentcvr_graph.models.strings import Hosted, Server, read_model_string
+from agentcvr_graph.models.registry import read_model_string
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.utils.engines import make_engine
 
@@ -119,7 +119,7 @@ async def evaluate_benchmark(
 def default_concurrency(config: EvalConfig) -> int:
     """As many as an endpoint takes, where there is one."""
     specs = astuple(config.models)
-    remote = any(isinstance(read_model_string(spec), Server | Hosted) for spec in specs)
+    remote = any(read_model_string(spec).endpoint for spec in specs)
     return config.per_endpoint if remote else OFFLINE_CONCURRENCY
 
 

@@ -30,7 +30,7 @@ from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
 from agentcvr_graph.graph.state import AgentInput, CVRInput, CVROutput, CVRState, OutputChannels
-from agentcvr_graph.models.providers.errors import is_transient
+from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.spec import AnyTool

@@ -1,6 +1,6 @@
 """What the graph makes of an exception: try again, tell the master, or stop the run.
 
-`models/providers/errors.py` knows the exceptions of client libraries and turns them into `InfrastructureError`; this
+`models/clients/errors.py` knows the exceptions of client libraries and turns them into `InfrastructureError`; this
 module knows the graph's side only.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models.providers.errors import as_infrastructure_error, recognised
-from agentcvr_graph.models.providers.keys import without_keys
+from agentcvr_graph.models.clients.errors import as_infrastructure_error, recognised
+from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.render import plain
 
 logger = logging.getLogger(__name__)

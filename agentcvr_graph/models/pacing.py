@@ -25,8 +25,8 @@ from langchain_core.tools import BaseTool
 
 from agentcvr_graph.models.base import AudioModel, Perceived, Sound
 from agentcvr_graph.models.chat_base import ChatModelBase
-from agentcvr_graph.models.providers.errors import detail_of, status_of
-from agentcvr_graph.models.strings import Hosted, Server, read_model_string
+from agentcvr_graph.models.clients.errors import detail_of, status_of
+from agentcvr_graph.models.registry import read_model_string
 
 Result = TypeVar("Result")
 BUSY = frozenset({429, 503, 529})
@@ -117,14 +117,8 @@ class Paces:
 
     def of(self, spec: str) -> Pace | None:
         """The pace of what a model string names; None for models in this process."""
-        match read_model_string(spec):
-            case Server(base_url):
-                name = base_url
-            case Hosted(provider, model):
-                name = provider or model
-            case _:
-                return None
-        return self._of.setdefault(name, self._make())
+        endpoint = read_model_string(spec).endpoint
+        return self._of.setdefault(endpoint, self._make()) if endpoint else None
 
     def chat(self, spec: str, model: BaseChatModel) -> BaseChatModel:
         """A chat model at the pace of its endpoint."""

@@ -1,58 +1,76 @@
-"""Model strings to models: the only place that knows which class stands behind which form of string.
+"""The model providers, and the functions that turn a model string into a model.
 
-Model libraries are imported here, when a string asks for them, and never before: the library runs offline without any
-of them. Building a model reads no weights and, except for a server whose model is not named, uses no network; but it
-imports libraries, so on an event loop call it in a thread.
+    offline                       the models that come with this library (the default)
+    tiny                          a small trained master that comes with it too, for its own kind of questions
+    http://host:8000/v1#model     an OpenAI-compatible server; without `#model` the only model it serves
+    transformers:DIR_OR_REPO      a model in this process, from a folder or the Hub
+    openai:gpt-4o, gpt-4o, ...    anything that LangChain's `init_chat_model` takes
+
+Reading a string imports no model library and touches no network and no file. Resolving one imports the libraries it
+needs, and asks a server for its models where none is named, so on an event loop resolve in a thread. No weights are
+read before the first call.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from pathlib import Path
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from langchain_core.language_models import BaseChatModel
-
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models.providers.hosted import hosted_chat, no_key, require
-from agentcvr_graph.models.providers.keys import missing_key, server_key
-from agentcvr_graph.models.providers.servers import only_model, unpooled_client
-from agentcvr_graph.models.strings import TINY, Hosted, InProcess, Offline, Server, read_model_string
+from agentcvr_graph.models.clients.extras import require
+from agentcvr_graph.models.providers.base import ModelStringError, Provider, unknown
+from agentcvr_graph.models.providers.hosted import Hosted
+from agentcvr_graph.models.providers.in_process import InProcess
+from agentcvr_graph.models.providers.offline import Offline
+from agentcvr_graph.models.providers.server import Server
+from agentcvr_graph.models.providers.tiny import Tiny
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from agentcvr_graph.models.base import AudioModel, VisionModel
 
+PROVIDERS: list[type[Provider]] = [
+    Offline,
+    Tiny,
+    Server,
+    InProcess,
+    Hosted,  # last, because it takes every name that no other provider takes
+]
 TIMEOUT_S = 120.0
-"""Longest single call of a model; clients do not retry, the graph does."""
-TEXT_CACHE_BYTES = 2**27
-OPENAI_URL = "https://api.openai.com/v1"
-ALLOWED_AUDIO = "'offline', 'openai:whisper-1', 'http://HOST:PORT/v1#MODEL', or 'transformers:FOLDER_OR_REPO'"
+"""Longest single call of a model, in seconds; clients do not retry, the graph does."""
+
+
+def read_model_string(spec: str) -> Provider:
+    """Return the model that a string names, as its provider reads it.
+
+    Raises:
+        SetupError: no provider reads it; the message lists the forms that they read.
+    """
+    with _naming_the_allowed([provider.form for provider in PROVIDERS]):
+        text = spec.strip()
+        for provider in PROVIDERS:
+            if (found := provider.parse(text)) is not None:
+                return found
+        raise unknown(spec)
 
 
 def resolve_chat_model(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> BaseChatModel:
-    """The chat model that a model string names.
+    """Return the chat model that a model string names.
 
     Raises:
-        SetupError: unknown string, missing package, missing key, missing folder, or a server that cannot be asked.
+        SetupError: unknown string, missing package, missing key, missing folder, or a server that does not answer.
     """
-    match read_model_string(spec):
-        case Offline():
-            from agentcvr_graph.models.offline.master import OfflineMaster
-
-            return OfflineMaster()
-        case Server() as server:
-            return _served_chat(server, timeout_s)
-        case InProcess(source):
-            return _chat_in_process(checked_source(source), timeout_s)
-        case Hosted() as hosted:
-            return hosted_chat(hosted, timeout_s)
+    model = read_model_string(spec)
+    with _naming_the_allowed([provider.form for provider in PROVIDERS]):
+        return model.chat(timeout_s)
 
 
 def resolve_vision(
     spec: str = "offline", *, timeout_s: float = TIMEOUT_S, model: BaseChatModel | None = None
 ) -> VisionModel:
-    """The eyes that a model string names: the offline ones, or any chat model that takes images.
+    """Return the vision model that a model string names: the offline one, or any chat model that takes images.
 
     Args:
         model: the chat model that the string names, where the caller has it already.
@@ -61,138 +79,28 @@ def resolve_vision(
         SetupError: as `resolve_chat_model`.
     """
     require("PIL", "pillow", "live")
-    if isinstance(read_model_string(spec), Offline):
-        from agentcvr_graph.media.cache import DiskCache, default_cache_dir
-        from agentcvr_graph.models.offline.vision import OfflineVision
-
-        return OfflineVision(DiskCache(default_cache_dir() / "on_screen_text", TEXT_CACHE_BYTES))
-    from agentcvr_graph.models.providers.chat_vision import ChatVision
-
-    return ChatVision(model or resolve_chat_model(spec, timeout_s=timeout_s), name=cache_name(spec))
+    found = read_model_string(spec)
+    with _naming_the_allowed([provider.form for provider in PROVIDERS]):
+        return found.vision(timeout_s, model)
 
 
 def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> AudioModel:
-    """The ears that a model string names: the offline ones, a transcription endpoint, or Whisper in this process.
+    """Return the audio model that a model string names: the offline one, an endpoint, or Whisper in this process.
 
     Raises:
-        SetupError: as `resolve_chat_model`; and for a hosted provider other than OpenAI, which has no such endpoint.
+        SetupError: as `resolve_chat_model`; and for a provider that has no audio models.
     """
     require("numpy", "numpy", "live")
-    from agentcvr_graph.models.subtitles_first import SubtitlesFirst
-
-    match read_model_string(spec):
-        case Offline():
-            from agentcvr_graph.models.offline.audio import OfflineAudio
-
-            return OfflineAudio()
-        case Server() as server:
-            from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint
-
-            model = only_model(server)
-            return SubtitlesFirst(
-                TranscriptionEndpoint(server.base_url, model, api_key=server_key(), timeout_s=timeout_s)
-            )
-        case InProcess(source):
-            folder = checked_source(source)
-            _require_transformers()
-            from agentcvr_graph.models.providers.transformers_asr import TransformersTranscriber
-
-            return SubtitlesFirst(TransformersTranscriber(folder, name=cache_name(spec)))
-        case Hosted() as hosted:
-            return SubtitlesFirst(_hosted_transcriber(hosted, spec, timeout_s))
+    model = read_model_string(spec)
+    with _naming_the_allowed([provider.audio_form for provider in PROVIDERS if provider.audio_form]):
+        return model.audio(timeout_s)
 
 
-def checked_source(source: str) -> str:
-    """A folder with a model in it, or a repository's name as it was given.
-
-    Raises:
-        SetupError: it is written like a folder and is not one, or the folder holds no `config.json`.
-    """
-    folder = Path(source).expanduser()
-    if folder == TINY and not folder.is_dir():
-        raise SetupError(
-            "The master 'tiny' is not trained yet.", fix="Train it: python -m training.recipes.tiny --release"
-        )
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise SetupError(
-                f"The folder {source} holds no config.json.",
-                fix="Give the folder that save_pretrained wrote.",
-            )
-        return str(folder.resolve())
-    if source[0] in "./~" or folder.exists() or source.count("/") != 1:
-        raise SetupError(
-            f"There is no model folder {source}.",
-            fix="Give an existing folder, or a repository as OWNER/NAME.",
-        )
-    return source
-
-
-def cache_name(spec: str) -> str:
-    """The name under which a model's words are cached: names the model, and for a folder the state it is in.
-
-    Raises:
-        SetupError: as `resolve_chat_model`.
-    """
-    match read_model_string(spec):
-        case Server() as server:
-            return f"{server.base_url}#{only_model(server)}"
-        case InProcess(source):
-            folder = Path(checked_source(source))
-            return f"transformers:{folder}@{_state(folder)}" if folder.is_dir() else spec
-        case _:
-            return spec
-
-
-def _state(folder: Path) -> str:
-    """Changes when a file of the folder does, as after another epoch of training."""
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir())]
-    return hashlib.sha256(repr(stats).encode()).hexdigest()[:6]
-
-
-def _served_chat(server: Server, timeout_s: float) -> BaseChatModel:
-    require("langchain_openai", "langchain-openai", "openai")
-    from langchain_openai import ChatOpenAI
-    from pydantic import SecretStr
-
-    return ChatOpenAI(
-        model=only_model(server),
-        base_url=server.base_url,
-        api_key=SecretStr(server_key()),
-        timeout=timeout_s,
-        max_retries=0,
-        http_async_client=unpooled_client(timeout_s),
-        use_responses_api=False,
-    )
-
-
-def _chat_in_process(source: str, timeout_s: float) -> BaseChatModel:
-    _require_transformers()
-    from agentcvr_graph.models.providers.transformers_chat import TransformersChat
-
-    return TransformersChat(source=source, max_time_s=timeout_s)
-
-
-def _require_transformers() -> None:
-    require("torch", "torch", "transformers")
-    require("transformers", "transformers", "transformers")
-
-
-def _hosted_transcriber(hosted: Hosted, spec: str, timeout_s: float) -> AudioModel:
-    from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint
-
-    if hosted.provider != "openai":
-        raise SetupError(
-            f"No transcription is known for {spec!r}.",
-            fix=f"Allowed are {ALLOWED_AUDIO}.",
-        )
-    if key := missing_key("openai"):
-        raise no_key(spec, key)
-    return TranscriptionEndpoint(
-        os.environ.get("OPENAI_BASE_URL", OPENAI_URL).rstrip("/"),
-        hosted.model,
-        api_key=os.environ["OPENAI_API_KEY"],
-        key_variable="OPENAI_API_KEY",
-        name=spec,
-        timeout_s=timeout_s,
-    )
+@contextmanager
+def _naming_the_allowed(forms: list[str]) -> Generator[None]:
+    """Turn a provider's error about a model string into a `SetupError` that lists the allowed forms."""
+    try:
+        yield
+    except ModelStringError as error:
+        allowed = f"{', '.join(forms[:-1])}, or {forms[-1]}"
+        raise SetupError(str(error), fix=f"Allowed are {allowed}.") from error.__cause__

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agentcvr_graph.models.providers.hosted import require
+from agentcvr_graph.models.clients.extras import require
 from agentcvr_graph.models.registry import resolve_audio, resolve_vision
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from agentcvr_graph.media.cache import DiskCache
-from agentcvr_graph.models.providers.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.errors import as_infrastructure_error
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo

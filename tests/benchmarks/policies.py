@@ -30,7 +30,7 @@ from transformers import PrinterCallback
 from trl import GRPOConfig
 
 from agentcvr_graph import CVRContext
-from agentcvr_graph.models.strings import TINY
+from agentcvr_graph.models.providers.tiny import TINY
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts

@@ -50,7 +50,7 @@ async def test_tools_and_replies_go_through_the_template(text_model: Path) -> No
 
 
 async def test_what_the_template_writes(text_model: Path) -> None:
-    from agentcvr_graph.models.providers.transformers_chat import encode, load
+    from agentcvr_graph.models.adapters.transformers_chat import encode, load
 
     loaded = load(str(text_model))
     message = AIMessage("", tool_calls=[{"name": "listen", "args": {"video": 1}, "id": "c1"}])
@@ -62,7 +62,7 @@ async def test_what_the_template_writes(text_model: Path) -> None:
 
 
 async def test_a_template_without_tools_is_told_them_in_words(tmp_path: Path, text_model: Path) -> None:
-    from agentcvr_graph.models.providers.transformers_chat import encode, load
+    from agentcvr_graph.models.adapters.transformers_chat import encode, load
     from tests.support import served_models as tiny_models
 
     folder = tiny_models.save_text_model(tmp_path, tiny_models.TEMPLATE_WITHOUT_TOOLS)
@@ -75,8 +75,8 @@ async def test_a_template_without_tools_is_told_them_in_words(tmp_path: Path, te
 
 
 async def test_what_the_model_writes_is_read_as_calls(text_model: Path) -> None:
+    from agentcvr_graph.models.adapters.transformers_chat import load
     from agentcvr_graph.models.chat_format.read_turn import read_turn
-    from agentcvr_graph.models.providers.transformers_chat import load
 
     loaded = load(str(text_model))
     text = '<think>hm</think>I listen.<tool_call>{"name": "listen", "arguments": {"video": 1}}</tool_call><|im_end|>'

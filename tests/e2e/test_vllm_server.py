@@ -17,9 +17,9 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from agentcvr_graph.errors import CVRError, InfrastructureError
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.media.types import Frame
+from agentcvr_graph.models.adapters.chat_vision import ChatVision
 from agentcvr_graph.models.base import Footage
-from agentcvr_graph.models.providers.chat_vision import ChatVision
-from agentcvr_graph.models.providers.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.errors import as_infrastructure_error
 from agentcvr_graph.models.registry import resolve_chat_model, resolve_vision
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo, Window

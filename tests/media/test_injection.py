@@ -31,13 +31,13 @@ from agentcvr_graph.graph.dialects import read_calls, write_calls
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.types import Frame
+from agentcvr_graph.models.adapters.chat_vision import ChatVision
+from agentcvr_graph.models.adapters.transformers_chat import Loaded, encode
 from agentcvr_graph.models.base import Footage
 from agentcvr_graph.models.chat_format import hermes
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.vision import OfflineVision
-from agentcvr_graph.models.providers.chat_vision import ChatVision
-from agentcvr_graph.models.providers.transformers_chat import Loaded, encode
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import ALL_WINDOWS, MAX_CHARACTERS, evidence_line, observation_text, plain
 from agentcvr_graph.scripts.bundled import bundled_library

@@ -26,9 +26,8 @@ from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.errors import shown_address
 from agentcvr_graph.graph.as_tool import as_tool
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models.providers.keys import without_keys
-from agentcvr_graph.models.registry import resolve_audio, resolve_chat_model, resolve_vision
-from agentcvr_graph.models.strings import read_model_string
+from agentcvr_graph.models.clients.keys import without_keys
+from agentcvr_graph.models.registry import read_model_string, resolve_audio, resolve_chat_model, resolve_vision
 from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.report import MediaThumbnails, write_report

@@ -10,8 +10,8 @@ from pathlib import Path
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.answers import score_answer
 from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.models.providers.tiny import TINY
 from agentcvr_graph.models.registry import resolve_chat_model
-from agentcvr_graph.models.strings import TINY
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary

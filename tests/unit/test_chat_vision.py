@@ -14,9 +14,9 @@ from PIL import Image
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import Frame
+from agentcvr_graph.models.adapters.chat_vision import ChatVision, clipped
 from agentcvr_graph.models.base import Footage
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
-from agentcvr_graph.models.providers.chat_vision import ChatVision, clipped
 from agentcvr_graph.types import Cost, Evidence, Window
 
 SHOWN = (Window(video=1, start_s=0.0, end_s=10.0), Window(video=2, start_s=20.0, end_s=30.0))

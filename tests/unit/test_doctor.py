@@ -17,7 +17,6 @@ from agentcvr_graph.cli.doctor import details_of, summary_of
 from agentcvr_graph.cli.doctor_checks import Check, diagnose
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.registry import resolve_chat_model
-from agentcvr_graph.models.strings import Server
 
 SERVER = "http://127.0.0.1:8000/v1"
 
@@ -100,13 +99,13 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_server(
     monkeypatch: pytest.MonkeyPatch, spec: str, served: list[str], ok: bool, detail: str, fix: str
 ) -> None:
-    monkeypatch.setattr(doctor, "served_models", lambda server: served)
+    monkeypatch.setattr(doctor, "served_models", lambda base_url: served)
     assert doctor.model("master", spec, resolve_chat_model) == Check("models", f"master {spec}", ok, detail, fix)
 
 
 def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    def down(server: Server) -> list[str]:
-        raise SetupError(f"The server {server.base_url} cannot be reached.", fix="Start the server.")
+    def down(base_url: str) -> list[str]:
+        raise SetupError(f"The server {base_url} cannot be reached.", fix="Start the server.")
 
     monkeypatch.setattr(doctor, "served_models", down)
     check = doctor.model("vision", f"{SERVER}#a", resolve_chat_model)

@@ -28,11 +28,11 @@ from agentcvr_graph.graph.nodes.brief import check_question
 from agentcvr_graph.graph.sanitize import MAX_DEPTH, sanitize_message, sanitize_value
 from agentcvr_graph.media.source import parse_source
 from agentcvr_graph.media.subtitles import read_cues
+from agentcvr_graph.models.adapters.chat_vision import read_statements
+from agentcvr_graph.models.adapters.transcription_endpoint import read_transcript
 from agentcvr_graph.models.chat_format.hermes import read_calls as read_hermes
 from agentcvr_graph.models.chat_format.read_turn import read_turn
-from agentcvr_graph.models.providers.chat_vision import read_statements
-from agentcvr_graph.models.providers.transcription import read_transcript
-from agentcvr_graph.models.strings import read_model_string
+from agentcvr_graph.models.registry import read_model_string
 from agentcvr_graph.render import plain, read_evidence, read_picture
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.scripts.formats import FORMATS, import_file

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from agentcvr_graph import CVRContext, InfrastructureError, InputError, SetupError, VideoError, create_cvr_graph
 from agentcvr_graph.graph.prompts import RECORDED, SKIPPED
-from agentcvr_graph.models.providers.errors import is_transient
+from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.render import TOO_LATE
 from agentcvr_graph.server import ServerContext
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn

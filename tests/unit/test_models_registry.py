@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
+from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
-from agentcvr_graph.models.providers import servers
-from agentcvr_graph.models.providers.chat_vision import PROMPT_ID, ChatVision
-from agentcvr_graph.models.providers.errors import MAX_DETAIL_CHARS, as_infrastructure_error, recognised
-from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint
-from agentcvr_graph.models.registry import cache_name, resolve_audio, resolve_chat_model, resolve_vision
-from agentcvr_graph.models.strings import Hosted, InProcess, Offline, Server, read_model_string
+from agentcvr_graph.models.adapters.chat_vision import PROMPT_ID, ChatVision
+from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint
+from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
+from agentcvr_graph.models.clients import openai_compatible
+from agentcvr_graph.models.clients.errors import MAX_DETAIL_CHARS, as_infrastructure_error, recognised
+from agentcvr_graph.models.providers.base import Provider
+from agentcvr_graph.models.providers.hosted import Hosted
+from agentcvr_graph.models.providers.in_process import InProcess
+from agentcvr_graph.models.providers.offline import Offline
+from agentcvr_graph.models.providers.server import Server
+from agentcvr_graph.models.providers.tiny import Tiny
+from agentcvr_graph.models.registry import (
+    PROVIDERS,
+    read_model_string,
+    resolve_audio,
+    resolve_chat_model,
+    resolve_vision,
+)
 
 SERVER = "http://127.0.0.1:8000/v1"
 
@@ -33,6 +48,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("offline", Offline()),
         (" offline ", Offline()),
+        ("tiny", Tiny()),
         ("openai:gpt-4o", Hosted("openai", "gpt-4o")),
         ("gpt-4o", Hosted("", "gpt-4o")),
         ("ollama:qwen3:8b", Hosted("ollama", "qwen3:8b")),
@@ -146,12 +162,12 @@ def test_names_are_the_strings_people_wrote(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_name_of_a_folder_changes_with_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
-    before = cache_name("transformers:.")
+    before = read_model_string("transformers:.").cache_name()
     assert before.startswith(f"transformers:{tmp_path}@")
-    assert cache_name(f"transformers:{tmp_path}") == before
+    assert read_model_string(f"transformers:{tmp_path}").cache_name() == before
     (tmp_path / "model.safetensors").write_bytes(b"trained")
-    assert cache_name("transformers:.") != before
-    assert cache_name("transformers:owner/name") == "transformers:owner/name"
+    assert read_model_string("transformers:.").cache_name() != before
+    assert read_model_string("transformers:owner/name").cache_name() == "transformers:owner/name"
 
 
 def _serve(monkeypatch: pytest.MonkeyPatch, reply: httpx.Response | httpx.HTTPError) -> None:
@@ -161,13 +177,13 @@ def _serve(monkeypatch: pytest.MonkeyPatch, reply: httpx.Response | httpx.HTTPEr
             raise reply
         return reply
 
-    monkeypatch.setattr(servers.httpx, "get", get)
+    monkeypatch.setattr(openai_compatible.httpx, "get", get)
 
 
 def test_the_only_model_of_a_server_needs_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
     _serve(monkeypatch, httpx.Response(200, json={"data": [{"id": "qwen"}]}))
-    assert servers.only_model(Server(SERVER, "")) == "qwen"
-    assert servers.only_model(Server(SERVER, "named")) == "named"
+    assert openai_compatible.only_model(SERVER) == "qwen"
+    assert openai_compatible.only_model(SERVER, "named") == "named"
 
 
 @pytest.mark.parametrize(
@@ -255,3 +271,64 @@ def test_only_a_surprise_is_not_recognised() -> None:
 def test_own_errors_pass_through() -> None:
     error = InfrastructureError("as it is", transient=True)
     assert as_infrastructure_error(error, "the model") is error
+
+
+@dataclass(frozen=True)
+class Parrot(Provider):
+    """A provider in one class: a chat model and an audio model that repeat a word."""
+
+    word: str
+    form = "'parrot:WORD'"
+    audio_form = "'parrot:WORD'"
+
+    @classmethod
+    def parse(cls, text: str) -> Parrot | None:
+        return cls(text.removeprefix("parrot:")) if text.startswith("parrot:") else None
+
+    @property
+    def spec(self) -> str:
+        return f"parrot:{self.word}"
+
+    def chat(self, timeout_s: float) -> ParrotChat:
+        return ParrotChat(word=self.word)
+
+    def audio(self, timeout_s: float) -> ParrotAudio:
+        return ParrotAudio(self.spec)
+
+
+class ParrotChat(ChatModelBase):
+    word: str
+
+    def _reply(self, request: ChatRequest) -> AIMessage:
+        return AIMessage(self.word)
+
+
+@dataclass(frozen=True)
+class ParrotAudio:
+    name: str
+
+    async def hear(self, sound: Sound, focus: str) -> Perceived:
+        return Perceived(evidence=())
+
+
+def test_a_provider_is_one_class_and_one_line_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentcvr_graph.models.registry.PROVIDERS", [Parrot, *PROVIDERS])
+    assert resolve_chat_model("parrot:hello").invoke("?").text == "hello"
+    assert resolve_audio("parrot:hello").name == "parrot:hello"
+    assert isinstance(resolve_vision("parrot:hello"), ChatVision)
+    with pytest.raises(SetupError, match=r"Allowed are 'parrot:WORD', 'offline', 'tiny'"):
+        read_model_string("")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_guide_shows_the_form_of_every_provider(provider: type[Provider]) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "models.md").read_text()
+    assert provider.form.partition(" (")[0].strip("'") in guide
+
+
+def test_a_provider_without_audio_models_is_refused_with_those_that_have_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Parrot, "audio", Provider.audio)
+    monkeypatch.setattr("agentcvr_graph.models.registry.PROVIDERS", [Parrot, *PROVIDERS])
+    with pytest.raises(SetupError, match=r"No transcription is known for 'parrot:x'.*openai:whisper-1") as caught:
+        resolve_audio("parrot:x")
+    assert "'tiny'" not in str(caught.value)

@@ -17,9 +17,9 @@ import pytest
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue
+from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint, pieces
 from agentcvr_graph.models.base import Perceived, Sound
 from agentcvr_graph.models.focus import focus_first
-from agentcvr_graph.models.providers.transcription import TranscriptionEndpoint, pieces
 from agentcvr_graph.models.subtitles_first import SubtitlesFirst
 from agentcvr_graph.types import Cost, Evidence, Window
 

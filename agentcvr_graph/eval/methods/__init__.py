@@ -24,7 +24,8 @@ from agentcvr_graph.eval.methods.single_pass_graph import single_pass_graph
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.pacing import Paces
-from agentcvr_graph.models.strings import ModelStrings, Offline, read_model_string
+from agentcvr_graph.models.registry import read_model_string
+from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.blind import BlindPerception
 
@@ -76,7 +77,7 @@ class MethodResources:
     def vision_chat_model(self) -> BaseChatModel | None:
         """The chat model that sees; None where the eyes are no chat model."""
         spec = self.config.models.vision
-        return None if self.config.scripts or isinstance(read_model_string(spec), Offline) else self.chat(spec)
+        return None if self.config.scripts or not read_model_string(spec).vision_is_chat else self.chat(spec)
 
     @cached_property
     def perception(self) -> Perception:

@@ -1,1 +1,1 @@
-"""Chat, vision and audio models by the library or server that runs them. `registry.py` maps model strings to them."""
+"""Model providers: one file each, listed in `registry.PROVIDERS`."""

@@ -15,8 +15,8 @@ from transformers import AutoConfig
 from trl.trainer.grpo_config import GRPOConfig
 
 from agentcvr_graph.errors import InputError, SetupError
-from agentcvr_graph.models.providers.errors import one_line
-from agentcvr_graph.models.registry import checked_source
+from agentcvr_graph.models.clients.errors import one_line
+from agentcvr_graph.models.providers.in_process import checked_source
 from agentcvr_graph.perception.noise import resolve_noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary

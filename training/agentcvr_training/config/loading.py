@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentcvr_graph.errors import InputError, SetupError
-from agentcvr_graph.models.providers.errors import one_line
-from agentcvr_graph.models.registry import checked_source
+from agentcvr_graph.models.clients.errors import one_line
+from agentcvr_graph.models.providers.in_process import checked_source
 from agentcvr_training.config.settings import Lora, Model
 from agentcvr_training.rollout.chat_format import ChatFormat
 

@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
-from agentcvr_graph.models.providers.errors import as_infrastructure_error, is_transient, status_of
+from agentcvr_graph.models.clients.errors import as_infrastructure_error, is_transient, status_of
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.scripts.generators.llm import prompts
 from agentcvr_graph.scripts.generators.llm.draft import Draft, UnusableDraftError, faults_of, script_of

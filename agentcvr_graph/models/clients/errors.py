@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
-from agentcvr_graph.models.providers.keys import PROVIDER_KEYS, SERVER_KEY, without_keys
+from agentcvr_graph.models.clients.keys import PROVIDER_KEYS, SERVER_KEY, without_keys
 
 MAX_DETAIL_CHARS = 300
 _LATE = ("Timeout", "DeadlineExceeded")

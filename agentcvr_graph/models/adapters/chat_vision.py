@@ -26,7 +26,7 @@ from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.base import Footage, Perceived
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
-from agentcvr_graph.models.providers.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.errors import as_infrastructure_error
 from agentcvr_graph.render import FRAME_LABEL, read_evidence, seconds, window_label
 from agentcvr_graph.types import Cost, Evidence, Window
 

@@ -21,10 +21,10 @@ import numpy as np
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.clients.errors import as_infrastructure_error, one_line, refused, said_in
+from agentcvr_graph.models.clients.keys import SERVER_KEY
+from agentcvr_graph.models.clients.openai_compatible import unpooled_client
 from agentcvr_graph.models.focus import focus_first
-from agentcvr_graph.models.providers.errors import as_infrastructure_error, one_line, refused, said_in
-from agentcvr_graph.models.providers.keys import SERVER_KEY
-from agentcvr_graph.models.providers.servers import unpooled_client
 from agentcvr_graph.models.subtitles_first import part_of
 from agentcvr_graph.render import spoken
 from agentcvr_graph.types import Cost, Evidence, Window

@@ -10,9 +10,8 @@ from typing import Any, cast
 import httpx
 
 from agentcvr_graph.errors import CVRError, SetupError
-from agentcvr_graph.models.providers.errors import as_infrastructure_error, refused
-from agentcvr_graph.models.providers.keys import server_key
-from agentcvr_graph.models.strings import Server
+from agentcvr_graph.models.clients.errors import as_infrastructure_error, refused
+from agentcvr_graph.models.clients.keys import server_key
 
 LISTING_TIMEOUT_S = 10.0
 
@@ -27,7 +26,7 @@ def unpooled_client(timeout_s: float) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=timeout_s, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def served_models(server: Server) -> list[str]:
+def served_models(base_url: str) -> list[str]:
     """The names of the models at `GET /models`.
 
     Raises:
@@ -35,35 +34,35 @@ def served_models(server: Server) -> list[str]:
     """
     try:
         headers = {"Authorization": f"Bearer {server_key()}"}
-        reply = httpx.get(f"{server.base_url}/models", headers=headers, timeout=LISTING_TIMEOUT_S)
+        reply = httpx.get(f"{base_url}/models", headers=headers, timeout=LISTING_TIMEOUT_S)
     except httpx.HTTPError as error:
-        raise _as_setup_error(as_infrastructure_error(error, f"The server {server.base_url}")) from error
+        raise _as_setup_error(as_infrastructure_error(error, f"The server {base_url}")) from error
     if reply.is_error:
-        raise _as_setup_error(refused(reply.status_code, "", f"The server {server.base_url}"))
+        raise _as_setup_error(refused(reply.status_code, "", f"The server {base_url}"))
     try:
         body = cast(dict[str, Any], reply.json())
         return [str(entry["id"]) for entry in body["data"]]
     except (ValueError, KeyError, TypeError) as error:
         raise SetupError(
-            f"{server.base_url} is not an OpenAI-compatible server: its /models is not a list of models.",
+            f"{base_url} is not an OpenAI-compatible server: its /models is not a list of models.",
             fix="Give the address that ends in /v1.",
         ) from error
 
 
-def only_model(server: Server) -> str:
+def only_model(base_url: str, model: str = "") -> str:
     """The model to ask the server for: the one named, else the only one it serves.
 
     Raises:
         SetupError: it serves none or several; the message lists them.
     """
-    if server.model:
-        return server.model
-    models = served_models(server)
+    if model:
+        return model
+    models = served_models(base_url)
     if len(models) == 1:
         return models[0]
-    choices = ", ".join(f"{server.base_url}#{model}" for model in models) or "none"
+    choices = ", ".join(f"{base_url}#{served}" for served in models) or "none"
     raise SetupError(
-        f"The server {server.base_url} serves {len(models)} models, so one must be named.",
+        f"The server {base_url} serves {len(models)} models, so one must be named.",
         fix=f"Use one of: {choices}",
     )
 

@@ -1,0 +1,1 @@
+"""What the clients of model servers share: keys, connections, and the meaning of their errors."""

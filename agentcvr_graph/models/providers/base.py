@@ -1,0 +1,99 @@
+"""What a model provider is: a kind of model string, and the models that such a string can name.
+
+A provider is one frozen dataclass in one file of this folder, listed in `registry.PROVIDERS`. Its `parse` reads the
+model string and touches nothing else: no model library, no network, no file. `chat`, `vision` and `audio` import what
+they need when they are called. A provider implements those that it offers; the base class answers for the others.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from agentcvr_graph.errors import shown_address
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agentcvr_graph.models.base import AudioModel, VisionModel
+
+
+class ModelStringError(Exception):
+    """Raised by a provider for a model string that it cannot use; the registry adds the allowed values."""
+
+
+class Provider(ABC):
+    """One model of a provider, as its model string names it."""
+
+    form: ClassVar[str]
+    """How the model strings look, quoted, for error messages: `'offline'`."""
+    audio_form: ClassVar[str] = ""
+    """The same for audio models; empty when the provider has none."""
+    vision_is_chat: ClassVar[bool] = True
+    """Whether the vision model is a chat model, which can also answer questions about frames directly."""
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read a model string without surrounding spaces; return None for a string of another provider.
+
+        Raises:
+            ModelStringError: the string belongs to this provider and names no model.
+            SetupError: the string holds a secret.
+        """
+
+    @property
+    @abstractmethod
+    def spec(self) -> str:
+        """The model string."""
+
+    @property
+    def endpoint(self) -> str:
+        """Names the server that runs the model, to limit concurrent calls to it; empty for models in this process."""
+        return ""
+
+    def cache_name(self) -> str:
+        """Return the name under which replies of the model are cached; it changes when the model does.
+
+        Raises:
+            SetupError: the model cannot be found.
+        """
+        return self.spec
+
+    def chat(self, timeout_s: float) -> BaseChatModel:
+        """Return the chat model.
+
+        Raises:
+            ModelStringError: the provider has no chat models, or not this one.
+            SetupError: a package, a key, a folder or a server is missing.
+        """
+        raise ModelStringError(f"No chat model is known for {self.spec!r}.")
+
+    def vision(self, timeout_s: float, chat: BaseChatModel | None = None) -> VisionModel:
+        """Return the vision model: by default the chat model, which is sent the frames as images.
+
+        Args:
+            timeout_s: longest single call, in seconds.
+            chat: the chat model, where the caller has it already.
+
+        Raises:
+            ModelStringError: as `chat`.
+            SetupError: as `chat`.
+        """
+        from agentcvr_graph.models.adapters.chat_vision import ChatVision
+
+        return ChatVision(chat or self.chat(timeout_s), name=self.cache_name())
+
+    def audio(self, timeout_s: float) -> AudioModel:
+        """Return the audio model.
+
+        Raises:
+            ModelStringError: the provider has no audio models.
+            SetupError: as `chat`.
+        """
+        raise ModelStringError(f"No transcription is known for {self.spec!r}.")
+
+
+def unknown(spec: str, hint: str = "") -> ModelStringError:
+    """Return the error for a model string that no provider can use."""
+    return ModelStringError(f"Unknown model string {shown_address(spec)!r}{': ' + hint if hint else ''}.")

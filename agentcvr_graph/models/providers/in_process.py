@@ -1,0 +1,103 @@
+"""`transformers:FOLDER_OR_REPO`: a model of the `transformers` library in this process."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.clients.extras import require
+from agentcvr_graph.models.providers.base import Provider, unknown
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agentcvr_graph.models.base import AudioModel
+
+SCHEME = "transformers:"
+
+
+@dataclass(frozen=True)
+class InProcess(Provider):
+    """A chat model, a vision-language model or a Whisper-class model."""
+
+    source: str
+    """A folder, or the name of a repository on the Hub."""
+
+    form = "'transformers:FOLDER_OR_REPO'"
+    audio_form = "'transformers:FOLDER_OR_REPO'"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        if not text.startswith(SCHEME):
+            return None
+        source = text.removeprefix(SCHEME)
+        if not source:
+            raise unknown(text, f"it names no model behind {SCHEME!r}")
+        return cls(source)
+
+    @property
+    def spec(self) -> str:
+        return f"{SCHEME}{self.source}"
+
+    def found(self) -> str:
+        """Return the absolute path of the model's folder, or the name of its repository.
+
+        Raises:
+            SetupError: there is no such folder.
+        """
+        return checked_source(self.source)
+
+    def cache_name(self) -> str:
+        """Return the model string; for a folder the absolute path and a digest that changes with its files."""
+        folder = Path(self.found())
+        return f"{SCHEME}{folder}@{_digest(folder)}" if folder.is_dir() else self.spec
+
+    def chat(self, timeout_s: float) -> BaseChatModel:
+        source = self.found()
+        _require_transformers()
+        from agentcvr_graph.models.adapters.transformers_chat import TransformersChat
+
+        return TransformersChat(source=source, max_time_s=timeout_s)
+
+    def audio(self, timeout_s: float) -> AudioModel:
+        source = self.found()
+        _require_transformers()
+        from agentcvr_graph.models.adapters.transformers_asr import TransformersTranscriber
+        from agentcvr_graph.models.subtitles_first import SubtitlesFirst
+
+        return SubtitlesFirst(TransformersTranscriber(source, name=self.cache_name()))
+
+
+def checked_source(source: str) -> str:
+    """Return the absolute path of a model folder, or the name of a repository unchanged.
+
+    Raises:
+        SetupError: the source is written like a folder and is none, or the folder holds no `config.json`.
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise SetupError(
+                f"The folder {source} holds no config.json.",
+                fix="Give the folder that save_pretrained wrote.",
+            )
+        return str(folder.resolve())
+    if source[0] in "./~" or folder.exists() or source.count("/") != 1:
+        raise SetupError(
+            f"There is no model folder {source}.",
+            fix="Give an existing folder, or a repository as OWNER/NAME.",
+        )
+    return source
+
+
+def _digest(folder: Path) -> str:
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir())]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()[:6]
+
+
+def _require_transformers() -> None:
+    require("torch", "torch", "transformers")
+    require("transformers", "transformers", "transformers")

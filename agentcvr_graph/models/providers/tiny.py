@@ -1,0 +1,38 @@
+"""`tiny`: the small master that the recipe in `training/recipes/tiny` trains, for the recipe's own questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.providers.in_process import InProcess
+
+TINY = Path(__file__).parents[1] / "tiny"
+"""The checkpoint that `python -m training.recipes.tiny --release` writes."""
+
+
+@dataclass(frozen=True)
+class Tiny(InProcess):
+    """The released checkpoint, as a model of the `transformers` library."""
+
+    source: str = str(TINY)
+
+    form = "'tiny'"
+    audio_form = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        return cls() if text == "tiny" else None
+
+    @property
+    def spec(self) -> str:
+        return "tiny"
+
+    def found(self) -> str:
+        if not TINY.is_dir():
+            raise SetupError(
+                "The master 'tiny' is not trained yet.", fix="Train it: python -m training.recipes.tiny --release"
+            )
+        return super().found()
