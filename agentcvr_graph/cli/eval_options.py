@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from agentcvr_graph.cli.options import BUDGETS, MODELS, RUNNING
+from agentcvr_graph.eval.benchmarks import BENCHMARKS
+from agentcvr_graph.eval.methods import METHODS
 
 QUESTIONS = "Questions"
 """Heading of the help."""
 
 Benchmark = Annotated[
     str,
-    typer.Option(help="crossvid, cvbench, mvu-eval, or own (a .jsonl or .csv file).", rich_help_panel=QUESTIONS),
+    typer.Option(help=f"{', '.join(BENCHMARKS)}; own reads a .jsonl or .csv file.", rich_help_panel=QUESTIONS),
 ]
 Data = Annotated[
     Path | None, typer.Option(help="Folder of the benchmark, or file of questions.", rich_help_panel=QUESTIONS)
@@ -30,7 +32,7 @@ Methods = Annotated[
     str,
     typer.Option(
         "--method",
-        help="agent, single-pass, single-pass-transcripts, blind; separate several by commas.",
+        help=f"{', '.join(METHODS)}; separate several by commas.",
         rich_help_panel=MODELS,
     ),
 ]

@@ -1,8 +1,11 @@
-"""Benchmarks by name. A new one is a module with `load(data, videos)` and a line here."""
+"""The registry of benchmarks. A new one is a module with `load(data, videos)` and one line in `BENCHMARKS`.
+
+The command line takes its help and its error messages from the registry.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from agentcvr_graph.errors import InputError
@@ -11,7 +14,10 @@ from agentcvr_graph.eval.benchmarks.base import Benchmark, UnusableQuestion, che
 
 __all__ = ["BENCHMARKS", "Benchmark", "UnusableQuestion", "describe_unusable", "load_benchmark"]
 
-BENCHMARKS: Mapping[str, Callable[[Path, Path | None], Benchmark]] = {
+BenchmarkLoader = Callable[[Path, Path | None], Benchmark]
+"""Reads the questions of a benchmark: its data, and the root of its videos where that is elsewhere."""
+
+BENCHMARKS: dict[str, BenchmarkLoader] = {
     "crossvid": crossvid.load,
     "cvbench": cvbench.load,
     "mvu-eval": mvu_eval.load,
@@ -20,15 +26,16 @@ BENCHMARKS: Mapping[str, Callable[[Path, Path | None], Benchmark]] = {
 
 
 def load_benchmark(name: str, data: Path, videos: Path | None = None, *, skip_unusable: bool = False) -> Benchmark:
-    """The questions of a benchmark; all files are looked for first.
+    """Return the questions of a benchmark after checking that all their files exist.
 
     Args:
-        data: its folder, or its file of questions.
-        videos: the root of the videos, where it is not beside the questions.
-        skip_unusable: go on without questions that are broken or whose files are missing.
+        name: a key of `BENCHMARKS`.
+        data: the folder of the benchmark, or its file of questions.
+        videos: the root of the videos, where they are not beside the questions.
+        skip_unusable: leave out questions that are invalid or whose files are missing.
 
     Raises:
-        InputError: there is no such benchmark or data; or questions cannot be asked and are not to be skipped.
+        InputError: the benchmark or the data does not exist; or questions are unusable and must not be skipped.
     """
     if name not in BENCHMARKS:
         raise InputError(f"Unknown benchmark {name!r}.", fix=f"Choose one of: {', '.join(BENCHMARKS)}.")

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -155,7 +155,10 @@ def _blind(resources: MethodResources) -> Method:
     return GraphMethod(graph, replace(resources.config.context, max_turns=1))
 
 
-METHODS: Mapping[str, Callable[[MethodResources], Method]] = {
+MethodFactory = Callable[[MethodResources], Method]
+"""Makes a method from the models and the perception of a run."""
+
+METHODS: dict[str, MethodFactory] = {
     "agent": _agent,
     "single-pass": _single_pass(listens=False),
     "single-pass-transcripts": _single_pass(listens=True),
