@@ -1,4 +1,4 @@
-"""Short real clips that ship with the package, and questions about them that need several videos, eyes and ears."""
+"""Short clips that ship with the package, and questions whose evidence is spread over their frames and sound."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def demo_videos() -> list[str | Video]:
 
 
 def demo_questions() -> tuple[Question, ...]:
-    """The demo questions, with their keys; the first three need two or more videos and both modalities."""
+    """Return the demo questions with their keys; the first three need two or more videos and both modalities."""
     stored: list[dict[str, Any]] = json.loads((Path(__file__).parent / "questions.json").read_text())
     return tuple(
         Question.model_validate(item | {"videos": [_clip(name) for name in item["videos"]]}) for item in stored

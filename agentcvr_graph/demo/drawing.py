@@ -1,6 +1,6 @@
-"""Draws one moment of a cooking clip. Pure: a step and a time in, a picture out.
+"""Draw one moment of a cooking clip. Pure: a step and a time in, an image out.
 
-Used by `make_clips.py` only, when the bundled clips are made again.
+Only `make_clips.py` uses it, to generate the bundled clips.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ Draw = ImageDraw.ImageDraw
 
 
 def draw_moment(caption: str, prop: str, progress: float, seconds: float, wall: str, clock: str) -> Image.Image:
-    """The kitchen during a step.
+    """Return an image of the kitchen during a step.
 
     Args:
         caption: on-screen text of the step.
         prop: what goes into the pan; a key of `PROPS`.
-        progress: how much of the step is over, 0 to 1.
+        progress: finished share of the step, 0 to 1.
         seconds: time since the start of the clip, for flames and steam.
         wall: colour of the wall.
-        clock: time that a wall clock shows; empty for no clock.
+        clock: time on the wall clock; empty for no clock.
     """
     picture = Image.new("RGB", SIZE, wall)
     draw = ImageDraw.Draw(picture)

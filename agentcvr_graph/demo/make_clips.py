@@ -1,8 +1,8 @@
-"""Makes the bundled demo clips: `python -m agentcvr_graph.demo.make_clips OUT_DIR`.
+"""Generate the bundled demo clips: `python -m agentcvr_graph.demo.make_clips OUT_DIR`.
 
-Needs the command flite, which users of the clips do not. What each clip shows and says is the table CLIPS;
-the pictures never tell which fat a cook uses or whom the dish is for, and half of the clips tell the time of day by a
-clock on the wall, the other half by voice only. So questions about them need both eyes and ears.
+Needs the command flite; users of the clips do not. The table CLIPS defines what each clip shows and says. The frames
+never show which fat a cook uses or whom the dish is for. Half of the clips show the time of day on a wall clock, the
+other half only say it. So questions about them need frames and sound.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from agentcvr_graph.scripts.video.sound import knock, mix, music, speak
 
 @dataclass(frozen=True)
 class Step:
-    """A stretch of a clip with one on-screen text."""
+    """A part of a clip with one on-screen text."""
 
     start_s: float
     end_s: float
@@ -34,16 +34,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Clip:
-    """All that one clip shows and says."""
+    """What one clip shows and says."""
 
     name: str
     voice: str
     wall: str
     steps: tuple[Step, ...]
     lines: tuple[tuple[float, str], ...]
-    """What is said, and when it begins."""
+    """Start time and text of each spoken line."""
     clock: str = ""
-    """Time on a wall clock, seen during the first step."""
+    """Time on a wall clock during the first step; empty for no clock."""
     music_s: tuple[float, float] | None = None
     subtitles: bool = False
     knocks_s: tuple[float, ...] = field(default=())
@@ -129,7 +129,7 @@ CLIPS = (
 
 
 def make_clips(folder: Path) -> list[Path]:
-    """Write all clips, and the subtitles of those that have them."""
+    """Write all clips, and subtitles for those with subtitles; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     return [make_clip(clip, folder) for clip in CLIPS]
 
@@ -145,7 +145,7 @@ def make_clip(clip: Clip, folder: Path) -> Path:
 
 
 def picture(clip: Clip, time_s: float) -> NDArray[np.uint8]:
-    """The frame of a clip at a time, shape (360, 640, 3)."""
+    """Return the frame of a clip at a time, shape (360, 640, 3)."""
     step = next(step for step in clip.steps if step.start_s <= time_s < step.end_s)
     progress = (time_s - step.start_s) / (step.end_s - step.start_s)
     clock = clip.clock if step is clip.steps[0] else ""
@@ -153,7 +153,7 @@ def picture(clip: Clip, time_s: float) -> NDArray[np.uint8]:
 
 
 def soundtrack(clip: Clip) -> tuple[Samples, pysubs2.SSAFile]:
-    """The sound of a clip, 16 kHz mono, and its spoken lines as subtitles."""
+    """Return the sound of a clip, 16 kHz mono, and its spoken lines as subtitles."""
     sound = np.zeros(round(clip.duration_s * SAMPLE_RATE_HZ), dtype=np.float32)
     subtitles = pysubs2.SSAFile()
     for start_s, line in clip.lines:

@@ -1,12 +1,13 @@
-"""Evaluation: a benchmark's questions, asked by the agent and by what it is compared with, scored by its own rules.
+"""Evaluation: run the agent and its baselines on the questions of a benchmark and score them by its rules.
 
-    benchmarks/   files -> questions that can be asked, and the averages that the benchmark reports
-    methods/      agent, single pass, blind: a question -> a trajectory
-    scoring.py    trajectory -> row, by the scorers of `answers.py`; `judge.py` for text
+    benchmarks/   files -> questions, and the averages that the benchmark reports
+    methods/      agent, single pass, blind baseline: a question -> a trajectory
+    scoring.py    trajectory -> row, by the scorers of `answers/`; `judge.py` for text
     runner.py     what is left -> an engine (`engines.py`, `ray_engine.py`) -> the run's folder (`folder.py`)
-    figures.py    rows -> accuracy with intervals; `compare.py` for two sides; `report/` for people
+    summary.py    rows -> accuracy with intervals; `compare.py` for two runs; `report/` for the HTML page
+    sim_gap/      the sim-to-real gap: the same questions in swap mode and on video
 
-A question is never lost: one that fails has a row that says how, and stays in the denominator.
+No question is lost: one that fails has a row with the reason, and stays in the denominator.
 
 Example:
     >>> benchmark = load_benchmark("own", Path("questions.csv"))            # doctest: +SKIP

@@ -1,8 +1,8 @@
-"""Two runs, or two methods of one, question by question: is one better, or is it chance?
+"""Compare two runs, or two methods of one run, question by question.
 
-Both were asked the same questions, so the differences are what is tested: a 95 % bootstrap interval of their mean, and
-a permutation test that swaps the two scores of a question at random (for answers that are right or wrong this is
-McNemar's test). Questions that only one side was asked are counted and left out.
+The test is paired: a 95 % bootstrap interval of the mean difference, and a permutation test that swaps the two scores
+of a question at random (for scores of 0 and 1 this is McNemar's test). Questions that only one side has are counted
+and left out.
 """
 
 # SciPy's types are partial.
@@ -28,7 +28,7 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """One line: a task, or all questions."""
+    """The comparison on one task, or on all questions."""
 
     name: str
     count: int
@@ -37,30 +37,30 @@ class Difference:
     difference: Estimate
     """The first side minus the second."""
     p: float
-    """Chance of a difference as large as this where there is none."""
+    """Probability of a difference at least this large if the two sides are equal."""
     wins: int
-    """Questions that the first side scored higher."""
+    """Questions with a higher score on the first side."""
     losses: int
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All lines, and what could not be compared."""
+    """The comparison of two sides by task."""
 
     names: tuple[str, str]
     lines: tuple[Difference, ...]
     unmatched: int
-    """Questions that only one side was asked."""
+    """Questions that only one side has."""
 
     def _repr_html_(self) -> str:
-        """For notebooks: a line a task."""
+        """Return a table with one row per task, for notebooks."""
         from agentcvr_graph.report.notebook import table_html
 
         return table_html(*comparison_table(self))
 
 
 def comparison_table(found: Comparison) -> tuple[list[str], list[list[str]]]:
-    """A comparison in per cent, as the head and the rows of a table; a star stands behind a p below `SIGNIFICANT`."""
+    """Return a comparison in per cent as head and rows of a table; a star marks a p value below `SIGNIFICANT`."""
     rows = [
         [
             line.name,
@@ -82,7 +82,7 @@ def compare(one: str, other: str) -> Comparison:
     """Compare two sides, each a folder of a run, or `FOLDER:METHOD` for one of several methods.
 
     Raises:
-        InputError: a side is no run, has several methods and none is named, or they share no question.
+        InputError: a side is not a run, a method must be named, or the sides share no question.
         SetupError: scipy is not installed.
     """
     first, second = _rows_of(one, other), _rows_of(other, one)
@@ -134,7 +134,7 @@ def _difference(name: str, pairs: Sequence[tuple[Row, Row]]) -> Difference:
 
 
 def p_value(differences: Sequence[float]) -> float:
-    """Two-sided p of the permutation test; 1 where nothing differs."""
+    """Return the two-sided p value of the permutation test; 1 if nothing differs."""
     apart = [gap for gap in differences if gap]
     if not apart:
         return 1.0

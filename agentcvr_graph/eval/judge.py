@@ -1,7 +1,7 @@
-"""The judge of text answers: CrossVid's rule for CCQA, with any chat model, or without one by words.
+"""Judges of text answers by CrossVid's rule for CCQA: a chat model, or word overlap without a model.
 
-For every scoring point of a question the judge says whether the answer speaks of it (coverage) and whether what it says
-is right (correctness; never without coverage). The score is the sum of both over twice the number of points
+For every scoring point of a question the judge decides whether the answer mentions it (coverage) and whether it does so
+correctly (correctness; never without coverage). The score is the sum of both over twice the number of points
 (arXiv 2511.12263). The question's key is shown to the judge, the videos are not.
 """
 
@@ -47,7 +47,7 @@ _OBJECT = re.compile(r"\{[^{}]*\}", re.S)
 
 @dataclass(frozen=True)
 class Grades:
-    """What a judge said, point by point."""
+    """The grades of a judge for each scoring point."""
 
     coverage: tuple[bool, ...]
     correctness: tuple[bool, ...]
@@ -76,7 +76,7 @@ class ChatJudge:
         self._model, self._name = model, name
 
     async def grade(self, question: Question, answer: str) -> Grades:
-        """As the protocol; a reply without grades is asked for again."""
+        """As the protocol; a reply without grades is retried."""
         count = len(question.scoring_points)
         points = "\n".join(f"{n}. {point}" for n, point in enumerate(question.scoring_points, 1))
         graded = one_line(answer)  # so that it cannot leave the lines between which it stands
@@ -93,17 +93,17 @@ class ChatJudge:
 
 
 class WordJudge:
-    """The offline judge: counts the words of each point. It takes no hint and knows no synonym."""
+    """The offline judge: measures word overlap with each point. It knows no synonyms."""
 
     async def grade(self, question: Question, answer: str) -> Grades:
-        """A point is covered where half of its words are in the answer, correct where all are."""
+        """Grade a point as covered if the answer has half of its words, as correct if it has all."""
         said = content_words(answer)
         shares = [len(said & words) / len(words) if words else 1.0 for words in _distinct(question.scoring_points)]
         return Grades(tuple(share >= COVERED for share in shares), tuple(share == 1.0 for share in shares))
 
 
 def read_grades(text: str, count: int) -> Grades | None:
-    """The grades in a reply; None where there are none for every point. What is not covered is not correct."""
+    """Return the grades in a reply; None unless every point is graded. An uncovered point is never correct."""
     for match in reversed(_OBJECT.findall(text)):
         try:
             stored = cast(dict[str, Any], json.loads(match))
@@ -111,13 +111,13 @@ def read_grades(text: str, count: int) -> Grades | None:
         except (ValueError, KeyError, TypeError):
             continue
         if len(coverage) == len(correctness) == count:
-            right = (told and correct for told, correct in zip(coverage, correctness, strict=True))
+            right = (covered and correct for covered, correct in zip(coverage, correctness, strict=True))
             return Grades(tuple(coverage), tuple(right))
     return None
 
 
 def _distinct(points: Sequence[str]) -> list[frozenset[str]]:
-    """The words of each point; those that all points share tell nothing."""
+    """Return the words of each point without those that all points share."""
     found = [content_words(point) for point in points]
     shared = frozenset[str].intersection(*found) if len(found) > 1 else frozenset[str]()
     return [words - shared or words for words in found]

@@ -1,4 +1,4 @@
-"""What a run is of, kept beside its results: a number can be traced, and a run is gone on with only as it was."""
+"""Run manifest: records the provenance of results and rejects an incompatible resume."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ PACKAGES = (
     *("av", "decord", "librosa", "numpy", "rapidocr", "pocketsphinx", "torch", "transformers", "ray"),
 )
 CHANGEABLE = frozenset({"methods", "per_endpoint", "timeout_s"})
-"""What may differ between two attempts at one run: it does not change what an answer is."""
+"""Settings that may differ between two attempts at a run, because they do not affect answers."""
 
 
 class RunManifest(FrozenModel):
-    """The configuration of a run."""
+    """The configuration of a run and the environment it was started in."""
 
     benchmark: str
     fingerprint: str
-    """Of the questions."""
+    """Hash of the questions."""
     questions: int
     unusable: tuple[str, ...] = ()
-    """Ids of questions that could not be asked, because they are broken or their files are missing."""
+    """Ids of questions that are invalid or whose files are missing."""
     tasks: tuple[str, ...] = ()
     """In the order of the benchmark."""
     averages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     config: dict[str, Any]
     data: str = ""
     prices: tuple[float, float] = (0.0, 0.0)
-    """Of a million input and output tokens."""
+    """Per million input and output tokens."""
     versions: dict[str, str] = Field(default_factory=dict)
     commit: str = ""
-    """Of the repository that this library runs from; with a + where files differ from it."""
+    """Commit of the repository that contains this library; with a `+` if files differ from it."""
     command: str = ""
     started_at: str = ""
 
@@ -56,7 +56,7 @@ class RunManifest(FrozenModel):
         return tuple(self.config["methods"])
 
     def to_config(self) -> EvalConfig:
-        """The config that was followed."""
+        """Return the configuration as an object."""
         parts: dict[str, Any] = dict(self.config)
         parts |= {
             "methods": self.methods,
@@ -71,10 +71,10 @@ class RunManifest(FrozenModel):
         return {name: value for name, value in flatten_settings(settings) if name not in CHANGEABLE}
 
     def extended(self, other: RunManifest, folder: Path) -> RunManifest:
-        """This manifest with the methods of another attempt added.
+        """Return this manifest with the methods of another attempt added.
 
         Raises:
-            InputError: the attempts are not of the same run; names what differs.
+            InputError: the settings differ; the message names them.
         """
         fix = "Name another --out folder, or run it with the earlier settings."
         require_same_settings(folder, self._fixed_settings(), other._fixed_settings(), fix=fix)
@@ -85,7 +85,7 @@ class RunManifest(FrozenModel):
 def make_manifest(
     benchmark: Benchmark, config: EvalConfig, *, data: str = "", prices: tuple[float, float] = (0.0, 0.0)
 ) -> RunManifest:
-    """The manifest of a run that starts now, here."""
+    """Return the manifest of a run that starts now."""
     return RunManifest(
         benchmark=benchmark.name,
         fingerprint=benchmark.fingerprint,
@@ -104,7 +104,7 @@ def make_manifest(
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that an answer may depend on, where they are installed."""
+    """Return the versions of Python and of the installed packages that an answer may depend on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -115,15 +115,15 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit of the repository around this library; empty where there is none."""
+    """Return the commit of the repository that contains this library; empty if there is none."""
     folder = Path(__file__).parent
 
-    def told(*arguments: str) -> str:
+    def git(*arguments: str) -> str:
         done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
-        head = told("rev-parse", "HEAD")
-        return head + ("+" if head and told("status", "--porcelain", "--untracked-files=no") else "")
+        head = git("rev-parse", "HEAD")
+        return head + ("+" if head and git("status", "--porcelain", "--untracked-files=no") else "")
     except OSError:  # no git
         return ""

@@ -1,4 +1,4 @@
-"""Mean scores with their confidence intervals, for every report of this library."""
+"""Mean scores with confidence intervals, as every report of this library shows them."""
 
 # SciPy's types are partial.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -14,7 +14,7 @@ from agentcvr_graph.errors import missing_extra
 CONFIDENCE = 0.95
 RESAMPLES = 4000
 BATCH = 64
-"""Resamples at a time, so that thousands of scores need little memory."""
+"""Resamples per batch; limits memory for thousands of scores."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Estimate:
 
 
 def mean_score(scores: Sequence[float], weights: Sequence[float] = ()) -> Estimate:
-    """The mean with a 95 % interval: Wilson's where scores are 0 or 1, a bootstrap's where they lie between.
+    """Return the mean with a 95 % interval: Wilson's if all scores are 0 or 1, else a bootstrap.
 
     Args:
-        weights: how much each score counts; all the same where none are given.
+        weights: weight of each score; equal if empty.
 
     Raises:
         SetupError: scipy is not installed.
@@ -46,12 +46,12 @@ def mean_score(scores: Sequence[float], weights: Sequence[float] = ()) -> Estima
 
 
 def macro_average(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Estimate:
-    """The mean of the groups' means, each group counting the same, with a 95 % bootstrap interval.
+    """Return the mean of the group means with a 95 % bootstrap interval.
 
-    Every resample draws as many scores from each group as it has. One score alone tells nothing of others.
+    Every resample draws as many scores from each group as it has. If no group has two scores, the interval is 0 to 1.
 
     Args:
-        groups: scores, and how much each counts within its group; all the same where no weights are given.
+        groups: scores and their weights within the group; equal weights if empty.
     """
     np, _ = libraries()
     rng = np.random.default_rng(0)
@@ -74,7 +74,7 @@ def macro_average(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> 
 
 
 def libraries() -> tuple[Any, Any]:
-    """numpy and scipy.stats, which the core does without."""
+    """Return numpy and scipy.stats, which only the `eval` extra installs."""
     try:
         import numpy as np
         from scipy import stats

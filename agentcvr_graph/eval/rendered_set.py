@@ -1,4 +1,4 @@
-"""A small set in CrossVid's own layout: scripts of all ten tasks, rendered. The data sets cannot be shipped; this can.
+"""Render a small set in CrossVid's own layout from scripts of all ten tasks. The benchmark cannot be shipped; this can.
 
 Everything that the loader has to cope with is in it: clips inside of longer files (PEA, PI, PSS), clips of several
 intervals, drone views as folders of images with boxes, tags in questions, options with letters. What is said over a
@@ -34,7 +34,7 @@ FOLDERS: Mapping[Task, str] = {
 LEAD_S = 3.0
 """What comes before and after the part of a video that counts (PEA)."""
 MIDDLE_S = 6.0
-"""What lies between the beginning and the ending of a story, and between segments; nobody sees it."""
+"""What lies between the beginning and the ending of a story, and between segments; it is in no clip."""
 _REFERENCE = re.compile(r"(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?) s of video 1")
 _JPEG_QUALITY = 85
 
@@ -45,7 +45,7 @@ def render_set(scripts: Iterable[Script], folder: Path) -> int:
     Videos that are there and up to date stay.
 
     Args:
-        scripts: of CrossVid's tasks, made by the procedural worlds; taken one after the other, as they are rendered.
+        scripts: of CrossVid's tasks, made by the procedural generators; each is taken when the one before is rendered.
 
     Returns:
         How many questions there are.
@@ -89,7 +89,7 @@ def _pea(script: Script, folder: Path) -> Record:
 
 
 def _pi(script: Script, folder: Path) -> Record:
-    """One film with a beginning, a middle that nobody is shown, and an ending."""
+    """One video with a beginning, a middle that is in no clip, and an ending."""
     whole, starts_s = concatenate(script.videos, MIDDLE_S)
     clips = [_intervals(start_s, video) for start_s, video in zip(starts_s, script.videos, strict=True)]
     return {
@@ -115,7 +115,7 @@ def _pss(script: Script, folder: Path) -> Record:
 
 def _fsa(script: Script, folder: Path) -> Record:
     reference = _REFERENCE.search(script.question)
-    assert reference is not None, "the world's questions point at an interval of video 1"
+    assert reference is not None, "questions of the generator name an interval of video 1"
     one, other = _render_all(script, folder)
     segment = [float(reference[1]), float(reference[2])]
     return {"video A": one, "video B": other, "ref_segment": segment, "answer": script.key}

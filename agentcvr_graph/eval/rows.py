@@ -1,4 +1,4 @@
-"""One row a question and method: what a run keeps of an answer, and all that figures are made of."""
+"""The result row of one question and method; summaries and reports are computed from rows alone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Literal, get_args
 from agentcvr_graph.types import AnswerKind, AnswerValue, FrozenModel, Usage
 
 Outcome = Literal["right", "partly", "wrong", "unparsable", "out of budget", "infrastructure error"]
-"""How a question ended. The last three have no answer and score 0: the master never gave a valid one, it did not before
-a budget ran out, or a model, a server or a file failed."""
+"""How a question ended. The last three have no answer and score 0: no reply was valid, a budget ran out first, or a
+model, a server or a file failed."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class Row(FrozenModel):
-    """What came of one question."""
+    """The result of one question by one method."""
 
     id: str
     method: str
@@ -23,24 +23,24 @@ class Row(FrozenModel):
     score: float
     """From 0 to 1, by the rule of the benchmark."""
     weight: float = 1.0
-    """How much it counts within its task: the scoring points of a judged answer, else 1."""
+    """Weight within its task: the number of scoring points of a judged answer, else 1."""
     value: AnswerValue | None = None
     key: AnswerValue | None = None
     detail: str = ""
-    """Why there is no answer, or what the judge said."""
+    """Why there is no answer."""
     retryable: bool = False
-    """The world failed in a way that may be over by the next attempt."""
+    """Whether it failed because of an infrastructure error that may be temporary."""
     attempt: int = 1
     turns: int = 0
     usage: Usage = Usage()
     coverage: tuple[bool, ...] = ()
-    """For each scoring point, whether the answer speaks of it."""
+    """For each scoring point, whether the answer mentions it."""
     correctness: tuple[bool, ...] = ()
-    """For each scoring point, whether what it says is right."""
+    """For each scoring point, whether the answer is correct about it."""
     asked_at: str = ""
-    """When it was asked, UTC, ISO 8601."""
+    """Start of the attempt, UTC, ISO 8601."""
 
     @property
     def place(self) -> tuple[str, str]:
-        """What it is the row of."""
+        """Method and id, which identify the row."""
         return self.method, self.id

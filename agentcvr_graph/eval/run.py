@@ -1,4 +1,4 @@
-"""A run from the outside: `evaluate_benchmark` makes one, `EvalRun` reads one."""
+"""Entry points of evaluation: `evaluate_benchmark` runs a benchmark, `EvalRun` reads a finished run."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.utils.engines import make_engine
 
 OFFLINE_CONCURRENCY = 2
-"""Questions at a time where all models run on this machine; the offline senses use all cores already."""
+"""Concurrent questions if no model is behind an endpoint; the offline models use all cores already."""
 
 
 @dataclass(frozen=True)
 class EvalRun:
-    """A run that is on the disk, read once."""
+    """A stored run; its rows are read once."""
 
     folder: RunFolder
     manifest: RunManifest
 
     @classmethod
     def read(cls, path: Path) -> EvalRun:
-        """The run in a folder.
+        """Read the run in a folder.
 
         Raises:
-            InputError: there is none.
+            InputError: the folder holds no run.
         """
         folder = RunFolder(path)
         return cls(folder, folder.manifest())
 
     def rows(self) -> list[Row]:
-        """The row that stands for each question and method, in the order of the manifest."""
+        """Return the latest row of each question and method, in the order of the manifest."""
         return self._rows
 
     def summary(self) -> list[SummaryLine]:
-        """The table: by method, tasks and then averages."""
+        """Return the summary: for each method its tasks, then its averages."""
         return self._summary
 
     def _repr_html_(self) -> str:
-        """For notebooks: the table, in per cent with 95 % intervals."""
+        """Return the summary as a table for notebooks, in per cent with 95 % intervals."""
         from agentcvr_graph.report.notebook import table_html
 
         return table_html(*accuracy_table(self._summary))
@@ -81,33 +81,33 @@ async def evaluate_benchmark(
     data: str = "",
     on_progress: Callable[[Totals], None] = lambda totals: None,
 ) -> EvalRun:
-    """Ask all questions by all methods, score the answers, and keep everything in a folder.
+    """Run every method on every question, score the answers, and store everything in a folder.
 
-    A run that was stopped, also by `kill -9`, goes on when it is called again with the same arguments.
+    An interrupted run, also one ended by `kill -9`, continues when this is called again with the same arguments.
 
     Args:
         out: the folder of the run.
         engine: `local`, or `ray` for a cluster.
-        concurrency: questions under way at a time; None for `per_endpoint` where a model is behind an endpoint, else
+        concurrency: concurrent questions; None for `per_endpoint` where a model is behind an endpoint, else
             `OFFLINE_CONCURRENCY`.
-        retry_failed: ask again what the world failed in a way that may have passed.
-        prices: of a million input and output tokens.
-        on_progress: called after each question, with the figures so far.
+        retry_failed: retry questions that failed because of infrastructure errors that may be temporary.
+        prices: per million input and output tokens.
+        on_progress: called after each question with the totals so far.
 
     Raises:
         InputError: the folder holds another run; a method is unknown.
         SetupError: a model or a package is missing, a key is refused, or the disk is full.
-        InfrastructureError: nothing is answered any more.
+        InfrastructureError: too many questions in a row failed.
     """
     folder = RunFolder(out)
     manifest = await asyncio.to_thread(make_manifest, benchmark, config, data=data, prices=prices)
-    at_once = concurrency if concurrency is not None else default_concurrency(config)
+    concurrent = concurrency if concurrency is not None else default_concurrency(config)
     await run(
         benchmark,
         manifest,
         folder,
         make_engine(engine, functools.partial(EvalWorker.of, config), failed_result),
-        concurrency=at_once,
+        concurrency=concurrent,
         retry_failed=retry_failed,
         on_progress=on_progress,
     )
@@ -117,17 +117,17 @@ async def evaluate_benchmark(
 
 
 def default_concurrency(config: EvalConfig) -> int:
-    """As many as an endpoint takes, where there is one."""
+    """Return the limit of an endpoint if a model is behind one, else `OFFLINE_CONCURRENCY`."""
     specs = astuple(config.models)
     remote = any(read_model_string(spec).endpoint for spec in specs)
     return config.per_endpoint if remote else OFFLINE_CONCURRENCY
 
 
 def scripted_questions(path: Path) -> Benchmark:
-    """The questions of a library of scripts, to be asked in swap mode.
+    """Return the questions of a script library as a benchmark, for swap mode.
 
     Raises:
-        InputError: it holds no script.
+        InputError: the library holds no script.
     """
     questions = tuple(script.as_question() for script in ScriptLibrary(path))
     return Benchmark(path.stem, questions)

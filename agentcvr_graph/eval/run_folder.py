@@ -1,11 +1,11 @@
-"""The folder of a run: everything that a number can be traced by, and all that is needed to go on after a crash.
+"""The folder of a run: everything needed to trace a result and to resume after a crash.
 
-    run.json                         what was asked, of which models, with which versions of what (`manifest.py`)
-    results.jsonl                    a `Row` a line, on the disk before the next is begun; a later row of the same
-                                     question and method (a retry) stands for the earlier one
-    trajectories/<method>/<id>.json  how each answer came about, written before its row
-    results.parquet                  the rows that stand, as a table; written when the run ends
-    report.html, questions/...       what a person reads (`report/`)
+    run.json                         the questions, models, settings and package versions (`manifest.py`)
+    results.jsonl                    one `Row` per line, written before the next question starts; a later row of
+                                     the same question and method (a retry) replaces the earlier one
+    trajectories/<method>/<id>.json  the trajectory of each answer, written before its row
+    results.parquet                  the latest rows as a table, written when the run ends
+    report.html, questions/...       the HTML report (`report/`)
 
 The format is the same for scripted and live runs and for every method.
 """
@@ -44,11 +44,11 @@ class RunFolder:
 
     @contextmanager
     def opened(self, manifest: RunManifest) -> Generator[dict[Place, Row]]:
-        """The rows of earlier attempts, while this process alone may write.
+        """Lock the folder for writing and yield the rows of earlier attempts.
 
         Raises:
-            InputError: another run is writing, the folder holds a run of something else, or a file that is not ours.
-            SetupError: the disk does not let us.
+            InputError: another run is writing, or the folder holds a run with other settings or a foreign file.
+            SetupError: the folder cannot be written.
         """
         with explain_disk_error(self.path, DISK_FIX):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -62,10 +62,10 @@ class RunFolder:
             yield found
 
     def manifest(self) -> RunManifest:
-        """What the run is of.
+        """Return the manifest of the run.
 
         Raises:
-            InputError: there is no run here.
+            InputError: the folder holds no run.
         """
         try:
             return RunManifest.model_validate_json(self.manifest_path.read_text(encoding="utf-8"))
@@ -77,20 +77,20 @@ class RunFolder:
             ) from error
 
     def rows(self) -> Iterator[Row]:
-        """All rows, in the order in which they were written."""
+        """Yield all rows in the order of writing."""
         for number, line in read_rows(self.results):
             try:
                 yield Row.model_validate_json(line)
             except ValidationError as error:
                 message = f"{self.results}:{number}: {error.errors()[0]['msg']}."
-                raise InputError(message, fix="Remove the line, and its question is asked again.") from error
+                raise InputError(message, fix="Remove the line; its question is then run again.") from error
 
     def latest(self) -> dict[Place, Row]:
-        """The row that stands for each question and method."""
+        """Return the latest row of each question and method."""
         return {row.place: row for row in self.rows()}
 
     def add(self, row: Row, trajectory: Trajectory | None) -> None:
-        """Keep what came of a question: the trajectory first, so that no row is without.
+        """Store a result: the trajectory first, so that every row has one.
 
         Raises:
             SetupError: the disk is full, or may not be written.
@@ -103,16 +103,16 @@ class RunFolder:
             append_row(self.results, row.model_dump_json())
 
     def trajectory_path(self, method: str, question_id: str) -> Path:
-        """Where a trajectory is kept."""
+        """Return the path of a trajectory."""
         return self.path / "trajectories" / method / f"{file_name(question_id)}.json"
 
     def trajectory(self, method: str, question_id: str) -> Trajectory | None:
-        """How an answer came about; None for a question that could not be asked."""
+        """Return a trajectory; None if the question could not be run."""
         path = self.trajectory_path(method, question_id)
         return Trajectory.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def write_table(self, rows: Iterable[Row]) -> Path:
-        """The rows that stand as a Parquet table.
+        """Write rows as a Parquet table and return its path.
 
         Raises:
             SetupError: pyarrow is not installed, or the disk is full.
@@ -131,12 +131,12 @@ class RunFolder:
 
 
 def file_name(question_id: str) -> str:
-    """A question's id as a file name."""
+    """Return the id of a question as a file name."""
     return quote(question_id, safe=" ()+,;=@")[:200]
 
 
 def _flat(row: Row) -> dict[str, Any]:
-    """A row as columns: costs apart, values of many shapes as JSON."""
+    """Return a row as columns: usage in columns of its own, values of varying shape as JSON."""
     stored = row.model_dump(mode="json")
     usage = stored.pop("usage")
     for name in ("value", "key"):

@@ -1,4 +1,4 @@
-"""A run: the questions that are left go to an engine, and what comes back is on the disk before the next is begun."""
+"""Run the unfinished questions on an engine and store each result before the next one is started."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from agentcvr_graph.eval.worker import EvalResult
 from agentcvr_graph.utils.engines import Engine
 
 MAX_FAILURES_IN_A_ROW = 50
-"""Questions in a row that the world failed in a way that may pass, beyond those under way: then a run stops."""
+"""A run stops after this many consecutive retryable failures, plus one for each concurrent question."""
 
 
 @dataclass
 class Totals:
-    """The figures of a run as it goes on."""
+    """Running totals of a run, for progress."""
 
     planned: int = 0
     done: int = 0
-    """Earlier attempts at this run included."""
+    """Finished questions, those of earlier attempts included."""
     scores: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
-    """By method: points won, and points there were."""
+    """By method: points scored and points possible."""
     failures: Counter[str] = field(default_factory=Counter[str])
-    """Outcomes without an answer."""
+    """Outcomes of questions without an answer."""
     input_tokens: int = 0
     output_tokens: int = 0
 
     def add(self, row: Row) -> None:
-        """Count a row."""
+        """Add a row to the totals."""
         self.done += 1
         won = self.scores[row.method]
         won[0] += row.weight * row.score
@@ -47,7 +47,7 @@ class Totals:
         self.output_tokens += row.usage.output_tokens
 
     def accuracy(self, method: str) -> float:
-        """So far, over all tasks together."""
+        """Return the accuracy so far, over all tasks together."""
         won, possible = self.scores[method]
         return won / possible if possible else 0.0
 
@@ -62,17 +62,17 @@ async def run(
     retry_failed: bool = False,
     on_progress: Callable[[Totals], None] = lambda totals: None,
 ) -> Totals:
-    """Ask all that has not been asked yet.
+    """Run every question that has no result yet.
 
     Args:
-        concurrency: questions under way at a time, at least 1.
-        retry_failed: ask again what the world failed in a way that may have passed.
+        concurrency: concurrent questions, at least 1.
+        retry_failed: retry questions that failed because of infrastructure errors that may be temporary.
         on_progress: called after each question.
 
     Raises:
         InputError: the folder holds another run.
-        SetupError: no question can be answered, or the disk is full. What was written is kept.
-        InfrastructureError: nothing is answered any more. What was written is kept.
+        SetupError: no question can be answered, or the disk is full. Finished results are kept.
+        InfrastructureError: too many questions in a row failed. Finished results are kept.
     """
     if concurrency < 1:
         raise InputError(f"concurrency is {concurrency}.", fix="It must be at least 1.")
@@ -87,15 +87,15 @@ async def run(
         failed_in_a_row = 0
         left = iter(asks)
         async with aclosing(engine.run(lambda: next(left, None), concurrency)) as answers:
-            async for asked in answers:
-                await asyncio.to_thread(folder.add, asked.row, asked.trajectory)
-                totals.add(asked.row)
+            async for result in answers:
+                await asyncio.to_thread(folder.add, result.row, result.trajectory)
+                totals.add(result.row)
                 on_progress(totals)
-                failed_in_a_row = failed_in_a_row + 1 if asked.row.retryable else 0
+                failed_in_a_row = failed_in_a_row + 1 if result.row.retryable else 0
                 if failed_in_a_row >= MAX_FAILURES_IN_A_ROW + concurrency:
                     raise InfrastructureError(
-                        f"The last {failed_in_a_row} questions all failed: {asked.row.detail}",
-                        fix="Mend it, and run again with --retry-failed.",
+                        f"The last {failed_in_a_row} questions all failed: {result.row.detail}",
+                        fix="Fix the cause, then run again with --retry-failed.",
                     )
     return totals
 
@@ -103,7 +103,7 @@ async def run(
 def _left(
     benchmark: Benchmark, manifest: RunManifest, earlier: Mapping[Place, Row], *, retry_failed: bool
 ) -> Iterator[EvalTask]:
-    """What is to be asked: all methods of a question one after the other, so that they share what is decoded."""
+    """Yield the remaining tasks, all methods of a question in a row, so that they share decoded frames."""
     for question in benchmark.questions:
         for method in manifest.methods:
             row = earlier.get((method, question.id))

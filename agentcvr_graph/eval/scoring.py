@@ -1,4 +1,4 @@
-"""From a trajectory to a row. The scorers are those of `answers.py`, which rewards use too; text may have a judge."""
+"""Turn trajectories into rows. The scorers are those of `answers/`, which rewards use too; text may have a judge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agentcvr_graph.types import Answer, Failure, Question
 
 @dataclass(frozen=True)
 class EvalTask:
-    """A question for a method, and how often it was asked before."""
+    """A question for a method, with the number of the attempt."""
 
     question: Question
     method: str
@@ -25,7 +25,7 @@ class EvalTask:
 
 
 async def row_of(ask: EvalTask, trajectory: Trajectory, judge: Judge | None, asked_at: str) -> Row:
-    """The row of a run that ended, with an answer or without."""
+    """Return the row of a trajectory, with or without an answer."""
     row = Row(
         **_identity(ask, asked_at),
         outcome="wrong",
@@ -39,8 +39,8 @@ async def row_of(ask: EvalTask, trajectory: Trajectory, judge: Judge | None, ask
 
 
 def failed_row(ask: EvalTask, error: Exception, asked_at: str) -> Row:
-    """The row of a question that could not be asked at all: the world's failure, and nobody's wrong answer."""
-    # Files do not come back by asking again; whatever else went wrong may.
+    """Return the row of a question that raised an error instead of yielding a trajectory."""
+    # A missing file stays missing; other errors may be temporary.
     retryable = not isinstance(error, InputError) and (is_transient(error) or not isinstance(error, CVRError))
     detail = " ".join(str(error).split()) if isinstance(error, CVRError) else f"{type(error).__name__}: {error}"
     return Row(
@@ -49,7 +49,7 @@ def failed_row(ask: EvalTask, error: Exception, asked_at: str) -> Row:
 
 
 def now() -> str:
-    """The time, as rows keep it."""
+    """Return the current time as rows store it: UTC, ISO 8601."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 

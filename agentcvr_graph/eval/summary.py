@@ -1,7 +1,7 @@
-"""The figures of a run: accuracy by method and task, averages as the benchmark defines them, where answers went wrong.
+"""The summary of a run: accuracy by method and task, averages as the benchmark defines them, and counts of outcomes.
 
-Every question stays in the denominator: one without an answer has the score 0. What the world failed is counted apart,
-so that a reader sees how much of a low figure is not the method's doing.
+Every question stays in the denominator: one without an answer scores 0. Infrastructure errors are counted separately,
+so that a reader sees how much of a low accuracy the method did not cause.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from agentcvr_graph.eval.metrics import Estimate, macro_average, mean_score
 from agentcvr_graph.eval.rows import Outcome, Row
 
 ALL = "all"
-"""Name of the line over all questions, where a benchmark defines no average."""
+"""Name of the line over all questions if a benchmark defines no averages."""
 
 
 @dataclass(frozen=True)
 class SummaryLine:
-    """One line of a table: a method on a task, or an average over tasks."""
+    """A method on one task, or its average over tasks."""
 
     method: str
     name: str
@@ -28,25 +28,25 @@ class SummaryLine:
     accuracy: Estimate
     outcomes: Mapping[Outcome, int]
     turns: float
-    """Mean over questions, like all that follow."""
+    """Mean per question, like the fields below."""
     frames: float
     audio_s: float
     tokens: float
     model_calls: float
     wall_s: float
     average_of: tuple[str, ...] = ()
-    """The tasks of an average; empty for a task."""
+    """The tasks of an average; empty for a single task."""
 
     @property
     def unanswered(self) -> int:
-        """Questions without an answer that are the method's own doing."""
+        """Number of questions that the method left without a valid answer."""
         return self.outcomes.get("unparsable", 0) + self.outcomes.get("out of budget", 0)
 
 
 def summarize(rows: Iterable[Row], averages: Mapping[str, Sequence[str]]) -> list[SummaryLine]:
-    """Method by method: a line for each task, then the averages.
+    """Return for each method a line per task, then its averages.
 
-    An average over tasks of which some were not asked is the mean of those that were.
+    An average covers only the tasks that have rows.
     """
     by_method: dict[str, list[Row]] = {}
     for row in rows:
@@ -62,11 +62,11 @@ def _of_method(method: str, rows: Sequence[Row], averages: Mapping[str, Sequence
     if not averages:
         return [*lines, _line(method, ALL, rows, _rate(rows), tuple(by_task))] if len(by_task) > 1 else lines
     for name, tasks in averages.items():
-        asked = [task for task in tasks if task in by_task]
-        if asked:
-            groups = [([row.score for row in by_task[task]], _weights(by_task[task])) for task in asked]
-            own = [row for task in asked for row in by_task[task]]
-            lines.append(_line(method, name, own, macro_average(groups), tuple(asked)))
+        present = [task for task in tasks if task in by_task]
+        if present:
+            groups = [([row.score for row in by_task[task]], _weights(by_task[task])) for task in present]
+            own = [row for task in present for row in by_task[task]]
+            lines.append(_line(method, name, own, macro_average(groups), tuple(present)))
     return lines
 
 
@@ -75,7 +75,7 @@ def _rate(rows: Sequence[Row]) -> Estimate:
 
 
 def _weights(rows: Sequence[Row]) -> list[float]:
-    """Empty where all count the same."""
+    """Return the weights of rows; empty if they are equal."""
     weights = [row.weight for row in rows]
     return weights if len(set(weights)) > 1 else []
 
@@ -103,11 +103,11 @@ def _line(
 
 
 FAILURE_LABELS = ("no valid answer", "infrastructure errors")
-"""The last rows of a grid, which count answers that there are none of."""
+"""Labels of the last table rows, which count questions without an answer."""
 
 
 def accuracy_table(lines: Sequence[SummaryLine]) -> tuple[list[str], list[list[str]]]:
-    """Accuracy by task and method as a table: its head and its rows, averages and failures at the end."""
+    """Return head and rows of a table: accuracy by task and method, then averages and failure counts."""
     methods = list(dict.fromkeys(line.method for line in lines))
     cells = {(line.method, line.name): line for line in lines}
     rows: list[list[str]] = []
@@ -117,7 +117,7 @@ def accuracy_table(lines: Sequence[SummaryLine]) -> tuple[list[str], list[list[s
         rows.append([name, str(count), *(str(line.accuracy) if line else "" for line in own)])
     tasks = [[line for line in lines if line.method == method and not line.average_of] for method in methods]
     unanswered = [sum(line.unanswered for line in own) for own in tasks]
-    world = [sum(line.outcomes.get("infrastructure error", 0) for line in own) for own in tasks]
-    for name, counts in zip(FAILURE_LABELS, (unanswered, world), strict=True):
+    infrastructure = [sum(line.outcomes.get("infrastructure error", 0) for line in own) for own in tasks]
+    for name, counts in zip(FAILURE_LABELS, (unanswered, infrastructure), strict=True):
         rows.append([name, "", *map(str, counts)])
     return ["task", "questions", *methods], rows

@@ -129,7 +129,7 @@ class TestRun:
         assert "the key: B" in ran.printed("ask") and "<b>Video 2</b>" in ran.shown("ask")
         assert "<video" in ran.shown("rendered")
         assert "<b>Video 2</b>" in ran.shown("live") and "data:image/jpeg" in ran.shown("live")
-        assert "<th>scripted</th><th>live</th><th>gap</th>" in ran.shown("gap")
+        assert "<th>scripted</th><th>live</th><th>sim-to-real gap</th>" in ran.shown("gap")
         assert "<tr><td>all</td><td>4</td>" in ran.shown("gap")
         assert ran.shown("picture", "image/png")
 

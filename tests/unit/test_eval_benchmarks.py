@@ -136,7 +136,7 @@ def test_missing_files_are_told_with_what_they_cost(release):
     with pytest.raises(InputError) as error:
         load_benchmark("crossvid", release)
     said = str(error.value)
-    assert "3 of 10 questions cannot be asked (1 NC, 1 CC, 1 CCQA)" in said
+    assert "3 of 10 questions cannot be used (1 NC, 1 CC, 1 CCQA)" in said
     assert "cook/3.mp4" in said and "--skip-unusable" in said
     loaded = load_benchmark("crossvid", release, skip_unusable=True)
     assert len(loaded.questions) == 7 and {one.id for one in loaded.unusable} == {"NC-0", "CC-0", "CCQA-0"}
@@ -250,7 +250,7 @@ def test_own_questions_that_are_none(tmp_path):
     with pytest.raises(InputError, match="mine has no answer to score by"):
         load_benchmark("own", write(tmp_path / "e.csv", keyless))
     twice = '{"id": "a", "question": "q", "videos": ["a.mp4"], "key": "k"}\n' * 2
-    with pytest.raises(InputError, match="'a' is there twice"):
+    with pytest.raises(InputError, match="'a' occurs twice"):
         load_benchmark("own", write(tmp_path / "d.jsonl", twice))
 
 

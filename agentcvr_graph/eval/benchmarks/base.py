@@ -1,4 +1,4 @@
-"""What a benchmark is once it is loaded: questions over files that are there, and the averages that it reports."""
+"""The loaded form of a benchmark: questions over existing files, and the averages that it reports."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ from agentcvr_graph.errors import CVRError, InputError
 from agentcvr_graph.types import Question
 
 SHOWN = 5
-"""Missing files that a message names."""
+"""Number of missing files that a message names."""
 _LETTERED = re.compile(r"^\s*\(?([A-Z])\s*[.):]\s*(.+)$", re.S)
 _PACKED = re.compile(r"(?:^|(?<=\s)|(?<=[.;,]))\(?([A-Z])[.):]\s*")
 
 
 @dataclass(frozen=True)
 class UnusableQuestion:
-    """A question that cannot be asked."""
+    """A question that cannot be used."""
 
     id: str
     task: str
     missing: tuple[str, ...] = ()
-    """Files that are not there."""
+    """Files that do not exist."""
     broken: str = ""
-    """Why it is no question, with its place."""
+    """Why it is invalid, with its place in the file."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Questions, and how their scores are put together."""
+    """Questions, and how their scores are averaged."""
 
     name: str
     questions: tuple[Question, ...]
     unusable: tuple[UnusableQuestion, ...] = ()
     averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """Name of an average -> the tasks whose means it is the mean of. All questions together where there is none."""
+    """Name of an average -> its tasks; it is the mean of their means. Without any, all questions are averaged."""
 
     @property
     def size(self) -> int:
-        """Questions, with those that cannot be asked."""
+        """Number of questions, unusable ones included."""
         return len(self.questions) + len(self.unusable)
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same questions over the same names, whatever the order of loading."""
+        """Hash of the questions and their file names, independent of their order."""
         lines = sorted(question.model_dump_json() for question in self.questions)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def select(self, tasks: Sequence[str] = (), each: int | None = None) -> Benchmark:
-        """Of this benchmark some tasks, and of each task the first questions.
+        """Return a benchmark of some tasks, with the first `each` questions of each task.
 
         Raises:
-            InputError: there is no such task, or no question is left.
+            InputError: a task is unknown, or no question is left.
         """
         known = list(dict.fromkeys(question.task for question in (*self.questions, *self.unusable)))
         for task in tasks:
@@ -72,19 +72,19 @@ class Benchmark:
                 taken[question.task] += 1
                 kept.append(question)
         if not kept:
-            raise InputError(f"{self.name} has no question whose videos are there.", fix="Check --data and --videos.")
+            raise InputError(f"{self.name} has no question whose videos exist.", fix="Check --data and --videos.")
         unusable = tuple(one for one in self.unusable if one.task in wanted)
         return replace(self, questions=tuple(kept), unusable=unusable)
 
 
 def checked(benchmark: Benchmark, *, skip_unusable: bool) -> Benchmark:
-    """The benchmark with the questions whose files are all there; the others are its `unusable`.
+    """Return the benchmark with all questions whose files exist; the others become its `unusable`.
 
     Raises:
-        InputError: some cannot be asked, and we were not told to go on without them; says which and what that costs.
+        InputError: questions are unusable and `skip_unusable` is not set; the message names them and their tasks.
     """
     found: dict[str, bool] = {}
-    asked: list[Question] = []
+    usable: list[Question] = []
     unusable = list(benchmark.unusable)
     for question in benchmark.questions:
         files = [name for video in question.videos for name in (_place(video.source), video.boxes) if name]
@@ -96,22 +96,22 @@ def checked(benchmark: Benchmark, *, skip_unusable: bool) -> Benchmark:
         elif missing:
             unusable.append(UnusableQuestion(question.id, question.task, missing))
         else:
-            asked.append(question)
+            usable.append(question)
     if unusable and not skip_unusable:
-        raise InputError(describe_unusable(benchmark.name, unusable, len(asked) + len(unusable)), fix=_GO_ON)
-    return replace(benchmark, questions=tuple(asked), unusable=tuple(unusable))
+        raise InputError(describe_unusable(benchmark.name, unusable, len(usable) + len(unusable)), fix=_FIX)
+    return replace(benchmark, questions=tuple(usable), unusable=tuple(unusable))
 
 
-_GO_ON = "Mend that, or go on without these questions: --skip-unusable."
+_FIX = "Fix them, or skip these questions: --skip-unusable."
 
 
 def describe_unusable(name: str, unusable: Sequence[UnusableQuestion], of: int) -> str:
-    """Which files are missing and which questions broken, and how many questions of which tasks that costs."""
+    """Return a message that names missing files and invalid questions, and counts the questions lost per task."""
     tasks = ", ".join(f"{count} {task or 'own'}" for task, count in Counter(one.task for one in unusable).items())
-    lines = [f"{name}: {len(unusable)} of {of} questions cannot be asked ({tasks})."]
+    lines = [f"{name}: {len(unusable)} of {of} questions cannot be used ({tasks})."]
     files = list(dict.fromkeys(file for one in unusable for file in one.missing))
     broken = [one.broken for one in unusable if one.broken]
-    for what, found in (("Missing files", files), ("Broken", broken)):
+    for what, found in (("Missing files", files), ("Invalid", broken)):
         if found:
             more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             lines.append(f"{what}: {', '.join(found[:SHOWN])}{more}.")
@@ -119,7 +119,7 @@ def describe_unusable(name: str, unusable: Sequence[UnusableQuestion], of: int) 
 
 
 def strip_option_letters(options: Iterable[object]) -> tuple[str, ...]:
-    """Options without the letters in front of them, which the brief writes itself; a packed string is taken apart.
+    """Return options without leading letters, which the brief adds itself; split a string that holds all options.
 
     >>> strip_option_letters(["A. Red.", "B. Blue."])
     ('Red.', 'Blue.')
@@ -136,7 +136,7 @@ def strip_option_letters(options: Iterable[object]) -> tuple[str, ...]:
 
 
 def split_packed_options(text: str) -> list[str]:
-    """The options in a string that holds all of them; the string alone where their letters do not count up from A."""
+    """Return the options in a string that holds all of them, or the string itself if its letters do not start at A."""
     expected = 0
     kept: list[re.Match[str]] = []
     for match in _PACKED.finditer(text):
@@ -150,10 +150,10 @@ def split_packed_options(text: str) -> list[str]:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file.
+    """Return the content of a JSON file.
 
     Raises:
-        InputError: it is missing or no JSON.
+        InputError: the file is missing or not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -164,24 +164,24 @@ def read_json(path: Path) -> Any:
 
 
 def read_list(path: Path) -> list[Any]:
-    """A JSON file that holds a list.
+    """Return the list in a JSON file.
 
     Raises:
-        InputError: it is missing, no JSON, or no list.
+        InputError: the file is missing, not JSON, or not a list.
     """
     stored = read_json(path)
     if not isinstance(stored, list):
-        raise InputError(f"{path} is no list of questions.", fix="Give the file or folder of the release.")
+        raise InputError(f"{path} is not a list of questions.", fix="Give the file or folder of the release.")
     return cast(list[Any], stored)
 
 
 def as_fields(stored: Any) -> Mapping[str, Any]:
-    """The fields of a stored question; none where it is no object, so that it is told what it lacks."""
+    """Return the fields of a stored question; none if it is not an object, so that missing fields are reported."""
     return cast(dict[str, Any], stored) if isinstance(stored, dict) else {}
 
 
 def read_question(read: Callable[[], Question], name: str, task: str, place: str) -> Question | UnusableQuestion:
-    """A stored question, or why it is none."""
+    """Return a stored question, or the reason why it is invalid."""
     try:
         return read()
     except KeyError as error:
@@ -195,26 +195,26 @@ def read_question(read: Callable[[], Question], name: str, task: str, place: str
 
 
 def make_benchmark(name: str, found: Iterable[Question | UnusableQuestion], **more: Any) -> Benchmark:
-    """The benchmark of what was read.
+    """Return the benchmark of the questions that were read.
 
     Raises:
-        InputError: an id is there twice.
+        InputError: an id occurs twice.
     """
     read = list(found)
     questions = tuple(one for one in read if isinstance(one, Question))
     twice = [question_id for question_id, count in Counter(question.id for question in questions).items() if count > 1]
     if twice:
-        raise InputError(f"{name}: the id {twice[0]!r} is there twice.", fix="Give every question an id of its own.")
+        raise InputError(f"{name}: the id {twice[0]!r} occurs twice.", fix="Give each question its own id.")
     return Benchmark(name, questions, tuple(one for one in read if isinstance(one, UnusableQuestion)), **more)
 
 
 def first_existing(*places: Path) -> Path:
-    """The first of these that is there; the first of all where none is, for the message."""
+    """Return the first path that exists; the very first if none does, for the error message."""
     return next((place for place in places if place.exists()), places[0])
 
 
 def _place(source: str) -> str:
-    """The file behind a source without its fragment; empty for what is no file."""
+    """Return the file of a source without its fragment; empty if the source is not a file."""
     if "://" in source:
         return ""
     return source if Path(source).exists() else source.rpartition("#")[0] or source

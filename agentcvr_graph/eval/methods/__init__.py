@@ -1,11 +1,11 @@
-"""Methods by name: the agent, and what it is compared with, over the same models and the same world.
+"""The registry of methods: the agent and its baselines, over the same models and the same perception.
 
-| name | what answers | what it is shown |
+| name | what answers | what it receives |
 |---|---|---|
-| agent | the master, in the graph | what it asks for, turn by turn |
-| single-pass | the vision model in one call, or the master after one look where the eyes cannot answer | all at once |
-| single-pass-transcripts | the same | the same, and everything that is said |
-| blind | the master | nothing but the question |
+| agent | the master in the graph | what it requests, turn by turn |
+| single-pass | the vision model in one call, or the master if the vision model cannot answer | frames of all videos |
+| single-pass-transcripts | the same | the same, and all transcripts |
+| blind | the master | the question only |
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ __all__ = ["METHODS", "EvalConfig", "Method", "make_methods"]
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """What methods are made of: JSON-able, so that a run can keep it and a worker on another machine can follow it."""
+    """Settings of an evaluation: JSON-able, so that a run can store them and a remote worker can use them."""
 
     methods: tuple[str, ...] = ("agent",)
     models: ModelStrings = field(default_factory=ModelStrings)
     context: CVRContext = field(default_factory=CVRContext)
     frames: int = 128
-    """Of a single pass, over all videos together."""
+    """Frames of a single pass, over all videos together."""
     long_side_px: int = 360
-    """Frames are scaled down to it, whoever looks."""
+    """Frames are scaled down to this long side."""
     judge: str = ""
-    """Model string of the judge of text answers; empty where there is none."""
+    """Model string of the judge of text answers; empty for none."""
     scripts: str = ""
-    """A library of scripts: questions are asked in swap mode."""
+    """Path of a script library, for swap mode; empty for real video."""
     noise: str = "off"
     """Of the simulator, in swap mode."""
     per_endpoint: int = 32
-    """Calls of one endpoint at a time."""
+    """Concurrent calls of one endpoint."""
     timeout_s: float = 120.0
-    """Longest single call of a model."""
+    """Timeout of a single model call."""
 
 
 class MethodResources:
-    """The models and the world of a config, made once and shared by its methods."""
+    """The models and the perception of a run, created once and shared by its methods."""
 
     def __init__(self, config: EvalConfig) -> None:
         self.config = config
@@ -64,7 +64,7 @@ class MethodResources:
         self._opened = ExitStack()
 
     def chat(self, spec: str) -> BaseChatModel:
-        """A chat model at the pace of its endpoint."""
+        """Return a chat model, limited to the concurrency of its endpoint."""
         from agentcvr_graph.models.registry import resolve_chat_model
 
         return self.paces.chat(spec, resolve_chat_model(spec, timeout_s=self.config.timeout_s))
@@ -75,13 +75,13 @@ class MethodResources:
 
     @cached_property
     def vision_chat_model(self) -> BaseChatModel | None:
-        """The chat model that sees; None where the eyes are no chat model."""
+        """The chat model that takes images; None if the vision model cannot answer questions."""
         spec = self.config.models.vision
         return None if self.config.scripts or not read_model_string(spec).vision_is_chat else self.chat(spec)
 
     @cached_property
     def perception(self) -> Perception:
-        """Real video, or scripts."""
+        """Perception of real video, or of scripts in swap mode."""
         if self.config.scripts:
             from agentcvr_graph.perception.scripted import ScriptedPerception
             from agentcvr_graph.scripts.library import ScriptLibrary
@@ -99,15 +99,15 @@ class MethodResources:
         return LivePerception(vision, audio, media)
 
     def close(self) -> None:
-        """Let go of files and processes."""
+        """Release files and processes."""
         self._opened.close()
 
 
 def make_methods(config: EvalConfig, resources: MethodResources | None = None) -> dict[str, Method]:
-    """The methods of a config, by name.
+    """Return the methods of a configuration by name.
 
     Raises:
-        InputError: there is no such method.
+        InputError: a method is unknown.
         SetupError: a model or a package is missing.
     """
     for name in config.methods:
@@ -118,9 +118,9 @@ def make_methods(config: EvalConfig, resources: MethodResources | None = None) -
 
 
 def models_of(config: EvalConfig) -> dict[str, str]:
-    """Which model plays which part, for reports."""
-    senses = {"vision": "script", "audio": "script"} if config.scripts else {}
-    return asdict(config.models) | senses
+    """Return the model of each role, for reports."""
+    scripted = {"vision": "script", "audio": "script"} if config.scripts else {}
+    return asdict(config.models) | scripted
 
 
 def _agent(resources: MethodResources) -> Method:
@@ -150,7 +150,7 @@ def _single_pass(listens: bool) -> Callable[[MethodResources], Method]:
 
 
 def _blind(resources: MethodResources) -> Method:
-    """One turn, in which only an answer is allowed."""
+    """Make the blind baseline: one turn, in which only an answer is allowed."""
     graph = create_cvr_graph(resources.master, BlindPerception(resources.perception)).compile()
     return GraphMethod(graph, replace(resources.config.context, max_turns=1))
 

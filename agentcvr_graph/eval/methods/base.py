@@ -1,7 +1,7 @@
-"""What a method is: a way of answering a question over videos. All of them hand back a trajectory.
+"""The contract of a method: it answers a question over videos and returns a trajectory.
 
-A trajectory is what reports, scores and costs are read from, so a single call of a model is written down as one turn,
-and a new method needs nothing else to be compared with the others.
+Reports, scores and costs are read from trajectories. A method with a single model call therefore records it as one
+turn, and a new method needs nothing else to be compared with the others.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from agentcvr_graph.types import Question
 
 
 class Method(Protocol):
-    """A way of answering."""
+    """A way to answer questions."""
 
     async def ask(self, question: Question) -> Trajectory:
-        """Answer one question. Many may be asked at once.
+        """Answer one question. Calls may run concurrently.
 
         Raises:
             InputError: the question or its videos cannot be used.
@@ -31,7 +31,7 @@ class Method(Protocol):
 
 
 class GraphMethod:
-    """The graph, as it is compiled, with its knobs."""
+    """A compiled graph with its settings."""
 
     def __init__(self, graph: CompiledCVRGraph, context: CVRContext) -> None:
         self._graph, self._context = graph, context

@@ -1,4 +1,4 @@
-"""How single-pass evaluation spreads its frames: CrossVid's protocol. Pure arithmetic.
+"""Distribute the frames of a single pass over the videos by CrossVid's protocol. Pure arithmetic.
 
 Every video gets the same number of frames; the segments of one recording get frames in proportion to their length, by
 largest remainders (the evaluation code of arXiv 2511.12263 does both).
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 
 def share_frames(durations_s: Sequence[float], frames: int, *, evenly: bool) -> list[int]:
-    """Frames for each video; at most `frames` together.
+    """Return the number of frames for each video; at most `frames` in total.
 
     >>> share_frames([3.0, 2.0, 1.0], 10, evenly=False)
     [5, 3, 2]

@@ -1,8 +1,8 @@
-"""Single pass: frames of all videos, evenly spread, go into one call of a vision model, which answers.
+"""Single pass: one call of a vision model with evenly spread frames of all videos.
 
-CrossVid's protocol (arXiv 2511.12263): 128 frames together, 360 px on the long side, each video the same number, the
-segments of one recording by their length; one call, and what it says is the answer or is wrong. Optionally everything
-that is said in the videos stands behind the frames.
+CrossVid's protocol (arXiv 2511.12263): 128 frames in total, 360 px on the long side, the same number for each video, or
+in proportion to their length for segments of one recording; one call, without a retry for an invalid answer.
+Transcripts of all videos may follow the frames.
 """
 
 from __future__ import annotations
@@ -47,27 +47,33 @@ _MARKED = re.compile(r"answer\s*(?:is)?\s*[:=]\s*(.+)", re.I)
 
 
 class SinglePass:
-    """One call of a vision model for a question.
+    """Answers each question with one call of a vision model.
 
     Args:
         model: a chat model that takes images.
         name: its model string.
-        senses: where frames come from, and words.
-        frames: over all videos together.
-        listens: whether what is said stands behind the frames.
+        perception: source of frames and transcripts.
+        frames: number of frames over all videos together.
+        listens: whether to add all transcripts.
     """
 
     def __init__(
-        self, model: BaseChatModel, name: str, senses: LivePerception, *, frames: int = FRAMES, listens: bool = False
+        self,
+        model: BaseChatModel,
+        name: str,
+        perception: LivePerception,
+        *,
+        frames: int = FRAMES,
+        listens: bool = False,
     ) -> None:
-        self._model, self._name, self._senses = model, name, senses
+        self._model, self._name, self._perception = model, name, perception
         self._frames, self._listens = frames, listens
 
     async def ask(self, question: Question) -> Trajectory:
-        """Ask once."""
+        """Answer with one call."""
         started_s = time.monotonic()
         asked = check_question(as_input(question))
-        infos = await probe_all(self._senses, asked.videos, CVRContext())
+        infos = await probe_all(self._perception, asked.videos, CVRContext())
         looks = await asyncio.gather(*self._looks(asked, infos))
         heard = await self._transcripts(infos) if self._listens else []
         content = await asyncio.to_thread(content_of, asked, infos, looks, heard)
@@ -76,7 +82,7 @@ class SinglePass:
         decoded = Cost(frames=len(frames), cached_frames=sum(frame.cached for frame in frames))
         cost = sum((said.cost for said in heard), cost_of(message) + decoded)
         seen = [_seen(info, look, self._name) for info, look in zip(infos, looks, strict=True) if look]
-        return _written_down(asked, infos, without_thoughts(message.text), [*seen, *heard], cost, started_s)
+        return _trajectory_of(asked, infos, without_thoughts(message.text), [*seen, *heard], cost, started_s)
 
     async def _call(self, content: list[ContentBlock]) -> AIMessage:
         """The model's reply; a call that failed and may work a moment later is made again, as the graph would."""
@@ -92,7 +98,7 @@ class SinglePass:
             raise as_infrastructure_error(error, self._name) from error
 
     def _looks(self, asked: Question, infos: Sequence[VideoInfo]) -> Iterator[asyncio.Future[list[Frame]]]:
-        """The frames of each video."""
+        """Yield the pending frames of each video."""
         whole = len({video.source.partition("#")[0] for video in asked.videos}) > 1
         shares = share_frames([info.duration_s for info in infos], self._frames, evenly=whole or len(infos) == 1)
         for info, count in zip(infos, shares, strict=True):
@@ -101,7 +107,7 @@ class SinglePass:
     def _look(self, info: VideoInfo, count: int) -> list[Frame]:
         if not info.has_picture or not count:
             return []
-        media: Clip = self._senses.media.open(info.video)
+        media: Clip = self._perception.media.open(info.video)
         frames = media.frames(sample_times(0.0, info.duration_s, count))
         return list({frame.time_s: frame for frame in frames}.values())
 
@@ -111,7 +117,9 @@ class SinglePass:
             for info in infos
             if info.has_sound or info.has_subtitles
         ]
-        return list(await asyncio.gather(*(self._senses.listen(Listen(window=window), infos) for window in windows)))
+        return list(
+            await asyncio.gather(*(self._perception.listen(Listen(window=window), infos) for window in windows))
+        )
 
 
 def content_of(
@@ -161,7 +169,7 @@ def read_reply(text: str, asked: Question) -> Answer:
 
 
 def _seen(info: VideoInfo, look: Sequence[Frame], model: str) -> Observation:
-    """What was shown, for the report; what the model saw in it, only the model knows."""
+    """Return the frames that the model received as an observation without evidence, for the report."""
     return Observation(
         modality="visual",
         windows=(Window(video=info.number, start_s=0, end_s=info.duration_s),),
@@ -171,7 +179,7 @@ def _seen(info: VideoInfo, look: Sequence[Frame], model: str) -> Observation:
     )
 
 
-def _written_down(
+def _trajectory_of(
     asked: Question,
     infos: Sequence[VideoInfo],
     text: str,
@@ -179,7 +187,7 @@ def _written_down(
     cost: Cost,
     started_s: float,
 ) -> Trajectory:
-    """The call as a trajectory of one turn."""
+    """Return the call as a trajectory of one turn."""
     answer, failure, reply = None, None, prompts.RECORDED
     try:
         answer = read_reply(text, asked)

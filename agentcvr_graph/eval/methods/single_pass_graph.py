@@ -1,8 +1,8 @@
-"""Single pass with any eyes: the graph, with a master that looks at everything once and then has to answer.
+"""Single pass over any perception: the graph, with a master that observes everything once and must then answer.
 
-The look is the protocol of single-pass evaluation: so many frames, spread evenly over all videos, and optionally all
-that is said; only the answer is the master's own. It serves eyes that cannot answer questions themselves (the offline
-ones, and scripts); a vision model that can is asked directly (`single_pass.py`).
+The observation follows the single-pass protocol: a fixed number of frames, spread evenly over all videos, and
+optionally all transcripts. Only the answer comes from the real master. This serves vision models that cannot answer questions
+themselves (offline models and scripts); others are called directly (`single_pass.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WITHOUT_LIMIT_S = 1e6
 
 
 class SinglePassMaster(ChatModelBase):
-    """Looks once, as it is told, and then passes the conversation on to the master that answers."""
+    """Make one fixed observation, then pass the conversation on to the master that answers."""
 
     master: BaseChatModel
     frames: int
@@ -45,11 +45,11 @@ class SinglePassMaster(ChatModelBase):
 def single_pass_graph(
     master: BaseChatModel, perception: Perception, context: CVRContext, *, frames: int, listens: bool
 ) -> GraphMethod:
-    """Single pass over any perception.
+    """Return the single-pass method over any perception.
 
     Args:
-        frames: over all videos together.
-        listens: whether all that is said counts too.
+        frames: number of frames over all videos together.
+        listens: whether to add all transcripts.
     """
     audio_s = WITHOUT_LIMIT_S if listens else 0.0
     settings = replace(context, max_turns=2, max_frames=frames, max_frames_per_call=frames, max_audio_s=audio_s)
@@ -58,7 +58,7 @@ def single_pass_graph(
 
 
 def _look(clips: Sequence[Clip], frames: int, listens: bool) -> list[dict[str, Any]]:
-    """The calls of the only look."""
+    """Return the tool calls of the only observation."""
     seen = [clip for clip in clips if clip.has_picture]
     shares = share_frames([clip.duration_s for clip in seen], frames, evenly=True)
     targets = [

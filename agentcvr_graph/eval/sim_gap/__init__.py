@@ -1,12 +1,11 @@
-"""The gap between swap mode and real video, measured on the same questions.
+"""The sim-to-real gap: swap mode and real video, measured on the same questions.
 
-Every script is asked twice by the same master: in the simulator, and live on the videos that were made from it
-(`asking.py`). The clean script then says what there was to see and hear in every window that the live run looked at, so
-each fact can be looked up on both sides (`facts.py`). From the live side come the rates under which the simulator is as
-good and as bad as the real eyes and ears (`fitting.py`); from both sides the figures (`figures.py`) and a report
-(`report.py`).
+The same master answers every script twice: in the simulator, and live on the video rendered from it (`pairs.py`).
+The noise-free script then lists the facts of every window that the live run used, and each fact is looked up on both
+sides (`facts.py`). The live side yields the noise rates that make the simulator match the live models (`fitting.py`);
+both sides yield the statistics (`statistics.py`) and the report (`report.py`).
 
-Rates fitted on some scripts should be judged on others.
+Evaluate fitted rates on other scripts than those they were fitted on.
 """
 
 from __future__ import annotations
@@ -34,27 +33,27 @@ __all__ = ["Noise", "Pair", "SimGapResult", "measure_sim_gap"]
 
 @dataclass(frozen=True)
 class SimGapResult:
-    """What was measured."""
+    """The result of a measurement."""
 
     noise: Noise
-    """Of the scripted side."""
+    """Noise of the scripted side."""
     fitted: Noise
-    """The rates under which the scripted side would be like the live one, by these questions."""
+    """The rates that make the scripted side match the live side on these questions."""
     models: ModelStrings
     tasks: Sequence[TaskSummary]
-    """A row for each task; the last is for all questions."""
+    """One entry per task; the last covers all questions."""
     facts: Sequence[FactSummary]
     pairs: Sequence[Pair]
 
     def _repr_html_(self) -> str:
-        """For notebooks: accuracy in both worlds by task, in per cent with 95 % intervals."""
+        """Return accuracy by task, scripted and live, in per cent with 95 % intervals, for notebooks."""
         from agentcvr_graph.eval.sim_gap.report import sim_gap_rows
         from agentcvr_graph.report.notebook import table_html
 
         return table_html(*sim_gap_rows(self))
 
     def as_record(self) -> dict[str, object]:
-        """The figures as JSON."""
+        """Return the result as JSON values."""
         return {
             "noise": self.noise.model_dump(),
             "fitted": self.fitted.model_dump(),
@@ -74,10 +73,10 @@ async def measure_sim_gap(
     noise: Noise | str = OFF,
     models: ModelStrings | None = None,
 ) -> SimGapResult:
-    """Ask all questions in both worlds, and write `gap.html`, `gap.png` and `gap.json` into a folder.
+    """Answer all questions scripted and live, and write `gap.html`, `gap.png` and `gap.json` into a folder.
 
-    The folder also keeps the twins and the live runs, so that a second measurement, or one that was broken off, asks
-    nothing twice.
+    The folder also keeps the rendered videos and the live trajectories, so that a second or an interrupted measurement
+    runs no live question twice.
 
     Raises:
         InputError: there is no script.
@@ -112,7 +111,7 @@ async def _measure(
 
 
 async def _compare(pair: Pair, noise: Noise) -> list[tuple[FactMatch, FactMatch]]:
-    """Every fact of the windows of the live run, as the noisy script and as the live senses brought it back."""
+    """Match every fact in the windows of the live run with the noisy script and with the live observation."""
     library = ScriptLibrary.of([pair.script])
     clean = ScriptedPerception(library, OFF.model_copy(update={"crowded_frames": UNCROWDED}))
     noisy = ScriptedPerception(library, noise)
@@ -127,7 +126,7 @@ async def _compare(pair: Pair, noise: Noise) -> list[tuple[FactMatch, FactMatch]
 
 
 async def _repeat(live: Observation, perception: ScriptedPerception, infos: Sequence[VideoInfo]) -> Observation:
-    """The request behind a live observation, made of a script."""
+    """Repeat the request of a live observation on a script."""
     windows = [_inside(window, infos) for window in live.windows]
     if live.modality == "audio":
         return await perception.listen(Listen(window=windows[0]), infos)
@@ -139,6 +138,6 @@ async def _repeat(live: Observation, perception: ScriptedPerception, infos: Sequ
 
 
 def _inside(window: Window, infos: Sequence[VideoInfo]) -> Window:
-    """A twin may be a frame longer than its script."""
+    """Clip a window to its script: the rendered video may be one frame longer."""
     end_s = min(window.end_s, infos[window.video - 1].duration_s)
     return window.model_copy(update={"end_s": end_s})

@@ -1,8 +1,8 @@
-"""What two looks at the same thing agree on, fact by fact.
+"""Compare two observations of the same window fact by fact.
 
-A clean simulated observation tells which facts the script holds in a window; any other observation of the same window,
-live or noisy, is searched for each of them. A fact is a line of text, the colours, a movement, a description, the words
-of a caption, or a sound.
+A noise-free simulated observation lists the facts that the script holds in a window; another observation of the same
+window, live or noisy, is searched for each of them. A fact is a line of text, the colours, a movement, a
+description, the words of a caption, or a sound.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SOUNDS = ("impact", "music", "steady noise")
 
 @dataclass(frozen=True)
 class FactMatch:
-    """One fact of the script, and what another observation made of it."""
+    """One fact of the script, and whether another observation reports it."""
 
     kind: FactKind
     seen: bool
@@ -61,8 +61,8 @@ def _seen(said: Evidence, other: Observation) -> Iterator[FactMatch]:
         moves = [found for *_, found in rivals if found.startswith("something moves")]
         yield FactMatch("motion", bool(moves), motion in moves)
     if description:
-        told = any(_likeness(description, found) >= MISREAD_RATIO for found, *_ in rivals)
-        yield FactMatch("description", told, told)
+        described = any(_likeness(description, found) >= MISREAD_RATIO for found, *_ in rivals)
+        yield FactMatch("description", described, described)
 
 
 def _heard(said: Evidence, other: Observation) -> Iterator[FactMatch]:

@@ -1,4 +1,4 @@
-"""From comparisons of live senses with clean scripts to the rates of a noise model."""
+"""Fit the rates of a noise model to comparisons of live observations with noise-free scripts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from agentcvr_graph.eval.sim_gap.facts import FactKind, FactMatch
 from agentcvr_graph.perception.noise import Noise
 
 UNCROWDED = 10_000
-"""Frames of a call up to which the live senses were not seen to lose details."""
+"""Frames per call up to which no loss of detail was measured on the live side."""
 
 
 def fit_noise(name: str, comparisons: Sequence[FactMatch]) -> Noise:
-    """The noise under which a script is seen and heard as the live senses did.
+    """Return the noise that makes the simulator match the live models.
 
-    A sort of fact that never came up keeps the rate 0. Whether the live eyes tire of many frames is not measured here,
-    so the fitted eyes never do.
+    A kind of fact that never occurred keeps the rate 0. Loss of detail in calls with many frames is not measured here,
+    so the fitted noise has none.
     """
     by_kind: dict[FactKind, list[FactMatch]] = {}
     for comparison in comparisons:

@@ -1,7 +1,7 @@
-"""Asking every question twice: in swap mode, and live on the twin of its script.
+"""Answer every question twice: in swap mode, and live on the video rendered from its script.
 
-A live run costs seconds, so each is kept in the folder of the report, under a stamp of the script and the models; a
-measurement that is broken off goes on where it was.
+A live run takes seconds, so each one is stored in the folder of the report with a hash of the script and the models. An
+interrupted measurement continues where it stopped.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.utils.files import atomic_write_text
 
 LIVE_CONCURRENCY = 2
-"""Live questions at a time; the senses use all cores already."""
+"""Concurrent live questions; the offline models use all cores already."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One question, asked in both worlds."""
+    """One question, answered scripted and live."""
 
     script: Script
     scripted: Trajectory
@@ -51,7 +51,7 @@ class Pair:
 
     @property
     def answers_agree(self) -> float:
-        """How right the live answer would be if the scripted one were the key; 1 where neither world has one."""
+        """Score of the live answer with the scripted answer as its key; 1 if neither side has an answer."""
         one, other = self.scripted.answer, self.live.answer
         if one is None or other is None:
             return float(one is other)
@@ -59,7 +59,7 @@ class Pair:
 
 
 async def run_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> list[Trajectory]:
-    """Every question in swap mode."""
+    """Answer every question in swap mode."""
     perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
     graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
     return [await ask(graph, as_input(script.as_question())) for script in scripts]
@@ -68,7 +68,7 @@ async def run_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> 
 async def run_live(
     scripts: Sequence[Script], models: ModelStrings, folder: Path, done: Callable[[], None]
 ) -> list[Trajectory]:
-    """Every question on its twin; calls `done` after each.
+    """Answer every question on its rendered video; call `done` after each.
 
     Raises:
         SetupError: a model, ffmpeg's libraries or flite is missing.
@@ -84,8 +84,8 @@ async def run_live(
             stamp = hashlib.sha256(f"{VERSION}|{script_json(script)}|{models}".encode()).hexdigest()
             trajectory = _recall(kept, stamp)
             if trajectory is None:
-                twin = await asyncio.to_thread(render_script, script, folder / "twins")
-                trajectory = await ask(graph, as_input(rendered_question(script, twin)))
+                rendered = await asyncio.to_thread(render_script, script, folder / "rendered")
+                trajectory = await ask(graph, as_input(rendered_question(script, rendered)))
                 _keep(kept, stamp, trajectory)
             done()
             return trajectory

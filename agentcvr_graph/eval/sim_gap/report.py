@@ -1,4 +1,4 @@
-"""The gap report: a table for the terminal, a page, a picture, and the figures as JSON."""
+"""The sim-to-real report: a table for the terminal, a page, a plot, and the results as JSON."""
 
 # matplotlib's types leave keyword arguments open.
 # pyright: reportUnknownMemberType=false
@@ -37,7 +37,7 @@ def write_sim_gap(gap: SimGapResult, folder: Path) -> None:
 
 
 def sim_gap_table(gap: SimGapResult) -> Table:
-    """The rows of tasks, for a terminal."""
+    """Return the results by task as a table for a terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0), title=f"accuracy in %, scripted noise: {gap.noise.name}")
     head, rows = sim_gap_rows(gap)
     for n, name in enumerate(head):
@@ -48,7 +48,7 @@ def sim_gap_table(gap: SimGapResult) -> Table:
 
 
 def sim_gap_rows(gap: SimGapResult) -> tuple[list[str], list[list[str]]]:
-    """Accuracy by task in per cent, as the head and the rows of a table."""
+    """Return head and rows of a table: accuracy by task in per cent."""
     rows = [
         [
             row.name,
@@ -61,11 +61,11 @@ def sim_gap_rows(gap: SimGapResult) -> tuple[list[str], list[list[str]]]:
         ]
         for row in gap.tasks
     ]
-    return ["task", "questions", "scripted", "live", "gap", "same answer", "same looks"], rows
+    return ["task", "questions", "scripted", "live", "sim-to-real gap", "same answer", "same windows"], rows
 
 
 def render_sim_gap(gap: SimGapResult) -> str:
-    """The page. Everything from scripts is escaped; nothing is fetched."""
+    """Return the page. All text from scripts is escaped; nothing is loaded from elsewhere."""
     rates = [(name, getattr(gap.noise, name), value) for name, value in gap.fitted.model_dump().items()]
     rates = [(name.replace("_", " "), used, fitted) for name, used, fitted in rates if name not in ("name", "seed")]
     template = html_environment("agentcvr_graph.eval.sim_gap").get_template("gap.html.j2")
@@ -73,7 +73,7 @@ def render_sim_gap(gap: SimGapResult) -> str:
 
 
 def plot_sim_gap(gap: SimGapResult, path: Path) -> None:
-    """Accuracy by task in both worlds with intervals, and below what each side saw of the facts."""
+    """Plot accuracy by task, scripted and live, with intervals; below, the share of facts that each side reported."""
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
@@ -92,8 +92,10 @@ def plot_sim_gap(gap: SimGapResult, path: Path) -> None:
             shares = [100 * getattr(row, side) for row in gap.facts]
             below.bar([n + offset for n in range(len(shares))], shares, 0.38, color=colour)
         _label(above, "accuracy, % (95 % interval)", [f"{row.name}\n{row.count}" for row in gap.tasks])
-        _label(below, "facts seen or heard, %", [f"{row.kind}\n{row.count}" for row in gap.facts])
-        above.set_title(f"the same questions in both worlds; scripted noise: {gap.noise.name}", loc="left", fontsize=12)
+        _label(below, "facts reported, %", [f"{row.kind}\n{row.count}" for row in gap.facts])
+        above.set_title(
+            f"the same questions, scripted and live; scripted noise: {gap.noise.name}", loc="left", fontsize=12
+        )
         above.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
         with atomic_write(path) as temporary:
             figure.savefig(temporary, format="png")

@@ -1,4 +1,4 @@
-"""The figures of a gap report: accuracy in both worlds, and what the two worlds agree on."""
+"""The statistics of a sim-to-real report: accuracy scripted and live, and how far the two sides agree."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from agentcvr_graph.trajectory import Turn
 from agentcvr_graph.types import Window
 
 SAME_IOU = 0.5
-"""Windows that overlap by this much are the same look."""
+"""Windows with this intersection over union count as the same."""
 
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """One row: a task, or all of them."""
+    """The results of one task, or of all tasks."""
 
     name: str
     count: int
@@ -35,26 +35,26 @@ class TaskSummary:
 
 @dataclass(frozen=True)
 class FactSummary:
-    """How a sort of fact fared on both sides."""
+    """How often both sides reported a kind of fact."""
 
     kind: FactKind
     count: int
     scripted: float
-    """Share of the facts that the scripted senses brought back."""
+    """Share of the facts that the scripted side reported."""
     live: float
     agree: float
-    """Share of the facts that both sides brought back, or neither."""
+    """Share of the facts that both sides reported, or neither."""
 
 
 def summarize_tasks(pairs: Sequence[Pair]) -> list[TaskSummary]:
-    """A row for each task, and one for all questions."""
+    """Return one entry per task, and one for all questions."""
     tasks = dict.fromkeys(pair.script.task for pair in pairs)
     rows = [_row(task, [pair for pair in pairs if pair.script.task == task]) for task in tasks]
     return [*rows, _row("all", pairs)]
 
 
 def summarize_facts(both: Iterable[tuple[FactMatch, FactMatch]]) -> list[FactSummary]:
-    """A row for each sort of fact; `both` holds the scripted and the live finding of each fact."""
+    """Return one entry per kind of fact; `both` holds the scripted and the live match of each fact."""
     found = list(both)
     rows: list[FactSummary] = []
     for kind in FACT_KINDS:
@@ -67,7 +67,7 @@ def summarize_facts(both: Iterable[tuple[FactMatch, FactMatch]]) -> list[FactSum
 
 
 def actions_agree(pair: Pair) -> float:
-    """Share of the windows of both runs that the other run looked at or listened to in the same turn."""
+    """Return the share of windows of both runs that the other run used in the same turn."""
     one, other = (_looks(pair.scripted.turns), _looks(pair.live.turns))
     if not one and not other:
         return 1.0
