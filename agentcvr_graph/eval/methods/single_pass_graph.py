@@ -1,8 +1,8 @@
 """Single pass over any perception: the graph, with a master that observes everything once and must then answer.
 
 The observation follows the single-pass protocol: a fixed number of frames, spread evenly over all videos, and
-optionally all transcripts. Only the answer comes from the real master. This serves vision models that cannot answer questions
-themselves (offline models and scripts); others are called directly (`single_pass.py`).
+optionally all transcripts. Only the answer comes from the real master. This serves vision models that cannot answer
+questions themselves (offline models and scripts); others are called directly (`single_pass.py`).
 """
 
 from __future__ import annotations
