@@ -16,8 +16,8 @@ compared runs in turn, so that a slow moment of the machine affects all alike. E
 - **Against TRL's `environment_factory`**: the same policy, scripts, tools, words and limits (`trl_loop.py`). Compared
   are trajectories a second from prompts to a batch with rewards, for both.
 - **Swap against live**: a step of training on scripts and on the videos rendered from them (`live_step.py`).
-- **Attention of the warm start** (`trainer/attention.py`): a layer, forward and back, against torch's own with
-  the mask that padded rows have otherwise.
+- **Attention of the warm start** (`recipes/tiny/blocked_attention.py`): a layer, forward and back, against torch's own
+  with the mask that padded rows have otherwise.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ import torch
 from agentcvr_training.rollout.episodes import Episode
 from agentcvr_training.rollout.ledger import Drift
 from agentcvr_training.rollout.ledger import Row as TokenRow
-from agentcvr_training.trainer.attention import attend_in_blocks
 from agentcvr_training.trainer.run import quiet
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -54,6 +53,7 @@ from tests.benchmarks.policies import (
 from tests.benchmarks.rows import Row, ratio
 from tests.benchmarks.trl_loop import TrlLoop, timed_batch
 from tests.support.exactness import train_one_step
+from training.recipes.tiny.blocked_attention import attend_in_blocks
 
 EXACT = 256
 EPISODES = 128

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from agentcvr_training.rollout.episodes import Episode, Task
+from agentcvr_training.rollout.episodes import Episode, RolloutTask
 from agentcvr_training.rollout.trl_rollout import GraphRollout
 from transformers import TrainerCallback
 
@@ -48,7 +48,7 @@ class RenderedRollout(GraphRollout):
 
     questions: Mapping[str, Question] = field(default_factory=dict)
 
-    def _training(self, prompts: Sequence[str], trainer: Any) -> list[Task]:
+    def _training(self, prompts: Sequence[str], trainer: Any) -> list[RolloutTask]:
         tasks = super()._training(prompts, trainer)
         return [replace(task, question=self.questions.get(task.script.id)) for task in tasks]
 
@@ -86,7 +86,7 @@ def _step(
         played,
         perception,
         RenderedRollout,
-        told=lambda found, training, trainer: episodes.extend(found),
+        on_batch=[lambda found, training, trainer: episodes.extend(found)],
         questions=questions,
     )
     clock = StepClock()

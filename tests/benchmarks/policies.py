@@ -21,7 +21,7 @@ from agentcvr_training.inference.base import Sampling
 from agentcvr_training.inference.cached import CachedEngine
 from agentcvr_training.rewards import preset_weights
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import Episode, RolloutRunner, Task
+from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel
 from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
 from agentcvr_training.trainer.trainers import GraphTrainer
@@ -36,6 +36,7 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
+from training.recipes.tiny.cpu_training import fast_on_cpu
 
 POLICY = TINY
 """The checkpoint that ships with the library; `--policy FOLDER` takes another."""
@@ -76,7 +77,7 @@ class Player:
             form=self.form,
             context=CONTEXT,
             sampling=SAMPLING,
-            open_engine=lambda trainer: CachedEngine(
+            engine_factory=lambda trainer: CachedEngine(
                 trainer.accelerator.unwrap_model(trainer.model),
                 self.form.stop_ids,
                 slots=LIVE_GRAPHS,
@@ -95,6 +96,7 @@ class Player:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You are using 'rollout_func'")
             trainer = GraphTrainer(
+                forward_context=fast_on_cpu,
                 model=self.model(),
                 args=trainer_settings(
                     folder, GROUP * len(played), use_cpu=self.device == "cpu", reward_weights=weights
@@ -112,14 +114,16 @@ class Player:
     def _settings(self) -> Model:
         return Model(path=str(self.folder), dtype="float32")
 
-    def play(self, model: Any, tasks: Sequence[Task], live_graphs: int = LIVE_GRAPHS) -> tuple[list[Episode], float]:
+    def play(
+        self, model: Any, tasks: Sequence[RolloutTask], live_graphs: int = LIVE_GRAPHS
+    ) -> tuple[list[Episode], float]:
         """Roll out some tasks in swap mode; return the episodes and the seconds."""
         library = ScriptLibrary.of({task.script.id: task.script for task in tasks}.values())
         started = time.perf_counter()
         with CachedEngine(model, self.form.stop_ids, slots=live_graphs, max_length=MAX_LENGTH) as engine:
             policy = PolicyChatModel(engine=engine, form=self.form, sampling=SAMPLING, max_length=MAX_LENGTH)
             runner = RolloutRunner(policy, ScriptedPerception(library), CONTEXT, live_graphs)
-            episodes = asyncio.run(runner.play(tasks))
+            episodes = asyncio.run(runner.run(tasks))
         return episodes, time.perf_counter() - started
 
 
@@ -151,9 +155,9 @@ def scripts(count: int) -> list[Script]:
     return [column[n] for n in range(each) for column in made][:count]
 
 
-def tasks_of(played: Sequence[Script]) -> list[Task]:
+def tasks_of(played: Sequence[Script]) -> list[RolloutTask]:
     """Return a group of tasks for each script."""
-    return [Task(script, GROUP * n + k) for n, script in enumerate(played) for k in range(GROUP)]
+    return [RolloutTask(script, GROUP * n + k) for n, script in enumerate(played) for k in range(GROUP)]
 
 
 def sampled_tokens(episodes: Sequence[Episode]) -> int:

@@ -15,17 +15,17 @@ from agentcvr_training.config.settings import load_settings
 from agentcvr_training.grpo import train
 from agentcvr_training.rollout.episode_log import read_episodes
 from agentcvr_training.trainer.callbacks import WHOLE
-from agentcvr_training.trainer.processes import train_in_processes
 from rich.console import Console
 
 from agentcvr_graph.errors import SetupError
 from tests.support.tiny_runs import trained_speaker, weights_of, write_settings
+from training.recipes.tiny.processes import train_in_processes
 
 CHANGES = {
     "held_out": {"tasks": ["BU"], "each": 3, "seed": 900},
     "grpo__trainer__max_steps": 2,
     "grpo__trainer__eval_steps": 2,
-    "grpo__steps_between_galleries": 1,
+    "grpo__steps_between_reports": 1,
     # Adam divides by the gradient's size, which makes much of rounding where that is near 0.
     "grpo__trainer__optim": "sgd",
     "grpo__trainer__learning_rate": 0.1,
@@ -43,7 +43,7 @@ def runs(tmp_path_factory):
     path = write_settings(speaker, two, grpo__trainer__per_device_train_batch_size=4, **CHANGES)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
-        [*launch, "-m", "agentcvr_training.grpo", str(path)],
+        [*launch, "-m", "agentcvr_training", "grpo", str(path)],
         capture_output=True,
         text=True,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
@@ -78,7 +78,7 @@ def by_place(row):
     return row["held_out"], row["step"], row["script"], row["seed"]
 
 
-def test_only_the_main_process_writes_and_talks(runs):
+def test_only_the_main_process_writes_and_prints(runs):
     _, two, output = runs
     assert sum(line.startswith("saved to") for line in output.splitlines()) == 1
     assert sum(line.startswith("step 1/2") for line in output.splitlines()) == 1

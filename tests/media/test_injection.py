@@ -41,7 +41,7 @@ from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import ALL_WINDOWS, MAX_CHARACTERS, evidence_line, observation_text, plain
 from agentcvr_graph.scripts.bundled import bundled_library
-from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo
+from agentcvr_graph.scripts.schema import EpisodeSummary, Origin, Scene, Script, ScriptedVideo
 from agentcvr_graph.scripts.video import render_script
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS
@@ -258,7 +258,7 @@ async def test_no_control_token_of_a_video_reaches_a_model_as_one(template):
         messages = await told(text, title=text)
         last = max(n for n, message in enumerate(messages) if isinstance(message, AIMessage))
         served = encode(loaded, messages, list(TOOL_SCHEMAS))["input_ids"][0].tolist()
-        trained = [*form.opening(messages[:2], list(TOOL_SCHEMAS)), *form.between([], messages[3:last])]
+        trained = [*form.prompt_ids(messages[:2], list(TOOL_SCHEMAS)), *form.environment_ids([], messages[3:last])]
         return [control_tokens(ids, own) for ids in (served, trained)]
 
     usual = await prompts("EXIT")
@@ -312,8 +312,8 @@ def kitchen(sign: str) -> Script:
 
     def video(step: str, colour: str) -> ScriptedVideo:
         scenes = (
-            Scene(start_s=0, end_s=4, facts=Facts(text=(step,), colours=(colour,), motion="still")),
-            Scene(start_s=4, end_s=8, facts=Facts(text=lines_of(sign), colours=("grey",), motion="still")),
+            Scene(start_s=0, end_s=4, facts=EpisodeSummary(text=(step,), colours=(colour,), motion="still")),
+            Scene(start_s=4, end_s=8, facts=EpisodeSummary(text=lines_of(sign), colours=("grey",), motion="still")),
         )
         return ScriptedVideo(duration_s=8, scenes=scenes)
 

@@ -25,6 +25,8 @@ from datasets import Dataset
 from transformers import PrinterCallback
 from trl import GRPOConfig
 
+from training.recipes.tiny.cpu_training import fast_on_cpu
+
 PADDING = -1
 
 
@@ -89,11 +91,11 @@ def train_one_step(
 
     Args:
         folder: what the trainer may write goes there.
-        rollout: its `open_engine` is replaced by one that notes.
+        rollout: its `engine_factory` is replaced by one that notes.
         prompts: ids of scripts.
     """
     notes: dict[str, list[tuple[Call, Sampled]]] = {}
-    rollout.open_engine = lambda trainer: NotedEngine(
+    rollout.engine_factory = lambda trainer: NotedEngine(
         trainer.accelerator.unwrap_model(trainer.model),
         rollout.form.stop_ids,
         slots=rollout.live_graphs,
@@ -120,6 +122,7 @@ def train_one_step(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using 'rollout_func'")
         trainer = WatchedTrainer(
+            forward_context=fast_on_cpu,
             model=model,
             args=arguments,
             reward_funcs=rewards,

@@ -74,7 +74,7 @@ def settings_of(folder: Path, output: Path, **changes: object) -> dict[str, obje
         "graph": {"dialect": "json", "min_evidence": 0, "max_turns": 3},
         "rollout": {"max_new_tokens": 3, "max_length": 700, "live_graphs": 8},
         "grpo": {
-            "steps_between_galleries": 0,
+            "steps_between_reports": 0,
             "trainer": {
                 "max_steps": 4,
                 "per_device_train_batch_size": 8,
@@ -101,13 +101,15 @@ def write_settings(folder: Path, output: Path, **changes: object) -> Path:
     return path
 
 
-def command(app, arguments: list[object], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run a command line in this process, as `run_app` does, and return its exit status; output goes to pytest."""
+def command(arguments: list[object], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run `agentcvr train ARGUMENTS` in this process; return its exit status. Output goes to pytest."""
+    from agentcvr_training.commands import EXTRA, app
+
     from agentcvr_graph.cli.console import run_app
 
-    monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", ["agentcvr train", *map(str, arguments)])
     with pytest.raises(SystemExit) as caught:
-        run_app(app, "training")
+        run_app(app, EXTRA)
     return int(caught.value.code or 0)
 
 

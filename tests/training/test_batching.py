@@ -1,4 +1,4 @@
-"""Padding that no row uses is cut off, and nothing that is learned from changes."""
+"""Padding that no row uses is removed, and the loss does not change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INPUTS = {
 }
 
 
-def test_columns_of_padding_are_cut_off():
+def test_columns_of_padding_are_removed():
     cut = trimmed(INPUTS)
     assert cut["prompt_ids"].tolist() == [[0, 5, 6], [7, 8, 9]]
     assert cut["prompt_mask"].tolist() == [[0, 1, 1], [1, 1, 1]]
@@ -26,7 +26,7 @@ def test_columns_of_padding_are_cut_off():
     assert cut["advantages"] is INPUTS["advantages"] and cut["note"] == "as it was"
 
 
-def test_what_is_trimmed_stays_as_it_is():
+def test_trimming_twice_changes_nothing():
     once = trimmed(INPUTS)
     again = trimmed(once)
     assert all(torch.equal(once[n], again[n]) for n in once if isinstance(once[n], torch.Tensor))

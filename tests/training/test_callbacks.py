@@ -1,4 +1,4 @@
-"""What happens beside training: a run that goes wrong stops in one line, and its last whole checkpoint stays."""
+"""Callbacks: a run that fails stops with one line and keeps its last complete checkpoint; progress and curves."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from agentcvr_training import grpo
-from agentcvr_training.trainer.callbacks import WHOLE, Bar, last_checkpoint
+from agentcvr_training.trainer.callbacks import WHOLE, TrainingProgress, last_checkpoint
 from agentcvr_training.trainer.curves import draw_curves, points, smoothed
 from agentcvr_training.trainer.trainers import GraphTrainer
 from rich.console import Console
@@ -37,7 +36,7 @@ def bad_gradient(loss, model, step):
         (bad_gradient, "Step 4: the gradient of model.embed_tokens.weight ("),
     ],
 )
-def test_what_is_not_a_number_stops_the_run(spoil, complaint, speaker, tmp_path, monkeypatch, capsys):
+def test_a_value_that_is_not_finite_stops_the_run(spoil, complaint, speaker, tmp_path, monkeypatch, capsys):
     compute = GraphTrainer.compute_loss
 
     def spoiled(self, model, inputs, *args, **kwargs):
@@ -46,9 +45,9 @@ def test_what_is_not_a_number_stops_the_run(spoil, complaint, speaker, tmp_path,
     monkeypatch.setattr(GraphTrainer, "compute_loss", spoiled)
     output = tmp_path / "run"
     path = write_settings(speaker, output)
-    assert command(grpo.app, [path], monkeypatch) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
-    assert len(told) == 1 and complaint in told[0]
+    assert command(["grpo", path], monkeypatch) == 2
+    reported = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(reported) == 1 and complaint in reported[0]
     kept = last_checkpoint(output / "grpo")
     assert kept is not None and kept.name == "checkpoint-2"
     assert all(bool(torch.isfinite(weight).all()) for weight in weights_of(kept).values())
@@ -56,12 +55,12 @@ def test_what_is_not_a_number_stops_the_run(spoil, complaint, speaker, tmp_path,
 
     monkeypatch.setattr(GraphTrainer, "compute_loss", compute)
     assert command_succeeds(path, monkeypatch)
-    assert f"going on from {kept}" in capsys.readouterr().err
+    assert f"resuming from {kept}" in capsys.readouterr().err
     assert (output / "policy" / "model.safetensors").exists()
 
 
 def command_succeeds(path, monkeypatch):
-    return command(grpo.app, [path], monkeypatch) == 0
+    return command(["grpo", path], monkeypatch) == 0
 
 
 @pytest.mark.parametrize("room", [60_000, 170_000])
@@ -78,13 +77,13 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(room, speaker, tm
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
-        assert command(grpo.app, [path], monkeypatch) == 2
+        assert command(["grpo", path], monkeypatch) == 2
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
-    assert len(told) == 1
-    assert f"{output / 'grpo'} cannot be written: " in told[0]
-    assert "Give the same command again; it goes on from the last whole checkpoint." in told[0]
+    reported = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(reported) == 1
+    assert f"{output / 'grpo'} cannot be written: " in reported[0]
+    assert "Give the same command again; it resumes from the last complete checkpoint." in reported[0]
     kept = last_checkpoint(output / "grpo")
     assert kept is not None and kept.name == "checkpoint-2"
     assert all(torch.equal(good[name], weight) for name, weight in weights_of(kept).items())
@@ -95,7 +94,7 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(room, speaker, tm
 def test_an_output_that_is_a_file(speaker, tmp_path, monkeypatch, capsys):
     output = tmp_path / "run"
     output.write_text("")
-    assert command(grpo.app, [write_settings(speaker, output)], monkeypatch) == 2
+    assert command(["grpo", write_settings(speaker, output)], monkeypatch) == 2
     assert f"{output} cannot be written: " in capsys.readouterr().err
 
 
@@ -110,11 +109,11 @@ def test_the_newest_whole_checkpoint_is_found_by_number(tmp_path):
     assert last_checkpoint(tmp_path).name == "checkpoint-10"
 
 
-def test_the_bar_shows_on_a_terminal_alone():
+def test_the_progress_bar_is_shown_on_a_terminal_only():
     state = SimpleNamespace(is_world_process_zero=True, max_steps=40, global_step=10)
     for terminal in (True, False):
         shown = io.StringIO()
-        bar = Bar(Console(file=shown, force_terminal=terminal, width=80))
+        bar = TrainingProgress(Console(file=shown, force_terminal=terminal, width=80))
         bar.on_train_begin(None, state, None)
         state.global_step = 11
         bar.on_step_end(None, state, None)
@@ -123,7 +122,7 @@ def test_the_bar_shows_on_a_terminal_alone():
         assert ("left" in shown.getvalue()) is terminal
 
 
-def test_curves_are_drawn_from_what_is_a_number(tmp_path):
+def test_curves_skip_values_that_are_not_finite(tmp_path):
     history = [
         {"step": 1, "reward": 0.5, "loss": float("nan")},
         {"step": 2, "reward": None, "eval_reward": 0.25},
@@ -140,7 +139,7 @@ def test_curves_are_drawn_from_what_is_a_number(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["some.png"]
 
 
-def test_a_panel_that_holds_nothing_is_not_drawn(tmp_path, monkeypatch):
+def test_empty_panels_are_not_drawn(tmp_path, monkeypatch):
     from matplotlib.figure import Figure
 
     saved = []

@@ -1,4 +1,4 @@
-"""Conversations built turn by turn are what the template writes at once, or the template is refused by name."""
+"""Conversations built turn by turn equal what the template renders at once, or the template is refused."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def test_a_conversation_built_turn_by_turn_is_what_the_template_writes(template,
     form = ChatFormat(tokenizer(template))
     row = row_of(messages, form, list(TOOL_SCHEMAS))
     last = max(n for n, message in enumerate(messages) if isinstance(message, AIMessage))
-    built = [*row.ids, *form.between(row.completion_ids, messages[last + 1 :])]
-    whole = form.opening(messages, list(TOOL_SCHEMAS))
+    built = [*row.ids, *form.environment_ids(row.completion_ids, messages[last + 1 :])]
+    whole = form.prompt_ids(messages, list(TOOL_SCHEMAS))
     assert form.tokenizer.decode(built) == form.tokenizer.decode(whole)
     assert len(row.completion_ids) == len(row.mask) == len(row.nodes)
 
 
-def test_a_cut_turn_gets_its_end_from_the_world():
+def test_a_cut_turn_is_closed_by_the_environment():
     form = ChatFormat(tokenizer())
     end = form.end_of_turn
-    whole = form.between([7, end[0]], [HumanMessage("go on")])
-    assert form.between([7], [HumanMessage("go on")]) == [end[0], *whole]
+    whole = form.environment_ids([7, end[0]], [HumanMessage("go on")])
+    assert form.environment_ids([7], [HumanMessage("go on")]) == [end[0], *whole]
     assert form.tokenizer.decode(whole) == "\n<|im_start|>user\ngo on<|im_end|>\n<|im_start|>assistant\n"
     assert form.stop_ids == [tokenizer().eos_token_id]
 
@@ -59,7 +59,7 @@ def test_a_cut_turn_gets_its_end_from_the_world():
         ("", "has no chat template"),
     ],
 )
-def test_a_template_that_cannot_be_trained_on_is_named_with_the_way_to_mend_it(template, complaint):
+def test_a_template_that_cannot_be_trained_on_is_refused_with_a_fix(template, complaint):
     with pytest.raises(SetupError, match=f"some/model.*{complaint}") as caught:
         ChatFormat(tokenizer(template), "some/model")
     assert caught.value.fix

@@ -1,4 +1,4 @@
-"""Demonstrations: recorded from any master, read back, and the very row that a policy would have left."""
+"""Demonstrations: recorded from any master, read back, and turned into the row that a policy would have left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentcvr_training import demonstrations
 from agentcvr_training.demonstrations import demonstrate, read_demonstrations
 from agentcvr_training.inference.base import Sampled
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import RolloutRunner, Task
+from agentcvr_training.rollout.episodes import RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel
 from agentcvr_training.sft import rows_of
 from langchain_core.messages import AIMessage
@@ -32,7 +32,9 @@ class Echo:
     """An engine that says the turns of a demonstration again."""
 
     def __init__(self, form, demonstration):
-        self.turns = [form.turn(message) for message in demonstration.conversation() if isinstance(message, AIMessage)]
+        self.turns = [
+            form.turn_ids(message) for message in demonstration.conversation() if isinstance(message, AIMessage)
+        ]
 
     async def sample(self, call):
         ids = self.turns.pop(0)
@@ -56,23 +58,25 @@ async def test_a_demonstration_is_the_row_that_a_policy_would_have_left(template
     by_id = {script.id: script for script in SCRIPTS}
     async for shown in demonstrate(resolve_chat_model("offline"), WORLD, SCRIPTS, context):
         policy = PolicyChatModel(engine=Echo(form, shown), form=form, max_length=100_000)
-        (episode,) = await RolloutRunner(policy, WORLD, context, strict=True).play([Task(by_id[shown.script_id], 0)])
+        (episode,) = await RolloutRunner(policy, WORLD, context, strict=True).run(
+            [RolloutTask(by_id[shown.script_id], 0)]
+        )
         (row,) = rows_of([shown], form, context)
         assert row.ids == episode.rows[0].ids
         assert row.mask == episode.rows[0].mask
         assert shown.score == episode.reward["answer"]
 
 
-async def test_what_the_world_ended_is_no_demonstration():
+async def test_an_infrastructure_failure_is_no_demonstration():
     context = CVRContext(dialect="json")
     scripts = SCRIPTS[:1]
     assert [one async for one in demonstrate(Broken(), WORLD, scripts, context)] == [None]
 
 
-def test_recording_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
+def test_recording_resumes(tmp_path, monkeypatch, capsys):
     path = tmp_path / "new" / "shown.jsonl"
     arguments = ["--task", "CC", "-t", "fsa", "--each", 3, "--seed", 40, "--out", path]
-    assert command(demonstrations.app, arguments, monkeypatch) == 0
+    assert command(["demonstrate", *arguments], monkeypatch) == 0
     assert capsys.readouterr().out == f"6 demonstrations: {path}\n"
     whole = path.read_text()
     names = [json.loads(line)["script_id"] for line in whole.splitlines()]
@@ -80,38 +84,38 @@ def test_recording_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
 
     lines = whole.splitlines(keepends=True)
     path.write_text("".join(lines[:3]) + lines[3][:50])  # killed in the fourth line
-    assert command(demonstrations.app, arguments, monkeypatch) == 0
+    assert command(["demonstrate", *arguments], monkeypatch) == 0
     again = path.read_text()
     assert again.startswith("".join(lines[:3]))
     assert sorted(json.loads(line)["script_id"] for line in again.splitlines()) == sorted(names)
-    assert command(demonstrations.app, arguments, monkeypatch) == 0
+    assert command(["demonstrate", *arguments], monkeypatch) == 0
     assert path.read_text() == again
     assert all(one.score == 1 for one in read_demonstrations(path) if one.script_id.startswith("cc"))
 
 
-def test_a_configuration_brings_scripts_and_graph(tmp_path, monkeypatch):
+def test_a_configuration_gives_scripts_and_graph_settings(tmp_path, monkeypatch):
     config = write_settings(tmp_path, tmp_path / "run", scripts={"tasks": ["NC"], "each": 2})
     path = tmp_path / "shown.jsonl"
-    assert command(demonstrations.app, ["--config", config, "--out", path], monkeypatch) == 0
+    assert command(["demonstrate", config, "--out", path], monkeypatch) == 0
     found = list(read_demonstrations(path))
     assert {one.script_id for one in found} == {"nc-000000", "nc-000001"}
     assert {one.dialect for one in found} == {"json"}
     library = tmp_path / "scripts.jsonl"
     write_scripts(SCRIPTS[:1], library)
-    more = ["--config", config, "--scripts", library, "--dialect", "tools", "--out", tmp_path / "more.jsonl"]
-    assert command(demonstrations.app, more, monkeypatch) == 0
+    more = [config, "--scripts", library, "--dialect", "tools", "--out", tmp_path / "more.jsonl"]
+    assert command(["demonstrate", *more], monkeypatch) == 0
     (one,) = read_demonstrations(tmp_path / "more.jsonl")
     assert (one.script_id, one.dialect) == (SCRIPTS[0].id, "tools")
 
 
-def test_a_master_that_cannot_be_reached_is_told_once(tmp_path, monkeypatch, capsys):
+def test_an_unreachable_master_is_reported_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demonstrations, "resolve_chat_model", lambda spec: Broken())
     path = tmp_path / "shown.jsonl"
     arguments = ["--task", "CC", "--each", 60, "--dialect", "json", "--live-graphs", 2, "--out", path]
-    assert command(demonstrations.app, arguments, monkeypatch) == 1
-    told = capsys.readouterr()
-    assert f"0 demonstrations: {path}" in told.out
-    assert f"failed in {demonstrations.UNANSWERED}; the same command tries them again" in told.err
+    assert command(["demonstrate", *arguments], monkeypatch) == 1
+    reported = capsys.readouterr()
+    assert f"0 demonstrations: {path}" in reported.out
+    assert f"failed in {demonstrations.MOST_FAILURES}; the same command retries" in reported.err
 
 
 @pytest.mark.parametrize(
@@ -122,18 +126,18 @@ def test_a_master_that_cannot_be_reached_is_told_once(tmp_path, monkeypatch, cap
         (["--task", "CC", "--dialect", "xml"], "Unknown --dialect 'xml'. Choose one of: auto, tools, json."),
         (["--task", "CC", "--scripts", "a.jsonl"], "names a library (a.jsonl) and worlds. Give `library`, or `tasks`."),
         (["--scripts", "nowhere.jsonl"], "nowhere.jsonl: no such file or folder."),
-        (["--config", "nowhere.yaml"], "The configuration nowhere.yaml cannot be read: No such file or directory."),
+        (["nowhere.yaml"], "The configuration nowhere.yaml cannot be read: No such file or directory."),
         ([], "The configuration names no scripts."),
         (["--task", "CC", "--master", "moon"], "moon"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, complaint, tmp_path, monkeypatch, capsys):
-    assert command(demonstrations.app, ["--out", tmp_path / "x.jsonl", *arguments], monkeypatch) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1
-    assert complaint in told[0]
+    assert command(["demonstrate", "--out", tmp_path / "x.jsonl", *arguments], monkeypatch) == 2
+    reported = capsys.readouterr().err.splitlines()
+    assert len(reported) == 1
+    assert complaint in reported[0]
 
 
 def test_help_shows_examples(monkeypatch, capsys):
-    assert command(demonstrations.app, ["--help"], monkeypatch) == 0
-    assert "python -m agentcvr_training.demonstrations --config" in capsys.readouterr().out
+    assert command(["demonstrate", "--help"], monkeypatch) == 0
+    assert "agentcvr train demonstrate minute --out" in capsys.readouterr().out

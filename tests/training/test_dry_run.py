@@ -1,4 +1,4 @@
-"""The dry run finds what a run would refuse, tells the memory by numbers worked out by hand, and reads no weights."""
+"""The dry run finds every error that a run would raise, estimates the memory, and reads no weights."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 import trl
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
+from agentcvr_training.commands import app
 from agentcvr_training.config.checks import check
 from agentcvr_training.config.dry_run import load_of, show_plan
 from agentcvr_training.config.memory import GIB, Load, Sizes, estimate, shards_here, sizes_of
 from agentcvr_training.config.settings import Lora, Rollout, load_settings
 from agentcvr_training.config.trainer_settings import grpo_config
-from agentcvr_training.grpo import app
-from agentcvr_training.inference.factory import engine_opener
+from agentcvr_training.inference.factory import make_engine_factory
 from rich.console import Console
 from transformers import Qwen3Config
 from typer.testing import CliRunner
@@ -86,7 +86,7 @@ def test_weights_are_counted_without_making_any(saved):
     assert sizes_of(config, Lora(rank=4, targets=["q_proj"])) == Sizes(WEIGHTS, 2 * 4 * (32 + 32))
 
 
-def test_the_weights_of_a_released_model_are_those_it_is_known_for():
+def test_the_weights_of_a_released_model_equal_the_published_number():
     shape = Qwen3Config(
         vocab_size=151936,
         hidden_size=2560,
@@ -100,7 +100,7 @@ def test_the_weights_of_a_released_model_are_those_it_is_known_for():
     assert sizes_of(shape, None).all == 4_022_468_096
 
 
-def test_memory_is_what_one_works_out_by_hand():
+def test_memory_equals_the_hand_calculation():
     config, load = model().config, Load("float32", 2, 100, 3, True, False, False, False)
     # Of one token in one layer: four vectors of 32; two of queries; keys and values; four of 64.
     layer = 4 * 32 + 2 * 32 + 2 * 16 + 4 * 64
@@ -135,11 +135,11 @@ def test_memory_is_what_one_works_out_by_hand():
         ({"WORLD_SIZE": "4", "ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}, 1),
     ],
 )
-def test_sharded_weights_are_known_by_what_accelerate_sets(environment, shards):
+def test_sharded_weights_are_detected_from_accelerates_variables(environment, shards):
     assert shards_here(environment) == shards
 
 
-def test_the_plan_tells_what_a_run_comes_to(write):
+def test_the_plan_shows_scripts_batches_and_steps(write):
     settings = write()
     plan = printed(settings)
     assert f"{WEIGHTS / 1e6:,.1f} million weights" in plan
@@ -153,7 +153,7 @@ def test_the_plan_tells_what_a_run_comes_to(write):
 
 def test_the_command_prints_it_and_makes_no_folder(write, tmp_path):
     settings = write()
-    done = CliRunner().invoke(app, [str(tmp_path / "config.yaml"), "--dry-run"])
+    done = CliRunner().invoke(app, ["grpo", str(tmp_path / "config.yaml"), "--dry-run"])
     assert done.exit_code == 0, done.output
     assert "memory of one process" in done.output
     assert not Path(settings.output).exists()
@@ -178,9 +178,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "kind", "told"), REFUSED, ids=[told[:30] for _, _, told in REFUSED])
-def test_what_a_run_would_refuse_is_found(write, changes, kind, told):
-    with pytest.raises(kind, match=told) as caught:
+@pytest.mark.parametrize(("changes", "kind", "reported"), REFUSED, ids=[reported[:30] for _, _, reported in REFUSED])
+def test_what_a_run_would_refuse_is_found(write, changes, kind, reported):
+    with pytest.raises(kind, match=reported) as caught:
         check(write(**changes))
     assert "\n" not in str(caught.value)
 
@@ -191,13 +191,13 @@ def test_an_empty_or_unusable_library_is_found(write, tmp_path):
         check(write(scripts={"library": str(tmp_path / "empty")}))
 
 
-def test_a_template_that_forgets_is_named_with_the_way_to_mend_it(write, saved, tmp_path):
+def test_a_template_that_drops_reasoning_is_refused_with_a_fix(write, saved, tmp_path):
     template = tmp_path / "template.jinja"
     template.write_text(FORGETS_THOUGHTS)
     with pytest.raises(SetupError, match=r"changes a turn when others follow it.*chat_template: FILE"):
         check(write(model__chat_template=str(template)))
     template.write_text(PLAIN)
-    assert check(write(model__chat_template=str(template))).opening > 100
+    assert check(write(model__chat_template=str(template))).first_prompt_tokens > 100
 
 
 def with_shape(saved, tmp_path, **changes):
@@ -211,7 +211,6 @@ def test_layers_that_the_engine_cannot_serve_are_found(write, saved, tmp_path):
     path = with_shape(saved, tmp_path, use_sliding_window=True, sliding_window=8, max_window_layers=1)
     with pytest.raises(SetupError, match="sliding_attention"):
         check(write(model__path=path))
-    assert check(write(model__path=path, rollout__engine="continuous")).sizes.all == WEIGHTS
 
 
 def test_a_tokenizer_of_another_model_is_found(write, saved, tmp_path):
@@ -221,28 +220,27 @@ def test_a_tokenizer_of_another_model_is_found(write, saved, tmp_path):
 
 def test_sharded_weights_need_vllm(write, monkeypatch):
     monkeypatch.setattr("agentcvr_training.config.checks.shards_here", lambda: 2)
-    for engine in ("cached", "continuous"):
-        with pytest.raises(SetupError, match="sharded over the processes"):
-            check(write(rollout__engine=engine))
+    with pytest.raises(SetupError, match="sharded over the processes"):
+        check(write())
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"rollout__top_p": 0.9}, "rollout.top_p=0.9.*sequence_mask.*token_truncate"),
         ({"grpo__trainer__vllm_tensor_parallel_size": 2}, "vllm_tensor_parallel_size=2.*vllm_mode: server"),
     ],
 )
-def test_settings_of_vllm_that_cannot_work_are_told(write, changes, told):
-    with pytest.raises(InputError, match=told):
+def test_settings_of_vllm_that_cannot_work_are_refused(write, changes, reported):
+    with pytest.raises(InputError, match=reported):
         grpo_config(write(rollout__engine="vllm", **changes))
 
 
-def test_vllm_learns_of_the_longest_conversation(write):
+def test_vllm_gets_the_length_of_the_longest_conversation(write):
     arguments = grpo_config(write(rollout__engine="vllm"))
     assert arguments.use_vllm and arguments.vllm_max_model_length == 16384
     with pytest.raises(SetupError, match="pip install"):
-        engine_opener(Rollout(engine="vllm"), [2])
+        make_engine_factory(Rollout(engine="vllm"), [2])
 
 
 @pytest.mark.parametrize("path", QWEN, ids=[path.stem for path in QWEN])

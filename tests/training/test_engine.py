@@ -1,4 +1,4 @@
-"""The cached engine writes what `generate` writes, with the log probabilities that a trainer computes."""
+"""The cached engine samples what `generate` samples, with the log probabilities that a trainer computes."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def logprobs_of(net, prompt, ids, temperature=1.0):
 
 
 @pytest.fixture(params=[InPlaceCache, SlotCache])
-def attending(request, monkeypatch):
+def use_attention(request, monkeypatch):
     """Both ways to attend, the one for processors and the one for accelerators."""
     monkeypatch.setattr(cached, "slot_cache", request.param)
     return request.param
 
 
-async def test_greedy_is_what_generate_writes(attending):
+async def test_greedy_is_what_generate_writes(use_attention):
     net, asked = model(), prompts(20)
     with CachedEngine(net, STOP, slots=6) as engine:
         found = await sampled(engine, asked, GREEDY)
@@ -61,7 +61,7 @@ async def test_greedy_is_what_generate_writes(attending):
 
 
 @pytest.mark.parametrize("changes", [{}, {"num_key_value_heads": 4}, {"attention_bias": True}])
-async def test_logprobs_are_the_trainers_over_several_turns(changes, attending):
+async def test_logprobs_are_the_trainers_over_several_turns(changes, use_attention):
     net, asked = model(**changes), prompts(24, 400)
     sampling = Sampling(temperature=0.7, max_new_tokens=20)
     with CachedEngine(net, STOP, slots=10) as engine:
@@ -72,7 +72,7 @@ async def test_logprobs_are_the_trainers_over_several_turns(changes, attending):
             asked = [[*p, *one.ids, *[5, 6] * (n % 5), 9] for n, (p, one) in enumerate(zip(asked, found, strict=True))]
 
 
-async def test_what_is_sampled_follows_from_the_seed_alone():
+async def test_sampled_tokens_depend_on_the_seed_only():
     net, asked = model(), prompts(12)
     with CachedEngine(net, STOP, slots=12) as engine:
         together = await sampled(engine, asked, Sampling(max_new_tokens=15))
@@ -84,7 +84,7 @@ async def test_what_is_sampled_follows_from_the_seed_alone():
     assert len({tuple(ids) for ids in alone}) > 6
 
 
-async def test_a_turn_that_ends_makes_room_at_once():
+async def test_a_turn_that_ends_frees_its_slot_at_once():
     """Ten turns of 4 tokens and one of 40 through two slots: no pass waits for the long one."""
     net = model()
     with CachedEngine(net, [], slots=2) as engine:
@@ -95,7 +95,7 @@ async def test_a_turn_that_ends_makes_room_at_once():
     assert engine.passes <= 40 + 10 + 2  # one pass a token of the long turn, and one to read each short prompt
 
 
-async def test_a_conversation_is_read_on_from_where_it_stopped():
+async def test_a_conversation_continues_from_its_cached_tokens():
     net = model()
     read = []
     forward = net.forward
@@ -109,7 +109,7 @@ async def test_a_conversation_is_read_on_from_where_it_stopped():
     assert read == [100, 1, 1, 3, 105]
 
 
-async def test_prompts_that_begin_alike_are_read_once(attending):
+async def test_shared_prefixes_are_read_once(use_attention):
     """Four of one group and one that shares its rules: 100 tokens are read, then only what differs."""
     net = model()
     read = []
@@ -123,7 +123,7 @@ async def test_prompts_that_begin_alike_are_read_once(attending):
     assert read[0] == (1, 100)
     # Then the last token of the others, which the next follows from. Where all rows attend together, the first slot
     # lies between them and is empty.
-    assert sorted(read[1:]) == [(1, 3), (3 if attending is InPlaceCache else 4, 1)]
+    assert sorted(read[1:]) == [(1, 3), (3 if use_attention is InPlaceCache else 4, 1)]
     net.forward = forward
     with CachedEngine(net, [], slots=1) as engine:
         alone = [await engine.sample(Call(ids, f"s{n}", sampling, n)) for n, ids in enumerate(asked)]
@@ -132,7 +132,7 @@ async def test_prompts_that_begin_alike_are_read_once(attending):
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
 
 
-async def test_few_of_many_slots_are_written_apart(attending):
+async def test_few_of_many_slots_are_decoded_separately(use_attention):
     """Twelve short turns end; of two long ones in the first and the last slot, no pass is as wide as all."""
     net, rows = model(), []
     forward = net.forward
@@ -147,7 +147,7 @@ async def test_few_of_many_slots_are_written_apart(attending):
         assert one.logprobs == pytest.approx(logprobs_of(net, call.prompt_ids, one.ids), abs=1e-4)
 
 
-async def test_a_call_that_is_cancelled_leaves_its_slot():
+async def test_a_cancelled_call_frees_its_slot():
     net = model()
     with CachedEngine(net, [], slots=1) as engine:
         endless = asyncio.create_task(engine.sample(Call([5], "a", Sampling(max_new_tokens=5000), 0)))
@@ -166,7 +166,7 @@ async def test_a_call_that_is_cancelled_leaves_its_slot():
     assert again.logprobs == pytest.approx(logprobs_of(net, [5], again.ids), abs=1e-4)
 
 
-async def test_a_conversation_that_is_released_while_it_is_sampled_is_told():
+async def test_releasing_a_conversation_fails_its_pending_call():
     with CachedEngine(model(), [], slots=1) as engine:
         running = asyncio.create_task(engine.sample(Call([5], "a", Sampling(max_new_tokens=5000), 0)))
         await passes_of(engine, 2)
@@ -176,7 +176,7 @@ async def test_a_conversation_that_is_released_while_it_is_sampled_is_told():
         assert (await engine.sample(Call([5], "b", GREEDY, 0))).ids
 
 
-async def test_two_engines_work_side_by_side():
+async def test_two_engines_work_concurrently():
     nets, asked = [model(1), model(2)], prompts(6)
     with CachedEngine(nets[0], STOP, slots=3) as one, CachedEngine(nets[1], STOP, slots=4) as other:
         found = await asyncio.gather(sampled(one, asked, GREEDY), sampled(other, asked, GREEDY))
@@ -202,7 +202,7 @@ async def test_closing_an_engine_fails_what_is_left():
         await left
 
 
-async def test_more_conversations_than_slots_take_turns():
+async def test_more_conversations_than_slots_wait_for_a_slot():
     net, asked = model(), prompts(9)
     with CachedEngine(net, STOP, slots=2) as engine:
         first = await sampled(engine, asked, GREEDY)
@@ -221,7 +221,7 @@ async def test_a_failing_model_fails_the_calls_and_not_the_engine():
         assert (await engine.sample(Call([5, 6], "a", GREEDY, 0))).ids
 
 
-async def test_misuse_is_told():
+async def test_misuse_raises():
     net = model()
     with pytest.raises(BugError, match="not running"):
         await CachedEngine(net, STOP).sample(Call([5], "a", GREEDY, 0))

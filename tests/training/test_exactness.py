@@ -32,7 +32,7 @@ def rollout_of(form, context, max_new_tokens, **options):
         form=form,
         context=context,
         sampling=Sampling(temperature=0.8, max_new_tokens=max_new_tokens),
-        open_engine=lambda trainer: None,
+        engine_factory=lambda trainer: None,
         live_graphs=8,
         **options,
     )
@@ -52,7 +52,7 @@ def test_a_policy_that_acts_is_trained_on_exactly_what_it_sampled(speaker, tmp_p
     assert len(trainer.losses) == 2
 
 
-def test_a_policy_that_babbles_is_trained_on_exactly_what_it_sampled(tmp_path):
+def test_an_untrained_policy_is_trained_on_exactly_what_it_sampled(tmp_path):
     """No turn of a random model can be used: its ids are arbitrary, decode to no text, and end where they are cut."""
     context = CVRContext(min_evidence=0, max_turns=4)
     rollout = rollout_of(ChatFormat(tokenizer()), context, 24, max_length=8000)
@@ -70,7 +70,7 @@ class Placed(torch.nn.Module):
         return position_ids
 
 
-def test_padding_in_front_of_a_prompt_takes_no_position():
+def test_padding_in_front_of_a_prompt_has_no_position():
     net, ids = Placed(), torch.zeros(2, 4, dtype=torch.long)
     mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 0]])
     with placing_as_sampled(net):

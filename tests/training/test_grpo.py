@@ -1,4 +1,4 @@
-"""GRPO end to end: real graph, real trainer, real files, and a policy that knows six actions by heart."""
+"""GRPO end to end: real graph, real trainer, real files, and a policy that samples one of six actions."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def run(speaker, tmp_path_factory):
         grpo__trainer__eval_steps=2,
         grpo__trainer__report_to=["tensorboard"],
         grpo__trainer__learning_rate="1e-2",  # as YAML reads 1e-2
-        grpo__steps_between_galleries=2,
-        grpo__trajectories_shown=1,
+        grpo__steps_between_reports=2,
+        grpo__trajectories_reported=1,
     )
     grpo.train(load_settings(path), Console(file=printed, width=200))
     return output, printed.getvalue()
@@ -81,7 +81,7 @@ def test_the_lines_add_up_to_what_is_logged(run):
         assert logged[step]["turns"] == pytest.approx(sum(row["turns"] for row in rows) / 8)
 
 
-def test_held_out_scripts_are_asked_once_each_and_the_likeliest_way(run):
+def test_held_out_scripts_run_once_each_and_greedily(run):
     rows = [row for row in read_episodes(run[0] / "episodes.jsonl") if row["held_out"]]
     assert Counter(row["step"] for row in rows) == {2: 6, 4: 6}
     assert len({(row["script"], row["seed"]) for row in rows}) == 6  # the same at both evaluations
@@ -94,7 +94,7 @@ def test_held_out_scripts_are_asked_once_each_and_the_likeliest_way(run):
         assert logged[step]["eval_reward"] == pytest.approx(total, abs=1e-6)
 
 
-def test_a_person_sees_what_goes_on(run):
+def test_console_curves_and_reports_show_the_run(run):
     output, printed = run
     lines = printed.splitlines()
     assert sum("held out: reward" in line for line in lines) == 2
@@ -142,7 +142,7 @@ def test_a_reward_is_added_in_one_place(speaker, tmp_path, monkeypatch):
         load_settings(write_settings(speaker, output, reward={"weights": {"beauty": 1}}))
 
 
-def test_the_policy_serves_and_carries_no_pickle(run):
+def test_the_saved_policy_loads_and_holds_no_pickle(run):
     folder = run[0] / "policy"
     assert not list(folder.rglob("*.bin"))
     net, own = AutoModelForCausalLM.from_pretrained(folder), tokenizer_of(folder)
@@ -207,10 +207,10 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_line_and_status_2(name, speaker, tmp_path, monkeypatch, capsys):
     changes, complaint = BAD[name]
-    assert command(grpo.app, [write_settings(speaker, tmp_path / "bad", **changes)], monkeypatch) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
-    assert len(told) == 1
-    assert complaint in told[0]
+    assert command(["grpo", write_settings(speaker, tmp_path / "bad", **changes)], monkeypatch) == 2
+    reported = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(reported) == 1
+    assert complaint in reported[0]
     assert not list((tmp_path / "bad").rglob("checkpoint-*"))
 
 
@@ -218,10 +218,10 @@ def test_a_template_that_changes_turns_is_refused_by_name(speaker, tmp_path, mon
     template = tmp_path / "forgets.jinja"
     template.write_text(FORGETS_THOUGHTS)
     path = write_settings(speaker, tmp_path / "bad", model__chat_template=str(template))
-    assert command(grpo.app, [path], monkeypatch) == 2
-    told = capsys.readouterr().err
-    assert f"The chat template of {speaker} cannot be trained on turn by turn: it changes a turn when" in told
-    assert "Give one that keeps every turn as it was with `chat_template: FILE`" in told
+    assert command(["grpo", path], monkeypatch) == 2
+    reported = capsys.readouterr().err
+    assert f"The chat template of {speaker} cannot be trained on turn by turn: it changes a turn when" in reported
+    assert "Give one that keeps every turn as it was with `chat_template: FILE`" in reported
 
 
 @pytest.mark.parametrize("content", [None, "{oops\n"])
@@ -231,7 +231,7 @@ def test_a_folder_without_a_usable_script(content, speaker, tmp_path, monkeypatc
     if content:
         (library / "bad.jsonl").write_text(content)
     path = write_settings(speaker, tmp_path / "bad", scripts={"library": str(library)})
-    assert command(grpo.app, [path], monkeypatch) == 2
-    told = capsys.readouterr().err
-    assert told.count("error:") == 1
-    assert f"There is no script in {library}" in told
+    assert command(["grpo", path], monkeypatch) == 2
+    reported = capsys.readouterr().err
+    assert reported.count("error:") == 1
+    assert f"There is no script in {library}" in reported

@@ -1,4 +1,4 @@
-"""A run that is killed goes on as if it had not been: the same questions, the same seeds, the same weights."""
+"""A run that is killed resumes exactly: the same questions, the same seeds, the same weights."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_kill_9_and_the_same_command(speaker, undisturbed, tmp_path):
     output = tmp_path / "run"
     path = write_settings(speaker, output, **CHANGES)
     child = subprocess.Popen(
-        [sys.executable, "-m", "agentcvr_training.grpo", str(path)],
+        [sys.executable, "-m", "agentcvr_training", "grpo", str(path)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
@@ -98,7 +98,7 @@ def interrupted(undisturbed, output, step, kind="grpo", product="policy"):
     return output
 
 
-def test_a_checkpoint_that_was_cut_off_is_not_used(speaker, undisturbed, tmp_path):
+def test_an_incomplete_checkpoint_is_not_used(speaker, undisturbed, tmp_path):
     output = interrupted(undisturbed, tmp_path / "run", 6)
     cut = output / "grpo" / "checkpoint-6"
     (cut / WHOLE).unlink()
@@ -111,7 +111,7 @@ def test_a_checkpoint_that_was_cut_off_is_not_used(speaker, undisturbed, tmp_pat
     assert_same(undisturbed, output)
 
 
-def test_without_a_whole_checkpoint_it_begins_again(speaker, undisturbed, tmp_path):
+def test_without_a_complete_checkpoint_it_starts_over(speaker, undisturbed, tmp_path):
     output = interrupted(undisturbed, tmp_path / "run", 2)
     (output / "grpo" / "checkpoint-2" / WHOLE).unlink()
     trained(speaker, output)
@@ -169,7 +169,7 @@ def test_another_seed_is_another_run(speaker, undisturbed, tmp_path):
     assert list(read_episodes(output / "episodes.jsonl")) == list(read_episodes(undisturbed / "episodes.jsonl"))
 
 
-def test_a_run_may_go_on_for_longer(speaker, undisturbed, tmp_path):
+def test_a_run_may_be_extended(speaker, undisturbed, tmp_path):
     output = tmp_path / "run"
     shutil.copytree(undisturbed, output)
     trained(speaker, output, grpo__trainer__max_steps=10)

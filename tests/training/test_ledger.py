@@ -1,4 +1,4 @@
-"""The token ledger, with ids that can be read: tens are the world's, hundreds the policy's."""
+"""The token ledger, with ids that can be read: tens are the environment's, hundreds the policy's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_clean_run_of_two_turns():
     assert (row.sampled, row.ids[:4]) == (3, [10, 11, 12, 100])
 
 
-def test_the_end_of_a_turn_may_be_written_anew():
+def test_the_end_of_a_turn_may_be_rewritten():
     """The policy sampled 199 as its end of turn; the template writes 98 there."""
     ledger = Ledger(strict=True)
     ledger.open_call([10])
@@ -67,7 +67,7 @@ def test_a_strict_ledger_names_the_place():
         ledger.open_call([10, 12, 100, 20])
 
 
-def test_words_of_the_world_never_realign():
+def test_environment_tokens_never_realign():
     """A change in what the world wrote is a fork, however short."""
     ledger = Ledger()
     ledger.open_call([10])

@@ -1,4 +1,4 @@
-"""The ledger as it is drawn: every token once, by whoever wrote it."""
+"""The HTML view of the ledger: every token once, marked by its author."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def view() -> LedgerView:
     return LedgerView(row, Words())
 
 
-def test_every_token_stands_once_with_its_space_and_its_author(view):
-    assert [(piece.text, piece.ids, piece.sampled, piece.node) for piece in view.pieces()] == [
+def test_every_token_appears_once_with_its_space_and_its_author(view):
+    assert [(group.text, group.ids, group.sampled, group.node) for group in view.groups()] == [
         (" the", (0,), True, "master"),
         (" cook", (1,), True, "master"),
         ("<b>", (3,), False, ""),
@@ -41,21 +41,21 @@ def test_every_token_stands_once_with_its_space_and_its_author(view):
     ]
 
 
-def test_what_was_less_likely_is_darker_and_says_how_likely_it_was(view):
-    sure, unsure, *_, even = view.pieces()
-    assert (sure.openness, unsure.openness, even.openness) == pytest.approx((0.15, 0.6, 0.45))
-    assert even.told == "2: 50.0 %, second"
+def test_less_likely_tokens_are_darker_and_show_their_probability(view):
+    sure, unsure, *_, even = view.groups()
+    assert (sure.opacity, unsure.opacity, even.opacity) == pytest.approx((0.15, 0.6, 0.45))
+    assert even.tooltip == "2: 50.0 %, second"
 
 
-def test_the_drawing_counts_both_and_holds_no_markup_of_theirs(view):
+def test_the_html_counts_both_authors_and_escapes_their_text(view):
     html = view._repr_html_()
     assert "3 tokens" in html and "2 tokens" in html and "2 tokens of the prompt" in html
     assert "<b>" not in html and "&lt;b&gt; the" in html
-    drawn = re.findall(r'<span class="(policy|world)"[^>]*>([^<]*)</span>', html.partition("<pre>")[2])
+    drawn = re.findall(r'<span class="(policy|environment)"[^>]*>([^<]*)</span>', html.partition("<pre>")[2])
     assert drawn == [("policy", " the"), ("policy", " cook"), ("environment", "&lt;b&gt; the"), ("policy", " waits")]
 
 
-def test_a_character_of_several_tokens_is_one_piece_but_authors_are_kept_apart():
+def test_a_character_of_several_tokens_is_one_group_but_authors_are_kept_apart():
     own = tokenizer()
     ids = own.encode("\u6f22")
     assert len(ids) == 3
@@ -63,7 +63,7 @@ def test_a_character_of_several_tokens_is_one_piece_but_authors_are_kept_apart()
     row.add_policy(ids, [-1.0, 0.0, -0.5], "master")
     row.add_policy(ids[:2], [0.0, 0.0], "master")
     row.add_environment(ids)
-    whole, cut, told = LedgerView(row, own).pieces()
+    whole, cut, environment = LedgerView(row, own).groups()
     assert (whole.text, whole.ids, whole.logprob) == ("\u6f22", tuple(ids), -1.5)
     assert (len(cut.ids), cut.sampled) == (2, True)
-    assert (told.ids, told.sampled) == (tuple(ids), False)
+    assert (environment.ids, environment.sampled) == (tuple(ids), False)

@@ -1,4 +1,4 @@
-"""Tokens in, tokens out: what the policy sampled is what is written down, wherever in a graph it is asked."""
+"""Tokens in, tokens out: the ledger holds what the policy sampled, wherever in a graph it is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import pytest
 from agentcvr_training.inference.base import Call, Sampled, Sampling
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import RolloutRunner, Task
+from agentcvr_training.rollout.episodes import RolloutRunner, RolloutTask
 from agentcvr_training.rollout.ledger import Drift, DriftError
 from agentcvr_training.rollout.policy import PolicyChatModel, recording
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
@@ -68,8 +68,8 @@ def made(texts, template=None, **options):
 
 
 async def played(policy, context=CVRContext(min_evidence=0), strict=True, scripts=SCRIPTS):  # noqa: B008
-    stage = RolloutRunner(policy, ScriptedPerception(ScriptLibrary.of(scripts)), context, live_graphs=5, strict=strict)
-    return await stage.play([Task(script, n) for n, script in enumerate(scripts)])
+    runner = RolloutRunner(policy, ScriptedPerception(ScriptLibrary.of(scripts)), context, live_graphs=5, strict=strict)
+    return await runner.run([RolloutTask(script, n) for n, script in enumerate(scripts)])
 
 
 def sampled_runs(row):
@@ -106,7 +106,7 @@ async def test_every_sampled_token_is_trained_on_and_nothing_else(texts, cut):
     assert sorted(engine.released) == sorted({call.session for call in engine.calls})
 
 
-async def test_what_the_world_wrote_reads_as_the_template_writes_it():
+async def test_environment_text_equals_the_template():
     policy, _engine, form = made([LOOK, ANSWER])
     (episode, *_) = await played(policy, scripts=SCRIPTS[:2])
     text = form.tokenizer.decode(episode.rows[0].ids)
@@ -161,7 +161,7 @@ async def test_subgraphs_and_send_keep_their_ledgers_apart():
     assert {call.session for call in engine.calls} == {conv.session for conv in book.conversations.values()}
 
 
-async def test_a_node_that_is_tried_again_leaves_one_turn():
+async def test_a_retried_node_leaves_one_turn():
     """Its first try fails before the model, after it, or in the middle of it."""
     policy, engine, _form = made([WORDS, ANSWER])
     sample, failing = engine.sample, {2}
@@ -196,7 +196,7 @@ async def test_a_node_that_is_tried_again_leaves_one_turn():
     assert set(ledger.drifts) == {Drift.CLEAN}
 
 
-async def test_a_rewritten_past_is_a_fork():
+async def test_rewritten_history_is_a_fork():
     policy, _engine, _form = made([WORDS])
 
     async def master(state):
@@ -220,7 +220,7 @@ async def test_a_rewritten_past_is_a_fork():
         await graph.compile().ainvoke({"messages": [HumanMessage("a")]})
 
 
-async def test_without_a_recording_it_answers_and_keeps_nothing():
+async def test_without_a_recording_it_answers_and_records_nothing():
     policy, engine, _form = made([LOOK])
     bound = policy.bind_tools(list(TOOL_SCHEMAS))
     message = await bound.ainvoke([SystemMessage("s"), HumanMessage("q")])

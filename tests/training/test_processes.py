@@ -1,18 +1,18 @@
-"""A training that is shared among processes: the batch is divided, and what fails in one of them is one clear error."""
+"""Training in several processes: the batch is divided, and the error of one process is raised."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from agentcvr_training.trainer.processes import divided
 
 from agentcvr_graph.errors import InputError
+from training.recipes.tiny.processes import divided
 from training.recipes.tiny.recipe import settings_of
 
 
 def recipe():
-    return settings_of(Path("training/agentcvr_training/configs/tiny.yaml"), Path("runs/none"), 0)
+    return settings_of(Path("training/recipes/tiny/configs/tiny.yaml"), Path("runs/none"), 0)
 
 
 def test_each_process_has_its_part_of_every_batch():
@@ -24,6 +24,6 @@ def test_each_process_has_its_part_of_every_batch():
     assert divided(whole, 1) == whole == recipe(), "what was given is left as it was"
 
 
-def test_a_batch_that_cannot_be_divided_is_said():
+def test_a_batch_that_cannot_be_divided_is_refused():
     with pytest.raises(InputError, match=r"per_device_train_batch_size=6 cannot be divided among 4 processes\. Set a"):
         divided(recipe(), 4)

@@ -1,4 +1,4 @@
-"""Rewards of real runs of the graph, with numbers that can be checked by hand, and what gaming them is worth."""
+"""Rewards of real runs of the graph, with numbers that can be checked by hand, and attempts to game them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_an_answer_that_had_to_be_repaired_counts_as_one_mistake():
     assert (reward["answer"], reward["format"]) == (1.0, 0.5)
 
 
-async def test_what_is_cited_must_be_what_proves():
+async def test_citations_must_meet_the_evidence():
     half = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 10, 20, "visual")])))
     assert half["grounding"] == pytest.approx(2 * 10 / (10 + 20))
     shifted = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 15, 25, "visual")])))
@@ -89,7 +89,7 @@ async def test_what_is_cited_must_be_what_proves():
     assert other_sense["grounding"] == 0.0
 
 
-# What a policy might try that wants reward without doing the work.
+# Attempts to earn reward without doing the work.
 
 
 async def test_guessing_without_looking_earns_no_more_than_the_guess():
@@ -124,7 +124,7 @@ async def test_an_answer_in_the_rationale_is_not_read():
     assert reward["answer"] == 0.0
 
 
-# Whose failure it was.
+# Failures of the infrastructure and of the master.
 
 
 class Broken(ScriptedPerception):
@@ -132,12 +132,12 @@ class Broken(ScriptedPerception):
         raise InfrastructureError("the library is gone")
 
 
-async def test_where_the_world_failed_there_is_no_reward():
+async def test_an_infrastructure_failure_has_no_reward():
     broken = Broken(ScriptLibrary.of([SCRIPT]))
     assert await rewarded(LOOK, turn("", answer("B")), perception=broken) is None
 
 
-async def test_where_the_master_failed_there_is_one():
+async def test_a_failure_of_the_master_is_scored():
     reward = await rewarded(*[turn(f"hm {n}") for n in range(10)])
     assert reward == dict.fromkeys(REWARDS, 0.0)
 

@@ -1,11 +1,11 @@
-"""A policy from a folder plays scripts as a rollout would."""
+"""Run a policy from a folder on scripts, without a trainer."""
 
 from __future__ import annotations
 
 import pytest
 from agentcvr_training.config.settings import Settings
-from agentcvr_training.rollout.episodes import Task
-from agentcvr_training.rollout.runner import play
+from agentcvr_training.rollout.episodes import RolloutTask
+from agentcvr_training.rollout.runner import run_policy
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -21,8 +21,8 @@ def settings(tmp_path_factory) -> Settings:
 
 async def played(settings, *, seed=0, **how):
     scripts, _ = settings.load_scripts()
-    tasks = [Task(script, seed + n) for n, script in enumerate(scripts)]
-    episodes = await play(settings, tasks, ScriptedPerception(ScriptLibrary.of(scripts)), **how)
+    tasks = [RolloutTask(script, seed + n) for n, script in enumerate(scripts)]
+    episodes = await run_policy(settings, tasks, ScriptedPerception(ScriptLibrary.of(scripts)), **how)
     assert [episode.script.id for episode in episodes] == [script.id for script in scripts]
     return episodes
 
@@ -31,7 +31,7 @@ def said(episodes):
     return [[row.completion_ids for row in episode.rows] for episode in episodes]
 
 
-async def test_the_same_seeds_say_the_same_and_others_something_else(settings):
+async def test_equal_seeds_give_equal_turns_and_others_do_not(settings):
     first, again = await played(settings), await played(settings, live_graphs=2)
     assert said(first) == said(again) != said(await played(settings, seed=50))
     assert all(episode.reward is not None and episode.rows[0].sampled for episode in first)
@@ -39,14 +39,14 @@ async def test_the_same_seeds_say_the_same_and_others_something_else(settings):
 
 async def test_without_temperature_no_seed_matters(settings):
     ended = []
-    greedy = await played(settings, temperature=0.0, done=ended.append)
+    greedy = await played(settings, temperature=0.0, on_episode=ended.append)
     assert said(greedy) == said(await played(settings, seed=50, temperature=0.0))
     assert len(ended) == len(greedy) == 10
     (turn, *_) = greedy[0].trajectory.turns
     assert turn.thought in ("", *ACTIONS)
 
 
-async def test_a_folder_that_is_not_there_is_named(settings):
+async def test_a_missing_folder_is_named(settings):
     gone = settings.model_copy(update={"model": settings.model.model_copy(update={"path": "./nowhere"})})
     with pytest.raises(SetupError, match="nowhere"):
         await played(gone)

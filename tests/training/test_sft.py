@@ -1,4 +1,4 @@
-"""The warm start learns the policy's own tokens and nothing of what the world wrote: by hand, on a real trainer."""
+"""The warm start learns the policy's own tokens only: checked by hand, on a real trainer."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_labels_are_the_policys_tokens():
     }
 
 
-async def test_turns_before_the_one_that_a_demonstration_names_are_only_read(speaker, demonstrations):
+async def test_turns_before_imitated_from_carry_no_loss(speaker, demonstrations):
     one, form = next(read_demonstrations(demonstrations)), ChatFormat(tokenizer_of(speaker))
     (whole,) = rows_of([one], form, CONTEXT)
     turns = sum(message["type"] == "ai" for message in one.messages)
@@ -88,7 +88,7 @@ def by_hand(net, rows):
     return torch.stack(losses).mean()
 
 
-async def test_loss_and_gradient_are_those_worked_out_by_hand(speaker, demonstrations, tmp_path):
+async def test_loss_and_gradient_equal_the_hand_calculation(speaker, demonstrations, tmp_path):
     """One step of plain SGD with rate 1: what a weight moves is its gradient."""
     path = configured(
         speaker,
@@ -107,8 +107,8 @@ async def test_loss_and_gradient_are_those_worked_out_by_hand(speaker, demonstra
     net = AutoModelForCausalLM.from_pretrained(speaker)
     loss = by_hand(net, rows)
     loss.backward()
-    told = float(printed.getvalue().partition("loss ")[2].split()[0])
-    assert told == pytest.approx(loss.item(), rel=5e-3)  # printed with three digits
+    reported = float(printed.getvalue().partition("loss ")[2].split()[0])
+    assert reported == pytest.approx(loss.item(), rel=5e-3)  # printed with three digits
     before, after = weights_of(speaker), weights_of(folder)
     for name, weight in net.named_parameters():
         if name in after:
@@ -129,7 +129,7 @@ async def test_a_killed_warm_start_ends_the_same(speaker, demonstrations, tmp_pa
 
 
 @pytest.mark.parametrize(("least", "kept"), [(0.0, 4), (0.5, 3), (1.0, 2)])
-async def test_poor_demonstrations_are_left_out(least, kept, demonstrations):
+async def test_demonstrations_with_a_low_score_are_skipped(least, kept, demonstrations):
     assert len(list(read_demonstrations(demonstrations, least))) == kept
 
 
@@ -155,9 +155,9 @@ async def test_bad_input_is_one_line(speaker, demonstrations, tmp_path, monkeypa
         (["--set", "sft.trainer.packing=true"], "sft.trainer.packing=True has no place here"),
     ]
     for arguments, complaint in cases:
-        assert command(sft.app, [path, *arguments], monkeypatch) == 2
-        told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
-        assert len(told) == 1 and complaint in told[0], told
+        assert command(["sft", path, *arguments], monkeypatch) == 2
+        reported = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+        assert len(reported) == 1 and complaint in reported[0], reported
 
 
 async def test_the_dialect_of_tools_is_learned_as_well(speaker):

@@ -1,4 +1,4 @@
-"""The recipe of the tiny master: its language, its careless teacher, its beginning, and how it is measured."""
+"""The recipe of the tiny master: its language, demonstrator, initialization, curriculum and evaluation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from agentcvr_graph.scripts.generators.procedural import GENERATORS, make_script
 from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.tools import TOOL_SCHEMAS
-from training.recipes.tiny.curriculum import LOOKING, READING, Chunk, arranged, record_chunk, side_by_side
+from training.recipes.tiny.curriculum import EXPLORATION, READING, Chunk, batched_by_length, interleaved, record_chunk
 from training.recipes.tiny.evaluation import ScoredQuestion
 from training.recipes.tiny.initialization import Size, untrained
 from training.recipes.tiny.language import train_tokenizer
@@ -65,7 +65,7 @@ def form(shown):
 # The language.
 
 
-def test_a_word_is_the_same_token_wherever_it_stands(form):
+def test_a_word_is_the_same_token_everywhere(form):
     def ids(text):
         return form.tokenizer.encode(text, add_special_tokens=False)
 
@@ -81,16 +81,16 @@ def test_a_word_is_the_same_token_wherever_it_stands(form):
     ]
 
 
-def test_turns_survive_being_written_and_read_again(form, shown):
+def test_turns_round_trip(form, shown):
     """A server gets the words of a turn and renders them anew; the ids must be those that were sampled."""
     for one in shown:
         for message in one.conversation():
             if isinstance(message, AIMessage):
-                ids = form.turn(message)
+                ids = form.turn_ids(message)
                 assert form.tokenizer.encode(form.tokenizer.decode(ids), add_special_tokens=False) == ids
 
 
-def test_the_template_leaves_out_what_no_question_turns_on(form):
+def test_the_template_drops_evidence_that_no_question_needs(form):
     evidence = (
         "seen: video 1, 0.0-9.0 s (3 frames)\n"
         "[video 1, 0.0-3.0 s] mostly red and white; still\n"
@@ -99,7 +99,7 @@ def test_the_template_leaves_out_what_no_question_turns_on(form):
         "left: 3 turns"
     )
     rendered = form.tokenizer.decode(
-        form.opening(
+        form.prompt_ids(
             [
                 SystemMessage("long instructions"),
                 HumanMessage("Question: what?"),
@@ -115,11 +115,11 @@ def test_the_template_leaves_out_what_no_question_turns_on(form):
 
 def test_a_sign_may_hold_what_the_template_cuts_at(form):
     lines = '[video 3, 3.0-6.0 s] on-screen text "A, B", "C] D s] E"; mostly red\n[video 3, 4.4-5.0 s] "F s] on, G."'
-    text = form.tokenizer.decode(form.opening([HumanMessage("?"), ToolMessage(lines, tool_call_id="1")], None))
+    text = form.tokenizer.decode(form.prompt_ids([HumanMessage("?"), ToolMessage(lines, tool_call_id="1")], None))
     assert "a, b, c] d s] e; 3.0-6.0\n[video 3, 4 f s] on, g.; 4.4-5.0<|end|>" in re.sub(" +", " ", text)
 
 
-def test_what_live_video_brings_is_never_unknown(form):
+def test_text_from_live_video_has_no_unknown_tokens(form):
     text = "żółć 漢字 zzxqv"
     assert form.tokenizer.decode(form.tokenizer.encode(text)).strip() == text
 
@@ -127,7 +127,7 @@ def test_what_live_video_brings_is_never_unknown(form):
 # The teacher.
 
 
-def test_the_teacher_is_careless_and_valid(shown):
+def test_the_demonstrator_is_random_and_valid(shown):
     for one in shown:
         conversation = one.conversation()
         assert not [
@@ -147,7 +147,7 @@ def test_the_teacher_is_careless_and_valid(shown):
     assert statistics.fmean(one.score for one in shown) < 0.7
 
 
-def test_the_same_seed_brings_the_same_demonstration():
+def test_the_same_seed_gives_the_same_demonstration():
     scripts = list(make_scripts({"PSS": 3}, 5, SMALL))
     one, again, other = (recorded(scripts, seed=seed) for seed in (1, 1, 2))
     assert [d.messages[2]["data"]["tool_calls"] for d in one] == [d.messages[2]["data"]["tool_calls"] for d in again]
@@ -168,11 +168,11 @@ class Thorough(RandomExplorationMaster):
     def _answered(self, reading):
         worked = reasoning_trace_of(reading, random.Random(0))
         value = list(worked.value) if isinstance(worked.value, tuple) else worked.value
-        return AIMessage(worked.thought, tool_calls=[{"name": "answer", "args": {"value": value}, "id": "a"}])
+        return AIMessage(worked.text, tool_calls=[{"name": "answer", "args": {"value": value}, "id": "a"}])
 
 
 @pytest.mark.parametrize(("task", "least"), [("BU", 0.95), ("PEA", 0.95), ("PSS", 0.95), ("FSA", 0.6), ("NUM", 0.95)])
-def test_full_evidence_is_worked_out(task, least):
+def test_full_evidence_gives_the_right_answer(task, least):
     scripts = list(make_scripts({task: 20}, 300))
 
     async def run():
@@ -182,7 +182,7 @@ def test_full_evidence_is_worked_out(task, least):
     assert statistics.fmean(one.score for one in asyncio.run(run())) >= least
 
 
-def test_what_was_not_seen_is_a_question_mark():
+def test_missing_evidence_is_a_question_mark():
     script = make_script("NUM", 3, SMALL)
     thing = script.question.rpartition(" the ")[2]
     brief = (
@@ -206,7 +206,7 @@ def test_an_untrained_model_follows_from_its_seed(form):
     assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def test_an_untrained_model_can_repeat_what_it_read_and_nothing_else(form):
+def test_an_untrained_model_can_repeat_its_context_and_nothing_else(form):
     """Random tokens, twice over: each token of the second half follows from the first. Nothing else is known."""
     once = torch.randperm(len(form.tokenizer), generator=torch.Generator().manual_seed(3))[:60]
     ids = torch.cat([once, once])[None]
@@ -216,23 +216,23 @@ def test_an_untrained_model_can_repeat_what_it_read_and_nothing_else(form):
     assert max((one[:59] == ids[0, 1:60]).float().mean().item() for one in said) < 0.1
 
 
-def test_lessons_put_similar_lengths_together():
+def test_batches_hold_similar_lengths():
     lines = [f"{'x' * (n % 50)}\n" for n in range(400)]
-    order = list(arranged(lines, 8, random.Random(0)))
+    order = list(batched_by_length(lines, 8, random.Random(0)))
     assert sorted(order) == sorted(lines)
     spread = [max(map(len, order[n : n + 8])) - min(map(len, order[n : n + 8])) for n in range(0, 400, 8)]
     assert max(spread) <= 2
     assert order != sorted(order, key=len)
 
 
-def test_courses_run_side_by_side_from_beginning_to_end():
-    assert "".join(side_by_side(["abcdef", "xyz"])) == "axbcydezf"
+def test_curricula_are_interleaved_evenly():
+    assert "".join(interleaved(["abcdef", "xyz"])) == "axbcydezf"
 
 
 # The measures.
 
 
-async def test_senses_that_are_cut_off_bring_nothing():
+async def test_the_blind_baseline_gets_no_evidence():
     script = make_script("CC", 0)
     whole = ScriptedPerception(ScriptLibrary.of([script]))
     cut = BlindPerception(whole)
@@ -285,46 +285,46 @@ def test_the_summary_by_hand():
     assert set(summary(seeds, 0.25)["accuracy"]) == {"sft", "grpo"}, "of a way there is a figure when all were asked"
 
 
-def test_measures_are_kept_whole(tmp_path):
+def test_measures_round_trip(tmp_path):
     kept = Measures(seed=3, asked={"sft": [asked("a1", 0.5)]})
     kept.write(tmp_path / "deep" / "m.json")
     assert Measures.read(tmp_path / "deep" / "m.json") == kept
 
 
-def test_seeds_of_another_recipe_are_not_put_together(tmp_path):
+def test_seeds_of_another_recipe_are_left_out(tmp_path):
     for seed, recipe in ((0, "new"), (1, "old"), (2, "new")):
         Measures(seed=seed, recipe=recipe).write(tmp_path / f"seed-{seed}.json")
     assert [one.seed for one in measured_alike(tmp_path, "new")] == [0, 2]
 
 
 def test_a_recipe_is_its_configuration_whatever_the_seed(tmp_path):
-    config = Path("training/agentcvr_training/configs/tiny.yaml")
+    config = Path("training/recipes/tiny/configs/tiny.yaml")
     one, other = (settings_of(config, tmp_path / name, seed) for seed, name in enumerate("ab"))
     assert one.scripts.seed != other.scripts.seed and recipe_of(one, Scale()) == recipe_of(other, Scale())
     harder = load_settings(config, {"graph.max_turns": 4})
-    larger = (Scale(lessons=2.0), Scale(Size(width=256)))
+    larger = (Scale(demonstrations=2.0), Scale(Size(width=256)))
     assert recipe_of(harder, Scale()) != recipe_of(one, Scale())
     assert all(recipe_of(one, scale) != recipe_of(one, Scale()) for scale in larger)
 
 
-def test_a_run_of_another_recipe_is_not_gone_on_with(tmp_path):
-    settings = settings_of(Path("training/agentcvr_training/configs/tiny.yaml"), tmp_path, 0)
+def test_a_run_of_another_recipe_is_not_resumed(tmp_path):
+    settings = settings_of(Path("training/recipes/tiny/configs/tiny.yaml"), tmp_path, 0)
     Measures(seed=0, recipe="older").write(tmp_path / "measures.json")
     with pytest.raises(InputError, match="another configuration"):
         run_seed(settings, Scale(), 0, Console(file=io.StringIO()))
 
 
-def lesson_of(lesson, each=4):
-    settings = settings_of(Path("training/agentcvr_training/configs/tiny.yaml"), Path("runs/none"), 0)
+def recorded_stage(stage, each=4):
+    settings = settings_of(Path("training/recipes/tiny/configs/tiny.yaml"), Path("runs/none"), 0)
     exact = settings.rollout.model_copy(update={"noise": "off"})
     settings = settings.model_copy(update={"rollout": exact})
-    lines = record_chunk(Chunk(settings, lesson, 70, each))
+    lines = record_chunk(Chunk(settings, stage, 70, each))
     return [Demonstration.model_validate_json(line) for line in lines]
 
 
-def test_what_is_read_from_full_evidence_teaches_no_looking():
-    assert {one.imitated_from for one in lesson_of(LOOKING[0])} == {0}
-    for one in lesson_of(READING[0]):
+def test_demonstrations_from_full_evidence_imitate_answers_only():
+    assert {one.imitated_from for one in recorded_stage(EXPLORATION[0])} == {0}
+    for one in recorded_stage(READING[0]):
         turns = [message for message in one.conversation() if isinstance(message, AIMessage)]
         assert {call["name"] for turn in turns[: one.imitated_from] for call in turn.tool_calls} <= {
             "observe",
@@ -341,10 +341,10 @@ def solved(script, question):
         return None
 
 
-def test_more_is_asked_about_the_same_evidence():
+def test_follow_ups_use_the_same_evidence():
     """Answers by the solvers, which know the script; nothing is misheard here."""
     asked = Counter()
-    for one in lesson_of(READING[2], each=16):
+    for one in recorded_stage(READING[2], each=16):
         task, seed = one.script_id.split("-")
         script = make_script(task.upper(), int(seed), READING[2].difficulty)
         messages = one.conversation()

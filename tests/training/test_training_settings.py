@@ -1,10 +1,9 @@
-"""A configuration is checked to the last key, and what is wrong with it is one line."""
+"""A configuration is checked to the last key, and an error in it is one line."""
 
 from __future__ import annotations
 
 import pytest
 import yaml
-from agentcvr_training import grpo
 from agentcvr_training.config.settings import load_settings, read_overrides
 from agentcvr_training.config.trainer_settings import grpo_config, reporters, sft_config
 from agentcvr_training.rollout.trl_rollout import reward_functions
@@ -60,21 +59,21 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_one_line(name, tmp_path, monkeypatch, capsys):
+def test_an_invalid_configuration_is_one_line(name, tmp_path, monkeypatch, capsys):
     changes, complaint = WRONG[name]
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(settings_of(tmp_path / "model", tmp_path / "run", **changes)))
-    assert command(grpo.app, [path], monkeypatch) == 2
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith("error: ")
-    assert complaint in told
+    assert command(["grpo", path], monkeypatch) == 2
+    (reported,) = capsys.readouterr().err.splitlines()
+    assert reported.startswith("error: ")
+    assert complaint in reported
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "holds no keys. See training/agentcvr_training/configs/ for examples."),
+        (b"", "holds no keys. See the shipped ones: agentcvr train grpo --help."),
         (b"- 1\n", "holds no keys."),
         (b"a: [1\n", "is not YAML: "),
         (b"a: \xff\n", "is not YAML: "),
@@ -105,13 +104,13 @@ def test_values_of_the_command_line_replace_those_of_the_file(tmp_path):
         ("seed=[", "--set 'seed=[': the value is not YAML:"),
     ],
 )
-def test_an_override_that_is_none(given, complaint):
+def test_a_malformed_override(given, complaint):
     with pytest.raises(InputError) as caught:
         read_overrides([given])
     assert complaint in str(caught.value)
 
 
-def test_settings_reach_where_they_must(tmp_path):
+def test_settings_reach_trl(tmp_path):
     settings = loaded(
         tmp_path,
         rollout__temperature=0.8,

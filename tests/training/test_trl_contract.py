@@ -1,4 +1,4 @@
-"""What TRL does with a `rollout_func`, pinned: all that `rollout/trl_rollout.py` relies on, on a real trainer."""
+"""Pin what TRL does with a `rollout_func`: all that `rollout/trl_rollout.py` relies on, on a real trainer."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ ROWS = [
 ]
 
 
-def test_prompts_come_alone_and_repeated_for_every_generation(tmp_path):
+def test_prompts_come_without_columns_and_repeated_for_every_generation(tmp_path):
     asking = Asking(ROWS)
     trainer = trainer_of(tmp_path, asking, lambda worth, **_: list(worth), num_generations_eval=1, eval_strategy="no")
     trainer.train()
@@ -114,7 +114,7 @@ def test_the_mask_decides_what_is_trained_on(tmp_path, monkeypatch):
     assert logged["completions/mean_length"] == (4 + 2) / 2  # the policy's tokens, not the world's
 
 
-def test_the_loss_is_the_one_worked_out_by_hand(tmp_path, monkeypatch):
+def test_the_loss_equals_the_hand_calculation(tmp_path, monkeypatch):
     """DAPO on the first pass: minus the mean over the policy's tokens of the advantage; gradients only from them."""
     trainer = trainer_of(tmp_path, Asking(ROWS), lambda worth, **_: list(worth), loss_type="dapo")
     seen = []
@@ -147,7 +147,7 @@ def test_extra_fields_reach_the_rewards_and_none_leaves_the_group(tmp_path, monk
     assert found == pytest.approx(wanted, abs=1e-3)
 
 
-def test_what_trl_demands_and_does_not_take(tmp_path):
+def test_what_trl_requires_and_refuses(tmp_path):
     def without_logprobs(prompts, trainer):
         out = Asking(ROWS)(prompts, trainer)
         del out["logprobs"]
@@ -184,16 +184,16 @@ class Room:
 
 def test_graph_trajectories_become_trls_rows(tmp_path, monkeypatch):
     form = ChatFormat(tokenizer())
-    told = []
+    batches = []
     rollout = GraphRollout(
         scripts=BY_ID,
         perception=ScriptedPerception(ScriptLibrary.of(SCRIPTS)),
         form=form,
         context=CVRContext(min_evidence=0, max_turns=4),
         sampling=Sampling(),
-        open_engine=lambda trainer: Room(form),
+        engine_factory=lambda trainer: Room(form),
         max_length=100_000,
-        told=lambda episodes, training, trainer: told.append((list(episodes), training)),
+        on_batch=[lambda episodes, training, trainer: batches.append((list(episodes), training))],
     )
     rewards, weights = reward_functions(preset_weights())
     trainer = trainer_of(tmp_path, rollout, rewards, reward_weights=weights)
@@ -202,7 +202,7 @@ def test_graph_trajectories_become_trls_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "_compute_loss", lambda m, inputs: seen.update(inputs) or compute(m, inputs))
     before = {name: weight.clone() for name, weight in trainer.model.named_parameters()}
     trainer.train()
-    ((episodes, training),) = told
+    ((episodes, training),) = batches
     assert training and len(episodes) == 4
     rows = {tuple(e.rows[0].ids): e for e in episodes}
     for n in range(4):
@@ -220,7 +220,7 @@ def test_graph_trajectories_become_trls_rows(tmp_path, monkeypatch):
     assert any(not torch.equal(before[name], weight) for name, weight in trainer.model.named_parameters())
 
 
-def test_an_episode_without_a_row_is_a_token_that_nothing_is_learned_from():
+def test_an_episode_without_a_row_is_one_token_without_loss():
     form = ChatFormat(tokenizer())
     rollout = GraphRollout(BY_ID, None, form, CVRContext(), Sampling(), lambda trainer: Room(form), 1000)
 

@@ -1,51 +1,46 @@
-"""Warm start: the policy imitates demonstrations, `python -m agentcvr_training.sft configs/tiny.yaml`.
+"""Warm start: the policy imitates demonstrations, `agentcvr train sft CONFIG`.
 
 Demonstrations are conversations of any master with the graph (`demonstrations.py`). They become rows of tokens exactly
-as a rollout would have left them, and TRL's `SFTTrainer` learns from the policy's own tokens only: what the world wrote
-is read, never imitated.
+as a rollout would have left them, and TRL's `SFTTrainer` learns the policy's own tokens only; what the environment
+wrote is context and carries no loss.
 """
-
-# TRL and datasets leave much open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
-from datasets import Dataset
 from rich.console import Console
+from trl.trainer.sft_config import SFTConfig
 
-from agentcvr_graph.cli.console import err, run_app
+from agentcvr_graph.cli.console import err
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.tools import TOOL_SCHEMAS
-from agentcvr_training.config.loading import load_format, load_model, lora_config
-from agentcvr_training.config.settings import Settings, Sft, load_settings, read_overrides
+from agentcvr_training._typed import dataset_of_rows
+from agentcvr_training.config.extensions import load_object
+from agentcvr_training.config.loading import load_format, load_forward_context, load_model, lora_config
+from agentcvr_training.config.settings import Settings, Sft
 from agentcvr_training.config.trainer_settings import sft_config
 from agentcvr_training.demonstrations import Demonstration, read_demonstrations, row_of
 from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.ledger import Row
-from agentcvr_training.trainer.callbacks import Curves, Guard, WholeCheckpoints
-from agentcvr_training.trainer.optimizers import muon_and_adamw
+from agentcvr_training.trainer.callbacks import Curves, FiniteGradients, WholeCheckpoints
 from agentcvr_training.trainer.resume_check import check_resume
-from agentcvr_training.trainer.run import open_folder, quiet, run_trainer, save
+from agentcvr_training.trainer.run import open_folder, run_trainer, save
 from agentcvr_training.trainer.trainers import ImitationTrainer
 
 SHOWN = ("loss", "mean_token_accuracy", "grad_norm", "learning_rate")
 IGNORED = -100
-"""The label of a token that is not learned, as torch's cross entropy has it."""
-
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+"""The label of a token without loss in torch's cross entropy."""
 
 
 def warm_start(settings: Settings, console: Console = err) -> Path:
-    """Fine-tune on demonstrations; the folder that the policy was saved to.
+    """Fine-tune on demonstrations; return the folder of the policy.
 
     Raises:
-        CVRError: the configuration, the model or the demonstrations do not fit; or training had to stop.
+        CVRError: the configuration, the model or the demonstrations are invalid, or training had to stop.
     """
     if settings.sft is None:
         raise InputError("The configuration has no part 'sft'.", fix="Name `sft: {demonstrations: FILE}` in it.")
@@ -59,25 +54,30 @@ def warm_start(settings: Settings, console: Console = err) -> Path:
     trainer = ImitationTrainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=dataset_of_rows(rows),
         processing_class=form.tokenizer,
         peft_config=lora_config(settings.model.lora, model),
-        optimizer_cls_and_kwargs=muon_and_adamw(arguments) if settings.sft.optimizer == "muon" else None,
-        callbacks=[Guard(), WholeCheckpoints(), Curves(output / "sft.png", console, SHOWN)],
+        optimizer_cls_and_kwargs=_optimizer(settings.sft, arguments),
+        forward_context=load_forward_context(settings.model),
+        callbacks=[FiniteGradients(), WholeCheckpoints(), Curves(output / "sft.png", console, SHOWN)],
     )
     run_trainer(trainer, console)
     return save(trainer, form.tokenizer, output / "warm", settings.model, console)
 
 
+def _optimizer(sft: Sft, arguments: SFTConfig) -> tuple[Any, dict[str, Any]] | None:
+    return load_object(sft.optimizer, "sft.optimizer")(arguments) if sft.optimizer else None
+
+
 def training_rows(settings: Settings, sft: Sft, form: ChatFormat, console: Console) -> list[dict[str, list[int]]]:
-    """The demonstrations as the trainer takes them, without those that are too long.
+    """Return the demonstrations as the trainer takes them, without those that are too long.
 
     Raises:
-        InputError: none is left, or they cannot be imitated.
+        InputError: none is left, or their dialect differs from the policy's.
     """
-    shown = read_demonstrations(Path(sft.demonstrations), sft.least_score)
+    demonstrations = read_demonstrations(Path(sft.demonstrations), sft.least_score)
     limit, kept, long = settings.rollout.max_length, list[dict[str, list[int]]](), 0
-    for row in rows_of(shown, form, settings.context):
+    for row in rows_of(demonstrations, form, settings.context):
         if len(row.ids) <= limit:
             kept.append(labelled(row))
         else:
@@ -87,12 +87,12 @@ def training_rows(settings: Settings, sft: Sft, form: ChatFormat, console: Conso
             f"None of the {long} demonstrations fits into {limit} tokens.", fix="Raise rollout.max_length."
         )
     if long:
-        console.print(f"{long} of {long + len(kept)} demonstrations are too long and left out")
+        console.print(f"{long} of {long + len(kept)} demonstrations are too long and skipped")
     return kept
 
 
 def rows_of(demonstrations: Iterable[Demonstration], form: ChatFormat, context: CVRContext) -> Iterator[Row]:
-    """The row of each demonstration, as a policy in the same dialect would have left it.
+    """Yield the row of each demonstration, as a policy in the same dialect would have left it.
 
     Raises:
         InputError: one was recorded in the other dialect.
@@ -111,27 +111,9 @@ def rows_of(demonstrations: Iterable[Demonstration], form: ChatFormat, context: 
 
 
 def labelled(row: Row) -> dict[str, list[int]]:
-    """A row as the trainer takes it: ids, and labels where the policy spoke."""
-    spoken = zip(row.completion_ids, row.mask, strict=True)
+    """Return a row as the trainer takes it: ids, and labels on the policy's tokens."""
+    tokens = zip(row.completion_ids, row.mask, strict=True)
     return {
         "input_ids": row.ids,
-        "labels": [IGNORED] * len(row.prompt_ids) + [token if own else IGNORED for token, own in spoken],
+        "labels": [IGNORED] * len(row.prompt_ids) + [token if own else IGNORED for token, own in tokens],
     }
-
-
-@app.command(
-    epilog="[bold]Example[/bold]\n\npython -m agentcvr_training.sft configs/tiny.yaml --set sft.least_score=0.5"
-)
-def main(
-    config: Annotated[Path, typer.Argument(help="A YAML file with a part 'sft'; see configs/.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE in place of the file's, as sft.trainer.max_steps=10.")
-    ] = None,
-) -> None:
-    """Warm-start a master on demonstrations."""
-    quiet()
-    warm_start(load_settings(config, read_overrides(overrides or [])))
-
-
-if __name__ == "__main__":
-    run_app(app, "training")

@@ -1,7 +1,4 @@
-"""Everything about a configuration that can be found wrong without loading weights, in the order of a run."""
-
-# TRL and transformers leave much open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""Check everything about a configuration that can be checked without loading weights, in the order of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
 from trl.trainer.grpo_config import GRPOConfig
 
 from agentcvr_graph.errors import InputError, SetupError
@@ -21,15 +17,17 @@ from agentcvr_graph.perception.noise import resolve_noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_training.config.loading import load_format
+from agentcvr_training._typed import read_model_config
+from agentcvr_training.config.extensions import load_object
+from agentcvr_training.config.loading import load_format, load_forward_context
 from agentcvr_training.config.memory import Sizes, shards_here, sizes_of
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.config.trainer_settings import grpo_config, sft_config
 from agentcvr_training.inference.base import Call, Sampled, Sampling
-from agentcvr_training.inference.factory import SHARDED, SHARDED_FIX, engine_opener
+from agentcvr_training.inference.factory import SHARDED, SHARDED_FIX, make_engine_factory
 from agentcvr_training.inference.kv_slots import check_layers
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import RolloutRunner, Task
+from agentcvr_training.rollout.episodes import RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel
 from agentcvr_training.trainer.data_order import script_order
 
@@ -38,30 +36,33 @@ ANY_LENGTH = 10**9
 
 @dataclass(frozen=True)
 class Checked:
-    """A configuration that holds, with what was found out on the way."""
+    """A valid configuration, with what the checks read."""
 
     arguments: GRPOConfig
     scripts: list[Script]
     held_out: list[Script]
     order: list[str]
-    """Ids of the scripts in the order in which they will be asked."""
+    """Ids of the scripts in training order."""
     form: ChatFormat
     config: Any
-    """The model's shape, as transformers names it."""
+    """transformers' configuration of the model."""
     sizes: Sizes
-    opening: int
-    """Tokens of the longest prompt before the first turn."""
+    first_prompt_tokens: int
+    """Tokens of the longest first prompt."""
 
 
 def check(settings: Settings) -> Checked:
     """Check a configuration.
 
     Raises:
-        CVRError: something in it cannot work; the first fault that is found.
+        CVRError: the first error that is found.
     """
     arguments = grpo_config(settings)
     if settings.sft is not None:
         sft_config(settings)
+        if settings.sft.optimizer:
+            load_object(settings.sft.optimizer, "sft.optimizer")
+    load_forward_context(settings.model)
     settings.reward.resolve()
     resolve_noise(settings.rollout.noise)
     _check_output(Path(settings.output))
@@ -70,28 +71,30 @@ def check(settings: Settings) -> Checked:
     form = load_format(settings.model)
     config = _model_config(settings)
     _check_model(settings, form, config)
-    engine_opener(settings.rollout, form.stop_ids)
+    make_engine_factory(settings.rollout, form.stop_ids)
     sizes = sizes_of(config, settings.model.lora)
-    return Checked(arguments, scripts, held_out, order, form, config, sizes, _opening(settings, form, scripts))
+    return Checked(
+        arguments, scripts, held_out, order, form, config, sizes, _longest_first_prompt(settings, form, scripts)
+    )
 
 
 def _check_output(folder: Path) -> None:
-    """See that the output folder can be written, without making it."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        what = "cannot be written" if there.is_dir() else "is a file"
-        raise InputError(f"output={str(folder)!r}: {there} {what}.", fix="Name another folder with `output`.")
+    """Check that the output folder can be written, without creating it."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        what = "cannot be written" if existing.is_dir() else "is a file"
+        raise InputError(f"output={str(folder)!r}: {existing} {what}.", fix="Name another folder with `output`.")
 
 
 def _model_config(settings: Settings) -> Any:
     try:
-        return AutoConfig.from_pretrained(checked_source(settings.model.path))
+        return read_model_config(checked_source(settings.model.path))
     except (OSError, ValueError) as error:
         raise SetupError(f"The model {settings.model.path!r} cannot be read: {one_line(str(error))}") from error
 
 
 def _check_model(settings: Settings, form: ChatFormat, config: Any) -> None:
-    """See that model, tokenizer, engine and lengths go together."""
+    """Check that model, tokenizer, engine and lengths fit together."""
     text = config.get_text_config()
     if len(form.tokenizer) > text.vocab_size:
         raise SetupError(
@@ -111,8 +114,8 @@ def _check_model(settings: Settings, form: ChatFormat, config: Any) -> None:
         raise SetupError(SHARDED, fix=SHARDED_FIX)
 
 
-class _Mute:
-    """An engine whose policy says nothing."""
+class _SilentEngine:
+    """An engine that samples empty turns."""
 
     def __init__(self, end: int) -> None:
         self._end = end
@@ -124,12 +127,16 @@ class _Mute:
         pass
 
 
-def _opening(settings: Settings, form: ChatFormat, scripts: list[Script]) -> int:
-    """Tokens of the first prompt of the script that asks the most, as the graph writes it."""
+def _longest_first_prompt(settings: Settings, form: ChatFormat, scripts: list[Script]) -> int:
+    """Return the tokens of the first prompt of the script with the longest question, as the graph writes it."""
     script = max(scripts, key=lambda one: len(one.as_question().model_dump_json()))
-    policy = PolicyChatModel(engine=_Mute(form.end_of_turn[0]), form=form, sampling=Sampling(), max_length=ANY_LENGTH)
+    policy = PolicyChatModel(
+        engine=_SilentEngine(form.end_of_turn[0]), form=form, sampling=Sampling(), max_length=ANY_LENGTH
+    )
     perception = ScriptedPerception(ScriptLibrary.of([script]), settings.rollout.noise)
-    (episode,) = asyncio.run(RolloutRunner(policy, perception, settings.context).play([Task(script, settings.seed)]))
+    (episode,) = asyncio.run(
+        RolloutRunner(policy, perception, settings.context).run([RolloutTask(script, settings.seed)])
+    )
     tokens = len(episode.rows[0].prompt_ids)
     if tokens >= settings.rollout.max_length:
         raise InputError(

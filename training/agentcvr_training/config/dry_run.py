@@ -1,7 +1,4 @@
-"""`--dry-run`: a configuration is checked (`checks.py`), and what a run of it comes to is printed."""
-
-# TRL and transformers leave much open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""The dry run: check a configuration (`checks.py`), and print the plan and the memory of a run."""
 
 from __future__ import annotations
 
@@ -18,10 +15,10 @@ from agentcvr_training.trainer.data_order import groups_a_batch, steps_a_batch
 
 
 def show_plan(settings: Settings, console: Console) -> None:
-    """Check a configuration and print what a run of it comes to.
+    """Check a configuration and print the plan and the memory of a run.
 
     Raises:
-        CVRError: something in it cannot work; the first fault that is found.
+        CVRError: the first error that is found.
     """
     checked = check(settings)
     console.print(_plan(settings, checked))
@@ -29,7 +26,7 @@ def show_plan(settings: Settings, console: Console) -> None:
 
 
 def load_of(settings: Settings, checked: Checked) -> Load:
-    """How the configured run uses its model, in one process."""
+    """Return how the configured run uses its model, in one process."""
     arguments = checked.arguments
     return Load(
         dtype=settings.model.dtype,
@@ -55,9 +52,11 @@ def _plan(settings: Settings, checked: Checked) -> Table:
     plan.add_row("engine", settings.rollout.engine)
     plan.add_row("chat template", f"keeps every turn; a turn ends with {form.tokenizer.decode(form.end_of_turn[:1])!r}")
     plan.add_row("scripts", _counted(checked.scripts))
-    plan.add_row("held out", _counted(checked.held_out) or "none: nothing is evaluated on the way")
+    plan.add_row("held out", _counted(checked.held_out) or "none: no evaluation during training")
     plan.add_row("rewards", ", ".join(f"{name} x {weight:g}" for name, weight in settings.reward.resolve().items()))
-    plan.add_row("a prompt", f"{checked.opening} tokens before the first turn, of {settings.rollout.max_length}")
+    plan.add_row(
+        "a prompt", f"{checked.first_prompt_tokens} tokens before the first turn, of {settings.rollout.max_length}"
+    )
     plan.add_row("a batch", f"{groups} scripts x {arguments.num_generations} rollouts = {size} trajectories")
     plan.add_row("steps", f"{steps}, {passes:.2f} passes over the scripts")
     plan.add_row("a checkpoint", f"{_checkpoint(settings, sizes) / GIB:,.2f} GiB")
@@ -71,7 +70,7 @@ def _trained(settings: Settings, sizes: Sizes) -> str:
 
 
 def _checkpoint(settings: Settings, sizes: Sizes) -> int:
-    """Bytes: what is trained, and two numbers a weight for the optimizer."""
+    """Return the bytes of a checkpoint: trained weights, and two numbers for each of the optimizer."""
     return 3 * sizes.trained * BYTES[settings.model.dtype]
 
 

@@ -1,20 +1,20 @@
-"""Model, tokenizer and chat template by their settings. Weights are read here and nowhere else."""
-
-# transformers and peft leave their models open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""Load model, tokenizer and chat template by their settings. Weights are read only here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentcvr_graph.errors import InputError, SetupError
 from agentcvr_graph.models.clients.errors import one_line
 from agentcvr_graph.models.providers.in_process import checked_source
+from agentcvr_training._typed import adapter_targets, read_model, read_tokenizer
+from agentcvr_training.config.extensions import load_object
 from agentcvr_training.config.settings import Lora, Model
 from agentcvr_training.rollout.chat_format import ChatFormat
 
@@ -23,20 +23,20 @@ EVERYWHERE = "all-linear"
 
 
 def load_model(settings: Model) -> Any:
-    """The causal language model, with its weights.
+    """Load the causal language model with its weights.
 
     Raises:
         SetupError: there is no such model.
     """
     source = checked_source(settings.path)
     try:
-        return AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, settings.dtype))
+        return read_model(source, getattr(torch, settings.dtype))
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise SetupError(f"The model {settings.path!r} cannot be loaded: {one_line(str(error))}") from error
 
 
 def load_format(settings: Model) -> ChatFormat:
-    """The tokenizer with its chat template, checked turn by turn.
+    """Load the tokenizer with its chat template, checked turn by turn.
 
     Raises:
         SetupError: there is no such tokenizer, or its template cannot be trained on.
@@ -44,7 +44,7 @@ def load_format(settings: Model) -> ChatFormat:
     """
     source = checked_source(settings.path)
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(source)
+        tokenizer: Any = read_tokenizer(source)
     except (OSError, ValueError, ImportError) as error:
         raise SetupError(f"The tokenizer of {settings.path!r} cannot be loaded: {one_line(str(error))}") from error
     if tokenizer.pad_token is None:
@@ -68,8 +68,18 @@ def _template(named: str, tokenizer: Any) -> str:
         raise InputError(f"The chat template {named} cannot be read: {error.strerror}.") from error
 
 
+def load_forward_context(settings: Model) -> Callable[[Any], AbstractContextManager[object]]:
+    """Return the context that a configuration opens around loss computations; one that does nothing by default.
+
+    Raises:
+        InputError: there is no such object.
+    """
+    path = settings.forward_context
+    return load_object(path, "model.forward_context") if path else nullcontext
+
+
 def lora_config(lora: Lora | None, model: Any) -> Any:
-    """The adapter of a model as peft names it; None for all weights.
+    """Return peft's configuration of the adapter; None to train all weights.
 
     Raises:
         InputError: the adapter is for modules that the model does not have.
@@ -77,7 +87,6 @@ def lora_config(lora: Lora | None, model: Any) -> Any:
     if lora is None:
         return None
     from peft import LoraConfig
-    from peft.tuners.tuners_utils import check_target_module_exists
 
     config = LoraConfig(
         r=lora.rank,
@@ -87,7 +96,7 @@ def lora_config(lora: Lora | None, model: Any) -> Any:
         task_type="CAUSAL_LM",
     )
     linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-    if lora.targets != EVERYWHERE and not any(check_target_module_exists(config, name) for name in linear):
+    if lora.targets != EVERYWHERE and not any(adapter_targets(config, name) for name in linear):
         raise InputError(
             f"model.lora.targets={lora.targets!r} names no modules of the model.",
             fix=f"Its linear modules are {', '.join(sorted({name.rpartition('.')[2] for name in linear}))}; "

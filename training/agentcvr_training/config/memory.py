@@ -1,10 +1,7 @@
-"""What a run will need in memory, from the shape of the model alone. Estimates, for one process; arithmetic only.
+"""Estimate the memory of one process of a run from the shape of the model; arithmetic only.
 
 Models are built on torch's meta device, where a weight has a shape and nothing else.
 """
-
-# transformers and peft leave their models open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -15,29 +12,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM
 
+from agentcvr_training._typed import adapt_model, model_of
 from agentcvr_training.config.loading import lora_config
 from agentcvr_training.config.settings import Lora
 
 BYTES = {"float32": 4, "bfloat16": 2}
 GIB = 2**30
 SHARDED = ("FULL_SHARD", "HYBRID_SHARD", "1", "4")
-"""How accelerate names what shards weights under the first version of FSDP."""
+"""accelerate's names of the strategies that shard weights under the first version of FSDP."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Weights of a model, in numbers."""
+    """Numbers of weights of a model."""
 
     all: int
     trained: int
-    """Those that learn: all, or an adapter's, which come on top."""
+    """Trained weights: all, or those of an adapter, which come on top."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """How a model is used."""
+    """How a run uses its model, in one process."""
 
     dtype: str
     rows: int
@@ -58,14 +55,14 @@ class Load:
 
 
 def sizes_of(config: Any, lora: Lora | None) -> Sizes:
-    """Weights of a model of this shape; none are made.
+    """Count the weights of a model of this shape without allocating any.
 
     Raises:
         InputError: the adapter is for modules that the model does not have.
     """
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        model: Any = AutoModelForCausalLM.from_config(config)
+        model: Any = model_of(config)
         weights = int(model.num_parameters())
         if lora is None:
             return Sizes(weights, weights)
@@ -73,21 +70,19 @@ def sizes_of(config: Any, lora: Lora | None) -> Sizes:
 
 
 def _adapter(model: Any, lora: Lora) -> int:
-    from peft import get_peft_model
-
-    adapted = get_peft_model(model, lora_config(lora, model))
+    adapted = adapt_model(model, lora_config(lora, model))
     return sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
 
 
 def estimate(config: Any, sizes: Sizes, load: Load) -> dict[str, float]:
-    """Bytes by what takes them."""
+    """Return the bytes needed, by purpose."""
     text = config.get_text_config()
     size, tokens = BYTES[load.dtype], load.rows * load.length
     computed = 2 if load.half_activations else size
     needed = {
         "weights": sizes.all * size / load.shards,
         "gradients": sizes.trained * size / load.shards,
-        # AdamW keeps two numbers a weight, in the weight's own precision.
+        # AdamW keeps two numbers for each weight, in the weight's own precision.
         "optimizer": 2 * sizes.trained * size / load.shards,
         "activations": float(tokens * _numbers_a_token(text, load.checkpointing) * computed),
         # Logits and their gradient in full precision.
@@ -104,7 +99,7 @@ def estimate(config: Any, sizes: Sizes, load: Load) -> dict[str, float]:
 
 
 def shards_here(environment: Mapping[str, str] = os.environ) -> int:
-    """Processes that share the weights, by what `accelerate launch` has set."""
+    """Return how many processes share the weights, by the variables that `accelerate launch` sets."""
     zero3 = _yes(environment, "ACCELERATE_USE_DEEPSPEED") and environment.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
     second = environment.get("FSDP_VERSION") == "2" or environment.get("FSDP_SHARDING_STRATEGY", "1") in SHARDED
     fsdp = _yes(environment, "ACCELERATE_USE_FSDP") and second
@@ -116,18 +111,18 @@ def _yes(environment: Mapping[str, str], name: str) -> bool:
 
 
 def _numbers_a_token(text: Any, checkpointing: bool) -> int:
-    """Numbers that the backward pass needs of one token."""
+    """Return how many numbers the backward pass keeps for one token."""
     layers, width, inner = int(text.num_hidden_layers), int(text.hidden_size), int(text.intermediate_size)
     queries, kept = _attention(text)
-    # Two norms and two residuals; queries and what attention makes of them; keys and values; and four vectors of the
+    # Two norms and two residuals; queries and the attention output; keys and values; and four vectors of the
     # feed-forward part: gate, its activation, the other half, their product.
     layer = 4 * width + 2 * queries + kept + 4 * inner
-    # Computed again, one layer is whole at a time, and of the others only what goes in is kept.
+    # With checkpointing, one layer is complete at a time; of the others only the input is kept.
     return layers * width + layer if checkpointing else layers * layer
 
 
 def _attention(text: Any) -> tuple[int, int]:
-    """Numbers of a token's queries, and of its keys and values together, in one layer."""
+    """Return the numbers of a token's queries, and of its keys and values together, in one layer."""
     heads = int(text.num_attention_heads)
     size = int(getattr(text, "head_dim", None) or text.hidden_size // heads)
     return heads * size, 2 * int(getattr(text, "num_key_value_heads", None) or heads) * size

@@ -1,9 +1,9 @@
 """A training configuration: one YAML file, checked to the last key before anything heavy is loaded.
 
-Four parts say what is trained (`model`), on what (`scripts`, `graph`), how it plays (`rollout`) and what it is paid
-(`reward`); `sft` and `grpo` hold what goes to TRL's trainers under TRL's own names. Paths are relative to the folder
-that the command is run in. `python -m agentcvr_training.grpo CONFIG --dry-run` checks a file and shows
-what it will need.
+Its parts are the model that is trained (`model`), the data (`scripts`, `graph`), sampling (`rollout`) and rewards
+(`reward`); `sft` and `grpo` hold arguments of TRL's trainers under TRL's own names. Paths are relative to the folder
+that the command is run in. `agentcvr train dry-run CONFIG` checks a file and prints what a run
+needs.
 """
 
 from __future__ import annotations
@@ -28,59 +28,61 @@ S = TypeVar("S", bound="Part")
 
 
 class Part(BaseModel):
-    """A part of a configuration; keys that it does not know are errors."""
+    """A part of a configuration; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Lora(Part):
-    """A low-rank adapter (peft) in place of all weights."""
+    """A low-rank adapter (peft), trained in place of all weights."""
 
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     targets: str | list[str] = "all-linear"
-    """Modules that get one."""
+    """Modules that get an adapter."""
 
 
 class Model(Part):
-    """What is trained."""
+    """The model that is trained."""
 
     path: str
     """A folder, or a repository on the Hub."""
     chat_template: str = ""
-    """A file with a chat template; `training` for TRL's own version of the model's; empty for the model's."""
+    """A file with a chat template; `training` for TRL's version of the model's; empty for the model's own."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    """Of the weights as they are held and trained."""
+    """Precision of the weights as they are held and trained."""
     lora: Lora | None = None
+    forward_context: str = ""
+    """Import path of a context manager that takes the model and is open around every loss computation."""
 
 
 class Scripts(Part):
-    """Where scripts come from: a library, or procedural worlds."""
+    """The source of scripts: a library, or procedural generators."""
 
     library: str = ""
     """A file or folder of scripts."""
     tasks: tuple[Task, ...] = ()
-    """Worlds to make scripts of, where there is no library."""
+    """Tasks to generate scripts of, where there is no library."""
     each: int = Field(default=0, ge=0)
-    """Scripts of each world."""
+    """Scripts of each task."""
     seed: int = 0
-    """Seed of the first script of each world; training and held-out scripts must not share any."""
+    """Seed of the first script of each task; training and held-out scripts must not share seeds."""
     difficulty: Literal["easy", "normal", "hard"] = "normal"
 
     def load(self) -> list[Script]:
-        """The scripts, in an order that mixes the tasks.
+        """Return the scripts, in an order that mixes the tasks.
 
         Raises:
-            InputError: there is no script, none that can be used, or two places are named.
+            InputError: there is no usable script, or two sources are named.
         """
         if self.library and (self.tasks or self.each):
             raise InputError(
                 f"The configuration names a library ({self.library}) and worlds.", fix="Give `library`, or `tasks`."
             )
-        return self._from_library() if self.library else self._from_worlds()
+        return self._from_library() if self.library else self._from_generators()
 
-    def _from_worlds(self) -> list[Script]:
+    def _from_generators(self) -> list[Script]:
         if not self.tasks or not self.each:
             raise InputError(
                 "The configuration names no scripts.",
@@ -104,23 +106,23 @@ class Scripts(Part):
 
 
 class Rollout(Part):
-    """How the policy plays."""
+    """How the policy samples."""
 
-    engine: Literal["cached", "continuous", "vllm"] = "cached"
+    engine: Literal["cached", "vllm"] = "cached"
     live_graphs: int = Field(default=64, ge=1)
-    """Graphs alive at a time in one process."""
+    """Graphs in flight in one process."""
     temperature: float = Field(default=1.0, gt=0)
     held_out_temperature: float = Field(default=0.0, ge=0)
-    """At evaluation; 0 takes the likeliest token, so that two evaluations differ only by what was learned."""
+    """Temperature at evaluation; 0 takes the likeliest token, so that evaluations differ only by the weights."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=1024, ge=1)
     """Longest turn."""
     max_length: int = Field(default=8192, ge=16)
     """Longest conversation, in tokens."""
     train_on: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """The graph's nodes whose tokens carry loss; all for null."""
+    """Nodes of the graph whose tokens carry loss; null for all."""
     noise: str = "off"
-    """How well the simulated senses work: off, mild, fitted, or a JSON file of rates."""
+    """Error rates of the simulated agents: off, mild, fitted, or a JSON file of rates."""
 
 
 class Reward(Part):
@@ -161,11 +163,12 @@ class Sft(Part):
     """Warm start on demonstrations."""
 
     demonstrations: str
-    """A JSONL file; `python -m agentcvr_training.demonstrations` writes one."""
+    """A JSONL file; `agentcvr train demonstrate` writes one."""
     least_score: float = Field(default=0.0, ge=0, le=1)
-    """Demonstrations whose answer scores less are left out."""
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    """`muon` for a model that learns from nothing (`optimizers.py`); the trainer's own `optim` decides otherwise."""
+    """Demonstrations whose answer scores less are skipped."""
+    optimizer: str = ""
+    """Import path of an optimizer factory: called with the trainer's arguments, it returns what transformers takes as
+    `optimizer_cls_and_kwargs`. Empty for the trainer's own `optim`."""
     trainer: dict[str, Any] = Field(default_factory=dict)
     """Settings of TRL's SFTConfig."""
 
@@ -173,9 +176,10 @@ class Sft(Part):
 class Grpo(Part):
     """Reinforcement learning."""
 
-    steps_between_galleries: int = Field(default=50, ge=0)
-    """A few trajectories are written as HTML every so many steps; 0 for never."""
-    trajectories_shown: int = Field(default=4, ge=1)
+    steps_between_reports: int = Field(default=50, ge=0)
+    """Steps between HTML reports of a few trajectories; 0 for none."""
+    trajectories_reported: int = Field(default=4, ge=1)
+    """Trajectories in each set of reports."""
     trainer: dict[str, Any] = Field(default_factory=dict)
     """Settings of TRL's GRPOConfig."""
 
@@ -190,7 +194,7 @@ class Settings(Part):
     scripts: Scripts
     held_out: Scripts | None = None
     graph: dict[str, Any] = Field(default_factory=dict)
-    """Knobs of `CVRContext`."""
+    """Fields of `CVRContext`."""
     rollout: Rollout = Rollout()
     reward: Reward = Reward()
     sft: Sft | None = None
@@ -198,11 +202,11 @@ class Settings(Part):
 
     @property
     def context(self) -> CVRContext:
-        """The knobs of a run."""
+        """Return the settings of a graph run."""
         return TypeAdapter(CVRContext).validate_python(self.graph)
 
     def load_scripts(self) -> tuple[list[Script], list[Script]]:
-        """Those to train on, and those held out.
+        """Return the training scripts and the held-out scripts.
 
         Raises:
             InputError: there are none, or a script is in both.
@@ -225,7 +229,7 @@ def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> Settin
         overrides: values by dotted name, such as `grpo.trainer.max_steps`, that replace those of the file.
 
     Raises:
-        InputError: no such file, not YAML, or a value that does not fit; names key, value and what is allowed.
+        InputError: the file is missing or no YAML, or a value is invalid; names key, value and what is allowed.
     """
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -235,7 +239,7 @@ def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> Settin
         raise InputError(f"The configuration {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
         raise InputError(
-            f"The configuration {path} holds no keys.", fix="See training/agentcvr_training/configs/ for examples."
+            f"The configuration {path} holds no keys.", fix="See the shipped ones: agentcvr train grpo --help."
         )
     values = cast(dict[str, Any], raw)
     for name, value in (overrides or {}).items():
@@ -249,7 +253,7 @@ def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> Settin
 
 
 def read_overrides(given: Sequence[str]) -> dict[str, Any]:
-    """`NAME=VALUE` as a command line gives them; values are YAML.
+    """Parse `NAME=VALUE` arguments of a command line; values are YAML.
 
     Raises:
         InputError: there is no `=`, or the value is not YAML.
@@ -277,7 +281,7 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    """The first fault, with what would have been right."""
+    """Describe the first error and what is allowed."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
@@ -289,7 +293,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def misfit(fault: ErrorDetails, place: str) -> str:
-    """The one wording for a value that does not fit."""
+    """Describe an invalid value."""
     if fault["type"] == "missing":
         return f"the key {place!r} is missing."
     return f"{place}: {fault['msg']} (it is {fault['input']!r})."
@@ -302,7 +306,7 @@ def _part_of(part: type[BaseModel], name: str) -> type[BaseModel]:
 
 
 def unknown_key(name: str, known: list[str], place: str) -> str:
-    """The one wording for a key that does not exist."""
+    """Describe an unknown key and suggest a known one."""
     close = difflib.get_close_matches(name, known, n=1)
     meant = f"did you mean {close[0]!r}? " if close else ""
     listed = f"known are {', '.join(sorted(known))}" if len(known) < 30 else f"there are {len(known)} others"

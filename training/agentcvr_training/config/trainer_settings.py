@@ -1,7 +1,4 @@
-"""From our settings to TRL's: names checked, what we decide ourselves filled in, what cannot work refused."""
-
-# TRL's configurations are dataclasses of more than a hundred fields, open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""Translate our settings to TRL's: check names, fill in what follows from ours, refuse what cannot work."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ OURS = {
     "use_vllm": "rollout.engine",
     "model_init_kwargs": "model.dtype",
 }
-"""Settings of TRL's that follow from other keys of the file."""
+"""TRL's settings that follow from other keys of the file."""
 WITHOUT_EFFECT = frozenset({"top_k", "min_p", "repetition_penalty", "generation_kwargs", "cache_implementation"}) | {
     "chat_template_kwargs",
     "max_tool_calling_iterations",
@@ -41,7 +38,7 @@ WITHOUT_EFFECT = frozenset({"top_k", "min_p", "repetition_penalty", "generation_
     "resume_from_checkpoint",
     "use_transformers_continuous_batching",
 }
-"""Settings of TRL's for what is done otherwise here."""
+"""TRL's settings for what this package does in another way."""
 FIXED: dict[str, Any] = {
     "remove_unused_columns": False,
     "ignore_data_skip": False,
@@ -49,7 +46,7 @@ FIXED: dict[str, Any] = {
     "load_best_model_at_end": False,
     "logging_nan_inf_filter": False,
 }
-"""Settings without which a run could not go on exactly, or would hide that it went wrong."""
+"""Settings without which a run could not resume exactly, or would hide invalid losses."""
 DEFAULTS: dict[str, Any] = {
     "logging_steps": 1,
     "save_steps": 50,
@@ -65,11 +62,10 @@ NUMBERS = (int, float, bool)
 
 
 def grpo_config(settings: Settings) -> GRPOConfig:
-    """TRL's configuration of the reinforcement learning.
+    """Return TRL's configuration of the reinforcement learning.
 
     Raises:
-        InputError: an unknown key, a value of another type, a key that is set elsewhere, or numbers that do not go
-            together.
+        InputError: an unknown key, a value of another type, a key that is set elsewhere, or inconsistent numbers.
     """
     given = _checked(settings.grpo.trainer, GRPOConfig, "grpo.trainer")
     _check_groups(given)
@@ -98,7 +94,7 @@ def grpo_config(settings: Settings) -> GRPOConfig:
 
 
 def sft_config(settings: Settings) -> SFTConfig:
-    """TRL's configuration of the warm start.
+    """Return TRL's configuration of the warm start.
 
     Raises:
         InputError: as `grpo_config`.
@@ -120,13 +116,13 @@ def sft_config(settings: Settings) -> SFTConfig:
 
 
 def reporters() -> list[str]:
-    """Where metrics go besides console and curves: to what is installed. W&B only where a key is set."""
+    """Return the installed metric trackers; W&B only where a key is set."""
     found = [name for name in REPORTERS if importlib.util.find_spec(name) is not None]
     return [name for name in found if name != "wandb" or os.environ.get("WANDB_API_KEY")]
 
 
 def _checked(given: dict[str, Any], config: Any, place: str) -> dict[str, Any]:
-    """The given settings with known names, and numbers as numbers: YAML takes `1e-5` for a word."""
+    """Return the given settings with checked names and numbers: YAML reads `1e-5` as a string."""
     known = [field.name for field in fields(config)]
     types = get_type_hints(config)
     found: dict[str, Any] = {}
@@ -152,7 +148,7 @@ def _number(value: Any, annotation: Any, place: str) -> Any:
 
 
 def _check_groups(given: dict[str, Any]) -> None:
-    """The batch holds whole groups."""
+    """Check that the batch holds whole groups."""
     size = given.get("num_generations") or 8
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     device, parts = given.get("per_device_train_batch_size", 8), given.get("gradient_accumulation_steps", 1)
@@ -180,7 +176,7 @@ def _check_checkpoints(arguments: Any, place: str) -> None:
 
 
 def _check_steps(arguments: GRPOConfig) -> None:
-    """A checkpoint never falls between two steps that learn from one batch: that batch would be lost."""
+    """Check that no checkpoint falls between two steps that learn from one batch: that batch would be lost."""
     if int(arguments.steps_per_generation or 1) % arguments.gradient_accumulation_steps:
         raise InputError(
             f"grpo.trainer.steps_per_generation={arguments.steps_per_generation} does not hold whole steps of "

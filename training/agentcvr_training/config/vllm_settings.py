@@ -1,4 +1,4 @@
-"""What the engine `vllm` asks of TRL's settings, checked before anything is loaded."""
+"""Requirements of the engine `vllm` on TRL's settings, checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from agentcvr_training.config.settings import Settings
 
 
 def vllm_settings(settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
-    """Settings that follow from ours where vLLM samples; none where it does not.
+    """Return TRL's settings that follow from ours where vLLM samples; none otherwise.
 
     Args:
-        given: those of `grpo.trainer`.
+        given: the settings of `grpo.trainer`.
 
     Raises:
-        InputError: a setting with which nothing would be learned, or the engine could not work.
+        InputError: with a setting, nothing would be learned or the engine could not work.
     """
     if settings.rollout.engine != "vllm":
         return {}
@@ -32,7 +32,7 @@ def vllm_settings(settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_installed(engine: str) -> None:
-    """See that what an engine needs is installed.
+    """Check that what an engine needs is installed.
 
     Raises:
         SetupError: it is not.
@@ -42,10 +42,11 @@ def check_installed(engine: str) -> None:
 
 
 def _check_correction(settings: Settings, given: dict[str, Any]) -> None:
-    """vLLM's log probabilities are those after `top_p`: each is larger than the trainer's by that of the mass kept.
+    """Refuse an importance correction that would remove long rows from the loss.
 
-    A ratio that multiplies these over a whole row comes near 0 in a long one (0.97 to the power of 300 is 0.0001), and
-    the row's loss with it.
+    vLLM's log probabilities are those after `top_p`: each is larger than the trainer's by that of the mass kept. A
+    ratio that multiplies these over a whole row approaches 0 in a long one (0.97 to the power of 300 is 0.0001), and so
+    does the row's loss.
     """
     mode = str(given.get("vllm_importance_sampling_mode", "sequence_mask"))
     corrected = given.get("vllm_importance_sampling_correction", True)

@@ -1,1 +1,1 @@
-"""Engines: how the turns of many live graphs are sampled together. See `base.py` for the contract."""
+"""Engines: sample the turns of many live graphs together. `base.py` has the contract."""

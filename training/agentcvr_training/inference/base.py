@@ -1,8 +1,8 @@
-"""What an engine is: something that samples turns for many graphs at once.
+"""The contract of an engine, which samples turns for many graphs at once.
 
 A graph asks for one turn and waits; the engine sees the pending calls of all live graphs and decides how to batch them.
-Each call brings the exact ids of its prompt and a seed of its own, so what is sampled does not depend on which other
-graphs happen to be in the batch (but for rounding).
+Each call carries the exact ids of its prompt and its own seed, so its tokens do not depend on the other graphs in the
+batch, except for rounding.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn."""
+    """How tokens are sampled."""
 
     temperature: float = 1.0
     """0 takes the likeliest token."""
     top_p: float = 1.0
-    """The smallest set of tokens whose probabilities reach this much is drawn from; 1 is all of them."""
+    """Tokens are drawn from the smallest set whose probabilities sum to this; 1 is all tokens."""
     max_new_tokens: int = 512
-    """Longest turn."""
+    """Length of the longest turn."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Call:
 
     prompt_ids: Sequence[int]
     session: str
-    """Names the conversation; what is remembered of it (keys and values) is used again when it goes on."""
+    """Name of the conversation; its cached keys and values are reused by later calls."""
     sampling: Sampling
     seed: int
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """One turn as it was sampled."""
+    """One sampled turn."""
 
     ids: list[int]
-    """Includes the token that ended the turn; without one, the turn was cut at its longest."""
+    """Includes the token that ended the turn; without one, the turn was cut at its maximum length."""
     logprobs: list[float]
-    """Log probability of each token at the temperature it was drawn with, before `top_p`."""
+    """Log probability of each token at the sampling temperature, before `top_p`."""
 
 
 class Engine(Protocol):
@@ -58,7 +58,7 @@ class Engine(Protocol):
         ...
 
     def release(self, session: str) -> None:
-        """Forget a conversation; it is over."""
+        """Free what is held for a conversation that has ended."""
         ...
 
     def __enter__(self) -> Engine: ...

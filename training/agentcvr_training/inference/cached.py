@@ -1,18 +1,15 @@
-"""The engine for a transformers model in this process: continuous batching over slots, keys and values kept.
+"""The engine for a transformers model in this process: continuous batching over KV-cache slots.
 
-`generate` takes a batch that begins together and waits for its slowest row, and forgets all of it between two turns.
-This engine does what it does, one forward pass after another, over slots (`slots.py`): a turn that ends frees its place
-in the batch at once, a turn that arrives joins at the next pass, and a conversation that comes back is read on from
-where it stopped. On the same prompt and temperature 0 it writes what `generate` writes.
+`generate` takes a batch that starts together, waits for its slowest row and drops the cache between two turns. This
+engine runs the same forward passes over slots (`kv_slots.py`, `scheduler.py`): a turn that ends frees its slot for the
+batch at once, a turn that arrives joins at the next pass, and a conversation that returns continues from the tokens its
+slot holds. On the same prompt at temperature 0 it samples what `generate` samples.
 
-Passes run on the event loop, in turn with the graphs, and hold it while they last. A thread of their own would gain
-little: every operation of torch gives Python's lock away and then waits for it, up to 5 ms, while the graphs compute.
-In turn, a pass has the whole processor, and what is batched with what does not hang on a scheduler. Before a pass the
-graphs that can go on do go on, so that their next turns join it.
+Passes run on the event loop, interleaved with the graphs, and block it while they last. A thread of their own would
+gain little: every operation of torch releases Python's lock and then waits for it, up to 5 ms, while the graphs
+compute. Interleaved, a pass has the whole processor, and the batches do not depend on a thread scheduler. Before a
+pass, graphs that can proceed do, so that their next turns join it.
 """
-
-# transformers leaves its models open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -28,17 +25,16 @@ from agentcvr_graph.errors import BugError, InfrastructureError
 from agentcvr_training.inference.base import Call, Sampled
 from agentcvr_training.inference.kv_slots import SlotCache, check_layers, run_model, slot_cache
 from agentcvr_training.inference.sampling import draw
-from agentcvr_training.inference.scheduler import Slot, Turn, nearest
+from agentcvr_training.inference.scheduler import PendingCall, Slot, nearest_prefix
 from agentcvr_training.rollout.ledger import shared_length
 
 PREFILL_TOKENS = 8192
-"""Tokens of one pass that reads prompts, padding included."""
+"""Most tokens of one prefill pass, padding included."""
 READ_SHARE = 0.1
-"""Share of the busy slots that must have something to read before it is read; all of it where nothing is written."""
+"""Share of the busy slots that must have a prompt to read before a prefill pass runs."""
 QUIET_ROUNDS = 40
-"""Rounds of the event loop without an arrival after which a pass begins: a graph that waits for nothing but the
-processor needs fewer from the end of one turn to the beginning of the next, and a round in which nothing happens costs
-microseconds."""
+"""Rounds of the event loop without an arrival after which a pass starts. A graph that waits only for the processor
+needs fewer rounds from the end of one turn to the start of the next; an idle round costs microseconds."""
 
 
 class CachedEngine:
@@ -47,7 +43,7 @@ class CachedEngine:
     Args:
         model: the model; its weights are read at every pass, so a trainer may change them between rollouts.
         stop_ids: tokens that end a turn.
-        slots: conversations held side by side; more than these wait, or take the place of one that rests.
+        slots: conversations held at a time; further ones wait, or take the slot of an idle one.
         max_length: longest prompt and turn together, in tokens.
 
     Raises:
@@ -60,14 +56,14 @@ class CachedEngine:
         self._stop = frozenset(stop_ids)
         self._slots = [Slot(number) for number in range(slots)]
         self._sessions: OrderedDict[str, Slot] = OrderedDict()
-        """Slots in use, the one that rested longest first."""
+        """Slots in use, least recently used first."""
         self._max_length = max_length
-        self._waiting: list[Turn] = []
+        self._waiting: list[PendingCall] = []
         self._cache: SlotCache | None = None
         self._open = False
         self._passing: asyncio.Task[None] | None = None
         self._quiet = 0
-        """Rounds of the event loop since something arrived."""
+        """Rounds of the event loop since the last arrival."""
         self.passes = 0
         """Forward passes so far."""
 
@@ -82,7 +78,7 @@ class CachedEngine:
         self._cache = None
 
     async def sample(self, call: Call) -> Sampled:
-        """Sample one turn. A call that is cancelled gives its slot back at once.
+        """Sample one turn. A cancelled call frees its slot at once.
 
         Raises:
             InfrastructureError: the model failed.
@@ -93,38 +89,38 @@ class CachedEngine:
         if len(call.prompt_ids) >= self._max_length:
             raise BugError(f"A prompt of {len(call.prompt_ids)} tokens does not fit into {self._max_length}.")
         loop = asyncio.get_running_loop()
-        turn = Turn(call, loop.create_future(), random.Random(call.seed), list(call.prompt_ids))
-        self._waiting.append(turn)
+        pending = PendingCall(call, loop.create_future(), random.Random(call.seed), list(call.prompt_ids))
+        self._waiting.append(pending)
         self._quiet = 0
         if self._passing is None or self._passing.done():
-            self._passing = loop.create_task(self._run(), name="cached-engine")
+            self._passing = loop.create_task(self._run_passes(), name="cached-engine")
         try:
-            return await turn.future
+            return await pending.future
         finally:
-            self._drop(turn)
+            self._drop(pending)
 
     def release(self, session: str) -> None:
-        """Forget a conversation."""
+        """Free the slot of a conversation."""
         self._quiet = 0
         slot = self._sessions.pop(session, None)
         if slot is not None:
-            if slot.turn is not None:
-                slot.turn.fail(BugError(f"The conversation {session} was released in the middle of a turn."))
+            if slot.pending is not None:
+                slot.pending.fail(BugError(f"The conversation {session} was released in the middle of a turn."))
             slot.clear()
 
-    async def _run(self) -> None:
-        """One pass after another, as long as there are turns."""
+    async def _run_passes(self) -> None:
+        """Run passes while there are calls."""
         while self._waiting or self._busy():
-            await self._gather()
+            await self._wait_for_arrivals()
             try:
                 with torch.inference_mode():
-                    self._seat()
+                    self._assign_slots()
                     self._step()
             except Exception as error:
                 self._fail(InfrastructureError(f"The model failed while sampling: {error}"))
 
-    async def _gather(self) -> None:
-        """Let the graphs go on until no more turns arrive, or there is no place for more."""
+    async def _wait_for_arrivals(self) -> None:
+        """Let the graphs proceed until no more calls arrive or all slots are taken."""
         while True:
             await asyncio.sleep(0)
             self._quiet += 1
@@ -132,42 +128,42 @@ class CachedEngine:
                 return
 
     def _busy(self) -> list[Slot]:
-        return [slot for slot in self._slots if slot.turn is not None]
+        return [slot for slot in self._slots if slot.pending is not None]
 
-    def _drop(self, turn: Turn) -> None:
-        """Make sure that a turn which is over, or was cancelled, holds no place."""
-        if turn in self._waiting:
-            self._waiting.remove(turn)
+    def _drop(self, pending: PendingCall) -> None:
+        """Remove a call that ended or was cancelled from the queue and the slots."""
+        if pending in self._waiting:
+            self._waiting.remove(pending)
         for slot in self._slots:
-            if slot.turn is turn:
-                slot.turn = None
+            if slot.pending is pending:
+                slot.pending = None
 
-    def _seat(self) -> None:
-        """Give waiting turns a slot, in the order of their arrival, as far as there are any."""
-        still: list[Turn] = []
-        for turn in self._waiting:
-            if not self._begin(turn):
-                still.append(turn)
-        self._waiting = still
+    def _assign_slots(self) -> None:
+        """Assign slots to waiting calls in the order of their arrival."""
+        waiting: list[PendingCall] = []
+        for pending in self._waiting:
+            if not self._assign_slot(pending):
+                waiting.append(pending)
+        self._waiting = waiting
 
-    def _begin(self, turn: Turn) -> bool:
-        """Seat one turn; False where it has to wait."""
-        slot = self._slot_for(turn.call.session)
-        if slot is None or slot.turn is not None:
+    def _assign_slot(self, pending: PendingCall) -> bool:
+        """Assign a slot to one call; return False where it has to wait."""
+        slot = self._slot_for(pending.call.session)
+        if slot is None or slot.pending is not None:
             return False
         if not slot.ids:
-            # A group of episodes opens with one prompt, and all prompts with the same rules: they are read once.
-            source = nearest(self._slots, turn.call.prompt_ids)
-            if source is not None and source.will_hold(turn.call.prompt_ids):
+            # Episodes of a group share their first prompt, and all prompts share the rules: they are read once.
+            source = nearest_prefix(self._slots, pending.call.prompt_ids)
+            if source is not None and source.will_hold(pending.call.prompt_ids):
                 return False
             if source is not None:
-                self._copy(source, slot, turn.call.prompt_ids)
-        slot.begin(turn)
+                self._copy(source, slot, pending.call.prompt_ids)
+        slot.start(pending)
         return True
 
     def _copy(self, source: Slot, slot: Slot, prompt: Sequence[int]) -> None:
         slot.ids = source.ids[: shared_length(source.ids, prompt)]
-        self._held().copy(source.number, slot.number, len(slot.ids))
+        self._kv_cache().copy(source.number, slot.number, len(slot.ids))
 
     def _slot_for(self, session: str) -> Slot | None:
         if session in self._sessions:
@@ -176,7 +172,7 @@ class CachedEngine:
         used = {slot.number for slot in self._sessions.values()}
         slot = next((slot for slot in self._slots if slot.number not in used), None)
         if slot is None:
-            resting = next((name for name, slot in self._sessions.items() if slot.turn is None), None)
+            resting = next((name for name, slot in self._sessions.items() if slot.pending is None), None)
             if resting is None:
                 return None
             slot = self._sessions.pop(resting)
@@ -185,64 +181,66 @@ class CachedEngine:
         return slot
 
     def _step(self) -> None:
-        """Read what prompts have arrived, then draw one more token for every turn that is being written."""
+        """Read the prompts that have arrived, then sample one token for every other call."""
         reading = [slot for slot in self._busy() if len(slot.unread) > 1]
-        # A pass over two rows takes hardly longer than one over one: reading can wait for company while others write.
+        # A pass over two rows takes hardly longer than one over one, so prefills wait for company while others decode.
         if len(reading) >= len(self._busy()) * READ_SHARE:
             for group in _groups(reading):
-                self._take(group, self._pass(group, [slot.number for slot in group]))
+                self._draw_tokens(group, self._pass(group, [slot.number for slot in group]))
         writing = [slot for slot in self._busy() if len(slot.unread) == 1]
         if writing:
-            self._take(writing, self._write(writing))
+            self._draw_tokens(writing, self._write(writing))
 
     def _write(self, writing: Sequence[Slot]) -> torch.Tensor:
-        """The logits after the one unread token of each slot. (slots, vocabulary)"""
+        """Return the logits after the one unread token of each slot. (slots, vocabulary)"""
         span = writing[-1].number + 1
-        if span > self._held().copy_cost * len(writing):
+        if span > self._kv_cache().copy_cost * len(writing):
             return self._pass(writing, [slot.number for slot in writing])
         logits = self._pass([slot if len(slot.unread) == 1 else None for slot in self._slots[:span]], slice(0, span))
         return logits if len(writing) == span else logits[[slot.number for slot in writing]]
 
     def _pass(self, rows: Sequence[Slot | None], chosen: slice | list[int]) -> torch.Tensor:
-        """Run the unread tokens of some slots through the model: the logits after the last. (rows, vocabulary)"""
+        """Run the unread tokens of some slots; return the logits after the last of each. (rows, vocabulary)"""
         unread = [slot.unread if slot else () for slot in rows]
         held = [len(slot.ids) if slot else 0 for slot in rows]
         self.passes += 1
-        return run_model(self._model, self._held(), chosen, unread, held)
+        return run_model(self._model, self._kv_cache(), chosen, unread, held)
 
-    def _held(self) -> SlotCache:
+    def _kv_cache(self) -> SlotCache:
         if self._cache is None:
             self._cache = slot_cache(self._model, len(self._slots))
         return self._cache
 
-    def _take(self, slots: Sequence[Slot], logits: torch.Tensor) -> None:
-        """Draw a token for each slot; end the turns that it ends."""
-        turns = [slot.turn for slot in slots if slot.turn is not None]
-        ids, logprobs = draw(logits, [turn.call.sampling for turn in turns], [turn.random.random() for turn in turns])
-        for slot, turn, token, logprob in zip(slots, turns, ids, logprobs, strict=True):
-            slot.ids += turn.unread
-            turn.unread = [token]
-            turn.ids.append(token)
-            turn.logprobs.append(logprob)
-            full = len(turn.ids) >= turn.call.sampling.max_new_tokens or len(slot.ids) + 1 >= self._max_length
+    def _draw_tokens(self, slots: Sequence[Slot], logits: torch.Tensor) -> None:
+        """Sample a token for each slot, and return to the callers the turns that end."""
+        calls = [slot.pending for slot in slots if slot.pending is not None]
+        ids, logprobs = draw(
+            logits, [pending.call.sampling for pending in calls], [pending.random.random() for pending in calls]
+        )
+        for slot, pending, token, logprob in zip(slots, calls, ids, logprobs, strict=True):
+            slot.ids += pending.unread
+            pending.unread = [token]
+            pending.ids.append(token)
+            pending.logprobs.append(logprob)
+            full = len(pending.ids) >= pending.call.sampling.max_new_tokens or len(slot.ids) + 1 >= self._max_length
             if token in self._stop or full:
-                slot.turn = None
+                slot.pending = None
                 self._quiet = 0
-                turn.answer(Sampled(turn.ids, turn.logprobs))
+                pending.answer(Sampled(pending.ids, pending.logprobs))
 
     def _fail(self, error: Exception) -> None:
-        """Tell every waiting call; the engine goes on with the next."""
+        """Raise an error in every waiting call; the engine stays usable."""
         busy = self._busy()
-        for turn in [*(slot.turn for slot in busy), *self._waiting]:
-            if turn is not None:
-                turn.fail(error)
+        for pending in [*(slot.pending for slot in busy), *self._waiting]:
+            if pending is not None:
+                pending.fail(error)
         for slot in busy:
             slot.clear()
         self._waiting = []
 
 
 def _groups(slots: Sequence[Slot]) -> Iterator[list[Slot]]:
-    """Slots to read together: of similar length, so that little is padding, and not too many tokens at once."""
+    """Yield groups of slots to prefill together: of similar length, within `PREFILL_TOKENS`."""
     group: list[Slot] = []
     for slot in sorted(slots, key=lambda slot: -len(slot.unread)):
         width = len(group[0].unread) if group else 0

@@ -1,8 +1,8 @@
 """The engine over a vLLM in this process, the one that TRL runs beside its trainer (`vllm_mode: colocate`).
 
-vLLM batches continuously by itself: a request joins at the next step and leaves at its own end. So there is little to
-do here but to hand it turns and to hand back what it wrote, from one worker thread that steps it. Prompts that begin
-alike, such as the turns of one conversation, share their keys and values in vLLM's own prefix cache.
+vLLM batches continuously by itself: a request joins at the next step and leaves when it ends. This engine only passes
+calls to it and results back, from one worker thread that steps it. Prompts with a common prefix, such as the turns of
+one conversation, share their keys and values in vLLM's own prefix cache.
 
 Which log probability a token gets is the server's `logprobs_mode`. TRL sets `processed_logprobs`: at the temperature,
 after `top_p`. With `top_p` 1 that is what `Sampled` promises. Below 1 it is the logarithm of the share in what was left
@@ -34,8 +34,8 @@ SEEDS = 2**63
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A call on its way."""
+class PendingCall:
+    """A call that vLLM is working on."""
 
     name: str
     call: Call
@@ -49,7 +49,7 @@ class ColocatedEngine:
         engine: the engine; its weights are whatever was loaded into it last.
         stop_ids: tokens that end a turn, and no others do.
         max_length: longest prompt and turn together, in tokens; the model's own limit where that is less.
-        on_thread: called on the worker thread before anything else, to choose its device.
+        on_thread: called first on the worker thread, to select its device.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class ColocatedEngine:
         self._max_length = min(max_length, int(engine.model_config.max_model_len))
         self._on_thread = on_thread
         self._names = itertools.count()
-        self._inbox: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
-        self._turns: dict[str, Turn] = {}
+        self._inbox: queue.SimpleQueue[PendingCall | None] = queue.SimpleQueue()
+        self._turns: dict[str, PendingCall] = {}
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> ColocatedEngine:
@@ -91,14 +91,14 @@ class ColocatedEngine:
             raise BugError("The engine is not running.", fix="Use it as a context manager.")
         if len(call.prompt_ids) >= self._max_length:
             raise BugError(f"A prompt of {len(call.prompt_ids)} tokens does not fit into {self._max_length}.")
-        turn = Turn(f"turn-{next(self._names)}", call, Future())
+        turn = PendingCall(f"turn-{next(self._names)}", call, Future())
         self._inbox.put(turn)
         return await asyncio.wrap_future(turn.future)
 
     def release(self, session: str) -> None:
-        """Nothing to do: vLLM drops what it has cached when it needs the room."""
+        """Do nothing: vLLM evicts its cache when it needs the memory."""
 
-    # What follows runs on the worker thread.
+    # The methods below run on the worker thread.
 
     def _run(self) -> None:
         if self._on_thread is not None:
@@ -110,7 +110,7 @@ class ColocatedEngine:
                 self._fail(InfrastructureError(f"vLLM failed while sampling: {error}"))
 
     def _receive(self) -> bool:
-        """Take what has arrived, waiting for something where there is nothing to do; False at the end."""
+        """Submit the calls that have arrived, waiting if vLLM is idle; return False when the engine is closed."""
         while True:
             try:
                 turn = self._inbox.get(block=not self._turns)
@@ -121,7 +121,7 @@ class ColocatedEngine:
                 return False
             self._begin(turn)
 
-    def _begin(self, turn: Turn) -> None:
+    def _begin(self, turn: PendingCall) -> None:
         if not turn.future.set_running_or_notify_cancel():
             return
         try:
@@ -142,7 +142,7 @@ class ColocatedEngine:
             top_p=call.sampling.top_p,
             max_tokens=min(call.sampling.max_new_tokens, self._max_length - len(call.prompt_ids)),
             seed=call.seed % SEEDS,
-            # No runners-up, only the token that was drawn.
+            # Only the sampled token, no alternatives.
             logprobs=0,
             # The model's own ending tokens are among ours, where they should end a turn.
             ignore_eos=True,
@@ -152,18 +152,18 @@ class ColocatedEngine:
         )
 
     def _deliver(self, outputs: Sequence[Any]) -> None:
-        """Give back the turns that ended in this step."""
+        """Return the turns that ended in this step."""
         for output in outputs:
             turn = self._turns.pop(output.request_id, None) if output.finished else None
             if turn is not None:
                 turn.future.set_result(_sampled(output.outputs[0]))
 
     def _fail(self, error: Exception) -> None:
-        """Tell every waiting call and take its request back; the engine goes on with the next."""
+        """Raise an error in every waiting call and abort its request; the engine stays usable."""
         turns, self._turns = self._turns, {}
         for turn in turns.values():
             turn.future.set_exception(error)
-        # An engine that is past that says so again at the next turn.
+        # If the engine is beyond repair, the next turn raises again.
         with contextlib.suppress(Exception):
             self._engine.abort_request(list(turns))
 

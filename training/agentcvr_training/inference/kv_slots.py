@@ -1,20 +1,17 @@
-"""Keys and values of many conversations side by side, each from position 0 of a slot of its own.
+"""KV-cache slots: keys and values of many conversations, each from position 0 of its own slot.
 
 transformers' own caches hold one batch that starts and ends together. Here a row is a conversation that stays: its
-slot grows turn by turn while other slots start, rest and end. Because every conversation begins at position 0, one rule
-masks all of them: a query at position p attends to positions up to p. What lies beyond is left over from before, and
-never seen.
+slot grows turn by turn while other slots start, idle and end. Because every conversation starts at position 0, one rule
+masks all of them: a query at position p attends to positions up to p. Later positions hold stale data that no query
+reaches.
 
 A row that has fewer new tokens than its batch is padded on the left; padding is written to one spare position at the
 end, which no query reaches. `run_model` is one forward pass over chosen slots.
 
-There are two ways to attend. On an accelerator all rows attend at once, up to the longest (`SlotCache`). On a processor
-the time goes into reading keys and values from memory, so every row attends by itself, over its own length and in place
-(`InPlaceCache`): rows that lie apart are not copied together, and nothing is read that a row does not hold.
+Attention has two implementations. On an accelerator all rows attend at once, up to the longest (`SlotCache`). On a
+processor the time goes into reading keys and values from memory, so every row attends by itself, over its own length
+and in place (`InPlaceCache`): rows are not copied together, and only positions that a row holds are read.
 """
-
-# transformers leaves its caches and configurations open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -26,11 +23,12 @@ import torch
 import transformers
 from packaging.version import Version
 from torch.nn.functional import pad, scaled_dot_product_attention
-from transformers import AttentionInterface, PretrainedConfig
+from transformers import PretrainedConfig
 from transformers.cache_utils import Cache, DynamicLayer
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_training.trainer.attention import FULL, attending, layer_kinds
+from agentcvr_training._typed import register_attention, rows_of_tensor
+from agentcvr_training.inference.attention import FULL, layer_kinds, use_attention
 
 GROWTH = 256
 """Positions by which the slots grow."""
@@ -45,10 +43,10 @@ class SlotCache(Cache):
     """A transformers cache over slots. `select` says which rows and positions the next forward pass is about."""
 
     attention: str | None = None
-    """The attention that reads what `update` gives, where it is not the model's own."""
+    """The attention that reads what `update` returns; None for the model's own."""
     copy_cost: int = 3
-    """A pass over slots that lie apart copies what they hold; over a whole stretch of slots it is read in place. The
-    copy pays where the stretch is this many times as long as the slots that are needed."""
+    """A pass over scattered slots copies their contents; over a contiguous range they are read in place. The copy pays
+    where the range has this many times the needed slots."""
 
     def __init__(self, model: Any, slots: int) -> None:
         super().__init__(layer_class_to_replicate=DynamicLayer)
@@ -63,11 +61,11 @@ class SlotCache(Cache):
 
     @property
     def capacity(self) -> int:
-        """Positions of a slot; the last one is the spare."""
+        """Return the positions of a slot; the last one is the spare."""
         return self._store.shape[3]
 
     def select(self, rows: slice | list[int], positions: torch.Tensor, spans: Sequence[Span]) -> None:
-        """Aim the next forward pass.
+        """Choose what the next forward pass reads and writes.
 
         Args:
             rows: the slots, in the order of the batch; a slice reads them without a copy.
@@ -83,7 +81,7 @@ class SlotCache(Cache):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Any, Any]:
-        """Write the new keys and values, and give all that the selected rows hold. (rows, heads, positions, size)"""
+        """Write the new keys and values; return all of the selected rows. (rows, heads, positions, size)"""
         self._write(2 * layer_idx, key_states)
         self._write(2 * layer_idx + 1, value_states)
         return self._read(2 * layer_idx), self._read(2 * layer_idx + 1)
@@ -101,11 +99,11 @@ class SlotCache(Cache):
         return self._store[place][self._rows, :, : self._longest]
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """Give one slot the first positions of another."""
+        """Copy the first positions of one slot to another."""
         self._store[:, target, :, :length] = self._store[:, source, :, :length]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Positions in use; masks and positions are given explicitly, so nothing is derived from it."""
+        """Return the positions in use; masks and positions are explicit, so nothing is derived from it."""
         return self._longest
 
     def _grow(self) -> None:
@@ -115,20 +113,20 @@ class SlotCache(Cache):
 
 @dataclass(frozen=True)
 class Span:
-    """Positions of a row: what it holds, and after it what a pass adds."""
+    """Positions of a row: those it holds, then those that a pass adds."""
 
     held: int
     new: int
 
     @property
     def end(self) -> int:
-        """Positions that the row holds after the pass."""
+        """Return how many positions the row holds after the pass."""
         return self.held + self.new
 
 
 @dataclass(frozen=True)
-class Held:
-    """Keys or values of a layer where they lie, and which of them belong to the rows of a pass."""
+class SlotStates:
+    """Keys or values of a layer in place, and which of them belong to the rows of a pass."""
 
     store: torch.Tensor
     """(slots, heads, positions, size)"""
@@ -137,31 +135,31 @@ class Held:
 
 
 class InPlaceCache(SlotCache):
-    """Slots whose rows attend one by one, where they lie."""
+    """Slots whose rows attend one by one, in place."""
 
     attention = IN_PLACE
     copy_cost = 0  # nothing is copied
     _aim: tuple[Sequence[int], Sequence[Span]] = ((), ())
 
     def select(self, rows: slice | list[int], positions: torch.Tensor, spans: Sequence[Span]) -> None:
-        """Aim the next forward pass."""
+        """Choose what the next forward pass reads and writes."""
         super().select(rows, positions, spans)
         self._aim = range(self._store.shape[1])[rows] if isinstance(rows, slice) else rows, spans
 
-    def _read(self, place: int) -> Held:
-        return Held(self._store[place], *self._aim)
+    def _read(self, place: int) -> SlotStates:
+        return SlotStates(self._store[place], *self._aim)
 
 
 def attend_in_place(
     module: torch.nn.Module,
     query: torch.Tensor,
-    key: Held,
-    value: Held,
+    key: SlotStates,
+    value: SlotStates,
     attention_mask: torch.Tensor,
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """An attention function of transformers over what `InPlaceCache` gives.
+    """Attention function of transformers over what `InPlaceCache` returns.
 
     Args:
         query: (rows, heads, new tokens, size), padded on the left.
@@ -172,14 +170,14 @@ def attend_in_place(
     """
     width = query.shape[2]
     grouped = query.shape[1] != key.store.shape[1]
-    # Views of all slots at once: to index them one by one took a fifth of a pass.
-    keys, values = key.store.split(1), value.store.split(1)
+    # Views of all slots at once: indexing them one by one took a fifth of a pass.
+    keys, values = rows_of_tensor(key.store), rows_of_tensor(value.store)
     attended: list[torch.Tensor] = []
-    for n, (asked, slot, span) in enumerate(zip(query.split(1), key.rows, key.spans, strict=True)):
+    for n, (asked, slot, span) in enumerate(zip(rows_of_tensor(query), key.rows, key.spans, strict=True)):
         padded = width - span.new
         own = asked.narrow(2, padded, span.new)
         if span.new:
-            # One new token sees all that there is; of a prompt each sees what is before it.
+            # A single new token attends to all positions; tokens of a prompt to those before them.
             seen = attention_mask[n, None, :, padded:, : span.end] if span.held and span.new > 1 else None
             own = scaled_dot_product_attention(
                 own,
@@ -194,22 +192,22 @@ def attend_in_place(
     return torch.cat(attended).transpose(1, 2), None
 
 
-AttentionInterface.register(IN_PLACE, attend_in_place)
+register_attention(IN_PLACE, attend_in_place)
 
 
 def slot_cache(model: Any, slots: int) -> SlotCache:
-    """The cache that suits the device of a model."""
+    """Return the cache for the device of a model."""
     return (InPlaceCache if model.device.type == "cpu" else SlotCache)(model, slots)
 
 
 def run_model(
     model: Any, cache: SlotCache, rows: slice | list[int], unread: Sequence[Sequence[int]], held: Sequence[int]
 ) -> torch.Tensor:
-    """One forward pass over chosen slots: the logits after the last unread token of each. (rows, vocabulary)
+    """Run a forward pass over chosen slots; return the logits after the last unread token. (rows, vocabulary)
 
     Args:
         rows: the slots; a slice reads them without a copy.
-        unread: the new tokens of each row; none for a row that only lies between others.
+        unread: the new tokens of each row; none for a row that is only part of the slice.
         held: positions before them that the row holds keys and values for.
     """
     spans = [Span(start, len(ids)) for ids, start in zip(unread, held, strict=True)]
@@ -220,7 +218,7 @@ def run_model(
     cache.select(rows, positions, spans)
     positions = positions.clamp(min=0)
     longest = torch.arange(cache.get_seq_length(), device=model.device)
-    with attending(model, cache.attention):
+    with use_attention(model, cache.attention):
         out = model(
             input_ids=inputs,
             attention_mask=longest <= positions[:, None, :, None],  # (rows, 1, width, longest)
@@ -233,15 +231,15 @@ def run_model(
 
 
 def check_layers(config: PretrainedConfig) -> None:
-    """See that the model is one that slots can serve.
+    """Check that slots can serve a model.
 
     Raises:
-        SetupError: it has layers that keep something else than keys and values of all positions.
+        SetupError: it has layers that keep something other than keys and values of all positions.
     """
     kinds = layer_kinds(config)
     if kinds != {FULL}:
         raise SetupError(
             f"The model {getattr(config, 'model_type', '?')!r} has layers of other kinds than full attention: "
             f"{', '.join(sorted(kinds - {FULL}))}.",
-            fix="Choose the engine 'vllm' or 'continuous' for it.",
+            fix="Choose the engine 'vllm' for it.",
         )

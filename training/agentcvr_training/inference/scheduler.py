@@ -1,4 +1,4 @@
-"""Who sits where: a turn that is being sampled, and the slot of its conversation."""
+"""Scheduling of the cached engine: calls in progress, and the KV-cache slots of their conversations."""
 
 from __future__ import annotations
 
@@ -11,66 +11,66 @@ from agentcvr_training.inference.base import Call, Sampled
 from agentcvr_training.rollout.ledger import shared_length
 
 WORTH_SHARING = 16
-"""Tokens from which on it pays to copy what another slot holds instead of reading them again."""
+"""Shortest shared prefix, in tokens, for which a copy from another slot is cheaper than a new prefill."""
 
 
 @dataclass(eq=False)
-class Turn:
-    """A call on its way."""
+class PendingCall:
+    """A call whose turn is being sampled."""
 
     call: Call
     future: asyncio.Future[Sampled]
     random: random.Random
     unread: list[int]
-    """Tokens that have no keys and values yet: the prompt's, then the one drawn last."""
+    """Tokens without keys and values yet: those of the prompt, later the last sampled one."""
     ids: list[int] = field(default_factory=list[int])
     logprobs: list[float] = field(default_factory=list[float])
 
     def answer(self, sampled: Sampled) -> None:
-        """Give the caller the turn, unless it no longer waits."""
+        """Return the turn to the caller, unless the call was cancelled."""
         if not self.future.done():
             self.future.set_result(sampled)
 
     def fail(self, error: Exception) -> None:
-        """Tell the caller, unless it no longer waits."""
+        """Raise an error in the caller, unless the call was cancelled."""
         if not self.future.done():
             self.future.set_exception(error)
 
 
 @dataclass(eq=False)
 class Slot:
-    """One conversation's place."""
+    """The KV-cache slot of one conversation."""
 
     number: int
     ids: list[int] = field(default_factory=list[int])
-    """What keys and values are held for."""
-    turn: Turn | None = None
+    """Tokens whose keys and values the slot holds."""
+    pending: PendingCall | None = None
 
     @property
     def unread(self) -> list[int]:
-        """The tokens of the turn that have no keys and values yet."""
-        return self.turn.unread if self.turn is not None else []
+        """Return the tokens of the pending call without keys and values yet."""
+        return self.pending.unread if self.pending is not None else []
 
-    def begin(self, turn: Turn) -> None:
-        """Sample a turn here, reading on from what its prompt shares with what is held."""
-        prompt = turn.call.prompt_ids
-        # At least one token is read anew: the next is drawn from what follows it.
+    def start(self, pending: PendingCall) -> None:
+        """Assign a call; only what its prompt does not share with the held tokens is read."""
+        prompt = pending.call.prompt_ids
+        # At least one token is read again: the logits after it give the next token.
         del self.ids[min(shared_length(self.ids, prompt), len(prompt) - 1) :]
-        turn.unread = list(prompt[len(self.ids) :])
-        self.turn = turn
+        pending.unread = list(prompt[len(self.ids) :])
+        self.pending = pending
 
     def will_hold(self, prompt: Sequence[int]) -> bool:
-        """Whether the next pass reads something that this prompt begins with too, and worth waiting for."""
+        """Return whether the next pass reads a prefix of this prompt that is long enough to wait for."""
         coming = shared_length([*self.ids, *self.unread[:-1]], prompt)
         return coming - shared_length(self.ids, prompt) >= WORTH_SHARING
 
     def clear(self) -> None:
-        """Forget everything."""
-        self.ids, self.turn = [], None
+        """Drop the held tokens and the call."""
+        self.ids, self.pending = [], None
 
 
-def nearest(slots: Sequence[Slot], prompt: Sequence[int]) -> Slot | None:
-    """The slot that holds, or is about to hold, the longest beginning of a prompt; None where it is not worth it."""
+def nearest_prefix(slots: Sequence[Slot], prompt: Sequence[int]) -> Slot | None:
+    """Return the slot that holds, or will hold, the longest prefix of a prompt; None below `WORTH_SHARING`."""
     lengths = [(shared_length([*slot.ids, *slot.unread], prompt), slot) for slot in slots if slot.ids or slot.unread]
     length, slot = max(lengths, key=lambda found: found[0], default=(0, None))
     return slot if length >= WORTH_SHARING else None

@@ -1,8 +1,8 @@
-"""The engine over a vLLM server, the one that TRL keeps supplied with weights (`vllm_mode: server`).
+"""The engine over the vLLM server that TRL sends weights to (`vllm_mode: server`).
 
-Every turn is one request to the server's completions endpoint, token ids in and token ids out. Many requests are under
-way at once, from a thread each, and the server batches them continuously. Start it with `--logprobs-mode
-processed_logprobs`; what that means is told in `colocated.py`.
+Every turn is one request to the server's completions endpoint, token ids in and token ids out. Many requests are in
+flight at once, each from a thread of its own, and the server batches them continuously. Start it with `--logprobs-mode
+processed_logprobs`; `colocated.py` explains what that means.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agentcvr_training.inference.base import Call, Sampled
 from agentcvr_training.inference.colocated import SEEDS
 
 TURN_TIMEOUT_S = 600.0
-"""How long the longest turn may take, waiting in the server's queue included."""
+"""Timeout of a turn, waiting in the server's queue included."""
 START = (
     "VLLM_SERVER_DEV_MODE=1 vllm serve MODEL --logprobs-mode processed_logprobs "
     """--weight-transfer-config '{"backend": "nccl"}'"""
@@ -33,7 +33,7 @@ class ServedEngine:
     Args:
         url: the server's address, as `http://127.0.0.1:8000`.
         stop_ids: tokens that end a turn, and no others do.
-        concurrent: requests under way at once.
+        concurrent: most requests in flight.
         max_length: longest prompt and turn together, in tokens; the server's own limit where that is less.
     """
 
@@ -47,7 +47,7 @@ class ServedEngine:
         self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> ServedEngine:
-        """Find out which model is served.
+        """Connect, and read which model is served.
 
         Raises:
             SetupError: nothing answers at the address, or it is no vLLM server.
@@ -83,12 +83,12 @@ class ServedEngine:
             raise BugError("The engine is not running.", fix="Use it as a context manager.")
         if len(call.prompt_ids) >= self._max_length:
             raise BugError(f"A prompt of {len(call.prompt_ids)} tokens does not fit into {self._max_length}.")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, self._client, call)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._request_turn, self._client, call)
 
     def release(self, session: str) -> None:
-        """Nothing to do: the server drops what it has cached when it needs the room."""
+        """Do nothing: the server evicts its cache when it needs the memory."""
 
-    def _ask(self, client: httpx.Client, call: Call) -> Sampled:
+    def _request_turn(self, client: httpx.Client, call: Call) -> Sampled:
         try:
             reply = client.post("/v1/completions", json=self._request(call))
         except httpx.HTTPError as error:

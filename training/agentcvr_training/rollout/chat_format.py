@@ -1,17 +1,14 @@
-"""A chat template, read as a grammar of turns: what comes before the policy's first turn, and what between two turns.
+"""A chat template, read as a grammar of turns: the prompt before the first turn, and the text between two turns.
 
-A conversation is rendered once, at its beginning. After that only what is new is written: the end of the turn that was
-sampled, the world's messages, the opening of the next turn. The sampled turns themselves are never rendered again, so
-their ids stay what they were. To find the new text, the world's messages are rendered behind a marker that stands for
-the turn, and what follows the marker is it.
+A conversation is rendered once, for its first turn. After that only new text is rendered: the end of the sampled turn,
+the environment's messages, the header of the next turn. Sampled turns are never rendered again, so their ids stay the
+same. To find the new text, the environment's messages are rendered behind a marker that stands for the turn; what
+follows the marker is the new text.
 
-That works for every template that writes an assistant's content as it is and whose later messages do not depend on
-earlier ones. Templates that drop earlier thoughts, or write them differently, would serve a policy other prompts than
-it was trained on; `check` finds them and says how to mend it.
+This works for every template that writes an assistant's content unchanged and whose later messages do not depend on
+earlier ones. Templates that drop or rewrite earlier reasoning would give a policy other prompts than it was trained on;
+`check` refuses them and says how to fix it.
 """
-
-# transformers leaves its tokenizers open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ class ChatFormat:
 
     Args:
         tokenizer: with a chat template; its end-of-turn token must be among `stop_ids`.
-        name: how errors call the model.
+        name: name of the model in errors.
 
     Raises:
         SetupError: there is no template, or it does not keep earlier turns as they were.
@@ -50,36 +47,36 @@ class ChatFormat:
 
     @cached_property
     def end_of_turn(self) -> list[int]:
-        """The ids with which the template closes a turn; the first of them is what a policy samples to end it."""
+        """Return the ids with which the template closes a turn; a policy samples the first of them to end it."""
         return self._encode(self._after_marker([], prompt=False))
 
     @property
     def stop_ids(self) -> list[int]:
-        """Tokens that end a turn."""
+        """Return the tokens that end a turn."""
         own = self.tokenizer.eos_token_id
         return sorted({self.end_of_turn[0], *([own] if own is not None else [])})
 
-    def opening(self, messages: Sequence[BaseMessage], tools: Tools) -> list[int]:
-        """The ids of a whole prompt, for the first turn of a conversation."""
+    def prompt_ids(self, messages: Sequence[BaseMessage], tools: Tools) -> list[int]:
+        """Return the ids of a whole prompt, for the first turn of a conversation."""
         return self._encode(self._render(messages, tools, prompt=True))
 
-    def between(self, sampled: Sequence[int], messages: Sequence[BaseMessage]) -> list[int]:
-        """The world's ids between a sampled turn and the next: the turn's end as far as it is missing, and messages."""
+    def environment_ids(self, sampled: Sequence[int], messages: Sequence[BaseMessage]) -> list[int]:
+        """Return the ids between a sampled turn and the next: the turn's end as far as it is missing, and messages."""
         ids = self._encode(self._after_marker(messages, prompt=True))
         return ids[1:] if sampled and sampled[-1] == ids[0] else ids
 
-    def turn(self, message: AIMessage) -> list[int]:
-        """The ids of a turn as a policy would have sampled it, with the token that ends it; for demonstrations."""
+    def turn_ids(self, message: AIMessage) -> list[int]:
+        """Return the ids of a turn as a policy would have sampled it, with its end token; for demonstrations."""
         asked = [HumanMessage("?")]
         before, whole = self._render(asked, None, prompt=True), self._render([*asked, message], None, prompt=False)
         text = whole.removeprefix(before).removesuffix(self._turn_end)
         return [*self._encode(text), self.end_of_turn[0]]
 
     def check(self) -> None:
-        """See that what is built turn by turn is what the template writes at once.
+        """Check that prompts built turn by turn equal what the template renders at once.
 
         Raises:
-            SetupError: it is not; names what differs.
+            SetupError: they do not; names the difference.
         """
         call = {"name": "observe", "args": {"focus": "x"}, "id": "call_1"}
         asked: list[BaseMessage] = [HumanMessage("question")]

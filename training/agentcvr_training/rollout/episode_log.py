@@ -3,13 +3,10 @@
     {"step": 3, "held_out": false, "script": "cc-000041", "task": "CC", "seed": 902..., "reward": {"answer": 1.0, ...},
      "turns": 4, "frames": 12, "audio_s": 8.0, "sampled": 211}
 
-`step` counts from 1, as the console does; a held-out episode has the step after which it was played. A run that goes on
-from a checkpoint drops the lines behind it first, so no episode stands there twice. Rewards are those before weighting,
-null where the world failed.
+`step` counts from 1, as on the console; a held-out episode has the step after which it ran. A run that resumes from a
+checkpoint first drops the lines after it, so no episode is listed twice. Rewards are those before weighting, null where
+the infrastructure failed.
 """
-
-# transformers and accelerate leave their arguments open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -18,39 +15,38 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from accelerate.utils import gather_object
 from transformers import TrainerCallback
 
+from agentcvr_graph.utils.files import atomic_write_text
+from agentcvr_training._typed import gather
 from agentcvr_training.rollout.episodes import Episode
 
 
 class EpisodeLog(TrainerCallback):
-    """The file, as a listener of a `GraphRollout` and as a callback of its trainer. Only the main process writes."""
+    """The file, as a batch callback of a `GraphRollout` and a callback of its trainer. Only the main process writes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Drop what lies behind the step that the run goes on from."""
+        """Drop the lines after the step from which the run resumes."""
         if state.is_world_process_zero:
             kept = [row for row in read_episodes(self._path) if row["step"] <= state.global_step]
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._path.with_suffix(".part")
-            draft.write_text("".join(_line(row) for row in kept), encoding="utf-8")
-            draft.replace(self._path)
+            atomic_write_text(self._path, "".join(_line(row) for row in kept))
 
     def __call__(self, episodes: Sequence[Episode], training: bool, trainer: Any) -> None:
-        """Append the episodes of a batch, those of all processes."""
+        """Append the episodes of a batch, gathered from all processes."""
         step = trainer.state.global_step + 1 if training else trainer.state.global_step
         head = {"step": step, "held_out": not training}
-        rows: list[dict[str, Any]] = gather_object([{**head, **episode.facts} for episode in episodes])
+        rows = gather([{**head, **episode.summary} for episode in episodes])
         if trainer.accelerator.is_main_process:
             with self._path.open("a", encoding="utf-8") as file:
                 file.writelines(_line(row) for row in rows)
 
 
 def read_episodes(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a log; one that was cut off while it was written is passed over."""
+    """Yield the lines of a log; a torn line is skipped."""
     if not path.exists():
         return
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -1,6 +1,6 @@
-"""Episodes: the compiled graph, run once for every script of a batch, with what the policy sampled written down.
+"""Episodes: run the compiled graph once for every script of a batch and record what the policy samples.
 
-Only so many graphs are alive at a time, and one that ends makes room for the next, so the engine always has turns to
+A bounded number of graphs is in flight, and one that ends makes room for the next, so the engine always has turns to
 batch. The graph is the one that users run; nothing of its loop is repeated here.
 """
 
@@ -28,17 +28,17 @@ from agentcvr_training.rollout.policy import PolicyChatModel, Recording, recordi
 
 
 @dataclass(frozen=True)
-class Task:
+class RolloutTask:
     """One episode to run."""
 
     script: Script
     seed: int
     question: Question | None = None
-    """What is asked of the graph; None for the script's own videos, a question over files for its twin."""
+    """The input of the graph: a question over rendered video; None for the script's own question."""
 
 
-class Facts(TypedDict):
-    """What an episode came to, as plain data."""
+class EpisodeSummary(TypedDict):
+    """The result of an episode as plain data."""
 
     script: str
     task: str
@@ -49,7 +49,7 @@ class Facts(TypedDict):
     frames: int
     audio_s: float
     sampled: int
-    """Tokens of the policy."""
+    """Tokens that the policy sampled."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class Episode:
 
     @property
     def rows(self) -> list[Row]:
-        """What the policy sampled, row by row; one unless a prompt drifted."""
+        """Return the rows of the ledgers; one, unless a prompt drifted."""
         return [row for ledger in self.recording.ledgers for row in ledger.rows]
 
     @property
-    def facts(self) -> Facts:
-        """What it came to."""
+    def summary(self) -> EpisodeSummary:
+        """Return the result as plain data."""
         usage = self.trajectory.usage
-        return Facts(
+        return EpisodeSummary(
             script=self.script.id,
             task=self.script.task,
             seed=self.recording.seed,
@@ -85,7 +85,7 @@ class Episode:
 
 @dataclass(frozen=True)
 class RolloutRunner:
-    """Where episodes are played: the policy, its senses and the knobs of a run."""
+    """Runs episodes with a policy, a perception and the settings of a run."""
 
     policy: PolicyChatModel
     perception: Perception
@@ -93,39 +93,41 @@ class RolloutRunner:
     live_graphs: int = 64
     tools: Iterable[AnyTool] = TOOLS
     strict: bool = False
-    """Raise where tokens drift, as tests do."""
+    """Raise on token drift; tests set this."""
 
     def graph(self) -> Any:
-        """The graph, compiled without a checkpointer: an episode that dies is played again."""
+        """Return the compiled graph, without a checkpointer: an interrupted episode is run again."""
         return create_cvr_graph(self.policy, self.perception, tools=self.tools).compile()
 
-    async def play(self, tasks: Sequence[Task], done: Callable[[Episode], None] | None = None) -> list[Episode]:
-        """Run every task, at most `live_graphs` at a time; episodes in the order of the tasks.
+    async def run(
+        self, tasks: Sequence[RolloutTask], on_episode: Callable[[Episode], None] | None = None
+    ) -> list[Episode]:
+        """Run every task, at most `live_graphs` at a time; return the episodes in the order of the tasks.
 
         Args:
-            done: told of each episode as it ends.
+            on_episode: called with each episode when it ends.
         """
-        graph, places = self.graph(), asyncio.Semaphore(self.live_graphs)
+        graph, limit = self.graph(), asyncio.Semaphore(self.live_graphs)
 
-        async def one(task: Task) -> Episode:
-            async with places:
-                episode = await self._play_one(graph, task)
-            if done is not None:
-                done(episode)
+        async def one(task: RolloutTask) -> Episode:
+            async with limit:
+                episode = await self._run_one(graph, task)
+            if on_episode is not None:
+                on_episode(episode)
             return episode
 
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(one(task)) for task in tasks]
         return [task.result() for task in running]
 
-    async def _play_one(self, graph: Any, task: Task) -> Episode:
+    async def _run_one(self, graph: Any, task: RolloutTask) -> Episode:
         question = task.question or task.script.as_question()
         limit = recursion_limit(self.context)
-        with recording(seed=task.seed, strict=self.strict) as book:
+        with recording(seed=task.seed, strict=self.strict) as recorded:
             try:
                 output = await graph.ainvoke(as_input(question), {"recursion_limit": limit}, context=self.context)
             finally:
-                for conversation in book.conversations.values():
+                for conversation in recorded.conversations.values():
                     self.policy.engine.release(conversation.session)
         trajectory = trajectory_of(output)
-        return Episode(task.script, trajectory, book, reward_of(trajectory, task.script, self.context))
+        return Episode(task.script, trajectory, recorded, reward_of(trajectory, task.script, self.context))

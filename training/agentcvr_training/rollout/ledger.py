@@ -1,18 +1,18 @@
-"""The token ledger: which tokens a policy sampled and which the world wrote, exactly as the model saw them.
+"""The token ledger: which tokens a policy sampled and which the environment wrote, exactly as the model saw them.
 
-A trajectory is trained on as one row: prompt, then the policy's first turn, then what the world replied, then the
-policy's second turn, and so on. The row must hold the very ids that were sampled; to write messages down as text and
-tokenise them again can give other ids for the same text, silently. So every call of the model is recorded here when it
-happens, and before the next one the ledger is compared with the prompt that is about to be sent:
+A trajectory is trained on as one row: prompt, first turn of the policy, reply of the environment, second turn of the
+policy, and so on. The row must hold the exact ids that were sampled; tokenizing messages again can silently give other
+ids for the same text. So every call of the model is recorded here when it happens, and before the next one the ledger
+is compared with the prompt that is about to be sent:
 
-    CLEAN    the prompt begins with everything recorded; what follows is new and the world's
+    CLEAN    the prompt starts with everything recorded; what follows is new and the environment's
     REALIGN  the same but for the end of the last sampled turn, which the template writes its own way (an end-of-turn
-             token that was sampled and is written again, white space that is stripped): the ids of the prompt are taken
-             over from there on, and count as the world's
-    FORK     the prompt departs from what was recorded further back: the row ends here and a new one begins
+             token that was sampled and is written again, white space that is stripped): from there on the ids of the
+             prompt replace the recorded ones, and count as the environment's
+    FORK     the prompt departs from the record further back: the row ends here and a new one starts
 
-What may drift at a REALIGN is bounded (`MAX_REALIGNED`), so a template that rewrites earlier turns can never pass for
-one. Parallel lists of a `Row` have equal lengths; `mask` is 1 exactly on tokens the policy sampled.
+A REALIGN is bounded (`MAX_REALIGNED`), so a template that rewrites earlier turns is always a FORK.
+Parallel lists of a `Row` have equal lengths; `mask` is 1 exactly on tokens that the policy sampled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_REALIGNED = 4
 
 
 class Drift(Enum):
-    """How a prompt relates to what was recorded before it."""
+    """How a prompt relates to the record before it."""
 
     CLEAN = "clean"
     REALIGN = "realign"
@@ -37,36 +37,36 @@ class Drift(Enum):
 
 
 class DriftError(BugError):
-    """The prompt departs from what was recorded, and the ledger was told to be strict."""
+    """Raised when a prompt departs from the record of a strict ledger."""
 
 
 @dataclass
 class Row:
-    """One stretch of a trajectory to train on. All lists but the prompt have one entry a completion token."""
+    """One stretch of a trajectory to train on. All lists but `prompt_ids` have one entry for each completion token."""
 
     prompt_ids: list[int]
-    """What the model was given at the first call."""
+    """The prompt of the first call."""
     completion_ids: list[int] = field(default_factory=list[int])
     mask: list[int] = field(default_factory=list[int])
-    """1: sampled by the policy. 0: written by the world."""
+    """1: sampled by the policy. 0: written by the environment."""
     logprobs: list[float] = field(default_factory=list[float])
-    """Log probability of a sampled token when it was sampled; 0.0 for the world's."""
+    """Log probability of a sampled token when it was sampled; 0.0 for the environment's."""
     nodes: list[str] = field(default_factory=list[str])
-    """The graph's node that a token belongs to; empty for the world's."""
+    """The graph's node that a token belongs to; empty for the environment's."""
 
     @property
     def ids(self) -> list[int]:
-        """Prompt and completion."""
+        """Return prompt and completion."""
         return self.prompt_ids + self.completion_ids
 
     @property
     def sampled(self) -> int:
-        """Tokens of the policy."""
+        """Return the number of tokens that the policy sampled."""
         return sum(self.mask)
 
     @property
     def last_turn(self) -> int:
-        """Length of the turn at the end; 0 where the world spoke last."""
+        """Return the length of the turn at the end; 0 where the environment wrote last."""
         return next((n for n, own in enumerate(reversed(self.mask)) if not own), len(self.mask))
 
     def add_environment(self, ids: Sequence[int]) -> None:
@@ -84,13 +84,13 @@ class Row:
         self._add(ids, 1, logprobs, node)
 
     def drop_last(self, count: int) -> None:
-        """Take the last tokens back."""
+        """Remove the last tokens."""
         if count:
             for column in (self.completion_ids, self.mask, self.logprobs, self.nodes):
                 del column[-count:]
 
     def trained_on(self, nodes: Sequence[str] | None) -> list[int]:
-        """The mask with only the tokens of some nodes left; all of the policy's for None."""
+        """Return the mask restricted to the tokens of some nodes; None keeps all of the policy's."""
         return [kept if nodes is None or node in nodes else 0 for kept, node in zip(self.mask, self.nodes, strict=True)]
 
     def _add(self, ids: Sequence[int], mask: int, logprobs: Sequence[float], node: str) -> None:
@@ -104,20 +104,20 @@ class Ledger:
     """The rows of one graph run.
 
     Args:
-        strict: raise at anything but CLEAN and REALIGN, as tests do; else begin a new row, as training does.
+        strict: raise at a FORK, as tests do; otherwise start a new row, as training does.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
         self.rows: list[Row] = []
         self.drifts: Counter[Drift] = Counter()
-        """How often each happened, the first call of a run apart."""
+        """How often each happened; the first call of a run is not counted."""
         self._strict = strict
 
     def open_call(self, prompt_ids: Sequence[int]) -> Drift:
-        """Bring the ledger in line with the prompt of the next call; how that went.
+        """Bring the ledger in line with the prompt of the next call; return which drift that took.
 
         Raises:
-            DriftError: the prompt departs from what was recorded, and the ledger is strict.
+            DriftError: the prompt departs from the record, and the ledger is strict.
         """
         if not self.rows:
             self.rows.append(Row(list(prompt_ids)))
@@ -154,15 +154,15 @@ class Ledger:
 def _drift(row: Row, lost: int) -> Drift:
     if lost == 0:
         return Drift.CLEAN
-    # Only the end of the turn sampled last may be written anew; a change before it rewrites history.
+    # Only the end of the last sampled turn may be rewritten; a change before it rewrites history.
     tail = row.mask[-lost:] if lost <= len(row.mask) else []
     return Drift.REALIGN if lost <= MAX_REALIGNED and tail and all(tail) else Drift.FORK
 
 
 def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """Length of the longest common beginning."""
+    """Return the length of the longest common prefix."""
     short = min(len(one), len(other))
-    if one[:short] == other[:short]:  # nearly always: a conversation goes on
+    if one[:short] == other[:short]:  # the usual case: a conversation continues
         return short
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), short)
 

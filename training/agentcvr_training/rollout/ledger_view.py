@@ -1,8 +1,8 @@
-"""The token ledger drawn under the text, for a notebook: which tokens the policy sampled and which the world wrote.
+"""The token ledger as HTML for a notebook: which tokens the policy sampled and which the environment wrote.
 
-What the policy sampled carries loss and nothing else does, so a look at a row shows what a run will learn from. Of a
-sampled token the shade tells how open the choice was, and its tooltip the id, the probability and the node. Characters
-that take several tokens are one piece.
+Only sampled tokens carry loss, so the view shows what a run learns from. The shade of a sampled token grows with the
+uncertainty of the choice; its tooltip has the id, the probability and the node. A character that takes several tokens
+is one group.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agentcvr_graph.utils.templates import html_environment
 from agentcvr_training.rollout.ledger import Row
 
 CUT = "\N{REPLACEMENT CHARACTER}"
-"""What a tokenizer writes for a part of a character."""
+"""What a tokenizer decodes a part of a character to."""
 _ROW = html_environment().from_string("""\
 <style>
 .agentcvr-ledger pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 4px 10px; line-height: 1.75; }
@@ -32,12 +32,12 @@ loss: the darker, the less likely. <span class="environment">&#160;{{ written }}
 environment and carry none, like the {{ prompt_count }} tokens of the prompt.</p>
 <pre class="prompt">{{ prompt }}</pre>
 <pre>
-{%- for own, pieces in runs %}
+{%- for own, groups in runs %}
 {% if not own %}<span class="environment">{% endif %}
-{%- for piece in pieces %}
+{%- for group in groups %}
 {%- if own -%}
-<span class="policy" style="--open: {{ piece.openness | round(2) }}" title="{{ piece.told }}">{{ piece.text }}</span>
-{%- else %}{{ piece.text }}{% endif %}
+<span class="policy" style="--open: {{ group.opacity | round(2) }}" title="{{ group.tooltip }}">{{ group.text }}</span>
+{%- else %}{{ group.text }}{% endif %}
 {%- endfor %}
 {% if not own %}</span>{% endif %}
 {%- endfor %}</pre>
@@ -46,8 +46,8 @@ environment and carry none, like the {{ prompt_count }} tokens of the prompt.</p
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Tokens of one author that are whole characters together; nearly always one."""
+class TokenGroup:
+    """Consecutive tokens of one author that form whole characters; nearly always one token."""
 
     text: str
     ids: tuple[int, ...]
@@ -60,34 +60,34 @@ class Piece:
         return math.exp(self.logprob)
 
     @property
-    def openness(self) -> float:
-        """How dark it is drawn: from 0.15 for what was certain to 0.75 for what was hardly likely."""
+    def opacity(self) -> float:
+        """Return the opacity of the background: 0.15 for a certain token to 0.75 for an unlikely one."""
         return 0.15 + 0.6 * (1 - self.probability)
 
     @property
-    def told(self) -> str:
+    def tooltip(self) -> str:
         return f"{' '.join(map(str, self.ids))}: {100 * self.probability:.1f} %, {self.node}"
 
 
 @dataclass(frozen=True)
 class LedgerView:
-    """A row of a ledger with the tokenizer that can read it."""
+    """A row of a ledger with the tokenizer that decodes it."""
 
     row: Row
     tokenizer: Any
 
-    def pieces(self) -> list[Piece]:
-        """The completion, piece by piece."""
-        return list(self._pieces())
+    def groups(self) -> list[TokenGroup]:
+        """Return the completion as groups of tokens."""
+        return list(self._groups_of_tokens())
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _groups_of_tokens(self) -> Iterator[TokenGroup]:
         row, start = self.row, 0
         ids, first = row.ids, len(row.prompt_ids)
         for end in range(1, len(row.completion_ids) + 1):
             last = end == len(row.completion_ids) or row.mask[end] != row.mask[start]
             text = self._text(row.completion_ids[start:end], after=ids[first + start - 1 : first + start])
             if last or not text.endswith(CUT):
-                yield Piece(
+                yield TokenGroup(
                     text=text,
                     ids=tuple(row.completion_ids[start:end]),
                     sampled=bool(row.mask[start]),
@@ -97,13 +97,13 @@ class LedgerView:
                 start = end
 
     def _text(self, ids: list[int], after: Sequence[int] = ()) -> str:
-        """Read behind the token before: some tokenizers drop the space at the beginning of a text."""
+        """Decode after the preceding token: some tokenizers drop a space at the start of a text."""
         whole = str(self.tokenizer.decode([*after, *ids]))
         return whole.removeprefix(str(self.tokenizer.decode(list(after)))) if after else whole
 
     def _repr_html_(self) -> str:
-        """For notebooks."""
-        runs = [(own, list(pieces)) for own, pieces in groupby(self.pieces(), lambda piece: piece.sampled)]
+        """Return the HTML that a notebook shows."""
+        runs = [(own, list(groups)) for own, groups in groupby(self.groups(), lambda group: group.sampled)]
         return _ROW.render(
             prompt=self._text(self.row.prompt_ids),
             prompt_count=len(self.row.prompt_ids),

@@ -1,12 +1,12 @@
-"""The policy as a chat model: tokens in, tokens out, and every one of them written down.
+"""The policy as a chat model: tokens in, tokens out, and all of them recorded.
 
 To the graph it is a `BaseChatModel` like any other. Inside, a conversation is kept as ids: the next prompt is the last
-prompt, the very tokens that were sampled, and the ids of what the world said since (`chat_format.py`). Nothing that was
-sampled is ever turned into text and back.
+prompt, the exact tokens that were sampled, and the ids of what the environment added since (`chat_format.py`). Sampled
+tokens are never converted to text and back.
 
-Who writes it down is a `Recording`, opened around a graph run. It follows the run by Python's own context, so it
-reaches the model inside subgraphs, `Send` and retries without being passed along, and keeps one `Ledger` a graph run
-(the graph's checkpoint namespace), however many run at once. Without a recording the model answers all the same.
+A `Recording`, opened around a graph run, keeps the tokens. It travels in a context variable, so it reaches the model
+inside subgraphs, `Send` and retries without being passed along, and holds one `Ledger` for each graph run (the graph's
+checkpoint namespace), however many run at once. Without a recording the model answers all the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from agentcvr_training.rollout.ledger import Drift, Ledger
 
 @dataclass
 class Conversation:
-    """One graph run, as ids and as what they came from."""
+    """One graph run, as ids and as the messages that they came from."""
 
     session: str
     number: int
@@ -42,34 +42,34 @@ class Conversation:
 
     @property
     def turns(self) -> int:
-        """Turns sampled so far."""
+        """Return the number of turns sampled so far."""
         return len(self._states)
 
     def prompt(self, messages: Sequence[BaseMessage], form: ChatFormat, tools: Tools) -> list[int]:
-        """The ids of the next prompt; built on what is recorded where the messages go on from there.
+        """Return the ids of the next prompt, built on the record where the messages continue it.
 
-        A node that failed after its turn was sampled asks again for that turn: then the turn before is built on.
+        A node that failed after its turn was sampled asks for that turn again: then the record before it is used.
         """
-        prints = [_print(message) for message in messages]
+        prints = [_fingerprint(message) for message in messages]
         for state, (known, ids) in reversed(list(enumerate(self._states))):
             new = messages[len(known) :]
             if prints[: len(known)] == known and not any(isinstance(message, AIMessage) for message in new):
                 del self._states[state + 1 :]
-                return [*ids, *form.between(ids, new)]
-        return form.opening(messages, tools)
+                return [*ids, *form.environment_ids(ids, new)]
+        return form.prompt_ids(messages, tools)
 
     def keep(self, messages: Sequence[BaseMessage], ids: list[int]) -> None:
-        """Remember a turn: all messages with it, and the ids that hold them."""
-        self._states.append(([_print(message) for message in messages], ids))
+        """Record a turn: all messages including it, and the ids that hold them."""
+        self._states.append(([_fingerprint(message) for message in messages], ids))
 
 
 @dataclass
 class Recording:
-    """What a policy sampled while this was open.
+    """What policies sampled while this was open.
 
     Args:
-        seed: from which every turn's own seed follows.
-        strict: raise where a prompt departs from what was recorded; else begin a new row.
+        seed: source of every turn's own seed.
+        strict: raise where a prompt departs from the record; otherwise start a new row.
     """
 
     seed: int = 0
@@ -79,16 +79,16 @@ class Recording:
 
     @property
     def ledgers(self) -> list[Ledger]:
-        """One a graph run, in the order of their first turns."""
+        """Return one ledger for each graph run, in the order of their first turns."""
         return [conversation.ledger for conversation in self.conversations.values()]
 
     @property
     def drifts(self) -> Counter[Drift]:
-        """How often each kind happened."""
+        """Return how often each kind of drift happened."""
         return sum((ledger.drifts for ledger in self.ledgers), Counter[Drift]())
 
     def conversation(self, key: str) -> Conversation:
-        """The conversation of one graph run."""
+        """Return the conversation of one graph run; create it on its first turn."""
         if key not in self.conversations:
             number = len(self.conversations)
             self.conversations[key] = Conversation(f"{self._name}/{number}", number, Ledger(strict=self.strict))
@@ -100,7 +100,7 @@ _recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 @contextlib.contextmanager
 def recording(*, seed: int = 0, strict: bool = False) -> Generator[Recording]:
-    """Write down what policies sample inside."""
+    """Record what policies sample inside the block."""
     opened = Recording(seed, strict)
     token = _recording.set(opened)
     try:
@@ -127,11 +127,11 @@ class PolicyChatModel(ChatModelBase):
 
     async def _areply(self, request: ChatRequest) -> AIMessage:
         messages = request.messages
-        book = _recording.get() or Recording(seed=uuid.uuid4().int)
+        recorded = _recording.get() or Recording(seed=uuid.uuid4().int)
         run, node = _place(request.metadata or {})
-        conversation = book.conversation(run)
+        conversation = recorded.conversation(run)
         prompt = conversation.prompt(messages, self.form, list(request.tools) or None)
-        sampled = await self._sample(book, conversation, prompt, node)
+        sampled = await self._sample(recorded, conversation, prompt, node)
         message = read_turn(self.form.tokenizer, sampled.ids, request.stop)
         message.id = f"turn-{uuid.uuid4().hex}"
         conversation.keep([*messages, message], [*prompt, *sampled.ids])
@@ -142,13 +142,13 @@ class PolicyChatModel(ChatModelBase):
             self.engine.release(conversation.session)
         return message
 
-    async def _sample(self, book: Recording, conversation: Conversation, prompt: list[int], node: str) -> Sampled:
+    async def _sample(self, recorded: Recording, conversation: Conversation, prompt: list[int], node: str) -> Sampled:
         room = self.max_length - len(prompt)
         if room < 1:
-            # Nothing is sampled after it, so the world's last words have no place in a row to train on either.
+            # Nothing is sampled after it, so the last environment tokens need no place in a training row either.
             return Sampled([], [])
         sampling = Sampling(self.sampling.temperature, self.sampling.top_p, min(self.sampling.max_new_tokens, room))
-        seed = seed_of(book.seed, conversation.number, conversation.turns)
+        seed = seed_of(recorded.seed, conversation.number, conversation.turns)
         engine: Engine = self.engine
         conversation.ledger.open_call(prompt)
         sampled = await engine.sample(Call(prompt, conversation.session, sampling, seed))
@@ -157,19 +157,19 @@ class PolicyChatModel(ChatModelBase):
 
 
 def _place(metadata: Mapping[str, Any]) -> tuple[str, str]:
-    """The graph run that a call belongs to, and its node."""
+    """Return the graph run that a call belongs to, and its node."""
     namespace = str(metadata.get("langgraph_checkpoint_ns", ""))
-    # The last part names the node's own task; what is before it, the graph run.
+    # The last part names the node's own task; the parts before it, the graph run.
     run = namespace.rpartition("|")[0]
     return f"{metadata.get('thread_id', '')}:{run}", str(metadata.get("langgraph_node", "master"))
 
 
-def _print(message: BaseMessage) -> str:
-    """Says whether a message is still the one that was read; a turn is known by its name."""
+def _fingerprint(message: BaseMessage) -> str:
+    """Return what identifies a message: the id of a turn, type and text of others."""
     return message.id or "" if isinstance(message, AIMessage) else f"{message.type}:{message.text}"
 
 
 def seed_of(*parts: object) -> int:
-    """A seed that follows from its parts alone, in every process alike."""
+    """Return a seed that follows from the given parts alone, equal in every process."""
     digest = hashlib.blake2b("|".join(str(part) for part in parts).encode(), digest_size=8)
     return int.from_bytes(digest.digest(), "big")

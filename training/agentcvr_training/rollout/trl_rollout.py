@@ -1,15 +1,12 @@
-"""The seam to TRL: the only module that knows how `GRPOTrainer` asks for rollouts and pays for them.
+"""The seam to TRL: the only module that knows how `GRPOTrainer` asks for rollouts and rewards.
 
 TRL calls `rollout_func(prompts, trainer)` with the prompts of one process's share of a batch, each repeated once for
-every generation of its group, and without any other column. So a prompt here is the id of a script. What comes back are
-parallel lists, one entry a prompt: `prompt_ids`, `completion_ids`, `logprobs`, `env_mask` (1: the policy's token), and
-fields of our own, which TRL hands on to the reward functions by name. Here that is one field, `episode`.
+every generation of its group, and without any other column. So a prompt here is the id of a script. The function
+returns parallel lists, one entry a prompt: `prompt_ids`, `completion_ids`, `logprobs`, `env_mask` (1: the policy's
+token), and further fields, which TRL passes to the reward functions by name. Here that is one field, `episode`.
 
-`tests/training/test_trl_contract.py` pins all of this, so that a release of TRL that changes it is found by a test.
+`tests/training/test_trl_contract.py` pins all of this, so a test fails on a release of TRL that changes it.
 """
-
-# TRL and accelerate leave their trainers open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -32,27 +29,27 @@ from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_training.inference.base import Engine, Sampling
 from agentcvr_training.rewards import REWARDS
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import Episode, RolloutRunner, Task
+from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
 from agentcvr_training.rollout.ledger import Drift, Row
 from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 
-OpenEngine = Callable[[Any], AbstractContextManager[Engine]]
-"""Opens an engine over a trainer, for one batch of rollouts."""
-Listener = Callable[[Sequence[Episode], bool, Any], None]
-"""Is given the episodes of a batch, whether it was for training, and the trainer. Called in every process."""
+EngineFactory = Callable[[Any], AbstractContextManager[Engine]]
+"""Makes an engine over a trainer, for one batch of rollouts."""
+BatchCallback = Callable[[Sequence[Episode], bool, Any], None]
+"""Called with the episodes of a batch, whether it was for training, and the trainer, in every process."""
 
 
 @dataclass
 class GraphRollout:
-    """A `rollout_func`: every prompt becomes a run of the graph.
+    """A `rollout_func` that runs the graph for every prompt.
 
     Args:
-        scripts: by id, those that prompts name.
-        open_engine: gives the engine that samples with the trainer's present weights.
-        sampling: how turns are drawn in training.
-        held_out: how they are drawn for held-out scripts; None for the same way.
-        train_on: nodes whose tokens carry loss; all for None.
-        told: is given the episodes of each batch, and whether it was for training.
+        scripts: the scripts that prompts name, by id.
+        engine_factory: makes the engine that samples with the trainer's present weights.
+        sampling: how turns are sampled in training.
+        held_out: how turns are sampled for held-out scripts; None for `sampling`.
+        train_on: nodes whose tokens carry loss; None for all.
+        on_batch: callbacks for the episodes of each batch.
     """
 
     scripts: Mapping[str, Script]
@@ -60,50 +57,50 @@ class GraphRollout:
     form: ChatFormat
     context: CVRContext
     sampling: Sampling
-    open_engine: OpenEngine
+    engine_factory: EngineFactory
     max_length: int
     live_graphs: int = 64
     held_out: Sampling | None = None
     train_on: Sequence[str] | None = None
     seed: int = 0
-    told: Listener | None = None
+    on_batch: Sequence[BatchCallback] = ()
     tools: Iterable[AnyTool] = TOOLS
     drifts: Counter[Drift] = field(default_factory=Counter[Drift])
     left_out: int = 0
-    """Sampled tokens that drift put into rows which TRL has no place for."""
+    """Sampled tokens in rows that TRL has no place for, because of drift."""
 
     def __call__(self, prompts: Sequence[str], trainer: Any) -> dict[str, list[Any]]:
-        """Play a batch, as rows.
+        """Run a batch and return its columns.
 
         Raises:
             InputError: `train_on` names no node at which a token was sampled.
         """
-        return self.columns(self.play(prompts, trainer))
+        return self.columns(self.run(prompts, trainer))
 
-    def play(self, prompts: Sequence[str], trainer: Any) -> list[Episode]:
-        """One episode a prompt, in their order; for training where the trainer's model is in training mode.
+    def run(self, prompts: Sequence[str], trainer: Any) -> list[Episode]:
+        """Run one episode for each prompt, in order; for training where the trainer's model is in training mode.
 
         Raises:
-            InfrastructureError: the world failed in all of them, so there is nothing to learn from.
+            InfrastructureError: all of them failed, so there is nothing to learn from.
         """
         training = bool(trainer.model.training)
         sampling = self.sampling if training else self.held_out or self.sampling
-        tasks = self._training(prompts, trainer) if training else self._held_out(prompts)
-        with _at_rest(trainer.model), self.open_engine(trainer) as engine:
+        tasks = self._training_tasks(prompts, trainer) if training else self._held_out_tasks(prompts)
+        with _evaluation_mode(trainer.model), self.engine_factory(trainer) as engine:
             policy = PolicyChatModel(engine=engine, form=self.form, sampling=sampling, max_length=self.max_length)
             episodes = _finished(
-                RolloutRunner(policy, self.perception, self.context, self.live_graphs, self.tools).play(tasks)
+                RolloutRunner(policy, self.perception, self.context, self.live_graphs, self.tools).run(tasks)
             )
         if episodes and all(episode.reward is None for episode in episodes):
             raise InfrastructureError(f"Every episode of a batch failed: {_failure(episodes[0])}")
         for episode in episodes:
             self.drifts += episode.recording.drifts
-        if self.told is not None:
-            self.told(episodes, training, trainer)
+        for callback in self.on_batch:
+            callback(episodes, training, trainer)
         return episodes
 
     def columns(self, episodes: Sequence[Episode]) -> dict[str, list[Any]]:
-        """The lists that TRL wants. An episode that drifted gives the row in which it sampled most.
+        """Return the lists that TRL expects; an episode with several rows gives the one with most sampled tokens.
 
         Raises:
             InputError: `train_on` names no node at which a token was sampled.
@@ -130,48 +127,49 @@ class GraphRollout:
         self.left_out += sum(row.sampled for row in rows) - (best.sampled if best else 0)
         if best is not None and best.completion_ids:
             return best
-        # TRL has no empty row; one token that nothing is learned from stands for it.
+        # TRL has no empty row; a single token without loss stands for it.
         end = self.form.end_of_turn[0]
         empty = Row(best.prompt_ids if best else [end])
         empty.add_environment([end])
         return empty
 
-    def _training(self, prompts: Sequence[str], trainer: Any) -> list[Task]:
-        """Seeds follow from step, script and place in the whole batch, so the number of processes changes none."""
+    def _training_tasks(self, prompts: Sequence[str], trainer: Any) -> list[RolloutTask]:
+        """Derive seeds from step, script and place in the global batch: the same for any number of processes."""
         first = trainer.accelerator.process_index * len(prompts)
         step = trainer.state.global_step
         return [
-            Task(self.scripts[prompt], seed_of(self.seed, step, prompt, first + n)) for n, prompt in enumerate(prompts)
+            RolloutTask(self.scripts[prompt], seed_of(self.seed, step, prompt, first + n))
+            for n, prompt in enumerate(prompts)
         ]
 
-    def _held_out(self, prompts: Sequence[str]) -> list[Task]:
-        """Seeds follow from the script, and how often it came before: the same at every evaluation."""
-        asked = Counter[str]()
-        tasks: list[Task] = []
+    def _held_out_tasks(self, prompts: Sequence[str]) -> list[RolloutTask]:
+        """Derive seeds from the script and its repetition, so that every evaluation has the same."""
+        seen = Counter[str]()
+        tasks: list[RolloutTask] = []
         for prompt in prompts:
-            tasks.append(Task(self.scripts[prompt], seed_of(self.seed, "held out", prompt, asked[prompt])))
-            asked[prompt] += 1
+            tasks.append(RolloutTask(self.scripts[prompt], seed_of(self.seed, "held out", prompt, seen[prompt])))
+            seen[prompt] += 1
         return tasks
 
 
-def _finished(playing: Coroutine[Any, Any, list[Episode]]) -> list[Episode]:
-    """What a coroutine gives; in a thread of its own where a loop is running already, as in a notebook."""
+def _finished(running: Coroutine[Any, Any, list[Episode]]) -> list[Episode]:
+    """Run a coroutine to its end; in a thread of its own where a loop is already running, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(playing)
+        return asyncio.run(running)
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, playing).result()
+        return pool.submit(asyncio.run, running).result()
 
 
 def _failure(episode: Episode) -> str:
     failure = episode.trajectory.failure
-    return failure.message if failure else "the world did not carry out a right action"
+    return failure.message if failure else "a valid action could not be carried out"
 
 
 @contextmanager
-def _at_rest(model: Any) -> Generator[None]:
-    """The model as it samples: no dropout, no gradients; afterwards as it was."""
+def _evaluation_mode(model: Any) -> Generator[None]:
+    """Run the block without dropout and gradients, then restore the model's mode."""
     training = model.training
     model.eval()
     try:

@@ -1,8 +1,8 @@
-"""Padding that a part of a batch does not need.
+"""Remove padding that a part of a batch does not need.
 
 TRL pads all rows of a generation to the longest of them, and then learns from it in parts. Trajectories differ in
 length by a factor of five and more, so most of a part can be padding. Rows of similar length are put into one part,
-and columns that no row of a part uses are cut off. No number that is learned from changes.
+and columns that no row of a part uses are removed. The loss does not change.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 import torch
 
 PROMPT = "prompt_"
-"""What the names of columns for prompts begin with; prompts are padded on their left."""
+"""Prefix of the names of prompt columns; prompts are padded on their left."""
 
 
 def trimmed(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs of a step, with all columns that are padding in every row cut off.
+    """Return the inputs of a step without the columns that are padding in every row.
 
     Args:
         inputs: `prompt_mask` (rows, prompt) padded on the left, `completion_mask` (rows, completion) padded on the
@@ -38,10 +38,10 @@ def trimmed(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def by_length(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The same rows in as many parts, the longest together. The parts must be learned from in one step.
+    """Return the same rows in as many parts, sorted by length. One step must learn from all parts.
 
     Args:
-        parts: of equal size; tensors hold a row each along their first axis, all else is the same in every part.
+        parts: of equal size; tensors hold one row an entry of their first axis, other values are equal in all parts.
     """
     order = torch.cat([part["completion_mask"].sum(1) for part in parts]).argsort(descending=True, stable=True)
 

@@ -1,7 +1,4 @@
-"""The curves of a run: one picture, a panel a metric, training and held-out in one."""
-
-# matplotlib leaves much open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""The curves of a run: one picture with a panel for each metric, training and held-out together."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agentcvr_graph.utils.files import atomic_write
 from agentcvr_training.rewards import REWARDS, reward_metric
 
 METRICS = {
@@ -28,14 +26,14 @@ HELD_OUT = "eval_"
 
 
 def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw what a trainer logged, as far as there is something to draw. Written whole or not at all."""
+    """Draw the metrics that a trainer logged; the file is replaced atomically."""
     from matplotlib.figure import Figure
 
     drawn = {name: title for name, title in panels().items() if points(history, name)[0]}
     if not drawn:
         return
     rows = math.ceil(len(drawn) / COLUMNS)
-    figure = Figure(figsize=(3.4 * COLUMNS, 2.5 * rows), layout="constrained")
+    figure: Any = Figure(figsize=(3.4 * COLUMNS, 2.5 * rows), layout="constrained")
     axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
     for (name, title), axis in zip(drawn.items(), axes, strict=False):
         steps, values = points(history, name)
@@ -51,9 +49,8 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     for axis in list(axes):
         axis.set_axis_off()
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    figure.savefig(draft, format="png", dpi=110)
-    draft.replace(path)
+    with atomic_write(path, flush_to_disk=False) as draft:
+        figure.savefig(draft, format="png", dpi=110)
 
 
 def panels() -> dict[str, str]:
@@ -62,7 +59,7 @@ def panels() -> dict[str, str]:
 
 
 def points(history: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
-    """Steps and values of a metric, without what is no number."""
+    """Return steps and values of a metric, without values that are not finite."""
     found = [(entry["step"], entry[name]) for entry in history if name in entry]
     kept = [
         (int(step), float(value)) for step, value in found if isinstance(value, int | float) and math.isfinite(value)
@@ -71,7 +68,7 @@ def points(history: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], 
 
 
 def smoothed(values: Sequence[float], keep: float = 0.8) -> list[float]:
-    """Exponential average without a bias towards zero at the start.
+    """Return the exponential average, without a bias towards zero at the start.
 
     >>> smoothed([1.0, 1.0, 1.0])
     [1.0, 1.0, 1.0]

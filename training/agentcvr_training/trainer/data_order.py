@@ -1,13 +1,10 @@
-"""The order in which scripts are asked: written out in advance for a whole run.
+"""The data order: scripts in training order, written out in advance for a whole run.
 
-TRL shuffles anew in every epoch from one running generator, so a run that is resumed in its second epoch would see the
-first one's order again; and it leaves out what does not fill a batch at the end of each epoch. A run here is one long
-epoch over a list that is made of passes over the scripts, each shuffled from the seed and its own number. So nothing is
-left out between two passes, a resumed run goes on where it stopped, and a longer run begins like a shorter one.
+TRL shuffles every epoch from one running generator, so a run that resumes in its second epoch would repeat the first
+one's order; and it drops what does not fill a batch at the end of each epoch. A run here is one long epoch over a list
+of passes over the scripts, each shuffled from the seed and its own number. So no script is dropped between two passes,
+a resumed run continues where it stopped, and a longer run starts like a shorter one.
 """
-
-# TRL leaves its configuration open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from agentcvr_graph.errors import InputError
 
 
 def script_order(ids: Sequence[str], arguments: GRPOConfig) -> list[str]:
-    """The ids in the order of their groups, as many as the run asks for.
+    """Return the ids in the order of their groups, as many as the run needs.
 
     Raises:
         InputError: the epochs of a run without `max_steps` do not fill one batch.
@@ -41,12 +38,12 @@ def script_order(ids: Sequence[str], arguments: GRPOConfig) -> list[str]:
 
 
 def groups_a_batch(arguments: GRPOConfig) -> int:
-    """Scripts that one batch of rollouts asks."""
+    """Return the number of scripts in one batch of rollouts."""
     return int(arguments.generation_batch_size or 0) // int(arguments.num_generations or 1)
 
 
 def steps_a_batch(arguments: GRPOConfig) -> int:
-    """Optimizer steps that learn from one batch of rollouts; at least 1."""
+    """Return how many optimizer steps learn from one batch of rollouts; at least 1."""
     parts = int(arguments.steps_per_generation or 1) * arguments.num_iterations
     return max(1, parts // arguments.gradient_accumulation_steps)
 

@@ -1,6 +1,6 @@
-"""A run goes on only as what it was: the settings it was begun with lie beside its checkpoints.
+"""The resume check: a run resumes only with the settings that it was started with, kept beside its checkpoints.
 
-Without this, a command with another seed or another batch would silently go on from the weights of the run before it.
+Without it, a command with another seed or another batch would silently resume from the weights of an earlier run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agentcvr_graph.utils.resume import flatten_settings, require_same_settings
 from agentcvr_training.trainer.callbacks import last_checkpoint
 
 FREE = frozenset({"held_out", "rollout.live_graphs", "rollout.engine", "rollout.held_out_temperature"}) | {
-    f"grpo.{name}" for name in ("steps_between_galleries", "trajectories_shown")
+    f"grpo.{name}" for name in ("steps_between_reports", "trajectories_reported")
 }
 FREE_OF_TRAINERS = frozenset({"max_steps", "num_train_epochs", "report_to", "run_name", "save_total_limit"}) | {
     "eval_steps",
@@ -27,17 +27,17 @@ FREE_OF_TRAINERS = frozenset({"max_steps", "num_train_epochs", "report_to", "run
     "per_device_eval_batch_size",
     "save_steps",
 }
-"""What may change from one command to the next: where a run ends, and what is told of it on the way."""
+"""Settings that may change between commands: where a run ends, and what it reports."""
 
 
 def check_resume(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Compare with the settings that the checkpoints in a folder were made with; keep them where there are none yet.
+    """Compare the settings with those of the checkpoints in a folder; save them where there are none yet.
 
     Args:
         settings: nested, of JSON values.
 
     Raises:
-        InputError: something differs; names it.
+        InputError: a setting differs; names it.
     """
     path = folder / "settings.json"
     now = {name: value for name, value in flatten_settings(settings) if not _may_change(name)}

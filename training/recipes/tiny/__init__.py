@@ -1,1 +1,1 @@
-"""A master from nothing, on two CPU cores: see `recipe.py`."""
+"""A master trained from random weights on two CPU cores: see `recipe.py`."""

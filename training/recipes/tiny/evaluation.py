@@ -1,7 +1,6 @@
-"""How well a policy answers: scripted, with its tools cut off, and live on real video. Every question counts.
+"""Evaluate a policy: scripted, as a blind baseline, and live on rendered video. Every question counts.
 
-All three are runs of the same graph over the same questions, greedy, so that two figures differ by what they are named
-for and not by luck.
+All three are greedy runs of the same graph over the same questions, so that two figures differ only by the condition.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agentcvr_training.config.settings import Settings
-from agentcvr_training.rollout.episodes import Task
-from agentcvr_training.rollout.runner import play
+from agentcvr_training.rollout.episodes import RolloutTask
+from agentcvr_training.rollout.runner import run_policy
 from pydantic import BaseModel
 
 from agentcvr_graph.answers import score_of
@@ -29,7 +28,7 @@ from agentcvr_graph.types import Question
 
 
 class ScoredQuestion(BaseModel):
-    """One question that was asked."""
+    """The result of one question."""
 
     script: str
     task: str
@@ -40,11 +39,11 @@ class ScoredQuestion(BaseModel):
 
 
 def simulator(scripts: Sequence[Script], settings: Settings) -> ScriptedPerception:
-    """The simulator over scripts, with the configured noise."""
+    """Return the simulator over scripts, with the configured noise."""
     return ScriptedPerception(ScriptLibrary.of(scripts), settings.rollout.noise)
 
 
-def ask_policy(
+def evaluate_policy(
     folder: Path,
     settings: Settings,
     scripts: Sequence[Script],
@@ -52,33 +51,35 @@ def ask_policy(
     questions: Sequence[Question] | None = None,
     *,
     live_graphs: int = 64,
-    done: Callable[[], None] = lambda: None,
+    on_episode: Callable[[], None] = lambda: None,
 ) -> list[ScoredQuestion]:
-    """Let the policy in a folder answer scripts.
+    """Run the policy in a folder on scripts.
 
     Args:
-        questions: what to ask in place of the scripts' own, one each: over the files of their twins.
-        done: told after each.
+        questions: questions over rendered video in place of the scripts' own, one each.
+        on_episode: called after each.
     """
     saved = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder)})})
     asked = list(questions) if questions is not None else [None] * len(scripts)
-    tasks = [Task(script, 0, question) for script, question in zip(scripts, asked, strict=True)]
-    playing = play(saved, tasks, perception, temperature=0.0, live_graphs=live_graphs, done=lambda _: done())
-    return [_asked(episode.script, episode.trajectory) for episode in asyncio.run(playing)]
+    tasks = [RolloutTask(script, 0, question) for script, question in zip(scripts, asked, strict=True)]
+    running = run_policy(
+        saved, tasks, perception, temperature=0.0, live_graphs=live_graphs, on_episode=lambda _: on_episode()
+    )
+    return [_scored(episode.script, episode.trajectory) for episode in asyncio.run(running)]
 
 
-def ask_offline(settings: Settings, scripts: Sequence[Script]) -> list[ScoredQuestion]:
-    """Let the offline master answer scripts, in the same simulator."""
+def evaluate_offline(settings: Settings, scripts: Sequence[Script]) -> list[ScoredQuestion]:
+    """Run the offline master on scripts, in the same simulator."""
 
     async def answers() -> list[ScoredQuestion]:
         master = create_cvr_graph(OfflineMaster(), simulator(scripts, settings)).compile()
         inputs = [(script, as_input(script.as_question())) for script in scripts]
-        return [_asked(script, await ask(master, given, settings.context)) for script, given in inputs]
+        return [_scored(script, await ask(master, given, settings.context)) for script, given in inputs]
 
     return asyncio.run(answers())
 
 
-def _asked(script: Script, trajectory: Trajectory) -> ScoredQuestion:
+def _scored(script: Script, trajectory: Trajectory) -> ScoredQuestion:
     return ScoredQuestion(
         script=script.id,
         task=script.task,

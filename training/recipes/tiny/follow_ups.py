@@ -1,9 +1,9 @@
-"""More questions about what has been read already, each with its answer.
+"""Follow-up questions about evidence that is already in the conversation, each with its answer.
 
-Most of a demonstration is evidence, which is costly to read and is not imitated. Asked once, six hundred tokens teach
-forty; asked five times, they teach two hundred, of which each has to be looked up in another place. Where the first
-question allows it (what is asked for can be exchanged without the answer being told by the question), further ones
-follow in the same conversation, as a person would go on asking.
+Most of a demonstration is evidence, which is costly to read and is not imitated. With one question, six hundred tokens
+train forty; with five, they train two hundred, each of which needs another place of the evidence. Where the first
+question allows it (its subject can be replaced without giving the answer away), follow-ups are appended to the same
+conversation.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from agentcvr_graph.scripts.generators.procedural import comparison as comparing
 from agentcvr_graph.scripts.generators.procedural import grounding
 from agentcvr_graph.scripts.generators.procedural import storage as storing
 from agentcvr_graph.scripts.generators.procedural.base import fill, pick
-from training.recipes.tiny.reasoning_trace import Worked, heard, purpose_in, reasoning_trace_of, signs
+from training.recipes.tiny.reasoning_trace import ReasoningTrace, heard, purpose_in, reasoning_trace_of, signs
 
 IN_ORDER, OF_THE_SAME = 0.8, 0.6
-"""How often two events are asked for in the order in which some video shows them, and with what is said in it."""
-UNTOLD = 0.15
-"""How often something is asked for that nobody may have spoken of."""
+"""Probability that two events are asked for in the order of some video, and with a topic of that video."""
+UNMENTIONED = 0.15
+"""Probability of a question about a thing that may not be mentioned."""
 AROUND_S = 0.7
-"""A scene is longer than what is said in it, by up to this much before and after."""
+"""A scene exceeds the speech in it by up to this much before and after."""
 
 
-def ask_more(reading: Reading, rng: random.Random) -> list[tuple[str, Worked]]:
-    """Other questions of the same kind, and how they are worked out; none where the world has only one."""
+def follow_up_questions(reading: Reading, rng: random.Random) -> list[tuple[str, ReasoningTrace]]:
+    """Return other questions of the same kind with their reasoning traces; none where a script has only one."""
     if reading.kind not in _MORE:
         return []
     further, most = _MORE[reading.kind]
@@ -38,7 +38,7 @@ def ask_more(reading: Reading, rng: random.Random) -> list[tuple[str, Worked]]:
 
 
 def _choices(reading: Reading, rng: random.Random, most: int) -> list[str]:
-    """Other pairs of events, other things that are said."""
+    """Return questions about other pairs of events and other topics."""
     setting = comparing.PEOPLE
     shown: dict[int, list[str]] = {}
     said: dict[int, list[str]] = {}
@@ -60,7 +60,7 @@ def _choices(reading: Reading, rng: random.Random, most: int) -> list[str]:
 
 
 def _interval(reading: Reading, rng: random.Random, most: int) -> list[str]:
-    """Other windows of the first video whose purpose comes again in the second."""
+    """Return questions about other windows of the first video whose purpose recurs in the second."""
     again = {purpose_in(text) for text, _ in heard(reading, 2)} - {""}
     told = [statement.window for text, statement in heard(reading, 1) if purpose_in(text) in again]
     windows = [
@@ -71,12 +71,12 @@ def _interval(reading: Reading, rng: random.Random, most: int) -> list[str]:
 
 
 def _number(reading: Reading, rng: random.Random, most: int) -> list[str]:
-    """Other things that somebody speaks of."""
+    """Return questions about other things that are mentioned."""
     said = " ".join(text for clip in reading.videos for text, _ in heard(reading, clip.number))
     things = [thing for thing in storing.THINGS if thing in said]
     rng.shuffle(things)
-    untold = [rng.choice(storing.THINGS)] if rng.random() < UNTOLD else []
-    return [fill(rng.choice(storing.QUESTIONS), i=thing) for thing in (*things, *untold)]
+    unmentioned = [rng.choice(storing.THINGS)] if rng.random() < UNMENTIONED else []
+    return [fill(rng.choice(storing.QUESTIONS), i=thing) for thing in (*things, *unmentioned)]
 
 
 _MORE: Mapping[str, tuple[Callable[[Reading, random.Random, int], list[str]], int]] = {
@@ -84,5 +84,5 @@ _MORE: Mapping[str, tuple[Callable[[Reading, random.Random, int], list[str]], in
     "interval": (_interval, 4),
     "number": (_number, 3),
 }
-"""By the kind of the answer: what else can be asked about the same evidence, and how often at most. A rule has one
-video that breaks it, and clips have one order: of those there is nothing more to ask."""
+"""By kind of answer: the function that makes follow-ups, and their largest number. A rule is broken in one video, and
+clips have one order, so those kinds have no follow-ups."""

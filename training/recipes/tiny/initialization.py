@@ -1,11 +1,11 @@
-"""From nothing to a model that can be taught: a tokenizer learned from demonstrations, and weights drawn at random.
+"""Initialization: a tokenizer learned from demonstrations, and random weights with one prepared circuit.
 
-One circuit is not left to chance. To read evidence is to find the place where the same was said before, and to say what
-followed. Language models grow heads for that by themselves (Olsson et al., "In-context Learning and Induction Heads",
-2022), but a small one finds them late, after more text than two CPU cores can read in half an hour. So two heads of
-the first layer begin by looking one token back and noting what stood there, and three of the second by looking for a
-note of the present token and repeating what stands at that place. Everything else is random, nothing of the tasks is in
-it, and training may change all of it.
+Reading evidence means finding the place where the same words occurred before and repeating what followed. Language
+models learn induction heads for that by themselves (Olsson et al., "In-context Learning and Induction Heads", 2022),
+but a small one learns them late, after more text than two CPU cores can process in half an hour. So two heads of the
+first layer start by attending one token back and writing what they find, and three of the second by attending to places
+where the present token was written and repeating the token there. All other weights are random, nothing of the tasks is
+encoded, and training may change everything.
 """
 
 # transformers leaves its models open in type.
@@ -41,19 +41,19 @@ SLOW = 0.01
 SHARPNESS = 2.0
 """Scale of queries and of keys, in the coordinates that the circuit uses."""
 NOTE, REPEAT = 0.2, 4.0
-"""How loudly the heads write, beside an embedding of length about 1."""
+"""Scale of the heads' output, beside an embedding of length about 1."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of the model: a million weights, or more where there is an accelerator."""
+    """Size of the model: a million weights, or more on an accelerator."""
 
     width: int = 128
     layers: int = 4
 
 
-def begin(demonstrations: Iterable[Demonstration], folder: Path, seed: int, size: Size | None = None) -> Path:
-    """Write a tokenizer and an untrained model; the folder, which appears when it is whole."""
+def initialize(demonstrations: Iterable[Demonstration], folder: Path, seed: int, size: Size | None = None) -> Path:
+    """Write a tokenizer and an untrained model; return the folder, which appears when it is complete."""
     draft = folder.with_name(f"{folder.name}.part")
     texts = (message.text for one in demonstrations for message in one.conversation()[1:])
     tokenizer = train_tokenizer(texts)
@@ -63,7 +63,7 @@ def begin(demonstrations: Iterable[Demonstration], folder: Path, seed: int, size
 
 
 def untrained(tokenizer: Any, seed: int, size: Size) -> Any:
-    """A Qwen3 that was taught nothing."""
+    """Return an untrained Qwen3."""
     torch.manual_seed(seed)
     heads = size.width // HEAD
     config = Qwen3Config(

@@ -1,9 +1,9 @@
-"""The tiny model's language: a chat template and a small tokenizer, trained on the spot.
+"""The language of the tiny model: a chat template and a small tokenizer, trained on its demonstrations.
 
 The template leaves out the system prompt and the tool schemas, which are the same in every conversation of this
 library, what the policy asked for itself, and what no question of its five tasks turns on: colours, movements, silence.
-What is seen stands right behind its video, `[video 2, OPEN THE DOOR; 12.0-18.5`, and what is heard behind the second in
-which it begins, `[video 2, 33 I am waiting for dinner.; 33.0-34.8`: a small model finds things by what stands before
+On-screen text follows its video directly, `[video 2, OPEN THE DOOR; 12.0-18.5`, and speech follows the second in which
+it starts, `[video 2, 33 I am waiting for dinner.; 33.0-34.8`: a small model finds things by what precedes
 them. So a conversation takes a quarter of the tokens and is easier to read. A model for other questions needs another
 template, and nothing else.
 
@@ -14,13 +14,11 @@ around what is said (`[video 2, `, `{"name": "listen", "arguments": {"video": `)
 conversations half as long. The rest is byte-level BPE, so nothing that live video brings is unknown.
 """
 
-# tokenizers and transformers leave much open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -28,7 +26,7 @@ from transformers import PreTrainedTokenizerFast
 from agentcvr_graph.answers import KINDS
 
 PIECES = 2400
-"""Pieces of words, besides phrases and times."""
+"""Size of the vocabulary before phrases and times are added."""
 END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("<|user|>", "<|assistant|>", "<|tool|>")
 TEMPLATE = """\
@@ -82,7 +80,7 @@ _PIECE = Regex(r" ?[a-z']+| ?[^\sa-z\d]+|\s")
 
 
 def train_tokenizer(texts: Iterable[str], pieces: int = PIECES) -> PreTrainedTokenizerFast:
-    """A tokenizer with the chat template, its pieces of words learned from texts."""
+    """Return a tokenizer with the chat template, its subwords learned from texts."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.Prepend(" "), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
@@ -104,7 +102,8 @@ def train_tokenizer(texts: Iterable[str], pieces: int = PIECES) -> PreTrainedTok
     phrases = sorted((*BRIEF, *EVIDENCE, *ACTIONS, *NUMBERS, *MARKS), key=len, reverse=True)
     between = re.compile("|".join(re.escape(phrase) for phrase in phrases))
     tokenizer.train_from_iterator((part for text in texts for part in between.split(text)), trainer)
-    tokenizer.add_tokens([AddedToken(phrase, normalized=False, special=False) for phrase in phrases])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
+    added: Any = tokenizer
+    added.add_tokens([AddedToken(phrase, normalized=False, special=False) for phrase in phrases])
+    fast: Any = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
     fast.chat_template = TEMPLATE
     return fast

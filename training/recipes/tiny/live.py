@@ -1,4 +1,4 @@
-"""Held-out scripts as real video: filmed, and seen and heard by the real offline agents."""
+"""Evaluate on held-out scripts that are rendered as real video, with the offline vision and audio models."""
 
 from __future__ import annotations
 
@@ -7,34 +7,30 @@ from pathlib import Path
 
 from agentcvr_training.config.settings import Settings
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.scripts.video import render_script, rendered_question
-from training.recipes.tiny.evaluation import ScoredQuestion, ask_policy
+from agentcvr_graph.utils.progress import ProgressBar, track
+from training.recipes.tiny.evaluation import ScoredQuestion, evaluate_policy
 
-LIVE_AT_ONCE = 2
-"""Live questions at a time; the senses use all cores already."""
+LIVE_GRAPHS = 2
+"""Live questions in flight; the offline models already use all cores."""
 
 
-def ask_live(
-    folder: Path, settings: Settings, scripts: Sequence[Script], twins: Path, console: Console
+def evaluate_live(
+    folder: Path, settings: Settings, scripts: Sequence[Script], folder_of_videos: Path, console: Console
 ) -> list[ScoredQuestion]:
-    """Film scripts, and ask the policy about the files."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("filming", total=len(scripts))
-        questions = [
-            rendered_question(script, render_script(script, twins)) for script in progress.track(scripts, task_id=bar)
-        ]
-        bar = progress.add_task("asking live", total=len(scripts))
-        return ask_policy(
+    """Render scripts as video, and run the policy on the files."""
+    rendering = track(scripts, "rendering", console=console)
+    questions = [rendered_question(script, render_script(script, folder_of_videos)) for script in rendering]
+    with ProgressBar("evaluating live", len(scripts), console=console) as progress:
+        return evaluate_policy(
             folder,
             settings,
             scripts,
             resolve_perception(),
             questions,
-            live_graphs=LIVE_AT_ONCE,
-            done=lambda: progress.advance(bar),
+            live_graphs=LIVE_GRAPHS,
+            on_episode=lambda: progress.advance(),
         )

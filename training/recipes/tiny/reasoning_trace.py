@@ -1,8 +1,8 @@
-"""How a demonstrator works an answer out from what it has seen and heard, in words that a small model can learn.
+"""Reasoning traces: how a demonstrator derives an answer from its evidence, in words that a small model can learn.
 
-For each of the five tasks the notes go through the videos one by one and write down what was found there, so that each
-step is one thing to look up and the answer follows from the step before it. What has not been seen yet is written `?`,
-and guessed in the end. Only the text of the messages is read, never the script.
+For each of the five tasks the notes go through the videos one by one and record what was found, so that each step is
+one lookup and the answer follows from the step before it. Missing evidence is written `?` and guessed in the end. Only
+the text of the messages is read, never the script.
 """
 
 from __future__ import annotations
@@ -25,51 +25,51 @@ from agentcvr_graph.types import AnswerValue
 UNKNOWN, RIGHT, WRONG = "?", "right", "wrong"
 NUMBERS = {word: n for n, word in enumerate(sorting.SMALL, start=1)}
 TOPICS = tuple(re.sub(r"^(?:a|my|the) ", "", topic).split()[0] for topic in comparing.PEOPLE.topics)
-"""The word by which each topic is known, also where the rest of a sentence is garbled."""
+"""The word that identifies each topic, also where the rest of a sentence is garbled."""
 MOST = 0.6
 """Share of the words of a purpose that a garbled sentence must still hold."""
 
 
 @dataclass(frozen=True)
-class Worked:
-    """An answer, how it was reached, and the evidence it rests on."""
+class ReasoningTrace:
+    """An answer, the notes that lead to it, and its evidence."""
 
     notes: str
-    """What is known so far."""
+    """Findings so far."""
     value: AnswerValue
     support: list[Statement] = field(default_factory=list[Statement])
     conclusion: str = ""
-    """What follows from the notes, where the answer takes a step more."""
+    """Conclusion from the notes, where the answer needs one more step."""
 
     @property
-    def thought(self) -> str:
-        """Notes and conclusion."""
+    def text(self) -> str:
+        """Return notes and conclusion."""
         return f"{self.notes} {self.conclusion}".strip()
 
 
 @dataclass(frozen=True)
 class Clue:
-    """What tells when a segment was filmed."""
+    """Evidence for the time of a segment."""
 
     words: str
     step: int
     """From 1."""
 
 
-def reasoning_trace_of(reading: Reading, rng: random.Random) -> Worked:
-    """The best answer that the evidence allows; what it leaves open is drawn from `rng`."""
-    return _WORKERS[reading.kind](reading, rng)
+def reasoning_trace_of(reading: Reading, rng: random.Random) -> ReasoningTrace:
+    """Return the best answer that the evidence allows; what it leaves open is drawn from `rng`."""
+    return _TRACES[reading.kind](reading, rng)
 
 
 def signs(reading: Reading, number: int) -> Iterator[tuple[str, Statement]]:
-    """On-screen lines of a video in order of time, in small letters."""
+    """Yield the on-screen lines of a video in order of time, in lower case."""
     for statement in _of(reading, number, "visual"):
         for line in read_picture(statement.text)[1]:
             yield line.lower(), statement
 
 
 def heard(reading: Reading, number: int) -> list[tuple[str, Statement]]:
-    """Sentences of a video in order of time, in small letters and without quotation marks."""
+    """Return the spoken sentences of a video in order of time, in lower case without quotation marks."""
     said = _of(reading, number, "audio")
     return [(s.text.strip('"').lower(), s) for s in said if s.text.startswith('"')]
 
@@ -80,7 +80,7 @@ def _of(reading: Reading, number: int, modality: str) -> list[Statement]:
 
 
 def _in_order(reading: Reading, number: int, wanted: Sequence[str]) -> list[tuple[str, Statement]]:
-    """Which of the wanted signs a video shows, each at its first place."""
+    """Return the wanted signs that a video shows, each at its first place."""
     first: dict[str, Statement] = {}
     for line, statement in signs(reading, number):
         if line in wanted:
@@ -89,7 +89,7 @@ def _in_order(reading: Reading, number: int, wanted: Sequence[str]) -> list[tupl
 
 
 def _note(clip: Clip, found: str, verdict: str = "") -> str:
-    """What is known of a video, marked as the evidence about it is."""
+    """Return the findings about a video, in the format of its evidence."""
     return f"[video {clip.number}, {found}] {verdict}".strip()
 
 
@@ -100,7 +100,7 @@ def _listed(shown: Sequence[tuple[str, Statement]]) -> str:
 # BU: which videos show x before y and say w?
 
 
-def _choices(reading: Reading, rng: random.Random) -> Worked:
+def _choices(reading: Reading, rng: random.Random) -> ReasoningTrace:
     asked = read(comparing.PEOPLE.questions, reading.question) or {"x": "", "y": "", "w": ""}
     # What is asked comes first, in the form in which it will be found: then both are compared word by word.
     wanted = _topic_of(asked["w"])
@@ -121,11 +121,11 @@ def _choices(reading: Reading, rng: random.Random) -> Worked:
     right = [n for n, verdict in enumerate(verdicts) if verdict == "yes"]
     right += [n for n, verdict in enumerate(verdicts) if verdict == UNKNOWN and rng.random() < 0.5]
     right = right or [_drawn(verdicts, UNKNOWN, rng)]
-    return Worked("\n".join(notes), [ascii_uppercase[n] for n in sorted(right)], support)
+    return ReasoningTrace("\n".join(notes), [ascii_uppercase[n] for n in sorted(right)], support)
 
 
 def _topic(said: Sequence[tuple[str, Statement]]) -> tuple[str, list[Statement]]:
-    """What somebody waits for, in the one word that tells it apart."""
+    """Return the topic that someone waits for, as its identifying word."""
     for text, statement in said:
         if (topic := _topic_of(text)) != UNKNOWN:
             return topic, [statement]
@@ -140,13 +140,13 @@ def _fits(known: bool, right: bool) -> str:
     return UNKNOWN if not known else RIGHT if right else WRONG
 
 
-# PEA: in which video are two parts put in the wrong way round, by a rule that is told?
+# PEA: in which video are two parts mounted in the wrong order, by a rule that is spoken?
 
 
-def _choice(reading: Reading, rng: random.Random) -> Worked:
+def _choice(reading: Reading, rng: random.Random) -> ReasoningTrace:
     rule, support = _rule(reading)
     if not rule:
-        return Worked(f"rule: {UNKNOWN}.", ascii_uppercase[rng.randrange(len(reading.videos))])
+        return ReasoningTrace(f"rule: {UNKNOWN}.", ascii_uppercase[rng.randrange(len(reading.videos))])
     notes = [f"rule: {rule[0]}, {rule[1]}."]
     verdicts: list[str] = []
     for clip in reading.videos:
@@ -157,7 +157,7 @@ def _choice(reading: Reading, rng: random.Random) -> Worked:
         if verdicts[-1] == "wrong":
             support += [statement for _, statement in shown]
     wrong = verdicts.index("wrong") if "wrong" in verdicts else _drawn(verdicts, UNKNOWN, rng)
-    return Worked("\n".join(notes), ascii_uppercase[wrong], support)
+    return ReasoningTrace("\n".join(notes), ascii_uppercase[wrong], support)
 
 
 def _rule(reading: Reading) -> tuple[tuple[str, str] | None, list[Statement]]:
@@ -172,7 +172,7 @@ def _rule(reading: Reading) -> tuple[tuple[str, str] | None, list[Statement]]:
 # PSS: in which order were the segments filmed, by a clock, a count of days or of rows?
 
 
-def _order(reading: Reading, rng: random.Random) -> Worked:
+def _order(reading: Reading, rng: random.Random) -> ReasoningTrace:
     clues: dict[int, Clue] = {}
     support: list[Statement] = []
     for clip in reading.videos:
@@ -188,7 +188,7 @@ def _order(reading: Reading, rng: random.Random) -> Worked:
     unknown = Clue(UNKNOWN, 0)
     notes = [_note(clip, clues.get(clip.number, unknown).words, _step(clues, clip.number)) for clip in reading.videos]
     order = ", ".join(f"{_step(clues, number)} is {number}" for number in ranked)
-    return Worked("\n".join(["notes:", *notes]), "->".join(map(str, ranked)), support, f"sorted: {order}.")
+    return ReasoningTrace("\n".join(["notes:", *notes]), "->".join(map(str, ranked)), support, f"sorted: {order}.")
 
 
 def _step(clues: Mapping[int, Clue], number: int) -> str:
@@ -196,7 +196,7 @@ def _step(clues: Mapping[int, Clue], number: int) -> str:
 
 
 def _clue(text: str) -> Clue | None:
-    """What a line tells of the time, if anything."""
+    """Return the time evidence in a line, if any."""
     if written := re.fullmatch(r"(?:day|row) (\d+)", text):
         return Clue(text, int(written[1]))
     if clock := re.fullmatch(r"(\d+):(\d\d)", text):
@@ -211,34 +211,34 @@ def _clue(text: str) -> Clue | None:
 
 
 def _quarter(hour: int, minutes: int) -> int:
-    """The quarter of an hour since seven in the morning, from 1."""
+    """Return the number of the quarter of an hour since seven in the morning, from 1."""
     return (hour - 7) * 4 + minutes // 15 + 1
 
 
-# FSA: which interval of video 2 is done for the reason told in a window of video 1?
+# FSA: which interval of video 2 has the purpose that is spoken in a window of video 1?
 
 
-def _interval(reading: Reading, rng: random.Random) -> Worked:
+def _interval(reading: Reading, rng: random.Random) -> ReasoningTrace:
     asked = read(grounding.QUESTIONS, reading.question) or {"s": "0", "e": "1"}
     first, second = reading.videos[:2]
     asked_s = float(asked["s"]), float(asked["e"])
     told = max(heard(reading, 1), key=lambda said: _overlap_s(said[1], *asked_s), default=None)
     if told is None or _overlap_s(told[1], *asked_s) <= 0:
-        return Worked(f"wanted:{_line(first, UNKNOWN)}", _any_interval(second, rng))
+        return ReasoningTrace(f"wanted:{_line(first, UNKNOWN)}", _any_interval(second, rng))
     purpose = purpose_in(told[0])
     wanted = f"wanted:{_line(first, f'{int(told[1].window.start_s)} {told[0]}')}"
     lines = heard(reading, 2) if purpose else []
-    place = max(range(len(lines)), key=lambda n: _told(purpose, lines[n][0]), default=None)
-    if place is None or _told(purpose, lines[place][0]) < MOST:
-        return Worked(f"{wanted}{_line(second, UNKNOWN)}", _any_interval(second, rng))
+    place = max(range(len(lines)), key=lambda n: _share_of_purpose(purpose, lines[n][0]), default=None)
+    if place is None or _share_of_purpose(purpose, lines[place][0]) < MOST:
+        return ReasoningTrace(f"{wanted}{_line(second, UNKNOWN)}", _any_interval(second, rng))
     found = lines[place][1]
     start_s, end_s = found.window.start_s, found.window.end_s
     where = _line(second, f"{purpose}.; {start_s}-{end_s}")
     if place + 1 < len(lines):
-        # It lasts until the next thing is said, whose second stands right behind in the evidence.
+        # It lasts until the next sentence, whose second follows directly in the evidence.
         end_s = float(int(lines[place + 1][1].window.start_s))
         where += _line(second, f"{end_s:.0f}")
-    return Worked(f"{wanted}{where}", (start_s, end_s), [found, told[1]])
+    return ReasoningTrace(f"{wanted}{where}", (start_s, end_s), [found, told[1]])
 
 
 def _line(clip: Clip, found: str) -> str:
@@ -250,13 +250,13 @@ def _overlap_s(statement: Statement, start_s: float, end_s: float) -> float:
 
 
 def purpose_in(text: str) -> str:
-    """The purpose that a sentence tells of; empty where it is garbled too much."""
-    best = max(grounding.PURPOSES, key=lambda purpose: _told(purpose, text))
-    return best if _told(best, text) >= MOST else ""
+    """Return the purpose in a sentence; empty where it is garbled too much."""
+    best = max(grounding.PURPOSES, key=lambda purpose: _share_of_purpose(purpose, text))
+    return best if _share_of_purpose(best, text) >= MOST else ""
 
 
-def _told(purpose: str, text: str) -> float:
-    """The share of the words of a purpose that a sentence holds."""
+def _share_of_purpose(purpose: str, text: str) -> float:
+    """Return the share of the words of a purpose that a sentence holds."""
     words = purpose.split()
     return len(set(words) & set(text.strip(".").split())) / len(words)
 
@@ -269,7 +269,7 @@ def _any_interval(clip: Clip, rng: random.Random) -> tuple[float, float]:
 # NUM: what is the number of the box that holds a thing?
 
 
-def _number(reading: Reading, rng: random.Random) -> Worked:
+def _number(reading: Reading, rng: random.Random) -> ReasoningTrace:
     asked = read(storing.QUESTIONS, reading.question) or {"i": ""}
     boxes = {
         match[1]: (int(match[2]), statement)
@@ -281,18 +281,18 @@ def _number(reading: Reading, rng: random.Random) -> Worked:
     word = next((w for text, _ in told for w in storing.WORDS if w in text), "")
     if word in boxes:
         number, statement = boxes[word]
-        return Worked(f"{asked['i']}: {word} {number}.", float(number), [told[0][1], statement])
+        return ReasoningTrace(f"{asked['i']}: {word} {number}.", float(number), [told[0][1], statement])
     guess = rng.choice([number for number, _ in boxes.values()] or range(1, storing.HIGHEST + 1))
-    return Worked(f"{asked['i']}: {word or UNKNOWN} {UNKNOWN}.", float(guess))
+    return ReasoningTrace(f"{asked['i']}: {word or UNKNOWN} {UNKNOWN}.", float(guess))
 
 
 def _drawn(verdicts: Sequence[str], wanted: str, rng: random.Random) -> int:
-    """One of the places where the verdict is as wanted; any where none is."""
+    """Return a random place with the wanted verdict, or any place where there is none."""
     places = [n for n, verdict in enumerate(verdicts) if verdict == wanted]
     return rng.choice(places or range(len(verdicts)))
 
 
-_WORKERS: Mapping[str, Callable[[Reading, random.Random], Worked]] = {
+_TRACES: Mapping[str, Callable[[Reading, random.Random], ReasoningTrace]] = {
     "choices": _choices,
     "choice": _choice,
     "order": _order,

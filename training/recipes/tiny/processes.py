@@ -1,11 +1,8 @@
-"""A training shared among processes of this machine, with the result of one process on the same batch.
+"""Split a training among processes of one machine, with the result of one process on the same batch.
 
-The matrices of a small model are too small to be worth cutting up: two threads are hardly faster than one. Two
-processes that learn from half of a batch each, and average their gradients over gloo, nearly are.
+The matrices of a small model are too small to divide: two threads are hardly faster than one. Two processes that learn
+from half of a batch each, and average their gradients over gloo, are nearly twice as fast.
 """
-
-# torch leaves its launcher and its queues open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -16,53 +13,53 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import distributed
-from torch.multiprocessing import get_context
-from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, spawn
-
-from agentcvr_graph.errors import CVRError, InputError
+from agentcvr_training._typed import run_in_processes
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.trainer.run import quiet
+from torch import distributed, multiprocessing
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
+
+from agentcvr_graph.errors import CVRError, InputError
 
 HERE = "127.0.0.1"
 
 
-def sensible_processes() -> int:
-    """Two on a processor, where batches are small; one on an accelerator."""
+def default_processes() -> int:
+    """Return two on a processor, where batches are small; one on an accelerator."""
     return 1 if torch.accelerator.is_available() else min(2, os.cpu_count() or 1)
 
 
 def train_in_processes(train: Callable[[Settings], object], settings: Settings, count: int) -> None:
-    """Train in processes of their own, each with its part of every batch.
+    """Train in several processes, each with its part of every batch.
 
     Args:
-        train: `sft.warm_start` or `grpo.train`; another process must be able to import it.
+        train: `sft.warm_start` or `grpo.train`; must be importable in another process.
         settings: with the sizes for one process.
 
     Raises:
-        CVRError: what the first process that failed raised.
-        InputError: a batch cannot be divided so.
+        CVRError: the error of the first process that failed.
+        InputError: a batch cannot be divided among so many processes.
     """
     part = divided(settings, count)
     with socket.socket() as free:
         free.bind((HERE, 0))
         port = int(free.getsockname()[1])
-    told: Any = get_context("spawn").SimpleQueue()
+    errors: Any = multiprocessing.get_context("spawn").SimpleQueue()
     threads = max(1, torch.get_num_threads() // count)
     try:
-        spawn(_take_part, (train, part, count, port, threads, told), nprocs=count)
+        run_in_processes(_take_part, (train, part, count, port, threads, errors), count)
     except (ProcessExitedException, ProcessRaisedException):
-        # A process that waits for one that failed loses its connection, and may be the first to be noticed.
-        if told.empty():
+        # A process that waits for a failed one loses its connection, and may be reported first.
+        if errors.empty():
             raise
-        raise told.get() from None
+        raise errors.get() from None
 
 
 def divided(settings: Settings, count: int) -> Settings:
-    """The settings of each of so many processes.
+    """Return the settings of each of `count` processes.
 
     Raises:
-        InputError: a batch cannot be divided so.
+        InputError: a batch cannot be divided among so many processes.
     """
     found = settings.model_copy(deep=True)
     sizes = [("grpo.trainer", found.grpo.trainer, "gradient_accumulation_steps", 1)]
@@ -86,7 +83,7 @@ def _take_part(
     count: int,
     port: int,
     threads: int,
-    told: Any,
+    errors: Any,
 ) -> None:
     if count > 1:
         places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
@@ -97,7 +94,7 @@ def _take_part(
     try:
         train(settings)
     except CVRError as error:
-        told.put(error)
+        errors.put(error)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,16 +1,17 @@
-"""Attention in blocks is torch's causal attention: the same numbers forward and back, for any length and grouping."""
+"""Attention in blocks equals torch's causal attention, forward and backward, for any length and grouping."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from agentcvr_training.trainer.attention import BLOCK, BLOCKS, attend_in_blocks, attending, attention_for_training
+from agentcvr_training.inference.attention import use_attention
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from tests.support.examples import examples
+from training.recipes.tiny.blocked_attention import BLOCK, BLOCKS, attend_in_blocks, attention_for_training
 
 HEADS, SIZE = 4, 8
 
@@ -37,19 +38,19 @@ def by_torch(query, key, value):
 
 @settings(max_examples=examples(30))
 @given(st.integers(1, 3), st.integers(1, 3 * BLOCK), st.sampled_from([1, 2, 4]), st.integers(0, 99))
-def test_the_same_as_torchs(rows, tokens, groups, seed):
+def test_equals_torchs_attention(rows, tokens, groups, seed):
     inputs = states(rows, tokens, groups, seed=seed)
     for ours, theirs in zip(both_ways(in_blocks, inputs), both_ways(by_torch, inputs), strict=True):
         torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=1e-4)
 
 
-def test_a_scale_of_ones_own():
+def test_custom_scale():
     query, key, value = states(1, 5)
     found = attend_in_blocks(torch.nn.Identity(), query, key, value, None, scaling=0.5)[0].transpose(1, 2)
     torch.testing.assert_close(found, scaled_dot_product_attention(query, key, value, is_causal=True, scale=0.5))
 
 
-def test_mixed_precision_attends_as_the_values_are():
+def test_mixed_precision_uses_the_type_of_the_values():
     """Norm and rotation leave queries and keys in full precision."""
     query, key, value = states(2, 70)
     found = in_blocks(query, key, value.bfloat16())
@@ -78,7 +79,7 @@ def test_padding_is_not_attended_to_on_either_side(hidden):
     ids, mask = torch.randint(0, 50, (2, 90)), torch.ones(2, 90, dtype=torch.long)
     mask[1, hidden] = 0
     own = net(ids, attention_mask=mask).logits
-    with attending(net, attention_for_training(net)):
+    with use_attention(net, attention_for_training(net)):
         assert net.config._attn_implementation == BLOCKS
         found = net(ids, attention_mask=mask).logits
     assert net.config._attn_implementation == "sdpa", "the model is left as it was"
@@ -86,11 +87,11 @@ def test_padding_is_not_attended_to_on_either_side(hidden):
     assert found.isfinite().all()
 
 
-def test_padding_passes_nothing_back():
+def test_padding_has_no_gradient():
     net = model()
     ids, mask = torch.randint(0, 50, (2, 90)), torch.ones(2, 90, dtype=torch.long)
     mask[1, :70] = 0
-    with attending(net, BLOCKS):
+    with use_attention(net, BLOCKS):
         net(ids, attention_mask=mask).logits[mask.bool()].square().mean().backward()
     found = [weight.grad.clone() for weight in net.parameters()]
     net.zero_grad()
@@ -107,18 +108,18 @@ def test_padding_passes_nothing_back():
         {"attn_implementation": "eager"},
     ],
 )
-def test_what_blocks_do_not_do_is_left_to_the_model(changed):
+def test_unsupported_models_keep_their_attention(changed):
     assert attention_for_training(model(**changed)) is None
 
 
-def test_weights_that_are_computed_again_attend_as_before():
+def test_gradient_checkpointing_keeps_the_models_attention():
     net = model()
     net.gradient_checkpointing_enable()
     assert attention_for_training(net) is None
 
 
-def test_an_error_gives_the_models_own_back():
+def test_an_error_restores_the_models_attention():
     net = model()
-    with pytest.raises(RuntimeError, match="no"), attending(net, BLOCKS):
+    with pytest.raises(RuntimeError, match="no"), use_attention(net, BLOCKS):
         raise RuntimeError("no")
     assert net.config._attn_implementation == "sdpa"

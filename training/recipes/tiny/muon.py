@@ -1,11 +1,8 @@
 """Muon for the matrices inside the layers and AdamW for the rest, as one optimizer that a trainer can hold.
 
-A small model that learns from nothing needs fewer steps so (Jordan et al., "Muon", 2024). For a model that
+A small model that learns from random weights needs fewer steps with it (Jordan et al., "Muon", 2024). For a model that
 was pretrained with AdamW, AdamW is the usual choice, and the default.
 """
-
-# torch leaves much of its optimizers open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ import torch
 from transformers import TrainingArguments
 
 EMBEDDINGS = ("embed_tokens", "lm_head")
-"""Matrices whose rows are tokens; what Muon does to directions makes no sense for them."""
+"""Matrices whose rows are tokens; orthogonalizing their updates, as Muon does, makes no sense."""
 
 
 class MuonAndAdamW(torch.optim.Optimizer):
@@ -37,27 +34,27 @@ class MuonAndAdamW(torch.optim.Optimizer):
         self._share_groups()
 
     def _share_groups(self) -> None:
-        # The schedule writes its rate into these; they must be the parts' own.
+        # The schedule writes its rate into these groups, so they must be the parts' own.
         self.param_groups = [group for part in self._parts for group in part.param_groups]
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Both take a step."""
+        """Take a step of both."""
         loss = closure() if closure is not None else None
         for part in self._parts:
             part.step()
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of both."""
+        """Return the states of both."""
         return {"parts": [part.state_dict() for part in self._parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the states of both."""
+        """Restore the states of both."""
         for part, state in zip(self._parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self._share_groups()
 
 
 def muon_and_adamw(arguments: TrainingArguments) -> tuple[Any, dict[str, Any]]:
-    """What transformers' trainers take as `optimizer_cls_and_kwargs`: a factory, called with the model."""
+    """Return what transformers' trainers take as `optimizer_cls_and_kwargs`: a factory, called with the model."""
     return (lambda: MuonAndAdamW), {"arguments": arguments}

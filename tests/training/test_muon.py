@@ -1,15 +1,15 @@
-"""Muon and AdamW as one optimizer: which weights each has, one schedule, and a state that can be kept."""
+"""Muon and AdamW as one optimizer: which weights each updates, one schedule, and a state that can be saved."""
 
 from __future__ import annotations
 
 import copy
 
 import torch
-from agentcvr_training.trainer.optimizers import MuonAndAdamW, muon_and_adamw
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainingArguments
 
 from tests.support.tiny_models import model
+from training.recipes.tiny.muon import MuonAndAdamW, muon_and_adamw
 
 
 def opened(tmp_path, net):
@@ -52,7 +52,7 @@ def test_both_follow_the_schedule(tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
-def test_a_state_that_was_kept_goes_on_as_if_nothing_had_happened(tmp_path):
+def test_a_saved_state_resumes_exactly(tmp_path):
     net = model()
     optimizer = opened(tmp_path, net)
     stepped(net, optimizer, 3)
