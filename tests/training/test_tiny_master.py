@@ -1,4 +1,4 @@
-"""The master that ships: it loads by its name, answers its own kind of worlds, and its figures are the recipe's."""
+"""The shipped master: it loads by name, answers scripts of its tasks, and the README shows its results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import json
 import statistics
 from pathlib import Path
+
+from agentcvr_training.rewards import REWARDS
 
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.answers import score_answer
@@ -15,7 +17,9 @@ from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
-from training.recipes.tiny.summary import table
+from training.recipes.tiny.constancy import constancy, report
+from training.recipes.tiny.recipe import Scale, recipe_of, settings_of
+from training.recipes.tiny.summary import Measures, measured_alike, table
 
 UNSEEN = 950_000
 """Scripts from here on were neither trained on nor held out."""
@@ -28,7 +32,7 @@ def test_it_is_small_and_holds_no_pickle():
     assert sum(path.stat().st_size for path in TINY.iterdir()) <= 20e6
 
 
-async def test_it_looks_for_itself_and_answers_its_own_kind_of_worlds():
+async def test_it_answers_scripts_of_its_tasks():
     scripts = list(make_scripts({"PEA": 6, "PSS": 6, "NUM": 6}, UNSEEN))
     graph = create_cvr_graph(
         resolve_chat_model("tiny"), ScriptedPerception(ScriptLibrary.of(scripts), "fitted")
@@ -41,6 +45,29 @@ async def test_it_looks_for_itself_and_answers_its_own_kind_of_worlds():
 
     scores = await asyncio.gather(*map(ask, scripts))
     assert statistics.fmean(scores) >= 0.5
+
+
+def test_the_readme_says_how_constant_the_policy_is():
+    seeds = [Measures.read(path) for path in sorted(RESULTS.with_suffix("").glob("seed-*.json"))]
+    rows = constancy(seeds)
+    assert (sum(row.same for row in rows), sum(row.episodes for row in rows)) == (777, 900)
+    readme = " ".join(Path("training/README.md").read_text().split())
+    assert "777 of 900 episodes have the most common pair of turns and frames of their task and seed" in readme
+    longest_s = max(question.audio_s for one in seeds for question in one.of("grpo"))
+    assert f"the longest sound of an episode is {longest_s:.0f} s of a budget of 7,200 s" in readme
+    assert "777 of 900 episodes have" in report(seeds) and "325 s of a budget of 7,200 s" in report(seeds)
+
+
+def test_the_shipped_results_are_those_of_the_present_recipe():
+    """`make train-tiny` puts seeds together only where their recipes are equal."""
+    config = Path("training/recipes/tiny/configs/tiny.yaml")
+    recipe = recipe_of(settings_of(config, Path("runs/none"), 0), Scale())
+    assert [one.seed for one in measured_alike(RESULTS.with_suffix(""), recipe)] == [0, 1, 2]
+
+
+def test_the_readme_lists_the_rewards():
+    readme = Path("training/README.md").read_text()
+    assert all(f"| {name} | {term.weight} |" in readme for name, term in REWARDS.items())
 
 
 def test_the_readme_shows_the_figures_of_the_recipe():

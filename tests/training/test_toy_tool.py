@@ -14,7 +14,7 @@ import logging
 import pytest
 from agentcvr_training.inference.base import Sampled
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import RolloutRunner, Task
+from agentcvr_training.rollout.episodes import RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel
 from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -230,7 +230,7 @@ async def test_it_is_rolled_out_and_rewarded_in_training():
     ]
     policy = PolicyChatModel(engine=Spoken(form, texts), form=form, max_length=100_000)
     runner = RolloutRunner(policy, ScriptedPerception(bundled_library()), CVRContext(), tools=WITH_GLANCE, strict=True)
-    (episode,) = await runner.play([Task(script, 1)])
+    (episode,) = await runner.run([RolloutTask(script, 1)])
     (row,) = episode.rows
     assert episode.reward["answer"] == episode.reward["format"] == 1.0 and episode.reward["economy"] > 0.9
     assert episode.facts["frames"] == 3 * len(script.videos)
