@@ -1,18 +1,15 @@
-"""The graph: who runs after whom. What they do stands in `nodes/`.
+"""The graph: its nodes and edges. `nodes/` holds what each node does.
 
     START -> brief -> master -> (visual_agent | audio_agent, fanned out with Send) -> master -> ... -> conclude -> END
 
-One builder serves both worlds: `create_cvr_graph(master, LivePerception(...))` looks at real video,
-`create_cvr_graph(policy, ScriptedPerception(...))` at scripts. It returns the builder uncompiled, so that the caller
+One builder serves live and swap mode: `create_cvr_graph(master, LivePerception(...))` observes real video,
+`create_cvr_graph(policy, ScriptedPerception(...))` reads scripts. It returns the builder uncompiled, so that the caller
 brings checkpointer, store and cache, or adds it to a graph of their own. All nodes are async: use `ainvoke`, `astream`.
 """
 
-# LangGraph's own signatures leave type parameters open, and know no error handler that takes the error.
-# pyright: reportUnknownMemberType=false, reportArgumentType=false, reportCallIssue=false
-
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from langchain_core.language_models import BaseChatModel
@@ -112,9 +109,14 @@ class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
         self, checkpointer: BaseCheckpointSaver[Any] | bool | None = None, *, name: str | None = None, **kwargs: Any
     ) -> CompiledCVRGraph:
         """Compile as `StateGraph.compile` does; `name` defaults to the one given to `create_cvr_graph`."""
-        compiled: Any = super().compile(checkpointer, name=name or self.name, **kwargs)
+        compile_graph = cast("Callable[..., Any]", super().compile)  # pyright: ignore[reportUnknownMemberType]
+        compiled: Any = compile_graph(checkpointer, name=name or self.name, **kwargs)
         compiled.__class__ = CompiledCVRGraph  # a builder cannot tell LangGraph which class to make
         return compiled
+
+    def add(self, name: str, node: Callable[..., Awaitable[Any]], **options: Any) -> None:
+        """Add a node. LangGraph's own signature is partly untyped and knows no error handler that takes the error."""
+        cast(Any, self).add_node(name, node, **options)
 
 
 def create_cvr_graph(
@@ -131,7 +133,7 @@ def create_cvr_graph(
 
     Args:
         master: the chat model that decides where to look and listen, or a function of the run's context that gives it.
-        perception: eyes and ears: `LivePerception` for real video; or a function of the run's context that gives one.
+        perception: such as `LivePerception` for real video, or a function of the run's context that gives one.
         tools: what the master may call; `[*TOOLS, MY_TOOL]` adds one to those that the library ships.
         context_schema: `CVRContext`, or a subclass with settings that the two functions read.
         name: the name of the compiled graph, as a parent graph or a server shows it.
@@ -153,10 +155,10 @@ def create_cvr_graph(
     dependencies = Dependencies(master, perception, timeout_s, Toolset(tools))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
     graph.name, graph.tools = name, dependencies.tools
-    graph.add_node("brief", Brief(dependencies))
-    graph.add_node("master", Master(dependencies), retry_policy=retry, error_handler=master_failed)
+    graph.add("brief", Brief(dependencies))
+    graph.add("master", Master(dependencies), retry_policy=retry, error_handler=master_failed)
     for agent in dependencies.tools.nodes:
-        graph.add_node(
+        graph.add(
             agent,
             Agent(dependencies, agent),
             input_schema=AgentInput,
@@ -164,7 +166,7 @@ def create_cvr_graph(
             error_handler=agent_failed,
         )
         graph.add_edge(agent, "master")
-    graph.add_node("conclude", conclude)
+    graph.add("conclude", conclude)
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "master")
     graph.add_conditional_edges("master", after_master, [*dependencies.tools.nodes, "master", "conclude"])
