@@ -233,6 +233,6 @@ async def test_it_is_rolled_out_and_rewarded_in_training():
     (episode,) = await runner.run([RolloutTask(script, 1)])
     (row,) = episode.rows
     assert episode.reward["answer"] == episode.reward["format"] == 1.0 and episode.reward["economy"] > 0.9
-    assert episode.facts["frames"] == 3 * len(script.videos)
+    assert episode.summary["frames"] == 3 * len(script.videos)
     assert "seen: video 1" in form.tokenizer.decode(row.completion_ids)
     assert sum(row.mask) == sum(len(form.tokenizer.encode(text, add_special_tokens=False)) + 1 for text in texts)
