@@ -1,4 +1,8 @@
-"""The options that only `agentcvr eval` has, in the order of its help."""
+"""The options that only `agentcvr eval` has, in the order of its help.
+
+The help names benchmarks and methods as examples: importing their registries would load numpy at every start of the
+command line. An unknown name is answered with the list of all.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,16 @@ from typing import Annotated
 import typer
 
 from agentcvr_graph.cli.options import BUDGETS, MODELS, RUNNING
-from agentcvr_graph.eval.benchmarks import BENCHMARKS
-from agentcvr_graph.eval.methods import METHODS
 
 QUESTIONS = "Questions"
 """Heading of the help."""
 
 Benchmark = Annotated[
     str,
-    typer.Option(help=f"{', '.join(BENCHMARKS)}; own reads a .jsonl or .csv file.", rich_help_panel=QUESTIONS),
+    typer.Option(
+        help="A benchmark such as crossvid, cvbench or mvu-eval, or own (a .jsonl or .csv file).",
+        rich_help_panel=QUESTIONS,
+    ),
 ]
 Data = Annotated[
     Path | None, typer.Option(help="Folder of the benchmark, or file of questions.", rich_help_panel=QUESTIONS)
@@ -32,7 +37,7 @@ Methods = Annotated[
     str,
     typer.Option(
         "--method",
-        help=f"{', '.join(METHODS)}; separate several by commas.",
+        help="Methods such as agent, single-pass, single-pass-transcripts, blind; separate several by commas.",
         rich_help_panel=MODELS,
     ),
 ]
