@@ -17,7 +17,6 @@ from .graph.state import (
     CVRInput as CVRInput,
     CVROutput as CVROutput,
     CVRState as CVRState,
-    answered as answered,
 )
 from .models.registry import resolve_chat_model as resolve_chat_model
 from .perception.base import Perception as Perception

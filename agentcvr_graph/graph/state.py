@@ -13,13 +13,13 @@ import functools
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NotRequired, TypeAlias, cast, final
+from typing import Annotated, Any, NotRequired, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import LastValue
 from langgraph.graph.message import add_messages
 from pydantic import Field, TypeAdapter
-from typing_extensions import TypedDict, TypeIs
+from typing_extensions import TypedDict
 
 from agentcvr_graph.answers import KnownQuestionKind
 from agentcvr_graph.types import (
@@ -149,7 +149,6 @@ class _Reported(TypedDict):
     sources: Annotated[list[VideoInfo], Latest]
 
 
-@final
 class CVRAnswered(_Reported):
     """The output of a run that ended in an answer."""
 
@@ -157,7 +156,6 @@ class CVRAnswered(_Reported):
     failure: None
 
 
-@final
 class CVRFailed(_Reported):
     """The output of a run that ended without an answer."""
 
@@ -168,14 +166,9 @@ class CVRFailed(_Reported):
 CVROutput: TypeAlias = CVRAnswered | CVRFailed
 """The output of a run. Exactly one of `answer` and `failure` is not None.
 
-mypy knows after `output["failure"] is None` that `answer` is not None; pyright compares no keys with None, and knows it
-after `answered(output)`.
+After `output["failure"] is None` mypy knows that `answer` is not None. pyright narrows no dictionary by a key that is
+None: take `answer = output["answer"]` and compare that.
 """
-
-
-def answered(output: CVROutput) -> TypeIs[CVRAnswered]:
-    """Return True where the run ended in an answer; type checkers then know that `answer` is not None."""
-    return output["failure"] is None
 
 
 class OutputChannels(_Reported):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from agentcvr_graph import CVRContext, answered, create_cvr_graph, resolve_chat_model, resolve_perception
+from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model, resolve_perception
 
 app = create_cvr_graph(resolve_chat_model("offline"), resolve_perception()).compile()
 
@@ -32,9 +32,15 @@ async def unknown_key() -> object:
     return output["answers"]  # wrong
 
 
-async def right() -> str:
-    """Where a run ended in an answer, the answer is not None."""
+async def compared_with_none() -> str:
+    """An answer that is not None has a text."""
+    answer = (await app.ainvoke({"question": "Which?", "videos": ["a.mp4"]}))["answer"]
+    return answer.text if answer is not None else ""
+
+
+async def without_failure() -> str:
+    """Where the failure is None, the answer is not; pyright narrows no dictionary by a key that is None."""
     output = await app.ainvoke({"question": "Which?", "videos": ["a.mp4"]})
-    if answered(output):
-        return output["answer"].text
-    return str(output["failure"])
+    if output["failure"] is None:
+        return output["answer"].text  # pyright: ignore[reportOptionalMemberAccess]
+    return output["failure"].message

@@ -49,7 +49,6 @@ from agentcvr_graph import (
     VideoError,
     VideoInfo,
     Window,
-    answered,
     as_tool,
     create_cvr_graph,
     resolve_chat_model,
@@ -132,7 +131,8 @@ def to_blame(error: CVRError) -> str:
 
 def in_words(output: CVROutput) -> str:
     """Return the answer, or why there is none."""
-    return text_of(output) if answered(output) else str(output["failure"])
+    answer = output["answer"]
+    return answer.text if answer is not None else str(output["failure"])
 
 
 def text_of(output: CVRAnswered) -> str:
