@@ -1,8 +1,8 @@
-"""What an eye and an ear are: the two protocols behind `LivePerception`, and what passes through them.
+"""The vision model and the audio model: the two protocols behind `LivePerception`, their inputs and their output.
 
-A vision model is given frames with their true times and tells what they show; an audio model is given sound, and the
-subtitles that overlap it, and tells what is said and heard. Neither knows files, caches, budgets or the question: only
-pixels or samples, the window they come from, and the focus. Adding a model to this library means writing one of these.
+A vision model gets frames with their true times and returns what they show; an audio model gets sound, and the
+subtitles that overlap it, and returns what is said and heard. Neither knows files, caches, budgets or the question:
+only pixels or samples, the window they come from, and the focus. To add a model to this library, implement one of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agentcvr_graph.types import Cost, Evidence, Window
 
 @dataclass(frozen=True)
 class Footage:
-    """The frames sampled from one window, in order of time."""
+    """Frames sampled from one window, in order of time."""
 
     window: Window
     frames: tuple[Frame, ...]
@@ -38,7 +38,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Perceived:
-    """What a model made of what it was given."""
+    """The output of a model: evidence, notes and cost."""
 
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...] = ()
@@ -47,15 +47,15 @@ class Perceived:
 
 
 class VisionModel(Protocol):
-    """Tells what frames show."""
+    """Describes frames."""
 
     @property
     def name(self) -> str:
-        """Identifies the model and its settings, as a key for caches and a label for people."""
+        """Identifies the model and its settings, as a cache key and a label in reports."""
         ...
 
     async def look(self, footage: Sequence[Footage], focus: str) -> Perceived:
-        """Tell what the frames show, the statements that bear on `focus` first.
+        """Return what the frames show, statements related to `focus` first.
 
         Raises:
             InfrastructureError: the model or its server failed.
@@ -64,15 +64,15 @@ class VisionModel(Protocol):
 
 
 class AudioModel(Protocol):
-    """Tells what is said and heard."""
+    """Transcribes speech and names other sounds."""
 
     @property
     def name(self) -> str:
-        """Identifies the model and its settings, as a key for caches and a label for people."""
+        """Identifies the model and its settings, as a cache key and a label in reports."""
         ...
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
-        """Tell what is said and heard, the statements that bear on `focus` first.
+        """Return what is said and heard, statements related to `focus` first.
 
         Raises:
             InfrastructureError: the model or its server failed.

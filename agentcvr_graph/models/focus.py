@@ -1,4 +1,4 @@
-"""Which statements bear on the focus: those that share a word with it, whatever its ending."""
+"""Order statements by relevance to the focus: those that share a word stem with it come first."""
 
 # snowballstemmer is untyped; `_stem` is the typed wrapper.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
@@ -18,7 +18,7 @@ _MIN_WORD_CHARS = 3
 
 
 def focus_first(evidence: Sequence[Evidence], focus: str) -> tuple[Evidence, ...]:
-    """The statements that share most stems with `focus` first; in their own order otherwise."""
+    """Return the statements that share most stems with `focus` first; ties keep their order."""
     wanted = stems(focus)
     if not wanted:
         return tuple(evidence)
@@ -27,7 +27,7 @@ def focus_first(evidence: Sequence[Evidence], focus: str) -> tuple[Evidence, ...
 
 @functools.lru_cache(maxsize=20_000)
 def stems(text: str) -> frozenset[str]:
-    """English stems of the words of at least three characters, in lower case."""
+    """Return the English stems of the words of at least three characters, in lower case."""
     return frozenset(_stem(word) for word in _WORD.findall(text.lower()) if len(word) >= _MIN_WORD_CHARS)
 
 

@@ -1,10 +1,10 @@
-"""How many calls an endpoint is given at a time, and what happens when it says that this is too many.
+"""Limit concurrent calls to an endpoint, and adapt the limit when the endpoint is busy.
 
-Every endpoint has one pace, whoever calls it: master, eyes, ears or judge. It starts at the number that the person
-allows. An endpoint that is busy (429, 503, 529) halves it and is left alone for as long as it asks, or for a growing
-while; each call that succeeds wins a little of it back, so that a round of successes adds one call
-(additive increase, multiplicative decrease, as TCP does). A call that was refused so is made again and not failed,
-until patience ends: busy is no answer to a question.
+Every endpoint has one `Pace`, shared by all callers: master, vision model, audio model and judge. Its limit starts at
+the configured number. A busy reply (429, 503, 529) halves the limit and pauses all calls, for the time that the
+endpoint requests or for a growing interval; each success raises the limit a little, so that a round of successes adds
+one call (additive increase, multiplicative decrease, as in TCP). A call that was refused as busy is retried until
+`patience_s` has passed, and fails only then.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ LONGEST_PAUSE_S = 60.0
 
 
 class Pace:
-    """The calls of one endpoint.
+    """The concurrent calls of one endpoint.
 
     Args:
-        at_once: calls that may be under way at a time.
-        patience_s: how long a call is tried again while the endpoint is busy.
+        at_once: most calls in flight.
+        patience_s: how long a call is retried while the endpoint is busy.
     """
 
     def __init__(self, at_once: int, *, patience_s: float = PATIENCE_S) -> None:
         self.limit = float(at_once)
-        """Calls at a time, at present."""
+        """Most calls in flight at present."""
         self._at_once = at_once
         self._patience_s = patience_s
         self._running = 0
@@ -56,10 +56,10 @@ class Pace:
         self._random = random.Random(0)
 
     async def call(self, work: Callable[[], Awaitable[Result]]) -> Result:
-        """Make a call when the pace allows it; again, as long as the endpoint is busy.
+        """Run `work` when the limit allows it; retry while the endpoint is busy.
 
         Raises:
-            Exception: what the call raises; that the endpoint is busy only when patience has ended.
+            Exception: what the call raises; a busy reply only after `patience_s`.
         """
         deadline_s = time.monotonic() + self._patience_s
         while True:
@@ -77,7 +77,7 @@ class Pace:
 
     @asynccontextmanager
     async def _place(self) -> AsyncGenerator[float]:
-        """A place among the calls under way; the time when it was given."""
+        """Wait for a free place among the calls in flight; yield the time when it was taken."""
         while True:
             await asyncio.sleep(max(0.0, self._resume_s - time.monotonic()))
             async with self._changed:
@@ -93,13 +93,13 @@ class Pace:
                 self._changed.notify_all()
 
     def _slow_down(self, started_s: float, pause_s: float) -> None:
-        """Once for all calls that were under way together: they were refused for the same reason."""
+        """Halve the limit once for all calls that were in flight together: they were refused for the same reason."""
         now_s = time.monotonic()
         if started_s >= self._slowed_s:
             self.limit = max(1.0, self.limit / 2)
             self._slowed_s = now_s
             self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
-        # Everybody who waits would come back at the same moment.
+        # Without jitter all waiting calls would return at the same moment.
         pause_s = pause_s or self._pause_s * self._random.uniform(0.5, 1.0)
         self._resume_s = max(self._resume_s, now_s + pause_s)
 
@@ -109,30 +109,30 @@ class Pace:
 
 
 class Paces:
-    """A pace for each endpoint, made when it is first asked for."""
+    """One pace for each endpoint, created at its first use."""
 
     def __init__(self, at_once: int, *, patience_s: float = PATIENCE_S) -> None:
         self._make = lambda: Pace(at_once, patience_s=patience_s)
         self._of: dict[str, Pace] = {}
 
     def of(self, spec: str) -> Pace | None:
-        """The pace of what a model string names; None for models in this process."""
+        """Return the pace of the endpoint that a model string names; None for models in this process."""
         endpoint = read_model_string(spec).endpoint
         return self._of.setdefault(endpoint, self._make()) if endpoint else None
 
     def chat(self, spec: str, model: BaseChatModel) -> BaseChatModel:
-        """A chat model at the pace of its endpoint."""
+        """Return the chat model, limited by the pace of its endpoint."""
         pace = self.of(spec)
         return PacedChat(model=model, pace=pace) if pace else model
 
     def ears(self, spec: str, model: AudioModel) -> AudioModel:
-        """An audio model at the pace of its endpoint."""
+        """Return the audio model, limited by the pace of its endpoint."""
         pace = self.of(spec)
         return PacedAudioModel(model, pace) if pace else model
 
 
 class PacedChat(ChatModelBase):
-    """A chat model whose calls keep the pace of their endpoint."""
+    """A chat model whose calls are limited by the pace of their endpoint."""
 
     model: BaseChatModel
     pace: Pace
@@ -144,7 +144,7 @@ class PacedChat(ChatModelBase):
         tool_choice: str | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Bind as the model does; the calls still come through here."""
+        """Bind the tools as the wrapped model does; calls still go through the pace."""
         options = {"tool_choice": tool_choice} if tool_choice else {}
         bound: Any = self.model.bind_tools(tools, **options, **kwargs)
         assert isinstance(bound, RunnableBinding), "a model that binds tools returns a binding"
@@ -161,23 +161,23 @@ class PacedChat(ChatModelBase):
 
 
 class PacedAudioModel:
-    """An audio model whose calls keep the pace of their endpoint."""
+    """An audio model whose calls are limited by the pace of their endpoint."""
 
     def __init__(self, model: AudioModel, pace: Pace) -> None:
         self._model, self._pace = model, pace
 
     @property
     def name(self) -> str:
-        """As the model's."""
+        """Return the name of the wrapped model."""
         return self._model.name
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
-        """As the model does, when the pace allows it."""
+        """Call the wrapped model when the pace allows it."""
         return await self._pace.call(lambda: self._model.hear(sound, focus))
 
 
 def busy_for(error: BaseException) -> float | None:
-    """How long a busy endpoint asks to be left alone, in seconds, 0 where it does not say; None for another failure."""
+    """Return the pause that a busy endpoint requests, in seconds, 0 when it names none; None for another failure."""
     status = status_of(error)
     if status not in BUSY or "quota" in detail_of(error).lower():
         return None

@@ -1,8 +1,8 @@
-"""Ears that read before they listen: where subtitles cover the window, no model is called.
+"""An audio model that prefers subtitles: where they cover the window, no other model is called.
 
 In: the sound of a window with the subtitles that overlap it. Out: the subtitles as evidence, and what the wrapped model
-hears in the stretches that no subtitle covers. A pause between two lines of a conversation is no such stretch; half a
-minute without a line may be music or an untranslated scene, so there the model is asked.
+transcribes in the stretches that no subtitle covers. A pause between two lines of a conversation is no such stretch;
+half a minute without a line may be music or an untranslated scene, so the model is called for it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SubtitlesFirst:
         return self._model.name
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
-        """The subtitles of the window, completed by the model where they leave a gap.
+        """Return the subtitles of the window, completed by the model where they leave a gap.
 
         Raises:
             InfrastructureError: the model or its server failed.
@@ -49,14 +49,14 @@ class SubtitlesFirst:
 
 
 def subtitle_evidence(sound: Sound) -> Iterator[Evidence]:
-    """Each subtitle as a statement with its own window."""
+    """Yield each subtitle as a statement with its own window."""
     for cue in sound.cues:
         window = Window(video=sound.window.video, start_s=cue.start_s, end_s=cue.end_s)
         yield Evidence(text=spoken(cue.text), window=window)
 
 
 def uncovered(sound: Sound, at_least_s: float) -> Iterator[Window]:
-    """The stretches of the window, `at_least_s` long or longer, that no subtitle overlaps."""
+    """Yield the stretches of the window, `at_least_s` long or longer, that no subtitle overlaps."""
     covered_to_s = sound.window.start_s
     ends = [(cue.start_s, cue.end_s) for cue in sorted(sound.cues, key=lambda cue: cue.start_s)]
     for start_s, end_s in [*ends, (sound.window.end_s, sound.window.end_s)]:
