@@ -8,13 +8,11 @@ What the threshold means, measured on scripts of all ten procedural generators: 
 replaced shares 0.85 of its shingles, one in twenty 0.72, one in ten 0.55, one in five 0.35.
 """
 
-# datasketch's types are partial.
-# pyright: reportUnknownMemberType=false
-
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from datasketch import MinHash, MinHashLSH
 
@@ -32,7 +30,7 @@ class Duplicates:
     """An index of the scripts so far that finds near-duplicates."""
 
     def __init__(self) -> None:
-        self._index = MinHashLSH(threshold=_LIKELY, num_perm=_PERMUTATIONS)
+        self._index: Any = MinHashLSH(threshold=_LIKELY, num_perm=_PERMUTATIONS)  # its types are partial
         self._signatures: dict[str, MinHash] = {}
 
     def like(self, script: Script) -> str | None:
@@ -49,7 +47,7 @@ class Duplicates:
 
 
 def _signature(script: Script) -> MinHash:
-    signature = MinHash(num_perm=_PERMUTATIONS)
+    signature: Any = MinHash(num_perm=_PERMUTATIONS)
     signature.update_batch([shingle.encode() for shingle in set(_shingles(script))])
     return signature
 
