@@ -31,7 +31,7 @@ IN_SDIST += ("training/agentcvr_training/__init__.py", "training/README.md", "te
 
 def run(*command: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    environment = {**kept, "NO_COLOR": "1", "COLUMNS": "200"}
+    environment = {**kept, "NO_COLOR": "1", "COLUMNS": "200", "HF_HUB_OFFLINE": "1"}
     return subprocess.run(
         [str(part) for part in command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -119,5 +119,8 @@ def test_the_demo_answers_in_swap_mode(environment: Path, elsewhere: Path):
 def test_training_is_a_command_that_finds_the_shipped_configurations(environment: Path, elsewhere: Path):
     out = succeed(environment / "agentcvr", "train", "grpo", "--help", folder=elsewhere)
     assert "Usage: agentcvr train grpo" in out and "qwen3_4b" in out
+    plan = succeed(environment / "agentcvr", "train", "grpo", "qwen3_4b", "--dry-run", folder=elsewhere)
+    assert "32 scripts x 8 rollouts = 256 trajectories" in plan
+    assert "million weights" in plan or "not checked: model, chat template" in plan  # as the Hub can be reached or not
     wrong = run(environment / "agentcvr", "train", "grpo", "qwen3_4", "--dry-run", folder=elsewhere)
     assert wrong.returncode == 2 and "Did you mean 'qwen3_4b'?" in wrong.stderr

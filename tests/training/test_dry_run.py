@@ -14,10 +14,12 @@ from accelerate.commands.config.config_args import load_config_from_file
 from agentcvr_training.commands import app
 from agentcvr_training.config.checks import check
 from agentcvr_training.config.dry_run import load_of, show_plan
+from agentcvr_training.config.loading import ModelUnavailableError
 from agentcvr_training.config.memory import GIB, Load, Sizes, estimate, shards_here, sizes_of
 from agentcvr_training.config.settings import Lora, Rollout, load_settings
 from agentcvr_training.config.trainer_settings import grpo_config
 from agentcvr_training.inference.factory import make_engine_factory
+from huggingface_hub.errors import LocalEntryNotFoundError
 from rich.console import Console
 from transformers import Qwen3Config
 from typer.testing import CliRunner
@@ -216,6 +218,21 @@ def test_layers_that_the_engine_cannot_serve_are_found(write, saved, tmp_path):
 def test_a_tokenizer_of_another_model_is_found(write, saved, tmp_path):
     with pytest.raises(SetupError, match=f"has {VOCABULARY} tokens, its model 64"):
         check(write(model__path=with_shape(saved, tmp_path, vocab_size=64)))
+
+
+def test_without_the_hub_the_rest_is_checked_and_the_model_named_as_unchecked(write, monkeypatch):
+    def unreachable(source):
+        raise OSError("We couldn't connect.") from LocalEntryNotFoundError("not in the cache")
+
+    monkeypatch.setattr("agentcvr_training.config.loading.read_tokenizer", unreachable)
+    settings = write(model__path="owner/name")
+    shown = printed(settings)
+    assert "= 8 trajectories" in shown and "model, chat template, length of prompts" in shown
+    assert "The tokenizer of 'owner/name' cannot be loaded: We couldn't connect." in shown
+    with pytest.raises(ModelUnavailableError):
+        check(settings)
+    with pytest.raises(InputError, match="noise"):
+        printed(write(model__path="owner/name", rollout__noise="loud"))
 
 
 def test_sharded_weights_need_vllm(write, monkeypatch):

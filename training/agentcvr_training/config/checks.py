@@ -11,7 +11,6 @@ from typing import Any
 from trl.trainer.grpo_config import GRPOConfig
 
 from agentcvr_graph.errors import InputError, SetupError
-from agentcvr_graph.models.clients.errors import one_line
 from agentcvr_graph.models.providers.in_process import checked_source
 from agentcvr_graph.perception.noise import resolve_noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -19,7 +18,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training._typed import read_model_config
 from agentcvr_training.config.extensions import load_object
-from agentcvr_training.config.loading import load_format, load_forward_context
+from agentcvr_training.config.loading import explain_load_error, load_format, load_forward_context
 from agentcvr_training.config.memory import Sizes, shards_here, sizes_of
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.config.trainer_settings import grpo_config, sft_config
@@ -35,14 +34,20 @@ ANY_LENGTH = 10**9
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A valid configuration, with what the checks read."""
+class CheckedSettings:
+    """A valid configuration, as far as it can be checked without the files of its model."""
 
     arguments: GRPOConfig
     scripts: list[Script]
     held_out: list[Script]
     order: list[str]
     """Ids of the scripts in training order."""
+
+
+@dataclass(frozen=True)
+class Checked(CheckedSettings):
+    """A valid configuration, with what the checks read."""
+
     form: ChatFormat
     config: Any
     """transformers' configuration of the model."""
@@ -57,6 +62,15 @@ def check(settings: Settings) -> Checked:
     Raises:
         CVRError: the first error that is found.
     """
+    return check_model(settings, check_settings(settings))
+
+
+def check_settings(settings: Settings) -> CheckedSettings:
+    """Check everything that needs neither tokenizer nor model.
+
+    Raises:
+        CVRError: the first error that is found.
+    """
     arguments = grpo_config(settings)
     if settings.sft is not None:
         sft_config(settings)
@@ -67,14 +81,29 @@ def check(settings: Settings) -> Checked:
     resolve_noise(settings.rollout.noise)
     _check_output(Path(settings.output))
     scripts, held_out = settings.load_scripts()
-    order = script_order([script.id for script in scripts], arguments)
+    return CheckedSettings(arguments, scripts, held_out, script_order([script.id for script in scripts], arguments))
+
+
+def check_model(settings: Settings, checked: CheckedSettings) -> Checked:
+    """Check the tokenizer, its chat template and the shape of the model against the configuration.
+
+    Raises:
+        ModelUnavailableError: the files are not in the cache and the Hub cannot be reached.
+        CVRError: the first error that is found.
+    """
     form = load_format(settings.model)
     config = _model_config(settings)
     _check_model(settings, form, config)
     make_engine_factory(settings.rollout, form.stop_ids)
-    sizes = sizes_of(config, settings.model.lora)
     return Checked(
-        arguments, scripts, held_out, order, form, config, sizes, _longest_first_prompt(settings, form, scripts)
+        checked.arguments,
+        checked.scripts,
+        checked.held_out,
+        checked.order,
+        form,
+        config,
+        sizes_of(config, settings.model.lora),
+        _longest_first_prompt(settings, form, checked.scripts),
     )
 
 
@@ -90,7 +119,7 @@ def _model_config(settings: Settings) -> Any:
     try:
         return read_model_config(checked_source(settings.model.path))
     except (OSError, ValueError) as error:
-        raise SetupError(f"The model {settings.model.path!r} cannot be read: {one_line(str(error))}") from error
+        raise explain_load_error(f"The model {settings.model.path!r}", error) from error
 
 
 def _check_model(settings: Settings, form: ChatFormat, config: Any) -> None:

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_training.config.checks import Checked, check
+from agentcvr_training.config.checks import Checked, CheckedSettings, check_model, check_settings
+from agentcvr_training.config.loading import ModelUnavailableError
 from agentcvr_training.config.memory import BYTES, GIB, Load, Sizes, estimate, shards_here
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.trainer.data_order import groups_a_batch, steps_a_batch
+
+NEEDS_MODEL = "model, chat template, length of prompts, engine, memory"
 
 
 def show_plan(settings: Settings, console: Console) -> None:
     """Check a configuration and print the plan and the memory of a run.
 
+    Where the files of the model cannot be fetched, everything else is checked and printed, and the last lines name what
+    was not checked.
+
     Raises:
         CVRError: the first error that is found.
     """
-    checked = check(settings)
-    console.print(_plan(settings, checked))
+    basics = check_settings(settings)
+    try:
+        checked = check_model(settings, basics)
+    except ModelUnavailableError as error:
+        console.print(_table(_run_rows(settings, basics)))
+        console.print(f"[yellow]not checked:[/] {NEEDS_MODEL}", soft_wrap=True)
+        console.print(escape(str(error)), soft_wrap=True)
+        return
+    console.print(_table(_model_rows(settings, checked) + _run_rows(settings, basics)))
     console.print(_memory(estimate(checked.config, checked.sizes, load_of(settings, checked))))
 
 
@@ -41,27 +56,38 @@ def load_of(settings: Settings, checked: Checked) -> Load:
     )
 
 
-def _plan(settings: Settings, checked: Checked) -> Table:
-    arguments, form, sizes = checked.arguments, checked.form, checked.sizes
+def _table(rows: Sequence[tuple[str, str]]) -> Table:
+    table = Table(box=None, show_header=False)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _model_rows(settings: Settings, checked: Checked) -> list[tuple[str, str]]:
+    form, sizes, length = checked.form, checked.sizes, settings.rollout.max_length
+    return [
+        ("model", f"{settings.model.path}: {sizes.all / 1e6:,.1f} million weights, {settings.model.dtype}"),
+        ("trained", _trained(settings, sizes)),
+        ("chat template", f"keeps every turn; a turn ends with {form.tokenizer.decode(form.end_of_turn[:1])!r}"),
+        ("a prompt", f"{checked.first_prompt_tokens} tokens before the first turn, of {length}"),
+        ("a checkpoint", f"{_checkpoint(settings, sizes) / GIB:,.2f} GiB"),
+    ]
+
+
+def _run_rows(settings: Settings, checked: CheckedSettings) -> list[tuple[str, str]]:
+    arguments = checked.arguments
     groups, size = groups_a_batch(arguments), int(arguments.generation_batch_size or 0)
     steps = len(checked.order) // groups * steps_a_batch(arguments)
     passes = len(checked.order) / len(checked.scripts)
-    plan = Table(box=None, show_header=False)
-    plan.add_row("model", f"{settings.model.path}: {sizes.all / 1e6:,.1f} million weights, {settings.model.dtype}")
-    plan.add_row("trained", _trained(settings, sizes))
-    plan.add_row("engine", settings.rollout.engine)
-    plan.add_row("chat template", f"keeps every turn; a turn ends with {form.tokenizer.decode(form.end_of_turn[:1])!r}")
-    plan.add_row("scripts", _counted(checked.scripts))
-    plan.add_row("held out", _counted(checked.held_out) or "none: no evaluation during training")
-    plan.add_row("rewards", ", ".join(f"{name} x {weight:g}" for name, weight in settings.reward.resolve().items()))
-    plan.add_row(
-        "a prompt", f"{checked.first_prompt_tokens} tokens before the first turn, of {settings.rollout.max_length}"
-    )
-    plan.add_row("a batch", f"{groups} scripts x {arguments.num_generations} rollouts = {size} trajectories")
-    plan.add_row("steps", f"{steps}, {passes:.2f} passes over the scripts")
-    plan.add_row("a checkpoint", f"{_checkpoint(settings, sizes) / GIB:,.2f} GiB")
-    plan.add_row("output", settings.output)
-    return plan
+    return [
+        ("engine", settings.rollout.engine),
+        ("scripts", _counted(checked.scripts)),
+        ("held out", _counted(checked.held_out) or "none: no evaluation during training"),
+        ("rewards", ", ".join(f"{name} x {weight:g}" for name, weight in settings.reward.resolve().items())),
+        ("a batch", f"{groups} scripts x {arguments.num_generations} rollouts = {size} trajectories"),
+        ("steps", f"{steps}, {passes:.2f} passes over the scripts"),
+        ("output", settings.output),
+    ]
 
 
 def _trained(settings: Settings, sizes: Sizes) -> str:

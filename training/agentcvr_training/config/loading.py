@@ -35,10 +35,32 @@ def load_model(settings: Model) -> Any:
         raise SetupError(f"The model {settings.path!r} cannot be loaded: {one_line(str(error))}") from error
 
 
+class ModelUnavailableError(SetupError):
+    """Raised when a model's files are not in the local cache and the Hub cannot be reached."""
+
+
+def explain_load_error(what: str, error: BaseException) -> SetupError:
+    """Return the one-line error for files of a model that could not be read; `what` names them."""
+    message = f"{what} cannot be loaded: {one_line(str(error))}"
+    if _hub_is_unreachable(error):
+        return ModelUnavailableError(message, fix="Connect to the Hub once, or name a folder with model.path.")
+    return SetupError(message)
+
+
+def _hub_is_unreachable(error: BaseException | None) -> bool:
+    """Whether huggingface_hub's "not in the cache, and no connection" is among the causes of an error."""
+    while error is not None:
+        if type(error).__name__ == "LocalEntryNotFoundError":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def load_format(settings: Model) -> ChatFormat:
     """Load the tokenizer with its chat template, checked turn by turn.
 
     Raises:
+        ModelUnavailableError: the tokenizer is not in the cache and the Hub cannot be reached.
         SetupError: there is no such tokenizer, or its template cannot be trained on.
         InputError: the template file is missing.
     """
@@ -46,7 +68,7 @@ def load_format(settings: Model) -> ChatFormat:
     try:
         tokenizer: Any = read_tokenizer(source)
     except (OSError, ValueError, ImportError) as error:
-        raise SetupError(f"The tokenizer of {settings.path!r} cannot be loaded: {one_line(str(error))}") from error
+        raise explain_load_error(f"The tokenizer of {settings.path!r}", error) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if settings.chat_template:
