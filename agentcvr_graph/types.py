@@ -103,6 +103,11 @@ class Target(Window):
 
     frames: int = Field(default=8, ge=1, description="How many frames to sample, evenly spread over the window.")
 
+    @property
+    def window(self) -> Window:
+        """The window alone."""
+        return Window(video=self.video, start_s=self.start_s, end_s=self.end_s)
+
 
 class Request(FrozenModel):
     """Base of what a tool sends through the seam: already validated, clipped and within budget."""

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import platformdirs
 
+from agentcvr_graph.utils.files import atomic_write_bytes
+
 _DIGEST_BYTES = 16
 _CHECKED = "00"
 """The size of the folder is looked at when the hash of a key starts like this: one write in 256, also over many short
@@ -47,13 +49,10 @@ class DiskCache:
     def put(self, key: str, value: bytes) -> None:
         """Keep bytes under a key. A full or read-only disk costs speed, never the answer, so it is not an error."""
         path = self._path(key)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(_digest(value) + value)
-            temporary.replace(path)
+            atomic_write_bytes(path, _digest(value) + value, flush_to_disk=False)  # `get` checks what it reads
         except OSError:
-            temporary.unlink(missing_ok=True)
             return
         if path.parent.name == _CHECKED:
             evict(self._folder, self._max_bytes, self._evicting)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections import OrderedDict
 
 import numpy as np
+from cachetools import LRUCache
 from PIL import Image
 
 from agentcvr_graph.media.cache import DiskCache
@@ -26,9 +26,7 @@ class FrameStore:
 
     def __init__(self, disk: DiskCache, memory_bytes: int = MEMORY_BYTES) -> None:
         self._disk = disk
-        self._memory: OrderedDict[str, bytes] = OrderedDict()
-        self._memory_bytes = memory_bytes
-        self._held_bytes = 0
+        self._memory: LRUCache[str, bytes] = LRUCache(memory_bytes, getsizeof=len)
         self._lock = threading.Lock()
 
     def get(self, key: str, shift_s: float) -> Frame | None:
@@ -49,11 +47,9 @@ class FrameStore:
         return _read(stored, shift_s, cached=False)
 
     def _remember(self, key: str, stored: bytes) -> None:
-        with self._lock:
-            self._held_bytes += len(stored) - len(self._memory.pop(key, b""))
-            self._memory[key] = stored
-            while self._held_bytes > self._memory_bytes:
-                self._held_bytes -= len(self._memory.popitem(last=False)[1])
+        if len(stored) <= self._memory.maxsize:
+            with self._lock:
+                self._memory[key] = stored
 
 
 def _written(decoded: Decoded) -> bytes:

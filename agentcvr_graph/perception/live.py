@@ -164,7 +164,7 @@ class LivePerception:
     def _seen(self, request: Observe, said: Remembered, cost: Cost) -> Observation:
         return Observation(
             modality="visual",
-            windows=tuple(_plain(target) for target in request.targets),
+            windows=tuple(target.window for target in request.targets),
             focus=request.focus,
             evidence=said.evidence,
             frame_times_s=said.frame_times_s,
@@ -206,7 +206,7 @@ def _look(media: Clip, target: Target) -> Looked:
     except InfrastructureError as error:
         return Looked(None, f"Video {target.video}: {error.message}")
     distinct = {frame.time_s: frame for frame in frames}
-    return Looked(Footage(_plain(target), tuple(distinct.values()), media.info.content_id))
+    return Looked(Footage(target.window, tuple(distinct.values()), media.info.content_id))
 
 
 def _sampling_notes(request: Observe, times_s: Sequence[Sequence[float]]) -> list[str]:
@@ -223,10 +223,6 @@ def _sound_or_silence(media: Clip, window: Window) -> Samples:
     if not media.info.has_sound:
         return np.zeros(round(window.duration_s * SAMPLE_RATE_HZ), dtype=np.float32)
     return media.sound(window.start_s, window.end_s)
-
-
-def _plain(target: Target) -> Window:
-    return Window(video=target.video, start_s=target.start_s, end_s=target.end_s)
 
 
 def _digest(key: str) -> str:

@@ -8,9 +8,10 @@ key. The same request always returns the same observation.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
 from agentcvr_graph.media.sampling import sample_times
@@ -20,7 +21,7 @@ from agentcvr_graph.perception.simulator import Attention, Timeline, hear, look
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import FPS, PICTURE_SIZE
-from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Target, Video, VideoInfo, Window
+from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo
 
 MODEL = "script"
 MAX_TIMELINES = 1024
@@ -40,7 +41,7 @@ class ScriptedPerception:
     def __init__(self, library: ScriptLibrary | str | Path, noise: Noise | str = OFF) -> None:
         self.library = library if isinstance(library, ScriptLibrary) else ScriptLibrary(library)
         self.noise = resolve_noise(noise)
-        self._timelines: OrderedDict[str, Timeline] = OrderedDict()
+        self._timelines: LRUCache[str, Timeline] = LRUCache(MAX_TIMELINES)
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Return the tracks that a file rendered from the script would have.
@@ -77,12 +78,12 @@ class ScriptedPerception:
             sampled = sample_times(target.start_s, target.end_s, target.frames)
             seen = list(look(await self._open(target.video, videos), target, sampled, attention, self.noise))
             if not seen and len(request.targets) > 1:
-                seen = [Evidence(text=NOTHING["visual"], window=_plain(target))]
+                seen = [Evidence(text=NOTHING["visual"], window=target.window)]
             evidence += seen
             times_s.append(tuple(sampled))
         return Observation(
             modality="visual",
-            windows=tuple(_plain(target) for target in request.targets),
+            windows=tuple(target.window for target in request.targets),
             focus=request.focus,
             evidence=focus_first(evidence, request.focus),
             frame_times_s=tuple(times_s),
@@ -118,10 +119,4 @@ class ScriptedPerception:
         if timeline is None:
             video = await asyncio.to_thread(self.library.scripted_video, source)
             timeline = self._timelines[source] = Timeline(source, video)
-            if len(self._timelines) > MAX_TIMELINES:
-                self._timelines.popitem(last=False)
         return timeline
-
-
-def _plain(target: Target) -> Window:
-    return Window(video=target.video, start_s=target.start_s, end_s=target.end_s)

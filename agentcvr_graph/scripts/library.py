@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.checks import errors_of
 from agentcvr_graph.scripts.schema import SCHEME, Script, ScriptedVideo
+from agentcvr_graph.utils.files import atomic_write
 
 _ID = re.compile(rb'^\s*\{\s*"id"\s*:\s*"([A-Za-z0-9._-]+)"')
 _SUFFIXES = (".json", ".jsonl")
@@ -208,12 +209,10 @@ def write_scripts(scripts: Iterable[Script], path: Path) -> int:
     """Write scripts to a `.jsonl` file, or one script to a `.json` file, and return the number written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    partial = path.with_name(path.name + ".part")
-    with partial.open("w", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for script in scripts:
             file.write(script_json(script) + "\n")
             count += 1
-    partial.replace(path)
     return count
 
 

@@ -48,8 +48,8 @@ class RenderedRollout(GraphRollout):
 
     questions: Mapping[str, Question] = field(default_factory=dict)
 
-    def _training(self, prompts: Sequence[str], trainer: Any) -> list[RolloutTask]:
-        tasks = super()._training(prompts, trainer)
+    def _training_tasks(self, prompts: Sequence[str], trainer: Any) -> list[RolloutTask]:
+        tasks = super()._training_tasks(prompts, trainer)
         return [replace(task, question=self.questions.get(task.script.id)) for task in tasks]
 
 

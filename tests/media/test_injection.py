@@ -41,7 +41,7 @@ from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import ALL_WINDOWS, MAX_CHARACTERS, evidence_line, observation_text, plain
 from agentcvr_graph.scripts.bundled import bundled_library
-from agentcvr_graph.scripts.schema import EpisodeSummary, Origin, Scene, Script, ScriptedVideo
+from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo
 from agentcvr_graph.scripts.video import render_script
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS
@@ -312,8 +312,8 @@ def kitchen(sign: str) -> Script:
 
     def video(step: str, colour: str) -> ScriptedVideo:
         scenes = (
-            Scene(start_s=0, end_s=4, facts=EpisodeSummary(text=(step,), colours=(colour,), motion="still")),
-            Scene(start_s=4, end_s=8, facts=EpisodeSummary(text=lines_of(sign), colours=("grey",), motion="still")),
+            Scene(start_s=0, end_s=4, facts=Facts(text=(step,), colours=(colour,), motion="still")),
+            Scene(start_s=4, end_s=8, facts=Facts(text=lines_of(sign), colours=("grey",), motion="still")),
         )
         return ScriptedVideo(duration_s=8, scenes=scenes)
 

@@ -10,7 +10,7 @@ from agentcvr_training.inference.base import Sampling
 from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.ledger import Drift
 from agentcvr_training.rollout.trl_rollout import GraphRollout
-from agentcvr_training.trainer.trainers import placing_as_sampled
+from agentcvr_training.trainer.trainers import positions_as_sampled
 from transformers import AutoModelForCausalLM
 
 from agentcvr_graph import CVRContext
@@ -73,7 +73,7 @@ class Placed(torch.nn.Module):
 def test_padding_in_front_of_a_prompt_has_no_position():
     net, ids = Placed(), torch.zeros(2, 4, dtype=torch.long)
     mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 0]])
-    with placing_as_sampled(net):
+    with positions_as_sampled(net):
         assert net(input_ids=ids, attention_mask=mask).tolist() == [[0, 0, 0, 1], [0, 1, 2, 2]]
         assert net(input_ids=ids, attention_mask=mask, position_ids=ids) is ids, "who says where has the last word"
         assert net(input_ids=ids) is None

@@ -15,6 +15,7 @@ import av
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Pixels, Samples
 from agentcvr_graph.scripts.schema import FPS, PICTURE_SIZE
 from agentcvr_graph.scripts.video.sound import pcm
+from agentcvr_graph.utils.files import atomic_write
 
 KEY_FRAME_S = 1
 QUALITY = {"preset": "veryfast", "crf": "26"}
@@ -22,8 +23,8 @@ QUALITY = {"preset": "veryfast", "crf": "26"}
 
 def encode(path: Path, pictures: Iterable[Pixels], sound: Samples) -> None:
     """Write a video. The file appears under its name only when it is complete."""
-    partial = path.with_name(path.stem + ".part.mp4")
-    with av.open(str(partial), "w", options={"movflags": "+faststart"}) as container:
+    options = {"movflags": "+faststart"}
+    with atomic_write(path) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as container:
         video = container.add_stream("libx264", rate=int(FPS), options=QUALITY)
         video.width, video.height = PICTURE_SIZE
         video.pix_fmt = "yuv420p"
@@ -41,4 +42,3 @@ def encode(path: Path, pictures: Iterable[Pixels], sound: Samples) -> None:
             position += piece.shape[1]
             container.mux(audio.encode(heard))
         container.mux(audio.encode())
-    partial.replace(path)
