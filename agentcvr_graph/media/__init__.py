@@ -1,4 +1,4 @@
-"""Files, URLs and image folders as frames, sound and subtitles. Knows nothing of agents, questions or models.
+"""Decode files, URLs and image folders into frames, sound and subtitles. Knows no agents, questions or models.
 
-Import from its modules: `library` opens videos, `sampling` and `cache` need no video library.
+Import from the modules: `library` opens videos; `sampling` and `cache` need no video library.
 """

@@ -1,10 +1,11 @@
-"""What a question may open: any file and address, or, for the questions of strangers, what they are allowed.
+"""Which files and addresses a question may open: all of them, or a limited set for untrusted clients.
 
-The command line and a program open what their user names. A server is asked by people who are not its owner: for them
-`Access` names the folders that may be read, lets remote videos come from the public internet only, and bounds what a
-single video may cost. Paths are checked as they really lie (`..` and symbolic links resolved) and before anything is
-looked for, so a refusal does not tell whether there is such a file. Addresses are looked up once and connected to as
-they were checked, for every redirect again, so a name that changes its answer gains nothing.
+The command line and a Python caller may open anything. A server answers untrusted clients: for them `Access` lists the
+folders that may be read, allows remote videos from the public internet only, and limits the length and size of a video.
+
+Paths are resolved (`..` and symbolic links) and checked before the file is looked for, so a refusal does not reveal
+whether the file exists. A host name is resolved once per request, redirects included, and the connection goes to the
+address that was checked. A name that resolves differently the second time (DNS rebinding) therefore has no effect.
 """
 
 from __future__ import annotations
@@ -24,38 +25,38 @@ from agentcvr_graph.media.readers.base import PictureInfo
 
 Remote = Literal["any", "public", "none"]
 ROOTS_VARIABLE = "AGENTCVR_MEDIA_ROOTS"
-"""Folders that a server may read, separated as in PATH."""
+"""Environment variable: folders that a server may read, separated as in PATH."""
 REMOTE_VARIABLE = "AGENTCVR_REMOTE_MEDIA"
-"""`public` (the default of a server), `any` or `none`."""
+"""Environment variable: `public` (the default of a server), `any` or `none`."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True)
 class Access:
-    """What may be opened."""
+    """The limits on what may be opened."""
 
     roots: tuple[Path, ...] | None = None
-    """Folders below which files may be read; None for all."""
+    """Files below these folders may be read; None for all folders."""
     remote: Remote = "any"
     """Addresses from which videos may be fetched."""
     max_duration_s: float | None = None
     max_pixels: int | None = None
-    """Largest picture, width times height."""
+    """Largest picture in pixels, width times height."""
     max_images: int | None = None
-    """Most images of a folder."""
+    """Largest number of images in a folder."""
 
     def check_path(self, given: str, path: Path) -> None:
         """Refuse a file or folder that may not be read.
 
         Raises:
-            VideoError: it lies elsewhere; the same whether it is there or not.
+            VideoError: the path lies outside `roots`; the message is the same whether it exists or not.
         """
         if not self.may_read(path):
             raise VideoError(given, "it lies outside the folders that may be read.", fix="Ask about a file in them.")
 
     def may_read(self, path: Path) -> bool:
-        """Whether a file or folder may be read, as it really lies."""
+        """Return whether a file or folder may be read, after links are resolved."""
         if self.roots is None:
             return True
         try:
@@ -65,10 +66,10 @@ class Access:
         return any(real.is_relative_to(root.resolve()) for root in self.roots)
 
     def check_images(self, given: str, folder: Path) -> None:
-        """Refuse a folder of too many images, or with one that lies elsewhere.
+        """Refuse a folder with too many images, or with a link to a file outside `roots`.
 
         Raises:
-            VideoError: so it is.
+            VideoError: the folder is refused.
         """
         if self.max_images is not None and sum(1 for _ in folder.iterdir()) > self.max_images:
             raise VideoError(given, f"it holds more than {self.max_images:,} images.", fix="Ask about fewer.")
@@ -78,10 +79,10 @@ class Access:
                     self.check_path(given, path)
 
     def check_size(self, given: str, picture: PictureInfo) -> None:
-        """Refuse what is too long or too large to be looked at.
+        """Refuse a video that is too long or whose picture is too large.
 
         Raises:
-            VideoError: so it is.
+            VideoError: the video is refused.
         """
         if self.max_duration_s is not None and picture.duration_s > self.max_duration_s:
             raise VideoError(
@@ -93,21 +94,21 @@ class Access:
             )
 
     def client(self, timeout_s: float) -> httpx.Client:
-        """An HTTP client that connects to what is allowed.
+        """Return an HTTP client that connects to allowed addresses only.
 
         Raises:
-            VideoError: on a request to an address that is not.
+            VideoError: raised by the client for a request to any other address.
         """
         if self.remote == "any":
             return httpx.Client(follow_redirects=True, timeout=timeout_s)
-        # No proxy of the environment: it would do the looking up.
+        # Ignore proxies from the environment: a proxy would resolve the host name itself.
         return httpx.Client(follow_redirects=True, timeout=timeout_s, transport=PublicTransport(), trust_env=False)
 
     def check_remote(self, url: str) -> None:
-        """Refuse any URL where none may be fetched.
+        """Refuse a URL if remote videos are not allowed.
 
         Raises:
-            VideoError: so it is.
+            VideoError: `remote` is `none`.
         """
         if self.remote == "none":
             raise VideoError(url, "remote videos are not allowed here.", fix="Ask about a file.")
@@ -117,13 +118,13 @@ EVERYTHING = Access()
 
 
 def access_of_strangers(*bundled: Path) -> Access:
-    """What a server allows: the working folder and what ships with the library, or what the environment names.
+    """Return what a server allows: the working folder and the bundled folders, or the settings in the environment.
 
     Args:
-        bundled: folders that may always be read.
+        bundled: folders that ship with the library and may always be read.
 
     Raises:
-        ValueError: the environment names no such setting.
+        ValueError: `AGENTCVR_REMOTE_MEDIA` has an unknown value.
     """
     named = os.environ.get(ROOTS_VARIABLE)
     roots = [Path(part) for part in named.split(os.pathsep) if part] if named is not None else [Path.cwd()]
@@ -140,16 +141,16 @@ def access_of_strangers(*bundled: Path) -> Access:
 
 
 class PublicTransport(httpx.HTTPTransport):
-    """Connects to public addresses only, and to the very address that was checked."""
+    """An HTTP transport that connects to public addresses only, and to exactly the address that was checked."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Look the host up, and ask the address that it has now; certificates are still those of the name."""
+        """Resolve the host, check its addresses and connect to one; certificates are verified for the host name."""
         url = request.url
         address = public_address(str(url), url.host, url.port or (443 if url.scheme == "https" else 80))
         pinned = httpx.Request(
             request.method,
             url.copy_with(host=address),
-            headers=request.headers,  # with the name of the host
+            headers=request.headers,  # the Host header keeps the name
             stream=request.stream,
             extensions={**request.extensions, "sni_hostname": url.host},
         )
@@ -157,10 +158,10 @@ class PublicTransport(httpx.HTTPTransport):
 
 
 def public_address(url: str, host: str, port: int) -> str:
-    """An address of a host, if all that it has are public.
+    """Return an address of a host, provided that all its addresses are public.
 
     Raises:
-        VideoError: some are not, or there is none.
+        VideoError: an address is not public, or the host has none.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -173,7 +174,7 @@ def public_address(url: str, host: str, port: int) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody may be asked at an address: not this machine, its network, or a service beside it."""
+    """Return whether an address is on the public internet: not this machine, its network or a link-local one."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -182,7 +183,7 @@ def is_public(address: str) -> bool:
 
 
 def _meant(ip: IPAddress) -> Sequence[IPAddress]:
-    """The address, and the IPv4 addresses that are written inside of it."""
+    """Return the address and the IPv4 addresses embedded in it; for an IPv4-mapped address only the embedded one."""
     if isinstance(ip, ipaddress.IPv4Address):
         return [ip]
     inside: list[IPAddress] = [one for one in (ip.ipv4_mapped, ip.sixtofour) if one is not None]

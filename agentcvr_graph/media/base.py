@@ -1,4 +1,4 @@
-"""A library of media and a clip of it, as protocols: decoding may happen in this process or in another."""
+"""Protocols for a media library and its clips, so that decoding may happen in this process or in another."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from agentcvr_graph.types import Video
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What is known of a clip without decoding it."""
+    """Metadata of a clip, known without decoding it."""
 
     content_id: str
-    """The same for the same bytes, wherever they lie; different for another clip of them."""
+    """Equal for the same clip of the same bytes, wherever the file lies; different for another clip of the file."""
     duration_s: float
     fps: float
     width: int
@@ -26,13 +26,13 @@ class MediaInfo:
 
 
 class Clip(Protocol):
-    """Frames, sound and subtitles of a clip, in its own time. Synchronous, and safe to call from many threads."""
+    """Frames, sound and subtitles of a clip. Times count from the clip's start. Synchronous and thread-safe."""
 
     @property
     def info(self) -> MediaInfo: ...
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
-        """The frames on screen at ascending times, each with its own true time.
+        """Return the frames on screen at ascending times, each with its true time.
 
         Raises:
             InfrastructureError: there is no picture, or it cannot be decoded.
@@ -40,7 +40,7 @@ class Clip(Protocol):
         ...
 
     def sound(self, start_s: float, end_s: float) -> Samples:
-        """Samples of a window, 16 kHz mono.
+        """Return the samples of a window, 16 kHz mono.
 
         Raises:
             InfrastructureError: there is no sound track, or it cannot be decoded.
@@ -48,25 +48,25 @@ class Clip(Protocol):
         ...
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
-        """Subtitles that overlap a window, clipped at its edges."""
+        """Return the subtitles that overlap a window, with their times clipped to it."""
         ...
 
 
 class Library(Protocol):
-    """Opens videos."""
+    """Opens videos as clips."""
 
     cache_dir: Path
     cache_bytes: int
     long_side_px: int
 
     def open(self, video: Video) -> Clip:
-        """The clip that a video string means. Cheap for one that is open already and has not changed since.
+        """Return the clip that a video string names. Cheap if it is already open and has not changed.
 
         Raises:
-            VideoError: missing, unreadable, too large, not a video, or a clip beyond its end.
+            VideoError: the file is missing, unreadable, too large or not a video, or the clip starts after its end.
         """
         ...
 
     def close(self) -> None:
-        """Let go of files and processes. What is used after it is opened again."""
+        """Close files and stop processes. A later use opens them again."""
         ...

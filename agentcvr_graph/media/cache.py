@@ -1,7 +1,7 @@
-"""A folder of small byte strings by key, with a size limit. Frames, transcripts and recognised text live in it.
+"""A disk cache of small byte strings by key, with a size limit. Stores frames, transcripts and recognised text.
 
-Several processes may use one folder: writes go to a temporary file and are renamed, reads verify a checksum, and a
-damaged or vanished entry is simply a miss. The least recently used entries go first. Nothing is ever unpickled.
+Several processes may share one folder: writes go to a temporary file and are renamed, reads verify a checksum, and a
+damaged or deleted entry counts as a miss. The least recently used entries are evicted first. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from agentcvr_graph.utils.files import atomic_write_bytes
 
 _DIGEST_BYTES = 16
 _CHECKED = "00"
-"""The size of the folder is looked at when the hash of a key starts like this: one write in 256, also over many short
-processes."""
+"""The folder's size is checked when the hash of a key starts like this: one write in 256, which also holds over many
+short processes."""
 
 
 def default_cache_dir() -> Path:
-    """`AGENTCVR_CACHE_DIR`, else the user's cache folder."""
+    """Return `AGENTCVR_CACHE_DIR`, or else the user's cache folder."""
     given = os.environ.get("AGENTCVR_CACHE_DIR")
     return Path(given) if given else platformdirs.user_cache_path("agentcvr")
 
 
 class DiskCache:
-    """Bytes by key in `folder`, at most about `max_bytes` of them."""
+    """A cache of bytes by key in `folder`, of about `max_bytes` at most."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
@@ -36,18 +36,18 @@ class DiskCache:
         self._evicting = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
-        """The bytes under a key, or None."""
+        """Return the bytes stored under a key, or None."""
         path = self._path(key)
         try:
             stored = path.read_bytes()
-            os.utime(path)  # the time of last use, which decides what goes first
+            os.utime(path)  # record the time of last use, which orders the eviction
         except OSError:
             return None
         digest, value = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
         return value if _digest(value) == digest else None
 
     def put(self, key: str, value: bytes) -> None:
-        """Keep bytes under a key. A full or read-only disk costs speed, never the answer, so it is not an error."""
+        """Store bytes under a key. A full or read-only disk only costs speed, so it is not an error."""
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ class DiskCache:
 
 
 def evict(folder: Path, max_bytes: int, lock: threading.Lock, *, spared: Path | None = None) -> None:
-    """Remove the least recently used files below `folder` until they fit into `max_bytes`, all but `spared`."""
+    """Remove the least recently used files below `folder` until they fit into `max_bytes`; never remove `spared`."""
     if not lock.acquire(blocking=False):
         return
     try:
@@ -82,7 +82,7 @@ def evict(folder: Path, max_bytes: int, lock: threading.Lock, *, spared: Path | 
 def _stat(path: Path) -> os.stat_result | None:
     try:
         return path.stat() if path.is_file() else None
-    except OSError:  # another process was faster
+    except OSError:  # another process removed it first
         return None
 
 

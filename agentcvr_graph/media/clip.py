@@ -1,6 +1,6 @@
-"""One clip: frames, sound and subtitles of one or more stretches of a file, in the clip's own time.
+"""A clip: frames, sound and subtitles of one or more segments of a file. Times count from the clip's start.
 
-Made by `MediaLibrary.open`. Synchronous, and safe to call from many threads: a lock guards the reader.
+Created by `MediaLibrary.open`. Synchronous and thread-safe: a lock guards the reader.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BLOCK_BYTES = 1 << 16
 
 
 class Media:
-    """One clip. Made by `MediaLibrary.open`."""
+    """One clip. Created by `MediaLibrary.open`."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Media:
         self._reader: Reader | None = None
         self._reader_pid = 0
         self._pictures_id = content_id(path)
-        """Identifies the frames of the whole file or folder, in whichever clip they are asked for."""
+        """Identifies the frames of the whole file or folder, independent of the clip."""
         if source.kind == "folder":
             boxes = f"{content_id(file)}|{source.objects}" if (file := _boxes(source)) else ""
             self._pictures_id += f"|{source.fps}|{boxes}"
@@ -73,9 +73,9 @@ class Media:
         self.info = self._describe(probed)
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
-        """The frames on screen at ascending times of the clip, each with its own true time.
+        """Return the frames on screen at ascending times of the clip, each with its true time.
 
-        Where the times lie further apart than the key frames around them, the nearest key frame is taken instead.
+        Where the times lie further apart than the key frames, the nearest key frame is returned instead.
 
         Raises:
             InfrastructureError: there is no picture, or it cannot be decoded.
@@ -91,7 +91,7 @@ class Media:
         return tuple(frames)
 
     def sound(self, start_s: float, end_s: float) -> Samples:
-        """Samples of a window of the clip, 16 kHz mono.
+        """Return the samples of a window of the clip, 16 kHz mono.
 
         Raises:
             InfrastructureError: there is no sound track, or it cannot be decoded.
@@ -105,7 +105,7 @@ class Media:
         return np.concatenate(heard) if len(heard) > 1 else heard[0]
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
-        """Subtitles that overlap a window of the clip, clipped at its edges."""
+        """Return the subtitles that overlap a window of the clip, with their times clipped to it."""
         return tuple(
             Cue(cue.start_s - piece.shift_s, cue.end_s - piece.shift_s, cue.text)
             for piece, first_s, last_s in within(self._pieces, start_s, end_s)
@@ -113,7 +113,7 @@ class Media:
         )
 
     def close(self) -> None:
-        """Let go of the file. It is opened again when another frame is asked for."""
+        """Close the file. The next request for a frame opens it again."""
         with self._lock:
             if self._reader is not None and self._reader_pid == os.getpid():
                 self._reader.close()
@@ -128,7 +128,7 @@ class Media:
         return self._open_reader().key_times()
 
     def _open_reader(self) -> Reader:
-        """The reader of this process: the threads of a decoder that came through a fork are gone, and it would hang."""
+        """Return this process's reader. A decoder inherited through a fork has lost its threads and would hang."""
         if self._reader is None or self._reader_pid != os.getpid():
             if self._reader is not None:
                 _inherited.append(self._reader)
@@ -161,7 +161,7 @@ class Media:
         )
 
     def _shown(self, piece: Segment, times_s: Sequence[float]) -> list[Frame]:
-        """The frames on screen at ascending times of one piece."""
+        """Return the frames on screen at ascending times of one segment."""
         shift_s = piece.shift_s
         wanted_s = [time_s + shift_s for time_s in times_s]
         by_key = self._served_by_key_frames(wanted_s)
@@ -172,10 +172,10 @@ class Media:
         return [frame for time_s in wanted_s if (frame := found[time_s]) is not None]
 
     def _served_by_key_frames(self, times_s: Sequence[float]) -> frozenset[float]:
-        """Of ascending times of the file, those for which the nearest key frame will do.
+        """Return those of the ascending times of the file for which the nearest key frame is close enough.
 
-        None, where the times lie closer together than the key frames. The first and the last time only where their key
-        frame lies between them: an overview shows nothing from outside its window.
+        The result is empty where the times lie closer together than the key frames. A time whose key frame lies before
+        the first or after the last time is left out: an overview shows nothing from outside its window.
         """
         keys = self._key_times
         longest_gap_s = max(b - a for a, b in itertools.pairwise([*keys, max(self._file_s, keys[-1])]))
@@ -184,7 +184,7 @@ class Media:
         return frozenset(time_s for time_s in times_s if times_s[0] <= nearest(keys, time_s) <= times_s[-1])
 
     def _decode(self, missing: Sequence[float], by_key: frozenset[float], shift_s: float) -> dict[float, Frame]:
-        """Frames by the time asked for; those decoded on the way to them are kept, but not returned."""
+        """Return frames by requested time. Frames decoded on the way are stored but not returned."""
         size = scaled_size(self.info.width, self.info.height, self._long_side_px)
         frames: dict[float, Frame] = {}
         reader = self._open_reader()
@@ -201,11 +201,11 @@ class Media:
 
 
 _inherited: list[Reader] = []
-"""Readers of a parent process. To close them here would wait for threads that are not there."""
+"""Readers inherited from a parent process. Closing one here would wait for threads that do not exist."""
 
 
 def content_id(path: Path) -> str:
-    """A hash of a file's size and three of its blocks, or of a folder's listing: cheap for files of many gigabytes."""
+    """Return a hash of a file's size and three of its blocks, or of a folder's listing. Cheap for large files."""
     digest = hashlib.sha256()
     if path.is_dir():
         for file in sorted(path.iterdir()):
@@ -247,7 +247,7 @@ def _open_file(path: Path, reader: ReaderName, max_pixels: int | None) -> Reader
 
 @contextmanager
 def told(name: str) -> Generator[None]:
-    """Turns what a decoder raises into one line: each library has its own exceptions, and all mean the same here."""
+    """Turn any exception of a decoder into a one-line `InfrastructureError`; each library raises its own classes."""
     try:
         yield
     except CVRError:

@@ -1,7 +1,7 @@
-"""Opening media files with FFmpeg's libraries, through PyAV: what may be opened, and where its time starts.
+"""Open media files with FFmpeg's libraries through PyAV: which formats are allowed, and where time starts.
 
-Everything that opens a file comes through here, so that frames, sound and subtitles share
-one clock and one set of rules.
+Everything that opens a file with PyAV uses this module, so frames, sound and subtitles share one time origin and one
+set of allowed formats.
 """
 
 # PyAV's stubs leave several attributes open.
@@ -22,18 +22,18 @@ FORMATS = (
     "wav,w64,mp3,aac,flac,aiff,caf,amr,ac3,eac3"
 )
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-"""A file may not make the decoder open another file or address, as playlists do; and FFmpeg would show plain text as a
-film of a terminal."""
+"""A file must not make the decoder open another file or address, as playlists do. Without the list of formats FFmpeg
+would also decode plain text, as a video of a terminal."""
 
 
 def open_container(path: Path, max_pixels: int | None = None) -> InputContainer:
-    """A file, opened for reading; close it, or use it in a `with`.
+    """Open a file for reading. The caller closes it, or uses it in a `with`.
 
     Args:
-        max_pixels: the largest picture that is decoded, also where pictures grow on the way; None for any.
+        max_pixels: the largest picture that is decoded, also where the size changes within the file; None for any.
 
     Raises:
-        FFmpegError, OSError: it cannot be opened, or is none of `FORMATS`.
+        FFmpegError, OSError: the file cannot be opened, or its format is not in `FORMATS`.
     """
     container = av.open(str(path), options=_OPTIONS, metadata_errors="replace")  # titles need not be UTF-8
     for stream in container.streams.video if max_pixels else ():
@@ -43,25 +43,25 @@ def open_container(path: Path, max_pixels: int | None = None) -> InputContainer:
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The first moving picture; the cover of a sound file is none, and what no decoder knows is none."""
+    """Return the first video stream that has a decoder; the cover picture of a sound file does not count."""
     found = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
     return next((s for s in found if known(s)), None)
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
-    """The first sound track that a decoder knows."""
+    """Return the first sound track that has a decoder."""
     return next((s for s in container.streams.audio if known(s)), None)
 
 
 def known(stream: Stream) -> bool:
-    """Whether there is a decoder; PyAV's types say that there always is."""
+    """Return whether the stream has a decoder; PyAV's types claim that it always has."""
     return stream.codec_context is not None  # pyright: ignore[reportUnnecessaryComparison]
 
 
 def origin_s(container: InputContainer) -> float:
-    """The time stamp at which a clip of the whole file starts: that of the first frame, else of the first sound.
+    """Return the time stamp at which the file starts: that of the first frame, or else of the first sound.
 
-    One origin for all tracks keeps a sound track that starts late where it belongs.
+    All tracks share this origin, so a sound track that starts late stays in sync.
     """
     stream = picture_stream(container) or sound_stream(container)
     if stream is None or stream.start_time is None or stream.time_base is None:
@@ -70,6 +70,6 @@ def origin_s(container: InputContainer) -> float:
 
 
 def why(error: Exception) -> str:
-    """What a decoder says went wrong, without the path: decord's messages are stack traces, FFmpeg's name the file."""
+    """Return the first line of a decoder's error, without the path: decord adds a stack trace, FFmpeg the file name."""
     said = str(getattr(error, "strerror", None) or error)
     return next(iter(said.splitlines()), "") or type(error).__name__

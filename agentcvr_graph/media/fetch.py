@@ -1,8 +1,8 @@
-"""Remote videos: fetched once, into a content-addressed folder with a size limit.
+"""Fetch remote videos once, into a content-addressed folder with a size limit.
 
-`urls/<hash of the URL>` names the hash of the content, `videos/<hash of the content>` holds it, so two URLs of one file
-cost one file. A lock per URL keeps two processes from fetching the same thing; the file appears under its name only
-when it is complete.
+`urls/<hash of the URL>` names the hash of the content and `videos/<hash of the content>` holds it, so two URLs of the
+same file store it once. A lock per URL keeps two processes from fetching the same video. A file appears under its name
+only when it is complete.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _evicting = threading.Lock()
 def fetch(
     url: str, folder: Path, *, max_bytes: int, cache_bytes: int, timeout_s: float, access: Access = EVERYTHING
 ) -> Path:
-    """The local copy of a URL, fetched unless it is there.
+    """Return the path of the local copy of a URL; fetch it if it is missing.
 
     Args:
         max_bytes: largest file accepted.
-        cache_bytes: size at which the least recently used files of the cache go.
-        access: from where it may be fetched.
+        cache_bytes: size of the cache above which the least recently used files are removed.
+        access: from which addresses it may be fetched.
 
     Raises:
-        VideoError: not allowed, unreachable, refused, not a video by its own account, or too large.
+        VideoError: not allowed, unreachable, refused by the server, not a video by its content type, or too large.
     """
     access.check_remote(url)
     name = hashlib.sha256(url.encode()).hexdigest()
@@ -71,7 +71,7 @@ def _kept(pointer: Path, folder: Path) -> Path | None:
     path = folder / "videos" / pointer.read_text().strip()
     if not path.is_file():
         return None
-    path.touch()  # the time of last use, which decides what goes first
+    path.touch()  # record the time of last use, which orders the eviction
     return path
 
 

@@ -1,7 +1,7 @@
 """The frame store: decoded frames as JPEG by key, in memory and on disk.
 
-Every frame passes through it, also the first time, so that a frame looks the same whether it was just decoded or comes
-from the cache, and what a model says about it stays the same too.
+Every frame is encoded once, also on its first use. A fresh and a cached frame therefore have the same pixels, and a
+model's reply does not depend on the cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MEMORY_BYTES = 64 * 2**20
 
 
 class FrameStore:
-    """JPEG frames by key, in memory and on disk."""
+    """A store of JPEG frames by key, in memory and on disk."""
 
     def __init__(self, disk: DiskCache, memory_bytes: int = MEMORY_BYTES) -> None:
         self._disk = disk
@@ -30,7 +30,7 @@ class FrameStore:
         self._lock = threading.Lock()
 
     def get(self, key: str, shift_s: float) -> Frame | None:
-        """The frame under a key, marked as cached, in the time of a clip that starts at `shift_s`; or None."""
+        """Return the frame under a key, marked as cached, or None. Its time is that in the file minus `shift_s`."""
         with self._lock:
             stored = self._memory.get(key)
         stored = stored or self._disk.get(key)
@@ -40,7 +40,7 @@ class FrameStore:
         return _read(stored, shift_s, cached=True)
 
     def put(self, key: str, decoded: Decoded, shift_s: float) -> Frame:
-        """Keep a frame; the frame as it will always look, in the time of a clip that starts at `shift_s`."""
+        """Store a frame; return it as it reads back from the store. Its time is that in the file minus `shift_s`."""
         stored = _written(decoded)
         self._remember(key, stored)
         self._disk.put(key, stored)
@@ -53,7 +53,7 @@ class FrameStore:
 
 
 def _written(decoded: Decoded) -> bytes:
-    """The frame's time in its file, then its JPEG."""
+    """Return the frame's time in its file, a newline, then its JPEG."""
     buffer = io.BytesIO()
     Image.fromarray(decoded.pixels).save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return f"{decoded.time_s:.4f}\n".encode() + buffer.getvalue()
