@@ -174,7 +174,7 @@ def public_address(url: str, host: str, port: int) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Return whether an address is on the public internet: not this machine, its network or a link-local one."""
+    """Return whether an address is on the public internet, not on this machine or in a local network."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,14 +1,14 @@
-"""Decoding in processes that may die: a file that kills its decoder costs one observation, not the program.
+"""Decode in worker processes, so that a file that crashes its decoder costs one observation and not the program.
 
-The library of this process only passes requests on; `MediaLibrary` does the work in a few workers. A worker that dies
-is replaced, and its request made once more: where that dies too, it is the file's doing, and the request fails as the
-failure of the world that it is. So does one that is not done in time; its worker is killed.
+`IsolatedLibrary` forwards requests; a `MediaLibrary` in each worker process does the work. If a worker dies, it is
+replaced and its request is retried once. If that worker dies too, the file is the cause, and the request fails with an
+infrastructure error. A request that exceeds its time limit fails in the same way, and its worker is killed.
 
-Every worker has a pool, and so a pipe, of its own. Workers of one pool share a pipe and its locks: one that is killed
-while it holds them would take its siblings' requests with it, or leave them waiting for ever.
+Every worker has its own pool, and therefore its own pipe. The workers of one pool would share a pipe and its locks: a
+worker that is killed while it holds them would lose the requests of the others, or leave them waiting forever.
 
-Workers are started afresh (`spawn`), because a process with threads and open decoders cannot be forked safely. So the
-program that uses this needs a guarded main module, as the command line and the server have.
+Workers start with `spawn`, because a process with threads and open decoders cannot be forked safely. The calling
+program therefore needs a guarded main module, as the command line and the server have.
 """
 
 from __future__ import annotations
@@ -36,32 +36,32 @@ from agentcvr_graph.types import Video
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 _DEATHS = (ProcessExpired, BrokenProcessPool)
-"""Of a worker that had taken its request up; of one that had not yet."""
+"""Raised when a worker dies: after it took up its request, or before."""
 TIMEOUT_S = 300.0
-"""Longest single request, the fetching of a remote video included."""
+"""Longest single request, in seconds, including the download of a remote video."""
 START_S = 60.0
-"""Longest start of a worker."""
+"""Longest start of a worker, in seconds."""
 LOOK_AFTER_S = 1.0
-"""How often a request that is not done is looked after."""
+"""Interval at which a pending request is checked, in seconds."""
 
 
 class IsolatedLibrary:
     """A `MediaLibrary` in worker processes.
 
     Args:
-        workers: how many; None for one a core, at most four.
-        timeout_s: longest single request.
-        settings: of the `MediaLibrary` in each worker.
+        workers: number of worker processes; None for one per core, at most four.
+        timeout_s: longest single request, in seconds.
+        settings: arguments of the `MediaLibrary` in each worker.
     """
 
     def __init__(self, *, workers: int | None = None, timeout_s: float = TIMEOUT_S, **settings: Any) -> None:
-        own = MediaLibrary(**settings)  # says at once what is wrong with the settings
+        own = MediaLibrary(**settings)  # reports wrong settings at once
         self.cache_dir: Path = own.cache_dir
         self.cache_bytes, self.long_side_px = own.cache_bytes, own.long_side_px
         self._access: Access = settings.get("access", EVERYTHING)
         self._settings = {**settings, "cache_dir": own.cache_dir}
         self._timeout_s = timeout_s
-        # The worker that was given back last is the next to be used: no more are started than are needed at a time.
+        # Last in, first out: only as many workers are started as requests run at the same time.
         self._free: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._all = [_Worker(self._settings, timeout_s) for _ in range(workers or min(4, os.cpu_count() or 1))]
         for worker in self._all:
@@ -70,10 +70,10 @@ class IsolatedLibrary:
         self._known: dict[str, tuple[object, MediaInfo]] = {}
 
     def open(self, video: Video) -> IsolatedClip:
-        """As `MediaLibrary.open`.
+        """Open a video, as `MediaLibrary.open` does.
 
         Raises:
-            VideoError: as there; and where the file killed its decoder.
+            VideoError: as there, and when the decoder died or took too long.
         """
         key, stamp = repr(video), stamp_of(video, self._access)
         known = self._known.get(key)
@@ -87,10 +87,10 @@ class IsolatedLibrary:
             raise VideoError(video.source, error.message, fix="Export it again, as MP4 (H.264).") from error
 
     def ask(self, video: Video, what: str, *arguments: Any) -> Any:
-        """What a clip's method gives, or its attribute where there are no arguments.
+        """Call a clip's method in a worker and return its result; without arguments, return the clip's attribute.
 
         Raises:
-            CVRError: as the method; `InfrastructureError` where the worker died or took too long.
+            CVRError: as the method; `InfrastructureError` when the worker died or took too long.
         """
         closings = self._closings
         request, check = (video, what, arguments), lambda: self._check_wanted(closings)
@@ -108,20 +108,20 @@ class IsolatedLibrary:
             self._free.put(worker)
 
     def close(self) -> None:
-        """Stop the workers. They are started again with the next request, not with one that is under way."""
+        """Stop the workers. The next request starts them again; requests in progress fail."""
         self._closings += 1
         for worker in self._all:
             worker.stop()
 
     def _check_wanted(self, closings: int) -> None:
-        """No worker is started for a request that nobody waits for, or that was made before the library was closed."""
+        """Raise if the request was cancelled, or if the library was closed since, so that no worker starts for it."""
         raise_if_cancelled()
         if self._closings != closings:
             raise InfrastructureError("The decoders were stopped while this was under way.")
 
 
 class _Worker:
-    """One process, started with its first request and again after each death. Has one request at a time."""
+    """One worker process. Starts with the first request and after each death; handles one request at a time."""
 
     def __init__(self, settings: dict[str, Any], timeout_s: float) -> None:
         self._settings, self._timeout_s = settings, timeout_s
@@ -129,15 +129,15 @@ class _Worker:
         self._starting = threading.Lock()
 
     def answer(self, request: tuple[Any, ...], check: Callable[[], None]) -> Any:
-        """What the worker makes of a request.
+        """Return the worker's answer to a request.
 
         Args:
-            check: raises where the request is not to be begun any more.
+            check: raises when the request must no longer start.
 
         Raises:
-            ProcessExpired, BrokenProcessPool: it died; the next request starts another.
-            TimeoutError: it took too long, and was stopped.
-            CancelledError: nobody waits for it any more, and it was stopped.
+            ProcessExpired, BrokenProcessPool: the worker died; the next request starts another.
+            TimeoutError: the request took too long; the worker was stopped.
+            CancelledError: the request was cancelled; the worker was stopped.
             CVRError: as the request.
         """
         try:
@@ -153,11 +153,11 @@ class _Worker:
     def _scheduled(self, pool: ProcessPool, request: tuple[Any, ...]) -> Future[Any]:
         try:
             return pool.schedule(_answer, args=request, timeout=self._timeout_s)
-        except RuntimeError as error:  # it died this very moment
+        except RuntimeError as error:  # the worker died since the check in `_started`
             raise BrokenProcessPool(str(error)) from error
 
     def _result(self, pool: ProcessPool, future: Future[Any]) -> Any:
-        """What comes of a request. One that a dying worker never took up is forgotten by its pool: look after it."""
+        """Wait for the result. Poll, because a pool forgets a request whose worker died before taking it up."""
         latest_s = time.monotonic() + self._timeout_s + START_S
         while True:
             try:
@@ -170,7 +170,7 @@ class _Worker:
                     raise BrokenProcessPool("The worker died before it took the request up.") from None
 
     def stop(self) -> None:
-        """Kill the process, if there is one."""
+        """Kill the process if it is running."""
         with self._starting:
             pool, self._pool = self._pool, None
         self._end(pool)
@@ -182,7 +182,7 @@ class _Worker:
             pool.join()
 
     def _started(self) -> ProcessPool:
-        if self._pool is not None and not self._pool.active:  # it died while it had nothing to do
+        if self._pool is not None and not self._pool.active:  # it died while it was idle
             self._end(self._pool)
             self._pool = None
         if self._pool is None:
@@ -192,27 +192,27 @@ class _Worker:
 
 
 class IsolatedClip:
-    """A clip that another process has open."""
+    """A `Clip` that is open in a worker process."""
 
     def __init__(self, library: IsolatedLibrary, video: Video, info: MediaInfo) -> None:
         self._library, self._video = library, video
         self.info = info
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
-        """As the protocol."""
+        """Return frames, as `Clip.frames`."""
         return self._library.ask(self._video, "frames", list(times_s))
 
     def sound(self, start_s: float, end_s: float) -> Samples:
-        """As the protocol."""
+        """Return samples, as `Clip.sound`."""
         return self._library.ask(self._video, "sound", start_s, end_s)
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
-        """As the protocol."""
+        """Return subtitles, as `Clip.cues`."""
         return self._library.ask(self._video, "cues", start_s, end_s) if self.info.has_subtitles else ()
 
 
 _own: list[MediaLibrary] = []
-"""The library of a worker, from its start to its end."""
+"""The library of this worker process, created when the worker starts; empty in the parent process."""
 
 
 def _start(settings: dict[str, Any]) -> None:

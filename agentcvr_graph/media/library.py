@@ -1,6 +1,6 @@
-"""The one door to media: a `Video` goes in, a `Media` comes out that gives frames, sound and subtitles of its clip.
+"""The entry point to media: open a `Video` as a `Media`, which returns frames, sound and subtitles of its clip.
 
-All of it is synchronous and may be called from many threads; async code calls it through a thread.
+Everything is synchronous and thread-safe; async code calls it in a thread.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from agentcvr_graph.media.source import Source, parse_source
 from agentcvr_graph.types import Video
 
 MAX_OPEN = 16
-"""Files kept open; a decoder of 720p holds some 30 MB."""
+"""Largest number of open files; a decoder of 720p video holds about 30 MB."""
 
 
 class MediaLibrary:
-    """Opens videos and keeps what it has decoded.
+    """Opens videos and caches the decoded frames.
 
     Args:
-        cache_dir: where fetched videos, frames and recognised text are kept.
-        cache_bytes: size of each of these caches, at which the least recently used entries go.
+        cache_dir: folder of the caches of fetched videos, frames and recognised text.
+        cache_bytes: size of each of these caches above which the least recently used entries are removed.
         max_download_bytes: largest remote file that is fetched.
-        reader: `auto` takes the fastest installed one.
+        reader: the decoding library; `auto` takes PyAV, the fastest.
         long_side_px: frames are scaled down so that their longer side has at most this many pixels.
-        download_timeout_s: longest silence of a remote server.
+        download_timeout_s: longest time in seconds that a remote server may stay silent.
         access: what may be opened.
 
     Raises:
-        SetupError: there is no such reader.
+        SetupError: the reader is unknown.
     """
 
     def __init__(
@@ -65,10 +65,11 @@ class MediaLibrary:
         self._lock = threading.Lock()
 
     def open(self, video: Video) -> Media:
-        """The clip that a video string means. Cheap for one that is open already and has not changed since.
+        """Return the clip that a video string names. Cheap if it is already open and has not changed.
 
         Raises:
-            VideoError: not allowed, missing, unreadable, too large, not a video, or a clip beyond its end.
+            VideoError: the file is not allowed, missing, unreadable, too large or not a video, or the clip starts
+                after its end.
         """
         source = parse_source(video, self._access)
         path = self._local(source)
@@ -78,7 +79,7 @@ class MediaLibrary:
                 return self._open[key][1]
         media = self._open_fresh(source, path)
         with self._lock:
-            if key in self._open and self._open[key][0] == stamp:  # another thread was faster
+            if key in self._open and self._open[key][0] == stamp:  # another thread opened it first
                 return self._open[key][1]
             self._open[key] = (stamp, media)
             dropped = self._open.take_dropped()
@@ -87,7 +88,7 @@ class MediaLibrary:
         return media
 
     def close(self) -> None:
-        """Close all files. A `Media` that is still used opens its file again."""
+        """Close all files. A `Media` that is used later opens its file again."""
         with self._lock:
             self._open.clear()
             dropped = self._open.take_dropped()
@@ -141,16 +142,16 @@ class _OpenFiles(LRUCache[str, tuple[object, Media]]):
 
 
 def stamp_of(video: Video, access: Access) -> object | None:
-    """Changes when what a video string means does; None where that cannot be told without a network.
+    """Return a value that changes when the video does; None for a URL, which would need the network.
 
     Raises:
-        VideoError: the string means nothing, or what may not be opened.
+        VideoError: the string is invalid, or names something that may not be opened.
     """
     source = parse_source(video, access)
     return None if source.kind == "url" else _stamp(source.path, source.boxes)
 
 
 def _stamp(path: Path, boxes: str | None) -> object:
-    """Changes when a file, the listing of a folder, or its box file does."""
+    """Return sizes and modification times: they change with a file, the listing of a folder, or its box file."""
     stats = [file.stat() for file in (path, *([Path(boxes).expanduser()] if boxes else [])) if file.exists()]
     return [(stat.st_size, stat.st_mtime_ns) for stat in stats]

@@ -1,6 +1,6 @@
-"""What a file holds, found out once, before any reader opens it, and the same whichever reader does.
+"""Probe a file once, before a reader opens it, so that all readers report the same tracks, length and size.
 
-Here a file is refused that nobody can ask about: empty, alien, without tracks, without length, or cut short.
+Refuses files that cannot be used: empty, not a video, without tracks, without length, or truncated.
 """
 
 # PyAV's stubs leave several attributes open.
@@ -24,11 +24,11 @@ _TAIL_S = 2.0
 _SLACK = 0.05
 """Headers round, and tracks end at different times: this share of the length may be missing, or `_TAIL_S` if more."""
 _WITH_LENGTHS = ("mov", "matroska")
-"""Formats whose header states a length that can be relied on."""
+"""Formats whose header states a reliable length."""
 
 
 class NotAVideoError(VideoError):
-    """The file itself is no use, whichever part of it is asked for."""
+    """Raised when the file itself cannot be used, whichever clip of it is requested."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,20 @@ class Probe:
     """The tracks of a file."""
 
     picture: PictureInfo
-    """Its `duration_s` is that of the file, also where there is no picture."""
+    """Its `duration_s` is that of the file, even if there is no picture."""
     has_sound: bool
 
 
 def probe(given: str, path: Path, until_s: float | None = None, max_pixels: int | None = None) -> Probe:
-    """Read the headers and decode the first picture, which tells that it can be decoded, and how it is turned.
+    """Read the headers, and decode the first picture to check that it decodes and how it is rotated.
 
     Args:
-        given: the string as the person gave it, for messages.
-        until_s: the end of the clip asked for; None for the end of the file. What lies beyond it may be missing.
-        max_pixels: the largest picture that is decoded, by what the header says.
+        given: the string that the user gave, for messages.
+        until_s: the end of the requested clip; None for the end of the file. The file may be truncated after it.
+        max_pixels: a picture is not decoded if its header states more pixels than this; None for no limit.
 
     Raises:
-        NotAVideoError: nothing can be asked about this file.
+        NotAVideoError: the file cannot be used.
     """
     if not os.access(path, os.R_OK):
         raise NotAVideoError(given, "it may not be read.", fix="Change its permissions.")
@@ -62,7 +62,7 @@ def probe(given: str, path: Path, until_s: float | None = None, max_pixels: int 
             return found
     except CVRError:
         raise
-    except Exception as error:  # FFmpeg's own, and what its wrapper stumbles over in a damaged file
+    except Exception as error:  # FFmpeg's errors, and any error of PyAV over a damaged file
         raise NotAVideoError(
             given,
             "it cannot be read as a video; it may be truncated, damaged or another kind of file.",
@@ -75,13 +75,13 @@ def _picture(given: str, container: InputContainer, max_pixels: int | None) -> P
     duration_s = max(0, (container.duration or 0) - (container.start_time or 0)) / av.time_base
     if stream is not None and stream.duration and stream.time_base:
         duration_s = max(duration_s, float(stream.duration * stream.time_base))
-    if duration_s <= 0:  # recorded live, so nobody went back to write it into the header
+    if duration_s <= 0:  # a live recording never writes its length into the header
         duration_s = _last_packet_s(container, 0.0)
     if stream is None:
         return PictureInfo(duration_s, 0.0, 0, 0)
     if max_pixels is not None and stream.codec_context.width * stream.codec_context.height > max_pixels:
         return PictureInfo(duration_s, 0.0, stream.codec_context.width, stream.codec_context.height)
-    container.seek(stream.start_time or 0, stream=stream)  # where it begins: in some there is nothing at 0
+    container.seek(stream.start_time or 0, stream=stream)  # some streams have no frame at time 0
     first = next(iter(container.decode(stream)), None)
     if first is None:
         raise NotAVideoError(given, "its pictures cannot be decoded.", fix="Export it as MP4 (H.264).")
@@ -112,7 +112,7 @@ def _check(given: str, container: InputContainer, found: Probe, until_s: float |
 
 
 def _last_packet_s(container: InputContainer, from_s: float) -> float:
-    """The end of the last packet of any track, looking from a time on; 0 where there is none."""
+    """Return the end of the last packet of any track, searching from `from_s`; 0 if there is no packet."""
     shift_s = origin_s(container)
     last_s = 0.0
     try:
@@ -120,6 +120,6 @@ def _last_packet_s(container: InputContainer, from_s: float) -> float:
         for packet in container.demux():
             if packet.pts is not None and packet.size:
                 last_s = max(last_s, float((packet.pts + (packet.duration or 0)) * packet.time_base) - shift_s)
-    except FFmpegError:  # this is where it was cut
+    except FFmpegError:  # the file is truncated here
         pass
     return last_s

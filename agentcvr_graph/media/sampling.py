@@ -1,9 +1,9 @@
-"""Which times to look at. Pure arithmetic.
+"""Choose the times at which frames are sampled. Pure arithmetic.
 
 Frames are sampled at the middles of equal parts of the window, each moved to the nearest point of a dyadic grid (steps
-of ..., 4, 2, 1, 0.5, ... s, the largest step not above the spacing). A sample moves by less than half its spacing, and
-overlapping windows of whatever size then ask for the same frames, which have been decoded already. The same request
-always samples the same times, whatever was asked before.
+of ..., 4, 2, 1, 0.5, ... s, the largest step not above the spacing). A sample moves by at most half its spacing.
+Overlapping windows of any size then request the same frames, which are already decoded. The same request always samples
+the same times, independent of earlier requests.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 
 FINEST_STEP_S = 1 / 16
-"""Below this spacing the samples stay where they are: neighbouring frames are wanted, not reuse."""
+"""Below this spacing the samples are not moved to the grid: such a request needs neighbouring frames, not reuse."""
 DIRECTION_GAP_S = 1.5
-"""Between frames further apart than this the direction of a movement would be a guess, live and in scripts."""
+"""Between frames further apart than this, the direction of a movement would be a guess, live and in scripts."""
 
 
 def sample_times(start_s: float, end_s: float, frames: int) -> list[float]:
-    """`frames` times inside [start_s, end_s), ascending.
+    """Return `frames` times inside [start_s, end_s), ascending.
 
     >>> sample_times(0.0, 40.0, 4)
     [8.0, 16.0, 24.0, 32.0]
@@ -36,5 +36,5 @@ def sample_times(start_s: float, end_s: float, frames: int) -> list[float]:
 
 
 def grid_step(spacing_s: float) -> float:
-    """The largest power of two, in seconds, that is not above the spacing."""
+    """Return the largest power of two, in seconds, that is not above the spacing."""
     return 2.0 ** math.floor(math.log2(spacing_s))

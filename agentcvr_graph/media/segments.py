@@ -1,6 +1,6 @@
-"""Time of a clip against time of its file: a clip is one stretch of a file, or several, put one behind the other.
+"""Convert between the time of a clip and the time of its file. A clip is one or more segments of a file, concatenated.
 
-CrossVid's segments are such lists of intervals. A clip's own time runs through all of them without a gap.
+CrossVid's segments are such lists of intervals. A clip's time runs through all its segments without a gap.
 """
 
 from __future__ import annotations
@@ -10,36 +10,36 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Span: TypeAlias = tuple[float, float | None]
-"""Start and end in seconds of the file; None for its end."""
+"""Start and end in seconds of the file; an end of None means the end of the file."""
 WHOLE: tuple[Span, ...] = ((0.0, None),)
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a file, and where it lies in the clip."""
+    """A segment of a file, and its position in the clip."""
 
     start_s: float
-    """In the file, as `end_s`."""
+    """Time in the file, like `end_s`."""
     end_s: float
     offset_s: float
-    """Its start in the clip."""
+    """Start of the segment in the clip."""
 
     @property
     def shift_s(self) -> float:
-        """Seconds to add to a time of the clip for one of the file."""
+        """Return the seconds to add to a time of the clip to get the time of the file."""
         return self.start_s - self.offset_s
 
     @property
     def until_s(self) -> float:
-        """Its end in the clip."""
+        """Return the end of the segment in the clip."""
         return self.offset_s + self.end_s - self.start_s
 
 
 def lay_out(spans: Sequence[Span], duration_s: float) -> tuple[Segment, ...]:
-    """The pieces of a clip of a file that is so long.
+    """Return the segments of a clip, given the spans and the file's length.
 
     Raises:
-        ValueError: a span starts at the end of the file or behind it; its argument is that start.
+        ValueError: a span starts at or after the end of the file; the error's argument is that start.
     """
     pieces: list[Segment] = []
     offset_s = 0.0
@@ -52,7 +52,7 @@ def lay_out(spans: Sequence[Span], duration_s: float) -> tuple[Segment, ...]:
 
 
 def by_segment(pieces: Sequence[Segment], times_s: Sequence[float]) -> Iterator[tuple[Segment, list[float]]]:
-    """Ascending times of the clip, sorted into pieces; a time at a seam belongs to the piece that begins there."""
+    """Group ascending times of the clip by segment; a time at a boundary belongs to the segment that starts there."""
     left = list(times_s)
     for piece in pieces:
         last = piece is pieces[-1]
@@ -63,7 +63,7 @@ def by_segment(pieces: Sequence[Segment], times_s: Sequence[float]) -> Iterator[
 
 
 def within(pieces: Sequence[Segment], start_s: float, end_s: float) -> Iterator[tuple[Segment, float, float]]:
-    """The pieces that a window of the clip touches, each with the part of the window that lies in it."""
+    """Yield the segments that a window of the clip overlaps, each with the part of the window that lies in it."""
     for piece in pieces:
         first_s, last_s = max(start_s, piece.offset_s), min(end_s, piece.until_s)
         if first_s < last_s:

@@ -1,4 +1,4 @@
-"""The sound of a window, as 16 kHz mono float samples, decoded by PyAV without touching the rest of the file."""
+"""Decode the sound of a window with PyAV, as 16 kHz mono float samples, without decoding the rest of the file."""
 
 # PyAV's stubs leave several attributes open.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -18,11 +18,11 @@ from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 
 _QUIET_WIDTH_S = 0.1
 _LEAD_S = 0.5
-"""Decoding starts this much earlier: lossy codecs need a few packets before they sound right."""
+"""Decoding starts this much earlier, in seconds: lossy codecs need a few packets before their output is correct."""
 
 
 def read_sound(path: Path, start_s: float, end_s: float) -> Samples:
-    """Samples of [start_s, end_s), shape (round((end_s - start_s) * 16000),); silence where the track has none.
+    """Return the samples of [start_s, end_s), shape (round((end_s - start_s) * 16000),); zeros outside the track.
 
     Raises:
         InfrastructureError: there is no sound track, or it cannot be decoded.
@@ -36,13 +36,13 @@ def read_sound(path: Path, start_s: float, end_s: float) -> Samples:
             _fill(container, stream, samples, start_s)
     except CVRError:
         raise
-    except Exception as error:  # FFmpeg's own, and what its wrapper stumbles over in a damaged file
+    except Exception as error:  # FFmpeg's errors, and any error of PyAV over a damaged file
         raise InfrastructureError(f"The sound of {path.name} cannot be decoded ({why(error)}).") from error
     return samples
 
 
 def quietest_s(samples: Samples) -> float:
-    """The middle of the quietest tenth of a second, in seconds from the first sample."""
+    """Return the middle of the quietest tenth of a second, in seconds from the first sample."""
     width = round(_QUIET_WIDTH_S * SAMPLE_RATE_HZ)
     if len(samples) < 2 * width:
         return len(samples) / 2 / SAMPLE_RATE_HZ
@@ -56,7 +56,7 @@ def _fill(container: InputContainer, stream: AudioStream, samples: Samples, star
     origin = origin_s(container)
     if start_s > _LEAD_S and stream.time_base is not None:
         container.seek(int((start_s - _LEAD_S + origin) / stream.time_base), stream=stream, backward=True)
-    position: int | None = None  # index into `samples` of the next sample that comes out
+    position: int | None = None  # index into `samples` of the next decoded sample
     for frame in container.decode(stream):
         if position is None:
             stamp_s = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else origin
@@ -70,7 +70,7 @@ def _fill(container: InputContainer, stream: AudioStream, samples: Samples, star
 
 
 def _place(samples: Samples, piece: Samples, position: int) -> int:
-    """Copy the part of `piece` that falls inside `samples`; the position behind it."""
+    """Copy the part of `piece` that falls inside `samples`; return the position after `piece`."""
     begin, end = max(0, position), min(len(samples), position + len(piece))
     if end > begin:
         samples[begin:end] = piece[begin - position : end - position]

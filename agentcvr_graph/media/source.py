@@ -1,7 +1,7 @@
-"""What a video string means: a file, a URL or a folder of images, and the clip of it that is asked for.
+"""Parse a video string: a file, a URL or a folder of images, and the clip of it.
 
-The part behind `#` is a W3C media fragment: `t=12.5,40` (or `t=npt:12.5,40`, `t=,40`, `t=12.5`) makes a clip whose own
-time starts at 0; several of them, as `t=12.5,40&t=60,75`, make one clip of all these stretches. Folders also take
+The part after `#` is a W3C media fragment: `t=12.5,40` (or `t=npt:12.5,40`, `t=,40`, `t=12.5`) makes a clip whose time
+starts at 0. Several of them, such as `t=12.5,40&t=60,75`, make one clip of all these segments. Folders also take
 `fps=10` and `boxes=FILE` there.
 """
 
@@ -25,15 +25,15 @@ _NPT = re.compile(r"^(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?)s?$")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a video comes from, parsed but not yet opened."""
+    """A parsed video string, not yet opened."""
 
     given: str
-    """The string as the person gave it, for messages."""
+    """The string that the user gave, for messages."""
     kind: Literal["file", "url", "folder"]
     place: str
     """Path or URL, without the fragment."""
     spans: tuple[Span, ...] = WHOLE
-    """The stretches of the file that make up the clip, in its order."""
+    """The segments of the file that make up the clip, in the clip's order."""
     fps: float | None = None
     boxes: str | None = None
     objects: tuple[tuple[str, str], ...] = ()
@@ -44,16 +44,16 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The last part of the place, for messages."""
+        """Return the last part of the path or URL, for messages."""
         place = urlsplit(self.place).path if self.kind == "url" else self.place
         return place.rstrip("/").rpartition("/")[2] or shown_address(self.place)
 
 
 def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
-    """Understand a video's source string.
+    """Parse a video's source string.
 
     Raises:
-        VideoError: unknown scheme, a file that may not be read or does not exist, a fragment that makes no sense.
+        VideoError: the scheme is unknown, the file may not be read or does not exist, or the fragment is invalid.
     """
     given = video.source
     if access.roots is not None and not _SCHEME.match(given):
@@ -81,7 +81,7 @@ def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
 
 
 def _split_fragment(given: str) -> tuple[str, str]:
-    """A `#` that belongs to the name of an existing file is not a fragment."""
+    """Split off the fragment. A `#` in the name of an existing file does not start a fragment."""
     if "#" not in given or (not _SCHEME.match(given) and _found(given) is not None):
         return given, ""
     place, _, fragment = given.rpartition("#")
@@ -105,7 +105,7 @@ def _kind_of(given: str, place: str) -> Literal["file", "url", "folder"]:
 
 
 def _found(place: str) -> Path | None:
-    """The path, where there is one: also where the string is no path at all (a sentence, a stray NUL, `~nobody`)."""
+    """Return the path if it exists, else None, even if the string is no path (a sentence, a stray NUL, `~nobody`)."""
     try:
         path = Path(place).expanduser()
         return path if place.strip() and path.exists() else None
@@ -150,7 +150,7 @@ def _read_clip(given: str, value: str) -> Span:
 
 
 def _npt_s(text: str) -> float:
-    """Seconds for '12.5', '1:12.5' or '0:01:12.5'."""
+    """Return the seconds of '12.5', '1:12.5' or '0:01:12.5'."""
     match = _NPT.match(text)
     if match is None:
         raise ValueError(text)

@@ -1,6 +1,6 @@
-"""Subtitles of a video: a sidecar file beside it (`talk.srt`, `talk.en.vtt`), else the first text track inside it.
+"""Read a video's subtitles: from a sidecar file (`talk.srt`, `talk.en.vtt`), or else from its first subtitle track.
 
-Subtitles that cannot be read are none: nobody's question fails over them.
+Unreadable subtitles count as missing, so they never make a question fail.
 """
 
 # pysubs2 and PyAV leave several types open.
@@ -20,11 +20,11 @@ from agentcvr_graph.media.types import Cue
 
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa")
 MAX_BYTES = 16 * 2**20
-"""Of a sidecar: a day of talk has a tenth of it."""
+"""Largest sidecar file that is read; the subtitles of a day of talk take a tenth of it."""
 
 
 def read_cues(path: Path, access: Access = EVERYTHING) -> tuple[Cue, ...]:
-    """All subtitles of a file, in order of time; empty when it has none or they cannot be read."""
+    """Return all subtitles of a file, in order of time; empty if it has none or they cannot be read."""
     for sidecar in sidecars(path):
         cues = _read_sidecar(sidecar) if access.may_read(sidecar) else ()
         if cues:
@@ -33,7 +33,7 @@ def read_cues(path: Path, access: Access = EVERYTHING) -> tuple[Cue, ...]:
 
 
 def sidecars(path: Path) -> list[Path]:
-    """Subtitle files that belong to a video by their name."""
+    """Return the subtitle files that belong to a video by their name."""
     beside = sorted(path.parent.glob(f"{_escaped(path.stem)}*"))
     return [
         other
@@ -43,7 +43,7 @@ def sidecars(path: Path) -> list[Path]:
 
 
 def clip_cues(cues: Sequence[Cue], start_s: float, end_s: float) -> tuple[Cue, ...]:
-    """The cues that overlap a window, with their times cut at its edges."""
+    """Return the cues that overlap a window, with their times clipped to it."""
     return tuple(
         Cue(max(start_s, cue.start_s), min(end_s, cue.end_s), cue.text)
         for cue in cues
@@ -57,7 +57,7 @@ def _read_sidecar(path: Path) -> tuple[Cue, ...]:
             return ()
         events = pysubs2.load(str(path), encoding="utf-8", errors="replace")
         cues = [Cue(e.start / 1000, e.end / 1000, _one_line(e.plaintext)) for e in events if not e.is_comment]
-    except Exception:  # its parsers stumble over damaged files in many ways
+    except Exception:  # pysubs2 raises many kinds of errors over damaged files
         return ()
     return tuple(sorted((cue for cue in cues if cue.text and cue.end_s > cue.start_s), key=lambda cue: cue.start_s))
 
@@ -71,7 +71,7 @@ def _read_embedded(path: Path) -> tuple[Cue, ...]:
                 return ()
             for other in container.streams:
                 if other is not stream:
-                    other.discard = Discard.all  # so that pictures and sound are not even read from the disk
+                    other.discard = Discard.all  # do not read pictures and sound from the disk
             shift_s = origin_s(container)
             for packet in container.demux(stream):
                 if packet.pts is None or not packet.duration:
@@ -80,13 +80,13 @@ def _read_embedded(path: Path) -> tuple[Cue, ...]:
                 start_s = float(packet.pts * stream.time_base) - shift_s
                 if text.strip():
                     cues.append(Cue(start_s, start_s + float(packet.duration * stream.time_base), _one_line(text)))
-    except Exception:  # FFmpeg's own, and what its wrapper stumbles over in a damaged file
+    except Exception:  # FFmpeg's errors, and any error of PyAV over a damaged file
         return tuple(cues)
     return tuple(cues)
 
 
 def _text(line: object) -> str:
-    """The words of one decoded subtitle, without the markup that ASS puts before and into them."""
+    """Return the words of one decoded subtitle, without ASS markup."""
     dialogue = getattr(line, "dialogue", None)
     words = dialogue.decode("utf-8", "replace") if isinstance(dialogue, bytes) else str(dialogue or "")
     return pysubs2.SSAEvent(text=words).plaintext
@@ -97,5 +97,5 @@ def _one_line(text: str) -> str:
 
 
 def _escaped(stem: str) -> str:
-    """A file name as a glob pattern that matches only itself."""
+    """Return a glob pattern that matches only this file name."""
     return "".join(f"[{c}]" if c in "[]*?" else c for c in stem)

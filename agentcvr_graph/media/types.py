@@ -1,4 +1,4 @@
-"""What decoding gives: frames, samples and subtitle cues, with their times. Plain data."""
+"""The results of decoding as plain data: frames, samples and subtitle cues, with their times."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Frame:
     """One decoded frame."""
 
     time_s: float
-    """The frame's own time from the start of the clip, which may lie a little off the time asked for."""
+    """The frame's true time from the start of the clip, which may differ a little from the requested time."""
     pixels: Pixels
     cached: bool = False
-    """True when no decoding was needed for it in this call."""
+    """True if this call did not have to decode the frame."""
 
 
 @dataclass(frozen=True)
 class Cue:
-    """A subtitle, or a stretch of recognised speech."""
+    """A subtitle, or a segment of recognised speech."""
 
     start_s: float
     end_s: float
