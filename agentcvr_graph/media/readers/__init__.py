@@ -1,1 +1,1 @@
-"""Readers of pictures: one small class for each library, behind one protocol (`base.py`)."""
+"""Frame readers: one small class for each decoding library, behind one protocol (`base.py`)."""

@@ -1,7 +1,7 @@
-"""What a reader of pictures does: tell where the key frames are, and decode the frames shown at given times.
+"""The protocol of a frame reader: list the key frames, and decode the frames shown at given times.
 
-A reader belongs to one file and one thread at a time (`Media` holds a lock around it), knows neither clips nor caches,
-and scales while it decodes: a full-size picture is never kept.
+A reader belongs to one file and is used by one thread at a time (`Media` holds a lock). It knows neither clips nor
+caches, and scales while it decodes, so it never keeps a full-size picture.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ class Decoded(NamedTuple):
     """One decoded frame."""
 
     asked_s: float
-    """The time it was asked for, which is its key."""
+    """The requested time, which is the frame's key in the cache."""
     time_s: float
-    """Its own time."""
+    """The frame's true time."""
     pixels: Pixels
 
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """The picture as it is shown, that is, turned upright. Size and rate are zero where there is none."""
+    """The picture as it is shown, after rotation. Size and rate are zero if the file has no picture."""
 
     duration_s: float
     fps: float
@@ -37,27 +37,27 @@ class Reader(Protocol):
     """Decodes one file."""
 
     def key_times(self) -> Sequence[float]:
-        """Times of the key frames, ascending; off by a few frames where the container stores decoding times."""
+        """Return the times of the key frames, ascending; off by a few frames if the container stores decoding times."""
         ...
 
     def shown_at(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
-        """The frames on screen at the ascending `times_s`, scaled to `size` (width, height).
+        """Yield the frames on screen at the ascending `times_s`, scaled to `size` (width, height).
 
-        May yield further frames that were decoded on the way, under the times they would be asked for.
+        May also yield frames that were decoded on the way, under the times at which they would be requested.
         """
         ...
 
     def key_frames(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
-        """For each of the ascending `times_s`, the key frame nearest to it."""
+        """Yield the nearest key frame for each of the ascending `times_s`."""
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
 def scaled_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
-    """The size with the long side at most `long_side_px`, even and never enlarged.
+    """Return the size with its long side reduced to at most `long_side_px`; both sides even, never enlarged.
 
     >>> scaled_size(1280, 720, 360)
     (360, 202)
@@ -67,5 +67,5 @@ def scaled_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
 
 
 def nearest(ascending: Sequence[float], value: float) -> float:
-    """The member of a non-empty ascending sequence that is nearest to a value."""
+    """Return the member of a non-empty ascending sequence that is nearest to a value."""
     return min(ascending, key=lambda member: abs(member - value))

@@ -1,7 +1,7 @@
-"""decord: frame-exact random access, decoding and scaling in its own threads.
+"""A reader over decord: frame-exact random access; decord decodes and scales in its own threads.
 
-One decord reader shared by threads without a lock deadlocks, and one inherited through a fork can hang: `Media` opens
-it lazily in the process that reads, and holds a lock around it.
+A decord reader that threads share without a lock deadlocks, and one that is inherited through a fork can hang. `Media`
+therefore opens it lazily in the process that reads, and holds a lock around it.
 """
 
 # decord ships no types.
@@ -19,7 +19,7 @@ import numpy as np
 from agentcvr_graph.media.readers.base import Decoded
 
 _BATCH = 32
-"""Frames of one `get_batch`, which bounds the memory of a call."""
+"""Number of frames per `get_batch`, which bounds the memory of a call."""
 
 
 class DecordReader:
@@ -37,21 +37,21 @@ class DecordReader:
         self._scaled: dict[tuple[int, int], Any] = {}
 
     def key_times(self) -> Sequence[float]:
-        """From decord's own index."""
+        """Return the times of the key frames, from decord's index."""
         return [float(self._starts_s[index]) for index in self._keys]
 
     def shown_at(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
-        """The last frame that starts at or before each time."""
+        """Yield the last frame that starts at or before each time."""
         found = np.searchsorted(self._starts_s, np.asarray(times_s) + 1e-4, side="right") - 1
         return self._read(times_s, [max(0, int(index)) for index in found], size)
 
     def key_frames(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
-        """The key frame nearest to each time."""
+        """Yield the key frame nearest to each time."""
         keys = np.asarray(self.key_times())
         return self._read(times_s, [self._keys[int(np.abs(keys - time_s).argmin())] for time_s in times_s], size)
 
     def close(self) -> None:
-        """Drop the decoders."""
+        """Release the decoders."""
         self._scaled.clear()
 
     def _read(self, times_s: Sequence[float], indices: Sequence[int], size: tuple[int, int]) -> Iterator[Decoded]:

@@ -1,8 +1,8 @@
-"""A folder of images as a video: its pictures in natural order at a given rate, with boxes drawn where there are any.
+"""Read a folder of images as a video: the images in natural order at a given frame rate, with optional boxes drawn.
 
-CrossVid's drone views come like this. A box file names, for each object, its box in each frame,
-`{"xtl": .., "ytl": .., "xbr": .., "ybr": ..}` or null where it is not visible; frames count from 0
-in the folder's order.
+CrossVid's drone views have this form. A box file maps each object to its box in each frame,
+`{"xtl": .., "ytl": .., "xbr": .., "ybr": ..}`, or null where the object is not visible. Frames count from 0 in the
+folder's order.
 Accepted shapes: `{name: {frame: box}}`, `[{"id": name, "bbox": {frame: box}}]`, and either under the key `objects`.
 """
 
@@ -29,8 +29,8 @@ class FolderReader:
     """A `Reader` over image files.
 
     Args:
-        given: the string as the person gave it, for messages.
-        max_pixels: the largest picture that is decoded; None for as large as Pillow takes without alarm.
+        given: the string that the user gave, for messages.
+        max_pixels: the largest picture that is decoded; None for Pillow's own limit.
     """
 
     def __init__(
@@ -55,28 +55,28 @@ class FolderReader:
         try:
             with Image.open(self._files[0]) as first:
                 width, height = first.size
-        except Exception as error:  # Pillow has several for damaged and for oversized pictures
+        except Exception as error:  # Pillow raises several kinds for damaged and for oversized pictures
             raise VideoError(given, f"{self._files[0].name} is not an image.", fix="Replace or remove it.") from error
         self._fps = fps
         self._max_pixels = max_pixels or Image.MAX_IMAGE_PIXELS or 0
         self.info = PictureInfo(len(self._files) / fps, fps, width, height)
 
     def key_times(self) -> Sequence[float]:
-        """Every image stands alone."""
+        """Return the times of all images: every image is a key frame."""
         return [index / self._fps for index in range(len(self._files))]
 
     def shown_at(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
-        """The image on screen at each time."""
+        """Yield the image on screen at each time."""
         for time_s in times_s:
             index = min(len(self._files) - 1, int(time_s * self._fps + 1e-4))
             yield Decoded(time_s, index / self._fps, self._picture(index, size))
 
     def key_frames(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
-        """As `shown_at`."""
+        """Yield the image on screen at each time, as `shown_at`."""
         return self.shown_at(times_s, size)
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no file stays open."""
 
     def _picture(self, index: int, size: tuple[int, int]) -> Any:
         with Image.open(self._files[index]) as image:
@@ -97,10 +97,10 @@ class FolderReader:
 
 
 def read_boxes(given: str, path: Path) -> dict[str, dict[int, Box]]:
-    """Object name -> frame index -> (left, top, right, bottom) in pixels of the stored images.
+    """Return object name -> frame index -> (left, top, right, bottom) in pixels of the stored images.
 
     Raises:
-        VideoError: the file is missing or its shape is not understood.
+        VideoError: the file is missing or has another shape.
     """
     try:
         stored: Any = json.loads(path.read_text())
@@ -120,10 +120,10 @@ def read_boxes(given: str, path: Path) -> dict[str, dict[int, Box]]:
 def labelled(
     given: str, boxes: Mapping[str, dict[int, Box]], labels: Mapping[str, str]
 ) -> Mapping[str, dict[int, Box]]:
-    """The boxes of the objects that have a label, under it; all under their names where no label is given.
+    """Return the boxes of the labelled objects by label; without labels, all boxes by object name.
 
     Raises:
-        VideoError: there is no such object.
+        VideoError: a label names an object that is not in the box file.
     """
     if unknown := [name for name in labels if name not in boxes]:
         raise VideoError(
@@ -142,5 +142,5 @@ def _frames(frames: Mapping[str, Any] | Sequence[Any]) -> dict[int, Box]:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """`frame_2` before `frame_10`."""
+    """Return a sort key that orders `frame_2` before `frame_10`."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]

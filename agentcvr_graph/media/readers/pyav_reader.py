@@ -1,7 +1,7 @@
-"""PyAV: decodes from the key frame before, in one forward pass over neighbouring times.
+"""A reader over PyAV: seeks to the key frame before a time, then decodes neighbouring times in one forward pass.
 
-The fastest of the readers measured (see the benchmark table in the README), and the default. Along the way it hands
-out the frames on the half-second grid, which later and closer looks at the same place will ask for.
+The default, because it is the fastest measured reader (see docs/benchmarks.md). It also yields the frames on the
+half-second grid that it decodes on the way, because later, closer looks at the same window request them.
 """
 
 # PyAV's stubs leave several attributes open.
@@ -21,16 +21,16 @@ from agentcvr_graph.media.readers.base import Decoded, nearest
 from agentcvr_graph.media.types import Pixels
 
 BYSTANDER_STEP_S = 0.5
-"""Frames at multiples of this, decoded on the way to others, are handed out too."""
+"""Frames at multiples of this time are also yielded when they are decoded on the way to others."""
 _COMPLETE_INDEX = ("mov", "avi")
-"""Formats whose index is complete once the file is open; those of others grow as the file is read."""
+"""Formats whose index is complete once the file is open; the index of other formats grows as the file is read."""
 
 
 class PyAVReader:
     """A `Reader` over PyAV.
 
     Args:
-        max_pixels: the largest picture that is decoded; None for any.
+        max_pixels: the largest picture that is decoded; None for no limit.
     """
 
     def __init__(self, path: Path, max_pixels: int | None = None) -> None:
@@ -43,7 +43,7 @@ class PyAVReader:
         self._key_times: list[float] | None = None
 
     def key_times(self) -> Sequence[float]:
-        """From the container's index; where it has none, from one pass over the packets."""
+        """Return the times of the key frames, from a complete index, or else from one pass over the packets."""
         if self._key_times is None:
             stream = self._stream
             # The index holds decoding times; the first frame is shown at the stream's start, which gives the shift.
@@ -56,11 +56,11 @@ class PyAVReader:
         return self._key_times
 
     def shown_at(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
-        """One seek for each stretch of times that a forward decode would not reach sooner."""
+        """Yield the frames on screen; seek only where decoding forward would take longer."""
         wanted = list(times_s)
         frames: Iterator[Any] = iter(())
         held: Any = None
-        sought_s: float | None = None  # one seek a target: where it lands is up to the container
+        sought_s: float | None = None  # at most one seek per target: the container decides where it lands
         while wanted:
             target_s = wanted[0]
             if held is None or (sought_s != target_s and self._worth_a_seek(self._time(held), target_s)):
@@ -81,7 +81,7 @@ class PyAVReader:
             held = following
 
     def key_frames(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
-        """Decodes key frames only."""
+        """Yield the key frame nearest to each time; decode key frames only."""
         stream = self._stream
         stream.codec_context.skip_frame = "NONKEY"
         try:
@@ -98,7 +98,7 @@ class PyAVReader:
         self._container.close()
 
     def _decode_from(self, target_s: float) -> Iterator[Any]:
-        """Frames from the key frame before the target; further back where the container's order led past it."""
+        """Yield frames from the key frame before the target; start further back if the seek landed after the target."""
         for margin_s in (0.0, 5 / self._fps, 2.0, 10.0, target_s):
             self._seek(target_s - margin_s)
             frames = iter(self._container.decode(self._stream))
@@ -117,13 +117,13 @@ class PyAVReader:
         return before > now_s + 1.0
 
     def _inside_gop(self, key_s: float) -> float:
-        """A time half-way to the next key frame: seeking backwards from there lands on this one for certain."""
+        """Return a time half-way to the next key frame: a backward seek from there always lands on this key frame."""
         keys = self.key_times()
         after = bisect.bisect_right(keys, key_s)
         return (key_s + keys[after]) / 2 if after < len(keys) else key_s + 1.0
 
     def _bystanders(self, frame: Any, until_s: float) -> list[float]:
-        """The half-second mark during which this frame is on screen, if any."""
+        """Return the half-second mark at which this frame is on screen, if any."""
         mark_s = -(-self._time(frame) // BYSTANDER_STEP_S) * BYSTANDER_STEP_S
         return [mark_s] if mark_s < until_s - 1e-4 else []
 
