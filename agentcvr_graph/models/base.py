@@ -22,7 +22,7 @@ class Footage:
     window: Window
     frames: tuple[Frame, ...]
     content_id: str
-    """Identifies the content of the video (not its name), as a key for caches."""
+    """Identifies the content of the video, not its name; used as a cache key."""
 
 
 @dataclass(frozen=True)

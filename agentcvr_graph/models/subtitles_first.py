@@ -66,7 +66,7 @@ def uncovered(sound: Sound, at_least_s: float) -> Iterator[Window]:
 
 
 def part_of(sound: Sound, window: Window) -> Sound:
-    """The sound of a window that lies inside the window of `sound`; without subtitles."""
+    """Return the sound of a window that lies inside the window of `sound`, without subtitles."""
     first = round((window.start_s - sound.window.start_s) * SAMPLE_RATE_HZ)
     last = round((window.end_s - sound.window.start_s) * SAMPLE_RATE_HZ)
     return Sound(window=window, samples=sound.samples[first:last], cues=(), content_id=sound.content_id)

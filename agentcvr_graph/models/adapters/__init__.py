@@ -1,1 +1,1 @@
-"""Vision, audio and chat models over the interfaces of other libraries and servers; the providers return them."""
+"""Adapters that make vision, audio and chat models of other libraries and servers; the providers return them."""

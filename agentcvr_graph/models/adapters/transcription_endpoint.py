@@ -1,8 +1,8 @@
-"""Ears behind a `/v1/audio/transcriptions` endpoint: OpenAI's, or any server that speaks like it.
+"""An audio model behind a `/v1/audio/transcriptions` endpoint: OpenAI's, or a compatible server's.
 
-In: sound. Out: what is said, with times where the server tells them (`verbose_json`), else one statement for the whole
-stretch. The focus is not sent: a transcriber writes down everything, and a prompt makes Whisper invent what it names.
-Long sound goes in pieces, because such endpoints refuse large files.
+In: sound. Out: what is said, with times if the server reports them (`verbose_json`), else one statement for the whole
+window. The focus is not sent: the endpoint transcribes everything, and a prompt makes Whisper hallucinate the words
+that it names. Long sound is sent in parts, because such endpoints refuse large files.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from agentcvr_graph.render import spoken
 from agentcvr_graph.types import Cost, Evidence, Window
 
 MAX_PIECE_S = 600.0
-"""Longest sound of one call: 19 MB as WAV, where OpenAI takes 25."""
+"""Longest sound of one call in seconds: 19 MB as WAV, where OpenAI accepts 25 MB."""
 NO_SPEECH = 0.6
-"""Whisper's own rule: a segment is silence if it says so with this probability ..."""
+"""Whisper's own rule: a segment is silence if its probability of no speech is above this ..."""
 UNLIKELY = -1.0
 """... and the mean log probability of its words is below this."""
 
@@ -41,11 +41,11 @@ class TranscriptionEndpoint:
     """An `AudioModel` behind an HTTP endpoint.
 
     Args:
-        base_url: as `http://host:8000/v1`; the path `/audio/transcriptions` is added.
-        model: the model to ask for.
+        base_url: such as `http://host:8000/v1`; the path `/audio/transcriptions` is added.
+        model: the name of the model on the server.
         api_key: sent as a bearer token.
         key_variable: the environment variable that holds the key, for the message when it is refused.
-        name: what to call it, as a person named it.
+        name: the model's name, as the user gave it; empty for the address and `model`.
         timeout_s: longest single call, in seconds.
     """
 
@@ -72,10 +72,10 @@ class TranscriptionEndpoint:
         return self._name
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
-        """Have the sound transcribed, piece by piece.
+        """Transcribe the sound, in parts of at most `MAX_PIECE_S`.
 
         Raises:
-            InfrastructureError: the endpoint failed; transient for a time-out, a refused connection, 429 and 5xx.
+            InfrastructureError: the endpoint failed; transient for a timeout, a refused connection, 429 and 5xx.
             SetupError: the endpoint refused the key.
         """
         evidence: list[Evidence] = []
@@ -93,7 +93,7 @@ class TranscriptionEndpoint:
         wav = await asyncio.to_thread(wav_bytes, samples)
         reply = await self._post(wav)
         if reply.status_code in (400, 422) and self._format == "verbose_json":
-            # gpt-4o-transcribe and some servers know the plain format only; ask for it from now on.
+            # gpt-4o-transcribe and some servers support only the plain format; request it from now on.
             plain = await self._post(wav, form="json")
             if plain.is_success:
                 self._format, reply = "json", plain
@@ -121,7 +121,7 @@ class TranscriptionEndpoint:
 
 
 def wav_bytes(samples: Samples) -> bytes:
-    """A WAV file of 16-bit samples."""
+    """Return a WAV file of 16-bit samples."""
     file = io.BytesIO()
 
     with wave.open(file, "wb") as wav:
@@ -133,7 +133,7 @@ def wav_bytes(samples: Samples) -> bytes:
 
 
 def pieces(window: Window) -> Iterator[Window]:
-    """The window in stretches of at most `MAX_PIECE_S`."""
+    """Yield the window in consecutive parts of at most `MAX_PIECE_S`."""
     start_s = window.start_s
     while start_s < window.end_s:
         end_s = min(start_s + MAX_PIECE_S, window.end_s)
@@ -142,9 +142,9 @@ def pieces(window: Window) -> Iterator[Window]:
 
 
 def read_transcript(body: Mapping[str, Any], window: Window) -> Iterator[Evidence]:
-    """The segments of a reply, in seconds of the video; the whole text where it has no segments.
+    """Yield the segments of a reply, in seconds of the video; the whole text if the reply has no segments.
 
-    Whisper pads sound to 30 s and sometimes hears words in the padding: what starts there is left out.
+    Whisper pads sound to 30 s and sometimes hallucinates words in the padding: segments that start there are left out.
     """
     segments = cast(list[Mapping[str, Any]], body.get("segments") or [])
     for segment in segments:
@@ -160,7 +160,7 @@ def read_transcript(body: Mapping[str, Any], window: Window) -> Iterator[Evidenc
 
 
 def cost_of(body: Mapping[str, Any]) -> Cost:
-    """Tokens of one call, where the endpoint tells them."""
+    """Return the cost of one call, with its tokens if the endpoint reports them."""
     usage = cast(Mapping[str, Any], body.get("usage") or {})
     return Cost(
         input_tokens=int(usage.get("input_tokens", 0)),
@@ -170,7 +170,7 @@ def cost_of(body: Mapping[str, Any]) -> Cost:
 
 
 def _statement(text: str, start_s: float, end_s: float, window: Window) -> Evidence:
-    """A statement whose times, told from the start of the sound, are cut to its window."""
+    """Return a statement; its times count from the start of the sound and are clipped to the window."""
     start_s = min(max(window.start_s + start_s, window.start_s), window.end_s)
     end_s = min(max(window.start_s + end_s, start_s), window.end_s)
     return Evidence(text=spoken(text), window=Window(video=window.video, start_s=start_s, end_s=end_s))

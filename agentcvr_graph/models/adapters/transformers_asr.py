@@ -1,8 +1,7 @@
-"""Ears in this process: a Whisper-class model of the `transformers` library.
+"""An audio model in this process: a Whisper-class model of the `transformers` library.
 
-In: sound. Out: what is said, with the times of each segment. Longer sound than the model's 30 seconds is handled by
-the library's own long-form decoding. Weights are read once, at the first call; loading and transcribing happen on one
-worker thread.
+In: sound. Out: what is said, with the times of each segment. The library's long-form decoding handles sound that is
+longer than the model's 30 seconds. Weights are loaded once, at the first call. One worker thread loads and transcribes.
 """
 
 # transformers types its pipelines loosely; this module is the typed wrapper around one.
@@ -29,7 +28,7 @@ from agentcvr_graph.types import Cost
 class TransformersTranscriber:
     """An `AudioModel` from a folder or a repository.
 
-    Raises `SetupError` from the first call when the model cannot be loaded.
+    The first call raises `SetupError` if the model cannot be loaded.
     """
 
     def __init__(self, source: str, *, name: str = "", max_new_tokens: int | None = None) -> None:
@@ -59,7 +58,7 @@ class TransformersTranscriber:
         return Perceived(evidence=focus_first(evidence, focus), cost=Cost(model_calls=1))
 
     def _transcribe(self, samples: Samples) -> dict[str, Any]:
-        """Text and segments, in the shape in which a transcription endpoint replies."""
+        """Return text and segments, in the shape of a transcription endpoint's reply."""
         if self._pipeline is None:
             self._pipeline = load(self._source)
         options: dict[str, Any] = {"do_sample": False}
@@ -78,10 +77,10 @@ class TransformersTranscriber:
 
 
 def load(source: str) -> Any:
-    """The recognition pipeline of a model.
+    """Load a model and return its speech recognition pipeline.
 
     Raises:
-        SetupError: there is no such model, or it is no speech model with timestamps.
+        SetupError: there is no such model, or it is not a speech model with timestamps.
     """
     try:
         device_map = "auto" if torch.cuda.is_available() else None

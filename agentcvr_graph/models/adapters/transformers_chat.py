@@ -1,10 +1,10 @@
-"""A chat model of the `transformers` library in this process: a text model as master, a vision model as eyes.
+"""A chat model of the `transformers` library in this process: a text model as master, or a vision model.
 
 In: LangChain messages, pictures as base64 blocks, tools as schemas. Out: one AI message with its tool calls and its
-token counts. The model's own chat template renders all of it. Weights are read once, at the first call; loading and
-generating happen on one worker thread, so calls wait for each other and the event loop waits for none.
+token counts. The model's chat template renders the input. Weights are loaded once, at the first call. One worker thread
+loads and generates, so calls run one after another and never block the event loop.
 
-It does not stream, batch or count log probabilities: for speed, serve the model and give the server's address.
+It does not stream, batch or return log probabilities. For speed, serve the model and give the server's address.
 """
 
 # transformers types its auto classes and processors loosely; this module is the typed wrapper around them.
@@ -43,7 +43,7 @@ MAX_TIME_S = 120.0
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model with what turns messages into its input."""
+    """A model with the tokenizer or processor that turns messages into its input."""
 
     model: Any
     template: Any
@@ -56,16 +56,16 @@ class Loaded:
 
     @property
     def knows_tools(self) -> bool:
-        """True when the chat template itself writes tools."""
+        """Return whether the chat template itself renders tools."""
         return "tools" in str(self.template.chat_template or "")
 
 
 class TransformersChat(ChatModelBase):
     """A model from a folder or a repository.
 
-    A reply ends at `max_new_tokens` or after `max_time_s`, whichever comes first: the worker thread cannot be stopped
-    from outside. Greedy unless `temperature` is positive. Raises `SetupError` from the first call when the model
-    cannot be loaded.
+    A reply ends at `max_new_tokens` or after `max_time_s`, whichever comes first, because the worker thread cannot be
+    stopped from outside. Decoding is greedy unless `temperature` is positive. The first call raises `SetupError` if
+    the model cannot be loaded.
     """
 
     source: str
@@ -96,7 +96,7 @@ class TransformersChat(ChatModelBase):
         return message
 
     def _sample(self, loaded: Loaded, inputs: Mapping[str, Any]) -> torch.Tensor:
-        """Prompt and completion of one row, as ids. (n,)"""
+        """Return the ids of the prompt and the completion of one row. (n,)"""
         options: dict[str, Any] = {"do_sample": False}
         if self.temperature > 0:
             options = {"do_sample": True, "temperature": self.temperature}
@@ -112,10 +112,10 @@ class TransformersChat(ChatModelBase):
 
 
 def load(source: str) -> Loaded:
-    """Read a model and its tokenizer or processor.
+    """Load a model and its tokenizer or processor.
 
     Raises:
-        SetupError: there is no such model, or it is of a kind that does not chat.
+        SetupError: there is no such model, or it is not a chat model.
     """
     try:
         config = AutoConfig.from_pretrained(source)
@@ -140,7 +140,7 @@ def _fix_for(error: Exception) -> str:
 
 
 def encode(loaded: Loaded, messages: Sequence[BaseMessage], tools: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """The model's input, through its chat template, on its device."""
+    """Return the model's input, rendered by its chat template, on its device."""
     native = loaded.knows_tools
     rows = template_messages(messages, tools=None if native else tools, sees=loaded.sees, native_tools=native)
     encoded = loaded.template.apply_chat_template(

@@ -1,1 +1,1 @@
-"""How chat templates write messages and tool calls, and how to read back what a model wrote."""
+"""Write messages and tool calls for chat templates, and parse what a model wrote."""

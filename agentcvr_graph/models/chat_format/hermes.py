@@ -1,7 +1,7 @@
 """Tool calls as text, in the Hermes form that Qwen and many other open models were trained on.
 
-`<tool_call>{"name": ..., "arguments": {...}}</tool_call>`. A chat template that knows tools writes calls and replies
-itself; for one that does not, the functions here put them into plain messages. Reading is the same for both.
+`<tool_call>{"name": ..., "arguments": {...}}</tool_call>`. A chat template that supports tools renders calls and
+replies itself; for one that does not, these functions put them into plain messages. Parsing is the same for both.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|(?=<tool_call>)|\Z)",
 
 
 def instructions(tools: Sequence[Mapping[str, Any]]) -> str:
-    """What the system message says where the template does not say it; the wording of Qwen's own templates."""
+    """Return the text on tools for the system message if the template has none; worded as in Qwen's templates."""
     return INSTRUCTIONS.format(schemas="\n".join(json.dumps(tool) for tool in tools))
 
 
 def call_text(name: str, arguments: Mapping[str, Any]) -> str:
-    """A call as the model writes it."""
+    """Return a tool call as the model writes it."""
     return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
 
 
 def reply_text(reply: str) -> str:
-    """A tool's reply inside a user message."""
+    """Return a tool's reply as the text of a user message."""
     return f"<tool_response>\n{reply}\n</tool_response>"
 
 
 def read_calls(text: str) -> tuple[str, list[ToolCall], list[InvalidToolCall]]:
-    """Split what a model wrote into its words, its calls, and the calls that are not valid."""
+    """Split a model's output into its text, its tool calls and its invalid tool calls."""
     calls: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []
     for number, match in enumerate(_CALL.finditer(text)):
@@ -62,7 +62,7 @@ def read_calls(text: str) -> tuple[str, list[ToolCall], list[InvalidToolCall]]:
 def _read_call(text: str, call_id: str) -> ToolCall | None:
     try:
         value: object = json.loads(text)
-    except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; brackets in thousands
+    except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or deep nesting
         return None
     if not isinstance(value, dict):
         return None

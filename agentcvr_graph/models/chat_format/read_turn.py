@@ -1,4 +1,4 @@
-"""From the ids that a model wrote to a message: words and tool calls."""
+"""Turn the token ids that a model generated into a message with text and tool calls."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from langchain_core.messages import AIMessage
 from agentcvr_graph.models.chat_format import hermes
 
 KEPT = ("<tool_call>", "</tool_call>", "<think>", "</think>")
-"""Tokens that some tokenizers hold for special, and that mean something here."""
+"""Tokens that some tokenizers treat as special, but that must be kept for parsing."""
 
 
 def read_turn(tokenizer: Any, ids: Sequence[int], stop: Sequence[str] = ()) -> AIMessage:
-    """What the model wrote, without its special tokens, split into words and tool calls.
+    """Decode the ids without special tokens, and return a message with text and tool calls.
 
     Args:
         stop: texts at which the turn ends.

@@ -1,7 +1,7 @@
-"""LangChain messages as the dictionaries that a chat template renders.
+"""Convert LangChain messages to the dictionaries that a chat template renders.
 
-Templates of text models want `content` as a string, templates of vision models as a list of typed parts, and a
-template without tools wants calls and replies inside plain messages (`hermes.py`). All three are settled here.
+Templates of text models take `content` as a string, and templates of vision models take a list of typed parts. A
+template without tools takes calls and replies inside plain messages (`hermes.py`). This module handles all three.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ ROLES = {"system": "system", "human": "user", "ai": "assistant", "tool": "tool"}
 def template_messages(
     messages: Sequence[BaseMessage], *, tools: list[dict[str, Any]] | None, sees: bool, native_tools: bool
 ) -> list[dict[str, Any]]:
-    """The conversation for `apply_chat_template`.
+    """Return the conversation for `apply_chat_template`.
 
     Args:
         messages: the conversation.
         tools: tools to describe in the system message, for a template that does not describe them.
         sees: True for a vision model.
-        native_tools: True when the template writes calls and replies itself.
+        native_tools: True if the template renders calls and replies itself.
     """
     rows = [_row(message, sees, native_tools) for message in messages]
     if tools:
@@ -59,7 +59,7 @@ def _calls(message: BaseMessage) -> dict[str, Any]:
 
 
 def _parts(message: BaseMessage) -> list[dict[str, Any]]:
-    """Text and pictures in their order; what no template renders (reasoning, audio) is left out."""
+    """Return text and pictures in their order; drop blocks that no template renders (reasoning, audio)."""
     parts: list[dict[str, Any]] = []
     for block in message.content_blocks:
         if block["type"] == "text":

@@ -1,4 +1,4 @@
-"""What reasoning models write before they speak: it is theirs, and nothing in it is an action, evidence or a script."""
+"""Remove the reasoning trace from a reply: nothing in it counts as an action, evidence or a script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S)
 
 
 def without_thoughts(text: str) -> str:
-    """A reply without its `<think>` blocks, also one that was cut off inside of them.
+    """Return a reply without its `<think>` blocks, even if it ends inside one.
 
     >>> without_thoughts("<think>Hm, 7?</think>It is 8.")
     'It is 8.'

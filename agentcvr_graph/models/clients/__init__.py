@@ -1,1 +1,1 @@
-"""What the clients of model servers share: keys, connections, and the meaning of their errors."""
+"""Shared code of the clients of model servers: API keys, connections and the translation of errors."""

@@ -1,13 +1,13 @@
-"""The one place that knows what client libraries raise.
+"""Translate the exceptions of client libraries; no other module knows them.
 
-Every client (OpenAI, Anthropic, Google, httpx and its successors) has exceptions of its own, but they agree on two
-things: a refused request carries an HTTP status, and a broken connection has a telling class somewhere in its chain of
-causes. So the mapping goes by status and by class name and imports none of them.
+Every client (OpenAI, Anthropic, Google, httpx and its successors) has its own exceptions, but they agree on two
+things: a refused request carries an HTTP status, and a broken connection has a well-known class name somewhere in its
+chain of causes. The mapping therefore uses the status and the class name, and imports no client library.
 
     no answer in time, connection refused or reset      InfrastructureError, transient
     408, 409, 429, 5xx                                  InfrastructureError, transient (an exhausted quota is not)
     401, 403                                            SetupError that names the key's variable
-    a reply that makes no message                       InfrastructureError, transient
+    a reply that cannot be parsed                       InfrastructureError, transient
     any other status, any other exception               InfrastructureError, final
 """
 
@@ -31,13 +31,13 @@ _UNREACHABLE = (
 )
 _UNREADABLE = frozenset({"ValidationError", "JSONDecodeError", "APIResponseValidationError"})
 _CLOSED_LOOP = "Event loop is closed"
-"""What a client says whose pooled connection belongs to an earlier event loop; the next try opens a new one."""
+"""The error of a client whose pooled connection belongs to an earlier event loop; a retry opens a new connection."""
 _BUSY = frozenset({408, 409, 425, 429})
 _MODULES = {"google": "google_genai", "langchain_google_genai": "google_genai"}
 
 
 def is_transient(error: Exception) -> bool:
-    """True when the same call may work a moment later; the graph's retry policy asks this."""
+    """Return whether the same call may succeed a moment later. The graph's retry policy calls this."""
     if isinstance(error, TimeoutError):
         return True
     failure = as_infrastructure_error(error, "the model")
@@ -45,16 +45,16 @@ def is_transient(error: Exception) -> bool:
 
 
 def as_infrastructure_error(error: BaseException, model: str) -> CVRError:
-    """What the failure of a model means for the graph, in one line that starts with `model`.
+    """Return the failure of a model as an error of this library, with a one-line message that starts with `model`.
 
-    Errors of this library pass through. A wrong key is the programmer's, so it becomes a `SetupError`.
+    Errors of this library are returned unchanged. A refused key becomes a `SetupError`, because the user must fix it.
     """
     known = recognised(error, model)
     return known or InfrastructureError(f"{model} failed: {type(error).__name__}: {detail_of(error)}")
 
 
 def recognised(error: BaseException, model: str) -> CVRError | None:
-    """As `as_infrastructure_error`, but None for a failure in no row of the table: that one deserves a traceback."""
+    """Do the same as `as_infrastructure_error`, but return None for an unknown exception, which needs a traceback."""
     if isinstance(error, CVRError):
         return error
     status = status_of(error)
@@ -66,13 +66,13 @@ def recognised(error: BaseException, model: str) -> CVRError | None:
     if _any_like(names, _UNREACHABLE) or _CLOSED_LOOP in str(error):
         return InfrastructureError(f"{model} cannot be reached ({detail_of(_root(error))}).", transient=True)
     if names & _UNREADABLE:
-        # What came back is no JSON, or LangChain could not make a message of it (arguments that are no object).
+        # The reply is not JSON, or LangChain could not parse it (arguments that are not an object).
         return InfrastructureError(f"{model} gave a reply that cannot be read ({detail_of(error)}).", transient=True)
     return None
 
 
 def refused(status: int, detail: str, model: str, *, key: str = SERVER_KEY) -> CVRError:
-    """The error for an HTTP status that is not a success; `key` is the variable that holds the model's API key."""
+    """Return the error for an HTTP error status; `key` is the environment variable that holds the model's API key."""
     reply = f"HTTP {status}{': ' + detail if detail else ''}"
     if status in (401, 403):
         return SetupError(f"{model} refused the API key ({reply}).", fix=f"Set {key}.")
@@ -84,7 +84,7 @@ def refused(status: int, detail: str, model: str, *, key: str = SERVER_KEY) -> C
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an exception of a client library, or one it was raised from, carries."""
+    """Return the HTTP status of a client library's exception or of one of its causes; None if there is none."""
     for cause in _causes(error):
         for holder in (cause, getattr(cause, "response", None)):
             for attribute in ("status_code", "code", "status"):
@@ -95,12 +95,12 @@ def status_of(error: BaseException) -> int | None:
 
 
 def detail_of(error: BaseException) -> str:
-    """What the other side said, on one line of at most `MAX_DETAIL_CHARS` characters."""
+    """Return the server's message, on one line of at most `MAX_DETAIL_CHARS` characters."""
     return one_line(said_in(getattr(error, "body", None)) or str(error) or type(error).__name__)
 
 
 def said_in(body: object) -> str:
-    """The message inside an error reply, which servers nest as `{"error": {"message": ...}}` or flatter."""
+    """Return the message in an error reply, which servers nest as `{"error": {"message": ...}}` or less deeply."""
     if not isinstance(body, dict):
         return ""
     reply = cast(dict[str, object], body)
@@ -109,7 +109,7 @@ def said_in(body: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks and keys, cut to `MAX_DETAIL_CHARS`."""
+    """Return `text` without line breaks and API keys, cut to `MAX_DETAIL_CHARS`."""
     folded = " ".join(without_keys(text).split())
     return folded if len(folded) <= MAX_DETAIL_CHARS else folded[: MAX_DETAIL_CHARS - 3] + "..."
 
@@ -130,7 +130,7 @@ def _any_like(names: set[str], parts: tuple[str, ...]) -> bool:
 
 
 def _key_variable(error: BaseException) -> str:
-    """The variable whose key was refused: the provider's, or the servers' when the address is not the provider's."""
+    """Return the variable of the refused key: the provider's, or `SERVER_KEY` if the host is not the provider's."""
     packages = [base.__module__.partition(".")[0] for base in type(error).__mro__]
     host = str(getattr(getattr(getattr(error, "request", None), "url", None), "host", ""))
     for package in packages:

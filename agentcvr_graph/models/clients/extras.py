@@ -1,4 +1,4 @@
-"""Optional packages: import one, or name the extra that installs it."""
+"""Import optional packages, or raise an error that names the extra to install."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def require(module: str, package: str, extra: str) -> None:
     """Import `module`.
 
     Raises:
-        SetupError: it is not installed; the message names the extra that brings it.
+        SetupError: it is not installed; the message names the extra that installs it.
     """
     try:
         importlib.import_module(module)

@@ -1,7 +1,7 @@
-"""Which environment variable holds which key.
+"""The environment variables that hold API keys.
 
-The key of a hosted provider is never sent to a server that a person names by its address: such a server gets
-`AGENTCVR_API_KEY`, or the word `none` when it asks for no key.
+The key of a hosted provider is never sent to a server that the user names by its address. Such a server gets
+`AGENTCVR_API_KEY`, or the word `none` if the variable is not set.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import re
 
 SERVER_KEY = "AGENTCVR_API_KEY"
-"""Key for OpenAI-compatible servers and transcription endpoints given by address."""
+"""Holds the key for OpenAI-compatible servers and transcription endpoints given by address."""
 
 PROVIDER_KEYS: dict[str, tuple[str, ...]] = {
     "anthropic": ("ANTHROPIC_API_KEY",),
@@ -27,16 +27,17 @@ PROVIDER_KEYS: dict[str, tuple[str, ...]] = {
     "upstage": ("UPSTAGE_API_KEY",),
     "xai": ("XAI_API_KEY",),
 }
-"""Providers that take a key from one of these variables; others (cloud accounts, local runners) look for themselves."""
+"""The variables in which each provider's key may be; providers that are missing here find their credentials
+themselves (cloud accounts, local runners)."""
 
 
 _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)$", re.I)
 SHORTEST_SECRET = 8
-"""Shorter values are left alone: they may be words."""
+"""Length in characters; shorter values are not masked, because they may be ordinary words."""
 
 
 def without_keys(text: str) -> str:
-    """A text without the keys of this process: a server may repeat in an error what it was sent."""
+    """Return the text with the keys of this process masked: a server may repeat the request in its error."""
     secrets = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)}
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
@@ -45,11 +46,11 @@ def without_keys(text: str) -> str:
 
 
 def server_key() -> str:
-    """The key for a server given by its address."""
+    """Return the key for a server given by its address."""
     return os.environ.get(SERVER_KEY, "none")
 
 
 def missing_key(provider: str) -> str:
-    """The variable that `provider` needs and that is not set; empty when nothing is missing or nothing is known."""
+    """Return the variable that `provider` needs and that is not set; empty if a key is set or none is known."""
     variables = PROVIDER_KEYS.get(provider, ())
     return "" if not variables or any(os.environ.get(variable) for variable in variables) else variables[0]

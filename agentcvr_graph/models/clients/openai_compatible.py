@@ -1,6 +1,6 @@
-"""How OpenAI-compatible servers are reached, and what they have to offer.
+"""Connect to OpenAI-compatible servers, and list the models that they serve.
 
-Asking for the list of models is one cheap, blocking question, asked while models are being set up.
+Listing the models is one cheap, blocking request, made while models are set up.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ LISTING_TIMEOUT_S = 10.0
 
 
 def unpooled_client(timeout_s: float) -> httpx.AsyncClient:
-    """A client whose connections do not outlive their call.
+    """Return a client that closes each connection after its call.
 
     A model object is often used from several event loops (`asyncio.run` twice, a notebook), and a pooled connection
-    that belongs to a closed loop breaks the next call. One more handshake is nothing beside a model's answer. Reads
-    certificates from disk, so make it where the model is made and not in a coroutine.
+    that belongs to a closed loop breaks the next call. The extra handshake takes little time compared with a model's
+    reply. The constructor reads certificates from disk, so call it where the model is created, not in a coroutine.
     """
     return httpx.AsyncClient(timeout=timeout_s, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def served_models(base_url: str) -> list[str]:
-    """The names of the models at `GET /models`.
+    """Return the names of the models at `GET /models`.
 
     Raises:
-        SetupError: nothing answers there, it wants another key, or what answers is not such a server.
+        SetupError: no server answers, it refuses the key, or it is not an OpenAI-compatible server.
     """
     try:
         headers = {"Authorization": f"Bearer {server_key()}"}
@@ -50,10 +50,10 @@ def served_models(base_url: str) -> list[str]:
 
 
 def only_model(base_url: str, model: str = "") -> str:
-    """The model to ask the server for: the one named, else the only one it serves.
+    """Return the given model, or else the only model that the server serves.
 
     Raises:
-        SetupError: it serves none or several; the message lists them.
+        SetupError: no model is given, and the server serves none or several; the message lists them.
     """
     if model:
         return model

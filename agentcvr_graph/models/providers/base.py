@@ -1,4 +1,4 @@
-"""What a model provider is: a kind of model string, and the models that such a string can name.
+"""The base class of model providers. A provider is a kind of model string, and the models that such a string can name.
 
 A provider is one frozen dataclass in one file of this folder, listed in `registry.PROVIDERS`. Its `parse` reads the
 model string and touches nothing else: no model library, no network, no file. `chat`, `vision` and `audio` import what
@@ -26,7 +26,7 @@ class Provider(ABC):
     """One model of a provider, as its model string names it."""
 
     form: ClassVar[str]
-    """How the model strings look, quoted, for error messages: `'offline'`."""
+    """The form of the model strings, quoted, for error messages: `'offline'`."""
     audio_form: ClassVar[str] = ""
     """The same for audio models; empty when the provider has none."""
     vision_is_chat: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class Provider(ABC):
 
     @property
     def endpoint(self) -> str:
-        """Names the server that runs the model, to limit concurrent calls to it; empty for models in this process."""
+        """Name the server that runs the model, to limit concurrent calls to it; empty for models in this process."""
         return ""
 
     def cache_name(self) -> str:

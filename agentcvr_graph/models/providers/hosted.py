@@ -1,8 +1,8 @@
-"""`PROVIDER:MODEL`, or a well-known name alone: a model behind a provider's own interface.
+"""`PROVIDER:MODEL`, or a well-known name alone: a model behind a provider's own API.
 
-Chat models come from LangChain's `init_chat_model`. LangChain reports a missing package, a missing key and an unknown
-name each in its own way, and every provider adds some; here they become one error of one line each. Audio models are
-OpenAI's only.
+Chat models come from LangChain's `init_chat_model`. LangChain and each provider raise different exceptions for a
+missing package, a missing key and an unknown name; this module turns each into one error with a one-line message. Audio
+models are available from OpenAI only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`tiny`: the small master that the recipe in `training/recipes/tiny` trains, for the recipe's own questions."""
+"""`tiny`: the small master trained by `training/recipes/tiny`, for that recipe's kind of questions only."""
 
 from __future__ import annotations
 
