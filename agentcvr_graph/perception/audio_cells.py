@@ -1,7 +1,7 @@
-"""Sound in cells: how a video's sound is cut for transcription, and how a window is put together again.
+"""Split a video's sound into cells for transcription, and find the cells of a window.
 
-A cell is about 15 s long and is cut where the sound is quietest, whatever window was asked for. So the words of a
-moment never depend on what was asked before, and overlapping windows are transcribed once.
+A cell is about 15 s long and is cut where the sound is quietest, independent of the requested window. The transcript of
+a moment therefore never depends on earlier requests, and overlapping windows are transcribed once.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from agentcvr_graph.models.base import Sound
 from agentcvr_graph.types import Window
 
 CELL_S = 15.0
-"""Nominal length of a stretch of sound that is transcribed at once."""
+"""Nominal length of a cell, in seconds."""
 CUT_REACH_S = 1.5
-"""How far a cut between two cells may move to find a quiet moment."""
+"""Farthest that a cut between two cells may move to a quiet moment, in seconds."""
 
 
 def cells_of(window: Window, duration_s: float) -> range:
-    """The numbers of the cells that may hold words of a window."""
+    """Return the numbers of the cells that may hold words of a window."""
     first = max(0, math.floor((window.start_s - CUT_REACH_S) / CELL_S))
     last = min(math.ceil(duration_s / CELL_S), math.ceil((window.end_s + CUT_REACH_S) / CELL_S))
     return range(first, max(last, first + 1))
@@ -32,7 +32,7 @@ def cell_window(video: int, number: int) -> Window:
 
 
 def cell_sound(media: Clip, number: int) -> Sound:
-    """The sound of one cell, from the quiet moment nearest its nominal start to the one nearest its nominal end."""
+    """Return the sound of one cell, cut at the quietest moments near its nominal start and end."""
     duration_s = media.info.duration_s
     begin_s = max(0.0, number * CELL_S - CUT_REACH_S)
     finish_s = min(duration_s, (number + 1) * CELL_S + CUT_REACH_S)

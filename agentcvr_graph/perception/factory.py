@@ -1,6 +1,6 @@
 """Build a perception of real video from model strings.
 
-Media and model libraries are imported when a perception is built, not before: swap mode needs none of them.
+Media and model libraries are imported when a perception is built, because swap mode needs none of them.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def resolve_perception(
 
 
 def isolated_media(**settings: Any) -> Library:
-    """Return a library that decodes in worker processes, which may crash; for programs whose main module is guarded.
+    """Return a library that decodes in worker processes, which may crash. The program's main module must be guarded.
 
     Args:
-        settings: of `MediaLibrary`.
+        settings: arguments of `MediaLibrary`.
 
     Raises:
         SetupError: a package of the extra `live` is missing.

@@ -1,14 +1,13 @@
-"""Live perception: real videos, through a vision model and an audio model.
+"""Live perception: real videos, described by a vision model and an audio model.
 
-Requests come in as windows; this module fetches frames and sound for them, asks the models, and remembers what they
-said. It is where caching happens, so that no model needs to know of it:
+Requests name windows. This module decodes their frames and sound, calls the models and caches the replies. Models need
+no cache of their own:
 
-- an observe request that was answered before (same content, windows, frames, focus and model) costs nothing again;
-- sound is transcribed in cells of about 15 s, cut where it is quietest, whatever window was asked for, and a window is
-  put together from its cells: so the words of a moment never depend on what was asked before, and overlapping windows
-  are transcribed once.
+- an observe request that was answered before (same content, windows, frames, focus and model) costs nothing;
+- sound is transcribed in fixed cells of about 15 s, cut where it is quietest. A window is assembled from its cells, so
+  the transcript of a moment never depends on earlier requests, and overlapping windows are transcribed once.
 
-Everything that blocks runs in threads. Where a run is cancelled, they end at their next step.
+Blocking calls run in threads. When a run is cancelled, its threads end at their next step.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, T
 from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
-"""Decoders use several threads each; more of them at once than this cost memory and save no time."""
+"""Limits concurrent decoding. Each decoder uses several threads; more decoders would cost memory and save no time."""
 
 
 class Remembered(BaseModel):
-    """What a model said, as it is kept on disk."""
+    """A model's reply, as it is cached on disk."""
 
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...] = ()
@@ -50,7 +49,7 @@ class Remembered(BaseModel):
 
 @dataclass(frozen=True)
 class Looked:
-    """The frames of one target, or why there are none."""
+    """The frames of one target, or the reason why there are none."""
 
     footage: Footage | None
     problem: str = ""
@@ -60,8 +59,8 @@ class LivePerception:
     """A `Perception` over real videos.
 
     Args:
-        vision: tells what frames show.
-        audio: tells what is said and heard.
+        vision: describes what frames show.
+        audio: transcribes speech and names other sounds.
         media: opens videos; the default keeps its caches in the user's cache folder.
     """
 
@@ -75,7 +74,7 @@ class LivePerception:
         """Open the video and read its headers.
 
         Raises:
-            VideoError: it cannot be used.
+            VideoError: the video cannot be used.
         """
         info = (await run_in_thread(self.media.open, video)).info
         return VideoInfo(
@@ -90,7 +89,7 @@ class LivePerception:
         )
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
-        """Sample the targets and ask the vision model. A target that cannot be decoded becomes a note.
+        """Sample the targets and call the vision model. A target that cannot be decoded becomes a note.
 
         Raises:
             InfrastructureError: no target could be decoded, or the model failed.
@@ -119,7 +118,7 @@ class LivePerception:
         return self._seen(request, fresh, cost + perceived.cost)
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
-        """Put the window together from its cells; subtitles, where there are any, are read as they stand.
+        """Assemble the window from its cells. If subtitles overlap it, use them and the whole window's sound instead.
 
         Raises:
             InfrastructureError: the sound cannot be decoded, or the model failed.
@@ -145,7 +144,7 @@ class LivePerception:
         return self._heard(request, evidence, notes, cost)
 
     async def _cell(self, media: Clip, number: int) -> tuple[Perceived, bool]:
-        """What is heard in one cell (as of video 1), and whether that was known already."""
+        """Return what is heard in one cell (as if in video 1), and whether it came from the cache."""
         key = f"cell|{self._audio.name}|{media.info.content_id}|{number}"
         remembered = await asyncio.to_thread(self._recall, key)
         if remembered is not None:
@@ -158,7 +157,7 @@ class LivePerception:
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Clip:
         try:
             return await run_in_thread(self.media.open, videos[number - 1].video)
-        except VideoError as error:  # it could be read a moment ago
+        except VideoError as error:  # the video could be read when it was probed
             raise InfrastructureError(f"Video {number} can no longer be read: {error.message}") from error
 
     def _seen(self, request: Observe, said: Remembered, cost: Cost) -> Observation:
@@ -210,7 +209,7 @@ def _look(media: Clip, target: Target) -> Looked:
 
 
 def _sampling_notes(request: Observe, times_s: Sequence[Sequence[float]]) -> list[str]:
-    """Say where fewer frames could be had than were asked for."""
+    """Return a note for each target with fewer different frames than requested."""
     return [
         f"video {target.video}: {len(times)} different frames there, not {target.frames}"
         for target, times in zip(request.targets, times_s, strict=True)
@@ -219,7 +218,7 @@ def _sampling_notes(request: Observe, times_s: Sequence[Sequence[float]]) -> lis
 
 
 def _sound_or_silence(media: Clip, window: Window) -> Samples:
-    """A video may have subtitles and no sound."""
+    """Return the window's samples; zeros for a video without sound, which may still have subtitles."""
     if not media.info.has_sound:
         return np.zeros(round(window.duration_s * SAMPLE_RATE_HZ), dtype=np.float32)
     return media.sound(window.start_s, window.end_s)
