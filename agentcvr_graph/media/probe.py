@@ -102,7 +102,7 @@ def _check(given: str, container: InputContainer, found: Probe, until_s: float |
     wanted_s = min(duration_s, until_s or duration_s) - max(_TAIL_S, _SLACK * duration_s)
     if _last_packet_s(container, wanted_s) >= wanted_s:
         return
-    readable_s = _last_packet_s(container, 0.0)  # seeking may mislead; this does not
+    readable_s = _last_packet_s(container, 0.0)  # a seek may land wrong; reading from the start does not
     if readable_s < wanted_s:
         raise NotAVideoError(
             given,

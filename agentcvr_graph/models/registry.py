@@ -6,9 +6,9 @@
     transformers:DIR_OR_REPO      a model in this process, from a folder or the Hub
     openai:gpt-4o, gpt-4o, ...    anything that LangChain's `init_chat_model` takes
 
-Reading a string imports no model library and touches no network and no file. Resolving one imports the libraries it
-needs, and asks a server for its models where none is named, so on an event loop resolve in a thread. No weights are
-read before the first call.
+Reading a string imports no model library and uses no network and no file. Resolving one imports the libraries that it
+needs. If the string names a server but no model, resolving also requests the server's list of models, so on an event
+loop resolve in a thread. No weights are loaded before the first call.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """An audio model that prefers subtitles: where they cover the window, no other model is called.
 
 In: the sound of a window with the subtitles that overlap it. Out: the subtitles as evidence, and what the wrapped model
-transcribes in the stretches that no subtitle covers. A pause between two lines of a conversation is no such stretch;
-half a minute without a line may be music or an untranslated scene, so the model is called for it.
+transcribes in the parts that no subtitle covers. A pause between two lines of a conversation does not count; half a
+minute without a line may be music or an untranslated scene, so the model is called for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from agentcvr_graph.render import spoken
 from agentcvr_graph.types import Cost, Evidence, Window
 
 UNCOVERED_S = 30.0
-"""A stretch of this length without a subtitle counts as not covered."""
+"""A part of at least this length without a subtitle counts as not covered, in seconds."""
 
 
 class SubtitlesFirst:
@@ -56,7 +56,7 @@ def subtitle_evidence(sound: Sound) -> Iterator[Evidence]:
 
 
 def uncovered(sound: Sound, at_least_s: float) -> Iterator[Window]:
-    """Yield the stretches of the window, `at_least_s` long or longer, that no subtitle overlaps."""
+    """Yield the parts of the window, at least `at_least_s` long, that no subtitle overlaps."""
     covered_to_s = sound.window.start_s
     ends = [(cue.start_s, cue.end_s) for cue in sorted(sound.cues, key=lambda cue: cue.start_s)]
     for start_s, end_s in [*ends, (sound.window.end_s, sound.window.end_s)]:

@@ -76,7 +76,7 @@ class ChatVision:
         return f"{self._name} (prompt {PROMPT_ID})"
 
     async def look(self, footage: Sequence[Footage], focus: str) -> Perceived:
-        """Ask the model what the frames show.
+        """Send the frames to the model and return its statements.
 
         Raises:
             InfrastructureError: the model or its server failed, or the reply holds no text.

@@ -45,7 +45,7 @@ class Provider(ABC):
     @property
     @abstractmethod
     def spec(self) -> str:
-        """The model string."""
+        """Return the model string."""
 
     @property
     def endpoint(self) -> str:

@@ -74,7 +74,7 @@ class Hosted(Provider):
         except Exception as error:
             # Each provider has its own exception for "no key", raised from its constructor.
             raise _unusable(self, error, key or _key_named_in(error)) from error
-        # Some constructors do not look for a key, and the provider may have been guessed: look again.
+        # Some constructors do not check for a key, and the provider may have been guessed, so check again.
         if key := missing_key(type(model).__module__.partition(".")[0].removeprefix("langchain_")):
             raise _no_key(self.spec, key)
         return model

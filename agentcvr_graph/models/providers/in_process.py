@@ -75,7 +75,7 @@ def checked_source(source: str) -> str:
     """Return the absolute path of a model folder, or the name of a repository unchanged.
 
     Raises:
-        SetupError: the source is written like a folder and is none, or the folder holds no `config.json`.
+        SetupError: the source looks like a folder but is not one, or the folder holds no `config.json`.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
