@@ -31,7 +31,7 @@ class MediaLibrary:
         cache_dir: folder of the caches of fetched videos, frames and recognised text.
         cache_bytes: size of each of these caches above which the least recently used entries are removed.
         max_download_bytes: largest remote file that is fetched.
-        reader: the decoding library; `auto` takes PyAV, the fastest.
+        reader: the decoding library; `auto` takes PyAV.
         long_side_px: frames are scaled down so that their longer side has at most this many pixels.
         download_timeout_s: longest time in seconds that a remote server may stay silent.
         access: what may be opened.
