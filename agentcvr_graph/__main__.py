@@ -1,11 +1,11 @@
-"""`agentcvr` and `python -m agentcvr_graph`.
+"""Entry point of `agentcvr` and `python -m agentcvr_graph`.
 
-Nothing is imported at the top: the processes that decode videos import the main module of the program again.
+This module imports nothing at the top, because the processes that decode videos import the program's main module again.
 """
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command line."""
     from agentcvr_graph.cli import main as run
 
     run()

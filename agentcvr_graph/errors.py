@@ -1,13 +1,13 @@
-"""The error hierarchy, sorted by who can do something about it.
+"""The error hierarchy, sorted by who can fix the error.
 
     CVRError
-    ├── InputError      the person's question, options or videos: mend the input (exit status 2)
-    │   └── VideoError  one video cannot be used: missing, truncated, not a video, too large, ...
-    ├── SetupError      the programmer's set-up: unknown model string, missing extra, missing key (exit status 2)
-    ├── ActionError     the master asked for something that cannot be: it reads the message and asks again
-    ├── InfrastructureError      a model, a server, the network or a decoder failed: the master reads it and goes on;
-    │                   nobody's wrong answer, and never scored as one
-    └── BugError        an invariant of this library broke: report it
+    ├── InputError           the user's question, options or videos: change the input (exit status 2)
+    │   └── VideoError       one video cannot be used: missing, truncated, not a video, too large, ...
+    ├── SetupError           the set-up: unknown model string, missing extra, missing key (exit status 2)
+    ├── ActionError          the master's action is invalid: the master reads the message and tries again
+    ├── InfrastructureError  a model, a server, the network or a decoder failed: the master reads the message and
+    │                        continues; never scored as a wrong answer
+    └── BugError             an invariant of this library is broken: report it
 
 `InputError` and `SetupError` are raised to the caller before anything is spent. `ActionError` and
 `InfrastructureError` never leave the graph: they become a tool message. Every message names the value, what is allowed,
@@ -20,16 +20,16 @@ import re
 from typing import Any
 
 HIDDEN = "?..."
-"""Stands for the query of an address: signed links keep their key there."""
+"""Replaces the query of an address, because signed links have their key there."""
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?([^?#]*)(\?[^#]*)?")
 
 
 class CVRError(Exception):
-    """Root of everything this library raises on purpose.
+    """Base of all errors that this library raises on purpose.
 
     Args:
         message: what is wrong, with the value.
-        fix: what to do about it, as an imperative; shown after the message.
+        fix: what to do about it, in the imperative; shown after the message.
     """
 
     def __init__(self, message: str, *, fix: str = "") -> None:
@@ -38,7 +38,7 @@ class CVRError(Exception):
         super().__init__(f"{message} {fix}".strip())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As it is, and not made again of its text: errors come back from other processes."""
+        """Pickle the attributes instead of calling the constructor again: errors come back from other processes."""
         return _restored, (type(self), self.args, self.__dict__)
 
 
@@ -50,7 +50,9 @@ def _restored(kind: type[CVRError], arguments: tuple[Any, ...], state: dict[str,
 
 
 def shown_address(address: str) -> str:
-    """An address as people may read it: without user, password and query, where keys stand. A path stays as it is.
+    """Return an address that is safe to show: without user, password and query, which may hold keys.
+
+    A path is returned unchanged.
 
     >>> shown_address("https://user:password@host/a.mp4?token=abc#t=1,2")
     'https://host/a.mp4?...#t=1,2'
@@ -62,11 +64,11 @@ def shown_address(address: str) -> str:
 
 
 class InputError(CVRError, ValueError):
-    """The question, its options or its videos cannot be used as given."""
+    """Raised when the question, its options or its videos cannot be used."""
 
 
 class VideoError(InputError):
-    """One video cannot be used. `source` is the string the person gave; the message shows it without its secrets."""
+    """Raised when one video cannot be used. `source` is the caller's string; the message shows it without secrets."""
 
     def __init__(self, source: str, message: str, *, fix: str = "") -> None:
         self.source = source
@@ -74,19 +76,21 @@ class VideoError(InputError):
 
 
 class SetupError(CVRError):
-    """A model string, an installed extra, a key or a setting is missing or wrong."""
+    """Raised when a model string, an extra, a key or a setting is missing or wrong."""
 
 
 class ActionError(CVRError):
-    """The master's action cannot be carried out; `str(error)` is written for the master to read."""
+    """Raised when the master's action cannot be carried out. The master reads `str(error)`."""
 
 
 class InfrastructureError(CVRError):
-    """Something outside the policy failed (model, server, network, decoder); the action may be tried again.
+    """Raised when something outside the policy failed: a model, a server, the network, a decoder.
+
+    The master may try the action again.
 
     Args:
-        transient: True when the same call may work a moment later (time-out, 429, 5xx); such calls are retried.
-        status: the HTTP status that said so, where one did.
+        transient: True if the same call may succeed a moment later (time-out, 429, 5xx); such calls are retried.
+        status: the HTTP status of the failed call, or None if there is none.
     """
 
     def __init__(self, message: str, *, fix: str = "", transient: bool = False, status: int | None = None) -> None:
@@ -96,11 +100,11 @@ class InfrastructureError(CVRError):
 
 
 class BugError(CVRError):
-    """An invariant of this library does not hold."""
+    """Raised when an invariant of this library does not hold."""
 
 
 def missing_extra(package: str, extra: str) -> SetupError:
-    """The one wording for an optional package that is not installed."""
+    """Return the error for an optional package that is not installed; all such errors have the same wording."""
     return SetupError(
         f"The package {package!r} is not installed.",
         fix=f"Install it with: pip install 'agentcvr-graph[{extra}]'",

@@ -1,12 +1,12 @@
 """The graphs that `langgraph.json` names, for a LangGraph server and for LangGraph Studio.
 
-Only here the context of a run chooses models: `ServerContext` adds `master`, `vision` and `audio` as model strings,
-`SwapContext` adds the noise of the simulator. A model is built once for each string and shared by the runs of the
-process.
+Only in this module does the context of a run choose models: `ServerContext` adds `master`, `vision` and `audio` as
+model strings, `SwapContext` adds `master` and the noise of the simulator. A model is built once for each string and
+shared by the runs of the process.
 
-Whoever can start a run is a stranger. A model string names a server to connect to, a folder to load or an account to
-pay from, so a run may choose from those that the owner names in `AGENTCVR_MODELS` only. What it may open is settled in
-`media/access.py`.
+Everyone who can start a run is an untrusted client. A model string names a server to connect to, a folder to load or
+an account to charge, so a run may choose only `offline` and the models that the server's owner lists in
+`AGENTCVR_MODELS`. `media/access.py` decides which media a run may open.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
 
 MODELS_VARIABLE = "AGENTCVR_MODELS"
-"""Model strings that a run may choose, with commas between them; `any` for all. `offline` is always one."""
+"""Environment variable with the model strings that a run may choose, separated by commas; `any` allows all.
+`offline` is always allowed."""
 MORE_MODELS = f"Whoever runs the server allows more with {MODELS_VARIABLE}."
 
 
 NOISES = ("off", "mild", "fitted")
-"""Noise that a run on a server may choose; a Python program may also give a file of rates."""
+"""Noise levels that a run on a server may choose. Python programs may also pass a file of rates."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,12 @@ class SwapContext(CVRContext):
 
 
 def make_graph() -> CompiledCVRGraph:
-    """Return the live graph, whose context chooses the models; without a checkpointer, the server brings its own."""
+    """Return the live graph, whose context chooses the models. The server adds its own checkpointer."""
     return create_cvr_graph(choose_master, choose_perception, context_schema=ServerContext).compile()
 
 
 def make_swap_graph() -> CompiledCVRGraph:
-    """Return the same graph in swap mode over the bundled scripts: videos are addresses like `script://cc-000000/1`."""
+    """Return the graph in swap mode over the bundled scripts; video addresses look like `script://cc-000000/1`."""
     return create_cvr_graph(choose_master, choose_scripts, context_schema=SwapContext).compile()
 
 
@@ -95,7 +96,7 @@ def choose_scripts(context: SwapContext) -> Perception:
     """Return the bundled scripts, with the noise that the context names.
 
     Raises:
-        InputError: there is no such noise.
+        InputError: the noise level is unknown.
     """
     if context.noise not in NOISES:
         raise InputError(f"There is no noise {context.noise!r} here.", fix=f"Choose from: {', '.join(NOISES)}.")
@@ -103,10 +104,10 @@ def choose_scripts(context: SwapContext) -> Perception:
 
 
 def allowed_model(spec: str) -> str:
-    """The model string, where a run may choose it.
+    """Return the model string if a run may choose it.
 
     Raises:
-        InputError: it may not.
+        InputError: a run may not choose it.
     """
     named = [part.strip() for part in os.environ.get(MODELS_VARIABLE, "").split(",")]
     allowed = ("offline", *filter(None, named))
@@ -139,7 +140,7 @@ def _perception(vision: str, audio: str) -> Perception:
 
 @functools.lru_cache(maxsize=1)
 def _media() -> Library:
-    """What strangers may ask about, decoded in processes that may die."""
+    """Return the media that untrusted clients may use, decoded in processes that may crash."""
     from agentcvr_graph.demo import CLIPS_DIR
     from agentcvr_graph.media.access import access_of_strangers
     from agentcvr_graph.perception.factory import isolated_media

@@ -1,6 +1,6 @@
-"""Fakes for tests of graphs that contain this one: a master that follows a list of turns, and a world that never fails.
+"""Fakes for tests of graphs that contain this one: a master with a fixed list of turns, a perception that never fails.
 
-They ship with the library so that other people's tests need no model, no key and no video.
+They are part of the library, so that tests of other projects need no model, no key and no video.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ Turn = AIMessage | Exception | Callable[[Sequence[BaseMessage]], AIMessage]
 
 
 class FakeMaster(ChatModelBase):
-    """Takes the turns it was given, one a call; an exception among them is raised, a function is asked.
+    """A master that takes the given turns, one for each call.
 
-    `seen` holds the messages of every call. More calls than turns raise `IndexError`.
+    A turn that is an exception is raised; a turn that is a function is called with the messages. `seen` holds the
+    messages of every call. More calls than turns raise `IndexError`.
     """
 
     turns: list[Any]
@@ -39,23 +40,23 @@ class FakeMaster(ChatModelBase):
 
 
 class FakePerception:
-    """A world of videos of one length, in which every window shows and says the same."""
+    """A perception whose videos all have one length, and whose windows all give the same evidence."""
 
     def __init__(self, duration_s: float = 60.0, *, text: str = "a red ball", said: str = "hello") -> None:
         self.duration_s = duration_s
         self.text = text
         self.said = said
         self.requests: list[Observe | Listen] = []
-        """Every request, in the order of arrival."""
+        """All requests, in the order of arrival."""
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
-        """Every video exists."""
+        """Return a readable video with picture and sound, whatever the source."""
         return VideoInfo(
             number=number, video=video, duration_s=self.duration_s, fps=25, width=640, height=360, has_sound=True
         )
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
-        """One statement a window."""
+        """Return one statement for each window."""
         self.requests.append(request)
         windows = tuple(Window(video=t.video, start_s=t.start_s, end_s=t.end_s) for t in request.targets)
         return Observation(
@@ -71,7 +72,7 @@ class FakePerception:
         )
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
-        """One statement."""
+        """Return one statement."""
         self.requests.append(request)
         return Observation(
             modality="audio",
@@ -84,25 +85,25 @@ class FakePerception:
 
 
 def turn(thought: str = "", *calls: dict[str, Any]) -> AIMessage:
-    """A turn of the master: a thought and tool calls made with `observe`, `listen` and `answer` below."""
+    """Return a turn of the master: a thought, and tool calls made with `observe`, `listen` and `answer` below."""
     numbered = [{**call, "id": call.get("id") or f"call_{n}"} for n, call in enumerate(calls)]
     return AIMessage(thought, tool_calls=numbered)
 
 
 def observe(*targets: tuple[int, float, float, int], focus: str = "", id: str | None = None) -> dict[str, Any]:
-    """An observe call; a target is (video, start_s, end_s, frames)."""
+    """Return an observe call. A target is (video, start_s, end_s, frames)."""
     keys = ("video", "start_s", "end_s", "frames")
     arguments = {"targets": [dict(zip(keys, target, strict=True)) for target in targets], "focus": focus}
     return {"name": "observe", "args": arguments, "id": id}
 
 
 def listen(video: int, start_s: float, end_s: float, focus: str = "", id: str | None = None) -> dict[str, Any]:
-    """A listen call."""
+    """Return a listen call."""
     return {"name": "listen", "args": {"video": video, "start_s": start_s, "end_s": end_s, "focus": focus}, "id": id}
 
 
 def answer(
     value: Any, rationale: str = "", citations: Sequence[dict[str, Any]] = (), id: str = "done"
 ) -> dict[str, Any]:
-    """An answer call."""
+    """Return an answer call."""
     return {"name": "answer", "args": {"value": value, "rationale": rationale, "citations": list(citations)}, "id": id}

@@ -1,7 +1,7 @@
-"""A run as typed data: what the master thought, asked for, got back, and answered, turn by turn.
+"""A run as typed data: the master's thoughts, actions, replies and answer, turn by turn.
 
-A `Trajectory` is derived from the final state of a graph run and holds all that reports, rewards and benchmarks need;
-they read it and never the graph's state or its messages.
+A `Trajectory` is derived from the final state of a graph run. It holds everything that reports, rewards and benchmarks
+need; they never read the graph's state or its messages.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Obser
 
 
 class Action(FrozenModel):
-    """One call that the master made, and what came back."""
+    """One call of the master, with its reply."""
 
     call_id: str
     tool: str
-    """`observe`, `listen` or `answer`; anything else is a name that the master made up."""
+    """`observe`, `listen`, `answer` or another tool of the graph; any other name is one that the master made up."""
     arguments: dict[str, Any]
     """As the master wrote them."""
     reply: str = ""
-    """The text that the master read in return."""
+    """The text that the master read as the result."""
     observation: Observation | None = None
-    """What was seen or heard; None for an answer and for a call that failed."""
+    """The observation; None for an answer and for a call that failed."""
     failed_by: Literal["", "infrastructure"] = ""
-    """`infrastructure` where the call was right, and the perception failed: not the policy's doing."""
+    """`infrastructure` if the call was valid and the perception failed, which is not the policy's fault."""
 
     @property
     def ends(self) -> bool:
-        """Whether its tool ends the question."""
+        """True if the tool ends the question."""
         return TOOLS.ends(self.tool)
 
 
@@ -46,11 +46,11 @@ class Turn(FrozenModel):
     number: int
     """From 1."""
     thought: str = ""
-    """The text the master wrote beside its actions."""
+    """The text that the master wrote beside its actions."""
     actions: tuple[Action, ...] = ()
     """Empty for a turn that could not be parsed."""
     complaint: str = ""
-    """What the graph told the master about this turn, when it could not be used as it was."""
+    """The graph's reply to a turn that it could not use."""
 
 
 class Trajectory(FrozenModel):
@@ -72,7 +72,7 @@ class Trajectory(FrozenModel):
         )
 
     def without_secrets(self) -> Trajectory:
-        """As it may be kept and passed on: the addresses of its videos without user, password and query."""
+        """Return a copy that is safe to store and share: video addresses have no user, password and query."""
 
         def shown(info: VideoInfo) -> VideoInfo:
             video = info.video.model_copy(update={"source": shown_address(info.video.source)})
@@ -82,7 +82,7 @@ class Trajectory(FrozenModel):
 
 
 def trajectory_of(output: CVROutput) -> Trajectory:
-    """The trajectory in the output (or the final state) of a run; of the last question on its thread."""
+    """Return the trajectory of the last question of a thread, from the output or the final state of a run."""
     asked = output["asked"]
     return Trajectory(
         question=asked.question,
@@ -98,7 +98,7 @@ def trajectory_of(output: CVROutput) -> Trajectory:
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation]) -> list[Turn]:
     starts = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
-    ends = [*starts[1:], len(messages)][: len(starts)]  # no turn at all where the master's model was never reached
+    ends = [*starts[1:], len(messages)][: len(starts)]  # no turn if the master's model was never reached
     return [
         _turn(number, cast(AIMessage, messages[start]), messages[start + 1 : end], observations)
         for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
@@ -127,5 +127,5 @@ def _turn(number: int, message: AIMessage, after: Sequence[AnyMessage], observat
 
 
 def _call_id(reply: AnyMessage) -> str:
-    """The call that a message replies to; empty for what the graph says of its own accord."""
+    """Return the id of the call that a message replies to; empty for a message that replies to no call."""
     return reply.tool_call_id if isinstance(reply, ToolMessage) else str(reply.additional_kwargs.get("call_id", ""))

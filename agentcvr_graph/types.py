@@ -1,8 +1,8 @@
-"""The nouns. Everything that crosses a boundary of this library is one of these frozen Pydantic models.
+"""The frozen Pydantic models that cross the boundaries of this library.
 
-Two conventions hold everywhere: times are seconds from the start of the clip, floats, with the suffix `_s`; videos are
-numbered from 1 in the order in which the question names them. Nothing here holds bytes: a frame, a waveform or a file
-is always a reference, so that any of these can live in a checkpoint or travel as JSON.
+Two conventions hold everywhere. Times are floats in seconds from the start of the clip, with the suffix `_s`. Videos
+are numbered from 1 in the order in which the question names them. No model holds bytes: a frame, a waveform or a file
+is always a reference, so every model fits into a checkpoint and can be sent as JSON.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 Modality = Literal["visual", "audio"]
 AnswerKind = str
 """Name of an answer kind: `choice`, `choices`, `order`, `interval`, `number`, `text`, or one that was added to
-`answers.KINDS`, which is what a kind is checked against."""
+`answers.KINDS`. Kinds are checked against `answers.KINDS`."""
 QuestionKind = str
-"""An `AnswerKind`, or `auto`: `choice` where there are options, else `text`."""
+"""An `AnswerKind`, or `auto`: `choice` if there are options, else `text`."""
 AnswerValue = str | float | list[str] | tuple[float, float]
 
 
 def whole(text: str) -> str:
-    """A text without halves of characters (lone surrogates): some models write them, and nothing can store them."""
+    """Return a text without lone surrogates: some models write them, and no file or checkpoint can store them."""
     return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")
 
 
 class FrozenModel(BaseModel):
-    """Base of the nouns: immutable, and loud about a misspelt field."""
+    """Base of the models: immutable, and rejects unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -43,21 +43,21 @@ class Video(FrozenModel):
     objects: tuple[tuple[str, str], ...] = ()
     """Which objects of the box file to draw, each with the label to write beside it; empty for all, by their names."""
     title: str | None = None
-    """What a person calls it; the file's name when None."""
+    """Title to show; the file's name when None."""
 
 
 class VideoInfo(FrozenModel):
-    """What a probe found out about one video of the question, or why it cannot be read."""
+    """The result of probing one video of the question, or why it cannot be read."""
 
     number: int = Field(ge=1)
     """The video's number in the question, from 1."""
     video: Video
     duration_s: float = Field(default=0.0, ge=0)
-    """Length of the clip (after its media fragment is applied)."""
+    """Length of the clip, after its media fragment is applied."""
     fps: float = 0.0
     width: int = 0
     height: int = 0
-    """Size of the picture as stored, in pixels; 0 x 0 where there is no picture."""
+    """Size of the picture as stored, in pixels; 0 x 0 for a video without a picture."""
     has_sound: bool = False
     has_subtitles: bool = False
     """A sidecar or an embedded text track exists."""
@@ -70,13 +70,13 @@ class VideoInfo(FrozenModel):
 
     @property
     def title(self) -> str:
-        """The person's title, else the last part of the source without its ending and fragment."""
+        """The title that the caller gave, else the last part of the source without its ending and fragment."""
         if self.video.title:
             return self.video.title
         path = self.video.source.partition("#")[0].partition("?")[0].rstrip("/\\")
         scheme, _, host = path.partition("://")
         if host and "/" not in host:
-            path = f"{scheme}://{host.rpartition('@')[2]}"  # an address without a path; who is let in is no title
+            path = f"{scheme}://{host.rpartition('@')[2]}"  # an address without a path; drop user and password
         return path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or path
 
 
@@ -92,13 +92,14 @@ class Window(FrozenModel):
         return self.end_s - self.start_s
 
     def overlap_s(self, other: Window) -> float:
-        """Seconds that both windows cover; 0 for windows of different videos."""
+        """Return the seconds that both windows cover; 0 for windows of different videos."""
         if self.video != other.video:
             return 0.0
         return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
 
 
 class Target(Window):
+    # The policy reads this docstring and these descriptions.
     """A window to look at, with the number of frames to sample from it."""
 
     frames: int = Field(default=8, ge=1, description="How many frames to sample, evenly spread over the window.")
@@ -110,14 +111,14 @@ class Target(Window):
 
 
 class Request(FrozenModel):
-    """Base of what a tool sends through the seam: already validated, clipped and within budget."""
+    """Base of what a tool sends to the perception: validated, clipped to the video and within budget."""
 
     focus: str = ""
     """What to look or listen for; empty for everything."""
 
     @property
     def windows(self) -> tuple[Window, ...]:
-        """The windows that the request is about, in its order."""
+        """The windows of the request, in its order."""
         raise NotImplementedError
 
 
@@ -132,7 +133,7 @@ class Observe(Request):
 
     @property
     def frames(self) -> int:
-        """Frames over all windows."""
+        """Number of frames of all windows together."""
         return sum(target.frames for target in self.targets)
 
 
@@ -147,7 +148,7 @@ class Listen(Request):
 
 
 class Evidence(FrozenModel):
-    """One statement about what was seen or heard, and where."""
+    """One statement about what was seen or heard, with its window."""
 
     text: str
     window: Window | None = None
@@ -160,16 +161,16 @@ class Evidence(FrozenModel):
 
 
 class Cost(FrozenModel):
-    """What an observation, or a whole run, has cost. Adds up with `+`."""
+    """The cost of an observation or of a whole run. Costs add up with `+`."""
 
     frames: int = 0
-    """Frames handed to a vision model."""
+    """Frames passed to a vision model."""
     audio_s: float = 0.0
-    """Seconds of sound handed to a transcriber (or read from subtitles)."""
+    """Seconds of sound passed to an audio model or read from subtitles."""
     cached_frames: int = 0
-    """Of `frames`, those that needed no decoding because they had been decoded before."""
+    """The part of `frames` that was decoded earlier and came from a cache."""
     cached_audio_s: float = 0.0
-    """Of `audio_s`, those that needed no transcription because they had been transcribed before."""
+    """The part of `audio_s` that was transcribed earlier and came from a cache."""
     input_tokens: int = 0
     output_tokens: int = 0
     model_calls: int = 0
@@ -180,41 +181,42 @@ class Cost(FrozenModel):
 
 
 class Usage(Cost):
-    """The cost of one run, with the clock."""
+    """The cost of one run, with its wall-clock time."""
 
     wall_s: float = 0.0
 
 
 class Observation(FrozenModel):
-    """What one observe or listen call brought back: text evidence and the reference to where it comes from."""
+    """The result of one observe or listen call: text evidence and the windows it comes from."""
 
     modality: Modality
     windows: tuple[Window, ...] = Field(min_length=1)
-    """The windows looked at or listened to, as carried out (clipped to the video and the budget)."""
+    """The windows that were observed, clipped to the video and the budget."""
     focus: str = ""
     evidence: tuple[Evidence, ...] = ()
-    """In the order the agent thinks best; empty where there was nothing to see or hear."""
+    """In the order that the model chose; empty if there was nothing to see or hear."""
     frame_times_s: tuple[tuple[float, ...], ...] = ()
-    """For each window, the true times of the frames seen; empty for sound."""
+    """For each window, the exact times of the sampled frames; empty for sound."""
     notes: tuple[str, ...] = ()
-    """What the reader should know of this observation (fewer frames than asked, key frames only, ...)."""
+    """Limits of this observation: fewer frames than requested, key frames only, ..."""
     model: str = ""
-    """Which model saw or heard it."""
+    """Name of the vision or audio model."""
     cost: Cost = Cost()
     call_id: str = ""
-    """Id of the action that asked for it; set by the graph."""
+    """Id of the action that requested it; set by the graph."""
     turn: int = 0
-    """Turn of the master that asked for it, from 1; set by the graph."""
+    """Turn of the master that requested it, from 1; set by the graph."""
 
 
 class Citation(Window):
+    # The policy reads this docstring and this description.
     """Where the evidence for an answer is."""
 
     modality: Modality = Field(description="'visual' or 'audio'.")
 
 
 class Answer(FrozenModel):
-    """A valid answer. `value` has the shape of its kind.
+    """A valid answer. The type of `value` depends on `kind`.
 
     | kind | value | text |
     |---|---|---|
@@ -234,26 +236,26 @@ class Answer(FrozenModel):
 
 
 class Failure(FrozenModel):
-    """Why a run ended without an answer: a typed result, never text that poses as an answer."""
+    """Why a run ended without an answer: a typed result, never text in place of an answer."""
 
     boundary: Literal["master", "infrastructure"]
     """`master`: it never gave a valid answer. `infrastructure`: the master's model or every observation failed."""
     message: str
     out_of_budget: bool = False
-    """A budget had run out, and the master had been told that only an answer was left."""
+    """True if a budget had run out and only an answer was still allowed."""
 
 
 class Question(FrozenModel):
-    """A question over several videos, as a benchmark or a script stores it."""
+    """A question about several videos, as a benchmark or a script stores it."""
 
     question: str = Field(min_length=1)
     videos: tuple[Video, ...] = Field(min_length=1)
     options: tuple[str, ...] = ()
     kind: QuestionKind = "auto"
     key: AnswerValue | None = None
-    """The right answer, where it is known; never shown to the master."""
+    """The right answer, or None if it is unknown; never shown to the master."""
     id: str = ""
     task: str = ""
     """Task code, such as `CC` or `FSA`."""
     scoring_points: tuple[str, ...] = ()
-    """For text answers that a judge scores: what a full answer says, one point each (CrossVid's CCQA)."""
+    """For text answers that a judge scores: the statements of a complete answer, one point each (CrossVid's CCQA)."""
