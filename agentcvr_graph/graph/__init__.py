@@ -1,1 +1,1 @@
-"""The graph: its state, nodes, prompts and budget, and the ways to run it. `builder.py` puts them together."""
+"""The graph: state, nodes, prompts, budget, and functions that run it. `builder.py` assembles it."""

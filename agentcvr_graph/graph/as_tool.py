@@ -3,9 +3,8 @@
     agent = create_agent(model, tools=[as_tool(graph.compile())])
 
 The agent reads one short text. The artifact of its `ToolMessage` is the whole run, so that an app can show what was
-looked at: `Trajectory.model_validate(message.artifact)`. The graph runs as a child of whoever calls the tool: progress
-and tokens reach the caller's stream, cancelling the caller stops it, and a checkpointer of the caller keeps its state
-too.
+observed: `Trajectory.model_validate(message.artifact)`. The graph runs as a child of the caller: progress and tokens
+reach the caller's stream, cancelling the caller cancels the graph, and the caller's checkpointer stores its state too.
 """
 
 from __future__ import annotations
@@ -49,15 +48,15 @@ def as_tool(
     description: str = DESCRIPTION,
     context: CVRContext | None = None,
 ) -> BaseTool:
-    """The graph as a LangChain tool, for `create_agent`, `ToolNode` and every model that calls tools. Async only.
+    """Return the graph as an async LangChain tool, for `create_agent`, `ToolNode` and every model that calls tools.
 
     Args:
-        graph: compiled without a checkpointer; it takes the caller's.
-        context: budgets and models of every run; the defaults for None.
+        graph: compiled without a checkpointer; it uses the caller's.
+        context: the settings of every run; None for the defaults.
 
     Returns:
-        A tool with the arguments `AskArgs`. Its content is the answer, why, and the windows that prove it, or what went
-        wrong; its artifact is the `Trajectory` as JSON.
+        A tool with the arguments `AskArgs`. Its content is the answer, the reason and the windows that prove it, or the
+        failure. Its artifact is the `Trajectory` as JSON.
     """
 
     async def ask_videos(
@@ -65,7 +64,7 @@ def as_tool(
     ) -> tuple[str, dict[str, Any]]:
         given = CVRInput(question=question, videos=cast("list[str | Video]", videos), options=options, kind=kind)
         trajectory = await ask(graph, given, context, config)
-        # As JSON, because that is what a checkpoint makes of an artifact: it reads the same before and after one.
+        # A checkpoint stores an artifact as JSON. Returning JSON makes it the same before and after a checkpoint.
         return reply_of(trajectory), trajectory.model_dump(mode="json")
 
     return StructuredTool.from_function(
@@ -78,11 +77,11 @@ def as_tool(
 
 
 def reply_of(trajectory: Trajectory) -> str:
-    """What an agent reads of a run: a few lines, whatever it took."""
+    """Return a run as the calling agent reads it: a few lines, however long the run was."""
     answer, failure = trajectory.answer, trajectory.failure
     if failure is not None:
         return f"No answer: {failure.message}"
-    assert answer is not None  # a run has one of both
+    assert answer is not None  # a run has either an answer or a failure
     proofs = [f"{window_label(cited)} ({cited.modality})" for cited in answer.citations]
     lines = [f"Answer: {answer.text}"]
     lines += [f"Why: {answer.rationale}"] if answer.rationale else []

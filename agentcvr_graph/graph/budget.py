@@ -1,4 +1,4 @@
-"""What a run may still spend, from its context and what it has spent so far."""
+"""Derive the budget that a run has left from its context and its cost so far."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentcvr_graph.types import Cost
 
 
 def budget_left(context: CVRContext, turn: int, spent: Cost, clock: Clock) -> Budget:
-    """What is left after `turn` calls of the master."""
+    """Return the budget that is left after `turn` calls of the master."""
     tokens, wall_s = context.max_tokens, context.max_wall_s
     return Budget(
         turns=context.max_turns - turn,

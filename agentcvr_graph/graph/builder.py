@@ -4,7 +4,7 @@
 
 One builder serves live and swap mode: `create_cvr_graph(master, LivePerception(...))` observes real video,
 `create_cvr_graph(policy, ScriptedPerception(...))` reads scripts. It returns the builder uncompiled, so that the caller
-brings checkpointer, store and cache, or adds it to a graph of their own. All nodes are async: use `ainvoke`, `astream`.
+can add a checkpointer, a store and a cache, or use it in another graph. All nodes are async: use `ainvoke`, `astream`.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.spec import AnyTool
 
 RETRY = RetryPolicy(max_attempts=3, initial_interval=0.5, backoff_factor=2.0, retry_on=is_transient)
-"""Two more tries after a transient failure, half a second and then a second later."""
+"""Retry twice after a transient failure: after half a second, then after another second."""
 TIMEOUT_S = 300.0
-"""Longest single attempt of a model call or an observation."""
+"""Longest single attempt of a model call or an observation, in seconds."""
 RECURSION_PER_TURN = 4
-"""Supersteps that a turn may take, with room to spare."""
+"""Supersteps that a turn may take; more than any turn needs."""
 DESCRIPTIONS = {
     "brief": "Checks the question, opens the videos, writes the first messages.",
     "master": "Takes one turn: where to look, where to listen, or the answer.",
@@ -45,14 +45,14 @@ DESCRIPTIONS = {
     "audio_agent": "Listens to a window and tells what is said and heard.",
     "conclude": "Accepts the answer, or sends it back.",
 }
-"""What a drawing says of each node."""
+"""Description of each node in a drawing."""
 
 
 class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
-    """The compiled graph, which draws itself for people: every node says what it does.
+    """The compiled graph. Its drawing has a description for every node and no error handlers.
 
-    The handlers of failed calls are left out: no edge leads to them, and with nodes that hang in the air a parent's
-    drawing cannot open it (LangGraph looks for one first and one last node).
+    No edge leads to the error handlers. LangGraph expands a subgraph in a parent's drawing only if it finds one first
+    and one last node, so unconnected nodes would prevent that.
     """
 
     if TYPE_CHECKING:  # LangGraph types the output of every stream mode at once, as `dict[str, Any] | Any`
@@ -82,11 +82,11 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
         ) -> Any: ...
 
     def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
-        """As `Pregel.get_graph`."""
+        """Return the drawing; arguments as in `Pregel.get_graph`."""
         return self._for_people(super().get_graph(config, xray=xray))
 
     async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
-        """As `Pregel.aget_graph`."""
+        """Return the drawing; arguments as in `Pregel.aget_graph`."""
         return self._for_people(await super().aget_graph(config, xray=xray))
 
     def _for_people(self, drawn: Graph) -> Graph:
@@ -100,7 +100,7 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
 
 
 class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
-    """A `StateGraph` that compiles under its own name, and to a graph that draws itself well."""
+    """A `StateGraph` that compiles to a `CompiledCVRGraph` under its own name."""
 
     name: str = "agentcvr"
     tools: Toolset = TOOLS
@@ -115,7 +115,7 @@ class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
         return compiled
 
     def add(self, name: str, node: Callable[..., Awaitable[Any]], **options: Any) -> None:
-        """Add a node. LangGraph's own signature is partly untyped and knows no error handler that takes the error."""
+        """Add a node. LangGraph's own signature is partly untyped and lacks an error handler that takes the error."""
         cast(Any, self).add_node(name, node, **options)
 
 
@@ -132,12 +132,12 @@ def create_cvr_graph(
     """Build the graph that answers a question over several videos.
 
     Args:
-        master: the chat model that decides where to look and listen, or a function of the run's context that gives it.
-        perception: such as `LivePerception` for real video, or a function of the run's context that gives one.
-        tools: what the master may call; `[*TOOLS, MY_TOOL]` adds one to those that the library ships.
+        master: the chat model that decides where to look and listen, or a function that returns it for a run's context.
+        perception: such as `LivePerception` for real video, or a function that returns one for a run's context.
+        tools: what the master may call; `[*TOOLS, MY_TOOL]` adds one to the tools of the library.
         context_schema: `CVRContext`, or a subclass with settings that the two functions read.
         name: the name of the compiled graph, as a parent graph or a server shows it.
-        retry: what happens to a call of a model or a perception that fails.
+        retry: the retry policy for failed calls of a model or a perception.
         timeout_s: the longest single attempt of such a call, in seconds; None for no limit.
 
     Returns:
@@ -151,7 +151,7 @@ def create_cvr_graph(
         >>> result["answer"].value
         'B'
     """
-    # LangGraph's own node timeout runs every attempt as two tasks more; asyncio's costs a tenth less a trajectory.
+    # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
     dependencies = Dependencies(master, perception, timeout_s, Toolset(tools))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
     graph.name, graph.tools = name, dependencies.tools
@@ -180,7 +180,7 @@ def tools_of(graph: CompiledCVRGraph) -> Toolset:
 
 
 async def after_master(state: CVRState) -> list[Send] | str:
-    """To the agents, to the conclusion, or to the master where its turn was of no use, or was edited."""
+    """Return the next step: the agents, `conclude`, or `master` again if its turn was unusable or edited."""
     if state["failure"] is not None:
         return "conclude"
     if was_edited(state):
@@ -196,10 +196,10 @@ async def after_master(state: CVRState) -> list[Send] | str:
 
 
 async def after_conclude(state: CVRState) -> str:
-    """To the end, or back to the master with an answer that was not accepted."""
+    """Return the next step: the end, or `master` again if its answer was not accepted."""
     return END if state["answer"] is not None or state["failure"] is not None else "master"
 
 
 def recursion_limit(context: CVRContext) -> int:
-    """Supersteps that a run may take; the turn budget ends it long before."""
+    """Return the number of supersteps that a run may take. The turn budget ends a run long before that."""
     return RECURSION_PER_TURN * (context.max_turns + 2) + 10

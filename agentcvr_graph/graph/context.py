@@ -1,4 +1,4 @@
-"""The settings of a run, as a form can show them: every field has a description, bounds and its nodes."""
+"""The settings of a run. Every field has a description, bounds and its nodes, so that a form can show it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def setting(*nodes: str, description: str, ge: float | None = None, enum: Sequen
 class CVRContext:
     """Settings of one run: budgets, review, memory and how the master acts. All of them are JSON-able.
 
-    Objects (models, perception) are bound when the graph is built. A server that lets a run choose its models adds
-    settings of its own (`server.py`).
+    Objects (models, perception) are passed when the graph is built. A server that lets a run choose its models adds
+    its own settings (`server.py`).
     """
 
     max_turns: Annotated[int, setting("master", ge=1, description="Calls of the master; the last may only answer.")] = (

@@ -1,7 +1,7 @@
-"""What a graph is built over: a master, a perception and the tools.
+"""The dependencies of a graph: a master, a perception and the tools.
 
-Master and perception are objects, or functions that choose one by the run's context: a server's form names its models
-(`server.py`), a library user passes plain objects. Choosing may import libraries and read folders, so it happens in a
+Master and perception are objects, or functions that return one for the run's context. A server's form names its models
+(`server.py`); a library user passes objects. Such a function may import libraries and read folders, so it runs in a
 thread.
 """
 
@@ -23,13 +23,14 @@ from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import TOOLS, Toolset
 
 ChooseMaster: TypeAlias = Callable[[Any], BaseChatModel]
-"""From the context of the run, an instance of the graph's `context_schema`."""
+"""Returns the master for the context of the run, an instance of the graph's `context_schema`."""
 ChoosePerception: TypeAlias = Callable[[Any], Perception]
+"""Returns the perception for the context of the run."""
 
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The objects behind the nodes."""
+    """The objects that the nodes use."""
 
     master: BaseChatModel | ChooseMaster
     perception: Perception | ChoosePerception
@@ -53,9 +54,9 @@ class Dependencies:
 
 
 def context_of(runtime: Runtime[CVRContext]) -> CVRContext:
-    """Return the run's context; the defaults when the caller passed none.
+    """Return the run's context, or the defaults if the caller passed none.
 
-    LangGraph then gives None, or in a parent graph the parent's context, which may be anything.
+    LangGraph then passes None, or, in a parent graph, the parent's context, which may be of any type.
     """
     context = cast(object, runtime.context)
     return context if isinstance(context, CVRContext) else CVRContext()

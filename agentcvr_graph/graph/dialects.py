@@ -1,8 +1,8 @@
 """The two dialects in which a master acts: tool calls of the model's interface, or JSON text.
 
-This is the only module that knows both. Reading accepts either, whatever the model was asked for, so a model that
-writes a JSON action beside its tools is understood; a reply goes back in the dialect of its call. Nothing the master
-wrote is rewritten: what the model sampled is what stays in the messages.
+This is the only module that knows both. It reads either dialect, whatever the model was asked for, so it understands a
+model that writes JSON actions although it has tools. A reply uses the dialect of its call. The master's messages are
+never rewritten: they stay exactly as the model sampled them.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ Dialect = Literal["tools", "json"]
 
 
 def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "json"]) -> Dialect:
-    """`auto` is tool calls where the model's class can bind tools, else JSON text."""
+    """Return the dialect; `auto` means tool calls if the model's class can bind tools, else JSON text."""
     if wanted != "auto":
         return wanted
     return "tools" if type(master).bind_tools is not BaseChatModel.bind_tools else "json"
 
 
 def bind_master(master: BaseChatModel, dialect: Dialect, tools: Toolset) -> Runnable[LanguageModelInput, AIMessage]:
-    """The master, ready to act in a dialect."""
+    """Return the master, with the tools bound if the dialect is `tools`."""
     return master.bind_tools(list(tools.schemas)) if dialect == "tools" else master
 
 
 def instructions(dialect: Dialect, tools: Toolset = TOOLS) -> str:
-    """What the system prompt says about acting; empty for tool calls, which carry their own schemas."""
+    """Return the system prompt's part on how to act; empty for tool calls, which have their own schemas."""
     if dialect == "tools":
         return ""
     schemas = "\n".join(
@@ -52,7 +52,7 @@ def instructions(dialect: Dialect, tools: Toolset = TOOLS) -> str:
 
 
 def for_model(messages: Sequence[AnyMessage], dialect: Dialect) -> list[AnyMessage]:
-    """The messages as sent: several JSON-dialect replies of one turn become one user message (templates want that)."""
+    """Return the messages to send. JSON-dialect replies of one turn become one user message, as templates expect."""
     if dialect == "tools":
         return list(messages)
     bare = [HumanMessage(message.text) if isinstance(message, HumanMessage) else message for message in messages]
@@ -60,7 +60,7 @@ def for_model(messages: Sequence[AnyMessage], dialect: Dialect) -> list[AnyMessa
 
 
 def read_calls(message: AIMessage, turn: int) -> list[Call]:
-    """The actions of one turn, in order; empty when the turn holds none."""
+    """Return the actions of one turn, in order; empty if there are none."""
     native = [
         Call(id=call["id"] or f"turn_{turn}_{n}", tool=call["name"], arguments=call["args"])
         for n, call in enumerate(message.tool_calls)
@@ -83,7 +83,7 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
 
 
 def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessage:
-    """A turn of these calls (name, args), as a master would have written it."""
+    """Return a turn with these calls (name, args), as a master would write it."""
     if dialect == "json":
         actions = [json.dumps({"action": call["name"], "arguments": call["args"]}) for call in calls]
         return AIMessage("\n".join(actions))
@@ -92,7 +92,7 @@ def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessa
 
 
 def thought_of(message: AIMessage) -> str:
-    """The text beside the actions, as a person reads it."""
+    """Return the text beside the actions, for display."""
     text = message.text
     if not message.tool_calls:
         start = min(
@@ -104,19 +104,19 @@ def thought_of(message: AIMessage) -> str:
 
 
 MAX_BROKEN = 1000
-"""Beginnings of JSON that turn out to be none, after which a turn is read no further: each costs time."""
+"""Failed attempts to parse JSON after which the rest of a turn is ignored, because each attempt takes time."""
 _JSON_START = re.compile(r'\{\s*"|\[\s*\{')
 FAILED_BY = "failed_by"
-"""Where a message's extra fields say whose failure it tells of."""
+"""Key in a message's `additional_kwargs` that says which side failed."""
 
 
 def reply(
     call: Call, text: str, observation: Observation | None = None, *, failed_by: Literal["", "infrastructure"] = ""
 ) -> AnyMessage:
-    """What comes back for a call, in its own dialect; the typed observation rides along as the artifact.
+    """Return the reply to a call, in the dialect of the call. The typed observation is the reply's artifact.
 
     Args:
-        failed_by: `infrastructure` where the call was right and what it asked for failed; no model reads this.
+        failed_by: `infrastructure` if the call was valid and carrying it out failed; no model reads this.
     """
     artifact = observation.model_dump(mode="json") if observation else None
     marks: dict[str, Any] = {FAILED_BY: failed_by} if failed_by else {}
@@ -137,13 +137,13 @@ def _json_call(call_id: str, tool: str, arguments: dict[str, object]) -> Call:
 
 
 def _json_actions(text: str) -> Iterator[tuple[str, dict[str, object]]]:
-    """Every `{"action": ..., "arguments": ...}` in a text, wherever it stands; `name` is read as `action`."""
+    """Yield every `{"action": ..., "arguments": ...}` in a text, at any position; `name` is read as `action`."""
     decoder = json.JSONDecoder()
     position, broken = 0, 0
     while broken < MAX_BROKEN and (match := _JSON_START.search(text, position)) is not None:
         try:
             value, position = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; brackets in thousands
+        except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; thousands of nested brackets
             position, broken = match.start() + 1, broken + 1
             continue
         items = cast(list[Any], value) if isinstance(value, list) else [value]

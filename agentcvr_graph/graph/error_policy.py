@@ -1,7 +1,7 @@
-"""What the graph makes of an exception: try again, tell the master, or stop the run.
+"""How the graph handles an exception: retry, report it to the master, or stop the run.
 
-`models/clients/errors.py` knows the exceptions of client libraries and turns them into `InfrastructureError`; this
-module knows the graph's side only.
+`models/clients/errors.py` knows the exceptions of client libraries and turns them into `InfrastructureError`. This
+module knows only the graph's side.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ logger = logging.getLogger(__name__)
 
 
 def error_for_master(error: BaseException) -> str:
-    """One line on a failure of the world, for the master to read.
+    """Return an infrastructure error as one line for the master.
 
     Raises:
-        SetupError: the set-up is wrong (a key, a package); no master can act on that, so it ends the run.
+        SetupError: the set-up is wrong (a key, a package). The master cannot act on that, so it ends the run.
     """
     if isinstance(error, TimeoutError):
         return "That took too long and was stopped. Try a shorter window."
     failure = as_infrastructure_error(error, "the model")
     if isinstance(failure, SetupError):
-        raise failure from None  # what it came from may repeat a key
+        raise failure from None  # the original exception may contain a key
     if recognised(error, "the model") is None:
         _log(error)
     return plain(str(failure))
@@ -37,7 +37,7 @@ def error_for_master(error: BaseException) -> str:
 
 @contextmanager
 def without_keys_in_errors() -> Generator[None]:
-    """An error whose text repeats a key becomes one that does not: LangGraph keeps errors in its checkpoints."""
+    """Replace an error whose text contains a key by one without it: LangGraph stores errors in its checkpoints."""
     try:
         yield
     except Exception as error:

@@ -1,7 +1,7 @@
-"""Progress of a run: one small dictionary an event on LangGraph's `custom` stream.
+"""Progress of a run: each event is one small dictionary on LangGraph's `custom` stream.
 
-A parent graph sees the events of this graph on its own stream (`subgraphs=True`), a server forwards them, and the
-command line prints them. They are for people; nothing in the graph depends on them.
+A parent graph receives the events of this graph on its own stream (`subgraphs=True`), a server forwards them, and the
+command line prints them. They are for display only; nothing in the graph depends on them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Progress(TypedDict):
     """The node that reports: `brief`, `master`, `conclude`, or the node of a tool."""
     turn: int
     text: str
-    """What is being done, on one line: `observing video 1, 0.0-38.0 s (19 frames)`."""
+    """The current step, on one line: `observing video 1, 0.0-38.0 s (19 frames)`."""
     windows: list[dict[str, float]]
     """The windows being observed or listened to; empty for other nodes."""
 

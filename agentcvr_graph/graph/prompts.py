@@ -1,6 +1,6 @@
-"""Every word the master reads that is not evidence: system prompt, brief, and what the graph says between turns.
+"""All text that the master reads besides evidence: the system prompt, the brief, and the graph's replies.
 
-The wording is part of the policy's input, so it is the same in both worlds and a snapshot test guards it.
+The wording is part of the policy's input, so it is the same in live and swap mode, and a snapshot test guards it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
 BRIEF_ID = "brief-"
-"""Message ids of briefs start with it; the last one marks where the current question begins."""
+"""Prefix of the message ids of briefs. The last brief marks the start of the current question."""
 
 SYSTEM = """\
 You answer a question whose evidence is spread over several videos. You cannot see or hear them yourself: a visual \
@@ -40,7 +40,7 @@ SKIPPED = "Not carried out: the same turn answered the question."
 
 
 def system(instructions: str, language: str, tools: Toolset = TOOLS) -> str:
-    """The system prompt: what to do, how to act (empty for tool calls), in which language to write."""
+    """Return the system prompt: the task, how to act (`instructions`, empty for tool calls), and the language."""
     lines = "\n".join(f"- {tool.name}: {tool.hint}" for tool in tools)
     parts = [
         SYSTEM.format(tools=lines),
@@ -51,7 +51,7 @@ def system(instructions: str, language: str, tools: Toolset = TOOLS) -> str:
 
 
 def no_action(tools: Toolset = TOOLS) -> str:
-    """The reply to a turn without an action, which names the tools."""
+    """Return the reply to a turn without an action. It names the tools."""
     *first, last = tools.names
     return NO_ACTION.format(tools=f"{', '.join(first)} or {last}" if first else last)
 
@@ -64,7 +64,7 @@ def brief(
     left: Sequence[tuple[str, float]],
     known: Sequence[Observation] = (),
 ) -> str:
-    """The first user message: question, answer format, options, videos, what is known of them, budgets."""
+    """Return the first user message: question, answer format, options, videos, known evidence, budgets."""
     parts = [f"Question: {question}", f"Answer format ({kind}): {KINDS[kind].format}"]
     if options:
         parts.append("Options:\n" + "\n".join(option_lines(options, kind)))
@@ -76,11 +76,11 @@ def brief(
 
 
 def since_brief(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
-    """The messages of the current question, after its brief."""
+    """Return the messages of the current question, after its brief."""
     briefs = [n for n, message in enumerate(messages) if (message.id or "").startswith(BRIEF_ID)]
     return messages[briefs[-1] + 1 :] if briefs else messages
 
 
 def option_lines(options: Sequence[str], kind: AnswerKind) -> list[str]:
-    """`A. text` for letters; `1. text` where the options are the things to be ordered."""
+    """Return the options as lines: `A. text`, or `1. text` if the options are to be put in order."""
     return [f"{label}. {option}" for label, option in zip(option_labels(kind, options), options, strict=False)]

@@ -1,7 +1,7 @@
-"""Time travel: what would have come of it, had the master looked elsewhere?
+"""Time travel: repeat a turn of a finished run with other calls.
 
-A finished run under a checkpointer is forked before one of its turns, and that turn is played anew with other calls.
-The master takes over again after it. The first run stays as it was.
+A run with a checkpointer is forked before one of its turns, and the turn is taken again with the given calls. After
+that the master continues. The original run is unchanged.
 
     fork = await retake(graph, config, turn=2, calls=[{"name": "observe", "args": {"targets": [...]}}])
     output = await graph.ainvoke(None, fork)
@@ -26,7 +26,7 @@ from agentcvr_graph.graph.state import CVRState
 
 
 class OtherCall(TypedDict):
-    """A call that the master might have made."""
+    """A call to put in place of the master's."""
 
     name: str
     """`observe`, `listen` or `answer`."""
@@ -44,17 +44,17 @@ async def retake(
     """Fork the last question of a thread at a turn, with other calls in place of the master's.
 
     Args:
-        graph: compiled with the checkpointer that has the thread.
+        graph: compiled with the checkpointer that holds the thread.
         config: names the thread.
-        turn: from 1.
-        calls: what the master does in that turn.
-        context: that of the run.
+        turn: number of the turn, from 1.
+        calls: the new calls of that turn.
+        context: the context of the run.
 
     Returns:
-        The configuration of the fork; go on with `graph.ainvoke(None, fork, context=context)`.
+        The configuration of the fork; continue with `graph.ainvoke(None, fork, context=context)`.
 
     Raises:
-        InputError: there is no such turn, or a call is not one that a master could make.
+        InputError: there is no such turn, or a call is not valid.
     """
     tools = tools_of(graph)
     for call in calls:
@@ -70,7 +70,7 @@ async def retake(
 
 
 async def _before(graph: CompiledCVRGraph, config: RunnableConfig, turn: int) -> StateSnapshot:
-    """The checkpoint in which the turn is the next thing to happen."""
+    """Return the checkpoint directly before the turn."""
     most = 0
     async for snapshot in graph.aget_state_history(config):
         if snapshot.metadata is not None and snapshot.metadata.get("source") == "input":
@@ -83,7 +83,7 @@ async def _before(graph: CompiledCVRGraph, config: RunnableConfig, turn: int) ->
 
 
 async def _dialect(graph: CompiledCVRGraph, config: RunnableConfig) -> Dialect:
-    """The dialect in which the master acted."""
+    """Return the dialect in which the master acted."""
     state = await graph.aget_state(config)
     spoken = [m for m in cast(list[AnyMessage], state.values["messages"]) if isinstance(m, AIMessage)]
     return "json" if spoken and not any(message.tool_calls for message in spoken) else "tools"

@@ -1,4 +1,4 @@
-"""One question, one run of a compiled graph, one trajectory."""
+"""Run a compiled graph on one question and return its trajectory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ async def ask(
     context: CVRContext | None = None,
     config: RunnableConfig | None = None,
 ) -> Trajectory:
-    """Run the graph to its end, with room for as many steps as the context has turns.
+    """Run the graph to its end, with a recursion limit that fits the turn budget of the context.
 
     Raises:
-        InputError, SetupError: as the graph.
+        InputError: the question, its options or its videos cannot be used.
+        SetupError: a model, a package or a key is missing or wrong.
     """
     knobs = context or CVRContext()
     limited: RunnableConfig = {**(config or {}), "recursion_limit": recursion_limit(knobs)}

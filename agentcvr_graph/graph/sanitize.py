@@ -1,8 +1,8 @@
-"""What a model writes, in a form that a checkpoint and a file can hold.
+"""Sanitize a model's output, so that a checkpoint and a file can store it.
 
-Models and their servers now and then write what JSON allows and nothing stores: half a character (a lone surrogate),
-a number of more than 64 bits, brackets within brackets without end. The first is left out; arguments with the others
-are none, and the master is told so.
+Models and their servers sometimes write values that JSON allows and that cannot be stored: lone surrogates, numbers of
+more than 64 bits, very deeply nested lists. Lone surrogates are removed. Arguments with one of the others are rejected
+as invalid, and the error is returned to the master.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ NOT_STORABLE = "a number of more than 64 bits, or lists within lists more than 3
 
 
 def sanitize_value(value: Any, depth: int = 0) -> Any:
-    """A JSON value with whole characters only.
+    """Return a JSON value without lone surrogates.
 
     Raises:
-        ValueError: it cannot be stored.
+        ValueError: the value cannot be stored.
     """
     if isinstance(value, str):
         return whole(value)
@@ -41,7 +41,7 @@ def sanitize_value(value: Any, depth: int = 0) -> Any:
 
 
 def sanitize_message(message: AIMessage) -> AIMessage:
-    """The message; or, where it could not be stored, one that can."""
+    """Return the message, changed only where it could not be stored."""
     calls: list[Any] = []
     invalid: list[Any] = [{**call, "args": whole(call["args"] or "")} for call in message.invalid_tool_calls]
     for call in message.tool_calls:

@@ -1,10 +1,10 @@
 """The graph's state, its input and its output.
 
-Nouns for state. Every channel holds references and text only, so a checkpoint grows by a few kilobytes a turn. The
-context holds JSON-able knobs and nothing else, so that a server can describe it in a form.
+Every channel holds references and text only, so a checkpoint grows by a few kilobytes each turn. The context
+(`context.py`) holds only JSON-able settings, so that a server can show it as a form.
 
-Clients of a server write JSON where the nodes write nouns (a state that is edited in LangGraph Studio), and a server
-reads a state as JSON before it applies what is pending to it. So what is written to a channel becomes its noun.
+The nodes write models to the channels. Clients of a server write JSON (a state that was edited in LangGraph Studio),
+and a server reads a state as JSON before it applies pending writes. So each channel validates what is written to it.
 """
 
 from __future__ import annotations
@@ -46,56 +46,56 @@ class Call(FrozenModel):
     native: bool = True
     """True for a tool call of the model's interface, False for an action written as JSON text."""
     problem: str = ""
-    """Why the arguments could not be read at all."""
+    """Why the arguments could not be read; empty if they could."""
 
 
 class Assignment(FrozenModel):
-    """A call that passed validation and budget, on its way to an agent."""
+    """A call that is valid and within budget, for an agent to carry out."""
 
     call: Call
     """Names the tool."""
     node: str
     """The node that carries it out."""
     request: dict[str, object]
-    """As the specification of the tool writes it: JSON, so that any tool's request survives a checkpoint."""
+    """The request as the tool's specification dumps it: JSON, so that a checkpoint can store any tool's request."""
     notes: tuple[str, ...] = ()
     turn: int
     left: str = ""
-    """The budget line under the last reply of a turn; empty on the others."""
+    """The budget line at the end of the last reply of a turn; empty for the others."""
 
 
 class Clock(FrozenModel):
-    """Wall-clock time of a run. The gap between two processes (a kill, a resume) does not count."""
+    """Wall-clock time of a run. The time between two processes (a killed run, its resumption) does not count."""
 
     elapsed_s: float = 0.0
     at_s: float = 0.0
-    """Monotonic time of the last reading, meaningful in `process` only."""
+    """Monotonic time of the last reading; valid only in `process`."""
     process: str = ""
 
     @classmethod
     def start(cls) -> Clock:
-        """A clock that starts now."""
+        """Return a clock that starts now."""
         return cls(at_s=time.monotonic(), process=_PROCESS)
 
     def read(self) -> Clock:
-        """The clock now; time since the last reading counts only if that was in this process."""
+        """Return the clock of this moment. The time since the last reading counts only if that was in this process."""
         now_s = time.monotonic()
         passed_s = now_s - self.at_s if self.process == _PROCESS else 0.0
         return Clock(elapsed_s=self.elapsed_s + passed_s, at_s=now_s, process=_PROCESS)
 
 
 class Latest(LastValue[Any]):
-    """A channel that keeps what is written last, as the noun that it is."""
+    """A channel that keeps the last value, validated as the channel's type."""
 
     __slots__ = ()
 
     def update(self, values: Sequence[Any]) -> bool:
-        """As `LastValue.update`."""
+        """Validate the values, then update as `LastValue` does."""
         return super().update([value if _is_model(value) else _reader(self.typ)(value) for value in values])
 
 
 def _is_model(value: Any) -> bool:
-    """Cheaper to ask than to validate: this is every write of every step."""
+    """Return whether a value needs no validation. This check runs on every write, and is cheaper than validation."""
     if isinstance(value, list):
         return all(isinstance(one, FrozenModel) for one in cast(list[Any], value))
     return value is None or isinstance(value, FrozenModel)
@@ -107,7 +107,7 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 
 
 def add_costs(so_far: Cost, more: Cost) -> Cost:
-    """The reducer of costs."""
+    """Add costs: the reducer of `spent`."""
     return _cost(so_far) + _cost(more)
 
 
@@ -116,12 +116,12 @@ def _cost(given: Any) -> Cost:
 
 
 def append_observations(so_far: list[Observation], more: list[Observation]) -> list[Observation]:
-    """The reducer of evidence."""
+    """Append observations: the reducer of `observations`."""
     return so_far + [Observation.model_validate(one) for one in more]
 
 
 class CVRInput(TypedDict):
-    """What a caller gives; flat, so that a form can show it."""
+    """The input of the graph; flat, so that a form can show it."""
 
     question: Annotated[str, Field(description="The question, in plain words.")]
     videos: Annotated[
@@ -133,19 +133,19 @@ class CVRInput(TypedDict):
 
 
 def as_input(question: Question) -> CVRInput:
-    """A stored question as the graph's input."""
+    """Return a stored question as the graph's input."""
     videos: list[str | Video] = list(question.videos)
     return CVRInput(question=question.question, videos=videos, options=list(question.options), kind=question.kind)
 
 
 class _Reported(TypedDict):
-    """What a run reports beside its answer or failure."""
+    """The output of a run besides its answer or failure."""
 
     observations: Annotated[list[Observation], append_observations]
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
     asked: Annotated[Question, Latest]
-    """The question as the graph understood it: videos resolved, kind decided."""
+    """The checked question: videos as `Video`, kind decided."""
     sources: Annotated[list[VideoInfo], Latest]
 
 
@@ -166,29 +166,29 @@ class CVRFailed(_Reported):
 CVROutput: TypeAlias = CVRAnswered | CVRFailed
 """The output of a run. Exactly one of `answer` and `failure` is not None.
 
-After `output["failure"] is None` mypy knows that `answer` is not None. pyright narrows no dictionary by a key that is
-None: take `answer = output["answer"]` and compare that.
+After `output["failure"] is None` mypy knows that `answer` is not None. pyright does not narrow a dictionary by a key
+that is None: assign `answer = output["answer"]` and compare that.
 """
 
 
 class OutputChannels(_Reported):
-    """The output as LangGraph's channels: while a run goes on, neither `answer` nor `failure` is set."""
+    """The output as LangGraph channels. During a run, neither `answer` nor `failure` is set."""
 
     answer: Annotated[Answer | None, Latest]
     failure: Annotated[Failure | None, Latest]
 
 
 class CVRState(CVRInput, OutputChannels):
-    """Everything between START and END."""
+    """The full state of a run, between START and END."""
 
     turn: int
-    """Calls of the master so far, in this question."""
+    """Number of the master's turns in this question so far."""
     complaints: int
-    """Turns in a row that held no usable action."""
+    """Number of turns in a row without a usable action."""
     repairs: int
-    """Answers sent back because they did not fit their kind."""
+    """Number of answers sent back because they did not fit their kind."""
     closing: bool
-    """True once the master has been told that only `answer` is left."""
+    """True from the turn on in which only `answer` is allowed."""
     spent: Annotated[Cost, add_costs]
     clock: Annotated[Clock, Latest]
     assignments: Annotated[list[Assignment], Latest]
@@ -198,7 +198,7 @@ class CVRState(CVRInput, OutputChannels):
 
 
 class AgentInput(TypedDict):
-    """What `Send` hands to the visual or the audio agent."""
+    """The input that `Send` passes to an agent."""
 
     assignment: Assignment
     sources: list[VideoInfo]
