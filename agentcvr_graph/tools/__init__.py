@@ -1,7 +1,8 @@
-"""The tools of the master. `spec.py` says what a tool is, each other file holds one, `registry.py` lists them.
+"""The tools of the master.
 
-To add one, see `docs/how-to/extend.md`: write a file that ends in a `ToolSpec`, then name it in `registry.py` or give
-it to `create_cvr_graph(..., tools=[*TOOLS, MY_TOOL])`.
+`spec.py` defines a tool. `observe.py`, `listen.py` and `answer.py` hold one each, and `registry.py` lists them. To add
+a tool, see `docs/how-to/extend.md`: write a file that ends in a `ToolSpec`, then add it to `registry.py` or pass it to
+`create_cvr_graph(..., tools=[*TOOLS, MY_TOOL])`.
 """
 
 from agentcvr_graph.tools.answer import ANSWER as ANSWER

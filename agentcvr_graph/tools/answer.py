@@ -23,7 +23,7 @@ class AnswerArgs(BaseModel):
     @field_validator("citations", mode="before")
     @classmethod
     def _drop_malformed(cls, citations: object) -> list[object]:
-        """Drop citations that name no window: a right answer is not rejected because of them."""
+        """Drop citations that are not valid windows, so that they do not invalidate a right answer."""
         items = cast(list[object], citations) if isinstance(citations, list) else []
         return [item for item in items if _is_citation(item)]
 
@@ -37,7 +37,7 @@ def _is_citation(item: object) -> bool:
 
 
 def clip_citations(citations: Sequence[Citation], observations: Sequence[Observation]) -> tuple[Citation, ...]:
-    """Return the citations that rest on an observation of the same video and modality whose windows they overlap."""
+    """Return the citations that overlap a window of an observation of the same video and modality."""
     return tuple(
         dict.fromkeys(
             citation

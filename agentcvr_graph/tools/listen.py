@@ -30,7 +30,7 @@ def plan_listen(arguments: ListenArgs, videos: Sequence[VideoInfo], budget: Budg
     """Clip the window to its video and to the seconds of sound that are left.
 
     Raises:
-        ActionError: no sound is left to spend, or the window cannot be listened to.
+        ActionError: the audio budget is spent, or the window has no sound or is not valid.
     """
     window = Window(video=arguments.video, start_s=arguments.start_s, end_s=arguments.end_s)
     window = clip_window(window, videos, "audio")
@@ -44,7 +44,7 @@ def plan_listen(arguments: ListenArgs, videos: Sequence[VideoInfo], budget: Budg
 
 
 async def run_listen(request: Listen, perception: Perception, videos: Sequence[VideoInfo]) -> Observation:
-    """Ask the perception."""
+    """Send the request to the perception."""
     return await perception.listen(request, videos)
 
 
@@ -54,7 +54,7 @@ def listen_progress(request: Listen) -> str:
 
 
 def listen_arguments(request: Listen) -> dict[str, Any]:
-    """Return the window's fields beside the focus, as `ListenArgs` has them."""
+    """Return the window's fields and the focus, in the form of `ListenArgs`."""
     return {**request.window.model_dump(), "focus": request.focus}
 
 

@@ -26,10 +26,10 @@ class ObserveArgs(BaseModel):
 def plan_observe(
     arguments: ObserveArgs, videos: Sequence[VideoInfo], budget: Budget
 ) -> tuple[Observe, tuple[str, ...]]:
-    """Clip every window to its video and share the frames of the call over them.
+    """Clip every window to its video and distribute the frames of the call over the windows.
 
     Raises:
-        ActionError: no frame is left, or no window can be observed.
+        ActionError: the frame budget is spent, or no window can be observed.
     """
     most_frames = budget.frames_for_call
     if most_frames < 1:
@@ -53,22 +53,22 @@ def plan_observe(
 
 
 def share_frames(targets: Sequence[Target], most_frames: int) -> list[Target]:
-    """Return the targets with at most `most_frames` frames together, shared by duration, at least one each.
+    """Return the targets with at most `most_frames` frames in total, distributed by duration, at least one each.
 
-    No window gets more than it asked for. `most_frames` must be at least the number of targets.
+    No window gets more frames than it requested. `most_frames` must be at least the number of targets.
     """
     if sum(target.frames for target in targets) <= most_frames:
         return list(targets)
     shares = [1] * len(targets)
     for _ in range(most_frames - len(targets)):
         below_request = [i for i, target in enumerate(targets) if shares[i] < target.frames]
-        # The next frame goes where frames lie furthest apart.
+        # The next frame goes to the window whose frames are furthest apart.
         shares[max(below_request, key=lambda i: targets[i].duration_s / shares[i])] += 1
     return [target.model_copy(update={"frames": share}) for target, share in zip(targets, shares, strict=True)]
 
 
 async def run_observe(request: Observe, perception: Perception, videos: Sequence[VideoInfo]) -> Observation:
-    """Ask the perception."""
+    """Send the request to the perception."""
     return await perception.observe(request, videos)
 
 

@@ -1,4 +1,4 @@
-"""The tools that the library ships, one line each, in the order in which the master reads them."""
+"""The tools of the library, in the order in which the master reads them."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ TOOLS = Toolset(
     ]
 )
 TOOL_SCHEMAS = TOOLS.schemas
-"""The canonical tool dictionaries of the shipped tools."""
+"""The canonical tool dictionaries of these tools."""

@@ -1,13 +1,13 @@
-"""What a tool is: one specification that the graph, the budgets, human review, training and the report ask.
+"""The specification of a tool, which the graph, the budgets, human review, training and the report use.
 
 A tool is one file that ends in a `ToolSpec`, and one line in `registry.py`:
 
     arguments --plan--> request (clipped, within budget) --run--> Observation --render--> text for the master
 
-Planning is a pure function of the arguments, the probed videos and the budget, so a wrong window costs nothing and
-reads the same live and in swap mode; only `run` crosses the seam. The graph stores a request as plain JSON and asks the
-specification to rebuild it, so a checkpoint holds no type that a strict reader does not know. A specification does not
-know the question, the answer, the dialect of the master, or other tools.
+Planning is a pure function of the arguments, the probed videos and the budget, so an invalid window costs nothing and
+gets the same reply in live and swap mode. Only `run` calls the perception. The graph stores a request as plain JSON and
+the specification rebuilds it, so a checkpoint holds no types that a strict reader does not know. A specification does
+not know the question, the answer, the dialect of the master, or other tools.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R", bound=Request)
 
 Plan = Callable[[A, Sequence[VideoInfo], Budget], tuple[R, tuple[str, ...]]]
-"""Clip the arguments to the videos and the budget: the request, and notes for the master on what was cut.
+"""Clip the arguments to the videos and the budget; return the request, and notes for the master on what was cut.
 
-Raises `ActionError` where nothing of the call can be carried out.
+Raises `ActionError` if no part of the call can be carried out.
 """
 Run = Callable[[R, Perception, Sequence[VideoInfo]], Awaitable[Observation]]
-"""Carry a request out. Raises `InfrastructureError` where the perception failed."""
+"""Carry out a request. Raises `InfrastructureError` if the perception fails."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ToolSchema(Generic[A]):
-    """A tool as the master sees it. On its own it is the tool that ends the question."""
+    """A tool as the master sees it. A tool that is only a `ToolSchema` and no `ToolSpec` ends the question."""
 
     name: str
     arguments: type[A]
-    """What the master writes. Its docstring and its field descriptions are the tool's description: the policy reads
-    them, so they are not prose to polish."""
+    """The arguments that the master writes. The policy reads the class's docstring and field descriptions as the tool's
+    description, so do not reword them for style."""
     hint: str
     """The tool's line in the system prompt, without its name."""
     any_of: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict[str, Sequence[dict[str, Any]]])
-    """JSON types of arguments declared as `Any`, by name: some servers refuse an argument without a type."""
+    """JSON types of arguments declared as `Any`, by name: some servers reject an argument without a type."""
 
     @cached_property
     def schema(self) -> dict[str, Any]:
-        """The canonical tool dictionary, in OpenAI's form.
+        """The canonical tool dictionary, in OpenAI's format.
 
-        Every model gets this one, live and in training: frameworks that derive schemas themselves add or drop keys, and
-        a policy trained on one set of tokens stops calling tools under another.
+        Every model gets this dictionary, live and in training. Frameworks that derive schemas themselves add or drop
+        keys, and a policy that was trained on one set of tokens stops calling tools with another.
         """
         schema = convert_to_openai_tool(self.arguments)
         schema["function"]["name"] = self.name
@@ -68,7 +68,7 @@ class ToolSchema(Generic[A]):
         """Return the typed arguments of a call.
 
         Raises:
-            ActionError: they do not fit; the message names the field.
+            ActionError: the arguments do not fit; the message names the field.
         """
         try:
             return self.arguments.model_validate(arguments)
@@ -80,36 +80,36 @@ class ToolSchema(Generic[A]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ToolSpec(ToolSchema[A], Generic[A, R]):
-    """A tool that brings evidence back."""
+    """A tool that returns evidence."""
 
     request: type[R]
-    """What the plan results in, and what the checkpoint stores (as JSON)."""
+    """Type of the planned request, which the checkpoint stores as JSON."""
     modality: Modality
-    """Modality of its observations; also of a reviewer's response in its place."""
+    """Modality of its observations, and of a reviewer's response in place of one."""
     node: str
-    """The node of the graph that carries it out: `visual_agent`, `audio_agent`, or one of its own."""
+    """The graph node that carries it out: `visual_agent`, `audio_agent`, or a node of its own."""
     plan: Plan[A, R]
     run: Run[R]
     cost: Callable[[R], Cost]
-    """What a request will spend: frames and seconds of sound."""
+    """Return the frames and seconds of sound that a request will spend."""
     render: Callable[[Observation], str] = observation_text
-    """The observation as the master reads it."""
+    """Return the observation as the master reads it."""
     progress: Callable[[R], str] | None = None
-    """What the tool is doing, for people, as in `observing video 1, 0.0-8.0 s (4 frames)`; None for a line from its
-    name and windows."""
+    """Return a progress line, such as `observing video 1, 0.0-8.0 s (4 frames)`; None for a line from the tool's name
+    and the windows."""
     to_arguments: Callable[[R], dict[str, Any]] | None = None
-    """A request as the master would have to write it, for a reviewer to edit; None where both have the same fields."""
+    """Return a request as arguments of a call, for a reviewer to edit; None if both have the same fields."""
 
     def dump(self, request: R) -> dict[str, Any]:
         """Return a request as JSON, for the state."""
         return request.model_dump(mode="json")
 
     def load(self, stored: Mapping[str, Any]) -> R:
-        """Return the request that `dump` wrote."""
+        """Return the request that `dump` stored."""
         return self.request.model_validate(stored)
 
     def describe(self, request: R) -> str:
-        """Return what the tool is doing, for people."""
+        """Return the progress line of a request."""
         if self.progress is not None:
             return self.progress(request)
         return f"running {self.name} on {'; '.join(map(window_label, request.windows))}{quoted_focus(request)}"
@@ -124,5 +124,5 @@ AnyToolSpec = ToolSpec[Any, Any]
 
 
 def quoted_focus(request: Request) -> str:
-    """Return ` for "salt"`, or nothing where the request has no focus."""
+    """Return ` for "salt"`, or an empty string if the request has no focus."""
     return f' for "{request.focus}"' if request.focus else ""

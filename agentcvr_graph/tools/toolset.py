@@ -15,7 +15,7 @@ class Toolset:
     """The tools of one graph, in the order in which the master reads them.
 
     Args:
-        tools: with one that ends the question.
+        tools: the tools; at least one ends the question.
 
     Raises:
         SetupError: two tools share a name, or none ends the question.
@@ -48,20 +48,20 @@ class Toolset:
 
     @property
     def schemas(self) -> tuple[dict[str, Any], ...]:
-        """The canonical tool dictionaries that every model is given."""
+        """The canonical tool dictionaries that every model gets."""
         return tuple(tool.schema for tool in self)
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The nodes that carry the tools out, each once."""
+        """The nodes that carry out the tools, each once."""
         return tuple(dict.fromkeys(tool.node for tool in self if isinstance(tool, ToolSpec)))
 
     def ends(self, name: str) -> bool:
-        """Return whether a tool of that name ends the question; a name that is not a tool does not."""
+        """Return whether the tool of that name ends the question; False if there is no such tool."""
         return name in self._tools and not isinstance(self._tools[name], ToolSpec)
 
     def spec(self, name: str) -> AnyToolSpec:
-        """Return the specification of a tool that brings evidence back.
+        """Return the specification of a tool that returns evidence.
 
         Raises:
             ActionError: there is no tool of that name, or it ends the question.

@@ -1,4 +1,4 @@
-"""Windows of a call, checked against the videos: what every tool that names windows shares."""
+"""Check the windows of a call against the videos; shared by all tools that take windows."""
 
 from __future__ import annotations
 

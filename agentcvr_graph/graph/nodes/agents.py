@@ -1,8 +1,7 @@
-"""`visual_agent`, `audio_agent` and nodes that other tools name: carry one assignment out, reply to the master.
+"""`visual_agent`, `audio_agent` and the nodes of other tools: carry out one assignment and reply to the master.
 
 Several assignments of one turn run in parallel, one task each. A failure is isolated: it becomes an error that the
-master reads, and the other tasks go on. What a request means, spends and looks like is asked of the tool's
-specification.
+master reads, and the other tasks continue. The tool's specification knows how to run, price and render a request.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Agent:
         self._name = name
 
     async def __call__(self, state: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-        """Carry the assignment out. What the perception raises goes to the node's retry policy."""
+        """Carry out the assignment. The node's retry policy handles what the perception raises."""
         assignment, context = state["assignment"], context_of(runtime)
         tool = self._dependencies.tools.spec(assignment.call.tool)
         request: Request | Observation = tool.load(assignment.request)
@@ -61,7 +60,7 @@ class Agent:
     async def _record(
         self, observed: Observation, tool: AnyToolSpec, state: AgentInput, runtime: Runtime[CVRContext]
     ) -> dict[str, Any]:
-        """Return the state update of an observation, and keep it in the store where the context says so."""
+        """Return the state update of an observation; with `remember`, also put it into the store."""
         assignment = state["assignment"]
         observation = observed.model_copy(
             update={
@@ -91,7 +90,7 @@ async def agent_failed(state: AgentInput, error: NodeError) -> Command[Literal["
 
 
 def observed_videos(observations: list[Observation]) -> list[int]:
-    """Return the number of the video of every window observed, one entry a call and video."""
+    """Return the numbers of the observed videos, one entry for each call and video."""
     return [number for observation in observations for number in {window.video for window in observation.windows}]
 
 

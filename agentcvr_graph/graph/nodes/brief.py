@@ -1,7 +1,7 @@
 """`brief`: check the question, probe its videos, and write the first messages.
 
-Whatever is wrong with the input comes out here, all of it in one error, before a model has been called. A follow-up
-question on the same thread about the same videos keeps the conversation and its evidence.
+Errors in the input are raised here, before any model is called; one error names all videos that cannot be read. A
+follow-up question on the same thread about the same videos keeps the conversation and its evidence.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from agentcvr_graph.types import AnswerKind, Cost, Observation, Question, Usage,
 
 MAX_VIDEOS = 100
 MAX_CHARACTERS = 20_000
-"""Of a question or an option; a limit on what strangers may send, far above what anybody asks."""
+"""Maximum length of a question or an option: a limit for untrusted clients, far above normal use."""
 
 
 class Brief:
-    """The node."""
+    """The node `brief`."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
@@ -45,7 +45,7 @@ class Brief:
         """Write the brief.
 
         Raises:
-            InputError: the question cannot be asked as it is; nothing has been spent.
+            InputError: the question or its videos cannot be used; nothing has been spent.
         """
         context = context_of(runtime)
         asked = check_question(state)
@@ -83,10 +83,10 @@ class Brief:
 
 
 def check_question(given: CVRInput) -> Question:
-    """The question with its videos as `Video`s and its kind decided.
+    """Return the question with its videos as `Video`s and its kind decided.
 
     Raises:
-        InputError: empty question, no videos, options that do not fit the kind, or far too much of any.
+        InputError: the question is empty, there are no videos, the options do not fit the kind, or a limit is exceeded.
     """
     question = (given.get("question") or "").strip()
     if not question:
@@ -110,10 +110,10 @@ def check_question(given: CVRInput) -> Question:
 
 
 def as_video(video: str | Video | dict[str, Any]) -> Video:
-    """A `Video` for what a caller gave; a server hands dictionaries over where a program hands objects.
+    """Return the caller's video as a `Video`: a server passes dictionaries, a program strings or objects.
 
     Raises:
-        InputError: it is none.
+        InputError: the value is not a video.
     """
     if isinstance(video, Video):
         return video
@@ -131,10 +131,10 @@ def as_video(video: str | Video | dict[str, Any]) -> Video:
 
 
 async def probe_all(perception: Perception, videos: Sequence[Video], context: CVRContext) -> list[VideoInfo]:
-    """Probe all videos side by side.
+    """Probe all videos concurrently.
 
     Raises:
-        InputError: some cannot be read and the context says to stop then, or none can; names every one.
+        InputError: no video can be read, or one cannot and the context says `stop`; the message names each of them.
     """
     found = await asyncio.gather(*(_probe(perception, video, n) for n, video in enumerate(videos, start=1)))
     problems = [info.problem for info in found if info.problem]
@@ -151,12 +151,12 @@ async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo
 
 
 def asked_kind(asked: Question) -> AnswerKind:
-    """The kind of a checked question, which is never `auto`."""
+    """Return the kind of a checked question, which is never `auto`."""
     return resolve_kind(asked.kind, asked.options)
 
 
 def _reset() -> dict[str, Any]:
-    """The channels of a run, at its start; a thread may have carried an earlier question."""
+    """Return the initial values of a run's channels; the thread may hold those of an earlier question."""
     return {
         "answer": None,
         "failure": None,

@@ -1,9 +1,9 @@
 """`conclude`: accept the answer, or send it back.
 
-An answer is accepted when the minimum of evidence has been seen (as long as there is budget to see it) and its value
-fits the kind. One that does not fit goes back once. Where the world failed every look, there is no answer. What is
-accepted keeps the citations that rest on something observed. Every run ends here, with an answer or with a typed
-failure.
+An answer is accepted if its value fits the kind and if the minimum of evidence was observed; the minimum does not apply
+once a budget has run out. An answer that does not fit is sent back once. If infrastructure errors failed every
+observation, the run ends without an answer. An accepted answer keeps only citations that overlap an observation. Every
+run ends here, with an answer or with a typed failure.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from agentcvr_graph.tools.answer import ANSWER, clip_citations
 from agentcvr_graph.types import Answer, Failure, Usage
 
 MAX_REPAIRS = 1
-"""Answers that are sent back because their value does not fit the kind."""
+"""How often an answer is sent back because its value does not fit the kind."""
 
 
 async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-    """Settle the draft, or the failure that is already there."""
+    """Accept the draft or send it back; or end the run with the failure that the state already holds."""
     context = context_of(runtime)
     if state["failure"] is not None:
         report(runtime, "conclude", f"failed: {state['failure'].message}", state["turn"])
@@ -52,7 +52,7 @@ async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, A
 
 
 def read_answer(draft: Call, state: CVRState) -> Answer:
-    """The typed answer in a draft.
+    """Return the typed answer of a draft.
 
     Raises:
         ActionError: the value does not fit the kind.
@@ -72,13 +72,16 @@ def read_answer(draft: Call, state: CVRState) -> Answer:
 
 
 def missing_evidence(state: CVRState, at_least: int) -> list[int]:
-    """The readable videos that have been observed fewer than `at_least` times."""
+    """Return the readable videos that were observed fewer than `at_least` times."""
     seen = observed_videos(state["observations"])
     return [info.number for info in state["sources"] if not info.problem and seen.count(info.number) < at_least]
 
 
 def _nothing_observed(state: CVRState) -> str:
-    """What the world said to the last look, where none succeeded: an answer after that would be a guess."""
+    """Return a message with the last infrastructure error if no observation succeeded, else an empty string.
+
+    An answer without any observation would be a guess.
+    """
     messages = prompts.since_brief(state["messages"])
     refused = [message.text for message in messages if message.additional_kwargs.get(FAILED_BY) == "infrastructure"]
     if state["observations"] or not refused:

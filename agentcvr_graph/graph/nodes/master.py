@@ -1,11 +1,11 @@
-"""`master`: one turn. Call the model, read its actions, plan them within the budget.
+"""`master`: take one turn. Call the model, read its actions, plan them within the budget.
 
-Everything that can be wrong with a turn is settled here, in the conversation: no action, an unknown tool, a window that
-does not exist, a request beyond the budget. What is left are assignments that the agents can carry out as they are, and
-at most one draft of an answer.
+Invalid turns are handled here, by a reply to the master: no action, an unknown tool, a window that does not exist, a
+request beyond the budget. The result is a list of assignments that the agents can carry out unchanged, and at most one
+draft of an answer.
 
-Where a run was forked at a turn and the master's message was edited, as LangGraph Studio allows, the edited message is
-the turn: it is planned as it stands, and no model is called.
+If a run was forked at a turn and the master's message was edited, as LangGraph Studio allows, the edited message is the
+turn: it is planned as it is, and no model is called.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from agentcvr_graph.tools import Budget, Toolset
 from agentcvr_graph.types import Cost, Failure, VideoInfo
 
 MAX_COMPLAINTS = 2
-"""Turns in a row without a usable action; one more ends the run as the master's failure."""
+"""Turns in a row that may be without a usable action; one more ends the run as the master's failure."""
 
 
 @dataclass
@@ -52,13 +52,13 @@ class Plan:
 
 
 class Master:
-    """The node."""
+    """The node `master`."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-        """Take one turn. Whatever the model's interface raises goes to the node's retry policy."""
+        """Take one turn. The node's retry policy handles what the model's client raises."""
         context, tools = context_of(runtime), self._dependencies.tools
         edited = pending_message(state)
         if edited is not None:
@@ -74,13 +74,13 @@ class Master:
 
 @dataclass(frozen=True)
 class TurnStart:
-    """The situation before the master acts in a turn."""
+    """The state of a run before the master acts in a turn."""
 
     turn: int
     """From 1."""
     budget: Budget
     notice: list[AnyMessage]
-    """Where a budget has just run out: the message that only the answer is left."""
+    """The message that only an answer is allowed, if a budget has just run out; else empty."""
     closing: bool
     clock: Clock
 
@@ -94,7 +94,7 @@ class TurnStart:
 
     @classmethod
     def again(cls, state: CVRState, context: CVRContext) -> TurnStart:
-        """Return the start of the last turn, which is taken once more with an edited message."""
+        """Return the start of the last turn, which is taken again with an edited message."""
         before: CVRState = {**state, "turn": _count_turns(state) - 1}
         return replace(cls.of(before, context), notice=[])
 
@@ -121,13 +121,13 @@ class TurnStart:
 
 
 def pending_message(state: CVRState) -> AIMessage | None:
-    """Return the last message, where it is the master's and has no reply yet."""
+    """Return the last message if it is the master's and has no reply yet, else None."""
     message = state["messages"][-1]
     return message if isinstance(message, AIMessage) else None
 
 
 def was_edited(state: CVRState) -> bool:
-    """Return whether the master's last message no longer matches the calls that the state holds of it."""
+    """Return whether the master's last message no longer contains the calls that the state holds from it."""
     pending = pending_message(state)
     if pending is None:
         return False
@@ -143,7 +143,7 @@ def _count_turns(state: CVRState) -> int:
 
 
 async def master_failed(state: CVRState, error: NodeError) -> Command[Literal["conclude"]]:
-    """End the run as an infrastructure failure: the master's model failed, also after retries."""
+    """End the run as an infrastructure failure: the master's model failed in all retries."""
     message = f"The master's model failed: {error_for_master(error.error)}"
     failure = Failure(boundary="infrastructure", message=message)
     return Command(update={"failure": failure, "draft": None, "assignments": []}, goto="conclude")
@@ -172,7 +172,7 @@ def plan_turn(calls: Sequence[Call], sources: Sequence[VideoInfo], budget: Budge
 
 
 def plan_closing(calls: Sequence[Call], tools: Toolset) -> Plan:
-    """Return the plan of the last turn, in which only an answer counts."""
+    """Return the plan of a closing turn, in which only an answer is allowed."""
     draft = _first_answer(calls, tools)
     others = [call for call in calls if call is not draft]
     refused = prompts.SKIPPED if draft else error_text(TOO_LATE)
@@ -196,7 +196,7 @@ def _closing_notice(state: CVRState, budget: Budget) -> list[AnyMessage]:
 
 
 def _gave_up(complaints: int, closing: bool) -> Failure | None:
-    # The last turn allows one more try; earlier turns allow MAX_COMPLAINTS in a row.
+    # A closing turn may be repeated once; earlier, MAX_COMPLAINTS turns in a row may be without a usable action.
     allowed = 1 if closing else MAX_COMPLAINTS
     if complaints <= allowed:
         return None

@@ -1,10 +1,11 @@
-"""What is known of a video outlives the question: evidence kept in the graph's LangGraph store.
+"""Long-term memory: keep evidence about videos in the graph's LangGraph store, for later questions.
 
-With `CVRContext(remember=True)` and a graph that was compiled with a store, every observation is kept under the videos
-it is about, and a later question on another thread begins with what is known of its videos: the master reads it in its
-brief and may cite it, and it costs nothing. Where the store has an index, what is most like the question comes first.
+With `CVRContext(remember=True)` and a graph that was compiled with a store, every observation is stored under the
+videos that it is about. A later question on another thread starts with the stored evidence about its videos: the master
+reads it in its brief and may cite it, at no cost. If the store has an index, observations that are most similar to the
+question are recalled first.
 
-A video is known by its address and by what its probe found, so a file that was replaced by another one is a new video.
+A video is identified by its address and the result of its probe, so a file that was replaced counts as a new video.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from langgraph.store.base import BaseStore
 from agentcvr_graph.types import Cost, Evidence, Observation, VideoInfo, Window
 
 RECALLED = 8
-"""Observations of a video that a question begins with, at most."""
+"""Largest number of stored observations of each video that a question starts with."""
 ROOT = "agentcvr"
 
 
 async def keep(store: BaseStore, observation: Observation, sources: Sequence[VideoInfo]) -> None:
-    """Keep an observation under each video it is about. A statement that compares videos belongs to none of them."""
+    """Store an observation under each of its videos, without statements that compare videos."""
     for number in dict.fromkeys(window.video for window in observation.windows):
         part = _about(observation, number)
         info = next(source for source in sources if source.number == number)
@@ -34,7 +35,7 @@ async def keep(store: BaseStore, observation: Observation, sources: Sequence[Vid
 
 
 async def recall(store: BaseStore, question: str, sources: Sequence[VideoInfo]) -> list[Observation]:
-    """What is known of the videos, in order of time; without cost, because it was paid for."""
+    """Return the stored observations of the videos, in order of video and time. They cost nothing again."""
     readable = [info for info in sources if not info.problem]
     found = await asyncio.gather(
         *(store.asearch(_namespace(info), query=question, limit=RECALLED) for info in readable)
@@ -49,7 +50,7 @@ async def recall(store: BaseStore, question: str, sources: Sequence[VideoInfo]) 
 
 
 def _about(observation: Observation, number: int) -> Observation:
-    """The part of an observation that is about one video, which is video 1 from now on."""
+    """Return the part of an observation that is about one video, renumbered as video 1."""
     places = [n for n, window in enumerate(observation.windows) if window.video == number]
     times = observation.frame_times_s
     part = observation.model_copy(

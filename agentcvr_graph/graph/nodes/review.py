@@ -1,9 +1,9 @@
 """Human in the loop: a reviewer approves, edits, rejects or answers an expensive request before it is carried out.
 
-The request and the decisions have the shape of LangChain's human-in-the-loop middleware, so interfaces that know it
-(LangGraph Studio, agent inboxes) show it. Each request is reviewed on its own; requests of the same turn that need no
-approval do not wait. Resume with `Command(resume={"decisions": [{"type": "approve"}]})`; where several requests wait,
-with a mapping from the id of each interrupt to its decisions. The graph needs a checkpointer.
+Requests and decisions have the format of LangChain's human-in-the-loop middleware, so user interfaces that support it
+(LangGraph Studio, agent inboxes) can show them. Each request is reviewed on its own. Requests of the same turn that
+need no approval do not wait. Resume with `Command(resume={"decisions": [{"type": "approve"}]})`, or, if several
+requests wait, with a mapping from the id of each interrupt to its decisions. The graph needs a checkpointer.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from agentcvr_graph.types import Cost, Evidence, Observation, Request, VideoInfo
 DecisionType = Literal["approve", "edit", "reject", "respond"]
 DECISIONS: tuple[DecisionType, ...] = ("approve", "edit", "reject", "respond")
 HUMAN = "human"
-"""Model of an observation that a reviewer wrote."""
+"""Value of `Observation.model` if a reviewer wrote the observation."""
 
 
 class ActionRequest(TypedDict):
-    """The request that waits."""
+    """The request that waits for a decision."""
 
     name: str
     args: dict[str, Any]
@@ -54,17 +54,17 @@ class Decision(TypedDict):
 
     type: DecisionType
     edited_action: NotRequired[dict[str, Any]]
-    """With `edit`: name and args, as the master would have written them."""
+    """With `edit`: name and args, as the master would write them."""
     message: NotRequired[str]
-    """With `reject`: the reason. With `respond`: what is to be seen or heard there."""
+    """With `reject`: the reason. With `respond`: what can be seen or heard there."""
 
 
 class Refusal(ActionError):
-    """The reviewer rejected the request; the master reads the reason."""
+    """Raised when the reviewer rejects the request. The master reads the reason."""
 
 
 def needs_review(cost: Cost, context: CVRContext) -> bool:
-    """Return whether a request costs more than may be spent without approval."""
+    """Return whether a request costs more than the context allows without approval."""
     return _exceeds(cost.frames, context.review_above_frames) or _exceeds(cost.audio_s, context.review_above_audio_s)
 
 
@@ -77,7 +77,7 @@ def review(
 ) -> Request | Observation:
     """Wait for a decision: return the request to carry out, or the reviewer's own observation.
 
-    A decision that cannot be applied is asked for again, with the reason.
+    After a decision that cannot be applied, ask again and show the reason.
 
     Raises:
         Refusal: the reviewer rejected the request.
@@ -136,7 +136,7 @@ def _edited(decision: Decision, tool: AnyToolSpec, sources: Sequence[VideoInfo],
     if action.get("name", tool.name) != tool.name:
         raise ActionError(f"A request of {tool.name} cannot become one of another tool.")
     arguments = tool.read(cast(Mapping[str, object], action.get("args") or {}))
-    # A reviewer may allow more than is left; what it costs is counted all the same.
+    # A reviewer may allow more than the remaining budget; its cost is still counted.
     return tool.plan(arguments, sources, full_budget(context))[0]
 
 
