@@ -1,5 +1,5 @@
 """Models that need no download, no network and no GPU, and give the same output for the same input.
 
-`vision.py` reads on-screen text, names colours and motion; `audio.py` recognises clear speech and simple sounds;
-`master/` answers by matching words. How good they are is measured: see the table that `make bench` prints.
+`vision.py` reads on-screen text and names colours and motion; `audio.py` recognises clear speech and simple sounds;
+`master/` answers by matching words. `make bench` measures and prints their accuracy.
 """

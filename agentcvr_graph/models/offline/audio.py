@@ -1,4 +1,4 @@
-"""The offline ears: subtitles where there are any, else recognised speech, and the sounds that are not speech."""
+"""The offline audio model: subtitles if there are any, else recognised speech; and sounds that are not speech."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONE_WORD_S = 0.5
 
 
 class OfflineAudio:
-    """An `AudioModel` of subtitles, a small recogniser and hand-written measurements."""
+    """An `AudioModel` that uses subtitles, a small speech recogniser and hand-written signal measurements."""
 
     name = "offline-audio-1"
 
@@ -24,7 +24,7 @@ class OfflineAudio:
         self._words = SubtitlesFirst(Recogniser())
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
-        """Words and other sounds in order of time, those that share words with the focus first."""
+        """Return speech and other sounds in order of time, those that share words with the focus first."""
         said = await self._words.hear(sound, focus)
         speech = [_cue(statement, sound.window) for statement in said.evidence if not _is_lone_word(statement)]
         heard = [_statement(cue, sound.window) for cue in await asyncio.to_thread(noises, sound.samples, speech)]
@@ -34,7 +34,7 @@ class OfflineAudio:
 
 
 def _is_lone_word(statement: Evidence) -> bool:
-    """A recogniser takes a knock for a short word; where a noise explains it, the noise it is."""
+    """Return whether a statement is one short word. If a noise overlaps it, the recogniser misheard the noise."""
     window = statement.window
     return window is not None and window.duration_s < LONE_WORD_S and len(statement.text.split()) == 1
 

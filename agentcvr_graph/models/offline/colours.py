@@ -1,4 +1,4 @@
-"""Dominant colours by name. Pixels are given the name of the nearest palette colour in CIE Lab."""
+"""Dominant colours by name: each pixel gets the name of the nearest palette colour in CIE Lab."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from agentcvr_graph.media.types import Pixels
 from agentcvr_graph.models.offline.palette import PALETTE
 
 LAB_WEIGHTS = np.array([0.6, 1.5, 1.5])
-"""People name a colour by its hue rather than by its lightness."""
+"""Hue counts more than lightness, as in the names that people give to colours."""
 MIN_SHARE = 0.12
-"""Share of the picture from which on a colour is named."""
+"""Smallest share of the picture at which a colour is named."""
 MAX_NAMES = 3
 
 
 def dominant_colours(pixels: Pixels) -> tuple[str, ...]:
-    """The names of at most three colours that cover a good part of the picture, the largest first."""
+    """Return the names of at most three colours that each cover `MIN_SHARE` of the picture, the largest first."""
     small = cv2.resize(pixels, (64, 36), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).reshape(-1, 1, 3).astype(np.int32)  # (pixels, 1, 3)
     distances = (((lab - _palette_lab()) * LAB_WEIGHTS) ** 2).sum(axis=2)  # (pixels, colours)

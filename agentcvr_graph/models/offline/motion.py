@@ -1,4 +1,4 @@
-"""What changes from one frame to the next: a cut, a movement and its direction, or nothing."""
+"""Change from one frame to the next: a cut, a movement with its direction, or none."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from agentcvr_graph.media.sampling import DIRECTION_GAP_S
 from agentcvr_graph.media.types import Frame, Pixels
 
 CUT_CORRELATION = 0.75
-"""Below this correlation of colour histograms two frames are of different shots."""
+"""Two frames whose colour histograms correlate less than this belong to different shots."""
 STILL_SHARE = 0.004
-"""Share of changed pixels up to which a picture counts as still."""
+"""Largest share of changed pixels at which a picture counts as still."""
 _CHANGED = 24
 _SIZE = (160, 90)
 
 
 @dataclass(frozen=True)
 class Change:
-    """From one frame to the next."""
+    """The change from one frame to the next."""
 
     cut: bool
     motion: str
@@ -41,7 +41,7 @@ def change_between(before: Frame, after: Frame) -> Change:
 
 
 def same_picture(one: Pixels, other: Pixels) -> bool:
-    """True when two frames differ by less than any letter would: text read in one need not be read in the other."""
+    """Return whether two frames differ by less than a letter would. If so, their on-screen text is the same."""
     difference = cv2.absdiff(cv2.resize(one, _SIZE), cv2.resize(other, _SIZE))
     return bool(difference.max() < _CHANGED)
 

@@ -1,7 +1,7 @@
-"""Sounds that are not speech: silence, steady noise, music, and impacts, told apart by loudness and spectrum.
+"""Sounds that are not speech: silence, steady noise, music and impacts, classified by loudness and spectrum.
 
-Every half second is given a kind; neighbours of a kind become one statement. Impacts are single moments: a jump in
-loudness that has died away within half a second. Half seconds in which words were recognised are left alone.
+Every half second gets a kind, and neighbours of one kind become one statement. Impacts are single moments: a jump in
+loudness that decays within half a second. Half seconds in which words were recognised are skipped.
 """
 
 # librosa's types are partial.
@@ -21,9 +21,9 @@ from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
 
 HOP_S = 0.02
 PART_S = 0.5
-"""Length of a part that is given one kind."""
+"""Length of a part that gets one kind."""
 MIN_STRETCH_S = 1.5
-"""A shorter silence, noise or music is not worth a statement."""
+"""A shorter silence, noise or music gets no statement."""
 SILENCE_DB = -52.0
 IMPACT_RISE_DB = 14.0
 IMPACT_FALL_DB = 8.0
@@ -33,7 +33,7 @@ _HOP = int(HOP_S * SAMPLE_RATE_HZ)
 
 
 def noises(samples: Samples, speech: Sequence[Cue]) -> list[Cue]:
-    """What is heard beside speech; all times are from the start of the samples."""
+    """Return the sounds besides speech. All times are from the start of the samples."""
     if samples.size < 2 * SAMPLE_RATE_HZ * PART_S:
         return []
     loudness_db = _loudness(samples)
@@ -41,7 +41,7 @@ def noises(samples: Samples, speech: Sequence[Cue]) -> list[Cue]:
 
 
 def _loudness(samples: Samples) -> NDArray[np.float64]:
-    """Decibels below full scale, one value each 20 ms."""
+    """Return the loudness in dB relative to full scale, one value every 20 ms."""
     rms = librosa.feature.rms(y=samples, frame_length=2 * _HOP, hop_length=_HOP)[0]
     return 20 * np.log10(np.maximum(rms, 1e-7))
 

@@ -1,4 +1,4 @@
-"""Text in a frame, read by RapidOCR with the models that its wheel carries."""
+"""On-screen text, read by RapidOCR with the models in its wheel."""
 
 # RapidOCR ships no types.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
@@ -14,15 +14,15 @@ from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.types import Frame
 
 VERSION = "rapidocr-3/480"
-"""Part of every cache key: other models or settings read other text."""
+"""Part of every cache key, because other models or settings give other text."""
 MIN_SCORE = 0.6
-# Frames come at 360 px; the library's own default enlarges them to 736 px, which costs five times as much and read
-# no line better in our measurements.
+# Frames have a height of 360 px. RapidOCR's default enlarges them to 736 px, which costs five times as much and read no
+# line better in our measurements.
 _SETTINGS = {"Global.log_level": "critical", "Det.limit_type": "max", "Det.limit_side_len": 480}
 
 
 class TextReader:
-    """Reads frames, one at a time; what it has read it keeps in `cache`."""
+    """Reads the text of frames, one at a time, and stores the results in `cache`."""
 
     def __init__(self, cache: DiskCache | None = None) -> None:
         self._cache = cache
@@ -30,7 +30,7 @@ class TextReader:
         self._lock = threading.Lock()
 
     def read(self, frame: Frame, content_id: str) -> tuple[str, ...]:
-        """The lines of text in a frame, from top to bottom, with spaces as they stand in the picture."""
+        """Return the lines of text in a frame, from top to bottom, with single spaces between words."""
         key = f"{VERSION}|{content_id}|{frame.time_s:.4f}|{frame.pixels.shape}"
         stored = self._cache.get(key) if self._cache else None
         if stored is not None:

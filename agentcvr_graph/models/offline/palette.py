@@ -1,4 +1,4 @@
-"""The colours that have names, as the offline eyes name them and the twins of scripts draw them. Plain data."""
+"""The named colours, as RGB: the offline vision model names them, and rendered scripts are drawn in them."""
 
 from __future__ import annotations
 

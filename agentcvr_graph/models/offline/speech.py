@@ -1,4 +1,4 @@
-"""Clear English speech as words with times, recognised by pocketsphinx with the model that its wheel carries."""
+"""Speech recognition for clear English: words with times, by pocketsphinx with the model in its wheel."""
 
 # pocketsphinx ships no types, librosa partial ones.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
@@ -23,19 +23,19 @@ from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 PAUSE_S = 0.35
 """A pause of this length ends an utterance; each utterance is recognised by itself."""
 LONGEST_UTTERANCE_S = 6.0
-"""The recogniser holds the interpreter's lock while it works on an utterance, so that a long one is cut."""
+"""Longer utterances are split, because the recogniser holds the interpreter's lock while it works on one."""
 MARGIN_S = 0.2
 SILENCE_BELOW_PEAK_DB = 35
 QUIET = 0.01
 """Below this peak (full scale is 1) there is nothing to recognise."""
 _FRAME_S = 0.01
 LONGEST_WORD_S = 1.2
-"""No spoken word lasts longer; what the recogniser makes of music does."""
+"""No spoken word lasts longer. Longer words are music that the recogniser misheard, and are dropped."""
 _FILLER = re.compile(r"^[<\[+].*")
 
 
 class Recogniser:
-    """An `AudioModel` of words only."""
+    """An `AudioModel` that recognises words only."""
 
     name = "pocketsphinx-5"
 
@@ -44,12 +44,12 @@ class Recogniser:
         self._lock = threading.Lock()
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
-        """One statement an utterance, in order of time."""
+        """Return one statement for each utterance, in order of time."""
         words = await run_in_thread(self.words, sound.samples)
         return Perceived(evidence=tuple(utterances(words, sound.window)))
 
     def words(self, samples: Samples) -> list[Cue]:
-        """Words with their times from the start of the samples."""
+        """Return the words with their times from the start of the samples."""
         return [word for start, end in voiced_parts(samples) for word in self._recognise(samples, start, end)]
 
     def _recognise(self, samples: Samples, start: int, end: int) -> Iterator[Cue]:
@@ -58,7 +58,7 @@ class Recogniser:
         with self._lock:
             raise_if_cancelled()
             decoder = self._ready()
-            decoder.reinit_feat()  # it would carry traces of the last utterance into this one
+            decoder.reinit_feat()  # without this, the last utterance influences this one
             decoder.start_utt()
             decoder.process_raw(pcm.tobytes(), full_utt=True)
             decoder.end_utt()
@@ -73,13 +73,13 @@ class Recogniser:
         if self._decoder is None:
             from pocketsphinx import Decoder
 
-            # "batch" normalises over the utterance alone, so that what is heard never depends on what was heard before.
+            # "batch" normalises within the utterance, so that the result does not depend on earlier utterances.
             self._decoder = Decoder(samprate=SAMPLE_RATE_HZ, loglevel="FATAL", cmn="batch")
         return self._decoder
 
 
 def voiced_parts(samples: Samples) -> list[tuple[int, int]]:
-    """First and last sample of each stretch that is loud enough to be speech, apart by pauses, with a margin around."""
+    """Return first and last sample of each part that is loud enough for speech, with a margin; pauses separate them."""
     if not samples.size or float(np.abs(samples).max()) < QUIET:
         return []
     loud = librosa.effects.split(samples, top_db=SILENCE_BELOW_PEAK_DB, frame_length=640, hop_length=160)
@@ -95,7 +95,7 @@ def voiced_parts(samples: Samples) -> list[tuple[int, int]]:
 
 
 def _shortened(samples: Samples, start: int, end: int) -> list[tuple[int, int]]:
-    """Pieces of at most `LONGEST_UTTERANCE_S`, each cut where it is quietest around its middle."""
+    """Split a part into pieces of at most `LONGEST_UTTERANCE_S`, each time at the quietest point near the middle."""
     length = end - start
     if length <= LONGEST_UTTERANCE_S * SAMPLE_RATE_HZ:
         return [(start, end)]
@@ -105,7 +105,7 @@ def _shortened(samples: Samples, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def utterances(words: list[Cue], window: Window) -> Iterator[Evidence]:
-    """Words joined up to the next pause, at their times in the video."""
+    """Yield the words joined up to the next pause, with their times in the video."""
     said: list[Cue] = []
     for word in words:
         if said and word.start_s - said[-1].end_s > PAUSE_S:

@@ -1,7 +1,7 @@
-"""The offline eyes: shots, colours, motion and on-screen text, merged over time into one statement a stretch.
+"""The offline vision model: shots, colours, motion and on-screen text, merged over time.
 
-Frames in, statements out. A stretch is a run of neighbouring frames of one shot that show the same text; its window
-reaches half-way to the neighbouring frames and never beyond the window asked for.
+The input is frames, the output one statement for each stretch. A stretch is a run of neighbouring frames of one shot
+that show the same text. Its window reaches half-way to the neighbouring frames, and never beyond the requested window.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 
 @dataclass
 class Stretch:
-    """Neighbouring frames that show the same."""
+    """Neighbouring frames of one shot with the same text."""
 
     frames: list[Frame]
     lines: tuple[str, ...]
@@ -34,7 +34,7 @@ class Stretch:
 
 
 class OfflineVision:
-    """A `VisionModel` of hand-written measurements and an OCR engine."""
+    """A `VisionModel` that uses hand-written image measurements and an OCR engine."""
 
     name = "offline-vision-1"
 
@@ -42,7 +42,7 @@ class OfflineVision:
         self._reader = TextReader(cache)
 
     async def look(self, footage: Sequence[Footage], focus: str) -> Perceived:
-        """One statement a stretch, those that share words with the focus first."""
+        """Return one statement for each stretch, those that share words with the focus first."""
         evidence = await run_in_thread(lambda: [said for part in footage for said in self._describe(part)])
         return Perceived(evidence=focus_first(evidence, focus))
 
@@ -69,7 +69,7 @@ class OfflineVision:
         return stretches
 
     def _lines(self, footage: Footage) -> list[tuple[str, ...]]:
-        """The text of each frame; a frame that looks like the one before it is not read again."""
+        """Return the text of each frame. A frame that looks like the last one that was read is not read again."""
         lines: list[tuple[str, ...]] = []
         read: Frame | None = None
         for frame in footage.frames:
@@ -83,7 +83,7 @@ class OfflineVision:
 
 
 def describe(stretch: Stretch) -> str:
-    """`on-screen text "ADD SALT"; mostly red and white; something moves down`."""
+    """Return a text such as `on-screen text "ADD SALT"; mostly red and white; something moves down`."""
     middle = stretch.frames[len(stretch.frames) // 2]
     moving = Counter(motion for motion in stretch.motions if motion != "still")
     motion = max(moving, key=lambda motion: (moving[motion], len(motion))) if moving else "".join(stretch.motions[:1])
@@ -91,7 +91,7 @@ def describe(stretch: Stretch) -> str:
 
 
 def same_text(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Equal but for spaces, case and punctuation, which OCR gets wrong from frame to frame."""
+    """Return whether texts are equal except for spaces, case and punctuation, where OCR varies between frames."""
     return [_letters(line) for line in one] == [_letters(line) for line in other]
 
 
@@ -103,6 +103,6 @@ def _window_of(stretch: Stretch, asked: Window, before_s: float | None, after_s:
     first_s, last_s = stretch.frames[0].time_s, stretch.frames[-1].time_s
     start_s = asked.start_s if before_s is None else (before_s + first_s) / 2
     end_s = asked.end_s if after_s is None else (last_s + after_s) / 2
-    # A key frame may lie just outside the window it was sampled for; the statement still belongs inside.
+    # A key frame may be just outside the window that it was sampled for. The statement's window stays inside.
     start_s = min(max(start_s, asked.start_s), asked.end_s)
     return Window(video=asked.video, start_s=start_s, end_s=min(max(end_s, start_s), asked.end_s))

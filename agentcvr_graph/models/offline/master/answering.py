@@ -1,4 +1,4 @@
-"""How the offline master answers, one function a kind. Each returns the value and the statements that it rests on."""
+"""The offline master's answers: one function for each kind, which returns the value and its supporting statements."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ MAX_CITATIONS = 8
 
 @dataclass(frozen=True)
 class Verdict:
-    """An answer's value and what it rests on."""
+    """The value of an answer and the statements that support it."""
 
     value: Any
     support: tuple[Statement, ...] = ()
 
 
 def answer(reading: Reading) -> Verdict:
-    """The best answer that the evidence supports; a guess, with no support, where there is none."""
+    """Return the best answer that the evidence supports, or a guess without support."""
     return _ANSWERS.get(reading.kind, _text)(reading, Matcher(reading.statements))
 
 
@@ -54,7 +54,7 @@ def _choices(reading: Reading, matcher: Matcher) -> Verdict:
 
 
 def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
-    """How well an option answers: the question's conditions in the video it names, or its own words as conditions."""
+    """Score an option by the question's conditions in the video that it names, or by its own words as conditions."""
     number = named_video(option, reading)
     own = conditions_of(_VIDEO_NUMBER.sub(" ", option))
     asked = conditions_of(reading.question)
@@ -63,14 +63,14 @@ def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
     places = [number] if number is not None else _videos_asked_about(reading)
     findings = [check_all(own, place, matcher) for place in places]
     best = max(findings, key=lambda finding: finding.score, default=Finding(0.0))
-    # What the option says should also stand where the question's own words stand.
+    # The option's statement should also contain words of the question.
     context = content_words(reading.question)
     bonus = max((matcher.score(context, statement) for statement in best.support), default=0.0)
     return Finding(0.85 * best.score + 0.15 * bonus, best.support)
 
 
 def named_video(text: str, reading: Reading) -> int | None:
-    """The video that a text names, by number or title."""
+    """Return the video that a text names by number or title, or None."""
     match = _VIDEO_NUMBER.search(text)
     if match and 1 <= int(match[1]) <= len(reading.videos):
         return int(match[1])
@@ -94,7 +94,7 @@ Mark = tuple[float | None, Statement | None]
 
 
 def _marks_of_options(reading: Reading, matcher: Matcher) -> list[Mark]:
-    """When each option happens: in the one video there is, or at the time of day that goes with it."""
+    """Return when each option happens: the time of its best statement, or the mark of the video that it names."""
     marks: list[Mark] = []
     for option in reading.options:
         number = named_video(option, reading)
@@ -107,7 +107,7 @@ def _marks_of_options(reading: Reading, matcher: Matcher) -> list[Mark]:
 
 
 def _marks_of_videos(reading: Reading) -> list[Mark]:
-    """What tells the time of each video: dates, else times of day, else numbers of steps; what most videos have."""
+    """Return the time mark of each video: dates, times of day or step numbers, whichever most videos have."""
     tables: list[list[Mark]] = []
     for read_mark in (day_of_year, clock_minutes, counted):
         tables.append([_first_mark(clip.number, reading.statements, read_mark) for clip in reading.videos])
@@ -144,7 +144,7 @@ def _interval(reading: Reading, matcher: Matcher) -> Verdict:
 
 
 def _scene_of(said: Statement, reading: Reading) -> Statement | None:
-    """What was seen while something was said: the closest look that covers most of it."""
+    """Return what was seen during speech: the statement with the closest frames that covers most of it."""
     seen = [s for s in reading.statements if s.modality == "visual" and s.window.overlap_s(said.window) > 0]
     return max(
         seen, key=lambda s: (s.window.overlap_s(said.window) > 0.5 * said.window.duration_s, -s.spacing_s), default=None
@@ -152,7 +152,7 @@ def _scene_of(said: Statement, reading: Reading) -> Statement | None:
 
 
 def stems_meet(statement: Statement, words: frozenset[str]) -> bool:
-    """Whether a statement holds any of the words."""
+    """Return whether a statement contains any of the words."""
     return bool(content_words(statement.text) & words)
 
 
@@ -183,14 +183,14 @@ def _number(reading: Reading, matcher: Matcher) -> Verdict:
 
 
 def _number_beside(text: str, words: frozenset[str], stated: list[tuple[int, float]]) -> float:
-    """Of the numbers in a statement, the one nearest before a word that was asked about."""
+    """Return the number in a statement that is nearest to a word of the question."""
     spoken = re.findall(r"\w+(?:\.\d+)?", text.lower())
     asked = [n for n, word in enumerate(spoken) if content_words(word) & words]
     return min(stated, key=lambda item: min((abs(n - item[0]) for n in asked), default=0))[1]
 
 
 def _occasions(statements: Sequence[Statement]) -> list[Statement]:
-    """Statements that do not touch each other in time: each is an occasion of its own."""
+    """Return the statements that do not touch an earlier one in time; each is a separate occasion."""
     ordered = sorted(statements, key=lambda s: (s.window.video, s.window.start_s))
     kept: list[Statement] = []
     for statement in ordered:

@@ -1,4 +1,4 @@
-"""The chat model around it: messages in, one turn out. Deterministic, and as fast as reading the messages is."""
+"""The chat model of the offline master: messages in, one turn out. It is deterministic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Call = dict[str, Any]
 
 
 class OfflineMaster(ChatModelBase):
-    """The default master. Writes tool calls where tools are bound, and JSON actions where they are not."""
+    """The default master. It writes tool calls if tools are bound, else JSON actions."""
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         messages = request.messages
@@ -26,7 +26,7 @@ class OfflineMaster(ChatModelBase):
         message = as_turn(thought, calls, count, as_tools=bool(request.tools))
         read_words = sum(len(message.text.split()) for message in messages)
         written = len((thought + json.dumps(calls)).split())
-        # There is no tokenizer here; words are counted as tokens, so that token budgets and reports have a number.
+        # There is no tokenizer, so words are counted as tokens: token budgets and reports need a number.
         message.usage_metadata = {
             "input_tokens": read_words,
             "output_tokens": written,
@@ -36,7 +36,7 @@ class OfflineMaster(ChatModelBase):
 
 
 def decide(reading: Reading) -> tuple[str, list[Call]]:
-    """The thought and the calls of a turn: survey, look closer, answer."""
+    """Return the thought and the calls of a turn: survey first, then look closer, then answer."""
     if reading.answered and not reading.missing:
         return "The answer did not fit; this one does.", [_answer_call(reading, _safe(reading))]
     if not reading.closing:
@@ -76,7 +76,7 @@ def _citation(statement: Statement) -> Call:
 
 
 def _safe(reading: Reading) -> Verdict:
-    """A value that fits the kind for certain."""
+    """Return a value that always fits the kind."""
     count = len(reading.options or reading.videos)
     fallback: dict[str, Any] = {
         "choice": "A",
@@ -90,10 +90,10 @@ def _safe(reading: Reading) -> Verdict:
 
 
 def as_turn(thought: str, calls: list[Call], count: int, *, as_tools: bool) -> AIMessage:
-    """A thought and its calls as a message: tool calls, or JSON actions.
+    """Return a thought and its calls as a message, with tool calls or JSON actions.
 
     Args:
-        count: turns before this one.
+        count: number of turns before this one.
     """
     if as_tools:
         tool_calls = [{**call, "id": f"offline_{count}_{n}", "type": "tool_call"} for n, call in enumerate(calls)]

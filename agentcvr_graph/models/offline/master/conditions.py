@@ -1,4 +1,4 @@
-"""What a question demands of a video, clause by clause, and how far the evidence says that it holds."""
+"""The conditions of a question on a video, one for each clause, and how well the evidence supports them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from agentcvr_graph.models.offline.master.reading import Statement
 
 _SEQUENCE = re.compile(r"^(.*?)\b(before|after)\b(.*)$", re.I | re.S)
 HOLDS = 0.75
-"""From this score on a condition counts as met."""
+"""Lowest score at which a condition counts as met."""
 _UNSEEN_ORDER = 0.25
-"""Score of `X before Y` when one of the two was never seen."""
+"""Score of `X before Y` if one of the two was never observed."""
 _OTHER_SENSE = 0.85
-"""A thing that is only spoken of counts less where the question is about what is done."""
+"""Weight of speech for a condition that is not about speech: what is only said counts less than what is seen."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One clause."""
+    """The condition in one clause."""
 
     words: frozenset[str]
     later: frozenset[str] = frozenset()
@@ -32,20 +32,20 @@ class Condition:
 
 @dataclass(frozen=True)
 class Finding:
-    """How far a condition holds in one video, and the statements that say so."""
+    """How well a condition holds in one video, with the supporting statements."""
 
     score: float
     support: tuple[Statement, ...] = ()
 
 
 def conditions_of(text: str) -> list[Condition]:
-    """The conditions in a question or an option; clauses without content are left out."""
+    """Return the conditions in a question or an option. Clauses without content words are left out."""
     found = [_condition(clause) for clause in clauses(text)]
     return [condition for condition in found if condition.words]
 
 
 def check(condition: Condition, video: int, matcher: Matcher) -> Finding:
-    """How far a condition holds in a video."""
+    """Return how well a condition holds in a video."""
     if condition.later:
         return _check_sequence(condition, video, matcher)
     match = _best(condition.words, condition.spoken, video, matcher)
@@ -57,7 +57,7 @@ def check(condition: Condition, video: int, matcher: Matcher) -> Finding:
 
 
 def check_all(conditions: Sequence[Condition], video: int, matcher: Matcher) -> Finding:
-    """All conditions together: the mean of their scores, weighed down by the weakest."""
+    """Return how well all conditions hold together: half the mean score plus half the lowest score."""
     findings = [check(condition, video, matcher) for condition in conditions]
     if not findings:
         return Finding(0.0)
@@ -67,7 +67,7 @@ def check_all(conditions: Sequence[Condition], video: int, matcher: Matcher) -> 
 
 
 def holds(conditions: Sequence[Condition], video: int, matcher: Matcher) -> bool:
-    """Whether every condition is met in a video."""
+    """Return whether every condition is met in a video."""
     return bool(conditions) and all(check(condition, video, matcher).score >= HOLDS for condition in conditions)
 
 
@@ -93,7 +93,7 @@ def _check_sequence(condition: Condition, video: int, matcher: Matcher) -> Findi
 
 
 def _best(words: frozenset[str], spoken: bool, video: int, matcher: Matcher) -> Match | None:
-    """The best statement of a video; of equally good ones what is seen goes before what is said, unless asked."""
+    """Return the best statement of a video. Speech counts less, unless `spoken`: then only speech counts."""
     ranked = matcher.ranked(words, lambda statement: statement.window.video == video)
     if spoken:
         heard = [match for match in ranked if match.statement.modality == "audio"]

@@ -1,4 +1,4 @@
-"""What the offline master understands of English: words by their stems, clauses, clock times, small numbers."""
+"""The offline master's English: word stems, clauses, negation, clock times, dates and small numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from agentcvr_graph.models.focus import stems
 
-# Words that a question uses to ask, and that say nothing of what is asked about.
+# Stop words: words that questions use, and that carry no content.
 _ASKING = stems(
     "which what when where who whose how many much does did the and that this these those they them their there with "
     "from into for about video videos clip clips cook cooks person people show shows shown see seen say says said tell "
@@ -42,12 +42,12 @@ _DATE = re.compile(rf"\b(?:(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})|({_MON
 
 
 def content_words(text: str) -> frozenset[str]:
-    """The stems of a text that say what it is about."""
+    """Return the stems of a text that carry content."""
     return stems(text) - _ASKING
 
 
 def clauses(question: str) -> list[str]:
-    """The parts of a question that each say something; a part without content joins the one before it."""
+    """Return the clauses of a question. A part without content words joins the one before it."""
     parts: list[str] = []
     for part in _CLAUSE.split(question):
         if parts and not content_words(part):
@@ -58,22 +58,22 @@ def clauses(question: str) -> list[str]:
 
 
 def is_negated(clause: str) -> bool:
-    """Whether a clause says that something is not so."""
+    """Return whether a clause contains a negation."""
     return _NEGATION.search(clause) is not None
 
 
 def is_about_speech(clause: str) -> bool:
-    """Whether a clause is about what is said."""
+    """Return whether a clause is about what is said."""
     return _SAYING.search(clause) is not None
 
 
 def is_about_purpose(text: str) -> bool:
-    """Whether a text asks what something is for, which pictures seldom show and people say."""
+    """Return whether a text asks for a purpose, which is usually said and rarely visible."""
     return _PURPOSE.search(text) is not None
 
 
 def clock_minutes(text: str) -> float | None:
-    """The first time of day in a text, written or spoken, in minutes after midnight.
+    """Return the first time of day in a text, written or spoken, in minutes after midnight.
 
     >>> clock_minutes("it is a quarter to eight in the morning")
     465.0
@@ -87,7 +87,7 @@ def clock_minutes(text: str) -> float | None:
 
 
 def day_of_year(text: str) -> float | None:
-    """The first date in a text as a number that grows with time; the year counts where it is given."""
+    """Return the first date in a text as a number that grows with time; the year counts if it is given."""
     iso = _ISO_DATE.search(text)
     if iso:
         return int(iso[1]) * 372.0 + int(iso[2]) * 31 + int(iso[3])
@@ -100,13 +100,13 @@ def day_of_year(text: str) -> float | None:
 
 
 def counted(text: str) -> float | None:
-    """The number in `step 3` or `day two`."""
+    """Return the number in a phrase such as `step 3` or `day two`."""
     match = _COUNTED.search(text)
     return float(_number(match[1])) if match else None
 
 
 def numbers(text: str) -> list[tuple[int, float]]:
-    """Every number of a text with the position of its word, digits and small words alike."""
+    """Return every number in a text, in digits or as a word up to twenty, with the position of its word."""
     found: list[tuple[int, float]] = []
     for position, word in enumerate(re.findall(r"\w+(?:\.\d+)?", text.lower())):
         if re.fullmatch(r"\d+(?:\.\d+)?", word):

@@ -1,4 +1,4 @@
-"""How well a statement matches words: shared stems, each weighted by how rare it is among all statements."""
+"""Match statements with words: by shared stems, each weighted by how rare it is among all statements."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.reading import Statement
 
 CONTIGUOUS_S = 1.0
-"""Statements with a smaller gap between them follow each other."""
+"""Largest gap between two statements that count as consecutive."""
 ALIKE = 0.8
-"""A match with this share of the best one's score is of the same thing."""
+"""A match with at least this share of the best score counts as the same thing as the best match."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """A statement and the share of the wanted words that it holds, by weight, from 0 to 1."""
+    """A statement and the weighted share of the wanted words that it contains, from 0 to 1."""
 
     statement: Statement
     score: float
 
 
 class Matcher:
-    """Statements, searchable by words."""
+    """A set of statements that can be searched by words."""
 
     def __init__(self, statements: Sequence[Statement]) -> None:
         self._statements = list(statements)
@@ -33,30 +33,30 @@ class Matcher:
         self._count = Counter(stem for found in self._stems.values() for stem in found)
 
     def weight(self, stem: str) -> float:
-        """Rarity of a stem; 0 for one that no statement holds, for it tells statements apart no more than none."""
+        """Return the rarity of a stem; 0 if no statement contains it, because it does not distinguish statements."""
         count = self._count.get(stem, 0)
         return math.log(1 + len(self._statements) / count) if count else 0.0
 
     def score(self, wanted: Iterable[str], statement: Statement) -> float:
-        """The weighted share of `wanted` that a statement holds."""
+        """Return the weighted share of `wanted` that a statement contains."""
         weights = {stem: self.weight(stem) for stem in wanted}
         total = sum(weights.values())
         held = self._stems.get(id(statement), frozenset())
         return sum(weight for stem, weight in weights.items() if stem in held) / total if total else 0.0
 
     def best(self, wanted: frozenset[str], keep: Callable[[Statement], bool] = lambda _: True) -> Match | None:
-        """The statement that matches best, the earliest of equals; None where nothing matches."""
+        """Return the best match, the earliest among equals; None if nothing matches."""
         return next(iter(self.ranked(wanted, keep)), None)
 
     def ranked(self, wanted: frozenset[str], keep: Callable[[Statement], bool] = lambda _: True) -> list[Match]:
-        """The statements that match at all, the best first, the earlier first among equals."""
+        """Return all matches with a score above 0, the best first, the earlier first among equals."""
         matches = [Match(s, self.score(wanted, s)) for s in self._statements if keep(s)]
         found = [match for match in matches if match.score > 0]
         return sorted(found, key=lambda m: (-m.score, m.statement.window.video, m.statement.window.start_s))
 
 
 def run_around(like: Sequence[Statement], best: Statement) -> list[Statement]:
-    """Statements around the best one that follow each other without a gap, from the closest look taken there."""
+    """Return the consecutive statements around the best one, from the observation with the closest frames there."""
     near = [s for s in like if s.window.overlap_s(best.window) > 0] or [best]
     spacing_s = min(s.spacing_s for s in near)
     level = sorted((s for s in like if s.spacing_s == spacing_s), key=lambda s: s.window.start_s)

@@ -1,4 +1,4 @@
-"""Where the offline master looks: first everywhere, then closer where the evidence matches the question best."""
+"""Plan where the offline master looks: first everywhere, then closer where the evidence matches the question best."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from agentcvr_graph.models.offline.master.reading import Clip, Reading, Statemen
 from agentcvr_graph.types import Window
 
 SURVEY_SPACING_S = 2.0
-"""A frame each two seconds, as far as the budget reaches."""
+"""The survey samples a frame every two seconds, as far as the budget allows."""
 SURVEY_SHARE = 0.6
-"""Share of the frame budget that the survey may take."""
+"""Share of the frame budget that the survey may use."""
 MAX_CALL_FRAMES = 128
 MAX_LISTEN_S = 600.0
-"""Sound of one video that the survey listens to."""
+"""Longest sound of one video that the survey listens to."""
 ZOOM_MARGIN_S = 3.0
 ZOOM_FRAMES = 24
 MAX_ZOOMS = 4
@@ -27,7 +27,7 @@ Call = dict[str, Any]
 
 
 def survey(reading: Reading) -> list[Call]:
-    """Look over and listen to every readable video."""
+    """Return calls that observe and listen to every readable video."""
     calls: list[Call] = []
     seen = [clip for clip in reading.readable if clip.has_picture]
     frames = int(min(MAX_CALL_FRAMES, reading.left.get("frames", 0) * SURVEY_SHARE))
@@ -40,7 +40,7 @@ def survey(reading: Reading) -> list[Call]:
 
 
 def look_again(reading: Reading) -> list[Call]:
-    """What the graph says is missing: look at it, or listen where there is nothing to see."""
+    """Return calls for the videos that the graph reports as missing: observe, or listen if there is no picture."""
     calls: list[Call] = []
     for clip in reading.readable:
         if clip.number in reading.missing:
@@ -50,7 +50,7 @@ def look_again(reading: Reading) -> list[Call]:
 
 
 def zoom(reading: Reading) -> list[Call]:
-    """Look closer at the windows that matter most, unless they have been looked at closely already."""
+    """Return a call that looks closer at the most relevant windows, unless they were observed closely already."""
     frames = min(ZOOM_FRAMES, int(reading.left.get("frames", 0)) // MAX_ZOOMS)
     coarse = [s for s in decisive(reading) if s.modality == "visual" and s.spacing_s > 2 * _finest(s, frames)]
     clips = {clip.number: clip for clip in reading.readable}
@@ -59,7 +59,7 @@ def zoom(reading: Reading) -> list[Call]:
 
 
 def decisive(reading: Reading) -> list[Statement]:
-    """The statements that bear on the question and its options most, best first, one for each video and condition."""
+    """Return the statements most relevant to the question and its options, best first, for each video and condition."""
     matcher = Matcher(reading.statements)
     found: list[tuple[float, Statement]] = []
     for text in (reading.question, *reading.options):
@@ -83,7 +83,7 @@ _VIDEO_THEN_RANGE = re.compile(rf"video\s+(\d+)\D*?\b(?:at|between|from|during)?
 
 
 def reference_window(question: str) -> Window | None:
-    """The window that a question points to: `74 to 89 s of video 1` or `video 1 ... at 25 to 30 s`."""
+    """Return the window that a question refers to: `74 to 89 s of video 1` or `video 1 ... at 25 to 30 s`."""
     match = _RANGE_THEN_VIDEO.search(question)
     if match:
         return Window(video=int(match[3]), start_s=float(match[1]), end_s=float(match[2]))
@@ -94,9 +94,9 @@ def reference_window(question: str) -> Window | None:
 
 
 def reference_words(statements: Sequence[Statement], window: Window, question: str) -> frozenset[str]:
-    """The words seen and heard in a window; where some statements share words with the question, only theirs.
+    """Return the words of the statements in a window; if some share words with the question, only of those.
 
-    Where the question is about a purpose, the words heard go first.
+    If the question is about a purpose, only what was heard counts, provided that something was heard.
     """
     asked = content_words(question)
     inside = [s for s in statements if s.window.overlap_s(window) > 0.3]
@@ -107,7 +107,7 @@ def reference_words(statements: Sequence[Statement], window: Window, question: s
 
 
 def _span(ranked: Sequence[Match]) -> Statement:
-    """The best match and all that follows from it, as one statement."""
+    """Return the best match and the consecutive similar ones as one statement."""
     best = ranked[0].statement
     same = [
         m.statement
@@ -135,7 +135,7 @@ def _whole(clip: Clip, frames: int) -> Call:
 
 
 def _share(clip: Clip, seen: Sequence[Clip], frames: int) -> int:
-    """Frames for one video: one each two seconds, or its part of the budget by duration."""
+    """Return the frames for one video: one every two seconds, at most its share of the budget by duration."""
     by_duration = frames * clip.duration_s / sum(other.duration_s for other in seen)
     return max(1, min(round(clip.duration_s / SURVEY_SPACING_S), int(by_duration)))
 

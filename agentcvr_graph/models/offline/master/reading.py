@@ -1,6 +1,6 @@
-"""What the offline master knows: the question and the evidence, read from the messages like any other model reads them.
+"""Parse the messages into what the offline master knows: the question and the evidence.
 
-Nothing but the text of the messages is used, no artifact and no state, so it plays by the rules of every master.
+Only the text of the messages is used, no artifact and no state, so it gets the same information as any other master.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OUT_OF = ONLY_ANSWER.partition("{")[0].strip()
 
 @dataclass(frozen=True)
 class Clip:
-    """A line of the brief on one video."""
+    """One video, from its line in the brief."""
 
     number: int
     title: str
@@ -38,18 +38,18 @@ class Clip:
 
 @dataclass(frozen=True)
 class Statement:
-    """One piece of evidence."""
+    """One statement of the evidence."""
 
     window: Window
     text: str
     modality: Modality
     spacing_s: float = 0.0
-    """Seconds between the frames it rests on; 0 for sound."""
+    """Seconds between the frames that it is based on; 0 for sound."""
 
 
 @dataclass
 class Reading:
-    """All that the master knows at one turn."""
+    """Everything that the master knows in one turn."""
 
     question: str
     kind: AnswerKind
@@ -58,12 +58,13 @@ class Reading:
     statements: list[Statement] = field(default_factory=list[Statement])
     left: dict[str, float] = field(default_factory=dict[str, float])
     turn: int = 0
-    """Turns the master has taken on this question."""
+    """Number of turns that the master has taken on this question."""
     closing: bool = False
+    """True if only an answer is allowed now."""
     answered: int = 0
-    """Answers it has given that came back."""
+    """Number of its answers that were sent back."""
     missing: list[int] = field(default_factory=list[int])
-    """Videos the graph wants to be observed first."""
+    """Videos that the graph requires to be observed first."""
 
     @property
     def readable(self) -> list[Clip]:
@@ -71,7 +72,11 @@ class Reading:
 
 
 def read(messages: Sequence[BaseMessage]) -> Reading:
-    """Read a conversation; the last brief in it is the question."""
+    """Read a conversation. Its last brief is the question.
+
+    Raises:
+        ValueError: there is no brief in the messages.
+    """
     texts = [message.text for message in messages]
     start = max((n for n, text in enumerate(texts) if text.startswith("Question: ")), default=None)
     if start is None:
