@@ -1,4 +1,4 @@
-"""`python -m agentcvr_graph.cli`."""
+"""Entry point of `python -m agentcvr_graph.cli`."""
 
 from agentcvr_graph.cli import main
 

@@ -1,4 +1,4 @@
-"""`agentcvr ask` and `agentcvr demo`: one question, live or in swap mode."""
+"""`agentcvr ask` and `agentcvr demo`: answer one question, live or in swap mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands share: consoles, exit statuses, and how errors become messages.
+"""Consoles, exit statuses and error messages, shared by all commands.
 
 Only results go to stdout; progress, notices and errors go to stderr.
 """
@@ -22,7 +22,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def escape(text: str) -> str:
-    """Return a text without console markup and terminal control codes, so that text from a video is safe to print."""
+    """Escape console markup and remove terminal control codes, so that text from a video is safe to print."""
     return markup.escape(without_unseen(text))
 
 

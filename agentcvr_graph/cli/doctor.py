@@ -1,6 +1,7 @@
-"""`agentcvr doctor`: what works, what does not, and the command that fixes it, on one screen of 80 by 24 characters.
+"""`agentcvr doctor`: show what works, what does not, and the command that fixes it.
 
-Lines wrap at the width of the terminal and are never cut off. `--verbose` prints every check with its details.
+The report fits one screen of 80 by 24 characters. Lines wrap at the width of the terminal and are never cut off.
+`--verbose` prints every check with its details.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def summary_of(checks: Sequence[Check]) -> RenderableType:
 
 
 def details_of(checks: Sequence[Check]) -> Table:
-    """Return one row for each check, with everything it found."""
+    """Return a table with one row for each check, with all its details."""
     table = Table("", "area", "part", "found", "fix", box=None, padding=(0, 1, 0, 0))
     for check in checks:
         sign = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]-[/]"}[check.ok]

@@ -1,8 +1,8 @@
 """The checks behind `agentcvr doctor`: what is installed, what is reachable, and the command that fixes the rest.
 
-`diagnose` returns a list of `Check`; nothing is printed or changed. The packages and versions that an extra needs are
-read from the metadata of this distribution. Checking a server lists its models. A hosted provider is not called: only
-its package and its key are checked.
+`diagnose` returns a list of `Check` and prints nothing. The packages and versions that an extra needs are read from the
+metadata of this distribution. The check of a server requests its list of models. Hosted providers are not called: only
+the package and the key are checked.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CONTRIBUTOR_EXTRAS = ("dev", "docs", "notebooks")
 GIB = 2**30
 LOW_DISK_GIB = 2.0
 PROGRAMS = {"ffmpeg": "renders videos", "flite": "renders speech", "chromium": "tests the HTML report"}
-"""Programs that rendering and tests call, named as their Debian packages."""
+"""Programs that rendering and tests call, by the names of their Debian packages."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Check:
     """True: works. False: required and does not work. None: optional and missing, or unknown."""
     detail: str
     fix: str = ""
-    """A command or an instruction that fixes it; empty if there is nothing to fix."""
+    """A command or an instruction that fixes the problem; empty if there is nothing to fix."""
 
 
 def diagnose(master: str = "offline", vision: str = "offline", audio: str = "offline") -> list[Check]:
-    """Check everything that a question about real video needs, with the three models that it would use.
+    """Check everything that a question about real video needs, including the given three models.
 
-    Blocking: it imports libraries and may wait ten seconds for a server.
+    This blocks: it imports libraries and may wait ten seconds for a server.
     """
     return [
         python_version(),
@@ -73,7 +73,7 @@ def diagnose(master: str = "offline", vision: str = "offline", audio: str = "off
 
 
 def python_version() -> Check:
-    """Compare this interpreter with the versions that the package supports."""
+    """Check that the package supports this version of Python."""
     wanted = importlib.metadata.metadata(DISTRIBUTION)["Requires-Python"]
     fits = Requirement(f"python{wanted}").specifier.contains(platform.python_version(), prereleases=True)
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"

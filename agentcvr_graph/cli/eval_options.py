@@ -1,7 +1,7 @@
 """The options that only `agentcvr eval` has, in the order of its help.
 
-The help names benchmarks and methods as examples: importing their registries would load numpy at every start of the
-command line. An unknown name is answered with the list of all.
+The help texts name benchmarks and methods only as examples, because importing their registries would load numpy at
+every start of the command line. The error for an unknown name lists all of them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Options that several commands share, each with its help text: models, budgets, noise, prices.
 
-Options that one command alone has stand beside that command (`eval` has so many that they are in `eval_options.py`).
+Options of a single command are defined beside that command; those of `eval` are in `eval_options.py`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,6 @@ def checked_engine(engine: str) -> str:
     """Return the name of the engine.
 
     Raises:
-        InputError: it is unknown.
+        InputError: the engine is unknown.
     """
     return one_of("--engine", engine, ("local", "ray"))

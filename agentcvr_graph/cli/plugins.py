@@ -1,4 +1,4 @@
-"""Commands that other packages add to `agentcvr`, found by the entry-point group `agentcvr_graph.commands`.
+"""Commands that other packages add to `agentcvr` with the entry-point group `agentcvr_graph.commands`.
 
 An entry point names a `typer.Typer`:
 
@@ -6,7 +6,7 @@ An entry point names a `typer.Typer`:
     train = "agentcvr_training.commands:app"
 
 The library does not import the packages that extend it. It loads an entry point only when its command is run, so
-`agentcvr --help` stays fast and a broken package does not break other commands. A command of the library itself wins
+`agentcvr --help` stays fast and a broken package does not break other commands. A command of the library has precedence
 over an entry point of the same name.
 """
 
@@ -40,7 +40,7 @@ KNOWN = {"train": KnownPlugin("Train a master on scripts (SFT, GRPO).", "agentcv
 
 @dataclass(frozen=True)
 class PluginCommand:
-    """One command of the group, loaded when it is run."""
+    """A command from another package, loaded when it is run."""
 
     name: str
     entry_point: EntryPoint | None
@@ -58,7 +58,7 @@ class PluginCommand:
 
         Args:
             arguments: everything after the name of the command.
-            command_path: how usage texts name the command, for example `agentcvr train`.
+            command_path: name of the command in usage texts, for example `agentcvr train`.
 
         Raises:
             SetupError: the package or a package it needs is not installed, or it cannot be loaded.
@@ -103,7 +103,7 @@ def plugin_commands() -> Iterator[PluginCommand]:
 
 
 def add_plugins(app: typer.Typer) -> None:
-    """Add a command for each plugin that `app` has no command of its own for."""
+    """Add a command for each plugin, except where `app` has its own command of that name."""
     own = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     for command in plugin_commands():
         if command.name not in own:

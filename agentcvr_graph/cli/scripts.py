@@ -238,7 +238,7 @@ def sim_gap(
 
 
 def _write_with_model(counts: Mapping[Task, int], seed: int, model: str, out_path: Path, **options: Any) -> None:
-    """Let a chat model write scripts, with a progress bar and a summary on stderr."""
+    """Generate scripts with a chat model, with a progress bar and a summary on stderr."""
     try:
         from agentcvr_graph.scripts.generators.llm import Totals, generate, jobs_of
     except ImportError as error:

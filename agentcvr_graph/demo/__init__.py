@@ -1,4 +1,4 @@
-"""Short clips that ship with the package, and questions whose evidence is spread over their frames and sound."""
+"""Bundled short clips, and questions whose evidence is spread over their frames and sound."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Draw one moment of a cooking clip. Pure: a step and a time in, an image out.
+"""Draw one moment of a cooking clip: a pure function from a step and a time to an image.
 
-Only `make_clips.py` uses it, to generate the bundled clips.
+Only `make_clips.py` uses this module, to generate the bundled clips.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def draw_moment(caption: str, prop: str, progress: float, seconds: float, wall: 
 
     Args:
         caption: on-screen text of the step.
-        prop: what goes into the pan; a key of `PROPS`.
+        prop: the object to draw over the kitchen; a key of `PROPS`.
         progress: finished share of the step, 0 to 1.
-        seconds: time since the start of the clip, for flames and steam.
+        seconds: time since the start of the clip, in seconds; animates the flames.
         wall: colour of the wall.
         clock: time on the wall clock; empty for no clock.
     """

@@ -1,8 +1,8 @@
 """Generate the bundled demo clips: `python -m agentcvr_graph.demo.make_clips OUT_DIR`.
 
-Needs the command flite; users of the clips do not. The table CLIPS defines what each clip shows and says. The frames
-never show which fat a cook uses or whom the dish is for. Half of the clips show the time of day on a wall clock, the
-other half only say it. So questions about them need frames and sound.
+Generating the clips needs the command `flite`; using them does not. The table `CLIPS` defines what each clip shows and
+says. The frames never show which fat a cook uses or whom the dish is for. Half of the clips show the time of day on a
+wall clock, in the other half it is only spoken. So questions about the clips need both frames and sound.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Clip:
-    """What one clip shows and says."""
+    """The content of one clip: pictures, speech and sounds."""
 
     name: str
     voice: str

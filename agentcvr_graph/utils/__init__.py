@@ -1,1 +1,1 @@
-"""Small helpers that several packages share: concurrency, cancellation, JSONL logs."""
+"""Helpers that several packages share: concurrency, cancellation, files, JSONL logs, progress bars, job engines."""

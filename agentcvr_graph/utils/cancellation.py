@@ -18,7 +18,7 @@ _cancelled: ContextVar[threading.Event | None] = ContextVar("cancelled", default
 
 
 async def run_in_thread(work: Callable[..., T], *arguments: object) -> T:
-    """Run `work` as `asyncio.to_thread` does; once the waiting task is cancelled, `is_cancelled()` is true in it."""
+    """Run `work` as `asyncio.to_thread` does. If the waiting task is cancelled, `is_cancelled()` is true in `work`."""
     event = threading.Event()
     token = _cancelled.set(event)  # the thread gets a copy of the context
     try:

@@ -1,9 +1,9 @@
 """Atomic file writes: a reader finds the old file or the whole new one, never a part of it.
 
-The new content goes to a temporary file in the same folder, because a rename is atomic only within one file system. It
-is flushed to the disk and then renamed over the target. An error removes the temporary file and leaves the target as
-it was. The name of the temporary file ends with `.part` and holds the process and the thread, so that two writers of
-the same target do not share it; the last one wins.
+The new content is written to a temporary file in the same folder, because a rename is atomic only within one file
+system. The file is flushed to the disk and then renamed to the target. After an error the temporary file is removed and
+the target is unchanged. The name of the temporary file ends with `.part` and contains the ids of the process and the
+thread, so two writers of the same target do not share it; the last one wins.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def atomic_write(path: Path, *, flush_to_disk: bool = True) -> Generator[Path]:
     """Yield a temporary path to write to; rename it to `path` when the block ends without an error.
 
     Use this for writers that take a path (PyAV, pyarrow, matplotlib) or that write many parts. The temporary name does
-    not keep the suffix of `path`: pass the format to a writer that would derive it from the name.
+    not have the suffix of `path`, so pass the format to writers that otherwise derive it from the name.
 
     Args:
         path: the file to create or replace. Its folder must exist.
@@ -66,7 +66,7 @@ def explain_disk_error(
     Args:
         folder: where the block writes.
         fix: what the user can do about it.
-        is_disk_error: which errors are refused writes. Libraries that write in native code raise errors of their own.
+        is_disk_error: return whether an error is a refused write. Libraries with native code raise their own errors.
 
     Raises:
         SetupError: a write was refused.

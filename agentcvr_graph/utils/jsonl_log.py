@@ -1,8 +1,8 @@
 """Append-only JSONL logs that survive a crash: each row is on the disk before the next one is written.
 
-A run that was killed is resumed from the file: `repair_last_row` removes a torn last line, complete rows count. Only
-one process writes a file at a time: `exclusive_writer` holds a lock, which the operating system releases when the
-process dies.
+A killed run is resumed from the file: `repair_last_row` removes an incomplete last row and keeps the complete ones.
+Only one process writes a file at a time: `exclusive_writer` holds a lock, which the operating system releases when the
+process ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The progress bar of every command: on stderr, removed when the work ends.
 
-stdout carries results only. Where stderr is no terminal (a log file, a pipe), nothing is drawn. In a notebook nothing
-is drawn either: there rich shows a widget from a thread of its own, which breaks nbclient and papermill.
+stdout is for results only. If stderr is not a terminal (a log file, a pipe), nothing is drawn. In a notebook nothing is
+drawn either: rich would show a widget from its own thread, which breaks nbclient and papermill.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 T = TypeVar("T")
 SPEED_WINDOW_S = 600.0
-"""Time over which the speed is averaged for the time that is left: steps of training take minutes."""
+"""Time over which the speed is averaged to estimate the remaining time; long, because training steps take minutes."""
 
 
 class ProgressBar:
@@ -24,7 +24,7 @@ class ProgressBar:
     Args:
         description: text in front of the bar; it is not read as markup.
         total: number of steps, or None while it is unknown.
-        completed: steps that an earlier run has done.
+        completed: number of steps that an earlier run finished.
         console: where to draw. Pass the console that prints lines while the bar is shown, so that the two do not
             overwrite each other. By default a console on stderr.
     """
@@ -67,12 +67,12 @@ class ProgressBar:
     def update(
         self, *, completed: float | None = None, total: float | None = None, description: str | None = None
     ) -> None:
-        """Set the number of finished steps, the total or the description; what is None stays as it is."""
+        """Set the number of finished steps, the total or the description. None leaves a value unchanged."""
         self._progress.update(self._task, completed=completed, total=total, description=description)
 
     @property
     def completed(self) -> float:
-        """Steps that are done."""
+        """Number of finished steps."""
         return self._progress.tasks[0].completed
 
     @property
@@ -84,12 +84,12 @@ class ProgressBar:
 def track(
     items: Iterable[T], description: str, total: float | None = None, *, console: Console | None = None
 ) -> Iterator[T]:
-    """Yield the items and count each as done when the next one is asked for.
+    """Yield the items and count each as done when the next one is requested.
 
     Args:
         items: what to iterate over.
         description: text in front of the bar.
-        total: number of items; where it is None, the length of `items` if it has one.
+        total: number of items; if None, the length of `items`, if it has one.
         console: as in `ProgressBar`.
     """
     if total is None and isinstance(items, Sized):

@@ -17,9 +17,9 @@ def require_same_settings(folder: Path, before: Mapping[str, Any], now: Mapping[
     """Compare the settings of an earlier attempt with those of this one.
 
     Args:
-        folder: where the run is kept, for the message.
-        before: flat settings of JSON values, as they were stored.
-        now: the same of this attempt; a name that is missing counts as None.
+        folder: the run's folder, for the message.
+        before: the stored settings: flat, with JSON values.
+        now: the settings of this attempt, in the same form. A missing name counts as None.
         fix: what the user can do about a difference.
 
     Raises:

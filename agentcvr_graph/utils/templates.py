@@ -1,7 +1,7 @@
 """Jinja environments for the HTML that this project writes. Every value in a template is escaped.
 
-A page is one self-contained file, so stylesheets and scripts are put into it as text: `asset` reads such a file from
-the `templates` folder of a package.
+A page is one self-contained file, so stylesheets and scripts are inserted as text. `asset` reads such a file from the
+`templates` folder of a package.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 @cache
 def html_environment(package: str = "") -> Environment:
-    """Return the environment over the `templates` folder of a package, or one for templates that stand in the code."""
+    """Return an environment that loads from a package's `templates` folder, or one for template strings in the code."""
     loader = PackageLoader(package) if package else None
     return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
 

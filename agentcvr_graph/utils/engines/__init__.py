@@ -1,8 +1,8 @@
 """Job engines: run many jobs in this process or on a Ray cluster, with the same results.
 
-The caller hands out jobs and collects results, so files, progress and duplicates stay with the caller; an engine knows
-none of them. A `Worker` carries out the jobs; the engine makes it where the jobs run: once in this process, or once in
-each Ray actor.
+The caller hands out jobs and collects results. Files, progress and duplicates are the caller's task; an engine knows
+none of them. A `Worker` runs the jobs. The engine makes it where the jobs run: once in this process, or once in each
+Ray actor.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def make_engine(
     """Return the engine of a name.
 
     Args:
-        make_worker: makes a worker where the jobs run; travels to the actors of a cluster.
-        failed: the result of a job that a cluster could not carry out.
+        make_worker: make a worker where the jobs run. On a cluster it is sent to the actors.
+        failed: return the result of a job that a cluster could not run.
 
     Raises:
         InputError: there is no such engine.

@@ -1,4 +1,4 @@
-"""What an engine and a worker are, without the engines: `local.py` and `ray.py`."""
+"""The protocols of engines and workers. `local.py` and `ray.py` implement the engines."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Job_contra = TypeVar("Job_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
 TakeJob = Callable[[], Job | None]
-"""Return the next job, or None while there is none; there may be one again once a result was handed over."""
+"""Return the next job, or None while there is none. After a result was yielded, there may be a job again."""
 
 
 class Worker(Protocol[Job_contra, Result_co]):
-    """Carries out jobs, many at a time. What goes wrong with a job becomes part of its result."""
+    """Runs jobs, many at a time. An error in a job becomes part of its result."""
 
     async def run(self, job: Job_contra) -> Result_co:
-        """Carry out a job.
+        """Run a job.
 
         Raises:
             SetupError: no job can succeed (a refused key, a missing package).

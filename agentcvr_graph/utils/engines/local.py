@@ -1,4 +1,4 @@
-"""Jobs as tasks of this event loop."""
+"""Run jobs as tasks of this event loop."""
 
 from __future__ import annotations
 

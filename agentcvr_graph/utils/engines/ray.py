@@ -1,7 +1,7 @@
-"""Jobs as calls of Ray actors, one actor on each free core.
+"""Run jobs as calls of Ray actors, one actor on each free core.
 
-An actor that dies is started again, and so are the jobs that it had. Results come back to the driver, which alone
-writes them, so a job that ran twice is written once.
+If an actor dies, it and its unfinished jobs are started again. Only the driver writes results, so a job that ran twice
+is written once.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from agentcvr_graph.errors import SetupError, missing_extra
 from agentcvr_graph.utils.engines.base import Job, Result, TakeJob, Worker
 
 RETRIES = 2
-"""Times that a job is started again after the death of its actor."""
+"""How often a job is started again after its actor died."""
 
 
 class RayEngine(Generic[Job, Result]):
-    """Runs jobs on a Ray cluster; starts one on this machine where none is connected.
+    """Runs jobs on a Ray cluster; starts one on this machine if none is connected.
 
     Args:
-        make_worker: makes the worker of an actor; travels there.
-        failed: the result of a job whose call failed, such as by the death of its actor again and again.
+        make_worker: make the worker of an actor. It is sent to the actor.
+        failed: return the result of a job whose call failed, for example because its actor died repeatedly.
 
     Raises:
         SetupError: Ray is not installed.
@@ -62,13 +62,13 @@ class RayEngine(Generic[Job, Result]):
                     yield self._result(future, finished)
                 job = take()
         finally:
-            if running:  # stopped early; else the actors end by themselves, in good order
+            if running:  # the run ended early; otherwise the actors end by themselves
                 for actor in actors:
                     self._ray.kill(actor)
                 await asyncio.gather(*running, return_exceptions=True)
 
     def _start_actors(self, concurrency: int) -> list[Any]:
-        """Start one actor a free core. More would wait for a core forever, and with them the jobs they were given."""
+        """Start one actor for each free core. Further actors, and their jobs, would wait for a core forever."""
         if not self._ray.is_initialized():
             self._ray.init(log_to_driver=False, include_dashboard=False)
         free = int(self._ray.available_resources().get("CPU", 0))
@@ -84,15 +84,15 @@ class RayEngine(Generic[Job, Result]):
 
 
 class _Actor:
-    """A worker in a process of the cluster, kept for all jobs that come."""
+    """A worker in a process of the cluster, used for all its jobs."""
 
     def __init__(self, make_worker: Callable[[], Worker[Any, Any]]) -> None:
         self._make_worker = make_worker
         self._worker: Worker[Any, Any] | None = None
 
     async def run(self, job: Any) -> Any:
-        # Made with the first job: what fails in a constructor reaches the driver only as the death of an actor. It is
-        # made on the actor's loop, without a pause, so no second job makes another.
+        # The worker is made with the first job, because the driver sees an error in a constructor only as a dead actor.
+        # No await happens before it is set, so a second job cannot make another.
         if self._worker is None:
             self._worker = self._make_worker()
         return await self._worker.run(job)
