@@ -54,7 +54,7 @@ class Turn(FrozenModel):
 
 
 class Trajectory(FrozenModel):
-    """One question from start to end."""
+    """The full run of one question."""
 
     question: str
     kind: AnswerKind

@@ -26,7 +26,7 @@ def whole(text: str) -> str:
 
 
 class FrozenModel(BaseModel):
-    """Base of the models: immutable, and rejects unknown fields."""
+    """Base class of the models: immutable, and rejects unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -35,13 +35,13 @@ class Video(FrozenModel):
     """One video of a question, by reference."""
 
     source: str
-    """A file, an `http(s)` URL, or a folder of images; `#t=12.5,40` behind any of them makes a clip."""
+    """A file, an `http(s)` URL, or a folder of images; `#t=12.5,40` appended to any of them selects a clip."""
     fps: float | None = Field(default=None, gt=0)
     """Frames per second of a folder of images; ignored for files."""
     boxes: str | None = None
     """A JSON file of boxes to draw on the frames of a folder (CrossVid's drone views)."""
     objects: tuple[tuple[str, str], ...] = ()
-    """Which objects of the box file to draw, each with the label to write beside it; empty for all, by their names."""
+    """Objects of the box file to draw, each with its label; empty for all, labelled with their names."""
     title: str | None = None
     """Title to show; the file's name when None."""
 
@@ -111,7 +111,7 @@ class Target(Window):
 
 
 class Request(FrozenModel):
-    """Base of what a tool sends to the perception: validated, clipped to the video and within budget."""
+    """Base class of requests from a tool to the perception: validated, clipped to the video and within budget."""
 
     focus: str = ""
     """What to look or listen for; empty for everything."""

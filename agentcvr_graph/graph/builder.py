@@ -111,7 +111,7 @@ class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
         """Compile as `StateGraph.compile` does; `name` defaults to the one given to `create_cvr_graph`."""
         compile_graph = cast("Callable[..., Any]", super().compile)  # pyright: ignore[reportUnknownMemberType]
         compiled: Any = compile_graph(checkpointer, name=name or self.name, **kwargs)
-        compiled.__class__ = CompiledCVRGraph  # a builder cannot tell LangGraph which class to make
+        compiled.__class__ = CompiledCVRGraph  # LangGraph has no option for the compiled class
         return compiled
 
     def add(self, name: str, node: Callable[..., Awaitable[Any]], **options: Any) -> None:
@@ -129,7 +129,7 @@ def create_cvr_graph(
     retry: RetryPolicy = RETRY,
     timeout_s: float | None = TIMEOUT_S,
 ) -> CVRGraph:
-    """Build the graph that answers a question over several videos.
+    """Build the graph that answers a question about several videos.
 
     Args:
         master: the chat model that decides where to look and listen, or a function that returns it for a run's context.

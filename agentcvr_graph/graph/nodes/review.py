@@ -43,7 +43,7 @@ class ReviewConfig(TypedDict):
 
 
 class ReviewRequest(TypedDict):
-    """Value of the interrupt."""
+    """The value of the interrupt."""
 
     action_requests: list[ActionRequest]
     review_configs: list[ReviewConfig]
