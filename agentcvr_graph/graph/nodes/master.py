@@ -143,7 +143,7 @@ def _count_turns(state: CVRState) -> int:
 
 
 async def master_failed(state: CVRState, error: NodeError) -> Command[Literal["conclude"]]:
-    """End the run as an infrastructure failure: the master's model failed in all retries."""
+    """End the run as an infrastructure failure: the master's model failed, also after retries."""
     message = f"The master's model failed: {error_for_master(error.error)}"
     failure = Failure(boundary="infrastructure", message=message)
     return Command(update={"failure": failure, "draft": None, "assignments": []}, goto="conclude")

@@ -3,7 +3,7 @@
 With `CVRContext(remember=True)` and a graph that was compiled with a store, every observation is stored under the
 videos that it is about. A later question on another thread starts with the stored evidence about its videos: the master
 reads it in its brief and may cite it, at no cost. If the store has an index, observations that are most similar to the
-question are recalled first.
+question are preferred.
 
 A video is identified by its address and the result of its probe, so a file that was replaced counts as a new video.
 """
