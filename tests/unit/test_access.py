@@ -1,4 +1,4 @@
-"""What the question of a stranger may open: files in given folders, public addresses, nothing that costs too much."""
+"""An untrusted client may open only files in given folders and public addresses, and nothing that costs too much."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTSIDE = "lies outside the folders that may be read"
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Path:
-    """A folder that may be read, with a video, and one beside it with a secret."""
+    """Return a folder that holds `open/`, which may be read, and `secret/`, which may not."""
     root = tmp_path_factory.mktemp("tree")
     (root / "open").mkdir()
     (root / "secret").mkdir()
@@ -143,12 +143,12 @@ def test_no_address_is_both_private_and_public(address):
 
 
 def resolving(monkeypatch, *answers: str) -> list[str]:
-    """Each look-up of a name gets the next answer."""
+    """Make each name lookup return the next of `answers`. Return the list of names that were looked up."""
     asked: list[str] = []
     real = socket.getaddrinfo
 
     def getaddrinfo(host, port, *args, **kwargs):
-        if host.replace(".", "").isdigit():  # an address, on its way to a connection
+        if host.replace(".", "").isdigit():  # an IP address: a connection is about to be opened
             return real(host, port, *args, **kwargs)
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[len(asked) - 1], port))]
@@ -175,7 +175,7 @@ def test_one_bad_address_among_good_ones_is_enough(monkeypatch):
 
 @pytest.fixture
 def server():
-    """A server that sends whoever asks for /away on to this machine by another name."""
+    """Yield the port of a server and the requests it received. The path `/away` redirects to another host name."""
     seen: list[tuple[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -200,7 +200,7 @@ def server():
 
 @pytest.mark.enable_socket
 def test_what_was_checked_is_what_is_connected_to_and_redirects_are_checked_again(monkeypatch, server):
-    """The name is looked up once a request; the host keeps its name; the second hop is refused."""
+    """Each request looks the name up once and keeps it in the Host header. The redirect is refused."""
     port, seen = server
     asked = resolving(monkeypatch, "127.0.0.1", "127.0.0.1", "169.254.169.254")
     monkeypatch.setattr(access_module, "is_public", lambda address: address == "127.0.0.1")

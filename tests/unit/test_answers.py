@@ -1,4 +1,4 @@
-"""The six kinds: what is understood, what is refused, and what it scores."""
+"""The six answer kinds: which values are parsed, which are rejected, and how they are scored."""
 
 from __future__ import annotations
 
@@ -157,12 +157,12 @@ MOMENT = AnswerSpec(
     score=lambda value, key: max(0.0, 1 - abs(value - key) / 10),
     text=lambda value, options: f"{value:.0f} s",
 )
-"""A kind that the library does not have: one object."""
+"""An answer kind that the library does not have. It takes one object to define."""
 
 
 @pytest.fixture
 def moment(monkeypatch):
-    monkeypatch.setitem(KINDS, MOMENT.name, MOMENT)  # the registry line
+    monkeypatch.setitem(KINDS, MOMENT.name, MOMENT)  # the one line that registers a kind
 
 
 async def test_an_added_kind_answers_a_question(moment):

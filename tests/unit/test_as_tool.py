@@ -1,4 +1,4 @@
-"""The graph inside other people's apps: as a tool of an agent, with its citations, its progress, and its end."""
+"""The graph embedded in other apps, as a tool of an agent: citations, progress, cancellation, and failures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWER = turn("", answer("A", "it is red", [CITED]))
 
 
 def by_what_was_seen(messages):
-    """Looks, then answers: a master that any number of runs may share."""
+    """Observe first, then answer. The turn depends on the messages alone, so any number of runs may share it."""
     return ANSWER if isinstance(messages[-1], ToolMessage) else LOOK
 
 
@@ -132,14 +132,14 @@ async def test_the_knobs_are_the_apps_and_the_arguments_the_agents():
 
 @dataclass(frozen=True)
 class Tenant:
-    """The context of a parent that knows nothing of this graph."""
+    """The context of a parent graph that has none of the settings of this graph."""
 
     user: str = "somebody"
 
 
 @dataclass(frozen=True)
 class TenantWithKnobs(CVRContext):
-    """The context of a parent that hands knobs on."""
+    """The context of a parent graph that passes settings on."""
 
     user: str = "somebody"
 

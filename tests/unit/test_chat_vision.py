@@ -1,4 +1,4 @@
-"""A chat model as eyes: what it is sent, and what is made of its reply."""
+"""A chat model as the vision model: which messages it receives, and how its reply is parsed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN = (Window(video=1, start_s=0.0, end_s=10.0), Window(video=2, start_s=20.0,
 
 
 class Recorder(ChatModelBase):
-    """Replies with `reply` and keeps what it was sent."""
+    """A chat model that replies with `reply` and records the messages it receives."""
 
     reply: str
     usage: UsageMetadata | None = None

@@ -1,4 +1,4 @@
-"""The commands: what goes to which stream, which exit status comes back, and never a traceback."""
+"""The commands write to the right stream, exit with the right status, and never print a traceback."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.command_line import agentcvr
 RED, YELLOW = str(CLIPS_DIR / "cook_red.mp4"), str(CLIPS_DIR / "cook_yellow.mp4")
 
 
-# Every kind of bad input on the command line, with what the one line must say.
+# Every kind of bad input on the command line, with a part of the one-line error.
 BAD = {
     "missing file": (["ask", "nope.mp4", "-q", "Who?"], "nope.mp4: no such file or folder."),
     "bad scheme": (["ask", "ftp://host/a.mp4", "-q", "Who?"], "the scheme 'ftp' is not supported"),

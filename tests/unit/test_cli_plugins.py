@@ -1,4 +1,4 @@
-"""Commands from other packages: found by entry point, loaded when run, and broken ones are one clear line."""
+"""Commands from other packages: found by entry point and loaded when run. A broken one gives a one-line error."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Run = Callable[..., tuple[int | str | None, str, str]]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder in which a package with a command for each case is installed."""
+    """Return a folder with an installed package that has one command for each case."""
     (tmp_path / "greeter.py").write_text(PLUGIN)
     (tmp_path / "raiser.py").write_text("raise RuntimeError('no licence')")
     metadata = tmp_path / "greeter-1.0.dist-info"
@@ -52,7 +52,10 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command line of one command of its own, `own`, and of those that are installed: status, stdout, stderr."""
+    """Return a function that runs the command line and returns its exit status, stdout and stderr.
+
+    The command line has one command of its own, `own`, and the installed ones.
+    """
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("COLUMNS", "200")
     app = typer.Typer()

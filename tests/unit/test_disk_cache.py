@@ -1,4 +1,4 @@
-"""The tests' own cache: a folder is made once for each key, again when a source changes or a session was killed."""
+"""The disk cache of the tests makes a folder once per key, and again after a source changed or a session was killed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.disk_cache import KEPT, VARIABLE, cached_folder
 
 @pytest.fixture
 def make(tmp_path, monkeypatch):
-    """Makes the folder `x` from a source text, and counts how often it was filled."""
+    """Return a function that makes the folder `x` from a source text and returns it with the fills so far."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(disk_cache, "ROOT", tmp_path)
     source = tmp_path / "source.py"

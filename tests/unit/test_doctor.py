@@ -1,4 +1,4 @@
-"""The doctor: what it finds, and the command it names for what is broken."""
+"""The doctor reports the state of the installation and names a command that fixes each problem."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_a_bare_installation_fits_one_screen_and_nothing_is_cut_off() -> None:
     for check in checks:
         assert "".join(check.fix.split()) in text
         assert check.ok is not False or "".join(check.detail.split()) in text
-    assert text.count("agentcvr-graph[live]") == 2  # one of them optional
+    assert text.count("agentcvr-graph[live]") == 2  # once for broken checks, once for an optional one
     assert "u" * 70 in text and "ffmpeg,fliteapt-get" in text
 
 

@@ -1,4 +1,4 @@
-"""Loaders: every layout and quirk of the releases, and a clear word on what cannot be asked."""
+"""Loaders read every layout and quirk of the benchmark releases, and report clearly which questions are unusable."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ RECORDS = {
 
 @pytest.fixture
 def release(tmp_path) -> Path:
-    """CrossVid as its release lies on a disk, a question of each task."""
+    """Return a folder in the layout of the CrossVid release, with one question per task."""
     root = tmp_path / "CrossVid"
     for task, record in RECORDS.items():
         write(root / "QA" / f"{task}.json", [record])
@@ -114,7 +114,7 @@ def test_tags_become_objects_in_order_of_appearance_and_are_boxed_in_their_view(
 
 
 def test_the_layout_of_the_agentcvr_release(tmp_path):
-    """A folder a task below one root of videos, and drone questions with a class and a file of samples."""
+    """Videos lie in one folder per task below one root. Drone questions have a class and a file of samples."""
     record = dict(RECORDS["MSR"], **{"class": "22-1"})
     del record["vid"], record["objects"]
     write(tmp_path / "qa" / "MSR.json", [record])

@@ -1,4 +1,4 @@
-"""A benchmark and an evaluation method are one file and one line in a registry each."""
+"""A benchmark takes one file and one line in a registry, and so does an evaluation method."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def make(resources):
 
 @pytest.fixture
 def toys(tmp_path, monkeypatch):
-    """One file each, and one line each in the registries."""
+    """Register a toy benchmark and a toy method: one file and one registry line each."""
     (tmp_path / "toy_benchmark.py").write_text(BENCHMARK)
     (tmp_path / "toy_method.py").write_text(METHOD)
     monkeypatch.syspath_prepend(str(tmp_path))

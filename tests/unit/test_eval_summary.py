@@ -1,4 +1,4 @@
-"""Figures by hand: every question counts, averages are the benchmark's, and a difference is tested."""
+"""Summary figures checked by hand: every question counts, averages follow the benchmark, differences are tested."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_without_averages_all_questions_count_the_same():
 
 
 def test_judged_answers_count_by_their_points():
-    """CrossVid: sum of coverage and correctness over twice the points, over all questions: (4 + 1) / (8 + 2)."""
+    """CrossVid divides coverage plus correctness by twice the points, summed over questions: (4 + 1) / (8 + 2)."""
     rows = [row(1, "CCQA", 0.5, weight=4.0, outcome="partly"), row(2, "CCQA", 0.5, weight=1.0, outcome="partly")]
     assert summarize(rows, {})[0].accuracy.mean == pytest.approx(0.5)
     rows[1] = rows[1].model_copy(update={"score": 0.0})
@@ -125,7 +125,7 @@ def test_what_may_be_asked_again():
 
 @pytest.fixture
 def two_runs(tmp_path):
-    """B is right on the questions 0 to 29, A on 0 to 49; both were asked 60, and A one more."""
+    """Write two runs. B answers questions 0 to 29 correctly, A 0 to 49. Both have 60 questions, and A has one more."""
     for name, right in (("a", 50), ("b", 30)):
         folder = RunFolder(tmp_path / name)
         folder.path.mkdir()

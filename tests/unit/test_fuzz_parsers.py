@@ -1,7 +1,7 @@
-"""Whatever is read as subtitles, a script, an action, an answer or an address ends in a result or a typed error, soon.
+"""Parsers of subtitles, scripts, actions, answers and addresses end quickly in a result or a typed error on any input.
 
-The texts below are those that parsers stumble over: brackets a hundred thousand deep, numbers of thousands of digits,
-halves of characters, stretches on which a careless pattern takes for ever. Beside them hypothesis writes its own.
+The texts below are known to break parsers: brackets 100,000 levels deep, numbers of thousands of digits, lone
+surrogates, repetitions on which a careless regular expression backtracks for ever. Hypothesis generates more.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.support.examples import examples
 from tests.support.tiny_models import tokenizer
 
 SOON_S = 10.0
-"""Far above what any of them takes, far below what a parser takes that goes over its text again and again."""
+"""Time limit of one parse. Far above what any parser needs, far below what one with quadratic running time needs."""
 MANY = 100_000
 WINDOW = Window(video=1, start_s=0, end_s=5)
 HARD: dict[str, str] = {
@@ -105,8 +105,8 @@ READERS: dict[str, Callable[[str], object]] = {
 
 
 def ended(read: Callable[[], object]) -> None:
-    """Assert that it ends, soon, in a result or a typed error of one line that can be shown."""
-    started_s = time.process_time()  # the clock of a busy machine says nothing
+    """Assert that `read` ends within `SOON_S` in a result or in a typed error with a message."""
+    started_s = time.process_time()  # CPU time: wall time depends on the load of the machine
     try:
         read()
     except CVRError as error:
@@ -194,7 +194,7 @@ def _planned(tool: str, arguments: Any) -> None:
 @loose
 @given(st.dictionaries(st.sampled_from(["text", "segments", "usage"]), anything), anything)
 def test_any_reply_of_a_transcriber_is_read_or_refused(body, segment):
-    """It raises what its caller expects, and no time that is none gets through."""
+    """It raises only errors that its caller expects, and returns no invalid time."""
     timed = {"text": "y", "start": segment, "end": segment}
     for reply in (body, {"text": "x", "segments": [segment]}, {"text": "x", "segments": [timed]}):
         try:
@@ -204,7 +204,7 @@ def test_any_reply_of_a_transcriber_is_read_or_refused(body, segment):
         assert all(0 <= said.window.start_s <= said.window.end_s <= 5 for said in found if said.window)
 
 
-# Subtitles, of any bytes.
+# Subtitles: any bytes.
 
 
 @loose
@@ -219,7 +219,7 @@ def test_any_bytes_are_subtitles_or_none(tmp_path, data):
             sidecar.unlink()
 
 
-# Scripts: as they are stored, and in the formats that others write.
+# Scripts: in the stored format, and in the formats of other generators.
 
 
 def good() -> dict[str, Any]:
@@ -298,7 +298,7 @@ def test_ten_thousand_options_are_too_many():
         resolve_kind("order", options)
 
 
-# What a model writes goes into checkpoints and files.
+# Output of a model is written to checkpoints and files.
 
 HALF = "\ud800 half"
 TURNS: dict[str, list[AIMessage]] = {

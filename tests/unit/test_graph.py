@@ -1,4 +1,4 @@
-"""The loop, on the real graph with a fake model: what runs, what is refused, what fails, and how it ends."""
+"""The agent loop on the real graph with a fake model: what runs, what is rejected, what fails, and how it ends."""
 
 from __future__ import annotations
 
@@ -393,7 +393,7 @@ async def test_as_a_node_of_a_parent_graph_its_progress_reaches_the_stream():
 
 
 async def test_the_models_may_be_chosen_by_the_context():
-    # A fresh fake a call starts its turns again, so the choice must be the same object within a run.
+    # A new fake starts again at its first turn, so every call within a run must return the same object.
     chosen = {}
     graph = create_cvr_graph(
         lambda context: chosen.setdefault(

@@ -48,7 +48,7 @@ SOURCES = [
 
 
 def found_in(text: str) -> list[str]:
-    """The phrases to avoid in a text, each with what to write instead."""
+    """Return the phrases to avoid that occur in a text, each with what to write instead."""
     plain = " ".join(text.split())
     return [
         f"{match[0]!r} -> {AVOID[match[0].lower()]}: ...{_around(plain, match)}..." for match in PATTERN.finditer(plain)
@@ -60,7 +60,7 @@ def _around(text: str, match: re.Match[str]) -> str:
 
 
 def messages_of(path: Path) -> Iterator[tuple[int, str]]:
-    """The string literals inside `raise` statements, with their lines."""
+    """Yield the string literals inside `raise` statements, with their line numbers."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Raise) and node.exc is not None:
             name = ast.unparse(node.exc.func) if isinstance(node.exc, ast.Call) else ""
@@ -73,7 +73,7 @@ def messages_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def help_texts() -> Iterator[tuple[str, str]]:
-    """The help of each command and option of `agentcvr`, by command."""
+    """Yield the help of each command and option of `agentcvr`, with the name of the command."""
 
     def visit(command: typer.main.TyperGroup, path: str) -> Iterator[tuple[str, str]]:
         yield path, f"{command.help or ''} {command.epilog or ''}"

@@ -1,6 +1,6 @@
-"""Imports follow the arrows of the design, without circles; the core imports neither torch nor a video library.
+"""Imports follow the layers of the design, without cycles. The core imports neither torch nor a video library.
 
-Imports inside functions count like imports at the top: a circle that hides in a function is still a circle.
+Imports inside functions count like imports at the top of a module: a cycle through a function is still a cycle.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LAYERS = (
     ("server",),
     ("cli", "__main__"),
 )
-"""From the bottom up: a module imports from its own row and from rows above it in this table, never from below."""
+"""The lowest layer comes first. A module may import from its own row and from earlier rows, never from later ones."""
 LIGHT = (
     *("types", "errors", "render", "answers", "tools", "graph", "trajectory", "testing"),
     *("perception/base", "perception/scripted", "perception/simulator", "perception/noise", "perception/clipping"),
@@ -57,7 +57,7 @@ MODULES = parts_of("agentcvr_graph", ROOT) | parts_of("agentcvr_training", TRAIN
 
 
 def imports(path: Path, *, top_only: bool = False) -> Iterator[str]:
-    """Every module that a file imports; those for type checkers alone are left out."""
+    """Yield every module that a file imports, except under `TYPE_CHECKING`."""
     tree = ast.parse(path.read_text())
     typing_only = {
         id(node)
@@ -83,7 +83,7 @@ def edges() -> dict[str, set[str]]:
 
 
 def height(module: str) -> int:
-    """The row of a module; the longest name that fits decides."""
+    """Return the row of a module in `LAYERS`. The longest matching name decides."""
     name = module.removeprefix("agentcvr_graph").removeprefix(".")
     fits = [
         (len(layer), row)
@@ -126,7 +126,7 @@ def test_the_core_imports_without_heavy_libraries():
 
 
 def test_a_scripted_run_imports_no_heavy_library():
-    """Swap mode works where only the core is installed."""
+    """Swap mode works with only the core packages installed."""
     code = f"""
 import asyncio, sys
 from agentcvr_graph.cli import main

@@ -1,4 +1,4 @@
-"""The licences of all dependencies are allowed, and the audit reports how much it could look up."""
+"""The licences of all dependencies are allowed, and the audit reports how many packages it could look up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence outlives its question in a LangGraph store, on the real graph and with the real offline master."""
+"""A LangGraph store keeps evidence for later questions, on the real graph and with the real offline master."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_a_later_question_begins_with_what_is_known_and_may_cite_it():
     assert (
         "Known from earlier questions:\nseen: video 1, 0.0-10.0 s (4 frames)\n[video 1, 0.0-10.0 s] a red ball" in brief
     )
-    assert "heard" not in brief  # that was the other video
+    assert "heard" not in brief  # the speech was in the other video
     assert output["answer"].citations[0].video == 1
     assert output["usage"].frames == 2
 
@@ -49,7 +49,7 @@ async def test_nothing_is_kept_or_recalled_unless_it_is_wanted():
     assert len(store.search(("agentcvr",))) == 3
     _, master = await ask(store, SEEN, turn("", answer("A")), context=CVRContext())
     assert "Known" not in master.seen[0][1].text
-    await ask(None, SEEN, turn("", answer("A")))  # a graph without a store forgets
+    await ask(None, SEEN, turn("", answer("A")))  # a graph without a store keeps nothing
 
 
 async def test_another_file_at_the_same_place_is_another_video():
@@ -69,7 +69,7 @@ async def test_a_look_taken_twice_is_kept_once_and_little_is_recalled():
 
 
 async def test_the_offline_master_answers_from_memory():
-    """It listens to nothing a second time: what was said is known."""
+    """It does not listen a second time, because the speech is already known."""
     script = make_script("CC", 3)
     graph = create_cvr_graph(resolve_chat_model("offline"), ScriptedPerception(ScriptLibrary.of([script])))
     app = graph.compile(store=InMemoryStore())

@@ -1,4 +1,4 @@
-"""Model strings: what each form becomes, and one line for every string that cannot be used."""
+"""Model strings: how each form is parsed, and a one-line error for every string that cannot be used."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_transcription_by_name_is_openai_only() -> None:
 def test_a_missing_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, resolve: object, spec: str, module: str, install: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, module, None)  # what Python does for a module that must not be imported
+    monkeypatch.setitem(sys.modules, module, None)  # makes Python raise ImportError for this module
     with pytest.raises(SetupError) as caught:
         resolve(spec)  # pyright: ignore[reportCallIssue]
     assert f"pip install '{install}'" in str(caught.value)
@@ -275,7 +275,7 @@ def test_own_errors_pass_through() -> None:
 
 @dataclass(frozen=True)
 class Parrot(Provider):
-    """A provider in one class: a chat model and an audio model that repeat a word."""
+    """A provider in one class, with a chat model and an audio model that repeat a word."""
 
     word: str
     form = "'parrot:WORD'"

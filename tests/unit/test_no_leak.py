@@ -1,8 +1,8 @@
-"""The leak guard: no scripted observation shows text from outside its window, of the other modality, or of the key.
+"""Leak guard: no scripted observation shows text from outside its window, from the other modality, or from the key.
 
-Every word of a script is replaced by a token that says where it stands (video, scene, sense, place in the caption), and
-the question, options, key and scoring points by tokens of their own. Whatever request is made, each token that comes
-back must have been in the window, in the sense asked for.
+Every word of a scene is replaced by a token that encodes its position: video, scene, kind of text (picture, sign or
+speech) and place in the caption. The question, key, scoring points and `extra` become the token SECRET. For any
+request, each returned token must lie in the requested window and belong to the requested modality.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def test_nothing_comes_from_elsewhere(task, noise, data):
     assert_inside(" ".join(e.text for e in focused.evidence), script, asked, ("look", "sign"), 0.0)
     for observation in heard:
         text = " ".join(e.text for e in observation.evidence)
-        # Jitter moves a whole caption in time, so a word may be heard that far from where it was said.
+        # Jitter moves a whole caption in time, so a word may be reported that far from where it was spoken.
         assert_inside(text, script, list(observation.windows), ("said",), 8 * noise.time_jitter_s + 0.01)
     for observation in (seen, focused, *heard):
         for said in observation.evidence:

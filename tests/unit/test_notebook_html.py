@@ -1,4 +1,4 @@
-"""What a notebook shows: every object has a picture of itself, and nothing in it is markup of somebody else's."""
+"""Notebooks display every result object as HTML, and untrusted text in it is escaped."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_a_run_shows_its_table(tmp_path: Path):
 
 
 class Stub:
-    """A thumbnail for every moment of video 1, the moments noted."""
+    """A thumbnail source that returns the same bytes for every time and records the times."""
 
     def __init__(self):
         self.times_s = []
@@ -85,7 +85,7 @@ class Stub:
 def test_a_timeline_has_the_windows_and_the_cited_ones_where_they_are():
     html = timeline(usual())._repr_html_()
     assert "1. cook_red" in html and "2. cook_blue" in html
-    # 7 to 13 of 38 s were looked at in turn 1, 8 to 10 s are cited.
+    # Turn 1 observed 7 to 13 s of 38 s; 8 to 10 s are cited.
     assert f'<svg x="{100 * 7 / 38:.3f}%" y="0" width="{100 * 6 / 38:.3f}%"' in html
     assert f'<rect x="{100 * 8 / 38:.3f}%"' in html and html.count('stroke="#178a5c"') == 2
     assert "<title>turn 1: observed 7.0-13.0 s</title>" in html
@@ -105,7 +105,7 @@ def test_a_timeline_makes_room_for_windows_that_overlap_and_for_videos_that_cann
 def test_cited_windows_have_their_frames_and_what_was_found_there():
     stub = Stub()
     html = cited_windows(usual(), stub)._repr_html_()
-    assert stub.times_s == [8.0, 10.0, 15.5]  # frames that were seen; the middle of what was heard
+    assert stub.times_s == [8.0, 10.0, 15.5]  # the observed frames, and the middle of the audio window
     assert html.count("data:image/jpeg;base64,anBlZw==") == 3
     assert "<b>video 1, 8.0-10.0 s</b> <small>cook_red, observed</small>" in html
     assert html.count("ADD SALT") == 1 and html.count("cooking with butter") == 1

@@ -1,4 +1,4 @@
-"""The offline master on hand-written evidence: each kind in several phrasings, and what it does turn by turn."""
+"""The offline master on hand-written evidence: each answer kind in several phrasings, and its actions turn by turn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def brief(question, kind, options=(), videos=2, duration_s=60.0):
 
 
 def evidence(*statements):
-    """Tool messages for (video, start_s, end_s, text) statements; quoted texts are heard, the others seen."""
+    """Return tool messages for (video, start_s, end_s, text) statements. Quoted texts are speech, the others visual."""
     messages = [AIMessage("", tool_calls=[{"name": "observe", "args": {}, "id": "1"}])]
     for modality in ("visual", "audio"):
         chosen = [s for s in statements if s[3].startswith('"') == (modality == "audio")]
@@ -47,7 +47,7 @@ def evidence(*statements):
 
 
 def ask(messages):
-    """The calls of the next turn."""
+    """Return the tool calls of the next turn."""
     return OfflineMaster().bind_tools(list(TOOL_SCHEMAS)).invoke(messages).tool_calls
 
 

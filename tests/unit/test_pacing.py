@@ -1,4 +1,4 @@
-"""The pace of an endpoint: how many calls at a time, and how it recovers from being told that this is too many."""
+"""Pacing of an endpoint: how many calls run concurrently, and how the limit adapts after the endpoint refuses calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentcvr_graph.models.pacing import Pace, PacedChat, Paces, busy_for
 
 
 class Busy(Exception):
-    """As a client library raises it."""
+    """The error that a client library raises for HTTP 429."""
 
     status_code = 429
 
@@ -38,7 +38,7 @@ async def test_no_more_calls_at_a_time_than_allowed():
 
 
 async def test_a_busy_endpoint_is_called_less_and_less_lost():
-    """It bears 3 calls at a time and refuses the others; all 60 questions are answered all the same."""
+    """The endpoint accepts 3 calls at a time and refuses the others. All 60 calls succeed nevertheless."""
     pace, running, refused = Pace(16), 0, 0
 
     async def call():

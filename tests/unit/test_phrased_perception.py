@@ -1,4 +1,4 @@
-"""Phrasing by a model: it sees the statements of one observation and nothing else, and it may not stray."""
+"""A model rephrases observations: it sees only the statements of one, and unfaithful replies are ignored."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_a_statement_is_phrased_once(tmp_path):
     assert again.evidence == first.evidence
     assert again.cost.model_calls == 0
     assert len(model.seen) == 1
-    elsewhere, other, infos, request, _ = await looked(tmp_path, [], script)  # another process, the same cache
+    elsewhere, other, infos, request, _ = await looked(tmp_path, [], script)  # a new process with the same cache
     assert (await elsewhere.observe(request, infos)).evidence == first.evidence
     assert other.seen == []
 

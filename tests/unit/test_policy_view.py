@@ -1,7 +1,7 @@
 """A snapshot of every character that the master sees in one episode.
 
-A change here changes what policies are trained on. After a deliberate change:
-`UPDATE_SNAPSHOTS=1 pytest tests/unit/test_policy_view.py`, and read the difference.
+A change here changes the text that policies are trained on. After a deliberate change, run
+`UPDATE_SNAPSHOTS=1 pytest tests/unit/test_policy_view.py` and read the diff.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def test_what_the_master_sees():
 
 
 async def test_what_the_master_sees_in_swap_mode():
-    """The same for a bundled script with mild noise: the text that policies are trained on."""
+    """The same snapshot for a bundled script with mild noise, which is the text that policies are trained on."""
     script = bundled_library().get("cc-000001")
     turns = [
         turn("An overview.", observe((1, 0, 20, 4), (2, 0, 20, 4), (3, 0, 20, 4), focus="salt")),
@@ -63,7 +63,7 @@ async def test_what_the_master_sees_in_swap_mode():
 
 
 async def test_each_turn_sees_the_one_before_as_a_prefix():
-    """Rows of training are prefix plus new tokens, so no message may change once it was seen."""
+    """Training rows are the previous prefix plus new tokens, so a message that the master has seen may not change."""
     turns = [
         turn("", observe((1, 0, 5, 1), (2, 0, 5, 1))),
         turn("", listen(1, 0, 5, id="call_1")),

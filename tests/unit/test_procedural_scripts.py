@@ -1,4 +1,4 @@
-"""The procedural scripts are consistent and answerable. `test_guessing.py` shows that they cannot be guessed."""
+"""Procedural scripts are consistent and answerable. tests/training/test_guessing.py shows that guessing fails."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_difficulty_is_a_parameter():
 
 
 def test_close_distractors_miss_by_one_detail():
-    """With closeness 1 every wrong video meets exactly one of the two conditions, with 0 none."""
+    """With closeness 1 every wrong video meets exactly one of the two conditions; with closeness 0 it meets none."""
     for closeness, expected in ((1.0, {1}), (0.0, {0})):
         met = set()
         for script in make_scripts({"CC": 40}, 0, Difficulty(closeness=closeness)):
