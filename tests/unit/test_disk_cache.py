@@ -10,7 +10,7 @@ from tests.support.disk_cache import KEPT, VARIABLE, cached_folder
 
 @pytest.fixture
 def make(tmp_path, monkeypatch):
-    """Return a function that makes the folder `x` from a source text and returns it with the fills so far."""
+    """Return a function that makes the folder `x` from a source text and returns it with the list of fills so far."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(disk_cache, "ROOT", tmp_path)
     source = tmp_path / "source.py"

@@ -69,7 +69,7 @@ async def test_a_look_taken_twice_is_kept_once_and_little_is_recalled():
 
 
 async def test_the_offline_master_answers_from_memory():
-    """It does not listen a second time, because the speech is already known."""
+    """The offline master does not listen a second time, because the speech is already known."""
     script = make_script("CC", 3)
     graph = create_cvr_graph(resolve_chat_model("offline"), ScriptedPerception(ScriptLibrary.of([script])))
     app = graph.compile(store=InMemoryStore())

@@ -1,6 +1,6 @@
 """Leak guard: no scripted observation shows text from outside its window, from the other modality, or from the key.
 
-Every word of a scene is replaced by a token that encodes its position: video, scene, kind of text (picture, sign or
+The texts of a scene are replaced by tokens that encode their position: video, scene, kind of text (picture, sign or
 speech) and place in the caption. The question, key, scoring points and `extra` become the token SECRET. For any
 request, each returned token must lie in the requested window and belong to the requested modality.
 """

@@ -1,4 +1,4 @@
-"""Procedural scripts are consistent and answerable. tests/training/test_guessing.py shows that guessing fails."""
+"""Procedural scripts are consistent and answerable. tests/training/test_guessing.py covers guessing."""
 
 from __future__ import annotations
 

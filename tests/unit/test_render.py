@@ -1,4 +1,4 @@
-"""What is written for the master can be read back, line by line."""
+"""Text written for the master can be parsed back, line by line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_evidence_line_is_read_back(video, start_s, end_s, text):
 
 @given(st.text(st.sampled_from('a"; x'), max_size=30))
 def test_a_picture_is_parted_outside_quotation_marks_only(text):
-    """As a pattern says it that is short, and takes for ever on a long text."""
+    """The regular expression below is a short specification that is too slow on long texts."""
     pattern = re.compile(r'; (?=(?:[^"]*"[^"]*")*[^"]*$)')
     assert render._parts(text) == pattern.split(text)
 

@@ -1,4 +1,4 @@
-"""Time travel on the real graph: a finished run, forked at a turn with another look."""
+"""Time travel on the real graph: fork a finished run at a turn, with another observation."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ async def test_what_cannot_be_retaken(number, call, says):
 
 
 async def checkpoint_before(graph, *nodes):
-    """The last checkpoint whose next tasks are these."""
+    """Return the last checkpoint whose next tasks are `nodes`."""
     history = [one async for one in graph.aget_state_history(CONFIG)]
     return next(one for one in history if one.next == nodes)
 
 
 def edited(message, **args):
-    """The master's message with other arguments of its only call, as a person's form would send it: as JSON."""
+    """Return the master's message as JSON, as a user's form would send it, with other arguments for its only call."""
     (call,) = message.tool_calls
     return message.model_dump(mode="json") | {"tool_calls": [call | {"args": args}]}
 

@@ -1,4 +1,4 @@
-"""A person is asked before an expensive look, on the real graph: approve, edit, refuse, or answer in its place."""
+"""Human review before an expensive observation, on the real graph: approve, edit, reject, or respond instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every format that AgentCVR released: read, written again, and nothing lost on either way."""
+"""Every format that AgentCVR released can be read and written again, and nothing is lost in either direction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = st.text("abcdefghij KLM.", min_size=1, max_size=20).map(str.strip).filte
 
 @st.composite
 def timelines(draw, start_s=0.0):
-    """Events that follow each other, with captions that are there, empty, or missing."""
+    """Generate consecutive events whose caption has text, is empty, or is missing."""
     events = []
     for _ in range(draw(st.integers(1, 4))):
         end_s = start_s + draw(st.integers(1, 20)) / 2

@@ -1,4 +1,4 @@
-"""Many scripts: lazy, by id, and what is broken is named while the good ones go on."""
+"""A script library loads scripts lazily by id. It reports broken records and keeps the valid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A script to look at: everything is there, nothing hostile is executed, and the key can be hidden."""
+"""Drawings of a script show every scene, mark the evidence and the key, and escape untrusted text."""
 
 from __future__ import annotations
 

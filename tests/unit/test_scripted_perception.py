@@ -1,4 +1,4 @@
-"""The simulator, on a script that can be checked by hand."""
+"""The simulator on a script small enough to check by hand."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_it_is_a_perception_and_probes_what_a_file_would_have():
 
 
 async def test_a_scene_between_two_samples_is_missed():
-    sparse = await look((1, 0, 30, 3))  # at 5, 15 and 25 s, on the grid 4, 16, 24
+    sparse = await look((1, 0, 30, 3))  # asks for 5, 15 and 25 s; the grid has 8, 16 and 24 s
     assert [text.partition(";")[0] for text, _, _ in told(sparse)] == [
         "A cook adds salt, slowly",
         "The pan stands alone",
@@ -136,7 +136,7 @@ async def test_captions_are_cut_at_the_edges_of_the_window():
 async def test_sounds_and_silences_are_heard():
     heard = told(await hear(1, 8, 30))
     assert heard == [("silence", 8, 20.0), ("impact", 20.0, 20.4), ("silence", 20.4, 30)]
-    assert told(await hear(1, 8, 9)) == []  # too short a pause to be worth a word
+    assert told(await hear(1, 8, 9)) == []  # the pause is too short to report as silence
 
 
 async def test_the_same_request_brings_the_same_observation():
@@ -180,7 +180,7 @@ async def test_misread_text_stays_alike():
 
 
 async def test_share_of_errors_is_the_rate():
-    """1,000 captions of one word each: the word error rate comes out as asked for."""
+    """Over 1,000 captions of one word each, the measured word error rate equals the requested one."""
     scenes = tuple(Scene(start_s=n, end_s=n + 1, visual="x", caption="salt") for n in range(1000))
     script = SCRIPT.model_copy(update={"videos": (ScriptedVideo(duration_s=1000, scenes=scenes),) * 2})
     perception = ScriptedPerception(ScriptLibrary.of([script]), Noise(name="n", word_errors=0.2))

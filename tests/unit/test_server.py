@@ -1,4 +1,4 @@
-"""The graphs of a server: what a stranger may choose."""
+"""The graphs of a server: which settings an untrusted client may choose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints hold references and text: they grow linearly, by less than 20 kB a turn, and survive a strict reader."""
+"""Checkpoints hold references and text. They grow linearly, by under 20 kB per turn, and load as typed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripts by a chat model: asked, checked, repaired, kept. Only the model is a fake."""
+"""Scripts written by a chat model are requested, checked, repaired and stored. Only the model is a fake."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def test_what_the_job_asked_for_is_checked(tmp_path):
 
 @pytest.mark.parametrize("concurrency", [1, 2, 3, 8])
 def test_near_duplicates_are_redrawn_and_then_reported(tmp_path, concurrency):
-    """Also those that come back when no other job is left to take."""
+    """A near-duplicate is also redrawn when it returns after the job queue is empty."""
     made = made_by(Author(same_story=True), tmp_path / "x.jsonl", 3, concurrency=concurrency)
     assert (made.scripts, made.failures) == (1, 2)
     assert made.duplicates == 6  # three attempts at each of two jobs
     rows = [json.loads(line) for line in (tmp_path / "x.failures.jsonl").read_text().splitlines()]
     assert [row["calls"] for row in rows] == [3, 3]
-    (kept,) = ScriptLibrary(tmp_path / "x.jsonl").ids  # which one comes first is the model's affair
+    (kept,) = ScriptLibrary(tmp_path / "x.jsonl").ids  # which job finishes first depends on the model
     assert {row["failure"] for row in rows} == {f"near-duplicate of {kept}, 3 times"}
 
 
@@ -110,7 +110,7 @@ def test_two_different_stories_are_no_duplicates(tmp_path):
 
 @pytest.mark.parametrize(("changed", "alike"), [(1 / 50, True), (1 / 5, False)])
 def test_what_near_means(changed, alike):
-    """A script with one word in fifty replaced is a near-duplicate, with one in five it is another one."""
+    """Replacing one word in fifty gives a near-duplicate. Replacing one word in five gives a different script."""
     rng = random.Random(0)
     for task in TASKS:
         script = make_script(task, 0, LEVELS["normal"])
@@ -141,7 +141,7 @@ def test_a_server_that_knows_no_schema_is_asked_in_plain_text(tmp_path):
 
 @pytest.mark.parametrize("knows_schemas", [True, False])
 async def test_the_client_of_an_openai_compatible_server(knows_schemas):
-    """The real client: what it sends, and what it raises when the server refuses a schema."""
+    """The real client sends the schema. The writer falls back to plain text when the server refuses it."""
     langchain_openai = pytest.importorskip("langchain_openai")
     asked: list[dict[str, Any]] = []
 
@@ -170,7 +170,7 @@ def test_what_is_thought_is_not_read(tmp_path):
 
 
 def test_replies_in_plain_text(tmp_path):
-    """A model without structured output is told the schema and writes JSON into its reply."""
+    """A model without structured output gets the schema in the prompt and writes JSON into its reply."""
     author = Author(plain=True)
     made = made_by(author, tmp_path / "x.jsonl", 2)
     assert made.scripts == 2

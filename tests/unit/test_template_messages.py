@@ -1,4 +1,4 @@
-"""What a chat template is given, and what is read from a model that writes its tool calls as text."""
+"""Messages for a chat template, and tool calls parsed from the text of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planning: windows are clipped or refused, frames are shared, and one schema serves every model."""
+"""Planning of tool calls: windows are clipped or rejected, frames are shared, and one schema serves every model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ears over HTTP against a real local server that behaves well and badly; and subtitles before any of it."""
+"""Transcription over HTTP from a real local server with valid and faulty replies, and subtitles used before it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLAIN = json.dumps({"text": "Add the salt.", "usage": {"type": "tokens", "input_
 
 @dataclass
 class Stub:
-    """A transcription endpoint whose next replies are scripted; it keeps the forms it was sent."""
+    """A transcription endpoint with scripted replies. It records the forms and keys it receives."""
 
     replies: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     forms: list[dict[str, bytes]] = field(default_factory=list[dict[str, bytes]])
@@ -62,7 +62,7 @@ def stub(socket_enabled: None) -> Iterator[Stub]:
             self.wfile.write(text.encode())
 
         def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -178,7 +178,7 @@ def test_long_sound_goes_in_pieces() -> None:
 
 
 class Counting:
-    """Ears that hear the word "noise" in all they are given, and keep what that was."""
+    """An audio model that reports "noise" for every sound and records the sounds it receives."""
 
     name = "counting"
 

@@ -1,4 +1,4 @@
-"""The helpers in `agentcvr_graph/utils/`: atomic writes, progress bars, JSONL logs."""
+"""Helpers in `agentcvr_graph/utils/`: atomic writes, progress bars, JSONL logs."""
 
 from __future__ import annotations
 
