@@ -1,1 +1,1 @@
-"""Tests on real files: decoding, rendering, recognising."""
+"""Tests on real media files: decoding, rendering, recognition."""

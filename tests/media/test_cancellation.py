@@ -1,4 +1,4 @@
-"""A run that is cancelled stops its decoding and its models, also where they work in threads and in other processes."""
+"""Cancelling a run stops its decoding and its models, also in threads and in worker processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.media_files import counting
 
 
 class Steps:
-    """Counts the steps of some work, and lets it go on from the second one only when it is told to."""
+    """A step counter that blocks the work in its second step until `go_on` is set."""
 
     def __init__(self):
         self.taken, self.second, self.go_on = 0, threading.Event(), threading.Event()
@@ -115,7 +115,7 @@ async def test_the_offline_ears_stop_between_utterances(monkeypatch):
 
 
 class Silent:
-    """A recogniser that hears nothing."""
+    """A recogniser that recognises nothing."""
 
     def __getattr__(self, name):
         return lambda *_, **__: None
@@ -123,7 +123,7 @@ class Silent:
 
 async def test_a_worker_that_decodes_what_nobody_waits_for_is_stopped_and_its_library_goes_on(tmp_path):
     endless = tmp_path / "endless.mp4"
-    os.mkfifo(endless)  # whoever opens it waits for a writer for ever
+    os.mkfifo(endless)  # a reader waits for ever for a writer
     library = IsolatedLibrary(workers=1, timeout_s=120, cache_dir=tmp_path / "cache")
     try:
         task = asyncio.create_task(run_in_thread(library.open, Video(source=str(endless))))

@@ -1,4 +1,4 @@
-"""`agentcvr scripts` and the swap flags, as a user runs them."""
+"""`agentcvr scripts` and the swap mode options, run as a user runs them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_ask_in_swap_mode_without_a_video_a_key_or_a_gpu(tmp_path):
     record = json.loads(done.stdout)
     assert record["answer"]["kind"] == "choice"
     assert {citation["modality"] for citation in record["answer"]["citations"]} == {"visual", "audio"}
-    assert "Offline models" not in done.stderr  # no model looks or listens here
+    assert "Offline models" not in done.stderr  # swap mode runs no vision or audio model
     assert "script" in report.read_text()
 
 

@@ -1,4 +1,4 @@
-"""`agentcvr ask` on a bundled clip, and what it reports where a package for video is missing."""
+"""`agentcvr ask` on a bundled clip, and the error it reports when a video package is missing."""
 
 from __future__ import annotations
 

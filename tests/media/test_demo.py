@@ -1,4 +1,4 @@
-"""The demo questions: both senses together decide them, one alone does not, and the offline models answer them."""
+"""The demo questions need both vision and audio, and the offline models answer them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.types import Video
 
 QUESTIONS = {question.id: question for question in demo_questions()}
-# What each clip shows (steps in order, clock on the wall) and says (fat, time), by hand.
+# What each clip shows (steps in order, time on the clock) and says (fat, time of day), written by hand.
 SHOWS = {
     "cook_red": ("salt meat pepper", ""),
     "cook_green": ("meat onions salt pepper", "11:15"),

@@ -1,4 +1,4 @@
-"""Methods: what each is shown, what it costs, and how a reply becomes an answer."""
+"""Evaluation methods: what each model receives, what a question costs, and how a reply becomes an answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.media_files import counting
 
 
 class Saying(GenericFakeChatModel):
-    """Says one thing after the other, and keeps what it was told."""
+    """A chat model that returns scripted replies in order and records the messages it receives."""
 
     heard: list
 
@@ -60,7 +60,7 @@ def asking(*sources: str, **more) -> Question:
 
 def test_frames_are_shared_by_the_protocol():
     assert share_frames([10.0, 30.0], 128, evenly=True) == [64, 64]
-    assert share_frames([10.0, 30.0, 20.0], 7, evenly=False) == [1, 4, 2]  # ideal 1.17, 3.5, 2.33
+    assert share_frames([10.0, 30.0, 20.0], 7, evenly=False) == [1, 4, 2]  # exact shares: 1.17, 3.5, 2.33
     assert share_frames([1.0] * 3, 2, evenly=True) == [0, 0, 0]
     assert share_frames([0.0], 4, evenly=False) == [0] and share_frames([], 4, evenly=True) == []
 

@@ -1,4 +1,4 @@
-"""The rendered set in CrossVid's layout: the loader reads it, its clips match the scripts, and a run can use it."""
+"""The rendered set has CrossVid's layout: the loader reads it, its clips match the scripts, and a run can use it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(shutil.which("flite") is None, reason="flite spe
 
 @pytest.fixture(scope="module")
 def rendered() -> Path:
-    """A question of each task, easy, so that the videos are short; nothing may change it."""
+    """Return a rendered set with one easy question per task, so that the videos are short. Tests must not change it."""
 
     def make(folder: Path) -> None:
         done = agentcvr("scripts", "crossvid", "--out", folder / "CrossVid", "--each", 1, "--difficulty", "easy")
@@ -61,7 +61,7 @@ def test_the_loader_reads_it_and_clips_are_as_long_as_their_scripts(rendered, tm
 
 
 def test_a_clip_shows_its_part_of_the_film_and_no_other(rendered, tmp_path):
-    """The first frame of every segment is the first picture of its script."""
+    """The frame at 0.5 s of every segment matches the picture that its script draws for that time."""
     (question,) = load_benchmark("crossvid", rendered).select(["PSS"]).questions
     script = next(s for s in ScriptLibrary(rendered / "scripts.jsonl") if s.task == "PSS")
     from agentcvr_graph.scripts.video.drawing import draw_scene

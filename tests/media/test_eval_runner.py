@@ -1,4 +1,4 @@
-"""Runs: every question has its row, whatever fails, and a run that was killed goes on as if nothing had been."""
+"""Evaluation runs: every question gets a row whatever fails, and a killed run resumes without loss or duplicates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.support.media_files import counting
 from tests.support.stub_endpoint import Reply, StubEndpoint
 
 CHANGES = {"asked_at": True, "usage": {"wall_s"}}
-"""What differs between two runs of the same questions."""
+"""Fields that differ between two runs of the same questions."""
 
 
 def questions(count: int, source: str = "a.mp4") -> Benchmark:
@@ -66,7 +66,7 @@ def scripts(tmp_path_factory) -> Path:
 
 
 def seen(url: str, **more) -> EvalConfig:
-    """Single pass by a stub endpoint."""
+    """Return a config for the single-pass method with a stub endpoint as its model."""
     return EvalConfig(methods=("single-pass",), models=ModelStrings(vision=f"{url}#stub"), frames=2, **more)
 
 
@@ -117,7 +117,7 @@ async def test_what_is_done_is_not_asked_again_and_methods_may_be_added(tmp_path
 
 @pytest.mark.enable_socket
 async def test_every_fault_of_an_endpoint_becomes_a_row(tmp_path, clip):
-    """Each question meets another fault, three times; busy is waited for, all else that may pass can be retried."""
+    """Each question meets another fault. Busy replies are waited for; rows of other transient faults can be retried."""
     faults = {
         0: Reply(),
         1: Reply(status=500, body=b'{"error": {"message": "broken"}}'),
@@ -185,7 +185,7 @@ async def test_a_refused_key_stops_the_run_and_nothing_is_scored(tmp_path, clip)
 
 
 class Failing:
-    """A method whose world has broken down."""
+    """A method that always raises an infrastructure error."""
 
     async def ask(self, question):
         raise InfrastructureError("The server is gone.", transient=True)
@@ -257,9 +257,9 @@ print(json.dumps([kill_before_each_write(lambda: evaluate(killed), Path(killed))
 
 
 def test_a_run_that_is_killed_before_each_of_its_writes_gives_the_same_table(tmp_path, scripts):
-    """The command is killed from outside once, then before its first write, its second, ... until it has ended.
+    """The command is killed from outside once, then before its first write, its second, ... until it finishes.
 
-    A run that has ended is started again and killed in the same way: it writes its table and report anew.
+    A finished run is started again and killed in the same way: it writes its table and report again.
     """
     results = tmp_path / "killed" / "results.jsonl"
     with subprocess.Popen(
@@ -275,14 +275,14 @@ def test_a_run_that_is_killed_before_each_of_its_writes_gives_the_same_table(tmp
         assert any(name in place for place in first), (name, first)
     for name in ("run.json", "results.par", "report.html"):
         assert any(name in place for place in again), (name, again)
-    assert count(results) == 48 >= before  # nothing twice
+    assert count(results) == 48 >= before  # no row is written twice
     assert standing(tmp_path / "killed") == standing(tmp_path / "whole")
     lines = [EvalRun.read(tmp_path / name).summary() for name in ("killed", "whole")]
     assert [(a.method, a.name, a.accuracy) for a in lines[0]] == [(b.method, b.name, b.accuracy) for b in lines[1]]
 
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path, scripts):
-    """No file may grow beyond 40 blocks of 1,024 bytes, which the results reach in the middle of the run."""
+    """No file may grow beyond 12 blocks of 1,024 bytes. The results reach this limit in the middle of the run."""
     ask = command(scripts, tmp_path / "run")
     full = subprocess.run(
         ["bash", "-c", 'ulimit -f 12; exec "$@"', "bash", *ask], capture_output=True, text=True, check=False

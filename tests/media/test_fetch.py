@@ -1,4 +1,4 @@
-"""Videos behind URLs, from a real server on this machine: fetched once, within limits, and refused with one line."""
+"""Videos from URLs on a real local server are fetched once, within limits, and rejected with a one-line error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def video_bytes(tmp_path_factory) -> bytes:
 
 @pytest.fixture
 def server(video_bytes):
-    """Base URL of a server, and how often each path was asked for."""
+    """Yield the base URL of a server and the number of requests for each path."""
     asked: Counter[str] = Counter()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,6 +1,6 @@
-"""Whatever a file holds, opening it ends in what it shows or in a typed error, soon, and this process goes on.
+"""Opening any file ends quickly in a readable clip or in a typed error, and this process survives.
 
-All of it goes through decoding in worker processes, with the limits of a server.
+Files are decoded in worker processes, with the limits of a server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.malformed_media import chunk, gif, jpeg_of_size, mutations, p
 from tests.support.media_files import ffmpeg
 
 EACH = 2
-"""Files of every kind of damage to every container; raise it for a longer look."""
+"""Number of files per kind of damage and container. Raise it for a more thorough test."""
 TIMEOUT_S = 20.0
 Outcome = str
 
@@ -54,7 +54,7 @@ def library(folder):
 
 
 def opened(library: IsolatedLibrary, path: Path, **settings) -> tuple[IsolatedClip | None, Outcome]:
-    """The clip, or why there is none. Anything but a `CVRError` is raised."""
+    """Return the clip, if it can be opened, and the outcome. Raise every error that is not a `CVRError`."""
     try:
         return library.open(Video(source=str(path), **settings)), "opened"
     except CVRError as error:
@@ -64,7 +64,7 @@ def opened(library: IsolatedLibrary, path: Path, **settings) -> tuple[IsolatedCl
 
 
 def looked_at(library: IsolatedLibrary, path: Path, **settings) -> list[Outcome]:
-    """How opening, looking, listening and reading ended, as agents do them."""
+    """Return the outcomes of opening a file and of reading its frames, sound and subtitles as agents do."""
     clip, outcome = opened(library, path, **settings)
     if clip is None:
         return [outcome]
@@ -89,7 +89,7 @@ def _outcome(what) -> Outcome:
 
 
 def test_the_real_files_are_seen_and_heard(library, folder, real):
-    """So what the broken ones lack, the damage took."""
+    """The intact files are readable, so anything that the broken files lack is due to the damage."""
     for ending, data in real.items():
         path = folder / f"sound.{ending}"
         path.write_bytes(data)
@@ -118,7 +118,7 @@ def test_broken_files_end_in_a_result_or_a_typed_error(library, folder, real):
 
 
 def test_what_a_header_claims_costs_nothing(library, folder, real):
-    """Enormous pictures and lengths, in headers only."""
+    """Headers that claim enormous pictures or lengths, without the data."""
     claims = {
         "screen.gif": gif(65535, 65535),
         "large.gif": gif(9000, 9000),
@@ -203,14 +203,14 @@ def test_what_is_no_plain_file_is_refused(library, folder):
 
 
 def test_a_title_that_is_not_utf_8_costs_nothing(library, folder, real):
-    """As of an old recording, in the letters of its time."""
+    """Old recordings have titles in other encodings."""
     for ending in ("mp4", "mkv", "mp3", "flac"):
         made = ffmpeg(f"-i {folder / f'real.{ending}'} -c copy -metadata title=NAMED", folder / f"titled.{ending}")
         made.write_bytes(made.read_bytes().replace(b"NAMED", b"N\xe4M\xff\xfe"))
         assert opened(library, made)[1] == "opened", ending
 
 
-# Playlists name other files; those stay closed.
+# Playlists name other files. These must not be opened.
 
 
 def playlists(name: str) -> dict[str, str]:
@@ -234,7 +234,7 @@ def playlists(name: str) -> dict[str, str]:
 
 
 class Canary:
-    """A file that tells when somebody opens it for reading: a pipe, whose writer waits for a reader."""
+    """A named pipe that sets `sang` when a process opens it for reading: its writer waits for a reader."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -262,7 +262,7 @@ def canary(folder):
 
 @pytest.mark.parametrize("name", ["list.m3u8", "master.m3u8", "list.ffconcat"])
 def test_the_canary_would_sing(folder, canary, name):
-    """FFmpeg follows playlists, where nobody forbids it."""
+    """FFmpeg follows playlists unless the caller forbids it."""
     (folder / name).write_text(playlists("canary.ts")[name])
     with pytest.raises((av.error.FFmpegError, OSError)):
         av.open(str(folder / name))

@@ -1,4 +1,4 @@
-"""Live perception over real files: what it costs, what it remembers, and what it does when a part of it fails."""
+"""Live perception over real files: its costs, its cache, and its behaviour when a part of it fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RED = Video(source=str(CLIPS_DIR / "cook_red.mp4"))
 
 
 class Eyes:
-    """Tells which frames it was given, and counts its calls."""
+    """A vision model that reports the number of frames per window and counts its calls."""
 
     name = "test-eyes"
 
@@ -35,7 +35,7 @@ class Eyes:
 
 
 class Ears:
-    """Tells one statement a stretch, and counts the seconds."""
+    """An audio model that reports one statement per sound and counts its calls and the seconds."""
 
     name = "test-ears"
 

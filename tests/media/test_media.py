@@ -1,4 +1,4 @@
-"""Frames, sound and subtitles of real files: the right moment, the right time on it, and nothing decoded twice."""
+"""Frames, sound and subtitles of real files come from the requested time, report it truly, and are decoded once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def any_clip(request, tmp_path_factory, clip) -> Path:
     folder = tmp_path_factory.mktemp("kinds")
     match request.param:
         case "variable rate":
-            # Every third frame is dropped in the second half, without making the gaps even again.
+            # Drop every third frame in the second half and keep the uneven gaps.
             keep = "select='lt(t,4)+not(eq(mod(n,3),1))'"
             return ffmpeg(f"-i {clip} -vf {keep} -fps_mode vfr -c:v libx264 -g 20 -c:a copy", folder / "v.mp4")
         case "late start":
@@ -273,7 +273,7 @@ def test_any_fragment_is_understood_or_refused(fragment):
 
 
 def test_a_clip_of_several_stretches(tmp_path, clip):
-    """Seconds 5 and 6 of the file, then 1 and 2: in the clip's time 0 and 1, then 2 and 3."""
+    """Seconds 5, 6, 1 and 2 of the file are seconds 0, 1, 2 and 3 of the clip."""
     (tmp_path / "clip.srt").write_text("1\n00:00:01,500 --> 00:00:02,000\nhalf past one\n")
     (tmp_path / "clip.mp4").write_bytes(clip.read_bytes())
     media = library(tmp_path).open(Video(source=f"{tmp_path / 'clip.mp4'}#t=5,7&t=1,3"))

@@ -1,4 +1,4 @@
-"""Decoding in processes that may die: the same frames, and a death costs one request."""
+"""Decoding in worker processes gives the same frames, and a worker that dies costs at most one request."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def library(tmp_path):
 
 
 def workers(since=frozenset()):
-    """The processes that decode for this one, but those of `since`."""
+    """Return the worker processes of this process that are not in `since`."""
     return [child for child in multiprocessing.active_children() if child not in since]
 
 
 def kill_workers(since=frozenset()) -> int:
-    """Kill them."""
+    """Kill the worker processes that are not in `since`, and return their number."""
     children = workers(since)
     for child in children:
         os.kill(child.pid, signal.SIGKILL)
@@ -67,7 +67,7 @@ def test_a_worker_that_dies_is_replaced_and_its_request_made_again(clip, library
 
 
 def test_a_file_that_kills_its_decoder_fails_and_others_go_on(tmp_path, clip, library):
-    """Whoever decodes this clip is killed, again and again."""
+    """Every worker that decodes this clip is killed."""
     opened = library.open(clip)
     stop = threading.Event()
 
@@ -90,7 +90,7 @@ def test_a_file_that_kills_its_decoder_fails_and_others_go_on(tmp_path, clip, li
 
 
 def test_every_request_ends_however_its_workers_die(tmp_path, clip):
-    """Killed while they start, work, wait, or take a request up; requests of other workers are not touched."""
+    """Workers are killed while they start, work, wait, or take up a request. Other workers keep their requests."""
     others = frozenset(workers())
     library = IsolatedLibrary(workers=3, timeout_s=60, cache_dir=tmp_path)
     until_s, rng = time.monotonic() + 12, random.Random(0)
@@ -131,13 +131,13 @@ def test_a_library_that_is_closed_starts_nothing_for_what_is_under_way(tmp_path)
             ends.append(error)
 
     others = frozenset(workers())
-    threads = [threading.Thread(target=ask) for _ in range(3)]  # one under way, two wait for its worker
+    threads = [threading.Thread(target=ask) for _ in range(3)]  # one runs, two wait for its worker
     for thread in threads:
         thread.start()
     deadline_s = time.monotonic() + 30
     while not workers(others) and time.monotonic() < deadline_s:
         time.sleep(0.05)
-    time.sleep(1)  # the others have asked, too
+    time.sleep(1)  # until the other threads have sent their requests
     library.close()
     for thread in threads:
         thread.join(timeout=280)
@@ -146,7 +146,7 @@ def test_a_library_that_is_closed_starts_nothing_for_what_is_under_way(tmp_path)
 
 
 def test_a_file_that_never_ends_is_stopped(tmp_path):
-    os.mkfifo(tmp_path / "endless.mp4")  # whoever opens it waits for a writer for ever
+    os.mkfifo(tmp_path / "endless.mp4")  # a reader waits for ever for a writer
     library = IsolatedLibrary(workers=1, timeout_s=4, cache_dir=tmp_path)
     try:
         with pytest.raises(VideoError, match="took longer than 4 s and was stopped"):

@@ -1,4 +1,4 @@
-"""The offline eyes and ears: what they find, that they invent nothing, and that they always say the same."""
+"""The offline vision and audio models recognise known content, invent nothing, and are deterministic."""
 
 from __future__ import annotations
 

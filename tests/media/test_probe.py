@@ -1,4 +1,4 @@
-"""What is found out about a file before anybody looks: tracks, length, and that it is whole. On real files."""
+"""Probing real files before any observation: tracks, duration, and whether the file is complete."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_file_that_may_not_be_read(library, clip, tmp_path, monkeypatch):
     path = tmp_path / "locked.mkv"
     path.write_bytes(clip.read_bytes())
     path.chmod(0)
-    # A superuser may read everything, so here the file's mode answers the question.
+    # A superuser may read every file, so this check uses the mode of the file instead.
     monkeypatch.setattr("agentcvr_graph.media.probe.os.access", lambda file, _: bool(file.stat().st_mode & 0o400))
     assert "it may not be read. Change its permissions." in refused(library, path)
 
@@ -109,7 +109,7 @@ def test_clips_of_one_file_share_their_frames(library, clip):
 
 
 def test_a_reader_survives_a_fork(clip, tmp_path):
-    """A decoder's threads are gone in a forked child; the child opens the file again and does not hang."""
+    """A forked child has none of the decoder's threads. It opens the file again and does not hang."""
     code = f"""
 import os
 from agentcvr_graph.media.library import MediaLibrary

@@ -1,4 +1,4 @@
-"""What the report shows is worked out right, and nothing from a trajectory reaches the page unescaped."""
+"""The report computes its view correctly, and no text of a trajectory reaches the page unescaped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.report_samples import NASTY, failed, long_video, many_turns, 
 
 
 class StubThumbnails:
-    """Gives the same few bytes for every moment, and notes what it was asked for."""
+    """A thumbnail source that returns the same bytes for every time and records the requests."""
 
     def __init__(self):
         self.asked = []
@@ -25,13 +25,13 @@ class StubThumbnails:
 
 
 def with_actions(trajectory, *actions):
-    """The trajectory with these calls in its first turn."""
+    """Return the trajectory with these actions in its first turn."""
     first = trajectory.turns[0].model_copy(update={"actions": actions})
     return trajectory.model_copy(update={"turns": (first, *trajectory.turns[1:])})
 
 
 def with_citation(trajectory, **changes):
-    """The trajectory with its first citation changed, and no other."""
+    """Return the trajectory with only its first citation, changed."""
     citation = trajectory.answer.citations[0].model_copy(update=changes)
     return trajectory.model_copy(update={"answer": trajectory.answer.model_copy(update={"citations": (citation,)})})
 
@@ -78,9 +78,9 @@ def test_a_citation_of_what_nobody_looked_at_opens_nothing():
 @pytest.mark.parametrize(
     ("start_s", "end_s", "cited"),
     [
-        (8.0, 10.0, (1,)),  # a part of the statement's window, 7-13 s
-        (0.0, 38.0, (1,)),  # more than it
-        (11.0, 15.0, (1,)),  # half of the citation lies in it
+        (8.0, 10.0, (1,)),  # part of the window of the statement, 7-13 s
+        (0.0, 38.0, (1,)),  # contains the window of the statement
+        (11.0, 15.0, (1,)),  # half of the citation lies in the window
         (11.1, 15.1, ()),  # less than half
     ],
 )
@@ -102,7 +102,7 @@ def test_the_axis_ends_with_the_video():
     trajectory = usual().model_copy(update={"videos": (video(1, duration_s=38.0), video(2, duration_s=31.0))})
     assert [[label for _, label in timeline.ticks] for timeline in view_of(trajectory).timelines] == [
         ["0 s", "10 s", "20 s", "30 s", "38 s"],
-        ["0 s", "10 s", "20 s", "30 s"],  # 31 s would be written over 30 s
+        ["0 s", "10 s", "20 s", "30 s"],  # the label 31 s would overlap 30 s
     ]
 
 

@@ -35,7 +35,7 @@ FIRST = ScriptedVideo(
             speech_s=(7.0, 9.5),
             facts=Facts(text=("8:15", "STEP 2"), colours=("blue", "white"), motion="down"),
         ),
-        # From 12 to 14 s nothing happens.
+        # There is no scene from 12 to 14 s.
         Scene(
             start_s=14,
             end_s=20.13,
@@ -140,7 +140,7 @@ async def test_the_audio_model_hears_what_the_scene_says(live, rendered):
     words = " ".join(text.strip('"') for text in await heard(live, rendered, 1, 6, 12) if text.startswith('"'))
     assert jiwer.wer(SPOKEN.lower().rstrip("."), words) <= 0.2
     assert "impact" in await heard(live, rendered, 1, 16, 20)
-    assert await heard(live, rendered, 2, 0, 7) == ['"hello there"', "silence", "music"]  # the words are subtitles
+    assert await heard(live, rendered, 2, 0, 7) == ['"hello there"', "silence", "music"]  # words: subtitles
 
 
 def test_a_finished_file_is_not_made_again(rendered):
@@ -155,7 +155,7 @@ def test_a_finished_file_is_not_made_again(rendered):
 
 
 def test_counts_can_be_counted_in_the_picture():
-    """Each brick is an island of its own colour."""
+    """Each brick is one connected area of its colour."""
     import cv2
     import numpy as np
 

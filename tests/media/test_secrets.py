@@ -1,6 +1,6 @@
-"""Keys of the environment and secrets in addresses are in nothing that a run writes, prints, logs or raises.
+"""A run never writes, prints, logs or raises API keys of the environment or secrets in addresses.
 
-The servers here are of the worst kind: in every error they repeat the key that they were sent.
+The servers here are the worst case: every error repeats the key that the client sent.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def clip(tmp_path_factory) -> bytes:
 
 @pytest.fixture
 def server(clip) -> Iterator[str]:
-    """A server of videos for who has a password or a token, and of models that fail and repeat what they were sent."""
+    """Yield the address of a server. Its videos need a password or a token; its models fail and repeat the request."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -101,7 +101,7 @@ def assert_clean(*texts: object) -> None:
 
 
 def assert_clean_files(*folders: Path) -> int:
-    """No file below the folders holds a secret, by name or content; how many there were."""
+    """Assert that no path below the folders holds a secret in its name or content. Return the number of paths."""
     paths = [path for folder in folders for path in folder.rglob("*")]
     for path in paths:
         assert_clean(path)
@@ -112,7 +112,7 @@ def assert_clean_files(*folders: Path) -> int:
 
 
 def stored_in(saver: InMemorySaver) -> str:
-    """All that a checkpointer holds, errors included."""
+    """Return everything that a checkpointer holds, including errors."""
     return repr(saver.storage) + repr(saver.writes) + repr(saver.blobs)
 
 
@@ -256,7 +256,7 @@ def test_errors_about_videos_hold_no_secret(server, tmp_path):
 
 @enable_socket
 async def test_a_run_about_secret_addresses_tells_them_nobody(server, tmp_path, caplog):
-    """The state alone holds them, where the videos are named: a run that goes on must fetch them again."""
+    """Only the state holds the secrets, in the sources of the videos: a resumed run must fetch the videos again."""
     caplog.set_level(logging.DEBUG, "agentcvr_graph")
     senses = resolve_perception(media=MediaLibrary(cache_dir=tmp_path / "cache"))
     turns = [turn("", observe((1, 0, 2, 1), (2, 0, 2, 1)), listen(1, 0, 2, id="b")), turn("", answer("A"))]
@@ -300,7 +300,7 @@ async def test_a_video_that_cannot_be_read_is_told_without_its_secrets(server, t
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs commands in `tmp_path` with a cache of their own and a terminal so wide that no line is broken."""
+    """Return a function that runs commands in `tmp_path`, with a separate cache and a terminal that wraps no line."""
     monkeypatch.setenv("AGENTCVR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "2000")
     return functools.partial(agentcvr, cwd=tmp_path)
@@ -315,13 +315,13 @@ def test_the_command_line_prints_no_secret(server, run, tmp_path):
         "offline": (0, asked),
         "refused": (2, [*asked, "--master", refusing]),
         "broken": (1, [*asked, "--master", broken]),
-        "blind": (0, [*asked, "--vision", broken]),  # there is what was heard
+        "blind": (0, [*asked, "--vision", broken]),  # the audio evidence is enough for an answer
         "keyed": (2, [*asked, "--master", KEYED[0]]),
         "missing": (2, ["ask", one.replace("/clip", "/403/clip"), "-q", "?", "--json"]),
         "doctor": (2, ["doctor", "--master", refusing, "--vision", KEYED[1], "--audio", "openai:whisper-1"]),
     }
     for name, (code, arguments) in runs.items():
-        # The first one in a process of its own, which shows that nothing is printed behind Python's back.
+        # The first command runs in its own process, which shows that native code prints nothing either.
         done = agentcvr_process(*arguments, cwd=tmp_path) if name == "offline" else run(*arguments)
         assert done.returncode == code, (name, done.stderr)
         assert "Traceback" not in done.stderr

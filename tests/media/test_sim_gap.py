@@ -1,4 +1,4 @@
-"""The gap: facts looked up by hand, rates fitted to known errors, and a small measurement from end to end."""
+"""Sim-to-real gap: facts matched by hand, rates fitted to known errors, and a small end-to-end measurement."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_facts_are_looked_up_at_their_time():
         ("colours", False, False),
         ("motion", True, False),  # without its direction
         ("description", False, False),
-        ("text", False, False),  # nothing was looked at there
+        ("text", False, False),  # nothing was observed there
         ("colours", False, False),
     ]
 
@@ -83,7 +83,7 @@ def test_rates_are_shares():
 
 
 async def test_a_fit_to_a_noisy_simulator_finds_its_rates():
-    """The simulator with known rates stands in for the live senses: the fit gives those rates back."""
+    """The simulator with known rates replaces live perception: the fit recovers those rates."""
     true = Noise(
         name="true",
         missed_text=0.2,
@@ -109,7 +109,7 @@ async def test_a_fit_to_a_noisy_simulator_finds_its_rates():
     fitted = fit_noise("fitted", facts)
     for name in ("missed_text", "misread_text", "missed_colour", "missed_motion", "missed_description"):
         assert getattr(fitted, name) == pytest.approx(getattr(true, name), abs=0.06), name
-    # A caption in which words should go wrong may by chance come out whole, so the product is what can be compared.
+    # A garbled caption may by chance have no wrong word, so only the product of both rates is comparable.
     assert fitted.garbled_speech * fitted.word_errors == pytest.approx(0.16, abs=0.04)
 
 
@@ -151,7 +151,7 @@ def test_a_measurement_from_end_to_end(measured):
     assert cooks.actions_agree > 0.5
     facts = {row.kind: row for row in gap.facts}
     assert facts["text"].live >= 0.9
-    assert facts["description"].live == 0.0  # the offline eyes do not understand pictures
+    assert facts["description"].live == 0.0  # the offline vision model does not describe pictures
     assert gap.fitted.missed_description == 1.0
     assert gap.noise.name == "mild"
     record = json.loads((folder / "gap.json").read_text())

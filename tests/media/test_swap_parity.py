@@ -1,6 +1,6 @@
-"""The same graph, whichever world it runs over: drawing, tools, prompts and the skeleton of every message.
+"""Scripted and live runs use the same graph, tools and prompts, and their messages have the same structure.
 
-The live side is real videos rendered from the script, read by the offline models.
+The live side uses rendered videos of the script, read by the offline models.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TURNS = [
 
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory):
-    """The same script as a simulated and as a real world: a question and a perception each."""
+    """Return a question and a perception for the script itself and for its rendered videos."""
     folder = tmp_path_factory.mktemp("rendered")
     live = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=folder / "cache"))
     question = rendered_question(SCRIPT, rendered(SCRIPT))
@@ -46,7 +46,7 @@ def worlds(tmp_path_factory):
 
 
 class Recording(FakeMaster):
-    """A fake master that remembers which tools it was given."""
+    """A fake master that records the tools bound to it."""
 
     _tools: list = PrivateAttr(default_factory=list)
 
@@ -63,7 +63,7 @@ async def run(world):
 
 
 def skeleton(message):
-    """A message without what was seen or heard: the evidence itself, and notes on how it was sampled."""
+    """Return a message without its evidence and without notes on how the evidence was sampled."""
     lines = [line for line in message.text.splitlines() if not re.match(r"\[video |note: |Nothing to ", line)]
     # A rendered video is as long as its script to within a frame.
     text = re.sub(r"\b\d+\.\d s\b", lambda found: f"{float(found[0][:-2]):.0f} s", "\n".join(lines))
@@ -91,7 +91,7 @@ async def test_what_is_seen_and_heard_agrees(worlds):
     for one, other in zip(scripted["observations"], live["observations"], strict=True):
         assert (one.modality, one.windows, one.focus) == (other.modality, other.windows, other.focus)
         for times_s, real_s in zip(one.frame_times_s, other.frame_times_s, strict=True):
-            # Where samples lie further apart than key frames (1 s here), live perception takes the nearest of those.
+            # Where samples lie further apart than key frames (1 s here), live perception uses the nearest key frame.
             assert times_s == pytest.approx(real_s, abs=0.51)
     signs = [
         {sign for said in output["observations"][0].evidence for sign in re.findall(r'"([^"]*)"', said.text)}
