@@ -1,12 +1,12 @@
-"""What every tier shares: threads, Hypothesis profiles, folders of caches, and a page in headless Chromium.
+"""Setup shared by all tests: thread counts, Hypothesis profiles, cache folders, and a page in headless Chromium.
 
-- **Threads**: one a process for torch and numpy. Workers of pytest-xdist share the cores, and sums come out the same
-  whatever the machine.
-- **Hypothesis**: profile `dev` tries few examples, `ci` all of them, the same in every run. `HYPOTHESIS_PROFILE`
-  chooses one; without it, `CI` in the environment means `ci`.
-- **Caches**: `AGENTCVR_CACHE_DIR` is a folder of this session, shared by its workers, so that no test reads what a
-  user's runs have cached. `AGENTCVR_TEST_CACHE` holds what is costly to make (tests/support/disk_cache.py) and
-  survives the session; by default it lies in pytest's cache folder.
+- **Threads**: torch and numpy use one thread per process. Workers of pytest-xdist share the cores, and sums are the
+  same on every machine.
+- **Hypothesis**: profile `dev` tries 20 examples per test; `ci` tries 100, the same in every run.
+  `HYPOTHESIS_PROFILE` chooses a profile. Without it, `CI` in the environment means `ci`.
+- **Caches**: `AGENTCVR_CACHE_DIR` is a folder of this session, shared by its workers, so that no test reads the
+  cache of a user's runs. `AGENTCVR_TEST_CACHE` holds files that are costly to make (tests/support/disk_cache.py) and
+  survives the session. By default it lies in pytest's cache folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
-# A busy machine is slow, which is no fault of what is tested: no deadlines.
+# No deadlines: a busy machine is slow, which is no fault of the tested code.
 _SLOW = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("dev", max_examples=20, **_SLOW)
 hypothesis.settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_SLOW)
@@ -36,13 +36,13 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" i
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the folder of the disk cache, also for workers and for the commands that tests start."""
+    """Set the folder of the disk cache for this process, its workers, and the commands that tests start."""
     os.environ.setdefault(VARIABLE, str(config.rootpath / ".pytest_cache" / "d" / "agentcvr"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The product's cache of this session; also that of the commands that tests start."""
+    """Yield the cache folder of the product for this session. Commands that tests start use it too."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "product-cache"
     folder.mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium."""
+    """Yield headless Chromium."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
     from playwright.sync_api import sync_playwright
@@ -66,7 +66,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser) -> Iterator[Any]:
-    """An empty page; the test fails if the page logs an error or requests anything over HTTP."""
+    """Yield an empty page. The test fails if the page logs an error or requests anything over HTTP."""
     page = browser.new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
