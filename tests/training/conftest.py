@@ -1,4 +1,4 @@
-"""What training tests share."""
+"""Fixtures that the training tests share."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from tests.support.tiny_runs import trained_speaker
 
 @pytest.fixture(scope="session")
 def speaker() -> Path:
-    """Folder of the trained speaker, which nothing may change."""
+    """Return the folder of the trained speaker. Tests must not change it."""
     return trained_speaker()

@@ -1,4 +1,4 @@
-"""Padding that no row uses is removed, and the loss does not change."""
+"""Batching removes padding that no row uses and groups rows of similar length."""
 
 from __future__ import annotations
 

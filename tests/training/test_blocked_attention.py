@@ -1,4 +1,4 @@
-"""Attention in blocks equals torch's causal attention, forward and backward, for any length and grouping."""
+"""Blocked attention equals torch's causal attention, forward and backward, for any length and head grouping."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def states(rows, tokens, groups=HEADS, seed=0):
 
 
 def both_ways(attend, inputs):
-    """What comes out, and what goes back to queries, keys and values."""
+    """Return the output and the gradients of queries, keys and values."""
     out = attend(*inputs)
     torch.manual_seed(1)
     return [out, *torch.autograd.grad(out, inputs, torch.randn_like(out))]
@@ -51,7 +51,7 @@ def test_custom_scale():
 
 
 def test_mixed_precision_uses_the_type_of_the_values():
-    """Norm and rotation leave queries and keys in full precision."""
+    """Under mixed precision, normalization and rotary embedding leave queries and keys in float32."""
     query, key, value = states(2, 70)
     found = in_blocks(query, key, value.bfloat16())
     assert found.dtype is torch.bfloat16

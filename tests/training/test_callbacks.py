@@ -1,4 +1,7 @@
-"""Callbacks: a run that fails stops with one line and keeps its last complete checkpoint; progress and curves."""
+"""Training callbacks, progress and curves.
+
+A run that fails stops with a one-line error and keeps its last complete checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from tests.support.tiny_runs import command, weights_of, write_settings
 
 
 def not_a_number(loss, model, step):
-    """The loss is none, and every gradient is finite."""
+    """Return NaN as the loss; every gradient stays finite."""
     return loss + (float("nan") if step == 3 else 0.0)
 
 
 def bad_gradient(loss, model, step):
-    """The loss is fine, and the gradient of one weight is not."""
+    """Leave the loss as it is, and make the gradient of one weight infinite."""
     if step == 3:
         weight = model.get_input_embeddings().weight
         weight.register_hook(lambda gradient: gradient * float("inf"))
@@ -65,7 +68,7 @@ def command_succeeds(path, monkeypatch):
 
 @pytest.mark.parametrize("room", [60_000, 170_000])
 def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(room, speaker, tmp_path, monkeypatch, capsys):
-    """The kernel refuses to let a file grow beyond `room` bytes: of the weights, then of the optimizer's states."""
+    """The kernel refuses files over `room` bytes. The first limit stops the weights, the second the optimizer state."""
     output = tmp_path / "run"
     assert command_succeeds(write_settings(speaker, output, grpo__trainer__max_steps=2), monkeypatch)
     good = weights_of(output / "grpo" / "checkpoint-2")
@@ -131,7 +134,7 @@ def test_curves_skip_values_that_are_not_finite(tmp_path):
     assert points(history, "reward") == ([1, 3], [0.5, 1.5])
     assert points(history, "eval_reward") == ([2], [0.25])
     assert points(history, "loss") == ([], [])
-    # By hand: 0.2 * 0.5 = 0.1 of 0.2, then 0.8 * 0.1 + 0.2 * 1.5 = 0.38 of 0.36.
+    # By hand: 0.2 * 0.5 = 0.1 over 0.2, then 0.8 * 0.1 + 0.2 * 1.5 = 0.38 over 0.36.
     assert smoothed([0.5, 1.5]) == pytest.approx([0.5, 0.38 / 0.36])
     draw_curves([{"step": 1, "loss": float("nan")}], tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()

@@ -1,4 +1,4 @@
-"""Conversations built turn by turn equal what the template renders at once, or the template is refused."""
+"""A conversation built turn by turn equals the template's rendering of the whole; other templates are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`agentcvr train`: shipped configurations by name, help with examples, and an import that loads nothing heavy."""
+"""`agentcvr train` finds shipped configurations by name, shows examples in its help, and imports no heavy library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_shipped_configurations_are_found_by_name(tmp_path, monkeypatch):
     assert find_config("qwen3_4b").read_text().startswith("# Qwen3-4B")
     monkeypatch.chdir(tmp_path)
     Path("qwen3_4b").write_text("output: mine")
-    assert find_config("qwen3_4b") == Path("qwen3_4b")  # a file of the user's own wins
+    assert find_config("qwen3_4b") == Path("qwen3_4b")  # a local file takes precedence
 
 
 @pytest.mark.parametrize("name", ["grpo", "sft", "dry-run"])
@@ -63,7 +63,7 @@ def test_the_command_line_imports_neither_torch_nor_trl():
 
 
 def test_the_package_needs_no_recipe():
-    """A wheel holds `agentcvr_training` and not `training/recipes`."""
+    """A wheel contains `agentcvr_training` but not `training/recipes`."""
     files = [*TRAINING.rglob("*.py"), *TRAINING.rglob("*.yaml")]
     naming = [path for path in files for line in path.read_text().splitlines() if "recipes." in line.partition("#")[0]]
     assert not naming

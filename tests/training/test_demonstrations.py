@@ -1,4 +1,4 @@
-"""Demonstrations: recorded from any master, read back, and turned into the row that a policy would have left."""
+"""Demonstrations: record them from any master, read them back, and convert them to the row of a policy's rollout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WORLD = ScriptedPerception(ScriptLibrary.of(SCRIPTS))
 
 
 class Echo:
-    """An engine that says the turns of a demonstration again."""
+    """An engine that replays the turns of a demonstration."""
 
     def __init__(self, form, demonstration):
         self.turns = [
@@ -83,7 +83,7 @@ def test_recording_resumes(tmp_path, monkeypatch, capsys):
     assert sorted(names) == [f"{task}-{n:06d}" for task in ("cc", "fsa") for n in (40, 41, 42)]
 
     lines = whole.splitlines(keepends=True)
-    path.write_text("".join(lines[:3]) + lines[3][:50])  # killed in the fourth line
+    path.write_text("".join(lines[:3]) + lines[3][:50])  # killed while it wrote the fourth line
     assert command(["demonstrate", *arguments], monkeypatch) == 0
     again = path.read_text()
     assert again.startswith("".join(lines[:3]))

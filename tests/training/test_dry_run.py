@@ -1,4 +1,4 @@
-"""The dry run finds every error that a run would raise, estimates the memory, and reads no weights."""
+"""The dry run reports every error that a run would raise, estimates the memory, and reads no weights."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from tests.support.tiny_models import FORGETS_THOUGHTS, PLAIN, model, tokenizer
 CONFIGS = Path(__file__).parents[2] / "training" / "agentcvr_training" / "configs"
 QWEN = sorted(CONFIGS.glob("qwen3_*.yaml"))
 VOCABULARY = len(tokenizer())
-# Of one layer of tests/support/tiny_models.py: queries, keys, values, output; two norms of heads; three halves of the
-# feed-forward part; two norms. 32 wide, 64 inside, 4 heads of 8, 2 of them with keys.
+# Parameters of one layer of tests/support/tiny_models.py: query, key, value and output projections; two head norms;
+# three feed-forward matrices; two layer norms. Hidden size 32, feed-forward 64, 4 heads of size 8, 2 key-value heads.
 LAYER = 32 * 32 + 2 * 32 * 16 + 32 * 32 + 2 * 8 + 3 * 32 * 64 + 2 * 32
 WEIGHTS = 2 * VOCABULARY * 32 + 2 * LAYER + 32
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A folder as a release has it, but for its weights."""
+    """Return the folder of a released model without its weights."""
     folder = tmp_path_factory.mktemp("model")
     model().save_pretrained(folder)
     tokenizer().save_pretrained(folder)
@@ -48,7 +48,7 @@ def saved(tmp_path_factory):
 
 @pytest.fixture
 def write(saved, tmp_path):
-    """Writes a configuration that holds, with changes by dotted name."""
+    """Return a function that writes and loads a valid configuration, with changes by dotted name (`__` for the dot)."""
 
     def written(**changes):
         values = {
@@ -82,7 +82,7 @@ def test_weights_are_counted_without_making_any(saved):
     assert not list(saved.glob("*.safetensors"))
     config = model().config
     assert sizes_of(config, None) == Sizes(WEIGHTS, WEIGHTS)
-    # Rank 4 on the seven linear modules of two layers: rank times what goes in and out.
+    # Rank 4 on the seven linear modules of two layers: rank times the sum of inputs and outputs.
     adapter = 2 * 4 * ((32 + 32) + 2 * (32 + 16) + (32 + 32) + 3 * (32 + 64))
     assert sizes_of(config, Lora(rank=4)) == Sizes(WEIGHTS, adapter)
     assert sizes_of(config, Lora(rank=4, targets=["q_proj"])) == Sizes(WEIGHTS, 2 * 4 * (32 + 32))
@@ -104,7 +104,7 @@ def test_the_weights_of_a_released_model_equal_the_published_number():
 
 def test_memory_equals_the_hand_calculation():
     config, load = model().config, Load("float32", 2, 100, 3, True, False, False, False)
-    # Of one token in one layer: four vectors of 32; two of queries; keys and values; four of 64.
+    # Activations of one token in one layer: four vectors of 32, two of queries (32), keys and values (16), four of 64.
     layer = 4 * 32 + 2 * 32 + 2 * 16 + 4 * 64
     assert estimate(config, Sizes(WEIGHTS, WEIGHTS), load) == {
         "weights": WEIGHTS * 4,
@@ -147,7 +147,7 @@ def test_the_plan_shows_scripts_batches_and_steps(write):
     assert f"{WEIGHTS / 1e6:,.1f} million weights" in plan
     assert "16 (CC 8, FSA 8)" in plan
     assert "2 scripts x 4 rollouts = 8 trajectories" in plan
-    assert "24, 3.00 passes over the scripts" in plan  # three epochs of 16 scripts, two a step
+    assert "24, 3.00 passes over the scripts" in plan  # three epochs of 16 scripts, two per step
     checked = check(settings)
     total = sum(estimate(checked.config, checked.sizes, load_of(settings, checked)).values())
     assert f"{total / GIB:,.2f}" in plan
@@ -276,7 +276,7 @@ def test_the_papers_settings_are_in_the_configs(path):
 
 @pytest.mark.parametrize("path", QWEN, ids=[path.stem for path in QWEN])
 def test_the_configs_hold_with_the_template_of_their_model(path, saved, tmp_path):
-    """The model's own template, which TRL knows by its text and has a version of that keeps every turn."""
+    """TRL recognizes the model's own template by its text and has a version of it that keeps every turn."""
     folder = tmp_path / "model"
     shutil.copytree(saved, folder)
     (folder / "chat_template.jinja").write_text((Path(trl.__file__).parent / "chat_templates/qwen3.jinja").read_text())
@@ -284,7 +284,7 @@ def test_the_configs_hold_with_the_template_of_their_model(path, saved, tmp_path
         "model.path": str(folder),
         "output": str(tmp_path / "run"),
         "rollout.engine": "cached",
-        "rollout.max_length": 16384,  # bytes are tokens here
+        "rollout.max_length": 16384,  # the test tokenizer has about one token per byte
         "scripts.each": 8,
         "held_out.each": 2,
         "grpo.trainer.use_cpu": True,

@@ -1,4 +1,4 @@
-"""The cached engine samples what `generate` samples, with the log probabilities that a trainer computes."""
+"""The cached engine samples the tokens of `generate`, with the log probabilities that a trainer computes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def sampled(engine, asked, sampling, first=0):
 
 
 async def passes_of(engine, count):
-    """Wait until the engine has made so many passes."""
+    """Wait until the engine has made `count` forward passes."""
     while engine.passes < count:  # noqa: ASYNC110
         await asyncio.sleep(0)
 
@@ -44,7 +44,7 @@ def logprobs_of(net, prompt, ids, temperature=1.0):
 
 @pytest.fixture(params=[InPlaceCache, SlotCache])
 def use_attention(request, monkeypatch):
-    """Both ways to attend, the one for processors and the one for accelerators."""
+    """Run the test with both cache classes, the one for CPUs and the one for accelerators."""
     monkeypatch.setattr(cached, "slot_cache", request.param)
     return request.param
 
@@ -85,14 +85,14 @@ async def test_sampled_tokens_depend_on_the_seed_only():
 
 
 async def test_a_turn_that_ends_frees_its_slot_at_once():
-    """Ten turns of 4 tokens and one of 40 through two slots: no pass waits for the long one."""
+    """Ten turns of 4 tokens and one of 40 share two slots; no short turn waits for the long one to end."""
     net = model()
     with CachedEngine(net, [], slots=2) as engine:
         long = engine.sample(Call([5], "long", Sampling(max_new_tokens=40), 0))
         short = [engine.sample(Call([6, n + 10], f"s{n}", Sampling(max_new_tokens=4), n)) for n in range(10)]
         found = await asyncio.gather(long, *short)
     assert [len(one.ids) for one in found] == [40] + [4] * 10
-    assert engine.passes <= 40 + 10 + 2  # one pass a token of the long turn, and one to read each short prompt
+    assert engine.passes <= 40 + 10 + 2  # one pass for each token of the long turn, one to read each short prompt
 
 
 async def test_a_conversation_continues_from_its_cached_tokens():
@@ -105,12 +105,12 @@ async def test_a_conversation_continues_from_its_cached_tokens():
         await engine.sample(Call([*range(3, 103), *one.ids, 7, 8], "a", Sampling(max_new_tokens=1), 0))
         engine.release("a")
         await engine.sample(Call([*range(3, 103), *one.ids, 7, 8], "a", Sampling(max_new_tokens=1), 0))
-    # The last token drawn was never read; after the release all of it is read again.
+    # The last sampled token was never read. After the release the whole conversation is read again.
     assert read == [100, 1, 1, 3, 105]
 
 
 async def test_shared_prefixes_are_read_once(use_attention):
-    """Four of one group and one that shares its rules: 100 tokens are read, then only what differs."""
+    """Four prompts are equal, a fifth shares their first 60 tokens: 100 tokens are read, then only what differs."""
     net = model()
     read = []
     forward = net.forward
@@ -121,8 +121,8 @@ async def test_shared_prefixes_are_read_once(use_attention):
     with CachedEngine(net, [], slots=8) as engine:
         found = await sampled(engine, asked, sampling)
     assert read[0] == (1, 100)
-    # Then the last token of the others, which the next follows from. Where all rows attend together, the first slot
-    # lies between them and is empty.
+    # Then each other prompt reads its last token, which predicts the next. Where all rows attend together, the batch
+    # has one more row: the first slot lies between them and is empty.
     assert sorted(read[1:]) == [(1, 3), (3 if use_attention is InPlaceCache else 4, 1)]
     net.forward = forward
     with CachedEngine(net, [], slots=1) as engine:
@@ -133,7 +133,7 @@ async def test_shared_prefixes_are_read_once(use_attention):
 
 
 async def test_few_of_many_slots_are_decoded_separately(use_attention):
-    """Twelve short turns end; of two long ones in the first and the last slot, no pass is as wide as all."""
+    """After twelve short turns end, the two long ones in the first and last slot are decoded in passes of two rows."""
     net, rows = model(), []
     forward = net.forward
     net.forward = lambda *a, **k: rows.append(k["input_ids"].shape[0]) or forward(*a, **k)
@@ -160,7 +160,7 @@ async def test_a_cancelled_call_frees_its_slot():
         passes = engine.passes
         one = await engine.sample(Call([7, 8], "c", Sampling(max_new_tokens=4), 0))
         assert engine.passes <= passes + 4
-        # The conversation itself can go on, from what was held of it.
+        # The conversation can continue from its cached tokens.
         again = await engine.sample(Call([5], "a", Sampling(max_new_tokens=4), 0))
     assert one.logprobs == pytest.approx(logprobs_of(net, [7, 8], one.ids), abs=1e-4)
     assert again.logprobs == pytest.approx(logprobs_of(net, [5], again.ids), abs=1e-4)
@@ -187,7 +187,7 @@ async def test_two_engines_work_concurrently():
 
 
 def test_one_event_loop_after_another():
-    """An engine that stays open from one batch to the next, each in an event loop of its own."""
+    """An engine may stay open over several batches, each in its own event loop."""
     net, asked = model(), prompts(5)
     with CachedEngine(net, STOP, slots=3) as engine:
         first, again = (asyncio.run(sampled(engine, asked, GREEDY)) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Which engine a configuration opens over a trainer. vLLM is tested in tests/e2e/test_vllm_engine.py."""
+"""The engine that a configuration opens for a trainer. tests/e2e/test_vllm_engine.py tests vLLM."""
 
 from __future__ import annotations
 

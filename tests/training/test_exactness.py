@@ -1,6 +1,6 @@
-"""Through a real step of GRPO: what was sampled is what is trained on, to the token and to the log probability.
+"""In a real step of GRPO the trained tokens and log probabilities equal the sampled ones.
 
-The same over 256 trajectories of the tiny policy is part of `make bench-training`.
+`make bench-training` runs the same check over 256 trajectories of the tiny policy.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def test_a_policy_that_acts_is_trained_on_exactly_what_it_sampled(speaker, tmp_p
         tmp_path, net, rollout, [script.id for script in SCRIPTS], COUNT, group=4, at_once=8
     )
     assert (found.trajectories, found.unmatched) == (COUNT, 0)
-    assert found.trained == found.sampled > 5 * COUNT  # two tokens a turn, several turns
+    assert found.trained == found.sampled > 5 * COUNT  # two tokens per turn, several turns
     assert found.worst < 1e-4
     assert set(found.drifts) == {Drift.CLEAN}
     assert len(trainer.losses) == 2
 
 
 def test_an_untrained_policy_is_trained_on_exactly_what_it_sampled(tmp_path):
-    """No turn of a random model can be used: its ids are arbitrary, decode to no text, and end where they are cut."""
+    """No turn of a random model is a valid action: its ids are arbitrary, decode to no text, and stop at the limit."""
     context = CVRContext(min_evidence=0, max_turns=4)
     rollout = rollout_of(ChatFormat(tokenizer()), context, 24, max_length=8000)
     _, found = train_one_step(tmp_path, model(), rollout, [script.id for script in SCRIPTS], COUNT, group=4, at_once=8)
@@ -64,7 +64,7 @@ def test_an_untrained_policy_is_trained_on_exactly_what_it_sampled(tmp_path):
 
 
 class Placed(torch.nn.Module):
-    """Tells at which positions it was asked to read."""
+    """A model that returns the position ids of its call."""
 
     def forward(self, input_ids, attention_mask=None, position_ids=None):
         return position_ids

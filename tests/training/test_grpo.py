@@ -1,4 +1,4 @@
-"""GRPO end to end: real graph, real trainer, real files, and a policy that samples one of six actions."""
+"""GRPO end to end with a real graph, a real trainer, real files, and a policy that samples one of six actions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HELD_OUT = {"tasks": ["BU", "CC"], "each": 3, "seed": 900}
 
 @pytest.fixture(scope="module")
 def run(speaker, tmp_path_factory):
-    """One run of four steps with everything on: its folder, and what it printed."""
+    """Run four steps with every option enabled; return the output folder and the printed text."""
     output, printed = tmp_path_factory.mktemp("run") / "out", io.StringIO()
     path = write_settings(
         speaker,
@@ -36,7 +36,7 @@ def run(speaker, tmp_path_factory):
         held_out=HELD_OUT,
         grpo__trainer__eval_steps=2,
         grpo__trainer__report_to=["tensorboard"],
-        grpo__trainer__learning_rate="1e-2",  # as YAML reads 1e-2
+        grpo__trainer__learning_rate="1e-2",  # YAML reads 1e-2 as a string
         grpo__steps_between_reports=2,
         grpo__trajectories_reported=1,
     )
@@ -45,7 +45,7 @@ def run(speaker, tmp_path_factory):
 
 
 def history(output, step=4):
-    """What the trainer logged, by step."""
+    """Return the trainer's logged metrics by step."""
     found: dict[int, dict[str, float]] = {}
     state = json.loads((output / "grpo" / f"checkpoint-{step}" / "trainer_state.json").read_text())
     for entry in state["log_history"]:
@@ -63,9 +63,9 @@ def test_parameters_change(speaker, run):
 def test_every_episode_is_a_line(run):
     rows = [row for row in read_episodes(run[0] / "episodes.jsonl") if not row["held_out"]]
     assert [row["step"] for row in rows] == [n for n in (1, 2, 3, 4) for _ in range(8)]
-    # Eight rollouts a step are two groups of four.
+    # Each step has eight rollouts: two groups of four.
     assert all(rows[n]["script"] == rows[n - n % 4]["script"] for n in range(32))
-    # Ten scripts fill four steps of two without one coming twice.
+    # Four steps of two scripts use eight of the ten scripts, none of them twice.
     assert set(Counter(row["script"] for row in rows).values()) == {4}
     assert [row["seed"] for row in rows] == [
         seed_of(0, row["step"] - 1, row["script"], n % 8) for n, row in enumerate(rows)
@@ -116,12 +116,12 @@ def test_tensorboard_has_the_curves(run):
 
 
 def brevity(trajectory, script, context):
-    """A toy reward: all of it for one turn, half of it for two."""
+    """Return a toy reward: 1 for one turn, 1/2 for two."""
     return 1 / len(trajectory.turns)
 
 
 def test_a_reward_is_added_in_one_place(speaker, tmp_path, monkeypatch):
-    """One function and one line in the registry; weights, metrics, console, curves, log and plan follow."""
+    """A reward is one function and one registry entry; weights, metrics, console, curves, log and plan include it."""
     monkeypatch.setitem(REWARDS, "brevity", RewardTerm(brevity, 0.5))
     output, printed = tmp_path / "run", io.StringIO()
     settings = load_settings(write_settings(speaker, output, grpo__trainer__max_steps=2))

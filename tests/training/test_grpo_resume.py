@@ -1,4 +1,4 @@
-"""A run that is killed resumes exactly: the same questions, the same seeds, the same weights."""
+"""A killed run resumes exactly, with the same questions, seeds and weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rich.console import Console
 from agentcvr_graph.errors import InputError
 from tests.support.tiny_runs import weights_of, write_settings
 
-# Five scripts, two a batch: the run crosses the ends of three passes, and one of them in the middle of a batch.
+# Five scripts, two per batch: the run crosses the end of three passes, twice in the middle of a batch.
 CHANGES = {
     "scripts": {"tasks": ["CC"], "each": 5},
     "held_out": {"tasks": ["NC"], "each": 2, "seed": 900},
@@ -43,7 +43,7 @@ def undisturbed(speaker, tmp_path_factory):
 
 
 def logged(output):
-    """The metrics of a run by step, without those of time."""
+    """Return the metrics of a run by step, without timings."""
     state = json.loads((output / "grpo" / "checkpoint-8" / "trainer_state.json").read_text())
     times = ("step_time", "runtime", "per_second")
     return [{k: v for k, v in entry.items() if not any(t in k for t in times)} for entry in state["log_history"]]
@@ -79,7 +79,7 @@ def test_kill_9_and_the_same_command(speaker, undisturbed, tmp_path):
 
 
 def wait_for(output, step, child):
-    """Until the episodes of a step are written."""
+    """Wait until the episodes of a step are written."""
     for _ in range(60_000):
         assert child.poll() is None, child.stderr.read().decode()
         if any(row["step"] >= step for row in read_episodes(output / "episodes.jsonl")):
@@ -89,7 +89,7 @@ def wait_for(output, step, child):
 
 
 def interrupted(undisturbed, output, step, kind="grpo", product="policy"):
-    """A copy of a run as it was after a step."""
+    """Copy a run to `output` in the state that it had after a step."""
     shutil.copytree(undisturbed, output)
     shutil.rmtree(output / product)
     for path in (output / kind).glob("checkpoint-*"):
@@ -105,7 +105,7 @@ def test_an_incomplete_checkpoint_is_not_used(speaker, undisturbed, tmp_path):
     weights = cut / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with (output / "episodes.jsonl").open("a") as file:
-        file.write('{"step": 7, "held_o')  # a line that was being written
+        file.write('{"step": 7, "held_o')  # an incomplete line
     trained(speaker, output)
     assert (cut / WHOLE).exists()  # written again
     assert_same(undisturbed, output)
@@ -128,7 +128,7 @@ def test_a_finished_run_stays_as_it_is(speaker, undisturbed, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"num_iterations": 2, "save_steps": 2},  # two steps on every batch
+        {"num_iterations": 2, "save_steps": 2},  # two steps per batch
         {"steps_per_generation": 4, "gradient_accumulation_steps": 2, "per_device_train_batch_size": 4},
         {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 4},
     ],

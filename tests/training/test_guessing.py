@@ -1,6 +1,6 @@
-"""What a policy trains on cannot be guessed: without the videos no strategy is better than chance.
+"""The answers to training questions cannot be guessed: without the videos no strategy is better than chance.
 
-Each guesser is asked 2,000 questions a task, after it has learned from 2,000 others.
+Each guesser learns from 2,000 questions per task and answers 2,000 others.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def test_a_guesser_that_learned_from_2000_questions_is_no_better_than_chance(tas
 
 
 def test_a_guesser_would_find_a_leak():
-    """The guesser above is no straw man: it finds a key that is tied to one word of the question."""
+    """The guesser can find a leak: it predicts a key that depends on one word of the question."""
     leaky = [s.model_copy(update={"key": "A" if "salt" in s.question else "B"}) for s in scripts("CC")]
     assert mean_score("CC", leaky[COUNT:], blind_guesser(leaky[:COUNT])) > 0.8
 

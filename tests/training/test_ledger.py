@@ -1,4 +1,4 @@
-"""The token ledger, with ids that can be read: tens are the environment's, hundreds the policy's."""
+"""The token ledger, with readable ids: two digits for environment tokens, three digits for policy tokens."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def test_a_clean_run_of_two_turns():
 
 
 def test_the_end_of_a_turn_may_be_rewritten():
-    """The policy sampled 199 as its end of turn; the template writes 98 there."""
+    """The policy samples 199 as its end of turn, and the template writes 98 in its place."""
     ledger = Ledger(strict=True)
     ledger.open_call([10])
     ledger.close_call([100, 199], [-0.1, -0.2])
     assert ledger.open_call([10, 100, 98, 20]) is Drift.REALIGN
     assert ledger.rows[0].completion_ids == [100, 98, 20]
-    assert ledger.rows[0].mask == [1, 0, 0]  # what was not sampled is not trained on
+    assert ledger.rows[0].mask == [1, 0, 0]  # tokens that were not sampled are not trained on
     assert ledger.rows[0].logprobs == [-0.1, 0.0, 0.0]
 
 
@@ -46,7 +46,7 @@ def test_a_prompt_that_ends_before_the_last_token_realigns():
 
 
 def test_history_that_was_rewritten_forks():
-    """The template has dropped the reasoning (100) of the first turn."""
+    """The template drops the reasoning (100) of the first turn."""
     ledger = Ledger()
     ledger.open_call([10])
     ledger.close_call([100, 101], [-0.1, -0.2])
@@ -68,7 +68,7 @@ def test_a_strict_ledger_names_the_place():
 
 
 def test_environment_tokens_never_realign():
-    """A change in what the world wrote is a fork, however short."""
+    """Any change of an environment token is a fork, however short."""
     ledger = Ledger()
     ledger.open_call([10])
     ledger.close_call([100], [-0.1])
@@ -108,7 +108,7 @@ TURNS = st.lists(st.tuples(st.lists(st.integers(100, 199), min_size=1), st.lists
 
 @given(st.lists(st.integers(10, 99), min_size=1), TURNS)
 def test_whatever_is_recorded_is_what_was_sampled_and_sent(prompt, turns):
-    """Over any clean run lengths agree, the mask is 1 exactly on sampled tokens, and the ids are the model's."""
+    """In any clean run the lists have equal lengths, the mask is 1 exactly on sampled tokens, and no id changes."""
     ledger = Ledger(strict=True)
     sent, sampled = list(prompt), []
     for ids, reply in turns:

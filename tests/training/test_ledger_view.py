@@ -1,4 +1,4 @@
-"""The HTML view of the ledger: every token once, marked by its author."""
+"""The HTML view of the ledger shows every token once and marks its author."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.tiny_models import tokenizer
 
 
 class Words:
-    """A tokenizer of four words that drops the space at the beginning of a text, as some do."""
+    """A tokenizer of four words that drops a leading space, as some tokenizers do."""
 
     words = (" the", " cook", " waits", "<b>")
 
@@ -23,7 +23,7 @@ class Words:
 
 @pytest.fixture
 def view() -> LedgerView:
-    """The policy says "the cook", the world "<b> the", the policy "waits" and is half sure of it."""
+    """Return a view of a row: policy " the cook", environment "<b> the", policy " waits" with probability 1/2."""
     row = Row([3, 0])
     row.add_policy([0, 1], [0.0, math.log(0.25)], "master")
     row.add_environment([3, 0])

@@ -1,4 +1,4 @@
-"""Muon and AdamW as one optimizer: which weights each updates, one schedule, and a state that can be saved."""
+"""Muon and AdamW as one optimizer: the weights that each updates, their common schedule, and the saved state."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_saved_state_resumes_exactly(tmp_path):
     resumed = opened(tmp_path, other)
     resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     for group in resumed.param_groups:
-        group["lr"] *= 1.0  # the groups are still those that the parts step with
+        group["lr"] *= 1.0  # fails if the groups are no longer those that the optimizers use
     stepped(net, optimizer, 2)
     stepped(other, resumed, 2)
     for one, two in zip(net.parameters(), other.parameters(), strict=True):

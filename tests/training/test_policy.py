@@ -1,4 +1,4 @@
-"""Tokens in, tokens out: the ledger holds what the policy sampled, wherever in a graph it is called."""
+"""The ledger records the tokens that the policy samples, wherever in a graph it is called."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ JSON_ANSWER = '{"action": "answer", "arguments": {"value": [1.0, 5.0]}}'
 
 
 class Spoken:
-    """An engine that says given texts, one a turn, spelled letter by letter as no tokenizer would."""
+    """An engine that returns given texts, one per turn, encoded letter by letter as no tokenizer would encode them."""
 
     def __init__(self, form, texts, *, cut=False):
         self.form, self.texts, self.cut = form, list(texts), cut
@@ -73,7 +73,7 @@ async def played(policy, context=CVRContext(min_evidence=0), strict=True, script
 
 
 def sampled_runs(row):
-    """The stretches of a row that the policy sampled."""
+    """Return the consecutive runs of tokens in a row that the policy sampled."""
     runs, open_run = [], False
     for token, mask in zip(row.completion_ids, row.mask, strict=True):
         if mask and open_run:
@@ -95,7 +95,7 @@ async def test_every_sampled_token_is_trained_on_and_nothing_else(texts, cut):
         spelled = [(await Spoken(form, [text], cut=cut).sample(by_turn[0])).ids for text in texts]
         wanted = [spelled[min(n, len(texts) - 1)] for n in range(len(by_turn))]
         assert sampled_runs(row) == wanted
-        # Each prompt was the row so far, to the token.
+        # Each prompt equals the row up to that call.
         for n, call in enumerate(by_turn[1:], start=1):
             end = len(call.prompt_ids)
             assert call.prompt_ids == row.ids[:end]
@@ -132,11 +132,11 @@ async def test_a_conversation_that_fills_the_model_gets_empty_turns():
     assert episode.trajectory.failure.boundary == "master"
     assert episode.reward is not None and episode.reward["answer"] == 0
     assert all(len(call.prompt_ids) + call.sampling.max_new_tokens <= 1200 for call in engine.calls)
-    assert episode.rows[0].last_turn > 0  # what the world said after the last turn is not in the row
+    assert episode.rows[0].last_turn > 0  # the environment's text after the last turn is not in the row
 
 
 async def test_subgraphs_and_send_keep_their_ledgers_apart():
-    """Two questions at once in one run, each a subgraph under `Send`."""
+    """Three questions run concurrently in one run, each in a subgraph started with `Send`."""
     policy, engine, _form = made([LOOK, ANSWER])
     inner = create_cvr_graph(policy, ScriptedPerception(ScriptLibrary.of(SCRIPTS))).compile()
 
@@ -162,7 +162,7 @@ async def test_subgraphs_and_send_keep_their_ledgers_apart():
 
 
 async def test_a_retried_node_leaves_one_turn():
-    """Its first try fails before the model, after it, or in the middle of it."""
+    """A failed attempt, in the model call or after it, leaves no turn in the ledger."""
     policy, engine, _form = made([WORDS, ANSWER])
     sample, failing = engine.sample, {2}
 

@@ -1,4 +1,4 @@
-"""Training in several processes: the batch is divided, and the error of one process is raised."""
+"""Training in several processes divides the batch; a batch that cannot be divided is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rewards of real runs of the graph, with numbers that can be checked by hand, and attempts to game them."""
+"""Rewards of real runs of the graph, with numbers that can be checked by hand, and attempts at reward hacking."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ PROOF = [cite(2, 10, 20, "visual"), cite(2, 20, 30, "audio")]
 
 async def test_a_perfect_run():
     reward = await rewarded(LOOK, turn("", answer("B", citations=PROOF)))
-    # left over: 8 of 10 turns, 90 of 100 frames, 90 of 100 s of sound
+    # Remaining budget: 8 of 10 turns, 90 of 100 frames, 90 of 100 s of sound.
     economy = pytest.approx((0.8 + 0.9 + 0.9) / 3)
     assert reward == {"answer": 1.0, "format": 1.0, "grounding": 1.0, "economy": economy}
     assert total_reward(reward, preset_weights("paper")) == pytest.approx(1.1)
@@ -72,7 +72,7 @@ async def test_format_is_the_share_of_actions_that_could_be_carried_out():
     wrong = turn("", observe((9, 0, 5, 2), id="x"), listen(1, 0, 5, id="y"))
     nothing = turn("I am thinking.")
     reward = await rewarded(wrong, nothing, turn("", answer("B")))
-    assert reward["format"] == pytest.approx(2 / 4)  # the listen and the answer; not the look, not the empty turn
+    assert reward["format"] == pytest.approx(2 / 4)  # listen and answer count; observe and the empty turn do not
 
 
 async def test_an_answer_that_had_to_be_repaired_counts_as_one_mistake():
@@ -89,12 +89,12 @@ async def test_citations_must_meet_the_evidence():
     assert other_sense["grounding"] == 0.0
 
 
-# Attempts to earn reward without doing the work.
+# Attempts at reward hacking.
 
 
 async def test_guessing_without_looking_earns_no_more_than_the_guess():
     lucky = await rewarded(turn("", answer("B", citations=PROOF)))
-    assert lucky["grounding"] == 0.0  # the graph keeps no citation of what was never observed
+    assert lucky["grounding"] == 0.0  # the graph drops citations of windows that were never observed
     unlucky = await rewarded(turn("", answer("A")))
     mean = (total(lucky) + total(unlucky)) / 2
     honest = total(await rewarded(LOOK, turn("", answer("B", citations=PROOF))))
@@ -124,7 +124,7 @@ async def test_an_answer_in_the_rationale_is_not_read():
     assert reward["answer"] == 0.0
 
 
-# Failures of the infrastructure and of the master.
+# Infrastructure errors and failures of the master.
 
 
 class Broken(ScriptedPerception):

@@ -1,4 +1,4 @@
-"""The warm start learns the policy's own tokens only: checked by hand, on a real trainer."""
+"""The warm start trains on the policy's own tokens only, checked by hand calculation on a real trainer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def recorded(context):
 
 @pytest.fixture
 async def demonstrations(tmp_path):
-    """A file of the offline master's, in JSON; the scores of the last two are changed to 0.5 and 0."""
+    """Return a file of the offline master's demonstrations in JSON. The last two have the scores 0.5 and 0."""
     found = sorted(await recorded(CONTEXT), key=lambda one: one.script_id)
     scores = (1.0, 1.0, 0.5, 0.0)
     path = tmp_path / "demonstrations.jsonl"
@@ -78,7 +78,7 @@ async def test_turns_before_imitated_from_carry_no_loss(speaker, demonstrations)
 
 
 def by_hand(net, rows):
-    """The mean negative log probability of the policy's tokens, over all rows together."""
+    """Return the mean negative log probability of the policy's tokens over all rows."""
     losses = []
     for row in rows:
         logprobs = net(torch.tensor([row.ids])).logits[0].log_softmax(-1)
@@ -89,7 +89,7 @@ def by_hand(net, rows):
 
 
 async def test_loss_and_gradient_equal_the_hand_calculation(speaker, demonstrations, tmp_path):
-    """One step of plain SGD with rate 1: what a weight moves is its gradient."""
+    """In one step of SGD with learning rate 1, the change of a weight equals its gradient."""
     path = configured(
         speaker,
         tmp_path / "run",

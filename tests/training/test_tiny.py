@@ -1,4 +1,4 @@
-"""The recipe of the tiny master: its language, demonstrator, initialization, curriculum and evaluation."""
+"""The recipe of the tiny master: tokenizer and template, demonstrator, initialization, curriculum and evaluation."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def form(shown):
     return ChatFormat(train_tokenizer(texts), "tiny")
 
 
-# The language.
+# The tokenizer and the chat template.
 
 
 def test_a_word_is_the_same_token_everywhere(form):
@@ -82,7 +82,7 @@ def test_a_word_is_the_same_token_everywhere(form):
 
 
 def test_turns_round_trip(form, shown):
-    """A server gets the words of a turn and renders them anew; the ids must be those that were sampled."""
+    """A server receives the text of a turn and encodes it again; the ids must equal the sampled ones."""
     for one in shown:
         for message in one.conversation():
             if isinstance(message, AIMessage):
@@ -124,7 +124,7 @@ def test_text_from_live_video_has_no_unknown_tokens(form):
     assert form.tokenizer.decode(form.tokenizer.encode(text)).strip() == text
 
 
-# The teacher.
+# The demonstrator.
 
 
 def test_the_demonstrator_is_random_and_valid(shown):
@@ -155,7 +155,7 @@ def test_the_same_seed_gives_the_same_demonstration():
 
 
 class Thorough(RandomExplorationMaster):
-    """Looks at everything once; shows what the teacher makes of full evidence."""
+    """A demonstrator that observes and hears every video once, then answers from the full evidence."""
 
     def _turn(self, reading, rng):
         if reading.turn:
@@ -194,7 +194,7 @@ def test_missing_evidence_is_a_question_mark():
     assert 1 <= worked.value <= 40 and worked.support == []
 
 
-# The beginning.
+# The initialization.
 
 
 def test_an_untrained_model_follows_from_its_seed(form):
@@ -207,7 +207,7 @@ def test_an_untrained_model_follows_from_its_seed(form):
 
 
 def test_an_untrained_model_can_repeat_its_context_and_nothing_else(form):
-    """Random tokens, twice over: each token of the second half follows from the first. Nothing else is known."""
+    """In a random sequence that occurs twice, the model predicts tokens of the second half only, from the first."""
     once = torch.randperm(len(form.tokenizer), generator=torch.Generator().manual_seed(3))[:60]
     ids = torch.cat([once, once])[None]
     with torch.no_grad():
@@ -229,7 +229,7 @@ def test_curricula_are_interleaved_evenly():
     assert "".join(interleaved(["abcdef", "xyz"])) == "axbcydezf"
 
 
-# The measures.
+# The evaluation.
 
 
 async def test_the_blind_baseline_gets_no_evidence():
@@ -334,7 +334,7 @@ def test_demonstrations_from_full_evidence_imitate_answers_only():
 
 
 def solved(script, question):
-    """The answer to another question; None where nobody speaks of it."""
+    """Return the solver's answer to another question about a script; None if no scene mentions its subject."""
     try:
         return GENERATORS[script.task].solve(script.model_copy(update={"question": question}))
     except StopIteration:
@@ -342,7 +342,7 @@ def solved(script, question):
 
 
 def test_follow_ups_use_the_same_evidence():
-    """Answers by the solvers, which know the script; nothing is misheard here."""
+    """The solvers, which read the script, give the expected answers; observation noise is off."""
     asked = Counter()
     for one in recorded_stage(READING[2], each=16):
         task, seed = one.script_id.split("-")
@@ -354,8 +354,8 @@ def test_follow_ups_use_the_same_evidence():
         for question, turn in zip(questions, turns, strict=True):
             given, key = turn.tool_calls[0]["args"]["value"], solved(script, question.removeprefix("Question: "))
             if script.task == "BU":
-                # In a video that does not show both events, the notes leave the order open.
+                # For a video that does not show both events, the notes leave the order open.
                 assert set(key) <= set(given)
-            elif key is not None and "?" not in turn.text:  # eight frames may miss a box
+            elif key is not None and "?" not in turn.text:  # eight frames may miss an object
                 assert score_answer(script.kind, parse_answer(given, script.kind, (), 2).value, key) > 0.6
     assert asked["PEA"] == asked["PSS"] == 0 and min(asked["BU"], asked["FSA"], asked["NUM"]) > 5

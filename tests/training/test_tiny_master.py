@@ -1,4 +1,4 @@
-"""The shipped master: it loads by name, answers scripts of its tasks, and the README shows its results."""
+"""The shipped tiny master loads by name and answers scripts of its tasks; the README shows its results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.recipes.tiny.recipe import Scale, recipe_of, settings_of
 from training.recipes.tiny.summary import Measures, measured_alike, table
 
 UNSEEN = 950_000
-"""Scripts from here on were neither trained on nor held out."""
+"""First seed of scripts that were neither trained on nor held out."""
 RESULTS = Path("training/recipes/tiny/results/tiny.json")
 
 
@@ -59,7 +59,7 @@ def test_the_readme_says_how_constant_the_policy_is():
 
 
 def test_the_shipped_results_are_those_of_the_present_recipe():
-    """`make train-tiny` puts seeds together only where their recipes are equal."""
+    """`make train-tiny` combines seeds only if their recipes are equal."""
     config = Path("training/recipes/tiny/configs/tiny.yaml")
     recipe = recipe_of(settings_of(config, Path("runs/none"), 0), Scale())
     assert [one.seed for one in measured_alike(RESULTS.with_suffix(""), recipe)] == [0, 1, 2]

@@ -1,7 +1,7 @@
-"""A tool is one file: this one adds `glance`, which no other file of the repository knows.
+"""A tool fits in one file: this one adds `glance`, which no other file of the package defines.
 
-It spends frames, waits for a reviewer and resumes under strict msgpack, runs on fakes, on scripts and in training, and
-shows in the HTML report. `docs/how-to/extend.md` has the same tool.
+The tool spends frames, waits for a reviewer, resumes under strict msgpack, runs on fakes, on scripts and in training,
+and appears in the HTML report. `docs/how-to/extend.md` has the same tool.
 """
 
 from __future__ import annotations
@@ -131,13 +131,13 @@ async def test_it_runs_on_a_node_of_its_own():
 
 
 async def test_it_waits_for_a_reviewer_and_resumes_under_strict_msgpack(tmp_path, monkeypatch, caplog):
-    # What LANGGRAPH_STRICT_MSGPACK=true sets when a process starts: no type but those that the graph's state names.
+    # LANGGRAPH_STRICT_MSGPACK=true sets this when a process starts: only types that the graph's state names may load.
     monkeypatch.setattr("langgraph._internal._serde.STRICT_MSGPACK_ENABLED", True)
     config = {"configurable": {"thread_id": "t"}}
     context = CVRContext(review_above_frames=2, min_evidence=0)
 
     async def go_on(given, *turns):
-        """As another process would: nothing is shared but the database."""
+        """Run the graph as another process would, sharing only the database."""
         async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "runs.sqlite")) as saver:
             saver.serde = JsonPlusSerializer(allowed_msgpack_modules=None)
             graph = create_cvr_graph(FakeMaster(turns=list(turns)), world := FakePerception(), tools=WITH_GLANCE)
@@ -167,7 +167,7 @@ async def test_a_run_can_be_retaken_with_it():
 
 
 class FrameCounter:
-    """A vision model that says how many frames it was given."""
+    """A vision model that reports how many frames it received."""
 
     name = "frame-counter"
 
@@ -202,7 +202,7 @@ def test_two_tools_of_one_name_and_no_answer_are_refused():
 
 
 class Spoken:
-    """An engine that says given texts, one a turn."""
+    """An engine that returns given texts, one per turn."""
 
     def __init__(self, form, texts):
         self.form, self.texts, self.turns = form, texts, {}

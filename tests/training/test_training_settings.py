@@ -1,4 +1,4 @@
-"""A configuration is checked to the last key, and an error in it is one line."""
+"""Every key of a configuration is validated, and an error is reported in one line."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_values_of_the_command_line_replace_those_of_the_file(tmp_path):
     assert (settings.seed, settings.held_out.each, settings.held_out.tasks) == (7, 3, ("CC",))
     assert settings.model.lora.rank == 4
     arguments = grpo_config(settings)
-    assert (arguments.seed, arguments.learning_rate) == (7, 1e-5)  # which YAML takes for a word
+    assert (arguments.seed, arguments.learning_rate) == (7, 1e-5)  # YAML reads 1e-5 as a string
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,14 @@ def ordered(tmp_path, ids, **trainer):
 
 def test_scripts_come_in_whole_passes(tmp_path):
     ids = ["a", "b", "c", "d", "e"]
-    order = ordered(tmp_path, ids, max_steps=8)  # two scripts a step
+    order = ordered(tmp_path, ids, max_steps=8)  # two scripts per step
     assert len(order) == 16
     passes = [order[n : n + 5] for n in (0, 5, 10)]
     assert all(sorted(one) == ids for one in passes)
     assert len({tuple(one) for one in passes}) == 3
-    assert ordered(tmp_path, ids, max_steps=2) == order[:4]  # a shorter run is a beginning
+    assert ordered(tmp_path, ids, max_steps=2) == order[:4]  # a shorter run is a prefix
     assert ordered(tmp_path, ids, max_steps=8, shuffle_dataset=False) == (ids * 4)[:16]
-    # Two passes of five make five batches of two, none of them cut short.
+    # Two passes of five make five full batches of two.
     assert sorted(ordered(tmp_path, ids, max_steps=-1, num_train_epochs=2)) == sorted(ids * 2)
 
 

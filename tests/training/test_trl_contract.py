@@ -1,4 +1,4 @@
-"""Pin what TRL does with a `rollout_func`: all that `rollout/trl_rollout.py` relies on, on a real trainer."""
+"""Pin the behaviour of TRL's `rollout_func` that `rollout/trl_rollout.py` relies on, with a real trainer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BY_ID = {script.id: script for script in SCRIPTS}
 
 
 class Asking:
-    """A rollout function that gives rows made up by hand, and remembers what it was asked."""
+    """A rollout function that returns hand-written rows and records the prompts that it receives."""
 
     def __init__(self, rows):
         self.rows, self.asked = rows, []
@@ -111,11 +111,11 @@ def test_the_mask_decides_what_is_trained_on(tmp_path, monkeypatch):
         assert own[:length].tolist() == wanted.mask
     assert int(seen["num_items_in_batch"]) == sum(r.sampled for r in ROWS) * 2
     logged = {k: v for entry in trainer.state.log_history for k, v in entry.items()}
-    assert logged["completions/mean_length"] == (4 + 2) / 2  # the policy's tokens, not the world's
+    assert logged["completions/mean_length"] == (4 + 2) / 2  # the policy's tokens, not the environment's
 
 
 def test_the_loss_equals_the_hand_calculation(tmp_path, monkeypatch):
-    """DAPO on the first pass: minus the mean over the policy's tokens of the advantage; gradients only from them."""
+    """On the first pass the DAPO loss is minus the mean advantage over the policy's tokens; no other tokens count."""
     trainer = trainer_of(tmp_path, Asking(ROWS), lambda worth, **_: list(worth), loss_type="dapo")
     seen = []
     compute = trainer._compute_loss
@@ -123,7 +123,7 @@ def test_the_loss_equals_the_hand_calculation(tmp_path, monkeypatch):
     trainer.train()
     inputs, loss = seen[0]
     mask = inputs["completion_mask"] * inputs["tool_mask"]
-    # Rewards +1 and -1 in a group of two: advantages plus and minus 1 / sqrt(2).
+    # Rewards +1 and -1 in a group of two give the advantages +1 / sqrt(2) and -1 / sqrt(2).
     assert sorted(inputs["advantages"].tolist()) == pytest.approx([-(0.5**0.5)] * 2 + [0.5**0.5] * 2, abs=1e-3)
     by_hand = -(inputs["advantages"][:, None] * mask).sum() / mask.sum()
     assert loss.item() == pytest.approx(by_hand.item(), abs=1e-6)
@@ -141,7 +141,7 @@ def test_extra_fields_reach_the_rewards_and_none_leaves_the_group(tmp_path, monk
         warnings.simplefilter("ignore")
         trainer.train()
     found = sorted(seen["advantages"].tolist())
-    # Mean 4/3 and standard deviation of 1, 3, 0 alone; the fourth has no advantage.
+    # The mean (4/3) and the standard deviation are those of 1, 3 and 0; the fourth row has advantage 0.
     deviation = torch.tensor([1.0, 3.0, 0.0]).std().item()
     wanted = sorted([0.0, *((w - 4 / 3) / (deviation + 1e-4) for w in (1.0, 3.0, 0.0))])
     assert found == pytest.approx(wanted, abs=1e-3)
@@ -162,7 +162,7 @@ def test_what_trl_requires_and_refuses(tmp_path):
 
 
 class Room:
-    """Opens a spoken engine in which every second conversation begins with idle talk."""
+    """Context manager that opens a `Spoken` engine; every second conversation starts with a turn without an action."""
 
     def __init__(self, form):
         self.engine = Spoken(form, [LOOK, ANSWER])
