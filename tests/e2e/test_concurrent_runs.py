@@ -1,7 +1,7 @@
-"""Hundreds of runs at once in one process, children of one parent graph: all end, and no run has another's data.
+"""Hundreds of concurrent runs under one parent graph in one process all end, and no run sees another's data.
 
-The real graph with the offline master, over as many different scripts. What a run observed is compared with a
-perception that no other run uses: the same request gives the same observation, so each must be what that script shows.
+The test runs the real graph with the offline master over as many different scripts. It then repeats the requests of
+each run with a separate perception. The same request gives the same observation, so both must be equal.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def request_of(seen):
 
 
 async def repeated_alone(run, perception):
-    """Yield each observation of a run with what an unshared perception returns for the same request."""
+    """Yield each observation of a run together with the result of the same request to `perception`."""
     for seen in run.observations:
         request = request_of(seen)
         perceive = perception.observe if isinstance(request, Observe) else perception.listen

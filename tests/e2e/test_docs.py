@@ -1,8 +1,9 @@
-"""The pages of `docs/` and the README: the site is built, and every block of code on them is run.
+"""Every code block in `docs/` and the README runs.
 
-The blocks of a page share a namespace and an event loop, as the cells of a notebook do, and a folder with what the
-pages talk of: two videos, a CSV with questions, some scripts. A `python` block is run, so is each line of a `console`
-block; lines of a `sh` block need a model or a data set that is not here, so their options are read and nothing is done.
+The blocks of a page share a namespace and an event loop, as the cells of a notebook do, and a folder with the files
+that the pages use: two videos, a CSV with questions, some scripts. `python` blocks and each line of `console` blocks
+are executed. Lines of `sh` blocks need a model or a data set that is not available here, so only their options are
+parsed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 INCLUDED = "--8<--"
-"""A program of `docs/examples/` that stands on the page; they have tests of their own."""
+"""Start of a block that includes a program of `docs/examples/`; `test_examples.py` tests these programs."""
 COMMANDS = {"agentcvr": typer.main.get_command(app)}
 
 
@@ -50,7 +51,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def blocks(page):
-    """The blocks of code of a page, in order: language and text."""
+    """Return language and text of the code blocks of a page, in order."""
     found = []
     for language in ("python", "console", "sh", "json"):
         document = Document.parse(str(page), CodeBlockParser(language=language, evaluator=lambda example: None))
@@ -59,7 +60,7 @@ def blocks(page):
 
 
 def run_python(source, namespace, runner):
-    """Run a block; `await` may stand on its top level."""
+    """Run a block, which may use `await` at its top level."""
     code = compile(source, "block", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     result = eval(code, namespace)
     if inspect.iscoroutine(result):
@@ -68,11 +69,11 @@ def run_python(source, namespace, runner):
 
 def run_command(line):
     done = agentcvr(*shlex.split(line)[1:])
-    assert done.returncode in (0, 1), f"{line}\n{done.stderr}"  # 1: there was no answer
+    assert done.returncode in (0, 1), f"{line}\n{done.stderr}"  # 1: no answer
 
 
 def read_options(line):
-    """Have the command line read its options, down to the last subcommand."""
+    """Parse the options of a command line, down to the last subcommand, without running it."""
     name, *arguments = shlex.split(line)
     command = COMMANDS[name]
     while arguments and arguments[0] in getattr(command, "commands", ()):
@@ -99,7 +100,7 @@ def test_every_block_on_a_page_runs(page, folder):
 
 
 def readme_program():
-    """The README's first block of Python, and the output that stands below it."""
+    """Return the README's first Python block and the output shown below it."""
     text = README.read_text()
     program, rest = text.split("```python\n")[1].split("```\n")[:2]
     shown = rest.lstrip("\n").split("\n\n")[0]

@@ -1,4 +1,4 @@
-"""The report of a run, in a real browser: filters filter, rows lead to evidence, nothing is executed or fetched."""
+"""The evaluation report in a real browser: filters work, rows link to evidence, nothing is fetched or executed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.enable_socket
 
 
 def made(path: Path, count: int = 12, *, nasty: bool = False) -> EvalRun:
-    """A run of two methods on two tasks; the first answer of the agent has a trajectory."""
+    """Make a run of two methods on two tasks in which the first answer of the agent has a trajectory."""
     folder = RunFolder(path)
     folder.path.mkdir(parents=True)
     config = EvalConfig(methods=("agent", "blind"))

@@ -1,7 +1,7 @@
-"""The examples of the documentation: they run as they stand, and their two ways to embed the graph keep what they say.
+"""The documentation's examples run unchanged, and both ways to embed the graph behave as documented.
 
-Progress and tokens reach the caller's stream, cancelling the caller stops what the child does, and a run that was
-stopped goes on with the looks that it has.
+Progress and tokens reach the caller's stream, cancelling the caller cancels the child, and an interrupted run resumes
+with the observations that it has.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from agentcvr_graph.types import Listen
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 MOST_LINES = 48
-"""Of an example, at 88 columns: it is shown whole on its page."""
+"""Largest number of lines of an example, at 88 columns, because its page shows it whole."""
 CONFIG = {"configurable": {"thread_id": "t"}}
 VIDEOS = ["script://cc-000002/1", "script://cc-000002/2"]
 QUESTION = "Who cooks with white wine?"
@@ -40,12 +40,12 @@ SAID = "This time I am cooking with white wine."
 
 
 def example(name):
-    """What an example defines."""
+    """Return the namespace of an example."""
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))
 
 
 def as_node(cvr, **options):
-    """A parent graph around the graph, and what it is asked."""
+    """Return a parent graph that has the graph as a node, and the parent's input."""
     return example("subgraph")["parent"](cvr).compile(**options), {"wanted": QUESTION, "clips": VIDEOS}
 
 
@@ -63,12 +63,12 @@ def offline(world):
 
 
 def found(output):
-    """What the parent has of the answer: a clip, or the agent's last words."""
+    """Return the answer in the parent's output: a clip, or the first line of the agent's last message."""
     return output["found"] if "found" in output else output["messages"][-1].text.splitlines()[0]
 
 
 class Halting(ScriptedPerception):
-    """The bundled scripts, heard in video 2 only once `gate` is open. It knows what was asked and what was stopped."""
+    """The bundled scripts, with `listen` on video 2 blocked until `gate` is set; records calls and cancellations."""
 
     def __init__(self, halt=True):
         super().__init__(bundled_library())
@@ -95,10 +95,10 @@ class Halting(ScriptedPerception):
 
 
 async def cancelled(app, given, reached):
-    """Start a run, and cancel it once an event has come."""
+    """Start a run and cancel it once `reached` is set."""
     task = asyncio.create_task(app.ainvoke(given, CONFIG))
     await asyncio.wait_for(reached.wait(), 280)
-    await asyncio.sleep(0.5)  # its siblings of the same turn end
+    await asyncio.sleep(0.5)  # lets the other calls of the same turn end
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -163,7 +163,7 @@ async def test_tokens_of_the_master_reach_the_parents_stream(embedded):
     async for _, (chunk, about) in app.astream(given, stream_mode="messages", subgraphs=True):
         if about["langgraph_node"] == "master":
             tokens.append(chunk.text)
-    assert len(tokens) > 20  # words, as they came, and not two whole turns
+    assert len(tokens) > 20  # single words, not two whole turns
     assert "".join(tokens) == look + end
 
 
@@ -202,10 +202,10 @@ async def test_parent_and_child_resume_together(embedded):
     app, given = embedded(offline(first), checkpointer=saver)
     await cancelled(app, given, first.reached)
     assert sorted(first.asked) == [("listen", 1), ("listen", 2), ("observe", 1)]
-    again, _ = embedded(offline(second), checkpointer=saver)  # as another process would
+    again, _ = embedded(offline(second), checkpointer=saver)  # as in another process
     output = await again.ainvoke(None, CONFIG)
     assert found(output) in (VIDEOS[0], f"I have asked. Answer: {SAID}")
-    assert second.asked == [("listen", 2)]  # and nothing that had been seen or heard
+    assert second.asked == [("listen", 2)]  # nothing is observed a second time
 
 
 KILLED = """
@@ -234,7 +234,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def killed(tmp_path):
-    """A database left behind by a process that was killed while the child was at its second look."""
+    """Return the database of a process that was killed while the child made its second observation."""
     database, reached = tmp_path / "runs.sqlite", tmp_path / "reached"
     child = subprocess.Popen([sys.executable, "-c", KILLED, str(database), str(reached)], cwd=ROOT)
     deadline = time.monotonic() + 120
@@ -257,7 +257,7 @@ async def test_a_child_that_is_killed_with_its_parent_goes_on_in_another_process
 
 
 async def test_where_a_node_beside_the_child_fails_the_child_takes_no_step_more_and_goes_on_later():
-    """Looks that are under way may come to their end: LangGraph (1.2) cancels a child that has several tasks twice."""
+    """Observations in progress may complete: LangGraph (1.2) cancels a child with several tasks twice."""
     world, fixed = Halting(), asyncio.Event()
 
     async def publish(_):

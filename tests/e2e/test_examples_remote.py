@@ -1,6 +1,6 @@
-"""The graph on a real LangGraph server, called as the examples call it: as a remote graph, and over MCP.
+"""The graph on a real LangGraph server, called as in the examples: as a `RemoteGraph` and over MCP.
 
-What a way gives is tested, and so is what it does not give, where that costs something: a client should know.
+The tests cover what each interface provides, and also the missing features that clients should know about.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ pytestmark = pytest.mark.enable_socket
 
 
 def example(name: str) -> dict[str, Any]:
-    """What an example defines."""
+    """Return the namespace of an example."""
     return runpy.run_path(str(ROOT / "docs" / "examples" / f"{name}.py"))
 
 
 @pytest.fixture
 async def client(studio: Studio) -> AsyncIterator[LangGraphClient]:
-    """Of the server; it is closed, which a `RemoteGraph` does not do with a client of its own."""
+    """Open a client of the server and close it afterwards; a `RemoteGraph` does not close a client that it creates."""
     async with get_client(url=studio.url) as opened:
         yield opened
 
@@ -49,12 +49,12 @@ def new_thread() -> dict[str, Any]:
 
 
 def new_question() -> dict[str, Any]:
-    """About a video that no other test asks about."""
+    """Return a question about a video that no other test uses."""
     return {"question": "What is it?", "videos": [f"{uuid.uuid4().hex}.mp4"]}
 
 
 async def logged(log: Any, line: str) -> None:
-    """Wait until a line is in the log of observations."""
+    """Wait until a line appears in the log of observations."""
     deadline = time.monotonic() + 300
     while line not in log():
         assert time.monotonic() < deadline, f"{line!r} never came, only {log()}"
@@ -121,7 +121,7 @@ async def test_cancelling_the_parent_stops_the_run_on_the_server_and_both_resume
     assert output["answer"]["value"] == "a red ball"
     assert studio.observations(video) == ["begun 0", "done 0", "begun 20", "stopped 20", "begun 20", "done 20"]
     usage = (await remote.aget_state(config)).values["usage"]
-    assert (usage["frames"], usage["model_calls"]) == (6, 3)  # as if nobody had stopped it
+    assert (usage["frames"], usage["model_calls"]) == (6, 3)  # the same as in an uninterrupted run
 
 
 async def test_cancelling_the_run_on_the_server_stops_it_and_the_caller_has_no_answer(
@@ -135,7 +135,7 @@ async def test_cancelling_the_run_on_the_server_stops_it_and_the_caller_has_no_a
     (run,) = await client.runs.list(thread_id)
     await client.runs.cancel(thread_id, run["run_id"], wait=True)
     assert (await client.runs.get(thread_id, run["run_id"]))["status"] == "interrupted"
-    output = await task  # the last state: no error, but neither an answer nor a failure
+    output = await task  # the last state: no exception, no answer and no failure
     assert output["answer"] is None and output["failure"] is None and len(output["observations"]) == 1
     assert studio.observations(video)[-1] == "stopped 20"
 
@@ -203,7 +203,7 @@ async def test_mcp_has_no_knobs_but_an_assistant_with_knobs_is_a_tool_of_its_own
 
 
 async def test_mcp_cannot_stop_a_run(studio: Studio) -> None:
-    """A call that is cancelled, and a client that goes away, leave it going on to its end: budgets are what ends it."""
+    """The run continues after its call is cancelled or its client disconnects; only its budgets limit it."""
     question = new_question()
     (video,) = question["videos"]
     async with Client(f"{studio.url}/mcp") as client:

@@ -1,4 +1,4 @@
-"""Two processes (gloo) train as one does on the same batch: same scripts, seeds and tokens, same loss and weights."""
+"""Two processes (gloo) train like one on the same batch: same scripts, seeds and tokens, same loss and weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANGES = {
     "grpo__trainer__max_steps": 2,
     "grpo__trainer__eval_steps": 2,
     "grpo__steps_between_reports": 1,
-    # Adam divides by the gradient's size, which makes much of rounding where that is near 0.
+    # Adam divides by the gradient's magnitude, which amplifies rounding errors of gradients near 0.
     "grpo__trainer__optim": "sgd",
     "grpo__trainer__learning_rate": 0.1,
 }
@@ -35,7 +35,7 @@ COMPARED = ("loss", "grad_norm", "reward", "reward_std", "turns", "frames", "ent
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The output folders of one process and of two, which share the batch."""
+    """Train with one process and with two that share the batch; return both output folders and the log of the two."""
     folder = tmp_path_factory.mktemp("processes")
     speaker = trained_speaker()
     one, two = folder / "one", folder / "two"
@@ -85,7 +85,7 @@ def test_only_the_main_process_writes_and_prints(runs):
     checkpoint = two / "grpo" / "checkpoint-2"
     assert (checkpoint / WHOLE).exists()
     assert sorted(path.name for path in checkpoint.glob("rng_state_*")) == ["rng_state_0.pth", "rng_state_1.pth"]
-    # The first script of each group, written once: two groups a step, and four pages at most.
+    # A page for the first trajectory of each script in the main process, which has one of the two groups.
     assert len(list((two / "trajectories" / "step-00000").glob("*.html"))) == 1
     assert (two / "grpo.png").exists()
 
@@ -93,7 +93,7 @@ def test_only_the_main_process_writes_and_prints(runs):
 @pytest.mark.enable_socket
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_error_of_a_process_is_the_error(count, tmp_path):
-    """Only the main process writes, so of two processes one fails while the other waits for it."""
+    """Only the main process writes files, so one of two processes fails while the other waits for it."""
     path = write_settings(
         trained_speaker(),
         tmp_path / "run",

@@ -1,7 +1,7 @@
-"""The development server behind LangGraph Studio, started as a user starts it, and asked what Studio asks.
+"""The development server behind LangGraph Studio, started as a user starts it and called as Studio calls it.
 
-What Studio shows is what the API gives: forms from schemas, a drawing, a run as it goes, a human decision, and a
-history that can be forked.
+Studio shows the data of this API: forms from schemas, a drawing of the graph, streamed runs, interrupts for a human
+decision, and a history that can be forked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUESTION = {"question": "Who is the dinner for?", "videos": [str(CLIPS_DIR / "co
 WINE = {"question": "Who cooks with white wine?", "videos": ["script://cc-000002/1", "script://cc-000002/2"]}
 SAID = "This time I am cooking with white wine."
 CAREFUL = {"review_above_frames": 20}
-"""The overview of `WINE` has 26 frames, so the user is asked."""
+"""The overview of `WINE` has 26 frames, so it needs approval."""
 
 pytestmark = pytest.mark.enable_socket
 
@@ -47,7 +47,7 @@ async def new_thread(client: LangGraphClient) -> str:
 
 
 async def step_before(client: LangGraphClient, thread: str, *nodes: str) -> dict[str, Any]:
-    """The last state of a thread whose next tasks are these."""
+    """Return the latest state of a thread whose next nodes are `nodes`."""
     return next(state for state in await client.threads.get_history(thread) if state["next"] == list(nodes))
 
 
@@ -147,7 +147,7 @@ async def test_progress_and_a_second_question_on_the_thread(client: LangGraphCli
 
 
 async def test_a_run_as_studio_streams_it(client: LangGraphClient) -> None:
-    """Every node's update, every state, every message as it comes: `messages` adds to what it has said before."""
+    """The stream has each node's update, each state and each message; `messages` accumulates partial messages."""
     parts = [
         part
         async for part in client.runs.stream(
@@ -175,10 +175,10 @@ async def test_a_thread_reads_as_turns_and_its_state_is_small_text(client: LangG
     calls = [call for turn in turns for call in turn["tool_calls"]]
     assert {call["id"] for call in calls} == set(replies)
     assert all(replies[call["id"]]["name"] == call["name"] and replies[call["id"]]["content"] for call in calls)
-    assert all(turn["content"] for turn in turns)  # a thought beside the calls
+    assert all(turn["content"] for turn in turns)  # each turn has a thought besides its calls
     text = json.dumps(state)
     assert len(text) < 100_000
-    assert not re.search(r"[A-Za-z0-9+/]{200,}", text)  # nor a picture in it
+    assert not re.search(r"[A-Za-z0-9+/]{200,}", text)  # the state holds no encoded image
 
 
 async def test_a_person_is_asked_and_the_run_goes_on_as_decided(client: LangGraphClient) -> None:

@@ -1,4 +1,4 @@
-"""Live perception of a real clip through real models in this process: what reaches the master, and what is kept."""
+"""Live perception of a real clip through real models in this process: the observations and their cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentcvr_graph.types import Listen, Observe, Target, Video, Window
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six seconds of a test picture and a tone, H.264 and AAC."""
+    """Make six seconds of a test picture and a tone, in H.264 and AAC."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     picture = ["-f", "lavfi", "-i", "testsrc=size=320x180:rate=10:duration=6"]
     tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=6"]

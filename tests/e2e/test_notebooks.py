@@ -1,6 +1,6 @@
-"""The notebooks run from top to bottom without a warning, each in an empty folder, and show what their prose promises.
+"""The notebooks run without a warning, each in an empty folder, and their outputs match their prose.
 
-Cells are found by their ids. The last test builds the documentation site from the notebooks that the others executed.
+Tests find cells by id. The last test builds the documentation site from the notebooks that the other tests executed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from docs.notebook_pages import NOTEBOOKS, ROOT, keep
 from docs.notebook_pages import execute as execute_notebook
 
 MOST_LINES = 16
-"""Of a code cell."""
+"""Largest number of lines of a code cell."""
 runs = pytest.mark.enable_socket
 
 
@@ -42,13 +42,13 @@ class Ran:
 
     @property
     def warnings(self) -> dict[str, str]:
-        """What was written to stderr, by cell."""
+        """Return the text written to stderr, by cell."""
         return {cell: text for cell in self._cells if (text := self.printed(cell, "stderr"))}
 
 
 @pytest.fixture
 def execute(tmp_path, monkeypatch):
-    """Run a notebook, given by its number, in an empty folder, and keep it for the site."""
+    """Return a function that runs notebook `number` in an empty folder and keeps it for the site."""
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "jupyter"))
     folder = tmp_path / "work"
@@ -95,7 +95,7 @@ def test_a_notebook_alternates_prose_and_short_cells(path):
             assert "pip install" not in cell.source
             assert cell.source.splitlines()[-1].strip(), cell.id
         else:
-            assert before.cell_type == "code" or before is cells[0], cell.id  # prose is not cut up
+            assert before.cell_type == "code" or before is cells[0], cell.id  # no two prose cells in a row
 
 
 # Their results.
@@ -110,7 +110,7 @@ class TestRun:
         assert "conclude: answer: The cook in video 3" in ran.printed("ask")
         answer = ran.shown("answer")
         assert "<b>The cook in video 3</b>" in answer and answer.count(", observed</li>") == 2
-        assert ran.shown("timeline").count('stroke="#178a5c"') == 3  # a mark for each citation
+        assert ran.shown("timeline").count('stroke="#178a5c"') == 3  # one mark per citation
         cited = ran.shown("cited")
         assert cited.count("data:image/jpeg;base64,/9j/") == 7 and "olive oil" in cited and "ADD SALT" in cited
         assert ran.shown("trajectory").startswith("<iframe srcdoc=")

@@ -1,4 +1,4 @@
-"""An app that uses every public name is in order for a strict type checker, and runs."""
+"""An app that uses every public name passes a strict type checker and runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation and synthesis on one local Ray cluster: results as in this process, also when a worker is killed."""
+"""Evaluation and synthesis on a local Ray cluster give the same results as in this process, even if a worker dies."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.utils.engines import RayEngine
 from tests.support.synthetic_author import Author
 
-# Ray's own deprecations are warnings.
+# Ray itself emits deprecation warnings.
 pytestmark = [pytest.mark.enable_socket, pytest.mark.filterwarnings("ignore")]
 CHANGES = {"asked_at": True, "usage": {"wall_s"}}
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Start a head without cores and two workers with one each, as processes of this machine."""
+    """Start a cluster on this machine: a head node with no cores and two worker nodes with one core each."""
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
@@ -50,7 +50,7 @@ def scripts(tmp_path_factory) -> Path:
 
 
 class DyingWorker(EvalWorker):
-    """Kills its process in the middle of a question, once in the life of a cluster."""
+    """A worker that kills its process in the middle of a question, once: not if the file `mark` exists."""
 
     mark: Path
 

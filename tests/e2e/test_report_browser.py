@@ -1,4 +1,4 @@
-"""The report in a real browser: a click on a citation shows its frames, nothing is fetched, nothing is executed."""
+"""The report in a real browser: a click on a citation shows its frames; nothing is fetched or executed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_click_on_a_citation_shows_its_frames(page, tmp_path):
 
 
 def test_a_citation_is_brought_into_sight_in_a_long_page(page, tmp_path):
-    page.emulate_media(reduced_motion="reduce")  # so that the page has arrived when the click returns
+    page.emulate_media(reduced_motion="reduce")  # scrolling ends before the click returns
     opened(page, many_turns(), tmp_path)
     page.locator(".chip").click()
     top = page.locator(".observation.selected .selected[data-cited]").first.bounding_box()["y"]
@@ -63,9 +63,9 @@ def test_every_bar_and_mark_can_be_clicked(page, tmp_path):
     page.emulate_media(reduced_motion="reduce")
     opened(page, many_turns(), tmp_path)
     bars = page.locator(".bar")
-    assert bars.count() == 4 + 10 + 11  # four windows in the first turn, one look in each other, one listen in each
+    assert bars.count() == 4 + 10 + 11  # four observe windows in turn 1, one in each of ten turns; eleven listens
     for bar in bars.all():
-        bar.click()  # Playwright refuses to click what something else covers
+        bar.click()  # Playwright refuses to click a covered element
         assert page.locator(".observation.selected").get_attribute("id") == bar.get_attribute("data-opens")
     mark = page.locator("button.mark")
     mark.click(position={"x": 20, "y": mark.bounding_box()["height"] - 1})
@@ -101,7 +101,7 @@ def test_all_evidence_is_open_on_paper_and_closed_again_after(page, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_background(page, tmp_path, scheme):
-    """At least 4.5 to 1, as WCAG 2.2 asks of text at level AA."""
+    """The contrast is at least 4.5 to 1, as WCAG 2.2 requires for text at level AA."""
     page.emulate_media(color_scheme=scheme)
     opened(page, many_turns(), tmp_path)
     for text, ground in (("ink", "card"), ("soft", "card"), ("soft", "paper"), ("bad", "card"), ("ink", "mark")):

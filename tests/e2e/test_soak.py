@@ -1,4 +1,4 @@
-"""The soak (`make soak`) for some seconds: the same clients and the same faults."""
+"""The soak test (`make soak`) for 20 seconds, with the same clients and faults."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ async def test_every_run_ends_and_nothing_is_left_over():
     assert runs.figure == "0 unexpected ends"
     assert table["processes left over at the end"] == "0"
     assert any(what.startswith("live: ") for what in table)
-    # Libraries first used after the start level was measured may keep a file or two open; a leak would keep more.
+    # A library first used after the start level was measured may keep a few files open; a leak would keep more.
     before, after = map(int, table["open files at rest"].split(" -> "))
     assert after <= before + 4

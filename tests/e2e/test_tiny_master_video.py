@@ -1,4 +1,4 @@
-"""The master that ships answers a question about real videos that were rendered from an unseen script."""
+"""The shipped tiny master answers a question about videos rendered from an unseen script."""
 
 from __future__ import annotations
 

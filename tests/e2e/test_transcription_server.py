@@ -1,4 +1,4 @@
-"""A real transcription endpoint (`transformers serve`) over a Whisper of random weights: what goes over the wire."""
+"""Transcription over HTTP by a real endpoint (`transformers serve`) with a randomly initialized Whisper."""
 
 from __future__ import annotations
 

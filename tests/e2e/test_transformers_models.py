@@ -1,4 +1,4 @@
-"""Models in this process through the real loading code: text, vision and Whisper models of random weights."""
+"""Text, vision and Whisper models with random weights, loaded in this process through the real loading code."""
 
 from __future__ import annotations
 

