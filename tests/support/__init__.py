@@ -1,1 +1,1 @@
-"""What several tests share: sample files, fakes, small models."""
+"""Sample files, fakes and small models that several tests share."""

@@ -1,11 +1,11 @@
-"""Audit of the dependencies: their licences and their known vulnerabilities.
+"""Audit the licences and known vulnerabilities of the dependencies.
 
     make audit
 
 Licences are read from the installed packages, extra by extra, without the network; `test_licences.py` checks them.
-Vulnerabilities are looked up by pip-audit at PyPI and at OSV. A mirror of PyPI has no data on vulnerabilities, and
-pip-audit then reports every package as fine. The audit therefore counts the packages that were really looked up and
-says so when there are none.
+pip-audit looks up vulnerabilities at PyPI and at OSV. A mirror of PyPI has no vulnerability data, and pip-audit then
+reports no vulnerability for any package. The audit therefore counts the packages that were looked up and reports when
+there are none.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from packaging.requirements import Requirement
 
 OURS = "agentcvr-graph"
 EXTRAS = ("", "live", "openai", "transformers", "gap", "eval", "synthesis", "ray", "vllm", "training", "studio")
-"""Extras that users install; the empty one is the core. `dev` and `docs` are for contributors."""
+"""Extras for users; the empty string is the core. The extras `dev` and `docs` are for contributors."""
 PERMISSIVE = frozenset(
     {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "MIT", "MIT-0"}
     | {"MIT-CMU", "PSF-2.0", "Unlicense", "Zlib", "BSD"}
 )
 WEAK = frozenset({"MPL-2.0", "LGPL", "LGPL-2.1-or-later", "LGPL-3.0-or-later"})
-"""Weak copyleft: changes to the package itself must be published, a library that imports it is not affected."""
+"""Weak copyleft: changes to the package itself must be published; a library that imports it is not affected."""
 NAMES = {
     "Apache Software License": "Apache-2.0",
     "Apache 2.0": "Apache-2.0",
@@ -72,7 +72,7 @@ class Package(NamedTuple):
 
 @functools.cache
 def packages_of(extra: str) -> tuple[list[Package], list[str]]:
-    """Return the packages that an extra installs, without this library, and the names of those that are missing."""
+    """Return the packages that an extra installs, without this library, and the names of missing packages."""
     found: dict[str, Package] = {}
     missing: set[str] = set()
     visited: set[tuple[str, frozenset[str]]] = set()
@@ -102,7 +102,7 @@ def _needs(installed: Distribution, extras: frozenset[str]) -> Iterator[Requirem
 
 
 def licence_of(installed: Distribution) -> str:
-    """Return the licence of a package: its SPDX expression, else its classifiers joined by AND, else its free text."""
+    """Return a package's licence: its SPDX expression, else its classifiers joined by AND, else its free text."""
     metadata = installed.metadata
     if expression := metadata.get("License-Expression"):
         return expression
@@ -115,7 +115,7 @@ def licence_of(installed: Distribution) -> str:
 def permits(expression: str, allowed: frozenset[str]) -> bool:
     """Return whether an SPDX expression can be met with the allowed licences; False if it is not an expression.
 
-    An exception (`WITH ...`) only adds permissions, so the licence in front of it decides.
+    An exception (`WITH ...`) only adds permissions, so only the licence before it is checked.
 
     >>> permits("GPL-3.0-only OR (MIT AND Apache-2.0 WITH LLVM-exception)", PERMISSIVE)
     True
@@ -137,7 +137,10 @@ def _met(node: Any, allowed: frozenset[str]) -> bool:
 
 
 def refused_licences(extra: str) -> list[Package]:
-    """Return the packages of an extra whose licence is neither allowed nor excepted; the core allows MPL at most."""
+    """Return the packages of an extra whose licence is neither allowed nor an accepted exception.
+
+    The core allows permissive licences and MPL-2.0, extras also allow other weak copyleft licences.
+    """
     allowed = PERMISSIVE | (WEAK if extra else frozenset({"MPL-2.0"}))
     packages, _ = packages_of(extra)
     checked = [one for one in packages if (extra, one.name) not in EXCEPTIONS and not one.name.startswith(GPU)]
@@ -145,17 +148,17 @@ def refused_licences(extra: str) -> list[Package]:
 
 
 class Lookup(NamedTuple):
-    """The answer of a vulnerability service."""
+    """Result of a vulnerability service."""
 
     service: str
     checked: int
-    """Packages that the service has data on; 0 if it cannot be reached or is a mirror without such data."""
+    """Number of packages with data; 0 if the service cannot be reached or is a mirror without such data."""
     vulnerabilities: list[str]
-    """One line for each."""
+    """One line per vulnerability."""
 
 
 def read_audit(service: str, output: str) -> Lookup:
-    """Read the JSON output of pip-audit; if it is not JSON, nothing was looked up."""
+    """Read the JSON output of pip-audit. Other output means that no package was looked up."""
     try:
         dependencies: list[dict[str, Any]] = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
@@ -185,7 +188,7 @@ def main(auditor: str = "") -> int:
     """Print licences and vulnerabilities; return 1 if a licence is refused or a vulnerability is known.
 
     Args:
-        auditor: path of the program pip-audit; empty for licences only.
+        auditor: path of the pip-audit program; empty to audit only licences.
     """
     refused = 0
     for extra in EXTRAS:

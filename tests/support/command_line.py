@@ -1,7 +1,7 @@
-"""Run the commands of the project: `agentcvr` in this process, which costs no start, or in a process of its own.
+"""Run `agentcvr` in this process, which saves the start of an interpreter, or in its own process.
 
-Both return what the command printed and its exit status. A test takes the process where it is about the process:
-imports, signals, environment, or a cache that must be cold.
+Both ways return the command's output and exit status. A test needs its own process if it checks process state:
+imports, signals, environment variables, or a cold cache.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def agentcvr(*arguments: object, cwd: Path | None = None) -> subprocess.Complete
 def agentcvr_process(
     *arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `agentcvr` in a process of its own; `env` is added to the environment."""
+    """Run `agentcvr` in its own process; `env` is added to the environment."""
     return subprocess.run(
         [*START, *map(str, arguments)],
         capture_output=True,

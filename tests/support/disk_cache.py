@@ -1,8 +1,8 @@
-"""Folders that are costly to make, kept on disk for every test, worker and later session.
+"""Disk cache for folders that are expensive to make, shared by all tests, workers and later sessions.
 
-A folder is made once for each key, which is a hash of the files and values that it depends on; another key makes
-another folder, so nothing is ever stale. A file lock makes the other workers wait for the first one. What is kept is
-read only by agreement: a test that writes works on a copy.
+A folder is made once per key. The key is a hash of the files and values that the folder depends on, so no folder is
+stale. A file lock makes the other workers wait for the first one. By convention cached folders are read-only: a test
+that writes works on a copy.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from pathlib import Path
 from filelock import FileLock
 
 VARIABLE = "AGENTCVR_TEST_CACHE"
-"""Folder of the cache; `tests/conftest.py` sets it where the user has not."""
+"""Environment variable with the folder of the cache; `tests/conftest.py` sets it if the user has not."""
 KEPT = 3
-"""Keys that are kept of one name; older ones are deleted."""
+"""Number of keys kept per name; older ones are deleted."""
 KEY_LENGTH = 16
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def cached_folder(name: str, depends_on: Iterable[Path | str], make: Callable[[Path], object]) -> Path:
-    """Return the folder that `make` fills, made now if it is not in the cache.
+    """Return the folder that `make` fills; call `make` if the folder is not in the cache.
 
     Args:
-        name: what it is, for a reader of the cache; without a dot.
-        depends_on: files, folders of Python files, and values; the content of all makes the key.
+        name: descriptive name of the folder, without a dot.
+        depends_on: files, folders of Python files, and values; their contents determine the key.
         make: fills an empty folder.
     """
     cache = Path(os.environ[VARIABLE])
@@ -37,7 +37,7 @@ def cached_folder(name: str, depends_on: Iterable[Path | str], make: Callable[[P
     finished = cache / f"{folder.name}.finished"
     with FileLock(cache / f"{name}.lock"):
         if not finished.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # a session was killed while it made the folder
+            shutil.rmtree(folder, ignore_errors=True)  # left by a session that was killed while it made the folder
             folder.mkdir()
             make(folder)
             finished.touch()
@@ -59,7 +59,7 @@ def _contents(path: Path) -> list[bytes]:
 
 
 def _delete_old(cache: Path, name: str) -> None:
-    """Keep the newest keys of a name."""
+    """Delete all but the newest `KEPT` keys of a name."""
     made = [path for path in cache.glob(f"{name}-*.finished") if len(path.stem) == len(name) + 1 + KEY_LENGTH]
     for path in sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
         path.unlink()

@@ -1,8 +1,8 @@
-"""Check that the sampled tokens are the tokens trained on, measured at both ends of a real training step.
+"""Check that the trained tokens are the sampled tokens, measured at both ends of a real training step.
 
-One end is the engine: what it sampled, turn by turn, is noted as it leaves it. The other is TRL's loss: the ids, masks
-and log probabilities that `GRPOTrainer` computes with. Nothing in between is asked, so nothing in between can hide a
-difference.
+One end is the engine: its sampled turns are recorded as it returns them. The other end is TRL's loss: the ids, masks
+and log probabilities that `GRPOTrainer` computes with. No code between them takes part in the measurement, so none can
+hide a difference.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PADDING = -1
 
 
 class NotedEngine(CachedEngine):
-    """The cached engine; records every turn that it samples."""
+    """A cached engine that records every turn that it samples."""
 
     def __init__(self, *args, notes: dict[str, list[tuple[Call, Sampled]]], **options) -> None:
         super().__init__(*args, **options)
@@ -44,7 +44,7 @@ class NotedEngine(CachedEngine):
 
 
 class WatchedTrainer(GraphTrainer):
-    """The trainer; records what its loss is computed from."""
+    """A trainer that records the inputs and log probabilities of its loss."""
 
     losses: list[tuple[dict, torch.Tensor]]
 
@@ -71,9 +71,9 @@ class Exactness:
     trained: int = 0
     """Tokens with mask 1 in the trainer."""
     unmatched: int = 0
-    """Trajectories in the trainer that no conversation with an engine accounts for, to the token and to the mask."""
+    """Trajectories in the trainer whose ids and mask match no conversation with an engine."""
     worst: float = 0.0
-    """Largest difference between a sampler's and the trainer's log probability of a token."""
+    """Largest absolute difference between the sampler's and the trainer's log probability of a token."""
     squares: float = 0.0
     """Sum of the squared differences."""
     drifts: Counter[Drift] = field(default_factory=Counter)
@@ -87,11 +87,11 @@ class Exactness:
 def train_one_step(
     folder: Path, model, rollout: GraphRollout, prompts: list[str], count: int, *, group: int = 4, at_once: int = 16
 ) -> tuple[WatchedTrainer, Exactness]:
-    """Run one step of GRPO over `count` trajectories, `at_once` a backward pass, and compare both ends.
+    """Run one step of GRPO over `count` trajectories, `at_once` per backward pass, and compare both ends.
 
     Args:
-        folder: what the trainer may write goes there.
-        rollout: its `engine_factory` is replaced by one that notes.
+        folder: output folder of the trainer.
+        rollout: its `engine_factory` is replaced by one that makes recording engines.
         prompts: ids of scripts.
     """
     notes: dict[str, list[tuple[Call, Sampled]]] = {}
@@ -141,7 +141,7 @@ def compare(
     losses: list[tuple[dict, torch.Tensor]],
     drifts: Counter[Drift],
 ) -> Exactness:
-    """Compare what engines sampled with what losses were computed from."""
+    """Compare the conversations of engines with the inputs of losses."""
     found = Exactness(drifts=Counter(drifts))
     wanted: dict[tuple[int, ...], list[list[float]]] = {}
     for turns in conversations:
@@ -156,7 +156,7 @@ def compare(
             if not wanted.get((*ids, PADDING, *mask)):
                 found.unmatched += 1
                 continue
-            # Two episodes of one group may be the same to the token; then they have the same log probabilities too.
+            # Two episodes of a group may have the same tokens; then they have the same log probabilities too.
             sampled = wanted[(*ids, PADDING, *mask)].pop()
             gaps = [abs(a - b) for a, b, own in zip(sampled, trained, mask, strict=True) if own]
             found.worst = max([found.worst, *gaps])
@@ -165,7 +165,7 @@ def compare(
 
 
 def _written(turns: list[tuple[Call, Sampled]]) -> tuple[list[int], list[int], list[float]]:
-    """Merge the calls of a conversation: the last prompt and turn, with the positions that were sampled."""
+    """Merge the calls of a conversation: return ids of the last prompt and turn, sampled mask, log probabilities."""
     last, sampled = turns[-1]
     ids = [*last.prompt_ids, *sampled.ids]
     mask, logprobs = [0] * len(ids), [0.0] * len(ids)
@@ -178,7 +178,7 @@ def _written(turns: list[tuple[Call, Sampled]]) -> tuple[list[int], list[int], l
 
 
 def _trained(inputs: dict, logps: torch.Tensor, n: int) -> tuple[list[int], list[int], list[float]]:
-    """Return row n of a loss without padding: ids, 1 where there is loss, and log probabilities (0 for the prompt)."""
+    """Return row n of a loss without padding: ids, loss mask, and log probabilities (0 for the prompt)."""
     prompt = inputs["prompt_ids"][n][inputs["prompt_mask"][n].bool()].tolist()
     kept = inputs["completion_mask"][n].bool()
     mask = (inputs["completion_mask"] * inputs["tool_mask"])[n][kept].int().tolist()

@@ -1,4 +1,4 @@
-"""How many examples Hypothesis tries, where a test needs another number than its profile."""
+"""Number of Hypothesis examples for tests that need another number than the profile's."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from hypothesis import settings
 
 
 def examples(count: int) -> int:
-    """Return `count` in the profile `ci`, a third of it (at least 5) in `dev`."""
+    """Return `count` in the profile `ci`, else a third of it (at least 5)."""
     return count if settings.get_current_profile_name() == "ci" else max(5, count // 3)

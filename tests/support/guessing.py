@@ -1,4 +1,4 @@
-"""Guessers that read a question and its options but no video; they measure whether the text leaks the key."""
+"""Guessers that read a question and its options but no video, to measure whether the text leaks the key."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.schema import KIND_OF
 
 COUNT = 2000
-"""Questions that a guesser is asked, after it has learned from as many others."""
+"""Questions that a guesser answers; it learns from as many others."""
 
 
 @functools.cache
 def scripts(task):
-    """Make twice `COUNT` scripts: the first half for a guesser to learn from, the second to be guessed."""
+    """Make twice `COUNT` scripts: the first half for a guesser to learn from, the second half to guess."""
     return list(make_scripts({task: 2 * COUNT}))
 
 
@@ -32,7 +32,7 @@ def mean_score(task, asked, guess):
 
 
 def best_constant(task, learned):
-    """Return the one answer that scores best on the questions learned from."""
+    """Return the constant answer that scores best on the questions to learn from."""
     most_common = [key for key, _ in Counter(json.dumps(script.key) for script in learned).most_common(3)]
     candidates = [json.loads(key) for key in most_common]
     if KIND_OF[task] == "interval":
@@ -41,13 +41,13 @@ def best_constant(task, learned):
 
 
 def longest_option(script):
-    """Return the letter of the longest option, the first of equals."""
+    """Return the letter of the longest option, the first one on a tie."""
     lengths = [len(option) for option in script.options]
     return "ABCDEF"[lengths.index(max(lengths))]
 
 
 def cues(script, n):
-    """Return the features of option n: the question's words, the option's, its place, and pairs of them."""
+    """Return the features of option n: its words, its position, and their pairs with the question's words."""
     question = set(re.findall(r"\w+", script.question.lower()))
     option = re.findall(r"\w+", script.options[n].lower())
     return {
@@ -59,7 +59,7 @@ def cues(script, n):
 
 
 def blind_guesser(learned):
-    """Train naive Bayes over features: how much more often each came with a right option than with a wrong one."""
+    """Train naive Bayes: each feature's weight is the log ratio of its counts in right and in wrong options."""
     right, wrong = Counter(), Counter()
     for script in learned:
         keys = script.key if isinstance(script.key, list) else [script.key]

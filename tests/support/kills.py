@@ -1,10 +1,10 @@
-"""Kill a run before each of its writes, in processes that are forked from one that has imported everything.
+"""Kill a run before each of its writes, in processes forked from one that has imported everything.
 
-A run is started again and again in the same folder: the first one dies before its first write, the next one before
-its second, until one ends. So a death falls on every kind of write that a run does (a row, a draft, its renaming, the
-tables at the end) and each run starts from what the one before left. SIGKILL ends the process, as `kill -9` does.
+A run is started repeatedly in the same folder: the first one is killed before its first write, the next one before its
+second, until one ends. So a kill precedes every kind of write of a run (a row, a draft, its renaming, the final
+tables), and each run starts from the files that the previous one left. SIGKILL ends the process, as `kill -9` does.
 
-Call it in a process of its own that has no threads: `run_in_fresh_process` starts one.
+Call it in a separate process without threads: `run_in_fresh_process` starts one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WRITES = os.O_WRONLY | os.O_RDWR
 MOST = 200
-"""A run that does not end after so many kills makes no progress."""
+"""Largest number of kills; a run that does not end after so many makes no progress."""
 
 
 def kill_before_each_write(work: Callable[[], object], folder: Path) -> list[str]:
-    """Run `work` until a run ends; return before which write each of the others was killed."""
+    """Run `work` until a run ends; return the write before which each of the other runs was killed."""
     killed: list[str] = []
     while len(killed) < MOST:
         place = _run_and_kill(work, folder, len(killed) + 1)
@@ -36,7 +36,7 @@ def kill_before_each_write(work: Callable[[], object], folder: Path) -> list[str
 
 
 def run_in_fresh_process(code: str, *arguments: object) -> list[list[str]]:
-    """Run a program that prints results of `kill_before_each_write` as JSON; return what it printed."""
+    """Run a program whose last output line holds results of `kill_before_each_write` as JSON; return them."""
     command = [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -44,7 +44,7 @@ def run_in_fresh_process(code: str, *arguments: object) -> list[list[str]]:
 
 
 def _run_and_kill(work: Callable[[], object], folder: Path, write: int) -> str | None:
-    """Run once, killed before its n-th write below the folder; None where it ended before that."""
+    """Run once and kill it before its n-th write below the folder. Return that write, or None if the run ended."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -83,7 +83,7 @@ def _run_until(work: Callable[[], object], folder: Path, write: int, pipe: int) 
 
 
 def _place(event: str, arguments: tuple[object, ...], folder: Path) -> str | None:
-    """Return the file that an event is about to write, or None where it writes nothing of the run."""
+    """Return the file that an audit event is about to write, or None if it writes no file below the folder."""
     if event == "open":
         path, _, flags = arguments
         if not isinstance(flags, int) or not flags & WRITES:

@@ -1,4 +1,4 @@
-"""Malformed media files: real ones of many containers, damaged at random with a fixed seed."""
+"""Malformed media files: real files of many containers, damaged at random with a fixed seed."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ REAL: dict[str, str] = {
     "mp3": f"{SOUND} -c:a libmp3lame",
     "flac": SOUND,
 }
-"""Ending -> how ffmpeg makes a real one, of two seconds."""
+"""File extension -> ffmpeg arguments that make a valid file of two seconds."""
 BOXES = (b"moov", b"trak", b"mdat", b"stsz", b"stco", b"stsc", b"stts", b"mvhd", b"tkhd", b"mdhd", b"stsd", b"hdlr")
 
 
 def real_files(folder: Path) -> dict[str, bytes]:
-    """Make one small file of each container that this ffmpeg can write."""
+    """Make one small valid file of each container in `REAL`."""
     return {ending: ffmpeg(how, folder / f"real.{ending}").read_bytes() for ending, how in REAL.items()}
 
 
 def flipped(data: bytes, rng: random.Random, count: int, within: int | None = None) -> bytes:
-    """Flip bits, anywhere or at the beginning."""
+    """Flip `count` bits, anywhere or in the first `within` bytes."""
     changed = bytearray(data)
     for _ in range(count):
         changed[rng.randrange(min(within or len(data), len(data)))] ^= 1 << rng.randrange(8)
@@ -50,30 +50,30 @@ def truncated(data: bytes, rng: random.Random) -> bytes:
 
 
 def holed(data: bytes, rng: random.Random) -> bytes:
-    """Overwrite a stretch with zeros, as in an unfinished download."""
+    """Overwrite a range of bytes with zeros, as in an unfinished download."""
     start = rng.randrange(len(data))
     return data[:start] + bytes(min(rng.randrange(1, 4096), len(data) - start)) + data[start + 4096 :]
 
 
 def shuffled(data: bytes, rng: random.Random) -> bytes:
-    """Swap two stretches."""
+    """Swap two adjacent ranges of bytes."""
     one, two, three = sorted(rng.sample(range(1, len(data)), 3))
     return data[:one] + data[two:three] + data[one:two] + data[three:]
 
 
 def repeated(data: bytes, rng: random.Random) -> bytes:
-    """Repeat a stretch fifty times."""
+    """Repeat a range of bytes fifty times."""
     start = rng.randrange(len(data))
     return data[:start] + data[start : start + rng.randrange(1, 512)] * 50 + data[start:]
 
 
 def headed(data: bytes, other: bytes, length: int = 64) -> bytes:
-    """Put the beginning of another container in front."""
+    """Overwrite the first `length` bytes with those of another container."""
     return other[:length] + data[length:]
 
 
 def sized(data: bytes, rng: random.Random) -> bytes:
-    """Give a box of an MP4 a wrong size."""
+    """Set the size of an MP4 box to a wrong value."""
     box = rng.choice([name for name in BOXES if name in data])
     place = data.index(box) - 4
     size = rng.choice([0, 1, 7, 8, 0x7FFFFFFF, 0xFFFFFFFF, len(data) * 2])
@@ -81,15 +81,15 @@ def sized(data: bytes, rng: random.Random) -> bytes:
 
 
 def filled(data: bytes, rng: random.Random) -> bytes:
-    """Set all fields of a box of an MP4 to their limits: sizes, lengths, counts, rates."""
+    """Set the first fields of an MP4 box (sizes, lengths, counts, rates) to extreme values."""
     box = rng.choice([name for name in BOXES if name in data and name not in (b"moov", b"mdat", b"trak")])
-    place = data.index(box) + 8  # behind its version and flags
+    place = data.index(box) + 8  # after its version and flags
     value = rng.choice([b"\x00", b"\x7f", b"\xff", b"\x80"])
     return data[:place] + value * 24 + data[place + 24 :]
 
 
 def retracked(data: bytes, rng: random.Random) -> bytes:
-    """Make an MP4 whose video track claims to be audio, or the reverse, or whose codecs are wrong."""
+    """Make an MP4 with wrong track types, codecs or tables, such as a video track marked as audio."""
     swaps = [
         (b"vide", b"soun"),
         (b"soun", b"vide"),
@@ -107,7 +107,10 @@ def retracked(data: bytes, rng: random.Random) -> bytes:
 
 
 def mutations(real: dict[str, bytes], each: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Return damaged files by name: `each` of every way for every container, half as many of ways that many share."""
+    """Yield damaged files with their names: `each` per kind of damage and container.
+
+    Files of the MP4 family also get the box mutations, twice each.
+    """
     rng = random.Random(seed)
     common: list[tuple[str, Callable[[bytes], bytes]]] = [
         ("bits", lambda data: flipped(data, rng, rng.choice([1, 16, 256]))),
@@ -130,11 +133,11 @@ _BOX_WAYS = {"sized": sized, "filled": filled, "retracked": retracked}
 
 
 def png(width: int, height: int, *, rows: int | None = None, chunks: bytes = b"") -> bytes:
-    """Make a grey PNG that claims to be so large; its rows are zeros, which compress to nothing.
+    """Make a grey PNG with the given size in its header. Its rows are zeros, which compress to almost nothing.
 
     Args:
-        rows: how many it really has; None for all.
-        chunks: put before the picture.
+        rows: number of rows that it contains; None for all.
+        chunks: inserted before the picture data.
     """
     packer = zlib.compressobj(9)
     row = bytes(width + 1)
@@ -149,12 +152,12 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def gif(width: int, height: int) -> bytes:
-    """Make a GIF of one picture that claims to be so large."""
+    """Make a GIF of one picture with the given size in its header."""
     screen = struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
     return b"GIF89a" + screen + b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\x00;"
 
 
 def jpeg_of_size(data: bytes, width: int, height: int) -> bytes:
-    """Make a JPEG whose header claims that it is so large."""
+    """Set the size in the header of a JPEG."""
     place = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2")) + 5
     return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]

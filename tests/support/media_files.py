@@ -1,4 +1,4 @@
-"""Small real files for tests, made by ffmpeg and flite."""
+"""Small real media files for tests, made by ffmpeg."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def ffmpeg(arguments: str, path: Path) -> Path:
 
 
 def counting(path: Path, *, seconds: int = 8, fps: int = 10, group: int = 20, more: str = "") -> Path:
-    """Make a video whose brightness encodes the time: luma is 20 + 25 x second; a 440 Hz tone from 2 to 4 s."""
+    """Make a video whose brightness encodes the time (luma is 20 + 25 x second), with a 440 Hz tone from 2 to 4 s."""
     picture = f"color=black:s=320x180:r={fps}:d={seconds},geq=lum='20+25*floor(T)':cb=128:cr=128"
     sound = f"aevalsrc='0.5*sin(2*PI*440*t)*between(t,2,4)':d={seconds}:s=44100"
     codec = f"-c:v libx264 -g {group} -keyint_min {group} -sc_threshold 0 -pix_fmt yuv420p -c:a aac -shortest"

@@ -1,4 +1,4 @@
-"""Videos rendered from scripts, made once for each script and kept on disk."""
+"""Videos rendered from scripts, made once per script and kept on disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RENDERER = Path(agentcvr_graph.__file__).parent / "scripts" / "video"
 
 
 def rendered(script: Script) -> RenderedScript:
-    """Return the videos of a script, which nothing may change."""
+    """Return the rendered videos of a script. Tests must not change the files."""
     folder = cached_folder(
         f"clips-{script.id}", [RENDERER, script_json(script)], lambda path: render_script(script, path)
     )

@@ -1,4 +1,4 @@
-"""Trajectories for the tests of the report: a usual one over the demo clips, and edge cases."""
+"""Trajectories for the tests of the report: a typical one over the demo clips, and edge cases."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def usual(question="Which cook uses butter?", text='on-screen text "ADD SALT"'):
 
 
 def failed():
-    """Make a trajectory without a turn."""
+    """Make a failed trajectory without turns."""
     return Trajectory(
         question="Which?",
         kind="text",
@@ -107,14 +107,14 @@ def failed():
 
 
 def long_video():
-    """Make a trajectory with a window of two seconds in three hours."""
+    """Make a trajectory with a window of two seconds in a video of three hours."""
     look = seen("a", 1, window(1, 5400, 5402), (5401.0,))
     turn = Turn(number=1, actions=(Action(call_id="a", tool="observe", arguments={}, observation=look),))
     return usual().model_copy(update={"videos": (video(1, duration_s=10_800.0),), "turns": (turn,), "answer": None})
 
 
 def many_turns():
-    """Make a trajectory of four videos, twelve turns whose windows overlap, text in other scripts, and an error."""
+    """Make a trajectory of four videos and twelve turns, with overlapping windows, non-English text and an error."""
     clips = (("cook_red", 38.0), ("cook_blue", 36.0), ("cook_green", 38.0), ("cook_yellow", 36.0))
     turns = tuple(_look_and_listen(number) for number in range(1, 12))
     last = Turn(number=12, complaint="error: Reply with one call.")
@@ -131,7 +131,7 @@ def many_turns():
 
 
 def _look_and_listen(turn):
-    """Observe all four in the first turn, then one after another."""
+    """Observe all four videos in the first turn, one video in each later turn; listen to one video in every turn."""
     windows = (
         [window(n, 0, 35) for n in (1, 2, 3, 4)] if turn == 1 else [window((turn - 1) % 4 + 1, turn + 2, turn + 12)]
     )

@@ -1,8 +1,7 @@
-"""Real models of random weights, small enough to build in a test: a text model, a vision model, a Whisper.
+"""Real models with random weights, small enough to build in a test: a text model, a vision model, a Whisper.
 
-Every file is written by `save_pretrained`, so what loads these loads a released model the same way. The heads are 64
-wide because CPU attention kernels of servers ask for that. What such a model says is noise; what is tested is the way
-to it and back.
+`save_pretrained` writes every file, so they load like a released model. The head size is 64 because the CPU attention
+kernels of servers require it. The output of such a model is noise; tests check the requests to it and its replies.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ MAX_TOKENS = 8192
 PICTURE_PX = 56
 PATCH_PX = 14
 SHUFFLE = 2
-"""Neighbouring patches that become one token, a side."""
+"""Patches per side of the square that becomes one token."""
 SENTENCES = ["[video 1, 0.0-5.0 s] A hand pours oil into a pan.", '{"name": "observe", "arguments": {"focus": "salt"}}']
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<fake_token_around_image>", "<global-img>"]
 WHISPER_SPECIAL = [
@@ -71,7 +70,7 @@ TEMPLATE_WITHOUT_TOOLS = CHAT_TEMPLATE.replace("{%- if tools -%}", "{%- if false
 
 
 def chat_tokenizer(chat_template: str = CHAT_TEMPLATE) -> PreTrainedTokenizerFast:
-    """A byte-level tokenizer: it can write any text."""
+    """Return a byte-level tokenizer, which can encode any text."""
     fast = PreTrainedTokenizerFast(
         tokenizer_object=_byte_level(SPECIAL),
         eos_token="<|im_end|>",
@@ -84,7 +83,7 @@ def chat_tokenizer(chat_template: str = CHAT_TEMPLATE) -> PreTrainedTokenizerFas
 
 
 def save_text_model(folder: Path, chat_template: str = CHAT_TEMPLATE) -> Path:
-    """A Qwen3 of about a hundred thousand parameters."""
+    """Save a Qwen3 of about a hundred thousand parameters; return the folder."""
     torch.manual_seed(SEED)
     tokenizer = chat_tokenizer(chat_template)
     config = Qwen3Config(
@@ -106,9 +105,9 @@ def save_text_model(folder: Path, chat_template: str = CHAT_TEMPLATE) -> Path:
 
 
 def save_vision_model(folder: Path) -> Path:
-    """An Idefics3 (the family of SmolVLM): picture tower, pixel shuffle and Llama, each of one or two layers.
+    """Save an Idefics3 (the family of SmolVLM) with two vision layers, pixel shuffle and a Llama of two layers.
 
-    Chosen because its processor works without torchvision, in this process and in the server.
+    Idefics3 is used because its processor works without torchvision, in this process and in the server.
     """
     torch.manual_seed(SEED)
     tokenizer = chat_tokenizer()
@@ -150,7 +149,7 @@ def save_vision_model(folder: Path) -> Path:
 
 
 def save_whisper(folder: Path) -> Path:
-    """A Whisper of one layer a side, with its 1,501 time tokens."""
+    """Save a Whisper with one encoder and one decoder layer and its 1,501 timestamp tokens; return the folder."""
     torch.manual_seed(SEED)
     tokenizer = _whisper_tokenizer()
     ids = dict(zip(WHISPER_SPECIAL, tokenizer.convert_tokens_to_ids(WHISPER_SPECIAL), strict=True))
@@ -193,7 +192,7 @@ def save_whisper(folder: Path) -> Path:
 
 
 def _whisper_tokenizer() -> WhisperTokenizer:
-    """In Whisper every id from the first special token on is special, and the time tokens come last."""
+    """Return a tokenizer with Whisper's order: all ids from the first special token on are special, times come last."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = WhisperTokenizer(vocab={letter: index for index, letter in enumerate(letters)}, merges=[])
     tokenizer.add_special_tokens({"additional_special_tokens": WHISPER_SPECIAL})

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint on this machine that replies or fails as a test chooses."""
+"""A local OpenAI-compatible endpoint that replies or fails as a test specifies."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Reply:
-    """How the endpoint answers one call."""
+    """Response of the endpoint to one call."""
 
     text: str = "Answer: A"
     tool: tuple[str, dict] | None = None
-    """A tool's name and arguments, called in place of an answer."""
+    """Name and arguments of a tool call that is sent with the text."""
     status: int = 200
     delay_s: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
     """Sent in place of a chat completion."""
     half: bool = False
-    """Send half of the body, and close the connection."""
+    """Send half of the body, then close the connection."""
     nothing: bool = False
     """Close the connection without a reply."""
 
 
 class StubEndpoint:
-    """Serves `/v1/chat/completions`; a context.
+    """Context manager that serves `/v1/chat/completions` in a thread.
 
     Args:
-        reply: maps the number of a call (from 0) and its body to how it is answered.
-        keep: keep the bodies of all calls.
+        reply: maps the number of a call (from 0) and its body to the response.
+        keep: record the bodies and times of all calls.
     """
 
     def __init__(
@@ -76,8 +76,7 @@ class StubEndpoint:
         self._loop.call_soon_threadsafe(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        # Interrupted calls leave their connections to the garbage collector, which would warn in the middle of another
-        # test.
+        # Interrupted calls leave their connections to the garbage collector, whose warning would fail another test.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
@@ -120,10 +119,10 @@ class StubEndpoint:
 
 @contextmanager
 def endpoint_process(reply: Callable[[int, dict], Reply]) -> Iterator[str]:
-    """Yield the address of an endpoint in its own process, which takes neither this one's time nor its memory.
+    """Yield the address of an endpoint in its own process, which uses neither CPU time nor memory of this one.
 
     Args:
-        reply: as for `StubEndpoint`; a function of a module.
+        reply: as for `StubEndpoint`; must be a module-level function.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()

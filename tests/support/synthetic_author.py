@@ -1,6 +1,6 @@
-"""A fake chat model that writes scripts: it takes them from the procedural generators and breaks them on demand.
+"""A fake chat model that writes scripts from the procedural generators and can make them invalid.
 
-Child processes and workers of a cluster import it.
+Child processes and cluster workers import it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def draft_for(job: Job) -> dict[str, Any]:
     rng = random.Random(job.id + str(job.attempt))
 
     def words() -> str:
-        """Return a sentence that no other script has."""
+        """Return a random sentence, so that no two scripts share one."""
         return " ".join(rng.choice(SYLLABLES) + rng.choice(SYLLABLES) for _ in range(8)) + "."
 
     evidence = [window.model_dump() for window in script.evidence]
@@ -65,13 +65,13 @@ def draft_for(job: Job) -> dict[str, Any]:
 
 
 class RefusedError(Exception):
-    """What a client raises when the server refuses a request."""
+    """Raised like the error of a client whose server refuses a request."""
 
     status_code = 400
 
 
 class Author(ChatModelBase):
-    """Recognises a job by its request; the options below break what it writes."""
+    """A chat model that recognises a job by its request; the fields below make its replies invalid or unusual."""
 
     faults: int = 0
     """Number of invalid replies to each job before the first valid one."""
@@ -80,15 +80,15 @@ class Author(ChatModelBase):
     wrong_key: bool = False
     same_story: bool = False
     plain: bool = False
-    """Has no structured output."""
+    """Do not support structured output."""
     silent: bool = False
-    """Writes no JSON at all."""
+    """Write no JSON."""
     knows_no_schema: bool = False
-    """Rejects a request with a schema, as a server without structured output does."""
+    """Refuse a request with a schema, as a server without structured output does."""
     thinks: bool = False
-    """Writes a reasoning block with braces before the script."""
+    """Write a reasoning block with braces before the script."""
     dies_once: str = ""
-    """File that is made before the process dies in the fourth call; where it exists, no process dies."""
+    """Path of a marker file. Without it, the fourth call creates it and ends the process; with it, no process ends."""
     delay_s: float = 0.0
     raises: list[Any] = Field(default_factory=list)
     _seen: list[Any] = PrivateAttr(default_factory=list)

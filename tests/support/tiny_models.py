@@ -15,7 +15,7 @@ PLAIN = """\
 </tool_call>{% endfor %}<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}{# tools #}"""
-"""Keeps every turn as it was."""
+"""Template that keeps every turn unchanged."""
 
 WITHOUT_TOOLS = PLAIN.replace("{# tools #}", "").replace("m.tool_calls or []", "[]")
 
@@ -23,10 +23,10 @@ FORGETS_THOUGHTS = PLAIN.replace(
     "{{ m.content }}",
     "{{ m.content if loop.last or '</think>' not in m.content else m.content.split('</think>')[-1] }}",
 )
-"""Drops thoughts of earlier turns, as the template of Qwen3 does."""
+"""Template that drops the thoughts of earlier turns, as that of Qwen3 does."""
 
 OPENS_OTHERWISE = PLAIN.replace("<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n<think>\n{% endif %}")
-"""Opens a turn with a tag that it does not write afterwards."""
+"""Template whose generation prompt ends with a tag that it does not write in finished turns."""
 
 
 @functools.cache
@@ -48,7 +48,7 @@ def tokenizer(template: str = PLAIN) -> PreTrainedTokenizerFast:
 
 
 def model(seed: int = 0, **changes: object) -> Qwen3ForCausalLM:
-    """Make a random Qwen3 of two layers with grouped heads."""
+    """Make a Qwen3 with random weights, two layers and grouped-query attention."""
     torch.manual_seed(seed)
     shape = {
         "vocab_size": len(tokenizer()),

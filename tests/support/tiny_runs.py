@@ -1,5 +1,5 @@
-"""Whole training runs in seconds: a policy trained to say a few actions, a chat template that shortens observations,
-and configurations over both.
+"""Complete training runs in seconds: a policy trained to write a few actions, a chat template that shortens
+observations, and configurations that use both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def speaking_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def trained_speaker() -> Path:
-    """Return the folder of a model that says one of the actions at random and ends its turn; copy it to change it."""
+    """Return the folder of a model that writes a random one of `ACTIONS` per turn. Tests must not change the folder."""
     versions = [f"{name} {version(name)}" for name in ("torch", "transformers", "tokenizers")]
     return cached_folder("speaker", [Path(__file__), Path(tiny_models.__file__), *versions], _train_speaker)
 
@@ -66,7 +66,7 @@ def _train_speaker(folder: Path) -> None:
 
 
 def settings_of(folder: Path, output: Path, **changes: object) -> dict[str, object]:
-    """Return a configuration as a dictionary; `changes` by dotted name, or with `__` for the dot."""
+    """Return a configuration as a dictionary, with changes by dotted name (`__` may stand for the dot)."""
     values: dict[str, object] = {
         "output": str(output),
         "model": {"path": str(folder), "dtype": "float32"},
@@ -95,14 +95,14 @@ def settings_of(folder: Path, output: Path, **changes: object) -> dict[str, obje
 
 
 def write_settings(folder: Path, output: Path, **changes: object) -> Path:
-    """Write the configuration to a file beside the output folder."""
+    """Write the configuration to a file next to the output folder; return its path."""
     path = output.parent / f"{output.name}.yaml"
     path.write_text(yaml.safe_dump(settings_of(folder, output, **changes)))
     return path
 
 
 def command(arguments: list[object], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run `agentcvr train ARGUMENTS` in this process; return its exit status. Output goes to pytest."""
+    """Run `agentcvr train ARGUMENTS` in this process; return its exit status. pytest captures the output."""
     from agentcvr_training.commands import EXTRA, app
 
     from agentcvr_graph.cli.console import run_app

@@ -21,7 +21,7 @@ async def context_of_another_type() -> None:
 
 
 async def unchecked() -> str:
-    """A run may fail, and then has no answer."""
+    """A run that fails has no answer."""
     output = await app.ainvoke({"question": "Which?", "videos": ["a.mp4"]}, context=CVRContext(max_turns=3))
     return output["answer"].text  # wrong
 
@@ -39,7 +39,7 @@ async def compared_with_none() -> str:
 
 
 async def without_failure() -> str:
-    """Where the failure is None, the answer is not; pyright narrows no dictionary by a key that is None."""
+    """If the failure is None, the answer is not; pyright does not narrow a dictionary by a key that is None."""
     output = await app.ainvoke({"question": "Which?", "videos": ["a.mp4"]})
     if output["failure"] is None:
         return output["answer"].text  # pyright: ignore[reportOptionalMemberAccess]

@@ -1,6 +1,6 @@
-"""Every public name in use, with its types: what an app of somebody else may write, and pyright must find in order.
+"""A user's app that uses every public name with its types, which pyright must accept.
 
-It is read by the type checker (`test_public_types.py`), and run once.
+`test_public_types.py` type-checks this file and runs it once.
 """
 
 # pyright: strict
@@ -60,7 +60,7 @@ from agentcvr_graph.testing import FakeMaster, answer, observe, turn
 
 
 class RedCars:
-    """A world in which there is always a red car."""
+    """A perception that always sees a red car."""
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
         if not video.source:
@@ -78,13 +78,13 @@ class RedCars:
 
 
 def master() -> FakeMaster:
-    """Looks, and answers."""
+    """Return a master that observes, then answers."""
     turns: list[AIMessage] = [turn("", observe((1, 0, 10, 4))), turn("", answer("red")), turn("", answer("blue"))]
     return FakeMaster(turns=turns)
 
 
 async def ask() -> tuple[Trajectory, Trajectory]:
-    """A run, and what would have come of it."""
+    """Run a question and retake its first turn; return both trajectories."""
     world: Perception = RedCars()
     app = create_cvr_graph(master(), world).compile(checkpointer=InMemorySaver())
     context = CVRContext(max_turns=4, max_frames=64)
@@ -98,12 +98,12 @@ async def ask() -> tuple[Trajectory, Trajectory]:
 
 
 def tool() -> BaseTool:
-    """For an agent."""
+    """Return the graph as a tool for an agent."""
     return as_tool(create_cvr_graph(master(), RedCars()).compile(), context=CVRContext(max_turns=4))
 
 
 def told(trajectory: Trajectory) -> str:
-    """A line for people."""
+    """Return a one-line summary of a trajectory."""
     found: Answer | None = trajectory.answer
     failure: Failure | None = trajectory.failure
     usage: Usage = trajectory.usage
@@ -113,7 +113,7 @@ def told(trajectory: Trajectory) -> str:
 
 
 def to_blame(error: CVRError) -> str:
-    """Who can mend it."""
+    """Return who can fix an error."""
     match error:
         case InputError():
             return "the caller"
@@ -130,41 +130,41 @@ def to_blame(error: CVRError) -> str:
 
 
 def in_words(output: CVROutput) -> str:
-    """Return the answer, or why there is none."""
+    """Return the answer's text, or the failure."""
     answer = output["answer"]
     return answer.text if answer is not None else str(output["failure"])
 
 
 def text_of(output: CVRAnswered) -> str:
-    """Of a run that is known to have ended in an answer."""
+    """Return the answer of a run that is known to have one."""
     return output["answer"].text
 
 
 def reason_of(output: CVRFailed) -> str:
-    """Of a run that is known to have failed."""
+    """Return the message of a run that is known to have failed."""
     return output["failure"].message
 
 
 def scripted(path: Path) -> ScriptedPerception:
-    """Swap mode."""
+    """Return the perception of swap mode."""
     return ScriptedPerception(ScriptLibrary(path))
 
 
 def live(vision: str = "offline") -> LivePerception:
-    """Real video."""
+    """Return the perception of real video."""
     return resolve_perception(vision=vision)
 
 
 def offline() -> BaseChatModel:
-    """The default master."""
+    """Return the default master."""
     return resolve_chat_model("offline")
 
 
 def stored(question: Question) -> str:
-    """A question on disk."""
+    """Return a question as JSON."""
     return question.model_dump_json()
 
 
 def turns_of(state: CVRState) -> int:
-    """Read from a snapshot."""
+    """Return the number of turns in a state snapshot."""
     return state["turn"]
