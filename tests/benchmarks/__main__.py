@@ -1,9 +1,9 @@
-"""`make bench`: measure everything, print each row when it is measured, write the table with `--markdown FILE`.
+"""`make bench`: run all benchmarks, print each row when it is measured, write the table with `--markdown FILE`.
 
-`make bench-training` measures training, which takes some minutes and needs the extra `training`.
+`make bench-training` measures training, which takes several minutes and needs the extra `training`.
 
-A benchmark is imported when it is run: processes that decode import the main module again, and should start as fast as
-those of the command line.
+A benchmark is imported only when it runs, because decoder processes import the main module again and should start as
+fast as those of the command line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BENCHMARKS = ("eval", "graph", "guessing", "media", "offline", "swap")
 
 
 def measured(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Row]:
-    """Yield the rows of the benchmarks, each when it is measured."""
+    """Yield each row of the benchmarks when it is measured."""
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         benchmark = importlib.import_module(f"tests.benchmarks.bench_{name}")

@@ -1,12 +1,12 @@
-"""Evaluation: does the runner keep an endpoint busy, what does it cost, and does its memory stay level?
+"""Evaluation: throughput over a slow endpoint, CPU time per question, and memory growth.
 
-The endpoint is a stub in a process of its own that answers after half a second. The method is a single pass over one
-small clip, two frames a question, decoded once and then cached; decoding happens in other processes anyway.
+The endpoint is a stub in its own process that answers after half a second. The method is a single pass over one small
+clip with two frames per question. They are decoded once and then cached; decoding runs in other processes anyway.
 
-- **Throughput**: 500 questions, 32 at a time, against the ideal of 500 / 32 rounds of half a second each; and against
-  one at a time.
-- **Overhead**: seconds of CPU of this process a question: pictures, HTTP, scoring, and the row on the disk.
-- **Memory**: what this process holds after 1,000 and after 5,000 questions, in swap mode.
+- **Throughput**: 500 questions with 32 in flight, compared with the ideal of 500 / 32 rounds of half a second each, and
+  with one question at a time.
+- **Overhead**: CPU time of this process per question, for images, HTTP, scoring, and writing the row to disk.
+- **Memory**: resident memory of this process after 1,000 and after 5,000 questions, in swap mode.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def rows() -> Iterator[Row]:
 
 
 def throughput(place: Path) -> Iterator[Row]:
-    """Measure throughput against the ideal and against one at a time, and the CPU that a question takes."""
+    """Compare throughput with the ideal and with one question at a time; measure CPU time per question."""
     clip = counting(place / "clip.mp4", seconds=2)
 
     def ask(count: int, config: EvalConfig, out: Path, at_once: int) -> float:
@@ -67,7 +67,7 @@ def throughput(place: Path) -> Iterator[Row]:
 
 
 def memory(place: Path) -> Iterator[Row]:
-    """Measure what this process holds after a thousand and after five thousand questions."""
+    """Measure the resident memory of this process after `FEW` and after `MANY` questions."""
     write_scripts((make_script("CC", seed) for seed in range(50)), place / "scripts.jsonl")
     config = EvalConfig(methods=("blind",), scripts=str(place / "scripts.jsonl"))
     asked = [make_script("CC", seed).as_question() for seed in range(50)]
@@ -101,11 +101,11 @@ def _questions(count: int, clip: Path) -> Benchmark:
 
 
 def slowly(number: int, body: dict) -> Reply:
-    """Answer after half a second."""
+    """Answer after `DELAY_S` seconds."""
     return Reply(delay_s=DELAY_S)
 
 
 def _resident_mb() -> float:
-    """Return the resident memory of this process."""
+    """Return the resident memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,8 +1,8 @@
-"""Trajectories a second with an instant master and an instant perception, against a hand-written loop.
+"""Trajectories per second with an instant master and an instant perception, compared with a hand-written graph.
 
-The hand-written graph has the same number of supersteps (a brief, six tool turns with one call each, an answer), plain
-nodes without validation, budgets, retries, typed observations or trajectories: what one would write in an afternoon.
-Both run in turn, several times, in one process; the ratio of the medians is the figure.
+The hand-written graph has the same number of supersteps (a brief, six tool turns with one call each, an answer). Its
+nodes have no validation, budgets, retries, typed observations or trajectories. Both graphs run alternately, several
+times, in one process; the figure is the ratio of the medians.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SCRIPT = [*LOOKS, turn("sure", answer("A"))]
 
 
 class Instant(ChatModelBase):
-    """Replies with the turn that the number of its replies so far calls for; keeps no state, so runs may overlap."""
+    """A master that picks its turn by the number of AI messages so far. It has no state, so runs may overlap."""
 
     def bind_tools(self, tools, **kwargs):
         return self
@@ -51,7 +51,7 @@ class HandState(TypedDict):
 
 
 def hand_written():
-    """Build the loop that one would write by hand."""
+    """Build the hand-written graph."""
     master = Instant()
 
     async def brief(state: HandState):
@@ -84,7 +84,7 @@ def hand_written():
 
 
 async def seconds(run: Callable[[], Awaitable[object]]) -> float:
-    """Return the seconds of `RUNS` runs, one after another."""
+    """Return the seconds that `RUNS` sequential runs take."""
     started = time.perf_counter()
     for _ in range(RUNS):
         await run()
@@ -92,7 +92,7 @@ async def seconds(run: Callable[[], Awaitable[object]]) -> float:
 
 
 async def measure() -> list[Row]:
-    """Measure both graphs in turn."""
+    """Measure both graphs alternately."""
     ours, theirs = create_cvr_graph(Instant(), FakePerception()).compile(), hand_written()
     context = CVRContext()
 
@@ -115,5 +115,5 @@ async def measure() -> list[Row]:
 
 
 def rows() -> list[Row]:
-    """Return the rows of this benchmark, which are measured together."""
+    """Return the rows, which are measured together."""
     return asyncio.run(measure())

@@ -1,4 +1,4 @@
-"""What guessing scores on procedural scripts: 2,000 questions a task, after learning from 2,000 others."""
+"""Scores of guessers on procedural scripts: 2,000 questions per task, after learning from 2,000 others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POINTS = 3.0
 
 
 def rows() -> Iterator[Row]:
-    """Yield a row for each task: the guessers against chance, and the oracle that reads the whole script."""
+    """Yield a row per task: the guessers compared with chance, and the oracle, which reads the whole script."""
     yield from map(_row, TASKS)
 
 

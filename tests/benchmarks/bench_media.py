@@ -1,6 +1,6 @@
-"""Frames of long videos: against opening, seeking, resizing and encoding afresh; the readers compared; memory.
+"""Frames of long videos: the media library compared with uncached decoding, the readers compared, and peak memory.
 
-Everything is compared within one run, on a file made here: 10 minutes of 720p H.264 with a key frame each 250 frames.
+All comparisons are within one run, on a file made here: 10 minutes of 720p H.264 with a key frame every 250 frames.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LONG_SIDE_PX = 360
 
 
 def make_video(path: Path, minutes: float, seed: int = 0) -> Path:
-    """Make a 720p video with motion and noise, 250 frames a group, with sound."""
+    """Make a 720p video with motion, noise and sound, and a key frame every 250 frames."""
     picture = f"testsrc2=s=1280x720:r=30:d={minutes * 60},noise=alls=8:allf=t:all_seed={seed}"
     sound = f"sine={330 + 50 * seed}:d={minutes * 60}"
     command = (
@@ -46,7 +46,7 @@ def make_video(path: Path, minutes: float, seed: int = 0) -> Path:
 
 
 def afresh(path: Path, times_s: Sequence[float]) -> None:
-    """Make one observation the plain way: open, seek, decode at full size, resize, encode."""
+    """Make one observation without the library: open, seek, decode at full size, resize, encode."""
     reader = decord.VideoReader(str(path), num_threads=2)
     fps = reader.get_avg_fps()
     for time_s in times_s:
@@ -56,7 +56,7 @@ def afresh(path: Path, times_s: Sequence[float]) -> None:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Return the seconds of one call."""
+    """Return the seconds that a call takes."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
@@ -80,7 +80,7 @@ def observations(path: Path, folder: Path) -> Iterator[Row]:
 
 
 def readers(path: Path) -> Iterator[Row]:
-    """Measure decord and PyAV (and torchcodec where it is installed) at the same work."""
+    """Measure decord, PyAV and, if installed, torchcodec on the same frames."""
     size = scaled_size(1280, 720, LONG_SIDE_PX)
     sparse = [18.75 * n + 9.3 for n in range(32)]
     dense = [300 + n / 30 for n in range(64)]
@@ -106,7 +106,7 @@ def readers(path: Path) -> Iterator[Row]:
 def _torchcodec(path: Path, sparse: Sequence[float], dense: Sequence[float]) -> Row:
     try:
         from torchcodec.decoders import VideoDecoder
-    except Exception as error:  # missing, or built for another torch
+    except Exception as error:  # not installed, or built for another torch
         return Row("reader torchcodec", f"not measured ({type(error).__name__})")
     decoder = VideoDecoder(str(path))
     took = [timed(lambda times=times: decoder.get_frames_played_at(list(times))) for times in (sparse, dense)]
@@ -117,7 +117,7 @@ def memory(folder: Path) -> Row:
     """Measure the peak memory of a process that observes four 20-minute videos with the offline models."""
     base = make_video(folder / "20min.mp4", 20)
     paths = [base]
-    for number in range(1, 4):  # the same pictures under another content id: a free box at the end changes the bytes
+    for number in range(1, 4):  # a free box at the end gives the same pictures another content id
         path = folder / f"20min_{number}.mp4"
         path.write_bytes(base.read_bytes() + b"\x00\x00\x00\x10free" + bytes([number] * 8))
         paths.append(path)
@@ -129,7 +129,7 @@ def memory(folder: Path) -> Row:
 
 
 def _ask(cache: Path, paths: Sequence[str]) -> None:
-    """Answer a whole question, then print the peak memory of this process in MB."""
+    """Answer a question, then print the peak memory of this process in MiB."""
     import asyncio
 
     from agentcvr_graph import create_cvr_graph
@@ -143,7 +143,7 @@ def _ask(cache: Path, paths: Sequence[str]) -> None:
     perception = LivePerception(vision, OfflineAudio(), MediaLibrary(cache_dir=cache))
     graph = create_cvr_graph(OfflineMaster(), perception, timeout_s=None).compile()
     asyncio.run(graph.ainvoke({"question": "Which video counts to ten?", "videos": list(paths)}))
-    # Not ru_maxrss: a process inherits that of the one that started it.
+    # ru_maxrss is unsuitable: a process inherits it from its parent.
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(int(peak.split()[1]) // 1024)
 

@@ -1,6 +1,6 @@
-"""How good the offline models are: word error rate, on-screen text, and which simple sounds are found.
+"""Quality of the offline models: word error rate, on-screen text, and recognition of simple sounds.
 
-Not a promise but a measurement, on speech by flite, signs drawn and encoded as H.264, and synthetic sounds.
+The measurements have no targets. They use speech by flite, drawn signs encoded as H.264, and synthetic sounds.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SENTENCES = (
 )
 SIGNS = ("ADD THE SALT", "EXIT", "Step 3 of 5", "Open from 9 to 5", "PLATFORM 7", "Heat the oil", "10:45", "GOAL 2-1")
 LETTER_PX = (14, 18, 24, 36)
-"""Font sizes in a 640-pixel frame, which the models see at 360."""
+"""Font sizes in a frame 640 pixels wide, which the models receive at a width of 360."""
 COLOURS = (("#ffffff", "#15191f"), ("#15191f", "#f0e6c8"), ("#f5d547", "#2e5aa8"))
 
 
@@ -61,7 +61,7 @@ def rows() -> Iterator[Row]:
 
 
 def speech() -> Iterator[Row]:
-    """Measure the word error rate by voice, clean and with white noise 15 dB below the voice."""
+    """Measure the word error rate per voice, clean and with white noise 15 dB below the voice."""
     recogniser, random = Recogniser(), np.random.default_rng(0)
     for voice in ("slt", "rms", "awb"):
         spoken = [_padded(speak(sentence, voice)) for sentence in SENTENCES]
@@ -73,7 +73,7 @@ def speech() -> Iterator[Row]:
 
 
 def signs() -> Iterator[Row]:
-    """Measure the share of signs read without a mistake, spaces apart, by letter size."""
+    """Measure by letter size how many signs are read exactly, ignoring white space."""
     reader = TextReader()
     with tempfile.TemporaryDirectory() as scratch:
         for size in LETTER_PX:
@@ -85,20 +85,20 @@ def signs() -> Iterator[Row]:
 
 
 def sounds() -> Iterator[Row]:
-    """Measure which synthetic sounds are recognised."""
+    """Measure how many synthetic sounds of each kind are recognised."""
     random = np.random.default_rng(1)
     made = {kind: [_sound(kind, random) for _ in range(10)] for kind in ("impact", "music", "steady noise", "silence")}
     recognised = {kind: [{cue.text for cue in noises(clip, [])} for clip in clips] for kind, clips in made.items()}
     for kind, answers in recognised.items():
         hits = sum(kind in answer for answer in answers)
         false = sum(kind in answer for other, rest in recognised.items() if other != kind for answer in rest)
-        # An impact lies in silence, so silence beside it is no mistake.
+        # An impact is surrounded by silence, so silence found in its clip is not false.
         false -= sum("silence" in answer for answer in recognised["impact"]) if kind == "silence" else 0
         yield Row(f"{kind} found", f"{hits} of {len(answers)}, {false} false")
 
 
 def _sound(kind: str, random: np.random.Generator) -> Samples:
-    """Make five seconds of a kind of sound."""
+    """Make five seconds of sound of a kind."""
     time_s = np.arange(5 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     clip = np.zeros(len(time_s))
     if kind == "impact":
@@ -138,7 +138,7 @@ def _sign(text: str, size: int, ink: str, ground: str) -> Image.Image:
 
 
 def _encoded(pictures: list[Image.Image], path: Path):
-    """Return the pictures as they are decoded from an H.264 file, a second each."""
+    """Encode the pictures as H.264, one second each, and return the decoded frames."""
     command = "ffmpeg -v error -y -f rawvideo -pix_fmt rgb24 -s 640x360 -r 1 -i - -c:v libx264 -crf 27 -pix_fmt yuv420p"
     raw = b"".join(picture.tobytes() for picture in pictures)
     subprocess.run([*command.split(), str(path)], input=raw, check=True)

@@ -1,8 +1,8 @@
-"""Observations a second of the text simulator, and what they grow with.
+"""Observations per second of the text simulator, and how the rate scales.
 
-Scripts of 4 videos x 100 scenes. The rate is of whole `observe` and `listen` calls, requests made beforehand. That the
-cost grows with the scenes in the window and not with the library is shown by two ratios within one run: the same
-request in a library a thousand times as large, and the same request in a video with ten times as many scenes.
+Scripts have 4 videos with 100 scenes each. The rate counts complete `observe` and `listen` calls; the requests are made
+beforehand. Two ratios within one run show that the cost grows with the scenes in the window and not with the library:
+the same request in a library a thousand times as large, and the same request in a video with ten times as many scenes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TARGET_PER_S = 20_000
 
 
 def rows() -> Iterator[Row]:
-    """Yield the rows: the simulator's rates, which are measured in turn, then those of opening a library."""
+    """Yield the rows of the simulator's rates, which are measured alternately, then those of opening a library."""
     yield from asyncio.run(_simulator())
     yield from _opening()
 
@@ -50,7 +50,7 @@ async def _simulator() -> list[Row]:
         "short video": await _Measured.open([short], video=short),
     }
     times: dict[str, list[float]] = {name: [] for name in perceptions}
-    for _ in range(ROUNDS):  # in turn, so that a slow moment of the machine affects all alike
+    for _ in range(ROUNDS):  # alternately, so that a slow phase of the machine affects all of them
         for name, one in perceptions.items():
             times[name].append(await (one.listen() if name == "listen" else one.observe()))
     best = {name: CALLS / statistics.median(found) for name, found in times.items()}
@@ -66,7 +66,7 @@ async def _simulator() -> list[Row]:
 
 
 class _Measured:
-    """One perception and its requests."""
+    """A perception with its requests."""
 
     def __init__(self, perception: ScriptedPerception, infos: list) -> None:
         self._perception, self._infos = perception, infos
@@ -96,7 +96,7 @@ class _Measured:
 
 
 def _opening() -> list[Row]:
-    """Measure opening a library of 100,000 scripts and getting one, against parsing a hundredth of it."""
+    """Measure opening a library of 100,000 scripts and getting one; compare with parsing all (from a hundredth)."""
     line = script_json(make_script("PI", 0))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "many.jsonl"

@@ -1,23 +1,23 @@
-"""Training on graph trajectories: is it exact, and what does the graph cost? `make bench-training`, some minutes.
+"""Training on graph trajectories: its exactness and the cost of the graph. `make bench-training` takes some minutes.
 
-All of it with one policy (`--policy FOLDER`, else the one that ships), in fp32, on scripts of five tasks in swap mode,
-four episodes a script as in GRPO, at most 64 graphs alive at a time. Ratios are taken within one run, and what is
-compared runs in turn, so that a slow moment of the machine affects all alike. Everything uses all of torch's threads.
+All measurements use one policy (`--policy FOLDER`, default the shipped one) in fp32, on scripts of five tasks in swap
+mode, with four episodes per script as in GRPO and at most 64 live graphs. Ratios are taken within one run, and compared
+variants run alternately, so that a slow phase of the machine affects all of them. All of torch's threads are used.
 
-- **Exactness**: one step of GRPO over 256 trajectories. What the engine sampled is held against what TRL's loss was
-  computed from (`tests/support/exactness.py`).
-- **Against one graph after another**: the same tasks with the same seeds, so the same tokens but for rounding, through
-  the same engine, which keeps what it has read in both. The first 64 tasks, because one after another is slow.
-- **Against raw `generate`**: the same number of tokens means that it reads what the episodes read and writes as many as
-  they wrote. A row's prompt is all that an episode read, opening and replies, in one piece; a batch of 64 rows writes
-  the mean of what its episodes sampled, in every row, so that no row waits for another; rows are sorted by length, so
-  that little is padding. It never stops for a graph, a simulator, a parser or a second prompt: no loop over turns can
-  be as fast. Compared are sampled tokens a second.
-- **Against TRL's `environment_factory`**: the same policy, scripts, tools, words and limits (`trl_loop.py`). Compared
-  are trajectories a second from prompts to a batch with rewards, for both.
-- **Swap against live**: a step of training on scripts and on the videos rendered from them (`live_step.py`).
-- **Attention of the warm start** (`recipes/tiny/blocked_attention.py`): a layer, forward and back, against torch's own
-  with the mask that padded rows have otherwise.
+- **Exactness**: one step of GRPO over 256 trajectories. It compares the engine's samples with the inputs of TRL's loss
+  (`tests/support/exactness.py`).
+- **Against sequential graphs**: the same tasks with the same seeds, so the same tokens up to rounding, through the same
+  engine, with its cache in both cases. Only the first 64 tasks are used, because sequential graphs are slow.
+- **Against raw `generate`**: `generate` reads and writes as many tokens as the episodes. A row's prompt is all that an
+  episode read, opening and replies, in one piece. In a batch of 64 rows, every row writes the mean of its episodes'
+  sampled tokens, so no row waits for another. Rows are sorted by length, so there is little padding. `generate` never
+  stops for a graph, a simulator, a parser or a second prompt, so no loop over turns can be as fast. The figure is
+  sampled tokens per second.
+- **Against TRL's `environment_factory`**: the same policy, scripts, tools, texts and limits (`trl_loop.py`). The figure
+  is trajectories per second from prompts to a batch with rewards, for both.
+- **Swap against live**: a training step on scripts and on the videos rendered from them (`live_step.py`).
+- **Attention of the warm start** (`recipes/tiny/blocked_attention.py`): forward and backward pass of a layer, compared
+  with torch's attention with the mask that padded rows need otherwise.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ EXACT = 256
 EPISODES = 128
 ROUNDS = 3
 ROWS, HEADS, LENGTH, HEAD = 6, 4, 600, 32
-"""Rows of a step of the warm start, and a layer of its model."""
+"""Shape of the attention in a step of the warm start: rows, heads, tokens, head size."""
 LAYERS = 20
-"""Passes through a layer, each way in turn."""
+"""Passes through a layer per attention, alternately."""
 LIVE_SCRIPTS = 4
-"""Scripts of the step on real video; the offline vision model reads a frame in about half a second."""
+"""Scripts of the step on real video. They are few because the offline vision model needs about 0.5 s per frame."""
 
 
 def rows(folder: Path | None = None, device: str = "cpu") -> Iterator[Row]:
@@ -77,7 +77,7 @@ def rows(folder: Path | None = None, device: str = "cpu") -> Iterator[Row]:
 
 
 def exactness(player: Player, place: Path) -> list[Row]:
-    """Compare what was sampled with what is trained on, over 256 trajectories."""
+    """Compare sampled with trained tokens over 256 trajectories."""
     played = scripts(EXACT // GROUP)
     rollout = player.rollout(played, ScriptedPerception(ScriptLibrary.of(played)))
     prompts = [script.id for script in played]
@@ -98,7 +98,7 @@ def exactness(player: Player, place: Path) -> list[Row]:
 
 
 def throughput(player: Player, place: Path) -> list[Row]:
-    """Measure 64 graphs at once against one after another, and against raw `generate`."""
+    """Compare 64 live graphs with sequential graphs and with raw `generate`."""
     model, tasks = player.model(), tasks_of(scripts(EPISODES // GROUP))
     episodes, _ = player.play(model, tasks)  # warms up
     ours: list[float] = []
@@ -121,7 +121,7 @@ def throughput(player: Player, place: Path) -> list[Row]:
 
 
 def against_trl(player: Player, place: Path) -> list[Row]:
-    """Measure trajectories a second against TRL's own loop, from prompts to a batch with rewards."""
+    """Compare trajectories per second with TRL's own loop, from prompts to a batch with rewards."""
     played = scripts(EPISODES // GROUP)
     trl = TrlLoop(player, played, place)
     graphs = player.trainer(player.rollout(played, ScriptedPerception(ScriptLibrary.of(played))), played, place)
@@ -147,7 +147,7 @@ def against_trl(player: Player, place: Path) -> list[Row]:
 
 
 def swap_and_live(player: Player, place: Path) -> list[Row]:
-    """Measure a step of training in swap mode against the same on real video."""
+    """Compare a training step in swap mode with the same step on real video."""
     steps = live_step.measure(player, scripts(LIVE_SCRIPTS), place)
     swap, cold, warm = (steps[name] for name in ("swap", "cold", "warm"))
     observed = f"{cold.frames} frames, {cold.audio_s:.0f} s of sound"
@@ -161,7 +161,7 @@ def swap_and_live(player: Player, place: Path) -> list[Row]:
 
 
 def attention(player: Player, place: Path) -> list[Row]:
-    """Measure a layer of the warm start, in blocks against torch's own with a mask."""
+    """Compare blocked attention with torch's masked attention, for a layer of the warm start."""
     torch.manual_seed(0)
     q, k, v = (torch.randn(ROWS, HEADS, LENGTH, HEAD, dtype=torch.bfloat16).requires_grad_() for _ in range(3))
     causal = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril().expand(ROWS, 1, -1, -1)
@@ -181,7 +181,7 @@ def attention(player: Player, place: Path) -> list[Row]:
 
 
 def _lengths(episodes: Sequence[Episode]) -> Iterator[list[int]]:
-    """Yield the tokens that `generate` draws in each row, batch by batch."""
+    """Yield the number of tokens that `generate` samples in each row, batch by batch."""
     for batch in _batches(episodes):
         mean = max(1, round(sum(row.sampled for row in batch) / len(batch)))
         yield [mean] * len(batch)
@@ -193,7 +193,7 @@ def _batches(episodes: Sequence[Episode]) -> Iterator[list[TokenRow]]:
 
 
 def _generate_s(player: Player, model: Any, episodes: Sequence[Episode]) -> float:
-    """Return the seconds that `generate` takes for the same tokens."""
+    """Return the seconds that `generate` takes for the same number of tokens."""
     tokenizer = player.form.tokenizer
     started = time.perf_counter()
     for batch, lengths in zip(_batches(episodes), _lengths(episodes), strict=True):
@@ -216,7 +216,7 @@ def _generate_s(player: Player, model: Any, episodes: Sequence[Episode]) -> floa
 
 
 def _shape(episodes: Sequence[Episode]) -> str:
-    """Describe the episodes: turns, tokens sampled and tokens read."""
+    """Describe the mean episode: turns, tokens sampled and tokens read."""
     count = len(episodes)
     turns = sum(len(episode.trajectory.turns) for episode in episodes) / count
     read = sum(len(row.ids) - row.sampled for episode in episodes for row in episode.rows) / count

@@ -1,10 +1,12 @@
-"""A step of GRPO in swap mode against the same step on real video: what swap mode saves.
+"""A step of GRPO in swap mode compared with the same step on real video: the time that swap mode saves.
 
-Everything is the same but the perception: the policy, the scripts and the videos rendered from them, the seeds, the
-trainer. A step is what a trainer does in one: roll out the batch, score it, forward, backward, change the weights. Its
-clock runs from TRL's beginning of a step to its end. `cold`: nothing of the videos is in any cache, as in nearly every
-step of a training run on real video, because a policy hardly asks for the same window twice. `warm`: the same step
-again, each request answered before; a bound that no training run reaches.
+Only the perception differs; policy, scripts, seeds and trainer are the same, and the videos are rendered from the
+scripts. A step rolls out the batch, scores it, runs forward and backward, and updates the weights. It is timed from
+TRL's `on_step_begin` to `on_step_end`.
+
+- `cold`: nothing of the videos is in any cache. This is the case in nearly every step of a training run on real video,
+  because a policy rarely requests the same window twice.
+- `warm`: the same step again, with every request cached. This is a bound that no training run reaches.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from tests.benchmarks.policies import Player
 
 @dataclass(frozen=True)
 class Step:
-    """One step of training."""
+    """Measurements of one training step."""
 
     seconds: float
     frames: int
@@ -44,7 +46,7 @@ class Step:
 
 @dataclass
 class RenderedRollout(GraphRollout):
-    """Rolls out over the rendered videos of scripts in place of the scripts."""
+    """A rollout over the rendered videos of scripts instead of the scripts."""
 
     questions: Mapping[str, Question] = field(default_factory=dict)
 
@@ -54,7 +56,7 @@ class RenderedRollout(GraphRollout):
 
 
 class StepClock(TrainerCallback):
-    """Measures the seconds of the last step."""
+    """A callback that measures the seconds of the last step."""
 
     seconds = 0.0
 
@@ -66,7 +68,7 @@ class StepClock(TrainerCallback):
 
 
 def measure(player: Player, played: Sequence[Script], folder: Path) -> dict[str, Step]:
-    """Measure the step in swap mode, and on rendered videos with cold and with warm caches."""
+    """Measure the step in swap mode and on rendered videos, with cold and with warm caches."""
     questions = {script.id: rendered_question(script, render_script(script, folder / "videos")) for script in played}
     live = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=folder / "cache"))
     scripted = ScriptedPerception(ScriptLibrary.of(played))

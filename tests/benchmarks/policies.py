@@ -1,7 +1,7 @@
-"""What the training benchmarks share: a policy, its scripts, and ways to roll it out over them.
+"""Code that the training benchmarks share: a policy, its scripts, and functions to roll it out over them.
 
-The policy is a real one, a folder of weights with tokenizer and chat template, so turns, lengths and mistakes are those
-of a policy and not made up.
+The policy is a real one, a folder with weights, tokenizer and chat template, so turns, lengths and mistakes are
+realistic.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from agentcvr_graph.scripts.schema import Script
 from training.recipes.tiny.cpu_training import fast_on_cpu
 
 POLICY = TINY
-"""The checkpoint that ships with the library; `--policy FOLDER` takes another."""
+"""The checkpoint that ships with the library; `--policy FOLDER` chooses another."""
 TASKS = ("BU", "PEA", "PSS", "FSA", "NUM")
 FIRST_SEED = 900_000
-"""Scripts that no training run has seen."""
+"""First seed of scripts that no training run uses."""
 GROUP = 4
-"""Episodes of one script, as in GRPO."""
+"""Episodes per script, as in GRPO."""
 LIVE_GRAPHS = 64
 MAX_LENGTH = 1536
 SAMPLING = Sampling(temperature=1.0, max_new_tokens=200)
@@ -59,18 +59,18 @@ class Player:
     device: str = "cpu"
 
     def model(self) -> Any:
-        """Read its weights in fp32."""
+        """Load the weights in fp32."""
         return load_model(self._settings).eval().to(self.device)
 
     @cached_property
     def form(self) -> ChatFormat:
-        """The tokenizer and chat template."""
+        """Return the chat format with the policy's tokenizer and template."""
         return load_format(self._settings)
 
     def rollout(
         self, played: Sequence[Script], perception: Perception, make: type[GraphRollout] = GraphRollout, **options: Any
     ) -> GraphRollout:
-        """Make the rollouts of the graph for a trainer."""
+        """Make the rollout function of a trainer."""
         return make(
             scripts={script.id: script for script in played},
             perception=perception,
@@ -91,7 +91,7 @@ class Player:
     def trainer(
         self, rollout: GraphRollout, played: Sequence[Script], folder: Path, callbacks: Sequence[Any] = ()
     ) -> GraphTrainer:
-        """Make a trainer of one step over all the scripts, a group each."""
+        """Make a trainer for one step over all scripts, with one group per script."""
         rewards, weights = reward_functions(preset_weights())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You are using 'rollout_func'")
@@ -117,7 +117,7 @@ class Player:
     def play(
         self, model: Any, tasks: Sequence[RolloutTask], live_graphs: int = LIVE_GRAPHS
     ) -> tuple[list[Episode], float]:
-        """Roll out some tasks in swap mode; return the episodes and the seconds."""
+        """Roll out tasks in swap mode; return the episodes and the seconds."""
         library = ScriptLibrary.of({task.script.id: task.script for task in tasks}.values())
         started = time.perf_counter()
         with CachedEngine(model, self.form.stop_ids, slots=live_graphs, max_length=MAX_LENGTH) as engine:
@@ -128,7 +128,7 @@ class Player:
 
 
 def trainer_settings(folder: Path, batch: int, **changes: Any) -> GRPOConfig:
-    """Return TRL's settings for one step over a batch of so many trajectories."""
+    """Return TRL's settings for one step over a batch of `batch` trajectories."""
     settings: dict[str, Any] = {
         "output_dir": str(folder),
         "per_device_train_batch_size": batch,
@@ -149,14 +149,14 @@ def trainer_settings(folder: Path, batch: int, **changes: Any) -> GRPOConfig:
 
 
 def scripts(count: int) -> list[Script]:
-    """Make so many scripts, of the five tasks in turn."""
+    """Make `count` scripts, alternating between the five tasks."""
     each = -(-count // len(TASKS))
     made = [list(make_scripts(dict.fromkeys([task], each), FIRST_SEED)) for task in TASKS]
     return [column[n] for n in range(each) for column in made][:count]
 
 
 def tasks_of(played: Sequence[Script]) -> list[RolloutTask]:
-    """Return a group of tasks for each script."""
+    """Return a group of `GROUP` rollout tasks for each script."""
     return [RolloutTask(script, GROUP * n + k) for n, script in enumerate(played) for k in range(GROUP)]
 
 

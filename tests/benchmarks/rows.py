@@ -1,4 +1,4 @@
-"""A row of a benchmark's table: a figure beside the target that it is held to."""
+"""Rows of a benchmark's table: a figure and its target."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 WIDTHS = (78, 44, 12)
-"""Columns on the terminal: what, figure, target; a longer text moves the rest to the right."""
+"""Widths of the terminal columns what, figure and target; a longer text moves the rest to the right."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measured figure. Ratios are taken within one run, so that the machine's speed drops out."""
+    """One measured figure. Ratios are taken within one run, so that they do not depend on the machine's speed."""
 
     what: str
     figure: str
     target: str = ""
     met: bool | None = None
-    """None where there is no target."""
+    """None if there is no target."""
 
 
 def ratio(what: str, value: float, target: float) -> Row:
-    """Return the row of a ratio that should reach its target."""
+    """Return the row of a ratio that should be at least its target."""
     return Row(what, f"{value:.2f}", f">= {target:g}", value >= target)
 
 
 def show(rows: Iterable[Row]) -> list[Row]:
-    """Print each row as soon as it is measured, below a header; return them all."""
+    """Print a header, then each row as soon as it is measured; return all rows."""
     _print_cells("what", "figure", "target", "met")
     shown: list[Row] = []
     for row in rows:
@@ -36,7 +36,7 @@ def show(rows: Iterable[Row]) -> list[Row]:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """Return the table for a page."""
+    """Return the rows as a Markdown table."""
     lines = [f"| {row.what.strip()} | {row.figure} | {row.target} | {_sign(row)} |" for row in rows]
     return "\n".join(["| what | figure | target | met |", "|---|---|---|---|", *lines]) + "\n"
 

@@ -1,10 +1,11 @@
-"""The baseline: TRL's own loop for tools, `environment_factory`, over the same scripts, perception and words.
+"""Baseline: TRL's own tool loop (`environment_factory`) over the same scripts, perception and texts.
 
-An environment opens with the graph's own brief and answers `observe` and `listen` with the graph's own replies, through
-the same planning and rendering, so that the policy reads what it reads in the graph. Two things differ, both in TRL's
-favour. An answer ends the episode here too, although TRL's loop knows no tool that ends one: `answer` is not parsed as
-a call (a call would cost it one more turn). And a turn without a usable call ends the episode, where the graph
-returns an error and gives the policy another.
+An environment starts with the graph's brief and answers `observe` and `listen` with the graph's replies, through the
+same planning and rendering, so the policy reads the same text as in the graph. Two things differ, both in TRL's favour:
+
+- TRL's loop has no tool that ends an episode. `answer` is therefore not parsed as a call, so it ends the episode here
+  too; a call would cost one more turn.
+- A turn without a valid call ends the episode. The graph returns an error and gives the policy another turn.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ PARSING = {
         "content": {"close_pattern": r"<\|end\|>\s*", "content": "text"},
     },
 }
-"""How transformers reads calls out of the tiny policy's turns; TRL knows the templates of large models only."""
+"""How transformers parses calls in the tiny policy's turns. TRL recognizes only the templates of large models."""
 
 
 class ScriptEnvironment:
-    """One episode of a script; TRL makes tools of the public methods."""
+    """One episode of a script. TRL makes tools of the public methods; the policy may read their docstrings."""
 
     def __init__(self, scripts: Mapping[str, Script], perception: ScriptedPerception) -> None:
         self._scripts = scripts
@@ -105,7 +106,7 @@ class ScriptEnvironment:
 
 
 class TrlLoop:
-    """A `GRPOTrainer` whose rollouts are TRL's own, and one batch for it."""
+    """A `GRPOTrainer` with TRL's own rollouts, and one batch for it."""
 
     def __init__(self, player: Player, played: Sequence[Script], folder: Path) -> None:
         by_id = {script.id: script for script in played}
@@ -123,7 +124,7 @@ class TrlLoop:
                     len(self.rows),
                     use_cpu=player.device == "cpu",
                     max_tool_calling_iterations=CONTEXT.max_turns - 1,
-                    # TRL limits the whole conversation; a turn ends where one of ours would.
+                    # TRL limits only the whole conversation; this limits a turn as the graph's sampling does.
                     generation_kwargs={"max_new_tokens": SAMPLING.max_new_tokens},
                 ),
                 reward_funcs=lambda completions, **_: [0.0] * len(completions),
@@ -134,7 +135,7 @@ class TrlLoop:
 
 
 def timed_batch(trainer: GRPOTrainer, rows: Sequence[dict[str, Any]]) -> tuple[int, float]:
-    """Return the tokens that a trainer samples for one batch, and the seconds from prompts to rows with advantages."""
+    """Return the number of sampled tokens of one batch, and the seconds from prompts to rows with advantages."""
     trainer.model.train()
     started = time.perf_counter()
     batch = trainer._generate_and_score_completions(list(rows))
