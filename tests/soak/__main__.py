@@ -1,9 +1,9 @@
-"""`make soak`: half an hour of concurrent runs with faults, then a check that no memory, file or process is left over.
+"""`make soak`: half an hour of concurrent runs with faults, then a check for leaked memory, files and processes.
 
 Sixteen clients run scripted and live questions concurrently while the endpoint fails, clients disconnect and decoders
-die (`faults.py`, `runs.py`). After a warm-up, in which caches fill and libraries are imported, everything is brought to
-rest and measured; the same is done at the end. Memory is this process's, after the allocator has returned what it can.
-glibc keeps an arena for each thread, with some tens of megabytes that come and go; `make soak` allows one arena.
+are killed (`faults.py`, `runs.py`). Memory and open files are measured twice while nothing runs: after a warm-up that
+fills caches and imports libraries, and at the end. Memory is that of this process after the allocator has returned what
+it can. glibc keeps an arena per thread, whose size varies by tens of megabytes; `make soak` allows one arena.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from tests.soak.runs import Kind, Tally, client, kinds
 from tests.support.stub_endpoint import endpoint_process
 
 WARM_UP = 0.1
-"""Share of the time after which the start level is measured."""
+"""Warm-up as a share of the duration; the start level is measured after it."""
 TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Level:
-    """Memory and open files of this process while it is at rest."""
+    """Memory and open files of this process while nothing runs."""
 
     memory_mb: float
     files: int
 
 
 def main() -> None:
-    """Run the soak, print its figures, and fail if one misses its target."""
+    """Run the soak test, print its figures, and exit with status 1 if one misses its target."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="default 30")
     parser.add_argument("--at-once", type=int, default=16, help="clients, default 16")
@@ -58,8 +58,8 @@ def main() -> None:
 
 
 async def soak(url: str, seconds: float, at_once: int, seed: int) -> list[Row]:
-    """Run the soak and return the rows of its table."""
-    others = _children()  # the endpoint, and what Python needs to start it
+    """Run the soak test and return the rows of its table."""
+    others = _children()  # the endpoint and the helper processes that start it
     media = isolated_media()
     of = kinds(url, media)
     tally = Tally()
@@ -78,7 +78,7 @@ async def soak(url: str, seconds: float, at_once: int, seed: int) -> list[Row]:
 
 
 async def _busy(of: dict[str, Kind], tally: Tally, seconds: float, at_once: int, seed: int, what: str) -> int:
-    """Run clients and faults for so long; return how many decoders were killed."""
+    """Run clients and faults for `seconds`; return how many decoders were killed."""
     until_s = time.monotonic() + seconds
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=seconds)
@@ -96,8 +96,8 @@ async def _busy(of: dict[str, Kind], tally: Tally, seconds: float, at_once: int,
 
 
 async def _at_rest() -> Level:
-    """Measure what is held when nothing is under way."""
-    await asyncio.sleep(2)  # connections are being closed
+    """Measure memory and open files while nothing runs."""
+    await asyncio.sleep(2)  # until connections are closed
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     me = psutil.Process()

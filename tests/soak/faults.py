@@ -1,4 +1,4 @@
-"""What goes wrong during a soak: an endpoint that fails and decoders that die."""
+"""Faults of a soak test: an endpoint that fails and decoders that are killed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _random = random.Random(0)
 
 
 def unreliable(number: int, body: dict) -> Reply:
-    """Reply as a master and a vision model in one, or fail in one of eight ways."""
+    """Reply as a master or as a vision model, depending on the request, or fail in one of eight ways."""
     if _random.random() < BROKEN:
         return _random.choice(
             [
@@ -45,7 +45,7 @@ def unreliable(number: int, body: dict) -> Reply:
 
 
 def _as_master(body: dict, delay_s: float) -> Reply:
-    """Observe every video once, then answer."""
+    """Reply as a master that observes every video once, then answers."""
     if any(message["role"] == "tool" for message in body["messages"]):
         return Reply(tool=("answer", {"value": "A", "rationale": "The first, it seems."}), delay_s=delay_s)
     end_s = _random.uniform(5, 30)
@@ -55,7 +55,7 @@ def _as_master(body: dict, delay_s: float) -> Reply:
 
 
 def _as_vision(body: dict, delay_s: float) -> Reply:
-    """Describe the first frame of the request."""
+    """Reply as a vision model that describes the first frame of the request."""
     found = _WINDOW.search(str(body["messages"])) or _WINDOW.search("video 1, 0.0 s")
     assert found is not None
     return Reply(text=f"[video {found[1]}, {found[2]} s] Somebody cooks.", delay_s=delay_s)
@@ -63,10 +63,10 @@ def _as_vision(body: dict, delay_s: float) -> Reply:
 
 @contextlib.asynccontextmanager
 async def dying_decoders(seed: int, until_s: float) -> AsyncIterator[list[int]]:
-    """Kill one of the processes that decode, again and again; yield the ids of those that died.
+    """Kill a decoder process repeatedly; yield the list of killed process ids, which grows.
 
     Args:
-        until_s: monotonic time after which nothing is killed any more.
+        until_s: monotonic time after which no process is killed.
     """
     rng, killed = random.Random(seed), list[int]()
 

@@ -1,6 +1,6 @@
-"""The runs of a soak: scripted, live with the offline models, and live with an unreliable endpoint.
+"""The runs of a soak test: scripted, live with the offline models, and live with an unreliable endpoint.
 
-Each client runs one question after another, as a user of a server would, and sometimes disconnects in the middle.
+Each client runs one question after another, as a user of a server would, and sometimes disconnects during a run.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
 
 DISCONNECTS = 0.08
-"""Share of the runs whose client does not wait for the end."""
+"""Share of the runs whose client disconnects before the end."""
 PATIENCE_S = 4.0
 """Longest time that such a client waits."""
 MODEL_TIMEOUT_S = 5.0
 LONGEST_RUN_S = 240.0
-"""Every run ends long before this; a run that does not is counted as hanging."""
+"""Time limit of a run. Every run should end long before it; one that does not is counted as hanging."""
 SHARES = {"scripted": 0.5, "live": 0.2, "endpoint": 0.3}
 
 
@@ -42,12 +42,12 @@ class Kind:
 
 @dataclass
 class Tally:
-    """How the runs ended."""
+    """Counts of how the runs ended."""
 
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By kind of run and kind of end."""
+    """Number of runs by kind of run and kind of end."""
     unexpected: list[str] = field(default_factory=list)
-    """Ends that are neither an answer, nor a typed failure, nor the client disconnecting."""
+    """Ends that are neither an answer, nor a typed failure, nor a disconnected client."""
 
     @property
     def runs(self) -> int:
@@ -79,7 +79,7 @@ async def client(
     continues: Callable[[], bool],
     report: Callable[[], Awaitable[object]],
 ) -> None:
-    """Run one question after another."""
+    """Run one question after another while `continues` returns true."""
     while continues():
         await report()
         (name,) = rng.choices(list(SHARES), weights=list(SHARES.values()))
