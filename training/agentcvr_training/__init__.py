@@ -1,1 +1,1 @@
-"""Training of masters: scripts by a chat model (`synthesis`). Imports the library; the library never imports this."""
+"""Train masters: warm start on demonstrations, then GRPO on graph trajectories. The library never imports this."""

@@ -1,4 +1,4 @@
-"""`python -m agentcvr_training grpo CONFIG`: `agentcvr train` for launchers that start a module."""
+"""Run `agentcvr train` as a module, for launchers that start one: `python -m agentcvr_training grpo CONFIG`."""
 
 from agentcvr_graph.cli.console import run_app
 from agentcvr_training.commands import EXTRA, app

@@ -1,7 +1,7 @@
-"""Typed functions over what transformers, datasets, peft, accelerate and torch leave partly open in type.
+"""Typed wrappers for functions of transformers, datasets, peft, accelerate and torch that are only partly typed.
 
-The rest of the package calls these, so pyright checks it strictly. Models, tokenizers and configurations of
-transformers stay `Any`: their attributes differ from one architecture to the next.
+The rest of the package calls these wrappers, so pyright can check it strictly. Models, tokenizers and configurations of
+transformers stay `Any`, because their attributes differ between architectures.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -46,7 +46,7 @@ def read_model(source: str, dtype: torch.dtype) -> Any:
 
 
 def model_of(config: Any) -> Any:
-    """Return a causal language model of a shape, with untrained weights."""
+    """Return a causal language model of a configuration, with untrained weights."""
     return AutoModelForCausalLM.from_config(config)
 
 
@@ -70,14 +70,14 @@ def adapt_model(model: Any, adapter: Any) -> Any:
 
 
 def adapter_targets(adapter: Any, module: str) -> bool:
-    """Return whether a peft adapter is for the module of that name."""
+    """Return whether a peft adapter applies to the module of that name."""
     from peft.tuners.tuners_utils import check_target_module_exists
 
     return bool(check_target_module_exists(adapter, module))
 
 
 def register_attention(name: str, function: Callable[..., tuple[torch.Tensor, None]]) -> None:
-    """Make an attention function known to transformers by name."""
+    """Register an attention function with transformers under a name."""
     AttentionInterface.register(name, function)
 
 

@@ -72,7 +72,7 @@ app = typer.Typer(
 
 @contextmanager
 def _needs_training() -> Generator[None]:
-    """Turn a package that is missing into one line that names the extra to install.
+    """Report a missing package as an error that names the extra to install.
 
     Raises:
         SetupError: a package of the extra `training` is not installed.

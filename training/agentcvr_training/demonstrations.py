@@ -1,11 +1,11 @@
-"""Demonstrations: conversations of any master with the graph, as rows to imitate.
+"""Demonstrations: record conversations of any master with the graph, and convert them to rows to imitate.
 
-A demonstration holds what a master said and what the environment replied, so it can come from the offline master, from
-a large model behind an API, or from people. It is stored as messages, not as tokens: the tokens follow from the chat
-template of the model that learns from it.
+A demonstration holds the master's turns and the environment's replies, so it can come from the offline master, from a
+large model behind an API, or from a human. It is stored as messages, not as tokens, because the tokens depend on the
+chat template of the model that learns from it.
 
 `agentcvr train demonstrate` appends each conversation to a JSONL file when it ends, so the same command resumes a
-recording. Budgets and dialect shape the conversation: name the configuration of the training that will use it.
+recording. Budgets and dialect shape the conversation, so pass the configuration of the training that will use it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from agentcvr_training.rollout.chat_format import ChatFormat, Tools
 from agentcvr_training.rollout.ledger import Row
 
 MOST_FAILURES = 20
-"""Infrastructure failures in a row after which a recording stops: the others would fail too."""
+"""Consecutive infrastructure failures after which a recording stops, because the rest would fail too."""
 ROW_START = '{"script_id":'
 
 
@@ -58,7 +58,7 @@ class Demonstration(BaseModel):
     dialect: Dialect = "tools"
     """The dialect of the master."""
     imitated_from: int = 0
-    """The first turn that is imitated. Earlier turns carry no loss, so that only the answer is learned."""
+    """Index of the first imitated turn. Earlier turns carry no loss, so that only the answer is learned."""
 
     def conversation(self) -> list[BaseMessage]:
         """Return the messages as the master read them, including its own turns."""
@@ -110,7 +110,7 @@ def read_demonstrations(path: Path, least_score: float = 0.0) -> Iterator[Demons
     """Yield the demonstrations of a file whose answer scores at least `least_score`.
 
     Raises:
-        InputError: the file is missing, a line is not a demonstration, or (at the end) none was good enough.
+        InputError: the file is missing, a line is not a demonstration, or (at the end) no score was high enough.
     """
     found = good = 0
     for demonstration in _read(path):
@@ -143,13 +143,13 @@ def row_of(
     *,
     imitated_from: int = 0,
 ) -> Row:
-    """Return a conversation as the row that a policy would have left: its own tokens masked 1, the environment's 0.
+    """Return a conversation as the row that a rollout would have recorded: mask 1 for the policy's tokens, else 0.
 
     Args:
-        imitated_from: turns before this one (from 0) count as the environment's.
+        imitated_from: turns before this one (counted from 0) count as the environment's.
 
     Raises:
-        ValueError: there is no turn in it.
+        ValueError: the conversation has no turn of the master.
     """
     turns = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
     if not turns:
@@ -192,8 +192,8 @@ def record(
 
     Args:
         master: model string of the demonstrating master.
-        settings: give graph settings and noise; None for the defaults.
-        dialect: replaces that of the settings unless empty.
+        settings: source of graph settings and noise; None for the defaults.
+        dialect: replaces the dialect of the settings unless empty.
     """
     context = settings.context if settings else CVRContext()
     if dialect:
@@ -205,7 +205,7 @@ def record(
 
 
 def _missing(scripts: Sequence[Script], path: Path) -> list[Script]:
-    """Return the scripts without a demonstration in a file, from which a torn last line is removed."""
+    """Return the scripts that have no demonstration in a file; first remove an incomplete last line from it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         return list(scripts)

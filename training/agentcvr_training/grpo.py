@@ -1,11 +1,12 @@
 """GRPO on graph trajectories: `agentcvr train grpo CONFIG`.
 
 Read it from top to bottom: configuration -> scripts -> policy -> graph -> trainer -> save. The training data are runs
-of the compiled graph in swap mode, token by token as they were sampled (`rollout/`); TRL's `GRPOTrainer` does the rest.
+of the compiled graph in swap mode, with the exact tokens that were sampled (`rollout/`). TRL's `GRPOTrainer` does the
+rest.
 
-A run that was stopped, even with kill -9, resumes from its last complete checkpoint when the same command is given
-again, and ends with the weights that it would have had. The output folder holds checkpoints (`grpo/`),
-`episodes.jsonl`, `grpo.png`, `trajectories/` as HTML, and at the end `policy/`.
+The same command resumes a run that was stopped, even with kill -9, from its last complete checkpoint. The final weights
+equal those of an uninterrupted run. The output folder holds checkpoints (`grpo/`), `episodes.jsonl`, `grpo.png`,
+`trajectories/` as HTML, and at the end `policy/`.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def train(settings: Settings, console: Console = err) -> Path:
         on_batch=(reports, log),
     )
     rewards, arguments.reward_weights = reward_functions(settings.reward.resolve())
-    # One long epoch over a list that is already in training order (`data_order.py`).
+    # One long epoch over a list that is already in training order (`trainer/data_order.py`).
     arguments.num_train_epochs, arguments.shuffle_dataset = 1, False
 
     curves = Curves(output / "grpo.png", console, shown_metrics())

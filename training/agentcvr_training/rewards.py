@@ -1,19 +1,19 @@
-"""Rewards: what a trajectory is worth, computed from what the graph did and from what its script knows.
+"""Rewards: score a trajectory from the actions of the graph and the facts of its script.
 
-`REWARDS` is the registry: a name, a function of one run and its weight. Everything else follows from it: the keys of
+`REWARDS` is the registry: a name, a function of one run and its weight. Everything else is derived from it: the keys of
 `reward.weights` in a configuration, the functions and weights that TRL gets, metrics, console line, curves, the lines
-of `episodes.jsonl` and the plan of a dry run. A reward is added with one function and one line here.
+of `episodes.jsonl` and the plan of a dry run. To add a reward, write one function and add one line to `REWARDS`.
 
-| name | what it measures, from 0 to 1 | how it resists being gamed |
+| name | what it measures, from 0 to 1 | how it resists reward hacking |
 |---|---|---|
 | answer | the value, by the scorer of its kind | the rationale is not read |
-| format | the share of actions that could be carried out | an empty run has no valid action and earns none |
+| format | the share of actions that could be carried out | an empty run has no valid action and scores 0 |
 | grounding | citations that cover the evidence windows, and little else | citing everything costs precision |
 | economy | budget left over | proportional to the answer's score, so an early guess earns nothing |
 
-Nothing here sees tokens, models or the trainer. A run that failed because of its infrastructure, or whose valid action
-could not be carried out, has no reward: None, on which the trainer leaves the row out of its group. An invalid argument
-of a tool is the policy's own error and is scored.
+This module does not know tokens, models or the trainer. If the infrastructure failed, or a valid action could not be
+carried out, the reward is None and the trainer leaves the row out of its group. An invalid argument of a tool is the
+policy's own error and is scored.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class RewardTerm(NamedTuple):
 
     function: RewardFunction
     weight: float
-    """In the preset `default`."""
+    """Weight in the preset `default`."""
 
 
 def infrastructure_failed(trajectory: Trajectory) -> bool:
-    """Return whether a run failed for a reason that the policy has no part in."""
+    """Return whether a run failed for a reason that the policy did not cause."""
     ended = trajectory.failure is not None and trajectory.failure.boundary == "infrastructure"
     return ended or any(action.failed_by for turn in trajectory.turns for action in turn.actions)
 
@@ -134,7 +134,7 @@ def reward_of(trajectory: Trajectory, script: Script, context: CVRContext) -> di
 
 
 def total_reward(reward: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    """Return the weighted sum."""
+    """Return the weighted sum of the rewards."""
     return sum(weights[name] * value for name, value in reward.items())
 
 
@@ -144,7 +144,7 @@ def reward_metric(name: str) -> str:
 
 
 def _carried_out(action: Action, trajectory: Trajectory) -> bool:
-    """Return whether an observation came back, or this is the answer that was accepted."""
+    """Return whether the action returned an observation, or is the accepted answer."""
     if not action.ends:
         return action.observation is not None
     last = trajectory.turns[-1].actions

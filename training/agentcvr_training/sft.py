@@ -1,8 +1,8 @@
 """Warm start: the policy imitates demonstrations, `agentcvr train sft CONFIG`.
 
-Demonstrations are conversations of any master with the graph (`demonstrations.py`). They become rows of tokens exactly
-as a rollout would have left them, and TRL's `SFTTrainer` learns the policy's own tokens only; what the environment
-wrote is context and carries no loss.
+Demonstrations are conversations of any master with the graph (`demonstrations.py`). They are converted to rows of
+tokens, exactly as a rollout would have recorded them. TRL's `SFTTrainer` learns only the policy's own tokens; the
+environment's tokens are context and carry no loss.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _optimizer(sft: Sft, arguments: SFTConfig) -> tuple[Any, dict[str, Any]] | N
 
 
 def training_rows(settings: Settings, sft: Sft, form: ChatFormat, console: Console) -> list[dict[str, list[int]]]:
-    """Return the demonstrations as the trainer takes them, without those that are too long.
+    """Return the demonstrations in the trainer's format, without those that are too long.
 
     Raises:
         InputError: none is left, or their dialect differs from the policy's.
@@ -92,10 +92,10 @@ def training_rows(settings: Settings, sft: Sft, form: ChatFormat, console: Conso
 
 
 def rows_of(demonstrations: Iterable[Demonstration], form: ChatFormat, context: CVRContext) -> Iterator[Row]:
-    """Yield the row of each demonstration, as a policy in the same dialect would have left it.
+    """Yield the row of each demonstration, as a rollout in the same dialect would have recorded it.
 
     Raises:
-        InputError: one was recorded in the other dialect.
+        InputError: a demonstration was recorded in the other dialect.
     """
     # A policy can bind tools, so `auto` means tool calls.
     dialect = "json" if context.dialect == "json" else "tools"
@@ -111,7 +111,7 @@ def rows_of(demonstrations: Iterable[Demonstration], form: ChatFormat, context: 
 
 
 def labelled(row: Row) -> dict[str, list[int]]:
-    """Return a row as the trainer takes it: ids, and labels on the policy's tokens."""
+    """Return a row in the trainer's format: ids, and labels on the policy's tokens."""
     tokens = zip(row.completion_ids, row.mask, strict=True)
     return {
         "input_ids": row.ids,

@@ -41,7 +41,7 @@ def show_plan(settings: Settings, console: Console) -> None:
 
 
 def load_of(settings: Settings, checked: Checked) -> Load:
-    """Return how the configured run uses its model, in one process."""
+    """Return the settings of the configured run that decide the memory of one process."""
     arguments = checked.arguments
     return Load(
         dtype=settings.model.dtype,
@@ -96,7 +96,7 @@ def _trained(settings: Settings, sizes: Sizes) -> str:
 
 
 def _checkpoint(settings: Settings, sizes: Sizes) -> int:
-    """Return the bytes of a checkpoint: trained weights, and two numbers for each of the optimizer."""
+    """Return the bytes of a checkpoint: the trained weights, and the optimizer's two numbers for each weight."""
     return 3 * sizes.trained * BYTES[settings.model.dtype]
 
 

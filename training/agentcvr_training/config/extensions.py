@@ -1,7 +1,7 @@
-"""Objects that a configuration names by import path, `package.module:name`: code of a project's own.
+"""Load objects that a configuration names by import path, `package.module:name`.
 
-An optimizer factory (`sft.optimizer`) and a context around the loss (`model.forward_context`) come in this way, so the
-library knows nothing of what a recipe brings.
+A project supplies its own optimizer factory (`sft.optimizer`) or context around the loss (`model.forward_context`) this
+way, so this package does not depend on any recipe.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Load model, tokenizer and chat template by their settings. Weights are read only here."""
+"""Load the model, tokenizer and chat template that the settings name. Only this module reads weights."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _template(named: str, tokenizer: Any) -> str:
 
 
 def load_forward_context(settings: Model) -> Callable[[Any], AbstractContextManager[object]]:
-    """Return the context that a configuration opens around loss computations; one that does nothing by default.
+    """Return the context manager for loss computations that the settings name; by default it does nothing.
 
     Raises:
         InputError: there is no such object.
@@ -104,7 +104,7 @@ def lora_config(lora: Lora | None, model: Any) -> Any:
     """Return peft's configuration of the adapter; None to train all weights.
 
     Raises:
-        InputError: the adapter is for modules that the model does not have.
+        InputError: the adapter targets modules that the model does not have.
     """
     if lora is None:
         return None

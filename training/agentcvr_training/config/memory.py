@@ -1,6 +1,6 @@
 """Estimate the memory of one process of a run from the shape of the model; arithmetic only.
 
-Models are built on torch's meta device, where a weight has a shape and nothing else.
+Models are built on torch's meta device, where a weight has a shape but no storage.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Sizes:
 
     all: int
     trained: int
-    """Trained weights: all, or those of an adapter, which come on top."""
+    """Number of trained weights: all, or those of an adapter, which are not part of `all`."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """How a run uses its model, in one process."""
+    """The settings of a run that decide the memory of one process."""
 
     dtype: str
     rows: int
@@ -45,7 +45,7 @@ class Load:
     cached_keys: bool
     """Whether keys and values are held in this process (the engine `cached`)."""
     colocated: bool
-    """Whether a vLLM in this process has weights of its own."""
+    """Whether vLLM runs in this process, with its own copy of the weights."""
     half_activations: bool
     """Whether passes compute in 16 bits."""
     checkpointing: bool
@@ -58,7 +58,7 @@ def sizes_of(config: Any, lora: Lora | None) -> Sizes:
     """Count the weights of a model of this shape without allocating any.
 
     Raises:
-        InputError: the adapter is for modules that the model does not have.
+        InputError: the adapter targets modules that the model does not have.
     """
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)

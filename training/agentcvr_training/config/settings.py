@@ -1,9 +1,8 @@
-"""A training configuration: one YAML file, checked to the last key before anything heavy is loaded.
+"""The training configuration: one YAML file, of which every key is checked before weights are loaded.
 
 Its parts are the model that is trained (`model`), the data (`scripts`, `graph`), sampling (`rollout`) and rewards
-(`reward`); `sft` and `grpo` hold arguments of TRL's trainers under TRL's own names. Paths are relative to the folder
-that the command is run in. `agentcvr train dry-run CONFIG` checks a file and prints what a run
-needs.
+(`reward`); `sft` and `grpo` hold arguments of TRL's trainers under TRL's own names. Paths are relative to the current
+folder. `agentcvr train dry-run CONFIG` checks a file and prints what a run needs.
 """
 
 from __future__ import annotations
@@ -63,9 +62,9 @@ class Scripts(Part):
     library: str = ""
     """A file or folder of scripts."""
     tasks: tuple[Task, ...] = ()
-    """Tasks to generate scripts of, where there is no library."""
+    """Tasks to generate scripts for, if no library is named."""
     each: int = Field(default=0, ge=0)
-    """Scripts of each task."""
+    """Number of scripts of each task."""
     seed: int = 0
     """Seed of the first script of each task; training and held-out scripts must not share seeds."""
     difficulty: Literal["easy", "normal", "hard"] = "normal"
@@ -106,7 +105,7 @@ class Scripts(Part):
 
 
 class Rollout(Part):
-    """How the policy samples."""
+    """Settings of the rollouts."""
 
     engine: Literal["cached", "vllm"] = "cached"
     live_graphs: int = Field(default=64, ge=1)
@@ -116,7 +115,7 @@ class Rollout(Part):
     """Temperature at evaluation; 0 takes the likeliest token, so that evaluations differ only by the weights."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=1024, ge=1)
-    """Longest turn."""
+    """Longest turn, in tokens."""
     max_length: int = Field(default=8192, ge=16)
     """Longest conversation, in tokens."""
     train_on: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -126,11 +125,11 @@ class Rollout(Part):
 
 
 class Reward(Part):
-    """How the parts of the reward are weighted: a preset, or weights by name (`rewards.py` has the registry)."""
+    """Weights of the rewards: a preset, or weights by name (`rewards.py` has the registry)."""
 
     preset: str = DEFAULT
     weights: dict[str, float] | None = None
-    """In place of a preset; a reward that is not named has weight 0."""
+    """Replace the preset; a reward that is not named has weight 0."""
 
     @field_validator("preset")
     @classmethod
@@ -185,7 +184,7 @@ class Grpo(Part):
 
 
 class Settings(Part):
-    """The whole file."""
+    """A complete configuration."""
 
     output: str
     """Folder for checkpoints, curves and trajectories."""
@@ -229,7 +228,7 @@ def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> Settin
         overrides: values by dotted name, such as `grpo.trainer.max_steps`, that replace those of the file.
 
     Raises:
-        InputError: the file is missing or no YAML, or a value is invalid; names key, value and what is allowed.
+        InputError: the file is missing or not YAML, or a value is invalid; names key, value and what is allowed.
     """
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -274,7 +273,7 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
     *parts, last = name.split(".")
     for part in parts:
         if not isinstance(values.get(part), dict):
-            # `held_out: null` in the file, and `--set held_out.each=3`.
+            # The file may say `held_out: null` where the command line says `--set held_out.each=3`.
             values[part] = {}
         values = values[part]
     values[last] = value

@@ -1,4 +1,4 @@
-"""The configurations that the package ships, by name."""
+"""Find the configurations that ship with the package by name."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def find_config(name: str) -> Path:
-    """Return the path of a configuration that is given as a file or as the name of a shipped one.
+    """Return the path of a configuration, given as a file or as the name of a shipped one.
 
-    A file of that name wins. Whether a path that ends with `.yaml` can be read is left to `load_settings`.
+    A file of that name takes precedence. `load_settings` checks whether a path that ends with `.yaml` can be read.
 
     Raises:
         InputError: it is neither; lists the shipped ones.

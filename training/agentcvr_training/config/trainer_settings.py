@@ -1,4 +1,4 @@
-"""Translate our settings to TRL's: check names, fill in what follows from ours, refuse what cannot work."""
+"""Translate our settings to TRL's: check names, derive values from ours, reject what cannot work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OURS = {
     "use_vllm": "rollout.engine",
     "model_init_kwargs": "model.dtype",
 }
-"""TRL's settings that follow from other keys of the file."""
+"""TRL's settings that are derived from other keys of the file."""
 WITHOUT_EFFECT = frozenset({"top_k", "min_p", "repetition_penalty", "generation_kwargs", "cache_implementation"}) | {
     "chat_template_kwargs",
     "max_tool_calling_iterations",
@@ -38,7 +38,7 @@ WITHOUT_EFFECT = frozenset({"top_k", "min_p", "repetition_penalty", "generation_
     "resume_from_checkpoint",
     "use_transformers_continuous_batching",
 }
-"""TRL's settings for what this package does in another way."""
+"""TRL's settings that have no effect, because this package does the same in another way."""
 FIXED: dict[str, Any] = {
     "remove_unused_columns": False,
     "ignore_data_skip": False,
@@ -46,7 +46,7 @@ FIXED: dict[str, Any] = {
     "load_best_model_at_end": False,
     "logging_nan_inf_filter": False,
 }
-"""Settings without which a run could not resume exactly, or would hide invalid losses."""
+"""Fixed settings: other values would prevent an exact resume, or hide invalid losses."""
 DEFAULTS: dict[str, Any] = {
     "logging_steps": 1,
     "save_steps": 50,
@@ -97,7 +97,7 @@ def sft_config(settings: Settings) -> SFTConfig:
     """Return TRL's configuration of the warm start.
 
     Raises:
-        InputError: as `grpo_config`.
+        InputError: as in `grpo_config`.
     """
     filled = {
         **DEFAULTS,
@@ -116,13 +116,13 @@ def sft_config(settings: Settings) -> SFTConfig:
 
 
 def reporters() -> list[str]:
-    """Return the installed metric trackers; W&B only where a key is set."""
+    """Return the installed metric trackers; W&B only if a key is set."""
     found = [name for name in REPORTERS if importlib.util.find_spec(name) is not None]
     return [name for name in found if name != "wandb" or os.environ.get("WANDB_API_KEY")]
 
 
 def _checked(given: dict[str, Any], config: Any, place: str) -> dict[str, Any]:
-    """Return the given settings with checked names and numbers: YAML reads `1e-5` as a string."""
+    """Return the given settings after checking names and parsing numbers: YAML reads `1e-5` as a string."""
     known = [field.name for field in fields(config)]
     types = get_type_hints(config)
     found: dict[str, Any] = {}
@@ -148,7 +148,7 @@ def _number(value: Any, annotation: Any, place: str) -> Any:
 
 
 def _check_groups(given: dict[str, Any]) -> None:
-    """Check that the batch holds whole groups."""
+    """Check that a batch holds whole groups."""
     size = given.get("num_generations") or 8
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     device, parts = given.get("per_device_train_batch_size", 8), given.get("gradient_accumulation_steps", 1)
@@ -176,7 +176,7 @@ def _check_checkpoints(arguments: Any, place: str) -> None:
 
 
 def _check_steps(arguments: GRPOConfig) -> None:
-    """Check that no checkpoint falls between two steps that learn from one batch: that batch would be lost."""
+    """Check that no checkpoint falls between two steps that learn from the same batch, which would be lost."""
     if int(arguments.steps_per_generation or 1) % arguments.gradient_accumulation_steps:
         raise InputError(
             f"grpo.trainer.steps_per_generation={arguments.steps_per_generation} does not hold whole steps of "

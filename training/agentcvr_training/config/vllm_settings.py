@@ -1,4 +1,4 @@
-"""Requirements of the engine `vllm` on TRL's settings, checked before anything is loaded."""
+"""Check TRL's settings against the requirements of the engine `vllm`, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from agentcvr_training.config.settings import Settings
 
 
 def vllm_settings(settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
-    """Return TRL's settings that follow from ours where vLLM samples; none otherwise.
+    """Return TRL's settings that are derived from ours if vLLM samples; empty otherwise.
 
     Args:
         given: the settings of `grpo.trainer`.
 
     Raises:
-        InputError: with a setting, nothing would be learned or the engine could not work.
+        InputError: a setting would prevent learning, or the engine does not support it.
     """
     if settings.rollout.engine != "vllm":
         return {}
@@ -32,21 +32,20 @@ def vllm_settings(settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_installed(engine: str) -> None:
-    """Check that what an engine needs is installed.
+    """Check that the packages of an engine are installed.
 
     Raises:
-        SetupError: it is not.
+        SetupError: a package is missing.
     """
     if engine == "vllm" and importlib.util.find_spec("vllm") is None:
         raise missing_extra("vllm", "vllm")
 
 
 def _check_correction(settings: Settings, given: dict[str, Any]) -> None:
-    """Refuse an importance correction that would remove long rows from the loss.
+    """Reject an importance correction that would remove long rows from the loss.
 
-    vLLM's log probabilities are those after `top_p`: each is larger than the trainer's by that of the mass kept. A
-    ratio that multiplies these over a whole row approaches 0 in a long one (0.97 to the power of 300 is 0.0001), and so
-    does the row's loss.
+    vLLM reports probabilities after `top_p`, so the ratio of the trainer's probability to it is the mass kept. The
+    product of these ratios over a long row approaches 0 (0.97 to the power of 300 is 0.0001), and so does its loss.
     """
     mode = str(given.get("vllm_importance_sampling_mode", "sequence_mask"))
     corrected = given.get("vllm_importance_sampling_correction", True)

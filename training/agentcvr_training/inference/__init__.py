@@ -1,1 +1,1 @@
-"""Engines: sample the turns of many live graphs together. `base.py` has the contract."""
+"""Engines: sample the turns of many live graphs in batches. `base.py` has the contract."""

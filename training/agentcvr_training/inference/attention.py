@@ -1,7 +1,7 @@
-"""Which attention a model uses during one pass, and which kinds of layers it has.
+"""Set a model's attention implementation for a block of code, and list its kinds of layers.
 
-transformers reads the name of the attention implementation from the model's configuration at every forward pass. A
-caller that needs another one for a while, such as the KV-cache slots, sets the name here and has it put back.
+transformers reads the name of the attention implementation from the model's configuration at every forward pass.
+`use_attention` replaces the name, for example for the KV-cache slots, and restores it afterwards.
 """
 
 from __future__ import annotations

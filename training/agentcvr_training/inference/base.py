@@ -1,6 +1,6 @@
-"""The contract of an engine, which samples turns for many graphs at once.
+"""The contract of an engine, which samples turns for many graphs concurrently.
 
-A graph asks for one turn and waits; the engine sees the pending calls of all live graphs and decides how to batch them.
+A graph requests one turn and waits; the engine sees the pending calls of all live graphs and decides how to batch them.
 Each call carries the exact ids of its prompt and its own seed, so its tokens do not depend on the other graphs in the
 batch, except for rounding.
 """
@@ -14,14 +14,14 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are sampled."""
+    """Sampling parameters."""
 
     temperature: float = 1.0
-    """0 takes the likeliest token."""
+    """0 takes the most likely token."""
     top_p: float = 1.0
-    """Tokens are drawn from the smallest set whose probabilities sum to this; 1 is all tokens."""
+    """Tokens are drawn from the smallest set whose probabilities sum to this; 1 means all tokens."""
     max_new_tokens: int = 512
-    """Length of the longest turn."""
+    """Length of the longest turn, in tokens."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Engine(Protocol):
         ...
 
     def release(self, session: str) -> None:
-        """Free what is held for a conversation that has ended."""
+        """Free the memory held for a conversation that has ended."""
         ...
 
     def __enter__(self) -> Engine: ...

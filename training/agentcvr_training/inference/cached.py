@@ -1,14 +1,14 @@
 """The engine for a transformers model in this process: continuous batching over KV-cache slots.
 
-`generate` takes a batch that starts together, waits for its slowest row and drops the cache between two turns. This
-engine runs the same forward passes over slots (`kv_slots.py`, `scheduler.py`): a turn that ends frees its slot for the
-batch at once, a turn that arrives joins at the next pass, and a conversation that returns continues from the tokens its
-slot holds. On the same prompt at temperature 0 it samples what `generate` samples.
+transformers' `generate` takes a batch that starts together, waits for its slowest row and drops the cache between two
+turns. This engine runs the same forward passes over slots (`kv_slots.py`, `scheduler.py`): a turn that ends frees its
+slot at once, a turn that arrives joins at the next pass, and a conversation that returns continues from the tokens in
+its slot. On the same prompt at temperature 0 it samples the same tokens as `generate`.
 
-Passes run on the event loop, interleaved with the graphs, and block it while they last. A thread of their own would
-gain little: every operation of torch releases Python's lock and then waits for it, up to 5 ms, while the graphs
-compute. Interleaved, a pass has the whole processor, and the batches do not depend on a thread scheduler. Before a
-pass, graphs that can proceed do, so that their next turns join it.
+Passes run on the event loop, interleaved with the graphs, and block it while they last. A separate thread would gain
+little: every operation of torch releases the GIL and then waits for it, up to 5 ms, while the graphs compute. On the
+event loop a pass has all CPU cores, and the batches do not depend on a thread scheduler. Before a pass, the engine lets
+all graphs proceed, so that their next turns join the pass.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from agentcvr_training.inference.scheduler import PendingCall, Slot, nearest_pre
 from agentcvr_training.rollout.ledger import shared_length
 
 PREFILL_TOKENS = 8192
-"""Most tokens of one prefill pass, padding included."""
+"""Maximum tokens of one prefill pass, padding included."""
 READ_SHARE = 0.1
-"""Share of the busy slots that must have a prompt to read before a prefill pass runs."""
+"""Share of the busy slots that must have a prompt to prefill before a prefill pass runs."""
 QUIET_ROUNDS = 40
-"""Rounds of the event loop without an arrival after which a pass starts. A graph that waits only for the processor
-needs fewer rounds from the end of one turn to the start of the next; an idle round costs microseconds."""
+"""Rounds of the event loop without an arrival after which a pass starts. A graph that waits only for the CPU needs
+fewer rounds from the end of one turn to the start of the next; an idle round costs microseconds."""
 
 
 class CachedEngine:
@@ -43,11 +43,11 @@ class CachedEngine:
     Args:
         model: the model; its weights are read at every pass, so a trainer may change them between rollouts.
         stop_ids: tokens that end a turn.
-        slots: conversations held at a time; further ones wait, or take the slot of an idle one.
+        slots: conversations held at a time; another one waits, or takes the slot of an idle one.
         max_length: longest prompt and turn together, in tokens.
 
     Raises:
-        SetupError: the model has layers of another kind.
+        SetupError: the model has layers of another kind than full attention.
     """
 
     def __init__(self, model: Any, stop_ids: Sequence[int], *, slots: int = 64, max_length: int = 8192) -> None:
@@ -152,7 +152,7 @@ class CachedEngine:
         if slot is None or slot.pending is not None:
             return False
         if not slot.ids:
-            # Episodes of a group share their first prompt, and all prompts share the rules: they are read once.
+            # Episodes of a group share their first prompt, and all prompts share the rules: prefill these only once.
             source = nearest_prefix(self._slots, pending.call.prompt_ids)
             if source is not None and source.will_hold(pending.call.prompt_ids):
                 return False
@@ -181,9 +181,9 @@ class CachedEngine:
         return slot
 
     def _step(self) -> None:
-        """Read the prompts that have arrived, then sample one token for every other call."""
+        """Prefill the prompts that have arrived, then sample one token for every other call."""
         reading = [slot for slot in self._busy() if len(slot.unread) > 1]
-        # A pass over two rows takes hardly longer than one over one, so prefills wait for company while others decode.
+        # A pass over two rows takes hardly longer than over one, so prefills wait for each other while others decode.
         if len(reading) >= len(self._busy()) * READ_SHARE:
             for group in _groups(reading):
                 self._draw_tokens(group, self._pass(group, [slot.number for slot in group]))
@@ -212,7 +212,7 @@ class CachedEngine:
         return self._cache
 
     def _draw_tokens(self, slots: Sequence[Slot], logits: torch.Tensor) -> None:
-        """Sample a token for each slot, and return to the callers the turns that end."""
+        """Sample a token for each slot, and return turns that have ended to their callers."""
         calls = [slot.pending for slot in slots if slot.pending is not None]
         ids, logprobs = draw(
             logits, [pending.call.sampling for pending in calls], [pending.random.random() for pending in calls]

@@ -1,12 +1,12 @@
-"""The engine over a vLLM in this process, the one that TRL runs beside its trainer (`vllm_mode: colocate`).
+"""The engine over vLLM in this process, as TRL runs it beside its trainer (`vllm_mode: colocate`).
 
 vLLM batches continuously by itself: a request joins at the next step and leaves when it ends. This engine only passes
-calls to it and results back, from one worker thread that steps it. Prompts with a common prefix, such as the turns of
+calls to vLLM and results back, from one worker thread that steps it. Prompts with a common prefix, such as the turns of
 one conversation, share their keys and values in vLLM's own prefix cache.
 
-Which log probability a token gets is the server's `logprobs_mode`. TRL sets `processed_logprobs`: at the temperature,
-after `top_p`. With `top_p` 1 that is what `Sampled` promises. Below 1 it is the logarithm of the share in what was left
-to draw from, which is larger by that of the mass kept; a correction for it must not multiply over a whole row
+vLLM's `logprobs_mode` decides which log probability a token gets. TRL sets `processed_logprobs`: at the temperature,
+after `top_p`. With `top_p` 1 this is the value that `Sampled` promises. Below 1, probabilities are divided by the mass
+kept, so log probabilities are larger; a correction for this must not multiply over a whole row
 (`training/agentcvr_training/config/vllm_settings.py`). `raw_logprobs` would leave out the temperature as well.
 """
 
@@ -30,12 +30,12 @@ from agentcvr_graph.errors import BugError, InfrastructureError
 from agentcvr_training.inference.base import Call, Sampled
 
 SEEDS = 2**63
-"""vLLM takes seeds below this."""
+"""vLLM accepts seeds below this."""
 
 
 @dataclass(frozen=True)
 class PendingCall:
-    """A call that vLLM is working on."""
+    """A call in progress in vLLM."""
 
     name: str
     call: Call
@@ -46,9 +46,9 @@ class ColocatedEngine:
     """An `Engine` over vLLM's `LLMEngine`.
 
     Args:
-        engine: the engine; its weights are whatever was loaded into it last.
-        stop_ids: tokens that end a turn, and no others do.
-        max_length: longest prompt and turn together, in tokens; the model's own limit where that is less.
+        engine: the engine; it samples with the weights that were last loaded into it.
+        stop_ids: the only tokens that end a turn.
+        max_length: longest prompt and turn together, in tokens; the model's own limit applies if it is lower.
         on_thread: called first on the worker thread, to select its device.
     """
 
@@ -110,7 +110,7 @@ class ColocatedEngine:
                 self._fail(InfrastructureError(f"vLLM failed while sampling: {error}"))
 
     def _receive(self) -> bool:
-        """Submit the calls that have arrived, waiting if vLLM is idle; return False when the engine is closed."""
+        """Submit the calls that have arrived; wait for one if vLLM is idle; return False once the engine is closed."""
         while True:
             try:
                 turn = self._inbox.get(block=not self._turns)
@@ -144,7 +144,7 @@ class ColocatedEngine:
             seed=call.seed % SEEDS,
             # Only the sampled token, no alternatives.
             logprobs=0,
-            # The model's own ending tokens are among ours, where they should end a turn.
+            # `stop_ids` include the model's own end tokens where these should end a turn.
             ignore_eos=True,
             stop_token_ids=self._stop,
             detokenize=False,
@@ -163,7 +163,7 @@ class ColocatedEngine:
         turns, self._turns = self._turns, {}
         for turn in turns.values():
             turn.future.set_exception(error)
-        # If the engine is beyond repair, the next turn raises again.
+        # If the engine cannot recover, the next turn raises again.
         with contextlib.suppress(Exception):
             self._engine.abort_request(list(turns))
 

@@ -1,7 +1,7 @@
-"""Make the engine that a configuration names, over the present weights of a trainer's model.
+"""Make the engine that a configuration names, over the current weights of a trainer's model.
 
-`cached` reads the trainer's own weights. `vllm` samples with a copy that TRL keeps, in this process or
-in a server; it is updated here where it is out of date.
+`cached` reads the trainer's own weights. `vllm` samples with a copy that TRL keeps, in this process or in a server;
+this module updates the copy if it is out of date.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def make_engine_factory(rollout: Rollout, stop_ids: Sequence[int]) -> EngineFact
     That function raises SetupError for a trainer that the engine cannot sample for.
 
     Raises:
-        SetupError: what the engine needs is not installed.
+        SetupError: a package that the engine needs is not installed.
     """
     check_installed(rollout.engine)
     engines = {"cached": _cached, "vllm": _vllm}
@@ -55,7 +55,7 @@ def _vllm(rollout: Rollout, stop_ids: Sequence[int], trainer: Any) -> AbstractCo
 
 @contextlib.contextmanager
 def _colocated(generation: Any, stop_ids: Sequence[int], max_length: int) -> Generator[Engine]:
-    """Use the vLLM of this process; wake it for the block if it sleeps while the trainer works."""
+    """Use vLLM in this process; if TRL lets it sleep during training, wake it for the block."""
     from agentcvr_training.inference.colocated import ColocatedEngine
 
     if generation.enable_sleep_mode:
@@ -67,7 +67,7 @@ def _colocated(generation: Any, stop_ids: Sequence[int], max_length: int) -> Gen
             yield engine
     finally:
         if generation.enable_sleep_mode:
-            # As TRL's own `generate` leaves it: without weights, to be sent again.
+            # TRL's own `generate` ends the same way: vLLM drops its weights, and gets them again later.
             generation.llm.sleep(level=2)
             generation._llm_weights_sleeping = True
 
@@ -78,12 +78,12 @@ def _update_weights(generation: Any, trainer: Any) -> None:
     if asleep or trainer._last_loaded_step != trainer.state.global_step:
         generation.sync_weights()
         trainer._last_loaded_step = trainer.state.global_step
-    # The main process finishes last; before that a server would sample with a part of the new weights.
+    # The main process finishes last; until then a server would sample with partly updated weights.
     trainer.accelerator.wait_for_everyone()
 
 
 def _same_device() -> partial[None] | None:
-    """Return a function that selects this thread's GPU in another thread, which starts with the first GPU."""
+    """Return a function that selects this thread's GPU in another thread, which by default uses the first GPU."""
     return partial(torch.cuda.set_device, torch.cuda.current_device()) if torch.cuda.is_available() else None
 
 
@@ -91,7 +91,7 @@ def _whole_model(trainer: Any) -> Any:
     """Return the trainer's model, with all its weights in this process.
 
     Raises:
-        SetupError: they are sharded over processes.
+        SetupError: the weights are sharded over processes.
     """
     sharded = trainer.is_fsdp_enabled or (
         trainer.is_deepspeed_enabled and trainer.accelerator.state.deepspeed_plugin.zero_stage == 3

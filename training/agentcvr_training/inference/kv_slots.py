@@ -1,16 +1,16 @@
 """KV-cache slots: keys and values of many conversations, each from position 0 of its own slot.
 
-transformers' own caches hold one batch that starts and ends together. Here a row is a conversation that stays: its
+transformers' own caches hold one batch that starts and ends together. Here a row is a conversation that persists: its
 slot grows turn by turn while other slots start, idle and end. Because every conversation starts at position 0, one rule
 masks all of them: a query at position p attends to positions up to p. Later positions hold stale data that no query
-reaches.
+attends to.
 
-A row that has fewer new tokens than its batch is padded on the left; padding is written to one spare position at the
-end, which no query reaches. `run_model` is one forward pass over chosen slots.
+A row with fewer new tokens than the longest row of its batch is padded on the left. Padding is written to one spare
+position at the end, which no query attends to. `run_model` runs one forward pass over chosen slots.
 
-Attention has two implementations. On an accelerator all rows attend at once, up to the longest (`SlotCache`). On a
-processor the time goes into reading keys and values from memory, so every row attends by itself, over its own length
-and in place (`InPlaceCache`): rows are not copied together, and only positions that a row holds are read.
+Attention has two implementations. On an accelerator all rows attend at once, up to the longest (`SlotCache`). On a CPU
+most time goes into reading keys and values from memory, so every row attends by itself, over its own length and in
+place (`InPlaceCache`): rows are not copied together, and only positions that a row holds are read.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from agentcvr_training.inference.attention import FULL, layer_kinds, use_attenti
 
 GROWTH = 256
 """Positions by which the slots grow."""
-# transformers 5.24 gave the argument a new name in every model and warns about the old one.
+# transformers 5.24 renamed the argument in every model and warns about the old name.
 CACHE_ARGUMENT = "cache" if Version(transformers.__version__) >= Version("5.24") else "past_key_values"
 
 IN_PLACE = "agentcvr_in_place"
-"""Name of our attention among those of transformers."""
+"""Name under which our attention is registered with transformers."""
 
 
 class SlotCache(Cache):
-    """A transformers cache over slots. `select` says which rows and positions the next forward pass is about."""
+    """A transformers cache over slots. `select` sets the rows and positions of the next forward pass."""
 
     attention: str | None = None
     """The attention that reads what `update` returns; None for the model's own."""
     copy_cost: int = 3
-    """A pass over scattered slots copies their contents; over a contiguous range they are read in place. The copy pays
-    where the range has this many times the needed slots."""
+    """A pass over scattered slots copies their contents; over a contiguous range they are read in place. The copy is
+    faster if the range has more than this many times the needed slots."""
 
     def __init__(self, model: Any, slots: int) -> None:
         super().__init__(layer_class_to_replicate=DynamicLayer)
@@ -92,7 +92,7 @@ class SlotCache(Cache):
             index = self._positions[:, None, :, None].expand(-1, new.shape[1], -1, new.shape[3])
             held[self._rows].scatter_(2, index, new.to(held.dtype))
         else:
-            # (rows, new tokens, heads, size): indices that stand apart move to the front.
+            # (rows, new tokens, heads, size): indices separated by a slice move to the front.
             held[self._rows[:, None], :, self._positions] = new.transpose(1, 2).to(held.dtype)
 
     def _read(self, place: int) -> Any:
@@ -126,7 +126,7 @@ class Span:
 
 @dataclass(frozen=True)
 class SlotStates:
-    """Keys or values of a layer in place, and which of them belong to the rows of a pass."""
+    """Keys or values of a layer in place, and which of them belong to each row of a pass."""
 
     store: torch.Tensor
     """(slots, heads, positions, size)"""
@@ -159,7 +159,7 @@ def attend_in_place(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention function of transformers over what `InPlaceCache` returns.
+    """Attend row by row over what `InPlaceCache` returns; an attention function of transformers.
 
     Args:
         query: (rows, heads, new tokens, size), padded on the left.
@@ -234,7 +234,7 @@ def check_layers(config: PretrainedConfig) -> None:
     """Check that slots can serve a model.
 
     Raises:
-        SetupError: it has layers that keep something other than keys and values of all positions.
+        SetupError: the model has layers that keep something other than keys and values of all positions.
     """
     kinds = layer_kinds(config)
     if kinds != {FULL}:

@@ -1,4 +1,4 @@
-"""Sample tokens, row by row with each row's own random numbers."""
+"""Sample one token for each row, with the row's own random number."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def draw(
     """Sample one token a row; return ids and log probabilities at the row's temperature.
 
     A token is found by inverting the cumulative distribution at a uniform number, so a row's tokens depend on its own
-    numbers only. The log probability is that of the full distribution, also with `top_p`, because that is what a
-    trainer recomputes.
+    numbers only. The log probability is that of the full distribution, also with `top_p`, because the trainer
+    recomputes that one.
 
     Args:
         logits: (rows, vocabulary)

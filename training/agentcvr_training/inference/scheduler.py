@@ -1,4 +1,4 @@
-"""Scheduling of the cached engine: calls in progress, and the KV-cache slots of their conversations."""
+"""The scheduler of the cached engine: calls in progress, and the KV-cache slots of their conversations."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ class Slot:
         return self.pending.unread if self.pending is not None else []
 
     def start(self, pending: PendingCall) -> None:
-        """Assign a call; only what its prompt does not share with the held tokens is read."""
+        """Assign a call; mark as unread the part of its prompt that the slot does not hold."""
         prompt = pending.call.prompt_ids
-        # At least one token is read again: the logits after it give the next token.
+        # At least one token is read again, because the logits after it give the next token.
         del self.ids[min(shared_length(self.ids, prompt), len(prompt) - 1) :]
         pending.unread = list(prompt[len(self.ids) :])
         self.pending = pending
 
     def will_hold(self, prompt: Sequence[int]) -> bool:
-        """Return whether the next pass reads a prefix of this prompt that is long enough to wait for."""
+        """Return whether the next pass adds enough of this prompt's prefix to the slot to be worth waiting for."""
         coming = shared_length([*self.ids, *self.unread[:-1]], prompt)
         return coming - shared_length(self.ids, prompt) >= WORTH_SHARING
 

@@ -1,8 +1,8 @@
 """The engine over the vLLM server that TRL sends weights to (`vllm_mode: server`).
 
 Every turn is one request to the server's completions endpoint, token ids in and token ids out. Many requests are in
-flight at once, each from a thread of its own, and the server batches them continuously. Start it with `--logprobs-mode
-processed_logprobs`; `colocated.py` explains what that means.
+flight concurrently, each in its own thread, and the server batches them continuously. Start it with `--logprobs-mode
+processed_logprobs`; `colocated.py` explains this mode.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from agentcvr_training.inference.base import Call, Sampled
 from agentcvr_training.inference.colocated import SEEDS
 
 TURN_TIMEOUT_S = 600.0
-"""Timeout of a turn, waiting in the server's queue included."""
+"""Timeout of a turn, including time in the server's queue."""
 START = (
     "VLLM_SERVER_DEV_MODE=1 vllm serve MODEL --logprobs-mode processed_logprobs "
     """--weight-transfer-config '{"backend": "nccl"}'"""
 )
-"""The command that starts a server which TRL can send weights to."""
+"""The command that starts a server to which TRL can send weights."""
 
 
 class ServedEngine:
@@ -32,9 +32,9 @@ class ServedEngine:
 
     Args:
         url: the server's address, as `http://127.0.0.1:8000`.
-        stop_ids: tokens that end a turn, and no others do.
-        concurrent: most requests in flight.
-        max_length: longest prompt and turn together, in tokens; the server's own limit where that is less.
+        stop_ids: the only tokens that end a turn.
+        concurrent: maximum number of requests in flight.
+        max_length: longest prompt and turn together, in tokens; the server's own limit applies if it is lower.
     """
 
     def __init__(self, url: str, stop_ids: Sequence[int], *, concurrent: int = 64, max_length: int = 8192) -> None:
@@ -47,10 +47,10 @@ class ServedEngine:
         self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> ServedEngine:
-        """Connect, and read which model is served.
+        """Connect, and read the name of the served model.
 
         Raises:
-            SetupError: nothing answers at the address, or it is no vLLM server.
+            SetupError: no server answers at the address, or it is not a vLLM server.
         """
         limits = httpx.Limits(max_connections=self._concurrent, max_keepalive_connections=self._concurrent)
         client = httpx.Client(base_url=self._url, timeout=TURN_TIMEOUT_S, limits=limits, trust_env=False)
@@ -76,7 +76,7 @@ class ServedEngine:
         """Sample one turn.
 
         Raises:
-            InfrastructureError: the server cannot be reached, or refused.
+            InfrastructureError: the server cannot be reached, or refused the request.
             BugError: the engine is not running, or the prompt fills the model.
         """
         if self._client is None:
