@@ -1,1 +1,1 @@
-"""Rollouts: graph runs, the policy that samples in them, and the ledger of its tokens."""
+"""Rollouts: run the graph with a policy, and record the policy's tokens in a ledger."""

@@ -1,4 +1,4 @@
-"""A chat template, read as a grammar of turns: the prompt before the first turn, and the text between two turns.
+"""Split a chat template into turns: the prompt before the first turn, and the text between two turns.
 
 A conversation is rendered once, for its first turn. After that only new text is rendered: the end of the sampled turn,
 the environment's messages, the header of the next turn. Sampled turns are never rendered again, so their ids stay the
@@ -6,8 +6,8 @@ same. To find the new text, the environment's messages are rendered behind a mar
 follows the marker is the new text.
 
 This works for every template that writes an assistant's content unchanged and whose later messages do not depend on
-earlier ones. Templates that drop or rewrite earlier reasoning would give a policy other prompts than it was trained on;
-`check` refuses them and says how to fix it.
+earlier ones. With a template that drops or rewrites earlier reasoning, the training rows would differ from the prompts
+that the policy read; `check` raises an error for it that names a fix.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class ChatFormat:
     """The turns of one tokenizer's chat template.
 
     Args:
-        tokenizer: with a chat template; its end-of-turn token must be among `stop_ids`.
+        tokenizer: has a chat template, whose end-of-turn token becomes one of `stop_ids`.
         name: name of the model in errors.
 
     Raises:
-        SetupError: there is no template, or it does not keep earlier turns as they were.
+        SetupError: there is no template, or it changes earlier turns.
     """
 
     def __init__(self, tokenizer: Any, name: str = "") -> None:
@@ -61,7 +61,7 @@ class ChatFormat:
         return self._encode(self._render(messages, tools, prompt=True))
 
     def environment_ids(self, sampled: Sequence[int], messages: Sequence[BaseMessage]) -> list[int]:
-        """Return the ids between a sampled turn and the next: the turn's end as far as it is missing, and messages."""
+        """Return the ids between a sampled turn and the next: the missing part of the turn's end, then the messages."""
         ids = self._encode(self._after_marker(messages, prompt=True))
         return ids[1:] if sampled and sampled[-1] == ids[0] else ids
 
@@ -76,7 +76,7 @@ class ChatFormat:
         """Check that prompts built turn by turn equal what the template renders at once.
 
         Raises:
-            SetupError: they do not; names the difference.
+            SetupError: they differ; the message shows where.
         """
         call = {"name": "observe", "args": {"focus": "x"}, "id": "call_1"}
         asked: list[BaseMessage] = [HumanMessage("question")]

@@ -1,11 +1,11 @@
-"""Every episode of a run as one line of `episodes.jsonl`: which step learned from it, script, seed, reward, turns.
+"""Log each episode of a run as one line of `episodes.jsonl`: the step that learned from it, script, reward, turns.
 
     {"step": 3, "held_out": false, "script": "cc-000041", "task": "CC", "seed": 902..., "reward": {"answer": 1.0, ...},
      "turns": 4, "frames": 12, "audio_s": 8.0, "sampled": 211}
 
 `step` counts from 1, as on the console; a held-out episode has the step after which it ran. A run that resumes from a
-checkpoint first drops the lines after it, so no episode is listed twice. Rewards are those before weighting, null where
-the infrastructure failed.
+checkpoint first drops the lines of later steps, so no episode is listed twice. `reward` holds the values before
+weighting, or null if the infrastructure failed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from agentcvr_training.rollout.episodes import Episode
 
 
 class EpisodeLog(TrainerCallback):
-    """The file, as a batch callback of a `GraphRollout` and a callback of its trainer. Only the main process writes."""
+    """The log: a batch callback of a `GraphRollout` and a callback of its trainer. Only the main process writes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -46,7 +46,7 @@ class EpisodeLog(TrainerCallback):
 
 
 def read_episodes(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log; a torn line is skipped."""
+    """Yield the lines of a log; skip an incomplete line."""
     if not path.exists():
         return
     for line in path.read_text(encoding="utf-8").splitlines():

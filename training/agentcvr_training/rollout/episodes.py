@@ -1,7 +1,7 @@
 """Episodes: run the compiled graph once for every script of a batch and record what the policy samples.
 
-A bounded number of graphs is in flight, and one that ends makes room for the next, so the engine always has turns to
-batch. The graph is the one that users run; nothing of its loop is repeated here.
+A bounded number of graphs is in flight, and the next one starts when one ends, so the engine always has turns to batch.
+The graph is the one that users run; its loop is not reimplemented here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RolloutTask:
     script: Script
     seed: int
     question: Question | None = None
-    """The input of the graph: a question over rendered video; None for the script's own question."""
+    """The input of the graph, such as a question over rendered video; None for the script's own question."""
 
 
 class EpisodeSummary(TypedDict):
@@ -44,27 +44,27 @@ class EpisodeSummary(TypedDict):
     task: str
     seed: int
     reward: dict[str, float] | None
-    """By name, before weighting; None where the infrastructure failed."""
+    """By name, before weighting; None if the infrastructure failed."""
     turns: int
     frames: int
     audio_s: float
     sampled: int
-    """Tokens that the policy sampled."""
+    """Number of tokens that the policy sampled."""
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One episode that was run."""
+    """A finished episode."""
 
     script: Script
     trajectory: Trajectory
     recording: Recording
     reward: dict[str, float] | None
-    """By name, before weighting; None where the infrastructure failed."""
+    """By name, before weighting; None if the infrastructure failed."""
 
     @property
     def rows(self) -> list[Row]:
-        """Return the rows of the ledgers; one, unless a prompt drifted."""
+        """Return the rows of the ledgers: one, unless a prompt departed from the record (a FORK)."""
         return [row for ledger in self.recording.ledgers for row in ledger.rows]
 
     @property
@@ -93,10 +93,10 @@ class RolloutRunner:
     live_graphs: int = 64
     tools: Iterable[AnyTool] = TOOLS
     strict: bool = False
-    """Raise on token drift; tests set this."""
+    """Raise an error at a FORK; tests set this."""
 
     def graph(self) -> Any:
-        """Return the compiled graph, without a checkpointer: an interrupted episode is run again."""
+        """Return the compiled graph, without a checkpointer, because an interrupted episode is run again."""
         return create_cvr_graph(self.policy, self.perception, tools=self.tools).compile()
 
     async def run(

@@ -1,12 +1,12 @@
-"""The token ledger: which tokens a policy sampled and which the environment wrote, exactly as the model saw them.
+"""The token ledger: records exactly which tokens a policy sampled and which the environment wrote.
 
 A trajectory is trained on as one row: prompt, first turn of the policy, reply of the environment, second turn of the
 policy, and so on. The row must hold the exact ids that were sampled; tokenizing messages again can silently give other
-ids for the same text. So every call of the model is recorded here when it happens, and before the next one the ledger
-is compared with the prompt that is about to be sent:
+ids for the same text. So the ledger records every call of the model when it happens. Before the next call it compares
+its record with the prompt that is about to be sent:
 
-    CLEAN    the prompt starts with everything recorded; what follows is new and the environment's
-    REALIGN  the same but for the end of the last sampled turn, which the template writes its own way (an end-of-turn
+    CLEAN    the prompt starts with everything recorded; what follows is new and from the environment
+    REALIGN  the same except for the end of the last sampled turn, which the template writes differently (an end-of-turn
              token that was sampled and is written again, white space that is stripped): from there on the ids of the
              prompt replace the recorded ones, and count as the environment's
     FORK     the prompt departs from the record further back: the row ends here and a new one starts
@@ -29,7 +29,7 @@ MAX_REALIGNED = 4
 
 
 class Drift(Enum):
-    """How a prompt relates to the record before it."""
+    """The ways in which a prompt may differ from the record before it."""
 
     CLEAN = "clean"
     REALIGN = "realign"
@@ -42,7 +42,7 @@ class DriftError(BugError):
 
 @dataclass
 class Row:
-    """One stretch of a trajectory to train on. All lists but `prompt_ids` have one entry for each completion token."""
+    """A part of a trajectory to train on. All lists but `prompt_ids` have one entry for each completion token."""
 
     prompt_ids: list[int]
     """The prompt of the first call."""
@@ -52,11 +52,11 @@ class Row:
     logprobs: list[float] = field(default_factory=list[float])
     """Log probability of a sampled token when it was sampled; 0.0 for the environment's."""
     nodes: list[str] = field(default_factory=list[str])
-    """The graph's node that a token belongs to; empty for the environment's."""
+    """The node of the graph at which a token was sampled; empty for the environment's."""
 
     @property
     def ids(self) -> list[int]:
-        """Return prompt and completion."""
+        """Return the ids of prompt and completion."""
         return self.prompt_ids + self.completion_ids
 
     @property
@@ -66,18 +66,18 @@ class Row:
 
     @property
     def last_turn(self) -> int:
-        """Return the length of the turn at the end; 0 where the environment wrote last."""
+        """Return the length of the sampled turn at the end; 0 if the environment wrote last."""
         return next((n for n, own in enumerate(reversed(self.mask)) if not own), len(self.mask))
 
     def add_environment(self, ids: Sequence[int]) -> None:
-        """Append tokens that the policy did not choose."""
+        """Append tokens that the policy did not sample."""
         self._add(ids, 0, [0.0] * len(ids), "")
 
     def add_policy(self, ids: Sequence[int], logprobs: Sequence[float], node: str) -> None:
         """Append tokens that the policy sampled at a node.
 
         Raises:
-            BugError: there are not as many log probabilities as tokens.
+            BugError: the numbers of tokens and log probabilities differ.
         """
         if len(ids) != len(logprobs):
             raise BugError(f"{len(ids)} sampled tokens came with {len(logprobs)} log probabilities.")
@@ -90,7 +90,7 @@ class Row:
                 del column[-count:]
 
     def trained_on(self, nodes: Sequence[str] | None) -> list[int]:
-        """Return the mask restricted to the tokens of some nodes; None keeps all of the policy's."""
+        """Return the mask restricted to the tokens of some nodes; None keeps all tokens of the policy."""
         return [kept if nodes is None or node in nodes else 0 for kept, node in zip(self.mask, self.nodes, strict=True)]
 
     def _add(self, ids: Sequence[int], mask: int, logprobs: Sequence[float], node: str) -> None:
@@ -110,11 +110,11 @@ class Ledger:
     def __init__(self, *, strict: bool = False) -> None:
         self.rows: list[Row] = []
         self.drifts: Counter[Drift] = Counter()
-        """How often each happened; the first call of a run is not counted."""
+        """Number of calls with each kind of drift; the first call of a run is not counted."""
         self._strict = strict
 
     def open_call(self, prompt_ids: Sequence[int]) -> Drift:
-        """Bring the ledger in line with the prompt of the next call; return which drift that took.
+        """Align the ledger with the prompt of the next call; return the kind of drift.
 
         Raises:
             DriftError: the prompt departs from the record, and the ledger is strict.
@@ -126,7 +126,7 @@ class Ledger:
         kept = shared_length(row.ids, prompt_ids)
         lost = len(row.ids) - kept
         if kept == len(prompt_ids) and lost == row.last_turn:
-            # The node failed after its turn and asks for it again: that turn never happened.
+            # The node failed after its turn and requests it again, so the recorded turn is discarded.
             row.drop_last(lost)
             lost = 0
         drift = _drift(row, lost)
@@ -154,7 +154,7 @@ class Ledger:
 def _drift(row: Row, lost: int) -> Drift:
     if lost == 0:
         return Drift.CLEAN
-    # Only the end of the last sampled turn may be rewritten; a change before it rewrites history.
+    # Only the end of the last sampled turn may differ; a difference before it is a FORK.
     tail = row.mask[-lost:] if lost <= len(row.mask) else []
     return Drift.REALIGN if lost <= MAX_REALIGNED and tail and all(tail) else Drift.FORK
 

@@ -1,4 +1,4 @@
-"""The token ledger as HTML for a notebook: which tokens the policy sampled and which the environment wrote.
+"""Show the token ledger as HTML in a notebook: which tokens the policy sampled and which the environment wrote.
 
 Only sampled tokens carry loss, so the view shows what a run learns from. The shade of a sampled token grows with the
 uncertainty of the choice; its tooltip has the id, the probability and the node. A character that takes several tokens
@@ -17,7 +17,7 @@ from agentcvr_graph.utils.templates import html_environment
 from agentcvr_training.rollout.ledger import Row
 
 CUT = "\N{REPLACEMENT CHARACTER}"
-"""What a tokenizer decodes a part of a character to."""
+"""The text to which a tokenizer decodes an incomplete character."""
 _ROW = html_environment().from_string("""\
 <style>
 .agentcvr-ledger pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 4px 10px; line-height: 1.75; }

@@ -1,12 +1,12 @@
-"""The policy as a chat model: tokens in, tokens out, and all of them recorded.
+"""The policy as a chat model: token ids in, token ids out, all of them recorded.
 
-To the graph it is a `BaseChatModel` like any other. Inside, a conversation is kept as ids: the next prompt is the last
+For the graph it is a `BaseChatModel` like any other. Inside, a conversation is kept as ids: the next prompt is the last
 prompt, the exact tokens that were sampled, and the ids of what the environment added since (`chat_format.py`). Sampled
 tokens are never converted to text and back.
 
-A `Recording`, opened around a graph run, keeps the tokens. It travels in a context variable, so it reaches the model
-inside subgraphs, `Send` and retries without being passed along, and holds one `Ledger` for each graph run (the graph's
-checkpoint namespace), however many run at once. Without a recording the model answers all the same.
+A `Recording`, opened around a graph run, keeps the tokens. A context variable holds it, so it reaches the model inside
+subgraphs, `Send` and retries without being passed along. It has one `Ledger` for each graph run (the graph's checkpoint
+namespace), also if several run concurrently. The model works without a recording too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from agentcvr_training.rollout.ledger import Drift, Ledger
 
 @dataclass
 class Conversation:
-    """One graph run, as ids and as the messages that they came from."""
+    """One graph run: its token ids, and the messages that they encode."""
 
     session: str
     number: int
@@ -46,9 +46,9 @@ class Conversation:
         return len(self._states)
 
     def prompt(self, messages: Sequence[BaseMessage], form: ChatFormat, tools: Tools) -> list[int]:
-        """Return the ids of the next prompt, built on the record where the messages continue it.
+        """Return the ids of the next prompt, built on the record if the messages continue it.
 
-        A node that failed after its turn was sampled asks for that turn again: then the record before it is used.
+        A node that failed after its turn was sampled requests it again; then the record before that turn is used.
         """
         prints = [_fingerprint(message) for message in messages]
         for state, (known, ids) in reversed(list(enumerate(self._states))):
@@ -65,11 +65,11 @@ class Conversation:
 
 @dataclass
 class Recording:
-    """What policies sampled while this was open.
+    """The tokens that policies sampled while the recording was open.
 
     Args:
-        seed: source of every turn's own seed.
-        strict: raise where a prompt departs from the record; otherwise start a new row.
+        seed: every turn's own seed is derived from it.
+        strict: raise if a prompt departs from the record; otherwise start a new row.
     """
 
     seed: int = 0
@@ -113,11 +113,11 @@ class PolicyChatModel(ChatModelBase):
     """A chat model over an engine.
 
     Args:
-        engine: samples the turns; must be open while the model is asked.
+        engine: samples the turns; must be open while the model is called.
         form: the chat template.
-        sampling: how; at most `max_new_tokens` a turn.
-        max_length: longest conversation in tokens. One that leaves no room gets an empty turn, which the graph takes
-            for a turn without an action: talking too long is the policy's own failure.
+        sampling: sampling parameters; at most `max_new_tokens` a turn.
+        max_length: longest conversation in tokens. One that leaves no room gets an empty turn, which the graph treats
+            as a turn without an action, because an overlong conversation is the policy's own error.
     """
 
     engine: Any
@@ -145,7 +145,7 @@ class PolicyChatModel(ChatModelBase):
     async def _sample(self, recorded: Recording, conversation: Conversation, prompt: list[int], node: str) -> Sampled:
         room = self.max_length - len(prompt)
         if room < 1:
-            # Nothing is sampled after it, so the last environment tokens need no place in a training row either.
+            # Nothing is sampled after this prompt, so its new environment tokens need no place in a training row.
             return Sampled([], [])
         sampling = Sampling(self.sampling.temperature, self.sampling.top_p, min(self.sampling.max_new_tokens, room))
         seed = seed_of(recorded.seed, conversation.number, conversation.turns)
@@ -157,19 +157,19 @@ class PolicyChatModel(ChatModelBase):
 
 
 def _place(metadata: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the graph run that a call belongs to, and its node."""
+    """Return the graph run and the node that a call belongs to."""
     namespace = str(metadata.get("langgraph_checkpoint_ns", ""))
-    # The last part names the node's own task; the parts before it, the graph run.
+    # The last part names the node's own task; the parts before it name the graph run.
     run = namespace.rpartition("|")[0]
     return f"{metadata.get('thread_id', '')}:{run}", str(metadata.get("langgraph_node", "master"))
 
 
 def _fingerprint(message: BaseMessage) -> str:
-    """Return what identifies a message: the id of a turn, type and text of others."""
+    """Return an identifier of a message: the id of a turn; type and text of any other message."""
     return message.id or "" if isinstance(message, AIMessage) else f"{message.type}:{message.text}"
 
 
 def seed_of(*parts: object) -> int:
-    """Return a seed that follows from the given parts alone, equal in every process."""
+    """Return a seed derived from the given parts alone, so that it is equal in every process."""
     digest = hashlib.blake2b("|".join(str(part) for part in parts).encode(), digest_size=8)
     return int.from_bytes(digest.digest(), "big")

@@ -1,4 +1,4 @@
-"""Run the graph with a policy from a folder: a rollout without a trainer."""
+"""Run the graph with a policy that is loaded from a folder: a rollout without a trainer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def run_policy(
     """Run every task with the model of the settings; return the episodes in the order of the tasks.
 
     Args:
-        temperature: None for that of the settings; 0 takes the likeliest token.
+        temperature: None for that of the settings; 0 takes the most likely token.
         on_episode: called with each episode when it ends.
 
     Raises:

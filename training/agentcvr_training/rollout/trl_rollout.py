@@ -1,11 +1,11 @@
-"""The seam to TRL: the only module that knows how `GRPOTrainer` asks for rollouts and rewards.
+"""The interface to TRL: the only module that knows how `GRPOTrainer` requests rollouts and rewards.
 
 TRL calls `rollout_func(prompts, trainer)` with the prompts of one process's share of a batch, each repeated once for
 every generation of its group, and without any other column. So a prompt here is the id of a script. The function
-returns parallel lists, one entry a prompt: `prompt_ids`, `completion_ids`, `logprobs`, `env_mask` (1: the policy's
+returns parallel lists, one entry per prompt: `prompt_ids`, `completion_ids`, `logprobs`, `env_mask` (1: the policy's
 token), and further fields, which TRL passes to the reward functions by name. Here that is one field, `episode`.
 
-`tests/training/test_trl_contract.py` pins all of this, so a test fails on a release of TRL that changes it.
+`tests/training/test_trl_contract.py` pins this contract, so a test fails if a release of TRL changes it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 EngineFactory = Callable[[Any], AbstractContextManager[Engine]]
 """Makes an engine over a trainer, for one batch of rollouts."""
 BatchCallback = Callable[[Sequence[Episode], bool, Any], None]
-"""Called with the episodes of a batch, whether it was for training, and the trainer, in every process."""
+"""Called in every process with the episodes of a batch, whether it was for training, and the trainer."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class GraphRollout:
 
     Args:
         scripts: the scripts that prompts name, by id.
-        engine_factory: makes the engine that samples with the trainer's present weights.
+        engine_factory: makes the engine that samples with the trainer's current weights.
         sampling: how turns are sampled in training.
         held_out: how turns are sampled for held-out scripts; None for `sampling`.
         train_on: nodes whose tokens carry loss; None for all.
@@ -67,7 +67,7 @@ class GraphRollout:
     tools: Iterable[AnyTool] = TOOLS
     drifts: Counter[Drift] = field(default_factory=Counter[Drift])
     left_out: int = 0
-    """Sampled tokens in rows that TRL has no place for, because of drift."""
+    """Sampled tokens that are not trained on: TRL takes one row per episode, and a FORK splits it into several."""
 
     def __call__(self, prompts: Sequence[str], trainer: Any) -> dict[str, list[Any]]:
         """Run a batch and return its columns.
@@ -78,10 +78,10 @@ class GraphRollout:
         return self.columns(self.run(prompts, trainer))
 
     def run(self, prompts: Sequence[str], trainer: Any) -> list[Episode]:
-        """Run one episode for each prompt, in order; for training where the trainer's model is in training mode.
+        """Run one episode for each prompt, in order. The batch is for training if the model is in training mode.
 
         Raises:
-            InfrastructureError: all of them failed, so there is nothing to learn from.
+            InfrastructureError: all episodes failed, so there is nothing to learn from.
         """
         training = bool(trainer.model.training)
         sampling = self.sampling if training else self.held_out or self.sampling
@@ -100,7 +100,7 @@ class GraphRollout:
         return episodes
 
     def columns(self, episodes: Sequence[Episode]) -> dict[str, list[Any]]:
-        """Return the lists that TRL expects; an episode with several rows gives the one with most sampled tokens.
+        """Return the lists that TRL expects; of an episode with several rows, take the one with most sampled tokens.
 
         Raises:
             InputError: `train_on` names no node at which a token was sampled.
@@ -127,14 +127,14 @@ class GraphRollout:
         self.left_out += sum(row.sampled for row in rows) - (best.sampled if best else 0)
         if best is not None and best.completion_ids:
             return best
-        # TRL has no empty row; a single token without loss stands for it.
+        # TRL does not accept an empty row, so return a single token without loss.
         end = self.form.end_of_turn[0]
         empty = Row(best.prompt_ids if best else [end])
         empty.add_environment([end])
         return empty
 
     def _training_tasks(self, prompts: Sequence[str], trainer: Any) -> list[RolloutTask]:
-        """Derive seeds from step, script and place in the global batch: the same for any number of processes."""
+        """Derive seeds from step, script and index in the global batch: the same for any number of processes."""
         first = trainer.accelerator.process_index * len(prompts)
         step = trainer.state.global_step
         return [
@@ -153,7 +153,7 @@ class GraphRollout:
 
 
 def _finished(running: Coroutine[Any, Any, list[Episode]]) -> list[Episode]:
-    """Run a coroutine to its end; in a thread of its own where a loop is already running, as in a notebook."""
+    """Run a coroutine to completion; use another thread if an event loop is already running, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -180,13 +180,13 @@ def _evaluation_mode(model: Any) -> Generator[None]:
 
 
 RewardColumn = Callable[..., list[float | None]]
-"""A reward function as TRL calls it: with the extra fields of a batch by name, one value a row."""
+"""A reward function as TRL calls it: gets the extra fields of a batch by name, and returns one value per row."""
 
 
 def reward_functions(weights: Mapping[str, float]) -> tuple[list[Any], list[float]]:
     """Return one function for each registered reward, so that TRL logs each, and their weights.
 
-    A function returns None for an episode that the infrastructure ended.
+    A function returns None for an episode whose infrastructure failed.
     """
     return [_reward_function(name, log=n == 0) for n, name in enumerate(REWARDS)], [weights[name] for name in REWARDS]
 
@@ -202,7 +202,7 @@ def _reward_function(name: str, *, log: bool) -> RewardColumn:
 
 
 def _log_batch(episodes: Sequence[Episode], log_metric: Callable[[str, float], None]) -> None:
-    """Log what describes a batch beside its rewards."""
+    """Log the metrics of a batch other than its rewards."""
     for episode in episodes:
         log_metric("turns", float(len(episode.trajectory.turns)))
         log_metric("frames", float(episode.trajectory.usage.frames))

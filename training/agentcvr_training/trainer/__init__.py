@@ -1,1 +1,1 @@
-"""The trainers of TRL, with checkpoints, callbacks and curves."""
+"""TRL's trainers, extended, with checkpoints, callbacks and curves."""

@@ -1,8 +1,8 @@
-"""Remove padding that a part of a batch does not need.
+"""Batching: remove padding that a part of a batch does not need.
 
 TRL pads all rows of a generation to the longest of them, and then learns from it in parts. Trajectories differ in
-length by a factor of five and more, so most of a part can be padding. Rows of similar length are put into one part,
-and columns that no row of a part uses are removed. The loss does not change.
+length by a factor of five and more, so most of a part can be padding. `by_length` puts rows of similar length into one
+part, and `trimmed` removes columns that no row of a part uses. The loss does not change.
 """
 
 from __future__ import annotations

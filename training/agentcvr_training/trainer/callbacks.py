@@ -20,10 +20,10 @@ from agentcvr_training.trainer.curves import HELD_OUT, draw_curves
 from agentcvr_training.trainer.trainers import RESUME_HINT, TrainingStopped
 
 WHOLE = "whole"
-"""An empty file that marks a checkpoint as completely written."""
+"""Name of the empty file that marks a checkpoint as completely written."""
 
 DRAWN_EVERY_S = 30.0
-"""Drawing takes half a second, as long as a step of a small model."""
+"""Minimum time between two drawings: one takes half a second, as long as a step of a small model."""
 
 
 class FiniteGradients(TrainerCallback):
@@ -33,7 +33,7 @@ class FiniteGradients(TrainerCallback):
         """Check every gradient.
 
         Raises:
-            TrainingStopped: one is not a number.
+            TrainingStopped: a gradient is not finite.
         """
         bad = [
             name
@@ -101,7 +101,7 @@ class TrainingProgress(TrainerCallback):
 
 
 class Curves(TrainerCallback):
-    """Prints one line a step, and draws all curves into one picture, from time to time and at the end."""
+    """Prints one line per step, and draws all curves into one picture, at most every `DRAWN_EVERY_S` and at the end."""
 
     def __init__(self, path: Path, console: Console, shown: Sequence[str]) -> None:
         self._drawn_s = -DRAWN_EVERY_S
@@ -111,7 +111,7 @@ class Curves(TrainerCallback):
         self._held_out = [f"{HELD_OUT}{name}" for name in shown]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Print the new values, and redraw the picture where it is old."""
+        """Print the new values, and redraw the picture if it is older than `DRAWN_EVERY_S`."""
         if not state.is_world_process_zero or not logs:
             return
         shown = [f"{title_of(name)} {logs[name]:.3g}" for name in self._shown if _is_number(logs.get(name))]
@@ -144,14 +144,14 @@ def _is_number(value: Any) -> bool:
 
 @dataclass
 class TrajectoryReports:
-    """Writes a few whole trajectories as HTML reports every so many steps."""
+    """Writes HTML reports of the trajectories of up to `count` scripts, every `every` steps."""
 
     folder: Path
     every: int
     count: int
 
     def __call__(self, episodes: Sequence[Episode], training: bool, trainer: Any) -> None:
-        """Write the first trajectory of each script of a batch."""
+        """Write the first trajectory of each script in a training batch, for up to `count` scripts."""
         step = trainer.state.global_step
         if not training or not self.every or step % self.every or not trainer.accelerator.is_main_process:
             return

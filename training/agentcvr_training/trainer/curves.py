@@ -1,4 +1,4 @@
-"""The curves of a run: one picture with a panel for each metric, training and held-out together."""
+"""Draw the curves of a run: one picture with a panel for each metric, training and held-out together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METRICS = {
     "grad_norm": "gradient norm",
     "mean_token_accuracy": "token accuracy",
 }
-"""Panels after those of the rewards: the title of each metric."""
+"""The title of each metric whose panel follows those of the rewards."""
 COLUMNS = 4
 HELD_OUT = "eval_"
 
@@ -68,7 +68,7 @@ def points(history: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], 
 
 
 def smoothed(values: Sequence[float], keep: float = 0.8) -> list[float]:
-    """Return the exponential average, without a bias towards zero at the start.
+    """Return the exponential moving average, without a bias towards zero at the start.
 
     >>> smoothed([1.0, 1.0, 1.0])
     [1.0, 1.0, 1.0]

@@ -1,9 +1,9 @@
-"""The data order: scripts in training order, written out in advance for a whole run.
+"""The data order: the scripts in training order, computed in advance for a whole run.
 
-TRL shuffles every epoch from one running generator, so a run that resumes in its second epoch would repeat the first
-one's order; and it drops what does not fill a batch at the end of each epoch. A run here is one long epoch over a list
-of passes over the scripts, each shuffled from the seed and its own number. So no script is dropped between two passes,
-a resumed run continues where it stopped, and a longer run starts like a shorter one.
+TRL shuffles every epoch from one running generator, so a run that resumes in its second epoch would repeat the order of
+the first. TRL also drops scripts that do not fill a batch at the end of each epoch. Here a run is one long epoch over a
+list that holds several passes over the scripts, each shuffled from the seed and its own number. So no script is dropped
+between two passes, a resumed run continues where it stopped, and a longer run starts like a shorter one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agentcvr_graph.errors import InputError
 
 
 def script_order(ids: Sequence[str], arguments: GRPOConfig) -> list[str]:
-    """Return the ids in the order of their groups, as many as the run needs.
+    """Return one id for each group of the run, in training order.
 
     Raises:
         InputError: the epochs of a run without `max_steps` do not fill one batch.

@@ -1,4 +1,4 @@
-"""The resume check: a run resumes only with the settings that it was started with, kept beside its checkpoints.
+"""The resume check: a run resumes only with the settings it was started with, which are stored beside its checkpoints.
 
 Without it, a command with another seed or another batch would silently resume from the weights of an earlier run.
 """
@@ -37,7 +37,7 @@ def check_resume(folder: Path, settings: Mapping[str, Any]) -> None:
         settings: nested, of JSON values.
 
     Raises:
-        InputError: a setting differs; names it.
+        InputError: a setting differs; the message names it.
     """
     path = folder / "settings.json"
     now = {name: value for name, value in flatten_settings(settings) if not _may_change(name)}

@@ -1,4 +1,4 @@
-"""Run one of TRL's trainers to its end, and save the policy."""
+"""Run one of TRL's trainers to the end, and save the policy."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ DISK = frozenset(
     | {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 )
 TORCH_WRITES = ("PytorchStreamWriter", "inline_container")
-"""Parts of torch's messages when a file cannot be written: it raises RuntimeError for that."""
+"""Parts of the messages of the RuntimeError that torch raises if a file cannot be written."""
 
 
 def quiet() -> None:
-    """Turn off the libraries' progress bars for files that are read or written."""
+    """Turn off the libraries' progress bars for reading and writing files, and a warning that TRL causes."""
     logging.disable_progress_bar()
     datasets.disable_progress_bars()
     # TRL 1.16 uses names of transformers from before 5.18.
@@ -42,10 +42,10 @@ def quiet() -> None:
 
 
 def open_folder(folder: Path) -> Path:
-    """Return the folder of a run, created where there is none.
+    """Return the folder of a run; create it if there is none.
 
     Raises:
-        SetupError: it cannot be created.
+        SetupError: the folder cannot be created.
     """
     with explain_write_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def open_folder(folder: Path) -> Path:
 
 
 def run_trainer(trainer: Any, console: Console) -> None:
-    """Train to the end, from the last complete checkpoint where there is one.
+    """Train to the end, from the last complete checkpoint if there is one.
 
     Raises:
         CVRError: a checkpoint could not be written, or training had to stop.
@@ -64,7 +64,7 @@ def run_trainer(trainer: Any, console: Console) -> None:
     trainer.remove_callback(PrinterCallback)  # prints every metric as a dictionary
     bar = TrainingProgress(console)
     trainer.add_callback(bar)
-    gc.freeze()  # thousands of scripts stay alive to the end: the collector need not scan them
+    gc.freeze()  # thousands of scripts stay alive to the end, so the collector need not scan them
     try:
         with explain_write_error(Path(trainer.args.output_dir)):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -74,7 +74,7 @@ def run_trainer(trainer: Any, console: Console) -> None:
 
 
 def explain_write_error(folder: Path) -> AbstractContextManager[None]:
-    """Return a context in which a write that the disk refuses becomes one line.
+    """Return a context manager that reports a failed write to disk as a one-line error.
 
     Raises:
         SetupError: the block could not write.
@@ -89,9 +89,9 @@ def _refused(error: Exception) -> bool:
 
 
 def save(trainer: Any, tokenizer: Any, folder: Path, settings: Model, console: Console) -> Path:
-    """Write weights and tokenizer for serving, as `transformers:FOLDER` or by any server; return the folder.
+    """Write weights and tokenizer in the format that `transformers:FOLDER` and servers load; return the folder.
 
-    The folder appears when it is complete. An adapter is merged into its base model and kept beside it.
+    The folder appears when it is complete. An adapter is merged into its base model, and also stored in `ADAPTER`.
 
     Raises:
         SetupError: the folder cannot be written.
@@ -108,7 +108,7 @@ def save(trainer: Any, tokenizer: Any, folder: Path, settings: Model, console: C
             if settings.lora:
                 _merge(settings, draft)
             tokenizer.save_pretrained(str(draft))
-            # Pickles with local paths, of no use for serving.
+            # Pickles with local paths, not needed for serving.
             for path in draft.rglob("training_args.bin"):
                 path.unlink()
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,8 @@
 """TRL's two trainers, extended.
 
-Both stop at a loss that is not finite, before a weight changes. The one for graph trajectories also evaluates held-out
-scripts its own way: TRL would score them in training batches, run the model over every trajectory once more for a loss
-without meaning, and weigh an incomplete last batch like the others.
+Both stop at a loss that is not finite, before a weight changes. `GraphTrainer` also evaluates held-out scripts in its
+own way, because TRL would score them in training batches, run the model over every trajectory once more for a
+meaningless loss, and give an incomplete last batch the same weight as the others.
 """
 
 # TRL and transformers leave their trainers open in type.
@@ -38,7 +38,7 @@ def finite(loss: torch.Tensor, step: int) -> torch.Tensor:
     """Return the loss of a step, counted from 0, if it is finite.
 
     Raises:
-        TrainingStopped: it is not finite.
+        TrainingStopped: the loss is not finite.
     """
     if not bool(torch.isfinite(loss).all()):
         raise TrainingStopped(
@@ -102,7 +102,7 @@ class GraphTrainer(GRPOTrainer):
         self._forward_context = forward_context
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Run forward and backward on one part of a batch; where a new batch is due, its rollouts run first."""
+        """Run forward and backward on one part of a batch; if a new batch is due, run its rollouts first."""
         return finite(super().training_step(*args, **kwargs), self.state.global_step)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
@@ -146,8 +146,8 @@ class GraphTrainer(GRPOTrainer):
         return metrics
 
     def means(self, episodes: Sequence[EpisodeSummary]) -> dict[str, float]:
-        """Return means over episodes under the names that TRL logs for training; episodes without rewards do not count
-        in the rewards."""
+        """Return means over episodes under the names that TRL logs for training; the means of the rewards leave out
+        episodes without rewards."""
         scored = [one["reward"] for one in episodes if one["reward"] is not None]
         weights = dict(zip(self.reward_func_names, self.reward_weights.tolist(), strict=True))
         rewards = {name: _mean([reward[name] for reward in scored]) for name in weights}
