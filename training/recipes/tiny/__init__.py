@@ -1,1 +1,1 @@
-"""A master trained from random weights on two CPU cores: see `recipe.py`."""
+"""Train a master from random weights on two CPU cores; `recipe.py` lists the steps."""

@@ -1,4 +1,4 @@
-"""`make train-tiny`: run the recipe for every seed, then summarize all of them."""
+"""Run the recipe for every seed, then summarize all seeds: `make train-tiny`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Causal attention in blocks of queries, for training a small model on a processor.
+"""Causal attention in blocks of queries, for training a small model on a CPU.
 
-There, most of a step of a small model is attention, and half of that is masked pairs, because torch computes all pairs
-where a mask for padding is given. Here queries go in blocks, each against the keys up to its own end, by plain matrix
-products, and the weights are kept for the backward pass: 2 to 3 times as fast in bf16. Padding on the right needs no
-mask, since no query attends to later positions; padding on the left costs one addition at the keys that it covers.
+On a CPU, attention takes most of a small model's step, and half of that time goes into masked pairs, because torch
+computes all pairs if it gets a padding mask. This module multiplies each block of queries only with the keys up to the
+block's end, by plain matrix products, and keeps the weights for the backward pass: 2 to 3 times as fast in bf16.
+Padding on the right needs no mask, because no query attends to later positions; padding on the left costs one addition
+at the keys that it covers.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from torch.autograd.function import once_differentiable
 from transformers.masking_utils import AttentionMaskInterface
 
 BLOCKS = "agentcvr_blocks"
-"""Name of this attention in transformers."""
+"""Name under which this attention is registered with transformers."""
 BLOCK = 64
 """Queries in one block."""
 MASKED = -1e9
-"""Added to masked scores: finite, so that a fully masked padding row does not become NaN."""
+"""Value added to masked scores: finite, so that a fully masked padding row does not become NaN."""
 
 
 def attention_for_training(model: Any) -> str | None:
@@ -39,13 +40,13 @@ def attention_for_training(model: Any) -> str | None:
 
 
 class _CausalBlocks(torch.autograd.Function):
-    """softmax(q k^T) v over all keys up to a query's own. All (rows, tokens, size); queries are scaled."""
+    """softmax(q k^T) v over all keys up to a query's own. Inputs are (rows, tokens, size); queries are scaled."""
 
     @staticmethod
     def forward(
         ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, padding: torch.Tensor | None
     ) -> torch.Tensor:
-        """`padding` is added to the scores of the first keys. (rows, 1, first keys)"""
+        """Compute the output; `padding` is added to the scores of the first keys. (rows, 1, first keys)"""
         out, weights = torch.empty_like(query), list[torch.Tensor]()
         ahead = query.new_full((BLOCK, BLOCK), MASKED).triu_(1)
         for start, end in _blocks(query.shape[1]):
@@ -90,12 +91,12 @@ def attend_in_blocks(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention function of transformers for whole rows.
+    """Attend in blocks over whole rows; an attention function of transformers.
 
     Args:
         query: (rows, heads, tokens, size)
-        key: (rows, heads or groups of them, tokens, size); so is `value`.
-        attention_mask: where a row has tokens and no padding, (rows, tokens); None where no row is padded.
+        key: (rows, heads or groups of heads, tokens, size); `value` has the same shape.
+        attention_mask: nonzero at tokens, 0 at padding, (rows, tokens); None if no row is padded.
 
     Returns:
         (rows, tokens, heads, size), and no weights. The values at padding are undefined.
@@ -104,7 +105,7 @@ def attend_in_blocks(
     group = heads // key.shape[1]
 
     def flat(states: torch.Tensor, times: int = 1) -> torch.Tensor:
-        # In mixed precision, norm and rotation leave queries and keys in a wider type than values.
+        # In mixed precision, norm and rotation return queries and keys in a wider type than values.
         return states.to(value.dtype).repeat_interleave(times, 1).reshape(rows * heads, tokens, size)
 
     scaled = query * (size**-0.5 if scaling is None else scaling)
@@ -115,7 +116,7 @@ def attend_in_blocks(
 
 
 def _padding(mask: torch.Tensor | None, heads: int, dtype: torch.dtype) -> torch.Tensor | None:
-    """Return what is added to the scores of the keys before the latest first token. (rows x heads, 1, keys)"""
+    """Return the values to add to the scores of keys in left padding; None if there is none. (rows x heads, 1, keys)"""
     widest = 0 if mask is None else int(mask.int().argmax(1).max())
     if mask is None or not widest:
         return None
@@ -124,7 +125,7 @@ def _padding(mask: torch.Tensor | None, heads: int, dtype: torch.dtype) -> torch
 
 
 def _mask_of_rows(*_: Any, attention_mask: torch.Tensor | None = None, **__: Any) -> torch.Tensor | None:
-    """Return the mask unchanged, in place of one for all pairs."""
+    """Return the padding mask unchanged, in place of a mask for all pairs."""
     return attention_mask
 
 

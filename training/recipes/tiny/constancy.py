@@ -1,9 +1,9 @@
-"""Does the trained policy explore, or does it do the same in every episode? Counts from `results/tiny/seed-*.json`.
+"""Count how often the trained policy behaves the same, from `results/tiny/seed-*.json`.
 
     python -m training.recipes.tiny.constancy
 
-For every seed and task, the pair of turns and frames that most episodes after GRPO share, and how many share it. A
-policy that decides by what it has seen would spread over several pairs; one that learned a constant does not.
+For every seed and task, the table shows the pair of turns and frames that most episodes after GRPO share, and how many
+share it. A policy that decides by what it has observed would spread over several pairs; a constant policy does not.
 """
 
 from __future__ import annotations

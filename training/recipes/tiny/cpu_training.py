@@ -1,11 +1,11 @@
-"""The `model.forward_context` of the recipe: what makes a training step of a small model fast on a processor.
+"""The `model.forward_context` of the recipe: makes a training step of a small model fast on a CPU.
 
-Two measures, open around each loss computation and without effect on an accelerator:
+Two optimizations are active during each loss computation; neither has an effect on an accelerator:
 
-- Attention in blocks (`blocked_attention.py`), where the model allows it.
-- TRL's head scores only positions that have a label. TRL does so where it has kernels for it. Elsewhere it scores all
-  positions, because compilers want one shape, and discards the others: prompts, padding, and in a warm start all that
-  the environment wrote, which on a processor is a fifth of a step.
+- Attention in blocks (`blocked_attention.py`), if the model allows it.
+- TRL's head computes logits only at positions that have a label. TRL does so where it has Triton kernels. Elsewhere it
+  computes all positions, because compilers need one shape, and discards the rest: prompts, padding, and in a warm start
+  the environment's text. On a CPU that is a fifth of a step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from training.recipes.tiny.blocked_attention import attention_for_training
 
 @contextmanager
 def fast_on_cpu(model: Any) -> Generator[None]:
-    """Compute losses in the block with both measures."""
+    """Compute losses in the block with both optimizations."""
     with _scoring_labels_only(), use_attention(model, attention_for_training(model)):
         yield
 

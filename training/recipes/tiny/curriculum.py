@@ -1,9 +1,9 @@
-"""The curriculum of the warm start: demonstrations, recorded on all cores, in training order.
+"""The curriculum of the warm start: demonstrations in training order, recorded on all cores.
 
-Two curricula run in parallel. READING: everything in a script is observed at once, in scripts that grow, and only the
-answers are imitated, to the question and to follow-ups about the same evidence (`follow_ups.py`); how the evidence was
-found is not. EXPLORATION: the random-exploration demonstrator takes random windows of scripts at the default
-difficulty; all that the policy knows about observing when the warm start ends comes from there.
+Two curricula are interleaved. READING: a demonstrator observes everything in a script at once, and the scripts grow.
+Only its answers are imitated, to the question and to follow-ups about the same evidence (`follow_ups.py`); how it found
+the evidence is not. EXPLORATION: the random-exploration demonstrator observes random windows of scripts at the default
+difficulty; at the end of the warm start, this is all that the policy has learned about observing.
 Conversations of similar length are adjacent, so that batches hold little padding.
 """
 
@@ -39,27 +39,27 @@ from training.recipes.tiny.random_demonstrator import RandomExplorationMaster, a
 CHUNK = 50
 """Scripts of each task in one job of a process."""
 SPAN = 2048
-"""Demonstrations that are sorted by length together."""
+"""Number of demonstrations that are sorted by length together."""
 SHARES: dict[Task, float] = {"BU": 0.55, "PEA": 1.1, "PSS": 1.2, "FSA": 0.12, "NUM": 0.9}
-"""Scripts of each task, times `each` of a stage: fewer where one script yields several questions, more where there is
-little to read and much to infer, few of intervals, which are long and hardly learned at this size."""
+"""Factor on `each` of a stage for each task: lower if one script yields several questions, higher if there is little to
+read and much to infer, and lowest for intervals, which are long and hardly learned at this size."""
 FIRST_SEED = 1_000_000
-"""Seed of the first demonstrated script; the seeds below it are those of reinforcement learning."""
+"""Seed of the first demonstrated script; reinforcement learning uses the seeds below it."""
 STAGE_SEEDS = 1_000_000
 """Seeds reserved for each stage."""
 
 
 @dataclass(frozen=True)
 class CurriculumStage:
-    """Demonstrations of one difficulty, by a demonstrator with certain options."""
+    """Demonstrations of one difficulty, by a demonstrator with given options."""
 
     difficulty: Difficulty
     each: int
-    """Scripts of each task, times its share."""
+    """Scripts of each task, before the factor in `SHARES`."""
     options: Mapping[str, Any]
     """Fields of `RandomExplorationMaster`."""
     answers_only: bool = False
-    """Whether only turns that answer are imitated; then follow-ups about the same evidence are added."""
+    """Whether only the answers are imitated; if so, follow-ups about the same evidence are added."""
 
 
 RECORDED = ToolMessage(prompts.RECORDED, name="answer", tool_call_id="answer")
@@ -71,7 +71,7 @@ EVERYTHING: Mapping[str, Any] = {
     # With too few frames the answer would be a guess, and guesses do not teach reading.
     "frames": (8, 16, 24),
 }
-"""A demonstrator that observes all evidence in its first turn."""
+"""Options of a demonstrator that observes all evidence in its first turn."""
 READING = (
     CurriculumStage(Difficulty(videos=2, scenes=4, closeness=0.0), 2400, EVERYTHING, answers_only=True),
     CurriculumStage(Difficulty(videos=3, scenes=6, closeness=0.3), 1600, EVERYTHING, answers_only=True),
@@ -98,7 +98,7 @@ def record(
     """Write the demonstrations of all curricula. The file appears when it is complete.
 
     Args:
-        settings: tasks, noise and graph; the batch size of the warm start.
+        settings: source of tasks, noise, graph settings and the batch size of the warm start.
     """
     rng = random.Random(settings.seed)
     batch = int(settings.sft.trainer.get("per_device_train_batch_size", 8)) if settings.sft else 8
@@ -121,7 +121,7 @@ def record(
 
 
 def interleaved(curricula: Sequence[Sequence[str]]) -> list[str]:
-    """Spread the lines of each curriculum evenly over the result, each curriculum in its own order."""
+    """Return the lines of all curricula, each spread evenly over the result and in its own order."""
     places = [((n + 0.5) / len(curriculum), line) for curriculum in curricula for n, line in enumerate(curriculum)]
     return [line for _, line in sorted(places, key=lambda place: place[0])]
 
@@ -145,13 +145,13 @@ def record_chunk(chunk: Chunk) -> list[str]:
             if one is None:
                 raise BugError("The simulator failed.")
             found.append((with_follow_ups(one) if chunk.stage.answers_only else one).model_dump_json() + "\n")
-        return sorted(found)  # by script, not by which ended first
+        return sorted(found)  # in the order of the scripts, not of completion
 
     return asyncio.run(lines())
 
 
 def with_follow_ups(one: Demonstration) -> Demonstration:
-    """Imitate the answers of a demonstration only, and append follow-up questions where its task has any."""
+    """Return a demonstration of which only the answers are imitated, with follow-up questions if its task has any."""
     messages = messages_from_dict(one.messages)
     turns = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
     for question, worked in follow_up_questions(read(messages[: turns[-1]]), random_for(one.script_id)):
@@ -160,7 +160,7 @@ def with_follow_ups(one: Demonstration) -> Demonstration:
 
 
 def batched_by_length(lines: Sequence[str], batch: int, rng: random.Random) -> Iterator[str]:
-    """Yield lines so that those of similar length form batches; the batches are in random order."""
+    """Yield the lines in batches of similar length; the batches are in random order."""
     for start in range(0, len(lines), SPAN):
         span = sorted(lines[start : start + SPAN], key=len)
         batches = [span[n : n + batch] for n in range(0, len(span), batch)]

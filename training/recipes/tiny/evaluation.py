@@ -1,6 +1,6 @@
-"""Evaluate a policy: scripted, as a blind baseline, and live on rendered video. Every question counts.
+"""Evaluate a policy: scripted, as a blind baseline, and live on rendered video. No question is left out.
 
-All three are greedy runs of the same graph over the same questions, so that two figures differ only by the condition.
+All three are greedy runs of the same graph over the same questions, so that two results differ only by the condition.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def evaluate_policy(
     """Run the policy in a folder on scripts.
 
     Args:
-        questions: questions over rendered video in place of the scripts' own, one each.
-        on_episode: called after each.
+        questions: questions over rendered video that replace the scripts' own, one per script.
+        on_episode: called after each episode.
     """
     saved = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder)})})
     asked = list(questions) if questions is not None else [None] * len(scripts)

@@ -1,9 +1,9 @@
 """Follow-up questions about evidence that is already in the conversation, each with its answer.
 
-Most of a demonstration is evidence, which is costly to read and is not imitated. With one question, six hundred tokens
-train forty; with five, they train two hundred, each of which needs another place of the evidence. Where the first
-question allows it (its subject can be replaced without giving the answer away), follow-ups are appended to the same
-conversation.
+Most of a demonstration is evidence, which is costly to process and is not imitated. With one question, forty of six
+hundred tokens are imitated; with five questions, two hundred are, and each answer needs another part of the evidence.
+Follow-ups are appended to the conversation if the subject of the first question can be replaced without revealing the
+answer.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from agentcvr_graph.scripts.generators.procedural.base import fill, pick
 from training.recipes.tiny.reasoning_trace import ReasoningTrace, heard, purpose_in, reasoning_trace_of, signs
 
 IN_ORDER, OF_THE_SAME = 0.8, 0.6
-"""Probability that two events are asked for in the order of some video, and with a topic of that video."""
+"""Probabilities that two events are named in the order of some video, and with a topic of that video."""
 UNMENTIONED = 0.15
 """Probability of a question about a thing that may not be mentioned."""
 AROUND_S = 0.7
-"""A scene exceeds the speech in it by up to this much before and after."""
+"""Maximum time by which a scene begins before and ends after its speech."""
 
 
 def follow_up_questions(reading: Reading, rng: random.Random) -> list[tuple[str, ReasoningTrace]]:
-    """Return other questions of the same kind with their reasoning traces; none where a script has only one."""
+    """Return other questions of the same kind with their reasoning traces; none if the kind has no follow-ups."""
     if reading.kind not in _MORE:
         return []
     further, most = _MORE[reading.kind]
@@ -84,5 +84,5 @@ _MORE: Mapping[str, tuple[Callable[[Reading, random.Random, int], list[str]], in
     "interval": (_interval, 4),
     "number": (_number, 3),
 }
-"""By kind of answer: the function that makes follow-ups, and their largest number. A rule is broken in one video, and
-clips have one order, so those kinds have no follow-ups."""
+"""By kind of answer: the function that makes follow-ups, and their maximum number. The other kinds have none: only one
+video breaks the rule, and clips have only one order."""

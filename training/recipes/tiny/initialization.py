@@ -2,10 +2,10 @@
 
 Reading evidence means finding the place where the same words occurred before and repeating what followed. Language
 models learn induction heads for that by themselves (Olsson et al., "In-context Learning and Induction Heads", 2022),
-but a small one learns them late, after more text than two CPU cores can process in half an hour. So two heads of the
-first layer start by attending one token back and writing what they find, and three of the second by attending to places
-where the present token was written and repeating the token there. All other weights are random, nothing of the tasks is
-encoded, and training may change everything.
+but a small model learns them late, after more text than two CPU cores can process in half an hour. So two heads of the
+first layer are initialized to attend one token back and write a note of that token. Three heads of the second layer are
+initialized to attend to places whose note is the current token, and to repeat the token there. All other weights are
+random, no task is encoded, and training may change every weight.
 """
 
 # transformers leaves its models open in type.
@@ -31,22 +31,22 @@ ROTATIONS = 1e6
 """Base of the rotary positions: large, so that half of the pairs turn so slowly that words far apart still match."""
 
 BACKWARD, REPEATING = 2, 3
-"""Heads that look one token back, and heads that look for the same token."""
+"""Number of heads that attend one token back, and of heads that attend to the same token."""
 CONSTANT = 4
-"""Coordinates that all embeddings share: what a head reads that looks at positions and not at words."""
+"""Number of coordinates that all embeddings share; a head that attends by position alone reads these."""
 FAST = 3
-"""Pairs that turn fast enough to tell one position from the next."""
+"""Number of pairs that turn fast enough to distinguish one position from the next."""
 SLOW = 0.01
-"""Radians a token below which a pair is slow."""
+"""A pair is slow if it turns by fewer radians per token than this."""
 SHARPNESS = 2.0
 """Scale of queries and of keys, in the coordinates that the circuit uses."""
 NOTE, REPEAT = 0.2, 4.0
-"""Scale of the heads' output, beside an embedding of length about 1."""
+"""Scale of the heads' output; embeddings have a length of about 1."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Size of the model: a million weights, or more on an accelerator."""
+    """Size of the model; the default has a million weights."""
 
     width: int = 128
     layers: int = 4
@@ -96,13 +96,13 @@ class Spaces:
     """Orthonormal directions of the residual stream. (directions, width)"""
 
     words: torch.Tensor
-    """In which words differ; the first of them are what a note tells of a word."""
+    """Directions in which words differ; a note holds the first of them."""
     notes: torch.Tensor
-    """Where notes are written."""
+    """Directions to which notes are written."""
 
 
 def _embed(weight: torch.Tensor) -> Spaces:
-    """Embeddings of length about 1, half of it in the shared coordinates."""
+    """Set embeddings of length about 1, with a squared length of 0.5 in the shared coordinates; return the spaces."""
     width = weight.shape[1]
     weight.normal_(0, width**-0.5)
     weight[:, :CONSTANT] = (2 * CONSTANT) ** -0.5
@@ -120,10 +120,10 @@ def _randomize(attention: Any) -> None:
 
 
 def _look_back(attention: Any, spaces: Spaces) -> None:
-    """The first heads attend to the token before, whatever it is, and note it."""
+    """Make the first heads attend to the previous token, whatever it is, and write a note of it."""
     query, key = torch.zeros(HEAD), torch.zeros(HEAD)
     for pair, angle in enumerate(_angles()[:FAST]):
-        # Rotated to its position, the key is in line with the query of the next position.
+        # Once rotated to its position, the key is parallel to the query of the next position.
         key[pair] = 1.0
         query[pair], query[pair + HEAD // 2] = math.cos(angle), -math.sin(angle)
     shared = torch.zeros(attention.q_proj.in_features)
@@ -140,7 +140,7 @@ def _look_back(attention: Any, spaces: Spaces) -> None:
 
 
 def _look_up(attention: Any, spaces: Spaces) -> None:
-    """The first heads attend to places with a note of the present token, and repeat the token there."""
+    """Make the first heads attend to places with a note of the current token, and repeat the token there."""
     slow = [pair for pair, angle in enumerate(_angles()) if angle < SLOW]
     used = [*slow, *(pair + HEAD // 2 for pair in slow)]
     compared = len(spaces.notes)
@@ -157,12 +157,12 @@ def _look_up(attention: Any, spaces: Spaces) -> None:
 
 
 def _sharpen(attention: Any, pairs: Iterable[int]) -> None:
-    """Attend sharply by some of the rotary pairs."""
+    """Scale up some of the rotary pairs in queries and keys, so that attention is sharp."""
     for pair in pairs:
         for norm in (attention.q_norm, attention.k_norm):
             norm.weight[[pair, pair + HEAD // 2]] = SHARPNESS
 
 
 def _angles() -> list[float]:
-    """Radians by which each rotary pair turns from one token to the next."""
+    """Return the radians by which each rotary pair turns from one token to the next."""
     return [ROTATIONS ** (-2 * pair / HEAD) for pair in range(HEAD // 2)]

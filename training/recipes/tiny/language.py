@@ -1,17 +1,17 @@
 """The language of the tiny model: a chat template and a small tokenizer, trained on its demonstrations.
 
 The template leaves out the system prompt and the tool schemas, which are the same in every conversation of this
-library, what the policy asked for itself, and what no question of its five tasks turns on: colours, movements, silence.
-On-screen text follows its video directly, `[video 2, OPEN THE DOOR; 12.0-18.5`, and speech follows the second in which
-it starts, `[video 2, 33 I am waiting for dinner.; 33.0-34.8`: a small model finds things by what precedes
-them. So a conversation takes a quarter of the tokens and is easier to read. A model for other questions needs another
-template, and nothing else.
+library; the policy's own requests; and facts that no question of its five tasks depends on: colours, movements,
+silence. On-screen text follows its video directly, `[video 2, OPEN THE DOOR; 12.0-18.5`, and speech follows the second
+in which it starts, `[video 2, 33 I am waiting for dinner.; 33.0-34.8`, because a small model finds text by what
+precedes it. So a conversation takes a quarter of the tokens and is easier to read. A model for other questions needs
+only another template.
 
-The tokenizer is made for matching. A word has the same token wherever it stands: case is folded (a sign says `SALT`, a
-question `salt`) and every stretch of words is read as if a space came before it. A time is two tokens, whole seconds
-and tenths, so that times are compared by a hundred numbers and not by a thousand. The phrases that the library writes
-around what is said (`[video 2, `, `{"name": "listen", "arguments": {"video": `) are one token each, which makes
-conversations half as long. The rest is byte-level BPE, so nothing that live video brings is unknown.
+The tokenizer makes equal words easy to match. A word has the same token everywhere: case is folded (a sign says `SALT`,
+a question `salt`) and every span of words is encoded as if a space came before it. A time is two tokens, whole seconds
+and tenths, so that comparing times involves a hundred numbers instead of a thousand. Each fixed phrase of the library
+(`[video 2, `, `{"name": "listen", "arguments": {"video": `) is one token, which makes conversations half as long. The
+rest is byte-level BPE, so no text of live video is unknown.
 """
 
 from __future__ import annotations

@@ -15,13 +15,13 @@ from agentcvr_graph.utils.progress import ProgressBar, track
 from training.recipes.tiny.evaluation import ScoredQuestion, evaluate_policy
 
 LIVE_GRAPHS = 2
-"""Live questions in flight; the offline models already use all cores."""
+"""Concurrent live questions; the offline models already use all cores."""
 
 
 def evaluate_live(
     folder: Path, settings: Settings, scripts: Sequence[Script], folder_of_videos: Path, console: Console
 ) -> list[ScoredQuestion]:
-    """Render scripts as video, and run the policy on the files."""
+    """Render scripts as video, run the policy on the files, and return the results."""
     rendering = track(scripts, "rendering", console=console)
     questions = [rendered_question(script, render_script(script, folder_of_videos)) for script in rendering]
     with ProgressBar("evaluating live", len(scripts), console=console) as progress:

@@ -1,7 +1,7 @@
-"""Muon for the matrices inside the layers and AdamW for the rest, as one optimizer that a trainer can hold.
+"""Muon for the matrices inside the layers and AdamW for the rest, combined into one optimizer for a trainer.
 
-A small model that learns from random weights needs fewer steps with it (Jordan et al., "Muon", 2024). For a model that
-was pretrained with AdamW, AdamW is the usual choice, and the default.
+A small model that learns from random weights needs fewer steps with Muon (Jordan et al., "Muon", 2024). For a model
+that was pretrained with AdamW, AdamW is the usual choice, and the default.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ class MuonAndAdamW(torch.optim.Optimizer):
         self._share_groups()
 
     def _share_groups(self) -> None:
-        # The schedule writes its rate into these groups, so they must be the parts' own.
+        # The schedule writes its rate into these groups, so they must be the groups of both optimizers.
         self.param_groups = [group for part in self._parts for group in part.param_groups]
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Take a step of both."""
+        """Take a step with both optimizers."""
         loss = closure() if closure is not None else None
         for part in self._parts:
             part.step()
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the states of both."""
+        """Return the states of both optimizers."""
         return {"parts": [part.state_dict() for part in self._parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the states of both."""
+        """Restore the states of both optimizers."""
         for part, state in zip(self._parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self._share_groups()
 
 
 def muon_and_adamw(arguments: TrainingArguments) -> tuple[Any, dict[str, Any]]:
-    """Return what transformers' trainers take as `optimizer_cls_and_kwargs`: a factory, called with the model."""
+    """Return `optimizer_cls_and_kwargs` for transformers' trainers: a factory that they call with the model."""
     return (lambda: MuonAndAdamW), {"arguments": arguments}

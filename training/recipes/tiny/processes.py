@@ -1,7 +1,7 @@
-"""Split a training among processes of one machine, with the result of one process on the same batch.
+"""Split a training run among processes of one machine; the result equals that of one process on the same batch.
 
-The matrices of a small model are too small to divide: two threads are hardly faster than one. Two processes that learn
-from half of a batch each, and average their gradients over gloo, are nearly twice as fast.
+The matrices of a small model are too small to divide: two threads are hardly faster than one. Two processes that each
+learn from half of a batch, and average their gradients over gloo, are nearly twice as fast.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HERE = "127.0.0.1"
 
 
 def default_processes() -> int:
-    """Return two on a processor, where batches are small; one on an accelerator."""
+    """Return 1 on an accelerator; 2 on CPU cores, where batches are small (1 if there is a single core)."""
     return 1 if torch.accelerator.is_available() else min(2, os.cpu_count() or 1)
 
 
@@ -34,7 +34,7 @@ def train_in_processes(train: Callable[[Settings], object], settings: Settings, 
 
     Args:
         train: `sft.warm_start` or `grpo.train`; must be importable in another process.
-        settings: with the sizes for one process.
+        settings: have the batch sizes of a run in one process.
 
     Raises:
         CVRError: the error of the first process that failed.
@@ -49,7 +49,7 @@ def train_in_processes(train: Callable[[Settings], object], settings: Settings, 
     try:
         run_in_processes(_take_part, (train, part, count, port, threads, errors), count)
     except (ProcessExitedException, ProcessRaisedException):
-        # A process that waits for a failed one loses its connection, and may be reported first.
+        # A process that waits for a failed one loses its connection, and torch may report that error first.
         if errors.empty():
             raise
         raise errors.get() from None

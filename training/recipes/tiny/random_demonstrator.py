@@ -1,8 +1,8 @@
-"""The random-exploration demonstrator: it observes random windows, and answers as well as its evidence allows.
+"""The random-exploration demonstrator: observes random windows, and answers as well as its evidence allows.
 
-Its demonstrations teach the language of actions and the reading of evidence, and nothing about where to look or when to
-stop: videos, modalities, windows, numbers of frames and the number of turns are drawn at random. Those decisions are
-left to reinforcement learning.
+Its demonstrations teach the format of actions and the reading of evidence, but not where to look or when to stop:
+videos, modalities, windows, numbers of frames and the number of turns are drawn at random. Those decisions are left to
+reinforcement learning.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agentcvr_graph.models.offline.master.reading import Clip, Reading, Statemen
 from training.recipes.tiny.reasoning_trace import ReasoningTrace, reasoning_trace_of
 
 NAMED = 0.3
-"""Share of the partial windows that are one which the question names, where it names one."""
+"""Probability that a partial window is the one that the question names, if it names one."""
 LENGTHS_S = (5.0, 10.0, 20.0)
 FRAMES = (2, 4, 8, 16, 24)
 STOPS = 0.45
@@ -38,15 +38,15 @@ class RandomExplorationMaster(ChatModelBase):
 
     seed: int = 0
     max_looks: int = 4
-    """Most turns that observe or listen, unless the graph requires more."""
+    """Maximum number of turns that observe or listen, unless the graph requires more."""
     whole: float = 0.3
-    """Share of the turns that take whole videos."""
+    """Probability that a turn takes whole videos."""
     every: float = 0.5
-    """Share of the turns that take all videos; the others take one."""
+    """Probability that a turn takes all videos; otherwise it takes one."""
     modalities: tuple[str, ...] = ("visual", "audio", "both")
-    """A turn uses one of these."""
+    """The modalities from which a turn draws one."""
     frames: tuple[int, ...] = FRAMES
-    """A window gets one of these numbers of frames."""
+    """The numbers of frames from which a turn draws one."""
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         reading = read(request.messages)
@@ -119,6 +119,6 @@ def _citation(statement: Statement) -> Call:
 
 
 def random_for(*parts: object) -> random.Random:
-    """Return a random generator that follows from the given parts alone."""
+    """Return a random generator whose seed is derived from the given parts alone."""
     digest = hashlib.blake2b("|".join(str(part) for part in parts).encode(), digest_size=8).digest()
     return random.Random(int.from_bytes(digest, "big"))

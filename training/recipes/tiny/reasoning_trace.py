@@ -1,8 +1,8 @@
-"""Reasoning traces: how a demonstrator derives an answer from its evidence, in words that a small model can learn.
+"""Reasoning traces: derive an answer from a demonstrator's evidence, in words that a small model can learn.
 
-For each of the five tasks the notes go through the videos one by one and record what was found, so that each step is
-one lookup and the answer follows from the step before it. Missing evidence is written `?` and guessed in the end. Only
-the text of the messages is read, never the script.
+For each of the five tasks the notes go through the videos one by one and record the findings, so that each step is one
+lookup and the answer follows from the step before it. Missing evidence is written as `?`, and the answer guesses it.
+This module reads only the text of the messages, never the script.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from agentcvr_graph.types import AnswerValue
 UNKNOWN, RIGHT, WRONG = "?", "right", "wrong"
 NUMBERS = {word: n for n, word in enumerate(sorting.SMALL, start=1)}
 TOPICS = tuple(re.sub(r"^(?:a|my|the) ", "", topic).split()[0] for topic in comparing.PEOPLE.topics)
-"""The word that identifies each topic, also where the rest of a sentence is garbled."""
+"""The word that identifies each topic, also if the rest of a sentence is garbled."""
 MOST = 0.6
-"""Share of the words of a purpose that a garbled sentence must still hold."""
+"""Minimum share of the words of a purpose that a garbled sentence must still hold."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class ReasoningTrace:
     """An answer, the notes that lead to it, and its evidence."""
 
     notes: str
-    """Findings so far."""
+    """The findings, video by video."""
     value: AnswerValue
     support: list[Statement] = field(default_factory=list[Statement])
     conclusion: str = ""
-    """Conclusion from the notes, where the answer needs one more step."""
+    """Conclusion from the notes, if the answer needs one more step."""
 
     @property
     def text(self) -> str:
@@ -53,11 +53,11 @@ class Clue:
 
     words: str
     step: int
-    """From 1."""
+    """Counts from 1."""
 
 
 def reasoning_trace_of(reading: Reading, rng: random.Random) -> ReasoningTrace:
-    """Return the best answer that the evidence allows; what it leaves open is drawn from `rng`."""
+    """Return the best answer that the evidence allows; the rest is guessed with `rng`."""
     return _TRACES[reading.kind](reading, rng)
 
 
@@ -80,7 +80,7 @@ def _of(reading: Reading, number: int, modality: str) -> list[Statement]:
 
 
 def _in_order(reading: Reading, number: int, wanted: Sequence[str]) -> list[tuple[str, Statement]]:
-    """Return the wanted signs that a video shows, each at its first place."""
+    """Return the wanted signs that a video shows, each with its first occurrence."""
     first: dict[str, Statement] = {}
     for line, statement in signs(reading, number):
         if line in wanted:
@@ -102,7 +102,7 @@ def _listed(shown: Sequence[tuple[str, Statement]]) -> str:
 
 def _choices(reading: Reading, rng: random.Random) -> ReasoningTrace:
     asked = read(comparing.PEOPLE.questions, reading.question) or {"x": "", "y": "", "w": ""}
-    # What is asked comes first, in the form in which it will be found: then both are compared word by word.
+    # The notes start with the wanted items, written as in the evidence, so that both can be compared word by word.
     wanted = _topic_of(asked["w"])
     notes = [f"wanted: {asked['x']}, {asked['y']}; {wanted}"]
     support: list[Statement] = []
@@ -112,7 +112,7 @@ def _choices(reading: Reading, rng: random.Random) -> ReasoningTrace:
         topic, said = _topic(heard(reading, clip.number))
         order = _fits(len(shown) == 2, [line for line, _ in shown] == [asked["x"], asked["y"]])
         wait = _fits(topic != UNKNOWN, topic in asked["w"])
-        # Nothing against it and something for it: more often than not, the rest would be for it too.
+        # One condition holds and none fails: an unknown condition then holds more often than not.
         verdict = "no" if WRONG in (order, wait) else "yes" if RIGHT in (order, wait) else UNKNOWN
         verdicts.append(verdict)
         notes.append(_note(clip, f"{_listed(shown)}: {order}; {wanted}, {topic}: {wait}", verdict))
@@ -125,7 +125,7 @@ def _choices(reading: Reading, rng: random.Random) -> ReasoningTrace:
 
 
 def _topic(said: Sequence[tuple[str, Statement]]) -> tuple[str, list[Statement]]:
-    """Return the topic that someone waits for, as its identifying word."""
+    """Return the identifying word of the first spoken topic, and its statement."""
     for text, statement in said:
         if (topic := _topic_of(text)) != UNKNOWN:
             return topic, [statement]
@@ -235,7 +235,7 @@ def _interval(reading: Reading, rng: random.Random) -> ReasoningTrace:
     start_s, end_s = found.window.start_s, found.window.end_s
     where = _line(second, f"{purpose}.; {start_s}-{end_s}")
     if place + 1 < len(lines):
-        # It lasts until the next sentence, whose second follows directly in the evidence.
+        # The interval lasts until the next sentence, whose second follows directly in the evidence.
         end_s = float(int(lines[place + 1][1].window.start_s))
         where += _line(second, f"{end_s:.0f}")
     return ReasoningTrace(f"{wanted}{where}", (start_s, end_s), [found, told[1]])
@@ -250,7 +250,7 @@ def _overlap_s(statement: Statement, start_s: float, end_s: float) -> float:
 
 
 def purpose_in(text: str) -> str:
-    """Return the purpose in a sentence; empty where it is garbled too much."""
+    """Return the purpose in a sentence; empty if it is garbled too much."""
     best = max(grounding.PURPOSES, key=lambda purpose: _share_of_purpose(purpose, text))
     return best if _share_of_purpose(best, text) >= MOST else ""
 
@@ -287,7 +287,7 @@ def _number(reading: Reading, rng: random.Random) -> ReasoningTrace:
 
 
 def _drawn(verdicts: Sequence[str], wanted: str, rng: random.Random) -> int:
-    """Return a random place with the wanted verdict, or any place where there is none."""
+    """Return a random index with the wanted verdict, or any index if there is none."""
     places = [n for n, verdict in enumerate(verdicts) if verdict == wanted]
     return rng.choice(places or range(len(verdicts)))
 

@@ -1,4 +1,4 @@
-"""The whole recipe for one seed, from nothing to an evaluated policy: what `make train-tiny` runs.
+"""The whole recipe for one seed, from random weights to an evaluated policy; `make train-tiny` runs it for every seed.
 
     demonstrations  the random-exploration master answers scripts (`random_demonstrator.py`, `curriculum.py`)
     begin           a tokenizer learned from them, and random weights (`language.py`, `initialization.py`)
@@ -7,8 +7,8 @@
     measures        both policies, the offline master and the blind baseline on held-out scripts; then the policy on
                     some of them rendered as real video, through the offline vision and audio models (`evaluation.py`)
 
-Each step leaves its result in the folder of the seed and is skipped where the result exists, so a run that was stopped
-resumes. Training, held-out and demonstration scripts never share a seed.
+Each step writes its result to the folder of the seed and is skipped if the result exists, so a stopped run resumes.
+Training, held-out and demonstration scripts never share a seed.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ SEEDS_APART = 10_000_000
 
 @dataclass(frozen=True)
 class Scale:
-    """Size of the model and amount of training: little for two cores, more for an accelerator."""
+    """Size of the model and amount of training; the defaults suit two CPU cores."""
 
     size: Size = field(default_factory=Size)
     demonstrations: float = 1.0
     """Factor on the number of demonstrations."""
     processes: int = field(default_factory=default_processes)
-    """Processes that share each training; the result is the same but for rounding."""
+    """Processes that share each training; the result is the same except for rounding."""
 
     def curricula(self) -> list[list[CurriculumStage]]:
         """Return the curricula at this scale."""
@@ -75,14 +75,14 @@ def settings_of(config: Path, folder: Path, seed: int) -> Settings:
 
 
 def multiplies_bf16() -> bool:
-    """Return whether this processor multiplies matrices in bf16 natively; others are faster in full precision."""
+    """Return whether this CPU multiplies matrices in bf16 natively; others are faster in full precision."""
     capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)  # missing in older versions
     able = capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def recipe_of(settings: Settings, scale: Scale) -> str:
-    """Return a fingerprint that two runs of the same recipe share, whatever the seed and the machine."""
+    """Return a fingerprint of the recipe that does not depend on the seed or the machine."""
     own = {"output": True, "seed": True, "model": {"path"}, "scripts": {"seed"}, "sft": {"demonstrations"}}
     followed: Any = settings.model_dump(mode="json", exclude=own)
     followed["sft"]["trainer"].pop("bf16", None)
@@ -127,7 +127,7 @@ def run_seed(settings: Settings, scale: Scale, live_each: int, console: Console)
 
 
 def measure(settings: Settings, measures: Measures, live_each: int, console: Console) -> None:
-    """Run each evaluation that has no result yet; the results are saved after each."""
+    """Run each evaluation that has no result yet; save the results after each."""
     folder = Path(settings.output)
     scripts = settings.held_out.load() if settings.held_out else []
     rendered = first_of_each(scripts, live_each)

@@ -1,10 +1,10 @@
-"""Summarize the recipe: every question of every seed in `results/tiny/`, aggregated as `results/tiny.json`.
+"""Summarize the recipe: aggregate every question of every seed in `results/tiny/` into `results/tiny.json`.
 
 Seeds may be run one at a time and on different machines. Seeds of another recipe, for example of an older
 configuration, are left out.
 
-The accuracy of a question is averaged over the seeds first; the interval is that of the mean over questions (95 %,
-bootstrap). The accuracy of each seed stands beside it.
+The accuracy of a question is averaged over the seeds first. The interval is the 95 % bootstrap interval of the mean
+over questions. The summary also lists the accuracy of each seed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agentcvr_graph.utils.files import atomic_write_text
 from training.recipes.tiny.evaluation import ScoredQuestion
 
 SCRIPTED_LIVE = "scripted_twin"
-"""The questions that were also evaluated live, as they were answered in the simulator."""
+"""The scripted results on the questions that were also evaluated live."""
 CONDITIONS = {
     "sft": "after SFT",
     "grpo": "after GRPO",
@@ -53,7 +53,7 @@ class Measures(BaseModel):
         atomic_write_text(path, self.model_dump_json())
 
     def of(self, condition: str) -> list[ScoredQuestion]:
-        """Return the questions of a condition."""
+        """Return the results of a condition."""
         if condition != SCRIPTED_LIVE:
             return self.asked.get(condition, [])
         live = {one.script for one in self.of("live")}
@@ -71,7 +71,7 @@ def measured_alike(folder: Path, recipe: str) -> list[Measures]:
 
 
 def summary(seeds: Sequence[Measures], chance: float) -> dict[str, Any]:
-    """Return the content of `results/tiny.json`: the conditions that all seeds have."""
+    """Return the content of `results/tiny.json`, for the conditions that all seeds have."""
     conditions = [condition for condition in CONDITIONS if all(one.of(condition) for one in seeds)]
     rates = {condition: mean_score(_by_question(seeds, condition)) for condition in conditions}
     return {
