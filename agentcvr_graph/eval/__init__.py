@@ -3,7 +3,7 @@
     benchmarks/   files -> questions, and the averages that the benchmark reports
     methods/      agent, single pass, blind baseline: a question -> a trajectory
     scoring.py    trajectory -> row, by the scorers of `answers/`; `judge.py` for text
-    runner.py     what is left -> an engine (`engines.py`, `ray_engine.py`) -> the run's folder (`folder.py`)
+    runner.py     unfinished questions -> an engine (`utils/engines/`) -> the run's folder (`run_folder.py`)
     summary.py    rows -> accuracy with intervals; `compare.py` for two runs; `report/` for the HTML page
     sim_gap/      the sim-to-real gap: the same questions in swap mode and on video
 

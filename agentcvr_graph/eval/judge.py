@@ -76,7 +76,7 @@ class ChatJudge:
         self._model, self._name = model, name
 
     async def grade(self, question: Question, answer: str) -> Grades:
-        """As the protocol; a reply without grades is retried."""
+        """Grade as in the protocol; a reply without grades is retried."""
         count = len(question.scoring_points)
         points = "\n".join(f"{n}. {point}" for n, point in enumerate(question.scoring_points, 1))
         graded = one_line(answer)  # so that it cannot leave the lines between which it stands

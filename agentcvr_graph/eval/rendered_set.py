@@ -1,8 +1,8 @@
 """Render a small set in CrossVid's own layout from scripts of all ten tasks. The benchmark cannot be shipped; this can.
 
-Everything that the loader has to cope with is in it: clips inside of longer files (PEA, PI, PSS), clips of several
-intervals, drone views as folders of images with boxes, tags in questions, options with letters. What is said over a
-drone view is written into its pictures, because a folder of images has no sound.
+The set covers every case that the loader has to handle: clips inside longer files (PEA, PI, PSS), clips of several
+intervals, drone views as folders of images with boxes, tags in questions, options with letters. Speech over a drone
+view is written into its pictures, because a folder of images has no sound.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ FOLDERS: Mapping[Task, str] = {
     "BU": "behavior",
 }
 LEAD_S = 3.0
-"""What comes before and after the part of a video that counts (PEA)."""
+"""Idle time before and after the part of a video that counts (PEA)."""
 MIDDLE_S = 6.0
-"""What lies between the beginning and the ending of a story, and between segments; it is in no clip."""
+"""Idle time between the beginning and the ending of a story, and between segments; no clip contains it."""
 _REFERENCE = re.compile(r"(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?) s of video 1")
 _JPEG_QUALITY = 85
 
 
 def render_set(scripts: Iterable[Script], folder: Path) -> int:
-    """Write `QA/`, `videos/` and `uav/` for scripts, and the scripts themselves beside them.
+    """Write `QA/`, `videos/` and `uav/` for scripts, and the scripts themselves to `scripts.jsonl`.
 
-    Videos that are there and up to date stay.
+    Videos that exist and are up to date are kept.
 
     Args:
-        scripts: of CrossVid's tasks, made by the procedural generators; each is taken when the one before is rendered.
+        scripts: of CrossVid's tasks, made by the procedural generators; each is taken once the one before is rendered.
 
     Returns:
-        How many questions there are.
+        The number of questions.
 
     Raises:
-        SetupError: flite is not installed, or a package of the extra `live`.
+        SetupError: flite or a package of the extra `live` is not installed.
     """
     records: dict[Task, list[Record]] = {task: [] for task in TASKS}
     rendered: list[Script] = []
@@ -66,12 +66,12 @@ def render_set(scripts: Iterable[Script], folder: Path) -> int:
 
 
 def _several(script: Script, folder: Path) -> Record:
-    """BU, NC, CC: whole videos."""
+    """Render BU, NC or CC: whole videos."""
     return {"videos": _render_all(script, folder), **_asked(script), "answer": script.key}
 
 
 def _pea(script: Script, folder: Path) -> Record:
-    """Each assembly begins a while after its video does."""
+    """Render PEA: each assembly starts `LEAD_S` after the start of its video."""
     idle = ScriptedVideo(duration_s=LEAD_S)
     names: list[str] = []
     ends: list[float] = []
@@ -89,7 +89,7 @@ def _pea(script: Script, folder: Path) -> Record:
 
 
 def _pi(script: Script, folder: Path) -> Record:
-    """One video with a beginning, a middle that is in no clip, and an ending."""
+    """Render PI: one video with a beginning, a middle that no clip contains, and an ending."""
     whole, starts_s = concatenate(script.videos, MIDDLE_S)
     clips = [_intervals(start_s, video) for start_s, video in zip(starts_s, script.videos, strict=True)]
     return {
@@ -102,7 +102,7 @@ def _pi(script: Script, folder: Path) -> Record:
 
 
 def _pss(script: Script, folder: Path) -> Record:
-    """One recording in the right order; its segments are numbered in the order in which they are shown."""
+    """Render PSS: one recording in the right order; its segments are numbered in the order in which they are shown."""
     order = [int(number) for number in str(script.key).split("->")]
     whole, starts_s = concatenate([script.videos[number - 1] for number in order], MIDDLE_S)
     spans = {
@@ -134,7 +134,7 @@ def _ccqa(script: Script, folder: Path) -> Record:
 
 
 def _drones(script: Script, folder: Path) -> Record:
-    """Two folders of images. Things that a question names are tagged, and boxed in their view."""
+    """Render MSR or MOC: two folders of images. Objects that a question names are tagged, and boxed in their view."""
     things = list(dict.fromkeys(_name(thing) for video in script.videos for thing in _things(video)))
     for number, video in enumerate(script.videos, 1):
         _render_frames(video, number, script.id, things, folder / "uav")
@@ -148,7 +148,7 @@ def _drones(script: Script, folder: Path) -> Record:
 
 
 def _render_frames(video: ScriptedVideo, view: int, vid: str, things: Sequence[str], uav: Path) -> None:
-    """The frames of a view, and the boxes of all things in it."""
+    """Write the frames of a view, and the boxes of all things in it."""
     frames = uav / "frames" / str(view) / f"{vid}-{view}"
     frames.mkdir(parents=True, exist_ok=True)
     boxes: dict[str, dict[str, Any]] = {name: {} for name in things}
@@ -169,13 +169,13 @@ def _render_frames(video: ScriptedVideo, view: int, vid: str, things: Sequence[s
 
 
 def _written(scene: Scene) -> Facts:
-    """What a scene shows, with what is said in it as one more line of text."""
+    """Return the facts of a scene, with its speech as one more line of text."""
     said = (scene.caption,) if scene.caption else ()
     return scene.facts.model_copy(update={"text": (*scene.facts.text, *said)})
 
 
 def concatenate(videos: Sequence[ScriptedVideo], gap_s: float) -> tuple[ScriptedVideo, list[float]]:
-    """Videos one behind the other with nothing between them for a while, and where each starts."""
+    """Return one video that shows the given ones in sequence, `gap_s` apart, and the start of each."""
     scenes: list[Scene] = []
     starts_s: list[float] = []
     end_s = -gap_s
@@ -203,7 +203,7 @@ def _later(scene: Scene, shift_s: float) -> Scene:
 
 
 def _intervals(start_s: float, video: ScriptedVideo) -> list[list[float]]:
-    """A video as the intervals of a longer one: cut in two between scenes, where there are several."""
+    """Return the intervals of a video within a longer one: two, cut between scenes, if it has several scenes."""
     end_s = round(start_s + video.duration_s, 3)
     middle = video.scenes[len(video.scenes) // 2].start_s if len(video.scenes) > 1 else 0.0
     if middle <= 0:
@@ -213,7 +213,7 @@ def _intervals(start_s: float, video: ScriptedVideo) -> list[list[float]]:
 
 
 def _render_all(script: Script, folder: Path) -> list[str]:
-    """The files of whole videos, relative to `videos/`."""
+    """Render whole videos; return their files, relative to `videos/`."""
     return [_render(video, script, f"_{number}", folder) for number, video in enumerate(script.videos, 1)]
 
 

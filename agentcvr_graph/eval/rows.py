@@ -42,5 +42,5 @@ class Row(FrozenModel):
 
     @property
     def place(self) -> tuple[str, str]:
-        """Method and id, which identify the row."""
+        """Return method and id, which identify the row."""
         return self.method, self.id

@@ -18,7 +18,7 @@ from agentcvr_graph.eval.worker import EvalResult
 from agentcvr_graph.utils.engines import Engine
 
 MAX_FAILURES_IN_A_ROW = 50
-"""A run stops after this many consecutive retryable failures, plus one for each concurrent question."""
+"""Consecutive retryable failures after which a run stops, plus one for each concurrent question."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Totals:
     done: int = 0
     """Finished questions, those of earlier attempts included."""
     scores: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
-    """By method: points scored and points possible."""
+    """By method: points scored and maximum points."""
     failures: Counter[str] = field(default_factory=Counter[str])
     """Outcomes of questions without an answer."""
     input_tokens: int = 0

@@ -39,7 +39,7 @@ class SummaryLine:
 
     @property
     def unanswered(self) -> int:
-        """Number of questions that the method left without a valid answer."""
+        """Return the number of questions that the method left without a valid answer."""
         return self.outcomes.get("unparsable", 0) + self.outcomes.get("out of budget", 0)
 
 

@@ -1,4 +1,4 @@
-"""The worker of an evaluation: asks one question of one method and scores the answer."""
+"""The worker of an evaluation: runs one method on one question and scores the answer."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class EvalResult:
 
     row: Row
     trajectory: Trajectory | None
-    """None where the question could not be asked."""
+    """None if the method raised an error."""
 
 
 class EvalWorker:
-    """Runs the methods of a configuration and scores what they answer; a `Worker` of the job engines."""
+    """Runs the methods of a configuration and scores their answers; a `Worker` of the job engines."""
 
     def __init__(
         self, methods: Mapping[str, Method], judge: Judge | None, close: Callable[[], None] = lambda: None
@@ -35,13 +35,13 @@ class EvalWorker:
         """Return a worker with the methods and the judge that a configuration names.
 
         Raises:
-            InputError, SetupError: as `make_methods`.
+            InputError, SetupError: as in `make_methods`.
         """
         resources = MethodResources(config)
         return cls(make_methods(config, resources), _judge_of(resources), resources.close)
 
     async def run(self, job: EvalTask) -> EvalResult:
-        """Ask once. A failure becomes a row, unless every question would fail so.
+        """Run the method of a task once. An error is recorded as a row, unless it would affect every question.
 
         Raises:
             SetupError: no question can be answered.

@@ -1,6 +1,6 @@
-"""Reports for people: the evidence report as a page, its excerpts, and the HTML that notebooks show.
+"""HTML reports: the evidence report as a page, its excerpts, and the HTML that notebooks show.
 
-The public names stand in `__init__.pyi` and are imported on first use: a notebook registers its renderers when
+The public names are listed in `__init__.pyi` and imported on first use, because a notebook registers its renderers when
 `agentcvr_graph` is imported, and should not wait for the templates then.
 """
 

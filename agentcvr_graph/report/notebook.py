@@ -16,7 +16,7 @@ from agentcvr_graph.utils.templates import html_environment
 TRAJECTORY_PX, SCRIPT_PX = 720, 760
 """Heights of the iframes."""
 MODALITY_VERBS: Mapping[Modality, str] = {"visual": "observed", "audio": "listened"}
-"""What was done with a window, as every label of the report says it."""
+"""The verb for each modality in the labels of the report."""
 _ENVIRONMENT = html_environment()
 _FRAME = _ENVIRONMENT.from_string(
     '<iframe srcdoc="{{ page }}" title="{{ title }}" sandbox="allow-scripts" loading="lazy"\n'

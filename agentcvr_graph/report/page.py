@@ -1,4 +1,4 @@
-"""The evidence report: one self-contained HTML file that shows what was observed, what was found, and what it cost.
+"""The evidence report: one self-contained HTML file with the observations, their statements, and their cost.
 
 Input is a `Trajectory`. `view.py` turns it into plain values and the template lays them out. The page loads no script,
 font or image from elsewhere, so it can be sent by mail, archived, and opened without a network.

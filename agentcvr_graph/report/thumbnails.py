@@ -30,7 +30,7 @@ class MediaThumbnails:
         self._library = library
 
     def thumbnail(self, video: Video, time_s: float) -> bytes | None:
-        """As the protocol. A video that can no longer be read yields None, so that the report is still written."""
+        """Return a frame as in the protocol; None also if the video is unreadable, so that a report can be written."""
         from PIL import Image
 
         if HIDDEN in video.source:  # stored runs hide secrets in addresses

@@ -16,7 +16,7 @@ from agentcvr_graph.types import Modality, Observation, VideoInfo, Window
 from agentcvr_graph.utils.ticks import ticks
 
 MIN_BAR_PERCENT = 1.0
-"""A short window in a long video stays visible and clickable."""
+"""Minimum width of a bar, so that a short window in a long video stays visible and clickable."""
 STRIP_SLOTS = 8
 _CLOCK_FROM_S = 120
 
@@ -46,12 +46,12 @@ class Track:
 
     @property
     def name(self) -> str:
-        """Label of the track."""
+        """Return the label of the track."""
         return MODALITY_VERBS[self.modality]
 
     @property
     def rows(self) -> int:
-        """Number of rows, at least 1."""
+        """Return the number of rows, at least 1."""
         return max((bar.row + 1 for bar in self.bars), default=1)
 
 

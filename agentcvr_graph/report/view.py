@@ -41,7 +41,7 @@ class ObservationView:
     modality: str
     heading: str
     focus: str
-    """What the master looked for; empty where it is the question itself."""
+    """The focus of the master's request; empty if it is the question itself."""
     lines: Sequence[StatementView]
     nothing: str
     """Text for an observation without a statement."""

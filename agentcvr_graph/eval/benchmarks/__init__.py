@@ -1,4 +1,4 @@
-"""The registry of benchmarks. A new one is a module with `load(data, videos)` and one line in `BENCHMARKS`.
+"""The registry of benchmarks. To add one, write a module with `load(data, videos)` and add a line to `BENCHMARKS`.
 
 The command line takes its help and its error messages from the registry.
 """
@@ -15,7 +15,7 @@ from agentcvr_graph.eval.benchmarks.base import Benchmark, UnusableQuestion, che
 __all__ = ["BENCHMARKS", "Benchmark", "UnusableQuestion", "describe_unusable", "load_benchmark"]
 
 BenchmarkLoader = Callable[[Path, Path | None], Benchmark]
-"""Reads the questions of a benchmark: its data, and the root of its videos where that is elsewhere."""
+"""Reads the questions of a benchmark from its data; the second argument is the root of videos that are elsewhere."""
 
 BENCHMARKS: dict[str, BenchmarkLoader] = {
     "crossvid": crossvid.load,
@@ -31,7 +31,7 @@ def load_benchmark(name: str, data: Path, videos: Path | None = None, *, skip_un
     Args:
         name: a key of `BENCHMARKS`.
         data: the folder of the benchmark, or its file of questions.
-        videos: the root of the videos, where they are not beside the questions.
+        videos: the root of the videos, if they are not beside the questions.
         skip_unusable: leave out questions that are invalid or whose files are missing.
 
     Raises:

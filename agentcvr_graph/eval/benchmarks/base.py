@@ -1,4 +1,4 @@
-"""The loaded form of a benchmark: questions over existing files, and the averages that it reports."""
+"""A loaded benchmark: questions over existing files, and the averages that it reports."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Benchmark:
 
     @property
     def size(self) -> int:
-        """Number of questions, unusable ones included."""
+        """Return the number of questions, including unusable ones."""
         return len(self.questions) + len(self.unusable)
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the questions and their file names, independent of their order."""
+        """Return a hash of the questions and their file names, independent of their order."""
         lines = sorted(question.model_dump_json() for question in self.questions)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
@@ -78,7 +78,7 @@ class Benchmark:
 
 
 def checked(benchmark: Benchmark, *, skip_unusable: bool) -> Benchmark:
-    """Return the benchmark with all questions whose files exist; the others become its `unusable`.
+    """Return the benchmark with all questions that have a key and whose files exist; the others go to `unusable`.
 
     Raises:
         InputError: questions are unusable and `skip_unusable` is not set; the message names them and their tasks.

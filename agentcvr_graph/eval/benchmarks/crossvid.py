@@ -1,15 +1,15 @@
-"""CrossVid (arXiv 2511.12263): ten tasks, in the layout of its release or in that of the AgentCVR release.
+"""CrossVid (arXiv 2511.12263): ten tasks, in the layout of its own release or of the AgentCVR release.
 
     QA/<TASK>.json                     a list of questions each
     videos/{assembly,behavior,cook,movie}/...
     uav/frames/<view>/<vid>-<view>/*.jpg, uav/bbox/<view>/<vid>.json
 
-AgentCVR names one folder a task below one root of videos, and its older files of drone questions carry
-`class: "<class>-<sample>"` and a `samples/<class>.json` in place of `vid` and `objects`; both are found.
+The AgentCVR release has one folder per task below one root of videos. Its older drone questions have
+`class: "<class>-<sample>"` and a file `samples/<class>.json` in place of `vid` and `objects`. Both layouts are read.
 
-Four tasks come without words for their question, and get ours. Clips (PEA, PI, PSS) become media fragments: a segment
-of several intervals is one clip. In the drone tasks the tags of a question (`{A1}`: the first of its objects, in view
-A) become obj_1, obj_2, ... in order of appearance, and the boxes of these objects are drawn.
+The release gives no question text for PI, FSA and PSS, so this module adds it. Clips (PEA, PI, PSS) become media
+fragments; a segment of several intervals is one clip. In the drone tasks the tags of a question (`{A1}`: the first of
+its objects, in view A) become obj_1, obj_2, ... in order of appearance, and the boxes of these objects are drawn.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ AVERAGES = {
 }
 """Comparative, temporal and multi-view tasks, and all ten (README of the release)."""
 UAV_FPS = 2.0
-"""The release tells no rate of its drone frames. It only scales the clip's time: a low one makes many seconds of few
-frames, so that nobody who samples by time passes over them."""
+"""Assumed rate of the drone frames; the release does not state it. It only scales the clip's time. A low rate spreads
+few frames over many seconds, so that sampling by time does not skip any."""
 ERRORS = (
     "Errors are of four kinds: a step at the wrong time; a step that is wrong only because of an earlier one; a step "
     "that is not needed; and a part put on in the wrong place."
@@ -57,23 +57,23 @@ Fields: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where files are."""
+    """The roots of a release's files."""
 
     data: Path
     videos: Path
 
     def video(self, name: str, task: str) -> str:
-        """The file that a field of a question names."""
+        """Return the video file that a field of a question names."""
         name = name.replace("\\", "/")
         places = (self.videos / name, self.videos / task / name, self.videos / task / Path(name).name)
         return str(first_existing(*places))
 
     def drone(self, *parts: str) -> Path:
-        """A file or folder of the drone views."""
+        """Return a file or folder of the drone views."""
         return first_existing(*(root.joinpath(*parts) for root in (self.data / "uav", self.videos / "uav", self.data)))
 
     def files(self) -> Iterator[tuple[Task, Path]]:
-        """The tasks that are there, with their files of questions."""
+        """Yield each task whose file of questions exists, with that file."""
         for task in TASKS:
             path = first_existing(self.data / "QA" / f"{task}.json", self.data / f"{task}.json")
             if path.exists():
@@ -81,14 +81,14 @@ class Layout:
 
 
 def load(data: Path, videos: Path | None = None) -> Benchmark:
-    """The questions of all tasks that are there.
+    """Return the questions of all tasks whose files exist.
 
     Args:
         data: the folder that holds `QA/`.
-        videos: the root of the videos; `data/videos` where there is one, else `data`.
+        videos: the root of the videos; None for `data/videos` if it exists, else `data`.
 
     Raises:
-        InputError: there is no file of questions, or one has another form.
+        InputError: there is no file of questions, or a file has another format.
     """
     layout = Layout(data, videos or first_existing(data / "videos", data))
     found = [
@@ -118,7 +118,7 @@ def _question(task: Task, fields: Fields, layout: Layout) -> Question:
 
 
 class Read(NamedTuple):
-    """What a task's fields come to."""
+    """The question text, videos and object names read from a task's fields."""
 
     words: str
     videos: list[Video]
@@ -127,7 +127,7 @@ class Read(NamedTuple):
 
 
 def _several(task: str) -> Callable[[Fields, Layout], Read]:
-    """BU, NC, CC: whole videos."""
+    """Return a reader for BU, NC and CC: whole videos."""
 
     def read(fields: Fields, layout: Layout) -> Read:
         names = cast(Sequence[str], fields["videos"])
@@ -137,7 +137,7 @@ def _several(task: str) -> Callable[[Fields, Layout], Read]:
 
 
 def _pea(fields: Fields, layout: Layout) -> Read:
-    """Only [begin, end] of each video counts."""
+    """Read a PEA question: only [begin, end] of each video counts."""
     clips = zip(fields["videos"], fields["begin"], fields["end"], strict=True)
     videos = [
         _video(clip_of(layout.video(name, "PEA"), [[begin, end]]), n) for n, (name, begin, end) in enumerate(clips, 1)
@@ -146,7 +146,7 @@ def _pea(fields: Fields, layout: Layout) -> Read:
 
 
 def _pi(fields: Fields, layout: Layout) -> Read:
-    """Two clips of one video."""
+    """Read a PI question: two clips of one video."""
     source = layout.video(fields["video"], "PI")
     clips = [Video(source=clip_of(source, fields[part]), title=part) for part in ("beginning", "ending")]
     return Read("Video 1 is the beginning and video 2 the ending of a clip of a film. What happened in between?", clips)
@@ -159,7 +159,7 @@ def _fsa(fields: Fields, layout: Layout) -> Read:
 
 
 def _pss(fields: Fields, layout: Layout) -> Read:
-    """Segments of one video, in the order of their numbers."""
+    """Read a PSS question: segments of one video, in the order of their numbers."""
     source = layout.video(fields["video"], "PSS")
     segments = sorted(cast(dict[str, Any], fields["segments"]).items(), key=lambda item: int(item[0]))
     clips = [Video(source=clip_of(source, spans), title=f"segment {number}") for number, spans in segments]
@@ -171,7 +171,7 @@ def _ccqa(fields: Fields, layout: Layout) -> Read:
 
 
 def _drones(fields: Fields, layout: Layout) -> Read:
-    """MSR, MOC: two views that were filmed at the same time, as folders of images."""
+    """Read an MSR or MOC question: two simultaneous views, as folders of images."""
     vid, objects = _scene(fields, layout)
     text = " ".join([fields["question"], *map(str, fields.get("options") or ())])
     tags = list(dict.fromkeys(match.groups() for match in _TAG.finditer(text)))
@@ -200,7 +200,7 @@ def _view(
 
 
 def _scene(fields: Fields, layout: Layout) -> tuple[str, Sequence[Fields]]:
-    """The recording, and its objects in the order in which tags count them."""
+    """Return the recording's id, and its objects in the order in which tags count them."""
     if "vid" in fields:
         return str(fields["vid"]), cast(Sequence[Fields], fields.get("objects") or ())
     scene, _, sample = str(fields["class"]).partition("-")
@@ -215,12 +215,12 @@ def _pair(fields: Fields, layout: Layout, task: str) -> list[Video]:
 
 
 def _video(source: str, number: int) -> Video:
-    """File names may tell what a video shows, so it is known by its number."""
+    """Return a video titled by its number, because a file name may reveal what the video shows."""
     return Video(source=source, title=f"video {number}")
 
 
 def clip_of(source: str, spans: Any) -> str:
-    """A source with the fragment of one interval or of several; those that end before they start are left out.
+    """Return a source with the fragment of one interval or of several; leave out those that end before they start.
 
     >>> clip_of("a.mp4", [[1, 2.5], [4, 6]])
     'a.mp4#t=1,2.5&t=4,6'

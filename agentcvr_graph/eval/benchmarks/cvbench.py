@@ -1,7 +1,8 @@
 """CVBench (arXiv 2508.19542): a thousand questions over two to four videos, 15 task types.
 
-One JSON list. Most questions have four lettered options; some have "Yes." and "No." with the word as answer, and one
-packs its options into a single string. All become letters here, so one scorer serves: exact, by task type and overall.
+The release is one JSON list. Most questions have four lettered options; some have "Yes." and "No." with the word as
+answer, and one packs its options into a single string. All answers become letters here, so that one exact scorer
+suffices. Results are reported by task type and overall.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ PLACES = ("video_1", "video_2", "video_3", "video_4")
 
 
 def load(data: Path, videos: Path | None = None) -> Benchmark:
-    """The questions of CVBench.
+    """Return the questions of CVBench.
 
     Args:
         data: its JSON file, or the folder that holds it.
-        videos: the root of the videos; beside the file when None.
+        videos: the root of the videos; None for `videos/` beside the file if it exists, else the file's folder.
 
     Raises:
         InputError: there is no such file.
@@ -61,7 +62,7 @@ def _question(fields: Mapping[str, Any], root: Path) -> Question:
 
 
 def lettered_question(name: str, task: str, fields: Mapping[str, Any], videos: Sequence[Path], answer: str) -> Question:
-    """A question whose key is one letter.
+    """Return a question whose key is one letter.
 
     Args:
         answer: the field that holds the key.
@@ -79,10 +80,10 @@ def lettered_question(name: str, task: str, fields: Mapping[str, Any], videos: S
 
 
 def letter_of(answer: str, options: tuple[str, ...]) -> str:
-    """The letter of an answer that is a letter, or an option's own words give or take a full stop.
+    """Return the letter of an answer, which is a letter or the text of an option, with or without a full stop.
 
     Raises:
-        InputError: it is neither.
+        InputError: the answer is neither.
     """
     letters = ascii_uppercase[: len(options)]
     bare = _bare(answer)

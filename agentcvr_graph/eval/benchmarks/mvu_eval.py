@@ -1,7 +1,8 @@
 """MVU-Eval (arXiv 2511.07250): 1,824 questions over 4,959 videos, eight competencies, one letter as key.
 
-The release holds `MVU_Eval_QAs.json`, an object from the number of a question to its fields; older copies are lists
-whose entries carry `QA_index`. A second answer key, `mvu_eval_config.csv`, differs in 92 questions; it is not read.
+The release holds `MVU_Eval_QAs.json`, an object that maps the number of a question to its fields; older copies are
+lists whose entries have `QA_index`. A second answer key, `mvu_eval_config.csv`, differs in 92 questions and is not
+read.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from agentcvr_graph.types import Question
 
 NAMES = ("MVU_Eval_QAs.json", "QAs.json")
 VIDEOS = ("video_paths", "videos", "video_list", "video_names")
-"""Names that copies of the release have for the list of videos."""
+"""Names of the field with the list of videos in different copies of the release."""
 KEYS = ("ground_truth", "answer", "key")
 
 
 def load(data: Path, videos: Path | None = None) -> Benchmark:
-    """The questions of MVU-Eval.
+    """Return the questions of MVU-Eval.
 
     Args:
         data: its JSON file, or the folder that holds it.
-        videos: the root of the videos; beside the file when None.
+        videos: the root of the videos; None for `videos/` beside the file if it exists, else the file's folder.
 
     Raises:
-        InputError: there is no such file, or it has another form.
+        InputError: there is no such file, or it has another format.
     """
     path = data if data.is_file() else first_existing(*(data / name for name in NAMES))
     root = videos or first_existing(path.parent / "videos", path.parent)
@@ -51,7 +52,7 @@ def load(data: Path, videos: Path | None = None) -> Benchmark:
 
 
 def _stored(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The number of each question, and its fields."""
+    """Yield the number and the fields of each question."""
     stored = read_json(path)
     if isinstance(stored, dict):
         for number, one in cast(dict[str, Any], stored).items():
@@ -75,5 +76,5 @@ def _question(number: str, fields: Mapping[str, Any], root: Path) -> Question:
 
 
 def _either(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """Which of several names a field has here; the first where it is missing, for the message."""
+    """Return which of several names a field has here; the first if it is missing, for the error message."""
     return next((name for name in names if name in fields), names[0])

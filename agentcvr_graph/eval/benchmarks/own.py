@@ -1,7 +1,7 @@
-"""One's own questions: a JSONL file with a `Question` a line, or a CSV that a spreadsheet wrote.
+"""The user's own questions: a JSONL file with one `Question` per line, or a CSV file, for example from a spreadsheet.
 
-Columns of a CSV: `question`, `videos` (separated by `;`, or columns `video_1`, `video_2`, ...), and where they are
-wanted `options` (or `option_1`, ...), `answer`, `kind`, `id`, `task`, `scoring_points`. Paths are relative to the file.
+Columns of a CSV: `question`, `videos` (separated by `;`, or columns `video_1`, `video_2`, ...), and optionally
+`options` (or `option_1`, ...), `answer`, `kind`, `id`, `task`, `scoring_points`. Paths are relative to the file.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from agentcvr_graph.types import Question, Video
 
 COLUMNS = ("question", "videos", "options", "answer", "kind", "id", "task", "scoring_points")
 LISTS = {"videos": "video", "options": "option", "scoring_points": "scoring_point"}
-"""Columns that hold several things, and what the columns of single ones start with."""
+"""Columns that hold a list, and the prefix of numbered columns that hold one item each."""
 SEPARATOR = ";"
 
 
 def load(data: Path, videos: Path | None = None) -> Benchmark:
-    """The questions of a file.
+    """Return the questions of a file.
 
     Args:
         data: a `.jsonl` or a `.csv` file.
-        videos: what relative paths start from; the file's folder when None.
+        videos: the base of relative paths; None for the file's folder.
 
     Raises:
-        InputError: there is no such file, it has another ending, or a CSV has a column that we do not know.
+        InputError: the file does not exist, has another suffix or holds no question, or a CSV has an unknown column.
     """
     readers = {".jsonl": _lines, ".csv": _rows}
     if data.suffix not in readers:
@@ -74,7 +74,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
 
 
 def _fields_of(row: Mapping[str, str | None]) -> dict[str, Any]:
-    """The fields of a `Question` in a row of text."""
+    """Return the fields of a `Question` from a row of text."""
     given = {name: value.strip() for name, value in row.items() if value and value.strip()}
     fields: dict[str, Any] = {name: given[name] for name in ("question", "kind", "id", "task") if name in given}
     for name, numbered in LISTS.items():
@@ -86,7 +86,7 @@ def _fields_of(row: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def _complete(fields: Mapping[str, Any], number: int, root: Path) -> Question:
-    """The question with its id, its paths and its key as they are meant."""
+    """Return the question with its id filled in, its paths resolved and its key parsed."""
     videos = [Video.model_validate(v if isinstance(v, dict) else {"source": v}) for v in fields["videos"]]
     options = strip_option_letters(fields.get("options") or ())
     kind = resolve_kind(fields.get("kind") or "auto", options)
@@ -106,7 +106,7 @@ def _complete(fields: Mapping[str, Any], number: int, root: Path) -> Question:
 
 
 def _below(video: Video, root: Path) -> dict[str, Any]:
-    """Paths that are not absolute start at the root."""
+    """Return the paths of a video that are not absolute, resolved against the root."""
     return {
         name: str(root / path)
         for name in ("source", "boxes")
@@ -115,7 +115,7 @@ def _below(video: Video, root: Path) -> dict[str, Any]:
 
 
 def _text(path: Path) -> io.StringIO:
-    """The text, line by line: a line ends at a line feed, and not at whatever Unicode calls one."""
+    """Return the text for reading by line. A line ends at a line feed only, not at Unicode's other line separators."""
     try:
         return io.StringIO(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:

@@ -48,7 +48,7 @@ class EvalConfig:
     scripts: str = ""
     """Path of a script library, for swap mode; empty for real video."""
     noise: str = "off"
-    """Of the simulator, in swap mode."""
+    """Noise of the simulator, in swap mode."""
     per_endpoint: int = 32
     """Concurrent calls of one endpoint."""
     timeout_s: float = 120.0
@@ -75,13 +75,13 @@ class MethodResources:
 
     @cached_property
     def vision_chat_model(self) -> BaseChatModel | None:
-        """The chat model that takes images; None if the vision model cannot answer questions."""
+        """Return the chat model that takes images; None if the vision model cannot answer questions."""
         spec = self.config.models.vision
         return None if self.config.scripts or not read_model_string(spec).vision_is_chat else self.chat(spec)
 
     @cached_property
     def perception(self) -> Perception:
-        """Perception of real video, or of scripts in swap mode."""
+        """Return the perception of real video, or of scripts in swap mode."""
         if self.config.scripts:
             from agentcvr_graph.perception.scripted import ScriptedPerception
             from agentcvr_graph.scripts.library import ScriptLibrary

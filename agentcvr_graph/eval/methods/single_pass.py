@@ -85,7 +85,7 @@ class SinglePass:
         return _trajectory_of(asked, infos, without_thoughts(message.text), [*seen, *heard], cost, started_s)
 
     async def _call(self, content: list[ContentBlock]) -> AIMessage:
-        """The model's reply; a call that failed and may work a moment later is made again, as the graph would."""
+        """Return the model's reply; retry transient errors, as the graph does."""
         tries = AsyncRetrying(
             stop=stop_after_attempt(RETRY.max_attempts),
             wait=wait_exponential(RETRY.initial_interval),
@@ -125,7 +125,7 @@ class SinglePass:
 def content_of(
     asked: Question, infos: Sequence[VideoInfo], looks: Sequence[Sequence[Frame]], heard: Sequence[Observation]
 ) -> list[ContentBlock]:
-    """The task, frames behind their labels, what is said, then the question. Encodes pictures: call it in a thread."""
+    """Return the task, labelled frames, speech, then the question. Encodes pictures, so call it in a thread."""
     blocks: list[ContentBlock] = [create_text_block(TASK.format(count=len(infos)))]
     for info, look in zip(infos, looks, strict=True):
         for frame in look:
@@ -139,7 +139,7 @@ def content_of(
 
 
 def question_text(asked: Question, infos: Sequence[VideoInfo]) -> str:
-    """The question, in the words in which a master reads it, without budgets."""
+    """Return the question in the format in which a master reads it, without budgets."""
     kind = asked_kind(asked)
     parts = [f"Question: {asked.question}", f"Answer format ({kind}): {KINDS[kind].format}"]
     if asked.options:
@@ -149,10 +149,10 @@ def question_text(asked: Question, infos: Sequence[VideoInfo]) -> str:
 
 
 def read_reply(text: str, asked: Question) -> Answer:
-    """The answer in a reply: in its tags, behind the word, on the last line, or all of it; the first that fits.
+    """Return the answer in a reply. Try the tags, the text after "answer:", the last line, then the whole reply.
 
     Raises:
-        ActionError: none fits.
+        ActionError: none of these parses.
     """
     lines = [line.strip(" *`") for line in text.strip().splitlines() if line.strip(" *`")]
     places = [*_ANSWER.findall(text), *(match for line in reversed(lines) for match in _MARKED.findall(line))]

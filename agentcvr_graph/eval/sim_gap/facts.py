@@ -19,11 +19,11 @@ from agentcvr_graph.types import Evidence, Observation
 FactKind = Literal["description", "text", "colours", "motion", "speech", "sound"]
 FACT_KINDS: tuple[FactKind, ...] = ("text", "colours", "motion", "description", "speech", "sound")
 MISREAD_RATIO = 0.6
-"""From this similarity on a line that differs was misread, below it was missed."""
+"""A differing line with at least this similarity counts as misread, below it as missed."""
 HEARD_SHARE = 0.3
-"""Share of a caption's words from which on it counts as heard."""
+"""Minimum share of a caption's words for it to count as heard."""
 TIME_SLACK_S = 1.0
-"""A short sound may be placed this far off."""
+"""Tolerance for the time of a short sound."""
 _SOUNDS = ("impact", "music", "steady noise")
 
 
@@ -34,7 +34,7 @@ class FactMatch:
     kind: FactKind
     seen: bool
     exact: bool
-    """Seen as it is: the line without a wrong letter, the direction of a movement, every word."""
+    """Whether it is reported exactly: a line without a wrong letter, the direction of a movement, every word."""
     word_error: float = 0.0
     """For speech that was heard: wrong or missing words as a share of the caption's."""
     shift_s: tuple[float, float] | None = None
@@ -90,7 +90,7 @@ def _speech(said: Evidence, other: Observation) -> FactMatch:
 
 
 def _meeting(said: Evidence, other: Observation, slack_s: float = 0.0) -> list[Evidence]:
-    """The statements about the time of another one."""
+    """Return the statements whose window overlaps that of another one, give or take `slack_s`."""
     if said.window is None:
         return []
     wide = said.window.model_copy(
@@ -104,7 +104,7 @@ def _likeness(one: str, other: str) -> float:
 
 
 def _letters(text: str) -> str:
-    """Letters and digits; spaces and case are not worth an error."""
+    """Return letters and digits in one case; spaces and case do not count as errors."""
     return re.sub(r"\W", "", text.casefold())
 
 
@@ -113,6 +113,6 @@ def _words(text: str) -> list[str]:
 
 
 def _word_errors(wanted: list[str], heard: list[str]) -> float:
-    """Wrong or missing words as a share of the wanted ones; what is heard besides belongs to another caption."""
+    """Return wrong or missing words as a share of the wanted ones; additional words belong to another caption."""
     matches = sum(block.size for block in SequenceMatcher(None, wanted, heard, autojunk=False).get_matching_blocks())
     return 1 - matches / len(wanted) if wanted else 0.0

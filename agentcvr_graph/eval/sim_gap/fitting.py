@@ -48,7 +48,7 @@ def _share(flags: Sequence[bool]) -> float:
 
 
 def _spread_s(shifts_s: Sequence[float]) -> float:
-    """A standard deviation that a few captions run together do not inflate (from the median absolute deviation)."""
+    """Return a standard deviation from the median absolute deviation, robust to a few captions that were merged."""
     if not shifts_s:
         return 0.0
     middle_s = statistics.median(shifts_s)

@@ -51,7 +51,7 @@ class Pair:
 
     @property
     def answers_agree(self) -> float:
-        """Score of the live answer with the scripted answer as its key; 1 if neither side has an answer."""
+        """Return the score of the live answer with the scripted answer as its key; 1 if neither side has an answer."""
         one, other = self.scripted.answer, self.live.answer
         if one is None or other is None:
             return float(one is other)

@@ -29,7 +29,7 @@ class TaskSummary:
 
     @property
     def gap_points(self) -> float:
-        """Scripted minus live accuracy, in points."""
+        """Return scripted minus live accuracy, in points."""
         return 100 * (self.scripted.mean - self.live.mean)
 
 

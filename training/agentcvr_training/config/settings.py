@@ -112,7 +112,7 @@ class Rollout(Part):
     """Graphs in flight in one process."""
     temperature: float = Field(default=1.0, gt=0)
     held_out_temperature: float = Field(default=0.0, ge=0)
-    """Temperature at evaluation; 0 takes the likeliest token, so that evaluations differ only by the weights."""
+    """Temperature at evaluation; 0 takes the most likely token, so that evaluations differ only by the weights."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=1024, ge=1)
     """Longest turn, in tokens."""

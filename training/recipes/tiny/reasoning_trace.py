@@ -169,7 +169,7 @@ def _rule(reading: Reading) -> tuple[tuple[str, str] | None, list[Statement]]:
     return None, []
 
 
-# PSS: in which order were the segments filmed, by a clock, a count of days or of rows?
+# PSS: in which order were the segments recorded, by a clock, a count of days or of rows?
 
 
 def _order(reading: Reading, rng: random.Random) -> ReasoningTrace:
