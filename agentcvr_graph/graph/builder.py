@@ -41,8 +41,8 @@ RECURSION_PER_TURN = 4
 DESCRIPTIONS = {
     "brief": "Checks the question, opens the videos, writes the first messages.",
     "master": "Takes one turn: where to look, where to listen, or the answer.",
-    "visual_agent": "Looks at frames of windows and tells what they show.",
-    "audio_agent": "Listens to a window and tells what is said and heard.",
+    "visual_agent": "Observes frames of windows and reports what they show.",
+    "audio_agent": "Listens to a window and reports what is said and heard.",
     "conclude": "Accepts the answer, or sends it back.",
 }
 """Description of each node in a drawing."""

@@ -76,7 +76,7 @@ class CVRContext:
     ] = False
     unreadable: Annotated[
         Literal["stop", "continue"],
-        setting("brief", description="A video that cannot be read: stop with an error, or tell the master and go on."),
+        setting("brief", description="A video that cannot be read: stop with an error, or report it to the master and continue."),
     ] = "stop"
     dialect: Annotated[
         Literal["auto", "tools", "json"],

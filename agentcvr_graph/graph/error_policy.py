@@ -54,4 +54,4 @@ def without_keys_in_errors() -> Generator[None]:
 
 def _log(error: BaseException) -> None:
     trace = without_keys("".join(traceback.format_exception(error)))
-    logger.warning("An unexpected error was told to the master\n%s", trace)
+    logger.warning("An unexpected error was reported to the master\n%s", trace)

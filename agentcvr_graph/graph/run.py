@@ -24,7 +24,7 @@ async def ask(
         InputError: the question, its options or its videos cannot be used.
         SetupError: a model, a package or a key is missing or wrong.
     """
-    knobs = context or CVRContext()
-    limited: RunnableConfig = {**(config or {}), "recursion_limit": recursion_limit(knobs)}
+    settings = context or CVRContext()
+    limited: RunnableConfig = {**(config or {}), "recursion_limit": recursion_limit(settings)}
     run = cast(Any, graph)  # `ainvoke` is typed for every stream mode at once
-    return trajectory_of(cast(CVROutput, await run.ainvoke(given, limited, context=knobs)))
+    return trajectory_of(cast(CVROutput, await run.ainvoke(given, limited, context=settings)))

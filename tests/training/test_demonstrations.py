@@ -124,7 +124,7 @@ def test_an_unreachable_master_is_reported_once(tmp_path, monkeypatch, capsys):
         (["--task", "XX"], "Unknown --task 'XX'. Choose one of: BU, NC"),
         (["--task", "CC", "--difficulty", "mad"], "Unknown --difficulty 'mad'. Choose one of: easy, normal, hard."),
         (["--task", "CC", "--dialect", "xml"], "Unknown --dialect 'xml'. Choose one of: auto, tools, json."),
-        (["--task", "CC", "--scripts", "a.jsonl"], "names a library (a.jsonl) and worlds. Give `library`, or `tasks`."),
+        (["--task", "CC", "--scripts", "a.jsonl"], "names a library (a.jsonl) and tasks. Give `library`, or `tasks`."),
         (["--scripts", "nowhere.jsonl"], "nowhere.jsonl: no such file or folder."),
         (["nowhere.yaml"], "The configuration nowhere.yaml cannot be read: No such file or directory."),
         ([], "The configuration names no scripts."),

@@ -187,7 +187,7 @@ BAD = {
     "no such model": ({"model__path": "./nowhere"}, "There is no model folder ./nowhere."),
     "an adapter for nothing": ({"model__lora": {"targets": ["q_prj"]}}, "targets=['q_prj'] names no modules"),
     "no such library": ({"scripts": {"library": "nowhere.jsonl"}}, "nowhere.jsonl: no such file or folder."),
-    "two places of scripts": ({"scripts__library": "some.jsonl"}, "names a library (some.jsonl) and worlds."),
+    "two places of scripts": ({"scripts__library": "some.jsonl"}, "names a library (some.jsonl) and tasks."),
     "shared scripts": (
         {"held_out": {"tasks": ["CC"], "each": 2, "seed": 4}},
         "1 held-out scripts are trained on, cc-000004 among them. Give held_out another seed",

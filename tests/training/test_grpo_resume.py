@@ -150,7 +150,7 @@ def test_batches_that_serve_several_steps_resume_exactly(changes, speaker, tmp_p
         ({"gradient_accumulation_steps": 2, "steps_per_generation": 1}, "does not hold whole steps of 2 parts"),
         ({"save_total_limit": 1}, "would remove the last checkpoint before the next one is known to be whole"),
         ({"save_strategy": "epoch"}, "save_strategy=epoch is not supported"),
-        ({"ignore_data_skip": True}, "it is done otherwise. Leave it out."),
+        ({"ignore_data_skip": True}, "the trainer sets it. Leave it out."),
     ],
 )
 def test_what_cannot_resume_exactly_is_refused(changes, complaint, speaker, tmp_path):

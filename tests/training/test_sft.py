@@ -152,7 +152,7 @@ async def test_bad_input_is_one_line(speaker, demonstrations, tmp_path, monkeypa
             ["--set", "graph.dialect=tools"],
             "in the dialect 'json', the policy acts in 'tools'. Set graph.dialect",
         ),
-        (["--set", "sft.trainer.packing=true"], "sft.trainer.packing=True has no place here"),
+        (["--set", "sft.trainer.packing=true"], "sft.trainer.packing=True cannot be set here"),
     ]
     for arguments, complaint in cases:
         assert command(["sft", path, *arguments], monkeypatch) == 2

@@ -49,7 +49,7 @@ WRONG = {
     "an unknown preset": ({"reward.preset": "mine"}, "reward.preset: Input should be 'default', 'paper' or 'answer'"),
     "an unknown reward": ({"reward.weights": {"beauty": 1}}, "Input should be 'answer', 'format', 'grounding'"),
     "TRL's name for ours": ({"grpo.trainer.seed": 3}, "grpo.trainer.seed does not belong here. Set 'seed' instead."),
-    "no effect": ({"grpo.trainer.top_k": 3}, "grpo.trainer.top_k=3 has no place here: it is done otherwise."),
+    "no effect": ({"grpo.trainer.top_k": 3}, "grpo.trainer.top_k=3 cannot be set here: the trainer sets it."),
     "what TRL refuses": ({"grpo.trainer.num_generations": 1}, "GRPO requires at least 2 generations per prompt"),
     "two sizes": (
         {"grpo.trainer.generation_batch_size": 8, "grpo.trainer.steps_per_generation": 1},

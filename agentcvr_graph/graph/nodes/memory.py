@@ -30,8 +30,8 @@ async def keep(store: BaseStore, observation: Observation, sources: Sequence[Vid
         part = _about(observation, number)
         info = next(source for source in sources if source.number == number)
         stored = part.model_dump(mode="json")
-        told = " ".join(evidence.text for evidence in part.evidence)
-        await store.aput(_namespace(info), _digest(part.model_dump_json()), {"observation": stored, "text": told})
+        text = " ".join(evidence.text for evidence in part.evidence)
+        await store.aput(_namespace(info), _digest(part.model_dump_json()), {"observation": stored, "text": text})
 
 
 async def recall(store: BaseStore, question: str, sources: Sequence[VideoInfo]) -> list[Observation]:

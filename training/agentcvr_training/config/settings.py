@@ -77,7 +77,7 @@ class Scripts(Part):
         """
         if self.library and (self.tasks or self.each):
             raise InputError(
-                f"The configuration names a library ({self.library}) and worlds.", fix="Give `library`, or `tasks`."
+                f"The configuration names a library ({self.library}) and tasks.", fix="Give `library`, or `tasks`."
             )
         return self._from_library() if self.library else self._from_generators()
 

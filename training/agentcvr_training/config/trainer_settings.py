@@ -132,7 +132,7 @@ def _checked(given: dict[str, Any], config: Any, place: str) -> dict[str, Any]:
         if name in OURS:
             raise InputError(f"{place}.{name} does not belong here.", fix=f"Set {OURS[name]!r} instead.")
         if name in WITHOUT_EFFECT or value != FIXED.get(name, value):
-            raise InputError(f"{place}.{name}={value!r} has no place here: it is done otherwise.", fix="Leave it out.")
+            raise InputError(f"{place}.{name}={value!r} cannot be set here: the trainer sets it.", fix="Leave it out.")
         found[name] = _number(value, types[name], f"{place}.{name}")
     return found
 
