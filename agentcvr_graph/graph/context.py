@@ -76,7 +76,9 @@ class CVRContext:
     ] = False
     unreadable: Annotated[
         Literal["stop", "continue"],
-        setting("brief", description="A video that cannot be read: stop with an error, or report it to the master and continue."),
+        setting(
+            "brief", description="An unreadable video: stop with an error, or report it to the master and continue."
+        ),
     ] = "stop"
     dialect: Annotated[
         Literal["auto", "tools", "json"],
