@@ -142,7 +142,7 @@ def _perception(vision: str, audio: str) -> Perception:
 def _media() -> Library:
     """Return the media that untrusted clients may use, decoded in processes that may crash."""
     from agentcvr_graph.demo import CLIPS_DIR
-    from agentcvr_graph.media.access import access_of_strangers
+    from agentcvr_graph.media.access import access_of_untrusted_clients
     from agentcvr_graph.perception.factory import isolated_media
 
-    return isolated_media(access=access_of_strangers(CLIPS_DIR))
+    return isolated_media(access=access_of_untrusted_clients(CLIPS_DIR))

@@ -117,7 +117,7 @@ class Access:
 EVERYTHING = Access()
 
 
-def access_of_strangers(*bundled: Path) -> Access:
+def access_of_untrusted_clients(*bundled: Path) -> Access:
     """Return what a server allows: the working folder and the bundled folders, or the settings in the environment.
 
     Args:

@@ -69,7 +69,7 @@ class Media:
             probed = probe(source.given, path, until_s, access.max_pixels)
         access.check_size(source.given, probed.picture)
         self._file_s = probed.picture.duration_s
-        self._pieces = _pieces(source, self._file_s)
+        self._segments = _segments(source, self._file_s)
         self.info = self._describe(probed)
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
@@ -82,9 +82,9 @@ class Media:
         """
         if not self.info.width:
             raise InfrastructureError(f"{self._source.name} has no picture.")
-        with self._lock, told(self._source.name):
+        with self._lock, explained(self._source.name):
             frames = [
-                frame for piece, own_s in by_segment(self._pieces, times_s) for frame in self._shown(piece, own_s)
+                frame for segment, own_s in by_segment(self._segments, times_s) for frame in self._shown(segment, own_s)
             ]
         if not frames:
             raise InfrastructureError(f"No frame of {self._source.name} could be decoded there.")
@@ -99,17 +99,17 @@ class Media:
         if not self.info.has_sound:
             raise InfrastructureError(f"{self._source.name} has no sound track.")
         heard = [
-            read_sound(self._path, piece.shift_s + first_s, piece.shift_s + last_s)
-            for piece, first_s, last_s in within(self._pieces, start_s, end_s)
+            read_sound(self._path, segment.shift_s + first_s, segment.shift_s + last_s)
+            for segment, first_s, last_s in within(self._segments, start_s, end_s)
         ]
         return np.concatenate(heard) if len(heard) > 1 else heard[0]
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Return the subtitles that overlap a window of the clip, with their times clipped to it."""
         return tuple(
-            Cue(cue.start_s - piece.shift_s, cue.end_s - piece.shift_s, cue.text)
-            for piece, first_s, last_s in within(self._pieces, start_s, end_s)
-            for cue in clip_cues(self._all_cues, piece.shift_s + first_s, piece.shift_s + last_s)
+            Cue(cue.start_s - segment.shift_s, cue.end_s - segment.shift_s, cue.text)
+            for segment, first_s, last_s in within(self._segments, start_s, end_s)
+            for cue in clip_cues(self._all_cues, segment.shift_s + first_s, segment.shift_s + last_s)
         )
 
     def close(self) -> None:
@@ -148,8 +148,8 @@ class Media:
         return FolderReader(source.given, self._path, source.fps, _boxes(source), dict(source.objects), most)
 
     def _describe(self, probed: Probe) -> MediaInfo:
-        picture, duration_s = probed.picture, self._pieces[-1].until_s
-        spans = ",".join(f"{piece.start_s:.3f}-{piece.end_s:.3f}" for piece in self._pieces)
+        picture, duration_s = probed.picture, self._segments[-1].until_s
+        spans = ",".join(f"{segment.start_s:.3f}-{segment.end_s:.3f}" for segment in self._segments)
         return MediaInfo(
             content_id=f"{self._pictures_id}@{spans}",
             duration_s=duration_s,
@@ -160,9 +160,9 @@ class Media:
             has_subtitles=bool(self.cues(0.0, duration_s)),
         )
 
-    def _shown(self, piece: Segment, times_s: Sequence[float]) -> list[Frame]:
+    def _shown(self, segment: Segment, times_s: Sequence[float]) -> list[Frame]:
         """Return the frames on screen at ascending times of one segment."""
-        shift_s = piece.shift_s
+        shift_s = segment.shift_s
         wanted_s = [time_s + shift_s for time_s in times_s]
         by_key = self._served_by_key_frames(wanted_s)
         found = {time_s: self._store.get(self._key(time_s, time_s in by_key), shift_s) for time_s in wanted_s}
@@ -220,7 +220,7 @@ def content_id(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _pieces(source: Source, duration_s: float) -> tuple[Segment, ...]:
+def _segments(source: Source, duration_s: float) -> tuple[Segment, ...]:
     try:
         return lay_out(source.spans, duration_s)
     except ValueError as error:
@@ -246,7 +246,7 @@ def _open_file(path: Path, reader: ReaderName, max_pixels: int | None) -> Reader
 
 
 @contextmanager
-def told(name: str) -> Generator[None]:
+def explained(name: str) -> Generator[None]:
     """Turn any exception of a decoder into a one-line `InfrastructureError`; each library raises its own classes."""
     try:
         yield

@@ -41,30 +41,30 @@ def lay_out(spans: Sequence[Span], duration_s: float) -> tuple[Segment, ...]:
     Raises:
         ValueError: a span starts at or after the end of the file; the error's argument is that start.
     """
-    pieces: list[Segment] = []
+    segments: list[Segment] = []
     offset_s = 0.0
     for start_s, asked_s in spans:
         if start_s >= duration_s:
             raise ValueError(start_s)
-        pieces.append(Segment(start_s, duration_s if asked_s is None else min(duration_s, asked_s), offset_s))
-        offset_s = pieces[-1].until_s
-    return tuple(pieces)
+        segments.append(Segment(start_s, duration_s if asked_s is None else min(duration_s, asked_s), offset_s))
+        offset_s = segments[-1].until_s
+    return tuple(segments)
 
 
-def by_segment(pieces: Sequence[Segment], times_s: Sequence[float]) -> Iterator[tuple[Segment, list[float]]]:
+def by_segment(segments: Sequence[Segment], times_s: Sequence[float]) -> Iterator[tuple[Segment, list[float]]]:
     """Group ascending times of the clip by segment; a time at a boundary belongs to the segment that starts there."""
     left = list(times_s)
-    for piece in pieces:
-        last = piece is pieces[-1]
-        count = len(left) if last else sum(time_s < piece.until_s for time_s in left)
+    for segment in segments:
+        last = segment is segments[-1]
+        count = len(left) if last else sum(time_s < segment.until_s for time_s in left)
         if count:
-            yield piece, left[:count]
+            yield segment, left[:count]
         left = left[count:]
 
 
-def within(pieces: Sequence[Segment], start_s: float, end_s: float) -> Iterator[tuple[Segment, float, float]]:
+def within(segments: Sequence[Segment], start_s: float, end_s: float) -> Iterator[tuple[Segment, float, float]]:
     """Yield the segments that a window of the clip overlaps, each with the part of the window that lies in it."""
-    for piece in pieces:
-        first_s, last_s = max(start_s, piece.offset_s), min(end_s, piece.until_s)
+    for segment in segments:
+        first_s, last_s = max(start_s, segment.offset_s), min(end_s, segment.until_s)
         if first_s < last_s:
-            yield piece, first_s, last_s
+            yield segment, first_s, last_s

@@ -39,14 +39,14 @@ class Pace:
     """The concurrent calls of one endpoint.
 
     Args:
-        at_once: most calls in flight.
+        max_concurrency: most calls in flight.
         patience_s: how long a call is retried while the endpoint is busy.
     """
 
-    def __init__(self, at_once: int, *, patience_s: float = PATIENCE_S) -> None:
-        self.limit = float(at_once)
+    def __init__(self, max_concurrency: int, *, patience_s: float = PATIENCE_S) -> None:
+        self.limit = float(max_concurrency)
         """Most calls in flight at present."""
-        self._at_once = at_once
+        self._max_concurrency = max_concurrency
         self._patience_s = patience_s
         self._running = 0
         self._pause_s = FIRST_PAUSE_S
@@ -104,15 +104,15 @@ class Pace:
         self._resume_s = max(self._resume_s, now_s + pause_s)
 
     def _speed_up(self) -> None:
-        self.limit = min(float(self._at_once), self.limit + 1 / self.limit)
+        self.limit = min(float(self._max_concurrency), self.limit + 1 / self.limit)
         self._pause_s = FIRST_PAUSE_S
 
 
 class Paces:
     """One pace for each endpoint, created at its first use."""
 
-    def __init__(self, at_once: int, *, patience_s: float = PATIENCE_S) -> None:
-        self._make = lambda: Pace(at_once, patience_s=patience_s)
+    def __init__(self, max_concurrency: int, *, patience_s: float = PATIENCE_S) -> None:
+        self._make = lambda: Pace(max_concurrency, patience_s=patience_s)
         self._of: dict[str, Pace] = {}
 
     def of(self, spec: str) -> Pace | None:
@@ -125,7 +125,7 @@ class Paces:
         pace = self.of(spec)
         return PacedChat(model=model, pace=pace) if pace else model
 
-    def ears(self, spec: str, model: AudioModel) -> AudioModel:
+    def audio(self, spec: str, model: AudioModel) -> AudioModel:
         """Return the audio model, limited by the pace of its endpoint."""
         pace = self.of(spec)
         return PacedAudioModel(model, pace) if pace else model

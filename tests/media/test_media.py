@@ -290,14 +290,14 @@ def test_a_clip_may_have_several_segments(tmp_path, clip):
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(0.1, 20)), min_size=1, max_size=4), st.floats(0, 1))
 def test_clip_times_are_mapped_to_file_times(stretches, share):
-    pieces = lay_out([(start_s, start_s + length_s) for start_s, length_s in stretches], 200.0)
-    whole_s = pieces[-1].until_s
+    segments = lay_out([(start_s, start_s + length_s) for start_s, length_s in stretches], 200.0)
+    whole_s = segments[-1].until_s
     assert whole_s == pytest.approx(sum(length_s for _, length_s in stretches))
     times_s = sorted([0.0, share * whole_s, whole_s])
-    placed = [(piece, time_s) for piece, own_s in by_segment(pieces, times_s) for time_s in own_s]
+    placed = [(segment, time_s) for segment, own_s in by_segment(segments, times_s) for time_s in own_s]
     assert [time_s for _, time_s in placed] == times_s
-    assert all(piece.start_s - 1e-6 <= time_s + piece.shift_s <= piece.end_s + 1e-6 for piece, time_s in placed)
-    parts = list(within(pieces, 0.0, share * whole_s))
+    assert all(segment.start_s - 1e-6 <= time_s + segment.shift_s <= segment.end_s + 1e-6 for segment, time_s in placed)
+    parts = list(within(segments, 0.0, share * whole_s))
     assert sum(last_s - first_s for _, first_s, last_s in parts) == pytest.approx(share * whole_s)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from agentcvr_graph import VideoError
 from agentcvr_graph.media import access as access_module
-from agentcvr_graph.media.access import Access, PublicTransport, access_of_strangers, is_public, public_address
+from agentcvr_graph.media.access import Access, PublicTransport, access_of_untrusted_clients, is_public, public_address
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.types import Video
 from tests.support.media_files import counting
@@ -107,17 +107,17 @@ def test_videos_that_are_too_long_or_too_large_are_refused_before_decoding(tree,
 def test_server_access_defaults_and_environment_variables(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AGENTCVR_MEDIA_ROOTS", raising=False)
-    assert access_of_strangers(Path("/clips")).roots == (tmp_path, Path("/clips"))
-    assert access_of_strangers().remote == "public"
+    assert access_of_untrusted_clients(Path("/clips")).roots == (tmp_path, Path("/clips"))
+    assert access_of_untrusted_clients().remote == "public"
     monkeypatch.setenv("AGENTCVR_MEDIA_ROOTS", "/a:/b")
     monkeypatch.setenv("AGENTCVR_REMOTE_MEDIA", "none")
-    found = access_of_strangers()
+    found = access_of_untrusted_clients()
     assert found.roots == (Path("/a"), Path("/b")) and found.remote == "none"
     with pytest.raises(VideoError, match="not allowed here"):
         found.check_remote("https://host/a.mp4")
     monkeypatch.setenv("AGENTCVR_REMOTE_MEDIA", "everything")
     with pytest.raises(ValueError, match="allowed are any, public and none"):
-        access_of_strangers()
+        access_of_untrusted_clients()
 
 
 PRIVATE = """

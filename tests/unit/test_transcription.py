@@ -17,7 +17,7 @@ import pytest
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue
-from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint, pieces
+from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint, split_window
 from agentcvr_graph.models.base import Perceived, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.subtitles_first import SubtitlesFirst
@@ -173,7 +173,7 @@ async def test_an_unreachable_server_is_a_transient_infrastructure_error(socket_
 
 
 def test_long_audio_is_split_into_segments() -> None:
-    parts = [(part.start_s, part.end_s) for part in pieces(Window(video=1, start_s=100.0, end_s=1400.0))]
+    parts = [(part.start_s, part.end_s) for part in split_window(Window(video=1, start_s=100.0, end_s=1400.0))]
     assert parts == [(100.0, 700.0), (700.0, 1300.0), (1300.0, 1400.0)]
 
 

@@ -93,7 +93,7 @@ class MethodResources:
 
         models, timeout_s = self.config.models, self.config.timeout_s
         vision = resolve_vision(models.vision, timeout_s=timeout_s, model=self.vision_chat_model)
-        audio = self.paces.ears(models.audio, resolve_audio(models.audio, timeout_s=timeout_s))
+        audio = self.paces.audio(models.audio, resolve_audio(models.audio, timeout_s=timeout_s))
         media = isolated_media(long_side_px=self.config.long_side_px)
         self._opened.callback(media.close)
         return LivePerception(vision, audio, media)

@@ -29,7 +29,7 @@ from agentcvr_graph.models.subtitles_first import part_of
 from agentcvr_graph.render import spoken
 from agentcvr_graph.types import Cost, Evidence, Window
 
-MAX_PIECE_S = 600.0
+MAX_PART_S = 600.0
 """Longest sound of one call in seconds: 19 MB as WAV, where OpenAI accepts 25 MB."""
 NO_SPEECH = 0.6
 """Whisper's own rule: a segment is silence if its probability of no speech is above this ..."""
@@ -72,7 +72,7 @@ class TranscriptionEndpoint:
         return self._name
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
-        """Transcribe the sound, in parts of at most `MAX_PIECE_S`.
+        """Transcribe the sound, in parts of at most `MAX_PART_S`.
 
         Raises:
             InfrastructureError: the endpoint failed; transient for a timeout, a refused connection, 429 and 5xx.
@@ -80,10 +80,10 @@ class TranscriptionEndpoint:
         """
         evidence: list[Evidence] = []
         cost = Cost()
-        for piece in pieces(sound.window):
-            body = await self._transcribe(part_of(sound, piece).samples)
+        for part in split_window(sound.window):
+            body = await self._transcribe(part_of(sound, part).samples)
             try:
-                evidence += read_transcript(body, piece)
+                evidence += read_transcript(body, part)
                 cost += cost_of(body)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise InfrastructureError(f"{self._name} answered with segments that cannot be read.") from error
@@ -132,11 +132,11 @@ def wav_bytes(samples: Samples) -> bytes:
     return file.getvalue()
 
 
-def pieces(window: Window) -> Iterator[Window]:
-    """Yield the window in consecutive parts of at most `MAX_PIECE_S`."""
+def split_window(window: Window) -> Iterator[Window]:
+    """Yield the window in consecutive parts of at most `MAX_PART_S`."""
     start_s = window.start_s
     while start_s < window.end_s:
-        end_s = min(start_s + MAX_PIECE_S, window.end_s)
+        end_s = min(start_s + MAX_PART_S, window.end_s)
         yield Window(video=window.video, start_s=start_s, end_s=end_s)
         start_s = end_s
 
