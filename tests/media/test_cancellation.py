@@ -46,7 +46,7 @@ async def cancel_in_the_second_step(awaitable, steps):
     await asyncio.sleep(0.3)
 
 
-async def test_work_that_nobody_waits_for_ends_at_its_next_step():
+async def test_cancelled_work_ends_at_its_next_step():
     steps = Steps()
 
     def work():
@@ -58,7 +58,7 @@ async def test_work_that_nobody_waits_for_ends_at_its_next_step():
     assert steps.taken == 2
 
 
-async def test_work_that_somebody_waits_for_is_done_whatever_else_is_cancelled():
+async def test_work_that_is_awaited_finishes_when_other_work_is_cancelled():
     steps = Steps()
 
     def work(times):
@@ -83,7 +83,7 @@ class NoModel:
     hear = look
 
 
-async def test_a_look_stops_between_frames_and_the_looks_that_wait_never_begin(tmp_path, monkeypatch):
+async def test_a_cancelled_observation_stops_between_frames_and_queued_ones_never_start(tmp_path, monkeypatch):
     media, steps = MediaLibrary(cache_dir=tmp_path / "cache"), Steps()
     live = LivePerception(NoModel(), NoModel(), media)
     video = await live.probe(Video(source=str(counting(tmp_path / "clip.mp4"))), 1)
@@ -95,7 +95,7 @@ async def test_a_look_stops_between_frames_and_the_looks_that_wait_never_begin(t
     assert (await live.observe(Observe(targets=targets), [video])).cost.frames == 48
 
 
-async def test_the_offline_eyes_stop_between_pictures(monkeypatch):
+async def test_the_offline_vision_model_stops_between_frames(monkeypatch):
     eyes, steps = OfflineVision(), Steps()
     monkeypatch.setattr(eyes._reader, "read", lambda *_: (steps(), ())[1])
     pictures = [np.full((90, 160, 3), 50 * (n % 5), dtype=np.uint8) for n in range(40)]
@@ -105,7 +105,7 @@ async def test_the_offline_eyes_stop_between_pictures(monkeypatch):
     assert steps.taken == 2
 
 
-async def test_the_offline_ears_stop_between_utterances(monkeypatch):
+async def test_the_offline_audio_model_stops_between_utterances(monkeypatch):
     ears, steps = Recogniser(), Steps()
     monkeypatch.setattr(ears, "_ready", lambda: (steps(), Silent())[1])
     second = np.concatenate([np.zeros(16_000), np.sin(np.arange(16_000) * 0.2)]).astype(np.float32)
@@ -121,7 +121,7 @@ class Silent:
         return lambda *_, **__: None
 
 
-async def test_a_worker_that_decodes_what_nobody_waits_for_is_stopped_and_its_library_goes_on(tmp_path):
+async def test_a_worker_of_a_cancelled_request_is_stopped_and_its_library_still_works(tmp_path):
     endless = tmp_path / "endless.mp4"
     os.mkfifo(endless)  # a reader waits for ever for a writer
     library = IsolatedLibrary(workers=1, timeout_s=120, cache_dir=tmp_path / "cache")

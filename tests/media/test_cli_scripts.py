@@ -11,7 +11,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary, script_json
 from tests.support.command_line import agentcvr
 
 
-def test_ask_in_swap_mode_without_a_video_a_key_or_a_gpu(tmp_path):
+def test_ask_in_swap_mode_needs_no_video_key_or_gpu(tmp_path):
     report = tmp_path / "r.html"
     done = agentcvr("ask", "--swap", "cc-000000", "--json", "--report", str(report))
     assert done.returncode == 0, done.stderr
@@ -22,7 +22,7 @@ def test_ask_in_swap_mode_without_a_video_a_key_or_a_gpu(tmp_path):
     assert "script" in report.read_text()
 
 
-def test_ask_tells_the_key_and_the_score(tmp_path):
+def test_ask_in_swap_mode_prints_the_key_and_the_score(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(script_json(make_script("NC", 4)))
     done = agentcvr("ask", "--swap", str(path), "--noise", "mild")
@@ -30,7 +30,7 @@ def test_ask_tells_the_key_and_the_score(tmp_path):
     assert f"the key of the script: {make_script('NC', 4).key}; score" in done.stdout
 
 
-def test_demo_in_swap_mode(tmp_path):
+def test_demo_in_swap_mode_lists_and_answers_bundled_scripts(tmp_path):
     listed = agentcvr("demo", "list", "--swap")
     assert len(listed.stdout.splitlines()) == 50
     done = agentcvr("demo", "pss-000002", "--swap", "--report", str(tmp_path / "r.html"))
@@ -38,7 +38,7 @@ def test_demo_in_swap_mode(tmp_path):
     assert "the key of the script:" in done.stdout
 
 
-def test_make_check_stats_show_export_import(tmp_path):
+def test_scripts_can_be_made_checked_counted_shown_exported_and_imported(tmp_path):
     made = tmp_path / "some.jsonl"
     done = agentcvr("scripts", "make", "--out", str(made), "--each", "2", "-t", "FSA", "-t", "cc", "--set", "scenes=5")
     assert done.returncode == 0, done.stderr
@@ -58,7 +58,7 @@ def test_make_check_stats_show_export_import(tmp_path):
     assert list(ScriptLibrary(back)) == list(ScriptLibrary(cooks))
 
 
-def test_check_names_file_and_line_and_goes_on(tmp_path):
+def test_check_reports_file_and_line_and_continues(tmp_path):
     path = tmp_path / "many.jsonl"
     good = [script_json(make_script("PI", n)) for n in range(2)]
     path.write_text(f"{good[0]}\n{{oops\n{good[1]}\n")
@@ -68,7 +68,7 @@ def test_check_names_file_and_line_and_goes_on(tmp_path):
     assert "2 scripts, 1 errors, 0 warnings" in done.stdout
 
 
-def test_check_places_warnings_too(tmp_path):
+def test_check_reports_the_location_of_warnings(tmp_path):
     script = make_script("PI", 0)
     cut = script.videos[0].model_copy(update={"duration_s": script.videos[0].duration_s + 5})
     path = tmp_path / "many.jsonl"
@@ -79,7 +79,7 @@ def test_check_places_warnings_too(tmp_path):
     assert "1 scripts, 0 errors, 1 warnings" in done.stdout
 
 
-def test_import_reports_what_it_leaves_out(tmp_path):
+def test_import_reports_the_records_it_skips(tmp_path):
     path = tmp_path / "movie.json"
     path.write_text("[3]")
     done = agentcvr("scripts", "import", str(path), "--out", str(tmp_path / "x.jsonl"))
@@ -116,7 +116,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_line_and_status_2(name, tmp_path):
+def test_bad_input_exits_with_a_one_line_error_and_status_2(name, tmp_path):
     arguments, complaint = BAD[name]
     done = agentcvr(*arguments, cwd=tmp_path)
     assert done.returncode == 2

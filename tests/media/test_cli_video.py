@@ -14,7 +14,7 @@ from tests.support.command_line import TIMEOUT_S, agentcvr, agentcvr_process
 RED, YELLOW = str(CLIPS_DIR / "cook_red.mp4"), str(CLIPS_DIR / "cook_yellow.mp4")
 
 
-def test_json_is_one_object_and_nothing_else(tmp_path):
+def test_json_output_is_exactly_one_object(tmp_path):
     report = tmp_path / "report.html"
     done = agentcvr_process("ask", YELLOW, "-q", "Who is the dinner for?", "--json", "--report", str(report))
     assert done.returncode == 0
@@ -39,7 +39,7 @@ def test_the_answer_goes_to_stdout_and_progress_to_stderr():
 
 
 @pytest.mark.parametrize("package", ["numpy", "PIL", "av", "filelock"])
-def test_a_missing_extra_names_the_command_that_brings_it(package):
+def test_a_missing_extra_is_reported_with_its_install_command(package):
     code = f"import sys; sys.modules[{package!r}] = None; from agentcvr_graph.cli import main; main()"
     command = [sys.executable, "-c", code, "ask", RED, "-q", "Who?"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)

@@ -31,7 +31,7 @@ SAYS = {
 
 
 @pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.name)
-def test_the_table_is_what_the_clips_are_made_from(clip):
+def test_the_fact_tables_match_the_content_of_the_clips(clip):
     steps = [step.caption.removeprefix("ADD ").lower() for step in clip.steps if step.caption.startswith("ADD")]
     assert " ".join(steps) == SHOWS[clip.name][0]
     assert clip.clock == SHOWS[clip.name][1]
@@ -43,7 +43,7 @@ def test_the_table_is_what_the_clips_are_made_from(clip):
     assert "oil" not in captions
 
 
-def test_each_of_the_three_questions_needs_both_senses():
+def test_each_question_needs_both_vision_and_audio():
     salt_first = {name for name, (steps, _) in SHOWS.items() if steps.index("salt") < steps.index("meat")}
     oil = {name for name, (fat, _) in SAYS.items() if fat == "olive oil"}
     assert len(salt_first) == 2
@@ -58,7 +58,7 @@ def test_each_of_the_three_questions_needs_both_senses():
     assert "onions" not in SHOWS["cook_red"][0]
 
 
-def test_the_clips_are_small_real_files():
+def test_the_clips_are_small_video_files_with_sound():
     files = sorted(CLIPS_DIR.glob("*.mp4"))
     assert len(files) >= 4
     assert sum(file.stat().st_size for file in files) < 4 * 2**20
@@ -85,12 +85,12 @@ async def test_the_offline_models_answer_from_the_real_clips(name, graph):
 
 
 @pytest.mark.parametrize("name", ["salt-and-oil", "time-of-day", "the-wish"])
-async def test_the_citations_are_of_both_senses(name, graph):
+async def test_the_citations_are_visual_and_audio(name, graph):
     output = await graph.ainvoke(as_input(QUESTIONS[name]))
     assert {citation.modality for citation in output["answer"].citations} == {"visual", "audio"}
 
 
-async def test_a_second_question_costs_no_decoding_and_no_transcription(graph):
+async def test_a_repeated_question_uses_cached_frames(graph):
     await graph.ainvoke(as_input(QUESTIONS["for-whom"]))
     fresh = create_cvr_graph(resolve_chat_model("offline"), resolve_perception("offline", "offline")).compile()
     output = await fresh.ainvoke(as_input(QUESTIONS["for-whom"]))

@@ -58,14 +58,14 @@ def asking(*sources: str, **more) -> Question:
     return Question(question="Which?", videos=videos, options=("left", "right"), kind="choice", **more)
 
 
-def test_frames_are_shared_by_the_protocol():
+def test_frames_are_distributed_by_the_protocol():
     assert share_frames([10.0, 30.0], 128, evenly=True) == [64, 64]
     assert share_frames([10.0, 30.0, 20.0], 7, evenly=False) == [1, 4, 2]  # exact shares: 1.17, 3.5, 2.33
     assert share_frames([1.0] * 3, 2, evenly=True) == [0, 0, 0]
     assert share_frames([0.0], 4, evenly=False) == [0] and share_frames([], 4, evenly=True) == []
 
 
-async def test_a_single_pass_shows_every_video_and_asks_once(clip, senses, tmp_path):
+async def test_a_single_pass_shows_every_video_in_one_request(clip, senses, tmp_path):
     other = tmp_path / "other.mp4"
     other.write_bytes(clip.read_bytes())
     model = saying("The left one shows it.\nAnswer: B")
@@ -85,13 +85,13 @@ async def test_a_single_pass_shows_every_video_and_asks_once(clip, senses, tmp_p
     assert trajectory.usage.frames == 8 and trajectory.usage.model_calls == 1 and trajectory.usage.wall_s > 0
 
 
-async def test_segments_of_one_recording_get_frames_by_their_length(clip, senses):
+async def test_segments_of_one_recording_get_frames_by_duration(clip, senses):
     model = saying("A")
     trajectory = await SinglePass(model, "stub", senses, frames=8).ask(asking(f"{clip}#t=0,2", f"{clip}#t=2,8"))
     assert [len(seen.frame_times_s[0]) for seen in trajectory.observations] == [2, 6]
 
 
-async def test_transcripts_stand_behind_the_frames(clip, senses):
+async def test_transcripts_follow_the_frames(clip, senses):
     model = saying("right")
     trajectory = await SinglePass(model, "stub", senses, frames=4, listens=True).ask(asking(str(clip)))
     said = [block["text"] for block in model.heard[0][0].content_blocks if block["type"] == "text"]
@@ -99,7 +99,7 @@ async def test_transcripts_stand_behind_the_frames(clip, senses):
     assert trajectory.answer.value == "B" and trajectory.usage.audio_s == pytest.approx(8, abs=0.1)
 
 
-async def test_a_reply_without_an_answer_is_the_methods_failure_and_a_broken_model_the_worlds(clip, senses):
+async def test_a_reply_without_an_answer_is_a_failed_run_and_a_broken_model_raises(clip, senses):
     trajectory = await SinglePass(saying("I see nothing."), "stub", senses, frames=2).ask(asking(str(clip)))
     assert trajectory.answer is None and trajectory.failure.boundary == "master"
     with pytest.raises(InfrastructureError, match="stub failed"):
@@ -122,7 +122,7 @@ async def test_a_reply_without_an_answer_is_the_methods_failure_and_a_broken_mod
         ("Answer: a hat", "text", "a hat"),
     ],
 )
-def test_replies_in_many_forms(text, kind, value):
+def test_replies_in_many_forms_are_parsed(text, kind, value):
     question = asking("a", "b").model_copy(update={"kind": kind})
     if kind in ("order", "interval", "number", "text"):
         question = question.model_copy(update={"options": ()})
@@ -130,14 +130,14 @@ def test_replies_in_many_forms(text, kind, value):
     assert answer.value == value and answer.rationale == text
 
 
-def test_replies_that_hold_none():
+def test_replies_without_a_valid_answer_raise_action_error():
     with pytest.raises(ActionError):
         read_reply("", asking("a", "b"))
     with pytest.raises(ActionError, match="not one of the options"):
         read_reply("Neither of them", asking("a", "b"))
 
 
-async def test_one_look_sees_everything_once_and_hears_only_where_told(tmp_path):
+async def test_single_pass_observes_once_and_transcribes_only_when_configured(tmp_path):
     path = tmp_path / "scripts.jsonl"
     write_scripts(make_scripts({"FSA": 2}), path)
     names = ("single-pass", "single-pass-transcripts", "blind")
@@ -151,7 +151,7 @@ async def test_one_look_sees_everything_once_and_hears_only_where_told(tmp_path)
     assert silent.answer and heard.answer and blind.answer
 
 
-def test_methods_share_their_models_and_unknown_ones_are_refused():
+def test_methods_share_their_models_and_unknown_methods_are_refused():
     config = EvalConfig(models=ModelStrings(master="http://127.0.0.1:9/v1#m", vision="http://127.0.0.1:9/v1#v"))
     resources = MethodResources(config)
     assert isinstance(resources.master, PacedChat) and isinstance(resources.vision_chat_model, PacedChat)
@@ -182,14 +182,14 @@ async def test_the_judge_grades_point_by_point():
         await ChatJudge(saying("no", "no", "no"), "stub").grade(JUDGED, "x")
 
 
-def test_grades_that_do_not_fit_are_none():
+def test_malformed_grades_are_rejected_and_uncovered_points_are_not_correct():
     assert read_grades('{"coverage": [true], "correctness": [true]}', 2) is None
     assert read_grades("{coverage}", 1) is None and read_grades("", 1) is None
     uncovered = read_grades('{"coverage": [false], "correctness": [true]}', 1)
     assert uncovered.correctness == (False,), "what is not spoken of is not right either"
 
 
-async def test_the_offline_judge_counts_words():
+async def test_the_offline_judge_scores_by_matching_words():
     full = await WordJudge().grade(JUDGED, "Cook 1 adds salt; the meal of video 2 is for my boss")
     half = await WordJudge().grade(JUDGED, "salt")
     none = await WordJudge().grade(JUDGED, "pepper")

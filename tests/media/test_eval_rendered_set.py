@@ -36,7 +36,7 @@ def rendered() -> Path:
     return cached_folder("crossvid", sources, make) / "CrossVid"
 
 
-def test_the_layout_is_that_of_the_release(rendered):
+def test_the_layout_matches_the_crossvid_release(rendered):
     assert sorted(path.stem for path in (rendered / "QA").iterdir()) == sorted(TASKS)
     assert {path.name for path in (rendered / "videos").iterdir()} == {"assembly", "behavior", "cook", "movie"}
     (record,) = json.loads((rendered / "QA/MSR.json").read_text())
@@ -46,7 +46,7 @@ def test_the_layout_is_that_of_the_release(rendered):
     assert any(len(spans) == 2 for spans in record["segments"].values())
 
 
-def test_the_loader_reads_it_and_clips_are_as_long_as_their_scripts(rendered, tmp_path):
+def test_the_loader_reads_it_and_clips_have_the_duration_of_their_scripts(rendered, tmp_path):
     loaded = load_benchmark("crossvid", rendered)
     scripts = {script.task: script for script in ScriptLibrary(rendered / "scripts.jsonl")}
     media = MediaLibrary(cache_dir=tmp_path)
@@ -60,7 +60,7 @@ def test_the_loader_reads_it_and_clips_are_as_long_as_their_scripts(rendered, tm
                 assert media.open(video).info.duration_s == pytest.approx(scripted.duration_s, abs=0.2), video.source
 
 
-def test_a_clip_shows_its_part_of_the_film_and_no_other(rendered, tmp_path):
+def test_a_clip_shows_only_its_own_segment_of_the_rendered_video(rendered, tmp_path):
     """The frame at 0.5 s of every segment matches the picture that its script draws for that time."""
     (question,) = load_benchmark("crossvid", rendered).select(["PSS"]).questions
     script = next(s for s in ScriptLibrary(rendered / "scripts.jsonl") if s.task == "PSS")
@@ -75,7 +75,7 @@ def test_a_clip_shows_its_part_of_the_film_and_no_other(rendered, tmp_path):
         assert np.abs(picture - frame.pixels).mean() < 12
 
 
-def test_things_are_boxed_where_they_are_drawn(rendered, tmp_path):
+def test_boxes_surround_the_drawn_objects(rendered, tmp_path):
     (question,) = load_benchmark("crossvid", rendered).select(["MSR"]).questions
     assert "obj_1" in question.question and "obj_2" in question.question
     first = question.videos[0]
@@ -92,7 +92,7 @@ def test_things_are_boxed_where_they_are_drawn(rendered, tmp_path):
     assert changed[:, 0].max() <= box["ybr"] * scale + 4
 
 
-def test_one_command_asks_it_and_writes_the_table(rendered, tmp_path):
+def test_one_command_evaluates_it_and_writes_the_table(rendered, tmp_path):
     ask = ["eval", "--benchmark", "crossvid", "--data", str(rendered), "--out", str(tmp_path / "run")]
     ask += ["--method", "agent,single-pass,blind", "-t", "CC", "-t", "CCQA", "--judge", "offline"]
     ran = agentcvr(*ask)
@@ -105,7 +105,7 @@ def test_one_command_asks_it_and_writes_the_table(rendered, tmp_path):
     assert len(list((tmp_path / "run/questions").rglob("*.html"))) == 6
 
 
-def test_videos_one_behind_the_other():
+def test_videos_are_concatenated_with_a_gap():
     one = ScriptedVideo(duration_s=4.0, scenes=(Scene(start_s=1.0, end_s=4.0, caption="a", speech_s=(1.5, 3.0)),))
     other = ScriptedVideo(duration_s=2.0, scenes=(Scene(start_s=0.0, end_s=2.0, visual="b"),))
     whole, starts_s = concatenate([one, other], 5.0)

@@ -74,7 +74,7 @@ def standing(path: Path) -> dict[tuple[str, str], dict]:
     return {place: row.model_dump(exclude=CHANGES) for place, row in RunFolder(path).latest().items()}
 
 
-async def test_a_scripted_run_from_end_to_end(tmp_path, scripts):
+async def test_a_scripted_run_end_to_end(tmp_path, scripts):
     config = EvalConfig(methods=("agent", "single-pass", "blind"), scripts=str(scripts))
     told: list[int] = []
     made = await evaluate_benchmark(
@@ -99,7 +99,7 @@ async def test_a_scripted_run_from_end_to_end(tmp_path, scripts):
     )
 
 
-async def test_what_is_done_is_not_asked_again_and_methods_may_be_added(tmp_path, scripts):
+async def test_finished_questions_are_not_run_again_and_methods_can_be_added(tmp_path, scripts):
     benchmark = scripted_questions(scripts)
     await evaluate_benchmark(benchmark, EvalConfig(methods=("blind",), scripts=str(scripts)), tmp_path / "run")
     before = (tmp_path / "run" / "results.jsonl").read_bytes()
@@ -169,7 +169,7 @@ async def test_every_fault_of_an_endpoint_becomes_a_row(tmp_path, clip):
 
 
 @pytest.mark.enable_socket
-async def test_questions_are_asked_side_by_side_and_no_more_than_the_endpoint_takes(tmp_path, clip):
+async def test_questions_run_concurrently_up_to_the_limit_of_the_endpoint(tmp_path, clip):
     with StubEndpoint(lambda number, body: Reply(delay_s=0.1)) as endpoint:
         config = seen(endpoint.url, per_endpoint=8)
         await evaluate_benchmark(questions(24, str(clip)), config, tmp_path / "run", concurrency=24)
@@ -191,7 +191,7 @@ class Failing:
         raise InfrastructureError("The server is gone.", transient=True)
 
 
-async def test_a_run_stops_when_nothing_is_answered_any_more(tmp_path):
+async def test_a_run_stops_after_too_many_consecutive_failures(tmp_path):
     benchmark = questions(200)
     config = EvalConfig()
     engine = LocalEngine(lambda: EvalWorker({"agent": Failing()}, None))
@@ -201,14 +201,14 @@ async def test_a_run_stops_when_nothing_is_answered_any_more(tmp_path):
     assert MAX_FAILURES_IN_A_ROW <= len(RunFolder(tmp_path).latest()) < 200
 
 
-async def test_videos_that_cannot_be_read_are_the_worlds_failure(tmp_path):
+async def test_unreadable_videos_are_infrastructure_errors(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"no video")
     made = await evaluate_benchmark(questions(2, str(tmp_path / "a.mp4")), EvalConfig(), tmp_path / "run")
     for row in made.rows():
         assert row.outcome == "infrastructure error" and not row.retryable and "cannot be read as a video" in row.detail
 
 
-async def test_a_row_that_was_torn_anywhere_is_asked_again(tmp_path, scripts):
+async def test_a_truncated_row_is_run_again_wherever_it_was_cut(tmp_path, scripts):
     benchmark = scripted_questions(scripts).select(["CC"])
     config = EvalConfig(methods=("blind",), scripts=str(scripts))
     whole = await evaluate_benchmark(benchmark, config, tmp_path / "run")
@@ -256,7 +256,7 @@ print(json.dumps([kill_before_each_write(lambda: evaluate(killed), Path(killed))
 """
 
 
-def test_a_run_that_is_killed_before_each_of_its_writes_gives_the_same_table(tmp_path, scripts):
+def test_a_run_killed_before_each_of_its_writes_gives_the_same_table(tmp_path, scripts):
     """The command is killed from outside once, then before its first write, its second, ... until it finishes.
 
     A finished run is started again and killed in the same way: it writes its table and report again.
@@ -281,7 +281,7 @@ def test_a_run_that_is_killed_before_each_of_its_writes_gives_the_same_table(tmp
     assert [(a.method, a.name, a.accuracy) for a in lines[0]] == [(b.method, b.name, b.accuracy) for b in lines[1]]
 
 
-def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path, scripts):
+def test_a_full_disk_is_a_one_line_error_and_the_run_can_be_resumed(tmp_path, scripts):
     """No file may grow beyond 12 blocks of 1,024 bytes. The results reach this limit in the middle of the run."""
     ask = command(scripts, tmp_path / "run")
     full = subprocess.run(
@@ -296,7 +296,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path
     assert len(standing(tmp_path / "run")) == 48
 
 
-def test_two_runs_do_not_write_one_folder(tmp_path, scripts):
+def test_two_runs_cannot_write_to_the_same_folder(tmp_path, scripts):
     benchmark = scripted_questions(scripts).select(["CC"], 1)
     config = EvalConfig(methods=("blind",), scripts=str(scripts))
     with RunFolder(tmp_path).opened(make_manifest(benchmark, config)):
@@ -304,7 +304,7 @@ def test_two_runs_do_not_write_one_folder(tmp_path, scripts):
     assert process.returncode == 2 and "another run is writing it" in " ".join(process.stderr.split())
 
 
-def test_rows_read_back_as_they_were(tmp_path):
+def test_rows_are_unchanged_after_a_round_trip(tmp_path):
     for value in ("B", ["A", "C"], (1.0, 2.5), 3.0, "2->1", None):
         row = Row(id="a", method="m", task="t", kind="text", outcome="right", score=1.0, value=value)
         assert Row.model_validate_json(row.model_dump_json()) == row

@@ -63,7 +63,7 @@ def test_a_url_is_fetched_once(server, tmp_path):
     assert asked["/clip.mp4"] == 1
 
 
-def test_two_urls_of_one_file_are_kept_once(server, tmp_path):
+def test_two_urls_of_one_file_are_stored_once(server, tmp_path):
     url, _ = server
     library = MediaLibrary(cache_dir=tmp_path)
     ids = {library.open(Video(source=f"{url}/{name}.mp4")).info.content_id for name in ("clip", "moved")}
@@ -81,7 +81,7 @@ def test_two_urls_of_one_file_are_kept_once(server, tmp_path):
         ("/unsized.mp4", 1000, "larger than"),
     ],
 )
-def test_what_is_refused(server, tmp_path, path, limit, says):
+def test_refused_urls_give_a_one_line_error_with_a_fix(server, tmp_path, path, limit, says):
     url, _ = server
     with pytest.raises(VideoError) as error:
         MediaLibrary(cache_dir=tmp_path, max_download_bytes=limit).open(Video(source=url + path))
@@ -91,6 +91,6 @@ def test_what_is_refused(server, tmp_path, path, limit, says):
     assert not list(Path(tmp_path / "videos").iterdir())
 
 
-def test_a_server_that_is_down(tmp_path):
+def test_an_unreachable_server_raises_video_error(tmp_path):
     with pytest.raises(VideoError, match="cannot be reached"):
         MediaLibrary(cache_dir=tmp_path, download_timeout_s=2).open(Video(source="http://127.0.0.1:9/a.mp4"))

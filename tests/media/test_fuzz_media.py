@@ -88,7 +88,7 @@ def _outcome(what) -> Outcome:
         return "InfrastructureError"
 
 
-def test_the_real_files_are_seen_and_heard(library, folder, real):
+def test_the_intact_files_have_readable_frames_and_sound(library, folder, real):
     """The intact files are readable, so anything that the broken files lack is due to the damage."""
     for ending, data in real.items():
         path = folder / f"sound.{ending}"
@@ -117,7 +117,7 @@ def test_broken_files_end_in_a_result_or_a_typed_error(library, folder, real):
     assert slowest_s < 3 * TIMEOUT_S
 
 
-def test_what_a_header_claims_costs_nothing(library, folder, real):
+def test_enormous_sizes_in_a_header_cost_nothing(library, folder, real):
     """Headers that claim enormous pictures or lengths, without the data."""
     claims = {
         "screen.gif": gif(65535, 65535),
@@ -136,7 +136,7 @@ def test_what_a_header_claims_costs_nothing(library, folder, real):
         assert time.monotonic() - started_s < TIMEOUT_S, name
 
 
-def test_a_picture_that_grows_on_the_way_is_not_decoded(folder):
+def test_frames_that_grow_beyond_the_size_limit_are_not_decoded(folder):
     how = "-f lavfi -i testsrc=s={}:r=10:d=2 -pix_fmt yuv420p -c:v libx264 -g 5 -output_ts_offset {}"
     small = ffmpeg(how.format("64x48", 0), folder / "small.ts")
     large = ffmpeg(how.format("640x360", 2), folder / "large.ts")
@@ -172,12 +172,12 @@ ODD: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_what_is_no_video_is_refused(library, folder, name):
+def test_files_that_are_not_videos_are_refused(library, folder, name):
     (folder / name).write_bytes(ODD[name])
     assert opened(library, folder / name) == (None, "NotAVideoError")
 
 
-def test_two_kinds_of_file_in_one(library, folder, real):
+def test_files_that_combine_two_formats_are_handled(library, folder, real):
     picture = io.BytesIO()
     Image.new("RGB", (64, 48), "red").save(picture, "PNG")
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nsound.ts\n#EXT-X-ENDLIST\n"
@@ -194,7 +194,7 @@ def test_two_kinds_of_file_in_one(library, folder, real):
         assert looked_at(library, folder / name), name
 
 
-def test_what_is_no_plain_file_is_refused(library, folder):
+def test_folders_devices_and_dangling_links_are_refused(library, folder):
     (folder / "folder.mp4").mkdir()
     (folder / "zero.mp4").symlink_to("/dev/zero")
     (folder / "dangling.mp4").symlink_to(folder / "nowhere")
@@ -202,7 +202,7 @@ def test_what_is_no_plain_file_is_refused(library, folder):
         assert opened(library, folder / name) == (None, "VideoError"), name
 
 
-def test_a_title_that_is_not_utf_8_costs_nothing(library, folder, real):
+def test_a_title_that_is_not_utf_8_does_not_prevent_opening(library, folder, real):
     """Old recordings have titles in other encodings."""
     for ending in ("mp4", "mkv", "mp3", "flac"):
         made = ffmpeg(f"-i {folder / f'real.{ending}'} -c copy -metadata title=NAMED", folder / f"titled.{ending}")
@@ -261,7 +261,7 @@ def canary(folder):
 
 
 @pytest.mark.parametrize("name", ["list.m3u8", "master.m3u8", "list.ffconcat"])
-def test_the_canary_would_sing(folder, canary, name):
+def test_the_canary_detects_a_playlist_that_is_followed(folder, canary, name):
     """FFmpeg follows playlists unless the caller forbids it."""
     (folder / name).write_text(playlists("canary.ts")[name])
     with pytest.raises((av.error.FFmpegError, OSError)):
@@ -271,7 +271,7 @@ def test_the_canary_would_sing(folder, canary, name):
 
 @pytest.mark.parametrize("ending", ["", ".mp4", ".ts", ".mkv", ".mp3", ".gif"])
 @pytest.mark.parametrize("place", ["name", "path", "url"])
-def test_a_playlist_does_not_open_what_it_names(library, folder, canary, place, ending):
+def test_a_playlist_does_not_open_the_files_it_names(library, folder, canary, place, ending):
     named = {"name": "canary.ts", "path": str(canary.path), "url": canary.path.as_uri()}[place]
     for name, text in playlists(named).items():
         path = folder / f"{name}{ending}"
@@ -282,7 +282,7 @@ def test_a_playlist_does_not_open_what_it_names(library, folder, canary, place, 
     assert not canary.sang.is_set()
 
 
-def test_subtitles_that_are_playlists_open_nothing_either(library, folder, canary, real):
+def test_subtitles_that_are_playlists_open_no_other_file(library, folder, canary, real):
     clip = folder / "subtitled.mp4"
     clip.write_bytes(real["mp4"])
     for text in playlists(str(canary.path)).values():
@@ -325,7 +325,7 @@ SIDECARS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", SIDECARS)
-def test_subtitles_are_read_or_there_are_none(library, folder, real, name):
+def test_subtitles_are_parsed_or_ignored(library, folder, real, name):
     sidecar = folder / name
     sidecar.write_bytes(SIDECARS[name])
     clip = sidecar.with_suffix(".mp4")
@@ -339,7 +339,7 @@ def test_subtitles_are_read_or_there_are_none(library, folder, real, name):
     assert name != "large.srt" or not found
 
 
-def test_subtitles_that_lie_elsewhere_are_not_read(library, folder, tmp_path, real):
+def test_subtitles_linked_from_outside_the_folder_are_not_read(library, folder, tmp_path, real):
     words = "1\n00:00:00,000 --> 00:00:01,000\nhello\n"
     (tmp_path / "elsewhere.srt").write_text(words)
     clip = folder / "linked.mp4"
@@ -385,7 +385,7 @@ PICTURES = pictures()
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_an_image_of_a_folder_is_shown_or_a_typed_error(library, folder, name):
+def test_an_image_of_a_folder_is_decoded_or_raises_a_typed_error(library, folder, name):
     alone, second = folder / f"alone-{name}", folder / f"second-{name}"
     for place in (alone, second):
         place.mkdir()
@@ -430,12 +430,12 @@ def test_a_box_file_is_drawn_or_refused(library, folder, text):
 @pytest.mark.parametrize(
     "name", ["\udcff.mp4", "a\nb.mp4", "-i.mp4", "%n%s%d.mp4", "a|b;c&d`e$(f).mp4", "😀.mp4", "x" * 250 + ".mp4"]
 )
-def test_odd_names_are_names(library, folder, real, name):
+def test_files_with_unusual_names_are_opened(library, folder, real, name):
     path = folder / name
     path.write_bytes(real["mp4"])
     assert looked_at(library, path)[0] == "opened"
 
 
-def test_an_error_of_the_library_is_told_as_what_it_is(library, folder):
+def test_errors_of_the_library_keep_their_type_and_message(library, folder):
     with pytest.raises(VideoError, match=r"nowhere\.mp4: no such file"):
         library.open(Video(source=str(folder / "nowhere.mp4")))

@@ -63,7 +63,7 @@ def listen(start_s, end_s, video=1):
     return Listen(window=Window(video=video, start_s=start_s, end_s=end_s))
 
 
-async def test_it_is_a_perception(tmp_path):
+async def test_it_is_a_perception_and_probes_real_files(tmp_path):
     live, _, _ = perception(tmp_path)
     assert isinstance(live, Perception)
     info = await live.probe(RED, 3)
@@ -71,7 +71,7 @@ async def test_it_is_a_perception(tmp_path):
     assert info.duration_s == pytest.approx(38, abs=0.1)
 
 
-async def test_the_same_look_costs_nothing_again_also_in_a_new_process(tmp_path):
+async def test_a_repeated_observation_is_free_also_in_a_new_process(tmp_path):
     first, eyes, _ = perception(tmp_path)
     second, fresh_eyes, _ = perception(tmp_path)
     for live, cached in ((first, 0), (first, 8), (second, 8)):
@@ -93,7 +93,7 @@ async def test_overlapping_windows_are_transcribed_once(tmp_path):
     assert part.cost.cached_audio_s == pytest.approx(5, abs=0.1)
 
 
-async def test_words_do_not_depend_on_what_was_asked_before(tmp_path):
+async def test_transcripts_do_not_depend_on_earlier_requests(tmp_path):
     one, _, _ = perception(tmp_path / "one")
     other, _, _ = perception(tmp_path / "other")
     videos = [await one.probe(RED, 1)]
@@ -101,7 +101,7 @@ async def test_words_do_not_depend_on_what_was_asked_before(tmp_path):
     assert (await one.listen(listen(10, 20), videos)).evidence == (await other.listen(listen(10, 20), videos)).evidence
 
 
-async def test_a_video_that_cannot_be_decoded_leaves_the_others_alone(tmp_path):
+async def test_a_video_that_cannot_be_decoded_does_not_affect_the_others(tmp_path):
     live, _, _ = perception(tmp_path)
     silent = ffmpeg(f"-i {counting(tmp_path / 'a.mp4')} -vn", tmp_path / "sound.m4a")
     videos = [await live.probe(RED, 1), await live.probe(Video(source=str(silent)), 2)]
@@ -112,7 +112,7 @@ async def test_a_video_that_cannot_be_decoded_leaves_the_others_alone(tmp_path):
         await live.observe(look((2, 0, 5, 4)), videos)
 
 
-async def test_a_video_that_has_vanished_is_told(tmp_path):
+async def test_a_deleted_video_raises_infrastructure_error(tmp_path):
     live, _, _ = perception(tmp_path)
     path = counting(tmp_path / "a.mp4", seconds=3)
     videos = [await live.probe(Video(source=str(path)), 1)]
@@ -125,7 +125,7 @@ seconds = st.integers(0, 600).map(lambda n: n / 10)
 
 
 @given(seconds, seconds, seconds, seconds, st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=12))
-def test_nothing_outside_the_window_gets_in(start, length, at, lasts, words):
+def test_evidence_is_clipped_to_the_window(start, length, at, lasts, words):
     window = Window(video=1, start_s=start, end_s=start + length + 0.1)
     said = Evidence(text=f'"{" ".join(words)}"', window=Window(video=1, start_s=at, end_s=at + lasts + 0.1))
     cut = clip_evidence(said, window)

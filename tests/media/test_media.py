@@ -49,7 +49,7 @@ def library(tmp_path, **kwargs) -> MediaLibrary:
 
 
 @pytest.mark.parametrize("reader", ["pyav", "decord"])
-def test_the_frame_on_screen_at_each_time(any_clip, tmp_path, reader):
+def test_frames_show_the_content_at_the_requested_times(any_clip, tmp_path, reader):
     media = library(tmp_path, reader=reader).open(Video(source=str(any_clip)))
     assert media.info.duration_s == pytest.approx(8, abs=0.35)
     times = [0.5, 1.5, 1.7, 2.5, 4.5, 6.5, 7.5]
@@ -73,7 +73,7 @@ def test_both_readers_give_the_same_frames_and_times(any_clip, tmp_path):
 
 
 @pytest.mark.parametrize("reader", ["pyav", "decord"])
-def test_an_overview_takes_key_frames_and_tells_their_true_times(tmp_path, clip, reader):
+def test_an_overview_uses_key_frames_and_reports_their_true_times(tmp_path, clip, reader):
     media = library(tmp_path, reader=reader).open(Video(source=str(clip)))
     frames = media.frames([1.1, 4.9])  # key frames lie at 0, 2, 4 and 6 s
     assert [frame.time_s for frame in frames] == pytest.approx([2.0, 4.0], abs=0.01)
@@ -81,7 +81,7 @@ def test_an_overview_takes_key_frames_and_tells_their_true_times(tmp_path, clip,
 
 
 @given(st.floats(0, 5000), st.floats(0.1, 3000), st.integers(1, 128))
-def test_sample_times(start_s, length_s, frames):
+def test_sample_times_are_sorted_deterministic_and_inside_the_window(start_s, length_s, frames):
     end_s = start_s + length_s
     times = sample_times(start_s, end_s, frames)
     assert len(times) == frames
@@ -96,7 +96,7 @@ def test_overlapping_windows_share_their_samples():
     assert len(inside & set(narrow)) >= 0.7 * len(inside)
 
 
-def test_a_second_library_decodes_nothing(tmp_path, clip):
+def test_a_second_library_uses_cached_frames(tmp_path, clip):
     times = sample_times(0, 8, 16)
     first = library(tmp_path).open(Video(source=str(clip))).frames(times)
     again = library(tmp_path).open(Video(source=str(clip))).frames(times)
@@ -105,7 +105,7 @@ def test_a_second_library_decodes_nothing(tmp_path, clip):
     assert all((a.pixels == b.pixels).all() and a.time_s == b.time_s for a, b in zip(first, again, strict=True))
 
 
-def test_many_threads_on_one_file(tmp_path, clip):
+def test_many_threads_can_read_one_file(tmp_path, clip):
     media = library(tmp_path).open(Video(source=str(clip)))
     times = [0.5 + n for n in range(7)]
 
@@ -118,7 +118,7 @@ def test_many_threads_on_one_file(tmp_path, clip):
 
 
 @pytest.mark.parametrize("where", ["#t=3,6", "#t=npt:0:03,0:06", "#t=3,6.0s"])
-def test_a_clip_has_its_own_time(tmp_path, clip, where):
+def test_times_in_a_clip_start_at_zero(tmp_path, clip, where):
     media = library(tmp_path).open(Video(source=f"{clip}{where}"))
     assert media.info.duration_s == pytest.approx(3)
     assert [second_of(frame.pixels) for frame in media.frames([0.5, 1.5, 2.5])] == [3, 4, 5]
@@ -126,7 +126,7 @@ def test_a_clip_has_its_own_time(tmp_path, clip, where):
     assert np.abs(media.sound(1.3, 2.5)).max() < 0.05
 
 
-def test_sound_is_where_it_belongs(tmp_path, clip):
+def test_sound_is_decoded_at_the_right_time(tmp_path, clip):
     media = library(tmp_path).open(Video(source=str(clip)))
     samples = media.sound(0, 8)
     assert samples.shape == (8 * 16_000,)
@@ -144,7 +144,7 @@ SRT = "1\n00:00:01,000 --> 00:00:03,000\n<i>Hello</i>\nthere\n\n2\n00:00:05,000 
 
 
 @pytest.mark.parametrize("kind", ["srt", "en.vtt", "embedded"])
-def test_subtitles(tmp_path, clip, kind):
+def test_subtitles_are_read_from_the_container_or_a_sidecar_file(tmp_path, clip, kind):
     path = tmp_path / "talk.mp4"
     srt = tmp_path / "words.srt"
     srt.write_text(SRT)
@@ -161,7 +161,7 @@ def test_subtitles(tmp_path, clip, kind):
     assert [(c.start_s, c.end_s, c.text) for c in shifted.cues(0, 4)] == [(1, 2, "Bye")]
 
 
-def test_sound_without_picture_and_picture_without_sound(tmp_path, clip):
+def test_files_with_only_sound_or_only_pictures(tmp_path, clip):
     sound = library(tmp_path).open(Video(source=str(ffmpeg(f"-i {clip} -vn", tmp_path / "s.m4a"))))
     assert (sound.info.width, sound.info.has_sound) == (0, True)
     with pytest.raises(InfrastructureError, match="has no picture"):
@@ -190,7 +190,7 @@ def test_a_folder_of_images_is_a_video(tmp_path, images):
     assert library(tmp_path).open(Video(source=f"{images}#fps=4&t=1,2")).info.duration_s == 1.0
 
 
-def test_only_chosen_objects_are_drawn_under_their_labels(tmp_path, images):
+def test_only_chosen_objects_are_drawn_with_their_labels(tmp_path, images):
     left, right = ({"xtl": x, "ytl": 100, "xbr": x + 100, "ybr": 300} for x in (100, 500))
     boxes = tmp_path / "boxes.json"
     boxes.write_text(json.dumps([{"id": 18, "bbox": {"0": left}}, {"id": 37, "bbox": {"0": right}}]))
@@ -204,7 +204,7 @@ def test_only_chosen_objects_are_drawn_under_their_labels(tmp_path, images):
 
 
 @pytest.mark.parametrize("shape", ["mapping", "list", "objects"])
-def test_boxes_are_drawn_where_they_belong(tmp_path, images, shape):
+def test_boxes_are_drawn_at_their_coordinates(tmp_path, images, shape):
     box = {"xtl": 200, "ytl": 100, "xbr": 400, "ybr": 300}
     frames = {"0": box, "1": None}
     stored = {"mapping": {"obj_1": frames}, "list": [{"id": "obj_1", "bbox": frames}]}
@@ -218,7 +218,7 @@ def test_boxes_are_drawn_where_they_belong(tmp_path, images, shape):
     assert second.pixels[edge][..., 0].max() < 60
 
 
-def test_bad_inputs_are_one_clear_line(tmp_path, clip):
+def test_bad_inputs_give_one_line_errors(tmp_path, clip):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("this is not a video at all " * 50)
     (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:2000])
@@ -256,14 +256,14 @@ def test_bad_inputs_are_one_clear_line(tmp_path, clip):
             assert error.value.fix
 
 
-def test_a_name_with_a_hash_is_a_name(tmp_path, clip):
+def test_a_file_name_may_contain_a_hash(tmp_path, clip):
     path = tmp_path / "take#t=2.mp4"
     path.write_bytes(clip.read_bytes())
     assert library(tmp_path).open(Video(source=str(path))).info.duration_s == pytest.approx(8, abs=0.2)
 
 
 @given(st.text(max_size=40))
-def test_any_fragment_is_understood_or_refused(fragment):
+def test_any_url_fragment_is_parsed_or_refused(fragment):
     try:
         source = parse_source(Video(source=f"https://host/a.mp4#{fragment}"))
     except VideoError:
@@ -272,7 +272,7 @@ def test_any_fragment_is_understood_or_refused(fragment):
     assert all(start_s >= 0 and (end_s is None or end_s > start_s) for start_s, end_s in source.spans)
 
 
-def test_a_clip_of_several_stretches(tmp_path, clip):
+def test_a_clip_may_have_several_segments(tmp_path, clip):
     """Seconds 5, 6, 1 and 2 of the file are seconds 0, 1, 2 and 3 of the clip."""
     (tmp_path / "clip.srt").write_text("1\n00:00:01,500 --> 00:00:02,000\nhalf past one\n")
     (tmp_path / "clip.mp4").write_bytes(clip.read_bytes())
@@ -289,7 +289,7 @@ def test_a_clip_of_several_stretches(tmp_path, clip):
 
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(0.1, 20)), min_size=1, max_size=4), st.floats(0, 1))
-def test_clip_time_and_file_time_agree(stretches, share):
+def test_clip_times_are_mapped_to_file_times(stretches, share):
     pieces = lay_out([(start_s, start_s + length_s) for start_s, length_s in stretches], 200.0)
     whole_s = pieces[-1].until_s
     assert whole_s == pytest.approx(sum(length_s for _, length_s in stretches))
@@ -301,7 +301,7 @@ def test_clip_time_and_file_time_agree(stretches, share):
     assert sum(last_s - first_s for _, first_s, last_s in parts) == pytest.approx(share * whole_s)
 
 
-def test_the_cache_survives_damage_and_keeps_its_size(tmp_path):
+def test_the_cache_ignores_damaged_entries_and_stays_within_its_size(tmp_path):
     cache = DiskCache(tmp_path / "c", 1000)
     cache.put("a", b"x" * 100)
     assert cache.get("a") == b"x" * 100

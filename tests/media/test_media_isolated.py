@@ -47,7 +47,7 @@ def kill_workers(since=frozenset()) -> int:
     return len(children)
 
 
-def test_the_same_as_in_this_process(tmp_path, clip, library):
+def test_worker_processes_return_the_same_data_as_this_process(tmp_path, clip, library):
     here, there = MediaLibrary(cache_dir=tmp_path / "other").open(clip), library.open(clip)
     assert there.info == here.info
     for one, other in zip(here.frames([1.0, 3.0]), there.frames([1.0, 3.0]), strict=True):
@@ -59,14 +59,14 @@ def test_the_same_as_in_this_process(tmp_path, clip, library):
     assert error.value.source == "none.mp4" and error.value.fix
 
 
-def test_a_worker_that_dies_is_replaced_and_its_request_made_again(clip, library):
+def test_a_dead_worker_is_replaced_and_its_request_is_retried(clip, library):
     others = frozenset(workers())
     library.open(clip)
     assert kill_workers(others) == 1
     assert len(library.open(clip).frames([0.5, 1.5])) == 2
 
 
-def test_a_file_that_kills_its_decoder_fails_and_others_go_on(tmp_path, clip, library):
+def test_a_file_that_kills_its_decoder_fails_and_other_files_still_open(tmp_path, clip, library):
     """Every worker that decodes this clip is killed."""
     opened = library.open(clip)
     stop = threading.Event()
@@ -89,7 +89,7 @@ def test_a_file_that_kills_its_decoder_fails_and_others_go_on(tmp_path, clip, li
     assert len(opened.frames([0.5])) == 1
 
 
-def test_every_request_ends_however_its_workers_die(tmp_path, clip):
+def test_every_request_ends_whenever_workers_die(tmp_path, clip):
     """Workers are killed while they start, work, wait, or take up a request. Other workers keep their requests."""
     others = frozenset(workers())
     library = IsolatedLibrary(workers=3, timeout_s=60, cache_dir=tmp_path)
@@ -119,7 +119,7 @@ def test_every_request_ends_however_its_workers_die(tmp_path, clip):
     assert workers(others) == []
 
 
-def test_a_library_that_is_closed_starts_nothing_for_what_is_under_way(tmp_path):
+def test_a_closed_library_starts_no_workers_for_pending_requests(tmp_path):
     os.mkfifo(tmp_path / "endless.mp4")
     library = IsolatedLibrary(workers=1, timeout_s=120, cache_dir=tmp_path)
     ends: list[Exception] = []
@@ -145,7 +145,7 @@ def test_a_library_that_is_closed_starts_nothing_for_what_is_under_way(tmp_path)
     assert workers(others) == []
 
 
-def test_a_file_that_never_ends_is_stopped(tmp_path):
+def test_a_file_that_never_ends_is_stopped_after_timeout_s(tmp_path):
     os.mkfifo(tmp_path / "endless.mp4")  # a reader waits for ever for a writer
     library = IsolatedLibrary(workers=1, timeout_s=4, cache_dir=tmp_path)
     try:
@@ -155,7 +155,7 @@ def test_a_file_that_never_ends_is_stopped(tmp_path):
         library.close()
 
 
-def test_errors_come_back_as_they_were_raised():
+def test_errors_are_unchanged_after_pickling():
     for error in (VideoError("a.mp4", "no.", fix="Mend it."), InfrastructureError("x", transient=True, status=503)):
         back = pickle.loads(pickle.dumps(error))
         assert type(back) is type(error) and str(back) == str(error) and back.__dict__ == error.__dict__

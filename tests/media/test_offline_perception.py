@@ -39,7 +39,7 @@ def eyes():
     return OfflineVision()
 
 
-async def test_signs_colours_and_stretches(eyes):
+async def test_signs_and_colours_are_reported_with_their_intervals(eyes):
     shown = footage(*[card("#b02020", "ADD THE SALT")] * 2, *[card("#2050c0", "STIR WELL")] * 2)
     said = (await eyes.look([shown], "")).evidence
     assert len(said) == 2
@@ -54,7 +54,7 @@ async def test_signs_colours_and_stretches(eyes):
 @pytest.mark.parametrize(
     ("shift", "direction"), [((12, 0), "right"), ((-12, 0), "left"), ((0, 12), "down"), ((0, -12), "up")]
 )
-def test_the_direction_of_a_movement(shift, direction):
+def test_the_direction_of_motion_is_recognised(shift, direction):
     def ball(x, y):
         picture = Image.new("RGB", (360, 202), "#d0d0d0")
         ImageDraw.Draw(picture).ellipse((140 + x, 60 + y, 220 + x, 140 + y), fill="#802020")
@@ -68,7 +68,7 @@ def test_the_direction_of_a_movement(shift, direction):
 @pytest.mark.parametrize(
     ("colour", "name"), [("#d02020", "red"), ("#ffffff", "white"), ("#101010", "black"), ("#30a040", "green")]
 )
-def test_colours_have_names(colour, name):
+def test_dominant_colours_are_named(colour, name):
     assert dominant_colours(np.asarray(Image.new("RGB", (64, 36), colour)))[0] == name
 
 
@@ -77,7 +77,7 @@ SHOWN = footage(card("#b02020", "SALT"), card("#2050c0", "PEPPER"), card("#20803
 
 @settings(max_examples=examples(25))
 @given(st.text(max_size=30) | st.sampled_from(["pepper", "sugar and salt", "SUGAR"]))
-def test_a_focus_reorders_and_never_invents(focus):
+def test_a_focus_reorders_statements_and_adds_none(focus):
     import asyncio
 
     plain = asyncio.run(_EYES.look([SHOWN], "")).evidence
@@ -88,7 +88,7 @@ def test_a_focus_reorders_and_never_invents(focus):
 _EYES = OfflineVision()
 
 
-async def test_what_the_focus_names_comes_first(eyes):
+async def test_statements_about_the_focus_come_first(eyes):
     assert "SUGAR" in (await eyes.look([SHOWN], "where is the sugar?")).evidence[0].text
 
 
@@ -111,7 +111,7 @@ async def test_clear_speech_is_recognised_with_its_time():
     assert first.evidence == second.evidence
 
 
-async def test_what_was_heard_before_changes_nothing():
+async def test_earlier_audio_does_not_change_a_transcript():
     ears = OfflineAudio()
     line = sound(padded(speak("This dinner is for my mother.", "awb")))
     alone = await OfflineAudio().hear(line, "")
@@ -119,13 +119,13 @@ async def test_what_was_heard_before_changes_nothing():
     assert (await ears.hear(line, "")).evidence == alone.evidence
 
 
-async def test_subtitles_come_first():
+async def test_subtitles_replace_speech_recognition():
     heard = sound(padded(speak("Today I am cooking with olive oil.", "rms")), (Cue(11, 13, "Heute koche ich."),))
     said = [e.text for e in (await OfflineAudio().hear(heard, "")).evidence if e.text.startswith('"')]
     assert said == ['"Heute koche ich."']
 
 
-def test_sounds_that_are_not_speech():
+def test_sounds_other_than_speech_are_classified():
     random = np.random.default_rng(3)
     time_s = np.arange(4 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     silent = np.zeros(len(time_s), dtype=np.float32)

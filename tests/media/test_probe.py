@@ -32,7 +32,7 @@ def refused(library, source, **more) -> str:
     return str(caught.value)
 
 
-def test_a_truncated_file_says_what_is_there_and_that_much_can_be_used(library, clip, tmp_path):
+def test_the_error_for_a_truncated_file_names_the_part_that_can_be_used(library, clip, tmp_path):
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     said = refused(library, cut)
@@ -53,11 +53,11 @@ def test_a_truncated_file_says_what_is_there_and_that_much_can_be_used(library, 
         "http://[::1",
     ],
 )
-def test_what_is_no_path_is_no_crash(library, source):
+def test_invalid_sources_are_refused_with_an_error(library, source):
     assert refused(library, source)
 
 
-def test_boxes_belong_to_folders(library, clip, tmp_path):
+def test_boxes_are_allowed_only_for_image_folders(library, clip, tmp_path):
     assert "boxes are drawn on folders of images only" in refused(library, clip, boxes=str(tmp_path / "b.json"))
 
 
@@ -73,7 +73,7 @@ def test_a_playlist_opens_no_other_file(library, clip, tmp_path, name):
     assert "it cannot be read as a video" in refused(library, path)
 
 
-def test_a_file_that_may_not_be_read(library, clip, tmp_path, monkeypatch):
+def test_a_file_without_read_permission_is_refused(library, clip, tmp_path, monkeypatch):
     path = tmp_path / "locked.mkv"
     path.write_bytes(clip.read_bytes())
     path.chmod(0)
@@ -82,7 +82,7 @@ def test_a_file_that_may_not_be_read(library, clip, tmp_path, monkeypatch):
     assert "it may not be read. Change its permissions." in refused(library, path)
 
 
-def test_the_cover_of_a_sound_file_is_no_picture(library, clip, tmp_path):
+def test_the_cover_of_an_audio_file_is_not_a_video_track(library, clip, tmp_path):
     cover = ffmpeg("-f lavfi -i color=red:s=64x64:d=1 -frames:v 1", tmp_path / "cover.png")
     song = ffmpeg(f"-i {clip} -i {cover} -map 0:a -map 1:v -c:v copy -disposition:v:0 attached_pic", tmp_path / "s.mp3")
     media = library.open(Video(source=str(song)))
@@ -91,7 +91,7 @@ def test_the_cover_of_a_sound_file_is_no_picture(library, clip, tmp_path):
         media.frames([1.0])
 
 
-def test_a_turned_picture_has_the_size_that_is_shown(library, clip, tmp_path):
+def test_a_rotated_video_has_its_displayed_size(library, clip, tmp_path):
     mp4 = ffmpeg(f"-i {clip} -c copy", tmp_path / "straight.mp4")
     turned = ffmpeg(f"-i {mp4} -c copy -metadata:s:v:0 rotate=90", tmp_path / "turned.mp4")
     media = library.open(Video(source=str(turned)))
@@ -108,7 +108,7 @@ def test_clips_of_one_file_share_their_frames(library, clip):
     assert second_of(again.pixels) == 3
 
 
-def test_a_reader_survives_a_fork(clip, tmp_path):
+def test_a_reader_works_after_a_fork(clip, tmp_path):
     """A forked child has none of the decoder's threads. It opens the file again and does not hang."""
     code = f"""
 import os
@@ -126,7 +126,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=280)
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(tmp_path):
+def test_a_cache_that_cannot_be_written_gives_a_one_line_error(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with pytest.raises(VideoError, match=r"it cannot be kept in .*Point AGENTCVR_CACHE_DIR to another folder"):

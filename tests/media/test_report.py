@@ -36,7 +36,7 @@ def with_citation(trajectory, **changes):
     return trajectory.model_copy(update={"answer": trajectory.answer.model_copy(update={"citations": (citation,)})})
 
 
-def test_bars_and_marks_lie_where_the_windows_are():
+def test_bars_and_marks_are_placed_at_their_windows():
     observed, listened = view_of(usual()).timelines[0].tracks
     (bar,) = observed.bars
     assert (bar.left, bar.width) == (pytest.approx(100 * 7 / 38), pytest.approx(100 * 6 / 38))
@@ -46,12 +46,12 @@ def test_bars_and_marks_lie_where_the_windows_are():
     assert [track.bars for track in view_of(usual()).timelines[1].tracks] == [[], []]
 
 
-def test_windows_that_overlap_lie_in_rows_of_their_own():
+def test_overlapping_windows_are_drawn_in_separate_rows():
     bars = view_of(many_turns()).timelines[0].tracks[0].bars
     assert [(bar.name, bar.row) for bar in bars] == [("1", 0), ("5", 1), ("9", 2)]  # 0-35, 7-17, 11-21 s
 
 
-def test_a_citation_opens_the_observation_it_rests_on():
+def test_a_citation_opens_its_observation():
     view = view_of(usual())
     assert [(chip.number, chip.modality, chip.opens) for chip in view.chips] == [
         (1, "visual", "o1"),
@@ -60,7 +60,7 @@ def test_a_citation_opens_the_observation_it_rests_on():
     assert [call.observation.cited for call in view.turns[0].calls] == [True, True]
 
 
-def test_the_closer_look_is_opened_when_two_cover_a_citation():
+def test_a_citation_opens_the_narrower_of_two_observations_that_cover_it():
     trajectory = usual()
     actions = trajectory.turns[0].actions
     overview = actions[0].model_copy(
@@ -69,7 +69,7 @@ def test_the_closer_look_is_opened_when_two_cover_a_citation():
     assert view_of(with_actions(trajectory, overview, *actions)).chips[0].opens == "o2"
 
 
-def test_a_citation_of_what_nobody_looked_at_opens_nothing():
+def test_a_citation_of_an_unobserved_window_opens_nothing():
     trajectory = with_citation(usual(), start_s=30.0, end_s=31.0)
     assert view_of(trajectory).chips[0].opens == ""
     assert "no observation covers this window" in render_report(trajectory)
@@ -84,7 +84,7 @@ def test_a_citation_of_what_nobody_looked_at_opens_nothing():
         (11.1, 15.1, ()),  # less than half
     ],
 )
-def test_a_statement_is_cited_when_half_of_the_shorter_window_is_shared(start_s, end_s, cited):
+def test_a_statement_is_cited_if_the_overlap_is_half_of_the_shorter_window(start_s, end_s, cited):
     (line,) = view_of(with_citation(usual(), start_s=start_s, end_s=end_s)).turns[0].calls[0].observation.lines
     assert line.cited == cited
 
@@ -106,12 +106,12 @@ def test_the_axis_ends_with_the_video():
     ]
 
 
-def test_the_strip_shows_what_was_seen_where_it_was_seen():
+def test_the_strip_shows_observed_frames_at_their_times():
     strip = view_of(usual(), StubThumbnails()).timelines[0].strip
     assert [picture and picture.time_s for picture in strip] == [None, 8.0, 12.0, None, None, None, None, None]
 
 
-def test_the_frames_of_a_citation_are_marked_and_come_first():
+def test_cited_frames_are_marked_and_selected_first():
     look = seen("a", 1, window(1, 0, 30), [float(n) for n in range(30)])
     actions = usual().turns[0].actions
     view = view_of(with_actions(usual(), actions[0].model_copy(update={"observation": look})), StubThumbnails())
@@ -122,13 +122,13 @@ def test_the_frames_of_a_citation_are_marked_and_come_first():
     assert pictures[-1].time_s == 29.0
 
 
-def test_many_windows_share_the_pictures_of_a_report():
+def test_many_windows_share_the_frame_limit_of_a_report():
     many = [seen(str(n), 1, window(1, n, n + 8), [float(n + i) for i in range(8)]) for n in range(100)]
     assert Album(None, many[:5]).per_window == MAX_PER_WINDOW
     assert Album(None, many).per_window * len(many) <= MAX_PER_REPORT
 
 
-def test_a_moment_is_decoded_once():
+def test_each_time_is_decoded_once():
     thumbnails = StubThumbnails()
     view_of(many_turns(), thumbnails)
     assert thumbnails.asked
@@ -141,19 +141,19 @@ def test_thinning_keeps_the_first_and_the_last():
     assert thin_out([0.0, 1.0], 0) == []
 
 
-def test_without_thumbnails_the_report_is_in_words():
+def test_without_thumbnails_the_report_contains_only_text():
     assert "<img" not in render_report(usual())
     assert "today i am cooking with butter" in render_report(usual())
 
 
-def test_an_observation_without_evidence_says_so():
+def test_an_observation_without_evidence_is_reported_as_empty():
     action = usual().turns[0].actions[1]
     silence = Observation(modality="audio", windows=(window(1, 14, 17),), call_id="b", turn=1)
     html = render_report(with_actions(usual(), action.model_copy(update={"observation": silence})))
     assert "Nothing to hear in this window." in html
 
 
-def test_errors_and_failures_are_shown_as_such():
+def test_errors_and_failures_are_labelled():
     html = render_report(usual())
     assert "There is no video 9." in html
     assert "video: 9" in html
@@ -172,7 +172,7 @@ def test_a_focus_is_shown_unless_it_is_the_question():
     assert view_of(asked).turns[0].calls[0].observation.focus == ""
 
 
-def test_an_accepted_answer_is_named_and_a_refused_one_shown_whole():
+def test_an_accepted_answer_is_shown_as_its_value_and_a_refused_one_in_full():
     action = usual().turns[2].actions[0]
     refused = action.model_copy(
         update={"reply": "error: No such option.", "arguments": {"value": "X", "citations": [1]}}
@@ -181,7 +181,7 @@ def test_an_accepted_answer_is_named_and_a_refused_one_shown_whole():
     assert [call.arguments for call in calls] == ["value: X, citations: [1]", "A"]
 
 
-def test_a_video_that_cannot_be_read_has_its_reason_in_place_of_its_timeline():
+def test_an_unreadable_video_shows_the_reason_instead_of_a_timeline():
     broken = video(2).model_copy(update={"problem": "the file is cut off", "duration_s": 0.0})
     trajectory = usual().model_copy(update={"videos": (video(1), broken)})
     assert view_of(trajectory).timelines[1].ticks == []
@@ -195,14 +195,14 @@ def test_a_citation_of_another_modality_marks_no_frame():
     assert [picture.cited for picture in pictures] == [(), (), ()]
 
 
-def test_everything_is_escaped():
+def test_untrusted_text_is_escaped():
     html = render_report(usual(question=NASTY, text=NASTY), models={"master": NASTY})
     assert NASTY not in html
     assert html.count("<script>") == 1
     assert html.count("&lt;/script&gt;") >= 4
 
 
-def test_thumbnails_are_real_pictures_and_the_file_stays_small(tmp_path):
+def test_thumbnails_are_jpeg_images_and_the_report_stays_small(tmp_path):
     library = MediaLibrary()
     path = write_report(many_turns(), tmp_path / "deep" / "report.html", thumbnails=MediaThumbnails(library))
     html = path.read_text()
@@ -211,6 +211,6 @@ def test_thumbnails_are_real_pictures_and_the_file_stays_small(tmp_path):
     assert "http" not in html
 
 
-def test_a_video_that_is_gone_has_no_picture():
+def test_a_missing_video_has_no_thumbnail():
     gone = video(1, name="no_such_clip").video
     assert MediaThumbnails(MediaLibrary()).thumbnail(gone, 1.0) is None

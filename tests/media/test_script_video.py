@@ -97,7 +97,7 @@ async def heard(live, rendered, video, start_s, end_s):
     return [e.text for e in (await live.listen(request, await probed(live, rendered))).evidence]
 
 
-def test_files_are_h264_and_aac_and_as_long_as_the_script(rendered):
+def test_rendered_files_are_h264_and_aac_with_the_duration_of_the_script(rendered):
     for path, video in zip(rendered[1].paths, SCRIPT.videos, strict=True):
         with av.open(str(path)) as container:
             assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
@@ -107,7 +107,7 @@ def test_files_are_h264_and_aac_and_as_long_as_the_script(rendered):
     assert rendered[1].warnings == ()
 
 
-async def test_the_graph_reads_the_same_of_script_and_video(live, rendered):
+async def test_script_and_rendered_video_give_the_graph_the_same_question(live, rendered):
     asked = SCRIPT.as_question()
     question = rendered_question(SCRIPT, rendered[1])
     assert [video.title for video in question.videos] == [video.title for video in asked.videos]
@@ -125,25 +125,25 @@ async def test_the_graph_reads_the_same_of_script_and_video(live, rendered):
         (14.5, 17.5, ["TIGER"], {"green", "light grey"}, "still"),
     ],
 )
-async def test_the_vision_model_sees_what_the_scene_says(live, rendered, start_s, end_s, lines, colours, motion):
+async def test_the_vision_model_reports_the_facts_of_the_scene(live, rendered, start_s, end_s, lines, colours, motion):
     (picture,) = await seen(live, rendered, start_s, end_s)
     assert [re.sub(r"\W", "", line) for line in picture[1]] == lines
     assert set(picture[2]) >= colours
     assert picture[3] == motion
 
 
-async def test_where_no_scene_is_the_picture_is_blank(live, rendered):
+async def test_frames_outside_every_scene_are_blank(live, rendered):
     assert await seen(live, rendered, 12.2, 13.8, frames=3) == [("", [], ["dark grey"], "still")]
 
 
-async def test_the_audio_model_hears_what_the_scene_says(live, rendered):
+async def test_the_audio_model_reports_the_speech_and_sounds_of_the_scene(live, rendered):
     words = " ".join(text.strip('"') for text in await heard(live, rendered, 1, 6, 12) if text.startswith('"'))
     assert jiwer.wer(SPOKEN.lower().rstrip("."), words) <= 0.2
     assert "impact" in await heard(live, rendered, 1, 16, 20)
     assert await heard(live, rendered, 2, 0, 7) == ['"hello there"', "silence", "music"]  # words: subtitles
 
 
-def test_a_finished_file_is_not_made_again(rendered):
+def test_a_finished_file_is_not_rendered_again(rendered):
     folder, before = rendered
     stamps = [path.stat().st_mtime_ns for path in before.paths]
     assert render_script(SCRIPT, folder) == before
@@ -154,7 +154,7 @@ def test_a_finished_file_is_not_made_again(rendered):
     assert not list(folder.rglob("*.part*"))
 
 
-def test_counts_can_be_counted_in_the_picture():
+def test_the_drawing_shows_the_right_number_of_objects():
     """Each brick is one connected area of its colour."""
     import cv2
     import numpy as np
@@ -166,14 +166,14 @@ def test_counts_can_be_counted_in_the_picture():
         assert islands - 1 == count
 
 
-def test_things_stand_where_the_script_says():
+def test_objects_are_drawn_at_their_scripted_position():
     facts = Facts(colours=("green",), things=(Thing(name="car", colour="red", x=0.25, y=0.5),))
     picture = draw_scene(facts, 0.5)
     columns = ((picture[..., 0] > 180) & (picture[..., 1] < 90)).any(axis=0).nonzero()[0]
     assert abs(columns.mean() / 640 - 0.25) < 0.02
 
 
-def test_a_caption_that_does_not_fit_is_named(tmp_path):
+def test_a_caption_longer_than_its_scene_gives_a_warning(tmp_path):
     long = "This is a sentence of many words that takes much longer to say than there is room for it here."
     video = ScriptedVideo(duration_s=2, scenes=(Scene(start_s=0, end_s=2, visual="x", caption=long),))
     rendered = render_script(SCRIPT.model_copy(update={"videos": (video, video)}), tmp_path)
@@ -181,7 +181,7 @@ def test_a_caption_that_does_not_fit_is_named(tmp_path):
     assert len(rendered.warnings) == 2
 
 
-def test_without_flite_the_message_says_what_to_install(monkeypatch):
+def test_without_flite_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(sound.shutil, "which", lambda name: None)
     with pytest.raises(SetupError, match=r"'flite' is not installed\. On Debian: apt-get install flite"):
         sound.speak("never said before", "slt")

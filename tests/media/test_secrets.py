@@ -121,7 +121,7 @@ def stored_in(saver: InMemorySaver) -> str:
 
 @enable_socket
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
-async def test_a_server_of_models_that_repeats_the_key_does_not_get_it_written_down(server, status, caplog):
+async def test_a_key_repeated_by_a_model_server_is_not_written_down(server, status, caplog):
     caplog.set_level(logging.DEBUG, "agentcvr_graph")
     url = f"http://{server}/{status}/v1#model"
     looks = [turn("", observe((1, 0, 2, 1))), turn("", listen(1, 0, 2)), turn("", answer("A"))]
@@ -160,7 +160,7 @@ async def test_an_unexpected_error_is_logged_without_the_key(caplog):
     assert_clean(caplog.text, output)
 
 
-def test_keys_are_taken_out_and_words_are_not(monkeypatch):
+def test_keys_are_removed_and_ordinary_words_are_kept(monkeypatch):
     monkeypatch.setenv("SHORT_KEY", "the")
     monkeypatch.setenv("PLAIN_SETTING", "left alone")
     monkeypatch.setenv("LONGER_KEY", f"{KEY}-and-more")
@@ -168,7 +168,7 @@ def test_keys_are_taken_out_and_words_are_not(monkeypatch):
 
 
 @enable_socket
-def test_models_and_the_check_up_print_no_key(server):
+def test_models_and_the_doctor_print_no_key(server):
     for check in diagnose(master=f"http://{server}/v1", vision="openai:gpt-4.1", audio="openai:whisper-1"):
         assert_clean(check)
     for resolve in (resolve_chat_model, resolve_audio):
@@ -185,7 +185,7 @@ KEYED = (f"http://{KEY}@host/v1#model", f"https://me:{PASSWORD}@host:8000/v1#m",
 
 
 @pytest.mark.parametrize("spec", KEYED)
-def test_a_model_string_that_holds_a_key_is_refused_without_repeating_it(spec, monkeypatch):
+def test_a_model_string_with_a_key_is_refused_without_repeating_it(spec, monkeypatch):
     for use in (read_model_string, resolve_chat_model, resolve_vision, resolve_audio):
         with pytest.raises(SetupError, match=r"holds a user, a password or a query.*AGENTCVR_API_KEY") as error:
             use(spec)
@@ -220,23 +220,23 @@ def addresses(server: str) -> tuple[str, str]:
         ("script://cc-000000/1", "script://cc-000000/1"),
     ],
 )
-def test_what_is_shown_of_an_address(address, shown):
+def test_shown_addresses_omit_user_password_and_query(address, shown):
     assert shown_address(address) == shown == shown_address(shown)
 
 
 @given(st.text(st.characters(exclude_characters="/?#@\\")), st.text(st.characters(exclude_characters="#")))
-def test_no_user_and_no_query_is_shown(user, query):
+def test_no_user_or_query_is_shown_for_any_address(user, query):
     shown = shown_address(f"https://{PASSWORD}{user}@host/a.mp4?{TOKEN}{query}#t=1,2")
     assert shown == "https://host/a.mp4?...#t=1,2"
 
 
-def test_a_title_holds_no_password():
+def test_a_title_contains_no_secret():
     for source in (f"https://me:{PASSWORD}@host", f"https://{KEY}@host/", f"https://host/a.mp4?token={TOKEN}#t=1,2"):
         assert_clean(VideoInfo(number=1, video=Video(source=source)).title)
 
 
 @enable_socket
-def test_errors_about_videos_hold_no_secret(server, tmp_path):
+def test_errors_about_videos_contain_no_secret(server, tmp_path):
     library = MediaLibrary(cache_dir=tmp_path)
     for source in (
         f"http://me:{PASSWORD}@{server}/403/clip.mp4#t=90,95",
@@ -255,7 +255,7 @@ def test_errors_about_videos_hold_no_secret(server, tmp_path):
 
 
 @enable_socket
-async def test_a_run_about_secret_addresses_tells_them_nobody(server, tmp_path, caplog):
+async def test_a_run_with_secret_addresses_does_not_reveal_them(server, tmp_path, caplog):
     """Only the state holds the secrets, in the sources of the videos: a resumed run must fetch the videos again."""
     caplog.set_level(logging.DEBUG, "agentcvr_graph")
     senses = resolve_perception(media=MediaLibrary(cache_dir=tmp_path / "cache"))
@@ -281,7 +281,7 @@ async def test_a_run_about_secret_addresses_tells_them_nobody(server, tmp_path, 
 
 
 @enable_socket
-async def test_a_video_that_cannot_be_read_is_told_without_its_secrets(server, tmp_path):
+async def test_an_unreadable_video_is_reported_without_its_secrets(server, tmp_path):
     senses = resolve_perception(media=MediaLibrary(cache_dir=tmp_path))
     master = FakeMaster(turns=[turn("", observe((1, 0, 2, 1))), turn("", observe((2, 0, 1, 1))), turn("", answer("A"))])
     tool = as_tool(create_cvr_graph(master, senses).compile(), context=CVRContext(unreadable="continue"))
@@ -331,7 +331,7 @@ def test_the_command_line_prints_no_secret(server, run, tmp_path):
 
 
 @enable_socket
-def test_a_run_of_questions_keeps_no_secret(server, run, tmp_path):
+def test_an_evaluation_run_stores_no_secret(server, run, tmp_path):
     one, other = addresses(server)
     (tmp_path / "asked").mkdir()
     questions = tmp_path / "asked" / "questions.csv"

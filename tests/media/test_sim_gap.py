@@ -40,14 +40,14 @@ def found(clean, other):
     return {(n, c.kind): (c.seen, c.exact) for n, c in enumerate(match_facts(clean, other))}
 
 
-def test_every_fact_is_found_in_itself():
+def test_an_observation_matches_all_of_its_own_facts():
     assert [c.kind for c in match_facts(CLEAN, CLEAN)] == [
         *("text", "text", "colours", "motion", "description", "text", "colours"),
     ]
     assert all(c.seen and c.exact for c in match_facts(CLEAN, CLEAN))
 
 
-def test_facts_are_looked_up_at_their_time():
+def test_facts_are_matched_by_time():
     other = observation("visual", ('on-screen text "ADDSALT", "B:15"; mostly white, red; something moves', 1, 9))
     facts = match_facts(CLEAN, other)
     assert [(c.kind, c.seen, c.exact) for c in facts] == [
@@ -61,7 +61,7 @@ def test_facts_are_looked_up_at_their_time():
     ]
 
 
-def test_words_are_counted_as_they_were_heard():
+def test_speech_and_sounds_are_matched_with_word_errors_and_time_shifts():
     clean = observation("audio", ('"today I am cooking with butter"', 2, 5), ("impact", 8.0, 8.3))
     other = observation("audio", ('"today i am looking with butter"', 2.2, 4.9), ("impact", 8.4, 8.6))
     speech, impact = match_facts(clean, other)
@@ -73,7 +73,7 @@ def test_words_are_counted_as_they_were_heard():
     assert not silent.seen
 
 
-def test_rates_are_shares():
+def test_fitted_rates_are_proportions():
     facts = [FactMatch("text", seen=n > 0, exact=n > 2) for n in range(10)]  # one missed, two misread
     facts += [FactMatch("speech", True, False, word_error=0.25, shift_s=(0.1, -0.1)) for _ in range(4)]
     noise = fit_noise("mine", facts)
@@ -82,7 +82,7 @@ def test_rates_are_shares():
     assert noise.time_jitter_s == pytest.approx(0.148, abs=0.001)
 
 
-async def test_a_fit_to_a_noisy_simulator_finds_its_rates():
+async def test_a_fit_to_a_noisy_simulator_recovers_its_rates():
     """The simulator with known rates replaces live perception: the fit recovers those rates."""
     true = Noise(
         name="true",
@@ -113,7 +113,7 @@ async def test_a_fit_to_a_noisy_simulator_finds_its_rates():
     assert fitted.garbled_speech * fitted.word_errors == pytest.approx(0.16, abs=0.04)
 
 
-def test_intervals():
+def test_confidence_intervals():
     wilson = mean_score([1.0] * 8 + [0.0] * 2)
     assert (round(wilson.mean, 2), round(wilson.low, 2), round(wilson.high, 2)) == (0.8, 0.49, 0.94)
     between = mean_score([0.2, 0.4, 0.9, 0.7, 0.5])
@@ -122,7 +122,7 @@ def test_intervals():
     assert str(wilson) == "80 (49-94)"
 
 
-def test_figures_of_facts():
+def test_facts_are_summarized_with_scripted_and_live_shares():
     pairs = [(FactMatch("text", a, a), FactMatch("text", b, b)) for a, b in ((1, 1), (1, 0), (0, 0), (1, 1))]
     (row,) = summarize_facts(pairs)
     assert (row.count, row.scripted, row.live, row.agree) == (4, 0.75, 0.5, 0.75)
@@ -142,7 +142,7 @@ def measured(tmp_path_factory):
     return folder, asyncio.run(measure_sim_gap([scripts[0], hostile], folder, noise="mild"))
 
 
-def test_a_measurement_from_end_to_end(measured):
+def test_a_measurement_end_to_end(measured):
     folder, gap = measured
     assert [row.name for row in gap.tasks] == ["CC", "MSR", "all"]
     assert [row.count for row in gap.tasks] == [1, 1, 2]
@@ -163,7 +163,7 @@ def test_a_measurement_from_end_to_end(measured):
     assert sim_gap_table(gap).row_count == 3
 
 
-async def test_a_second_measurement_asks_nothing_live_again(measured, monkeypatch):
+async def test_a_second_measurement_reuses_the_live_runs(measured, monkeypatch):
     folder, gap = measured
 
     def forbidden(*_):
@@ -176,6 +176,6 @@ async def test_a_second_measurement_asks_nothing_live_again(measured, monkeypatc
     assert render_sim_gap(again).count("<tr") == render_sim_gap(gap).count("<tr")
 
 
-async def test_nothing_to_measure(tmp_path):
+async def test_measuring_no_scripts_raises_input_error(tmp_path):
     with pytest.raises(InputError, match="There is no script to measure"):
         await measure_sim_gap([], tmp_path)

@@ -71,14 +71,14 @@ def skeleton(message):
     return message.type, text, calls, getattr(message, "tool_call_id", None)
 
 
-async def test_the_graph_is_the_same(worlds):
+async def test_scripted_and_live_runs_use_the_same_graph(worlds):
     graphs = [create_cvr_graph(FakeMaster(turns=[]), perception).compile() for _, perception in worlds.values()]
     drawings = [graph.get_graph(xray=True).draw_mermaid() for graph in graphs]
     assert drawings[0] == drawings[1]
     assert "visual_agent" in drawings[0]
 
 
-async def test_the_master_is_told_the_same_but_for_the_evidence(worlds):
+async def test_the_master_receives_the_same_messages_except_for_the_evidence(worlds):
     (_, scripted_master, scripted), (_, live_master, live) = [await run(world) for world in worlds.values()]
     assert scripted_master._tools == live_master._tools == list(TOOL_SCHEMAS)
     assert [skeleton(m) for m in scripted["messages"]] == [skeleton(m) for m in live["messages"]]
@@ -86,7 +86,7 @@ async def test_the_master_is_told_the_same_but_for_the_evidence(worlds):
     assert len(scripted_master.seen) == len(live_master.seen) == 4
 
 
-async def test_what_is_seen_and_heard_agrees(worlds):
+async def test_scripted_and_live_observations_agree(worlds):
     (_, _, scripted), (_, _, live) = [await run(world) for world in worlds.values()]
     for one, other in zip(scripted["observations"], live["observations"], strict=True):
         assert (one.modality, one.windows, one.focus) == (other.modality, other.windows, other.focus)

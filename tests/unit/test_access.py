@@ -40,7 +40,7 @@ def strangers(tree: Path, tmp_path: Path, **more) -> MediaLibrary:
     return MediaLibrary(cache_dir=tmp_path, access=Access(roots=(tree / "open",), **more))
 
 
-def test_only_what_lies_in_the_folders_is_opened(tree, tmp_path):
+def test_only_files_inside_the_allowed_folders_are_opened(tree, tmp_path):
     library = strangers(tree, tmp_path)
     for source in (f"{tree}/open/clip.mp4", f"{tree}/open/inner.mp4", f"{tree}/open/../open/clip.mp4#t=0,1"):
         assert library.open(Video(source=source)).info.width
@@ -67,7 +67,7 @@ def test_only_what_lies_in_the_folders_is_opened(tree, tmp_path):
         library.open(Video(source="\\\\host\\share\\film.mp4"))
 
 
-def test_a_refusal_does_not_tell_whether_there_is_such_a_file(tree, tmp_path):
+def test_a_refusal_does_not_reveal_whether_the_file_exists(tree, tmp_path):
     library = strangers(tree, tmp_path)
     said = set()
     for name in ("film.mp4", "none.mp4"):
@@ -77,7 +77,7 @@ def test_a_refusal_does_not_tell_whether_there_is_such_a_file(tree, tmp_path):
     assert len(said) == 1
 
 
-def test_boxes_and_images_of_folders_are_held_to_it_too(tree, tmp_path):
+def test_access_limits_apply_to_box_files_and_image_folders(tree, tmp_path):
     views = tree / "open/views"
     views.mkdir(exist_ok=True)
     Image.new("RGB", (64, 64)).save(views / "0.png")
@@ -96,7 +96,7 @@ def test_boxes_and_images_of_folders_are_held_to_it_too(tree, tmp_path):
         library.open(Video(source=str(views), fps=1))
 
 
-def test_what_costs_too_much_is_refused_before_it_is_decoded(tree, tmp_path):
+def test_videos_that_are_too_long_or_too_large_are_refused_before_decoding(tree, tmp_path):
     clip = Video(source=f"{tree}/open/clip.mp4")
     with pytest.raises(VideoError, match=r"longer than 0\.000277778 hours"):
         strangers(tree, tmp_path, max_duration_s=1.0).open(clip)
@@ -104,7 +104,7 @@ def test_what_costs_too_much_is_refused_before_it_is_decoded(tree, tmp_path):
         strangers(tree, tmp_path, max_pixels=1000).open(clip)
 
 
-def test_the_defaults_of_a_server(monkeypatch, tmp_path):
+def test_server_access_defaults_and_environment_variables(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AGENTCVR_MEDIA_ROOTS", raising=False)
     assert access_of_strangers(Path("/clips")).roots == (tmp_path, Path("/clips"))
@@ -128,12 +128,12 @@ PRIVATE = """
 
 
 @pytest.mark.parametrize("address", PRIVATE.split())
-def test_addresses_of_this_machine_and_its_network_are_not_public(address):
+def test_local_and_private_addresses_are_not_public(address):
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
-def test_addresses_of_the_internet_are(address):
+def test_internet_addresses_are_public(address):
     assert is_public(address)
 
 
@@ -157,7 +157,7 @@ def resolving(monkeypatch, *answers: str) -> list[str]:
     return asked
 
 
-def test_a_name_that_means_this_machine_is_refused(monkeypatch, tmp_path):
+def test_a_host_name_that_resolves_to_this_machine_is_refused(monkeypatch, tmp_path):
     asked = resolving(monkeypatch, "127.0.0.1")
     library = MediaLibrary(cache_dir=tmp_path, access=Access(remote="public"))
     with pytest.raises(VideoError, match="not a public one"):
@@ -165,7 +165,7 @@ def test_a_name_that_means_this_machine_is_refused(monkeypatch, tmp_path):
     assert asked == ["innocent.example"]
 
 
-def test_one_bad_address_among_good_ones_is_enough(monkeypatch):
+def test_a_host_name_with_one_private_address_is_refused(monkeypatch):
     monkeypatch.setattr(
         access_module.socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", (a, 80)) for a in ("8.8.8.8", "10.0.0.1")]
     )
@@ -199,7 +199,7 @@ def server():
 
 
 @pytest.mark.enable_socket
-def test_what_was_checked_is_what_is_connected_to_and_redirects_are_checked_again(monkeypatch, server):
+def test_the_client_connects_to_the_checked_address_and_checks_redirects_again(monkeypatch, server):
     """Each request looks the name up once and keeps it in the Host header. The redirect is refused."""
     port, seen = server
     asked = resolving(monkeypatch, "127.0.0.1", "127.0.0.1", "169.254.169.254")

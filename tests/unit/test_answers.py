@@ -58,7 +58,7 @@ OPTIONS = ["salt first", "meat first", "pepper first"]
         ("text", "  the blue one ", "the blue one"),
     ],
 )
-def test_what_is_understood(kind, raw, value):
+def test_valid_values_are_parsed(kind, raw, value):
     assert parse_answer(raw, kind, OPTIONS, 3).value == value
 
 
@@ -85,7 +85,7 @@ def test_what_is_understood(kind, raw, value):
         ("text", None, "empty"),
     ],
 )
-def test_what_is_refused(kind, raw, says):
+def test_invalid_values_raise_a_one_line_action_error(kind, raw, says):
     with pytest.raises(ActionError) as error:
         parse_answer(raw, kind, OPTIONS, 3)
     assert says in str(error.value)
@@ -106,16 +106,16 @@ def test_what_is_refused(kind, raw, says):
         ("text", "My Mother ", "my mother", 1),
     ],
 )
-def test_scores(kind, value, key, score):
+def test_answers_are_scored_by_kind(kind, value, key, score):
     assert score_answer(kind, value, key) == pytest.approx(score)
 
 
-def test_iou_of_nothing_is_zero():
+def test_iou_of_empty_intervals_is_zero():
     assert temporal_iou((3.0, 3.0), (3.0, 3.0)) == 0.0
 
 
 @pytest.mark.parametrize(("kind", "options", "resolved"), [("auto", ["a", "b"], "choice"), ("auto", [], "text")])
-def test_auto_kind(kind, options, resolved):
+def test_auto_kind_is_resolved_from_the_options(kind, options, resolved):
     assert resolve_kind(kind, options) == resolved
 
 
@@ -128,14 +128,14 @@ def test_auto_kind(kind, options, resolved):
         ("choice", [str(n) for n in range(27)], "at most 26"),
     ],
 )
-def test_kinds_that_do_not_fit(kind, options, says):
+def test_kinds_that_do_not_fit_the_options_raise_input_error(kind, options, says):
     with pytest.raises(InputError) as error:
         resolve_kind(kind, options)
     assert says in str(error.value)
 
 
 @given(st.sampled_from(list(KINDS)), st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.text())))
-def test_anything_parses_or_is_an_action_error(kind, raw):
+def test_any_value_is_parsed_or_raises_action_error(kind, raw):
     try:
         answer = parse_answer(raw, kind, OPTIONS, 3)
     except ActionError:
@@ -165,7 +165,7 @@ def moment(monkeypatch):
     monkeypatch.setitem(KINDS, MOMENT.name, MOMENT)  # the one line that registers a kind
 
 
-async def test_an_added_kind_answers_a_question(moment):
+async def test_a_registered_kind_answers_a_question(moment):
     master = FakeMaster(
         turns=[
             turn("", observe((1, 0, 10, 4))),
@@ -181,7 +181,7 @@ async def test_an_added_kind_answers_a_question(moment):
     assert score_of(output["answer"], 5.0) == 0.8
 
 
-def test_an_added_kind_is_valid_in_scripts(moment):
+def test_a_registered_kind_is_valid_in_scripts(moment):
     script = make_script("NUM", 1).model_copy(update={"kind": "moment", "key": 12.5})
     assert Script.model_validate_json(script.model_dump_json()) == script
     assert check_script(script) == []
@@ -192,5 +192,5 @@ def test_scripts_refuse_an_unknown_kind():
         Script.model_validate({**make_script("NUM", 1).model_dump(), "kind": "moment"})
 
 
-def test_no_answer_scores_nothing():
+def test_a_missing_answer_scores_zero():
     assert score_of(None, "A") == 0.0

@@ -47,7 +47,7 @@ def agent(graph, *questions, **options):
     return create_agent(boss, tools=[as_tool(graph)], **options), boss
 
 
-async def test_an_agent_reads_the_answer_and_an_app_the_trajectory():
+async def test_the_agent_receives_the_answer_and_the_app_the_trajectory():
     app, boss = agent(cvr(), "Which is red?")
     output = await app.ainvoke({"messages": [("user", "Which of a.mp4 and b.mp4 is red?")]})
     (reply,) = [message for message in output["messages"] if isinstance(message, ToolMessage)]
@@ -58,7 +58,7 @@ async def test_an_agent_reads_the_answer_and_an_app_the_trajectory():
     assert output["messages"][-1].text == "It is the first."
 
 
-async def test_questions_of_one_turn_run_side_by_side_under_the_callers_checkpointer():
+async def test_questions_of_one_turn_run_in_parallel_with_the_callers_checkpointer():
     app, _ = agent(cvr(), "Which is red?", "Which is green?", checkpointer=InMemorySaver())
     config = {"configurable": {"thread_id": "t"}}
     output = await app.ainvoke({"messages": [("user", "ask both")]}, config)
@@ -85,7 +85,7 @@ async def test_progress_and_tokens_reach_the_callers_stream():
     assert "look" in spoken and spoken[-1] == "It is the first."
 
 
-async def test_cancelling_the_caller_stops_the_look():
+async def test_cancelling_the_caller_cancels_the_observation():
     class Endless(FakePerception):
         stopped = False
 
@@ -107,7 +107,7 @@ async def test_cancelling_the_caller_stops_the_look():
     assert world.stopped
 
 
-async def test_without_an_answer_the_agent_reads_why():
+async def test_without_an_answer_the_agent_receives_the_reason():
     class Gone(FakePerception):
         async def observe(self, request, videos):
             raise InfrastructureError("The camera is gone.")
@@ -120,7 +120,7 @@ async def test_without_an_answer_the_agent_reads_why():
     assert run_of(reply).failure.boundary == "infrastructure"
 
 
-async def test_the_knobs_are_the_apps_and_the_arguments_the_agents():
+async def test_the_app_chooses_the_settings_and_the_agent_the_arguments():
     tool = as_tool(cvr(), name="look_it_up", description="Looks.", context=CVRContext(max_frames=4))
     schema = tool.tool_call_schema.model_json_schema()
     assert (tool.name, tool.description) == ("look_it_up", "Looks.")
@@ -145,7 +145,7 @@ class TenantWithKnobs(CVRContext):
 
 
 @pytest.mark.parametrize(("context", "frames"), [(Tenant(), 8), (TenantWithKnobs(max_frames=2), 2), (None, 8)])
-async def test_a_parent_may_have_a_context_of_its_own(context, frames):
+async def test_a_parent_graph_may_have_its_own_context(context, frames):
     parent = StateGraph(CVRState, context_schema=type(context) if context else None)
     app = parent.add_node("ask", cvr()).add_edge(START, "ask").compile()
     output = await app.ainvoke(GIVEN, context=context)

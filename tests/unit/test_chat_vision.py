@@ -48,7 +48,7 @@ def footage() -> list[Footage]:
     ]
 
 
-async def test_every_picture_stands_right_behind_its_label() -> None:
+async def test_each_image_directly_follows_its_label() -> None:
     model = Recorder(reply="[video 1, 0.0-5.0 s] A pan.")
     await ChatVision(model, name="eyes").look(footage(), "the salt")
     ((message,),) = model.seen
@@ -86,7 +86,7 @@ def grey_of(block: Any) -> int:
         ("Video 2, 3 people and a pan.", None, "Video 2, 3 people and a pan."),
     ],
 )
-async def test_lines_become_statements(line: str, window: tuple[int, float, float] | None, text: str) -> None:
+async def test_lines_are_parsed_into_statements(line: str, window: tuple[int, float, float] | None, text: str) -> None:
     perceived = await ChatVision(Recorder(reply=line), name="eyes").look(footage(), "")
     (said,) = perceived.evidence
     assert said.text == text
@@ -94,7 +94,7 @@ async def test_lines_become_statements(line: str, window: tuple[int, float, floa
     assert perceived.notes == ()
 
 
-async def test_what_was_not_shown_is_dropped_and_told() -> None:
+async def test_statements_outside_the_windows_are_dropped_with_a_note() -> None:
     reply = (
         "<think>[video 1, 1.0-2.0 s] maybe</think>\n```\n[video 1, 1.0-2.0 s] A pan.\n"
         "[video 1, 12.0-15.0 s] Made up.\n[video 3, 1.0-2.0 s] Made up.\n```"
@@ -104,12 +104,12 @@ async def test_what_was_not_shown_is_dropped_and_told() -> None:
     assert perceived.notes == ("2 of its statements lay outside the windows and were dropped",)
 
 
-async def test_a_line_without_a_window_belongs_to_the_only_one() -> None:
+async def test_a_line_without_a_window_is_assigned_to_the_only_window() -> None:
     perceived = await ChatVision(Recorder(reply="A pan."), name="eyes").look(footage()[:1], "")
     assert perceived.evidence == (Evidence(text="A pan.", window=SHOWN[0]),)
 
 
-def test_a_statement_over_two_windows_goes_to_the_longer_overlap() -> None:
+def test_a_statement_over_two_windows_is_clipped_to_the_longer_overlap() -> None:
     shown = [Window(video=1, start_s=0, end_s=10), Window(video=1, start_s=20, end_s=30)]
     said = Evidence(text="A pan.", window=Window(video=1, start_s=8, end_s=26))
     cut = clipped(said, shown)
@@ -124,7 +124,7 @@ async def test_tokens_are_counted() -> None:
     assert perceived.cost == Cost(input_tokens=700, output_tokens=30, model_calls=1)
 
 
-async def test_a_model_that_says_nothing_or_fails() -> None:
+async def test_an_empty_reply_or_a_failing_model_raises_infrastructure_error() -> None:
     with pytest.raises(InfrastructureError, match=r"eyes gave no text"):
         await ChatVision(Recorder(reply="<think>endless"), name="eyes").look(footage(), "")
     late = Recorder(reply="", failure=TimeoutError("late"))

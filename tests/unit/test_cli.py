@@ -30,7 +30,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_status_2(case, monkeypatch):
+def test_bad_input_exits_with_a_one_line_error_and_status_2(case, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     arguments, says = BAD[case]
     done = agentcvr(*arguments)
@@ -42,13 +42,13 @@ def test_bad_input_is_one_line_and_status_2(case, monkeypatch):
     assert "Traceback" not in done.stderr
 
 
-def test_every_bad_video_is_named():
+def test_each_unusable_video_gets_its_own_error():
     done = agentcvr("ask", "one.mp4", RED, "two.mp4", "-q", "Who?")
     assert done.returncode == 2
     assert done.stderr.count("error:") == 2
 
 
-def test_a_server_that_is_down_means_could_not_answer():
+def test_an_unreachable_server_is_an_infrastructure_error_with_status_1():
     done = agentcvr("ask", YELLOW, "-q", "Who?", "--master", "http://127.0.0.1:9/v1#m", "--json")
     assert done.returncode == 1
     record = json.loads(done.stdout)
@@ -58,13 +58,13 @@ def test_a_server_that_is_down_means_could_not_answer():
 
 
 @pytest.mark.parametrize("command", [["--help"], ["ask", "--help"], ["demo", "--help"], ["doctor", "--help"]])
-def test_help(command):
+def test_help_exits_with_status_0(command):
     done = agentcvr(*command)
     assert done.returncode == 0
     assert "Usage" in done.stdout
 
 
-def test_the_doctor_names_what_it_looked_at():
+def test_the_doctor_names_its_checks():
     done = agentcvr("doctor")
     assert "python" in done.stdout.lower()
     assert "decord" in done.stdout

@@ -70,7 +70,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     return run
 
 
-def test_a_plugin_is_listed_and_run_with_its_own_options_and_status(run: Run):
+def test_a_plugin_is_listed_and_runs_with_its_own_options_and_exit_status(run: Run):
     status, out, _ = run("--help")
     assert status == 0 and "From the package greeter." in out
     assert run("greet", "hello", "Ada", "--loud") == (0, "hello Ada!\n", "")
@@ -78,7 +78,7 @@ def test_a_plugin_is_listed_and_run_with_its_own_options_and_status(run: Run):
     assert run("greet", "fail")[0] == 7
 
 
-def test_a_command_of_the_library_wins_over_an_entry_point_of_its_name(run: Run):
+def test_built_in_commands_take_precedence_over_entry_points_of_the_same_name(run: Run):
     assert "Its own." in run("own", "--help")[1]
 
 
@@ -91,7 +91,7 @@ def test_a_command_of_the_library_wins_over_an_entry_point_of_its_name(run: Run)
         ("r", "RuntimeError: no licence."),
     ],
 )
-def test_a_broken_plugin_is_one_line(run: Run, name: str, reason: str):
+def test_a_broken_plugin_gives_a_one_line_error(run: Run, name: str, reason: str):
     message = f"The command '{name}' from the package greeter cannot be loaded: {reason}"
     assert run(name, "anything") == (2, "", f"error: {message} Reinstall or remove that package.\n")
 

@@ -31,7 +31,7 @@ def make(tmp_path, monkeypatch):
     return make
 
 
-def test_a_folder_is_made_once_for_each_content_of_its_sources(make):
+def test_a_folder_is_made_once_per_source_content(make):
     first, _ = make("a")
     again, filled = make("a")
     other, _ = make("b")

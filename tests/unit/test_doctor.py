@@ -21,7 +21,7 @@ from agentcvr_graph.models.registry import resolve_chat_model
 SERVER = "http://127.0.0.1:8000/v1"
 
 
-def test_a_whole_diagnosis_of_the_offline_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_diagnosis_finds_the_offline_models_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTCVR_CACHE_DIR", str(tmp_path / "cache"))
     checks = {check.name: check for check in diagnose()}
     for name in ("python", "core", "live", "pyav", "decord", "on-screen text", "speech"):
@@ -41,7 +41,7 @@ REQUIRES = ["httpx>=0.1,<1", 'av>=999; extra == "live"', 'no-such-package; extra
 REQUIRES += ['no-such-package>=2; extra == "studio"', 'agentcvr-graph[live]; extra == "all"']
 
 
-def test_packages_are_compared_with_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_packages_are_compared_with_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: REQUIRES)
     extras = "Metadata-Version: 2.4\nName: agentcvr-graph\nRequires-Python: >=3.11\n"
     extras += "".join(f"Provides-Extra: {extra}\n" for extra in ("all", "live", "openai", "studio"))
@@ -61,7 +61,7 @@ def _parse(text: str) -> object:
     return email.message_from_string(text)
 
 
-def test_one_reader_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_video_reader_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "decord", None)
     pyav, decord = doctor.readers()
     assert (pyav.ok, decord.ok) == (True, None)
@@ -70,14 +70,14 @@ def test_one_reader_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [check.ok for check in doctor.readers()] == [False, False]
 
 
-def test_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fix_for_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "flite" else f"/usr/bin/{name}")
     check = doctor.programs()
     assert (check.name, check.ok, check.fix) == ("flite", None, "apt-get install flite")
     assert "ffmpeg (renders videos): /usr/bin/ffmpeg, flite (renders speech): not found" in check.detail
 
 
-def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_folder_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("AGENTCVR_CACHE_DIR", str(tmp_path / "file" / "cache"))
     check = doctor.cache_folder()
@@ -96,14 +96,14 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         (f"{SERVER}#c", [], False, "reachable, serves nothing", "Use another server."),
     ],
 )
-def test_a_server(
+def test_model_names_are_compared_with_the_models_of_the_server(
     monkeypatch: pytest.MonkeyPatch, spec: str, served: list[str], ok: bool, detail: str, fix: str
 ) -> None:
     monkeypatch.setattr(doctor, "served_models", lambda base_url: served)
     assert doctor.model("master", spec, resolve_chat_model) == Check("models", f"master {spec}", ok, detail, fix)
 
 
-def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_reported_with_its_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     def down(base_url: str) -> list[str]:
         raise SetupError(f"The server {base_url} cannot be reached.", fix="Start the server.")
 
@@ -124,14 +124,14 @@ def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
         ("transformers:./nowhere", "Give an existing folder"),
     ],
 )
-def test_a_model_that_cannot_be_used_names_its_fix(monkeypatch: pytest.MonkeyPatch, spec: str, part: str) -> None:
+def test_an_unusable_model_is_reported_with_its_fix(monkeypatch: pytest.MonkeyPatch, spec: str, part: str) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     check = doctor.model("master", spec, resolve_chat_model)
     assert check.ok is False
     assert part in check.fix
 
 
-def test_a_model_folder_is_checked(tmp_path: Path) -> None:
+def test_a_model_folder_needs_a_valid_config_and_weights(tmp_path: Path) -> None:
     def look(spec: str) -> Check:
         return doctor.model("audio", spec, lambda _: None)
 
@@ -145,7 +145,7 @@ def test_a_model_folder_is_checked(tmp_path: Path) -> None:
     assert look("transformers:owner/name").ok is None
 
 
-def test_a_failing_native_library_is_reported_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_native_library_is_reported_and_does_not_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(module: str) -> object:
         raise RuntimeError("libav.so: cannot open\nmore")
 
@@ -163,7 +163,7 @@ def printed(report: RenderableType) -> list[str]:
     return captured.get().splitlines()
 
 
-def test_a_bare_installation_fits_one_screen_and_nothing_is_cut_off() -> None:
+def test_the_report_of_a_bare_installation_fits_on_one_screen_without_truncation() -> None:
     checks = [
         Check("python", "python", True, "3.11.2 on Linux x86_64"),
         Check("packages", "core", True, "httpx 0.28"),

@@ -77,7 +77,7 @@ def release(tmp_path) -> Path:
     return root
 
 
-def test_all_ten_tasks_of_the_release(release):
+def test_all_ten_crossvid_tasks_are_loaded(release):
     loaded = load_benchmark("crossvid", release)
     by_task = {question.task: question for question in loaded.questions}
     assert tuple(by_task) == TASKS
@@ -101,7 +101,7 @@ def test_all_ten_tasks_of_the_release(release):
     assert loaded.averages["M"] == ("MSR", "MOC") and loaded.averages["O"] == TASKS
 
 
-def test_tags_become_objects_in_order_of_appearance_and_are_boxed_in_their_view(release):
+def test_tags_become_objects_in_order_of_appearance_with_boxes_in_their_view(release):
     (question,) = load_benchmark("crossvid", release).select(["MSR"]).questions
     assert question.question.startswith("Where is obj_1 as seen from obj_2?")
     assert question.options == ("right of obj_2", "left of obj_2")
@@ -113,7 +113,7 @@ def test_tags_become_objects_in_order_of_appearance_and_are_boxed_in_their_view(
     assert counting.videos[0].boxes is None
 
 
-def test_the_layout_of_the_agentcvr_release(tmp_path):
+def test_the_agentcvr_release_layout_is_loaded(tmp_path):
     """Videos lie in one folder per task below one root. Drone questions have a class and a file of samples."""
     record = dict(RECORDS["MSR"], **{"class": "22-1"})
     del record["vid"], record["objects"]
@@ -131,7 +131,7 @@ def test_the_layout_of_the_agentcvr_release(tmp_path):
         assert loaded.questions[1].videos[1].objects == (("6", "obj_1"),)
 
 
-def test_missing_files_are_told_with_what_they_cost(release):
+def test_missing_files_are_reported_with_the_number_of_unusable_questions(release):
     (release / "videos/cook/3.mp4").unlink()
     with pytest.raises(InputError) as error:
         load_benchmark("crossvid", release)
@@ -142,7 +142,7 @@ def test_missing_files_are_told_with_what_they_cost(release):
     assert len(loaded.questions) == 7 and {one.id for one in loaded.unusable} == {"NC-0", "CC-0", "CCQA-0"}
 
 
-def test_broken_records_are_told_with_their_place(release):
+def test_broken_records_are_reported_with_file_and_question(release):
     broken = [
         RECORDS["CC"],
         dict(RECORDS["CC"], id=1, answer="Z"),
@@ -160,7 +160,7 @@ def test_broken_records_are_told_with_their_place(release):
     assert len(load_benchmark("crossvid", release, skip_unusable=True).questions) == 10
 
 
-def test_chosen_tasks_and_counts(release):
+def test_tasks_are_selected_by_name_and_unknown_names_or_folders_raise_input_error(release):
     loaded = load_benchmark("crossvid", release)
     assert [question.task for question in loaded.select(["PSS", "BU"]).questions] == ["BU", "PSS"]
     with pytest.raises(InputError, match="no task 'XX'"):
@@ -173,7 +173,7 @@ def test_chosen_tasks_and_counts(release):
         load_benchmark("crossvid", release / "videos")
 
 
-def test_cvbench(tmp_path):
+def test_cvbench_is_loaded(tmp_path):
     record = {"video_1": "0\\a.mp4", "video_2": "0/b.mp4", "video_3": None, "video_4": None, "question": "Q?"}
     packed = "A. Red. B. Blue, or B. C. Green"
     stored = [
@@ -192,7 +192,7 @@ def test_cvbench(tmp_path):
     assert load_benchmark("cvbench", tmp_path / "CVBench.json").fingerprint == loaded.fingerprint
 
 
-def test_mvu_eval(tmp_path):
+def test_mvu_eval_is_loaded(tmp_path):
     record = {"question": "Which?", "options": ["A. Cat", "B. Dog"], "task": "OR"}
     stored = {
         "0": {**record, "video_paths": ["a.mp4", "temp/b.mp4"], "ground_truth": "B"},
@@ -207,7 +207,7 @@ def test_mvu_eval(tmp_path):
     assert question.id == "mvu-4" and question.task == "OR"
 
 
-def test_own_questions_as_a_spreadsheet_and_as_lines(tmp_path):
+def test_own_questions_are_loaded_from_csv_and_jsonl(tmp_path):
     touch(tmp_path, "a.mp4", "b.mp4")
     table = (
         "\ufeffquestion,videos,options,answer,kind,task\n"
@@ -233,7 +233,7 @@ def test_own_questions_as_a_spreadsheet_and_as_lines(tmp_path):
     assert question.key == "A" and len(question.videos) == 2
 
 
-def test_own_questions_that_are_none(tmp_path):
+def test_invalid_question_files_raise_input_error(tmp_path):
     touch(tmp_path, "a.mp4")
     with pytest.raises(InputError, match="unknown column 'foo'"):
         load_benchmark("own", write(tmp_path / "a.csv", "question,videos,foo\nq,a.mp4,1\n"))
@@ -255,12 +255,12 @@ def test_own_questions_that_are_none(tmp_path):
 
 
 @given(st.lists(st.text(min_size=1, max_size=12).filter(str.strip), min_size=2, max_size=6))
-def test_letters_come_off_and_nothing_else(texts):
+def test_only_the_option_letters_are_stripped(texts):
     lettered = [f"{letter}. {text}" for letter, text in zip("ABCDEF", texts, strict=False)]
     assert strip_option_letters(lettered) == tuple(text.strip() for text in texts)
 
 
-def test_letters_of_answers():
+def test_answers_are_mapped_to_option_letters():
     assert letter_of("Yes", ("No.", "Yes.")) == "B"
     assert letter_of("b", ("x", "y")) == "B"
     assert letter_of("A. Red", ("Red.", "Blue.")) == "A"
@@ -268,7 +268,7 @@ def test_letters_of_answers():
         letter_of("Maybe", ("Yes", "No"))
 
 
-def test_clips_without_an_interval_are_no_clips():
+def test_empty_intervals_are_ignored_and_a_clip_needs_one_interval():
     assert clip_of("a.mp4", [1, 2]) == "a.mp4#t=1,2"
     assert clip_of("a.mp4", [[3, 3], [4, 5]]) == "a.mp4#t=4,5"
     with pytest.raises(ValueError, match="no interval"):

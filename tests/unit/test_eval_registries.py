@@ -74,7 +74,7 @@ async def test_error_messages_list_what_is_registered(toys, tmp_path):
         await evaluate_benchmark(load_benchmark("toy", scripts), EvalConfig(methods=("unknown",)), tmp_path / "run")
 
 
-def test_the_help_of_the_command_line_comes_from_the_registries():
+def test_command_line_help_lists_the_registered_benchmarks_and_methods():
     code = (
         "from agentcvr_graph.eval.benchmarks import BENCHMARKS\n"
         "from agentcvr_graph.eval.methods import METHODS\n"

@@ -29,7 +29,7 @@ def row(number: int, task: str, score: float, *, method: str = "agent", outcome=
     )
 
 
-def test_a_failure_stays_in_the_denominator_and_is_counted_apart():
+def test_failures_stay_in_the_denominator_and_are_also_counted_separately():
     rows = [row(1, "BU", 1.0), row(2, "BU", 0.0), row(3, "BU", 0.0, outcome="infrastructure error"), row(4, "BU", 0.0)]
     rows.append(row(5, "BU", 0.0, outcome="out of budget"))
     (line,) = summarize(rows, {})
@@ -37,7 +37,7 @@ def test_a_failure_stays_in_the_denominator_and_is_counted_apart():
     assert line.outcomes["infrastructure error"] == 1 and line.unanswered == 1 and line.turns == 3
 
 
-def test_averages_are_means_of_tasks_as_crossvid_has_them():
+def test_averages_are_means_over_tasks_as_in_crossvid():
     rows = [row(n, "PI", 1.0) for n in range(8)] + [row(n, "FSA", 0.5, outcome="partly") for n in range(2)]
     rows += [row(n, "PSS", 0.0) for n in range(2)]
     averages = {"T": ("PI", "FSA", "PSS"), "O": ("PI", "FSA", "PSS", "MOC"), "M": ("MOC",)}
@@ -48,12 +48,12 @@ def test_averages_are_means_of_tasks_as_crossvid_has_them():
     assert found["T"].accuracy.low <= 0.5 <= found["T"].accuracy.high
 
 
-def test_without_averages_all_questions_count_the_same():
+def test_without_averages_all_questions_have_equal_weight():
     rows = [row(n, "a", 1.0) for n in range(3)] + [row(0, "b", 0.0)]
     assert {line.name: line.accuracy.mean for line in summarize(rows, {})} == {"a": 1.0, "b": 0.0, "all": 0.75}
 
 
-def test_judged_answers_count_by_their_points():
+def test_judged_answers_are_weighted_by_their_points():
     """CrossVid divides coverage plus correctness by twice the points, summed over questions: (4 + 1) / (8 + 2)."""
     rows = [row(1, "CCQA", 0.5, weight=4.0, outcome="partly"), row(2, "CCQA", 0.5, weight=1.0, outcome="partly")]
     assert summarize(rows, {})[0].accuracy.mean == pytest.approx(0.5)
@@ -61,7 +61,7 @@ def test_judged_answers_count_by_their_points():
     assert summarize(rows, {})[0].accuracy.mean == pytest.approx(0.4)
 
 
-def test_intervals():
+def test_confidence_intervals():
     assert str(mean_score([1.0, 0.0] * 50)) == "50 (40-60)"
     assert mean_score([0.3]).low == 0.0 and mean_score([0.3]).high == 1.0
     same = macro_average([([0.4] * 10, ()), ([0.6] * 10, ())])
@@ -87,7 +87,7 @@ def ended(answer=None, failure=None) -> Trajectory:
     )
 
 
-async def test_rows_of_every_ending():
+async def test_rows_record_each_kind_of_outcome():
     said = Answer(kind="text", value="salt", text="salt")
     found = await row_of(EvalTask(QUESTION, "agent", 2), ended(said), WordJudge(), "now")
     assert found.weight == 2 and found.coverage == (True, False) and found.attempt == 2 and found.usage.frames == 3
@@ -109,13 +109,13 @@ class BrokenJudge:
         raise InfrastructureError("The judge is gone.", transient=True)
 
 
-async def test_a_judge_that_fails_is_the_worlds_failure_and_the_answer_is_kept():
+async def test_a_failing_judge_is_an_infrastructure_error_and_the_answer_is_kept():
     said = Answer(kind="text", value="salt", text="salt")
     found = await row_of(EvalTask(QUESTION, "agent"), ended(said), BrokenJudge(), "now")
     assert found.outcome == "infrastructure error" and found.retryable and found.value == "salt"
 
 
-def test_what_may_be_asked_again():
+def test_transient_and_unexpected_errors_are_retryable():
     assert failed_row(EvalTask(QUESTION, "a"), InfrastructureError("busy", transient=True), "now").retryable
     assert not failed_row(EvalTask(QUESTION, "a"), InfrastructureError("refused"), "now").retryable
     assert not failed_row(EvalTask(QUESTION, "a"), InputError("no video"), "now").retryable
@@ -134,7 +134,7 @@ def two_runs(tmp_path):
     return tmp_path
 
 
-def test_two_runs_question_by_question(two_runs):
+def test_two_runs_are_compared_question_by_question(two_runs):
     found = compare(str(two_runs / "a"), str(two_runs / "b"))
     whole = found.lines[-1]
     assert [line.name for line in found.lines] == ["CC", "NC", "all"] and found.unmatched == 1

@@ -118,7 +118,7 @@ def ended(read: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_what_is_hard_to_read_is_read_or_refused_soon(reader):
+def test_pathological_texts_are_parsed_or_refused_quickly(reader):
     for text in HARD.values():
         ended(lambda text=text: READERS[reader](text))
 
@@ -136,13 +136,13 @@ jsonlike = st.text(st.sampled_from('[]{}",:\\ abc012-.eE\n<>/|'), max_size=60) |
 
 @loose
 @given(st.sampled_from(list(READERS)), st.text() | jsonlike)
-def test_any_text_is_read_or_refused(reader, text):
+def test_any_text_is_parsed_or_refused(reader, text):
     ended(lambda: READERS[reader](text))
 
 
 @loose
 @given(st.sampled_from(list(KINDS)), anything)
-def test_any_value_is_an_answer_or_refused(kind, value):
+def test_any_value_is_parsed_as_an_answer_or_refused(kind, value):
     ended(lambda: parse_answer(value, kind, ["x", "y"], 2))
 
 
@@ -154,14 +154,14 @@ def deep(depth: int) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_value_of_lists_in_lists_is_refused_or_read(kind):
+def test_deeply_nested_lists_are_parsed_or_refused(kind):
     for depth in (10, 900, 100_000):
         ended(lambda depth=depth: parse_answer(deep(depth), kind, ["x", "y"], 2))
 
 
 @loose
 @given(st.sampled_from(TOOLS.names), st.dictionaries(st.text(max_size=6), anything) | anything)
-def test_any_arguments_are_planned_or_refused(tool, arguments):
+def test_any_tool_arguments_are_planned_or_refused(tool, arguments):
     ended(lambda: _planned(tool, arguments))
 
 
@@ -175,7 +175,7 @@ WINDOWS = (
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_a_window_beyond_all_bounds_is_clipped_or_refused(window):
+def test_out_of_range_windows_are_clipped_or_refused(window):
     ended(lambda: _planned("observe", {"targets": [window] * 2000}))
     ended(lambda: _planned("listen", window))
     cited = TOOLS.read("answer", {"value": "x", "citations": [{**window, "modality": "visual"}]})
@@ -193,7 +193,7 @@ def _planned(tool: str, arguments: Any) -> None:
 
 @loose
 @given(st.dictionaries(st.sampled_from(["text", "segments", "usage"]), anything), anything)
-def test_any_reply_of_a_transcriber_is_read_or_refused(body, segment):
+def test_any_transcription_reply_is_parsed_or_refused(body, segment):
     """It raises only errors that its caller expects, and returns no invalid time."""
     timed = {"text": "y", "start": segment, "end": segment}
     for reply in (body, {"text": "x", "segments": [segment]}, {"text": "x", "segments": [timed]}):
@@ -209,7 +209,7 @@ def test_any_reply_of_a_transcriber_is_read_or_refused(body, segment):
 
 @loose
 @given(st.binary(max_size=400) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_any_bytes_are_subtitles_or_none(tmp_path, data):
+def test_any_bytes_are_parsed_as_valid_subtitles_or_give_none(tmp_path, data):
     video = tmp_path / "film.mp4"
     for head in (b"", b"WEBVTT\n\n", b"1\n00:00:00,000 --> 00:00:01,000\n", b"[Script Info]\n[Events]\nDialogue: "):
         for ending in (".srt", ".vtt", ".ass", ".ssa"):
@@ -256,7 +256,7 @@ ODD_SCRIPTS = odd_scripts()
 
 
 @pytest.mark.parametrize("name", ODD_SCRIPTS)
-def test_a_library_opens_or_says_what_is_wrong(tmp_path, name):
+def test_a_malformed_script_library_opens_or_raises_a_typed_error(tmp_path, name):
     for ending in (".json", ".jsonl"):
         path = tmp_path / f"scripts{ending}"
         path.write_bytes(ODD_SCRIPTS[name])
@@ -264,7 +264,7 @@ def test_a_library_opens_or_says_what_is_wrong(tmp_path, name):
 
 
 @pytest.mark.parametrize("generator", [None, *FORMATS])
-def test_a_foreign_file_is_imported_or_its_records_are_named(tmp_path, generator):
+def test_a_malformed_file_is_imported_or_raises_a_typed_error(tmp_path, generator):
     path = tmp_path / "records.json"
     for data in ODD_SCRIPTS.values():
         path.write_bytes(data)
@@ -273,7 +273,7 @@ def test_a_foreign_file_is_imported_or_its_records_are_named(tmp_path, generator
 
 @loose
 @given(st.sampled_from([None, *FORMATS]), st.dictionaries(st.sampled_from([*good(), "segments", "answer"]), anything))
-def test_any_record_is_imported_or_named(tmp_path, generator, record):
+def test_any_record_is_imported_or_refused(tmp_path, generator, record):
     path = tmp_path / "record.json"
     path.write_text(json.dumps([record, {**good(), **record}]))
     ended(lambda: import_file(path, generator))
@@ -286,11 +286,11 @@ def test_any_record_is_imported_or_named(tmp_path, generator, record):
 
 @loose
 @given(st.text(), st.lists(st.text(max_size=5) | st.dictionaries(st.text(max_size=5), anything), max_size=3), st.text())
-def test_any_question_is_asked_or_refused(question, videos, kind):
+def test_any_question_is_accepted_or_refused(question, videos, kind):
     ended(lambda: check_question({"question": question, "videos": videos, "kind": kind}))
 
 
-def test_ten_thousand_options_are_too_many():
+def test_ten_thousand_options_raise_input_error():
     options = [str(n) for n in range(10_000)]
     with pytest.raises(InputError, match="more than there are letters"):
         check_question({"question": "?", "videos": ["a"], "options": options})
@@ -320,7 +320,7 @@ TURNS: dict[str, list[AIMessage]] = {
 
 
 @pytest.mark.parametrize("name", TURNS)
-async def test_whatever_a_master_writes_can_be_stored(name):
+async def test_any_output_of_the_master_can_be_stored_in_a_checkpoint(name):
     graph = create_cvr_graph(FakeMaster(turns=TURNS[name]), FakePerception(text=HALF))
     app = graph.compile(checkpointer=InMemorySaver())
     given_ = {"question": "Which?", "videos": ["a.mp4"], "kind": "text"}
@@ -332,7 +332,7 @@ async def test_whatever_a_master_writes_can_be_stored(name):
 
 @loose
 @given(anything)
-def test_a_value_is_stored_as_it_is_or_refused(value):
+def test_values_are_stored_unchanged_or_refused(value):
     try:
         kept = sanitize_value(value)
     except ValueError:
@@ -342,7 +342,7 @@ def test_a_value_is_stored_as_it_is_or_refused(value):
         assert json.dumps(kept) == json.dumps(value)
 
 
-def test_a_message_that_can_be_stored_is_left_alone():
+def test_storable_messages_are_not_changed():
     for message in (turn("I look. \u52a0\u76d0", observe((1, 0, 5, 1))), AIMessage("x"), AIMessage([{"type": "text"}])):
         assert sanitize_message(message) is message
     with pytest.raises(ValueError, match="32 deep"):

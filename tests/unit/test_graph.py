@@ -30,7 +30,7 @@ async def run(turns, perception=None, context=None, given=QUESTION, **kwargs):
     return await graph.ainvoke(given, context=context), master
 
 
-async def test_look_then_answer():
+async def test_observe_then_answer():
     cited = {"video": 1, "start_s": 2, "end_s": 4, "modality": "visual"}
     output, _ = await run([LOOK, turn("", answer("A", "it is red", [cited]))])
     assert output["answer"].value == "A"
@@ -43,7 +43,7 @@ async def test_look_then_answer():
     assert output["messages"][-1].text == RECORDED
 
 
-async def test_calls_of_a_turn_run_side_by_side_and_merge_in_call_order():
+async def test_calls_of_a_turn_run_in_parallel_and_merge_in_call_order():
     class Slow(FakePerception):
         running = most = 0
 
@@ -61,7 +61,7 @@ async def test_calls_of_a_turn_run_side_by_side_and_merge_in_call_order():
     assert [o.call_id for o in output["observations"]] == ["x", "y", "z"]
 
 
-async def test_a_call_that_fails_leaves_its_siblings_alone():
+async def test_a_failing_call_does_not_affect_the_other_calls_of_its_turn():
     class Broken(FakePerception):
         tries = 0
 
@@ -79,7 +79,7 @@ async def test_a_call_that_fails_leaves_its_siblings_alone():
     assert output["answer"].value == "B"
 
 
-async def test_what_is_not_transient_is_not_tried_again():
+async def test_permanent_errors_are_not_retried():
     class Broken(FakePerception):
         tries = 0
 
@@ -91,7 +91,7 @@ async def test_what_is_not_transient_is_not_tried_again():
     assert Broken.tries == 1
 
 
-async def test_the_master_goes_on_when_every_call_of_a_turn_failed():
+async def test_the_master_continues_when_every_call_of_a_turn_failed():
     class Deaf(FakePerception):
         async def listen(self, request, videos):
             raise InfrastructureError("No such track.")
@@ -102,7 +102,7 @@ async def test_the_master_goes_on_when_every_call_of_a_turn_failed():
     assert output["answer"].value == "A" and output["usage"].model_calls == 4
 
 
-async def test_a_world_in_which_nothing_works_ends_in_a_failure():
+async def test_a_run_without_any_successful_observation_ends_in_an_infrastructure_failure():
     class Gone(FakePerception):
         async def observe(self, request, videos):
             raise InfrastructureError("The camera is gone.")
@@ -112,7 +112,7 @@ async def test_a_world_in_which_nothing_works_ends_in_a_failure():
     assert output["failure"].boundary == "infrastructure" and "The camera is gone." in output["failure"].message
 
 
-async def test_a_slow_observation_is_stopped_and_told():
+async def test_a_slow_observation_is_stopped_and_reported_to_the_master():
     class Asleep(FakePerception):
         async def listen(self, request, videos):
             await asyncio.sleep(30)
@@ -123,7 +123,7 @@ async def test_a_slow_observation_is_stopped_and_told():
     assert output["answer"].value == "A"
 
 
-async def test_wrong_calls_are_told_and_good_ones_go_on():
+async def test_invalid_calls_are_reported_as_errors_and_valid_ones_are_executed():
     calls = [observe((9, 0, 5, 2), id="x"), {"name": "dance", "args": {}, "id": "y"}, listen(1, 50, 99, id="z")]
     output, _ = await run([turn("", *calls), LOOK, turn("", answer("A"))])
     replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
@@ -132,14 +132,14 @@ async def test_wrong_calls_are_told_and_good_ones_go_on():
     assert replies["z"].startswith("heard: video 1, 50.0-60.0 s")
 
 
-async def test_broken_json_in_a_call_is_told():
+async def test_invalid_json_in_a_call_is_reported_to_the_master():
     bad = AIMessage("", invalid_tool_calls=[{"name": "observe", "args": "{", "id": "x", "error": None}])
     output, _ = await run([bad, LOOK, turn("", answer("A"))])
     assert output["answer"].value == "A"
     assert "not valid JSON" in output["messages"][3].text
 
 
-async def test_no_answer_before_every_video_was_observed():
+async def test_an_answer_is_rejected_until_every_video_was_observed():
     turns = [turn("", answer("A", id="early")), turn("", observe((1, 0, 5, 1))), turn("", answer("A", id="again"))]
     output, _ = await run([*turns, LOOK, turn("", answer("B"))])
     replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
@@ -148,26 +148,26 @@ async def test_no_answer_before_every_video_was_observed():
     assert output["answer"].value == "B"
 
 
-async def test_the_minimum_of_evidence_is_a_setting():
+async def test_min_evidence_zero_allows_an_answer_without_observations():
     output, _ = await run([turn("", answer("A"))], context=CVRContext(min_evidence=0))
     assert output["answer"].value == "A"
 
 
-async def test_an_answer_that_does_not_fit_goes_back_once():
+async def test_an_invalid_answer_may_be_corrected_once():
     output, _ = await run([LOOK, turn("", answer("Q", id="bad")), turn("", answer("B"))])
     replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
     assert replies["bad"] == "error: 'Q' is not one of the options A to B."
     assert output["answer"].value == "B"
 
 
-async def test_twice_unfit_is_a_failure_of_the_master():
+async def test_two_invalid_answers_are_a_failure_of_the_master():
     output, _ = await run([LOOK, turn("", answer("Q")), turn("", answer("R"))])
     assert output["answer"] is None
     assert output["failure"].boundary == "master"
     assert "'R' is not one of the options" in output["failure"].message
 
 
-async def test_a_turn_without_an_action_is_repaired():
+async def test_a_turn_without_an_action_is_sent_back_to_the_master():
     output, _ = await run([AIMessage("hm"), LOOK, AIMessage("I think so"), turn("", answer("A"))])
     assert output["answer"].value == "A"
     complaints = [m.text for m in output["messages"] if isinstance(m, HumanMessage)][1:]
@@ -180,7 +180,7 @@ async def test_three_turns_without_an_action_are_a_failure_of_the_master():
     assert output["answer"] is None
 
 
-async def test_the_last_turn_may_only_answer():
+async def test_only_answer_is_allowed_in_the_last_turn():
     context = CVRContext(max_turns=2)
     output, master = await run([LOOK, turn("", answer("A"))], context=context)
     assert master.seen[1][-1].text.startswith("Out of turns: call answer now")
@@ -189,7 +189,7 @@ async def test_the_last_turn_may_only_answer():
     assert output["answer"].value == "B"
 
 
-async def test_a_master_that_will_not_answer_in_the_last_turn_fails():
+async def test_a_master_that_does_not_answer_in_the_last_turn_fails():
     output, _ = await run([LOOK] * 3, context=CVRContext(max_turns=2))
     assert output["failure"].boundary == "master"
 
@@ -203,7 +203,7 @@ async def test_a_master_that_will_not_answer_in_the_last_turn_fails():
         (CVRContext(max_wall_s=0.5), "seconds of time"),
     ],
 )
-async def test_every_budget_ends_in_an_answer(context, name):
+async def test_a_spent_budget_forces_an_answer(context, name):
     look = turn("", observe((1, 0, 10, 4), (2, 0, 10, 4)), listen(1, 0, 30))
     look.usage_metadata = {"input_tokens": 8, "output_tokens": 4, "total_tokens": 12}
 
@@ -228,7 +228,7 @@ async def test_parallel_calls_share_one_budget_and_the_master_sees_it():
     assert "left:" not in replies["x"]
 
 
-async def test_other_calls_beside_an_answer_are_not_carried_out():
+async def test_other_calls_in_the_turn_of_an_answer_are_skipped():
     perception = FakePerception()
     output, _ = await run([LOOK, turn("", listen(1, 0, 5, id="x"), answer("A"))], perception)
     replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
@@ -236,7 +236,7 @@ async def test_other_calls_beside_an_answer_are_not_carried_out():
     assert len(perception.requests) == 1
 
 
-async def test_actions_as_json_text():
+async def test_actions_are_parsed_from_json_text():
     actions = [
         {"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 5, "frames": 2}]}},
         {"action": "listen", "arguments": {"video": 2, "start_s": 0, "end_s": 5}},
@@ -254,7 +254,7 @@ async def test_actions_as_json_text():
     assert "heard: video 2" in replies.text
 
 
-async def test_the_masters_model_failing_is_a_failure_of_the_world():
+async def test_a_failing_master_model_is_an_infrastructure_failure():
     output, master = await run([InfrastructureError("The server is down.", transient=True)] * 3)
     assert output["failure"].boundary == "infrastructure"
     assert "The server is down." in output["failure"].message
@@ -262,12 +262,12 @@ async def test_the_masters_model_failing_is_a_failure_of_the_world():
     assert output["usage"].wall_s > 0
 
 
-async def test_a_transient_failure_of_the_master_is_tried_again():
+async def test_a_transient_failure_of_the_master_is_retried():
     output, _ = await run([InfrastructureError("busy", transient=True), LOOK, turn("", answer("A"))])
     assert output["answer"].value == "A"
 
 
-async def test_a_wrong_set_up_ends_the_run():
+async def test_a_setup_error_ends_the_run():
     with pytest.raises(SetupError, match="no key"):
         await run([SetupError("There is no key.")])
 
@@ -285,7 +285,7 @@ async def test_a_wrong_set_up_ends_the_run():
         ({"kind": "order", "videos": ["a.mp4"], "options": []}, "only one thing to put in order"),
     ],
 )
-async def test_bad_input_is_one_clear_line(change, says):
+async def test_bad_input_raises_a_one_line_error(change, says):
     with pytest.raises(InputError) as error:
         await run([], given=QUESTION | change)
     assert says in str(error.value)
@@ -299,12 +299,12 @@ class OneUnreadable(FakePerception):
         return await super().probe(video, number)
 
 
-async def test_an_unreadable_video_stops_the_run_before_anything_is_spent():
+async def test_an_unreadable_video_stops_the_run_before_any_cost():
     with pytest.raises(InputError, match=r"b.mp4: it cannot be read"):
         await run([], OneUnreadable())
 
 
-async def test_an_unreadable_video_can_be_told_to_the_master_instead():
+async def test_an_unreadable_video_can_be_reported_to_the_master_instead():
     turns = [turn("", observe((1, 0, 5, 1), (2, 0, 5, 1))), turn("", answer("A"))]
     output, master = await run(turns, OneUnreadable(), CVRContext(unreadable="continue"))
     assert '2. "b": cannot be read (b.mp4: it cannot be read. Check it.)' in master.seen[0][1].text
@@ -324,7 +324,7 @@ async def test_a_follow_up_question_keeps_the_evidence():
     assert len(output["observations"]) == 1
 
 
-async def test_failed_looks_of_an_earlier_question_are_not_held_against_a_later_one():
+async def test_failed_observations_of_an_earlier_question_do_not_affect_a_later_one():
     class Recovering(FakePerception):
         async def observe(self, request, videos):
             if not self.requests:
@@ -351,14 +351,14 @@ async def test_failed_looks_of_an_earlier_question_are_not_held_against_a_later_
         ({"options": ["x", "y" * 30_000]}, "30,000 characters"),
     ],
 )
-async def test_far_too_much_is_refused_before_anything_is_opened(more, says):
+async def test_oversized_input_is_refused_before_any_video_is_opened(more, says):
     world = FakePerception()
     with pytest.raises(InputError, match=says):
         await run([], world, given=QUESTION | more)
     assert not world.requests
 
 
-async def test_other_videos_start_a_fresh_conversation():
+async def test_other_videos_start_a_new_conversation():
     master = FakeMaster(turns=[LOOK, turn("", answer("A")), turn("", answer("B", id="x")), LOOK, turn("", answer("B"))])
     graph = create_cvr_graph(master, FakePerception()).compile(checkpointer=InMemorySaver())
     config = {"configurable": {"thread_id": "t"}}
@@ -368,7 +368,7 @@ async def test_other_videos_start_a_fresh_conversation():
     assert "Not yet" in output["messages"][3].text
 
 
-async def test_as_a_node_of_a_parent_graph_its_progress_reaches_the_stream():
+async def test_progress_reaches_the_stream_of_a_parent_graph():
     class Parent(TypedDict):
         question: str
         videos: list
@@ -392,7 +392,7 @@ async def test_as_a_node_of_a_parent_graph_its_progress_reaches_the_stream():
     assert events[2]["windows"][0] == {"video": 1, "start_s": 0.0, "end_s": 10.0}
 
 
-async def test_the_models_may_be_chosen_by_the_context():
+async def test_models_may_be_chosen_by_the_context():
     # A new fake starts again at its first turn, so every call within a run must return the same object.
     chosen = {}
     graph = create_cvr_graph(

@@ -85,17 +85,17 @@ def help_texts() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_documents(path: Path):
+def test_documents_contain_no_unwanted_phrase(path: Path):
     assert found_in(path.read_text(encoding="utf-8")) == []
 
 
-def test_help_of_the_command_line():
+def test_command_line_help_contains_no_unwanted_phrase():
     texts = list(help_texts())
     assert {"agentcvr", "agentcvr ask", "agentcvr scripts sim-gap"} <= {command for command, _ in texts}
     assert [(command, *found) for command, text in texts if (found := found_in(text))] == []
 
 
-def test_messages_of_errors():
+def test_error_messages_contain_no_unwanted_phrase():
     messages = [(path, line, text) for path in SOURCES for line, text in messages_of(path)]
     assert len(messages) > 200
     found = [f"{path.relative_to(ROOT)}:{line}: {one}" for path, line, text in messages for one in found_in(text)]

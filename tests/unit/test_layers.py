@@ -96,7 +96,7 @@ def height(module: str) -> int:
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("agentcvr_graph.")])
-def test_imports_follow_the_arrows(module):
+def test_imports_follow_the_layers(module):
     wrong = [
         name
         for name in sorted(edges()[module])
@@ -105,7 +105,7 @@ def test_imports_follow_the_arrows(module):
     assert not wrong, f"{module} imports {wrong}"
 
 
-def test_no_import_circles():
+def test_there_are_no_import_cycles():
     try:
         TopologicalSorter(edges()).prepare()
     except CycleError as error:
@@ -113,7 +113,7 @@ def test_no_import_circles():
 
 
 @pytest.mark.parametrize("name", LIGHT)
-def test_the_core_names_no_heavy_library(name):
+def test_core_modules_import_no_heavy_library_at_module_level(name):
     files = sorted((ROOT / name).rglob("*.py")) if (ROOT / name).is_dir() else [ROOT / f"{name}.py"]
     found = {module.partition(".")[0] for path in files for module in imports(path, top_only=True)}
     assert not found & set(HEAVY)
@@ -141,7 +141,7 @@ assert not [m for m in {HEAVY!r} if m in sys.modules], [m for m in {HEAVY!r} if 
     assert done.returncode == 0, done.stderr
 
 
-def test_the_public_names_are_there_and_nothing_else():
+def test_the_package_exports_exactly_its_sorted_public_names():
     names = agentcvr_graph.__all__
     assert names == sorted(names) and dir(agentcvr_graph) == names
     assert all(hasattr(agentcvr_graph, name) for name in names)
@@ -149,7 +149,7 @@ def test_the_public_names_are_there_and_nothing_else():
         agentcvr_graph.ask  # noqa: B018
 
 
-def test_processes_that_decode_import_no_langgraph():
+def test_decoding_processes_do_not_import_langgraph():
     code = (
         "import sys, agentcvr_graph.__main__, agentcvr_graph.media.isolated;"
         "print([m for m in ('langgraph', 'langchain_core', 'typer') if m in sys.modules])"

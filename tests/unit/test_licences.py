@@ -45,7 +45,7 @@ def test_spdx_expressions_are_evaluated(expression, permitted):
     assert permits(expression, PERMISSIVE) is permitted
 
 
-def test_packages_that_were_not_looked_up_are_not_counted_as_safe():
+def test_packages_that_were_not_audited_are_not_counted_as_safe():
     known = {"id": "PYSEC-1", "fix_versions": ["2.0"], "aliases": []}
     dependencies = [
         {"name": "a", "version": "1.0", "vulns": [known, {**known, "id": "PYSEC-2", "fix_versions": []}]},

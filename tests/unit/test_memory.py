@@ -25,7 +25,7 @@ async def ask(store, *turns, given=QUESTION, context=REMEMBERING, world=None):
     return await graph.ainvoke(given, context=context), master
 
 
-async def test_a_later_question_begins_with_what_is_known_and_may_cite_it():
+async def test_a_later_question_recalls_earlier_evidence_and_may_cite_it():
     store = InMemoryStore()
     await ask(store, SEEN, turn("", answer("A")))
     swapped = QUESTION | {"videos": ["b.mp4", "c.mp4"], "question": "Which is round?"}
@@ -41,7 +41,7 @@ async def test_a_later_question_begins_with_what_is_known_and_may_cite_it():
     assert output["usage"].frames == 2
 
 
-async def test_nothing_is_kept_or_recalled_unless_it_is_wanted():
+async def test_evidence_is_stored_and_recalled_only_when_remember_is_set():
     store = InMemoryStore()
     await ask(store, SEEN, turn("", answer("A")), context=CVRContext())
     assert not store.search(("agentcvr",))
@@ -52,14 +52,14 @@ async def test_nothing_is_kept_or_recalled_unless_it_is_wanted():
     await ask(None, SEEN, turn("", answer("A")))  # a graph without a store keeps nothing
 
 
-async def test_another_file_at_the_same_place_is_another_video():
+async def test_a_different_file_at_the_same_path_is_a_different_video():
     store = InMemoryStore()
     await ask(store, SEEN, turn("", answer("A")))
     _, master = await ask(store, SEEN, turn("", answer("A")), world=FakePerception(duration_s=61))
     assert "Known" not in master.seen[0][1].text
 
 
-async def test_a_look_taken_twice_is_kept_once_and_little_is_recalled():
+async def test_a_repeated_observation_is_stored_once_and_recall_is_limited():
     store = InMemoryStore()
     looks = [turn("", *(observe((1, n, n + 1, 1), id=f"x{n}") for n in range(20))) for _ in range(2)]
     await ask(store, *looks, turn("", observe((2, 0, 1, 1))), turn("", answer("A")))

@@ -59,7 +59,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         ("transformers:./folder", InProcess("./folder")),
     ],
 )
-def test_every_form_is_read(spec: str, expected: object) -> None:
+def test_every_form_of_model_string_is_parsed(spec: str, expected: object) -> None:
     assert read_model_string(spec) == expected
 
 
@@ -79,7 +79,7 @@ def test_every_form_is_read(spec: str, expected: object) -> None:
         ("transformers:not-there", ["not-there", "OWNER/NAME"]),
     ],
 )
-def test_a_bad_string_gives_one_line(resolve: object, spec: str, parts: list[str]) -> None:
+def test_an_invalid_model_string_raises_a_one_line_error(resolve: object, spec: str, parts: list[str]) -> None:
     with pytest.raises(SetupError) as caught:
         resolve(spec)  # pyright: ignore[reportCallIssue]
     assert "\n" not in str(caught.value)
@@ -98,7 +98,7 @@ def test_a_bad_string_gives_one_line(resolve: object, spec: str, parts: list[str
         ("google_genai:gemini", ["pip install langchain-google-genai"]),
     ],
 )
-def test_a_hosted_model_that_cannot_be_used(spec: str, parts: list[str]) -> None:
+def test_an_unusable_hosted_model_raises_a_one_line_error(spec: str, parts: list[str]) -> None:
     for resolve in (resolve_chat_model, resolve_vision):
         with pytest.raises(SetupError) as caught:
             resolve(spec)
@@ -107,7 +107,7 @@ def test_a_hosted_model_that_cannot_be_used(spec: str, parts: list[str]) -> None
             assert part in str(caught.value)
 
 
-def test_transcription_by_name_is_openai_only() -> None:
+def test_only_openai_models_transcribe_by_name() -> None:
     with pytest.raises(SetupError, match=r"anthropic:claude.*openai:whisper-1"):
         resolve_audio("anthropic:claude")
     with pytest.raises(SetupError, match=r"openai:whisper-1.*OPENAI_API_KEY"):
@@ -124,7 +124,7 @@ def test_transcription_by_name_is_openai_only() -> None:
         (resolve_vision, "openai:gpt-4o", "PIL", "agentcvr-graph[live]"),
     ],
 )
-def test_a_missing_extra_is_named(
+def test_the_error_names_the_missing_extra(
     monkeypatch: pytest.MonkeyPatch, resolve: object, spec: str, module: str, install: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)  # makes Python raise ImportError for this module
@@ -133,12 +133,12 @@ def test_a_missing_extra_is_named(
     assert f"pip install '{install}'" in str(caught.value)
 
 
-def test_a_folder_without_a_model(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_raises_setup_error(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"holds no config\.json"):
         resolve_chat_model(f"transformers:{tmp_path}")
 
 
-def test_a_served_model_is_set_up_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_served_model_is_configured_without_network_access(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     master = resolve_chat_model(f"{SERVER}#qwen", timeout_s=7.0)
     assert isinstance(master, ChatOpenAI)
@@ -150,7 +150,7 @@ def test_a_served_model_is_set_up_without_a_network(monkeypatch: pytest.MonkeyPa
     assert master.openai_api_key.get_secret_value() == "none", "a provider's key must not go to a named server"
 
 
-def test_names_are_the_strings_people_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_names_are_the_strings_that_the_user_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert isinstance(resolve_vision("openai:gpt-4o"), ChatVision)
     assert resolve_vision("openai:gpt-4o").name == f"openai:gpt-4o (prompt {PROMPT_ID})"
@@ -180,7 +180,7 @@ def _serve(monkeypatch: pytest.MonkeyPatch, reply: httpx.Response | httpx.HTTPEr
     monkeypatch.setattr(openai_compatible.httpx, "get", get)
 
 
-def test_the_only_model_of_a_server_needs_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_only_model_of_a_server_is_used_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     _serve(monkeypatch, httpx.Response(200, json={"data": [{"id": "qwen"}]}))
     assert openai_compatible.only_model(SERVER) == "qwen"
     assert openai_compatible.only_model(SERVER, "named") == "named"
@@ -199,7 +199,7 @@ def test_the_only_model_of_a_server_needs_no_name(monkeypatch: pytest.MonkeyPatc
         (httpx.ReadTimeout("late"), ["did not answer in time"]),
     ],
 )
-def test_a_server_that_cannot_be_asked(
+def test_a_server_without_exactly_one_usable_model_raises_setup_error(
     monkeypatch: pytest.MonkeyPatch, reply: httpx.Response | httpx.HTTPError, parts: list[str]
 ) -> None:
     _serve(monkeypatch, reply)
@@ -250,7 +250,7 @@ def _caused_by(cause: Exception) -> Exception:
         (ValueError("x" * 1000), InfrastructureError, False, "..."),
     ],
 )
-def test_failures_of_clients_are_mapped(
+def test_client_errors_become_one_line_infrastructure_or_setup_errors(
     error: Exception, kind: type[CVRError], transient: bool | None, part: str
 ) -> None:
     mapped = as_infrastructure_error(error, "the model")
@@ -262,13 +262,13 @@ def test_failures_of_clients_are_mapped(
     assert "\n" not in str(mapped)
 
 
-def test_only_a_surprise_is_not_recognised() -> None:
+def test_unexpected_errors_are_not_recognised() -> None:
     assert recognised(TimeoutError(), "the model") is not None
     assert recognised(_status_error(400, None), "the model") is not None
     assert recognised(KeyError("choices"), "the model") is None
 
 
-def test_own_errors_pass_through() -> None:
+def test_errors_of_the_library_pass_through_unchanged() -> None:
     error = InfrastructureError("as it is", transient=True)
     assert as_infrastructure_error(error, "the model") is error
 
@@ -311,7 +311,7 @@ class ParrotAudio:
         return Perceived(evidence=())
 
 
-def test_a_provider_is_one_class_and_one_line_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_takes_one_class_and_one_registry_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentcvr_graph.models.registry.PROVIDERS", [Parrot, *PROVIDERS])
     assert resolve_chat_model("parrot:hello").invoke("?").text == "hello"
     assert resolve_audio("parrot:hello").name == "parrot:hello"
@@ -326,7 +326,9 @@ def test_the_guide_shows_the_form_of_every_provider(provider: type[Provider]) ->
     assert provider.form.partition(" (")[0].strip("'") in guide
 
 
-def test_a_provider_without_audio_models_is_refused_with_those_that_have_some(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_without_audio_models_is_refused_and_the_error_lists_those_with_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(Parrot, "audio", Provider.audio)
     monkeypatch.setattr("agentcvr_graph.models.registry.PROVIDERS", [Parrot, *PROVIDERS])
     with pytest.raises(SetupError, match=r"No transcription is known for 'parrot:x'.*openai:whisper-1") as caught:

@@ -97,7 +97,7 @@ def assert_inside(text: str, script: Script, asked: list[Window], senses: tuple[
 @pytest.mark.parametrize("task", GENERATORS)
 @given(data=st.data())
 @settings(max_examples=examples(25))
-def test_nothing_comes_from_elsewhere(task, noise, data):
+def test_observations_contain_only_text_of_their_window_and_modality(task, noise, data):
     script = SCRIPTS[task]
     perception = ScriptedPerception(ScriptLibrary.of([script]), noise)
     asked = data.draw(st.lists(windows(script), min_size=1, max_size=3))
@@ -131,7 +131,7 @@ def test_nothing_comes_from_elsewhere(task, noise, data):
 
 
 @pytest.mark.parametrize("task", GENERATORS)
-def test_a_scene_is_seen_only_where_a_frame_falls_on_it(task):
+def test_a_scene_is_observed_only_if_a_frame_falls_into_it(task):
     script = SCRIPTS[task]
     perception = ScriptedPerception(ScriptLibrary.of([script]))
 

@@ -26,7 +26,7 @@ from tests.support.report_samples import video as clip
 EVIL = "<script>alert(1)</script>"
 
 
-def test_an_answer_with_its_proofs():
+def test_an_answer_is_shown_with_its_citations():
     cited = Citation(video=2, start_s=1, end_s=2.5, modality="audio")
     html = answer_html(Answer(kind="choice", value="B", text=EVIL, rationale="because", citations=(cited,)))
     assert "<li>video 2, 1.0-2.5 s, listened</li>" in html and "because" in html
@@ -34,7 +34,7 @@ def test_an_answer_with_its_proofs():
     assert "<ul>" not in answer_html(Answer(kind="number", value=3.0, text="3"))
 
 
-def test_an_observation_with_what_was_found_or_that_nothing_was():
+def test_an_observation_is_shown_with_its_evidence_or_a_note_that_there_is_none():
     window = Window(video=1, start_s=0, end_s=5)
     told = Evidence(text=EVIL, window=window)
     html = observation_html(
@@ -45,7 +45,7 @@ def test_an_observation_with_what_was_found_or_that_nothing_was():
     assert "Nothing to hear" in observation_html(Observation(modality="audio", windows=(window,)))
 
 
-async def test_a_trajectory_is_its_report_in_a_frame_of_its_own():
+async def test_a_trajectory_is_shown_as_its_report_in_an_iframe():
     master = FakeMaster(turns=[turn(EVIL, observe((1, 0, 9, 2))), turn("", answer("A"))])
     graph = create_cvr_graph(master, FakePerception()).compile()
     output = await graph.ainvoke({"question": "Which?", "videos": ["a.mp4"], "options": ["x", EVIL]})
@@ -54,12 +54,12 @@ async def test_a_trajectory_is_its_report_in_a_frame_of_its_own():
     assert "&lt;h1&gt;Which?" in html and "&amp;lt;script&amp;gt;alert(1)" in html
 
 
-def test_a_script_shows_its_timeline():
+def test_a_script_is_shown_as_its_timeline():
     html = script_html(make_script("CC", 0))
     assert html.startswith("<iframe srcdoc=") and html.count("<") == 2 and "Which" in html
 
 
-async def test_a_run_shows_its_table(tmp_path: Path):
+async def test_an_evaluation_run_is_shown_as_its_table(tmp_path: Path):
     write_scripts([make_script("CC", seed) for seed in range(4)], tmp_path / "scripts.jsonl")
     config = EvalConfig(methods=("agent", "blind"), scripts=str(tmp_path / "scripts.jsonl"))
     run = await evaluate_benchmark(scripted_questions(tmp_path / "scripts.jsonl"), config, tmp_path / "run")
@@ -82,7 +82,7 @@ class Stub:
         return b"jpeg"
 
 
-def test_a_timeline_has_the_windows_and_the_cited_ones_where_they_are():
+def test_a_timeline_places_observed_and_cited_windows_correctly():
     html = timeline(usual())._repr_html_()
     assert "1. cook_red" in html and "2. cook_blue" in html
     # Turn 1 observed 7 to 13 s of 38 s; 8 to 10 s are cited.
@@ -91,7 +91,7 @@ def test_a_timeline_has_the_windows_and_the_cited_ones_where_they_are():
     assert "<title>turn 1: observed 7.0-13.0 s</title>" in html
 
 
-def test_a_timeline_makes_room_for_windows_that_overlap_and_for_videos_that_cannot_be_read():
+def test_a_timeline_shows_overlapping_windows_and_unreadable_videos():
     def height(trajectory):
         return int(timeline(trajectory).html.partition('height="')[2].partition('"')[0])
 
@@ -102,7 +102,7 @@ def test_a_timeline_makes_room_for_windows_that_overlap_and_for_videos_that_cann
     assert "the file is cut off" in html and html.count(">observed</text>") == 1
 
 
-def test_cited_windows_have_their_frames_and_what_was_found_there():
+def test_cited_windows_are_shown_with_their_frames_and_evidence():
     stub = Stub()
     html = cited_windows(usual(), stub)._repr_html_()
     assert stub.times_s == [8.0, 10.0, 15.5]  # the observed frames, and the middle of the audio window
@@ -113,14 +113,14 @@ def test_cited_windows_have_their_frames_and_what_was_found_there():
     assert "The answer has no citations." in cited_windows(failed()).html
 
 
-def test_words_of_strangers_are_no_markup_in_excerpts():
+def test_untrusted_text_is_escaped_in_excerpts():
     for shown in (timeline(usual(NASTY, NASTY)), cited_windows(usual(NASTY, NASTY))):
         assert "<script" not in shown.html and "<img" not in shown.html
     titled = clip(1).model_copy(update={"video": clip(1).video.model_copy(update={"title": NASTY})})
     assert "<script" not in timeline(usual().model_copy(update={"videos": (titled, clip(2))})).html
 
 
-def test_a_comparison_is_a_table_in_per_cent():
+def test_a_comparison_is_shown_as_a_table_in_percent():
     line = Difference("CC", 40, 0.9, 0.5, Estimate(0.4, 0.25, 0.55), 0.0004, 17, 1)
     even = Difference("NC", 2, 1.0, 1.0, Estimate(0.0, 0.0, 0.0), 1.0, 0, 0)
     html = Comparison(("a", EVIL), (line, even), 0)._repr_html_()
@@ -129,7 +129,7 @@ def test_a_comparison_is_a_table_in_per_cent():
     assert "<script" not in html
 
 
-def test_a_gap_is_a_table_of_both_worlds():
+def test_a_sim_to_real_gap_is_shown_as_a_table_of_scripted_and_live_scores():
     row = TaskSummary("CC", 12, Estimate(0.5, 0.25, 0.75), Estimate(0.75, 0.5, 0.9), 0.9, 1.0)
     html = SimGapResult(Noise(), Noise(), ModelStrings(), [row], [], [])._repr_html_()
     assert "<tr><td>CC</td><td>12</td><td>50 (25-75)</td><td>75 (50-90)</td><td>-25</td><td>90 %</td>" in html
@@ -151,6 +151,6 @@ assert html == "<p><b>3</b></p>", html
     assert done.returncode == 0, done.stderr
 
 
-def test_every_renderer_belongs_to_a_type_that_exists():
+def test_every_renderer_belongs_to_an_existing_type():
     for module, name in RENDERERS:
         assert isinstance(getattr(importlib.import_module(module), name), type)

@@ -80,7 +80,7 @@ GARDEN = [
         ("Which gardener waters the lawn before the roses and says that they bought the shovel?", "B"),
     ],
 )
-def test_choice_among_videos(question, value):
+def test_choice_between_videos(question, value):
     found = answer_to(question, "choice", GARDEN, ["Video 1", "Video 2"])
     assert found["value"] == value
     assert {citation["video"] for citation in found["citations"]} == {"AB".index(value) + 1}
@@ -94,7 +94,7 @@ def test_choice_among_videos(question, value):
         ("What was bought?", ["the shovel", "a new hose", "some seeds"], "A"),
     ],
 )
-def test_choice_among_texts(question, options, value):
+def test_choice_between_texts(question, options, value):
     assert answer_to(question, "choice", GARDEN, options)["value"] == value
 
 
@@ -106,7 +106,7 @@ def test_choice_among_texts(question, options, value):
         ("Which matches show a red card?", ["B", "C"]),
     ],
 )
-def test_choices(question, value):
+def test_choices_with_several_right_options(question, value):
     statements = [
         (1, 0, 5, 'on-screen text "GOAL SCORED"'),
         (3, 0, 5, 'on-screen text "GOAL SCORED"'),
@@ -134,7 +134,7 @@ def test_order_of_videos(statements, value):
     assert answer_to("In which order were these filmed?", "order", statements, videos=3)["value"] == value
 
 
-def test_order_of_things():
+def test_order_of_events():
     statements = [(1, 5, 9, "the dog jumps"), (1, 20, 24, "the cat sleeps"), (1, 40, 44, "the bird sings")]
     options = ["a bird sings", "a dog jumps", "a cat sleeps"]
     assert answer_to("In which order does this happen?", "order", statements, options, 1)["value"] == "2->3->1"
@@ -148,7 +148,7 @@ def test_order_of_things():
         "Which interval of video 2 shows the part that video 1 talks about between 10 and 20 s?",
     ],
 )
-def test_interval(question):
+def test_interval_is_found_across_videos(question):
     statements = [
         (1, 10, 20, '"now we replace the chain"'),
         (2, 0, 12, 'on-screen text "CLEAN THE FRAME"'),
@@ -166,7 +166,7 @@ def test_interval(question):
         ("How many eggs are used?", 4),
     ],
 )
-def test_number(question, value):
+def test_numbers_are_counted_or_quoted(question, value):
     statements = [
         (1, 0, 5, "a stone bridge"),
         (3, 0, 5, "a bridge of wood"),
@@ -185,25 +185,25 @@ def test_number(question, value):
         ("What does the gardener say about the shovel?", "i bought the shovel last year"),
     ],
 )
-def test_text(question, text):
+def test_text_answers_come_from_the_evidence(question, text):
     assert answer_to(question, "text", GARDEN)["value"] == text
 
 
-def test_first_it_surveys_every_video_by_eye_and_by_ear():
+def test_the_first_turn_observes_and_listens_to_every_video():
     calls = ask(brief("Which is red?", "choice", ["Video 1", "Video 2"], videos=3))
     assert [call["name"] for call in calls] == ["observe", "listen", "listen", "listen"]
     assert {target["video"] for target in calls[0]["args"]["targets"]} == {1, 2, 3}
     assert sum(target["frames"] for target in calls[0]["args"]["targets"]) <= 128
 
 
-def test_it_looks_where_the_graph_says_that_evidence_is_missing():
+def test_it_observes_the_videos_that_the_graph_reports_as_missing():
     messages = brief("Which is red?", "text")
     refused = ToolMessage("error: " + prompts.EVIDENCE_FIRST.format(missing="2"), tool_call_id="1")
     messages += [AIMessage("", tool_calls=[{"name": "answer", "args": {"value": "x"}, "id": "1"}]), refused]
     assert ask(messages)[0]["args"]["targets"][0]["video"] == 2
 
 
-def test_it_answers_when_only_that_is_allowed():
+def test_it_answers_when_only_an_answer_is_allowed():
     messages = [*brief("Which is red?", "choice", ["Video 1", "Video 2"])]
     messages += [AIMessage(""), HumanMessage(ONLY_ANSWER.format(budget="turns"))]
     (call,) = ask(messages)
@@ -212,7 +212,7 @@ def test_it_answers_when_only_that_is_allowed():
     assert "guess" in call["args"]["rationale"]
 
 
-def test_it_is_deterministic_counts_its_words_and_speaks_json_too():
+def test_it_is_deterministic_counts_tokens_and_writes_json_actions():
     messages = brief("Which is red?", "choice", ["Video 1", "Video 2"])
     one, other = (OfflineMaster().invoke(messages) for _ in range(2))
     assert one.content == other.content
@@ -233,11 +233,11 @@ def test_it_is_deterministic_counts_its_words_and_speaks_json_too():
         ("a ratio of 3", None),
     ],
 )
-def test_times_of_day(text, minutes):
+def test_times_of_day_are_parsed(text, minutes):
     assert clock_minutes(text) == minutes
 
 
-def test_dates_and_references():
+def test_dates_and_references_to_windows_are_parsed():
     assert day_of_year("2024-03-12") < day_of_year("2024-04-01")
     assert day_of_year("12 March") == day_of_year("March 12")
     assert reference_window("what 74 to 89 s of video 1 does") == window(1, 74, 89)

@@ -22,7 +22,7 @@ class Busy(Exception):
         self.response = type("Response", (), {"headers": {"retry-after": retry_after} if retry_after else {}})()
 
 
-async def test_no_more_calls_at_a_time_than_allowed():
+async def test_at_most_the_allowed_number_of_calls_run_concurrently():
     pace, running, most = Pace(4), 0, 0
 
     async def call():
@@ -37,7 +37,7 @@ async def test_no_more_calls_at_a_time_than_allowed():
     assert most == 4
 
 
-async def test_a_busy_endpoint_is_called_less_and_less_lost():
+async def test_a_busy_endpoint_lowers_the_limit_and_no_call_is_lost():
     """The endpoint accepts 3 calls at a time and refuses the others. All 60 calls succeed nevertheless."""
     pace, running, refused = Pace(16), 0, 0
 
@@ -56,7 +56,7 @@ async def test_a_busy_endpoint_is_called_less_and_less_lost():
     assert pace.limit < 16
 
 
-async def test_the_limit_halves_once_for_calls_that_were_under_way_together_and_grows_back():
+async def test_the_limit_halves_once_for_concurrent_refusals_and_grows_back():
     pace, refuse, refused, all_refused = Pace(8), True, 0, asyncio.Event()
 
     async def call():
@@ -78,7 +78,7 @@ async def test_the_limit_halves_once_for_calls_that_were_under_way_together_and_
     assert pace.limit == 8
 
 
-async def test_patience_ends_and_other_failures_are_not_waited_for():
+async def test_waiting_ends_after_patience_s_and_other_errors_are_raised_directly():
     tries = 0
 
     async def busy():
@@ -100,7 +100,7 @@ async def test_patience_ends_and_other_failures_are_not_waited_for():
     assert tries == 2
 
 
-def test_what_counts_as_busy():
+def test_busy_errors_are_distinguished_from_quota_and_other_errors():
     quota = Busy()
     quota.body = {"error": {"message": "You exceeded your current quota."}}
     assert busy_for(Busy("1.5")) == 1.5
@@ -111,7 +111,7 @@ def test_what_counts_as_busy():
     assert busy_for(InfrastructureError("busy", status=503)) == 0.0
 
 
-async def test_a_paced_model_says_what_the_model_says():
+async def test_a_paced_model_returns_the_reply_of_its_model():
     model = GenericFakeChatModel(messages=iter([AIMessage("hello")]))
     paced = PacedChat(model=model, pace=Pace(1))
     assert (await paced.ainvoke([HumanMessage("hi")])).text == "hello"
@@ -120,7 +120,7 @@ async def test_a_paced_model_says_what_the_model_says():
     assert bound.kwargs["tools"] == tools
 
 
-def test_one_pace_for_all_who_call_an_endpoint_and_none_for_models_in_this_process():
+def test_models_of_one_endpoint_share_a_pace_and_in_process_models_have_none():
     paces = Paces(8)
     assert paces.of("http://host:1/v1#a") is paces.of("http://host:1/v1#b")
     assert paces.of("http://host:1/v1") is not paces.of("http://host:2/v1")

@@ -42,7 +42,7 @@ async def looked(tmp_path, turns, script, start_s=0.0, end_s=12.0):
 
 
 @pytest.mark.parametrize("task", TASKS)
-async def test_the_model_sees_the_statements_and_nothing_else(tmp_path, task):
+async def test_the_model_receives_only_the_statements(tmp_path, task):
     script = make_script(task, 3, LEVELS["easy"])
     perception, model, infos, request, plain = await looked(tmp_path, [UPPER], script)
     observation = await perception.observe(request, infos)
@@ -58,7 +58,7 @@ async def test_the_model_sees_the_statements_and_nothing_else(tmp_path, task):
     assert observation.cost.input_tokens == 7
 
 
-async def test_a_statement_is_phrased_once(tmp_path):
+async def test_a_statement_is_rephrased_once(tmp_path):
     script = make_script("CC", 3, LEVELS["easy"])
     perception, model, infos, request, _ = await looked(tmp_path, [UPPER], script)
     first = await perception.observe(request, infos)
@@ -80,13 +80,13 @@ async def test_a_statement_is_phrased_once(tmp_path):
         lambda texts: {"texts": texts},
     ],
 )
-async def test_a_model_that_strays_is_not_believed(tmp_path, change):
+async def test_unfaithful_rephrasings_are_ignored(tmp_path, change):
     script = make_script("FSA", 3, LEVELS["easy"])
     perception, _, infos, request, plain = await looked(tmp_path, [replying(change)], script)
     assert (await perception.observe(request, infos)).evidence == plain.evidence
 
 
-async def test_words_that_were_said_stay_as_they_were(tmp_path):
+async def test_spoken_words_are_not_rephrased(tmp_path):
     script = make_script("FSA", 3, LEVELS["easy"])
     perception, model, infos, _, _ = await looked(tmp_path, [], script)
     heard = await perception.listen(Listen(window=Window(video=1, start_s=0, end_s=9)), infos)
@@ -94,7 +94,7 @@ async def test_words_that_were_said_stay_as_they_were(tmp_path):
     assert model.seen == []
 
 
-async def test_a_failing_model_is_a_failure_of_the_world(tmp_path):
+async def test_a_failing_model_raises_infrastructure_error(tmp_path):
     perception, _, infos, request, _ = await looked(tmp_path, [ValueError("down")], make_script("CC", 3))
     with pytest.raises(InfrastructureError, match="the model that phrases observations failed: ValueError: down"):
         await perception.observe(request, infos)

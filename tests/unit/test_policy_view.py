@@ -62,7 +62,7 @@ async def test_what_the_master_sees_in_swap_mode():
     compare("\n".join(f"--- {message.type}\n{message.text}" for message in output["messages"]) + "\n", SWAP_SNAPSHOT)
 
 
-async def test_each_turn_sees_the_one_before_as_a_prefix():
+async def test_the_messages_of_each_turn_are_a_prefix_of_the_next():
     """Training rows are the previous prefix plus new tokens, so a message that the master has seen may not change."""
     turns = [
         turn("", observe((1, 0, 5, 1), (2, 0, 5, 1))),

@@ -29,7 +29,7 @@ def test_there_is_a_generator_for_every_task():
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("task", GENERATORS)
-def test_scripts_are_sound_and_the_oracle_scores_100(task, level):
+def test_scripts_are_valid_and_the_oracle_answers_all_of_them(task, level):
     for script in make_scripts({task: 60}, 7, LEVELS[level]):
         assert check_script(script) == []
         assert solve(script) == script.key
@@ -43,7 +43,7 @@ def test_the_oracle_never_reads_the_key(task):
         assert solve(script.model_copy(update={"key": "?", "evidence": ()})) == script.key
 
 
-def test_difficulty_is_a_parameter():
+def test_difficulty_settings_change_the_scripts():
     easy, hard = make_script("CC", 0, LEVELS["easy"]), make_script("CC", 0, LEVELS["hard"])
     assert (len(easy.videos), len(hard.videos)) == (3, 5)
     assert len(hard.videos[0].scenes) == 24
@@ -53,7 +53,7 @@ def test_difficulty_is_a_parameter():
     assert statistics.median(spans) < 1.0
 
 
-def test_close_distractors_miss_by_one_detail():
+def test_close_distractors_differ_in_one_detail():
     """With closeness 1 every wrong video meets exactly one of the two conditions; with closeness 0 it meets none."""
     for closeness, expected in ((1.0, {1}), (0.0, {0})):
         met = set()
@@ -72,12 +72,12 @@ def test_close_distractors_miss_by_one_detail():
     ("settings", "complaint"),
     [({"speed": 3}, "no difficulty setting 'speed'"), ({"videos": 1}, "videos=1 is outside 2 to 8")],
 )
-def test_a_wrong_difficulty_is_one_clear_line(settings, complaint):
+def test_an_invalid_difficulty_raises_input_error(settings, complaint):
     with pytest.raises(InputError, match=complaint):
         Difficulty().with_settings(settings)
 
 
-def test_a_seed_makes_the_same_script_in_another_process():
+def test_a_seed_gives_the_same_script_in_another_process():
     code = (
         "from agentcvr_graph.scripts.generators.procedural import *;"
         "print([make_script(task, 5) for task in GENERATORS])"

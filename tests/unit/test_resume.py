@@ -14,7 +14,7 @@ def test_nested_settings_have_dotted_names():
     assert dict(flatten_settings({"a": 1, "b": {"c": {"d": [2]}, "e": None}})) == {"a": 1, "b.c.d": [2], "b.e": None}
 
 
-def test_the_same_settings_pass():
+def test_equal_settings_are_accepted():
     require_same_settings(Path("runs/a"), {"seed": 0, "new": None}, {"seed": 0}, fix="Set it back.")
 
 

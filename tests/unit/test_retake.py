@@ -23,7 +23,7 @@ def graph_of(*turns, **options):
     )
 
 
-async def test_a_finished_run_is_forked_at_a_turn():
+async def test_a_finished_run_can_be_forked_at_a_turn():
     graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2))), turn("", answer("A")), turn("", answer("B")))
     first = trajectory_of(await graph.ainvoke(QUESTION, CONFIG))
     fork = await retake(graph, CONFIG, 2, [OTHER])
@@ -37,7 +37,7 @@ async def test_a_finished_run_is_forked_at_a_turn():
     assert any(snapshot.values.get("answer") and snapshot.values["answer"].value == "A" for snapshot in history)
 
 
-async def test_a_turn_may_answer_instead():
+async def test_a_forked_turn_may_answer_instead():
     graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2))), turn("", answer("A")))
     await graph.ainvoke(QUESTION, CONFIG)
     fork = await retake(graph, CONFIG, 2, [{"name": "answer", "args": {"value": "B"}}])
@@ -45,7 +45,7 @@ async def test_a_turn_may_answer_instead():
     assert output["answer"].value == "B" and output["usage"].frames == 8
 
 
-async def test_only_the_last_question_of_a_thread_is_forked():
+async def test_only_the_last_question_of_a_thread_can_be_forked():
     graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2))), turn("", answer("A")), turn("", answer("B", id="x")))
     await graph.ainvoke(QUESTION, CONFIG)
     await graph.ainvoke(QUESTION | {"question": "Which is green?"}, CONFIG)
@@ -56,7 +56,7 @@ async def test_only_the_last_question_of_a_thread_is_forked():
     assert output["asked"].question == "Which is green?" and output["answer"].value == "A"
 
 
-async def test_budgets_hold_in_a_fork_too():
+async def test_budgets_also_apply_to_a_fork():
     context = CVRContext(max_frames=12)
     graph = graph_of(LOOK, turn("", answer("A")), turn("", answer("A")))
     await graph.ainvoke(QUESTION, CONFIG, context=context)
@@ -65,7 +65,7 @@ async def test_budgets_hold_in_a_fork_too():
     assert output["usage"].frames == 12
 
 
-async def test_in_the_dialect_of_the_master():
+async def test_a_fork_uses_the_dialect_of_the_master():
     said = '{"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 9, "frames": 2}]}}'
     end = AIMessage('{"action": "answer", "arguments": {"value": "A"}}')
     graph = graph_of(AIMessage(said), end, end)
@@ -85,7 +85,7 @@ async def test_in_the_dialect_of_the_master():
         (1, {"name": "listen", "args": {"video": "x"}}, "listen: video"),
     ],
 )
-async def test_what_cannot_be_retaken(number, call, says):
+async def test_invalid_retakes_raise_input_error(number, call, says):
     graph = graph_of(LOOK, turn("", answer("A")))
     await graph.ainvoke(QUESTION, CONFIG)
     with pytest.raises(InputError, match=says):
@@ -105,7 +105,7 @@ def edited(message, **args):
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["in the state after it", "in the state before it"])
-async def test_a_turn_that_a_person_edits_is_played_as_it_was_edited(after):
+async def test_a_turn_edited_by_the_user_runs_as_edited(after):
     graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2), id="second")), turn("", answer("A")), turn("", answer("B")))
     first = trajectory_of(await graph.ainvoke(QUESTION, CONFIG))
     looked = await checkpoint_before(graph, "visual_agent")
@@ -120,13 +120,13 @@ async def test_a_turn_that_a_person_edits_is_played_as_it_was_edited(after):
     assert (second.usage.frames, second.usage.model_calls) == (14, 3 if after else 2)
 
 
-async def test_calls_that_share_an_id_are_no_edit():
+async def test_calls_that_share_an_id_are_not_an_edit():
     twice = turn("", observe((1, 0, 5, 2), id="same"), observe((2, 0, 5, 2), id="same"))
     output = await graph_of(twice, turn("", answer("A"))).ainvoke(QUESTION, CONFIG)
     assert output["answer"].value == "A" and output["usage"].model_calls == 2
 
 
-async def test_an_answer_that_a_person_edits_is_the_answer():
+async def test_an_answer_edited_by_the_user_is_the_final_answer():
     graph = graph_of(LOOK, turn("", answer("A")))
     await graph.ainvoke(QUESTION, CONFIG)
     place = await checkpoint_before(graph, "conclude")
@@ -137,7 +137,7 @@ async def test_an_answer_that_a_person_edits_is_the_answer():
     assert output["answer"].value == "B" and output["usage"].frames == 8
 
 
-async def test_what_a_client_writes_as_json_becomes_the_nouns_that_it_is():
+async def test_state_written_by_a_client_as_json_is_parsed_into_typed_values():
     graph = graph_of(LOOK, turn("", answer("A")), turn("", answer("B")))
     await graph.ainvoke(QUESTION, CONFIG)
     place = await checkpoint_before(graph, "visual_agent")

@@ -44,13 +44,13 @@ def waiting(output):
 LOOK = turn("", observe((1, 0, 10, 64), focus="red"))
 
 
-async def test_what_is_cheap_is_not_asked_for():
+async def test_cheap_observations_need_no_approval():
     run = Run(LOOK, turn("", answer("A")), review_above_frames=64, review_above_audio_s=5)
     output = await run(QUESTION)
     assert not waiting(output) and output["answer"].value == "A"
 
 
-async def test_an_approved_look_is_taken_as_it_was():
+async def test_an_approved_observation_runs_unchanged():
     run = Run(LOOK, turn("", answer("A", "", [CITED])), review_above_frames=32)
     output = await run(QUESTION)
     (request,) = waiting(output)
@@ -63,7 +63,7 @@ async def test_an_approved_look_is_taken_as_it_was():
     assert output["answer"].value == "A" and output["usage"].frames == 64 and len(run.master.seen) == 2
 
 
-async def test_an_edited_look_is_taken_as_it_was_edited():
+async def test_an_edited_observation_runs_as_edited():
     run = Run(LOOK, turn("", answer("A")), review_above_frames=32)
     output = await run(QUESTION)
     (asked,) = waiting(output)[0]["action_requests"]
@@ -73,7 +73,7 @@ async def test_an_edited_look_is_taken_as_it_was_edited():
     assert last_reply(output).text.startswith("seen: video 1, 3.0-5.0 s (8 frames)")
 
 
-async def test_a_refusal_is_read_by_the_master_and_costs_nothing():
+async def test_a_rejection_is_reported_to_the_master_and_costs_nothing():
     run = Run(LOOK, turn("", answer("B")), review_above_frames=32)
     await run(QUESTION)
     output = await run.decide(type="reject", message="Look at the end.")
@@ -82,7 +82,7 @@ async def test_a_refusal_is_read_by_the_master_and_costs_nothing():
     assert output["answer"].value == "B" and output["usage"].frames == 0 and run.world.requests == []
 
 
-async def test_what_a_person_says_is_evidence_and_can_be_cited():
+async def test_a_response_of_the_reviewer_is_evidence_and_can_be_cited():
     run = Run(LOOK, turn("", answer("A", "", [CITED])), review_above_frames=32)
     await run(QUESTION)
     output = await run.decide(type="respond", message="The ball is red.")
@@ -103,7 +103,7 @@ async def test_what_a_person_says_is_evidence_and_can_be_cited():
         ({"decisions": [{"type": "respond", "message": " "}]}, "needs a message"),
     ],
 )
-async def test_a_decision_that_cannot_be_carried_out_is_asked_for_again(given, says):
+async def test_an_invalid_decision_is_requested_again(given, says):
     run = Run(LOOK, turn("", answer("A")), review_above_frames=32)
     await run(QUESTION)
     (request,) = waiting(await run(Command(resume=given)))
@@ -112,7 +112,7 @@ async def test_a_decision_that_cannot_be_carried_out_is_asked_for_again(given, s
     assert output["answer"].value == "A" and len(run.world.requests) == 1
 
 
-async def test_each_look_of_a_turn_asks_for_itself_and_cheap_ones_do_not_wait():
+async def test_each_expensive_observation_is_reviewed_separately_and_cheap_ones_run():
     calls = [observe((1, 0, 10, 64), id="x"), listen(1, 0, 50, id="y"), observe((2, 0, 5, 2), id="z")]
     run = Run(turn("", *calls), turn("", answer("A")), review_above_frames=32, review_above_audio_s=30)
     output = await run(QUESTION)

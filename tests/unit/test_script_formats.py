@@ -74,7 +74,7 @@ def records(draw, generator):
 
 @pytest.mark.parametrize("generator", FORMATS)
 @given(data=st.data())
-def test_a_record_comes_back_as_it_was(generator, data):
+def test_a_record_is_unchanged_after_a_round_trip(generator, data):
     record = data.draw(records(generator))
     form = FORMATS[generator]
     script = script_of(form, record, "q")
@@ -85,7 +85,7 @@ def test_a_record_comes_back_as_it_was(generator, data):
 @pytest.mark.parametrize("generator", FORMATS)
 @given(data=st.data())
 @settings(max_examples=examples(10))
-def test_the_later_name_of_the_timelines_is_kept(generator, data):
+def test_the_newer_field_name_of_the_timelines_is_kept(generator, data):
     record = data.draw(records(generator))
     form = FORMATS[generator]
     record["videos"] = record.pop(form.holder)
@@ -95,7 +95,7 @@ def test_the_later_name_of_the_timelines_is_kept(generator, data):
 
 
 @pytest.mark.parametrize("generator", FORMATS)
-def test_a_script_comes_back_as_it_was(generator):
+def test_a_script_is_unchanged_after_a_round_trip(generator):
     form = FORMATS[generator]
     for seed in range(5):
         script = make_script(form.task, seed)
@@ -103,7 +103,7 @@ def test_a_script_comes_back_as_it_was(generator):
         assert script_of(form, record, "another-id") == script
 
 
-def test_an_edit_survives_the_way_back():
+def test_an_edit_is_kept_on_export():
     record = {
         "question": "Which?",
         "options": ["A. Video 1", "B. Video 2"],
@@ -126,7 +126,7 @@ def test_a_drone_script_becomes_two_views_of_two_second_scenes():
     assert (script.task, script.key, script.options) == ("MOC", "B", ("1", "2"))
 
 
-def test_segments_start_at_their_own_zero():
+def test_each_segment_starts_at_zero():
     record = {
         "answer": "2 -> 1",
         "segments": {
@@ -162,7 +162,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_record_is_named_and_the_good_ones_go_on(tmp_path, name):
+def test_a_broken_record_is_reported_and_the_valid_ones_are_imported(tmp_path, name):
     line, complaint = BROKEN[name]
     path = tmp_path / "cooking_synthesis.jsonl"
     path.write_text(f"{json.dumps(good())}\n{line}\n{json.dumps(good('B'))}\n")
@@ -174,7 +174,7 @@ def test_a_broken_record_is_named_and_the_good_ones_go_on(tmp_path, name):
     assert complaint in problem
 
 
-def test_formats_that_look_alike_are_told_apart_by_name_or_asked_for(tmp_path):
+def test_similar_formats_are_distinguished_by_file_name_or_must_be_named(tmp_path):
     for name, task in (("movie.json", "NC"), ("CC_test.json", "CC"), ("assembly_v2.json", "PEA")):
         path = tmp_path / name
         path.write_text(json.dumps([good()]))
@@ -187,7 +187,7 @@ def test_formats_that_look_alike_are_told_apart_by_name_or_asked_for(tmp_path):
         import_file(path, "films")
 
 
-def test_export_writes_a_list_and_says_what_does_not_fit(tmp_path):
+def test_export_writes_a_list_and_reports_scripts_that_do_not_fit(tmp_path):
     path = tmp_path / "out.json"
     assert export_file([make_script("FSA", n) for n in range(3)], path) == 3
     assert [set(record) >= {"answer", "ref_segment"} for record in json.loads(path.read_text())] == [True] * 3

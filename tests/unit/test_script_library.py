@@ -18,14 +18,14 @@ from agentcvr_graph.types import Citation
 SCRIPT = make_script("CC", 1)
 
 
-def test_a_script_survives_its_file():
+def test_a_script_is_unchanged_after_writing_and_reading():
     for task in TASKS:
         script = make_script(task, 2)
         assert parse_script(script_json(script), "x") == script
         assert json.loads(script_json(script))["version"] == 1
 
 
-def test_jsonl_json_and_folders(tmp_path):
+def test_json_and_jsonl_files_are_loaded_from_a_folder(tmp_path):
     (tmp_path / "pi-000001.json").write_text(script_json(make_script("PI", 1)))
     write_scripts(make_scripts({"CC": 3}), tmp_path / "many.jsonl")
     library = ScriptLibrary(tmp_path)
@@ -39,7 +39,7 @@ def test_jsonl_json_and_folders(tmp_path):
     assert ScriptLibrary(alone).ids == [SCRIPT.id]
 
 
-def test_nothing_is_parsed_before_it_is_asked_for(tmp_path, monkeypatch):
+def test_scripts_are_not_parsed_before_they_are_requested(tmp_path, monkeypatch):
     path = tmp_path / "many.jsonl"
     line = script_json(SCRIPT)
     with path.open("w") as file:
@@ -65,7 +65,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_line_is_named_and_the_good_ones_go_on(tmp_path, name):
+def test_a_broken_line_is_reported_and_the_valid_ones_are_loaded(tmp_path, name):
     line, complaint = BROKEN[name]
     path = tmp_path / "many.jsonl"
     good = [script_json(make_script("PI", n)) for n in range(2)]
@@ -77,7 +77,7 @@ def test_a_broken_line_is_named_and_the_good_ones_go_on(tmp_path, name):
         raise InputError(library.problems[0])
 
 
-def test_a_library_that_changes_while_it_is_read(tmp_path):
+def test_a_library_that_changes_while_it_is_open_is_read_again(tmp_path):
     path = tmp_path / "many.jsonl"
     write_scripts(make_scripts({"CC": 3}), path)
     library = ScriptLibrary(path)
@@ -92,7 +92,7 @@ def test_a_library_that_changes_while_it_is_read(tmp_path):
         library.get("cc-000001")
 
 
-def test_nothing_to_read(tmp_path):
+def test_missing_and_empty_folders_raise_input_error(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: no such file or folder\. Name a \.json or \.jsonl file"):
         ScriptLibrary(tmp_path / "nowhere")
     with pytest.raises(InputError, match="There is no script in"):
@@ -106,7 +106,7 @@ def test_the_bundled_library_holds_five_of_each_task():
     assert all(check_script(script) == [] for script in library)
 
 
-def test_how_a_person_names_a_script(tmp_path):
+def test_scripts_are_found_by_id_or_by_path(tmp_path):
     path = tmp_path / "many.jsonl"
     write_scripts(make_scripts({"CC": 2}), path)
     assert find_script("pss-000003")[1].task == "PSS"
@@ -170,7 +170,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_is_found_and_placed(name):
+def test_every_fault_is_found_and_located(name):
     script, expected = FAULTS[name]
     problems = [str(problem) for problem in check_script(script)]
     assert [line for line in problems if line.startswith(expected)], problems

@@ -56,7 +56,7 @@ def test_hostile_text_is_escaped():
     assert page.count("&lt;img src=x onerror=alert(1)&gt;") >= 8
 
 
-def test_pictures_of_many_timelines(tmp_path):
+def test_timelines_are_drawn_as_png_files(tmp_path):
     from PIL import Image
 
     for name, script in (("few", CC), ("hostile", hostile_script()), ("many", make_script("PSS", 0, LEVELS["hard"]))):

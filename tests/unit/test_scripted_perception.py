@@ -70,7 +70,7 @@ def told(observation):
     return [(e.text, e.window.start_s, e.window.end_s) for e in observation.evidence]
 
 
-async def test_it_is_a_perception_and_probes_what_a_file_would_have():
+async def test_it_is_a_perception_and_probes_like_a_real_file():
     assert isinstance(simulator(), Perception)
     one, other = await infos(simulator())
     assert (one.title, one.duration_s, one.width, one.height, one.has_sound, one.has_subtitles) == (
@@ -89,7 +89,7 @@ async def test_a_scene_between_two_samples_is_missed():
     assert "A knife falls" in " ".join(text for text, _, _ in told(dense))
 
 
-async def test_statements_reach_half_way_to_the_neighbouring_samples():
+async def test_statements_extend_halfway_to_the_neighbouring_samples():
     observation = await look((1, 0, 30, 3))
     assert observation.frame_times_s == ((8.0, 16.0, 24.0),)
     assert told(observation) == [
@@ -98,13 +98,13 @@ async def test_statements_reach_half_way_to_the_neighbouring_samples():
     ]
 
 
-async def test_a_movement_needs_two_frames_and_its_direction_close_ones():
+async def test_motion_needs_two_frames_and_its_direction_needs_close_frames():
     assert "moves" not in told(await look((1, 0, 9, 1)))[0][0]
     assert told(await look((1, 0, 9, 3)))[0][0].endswith("; something moves")
     assert told(await look((1, 0, 9, 9)))[0][0].endswith("; something moves to the left")
 
 
-async def test_many_frames_lose_detail_but_not_what_is_looked_for():
+async def test_many_frames_lose_detail_except_for_the_focus():
     crowd = await look((1, 0, 9, 40))
     assert told(crowd)[0][0] == 'A cook adds salt, slowly; on-screen text "ADD SALT", "8:15"'
     throng = await look((1, 0, 9, 70))
@@ -113,7 +113,7 @@ async def test_many_frames_lose_detail_but_not_what_is_looked_for():
     assert "mostly red and white; something moves to the left" in told(looked_for)[0][0]
 
 
-async def test_a_window_without_a_scene_says_so():
+async def test_a_window_without_a_scene_is_reported_as_empty():
     nothing = await look((2, 10, 20, 4))
     assert nothing.evidence == ()
     assert observation_text(nothing).endswith(NOTHING["visual"])
@@ -127,19 +127,19 @@ async def test_focus_reorders_and_adds_nothing():
     assert sorted(told(plain)) == sorted(told(focused))
 
 
-async def test_captions_are_cut_at_the_edges_of_the_window():
+async def test_captions_are_clipped_to_the_window():
     assert ('"one two three four five"', 2.0, 7.0) in told(await hear(1, 0, 10))
     assert ('"three four"', 4.0, 6.0) in told(await hear(1, 4, 6))
     assert [text for text, _, _ in told(await hear(1, 7.5, 10))] == ["silence"]
 
 
-async def test_sounds_and_silences_are_heard():
+async def test_sounds_and_silences_are_reported():
     heard = told(await hear(1, 8, 30))
     assert heard == [("silence", 8, 20.0), ("impact", 20.0, 20.4), ("silence", 20.4, 30)]
     assert told(await hear(1, 8, 9)) == []  # the pause is too short to report as silence
 
 
-async def test_the_same_request_brings_the_same_observation():
+async def test_equal_requests_give_equal_observations():
     noisy = Noise(name="n", missed_text=0.5, misread_text=0.5, word_errors=0.5, missed_motion=0.5, time_jitter_s=0.5)
     for noise in (OFF, noisy):
         assert await look((1, 0, 30, 16), noise=noise) == await look((1, 0, 30, 16), noise=noise)
@@ -157,7 +157,7 @@ async def test_the_same_request_brings_the_same_observation():
         ("missed_motion", "moves"),
     ],
 )
-async def test_each_rate_takes_its_own_part_away(rate, gone):
+async def test_each_vision_error_rate_removes_its_own_part(rate, gone):
     clean = told(await look((1, 0, 9, 9)))[0][0]
     noisy = told(await look((1, 0, 9, 9), noise=Noise(name="n", **{rate: 1.0})))[0][0]
     assert gone in clean
@@ -165,21 +165,21 @@ async def test_each_rate_takes_its_own_part_away(rate, gone):
     assert noisy
 
 
-async def test_rates_of_the_audio_model():
+async def test_audio_error_rates_remove_or_change_speech_and_sounds():
     assert '"' not in " ".join(t for t, _, _ in told(await hear(1, 0, 10, noise=Noise(name="n", missed_speech=1.0))))
     assert "impact" not in [t for t, _, _ in told(await hear(1, 15, 25, noise=Noise(name="n", missed_sound=1.0)))]
     words = told(await hear(1, 0, 10, noise=Noise(name="n", word_errors=1.0)))[0][0]
     assert not {"one", "two", "three", "four", "five"} & set(words.strip('"').split()) - {"one"}
 
 
-async def test_misread_text_stays_alike():
+async def test_misread_text_is_still_reported_as_text():
     text = told(await look((1, 0, 9, 1), noise=Noise(name="n", misread_text=1.0)))[0][0]
     assert '"ADD SALT"' not in text
     assert '"8:15"' not in text
     assert "on-screen text" in text
 
 
-async def test_share_of_errors_is_the_rate():
+async def test_the_measured_word_error_rate_equals_the_requested_rate():
     """Over 1,000 captions of one word each, the measured word error rate equals the requested one."""
     scenes = tuple(Scene(start_s=n, end_s=n + 1, visual="x", caption="salt") for n in range(1000))
     script = SCRIPT.model_copy(update={"videos": (ScriptedVideo(duration_s=1000, scenes=scenes),) * 2})
@@ -190,7 +190,7 @@ async def test_share_of_errors_is_the_rate():
     assert 770 <= right <= 830
 
 
-def test_noise_by_name(tmp_path):
+def test_noise_is_resolved_by_name_or_from_a_file(tmp_path):
     assert resolve_noise("off") is OFF
     assert resolve_noise("mild") is MILD
     assert resolve_noise("fitted") == fitted()
@@ -205,7 +205,7 @@ def test_noise_by_name(tmp_path):
         resolve_noise("loud")
 
 
-async def test_addresses_that_lead_nowhere():
+async def test_invalid_script_addresses_raise_video_error():
     perception = simulator()
     for source, complaint in [
         ("script://kitchn/1", "There is no script 'kitchn' here. Did you mean kitchen"),
@@ -217,7 +217,7 @@ async def test_addresses_that_lead_nowhere():
             await perception.probe(Video(source=source), 1)
 
 
-async def test_a_script_that_vanishes_is_a_failure_of_the_world(tmp_path):
+async def test_a_deleted_script_raises_infrastructure_error(tmp_path):
     path = tmp_path / "s.jsonl"
     write_scripts([SCRIPT, make_script("PI", 0)], path)
     perception = ScriptedPerception(ScriptLibrary(path))

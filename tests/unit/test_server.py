@@ -34,7 +34,7 @@ def nothing_named(monkeypatch):
         "",
     ],
 )
-def test_a_run_may_not_choose_what_nobody_allowed(spec):
+def test_a_run_may_choose_only_allowed_models(spec):
     for choose, context in (
         (choose_master, ServerContext(master=spec)),
         (choose_perception, ServerContext(vision=spec)),
@@ -44,7 +44,7 @@ def test_a_run_may_not_choose_what_nobody_allowed(spec):
             choose(context)
 
 
-def test_the_owner_names_what_may_be_chosen(monkeypatch):
+def test_the_server_owner_sets_the_allowed_models(monkeypatch):
     monkeypatch.setenv("AGENTCVR_MODELS", "openai:gpt-4.1, http://localhost:8000/v1#qwen")
     assert allowed_model("http://localhost:8000/v1#qwen") and allowed_model("offline")
     with pytest.raises(InputError, match="http://localhost:8000/v1#qwen"):
@@ -53,7 +53,7 @@ def test_the_owner_names_what_may_be_chosen(monkeypatch):
     assert allowed_model("http://localhost:8001/v1") == "http://localhost:8001/v1"
 
 
-def test_noise_is_a_name_and_no_file(tmp_path):
+def test_noise_is_chosen_by_name_and_not_by_file(tmp_path):
     rates = tmp_path / "rates.json"
     rates.write_text("{}")
     with pytest.raises(InputError, match="Choose from: off, mild, fitted"):
@@ -61,7 +61,7 @@ def test_noise_is_a_name_and_no_file(tmp_path):
     assert isinstance(choose_scripts(SwapContext(noise="mild")), ScriptedPerception)
 
 
-async def test_a_run_with_a_model_that_may_not_be_chosen_ends_in_one_line():
+async def test_a_run_with_a_forbidden_model_raises_input_error():
     given = {"question": "Which?", "videos": ["script://cc-000000/1"], "options": ["x", "y"]}
     with pytest.raises(InputError, match="may not be chosen here"):
         await make_swap_graph().ainvoke(given, context=SwapContext(master="http://10.0.0.1/v1"))

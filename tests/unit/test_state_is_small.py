@@ -30,14 +30,14 @@ def size(values):
     return len(JsonPlusSerializer().dumps_typed(values)[1])
 
 
-async def test_growth_is_linear_and_small():
+async def test_checkpoints_grow_linearly_and_by_under_20_kb_per_turn():
     sizes = [size((await state_after(n)).values) for n in (2, 8, 14)]
     early, late = (sizes[1] - sizes[0]) / 6, (sizes[2] - sizes[1]) / 6
     assert early < 20_000
     assert late == pytest.approx(early, rel=0.1)
 
 
-async def test_what_comes_back_from_a_checkpoint_is_typed():
+async def test_values_loaded_from_a_checkpoint_are_typed():
     values = (await state_after(1)).values
     assert isinstance(values["answer"], Answer)
     assert isinstance(values["observations"][0], Observation)

@@ -38,7 +38,7 @@ def made_by(author: BaseChatModel, out: Path, count: int = 3, tasks=("CC",), **o
     return asyncio.run(generate(jobs_of(dict.fromkeys(tasks, count), 0), author, out, **options))
 
 
-def test_ten_tasks_from_one_model(tmp_path):
+def test_one_model_writes_scripts_of_all_ten_tasks(tmp_path):
     out = tmp_path / "written.jsonl"
     made = made_by(Author(), out, 2, TASKS, price_in=1.0, price_out=2.0)
     assert (made.scripts, made.failures, made.usage.calls) == (20, 0, 20)
@@ -52,7 +52,7 @@ def test_ten_tasks_from_one_model(tmp_path):
         assert len({window.video for window in script.evidence}) >= 2
 
 
-def test_keys_are_asked_for_evenly():
+def test_requested_keys_are_evenly_distributed():
     keys = Counter(Job("CC", seed).key for seed in range(400))
     assert set(keys) == set("ABCD")
     assert all(70 <= count <= 130 for count in keys.values())
@@ -70,7 +70,7 @@ def test_a_faulty_script_is_sent_back_with_its_faults(tmp_path):
     assert "videos[1].scenes[1]: it ends at 999 s, but the video at" in complaint
 
 
-def test_a_hopeless_job_is_a_row_and_the_others_go_on(tmp_path):
+def test_a_job_that_keeps_failing_is_recorded_and_the_others_continue(tmp_path):
     out = tmp_path / "x.jsonl"
     made = made_by(Author(hopeless=("cc-llm-000001",)), out, 3)
     assert (made.scripts, made.failures, made.usage.calls) == (2, 1, 5)
@@ -84,7 +84,7 @@ def test_a_hopeless_job_is_a_row_and_the_others_go_on(tmp_path):
     assert sorted(ScriptLibrary(out).ids) == ["cc-llm-000000", "cc-llm-000001", "cc-llm-000002"]
 
 
-def test_what_the_job_asked_for_is_checked(tmp_path):
+def test_the_script_must_have_the_requested_key(tmp_path):
     author = Author(wrong_key=True)
     made = made_by(author, tmp_path / "x.jsonl", 1)
     assert made.failures == 1
@@ -92,7 +92,7 @@ def test_what_the_job_asked_for_is_checked(tmp_path):
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 3, 8])
-def test_near_duplicates_are_redrawn_and_then_reported(tmp_path, concurrency):
+def test_near_duplicates_are_written_again_and_then_reported(tmp_path, concurrency):
     """A near-duplicate is also redrawn when it returns after the job queue is empty."""
     made = made_by(Author(same_story=True), tmp_path / "x.jsonl", 3, concurrency=concurrency)
     assert (made.scripts, made.failures) == (1, 2)
@@ -103,13 +103,13 @@ def test_near_duplicates_are_redrawn_and_then_reported(tmp_path, concurrency):
     assert {row["failure"] for row in rows} == {f"near-duplicate of {kept}, 3 times"}
 
 
-def test_two_different_stories_are_no_duplicates(tmp_path):
+def test_different_stories_are_not_duplicates(tmp_path):
     different = made_by(Author(), tmp_path / "y.jsonl", 20)
     assert (different.scripts, different.duplicates) == (20, 0)
 
 
 @pytest.mark.parametrize(("changed", "alike"), [(1 / 50, True), (1 / 5, False)])
-def test_what_near_means(changed, alike):
+def test_a_near_duplicate_differs_in_few_words(changed, alike):
     """Replacing one word in fifty gives a near-duplicate. Replacing one word in five gives a different script."""
     rng = random.Random(0)
     for task in TASKS:
@@ -132,7 +132,7 @@ def _reworded(script: Script, share: float, rng: random.Random) -> Script:
     return Script.model_validate({**script.model_dump(), "id": "another", "videos": videos})
 
 
-def test_a_server_that_knows_no_schema_is_asked_in_plain_text(tmp_path):
+def test_a_server_without_schema_support_gets_plain_text_requests(tmp_path):
     author = Author(knows_no_schema=True)
     made = made_by(author, tmp_path / "x.jsonl", 6, concurrency=3)
     assert (made.scripts, made.failures, made.usage.calls) == (6, 0, 6)
@@ -140,7 +140,7 @@ def test_a_server_that_knows_no_schema_is_asked_in_plain_text(tmp_path):
 
 
 @pytest.mark.parametrize("knows_schemas", [True, False])
-async def test_the_client_of_an_openai_compatible_server(knows_schemas):
+async def test_the_openai_client_sends_the_schema_and_falls_back_to_plain_text(knows_schemas):
     """The real client sends the schema. The writer falls back to plain text when the server refuses it."""
     langchain_openai = pytest.importorskip("langchain_openai")
     asked: list[dict[str, Any]] = []
@@ -164,12 +164,12 @@ async def test_the_client_of_an_openai_compatible_server(knows_schemas):
     assert ('"scoring_points"' in json.dumps(asked[-1]["messages"]).replace("\\", "")) is not knows_schemas
 
 
-def test_what_is_thought_is_not_read(tmp_path):
+def test_the_reasoning_trace_is_not_parsed(tmp_path):
     made = made_by(Author(plain=True, thinks=True), tmp_path / "x.jsonl", 1)
     assert made.scripts == 1
 
 
-def test_replies_in_plain_text(tmp_path):
+def test_plain_text_replies_are_parsed(tmp_path):
     """A model without structured output gets the schema in the prompt and writes JSON into its reply."""
     author = Author(plain=True)
     made = made_by(author, tmp_path / "x.jsonl", 2)
@@ -180,7 +180,7 @@ def test_replies_in_plain_text(tmp_path):
     assert "the reply holds no JSON object" in (tmp_path / "y.failures.jsonl").read_text()
 
 
-async def test_a_busy_server_is_asked_again(monkeypatch):
+async def test_a_busy_server_is_retried(monkeypatch):
     monkeypatch.setattr(
         "agentcvr_graph.scripts.generators.llm.writing.wait_random_exponential", lambda **_: lambda _: 0
     )
@@ -193,7 +193,7 @@ async def test_a_busy_server_is_asked_again(monkeypatch):
     assert (written.script, written.failure) == (None, "ValueError: no such model")
 
 
-async def test_a_fault_names_its_place():
+async def test_a_fault_names_its_location():
     draft = draft_for(Job("CC", 0))
     draft["videos"][1]["scenes"][2]["end_s"] = -3
     with pytest.raises(UnusableDraftError) as error:
@@ -204,7 +204,7 @@ async def test_a_fault_names_its_place():
         Draft.model_validate(draft)
 
 
-def test_the_schema_is_one_that_strict_servers_take():
+def test_the_schema_has_no_defaults_for_strict_servers():
     assert '"default"' not in json.dumps(Draft.model_json_schema())
 
 
@@ -215,7 +215,7 @@ def test_a_refused_key_ends_the_run(tmp_path):
     assert made_by(Author(), tmp_path / "x.jsonl", 3).scripts == 3
 
 
-def test_a_model_that_answers_no_more_ends_the_run(tmp_path):
+def test_a_model_that_stops_answering_ends_the_run(tmp_path):
     author = Author(raises=[ValueError("no such model")] * 100)
     with pytest.raises(
         InfrastructureError, match=r"none of the last 20 jobs: ValueError: no such model\. .*--retry-failed"
@@ -225,18 +225,18 @@ def test_a_model_that_answers_no_more_ends_the_run(tmp_path):
     assert made_by(Author(), tmp_path / "x.jsonl", 100, retry_failed=True).scripts == 100
 
 
-def test_a_job_that_is_named_twice_is_done_once(tmp_path):
+def test_a_repeated_job_runs_once(tmp_path):
     jobs = [*jobs_of({"CC": 3}, 0), *jobs_of({"CC": 3}, 1)]
     assert asyncio.run(generate(jobs, Author(), tmp_path / "x.jsonl")).scripts == 4
 
 
-def test_one_run_at_a_time(tmp_path):
+def test_a_file_is_written_by_one_run_at_a_time(tmp_path):
     with Store(tmp_path / "x.jsonl"), pytest.raises(InputError, match=r"x\.jsonl: another run is writing it\."):
         made_by(Author(), tmp_path / "x.jsonl")
     assert made_by(Author(), tmp_path / "x.jsonl").scripts == 3
 
 
-def test_no_more_calls_at_once_than_allowed(tmp_path):
+def test_calls_in_flight_stay_within_the_concurrency_limit(tmp_path):
     author = Author(delay_s=0.02)
     made_by(author, tmp_path / "x.jsonl", 12, concurrency=3)
     assert author.most_at_once == 3
@@ -252,7 +252,7 @@ def three_scripts(tmp_path_factory) -> bytes:
 @given(share=st.floats(0, 1))
 @example(share=1.0)
 @settings(max_examples=examples(30))
-def test_wherever_a_file_is_torn_it_becomes_whole(three_scripts, share):
+def test_a_truncated_file_is_completed_wherever_it_was_cut(three_scripts, share):
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "x.jsonl")
         torn = three_scripts[: round(share * len(three_scripts))]
@@ -270,7 +270,7 @@ def test_a_whole_last_row_without_a_line_break_is_kept(tmp_path, three_scripts):
     assert out.read_bytes() == three_scripts
 
 
-def test_a_file_of_something_else_is_left_alone(tmp_path):
+def test_other_files_are_not_changed_and_invalid_settings_raise_input_error(tmp_path):
     out = tmp_path / "x.jsonl"
     for notes in ("my notes\n", "my notes"):
         out.write_text(notes)
@@ -304,7 +304,7 @@ print(json.dumps([kill_before_each_write(lambda: write(killed), killed.parent)])
 """
 
 
-def test_killed_before_each_write_nothing_is_lost_or_doubled(tmp_path):
+def test_a_run_killed_before_each_write_resumes_without_loss_or_duplicates(tmp_path):
     whole, killed = tmp_path / "whole.jsonl", tmp_path / "runs" / "killed.jsonl"
     (places,) = run_in_fresh_process(KILLS, whole, killed)
     assert len(places) >= 6 and sum("killed.jsonl" in place for place in places) >= 6, places

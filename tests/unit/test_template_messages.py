@@ -24,7 +24,7 @@ CONVERSATION: list[BaseMessage] = [
 ]
 
 
-def test_a_template_with_tools_gets_calls_and_replies_as_they_are() -> None:
+def test_a_template_with_tool_support_gets_calls_and_replies_unchanged() -> None:
     rows = template_messages(CONVERSATION, tools=None, sees=False, native_tools=True)
     assert [row["role"] for row in rows] == ["system", "user", "assistant", "tool"]
     assert rows[0]["content"] == "Be brief."
@@ -32,7 +32,7 @@ def test_a_template_with_tools_gets_calls_and_replies_as_they_are() -> None:
     assert rows[3] == {"role": "tool", "content": "A pan.", "name": "look", "tool_call_id": "c1"}
 
 
-def test_a_template_without_tools_gets_them_as_text() -> None:
+def test_a_template_without_tool_support_gets_calls_and_replies_as_text() -> None:
     rows = template_messages(CONVERSATION, tools=TOOLS, sees=False, native_tools=False)
     assert [row["role"] for row in rows] == ["system", "user", "assistant", "user"]
     assert rows[0]["content"].startswith("Be brief.\n\n# Tools")
@@ -41,13 +41,13 @@ def test_a_template_without_tools_gets_them_as_text() -> None:
     assert rows[3]["content"] == "<tool_response>\nA pan.\n</tool_response>"
 
 
-def test_tools_without_a_system_message_make_one() -> None:
+def test_tools_without_a_system_message_create_one() -> None:
     rows = template_messages([HumanMessage("Where?")], tools=TOOLS, sees=True, native_tools=False)
     assert [row["role"] for row in rows] == ["system", "user"]
     assert rows[1]["content"] == [{"type": "text", "text": "Where?"}]
 
 
-def test_pictures_keep_their_place_and_a_text_model_refuses_them() -> None:
+def test_images_keep_their_position_and_a_text_model_refuses_them() -> None:
     file = io.BytesIO()
     Image.new("RGB", (4, 2), "red").save(file, "PNG")
     picture = create_image_block(base64=base64.b64encode(file.getvalue()).decode(), mime_type="image/png")
@@ -72,7 +72,7 @@ def test_pictures_keep_their_place_and_a_text_model_refuses_them() -> None:
         ("<tool_call>[]</tool_call>after", "after", [], 1),
     ],
 )
-def test_calls_are_read(text: str, words: str, names: list[str], invalid: int) -> None:
+def test_tool_calls_are_parsed_from_text(text: str, words: str, names: list[str], invalid: int) -> None:
     said, calls, bad = read_calls(text)
     assert said == words
     assert [call["name"] for call in calls] == names

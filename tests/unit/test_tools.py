@@ -55,20 +55,20 @@ def test_a_window_is_clipped_to_its_video():
         ("look", {}, "There is no tool 'look'; the tools are observe, listen, answer."),
     ],
 )
-def test_what_the_master_is_told(tool, arguments, says):
+def test_invalid_calls_raise_a_one_line_action_error(tool, arguments, says):
     with pytest.raises(ActionError) as error:
         plan(tool, **arguments)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_good_windows_go_on_beside_a_bad_one():
+def test_valid_windows_are_kept_when_another_one_is_invalid():
     request, notes = plan("observe", targets=[target(1, 0, 5), target(9, 0, 5), target(2, 0, 5)])
     assert [t.video for t in request.targets] == [1, 2]
     assert notes == ("There is no video 9; the videos are 1 to 4.",)
 
 
-def test_frames_of_a_call_are_shared_by_duration():
+def test_frames_of_a_call_are_distributed_by_duration():
     request, notes = plan(
         "observe", budget=replace(PLENTY, frames_per_call=12), targets=[target(1, 0, 20, 64), target(2, 0, 10, 64)]
     )
@@ -76,7 +76,7 @@ def test_frames_of_a_call_are_shared_by_duration():
     assert "12 frames were shared" in notes[0]
 
 
-def test_a_spent_budget_is_an_error_and_a_short_one_a_note():
+def test_a_spent_budget_is_an_error_and_a_nearly_spent_one_adds_a_note():
     with pytest.raises(ActionError, match="frame budget is spent"):
         plan("observe", budget=Budget(turns=3, frames=0, audio_s=9.0), targets=[target(1, 0, 5)])
     with pytest.raises(ActionError, match="audio budget is spent"):
@@ -87,21 +87,21 @@ def test_a_spent_budget_is_an_error_and_a_short_one_a_note():
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 500), st.integers(1, 200)), min_size=1, max_size=6), st.integers(6, 128))
-def test_shared_frames_fit_and_never_exceed_what_was_asked(windows, most):
+def test_distributed_frames_fit_the_budget_and_never_exceed_the_request(windows, most):
     targets = [Target(video=1, start_s=0, end_s=length, frames=frames) for length, frames in windows]
     shared = share_frames(targets, most)
     assert sum(t.frames for t in shared) <= max(most, len(targets))
     assert all(1 <= new.frames <= old.frames for new, old in zip(shared, targets, strict=True))
 
 
-def test_a_malformed_citation_is_dropped_and_the_answer_stays():
+def test_a_malformed_citation_is_dropped_and_the_answer_is_kept():
     good = {"video": 1, "start_s": 0, "end_s": 2, "modality": "visual"}
     arguments = TOOLS.read("answer", {"value": "A", "citations": [good, {"video": "?"}, "nonsense"]})
     assert isinstance(arguments, AnswerArgs)
     assert arguments.citations == [Citation(video=1, start_s=0, end_s=2, modality="visual")]
 
 
-def test_citations_rest_on_something_observed():
+def test_citations_outside_the_observations_are_dropped():
     seen = Observation(modality="visual", windows=(Window(video=1, start_s=10, end_s=20),))
     inside = Citation(video=1, start_s=12, end_s=14, modality="visual")
     others = [

@@ -17,7 +17,7 @@ async def trajectory(turns, **knobs):
     return trajectory_of(await graph.ainvoke(QUESTION, context=CVRContext(**knobs)))
 
 
-async def test_turns_calls_and_observations():
+async def test_turns_hold_calls_replies_and_observations():
     turns = [
         turn("An overview.", observe((1, 0, 9, 2), (2, 0, 9, 2), id="o"), listen(7, 0, 1, id="l")),
         AIMessage("hm"),
@@ -34,7 +34,7 @@ async def test_turns_calls_and_observations():
     assert [v.number for v in told.videos] == [1, 2]
 
 
-async def test_json_dialect_and_round_trip():
+async def test_a_trajectory_of_the_json_dialect_survives_a_round_trip():
     look = {"action": "observe", "arguments": {"targets": [{"video": n, "start_s": 0, "end_s": 5} for n in (1, 2)]}}
     turns = [AIMessage("Look.\n" + json.dumps(look)), AIMessage('{"action": "answer", "arguments": {"value": "A"}}')]
     told = await trajectory(turns, dialect="json")

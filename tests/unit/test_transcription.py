@@ -93,7 +93,7 @@ def spans(perceived: Perceived) -> list[tuple[float, float, str]]:
     return [(said.window.start_s, said.window.end_s, said.text) for said in perceived.evidence if said.window]
 
 
-async def test_segments_become_statements_in_seconds_of_the_video(stub: Stub) -> None:
+async def test_segments_become_statements_with_video_times(stub: Stub) -> None:
     stub.replies = [(200, VERBOSE)]
     ears = TranscriptionEndpoint(stub.url, "whisper-1", api_key="secret")
     perceived = await ears.hear(sound(), "")
@@ -119,7 +119,7 @@ async def test_a_server_without_segments_gives_one_statement(stub: Stub, refusal
     assert [form["response_format"] for form in stub.forms] == [b"verbose_json", b"json", b"json"]
 
 
-async def test_the_focus_comes_first(stub: Stub) -> None:
+async def test_statements_about_the_focus_come_first(stub: Stub) -> None:
     stub.replies = [(200, VERBOSE)]
     perceived = await TranscriptionEndpoint(stub.url, "w").hear(sound(), "who is stirring?")
     assert spans(perceived)[0][2] == '"Then stir."'
@@ -133,7 +133,7 @@ async def test_nothing_blocks_the_event_loop(stub: Stub) -> None:
         assert spans(await ears.hear(sound(), "salt")) == [(10.0, 15.0, '"Add the salt."')]
 
 
-async def test_silence_is_no_evidence(stub: Stub) -> None:
+async def test_silence_gives_no_evidence(stub: Stub) -> None:
     stub.replies = [(200, '{"text": " ", "segments": []}')]
     assert (await TranscriptionEndpoint(stub.url, "w").hear(sound(), "")).evidence == ()
 
@@ -152,7 +152,7 @@ async def test_silence_is_no_evidence(stub: Stub) -> None:
         ([(0, "")], InfrastructureError, True, "did not answer in time"),
     ],
 )
-async def test_failures(
+async def test_failures_are_mapped_to_one_line_errors(
     stub: Stub, replies: list[tuple[int, str]], kind: type[CVRError], transient: bool | None, part: str
 ) -> None:
     stub.replies = list(replies)
@@ -166,13 +166,13 @@ async def test_failures(
     assert "\n" not in str(caught.value)
 
 
-async def test_a_server_that_is_down(socket_enabled: None) -> None:
+async def test_an_unreachable_server_is_a_transient_infrastructure_error(socket_enabled: None) -> None:
     with pytest.raises(InfrastructureError, match="cannot be reached") as caught:
         await TranscriptionEndpoint("http://127.0.0.1:9/v1", "w").hear(sound(), "")
     assert caught.value.transient
 
 
-def test_long_sound_goes_in_pieces() -> None:
+def test_long_audio_is_split_into_segments() -> None:
     parts = [(part.start_s, part.end_s) for part in pieces(Window(video=1, start_s=100.0, end_s=1400.0))]
     assert parts == [(100.0, 700.0), (700.0, 1300.0), (1300.0, 1400.0)]
 
@@ -190,7 +190,7 @@ class Counting:
         return Perceived((Evidence(text="noise", window=sound.window),), cost=Cost(model_calls=1))
 
 
-async def test_no_model_is_called_where_subtitles_cover_the_window() -> None:
+async def test_no_model_is_called_if_subtitles_cover_the_window() -> None:
     ears = Counting()
     cues = (Cue(10.0, 12.0, "Add\nthe salt."), Cue(13.0, 15.0, "Stir."))
     perceived = await SubtitlesFirst(ears).hear(sound(cues=cues), "stirring")
@@ -199,7 +199,7 @@ async def test_no_model_is_called_where_subtitles_cover_the_window() -> None:
     assert ears.heard == []
 
 
-async def test_the_model_hears_the_gaps_only() -> None:
+async def test_only_gaps_between_subtitles_are_transcribed() -> None:
     ears = Counting()
     cues = (Cue(40.0, 45.0, "One."), Cue(50.0, 55.0, "Two."))
     perceived = await SubtitlesFirst(ears).hear(sound(0.0, 90.0, cues), "")
@@ -213,12 +213,12 @@ async def test_the_model_hears_the_gaps_only() -> None:
     assert perceived.cost.model_calls == 2
 
 
-async def test_without_subtitles_the_model_hears_it_all() -> None:
+async def test_without_subtitles_the_whole_window_is_transcribed() -> None:
     ears = Counting()
     assert spans(await SubtitlesFirst(ears).hear(sound(), "")) == [(10.0, 15.0, "noise")]
 
 
-def test_focus_keeps_the_order_of_what_ties() -> None:
+def test_statements_that_match_the_focus_equally_keep_their_order() -> None:
     said = [Evidence(text=text) for text in ("A cup.", "He stirs salt.", "Salted fish.", "Salt is stirred.")]
     assert [one.text for one in focus_first(said, "stirring the salt")] == [
         "He stirs salt.",

@@ -26,7 +26,7 @@ def drawn(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_text_and_bytes_replace_a_file_and_leave_nothing_beside_it(tmp_path: Path):
+def test_atomic_writes_replace_a_file_and_leave_no_temporary_file(tmp_path: Path):
     atomic_write_text(tmp_path / "a.txt", "née")
     atomic_write_text(tmp_path / "a.txt", "neue")
     atomic_write_bytes(tmp_path / "b.bin", b"\x00\x01")
@@ -35,7 +35,7 @@ def test_text_and_bytes_replace_a_file_and_leave_nothing_beside_it(tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.bin"]
 
 
-def test_the_old_file_is_there_until_the_new_one_is_complete(tmp_path: Path):
+def test_the_old_file_exists_until_the_new_one_is_complete(tmp_path: Path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with atomic_write(path) as temporary:
@@ -72,7 +72,7 @@ def test_content_is_flushed_to_the_disk_before_the_rename(tmp_path: Path, monkey
     assert steps == ["flush", "rename", "rename"]
 
 
-def test_a_full_disk_is_one_line_with_a_fix(tmp_path: Path):
+def test_a_full_disk_raises_a_one_line_error_with_a_fix(tmp_path: Path):
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(SetupError) as caught, explain_disk_error(tmp_path, "Make room."):
         raise full
@@ -106,7 +106,7 @@ def test_a_bar_draws_on_stderr_and_only_on_a_terminal(capsys: pytest.CaptureFixt
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_torn_last_row_is_removed_and_a_whole_one_gets_its_line_break(tmp_path: Path):
+def test_a_truncated_last_row_is_removed_and_a_complete_one_gets_a_line_break(tmp_path: Path):
     path = tmp_path / "log.jsonl"
     repair_last_row(path, '{"id"')
     assert not path.exists()
@@ -121,7 +121,7 @@ def test_a_torn_last_row_is_removed_and_a_whole_one_gets_its_line_break(tmp_path
     assert path.read_bytes() == whole + b'{"id": 2}\n'
 
 
-def test_a_file_of_something_else_is_left_as_it_is(tmp_path: Path):
+def test_a_file_that_is_not_a_log_is_not_changed(tmp_path: Path):
     path = tmp_path / "notes.txt"
     path.write_bytes(b"my notes")
     with pytest.raises(InputError, match=r"notes\.txt"):
