@@ -81,7 +81,7 @@ def without_time(run):
     return run.model_copy(update={"usage": run.usage.model_copy(update={"wall_s": 0.0})})
 
 
-async def test_concurrent_children_end_and_share_nothing(library):
+async def test_concurrent_child_runs_end_and_share_no_state(library):
     started_s = time.process_time()
     async with asyncio.timeout(TIMEOUT_S):
         output = await parent(library).ainvoke({"ids": list(library.ids)})
@@ -106,7 +106,7 @@ async def test_concurrent_children_end_and_share_nothing(library):
         assert without_time(runs[script_id]) == without_time(trajectory_of(output))
 
 
-async def test_threads_of_one_checkpointer_keep_their_own_state(library):
+async def test_threads_of_one_checkpointer_have_separate_states(library):
     ids = library.ids[:200]
     cvr = create_cvr_graph(resolve_chat_model("offline"), ScriptedPerception(library)).compile(
         checkpointer=InMemorySaver()

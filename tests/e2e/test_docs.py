@@ -84,7 +84,7 @@ def read_options(line):
 
 @pytest.mark.enable_socket
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_block_on_a_page_runs(page, folder):
+def test_every_code_block_of_a_page_runs(page, folder):
     namespace = {"__name__": "page"}
     with asyncio.Runner() as runner:
         for language, text in blocks(page):
@@ -107,13 +107,13 @@ def readme_program():
     return program, inspect.cleandoc(shown)
 
 
-def test_the_readme_is_short_and_begins_with_a_program():
+def test_the_readme_is_short_and_starts_with_a_program():
     lines = README.read_text().splitlines()
     assert len(lines) <= 200
     assert lines.index("```") <= 40 and "```python" in lines[:10]
 
 
-def test_the_readmes_program_cites_real_windows_when_it_is_run_as_a_file(tmp_path):
+def test_the_readme_program_prints_the_shown_output(tmp_path):
     program, shown = readme_program()
     path = tmp_path / "program.py"
     path.write_text(program)
@@ -123,7 +123,7 @@ def test_the_readmes_program_cites_real_windows_when_it_is_run_as_a_file(tmp_pat
     assert "video 3, 11.0-19.0 s, visual" in shown and "audio" in shown
 
 
-def test_the_readmes_program_runs_in_a_notebook_with_the_line_that_it_names(folder, capsys):
+def test_the_readme_program_runs_in_a_notebook_with_its_notebook_line(folder, capsys):
     program, shown = readme_program()
     *lines, last = program.strip().splitlines()
     file_form, notebook_form = last.split("  # in a notebook: ")
@@ -133,7 +133,7 @@ def test_the_readmes_program_runs_in_a_notebook_with_the_line_that_it_names(fold
     assert capsys.readouterr().out.strip() == shown
 
 
-def test_a_block_that_fails_fails(folder):
+def test_a_failing_block_fails_the_test(folder):
     with asyncio.Runner() as runner, pytest.raises(AssertionError):
         run_python("import asyncio\nawait asyncio.sleep(0)\nassert 1 == 2", {}, runner)
     with pytest.raises(Exception, match="--colour"):
@@ -142,14 +142,14 @@ def test_a_block_that_fails_fails(folder):
         read_options("agentcvr scripts nothing")
 
 
-def test_the_pages_have_blocks_of_all_kinds():
+def test_the_pages_have_code_blocks_of_every_language():
     languages = {language for page in PAGES for language, _ in blocks(page)}
     assert languages == {"python", "console", "sh", "json"}
     assert sum(len(blocks(page)) for page in PAGES) > 20
 
 
 @pytest.mark.parametrize("page", ["SECURITY.md", "docs/how-it-works.md"])
-def test_the_files_that_a_page_names_exist(page):
+def test_files_named_on_a_page_exist(page):
     named = re.findall(r"`([\w./]+/[\w.]+\.py|[a-z]+\.py)`", (ROOT / page).read_text())
     missing = [name for name in named if not any((ROOT / base / name).exists() for base in ("", "agentcvr_graph"))]
     assert named and missing == []

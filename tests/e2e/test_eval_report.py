@@ -51,7 +51,7 @@ def made(path: Path, count: int = 12, *, nasty: bool = False) -> EvalRun:
     return EvalRun.read(path)
 
 
-def test_filters_and_links_to_the_evidence(page, tmp_path):
+def test_rows_can_be_filtered_and_link_to_the_evidence(page, tmp_path):
     page.goto(write_run_report(made(tmp_path / "run"), pictures=False).as_uri())
     assert page.locator("#answers tbody tr").count() == 24
     page.select_option("#by-method", "agent")
@@ -90,7 +90,7 @@ def test_text_from_questions_and_models_is_escaped(page, tmp_path):
     assert NASTY in page.locator("#answers td.words").nth(1).inner_text()
 
 
-def test_thousands_of_rows_are_shown_a_hundred_at_a_time(page, tmp_path):
+def test_long_tables_start_with_a_hundred_rows(page, tmp_path):
     page.goto(write_run_report(made(tmp_path / "run", 700), pictures=False).as_uri())
     assert page.locator("#answers tbody tr").count() == 100
     page.locator("#more").click()
@@ -99,7 +99,7 @@ def test_thousands_of_rows_are_shown_a_hundred_at_a_time(page, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
 
 
-def test_published_results_are_complete():
+def test_published_results_are_complete_and_consistent():
     assert all(len(line.scores) == len(COLUMNS) for line in CROSSVID)
     assert [line.scores[0] for line in CROSSVID] == sorted((line.scores[0] for line in CROSSVID), reverse=True)
     best = CROSSVID[1]

@@ -105,7 +105,7 @@ async def cancelled(app, given, reached):
 
 
 @pytest.mark.parametrize("name", ["subgraph", "tool", "remote", "mcp_client"])
-def test_an_example_is_short_and_says_how_to_run_it(name):
+def test_an_example_is_short_and_documents_its_command(name):
     text = (EXAMPLES / f"{name}.py").read_text()
     assert text.count("\n") <= MOST_LINES
     assert f"python docs/examples/{name}.py" in ast.get_docstring(ast.parse(text))
@@ -118,7 +118,7 @@ def test_an_example_is_short_and_says_how_to_run_it(name):
         ("tool", (f"Answer: {SAID}", "frames=26")),
     ],
 )
-def test_an_example_runs_as_it_stands_without_a_key(name, says):
+def test_an_example_runs_unchanged_without_an_api_key(name, says):
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     ran = subprocess.run(
         [sys.executable, f"docs/examples/{name}.py"],
@@ -133,14 +133,14 @@ def test_an_example_runs_as_it_stands_without_a_key(name, says):
         assert line in ran.stdout
 
 
-async def test_a_parents_drawing_shows_the_child():
+async def test_the_drawing_of_a_parent_shows_the_child():
     app, _ = as_node(offline(FakePerception()))
     inside = app.get_graph(xray=True).nodes
     assert {"search:master", "search:visual_agent", "search:conclude"} <= set(inside)
 
 
 @both_ways
-async def test_progress_reaches_the_parents_stream(embedded):
+async def test_progress_reaches_the_stream_of_the_parent(embedded):
     app, given = embedded(offline(Halting(halt=False)))
     events = [event async for _, event in app.astream(given, stream_mode="custom", subgraphs=True)]
     assert [event["stage"] for event in events if event["stage"].endswith("agent")] == [
@@ -153,7 +153,7 @@ async def test_progress_reaches_the_parents_stream(embedded):
 
 
 @both_ways
-async def test_tokens_of_the_master_reach_the_parents_stream(embedded):
+async def test_tokens_of_the_master_reach_the_stream_of_the_parent(embedded):
     look = 'I look. {"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 9, "frames": 2}'
     look += ', {"video": 2, "start_s": 0, "end_s": 9, "frames": 2}]}}'
     end = '{"action": "answer", "arguments": {"value": "white wine"}}'
@@ -168,7 +168,7 @@ async def test_tokens_of_the_master_reach_the_parents_stream(embedded):
 
 
 @both_ways
-async def test_cancelling_the_parent_stops_a_look(embedded):
+async def test_cancelling_the_parent_cancels_perception_calls(embedded):
     world = Halting()
     app, given = embedded(offline(world))
     await cancelled(app, given, world.reached)
@@ -180,7 +180,7 @@ async def test_cancelling_the_parent_stops_a_look(embedded):
 
 
 @both_ways
-async def test_cancelling_the_parent_stops_a_call_of_the_masters_model(embedded):
+async def test_cancelling_the_parent_cancels_the_model_call_of_the_master(embedded):
     class Thinking(FakeMaster):
         async def _agenerate(self, messages, stop=None, run_manager=None, **kwargs):
             reached.set()
@@ -197,7 +197,7 @@ async def test_cancelling_the_parent_stops_a_call_of_the_masters_model(embedded)
 
 
 @both_ways
-async def test_parent_and_child_resume_together(embedded):
+async def test_parent_and_child_resume_without_repeated_observations(embedded):
     saver, first, second = InMemorySaver(), Halting(), Halting(halt=False)
     app, given = embedded(offline(first), checkpointer=saver)
     await cancelled(app, given, first.reached)
@@ -247,7 +247,7 @@ def killed(tmp_path):
     return database
 
 
-async def test_a_child_that_is_killed_with_its_parent_goes_on_in_another_process(killed):
+async def test_a_killed_run_resumes_in_another_process(killed):
     world, master = FakePerception(), FakeMaster(turns=[turn("", answer("Video 2"))])
     async with AsyncSqliteSaver.from_conn_string(str(killed)) as saver:
         app, _ = as_node(create_cvr_graph(master, world).compile(), checkpointer=saver)
@@ -256,7 +256,7 @@ async def test_a_child_that_is_killed_with_its_parent_goes_on_in_another_process
     assert [request.windows[0].start_s for request in world.requests] == [20]
 
 
-async def test_where_a_node_beside_the_child_fails_the_child_takes_no_step_more_and_goes_on_later():
+async def test_a_failing_sibling_node_stops_the_child_until_the_run_resumes():
     """Observations in progress may complete: LangGraph (1.2) cancels a child with several tasks twice."""
     world, fixed = Halting(), asyncio.Event()
 
@@ -279,7 +279,7 @@ async def test_where_a_node_beside_the_child_fails_the_child_takes_no_step_more_
     assert sorted(world.asked) == sorted([*once, ("listen", 2)])
 
 
-async def test_the_tools_agent_reads_a_few_lines_and_its_user_the_answer():
+async def test_the_tool_returns_a_short_answer_with_its_evidence():
     app, given = as_tool_of_an_agent(offline(Halting(halt=False)))
     output = await app.ainvoke(given)
     (reply,) = [message for message in output["messages"] if isinstance(message, ToolMessage)]

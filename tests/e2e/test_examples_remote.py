@@ -68,7 +68,7 @@ async def cancelled(task: asyncio.Task[Any]) -> None:
 
 
 @pytest.mark.parametrize(("name", "path"), [("remote", ""), ("mcp_client", "/mcp")])
-def test_an_example_runs_as_it_stands(studio: Studio, name: str, path: str) -> None:
+def test_an_example_runs_unchanged(studio: Studio, name: str, path: str) -> None:
     command = [sys.executable, f"docs/examples/{name}.py", f"{studio.url}{path}"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert ran.returncode == 0, ran.stderr
@@ -90,7 +90,7 @@ async def test_remote_progress_and_tokens_reach_the_caller(client: LangGraphClie
     assert len(tokens) > 20 and "".join(tokens) == "".join(WORDS)
 
 
-async def test_remote_progress_and_tokens_reach_the_stream_of_a_parent(client: LangGraphClient) -> None:
+async def test_remote_progress_and_tokens_reach_the_stream_of_the_parent(client: LangGraphClient) -> None:
     app = example("remote")["parent"](RemoteGraph("talking", client=client)).compile(checkpointer=InMemorySaver())
     stages, tokens = [], []
     asked = {"given": new_question()}
@@ -103,7 +103,7 @@ async def test_remote_progress_and_tokens_reach_the_stream_of_a_parent(client: L
     assert "".join(tokens) == "".join(WORDS)
 
 
-async def test_cancelling_the_parent_stops_the_run_on_the_server_and_both_resume_together(
+async def test_cancelling_the_parent_stops_the_server_run_and_both_can_resume(
     studio: Studio, client: LangGraphClient
 ) -> None:
     config, question = new_thread(), new_question()
@@ -124,7 +124,7 @@ async def test_cancelling_the_parent_stops_the_run_on_the_server_and_both_resume
     assert (usage["frames"], usage["model_calls"]) == (6, 3)  # the same as in an uninterrupted run
 
 
-async def test_cancelling_the_run_on_the_server_stops_it_and_the_caller_has_no_answer(
+async def test_cancelling_the_server_run_returns_no_answer_to_the_caller(
     studio: Studio, client: LangGraphClient
 ) -> None:
     config, question = new_thread(), new_question()
@@ -140,7 +140,7 @@ async def test_cancelling_the_run_on_the_server_stops_it_and_the_caller_has_no_a
     assert studio.observations(video)[-1] == "stopped 20"
 
 
-async def test_a_client_that_goes_away_stops_nothing_unless_it_says_so(studio: Studio, client: LangGraphClient) -> None:
+async def test_the_server_run_continues_after_its_client_disconnects(studio: Studio, client: LangGraphClient) -> None:
     config, question = new_thread(), new_question()
     (video,) = question["videos"]
     task = asyncio.create_task(RemoteGraph("slow", client=client).ainvoke(question, config))
@@ -152,7 +152,7 @@ async def test_a_client_that_goes_away_stops_nothing_unless_it_says_so(studio: S
     assert output["answer"]["value"] == "a red ball"
 
 
-async def test_mcp_lists_the_graphs_with_what_they_ask_for(studio: Studio) -> None:
+async def test_mcp_lists_the_graphs_with_their_input_schemas(studio: Studio) -> None:
     async with Client(f"{studio.url}/mcp") as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     asked = tools["agentcvr"].input_schema
@@ -161,7 +161,7 @@ async def test_mcp_lists_the_graphs_with_what_they_ask_for(studio: Studio) -> No
     assert tools["agentcvr"].description.startswith("Answers a question whose evidence is spread over several videos")
 
 
-async def test_mcp_gives_the_whole_output_but_no_progress_and_no_thread(
+async def test_mcp_returns_the_whole_output_but_no_progress_and_no_thread(
     studio: Studio, client: LangGraphClient
 ) -> None:
     reports: list[Any] = []
@@ -180,7 +180,7 @@ async def test_mcp_gives_the_whole_output_but_no_progress_and_no_thread(
     assert reports == [] and await client.threads.count() == threads
 
 
-async def test_mcp_names_the_kind_of_an_error_and_no_more(studio: Studio) -> None:
+async def test_mcp_reports_only_the_type_of_an_error(studio: Studio) -> None:
     ask = example("mcp_client")["ask"]
     async with Client(f"{studio.url}/mcp") as client:
         with pytest.raises(RuntimeError, match=r"^InputError$"):
@@ -189,9 +189,7 @@ async def test_mcp_names_the_kind_of_an_error_and_no_more(studio: Studio) -> Non
             await ask(client, "agentcvr_swop", {"question": "Who?", "videos": SCRIPTS})
 
 
-async def test_mcp_has_no_knobs_but_an_assistant_with_knobs_is_a_tool_of_its_own(
-    studio: Studio, client: LangGraphClient
-) -> None:
+async def test_mcp_offers_an_assistant_with_its_own_settings_as_a_tool(studio: Studio, client: LangGraphClient) -> None:
     asked = {"question": "Who cooks with white wine?", "videos": SCRIPTS}
     glance = await client.assistants.create("agentcvr_swap", context={"max_frames": 4}, name="a glance")
     try:
@@ -202,7 +200,7 @@ async def test_mcp_has_no_knobs_but_an_assistant_with_knobs_is_a_tool_of_its_own
     assert output["usage"]["frames"] <= 4
 
 
-async def test_mcp_cannot_stop_a_run(studio: Studio) -> None:
+async def test_mcp_cannot_cancel_a_run(studio: Studio) -> None:
     """The run continues after its call is cancelled or its client disconnects; only its budgets limit it."""
     question = new_question()
     (video,) = question["videos"]

@@ -58,7 +58,7 @@ def logged(output):
     return state["log_history"]
 
 
-def test_two_processes_are_one(runs):
+def test_two_processes_train_like_one(runs):
     one, two, _ = runs
     rows = [sorted(read_episodes(output / "episodes.jsonl"), key=by_place) for output in (one, two)]
     assert len(rows[0]) == 2 * 8 + 3
@@ -92,7 +92,7 @@ def test_only_the_main_process_writes_and_prints(runs):
 
 @pytest.mark.enable_socket
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_error_of_a_process_is_the_error(count, tmp_path):
+def test_an_error_in_one_process_is_raised(count, tmp_path):
     """Only the main process writes files, so one of two processes fails while the other waits for it."""
     path = write_settings(
         trained_speaker(),

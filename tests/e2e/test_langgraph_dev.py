@@ -55,7 +55,7 @@ def kinds(messages: list[dict[str, Any]]) -> list[str]:
     return [message["type"] for message in messages]
 
 
-async def test_the_same_graph_in_swap_mode(client: LangGraphClient) -> None:
+async def test_swap_mode_serves_the_same_graph(client: LangGraphClient) -> None:
     question = bundled_library().get("cc-000002").as_question()
     given = {**as_input(question), "videos": [video.model_dump() for video in question.videos]}
     live, swap = [
@@ -68,7 +68,7 @@ async def test_the_same_graph_in_swap_mode(client: LangGraphClient) -> None:
         assert output["observations"][0]["model"] == "script"
 
 
-async def test_swap_and_live_side_by_side(client: LangGraphClient) -> None:
+async def test_swap_and_live_runs_work_concurrently(client: LangGraphClient) -> None:
     live, swap = await asyncio.gather(
         client.runs.wait(None, "agentcvr", input=QUESTION, context={"max_turns": 6}),
         client.runs.wait(None, "agentcvr_swap", input=WINE),
@@ -77,7 +77,7 @@ async def test_swap_and_live_side_by_side(client: LangGraphClient) -> None:
     assert {seen["model"] for seen in live["observations"]} == {"offline-vision-1", "offline-audio-1"}
 
 
-async def test_the_form_of_a_run_describes_every_field(client: LangGraphClient) -> None:
+async def test_the_input_schema_describes_every_field(client: LangGraphClient) -> None:
     for name in ("agentcvr", "agentcvr_swap"):
         schemas = await client.assistants.get_schemas(await assistant(client, name))
         asked = schemas["input_schema"]
@@ -95,7 +95,7 @@ async def settings_of(client: LangGraphClient, name: str) -> dict[str, Any]:
     return schemas["context_schema"]["properties"]
 
 
-async def test_settings_are_shown_at_their_nodes_with_bounds_choices_and_defaults(client: LangGraphClient) -> None:
+async def test_settings_have_nodes_bounds_choices_and_defaults(client: LangGraphClient) -> None:
     live, swap = await settings_of(client, "agentcvr"), await settings_of(client, "agentcvr_swap")
     for name, setting in {**live, **swap}.items():
         assert setting["description"] and "default" in setting, name
@@ -108,13 +108,13 @@ async def test_settings_are_shown_at_their_nodes_with_bounds_choices_and_default
     assert of_the_visual_agent == {"max_frames", "max_frames_per_call", "review_above_frames", "vision"}
 
 
-async def test_each_graph_offers_the_settings_that_it_reads(client: LangGraphClient) -> None:
+async def test_each_graph_offers_only_the_settings_that_it_reads(client: LangGraphClient) -> None:
     live, swap = await settings_of(client, "agentcvr"), await settings_of(client, "agentcvr_swap")
     assert live.keys() - swap.keys() == {"vision", "audio"} and swap.keys() - live.keys() == {"noise"}
     assert swap["noise"]["enum"] == ["off", "mild", "fitted"]
 
 
-async def test_the_drawing_has_five_nodes_that_say_what_they_do(client: LangGraphClient) -> None:
+async def test_the_drawing_has_five_nodes_with_descriptions(client: LangGraphClient) -> None:
     drawn = await client.assistants.get_graph(await assistant(client, "agentcvr"), xray=True)
     shown = {node["id"]: node.get("metadata", {}).get("description") for node in drawn["nodes"]}
     assert shown == {"__start__": None, **DESCRIPTIONS, "__end__": None}
@@ -124,7 +124,7 @@ async def test_the_drawing_has_five_nodes_that_say_what_they_do(client: LangGrap
     assert await client.assistants.get_subgraphs(await assistant(client, "agentcvr"), recurse=True) == {}
 
 
-async def test_progress_and_a_second_question_on_the_thread(client: LangGraphClient) -> None:
+async def test_a_thread_streams_progress_and_takes_a_second_question(client: LangGraphClient) -> None:
     thread = await new_thread(client)
     stages, last = [], None
     async for part in client.runs.stream(
@@ -146,7 +146,7 @@ async def test_progress_and_a_second_question_on_the_thread(client: LangGraphCli
     assert len(history) > 6
 
 
-async def test_a_run_as_studio_streams_it(client: LangGraphClient) -> None:
+async def test_all_stream_modes_of_studio_work_in_one_run(client: LangGraphClient) -> None:
     """The stream has each node's update, each state and each message; `messages` accumulates partial messages."""
     parts = [
         part
@@ -164,7 +164,7 @@ async def test_a_run_as_studio_streams_it(client: LangGraphClient) -> None:
     assert any(isinstance(one, dict) and SAID in str(one.get("content")) for one in spoken)
 
 
-async def test_a_thread_reads_as_turns_and_its_state_is_small_text(client: LangGraphClient) -> None:
+async def test_a_thread_state_is_a_short_text_conversation(client: LangGraphClient) -> None:
     thread = await new_thread(client)
     await client.runs.wait(thread, "agentcvr", input=QUESTION, context={"max_turns": 6})
     state = await client.threads.get_state(thread)
@@ -181,7 +181,7 @@ async def test_a_thread_reads_as_turns_and_its_state_is_small_text(client: LangG
     assert not re.search(r"[A-Za-z0-9+/]{200,}", text)  # the state holds no encoded image
 
 
-async def test_a_person_is_asked_and_the_run_goes_on_as_decided(client: LangGraphClient) -> None:
+async def test_a_run_waits_for_a_human_decision_and_follows_it(client: LangGraphClient) -> None:
     thread = await new_thread(client)
     await client.runs.wait(thread, "agentcvr_swap", input=WINE, context=CAREFUL)
     assert (await client.threads.get(thread))["status"] == "interrupted"
@@ -200,7 +200,7 @@ async def test_a_person_is_asked_and_the_run_goes_on_as_decided(client: LangGrap
     assert (await client.threads.get(thread))["status"] == "idle"
 
 
-async def test_the_history_tells_each_step_and_is_run_again_from_any(client: LangGraphClient) -> None:
+async def test_the_history_has_every_step_and_a_run_can_restart_from_a_step(client: LangGraphClient) -> None:
     thread = await new_thread(client)
     first = await client.runs.wait(thread, "agentcvr_swap", input=WINE)
     history = await client.threads.get_history(thread)
@@ -213,7 +213,7 @@ async def test_the_history_tells_each_step_and_is_run_again_from_any(client: Lan
     assert len(await client.threads.get_history(thread)) > len(history)
 
 
-async def test_a_turn_that_is_edited_in_a_fork_is_played_as_it_was_edited(client: LangGraphClient) -> None:
+async def test_a_turn_edited_in_a_fork_runs_as_edited(client: LangGraphClient) -> None:
     thread = await new_thread(client)
     await client.runs.wait(thread, "agentcvr_swap", input=WINE)
     history = await client.threads.get_history(thread)
@@ -236,7 +236,7 @@ async def test_a_turn_that_is_edited_in_a_fork_is_played_as_it_was_edited(client
     assert (await client.threads.get_state(thread))["values"]["answer"] == output["answer"]
 
 
-async def test_what_a_person_writes_into_a_fork_is_read_by_the_master(client: LangGraphClient) -> None:
+async def test_the_master_reads_a_message_added_to_a_fork(client: LangGraphClient) -> None:
     thread = await new_thread(client)
     await client.runs.wait(thread, "agentcvr_swap", input=WINE)
     place = await step_before(client, thread, "master")

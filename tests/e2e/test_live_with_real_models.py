@@ -22,7 +22,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def test_eyes_and_ears_in_this_process(
+async def test_in_process_vision_and_audio_models_observe_and_are_cached(
     clip: Path, vision_model: Path, whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENTCVR_CACHE_DIR", str(tmp_path))

@@ -69,12 +69,12 @@ def execute(tmp_path, monkeypatch):
 # The stored files.
 
 
-def test_there_are_five():
+def test_there_are_five_notebooks():
     assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_no_outputs_are_stored(path):
+def test_notebooks_are_stored_without_outputs(path):
     stored = json.loads(path.read_text())
     nbformat.validate(nbformat.from_dict(stored))
     assert (stored["nbformat"], stored["nbformat_minor"]) == (4, 5)
@@ -104,7 +104,7 @@ def test_a_notebook_alternates_prose_and_short_cells(path):
 class TestRun:
     pytestmark = runs
 
-    def test_the_quickstart_cites_what_was_seen_and_heard(self, execute):
+    def test_the_quickstart_cites_visual_and_audio_evidence(self, execute):
         ran = execute(1)
         assert "<video" in ran.shown("watch")
         assert "conclude: answer: The cook in video 3" in ran.printed("ask")
@@ -160,7 +160,7 @@ class TestRun:
         assert float(before) < float(after)
         assert Path("runs/minute/policy/model.safetensors").exists()
 
-    def test_evaluation_compares_question_by_question(self, execute):
+    def test_evaluation_compares_methods_by_question(self, execute):
         ran = execute(5)
         assert "'This dinner is for my mother.'" in ran.shown("load", "text/plain")
         table = ran.shown("run")
@@ -179,7 +179,7 @@ class TestRun:
 
 @pytest.mark.timeout(900)
 @pytest.mark.enable_socket
-def test_the_site_is_built_without_a_warning(tmp_path):
+def test_the_documentation_site_builds_without_warnings(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     done = subprocess.run(
         [*command, "--site-dir", str(tmp_path / "site")], cwd=ROOT, capture_output=True, text=True, timeout=900

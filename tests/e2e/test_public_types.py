@@ -31,7 +31,7 @@ async def test_the_app_runs():
     assert typed_use.to_blame(agentcvr_graph.SetupError("No key.")) == "the owner"
 
 
-def test_its_types_are_in_order():
+def test_the_app_passes_the_type_checker():
     command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, str(APP)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     found = json.loads(done.stdout)
@@ -55,7 +55,7 @@ def lines_reported_by_mypy() -> set[int]:
 
 
 @pytest.mark.parametrize("reported", [lines_reported_by_pyright, lines_reported_by_mypy])
-def test_type_checkers_find_the_mistakes_of_a_users_program(reported):
+def test_type_checkers_report_the_mistakes_of_a_user_program(reported):
     lines = MISTAKES.read_text().splitlines()
     wrong = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
     assert len(wrong) == 4

@@ -75,7 +75,7 @@ def standing(path: Path) -> dict:
     return {place: row.model_dump(exclude=CHANGES) for place, row in RunFolder(path).latest().items()}
 
 
-async def test_a_cluster_gives_the_same_results_also_when_a_worker_dies(cluster, scripts, tmp_path):
+async def test_a_cluster_gives_the_same_results_even_if_a_worker_dies(cluster, scripts, tmp_path):
     benchmark = scripted_questions(scripts)
     config = EvalConfig(methods=("agent", "blind"), scripts=str(scripts))
     await evaluate_benchmark(benchmark, config, tmp_path / "local")
@@ -91,7 +91,7 @@ async def test_a_cluster_gives_the_same_results_also_when_a_worker_dies(cluster,
     assert all(folder.trajectory(method, name) for method, name in standing(folder.path))
 
 
-async def test_what_no_question_can_succeed_with_stops_the_run(cluster, scripts, tmp_path):
+async def test_a_setup_error_stops_the_run(cluster, scripts, tmp_path):
     benchmark = scripted_questions(scripts).select(["CC"], 2)
     config = EvalConfig(scripts=str(scripts))
     engine = RayEngine(refusing, failed_result)

@@ -43,7 +43,7 @@ def test_a_click_on_a_citation_shows_its_frames(page, tmp_path):
     assert "selected" in page.locator("#o1").get_attribute("class")
 
 
-def test_a_citation_is_brought_into_sight_in_a_long_page(page, tmp_path):
+def test_a_click_on_a_citation_scrolls_a_long_page_to_its_evidence(page, tmp_path):
     page.emulate_media(reduced_motion="reduce")  # scrolling ends before the click returns
     opened(page, many_turns(), tmp_path)
     page.locator(".chip").click()
@@ -51,7 +51,7 @@ def test_a_citation_is_brought_into_sight_in_a_long_page(page, tmp_path):
     assert 0 <= top < page.viewport_size["height"]
 
 
-def test_a_click_on_a_bar_shows_what_was_heard(page, tmp_path):
+def test_a_click_on_an_audio_bar_shows_its_transcript(page, tmp_path):
     opened(page, usual(), tmp_path)
     page.locator(".bar.audio").first.click()
     assert page.locator("#o2 .lines").inner_text().find("cooking with butter") >= 0
@@ -72,7 +72,7 @@ def test_every_bar_and_mark_can_be_clicked(page, tmp_path):
     assert page.locator(".observation.selected").get_attribute("id") == mark.get_attribute("data-opens")
 
 
-def test_a_citation_that_rests_on_nothing_cannot_be_clicked(page, tmp_path):
+def test_a_citation_without_evidence_cannot_be_clicked(page, tmp_path):
     trajectory = usual()
     elsewhere = trajectory.answer.citations[0].model_copy(update={"start_s": 30.0, "end_s": 31.0})
     answer = trajectory.answer.model_copy(update={"citations": (elsewhere,)})
@@ -89,7 +89,7 @@ def test_citations_work_from_the_keyboard(page, tmp_path):
     assert page.evaluate("document.activeElement.closest('details').id") == "o2"
 
 
-def test_all_evidence_is_open_on_paper_and_closed_again_after(page, tmp_path):
+def test_all_evidence_is_expanded_for_printing_and_collapsed_afterwards(page, tmp_path):
     opened(page, many_turns(), tmp_path)
     closed = page.locator("details:not([open])").count()
     assert closed > 0
@@ -100,7 +100,7 @@ def test_all_evidence_is_open_on_paper_and_closed_again_after(page, tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_background(page, tmp_path, scheme):
+def test_text_has_enough_contrast_with_its_background(page, tmp_path, scheme):
     """The contrast is at least 4.5 to 1, as WCAG 2.2 requires for text at level AA."""
     page.emulate_media(color_scheme=scheme)
     opened(page, many_turns(), tmp_path)
@@ -115,7 +115,7 @@ def test_text_from_a_video_is_never_executed(page, tmp_path):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_page(page, tmp_path, width):
+def test_no_element_is_wider_than_the_page(page, tmp_path, width):
     page.set_viewport_size({"width": width, "height": 900})
     for trajectory in (usual(), failed(), many_turns(), long_video(), usual(question="x" * 400)):
         opened(page, trajectory, tmp_path)

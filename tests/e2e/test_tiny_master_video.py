@@ -12,7 +12,7 @@ from tests.support.rendered_clips import rendered
 from tests.training.test_tiny_master import UNSEEN
 
 
-def test_the_command_asks_it_about_real_video():
+def test_the_tiny_master_answers_about_rendered_video():
     script = make_script("PEA", UNSEEN, Difficulty(videos=2, scenes=4))
     asked = rendered_question(script, rendered(script))
     options = [part for option in asked.options for part in ("-o", option)]

@@ -26,7 +26,7 @@ def noise(cues: tuple[Cue, ...] = ()) -> Sound:
     return Sound(WINDOW, samples, cues, "id")
 
 
-async def test_sound_goes_over_the_wire_and_words_come_back(transcription_server: Server, whisper: Path) -> None:
+async def test_the_server_transcribes_audio(transcription_server: Server, whisper: Path) -> None:
     perceived = await resolve_audio(f"{transcription_server.url}#{whisper}").hear(noise(), "")
     assert perceived.cost == Cost(model_calls=1)
     (said,) = perceived.evidence
@@ -34,13 +34,13 @@ async def test_sound_goes_over_the_wire_and_words_come_back(transcription_server
     assert said.text.startswith('"')
 
 
-async def test_subtitles_spare_the_call(transcription_server: Server, whisper: Path) -> None:
+async def test_subtitles_replace_the_transcription_call(transcription_server: Server, whisper: Path) -> None:
     audio = resolve_audio(f"{transcription_server.url}#{whisper}")
     perceived = await audio.hear(noise((Cue(10.0, 15.0, "Add salt."),)), "")
     assert [said.text for said in perceived.evidence] == ['"Add salt."']
     assert perceived.cost == Cost()
 
 
-async def test_a_model_that_is_not_there(transcription_server: Server, tmp_path: Path) -> None:
+async def test_a_missing_model_raises_infrastructure_error(transcription_server: Server, tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="HTTP"):
         await resolve_audio(f"{transcription_server.url}#{tmp_path}").hear(noise(), "")

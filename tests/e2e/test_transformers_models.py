@@ -36,7 +36,7 @@ async def test_a_master_counts_its_tokens_and_is_deterministic(text_model: Path)
     assert first.usage_metadata["input_tokens"] > 0
 
 
-async def test_tools_and_replies_go_through_the_template(text_model: Path) -> None:
+async def test_tools_and_tool_replies_are_encoded_with_the_chat_template(text_model: Path) -> None:
     master = master_of(text_model)
     conversation = [
         SystemMessage("Be brief."),
@@ -49,7 +49,7 @@ async def test_tools_and_replies_go_through_the_template(text_model: Path) -> No
     assert bound.usage_metadata["input_tokens"] > plain.usage_metadata["input_tokens"] + 500
 
 
-async def test_what_the_template_writes(text_model: Path) -> None:
+async def test_the_prompt_has_the_tools_and_the_tool_calls(text_model: Path) -> None:
     from agentcvr_graph.models.adapters.transformers_chat import encode, load
 
     loaded = load(str(text_model))
@@ -61,7 +61,7 @@ async def test_what_the_template_writes(text_model: Path) -> None:
     assert written.endswith("<|im_start|>assistant\n")
 
 
-async def test_a_template_without_tools_is_told_them_in_words(tmp_path: Path, text_model: Path) -> None:
+async def test_a_template_without_tools_gets_their_description_as_text(tmp_path: Path, text_model: Path) -> None:
     from agentcvr_graph.models.adapters.transformers_chat import encode, load
     from tests.support import served_models as tiny_models
 
@@ -74,7 +74,7 @@ async def test_a_template_without_tools_is_told_them_in_words(tmp_path: Path, te
     assert '"name": "observe"' in written
 
 
-async def test_what_the_model_writes_is_read_as_calls(text_model: Path) -> None:
+async def test_generated_text_is_parsed_into_tool_calls(text_model: Path) -> None:
     from agentcvr_graph.models.adapters.transformers_chat import load
     from agentcvr_graph.models.chat_format.read_turn import read_turn
 
@@ -86,7 +86,7 @@ async def test_what_the_model_writes_is_read_as_calls(text_model: Path) -> None:
     assert read_turn(loaded.tokenizer, loaded.tokenizer.encode("one STOP two"), stop=["STOP"]).content == "one"
 
 
-async def test_eyes_see_every_frame(vision_model: Path) -> None:
+async def test_the_vision_model_receives_every_frame(vision_model: Path) -> None:
     vision = resolve_vision(f"transformers:{vision_model}")
     picture = np.full((90, 160, 3), 200, dtype=np.uint8)
     costs = []
@@ -99,7 +99,7 @@ async def test_eyes_see_every_frame(vision_model: Path) -> None:
     assert costs[1] > costs[0] + 2 * 4, "each frame is 4 picture tokens and a label"
 
 
-async def test_pictures_change_what_is_said(vision_model: Path) -> None:
+async def test_different_images_give_different_evidence(vision_model: Path) -> None:
     vision = resolve_vision(f"transformers:{vision_model}")
     said = set()
     for grey in (0, 255):
@@ -117,7 +117,7 @@ async def test_loading_and_generating_do_not_block_the_event_loop(vision_model: 
         await audio.hear(Sound(WINDOW, np.zeros(16_000, dtype=np.float32), (), "id"), "salt")
 
 
-async def test_a_text_model_refuses_pictures(text_model: Path) -> None:
+async def test_a_text_model_refuses_images(text_model: Path) -> None:
     vision = resolve_vision(f"transformers:{text_model}")
     frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
     with pytest.raises(InfrastructureError, match="does not take pictures"):
@@ -125,7 +125,7 @@ async def test_a_text_model_refuses_pictures(text_model: Path) -> None:
 
 
 @pytest.mark.parametrize("length_s", [5.0, 40.0])
-async def test_ears_tell_times_inside_the_window(whisper: Path, length_s: float) -> None:
+async def test_the_audio_model_reports_times_inside_the_window(whisper: Path, length_s: float) -> None:
     audio = resolve_audio(f"transformers:{whisper}")
     window = Window(video=1, start_s=10.0, end_s=10.0 + length_s)
     noise = np.random.default_rng(0).normal(0, 0.1, round(length_s * SAMPLE_RATE_HZ)).astype(np.float32)
@@ -137,7 +137,7 @@ async def test_ears_tell_times_inside_the_window(whisper: Path, length_s: float)
     assert windows or length_s < 30, "beyond one chunk, random weights do write segments"
 
 
-async def test_a_folder_that_cannot_be_loaded(tmp_path: Path, text_model: Path) -> None:
+async def test_a_folder_without_a_supported_model_raises_setup_error(tmp_path: Path, text_model: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
     with pytest.raises(SetupError, match="cannot be loaded") as caught:
         await resolve_chat_model(f"transformers:{tmp_path}").ainvoke("Where?")

@@ -84,11 +84,11 @@ def logprobs_of(net: Any, prompt: list[int], ids: list[int], temperature: float)
     return logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0].tolist()
 
 
-def test_greedy_is_what_transformers_writes(found: dict[str, Any], net: Any) -> None:
+def test_greedy_sampling_equals_transformers(found: dict[str, Any], net: Any) -> None:
     assert [one["ids"] for one in found["greedy"]] == [greedy(net, prompt) for prompt in PROMPTS]
 
 
-def test_logprobs_are_the_trainers_at_the_temperature_drawn_with(found: dict[str, Any], net: Any) -> None:
+def test_logprobs_equal_those_of_the_trainer_at_the_sampling_temperature(found: dict[str, Any], net: Any) -> None:
     for prompt, one in zip(PROMPTS, found["warm"], strict=True):
         assert len(one["ids"]) == len(one["logprobs"]) == TOKENS
         assert one["logprobs"] == pytest.approx(logprobs_of(net, prompt, one["ids"], WARMTH), abs=1e-2)
@@ -102,7 +102,7 @@ def test_turns_end_in_the_order_of_their_lengths(found: dict[str, Any]) -> None:
     assert found["order"] == [4, 8, 60]
 
 
-def test_a_stop_token_ends_the_turn_and_belongs_to_it(found: dict[str, Any], net: Any) -> None:
+def test_a_stop_token_ends_the_turn_and_is_part_of_it(found: dict[str, Any], net: Any) -> None:
     stops = {ids[3] for ids in (greedy(net, prompt) for prompt in PROMPTS)}
     for prompt, one in zip(PROMPTS, found["stopped"], strict=True):
         ids = greedy(net, prompt)
@@ -110,7 +110,7 @@ def test_a_stop_token_ends_the_turn_and_belongs_to_it(found: dict[str, Any], net
         assert one["ids"] == ids[: first + 1]
 
 
-def test_failures_are_typed_and_the_engine_continues(found: dict[str, Any]) -> None:
+def test_failures_have_the_right_type_and_the_engine_continues(found: dict[str, Any]) -> None:
     assert found["foreign_token"].startswith("InfrastructureError: vLLM refused a turn: Token id 1000000")
     assert found["broken"] == "InfrastructureError: vLLM failed while sampling: out of memory"
     assert found["too_long"].startswith("BugError: A prompt of 200 tokens does not fit into 200")
@@ -129,7 +129,7 @@ async def served(url: str, sampling: Sampling, stops: list[int]) -> list[Sampled
         return list(await asyncio.gather(*(engine.sample(call) for call in calls)))
 
 
-async def test_a_server_samples_what_a_trainer_computes_again(server: Server, served_net: Any) -> None:
+async def test_logprobs_of_a_server_equal_those_of_the_trainer(server: Server, served_net: Any) -> None:
     url = server.url.removesuffix("/v1")
     warm = Sampling(temperature=WARMTH, max_new_tokens=TOKENS)
     found = await served(url, warm, [])
@@ -141,7 +141,7 @@ async def test_a_server_samples_what_a_trainer_computes_again(server: Server, se
     assert stopped[0].ids == found[0].ids[: found[0].ids.index(found[0].ids[4]) + 1]
 
 
-async def test_a_server_batches_what_is_asked_at_once(server: Server) -> None:
+async def test_a_server_batches_concurrent_requests(server: Server) -> None:
     """A server without batching would end the long turn first. On a busy machine some short turns may end after it, but
     not all eight."""
     ended: list[int] = []
@@ -155,7 +155,7 @@ async def test_a_server_batches_what_is_asked_at_once(server: Server) -> None:
     assert ended.index(190) > 0
 
 
-async def test_a_refused_request_is_an_error(server: Server) -> None:
+async def test_a_refused_request_raises(server: Server) -> None:
     with ServedEngine(server.url.removesuffix("/v1"), [2], max_length=200) as engine:
         with pytest.raises(InfrastructureError, match="refused a turn with status 400"):
             await engine.sample(Call([10**6], "s", Sampling(), 0))
@@ -166,13 +166,15 @@ async def test_a_refused_request_is_an_error(server: Server) -> None:
         await engine.sample(Call([70], "s", Sampling(), 0))
 
 
-def test_no_server_is_a_setup_error() -> None:
+def test_an_unreachable_server_raises_setup_error() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(SetupError, match=r"no vLLM server at http://127\.0\.0\.1.*vllm serve"), ServedEngine(url, [2]):
         pass
 
 
-def test_trl_trains_on_what_its_own_vllm_samples(server_python: Path, text_model: Path, tmp_path: Path) -> None:
+def test_trl_trains_on_samples_of_vllm_with_the_current_weights(
+    server_python: Path, text_model: Path, tmp_path: Path
+) -> None:
     """Run two steps of GRPO on graph trajectories. Weight decay alone halves the weights in the first step, so a vLLM
     with stale weights would report other log probabilities than the trainer in the second."""
     config = tmp_path / "config.yaml"

@@ -31,11 +31,11 @@ pytestmark = pytest.mark.enable_socket
 WINDOW = Window(video=1, start_s=10.0, end_s=50.0)
 
 
-def test_the_only_model_needs_no_name(server: Server) -> None:
+def test_the_only_model_of_a_server_needs_no_name(server: Server) -> None:
     assert resolve_chat_model(server.url).model_name == "tiny"  # pyright: ignore[reportAttributeAccessIssue]
 
 
-async def test_tools_and_their_replies_are_accepted(server: Server) -> None:
+async def test_the_server_accepts_tools_and_tool_replies(server: Server) -> None:
     master = resolve_chat_model(f"{server.url}#tiny").bind_tools(list(TOOL_SCHEMAS)).bind(max_tokens=16)
     conversation = [
         HumanMessage("Where?"),
@@ -52,13 +52,13 @@ async def test_tools_and_their_replies_are_accepted(server: Server) -> None:
     assert 0 < long.usage_metadata["output_tokens"] <= 16
 
 
-async def test_text_without_tools_comes_back(server: Server) -> None:
+async def test_a_request_without_tools_returns_text(server: Server) -> None:
     message = await resolve_chat_model(f"{server.url}#tiny").bind(max_tokens=16).ainvoke("Write JSON.")
     assert message.text
     assert message.tool_calls == []
 
 
-async def test_eyes_over_the_wire(server: Server) -> None:
+async def test_the_vision_model_of_a_server_receives_every_frame(server: Server) -> None:
     vision = ChatVision(resolve_chat_model(f"{server.url}#tiny").bind(max_tokens=16), name="vision")  # pyright: ignore[reportArgumentType]
     picture = np.full((90, 160, 3), 200, dtype=np.uint8)
     costs = []
@@ -77,7 +77,7 @@ def test_one_model_object_serves_several_event_loops(server: Server) -> None:
         assert asyncio.run(master.ainvoke("Where?")).usage_metadata is not None
 
 
-async def test_a_model_that_is_not_served(server: Server) -> None:
+async def test_an_unknown_model_raises_a_permanent_infrastructure_error(server: Server) -> None:
     vision = resolve_vision(f"{server.url}#nobody")
     frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
     with pytest.raises(InfrastructureError, match=r"#nobody refused the request \(HTTP 404.*nobody") as caught:
@@ -85,7 +85,7 @@ async def test_a_model_that_is_not_served(server: Server) -> None:
     assert not caught.value.transient
 
 
-async def test_too_long_a_prompt_is_told_as_such(server: Server) -> None:
+async def test_a_prompt_that_is_too_long_raises_a_permanent_error(server: Server) -> None:
     with pytest.raises(Exception, match="8192") as caught:
         await resolve_chat_model(f"{server.url}#tiny").ainvoke("word " * 9000)
     failure = as_infrastructure_error(caught.value, "the master")
@@ -94,7 +94,7 @@ async def test_too_long_a_prompt_is_told_as_such(server: Server) -> None:
     assert "8192" in str(failure)
 
 
-async def test_a_graph_over_a_master_that_writes_noise(server: Server) -> None:
+async def test_a_master_that_writes_noise_ends_the_run_with_a_failure(server: Server) -> None:
     master = resolve_chat_model(f"{server.url}#tiny")
     master.max_tokens = 16  # pyright: ignore[reportAttributeAccessIssue]
     graph = create_cvr_graph(master, Blind()).compile()
@@ -119,14 +119,14 @@ class Blind:
         raise AssertionError("noise is no action")
 
 
-async def test_a_server_that_is_down() -> None:
+async def test_an_unreachable_server_is_a_transient_failure() -> None:
     failure = await failure_at("http://127.0.0.1:9/v1#tiny")
     assert isinstance(failure, InfrastructureError)
     assert failure.transient
     assert "cannot be reached" in str(failure)
 
 
-async def test_a_server_that_hangs_up() -> None:
+async def test_a_closed_connection_is_a_transient_failure() -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.close()

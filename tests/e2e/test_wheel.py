@@ -83,7 +83,7 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_wheel_holds_what_is_needed_and_nothing_else(wheel: Path):
+def test_the_wheel_contains_the_required_files_and_only_the_two_packages(wheel: Path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (entry_points,) = (archive.read(name).decode() for name in names if name.endswith("entry_points.txt"))
@@ -99,7 +99,7 @@ def test_the_source_distribution_is_complete(built: Path):
     assert not [name for name in IN_SDIST if not (source / name).is_file()]
 
 
-def test_imports_come_from_the_wheel_and_a_users_training_package_stays(environment: Path, elsewhere: Path):
+def test_the_wheel_does_not_shadow_a_package_named_training(environment: Path, elsewhere: Path):
     program = (
         "import agentcvr_graph, agentcvr_training, training\n"
         "print(agentcvr_graph.__file__, agentcvr_training.__file__, training.OWNER)\n"
@@ -110,13 +110,13 @@ def test_imports_come_from_the_wheel_and_a_users_training_package_stays(environm
     assert owner == "user"
 
 
-def test_the_demo_answers_in_swap_mode(environment: Path, elsewhere: Path):
+def test_the_installed_demo_answers_in_swap_mode(environment: Path, elsewhere: Path):
     out = succeed(environment / "agentcvr", "demo", "--swap", folder=elsewhere)
     assert "score 1.00" in out
     assert (elsewhere / "agentcvr-demo.html").read_text().startswith("<!doctype html>")
 
 
-def test_training_is_a_command_that_finds_the_shipped_configurations(environment: Path, elsewhere: Path):
+def test_the_train_command_finds_the_shipped_configurations(environment: Path, elsewhere: Path):
     out = succeed(environment / "agentcvr", "train", "grpo", "--help", folder=elsewhere)
     assert "Usage: agentcvr train grpo" in out and "qwen3_4b" in out
     plan = succeed(environment / "agentcvr", "train", "grpo", "qwen3_4b", "--dry-run", folder=elsewhere)

@@ -17,7 +17,7 @@ INPUTS = {
 }
 
 
-def test_columns_of_padding_are_removed():
+def test_columns_that_hold_only_padding_are_removed():
     cut = trimmed(INPUTS)
     assert cut["prompt_ids"].tolist() == [[0, 5, 6], [7, 8, 9]]
     assert cut["prompt_mask"].tolist() == [[0, 1, 1], [1, 1, 1]]
@@ -32,12 +32,12 @@ def test_trimming_twice_changes_nothing():
     assert all(torch.equal(once[n], again[n]) for n in once if isinstance(once[n], torch.Tensor))
 
 
-def test_a_part_in_which_nothing_was_sampled_keeps_a_column():
+def test_a_batch_without_sampled_tokens_keeps_one_column():
     empty = {**INPUTS, "completion_mask": torch.zeros(2, 5, dtype=torch.long)}
     assert trimmed(empty)["completion_ids"].shape == (2, 1)
 
 
-def test_rows_of_similar_length_come_into_one_part():
+def test_rows_of_similar_length_are_batched_together():
     def part(*lengths):
         mask = torch.tensor([[1] * n + [0] * (5 - n) for n in lengths])
         return {

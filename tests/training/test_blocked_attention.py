@@ -38,19 +38,19 @@ def by_torch(query, key, value):
 
 @settings(max_examples=examples(30))
 @given(st.integers(1, 3), st.integers(1, 3 * BLOCK), st.sampled_from([1, 2, 4]), st.integers(0, 99))
-def test_equals_torchs_attention(rows, tokens, groups, seed):
+def test_blocked_attention_equals_torchs_attention(rows, tokens, groups, seed):
     inputs = states(rows, tokens, groups, seed=seed)
     for ours, theirs in zip(both_ways(in_blocks, inputs), both_ways(by_torch, inputs), strict=True):
         torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=1e-4)
 
 
-def test_custom_scale():
+def test_a_custom_scale_is_applied():
     query, key, value = states(1, 5)
     found = attend_in_blocks(torch.nn.Identity(), query, key, value, None, scaling=0.5)[0].transpose(1, 2)
     torch.testing.assert_close(found, scaled_dot_product_attention(query, key, value, is_causal=True, scale=0.5))
 
 
-def test_mixed_precision_uses_the_type_of_the_values():
+def test_mixed_precision_returns_the_dtype_of_the_values():
     """Under mixed precision, normalization and rotary embedding leave queries and keys in float32."""
     query, key, value = states(2, 70)
     found = in_blocks(query, key, value.bfloat16())
@@ -74,7 +74,7 @@ def model(**changed):
 
 
 @pytest.mark.parametrize("hidden", [slice(40, None), slice(0, 3), slice(0, 70), slice(0, 0)])
-def test_padding_is_not_attended_to_on_either_side(hidden):
+def test_left_and_right_padding_are_not_attended_to(hidden):
     net = model()
     ids, mask = torch.randint(0, 50, (2, 90)), torch.ones(2, 90, dtype=torch.long)
     mask[1, hidden] = 0
@@ -87,7 +87,7 @@ def test_padding_is_not_attended_to_on_either_side(hidden):
     assert found.isfinite().all()
 
 
-def test_padding_has_no_gradient():
+def test_padding_does_not_affect_gradients():
     net = model()
     ids, mask = torch.randint(0, 50, (2, 90)), torch.ones(2, 90, dtype=torch.long)
     mask[1, :70] = 0

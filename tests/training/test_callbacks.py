@@ -39,7 +39,7 @@ def bad_gradient(loss, model, step):
         (bad_gradient, "Step 4: the gradient of model.embed_tokens.weight ("),
     ],
 )
-def test_a_value_that_is_not_finite_stops_the_run(spoil, complaint, speaker, tmp_path, monkeypatch, capsys):
+def test_a_non_finite_loss_or_gradient_stops_the_run(spoil, complaint, speaker, tmp_path, monkeypatch, capsys):
     compute = GraphTrainer.compute_loss
 
     def spoiled(self, model, inputs, *args, **kwargs):
@@ -67,7 +67,9 @@ def command_succeeds(path, monkeypatch):
 
 
 @pytest.mark.parametrize("room", [60_000, 170_000])
-def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(room, speaker, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_raises_a_one_line_error_and_keeps_the_last_checkpoint(
+    room, speaker, tmp_path, monkeypatch, capsys
+):
     """The kernel refuses files over `room` bytes. The first limit stops the weights, the second the optimizer state."""
     output = tmp_path / "run"
     assert command_succeeds(write_settings(speaker, output, grpo__trainer__max_steps=2), monkeypatch)
@@ -94,14 +96,14 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(room, speaker, tm
     assert last_checkpoint(output / "grpo").name == "checkpoint-4"
 
 
-def test_an_output_that_is_a_file(speaker, tmp_path, monkeypatch, capsys):
+def test_an_output_path_that_is_a_file_is_an_error(speaker, tmp_path, monkeypatch, capsys):
     output = tmp_path / "run"
     output.write_text("")
     assert command(["grpo", write_settings(speaker, output)], monkeypatch) == 2
     assert f"{output} cannot be written: " in capsys.readouterr().err
 
 
-def test_the_newest_whole_checkpoint_is_found_by_number(tmp_path):
+def test_the_last_checkpoint_is_the_complete_one_with_the_highest_step(tmp_path):
     assert last_checkpoint(tmp_path / "nowhere") is None
     for step in (2, 10, 9, 100):
         (tmp_path / f"checkpoint-{step}").mkdir()
@@ -112,7 +114,7 @@ def test_the_newest_whole_checkpoint_is_found_by_number(tmp_path):
     assert last_checkpoint(tmp_path).name == "checkpoint-10"
 
 
-def test_the_progress_bar_is_shown_on_a_terminal_only():
+def test_the_progress_bar_is_shown_only_on_a_terminal():
     state = SimpleNamespace(is_world_process_zero=True, max_steps=40, global_step=10)
     for terminal in (True, False):
         shown = io.StringIO()
@@ -125,7 +127,7 @@ def test_the_progress_bar_is_shown_on_a_terminal_only():
         assert ("left" in shown.getvalue()) is terminal
 
 
-def test_curves_skip_values_that_are_not_finite(tmp_path):
+def test_curves_skip_non_finite_values(tmp_path):
     history = [
         {"step": 1, "reward": 0.5, "loss": float("nan")},
         {"step": 2, "reward": None, "eval_reward": 0.25},

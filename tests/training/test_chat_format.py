@@ -31,7 +31,7 @@ conversations = st.builds(
 @pytest.mark.parametrize("template", [PLAIN, WITHOUT_TOOLS, TEMPLATE.replace("<|end|>", "<|im_end|>")])
 @settings(max_examples=examples(40))
 @given(messages=conversations)
-def test_a_conversation_built_turn_by_turn_is_what_the_template_writes(template, messages):
+def test_a_conversation_built_turn_by_turn_equals_the_rendered_template(template, messages):
     form = ChatFormat(tokenizer(template))
     row = row_of(messages, form, list(TOOL_SCHEMAS))
     last = max(n for n, message in enumerate(messages) if isinstance(message, AIMessage))
@@ -41,7 +41,7 @@ def test_a_conversation_built_turn_by_turn_is_what_the_template_writes(template,
     assert len(row.completion_ids) == len(row.mask) == len(row.nodes)
 
 
-def test_a_cut_turn_is_closed_by_the_environment():
+def test_the_environment_closes_a_truncated_turn():
     form = ChatFormat(tokenizer())
     end = form.end_of_turn
     whole = form.environment_ids([7, end[0]], [HumanMessage("go on")])
@@ -59,7 +59,7 @@ def test_a_cut_turn_is_closed_by_the_environment():
         ("", "has no chat template"),
     ],
 )
-def test_a_template_that_cannot_be_trained_on_is_refused_with_a_fix(template, complaint):
+def test_unsupported_chat_templates_are_refused_with_a_fix(template, complaint):
     with pytest.raises(SetupError, match=f"some/model.*{complaint}") as caught:
         ChatFormat(tokenizer(template), "some/model")
     assert caught.value.fix

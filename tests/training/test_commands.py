@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 TRAINING = ROOT / "training" / "agentcvr_training"
 
 
-def test_the_entry_point_is_the_command_line():
+def test_the_entry_point_loads_the_train_commands():
     points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["agentcvr_graph.commands"]
     module, _, name = points["train"].partition(":")
     assert isinstance(getattr(import_module(module), name), typer.Typer)
@@ -43,7 +43,7 @@ def test_an_unknown_configuration_lists_the_shipped_ones(name, monkeypatch, caps
     assert "Name a YAML file, or a shipped one: minute, qwen3_4b, qwen3_8b." in line
 
 
-def test_a_file_that_is_missing_is_named():
+def test_a_missing_configuration_is_named_in_the_error():
     assert find_config("nowhere.yaml") == Path("nowhere.yaml")
     with pytest.raises(InputError, match="There is no configuration 'nowhere'"):
         find_config("nowhere")
@@ -62,7 +62,7 @@ def test_the_command_line_imports_neither_torch_nor_trl():
     assert done.stdout.strip() == "[]"
 
 
-def test_the_package_needs_no_recipe():
+def test_the_package_does_not_import_recipes():
     """A wheel contains `agentcvr_training` but not `training/recipes`."""
     files = [*TRAINING.rglob("*.py"), *TRAINING.rglob("*.yaml")]
     naming = [path for path in files for line in path.read_text().splitlines() if "recipes." in line.partition("#")[0]]

@@ -53,7 +53,7 @@ class Broken(ChatModelBase):
 
 @pytest.mark.parametrize("template", [PLAIN, WITHOUT_TOOLS])
 @pytest.mark.parametrize("dialect", ["tools", "json"])
-async def test_a_demonstration_is_the_row_that_a_policy_would_have_left(template, dialect):
+async def test_a_demonstration_becomes_the_row_of_a_policy_with_the_same_turns(template, dialect):
     form, context = ChatFormat(tokenizer(template)), CVRContext(dialect=dialect)
     by_id = {script.id: script for script in SCRIPTS}
     async for shown in demonstrate(resolve_chat_model("offline"), WORLD, SCRIPTS, context):
@@ -67,13 +67,13 @@ async def test_a_demonstration_is_the_row_that_a_policy_would_have_left(template
         assert shown.score == episode.reward["answer"]
 
 
-async def test_an_infrastructure_failure_is_no_demonstration():
+async def test_an_infrastructure_error_yields_no_demonstration():
     context = CVRContext(dialect="json")
     scripts = SCRIPTS[:1]
     assert [one async for one in demonstrate(Broken(), WORLD, scripts, context)] == [None]
 
 
-def test_recording_resumes(tmp_path, monkeypatch, capsys):
+def test_an_interrupted_recording_resumes(tmp_path, monkeypatch, capsys):
     path = tmp_path / "new" / "shown.jsonl"
     arguments = ["--task", "CC", "-t", "fsa", "--each", 3, "--seed", 40, "--out", path]
     assert command(["demonstrate", *arguments], monkeypatch) == 0
@@ -93,7 +93,7 @@ def test_recording_resumes(tmp_path, monkeypatch, capsys):
     assert all(one.score == 1 for one in read_demonstrations(path) if one.script_id.startswith("cc"))
 
 
-def test_a_configuration_gives_scripts_and_graph_settings(tmp_path, monkeypatch):
+def test_scripts_and_graph_settings_are_read_from_the_configuration(tmp_path, monkeypatch):
     config = write_settings(tmp_path, tmp_path / "run", scripts={"tasks": ["NC"], "each": 2})
     path = tmp_path / "shown.jsonl"
     assert command(["demonstrate", config, "--out", path], monkeypatch) == 0
@@ -131,7 +131,7 @@ def test_an_unreachable_master_is_reported_once(tmp_path, monkeypatch, capsys):
         (["--task", "CC", "--master", "moon"], "moon"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, complaint, tmp_path, monkeypatch, capsys):
+def test_invalid_input_prints_one_line_and_exits_with_status_2(arguments, complaint, tmp_path, monkeypatch, capsys):
     assert command(["demonstrate", "--out", tmp_path / "x.jsonl", *arguments], monkeypatch) == 2
     reported = capsys.readouterr().err.splitlines()
     assert len(reported) == 1

@@ -78,7 +78,7 @@ def printed(settings):
     return console.file.getvalue()
 
 
-def test_weights_are_counted_without_making_any(saved):
+def test_weights_are_counted_without_loading_the_model(saved):
     assert not list(saved.glob("*.safetensors"))
     config = model().config
     assert sizes_of(config, None) == Sizes(WEIGHTS, WEIGHTS)
@@ -88,7 +88,7 @@ def test_weights_are_counted_without_making_any(saved):
     assert sizes_of(config, Lora(rank=4, targets=["q_proj"])) == Sizes(WEIGHTS, 2 * 4 * (32 + 32))
 
 
-def test_the_weights_of_a_released_model_equal_the_published_number():
+def test_the_weight_count_of_a_released_model_equals_the_published_number():
     shape = Qwen3Config(
         vocab_size=151936,
         hidden_size=2560,
@@ -102,7 +102,7 @@ def test_the_weights_of_a_released_model_equal_the_published_number():
     assert sizes_of(shape, None).all == 4_022_468_096
 
 
-def test_memory_equals_the_hand_calculation():
+def test_the_memory_estimate_equals_the_hand_calculation():
     config, load = model().config, Load("float32", 2, 100, 3, True, False, False, False)
     # Activations of one token in one layer: four vectors of 32, two of queries (32), keys and values (16), four of 64.
     layer = 4 * 32 + 2 * 32 + 2 * 16 + 4 * 64
@@ -153,7 +153,7 @@ def test_the_plan_shows_scripts_batches_and_steps(write):
     assert f"{total / GIB:,.2f}" in plan
 
 
-def test_the_command_prints_it_and_makes_no_folder(write, tmp_path):
+def test_the_command_prints_the_plan_and_creates_no_folder(write, tmp_path):
     settings = write()
     done = CliRunner().invoke(app, ["grpo", str(tmp_path / "config.yaml"), "--dry-run"])
     assert done.exit_code == 0, done.output
@@ -181,13 +181,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("changes", "kind", "reported"), REFUSED, ids=[reported[:30] for _, _, reported in REFUSED])
-def test_what_a_run_would_refuse_is_found(write, changes, kind, reported):
+def test_the_dry_run_reports_what_a_run_would_refuse(write, changes, kind, reported):
     with pytest.raises(kind, match=reported) as caught:
         check(write(**changes))
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_or_unusable_library_is_found(write, tmp_path):
+def test_an_empty_script_library_is_reported(write, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CVRError, match="empty"):
         check(write(scripts={"library": str(tmp_path / "empty")}))
@@ -209,18 +209,18 @@ def with_shape(saved, tmp_path, **changes):
     return str(folder)
 
 
-def test_layers_that_the_engine_cannot_serve_are_found(write, saved, tmp_path):
+def test_layers_that_the_engine_does_not_support_are_reported(write, saved, tmp_path):
     path = with_shape(saved, tmp_path, use_sliding_window=True, sliding_window=8, max_window_layers=1)
     with pytest.raises(SetupError, match="sliding_attention"):
         check(write(model__path=path))
 
 
-def test_a_tokenizer_of_another_model_is_found(write, saved, tmp_path):
+def test_a_tokenizer_that_does_not_match_the_model_is_reported(write, saved, tmp_path):
     with pytest.raises(SetupError, match=f"has {VOCABULARY} tokens, its model 64"):
         check(write(model__path=with_shape(saved, tmp_path, vocab_size=64)))
 
 
-def test_without_the_hub_the_rest_is_checked_and_the_model_named_as_unchecked(write, monkeypatch):
+def test_an_offline_dry_run_reports_which_checks_need_the_model(write, monkeypatch):
     def unreachable(source):
         raise OSError("We couldn't connect.") from LocalEntryNotFoundError("not in the cache")
 
@@ -248,12 +248,12 @@ def test_sharded_weights_need_vllm(write, monkeypatch):
         ({"grpo__trainer__vllm_tensor_parallel_size": 2}, "vllm_tensor_parallel_size=2.*vllm_mode: server"),
     ],
 )
-def test_settings_of_vllm_that_cannot_work_are_refused(write, changes, reported):
+def test_unsupported_vllm_settings_are_refused(write, changes, reported):
     with pytest.raises(InputError, match=reported):
         grpo_config(write(rollout__engine="vllm", **changes))
 
 
-def test_vllm_gets_the_length_of_the_longest_conversation(write):
+def test_vllm_receives_the_maximum_conversation_length(write):
     arguments = grpo_config(write(rollout__engine="vllm"))
     assert arguments.use_vllm and arguments.vllm_max_model_length == 16384
     with pytest.raises(SetupError, match="pip install"):
@@ -261,7 +261,7 @@ def test_vllm_gets_the_length_of_the_longest_conversation(write):
 
 
 @pytest.mark.parametrize("path", QWEN, ids=[path.stem for path in QWEN])
-def test_the_papers_settings_are_in_the_configs(path):
+def test_shipped_configs_have_the_settings_of_the_paper(path):
     settings = load_settings(path, {"grpo.trainer.use_cpu": True})
     arguments = grpo_config(settings)
     small = "4b" in path.stem
@@ -275,7 +275,7 @@ def test_the_papers_settings_are_in_the_configs(path):
 
 
 @pytest.mark.parametrize("path", QWEN, ids=[path.stem for path in QWEN])
-def test_the_configs_hold_with_the_template_of_their_model(path, saved, tmp_path):
+def test_shipped_configs_work_with_the_chat_template_of_their_model(path, saved, tmp_path):
     """TRL recognizes the model's own template by its text and has a version of it that keeps every turn."""
     folder = tmp_path / "model"
     shutil.copytree(saved, folder)
@@ -298,7 +298,7 @@ def test_the_configs_hold_with_the_template_of_their_model(path, saved, tmp_path
     ("name", "kind", "processes"),
     [("fsdp", "FSDP", 4), ("deepspeed_zero3", "DEEPSPEED", 4), ("two_cpu_processes", "MULTI_GPU", 2)],
 )
-def test_accelerate_takes_its_configs(name, kind, processes):
+def test_accelerate_loads_the_shipped_configs(name, kind, processes):
     config = load_config_from_file(str(CONFIGS / "accelerate" / f"{name}.yaml"))
     assert config.distributed_type == kind
     assert config.num_processes == processes

@@ -49,7 +49,7 @@ def use_attention(request, monkeypatch):
     return request.param
 
 
-async def test_greedy_is_what_generate_writes(use_attention):
+async def test_greedy_sampling_equals_generate(use_attention):
     net, asked = model(), prompts(20)
     with CachedEngine(net, STOP, slots=6) as engine:
         found = await sampled(engine, asked, GREEDY)
@@ -61,7 +61,7 @@ async def test_greedy_is_what_generate_writes(use_attention):
 
 
 @pytest.mark.parametrize("changes", [{}, {"num_key_value_heads": 4}, {"attention_bias": True}])
-async def test_logprobs_are_the_trainers_over_several_turns(changes, use_attention):
+async def test_logprobs_equal_those_of_the_trainer_over_several_turns(changes, use_attention):
     net, asked = model(**changes), prompts(24, 400)
     sampling = Sampling(temperature=0.7, max_new_tokens=20)
     with CachedEngine(net, STOP, slots=10) as engine:
@@ -72,7 +72,7 @@ async def test_logprobs_are_the_trainers_over_several_turns(changes, use_attenti
             asked = [[*p, *one.ids, *[5, 6] * (n % 5), 9] for n, (p, one) in enumerate(zip(asked, found, strict=True))]
 
 
-async def test_sampled_tokens_depend_on_the_seed_only():
+async def test_sampled_tokens_depend_only_on_the_seed():
     net, asked = model(), prompts(12)
     with CachedEngine(net, STOP, slots=12) as engine:
         together = await sampled(engine, asked, Sampling(max_new_tokens=15))
@@ -84,7 +84,7 @@ async def test_sampled_tokens_depend_on_the_seed_only():
     assert len({tuple(ids) for ids in alone}) > 6
 
 
-async def test_a_turn_that_ends_frees_its_slot_at_once():
+async def test_a_completed_turn_frees_its_slot_immediately():
     """Ten turns of 4 tokens and one of 40 share two slots; no short turn waits for the long one to end."""
     net = model()
     with CachedEngine(net, [], slots=2) as engine:
@@ -109,7 +109,7 @@ async def test_a_conversation_continues_from_its_cached_tokens():
     assert read == [100, 1, 1, 3, 105]
 
 
-async def test_shared_prefixes_are_read_once(use_attention):
+async def test_shared_prefixes_are_computed_once(use_attention):
     """Four prompts are equal, a fifth shares their first 60 tokens: 100 tokens are read, then only what differs."""
     net = model()
     read = []
@@ -132,7 +132,7 @@ async def test_shared_prefixes_are_read_once(use_attention):
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
 
 
-async def test_few_of_many_slots_are_decoded_separately(use_attention):
+async def test_a_pass_decodes_only_occupied_slots(use_attention):
     """After twelve short turns end, the two long ones in the first and last slot are decoded in passes of two rows."""
     net, rows = model(), []
     forward = net.forward
@@ -176,7 +176,7 @@ async def test_releasing_a_conversation_fails_its_pending_call():
         assert (await engine.sample(Call([5], "b", GREEDY, 0))).ids
 
 
-async def test_two_engines_work_concurrently():
+async def test_two_engines_run_concurrently():
     nets, asked = [model(1), model(2)], prompts(6)
     with CachedEngine(nets[0], STOP, slots=3) as one, CachedEngine(nets[1], STOP, slots=4) as other:
         found = await asyncio.gather(sampled(one, asked, GREEDY), sampled(other, asked, GREEDY))
@@ -186,7 +186,7 @@ async def test_two_engines_work_concurrently():
             assert turn.logprobs == pytest.approx(logprobs_of(net, prompt, turn.ids), abs=1e-4)
 
 
-def test_one_event_loop_after_another():
+def test_an_engine_works_in_successive_event_loops():
     """An engine may stay open over several batches, each in its own event loop."""
     net, asked = model(), prompts(5)
     with CachedEngine(net, STOP, slots=3) as engine:
@@ -194,7 +194,7 @@ def test_one_event_loop_after_another():
     assert [one.ids for one in first] == [one.ids for one in again]
 
 
-async def test_closing_an_engine_fails_what_is_left():
+async def test_closing_an_engine_fails_its_pending_calls():
     with CachedEngine(model(), [], slots=1) as engine:
         left = asyncio.create_task(engine.sample(Call([5], "a", Sampling(max_new_tokens=5000), 0)))
         await asyncio.sleep(0)
@@ -202,7 +202,7 @@ async def test_closing_an_engine_fails_what_is_left():
         await left
 
 
-async def test_more_conversations_than_slots_wait_for_a_slot():
+async def test_conversations_wait_for_a_free_slot():
     net, asked = model(), prompts(9)
     with CachedEngine(net, STOP, slots=2) as engine:
         first = await sampled(engine, asked, GREEDY)
@@ -210,7 +210,7 @@ async def test_more_conversations_than_slots_wait_for_a_slot():
     assert [one.ids for one in first] == [one.ids for one in again]
 
 
-async def test_a_failing_model_fails_the_calls_and_not_the_engine():
+async def test_an_engine_continues_after_a_model_error():
     net = model()
     forward = net.forward
     net.forward = lambda *a, **k: (_ for _ in ()).throw(RuntimeError("out of memory"))
@@ -221,7 +221,7 @@ async def test_a_failing_model_fails_the_calls_and_not_the_engine():
         assert (await engine.sample(Call([5, 6], "a", GREEDY, 0))).ids
 
 
-async def test_misuse_raises():
+async def test_misuse_and_unsupported_models_raise():
     net = model()
     with pytest.raises(BugError, match="not running"):
         await CachedEngine(net, STOP).sample(Call([5], "a", GREEDY, 0))
@@ -232,7 +232,7 @@ async def test_misuse_raises():
         CachedEngine(sliding, STOP)
 
 
-def test_drawing_follows_the_probabilities():
+def test_sampling_follows_the_probabilities():
     logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]]))
     cases = [(0.0, 0), (0.49, 0), (0.51, 1), (0.79, 1), (0.81, 2), (0.999, 2)]
     for uniform, token in cases:
@@ -241,7 +241,7 @@ def test_drawing_follows_the_probabilities():
         assert logprobs[0] == pytest.approx(logits[0, token].item())
 
 
-def test_top_p_draws_from_the_nucleus_and_keeps_the_whole_logprob():
+def test_top_p_samples_from_the_nucleus_and_returns_the_untruncated_logprob():
     logits = torch.log(torch.tensor([[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]]))
     ids, logprobs = draw(logits, [Sampling(top_p=0.6), Sampling()], [0.99, 0.1])
     assert ids == [2, 0]  # the first row never draws token 0; the second does

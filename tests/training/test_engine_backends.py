@@ -29,7 +29,7 @@ def trainer(tmp_path):
     return trainer_of(tmp_path, Asking([row([5], (1, [7, 1]))]), lambda worth, **_: list(worth))
 
 
-def test_the_engine_samples_with_the_trainers_present_weights(trainer):
+def test_the_engine_samples_with_the_current_weights_of_the_trainer(trainer):
     opened = make_engine_factory(Rollout(engine="cached", live_graphs=2, max_length=64), STOP)
 
     async def asked(engine):

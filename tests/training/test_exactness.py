@@ -38,7 +38,7 @@ def rollout_of(form, context, max_new_tokens, **options):
     )
 
 
-def test_a_policy_that_acts_is_trained_on_exactly_what_it_sampled(speaker, tmp_path):
+def test_a_trained_policy_learns_from_exactly_its_sampled_tokens(speaker, tmp_path):
     net = AutoModelForCausalLM.from_pretrained(speaker, dtype=torch.float32)
     context = CVRContext(dialect="json", min_evidence=1, max_turns=4)
     rollout = rollout_of(ChatFormat(tokenizer_of(speaker)), context, 3, max_length=900)
@@ -52,7 +52,7 @@ def test_a_policy_that_acts_is_trained_on_exactly_what_it_sampled(speaker, tmp_p
     assert len(trainer.losses) == 2
 
 
-def test_an_untrained_policy_is_trained_on_exactly_what_it_sampled(tmp_path):
+def test_an_untrained_policy_learns_from_exactly_its_sampled_tokens(tmp_path):
     """No turn of a random model is a valid action: its ids are arbitrary, decode to no text, and stop at the limit."""
     context = CVRContext(min_evidence=0, max_turns=4)
     rollout = rollout_of(ChatFormat(tokenizer()), context, 24, max_length=8000)
@@ -70,7 +70,7 @@ class Placed(torch.nn.Module):
         return position_ids
 
 
-def test_padding_in_front_of_a_prompt_has_no_position():
+def test_left_padding_does_not_shift_position_ids():
     net, ids = Placed(), torch.zeros(2, 4, dtype=torch.long)
     mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 0]])
     with positions_as_sampled(net):

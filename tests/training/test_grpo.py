@@ -53,14 +53,14 @@ def history(output, step=4):
     return found
 
 
-def test_parameters_change(speaker, run):
+def test_training_changes_the_weights(speaker, run):
     before, after = weights_of(speaker), weights_of(run[0] / "policy")
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     assert len(changed) > 20
     assert all(bool(torch.isfinite(weight).all()) for weight in after.values())
 
 
-def test_every_episode_is_a_line(run):
+def test_every_episode_is_logged_as_one_line(run):
     rows = [row for row in read_episodes(run[0] / "episodes.jsonl") if not row["held_out"]]
     assert [row["step"] for row in rows] == [n for n in (1, 2, 3, 4) for _ in range(8)]
     # Each step has eight rollouts: two groups of four.
@@ -72,7 +72,7 @@ def test_every_episode_is_a_line(run):
     ]
 
 
-def test_the_lines_add_up_to_what_is_logged(run):
+def test_episode_lines_agree_with_the_logged_metrics(run):
     logged = history(run[0])
     for step in (1, 2, 3, 4):
         rows = [row for row in read_episodes(run[0] / "episodes.jsonl") if row["step"] == step and not row["held_out"]]
@@ -81,7 +81,7 @@ def test_the_lines_add_up_to_what_is_logged(run):
         assert logged[step]["turns"] == pytest.approx(sum(row["turns"] for row in rows) / 8)
 
 
-def test_held_out_scripts_run_once_each_and_greedily(run):
+def test_each_held_out_script_runs_once_per_evaluation(run):
     rows = [row for row in read_episodes(run[0] / "episodes.jsonl") if row["held_out"]]
     assert Counter(row["step"] for row in rows) == {2: 6, 4: 6}
     assert len({(row["script"], row["seed"]) for row in rows}) == 6  # the same at both evaluations
@@ -94,7 +94,7 @@ def test_held_out_scripts_run_once_each_and_greedily(run):
         assert logged[step]["eval_reward"] == pytest.approx(total, abs=1e-6)
 
 
-def test_console_curves_and_reports_show_the_run(run):
+def test_console_curves_and_reports_are_written(run):
     output, printed = run
     lines = printed.splitlines()
     assert sum("held out: reward" in line for line in lines) == 2
@@ -106,7 +106,7 @@ def test_console_curves_and_reports_show_the_run(run):
     assert pages[0].stem == first["script"]
 
 
-def test_tensorboard_has_the_curves(run):
+def test_metrics_are_written_to_tensorboard(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     (events,) = (run[0] / "grpo").rglob("events.out.*")
@@ -120,7 +120,7 @@ def brevity(trajectory, script, context):
     return 1 / len(trajectory.turns)
 
 
-def test_a_reward_is_added_in_one_place(speaker, tmp_path, monkeypatch):
+def test_one_registry_entry_adds_a_reward(speaker, tmp_path, monkeypatch):
     """A reward is one function and one registry entry; weights, metrics, console, curves, log and plan include it."""
     monkeypatch.setitem(REWARDS, "brevity", RewardTerm(brevity, 0.5))
     output, printed = tmp_path / "run", io.StringIO()
@@ -142,7 +142,7 @@ def test_a_reward_is_added_in_one_place(speaker, tmp_path, monkeypatch):
         load_settings(write_settings(speaker, output, reward={"weights": {"beauty": 1}}))
 
 
-def test_the_saved_policy_loads_and_holds_no_pickle(run):
+def test_the_saved_policy_loads_and_contains_no_pickle(run):
     folder = run[0] / "policy"
     assert not list(folder.rglob("*.bin"))
     net, own = AutoModelForCausalLM.from_pretrained(folder), tokenizer_of(folder)
@@ -152,7 +152,7 @@ def test_the_saved_policy_loads_and_holds_no_pickle(run):
     assert ids[1] == own.eos_token_id
 
 
-async def test_an_adapter_is_trained_alone_and_merged_for_serving(speaker, tmp_path):
+async def test_only_the_adapter_is_trained_and_it_is_merged_for_serving(speaker, tmp_path):
     path = write_settings(
         speaker,
         tmp_path / "lora",
@@ -205,7 +205,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_line_and_status_2(name, speaker, tmp_path, monkeypatch, capsys):
+def test_invalid_input_prints_one_line_and_exits_with_status_2(name, speaker, tmp_path, monkeypatch, capsys):
     changes, complaint = BAD[name]
     assert command(["grpo", write_settings(speaker, tmp_path / "bad", **changes)], monkeypatch) == 2
     reported = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
@@ -214,7 +214,7 @@ def test_bad_input_is_one_line_and_status_2(name, speaker, tmp_path, monkeypatch
     assert not list((tmp_path / "bad").rglob("checkpoint-*"))
 
 
-def test_a_template_that_changes_turns_is_refused_by_name(speaker, tmp_path, monkeypatch, capsys):
+def test_a_chat_template_that_changes_turns_is_refused(speaker, tmp_path, monkeypatch, capsys):
     template = tmp_path / "forgets.jinja"
     template.write_text(FORGETS_THOUGHTS)
     path = write_settings(speaker, tmp_path / "bad", model__chat_template=str(template))
@@ -225,7 +225,7 @@ def test_a_template_that_changes_turns_is_refused_by_name(speaker, tmp_path, mon
 
 
 @pytest.mark.parametrize("content", [None, "{oops\n"])
-def test_a_folder_without_a_usable_script(content, speaker, tmp_path, monkeypatch, capsys):
+def test_a_script_folder_without_a_valid_script_is_an_error(content, speaker, tmp_path, monkeypatch, capsys):
     library = tmp_path / "scripts"
     library.mkdir()
     if content:

@@ -58,7 +58,7 @@ def assert_same(one, other):
     assert logged(one) == logged(other)
 
 
-def test_kill_9_and_the_same_command(speaker, undisturbed, tmp_path):
+def test_a_killed_run_resumes_exactly_with_the_same_command(speaker, undisturbed, tmp_path):
     output = tmp_path / "run"
     path = write_settings(speaker, output, **CHANGES)
     child = subprocess.Popen(
@@ -98,7 +98,7 @@ def interrupted(undisturbed, output, step, kind="grpo", product="policy"):
     return output
 
 
-def test_an_incomplete_checkpoint_is_not_used(speaker, undisturbed, tmp_path):
+def test_an_incomplete_checkpoint_is_ignored(speaker, undisturbed, tmp_path):
     output = interrupted(undisturbed, tmp_path / "run", 6)
     cut = output / "grpo" / "checkpoint-6"
     (cut / WHOLE).unlink()
@@ -111,14 +111,14 @@ def test_an_incomplete_checkpoint_is_not_used(speaker, undisturbed, tmp_path):
     assert_same(undisturbed, output)
 
 
-def test_without_a_complete_checkpoint_it_starts_over(speaker, undisturbed, tmp_path):
+def test_a_run_without_a_complete_checkpoint_starts_over(speaker, undisturbed, tmp_path):
     output = interrupted(undisturbed, tmp_path / "run", 2)
     (output / "grpo" / "checkpoint-2" / WHOLE).unlink()
     trained(speaker, output)
     assert_same(undisturbed, output)
 
 
-def test_a_finished_run_stays_as_it_is(speaker, undisturbed, tmp_path):
+def test_running_a_finished_run_again_changes_nothing(speaker, undisturbed, tmp_path):
     output = tmp_path / "run"
     shutil.copytree(undisturbed, output)
     trained(speaker, output)
@@ -133,7 +133,7 @@ def test_a_finished_run_stays_as_it_is(speaker, undisturbed, tmp_path):
         {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 4},
     ],
 )
-def test_batches_that_serve_several_steps_resume_exactly(changes, speaker, tmp_path):
+def test_batches_used_for_several_steps_resume_exactly(changes, speaker, tmp_path):
     named = {f"grpo__trainer__{name}": value for name, value in {"max_steps": 4, **changes}.items()}
     whole = trained(speaker, tmp_path / "whole", **named)
     again = trained(speaker, interrupted(whole, tmp_path / "again", 2), **named)
@@ -153,13 +153,13 @@ def test_batches_that_serve_several_steps_resume_exactly(changes, speaker, tmp_p
         ({"ignore_data_skip": True}, "the trainer sets it. Leave it out."),
     ],
 )
-def test_what_cannot_resume_exactly_is_refused(changes, complaint, speaker, tmp_path):
+def test_settings_that_prevent_an_exact_resume_are_refused(changes, complaint, speaker, tmp_path):
     named = {f"grpo__trainer__{name}": value for name, value in changes.items()}
     with pytest.raises(InputError, match=complaint):
         trained(speaker, tmp_path / "run", **named)
 
 
-def test_another_seed_is_another_run(speaker, undisturbed, tmp_path):
+def test_a_run_with_changed_settings_is_not_resumed(speaker, undisturbed, tmp_path):
     output = tmp_path / "run"
     shutil.copytree(undisturbed, output)
     with pytest.raises(InputError, match=r"another configuration: seed was 0, now it is 1\. Give another `output`"):
@@ -169,7 +169,7 @@ def test_another_seed_is_another_run(speaker, undisturbed, tmp_path):
     assert list(read_episodes(output / "episodes.jsonl")) == list(read_episodes(undisturbed / "episodes.jsonl"))
 
 
-def test_a_run_may_be_extended(speaker, undisturbed, tmp_path):
+def test_a_finished_run_can_be_extended(speaker, undisturbed, tmp_path):
     output = tmp_path / "run"
     shutil.copytree(undisturbed, output)
     trained(speaker, output, grpo__trainer__max_steps=10)

@@ -17,14 +17,14 @@ POINTS = 0.03
 
 
 @pytest.mark.parametrize("task", GENERATORS)
-def test_always_the_same_answer_is_chance(task):
+def test_a_constant_answer_scores_at_chance(task):
     learned, asked = halves(task)
     best = best_constant(task, learned)
     assert abs(mean_score(task, asked, lambda _: best) - chance_level(learned)) <= POINTS
 
 
 @pytest.mark.parametrize("task", [task for task in GENERATORS if KIND_OF[task] == "choice"])
-def test_each_letter_and_the_longest_option_are_chance(task):
+def test_each_letter_and_the_longest_option_score_at_chance(task):
     asked = scripts(task)[:COUNT]
     expected = 1 / len(asked[0].options)
     for letter in "ABCDEF"[: len(asked[0].options)]:
@@ -34,18 +34,18 @@ def test_each_letter_and_the_longest_option_are_chance(task):
 
 
 @pytest.mark.parametrize("task", [task for task in GENERATORS if KIND_OF[task] in ("choice", "choices")])
-def test_a_guesser_that_learned_from_2000_questions_is_no_better_than_chance(task):
+def test_a_guesser_trained_on_2000_questions_scores_at_chance(task):
     learned, asked = halves(task)
     assert abs(mean_score(task, asked, blind_guesser(learned)) - chance_level(learned)) <= POINTS
 
 
-def test_a_guesser_would_find_a_leak():
+def test_the_guesser_detects_a_leak():
     """The guesser can find a leak: it predicts a key that depends on one word of the question."""
     leaky = [s.model_copy(update={"key": "A" if "salt" in s.question else "B"}) for s in scripts("CC")]
     assert mean_score("CC", leaky[COUNT:], blind_guesser(leaky[:COUNT])) > 0.8
 
 
-def test_questions_vary():
+def test_generated_questions_vary():
     for task in GENERATORS:
         made = scripts(task)[:200]
         assert len({script_json(script.model_copy(update={"id": "x"})) for script in made}) == 200

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agentcvr_graph.errors import BugError
 
 
-def test_a_clean_run_of_two_turns():
+def test_two_turns_without_drift_are_recorded_in_one_row():
     ledger = Ledger(strict=True)
     assert ledger.open_call([10, 11, 12]) is Drift.CLEAN
     ledger.close_call([100, 101], [-0.5, -0.25])
@@ -26,7 +26,7 @@ def test_a_clean_run_of_two_turns():
     assert (row.sampled, row.ids[:4]) == (3, [10, 11, 12, 100])
 
 
-def test_the_end_of_a_turn_may_be_rewritten():
+def test_a_rewritten_end_of_turn_realigns():
     """The policy samples 199 as its end of turn, and the template writes 98 in its place."""
     ledger = Ledger(strict=True)
     ledger.open_call([10])
@@ -37,7 +37,7 @@ def test_the_end_of_a_turn_may_be_rewritten():
     assert ledger.rows[0].logprobs == [-0.1, 0.0, 0.0]
 
 
-def test_a_prompt_that_ends_before_the_last_token_realigns():
+def test_a_prompt_without_the_last_sampled_token_realigns():
     ledger = Ledger(strict=True)
     ledger.open_call([10])
     ledger.close_call([100, 101], [-0.1, -0.2])
@@ -45,7 +45,7 @@ def test_a_prompt_that_ends_before_the_last_token_realigns():
     assert ledger.rows[0].completion_ids == [100]
 
 
-def test_history_that_was_rewritten_forks():
+def test_rewritten_history_forks():
     """The template drops the reasoning (100) of the first turn."""
     ledger = Ledger()
     ledger.open_call([10])
@@ -59,7 +59,7 @@ def test_history_that_was_rewritten_forks():
     assert ledger.drifts == {Drift.CLEAN: 1, Drift.FORK: 1}
 
 
-def test_a_strict_ledger_names_the_place():
+def test_a_strict_ledger_reports_the_position_of_a_drift():
     ledger = Ledger(strict=True)
     ledger.open_call([10, 11])
     ledger.close_call([100], [-0.1])
@@ -76,7 +76,7 @@ def test_environment_tokens_never_realign():
     assert ledger.open_call([10, 100, 21]) is Drift.FORK
 
 
-def test_a_long_rewritten_turn_is_no_realignment():
+def test_a_long_rewritten_turn_forks():
     sampled = list(range(100, 101 + MAX_REALIGNED))
     ledger = Ledger()
     ledger.open_call([10])
@@ -84,7 +84,7 @@ def test_a_long_rewritten_turn_is_no_realignment():
     assert ledger.open_call([10, 55]) is Drift.FORK
 
 
-def test_lists_that_do_not_match_are_a_bug():
+def test_mismatched_calls_raise_bug_error():
     ledger = Ledger()
     with pytest.raises(BugError, match="before a prompt was recorded"):
         ledger.close_call([1], [0.0])
@@ -93,7 +93,7 @@ def test_lists_that_do_not_match_are_a_bug():
         ledger.close_call([1, 2], [0.0])
 
 
-def test_loss_on_some_nodes_only():
+def test_loss_can_be_limited_to_some_nodes():
     row = Row([10])
     row.add_policy([100], [-1.0], "master")
     row.add_environment([20])
@@ -107,7 +107,7 @@ TURNS = st.lists(st.tuples(st.lists(st.integers(100, 199), min_size=1), st.lists
 
 
 @given(st.lists(st.integers(10, 99), min_size=1), TURNS)
-def test_whatever_is_recorded_is_what_was_sampled_and_sent(prompt, turns):
+def test_recorded_tokens_equal_the_sampled_and_sent_tokens(prompt, turns):
     """In any clean run the lists have equal lengths, the mask is 1 exactly on sampled tokens, and no id changes."""
     ledger = Ledger(strict=True)
     sent, sampled = list(prompt), []

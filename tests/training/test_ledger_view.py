@@ -31,7 +31,7 @@ def view() -> LedgerView:
     return LedgerView(row, Words())
 
 
-def test_every_token_appears_once_with_its_space_and_its_author(view):
+def test_every_token_is_shown_once_with_its_whitespace_and_author(view):
     assert [(group.text, group.ids, group.sampled, group.node) for group in view.groups()] == [
         (" the", (0,), True, "master"),
         (" cook", (1,), True, "master"),
@@ -47,7 +47,7 @@ def test_less_likely_tokens_are_darker_and_show_their_probability(view):
     assert even.tooltip == "2: 50.0 %, second"
 
 
-def test_the_html_counts_both_authors_and_escapes_their_text(view):
+def test_the_html_counts_tokens_by_author_and_escapes_text(view):
     html = view._repr_html_()
     assert "3 tokens" in html and "2 tokens" in html and "2 tokens of the prompt" in html
     assert "<b>" not in html and "&lt;b&gt; the" in html
@@ -55,7 +55,7 @@ def test_the_html_counts_both_authors_and_escapes_their_text(view):
     assert drawn == [("policy", " the"), ("policy", " cook"), ("environment", "&lt;b&gt; the"), ("policy", " waits")]
 
 
-def test_a_character_of_several_tokens_is_one_group_but_authors_are_kept_apart():
+def test_tokens_of_one_character_are_grouped_unless_their_authors_differ():
     own = tokenizer()
     ids = own.encode("\u6f22")
     assert len(ids) == 3

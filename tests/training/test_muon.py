@@ -27,7 +27,7 @@ def stepped(net, optimizer, times=1):
         optimizer.zero_grad()
 
 
-def test_matrices_of_the_layers_go_to_muon_and_all_else_to_adamw(tmp_path):
+def test_muon_updates_layer_matrices_and_adamw_all_other_weights(tmp_path):
     net = model()
     optimizer = opened(tmp_path, net)
     assert isinstance(optimizer, MuonAndAdamW)
@@ -38,7 +38,7 @@ def test_matrices_of_the_layers_go_to_muon_and_all_else_to_adamw(tmp_path):
     assert len(muon) + len(others) == len(names)
 
 
-def test_both_follow_the_schedule(tmp_path):
+def test_both_optimizers_follow_the_schedule(tmp_path):
     net = model()
     optimizer = opened(tmp_path, net)
     schedule = LambdaLR(optimizer, lambda step: 0.0 if step else 1.0)
@@ -52,7 +52,7 @@ def test_both_follow_the_schedule(tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
-def test_a_saved_state_resumes_exactly(tmp_path):
+def test_training_resumes_exactly_from_a_saved_optimizer_state(tmp_path):
     net = model()
     optimizer = opened(tmp_path, net)
     stepped(net, optimizer, 3)

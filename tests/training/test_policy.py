@@ -86,7 +86,7 @@ def sampled_runs(row):
 
 @pytest.mark.parametrize("cut", [False, True])
 @pytest.mark.parametrize("texts", [[LOOK, LISTEN, BAD, WORDS, ANSWER], [LOOK + LISTEN, ANSWER], [WORDS]])
-async def test_every_sampled_token_is_trained_on_and_nothing_else(texts, cut):
+async def test_exactly_the_sampled_tokens_are_trained_on(texts, cut):
     policy, engine, form = made(texts, cut=cut)
     episodes = await played(policy)
     for episode in episodes:
@@ -106,7 +106,7 @@ async def test_every_sampled_token_is_trained_on_and_nothing_else(texts, cut):
     assert sorted(engine.released) == sorted({call.session for call in engine.calls})
 
 
-async def test_environment_text_equals_the_template():
+async def test_environment_text_follows_the_template():
     policy, _engine, form = made([LOOK, ANSWER])
     (episode, *_) = await played(policy, scripts=SCRIPTS[:2])
     text = form.tokenizer.decode(episode.rows[0].ids)
@@ -115,7 +115,7 @@ async def test_environment_text_equals_the_template():
     assert text.startswith("<|im_start|>system\nYou answer a question")
 
 
-async def test_json_actions_work_the_same():
+async def test_json_actions_are_recorded_without_drift():
     policy, _engine, _form = made([JSON_LOOK, JSON_ANSWER], WITHOUT_TOOLS)
     context = CVRContext(dialect="json", min_evidence=0)
     for episode in await played(policy, context, scripts=SCRIPTS[4:]):
@@ -124,7 +124,7 @@ async def test_json_actions_work_the_same():
         assert set(episode.recording.drifts) == {Drift.CLEAN}
 
 
-async def test_a_conversation_that_fills_the_model_gets_empty_turns():
+async def test_a_conversation_at_the_maximum_length_gets_empty_turns():
     policy, engine, _ = made([LOOK])
     policy.max_length = 1200
     (episode,) = await played(policy, scripts=SCRIPTS[:1])
@@ -135,7 +135,7 @@ async def test_a_conversation_that_fills_the_model_gets_empty_turns():
     assert episode.rows[0].last_turn > 0  # the environment's text after the last turn is not in the row
 
 
-async def test_subgraphs_and_send_keep_their_ledgers_apart():
+async def test_concurrent_subgraphs_have_separate_ledgers():
     """Three questions run concurrently in one run, each in a subgraph started with `Send`."""
     policy, engine, _form = made([LOOK, ANSWER])
     inner = create_cvr_graph(policy, ScriptedPerception(ScriptLibrary.of(SCRIPTS))).compile()
@@ -161,7 +161,7 @@ async def test_subgraphs_and_send_keep_their_ledgers_apart():
     assert {call.session for call in engine.calls} == {conv.session for conv in book.conversations.values()}
 
 
-async def test_a_retried_node_leaves_one_turn():
+async def test_a_retried_node_records_one_turn():
     """A failed attempt, in the model call or after it, leaves no turn in the ledger."""
     policy, engine, _form = made([WORDS, ANSWER])
     sample, failing = engine.sample, {2}
@@ -196,7 +196,7 @@ async def test_a_retried_node_leaves_one_turn():
     assert set(ledger.drifts) == {Drift.CLEAN}
 
 
-async def test_rewritten_history_is_a_fork():
+async def test_rewritten_history_forks_the_ledger():
     policy, _engine, _form = made([WORDS])
 
     async def master(state):
@@ -220,7 +220,7 @@ async def test_rewritten_history_is_a_fork():
         await graph.compile().ainvoke({"messages": [HumanMessage("a")]})
 
 
-async def test_without_a_recording_it_answers_and_records_nothing():
+async def test_the_policy_answers_without_a_recording():
     policy, engine, _form = made([LOOK])
     bound = policy.bind_tools(list(TOOL_SCHEMAS))
     message = await bound.ainvoke([SystemMessage("s"), HumanMessage("q")])
@@ -232,7 +232,7 @@ async def test_without_a_recording_it_answers_and_records_nothing():
     assert len(engine.released) == 2
 
 
-async def test_the_sampling_of_a_turn_is_seeded_by_the_episode():
+async def test_sampling_seeds_are_derived_from_the_episode():
     policy, engine, _ = made([LOOK, ANSWER])
     policy.sampling = Sampling(max_new_tokens=7)
     await played(policy, scripts=SCRIPTS[:2])

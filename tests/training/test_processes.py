@@ -15,7 +15,7 @@ def recipe():
     return settings_of(Path("training/recipes/tiny/configs/tiny.yaml"), Path("runs/none"), 0)
 
 
-def test_each_process_has_its_part_of_every_batch():
+def test_each_process_gets_an_equal_part_of_every_batch():
     whole, part = recipe(), divided(recipe(), 2)
     assert whole.sft is not None and part.sft is not None
     assert part.sft.trainer["per_device_train_batch_size"] * 2 == whole.sft.trainer["per_device_train_batch_size"]

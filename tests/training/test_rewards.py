@@ -52,7 +52,7 @@ LOOK = turn("", observe((2, 10, 20, 10), id="o"), listen(2, 20, 30, id="l"))
 PROOF = [cite(2, 10, 20, "visual"), cite(2, 20, 30, "audio")]
 
 
-async def test_a_perfect_run():
+async def test_a_perfect_run_earns_full_rewards():
     reward = await rewarded(LOOK, turn("", answer("B", citations=PROOF)))
     # Remaining budget: 8 of 10 turns, 90 of 100 frames, 90 of 100 s of sound.
     economy = pytest.approx((0.8 + 0.9 + 0.9) / 3)
@@ -62,25 +62,25 @@ async def test_a_perfect_run():
     assert total_reward(reward, {"answer": 1, "format": 2, "grounding": 3, "economy": 0}) == pytest.approx(6.0)
 
 
-async def test_a_wrong_answer_earns_neither_answer_nor_economy():
+async def test_a_wrong_answer_earns_no_answer_or_economy_reward():
     reward = await rewarded(LOOK, turn("", answer("A", citations=PROOF)))
     assert (reward["answer"], reward["economy"]) == (0.0, 0.0)
     assert reward["grounding"] == 1.0
 
 
-async def test_format_is_the_share_of_actions_that_could_be_carried_out():
+async def test_the_format_reward_is_the_share_of_valid_actions():
     wrong = turn("", observe((9, 0, 5, 2), id="x"), listen(1, 0, 5, id="y"))
     nothing = turn("I am thinking.")
     reward = await rewarded(wrong, nothing, turn("", answer("B")))
     assert reward["format"] == pytest.approx(2 / 4)  # listen and answer count; observe and the empty turn do not
 
 
-async def test_an_answer_that_had_to_be_repaired_counts_as_one_mistake():
+async def test_a_corrected_answer_counts_as_one_invalid_action():
     reward = await rewarded(turn("", answer("Z", id="a")), turn("", answer("B", id="b")))
     assert (reward["answer"], reward["format"]) == (1.0, 0.5)
 
 
-async def test_citations_must_meet_the_evidence():
+async def test_the_grounding_reward_is_the_overlap_of_citations_and_evidence():
     half = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 10, 20, "visual")])))
     assert half["grounding"] == pytest.approx(2 * 10 / (10 + 20))
     shifted = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 15, 25, "visual")])))
@@ -92,7 +92,7 @@ async def test_citations_must_meet_the_evidence():
 # Attempts at reward hacking.
 
 
-async def test_guessing_without_looking_earns_no_more_than_the_guess():
+async def test_guessing_without_observing_earns_no_grounding_reward():
     lucky = await rewarded(turn("", answer("B", citations=PROOF)))
     assert lucky["grounding"] == 0.0  # the graph drops citations of windows that were never observed
     unlucky = await rewarded(turn("", answer("A")))
@@ -101,7 +101,7 @@ async def test_guessing_without_looking_earns_no_more_than_the_guess():
     assert mean < 0.7 < honest
 
 
-async def test_repeating_a_call_costs():
+async def test_repeating_a_call_lowers_the_total_reward():
     once = await rewarded(LOOK, turn("", answer("B", citations=PROOF)))
     again = [turn("", observe((2, 10, 20, 10), id=f"o{n}")) for n in range(3)]
     often = await rewarded(LOOK, *again, turn("", answer("B", citations=PROOF)))
@@ -109,7 +109,7 @@ async def test_repeating_a_call_costs():
     assert often["grounding"] == once["grounding"]
 
 
-async def test_citing_everything_costs():
+async def test_citing_everything_lowers_the_grounding_reward():
     looks = [observe((n, 0, 40, 4), id=f"o{n}") for n in (1, 2)]
     whole = turn("", *looks, *(listen(n, 0, 40, id=f"l{n}") for n in (1, 2)))
     everything = [cite(n, 0, 40, sense) for n in (1, 2) for sense in ("visual", "audio")]
@@ -119,7 +119,7 @@ async def test_citing_everything_costs():
     assert twice["grounding"] == 1.0
 
 
-async def test_an_answer_in_the_rationale_is_not_read():
+async def test_an_answer_in_the_rationale_is_not_scored():
     reward = await rewarded(LOOK, turn("", answer("A", rationale="B. The answer is B, Video 2.")))
     assert reward["answer"] == 0.0
 
@@ -132,17 +132,17 @@ class Broken(ScriptedPerception):
         raise InfrastructureError("the library is gone")
 
 
-async def test_an_infrastructure_failure_has_no_reward():
+async def test_an_infrastructure_error_gives_no_reward():
     broken = Broken(ScriptLibrary.of([SCRIPT]))
     assert await rewarded(LOOK, turn("", answer("B")), perception=broken) is None
 
 
-async def test_a_failure_of_the_master_is_scored():
+async def test_a_failure_of_the_master_earns_zero_rewards():
     reward = await rewarded(*[turn(f"hm {n}") for n in range(10)])
     assert reward == dict.fromkeys(REWARDS, 0.0)
 
 
-async def test_an_interval_earns_its_overlap():
+async def test_an_interval_answer_earns_its_overlap():
     script = SCRIPT.model_copy(update={"kind": "interval", "options": (), "key": (10.0, 20.0)})
     graph = create_cvr_graph(
         FakeMaster(turns=[turn("", answer([15, 25]))]), ScriptedPerception(ScriptLibrary.of([script]))

@@ -31,13 +31,13 @@ def said(episodes):
     return [[row.completion_ids for row in episode.rows] for episode in episodes]
 
 
-async def test_equal_seeds_give_equal_turns_and_others_do_not(settings):
+async def test_equal_seeds_give_equal_turns_and_different_seeds_do_not(settings):
     first, again = await played(settings), await played(settings, live_graphs=2)
     assert said(first) == said(again) != said(await played(settings, seed=50))
     assert all(episode.reward is not None and episode.rows[0].sampled for episode in first)
 
 
-async def test_without_temperature_no_seed_matters(settings):
+async def test_at_temperature_0_the_seed_has_no_effect(settings):
     ended = []
     greedy = await played(settings, temperature=0.0, on_episode=ended.append)
     assert said(greedy) == said(await played(settings, seed=50, temperature=0.0))
@@ -46,7 +46,7 @@ async def test_without_temperature_no_seed_matters(settings):
     assert turn.thought in ("", *ACTIONS)
 
 
-async def test_a_missing_folder_is_named(settings):
+async def test_a_missing_model_folder_is_named_in_the_error(settings):
     gone = settings.model_copy(update={"model": settings.model.model_copy(update={"path": "./nowhere"})})
     with pytest.raises(SetupError, match="nowhere"):
         await played(gone)

@@ -56,7 +56,7 @@ def configured(speaker, output, path, **trainer):
     )
 
 
-def test_labels_are_the_policys_tokens():
+def test_only_policy_tokens_have_labels():
     row = Row([5, 6])
     row.add_policy([7, 8], [0.0, 0.0], "master")
     row.add_environment([9, 9])
@@ -115,7 +115,7 @@ async def test_loss_and_gradient_equal_the_hand_calculation(speaker, demonstrati
             torch.testing.assert_close(before[name] - after[name], weight.grad, atol=2e-5, rtol=1e-3)
 
 
-async def test_a_killed_warm_start_ends_the_same(speaker, demonstrations, tmp_path):
+async def test_a_resumed_warm_start_gives_the_same_weights(speaker, demonstrations, tmp_path):
     from tests.training.test_grpo_resume import interrupted
 
     settings = {"max_steps": 4, "save_steps": 2, "per_device_train_batch_size": 1, "learning_rate": 1e-3}
@@ -133,7 +133,7 @@ async def test_demonstrations_with_a_low_score_are_skipped(least, kept, demonstr
     assert len(list(read_demonstrations(demonstrations, least))) == kept
 
 
-async def test_bad_input_is_one_line(speaker, demonstrations, tmp_path, monkeypatch, capsys):
+async def test_invalid_input_prints_one_line(speaker, demonstrations, tmp_path, monkeypatch, capsys):
     path = configured(speaker, tmp_path / "run", demonstrations)
     broken = tmp_path / "broken.jsonl"
     broken.write_text(demonstrations.read_text() + '{"script_id": 3}\n')
@@ -160,7 +160,7 @@ async def test_bad_input_is_one_line(speaker, demonstrations, tmp_path, monkeypa
         assert len(reported) == 1 and complaint in reported[0], reported
 
 
-async def test_the_dialect_of_tools_is_learned_as_well(speaker):
+async def test_demonstrations_in_the_tools_dialect_are_converted(speaker):
     context = CVRContext(max_turns=3)
     found = await recorded(context)
     assert {one.dialect for one in found} == {"tools"}

@@ -65,7 +65,7 @@ def form(shown):
 # The tokenizer and the chat template.
 
 
-def test_a_word_is_the_same_token_everywhere(form):
+def test_a_word_has_the_same_tokens_in_any_context(form):
     def ids(text):
         return form.tokenizer.encode(text, add_special_tokens=False)
 
@@ -81,7 +81,7 @@ def test_a_word_is_the_same_token_everywhere(form):
     ]
 
 
-def test_turns_round_trip(form, shown):
+def test_turns_decode_and_encode_to_the_same_tokens(form, shown):
     """A server receives the text of a turn and encodes it again; the ids must equal the sampled ones."""
     for one in shown:
         for message in one.conversation():
@@ -113,7 +113,7 @@ def test_the_template_drops_evidence_that_no_question_needs(form):
     assert re.search(r"\[video 1, +axle; 3\.0-6\.0\n", rendered)
 
 
-def test_a_sign_may_hold_what_the_template_cuts_at(form):
+def test_on_screen_text_may_contain_the_delimiters_of_the_template(form):
     lines = '[video 3, 3.0-6.0 s] on-screen text "A, B", "C] D s] E"; mostly red\n[video 3, 4.4-5.0 s] "F s] on, G."'
     text = form.tokenizer.decode(form.prompt_ids([HumanMessage("?"), ToolMessage(lines, tool_call_id="1")], None))
     assert "a, b, c] d s] e; 3.0-6.0\n[video 3, 4 f s] on, g.; 4.4-5.0<|end|>" in re.sub(" +", " ", text)
@@ -127,7 +127,7 @@ def test_text_from_live_video_has_no_unknown_tokens(form):
 # The demonstrator.
 
 
-def test_the_demonstrator_is_random_and_valid(shown):
+def test_the_demonstrator_explores_randomly_with_valid_actions(shown):
     for one in shown:
         conversation = one.conversation()
         assert not [
@@ -182,7 +182,7 @@ def test_full_evidence_gives_the_right_answer(task, least):
     assert statistics.fmean(one.score for one in asyncio.run(run())) >= least
 
 
-def test_missing_evidence_is_a_question_mark():
+def test_missing_evidence_appears_as_a_question_mark():
     script = make_script("NUM", 3, SMALL)
     thing = script.question.rpartition(" the ")[2]
     brief = (
@@ -197,7 +197,7 @@ def test_missing_evidence_is_a_question_mark():
 # The initialization.
 
 
-def test_an_untrained_model_follows_from_its_seed(form):
+def test_an_untrained_model_is_determined_by_its_seed(form):
     one, again, other = (untrained(form.tokenizer, seed, Size()) for seed in (1, 1, 2))
     assert 5e5 < one.num_parameters() < 2e6
     assert len(one.model.layers) == Size().layers
@@ -206,7 +206,7 @@ def test_an_untrained_model_follows_from_its_seed(form):
     assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def test_an_untrained_model_can_repeat_its_context_and_nothing_else(form):
+def test_an_untrained_model_predicts_only_repeated_context(form):
     """In a random sequence that occurs twice, the model predicts tokens of the second half only, from the first."""
     once = torch.randperm(len(form.tokenizer), generator=torch.Generator().manual_seed(3))[:60]
     ids = torch.cat([once, once])[None]
@@ -216,7 +216,7 @@ def test_an_untrained_model_can_repeat_its_context_and_nothing_else(form):
     assert max((one[:59] == ids[0, 1:60]).float().mean().item() for one in said) < 0.1
 
 
-def test_batches_hold_similar_lengths():
+def test_batches_have_rows_of_similar_length():
     lines = [f"{'x' * (n % 50)}\n" for n in range(400)]
     order = list(batched_by_length(lines, 8, random.Random(0)))
     assert sorted(order) == sorted(lines)
@@ -232,7 +232,7 @@ def test_curricula_are_interleaved_evenly():
 # The evaluation.
 
 
-async def test_the_blind_baseline_gets_no_evidence():
+async def test_the_blind_baseline_receives_no_evidence():
     script = make_script("CC", 0)
     whole = ScriptedPerception(ScriptLibrary.of([script]))
     cut = BlindPerception(whole)
@@ -245,7 +245,7 @@ async def test_the_blind_baseline_gets_no_evidence():
     assert looked.evidence == heard.evidence == ()
 
 
-def test_chance_by_hand():
+def test_the_chance_level_equals_the_hand_calculation():
     assert chance_level([make_script("PEA", 0)]) == pytest.approx(1 / 3)
     assert chance_level([make_script("BU", 0)]) == pytest.approx(1 / 15)
     assert chance_level([make_script("PSS", 0), make_script("PEA", 0)]) == pytest.approx((1 / 24 + 1 / 3) / 2)
@@ -257,7 +257,7 @@ def asked(script, score, turns=2):
     return ScoredQuestion(script=script, task=script[:2], score=score, turns=turns, frames=4, audio_s=1.5)
 
 
-def test_the_summary_by_hand():
+def test_the_summary_equals_the_hand_calculation():
     seeds = [
         Measures(
             seed=n,
@@ -285,19 +285,19 @@ def test_the_summary_by_hand():
     assert set(summary(seeds, 0.25)["accuracy"]) == {"sft", "grpo"}, "of a way there is a figure when all were asked"
 
 
-def test_measures_round_trip(tmp_path):
+def test_measures_are_equal_after_writing_and_reading(tmp_path):
     kept = Measures(seed=3, asked={"sft": [asked("a1", 0.5)]})
     kept.write(tmp_path / "deep" / "m.json")
     assert Measures.read(tmp_path / "deep" / "m.json") == kept
 
 
-def test_seeds_of_another_recipe_are_left_out(tmp_path):
+def test_seeds_of_another_recipe_are_excluded(tmp_path):
     for seed, recipe in ((0, "new"), (1, "old"), (2, "new")):
         Measures(seed=seed, recipe=recipe).write(tmp_path / f"seed-{seed}.json")
     assert [one.seed for one in measured_alike(tmp_path, "new")] == [0, 2]
 
 
-def test_a_recipe_is_its_configuration_whatever_the_seed(tmp_path):
+def test_the_recipe_id_depends_on_the_configuration_and_not_on_the_seed(tmp_path):
     config = Path("training/recipes/tiny/configs/tiny.yaml")
     one, other = (settings_of(config, tmp_path / name, seed) for seed, name in enumerate("ab"))
     assert one.scripts.seed != other.scripts.seed and recipe_of(one, Scale()) == recipe_of(other, Scale())
@@ -341,7 +341,7 @@ def solved(script, question):
         return None
 
 
-def test_follow_ups_use_the_same_evidence():
+def test_follow_up_questions_use_the_same_evidence():
     """The solvers, which read the script, give the expected answers; observation noise is off."""
     asked = Counter()
     for one in recorded_stage(READING[2], each=16):

@@ -26,13 +26,13 @@ UNSEEN = 950_000
 RESULTS = Path("training/recipes/tiny/results/tiny.json")
 
 
-def test_it_is_small_and_holds_no_pickle():
+def test_the_shipped_model_is_small_and_contains_no_pickle():
     names = {path.suffix for path in TINY.iterdir()}
     assert names == {".json", ".jinja", ".safetensors"}
     assert sum(path.stat().st_size for path in TINY.iterdir()) <= 20e6
 
 
-async def test_it_answers_scripts_of_its_tasks():
+async def test_the_tiny_master_answers_scripts_of_its_tasks():
     scripts = list(make_scripts({"PEA": 6, "PSS": 6, "NUM": 6}, UNSEEN))
     graph = create_cvr_graph(
         resolve_chat_model("tiny"), ScriptedPerception(ScriptLibrary.of(scripts), "fitted")
@@ -47,7 +47,7 @@ async def test_it_answers_scripts_of_its_tasks():
     assert statistics.fmean(scores) >= 0.5
 
 
-def test_the_readme_says_how_constant_the_policy_is():
+def test_the_readme_states_how_constant_the_policy_is():
     seeds = [Measures.read(path) for path in sorted(RESULTS.with_suffix("").glob("seed-*.json"))]
     rows = constancy(seeds)
     assert (sum(row.same for row in rows), sum(row.episodes for row in rows)) == (777, 900)
@@ -58,7 +58,7 @@ def test_the_readme_says_how_constant_the_policy_is():
     assert "777 of 900 episodes have" in report(seeds) and "325 s of a budget of 7,200 s" in report(seeds)
 
 
-def test_the_shipped_results_are_those_of_the_present_recipe():
+def test_the_shipped_results_were_made_with_the_current_recipe():
     """`make train-tiny` combines seeds only if their recipes are equal."""
     config = Path("training/recipes/tiny/configs/tiny.yaml")
     recipe = recipe_of(settings_of(config, Path("runs/none"), 0), Scale())
@@ -70,7 +70,7 @@ def test_the_readme_lists_the_rewards():
     assert all(f"| {name} | {term.weight} |" in readme for name, term in REWARDS.items())
 
 
-def test_the_readme_shows_the_figures_of_the_recipe():
+def test_the_readme_shows_the_shipped_results():
     figures = json.loads(RESULTS.read_text())
     assert table(figures) in Path("training/README.md").read_text()
     assert set(figures["accuracy"]) == {"sft", "grpo", "offline", "blind", "scripted_twin", "live"}

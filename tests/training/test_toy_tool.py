@@ -102,7 +102,7 @@ async def run(turns, perception=None, context=None, given=QUESTION, tools=WITH_G
     return await graph.ainvoke(given, context=context), master
 
 
-async def test_it_is_offered_and_spends_frames():
+async def test_a_custom_tool_is_offered_and_spends_frames():
     looks = turn("", glance(1, "x"), glance(2, "y"), glance(1, "z"))
     output, master = await run([looks, turn("", answer("A", "", [CITED]))], context=CVRContext(max_frames=4))
     assert "\n- glance: shows a few frames of a whole video.\n" in master.seen[0][0].text
@@ -112,12 +112,12 @@ async def test_it_is_offered_and_spends_frames():
     assert output["usage"].frames == 4 and len(output["answer"].citations) == 1
 
 
-async def test_a_turn_without_an_action_names_it():
+async def test_the_reply_to_a_turn_without_an_action_lists_the_custom_tool():
     output, _ = await run([turn("hm"), turn("", glance(1), glance(2, "y")), turn("", answer("A"))])
     assert output["messages"][3].text == "That turn held no action. Call observe, listen, answer or glance."
 
 
-async def test_it_runs_on_a_node_of_its_own():
+async def test_a_custom_tool_runs_on_its_own_node():
     own = dataclasses.replace(GLANCE, node="glance_agent")
     master = FakeMaster(turns=[turn("", glance(1), glance(2, "y")), turn("", answer("A"))])
     app = create_cvr_graph(master, FakePerception(), tools=[own, ANSWER]).compile()
@@ -130,7 +130,7 @@ async def test_it_runs_on_a_node_of_its_own():
     ]
 
 
-async def test_it_waits_for_a_reviewer_and_resumes_under_strict_msgpack(tmp_path, monkeypatch, caplog):
+async def test_a_custom_tool_waits_for_review_and_resumes_under_strict_msgpack(tmp_path, monkeypatch, caplog):
     # LANGGRAPH_STRICT_MSGPACK=true sets this when a process starts: only types that the graph's state names may load.
     monkeypatch.setattr("langgraph._internal._serde.STRICT_MSGPACK_ENABLED", True)
     config = {"configurable": {"thread_id": "t"}}
@@ -156,7 +156,7 @@ async def test_it_waits_for_a_reviewer_and_resumes_under_strict_msgpack(tmp_path
     assert "deserializ" not in caplog.text.lower()  # neither blocked nor unregistered
 
 
-async def test_a_run_can_be_retaken_with_it():
+async def test_a_run_can_be_retaken_with_a_custom_tool():
     config, context = {"configurable": {"thread_id": "t"}}, CVRContext(min_evidence=0)
     master = FakeMaster(turns=[turn("", observe((1, 0, 9, 8))), turn("", answer("A")), turn("", answer("B", id="e"))])
     app = create_cvr_graph(master, FakePerception(), tools=WITH_GLANCE).compile(checkpointer=InMemorySaver())
@@ -175,14 +175,14 @@ class FrameCounter:
         return Perceived(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in footage))
 
 
-async def test_it_runs_on_real_video(tmp_path):
+async def test_a_custom_tool_runs_on_real_video(tmp_path):
     live = LivePerception(FrameCounter(), None, MediaLibrary(cache_dir=tmp_path))
     given = {"question": "What is it?", "videos": [str(CLIPS_DIR / "cook_red.mp4")]}
     output, _ = await run([turn("", glance(1)), turn("", answer("a cook"))], live, given=given)
     assert output["observations"][0].evidence[0].text == "3 frames" and output["usage"].frames == 3
 
 
-async def test_it_runs_scripted_and_shows_in_the_report():
+async def test_a_custom_tool_runs_on_scripts_and_appears_in_the_report():
     script = bundled_library().get("cc-000001")
     turns = [turn("Where?", glance(1), glance(2, "b"), glance(3, "c")), turn("", answer("A"))]
     scripted, _ = await run(turns, ScriptedPerception(bundled_library()), given=as_input(script.as_question()))
@@ -194,7 +194,7 @@ async def test_it_runs_scripted_and_shows_in_the_report():
         assert str(escape(observation.evidence[0].text)) in page
 
 
-def test_two_tools_of_one_name_and_no_answer_are_refused():
+def test_duplicate_tool_names_and_a_missing_answer_tool_are_refused():
     with pytest.raises(SetupError, match="same name"):
         Toolset([*TOOLS, OBSERVE])
     with pytest.raises(SetupError, match="No tool ends"):
@@ -221,7 +221,7 @@ def spoken_call(name, **arguments):
     return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
 
 
-async def test_it_is_rolled_out_and_rewarded_in_training():
+async def test_a_custom_tool_is_rolled_out_and_rewarded_in_training():
     script = bundled_library().get("cc-000001")
     form = ChatFormat(tokenizer())
     texts = [

@@ -59,7 +59,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_an_invalid_configuration_is_one_line(name, tmp_path, monkeypatch, capsys):
+def test_an_invalid_configuration_is_a_one_line_error(name, tmp_path, monkeypatch, capsys):
     changes, complaint = WRONG[name]
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(settings_of(tmp_path / "model", tmp_path / "run", **changes)))
@@ -79,7 +79,7 @@ def test_an_invalid_configuration_is_one_line(name, tmp_path, monkeypatch, capsy
         (b"a: \xff\n", "is not YAML: "),
     ],
 )
-def test_a_file_that_is_no_configuration(content, complaint, tmp_path):
+def test_a_file_that_is_not_a_configuration_raises_input_error(content, complaint, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_configuration(content, complaint, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_values_of_the_command_line_replace_those_of_the_file(tmp_path):
+def test_command_line_values_override_the_file(tmp_path):
     given = ["seed=7", "grpo.trainer.learning_rate=1e-5", "held_out.each=3", "held_out.tasks=[CC]", "model.lora.rank=4"]
     settings = loaded(tmp_path, read_overrides(given), held_out=None)
     assert (settings.seed, settings.held_out.each, settings.held_out.tasks) == (7, 3, ("CC",))
@@ -104,13 +104,13 @@ def test_values_of_the_command_line_replace_those_of_the_file(tmp_path):
         ("seed=[", "--set 'seed=[': the value is not YAML:"),
     ],
 )
-def test_a_malformed_override(given, complaint):
+def test_a_malformed_override_raises_input_error(given, complaint):
     with pytest.raises(InputError) as caught:
         read_overrides([given])
     assert complaint in str(caught.value)
 
 
-def test_settings_reach_trl(tmp_path):
+def test_settings_are_passed_to_trl(tmp_path):
     settings = loaded(
         tmp_path,
         rollout__temperature=0.8,
@@ -143,7 +143,7 @@ def test_settings_reach_trl(tmp_path):
         ({"weights": {"answer": 2.0, "economy": 0.5}}, (2.0, 0.0, 0.0, 0.5)),
     ],
 )
-def test_presets_and_weights_reach_the_trainer(reward, weights, tmp_path):
+def test_reward_presets_and_weights_are_passed_to_the_trainer(reward, weights, tmp_path):
     found = loaded(tmp_path, reward=reward).reward.resolve()
     assert found == dict(zip(("answer", "format", "grounding", "economy"), weights, strict=True))
     functions, numbers = reward_functions(found)
@@ -155,7 +155,7 @@ def ordered(tmp_path, ids, **trainer):
     return script_order(ids, grpo_config(loaded(tmp_path, **changes)))
 
 
-def test_scripts_come_in_whole_passes(tmp_path):
+def test_every_pass_uses_each_script_once(tmp_path):
     ids = ["a", "b", "c", "d", "e"]
     order = ordered(tmp_path, ids, max_steps=8)  # two scripts per step
     assert len(order) == 16
@@ -168,7 +168,7 @@ def test_scripts_come_in_whole_passes(tmp_path):
     assert sorted(ordered(tmp_path, ids, max_steps=-1, num_train_epochs=2)) == sorted(ids * 2)
 
 
-def test_a_batch_may_serve_several_steps(tmp_path):
+def test_one_batch_can_be_used_for_several_steps(tmp_path):
     arguments = grpo_config(
         loaded(
             tmp_path,
@@ -182,7 +182,7 @@ def test_a_batch_may_serve_several_steps(tmp_path):
     assert len(script_order(["a"], arguments)) == 4  # one batch for the four steps of the run
 
 
-def test_metrics_go_to_what_is_installed(monkeypatch):
+def test_metrics_go_to_the_installed_reporters(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name != "trackio" else None)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     assert reporters() == ["tensorboard"]

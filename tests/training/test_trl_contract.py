@@ -85,7 +85,7 @@ ROWS = [
 ]
 
 
-def test_prompts_come_without_columns_and_repeated_for_every_generation(tmp_path):
+def test_rollout_func_receives_each_prompt_once_per_generation(tmp_path):
     asking = Asking(ROWS)
     trainer = trainer_of(tmp_path, asking, lambda worth, **_: list(worth), num_generations_eval=1, eval_strategy="no")
     trainer.train()
@@ -99,7 +99,7 @@ def test_prompts_come_without_columns_and_repeated_for_every_generation(tmp_path
     } == set(sorted(BY_ID)[:2])
 
 
-def test_the_mask_decides_what_is_trained_on(tmp_path, monkeypatch):
+def test_only_tokens_in_the_mask_are_trained_on(tmp_path, monkeypatch):
     trainer = trainer_of(tmp_path, Asking(ROWS), lambda worth, **_: list(worth))
     seen = {}
     compute = trainer._compute_loss
@@ -129,7 +129,7 @@ def test_the_loss_equals_the_hand_calculation(tmp_path, monkeypatch):
     assert loss.item() == pytest.approx(by_hand.item(), abs=1e-6)
 
 
-def test_extra_fields_reach_the_rewards_and_none_leaves_the_group(tmp_path, monkeypatch):
+def test_rewards_receive_extra_fields_and_a_none_reward_is_excluded_from_the_group(tmp_path, monkeypatch):
     rows = [row([5], (1, [7, 1]), worth=w) for w in (1.0, 3.0, 0.0, 9.0)]
     trainer = trainer_of(
         tmp_path, Asking(rows), lambda worth, **_: [None if w == 9.0 else w for w in worth], num_generations=4
@@ -147,7 +147,7 @@ def test_extra_fields_reach_the_rewards_and_none_leaves_the_group(tmp_path, monk
     assert found == pytest.approx(wanted, abs=1e-3)
 
 
-def test_what_trl_requires_and_refuses(tmp_path):
+def test_a_rollout_without_logprobs_or_tokens_raises(tmp_path):
     def without_logprobs(prompts, trainer):
         out = Asking(ROWS)(prompts, trainer)
         del out["logprobs"]
@@ -182,7 +182,7 @@ class Room:
         return None
 
 
-def test_graph_trajectories_become_trls_rows(tmp_path, monkeypatch):
+def test_graph_trajectories_become_trl_rows(tmp_path, monkeypatch):
     form = ChatFormat(tokenizer())
     batches = []
     rollout = GraphRollout(
@@ -220,7 +220,7 @@ def test_graph_trajectories_become_trls_rows(tmp_path, monkeypatch):
     assert any(not torch.equal(before[name], weight) for name, weight in trainer.model.named_parameters())
 
 
-def test_an_episode_without_a_row_is_one_token_without_loss():
+def test_an_episode_without_a_row_becomes_one_token_without_loss():
     form = ChatFormat(tokenizer())
     rollout = GraphRollout(BY_ID, None, form, CVRContext(), Sampling(), lambda trainer: Room(form), 1000)
 
@@ -232,7 +232,7 @@ def test_an_episode_without_a_row_is_one_token_without_loss():
     assert out["env_mask"] == [[0]]
 
 
-def test_only_the_chosen_nodes_carry_loss():
+def test_only_the_selected_nodes_carry_loss():
     form = ChatFormat(tokenizer())
     made = row([5], (1, [7, 8]), (0, [9]))
     made.add_policy([10], [0.0], "critic")
