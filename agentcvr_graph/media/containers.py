@@ -4,9 +4,6 @@ Everything that opens a file with PyAV uses this module, so frames, sound and su
 set of allowed formats.
 """
 
-# PyAV's stubs leave several attributes open.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -3,9 +3,6 @@
 Refuses files that cannot be used: empty, not a video, without tracks, without length, or truncated.
 """
 
-# PyAV's stubs leave several attributes open.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import os

@@ -1,8 +1,5 @@
 """Decode the sound of a window with PyAV, as 16 kHz mono float samples, without decoding the rest of the file."""
 
-# PyAV's stubs leave several attributes open.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -3,9 +3,6 @@
 Unreadable subtitles count as missing, so they never make a question fail.
 """
 
-# pysubs2 and PyAV leave several types open.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -4,10 +4,6 @@ A decord reader that threads share without a lock deadlocks, and one that is inh
 therefore opens it lazily in the process that reads, and holds a lock around it.
 """
 
-# decord ships no types.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +26,7 @@ class DecordReader:
 
         self._path = str(path)  # decord takes no Path
         self._decord = decord
-        full: Any = decord.VideoReader(self._path, num_threads=2)
+        full: Any = decord.VideoReader(self._path, num_threads=2)  # decord ships no types
         stamps = np.asarray(full.get_frame_timestamp(np.arange(len(full))), dtype=np.float64)
         self._starts_s = np.atleast_2d(stamps)[:, 0] - stamps.reshape(-1)[0]
         self._keys = [int(index) for index in full.get_key_indices()]

@@ -5,9 +5,6 @@ It also yields the frames on the half-second grid that it decodes on the way, be
 window request them.
 """
 
-# PyAV's stubs leave several attributes open.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import bisect
