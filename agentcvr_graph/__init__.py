@@ -4,14 +4,12 @@ The public names stand in `__init__.pyi`. Each is imported when it is first used
 none of them, and start four times as fast without LangGraph.
 """
 
-# lazy_loader leaves its types open; those of the public names are in the stub.
-# pyright: reportUnknownVariableType=false
-
 import sys
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+# lazy_loader leaves its types open; those of the public names are in the stub.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # pyright: ignore[reportUnknownVariableType]
 
 if "IPython" in sys.modules:  # a notebook: objects display themselves as HTML
     from agentcvr_graph.report.ipython import register

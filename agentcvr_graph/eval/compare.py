@@ -5,9 +5,6 @@ of a question at random (for scores of 0 and 1 this is McNemar's test). Question
 and left out.
 """
 
-# SciPy's types are partial.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

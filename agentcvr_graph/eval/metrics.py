@@ -1,8 +1,5 @@
 """Mean scores with confidence intervals, as every report of this library shows them."""
 
-# SciPy's types are partial.
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,13 +1,11 @@
 """Order statements by relevance to the focus: those that share a word stem with it come first."""
 
-# snowballstemmer is untyped; `_stem` is the typed wrapper.
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import functools
 import re
 from collections.abc import Sequence
+from typing import Protocol, cast
 
 import snowballstemmer
 
@@ -15,6 +13,12 @@ from agentcvr_graph.types import Evidence
 
 _WORD = re.compile(r"\w+")
 _MIN_WORD_CHARS = 3
+
+
+class _Stemmer(Protocol):
+    """The method of snowballstemmer's stemmers that this module calls; the library itself is untyped."""
+
+    def stemWord(self, word: str) -> str: ...
 
 
 def focus_first(evidence: Sequence[Evidence], focus: str) -> tuple[Evidence, ...]:
@@ -33,4 +37,8 @@ def stems(text: str) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=20_000)
 def _stem(word: str) -> str:
-    return str(snowballstemmer.stemmer("english").stemWord(word))
+    return _english().stemWord(word)
+
+
+def _english() -> _Stemmer:
+    return cast(_Stemmer, snowballstemmer.stemmer("english"))  # pyright: ignore[reportUnknownMemberType]

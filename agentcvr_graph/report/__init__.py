@@ -4,9 +4,7 @@ The public names are listed in `__init__.pyi` and imported on first use, because
 `agentcvr_graph` is imported, and should not wait for the templates then.
 """
 
-# lazy_loader leaves its types open; those of the public names are in the stub.
-# pyright: reportUnknownVariableType=false
-
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+# lazy_loader leaves its types open; those of the public names are in the stub.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # pyright: ignore[reportUnknownVariableType]

@@ -1,21 +1,14 @@
 """The plots of a run report as SVG: accuracy against cost, and against the number of turns."""
 
-# matplotlib's types leave keyword arguments open.
-# pyright: reportUnknownMemberType=false
-
 from __future__ import annotations
 
 import io
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
 
-from agentcvr_graph.errors import missing_extra
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.summary import SummaryLine
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from agentcvr_graph.utils.figures import Axes, figure_style, new_figure
 
 COLOURS = ("#2f6fde", "#c4671d", "#178a5c", "#8a4fc9", "#b3322b", "#5d6878")
 SIZE = (10.5, 3.6)
@@ -33,16 +26,15 @@ def draw(lines: Sequence[SummaryLine], rows: Sequence[Row]) -> str:
     Raises:
         SetupError: matplotlib is not installed.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_extra("matplotlib", "eval") from error
-    style: Any = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
+    style: dict[str, object] = {
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.fonttype": "none",
+    }
     style["svg.hashsalt"] = "agentcvr"  # makes the ids, and so the file, reproducible
-    with mpl.rc_context(style):
-        figure = Figure(figsize=SIZE, layout="constrained")
-        tokens, frames, turns = figure.subplots(1, 3, sharey=True)
+    with figure_style(style, extra="eval"):
+        figure, (tokens, frames, turns) = new_figure(1, 3, size_in=SIZE, sharey=True, extra="eval")
         _against(tokens, lines, "tokens per question", lambda line: line.tokens)
         _against(frames, lines, "frames per question", lambda line: line.frames)
         _by_turns(turns, rows)

@@ -1,8 +1,5 @@
 """The sim-to-real report: a table for the terminal, a page, a plot, and the results as JSON."""
 
-# matplotlib's types leave keyword arguments open.
-# pyright: reportUnknownMemberType=false
-
 from __future__ import annotations
 
 import json
@@ -11,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from agentcvr_graph.errors import missing_extra
+from agentcvr_graph.utils.figures import Axes, figure_style, new_figure
 from agentcvr_graph.utils.files import atomic_write, atomic_write_text
 from agentcvr_graph.utils.templates import asset, html_environment
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from agentcvr_graph.eval.metrics import Estimate
     from agentcvr_graph.eval.sim_gap import SimGapResult
 
@@ -74,14 +69,9 @@ def render_sim_gap(gap: SimGapResult) -> str:
 
 def plot_sim_gap(gap: SimGapResult, path: Path) -> None:
     """Plot accuracy by task, scripted and live, with intervals; below, the share of facts that each side reported."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_extra("matplotlib", "gap") from error
-    with mpl.rc_context({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(10, 7.6), dpi=120, layout="constrained")
-        above, below = figure.subplots(2, 1)
+    style = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}
+    with figure_style(style, extra="gap"):
+        figure, (above, below) = new_figure(2, 1, size_in=(10, 7.6), dpi=120, extra="gap")
         for offset, side, colour in ((-0.2, "scripted", SCRIPTED), (0.2, "live", LIVE)):
             rates: list[Estimate] = [getattr(row, side) for row in gap.tasks]
             places = [n + offset for n in range(len(rates))]

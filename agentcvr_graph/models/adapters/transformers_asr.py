@@ -4,9 +4,6 @@ In: sound. Out: what is said, with the times of each segment. The library's long
 longer than the model's 30 seconds. Weights are loaded once, at the first call. One worker thread loads and transcribes.
 """
 
-# transformers types its pipelines loosely; this module is the typed wrapper around one.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import asyncio
@@ -84,8 +81,9 @@ def load(source: str) -> Any:
     """
     try:
         device_map = "auto" if torch.cuda.is_available() else None
-        model = AutoModelForSpeechSeq2Seq.from_pretrained(source, dtype="auto", device_map=device_map)
-        processor = AutoProcessor.from_pretrained(source)
+        # transformers types its auto classes loosely; `Any` says so.
+        model = cast(Any, AutoModelForSpeechSeq2Seq).from_pretrained(source, dtype="auto", device_map=device_map)
+        processor = cast(Any, AutoProcessor).from_pretrained(source)
         return pipeline(
             "automatic-speech-recognition",
             model=model,

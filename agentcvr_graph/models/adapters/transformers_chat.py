@@ -7,9 +7,6 @@ loads and generates, so calls run one after another and never block the event lo
 It does not stream, batch or return log probabilities. For speed, serve the model and give the server's address.
 """
 
-# transformers types its auto classes and processors loosely; this module is the typed wrapper around them.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import asyncio
@@ -88,7 +85,8 @@ class TransformersChat(ChatModelBase):
             self._loaded = load(self.source)
         inputs = encode(self._loaded, request.messages, list(request.tools) or None)
         prompt_tokens = int(inputs["input_ids"].shape[1])
-        tokens = self._sample(self._loaded, inputs)[prompt_tokens:].tolist()
+        completion = self._sample(self._loaded, inputs)[prompt_tokens:]
+        tokens = cast(list[int], completion.tolist())  # pyright: ignore[reportUnknownMemberType]
         message = read_turn(self._loaded.tokenizer, tokens, request.stop)
         message.usage_metadata = UsageMetadata(
             input_tokens=prompt_tokens, output_tokens=len(tokens), total_tokens=prompt_tokens + len(tokens)
@@ -118,11 +116,12 @@ def load(source: str) -> Loaded:
         SetupError: there is no such model, or it is not a chat model.
     """
     try:
-        config = AutoConfig.from_pretrained(source)
+        # transformers types its auto classes loosely; `Any` says so.
+        config = cast(Any, AutoConfig).from_pretrained(source)
         sees = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
-        family = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+        family = cast(Any, AutoModelForImageTextToText if sees else AutoModelForCausalLM)
         model = family.from_pretrained(source, dtype="auto", device_map="auto" if torch.cuda.is_available() else None)
-        template = AutoProcessor.from_pretrained(source) if sees else AutoTokenizer.from_pretrained(source)
+        template = cast(Any, AutoProcessor if sees else AutoTokenizer).from_pretrained(source)
     except (OSError, ValueError, ImportError) as error:
         raise SetupError(
             f"The model {source!r} cannot be loaded: {one_line(str(error))}",

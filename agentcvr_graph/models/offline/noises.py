@@ -4,10 +4,6 @@ Every half second gets a kind, and neighbours of one kind become one statement. 
 loudness that decays within half a second. Half seconds in which words were recognised are skipped.
 """
 
-# librosa's types are partial.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

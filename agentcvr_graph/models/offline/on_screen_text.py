@@ -1,9 +1,5 @@
 """On-screen text, read by RapidOCR with the models in its wheel."""
 
-# RapidOCR ships no types.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
-# pyright: reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import json

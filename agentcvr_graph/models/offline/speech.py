@@ -1,15 +1,11 @@
 """Speech recognition for clear English: words with times, by pocketsphinx with the model in its wheel."""
 
-# pocketsphinx ships no types, librosa partial ones.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
-# pyright: reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Protocol, cast
 
 import librosa
 import numpy as np
@@ -34,13 +30,37 @@ LONGEST_WORD_S = 1.2
 _FILLER = re.compile(r"^[<\[+].*")
 
 
+class _Segment(Protocol):
+    """A recognised word or filler; its first and last frame count from the start of the utterance."""
+
+    word: str
+    start_frame: int
+    end_frame: int
+
+
+class _Decoder(Protocol):
+    """The methods of pocketsphinx's decoder that this module calls; pocketsphinx itself is untyped."""
+
+    def reinit_feat(self) -> None: ...
+
+    def start_utt(self) -> None: ...
+
+    def process_raw(self, data: bytes, *, full_utt: bool) -> object: ...
+
+    def end_utt(self) -> None: ...
+
+    def hyp(self) -> object | None: ...
+
+    def seg(self) -> Iterable[_Segment] | None: ...
+
+
 class Recogniser:
     """An `AudioModel` that recognises words only."""
 
     name = "pocketsphinx-5"
 
     def __init__(self) -> None:
-        self._decoder: Any = None
+        self._decoder: _Decoder | None = None
         self._lock = threading.Lock()
 
     async def hear(self, sound: Sound, focus: str) -> Perceived:
@@ -69,12 +89,12 @@ class Recogniser:
                 word = re.sub(r"\(\d+\)$", "", s.word)
                 yield Cue(shift_s + s.start_frame * _FRAME_S, shift_s + (s.end_frame + 1) * _FRAME_S, word)
 
-    def _ready(self) -> Any:
+    def _ready(self) -> _Decoder:
         if self._decoder is None:
-            from pocketsphinx import Decoder
+            from pocketsphinx import Decoder  # pyright: ignore[reportUnknownVariableType]
 
             # "batch" normalises within the utterance, so that the result does not depend on earlier utterances.
-            self._decoder = Decoder(samprate=SAMPLE_RATE_HZ, loglevel="FATAL", cmn="batch")
+            self._decoder = cast(_Decoder, Decoder(samprate=SAMPLE_RATE_HZ, loglevel="FATAL", cmn="batch"))
         return self._decoder
 
 
@@ -82,7 +102,9 @@ def voiced_parts(samples: Samples) -> list[tuple[int, int]]:
     """Return first and last sample of each part that is loud enough for speech, with a margin; pauses separate them."""
     if not samples.size or float(np.abs(samples).max()) < QUIET:
         return []
-    loud = librosa.effects.split(samples, top_db=SILENCE_BELOW_PEAK_DB, frame_length=640, hop_length=160)
+    loud = librosa.effects.split(  # pyright: ignore[reportUnknownMemberType]
+        samples, top_db=SILENCE_BELOW_PEAK_DB, frame_length=640, hop_length=160
+    )
     parts: list[tuple[int, int]] = []
     for start, end in loud.tolist():
         if parts and start - parts[-1][1] < PAUSE_S * SAMPLE_RATE_HZ:

@@ -1,20 +1,13 @@
 """The picture of a script, drawn with matplotlib: the same timelines as the page, for papers and notebooks."""
 
-# matplotlib's types leave keyword arguments open.
-# pyright: reportUnknownMemberType=false
-
 from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from agentcvr_graph.errors import missing_extra
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.scripts.timeline.view import Block, ScriptView, VideoTimeline, view_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from agentcvr_graph.utils.figures import Axes, new_figure
 
 WIDTH_IN = 13.0
 TIMELINE_IN = 1.45
@@ -31,16 +24,12 @@ def draw_picture(script: Script, path: Path) -> None:
     Raises:
         SetupError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_extra("matplotlib", "gap") from error
     view = view_of(script)
-    figure = Figure(figsize=(WIDTH_IN, 1.5 + TIMELINE_IN * len(view.timelines)), dpi=110, layout="constrained")
+    size_in = (WIDTH_IN, 1.5 + TIMELINE_IN * len(view.timelines))
+    figure, plots = new_figure(len(view.timelines), 1, size_in=size_in, dpi=110, extra="gap")
     figure.suptitle(_heading(view), x=0.01, ha="left", fontsize=12)
-    axes = figure.subplots(len(view.timelines), 1, squeeze=False)
-    for timeline, place in zip(view.timelines, axes[:, 0], strict=True):
-        _draw_timeline(place, timeline)
+    for timeline, axes in zip(view.timelines, plots, strict=True):
+        _draw_timeline(axes, timeline)
     figure.savefig(path)
 
 
