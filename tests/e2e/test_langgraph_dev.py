@@ -196,7 +196,7 @@ async def test_a_run_waits_for_a_human_decision_and_follows_it(client: LangGraph
     decided = {"decisions": [{"type": "respond", "message": "Two pans, and nothing to read."}]}
     output = await client.runs.wait(thread, "agentcvr_swap", command={"resume": decided}, context=CAREFUL)
     assert output["answer"]["value"] == SAID
-    assert "person" in {seen["model"] for seen in output["observations"]} and output["usage"]["frames"] == 0
+    assert "human" in {seen["model"] for seen in output["observations"]} and output["usage"]["frames"] == 0
     assert (await client.threads.get(thread))["status"] == "idle"
 
 

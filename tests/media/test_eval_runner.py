@@ -93,9 +93,7 @@ async def test_a_scripted_run_end_to_end(tmp_path, scripts):
     assert len(table) == 72 and json.loads(table[0]["value"]) == rows[0].value and "frames" in table[0]
     manifest = EvalRun.read(tmp_path / "run").manifest
     assert (
-        manifest.versions["langgraph"]
-        and manifest.config["context"]["master"] == "offline"
-        and manifest.questions == 24
+        manifest.versions["langgraph"] and manifest.config["models"]["master"] == "offline" and manifest.questions == 24
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 
 import pytest
@@ -72,16 +71,3 @@ async def test_error_messages_list_what_is_registered(toys, tmp_path):
     write_scripts(make_scripts({"CC": 1}), scripts)
     with pytest.raises(InputError, match="toy-method"):
         await evaluate_benchmark(load_benchmark("toy", scripts), EvalConfig(methods=("unknown",)), tmp_path / "run")
-
-
-def test_command_line_help_lists_the_registered_benchmarks_and_methods():
-    code = (
-        "from agentcvr_graph.eval.benchmarks import BENCHMARKS\n"
-        "from agentcvr_graph.eval.methods import METHODS\n"
-        "BENCHMARKS['toy'] = METHODS['toy-method'] = None\n"
-        "from agentcvr_graph.cli import eval_options as options\n"
-        "print(options.Benchmark.__metadata__[0].help, options.Methods.__metadata__[0].help)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "toy" in done.stdout and "toy-method" in done.stdout
-    assert all(name in done.stdout for name in (*BENCHMARKS, *METHODS))
