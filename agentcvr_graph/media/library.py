@@ -6,9 +6,8 @@ Everything is synchronous and thread-safe; async code calls it in a thread.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from pathlib import Path
-
-from cachetools import LRUCache
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.media.access import EVERYTHING, Access
@@ -61,7 +60,7 @@ class MediaLibrary:
         self._download_timeout_s = download_timeout_s
         self._access = access
         self._frames = FrameStore(DiskCache(self.cache_dir / "frames", cache_bytes))
-        self._open = _OpenFiles(MAX_OPEN)
+        self._open: OrderedDict[str, tuple[object, Media]] = OrderedDict()
         self._lock = threading.Lock()
 
     def open(self, video: Video) -> Media:
@@ -76,13 +75,17 @@ class MediaLibrary:
         key, stamp = repr(video), _stamp(path, source.boxes)
         with self._lock:
             if key in self._open and self._open[key][0] == stamp:
+                self._open.move_to_end(key)
                 return self._open[key][1]
         media = self._open_fresh(source, path)
         with self._lock:
             if key in self._open and self._open[key][0] == stamp:  # another thread opened it first
                 return self._open[key][1]
+            # No LRU cache of a library: whatever is dropped must be closed, and outside the lock.
+            dropped = [self._open.pop(key)[1]] if key in self._open else []
             self._open[key] = (stamp, media)
-            dropped = self._open.take_dropped()
+            while len(self._open) > MAX_OPEN:
+                dropped.append(self._open.popitem(last=False)[1][1])
         for other in dropped:
             other.close()
         return media
@@ -90,9 +93,9 @@ class MediaLibrary:
     def close(self) -> None:
         """Close all files. A `Media` that is used later opens its file again."""
         with self._lock:
+            medias = [media for _, media in self._open.values()]
             self._open.clear()
-            dropped = self._open.take_dropped()
-        for media in dropped:
+        for media in medias:
             media.close()
 
     def _local(self, source: Source) -> Path:
@@ -114,31 +117,6 @@ class MediaLibrary:
             if source.kind == "url":
                 forget(source.place, self.cache_dir)
             raise
-
-
-class _OpenFiles(LRUCache[str, tuple[object, Media]]):
-    """The most recently used files with their stamps.
-
-    What is dropped or replaced is kept until it is taken, so that it is closed outside the library's lock.
-    """
-
-    def __init__(self, maxsize: int) -> None:
-        super().__init__(maxsize)
-        self._dropped: list[Media] = []
-
-    def __setitem__(self, key: str, value: tuple[object, Media]) -> None:
-        if key in self:
-            del self[key]
-        super().__setitem__(key, value)
-
-    def __delitem__(self, key: str) -> None:
-        self._dropped.append(self[key][1])
-        super().__delitem__(key)
-
-    def take_dropped(self) -> list[Media]:
-        """Return the files that were dropped since the last call."""
-        dropped, self._dropped = self._dropped, []
-        return dropped
 
 
 def stamp_of(video: Video, access: Access) -> object | None:

@@ -8,10 +8,9 @@ key. The same request always returns the same observation.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-
-from cachetools import LRUCache
 
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
 from agentcvr_graph.media.sampling import sample_times
@@ -41,7 +40,7 @@ class ScriptedPerception:
     def __init__(self, library: ScriptLibrary | str | Path, noise: Noise | str = OFF) -> None:
         self.library = library if isinstance(library, ScriptLibrary) else ScriptLibrary(library)
         self.noise = resolve_noise(noise)
-        self._timelines: LRUCache[str, Timeline] = LRUCache(MAX_TIMELINES)
+        self._timelines: OrderedDict[str, Timeline] = OrderedDict()
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Return the tracks that a file rendered from the script would have.
@@ -119,4 +118,6 @@ class ScriptedPerception:
         if timeline is None:
             video = await asyncio.to_thread(self.library.scripted_video, source)
             timeline = self._timelines[source] = Timeline(source, video)
+            if len(self._timelines) > MAX_TIMELINES:  # oldest first: a read changes no order
+                self._timelines.popitem(last=False)
         return timeline

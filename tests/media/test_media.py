@@ -314,3 +314,15 @@ def test_the_cache_ignores_damaged_entries_and_stays_within_its_size(tmp_path):
     kept = [path.stat().st_size for path in (tmp_path / "c").rglob("*") if path.is_file()]
     assert 0 < sum(kept) <= 1000
     assert cache.get("19") == b"y" * 100
+
+
+def test_closing_a_library_and_opening_many_files_close_readers(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr("agentcvr_graph.media.library.MAX_OPEN", 2)
+    media = library(tmp_path)
+    opened = [media.open(Video(source=f"{clip}#t=0,{end_s}")) for end_s in (2, 3, 4)]
+    closed: list[object] = []
+    monkeypatch.setattr("agentcvr_graph.media.clip.Media.close", lambda self: closed.append(self))
+    fresh = media.open(Video(source=f"{clip}#t=0,5"))
+    assert closed == [opened[1]]
+    media.close()
+    assert closed == [opened[1], opened[2], fresh]

@@ -156,6 +156,6 @@ def test_a_file_that_never_ends_is_stopped_after_timeout_s(tmp_path):
 
 
 def test_errors_are_unchanged_after_pickling():
-    for error in (VideoError("a.mp4", "no.", fix="Mend it."), InfrastructureError("x", transient=True, status=503)):
+    for error in (VideoError("a.mp4", "no.", fix="Check it."), InfrastructureError("x", transient=True, status=503)):
         back = pickle.loads(pickle.dumps(error))
         assert type(back) is type(error) and str(back) == str(error) and back.__dict__ == error.__dict__
