@@ -15,6 +15,7 @@ from av.error import FFmpegError
 
 from agentcvr_graph.errors import CVRError, VideoError
 from agentcvr_graph.media.containers import open_container, origin_s, picture_stream, sound_stream
+from agentcvr_graph.media.display import pixel_aspect, shown_size, turn_of
 from agentcvr_graph.media.readers.base import PictureInfo
 
 _TAIL_S = 2.0
@@ -82,9 +83,7 @@ def _picture(given: str, container: InputContainer, max_pixels: int | None) -> P
     first = next(iter(container.decode(stream)), None)
     if first is None:
         raise NotAVideoError(given, "its pictures cannot be decoded.", fix="Export it as MP4 (H.264).")
-    width, height = first.width, first.height
-    if first.rotation % 180:
-        width, height = height, width
+    width, height = shown_size(first.width, first.height, pixel_aspect(stream), turn_of(first))
     return PictureInfo(duration_s, float(stream.average_rate or stream.guessed_rate or 25), width, height)
 
 

@@ -12,11 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from agentcvr_graph.media.containers import open_container, picture_stream
+from agentcvr_graph.media.display import pixel_aspect, shown_pixels
 from agentcvr_graph.media.readers.base import Decoded, nearest
-from agentcvr_graph.media.types import Pixels
 
 BYSTANDER_STEP_S = 0.5
 """Frames at multiples of this time are also yielded when they are decoded on the way to others."""
@@ -37,6 +35,7 @@ class PyAVReader:
         assert stream is not None, f"{path} has no picture"
         stream.thread_type = "AUTO"
         self._stream = stream
+        self._aspect = pixel_aspect(stream)
         self._fps = float(stream.average_rate or stream.guessed_rate or 25)
         self._key_times: list[float] | None = None
 
@@ -71,7 +70,7 @@ class PyAVReader:
             until_s = self._time(following) if following is not None else float("inf")
             due = [time_s for time_s in wanted if time_s < until_s - 1e-4]
             marks = due or self._bystanders(held, until_s)
-            pixels = _scaled(held, size) if marks else None
+            pixels = shown_pixels(held, size, self._aspect) if marks else None
             for time_s in marks:
                 assert pixels is not None
                 yield Decoded(time_s, self._time(held), pixels)
@@ -87,7 +86,7 @@ class PyAVReader:
                 self._seek(self._inside_gop(nearest(self.key_times(), time_s)))
                 frame = next(iter(self._container.decode(stream)), None)
                 if frame is not None:
-                    yield Decoded(time_s, self._time(frame), _scaled(frame, size))
+                    yield Decoded(time_s, self._time(frame), shown_pixels(frame, size, self._aspect))
         finally:
             stream.codec_context.skip_frame = "DEFAULT"
 
@@ -138,13 +137,6 @@ class PyAVReader:
         stream = self._stream
         assert stream.time_base is not None
         return float((ticks - (stream.start_time or 0)) * stream.time_base)
-
-
-def _scaled(frame: Any, size: tuple[int, int]) -> Pixels:
-    turned = int(getattr(frame, "rotation", 0)) % 180 != 0
-    width, height = size[::-1] if turned else size
-    pixels = frame.to_ndarray(width=width, height=height, format="rgb24", interpolation="BILINEAR")
-    return np.ascontiguousarray(np.rot90(pixels, k=int(getattr(frame, "rotation", 0)) // 90))
 
 
 def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
