@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from agentcvr_graph.media.containers import open_container, picture_stream
+from agentcvr_graph.media.containers import open_container
 from agentcvr_graph.media.readers.base import Decoded, nearest
+from agentcvr_graph.media.tracks import picture_stream
 from agentcvr_graph.media.types import Pixels
 
 BYSTANDER_STEP_S = 0.5
