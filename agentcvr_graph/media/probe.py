@@ -14,9 +14,10 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from agentcvr_graph.errors import CVRError, VideoError
-from agentcvr_graph.media.containers import open_container, origin_s, picture_stream, sound_stream
+from agentcvr_graph.media.containers import open_container, origin_s
 from agentcvr_graph.media.display import pixel_aspect, shown_size, turn_of
 from agentcvr_graph.media.readers.base import PictureInfo
+from agentcvr_graph.media.tracks import picture_stream, sound_stream
 
 _TAIL_S = 2.0
 _SLACK = 0.05

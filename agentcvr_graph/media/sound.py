@@ -10,7 +10,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from agentcvr_graph.errors import CVRError, InfrastructureError
-from agentcvr_graph.media.containers import open_container, origin_s, sound_stream, why
+from agentcvr_graph.media.containers import open_container, origin_s, why
+from agentcvr_graph.media.tracks import sound_stream
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 
 _QUIET_WIDTH_S = 0.1

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from agentcvr_graph.media.containers import open_container, picture_stream
+from agentcvr_graph.media.containers import open_container
 from agentcvr_graph.media.display import pixel_aspect, shown_pixels
 from agentcvr_graph.media.readers.base import Decoded, nearest
+from agentcvr_graph.media.tracks import picture_stream
 
 BYSTANDER_STEP_S = 0.5
 """Frames at multiples of this time are also yielded when they are decoded on the way to others."""
