@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def turn_of(frame: VideoFrame) -> Turn:
     """Return how a decoded frame is shown: the way nearest to its display matrix."""
     from av.sidedata.sidedata import Type
 
-    stored = frame.side_data.get(Type.DISPLAYMATRIX)
+    stored: Any = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)
     return UPRIGHT if stored is None else nearest_turn(np.frombuffer(bytes(stored), dtype=np.int32).tolist())
 
 
@@ -83,8 +83,8 @@ def shown_size(width: int, height: int, aspect: Fraction = Fraction(1), turn: Tu
     >>> shown_size(720, 576, Fraction(64, 45))
     (1024, 576)
     """
-    size = round(width * max(aspect, 1)), round(height / min(aspect, 1))
-    return size[::-1] if turn.sideways else size
+    across, down = round(width * max(aspect, 1)), round(height / min(aspect, 1))
+    return (down, across) if turn.sideways else (across, down)
 
 
 def shown_pixels(frame: VideoFrame, size: tuple[int, int], aspect: Fraction = Fraction(1)) -> Pixels:

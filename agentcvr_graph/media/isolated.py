@@ -187,9 +187,8 @@ class _Worker:
             self._end(self._pool)
             self._pool = None
         if self._pool is None:
-            self._pool = ProcessPool(
-                max_workers=1, initializer=_start, initargs=(self._settings,), context=LokyContext()
-            )
+            context: Any = LokyContext()  # it has locks of its own classes
+            self._pool = ProcessPool(max_workers=1, initializer=_start, initargs=(self._settings,), context=context)
         return self._pool
 
 
