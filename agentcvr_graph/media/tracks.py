@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
+
+from agentcvr_graph.media.types import Tracks
 
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 _ASIDE = (
@@ -45,15 +46,6 @@ _TWO_LETTERS = {
     **{"en": "eng", "de": "deu", "fr": "fra", "es": "spa", "it": "ita", "pt": "por", "nl": "nld", "ru": "rus"},
     **{"zh": "zho", "ja": "jpn", "ko": "kor", "ar": "ara", "hi": "hin", "pl": "pol", "tr": "tur", "sv": "swe"},
 }
-
-
-@dataclass(frozen=True)
-class Tracks:
-    """The tracks that were chosen, in words, such as 'track 2 of 3 (eng, default)'; empty where there is none."""
-
-    picture: str = ""
-    sound: str = ""
-    subtitles: str = ""
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
