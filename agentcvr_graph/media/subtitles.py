@@ -50,11 +50,6 @@ def read_subtitles(path: Path, access: Access = EVERYTHING) -> Subtitles:
     return Subtitles(said_once(_read_embedded(path)), tuple(notes))
 
 
-def read_cues(path: Path, access: Access = EVERYTHING) -> tuple[Cue, ...]:
-    """Return the cues of `read_subtitles`."""
-    return read_subtitles(path, access).cues
-
-
 def clip_cues(cues: Sequence[Cue], start_s: float, end_s: float) -> tuple[Cue, ...]:
     """Return the cues that overlap a window, with their times clipped to it."""
     return tuple(
