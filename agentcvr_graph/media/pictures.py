@@ -75,7 +75,8 @@ def read_picture(
             image.load()
             turn = _turn(image)
             fitted = fitted_size(shown_size(*image.size, turn=turn), size)
-            small = _in_rgb(image).resize(fitted[::-1] if turn.sideways else fitted, Image.Resampling.BOX)
+            stored = (fitted[1], fitted[0]) if turn.sideways else fitted
+            small = _in_rgb(image).resize(stored, Image.Resampling.BOX)
     except UnreadablePictureError:
         raise
     except Exception as error:  # Pillow raises several kinds for damaged and for oversized pictures

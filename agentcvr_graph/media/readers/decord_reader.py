@@ -41,8 +41,8 @@ class DecordReader:
         full: Any = decord.VideoReader(self._path, num_threads=2)  # decord ships no types
         stamps = np.asarray(full.get_frame_timestamp(np.arange(len(full))), dtype=np.float64)
         self._starts_s = np.atleast_2d(stamps)[:, 0] + first_s
-        if not np.all(np.abs(self._starts_s) < _LONGEST_S):
-            raise LookupError("decord finds no times in this file.")
+        if self._starts_s.min() < first_s - 1e-3 or self._starts_s.max() > _LONGEST_S:
+            raise LookupError("decord finds no times in this file, or pictures before its first one.")
         self._keys = [int(index) for index in full.get_key_indices()]
         self._scaled: dict[tuple[int, int], Any] = {}
 

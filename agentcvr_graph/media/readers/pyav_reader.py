@@ -14,7 +14,7 @@ from typing import Any
 
 from agentcvr_graph.media.display import pixel_aspect, shown_pixels
 from agentcvr_graph.media.index import FileIndex, frame_rate
-from agentcvr_graph.media.packets import Report, Timed, TrackReader
+from agentcvr_graph.media.packets import AnyPacket, Report, Timed, TrackReader
 from agentcvr_graph.media.readers.base import Decoded, nearest
 from agentcvr_graph.media.tracks import picture_stream
 
@@ -42,6 +42,7 @@ class PyAVReader:
         index: FileIndex | None = None,
         report: Report = lambda time_s: None,
     ) -> None:
+        self._path, self._index = path, index
         self._track = TrackReader(path, picture_stream, index, report, max_pixels, threads=True)
         self._stream: Any = self._track.stream
         self._aspect = pixel_aspect(self._stream)
@@ -52,7 +53,7 @@ class PyAVReader:
         """Return the times of the key frames, from a complete index, or else from one pass over the packets."""
         if self._key_times is None:
             index = self._track.index
-            found = index.key_times_s.tolist() if index is not None else self._listed() or self._read()
+            found = index.key_times_s.tolist() if index is not None else self._listed_or_read()
             self._key_times = sorted({max(0.0, time_s) for time_s in found}) or [0.0]
         return self._key_times
 
@@ -93,23 +94,19 @@ class PyAVReader:
         """Close the container."""
         self._track.close()
 
-    def _listed(self) -> list[float]:
-        """Return the times of the key frames in the container's index; empty if it may be incomplete."""
-        entries = [entry for entry in self._stream.index_entries if entry.timestamp is not None]
-        keys = [entry.timestamp for entry in entries if entry.is_keyframe]
-        if len(keys) < 2 or not self._track.format_name.startswith(_COMPLETE_INDEX):
-            return []
-        if self._stream.frames and len(entries) < self._stream.frames:  # a fragmented file, of which a part is read
-            return []
-        first = next(iter(self._track.all_packets()), None)
-        if first is None or first.pts is None or first.dts is None:
-            return []
-        # The index holds decoding times. A key frame is presented this much later:
-        return [self._track.seconds(key + first.pts - first.dts) for key in keys]
-
-    def _read(self) -> list[float]:
-        packets = self._track.all_packets()
-        return [self._track.seconds(p.pts) for p in packets if p.is_keyframe and p.pts is not None and p.size]
+    def _listed_or_read(self) -> list[float]:
+        """Return the times of the key frames; opens the file again, because the open one may be in the middle of it."""
+        track = TrackReader(self._path, picture_stream)
+        try:
+            packets = track.all_packets()
+            first = next(packets, None)
+            return _listed(track, first) or [
+                track.seconds(packet.pts)
+                for packet in _chain(first, packets)
+                if packet is not None and packet.is_keyframe and packet.pts is not None and packet.size
+            ]
+        finally:
+            track.close()
 
     def _decode_from(self, target_s: float) -> Iterator[Timed]:
         """Yield frames from a key frame before the target; from an earlier one where the first is undecodable."""
@@ -143,6 +140,18 @@ class PyAVReader:
         """Return the half-second mark at which this frame is on screen, if any."""
         mark_s = -(-now_s // BYSTANDER_STEP_S) * BYSTANDER_STEP_S
         return [mark_s] if mark_s < until_s - 1e-4 else []
+
+
+def _listed(track: TrackReader, first: AnyPacket | None) -> list[float]:
+    """Return the times of the key frames in the container's index; empty if it may be incomplete."""
+    stream: Any = track.stream
+    if first is None or first.pts is None or first.dts is None or not track.format_name.startswith(_COMPLETE_INDEX):
+        return []
+    keys = [entry.timestamp for entry in stream.index_entries if entry.is_keyframe]
+    if len(keys) < 2 or not 0 < stream.frames <= len(stream.index_entries):  # fragmented, and read in part
+        return []
+    # The index holds decoding times. A key frame is presented this much later:
+    return [track.seconds(key + first.pts - first.dts) for key in keys]
 
 
 def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
