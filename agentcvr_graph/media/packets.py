@@ -118,17 +118,14 @@ class TrackReader:
         found: AnyPacket | None = None
         for packet in self.packets_from(target_s):
             time_s = self.seconds(packet.pts) if packet.pts is not None else None
-            if packet.is_keyframe and packet.size and (found is None or (time_s or 0.0) <= target_s + _EPSILON_S):
+            if packet.is_keyframe and (found is None or (time_s or 0.0) <= target_s + _EPSILON_S):
                 found = packet
             if time_s is None or time_s >= target_s - _EPSILON_S:
                 break
         return found
 
     def packets_from(self, target_s: float) -> Iterator[AnyPacket]:
-        """Yield the packets from the last key packet that is presented at or before a time on.
-
-        The last packet is empty: it makes the decoder return what it still holds.
-        """
+        """Yield the packets from the last key packet that is presented at or before a time on."""
         if self.index is not None:
             return self._by_place(self.index, target_s)
         for margin_s in _MARGINS_S if target_s > 0 else ():
@@ -179,7 +176,7 @@ class TrackReader:
         return (self._stamped(index, number, packet) for number, packet in numbered)
 
     def _stamped(self, index: TrackIndex, row: int, packet: AnyPacket) -> AnyPacket:
-        if packet.size and row < len(index.times_s):
+        if row < len(index.times_s):
             assert self.stream.time_base is not None
             ticks = round((float(index.times_s[row]) + self._origin_s) / self.stream.time_base)
             packet.pts = ticks if index.stamped or index.keys[row] else None
@@ -195,7 +192,8 @@ class TrackReader:
 
     def _packets(self) -> Iterator[AnyPacket]:
         try:
-            yield from self._container.demux(self.stream)
+            # An empty packet would end the decoding: repeated pictures of some codecs are empty, so is the last one.
+            yield from (packet for packet in self._container.demux(self.stream) if packet.size)
         except FFmpegError:  # the file is damaged from here on, or ends in the middle of a packet
             return
 
@@ -221,7 +219,7 @@ class TrackReader:
         except EOFError:  # everything was returned already
             return []
         except (FFmpegError, ValueError):
-            if packet is not None and packet.size:
+            if packet is not None:
                 self._report(time_s or 0.0)
             return []
 
@@ -242,9 +240,6 @@ def _numbered(packets: Iterator[AnyPacket], index: TrackIndex) -> Iterator[tuple
     """Yield the packets that are in the index, each with its row. What a seek tore apart is not."""
     row: int | None = None
     for packet in packets:
-        if not packet.size:
-            yield len(index.sizes), packet
-            continue
         row = index.row_of(packet.pos, packet.size, None if row is None else row + 1)
         if row is not None:
             yield row, packet

@@ -132,8 +132,8 @@ class LivePerception:
         if cues:
             samples = await run_in_thread(_sound_or_silence, media, window)
             heard = await self._audio.hear(Sound(window, samples, cues, media.info.content_id), request.focus)
-            notes = (*heard.notes, *media.notes(window.start_s, window.end_s))
-            return self._heard(request, heard.evidence, notes, Cost(audio_s=window.duration_s) + heard.cost)
+            said = (*heard.notes, *media.notes(window.start_s, window.end_s))
+            return self._heard(request, heard.evidence, said, Cost(audio_s=window.duration_s) + heard.cost)
         evidence: list[Evidence] = []
         notes: list[str] = []
         cost = Cost(audio_s=window.duration_s)

@@ -104,7 +104,7 @@ class PyAVReader:
             return _listed(track, first) or [
                 track.seconds(packet.pts)
                 for packet in _chain(first, packets)
-                if packet is not None and packet.is_keyframe and packet.pts is not None and packet.size
+                if packet is not None and packet.is_keyframe and packet.pts is not None
             ]
         finally:
             track.close()
@@ -149,9 +149,7 @@ def _listed(track: TrackReader, first: AnyPacket | None) -> list[float]:
     if first is None or first.pts is None or first.dts is None or not track.format_name.startswith(_COMPLETE_INDEX):
         return []
     keys = [entry.timestamp for entry in stream.index_entries if entry.is_keyframe]
-    if len(keys) < 2 or not 0 < stream.frames <= len(
-        stream.index_entries
-    ):  # fragmented, and read in part
+    if len(keys) < 2 or not 0 < stream.frames <= len(stream.index_entries):  # fragmented, and read in part
         return []
     # The index holds decoding times. A key frame is presented this much later:
     return [track.seconds(key + first.pts - first.dts) for key in keys]
