@@ -123,7 +123,7 @@ def read_index(container: InputContainer) -> FileIndex:
         for packet in container.demux(*streams):
             if packet.size:
                 tracks[packet.stream_index].add(packet, clock)
-    except FFmpegError:  # the file is damaged from here on
+    except (FFmpegError, IndexError):  # the file is damaged from here on
         pass
     ends = [rows.end_s for rows in tracks.values() if rows.times]
     notes = tuple(_jump_note(at_s - origin, by_s) for at_s, by_s in clock.jumps)

@@ -31,6 +31,8 @@ _MARGINS_S = (0.0, 0.5, 3.0, 15.0)
 """A seek that lands after its target is repeated this much earlier, in seconds."""
 _PATIENCE_S = 10.0
 """Decoding is given up if nothing can be decoded until this long after the target, in seconds."""
+_FAILED_READS = 50
+"""Reading ends after this many failed attempts: the file is damaged from there on."""
 _EPSILON_S = 1e-4
 Report = Callable[[float], None]
 """Called with the time of each packet that cannot be decoded."""
@@ -191,11 +193,14 @@ class TrackReader:
         return self._packets()
 
     def _packets(self) -> Iterator[AnyPacket]:
-        try:
-            # An empty packet would end the decoding: repeated pictures of some codecs are empty, so is the last one.
-            yield from (packet for packet in self._container.demux(self.stream) if packet.size)
-        except FFmpegError:  # the file is damaged from here on, or ends in the middle of a packet
-            return
+        """Yield packets to the end of the file, over damage that makes a read fail."""
+        for _ in range(_FAILED_READS):
+            try:
+                # An empty packet would end the decoding: repeated pictures of some codecs are empty, so is the last.
+                yield from (packet for packet in self._container.demux(self.stream) if packet.size)
+                return
+            except (FFmpegError, IndexError):  # damage, or a track that the header does not have
+                continue
 
     def _decoded(self, packets: Iterator[AnyPacket], until_s: float) -> Iterator[Timed]:
         """Decode what can be decoded. Give up if nothing was decoded until a time."""

@@ -139,7 +139,7 @@ def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
             yield from decoder.decode(packet)
         except EOFError:  # everything was returned
             return
-        except FFmpegError:
+        except (FFmpegError, IndexError):
             continue
         if packet is None:
             return
@@ -181,7 +181,7 @@ def _read_end_s(container: InputContainer) -> float:
             if stamp is not None and packet.size and not packet.is_discard:
                 end_s = float(stamp * packet.time_base) + packet_s(packet, packet.stream)
                 last_s = max(last_s, end_s - origin)
-    except FFmpegError:  # the file is truncated here
+    except (FFmpegError, IndexError):  # the file is truncated or damaged here
         pass
     return last_s
 
