@@ -12,7 +12,6 @@ from agentcvr_graph.answers.folding import fold, plain
 from agentcvr_graph.answers.letters import Mention, OptionSet, UnclearError, option_of, option_set
 from agentcvr_graph.answers.verdicts import approved
 from agentcvr_graph.answers.yes_no import leading_particle
-from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
 
 _AFTER_LABEL = re.compile(

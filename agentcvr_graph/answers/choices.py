@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from agentcvr_graph.answers import phrases
 from agentcvr_graph.answers.base import AnswerSpec
-from agentcvr_graph.answers.folding import fold, plain, shortened
+from agentcvr_graph.answers.folding import fold, plain, shortened, without_numbering
 from agentcvr_graph.answers.letters import Mention, OptionSet, UnclearError, option_of, option_set
 from agentcvr_graph.answers.verdicts import approved
 from agentcvr_graph.errors import ActionError
@@ -46,7 +45,7 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> list[str]:
         return _of_list(cast(Sequence[object], raw), own)
     if not isinstance(raw, str):
         raise ActionError(f"A list of letters is wanted, not {shortened(raw)}.")
-    return _of_text(plain(fold(raw)), own)
+    return _of_text(without_numbering(plain(fold(raw))), own)
 
 
 def _of_list(items: Sequence[object], own: OptionSet) -> list[str]:

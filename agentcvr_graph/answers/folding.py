@@ -12,7 +12,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-MAX_CHARS = 20_000
+MAX_CHARS = 8000
 """Longer texts are cut: only their end is read."""
 YES_MARKS, NO_MARKS = "\u2713\u2714\u2611\u2705", "\u2717\u2718\u2612\u274c"
 """Check marks and crosses, which lists of verdicts use."""
@@ -43,11 +43,13 @@ _LATEX_WORD = re.compile(
 _LATEX_MARK = re.compile(r"\\[()\[\],;!%$]|\\(?:quad|qquad|displaystyle|left|right|bf|rm)\b|\$+")
 _ARROW = re.compile(r"\\(?:long)?(?:right)?arrow\b|\\to\b|=+>|-+>")
 _EMPHASIS = re.compile(
-    r"\*+(?!\d)|(?<!\d)\*+|__+|~~|'{3,}(?:json|text|plaintext|markdown|python|xml|html|txt|yaml)?\b|'{3,}|^[ \t]*#{1,6}[ \t]+|^[ \t]*>[ \t]?",
+    r"\*+(?!\d)|(?<!\d)\*+|__+|~~|'{3,}(?:json|text|plaintext|markdown|python|xml|html|txt|yaml)?\b"
+    r"|'{3,}|^[ \t]*#{1,6}[ \t]+|^[ \t]*>[ \t]?",
     re.M,
 )
 _BULLET = re.compile(r"^[ \t]*(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2043\u00b7+]|-(?=[ \t]+[^\d\s]))[ \t]*", re.M)
 _LINES = re.compile(r"[ \t]*\n[ \t]*")
+_NUMBERED = re.compile(r"^[ \t]*(\d+)[.):][ \t]+(?=\S)", re.M)
 _OUTER = f" \t\n.,;:!?\"'`*_{YES_MARKS}"
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _REMARK = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*")
@@ -125,6 +127,13 @@ def without_remarks(text: str) -> str:
 def without_article(text: str) -> str:
     """Return a compared form without its leading English article."""
     return re.sub(r"^(?:an?|the)\s+", "", text)
+
+
+def without_numbering(text: str) -> str:
+    """Return the text without the numbers of a numbered list: "1. Video 2" is an item, the first."""
+    numbers = [int(match[1]) for match in _NUMBERED.finditer(text) if len(match[1]) < 4]
+    counted = len(numbers) > 1 and numbers == list(range(1, len(numbers) + 1))
+    return _NUMBERED.sub("", text) if counted else text
 
 
 def shortened(raw: object) -> str:

@@ -50,11 +50,11 @@ _VIDEO = re.compile(
     re.I,
 )
 _TIME = re.compile(
-    r"(?<![\w:])(?<!\d\.)-?(?:\d+(?::\d{1,2}){1,2}(?:[.,]\d{1,6}(?![\d:]))?|\d+(?:\.\d+)?)(?![\d:]|\.\d)"
+    r"(?<![A-Za-z0-9_:])(?<!\d\.)-?(?:\d+(?::\d{1,2}){1,2}(?:[.,]\d{1,6}(?![\d:]))?|\d+(?:\.\d+)?)(?![\d:]|\.\d)"
 )
-_SECONDS = r"(?:\s*(?:s|secs?|seconds?|segundos?|secondes?|sekunden|秒|초)\b\.?|\s*[\"\u2033])?"
+_SECONDS = r"(?:\s*(?:s|secs?|seconds?|segundos?|secondes?|sekunden)\b\.?|\s*[秒초]|\s*[\"\u2033])?"
 _GLUE = re.compile(
-    rf"{_SECONDS}(?:\s|[-~,;|]|->|\.{{2,3}}|\b(?:to|and|until|till|through|thru|ends?|ending|end_time|start|starts?|at|stops?|about|around"
+    rf"{_SECONDS}(?:\s|->|[-~,;|]|\.{{2,3}}|\b(?:to|and|until|till|through|thru|ends?|ending|end_time|start|starts?|at|stops?|about|around"
     r"|approximately|the|is|time|roughly|it|up|bis|und|a|à|hasta|ate|até|finish(?:es)?|continues|lasts)\b|[:=()\[\]\"']|至|到|から|まで|부터|까지)*"
 )
 _NO_SECONDS_AFTER = re.compile(
@@ -129,9 +129,7 @@ def _seconds(value: object, raw: object) -> float:
 
 def _of_text(raw: str) -> tuple[float, float]:
     text = _VIDEO.sub(" ", plain(fold(raw)))
-    found = list(_TIME.finditer(text))
-    if len(found) < 2:
-        found = _decimal_commas(text) or found
+    found = _decimal_commas(text) or list(_TIME.finditer(text))
     if len(found) < 2:
         raise no_interval(raw)
     start, end = found[0], found[1]
@@ -145,7 +143,7 @@ def _of_text(raw: str) -> tuple[float, float]:
 def _decimal_commas(text: str) -> list[re.Match[str]]:
     """Return the two times of "12,5-20,5"; none unless both sides of a dash or word are one number."""
     found = list(re.finditer(r"(?<![\d,.:])\d+,\d+(?![\d,.:])", text))
-    return found if len(found) == 2 else []
+    return found if len(found) == 2 and len(re.findall(r"\d+", text)) == 4 else []
 
 
 def _time(match: re.Match[str]) -> str:

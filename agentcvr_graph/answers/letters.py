@@ -50,8 +50,8 @@ _BEFORE_TEXT = re.compile(r"\s*[.:)=-]?[\s(\[\"':-]*")
 _AFTER_TEXT = re.compile(r"[)\]\"']*")
 _BRACKETED_LABEL = re.compile(r"[\s,:=-]*[(\[]\s*(?:option\s+)?([A-Za-z])\s*[)\]]", re.I)
 _AFTER_ARTICLE = re.compile(
-    r"[ \t]+(?![A-Z]\b)(?!(?:because|since|as|is|was|would|must|should|seems?|fits?|match(?:es)?|looks|due|based|given|according|only"
-    r"|alone|and|or|nor|but|then|are|were|to|not|can|could|cannot|does|did|has|isn't|wasn't|doesn't|can't|hold|apply"
+    r"[ \t]+(?![A-Z]\b)(?!(?:because|since|as|is|was|would|must|should|seems?|fits?|match(?:es)?|looks|due|based"
+    r"|given|according|only|alone|and|or|nor|but|then|are|were|to|not|can|could|cannot|does|did|has|isn't|wasn't|doesn't|can't|hold|apply"
     r"|being|works)\b)[^\W\d_]"
 )
 _AFTER_SMALL_LETTER = re.compile(r"\s*(?:$|[.):,;/|&+])|\s+(?:and|or)\s+[a-z]\b")
@@ -76,7 +76,7 @@ class OptionSet:
     @cached_property
     def asks_yes_or_no(self) -> bool:
         """Whether two of the options are yes and no."""
-        return YES_NO <= set(self.forms.values())
+        return set(self.forms.values()) >= YES_NO
 
     def exactly(self, text: str) -> str | None:
         """Return the letter of the option that a plain text is: its letter alone or its text.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,10 +17,15 @@ from agentcvr_graph.answers.folding import fold, plain
 
 MAX_OBJECTS = 50
 """Failed attempts to parse JSON in a reply; each takes time."""
+MAX_PLACES = 50
+"""Statements and hints of a reply that are read, from its end."""
+MAX_PASSAGE = 600
+"""Characters of a statement that are read."""
 _OPEN, _CLOSE = "\x02", "\x03"
 _HELD = re.compile(rf"{_OPEN}(\d+){_CLOSE}")
 _TAGGED = re.compile(
-    r"<(?P<tag>final[_ -]?answer|answer|ans|final|response|solution|choice|result|option)\b[^<>\n]{0,60}>(?P<tagged>.{0,4000}?)(?:</(?P=tag)\s*>|\Z)"
+    r"<(?P<tag>final[_ -]?answer|answer|ans|final|response|solution|choice|result|option)\b[^<>\n]{0,60}>"
+    r"(?P<tagged>.{0,4000}?)(?:</(?P=tag)\s*>|\Z)"
     r"|<\|begin_of_box\|>(?P<box>.{0,4000}?)(?:<\|end_of_box\|>|\Z)"
     r"|<\|begin_of_solution\|>(?P<solution>.{0,8000}?)(?:<\|end_of_solution\|>|\Z)"
     r"|\[(?P<bracket>answer|ans)\](?P<bracketed>.{0,4000}?)(?:\[/(?P=bracket)\]|\Z)"
@@ -36,10 +42,13 @@ _CORRECT = (
 )
 _OTHER = (
     r"respuestas?|opci[oó]n\s+correcta|r[eé]ponse|antwort|l[öo]sung|risposta|opzione\s+corretta|resposta|op[cç][aã]o\s+correta"
-    r"|antwoord|odpowied[zź]|cevap|yan[ıi]t|jawaban|svar|vastaus|odpov[eě][dď]|v[aá]lasz|r[aă]spuns(?:ul)?|bonne\s+r[eé]ponse"
+    r"|antwoord|odpowied[zź]|cevap|yan[\u0131i]t|jawaban|svar|vastaus|odpov[eě][dď]|v[aá]lasz|r[aă]spuns(?:ul)?|bonne\s+r[eé]ponse"
     r"|ответ|відповідь|правильный\s+вариант|απάντηση|đáp\s+án|câu\s+trả\s+lời|תשובה|उत्तर|คำตอบ"
 )
-_UNSPACED = r"(?:最终|最終|正确|正確|标准|参考)?的?(?:答案|选项|選項)|回答|(?:正)?答え?|正解|정답|답변|답|الإجابة(?:\s+الصحيحة)?|الجواب|إجابة|پاسخ|جواب"
+_UNSPACED = (
+    r"(?:最终|最終|正确|正確|标准|参考)?的?(?:答案|选项|選項)|回答|(?:正)?答え?|正解|정답|답변|답"
+    r"|الإجابة(?:\s+الصحيحة)?|الجواب|إجابة|پاسخ|جواب"
+)
 _NAME = rf"(?:(?<![\w'])(?:{_ENGLISH}|{_CORRECT}|{_OTHER})(?!\w)|{_UNSPACED})"
 _BETWEEN = (
     r"(?:\s*\([^()\n]{0,40}\))?"
@@ -168,8 +177,12 @@ def _hold_objects(text: str, hold: Any) -> str:
     return "".join([*parts, text[position:]]) if parts else text
 
 
-def find_statements(marked: Marked) -> Iterator[Statement]:
-    """Yield the explicit statements of an answer, in the order of the reply."""
+def find_statements(marked: Marked) -> list[Statement]:
+    """Return the last explicit statements of an answer, in the order of the reply."""
+    return list(deque(_statements(marked), MAX_PLACES))
+
+
+def _statements(marked: Marked) -> Iterator[Statement]:
     text = marked.text
     for match in _STATED.finditer(text):
         if match["held"]:
@@ -188,20 +201,24 @@ def _behind(text: str, start: int) -> tuple[str, str]:
     """Return the rest of the line, or the next line if there is no rest; and the text from there to the block's end."""
     while _LIST.match(text, start):
         start = text.index("\n", start) + 1
-    block = text[start:].split("\n\n")[0]
+    block = text[start : start + MAX_PASSAGE].split("\n\n")[0]
     return block.partition("\n")[0].strip(), block.strip()
 
 
-def find_hints(reply: str, words: str) -> Iterator[str]:
-    """Yield weaker statements: opinions, conclusions, subjects that are called correct, and what is set in bold."""
+def find_hints(reply: str, words: str) -> list[str]:
+    """Return the last weaker statements: opinions, conclusions, subjects that are called correct, and bold words."""
+    return list(deque(_hints(reply, words), MAX_PLACES))
+
+
+def _hints(reply: str, words: str) -> Iterator[str]:
     for match in _BOLD.finditer(fold(reply)):
         yield plain(match[1] or match[2])
     for sentence in _SENTENCE.split(words):
         if sentence.rstrip().endswith("?"):
             continue
         for match in _HINTS.finditer(sentence):
-            if not _LEFT_OPEN.search(sentence[: match.start()]):
-                yield sentence[match.end() :].strip(" :,")
+            if not _LEFT_OPEN.search(sentence[max(0, match.start() - 120) : match.start()]):
+                yield sentence[match.end() : match.end() + MAX_PASSAGE].strip(" :,")
         if match := _SUBJECT.match(sentence):
             yield (
                 re.split(r"[,:]\s*|\b(?:so|therefore|thus|hence|option)\b", match["subject"])[-1].strip()

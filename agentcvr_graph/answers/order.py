@@ -14,13 +14,15 @@ from string import ascii_uppercase
 from typing import cast
 
 from agentcvr_graph.answers.base import AnswerSpec
-from agentcvr_graph.answers.folding import fold, plain, shortened
+from agentcvr_graph.answers.folding import fold, plain, shortened, without_numbering
 from agentcvr_graph.answers.letters import UnclearError, option_set
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.types import AnswerValue
 
 _NOUN = r"(?:videos?|clips?|segments?|items?|steps?|options?|events?|parts?|scenes?|no\.?|nr\.?|number|v|seg|视频|片段|第|[#(\[\"'])"
-_ITEM = re.compile(rf"(?:{_NOUN}\s*)*(?P<item>\d+(?:\.0+)?(?![\d.:]\d|\d)|[A-Z](?![\w']))[)\]\"']*", re.I)
+_ITEM = re.compile(
+    rf"(?:{_NOUN}[\s_]{{0,3}}){{0,4}}(?P<item>\d+(?:\.0+)?(?![\d.:]\d|\d)|(?<![A-Za-z])[A-Z](?![\w']))[)\]\"']*", re.I
+)
 _LINK = re.compile(
     r"(?:\s|->|[>,;/|&-]|\.(?!\d)|\b(?:and|then|finally|lastly|last|next|followed\s+by|before|first|second|third|fourth|fifth|sixth|starts?|starting|with"
     r"|comes?|is|it's|by|after\s+that|afterwards?|which|the|ends?|ending|\d(?:st|nd|rd|th))\b|然后|接着|最后|再|、)+",
@@ -31,7 +33,6 @@ _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)}|([1-9])(?:st|nd|rd|th)|last(?:
 _REVERSED = re.compile(
     r"\bafter\b(?!\s+(?:that|this|which|wards))|<-|<|\bpreceded\b|\bnot\b|n't\b|\bor\b|\bfollows\b|\breverse", re.I
 )
-_NUMBERED = re.compile(r"^[ \t]*(\d+)[.):][ \t]+(?=\S)", re.M)
 
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> str:
@@ -81,7 +82,7 @@ def _letter(item: str) -> int:
 
 
 def _of_text(text: str, options: Sequence[str], n_items: int) -> list[int]:
-    text = _without_numbering(text)
+    text = without_numbering(text)
     bare = text.strip(" .[]()\"'")
     if bare.isdigit() and 1 < len(bare) == n_items <= 9:
         return [int(digit) for digit in bare]
@@ -96,13 +97,6 @@ def _of_text(text: str, options: Sequence[str], n_items: int) -> list[int]:
             f"{shortened(text)} is not plainly one order; write it as in '{'->'.join(map(str, wanted))}'."
         )
     return list(chains.pop())
-
-
-def _without_numbering(text: str) -> str:
-    """Return the text without the numbers of a numbered list: "1. Video 2" is an item, the first."""
-    numbers = [int(match[1]) for match in _NUMBERED.finditer(text) if len(match[1]) < 4]
-    counted = len(numbers) > 1 and numbers == list(range(1, len(numbers) + 1))
-    return _NUMBERED.sub("", text) if counted else text
 
 
 def _by_texts(text: str, options: Sequence[str]) -> list[int]:

@@ -47,7 +47,7 @@ CLAUSE_END = re.compile(r"[,.;:!\n]|\b(?:so|but|therefore|hence|thus|leaving|the
 ENDS = re.compile(r"[\s.!;)\]}\"'*]*$")
 VERDICT = re.compile(
     r"(?P<no>(?:(?:is|does|are|do)\s+)?(?:not\s+(?:\w+)|no\b|false\b|wrong\b|incorrect\b|absent\b|unsupported\b|untrue\b|doesn't\s+\w+|isn't\s+\w+)"
-    rf"|[{NO_MARKS}]|不(?:正确|对|是)|错误?|×|否)"
+    rf"|[{NO_MARKS}]|不(?:正确|对|是)|错误?|\u00d7|否)"
     rf"|(?P<yes>(?:is\s+)?(?:yes\b|true\b|correct\b|right\b|holds?\b|present\b|supported\b|applies\b)|[{YES_MARKS}]|正确|对|是)",
     re.I,
 )

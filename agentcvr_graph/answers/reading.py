@@ -58,7 +58,8 @@ ANSWER_FIELDS = (
 )
 """Fields of an object that hold the answer, without case and signs; earlier ones win."""
 _RATIONALE = re.compile(
-    r"^\W*(?:explanations?|reason(?:ing|s)?|rationale|justification|because|why|analysis|evidence|notes?|confidence|解释|理由|分析|说明|説明)\s*[:\n].*",
+    r"^[ \t>*#_(-]*(?:explanations?|reason(?:ing|s)?|rationale|justification|because|why|analysis|evidence"
+    r"|notes?|confidence|解释|理由|分析|说明|説明)\s*[:\n].*",
     re.I | re.M | re.S,
 )
 _SHORT_WORDS = 5
@@ -67,11 +68,12 @@ _CUT = re.compile(
     r",?\s+(?:because|since|as\s+(?:the|it|there|in|we|he|she|they|this|shown|seen)|given\s+that|based\s+on|according\s+to|which|where|while)\b"
     r"|(?<=\w\w)[.!]\s+(?=\S)|(?<=\d)\.\s+(?=[A-Z])|[.;!]\s+(?=[A-Z]\s+(?:is|was|are|does|did|has|can)\b)|\s+-\s+(?=[A-Z]?[a-z]{2,})"
 )
-_LITERAL = re.compile(r"\s*[\[{(\"']")
+_LITERAL = re.compile(r"[\[{(\"']")
 MAX_LITERAL = 5000
 _I = re.compile(r"\bI(?:'|\s+[a-z])")
 _LABELLED = re.compile(
-    r"(?:^|\n)[\s>*#_]*(?:(?:my|the|final|short)\s+)*(?:answers?|respuesta|réponse|antwort|risposta|resposta|ответ|答案|回答|答え)[*_ ]*[:\uff1a][*_]*[ \t]*",
+    r"(?:^|\n)[ \t>*#_]*(?:(?:my|the|final|short)\s+)*(?:answers?|respuesta|réponse|antwort|risposta|resposta|ответ"
+    r"|答案|回答|答え)[*_ ]*[:\uff1a][*_]*[ \t]*",
     re.I,
 )
 
@@ -173,9 +175,9 @@ class _Reader:
         return self._search(said)
 
     def _search(self, said: str) -> AnswerValue:
-        """Try the places of a reply in their order. An unclear statement ends the search, an unclear place elsewhere not."""
+        """Try the places of a reply in their order. Only an unclear statement ends the search at once."""
         marked = take_out(said)
-        for statement in reversed(list(find_statements(marked))):
+        for statement in reversed(find_statements(marked)):
             try:
                 return self._statement(statement)
             except UnclearError:
@@ -301,8 +303,11 @@ def _unwrapped(raw: object) -> object:
 
 def _literal(text: str) -> Any:
     """Return the JSON or Python literal that a text is, or None."""
-    text = fold(re.sub(r"^\s*```\w*\s*|\s*```\s*$", "", text)).strip().rstrip(".;")
-    if len(text) > MAX_LITERAL or not _LITERAL.match(text):
+    text = text.strip()
+    if len(text) > MAX_LITERAL:
+        return None
+    text = fold(re.sub(r"^```\w*\s*|```$", "", text)).strip().rstrip(".;")
+    if not _LITERAL.match(text):
         return None
     for read in (json.loads, ast.literal_eval):
         try:

@@ -17,6 +17,7 @@ from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.choice import CHOICE
 from agentcvr_graph.answers.choices import CHOICES
 from agentcvr_graph.answers.interval import INTERVAL
+from agentcvr_graph.answers.keys import strict_key
 from agentcvr_graph.answers.letters import MAX_OPTIONS
 from agentcvr_graph.answers.number import NUMBER
 from agentcvr_graph.answers.order import ORDER
@@ -121,6 +122,15 @@ def read_reply(text: str, kind: AnswerKind, options: Sequence[str], n_items: int
     """
     with _typed_errors(kind):
         return read_text(text, KINDS[kind], options, n_items)
+
+
+def read_key(raw: object, kind: AnswerKind, options: Sequence[str], n_items: int) -> AnswerValue:
+    """Return the right answer that a data file states; nothing is guessed.
+
+    Raises:
+        InputError: the key has none of the exact forms of its kind, or is in doubt.
+    """
+    return strict_key(raw, KINDS[kind], options, n_items)
 
 
 @contextmanager

@@ -6,10 +6,12 @@ import re
 
 YES_NO = frozenset({"yes", "no"})
 _YES = frozenset(
-    "yes yeah yep true correct affirmative sí si oui ja да tak evet sim ya có 是 是的 对 對 はい 네 예 نعم हाँ हां".split()
+    ("yes", "yeah", "yep", "true", "correct", "affirmative", "sí", "si", "oui", "ja", "да", "tak", "evet", "sim")
+    + ("ya", "có", "是", "是的", "对", "對", "はい", "네", "예", "نعم", "हाँ", "हां")
 )
 _NO = frozenset(
-    "no nope false incorrect negative non nein nee нет nie hayır não tidak không 否 不是 不 不对 いいえ 아니요 아니오 لا नहीं".split()
+    ("no", "nope", "false", "incorrect", "negative", "non", "nein", "nee", "нет", "nie", "hay\u0131r", "não")
+    + ("tidak", "không", "否", "不是", "不", "不对", "いいえ", "아니요", "아니오", "لا", "नहीं")
 )
 _LEADING_YES = re.compile(r"(?:yes|yeah|yep)\b(?!\s*(?:/|and|or|&)\s*no\b)", re.I)
 _LEADING_NO = re.compile(
