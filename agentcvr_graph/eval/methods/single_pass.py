@@ -203,7 +203,9 @@ def _trajectory_of(
         )
         for n, observation in enumerate(shown)
     ]
-    said = Action(call_id="answer", tool="answer", arguments={"value": answer.value if answer else text}, reply=reply)
+    said = Action(
+        call_id="answer", tool="answer", arguments={"value": answer.value if answer else text}, reply=reply, ends=True
+    )
     return Trajectory(
         question=asked.question,
         kind=asked_kind(asked),

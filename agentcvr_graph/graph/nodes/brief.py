@@ -57,7 +57,11 @@ class Brief:
             known = await recall(runtime.store, asked.question, sources)
         kind, left = asked_kind(asked), full_budget(context).shown()
         text = prompts.brief(asked.question, kind, asked.options, sources, left, known)
-        message = HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}")
+        message = HumanMessage(
+            text,
+            id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}",
+            additional_kwargs={prompts.ENDING_TOOLS: list(self._dependencies.tools.ending)},
+        )
         return {
             "asked": asked,
             "sources": sources,
