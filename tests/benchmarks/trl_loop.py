@@ -63,11 +63,11 @@ class ScriptEnvironment:
 
     def reset(self, script: str, **_: object) -> str:
         """Return the brief."""
-        asked = self._scripts[script].as_question()
-        self._sources = asyncio.run(probe_all(self._perception, asked.videos, CONTEXT))
+        question = self._scripts[script].as_question()
+        self._sources = asyncio.run(probe_all(self._perception, question.videos, CONTEXT))
         self._turn, self._spent = 0, Cost()
-        kind: Any = resolve_kind(asked.kind, asked.options)
-        return prompts.brief(asked.question, kind, asked.options, self._sources, self._budget().shown())
+        kind: Any = resolve_kind(question.kind, question.options)
+        return prompts.brief(question.question, kind, question.options, self._sources, self._budget().shown())
 
     async def observe(self, targets: list[dict[str, float]], focus: str = "") -> str:
         """Look at windows of one or more videos: samples frames and tells what they show.

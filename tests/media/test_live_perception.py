@@ -21,10 +21,10 @@ from tests.support.media_files import counting, ffmpeg
 RED = Video(source=str(CLIPS_DIR / "cook_red.mp4"))
 
 
-class Eyes:
+class CountingVision:
     """A vision model that reports the number of frames per window and counts its calls."""
 
-    name = "test-eyes"
+    name = "test-vision"
 
     def __init__(self):
         self.calls = 0
@@ -34,10 +34,10 @@ class Eyes:
         return Perceived(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in footage))
 
 
-class Ears:
+class CountingAudio:
     """An audio model that reports one statement per sound and counts its calls and the seconds."""
 
-    name = "test-ears"
+    name = "test-audio"
 
     def __init__(self):
         self.calls = 0
@@ -49,9 +49,9 @@ class Ears:
         return Perceived((Evidence(text='"one two three four"', window=sound.window),))
 
 
-def perception(tmp_path: Path) -> tuple[LivePerception, Eyes, Ears]:
-    eyes, ears = Eyes(), Ears()
-    return LivePerception(eyes, ears, MediaLibrary(cache_dir=tmp_path / "cache")), eyes, ears
+def perception(tmp_path: Path) -> tuple[LivePerception, CountingVision, CountingAudio]:
+    vision, audio = CountingVision(), CountingAudio()
+    return LivePerception(vision, audio, MediaLibrary(cache_dir=tmp_path / "cache")), vision, audio
 
 
 def look(*targets):
@@ -72,24 +72,24 @@ async def test_it_is_a_perception_and_probes_real_files(tmp_path):
 
 
 async def test_a_repeated_observation_is_free_also_in_a_new_process(tmp_path):
-    first, eyes, _ = perception(tmp_path)
-    second, fresh_eyes, _ = perception(tmp_path)
+    first, vision, _ = perception(tmp_path)
+    second, unused_vision, _ = perception(tmp_path)
     for live, cached in ((first, 0), (first, 8), (second, 8)):
         videos = [await live.probe(RED, 1)]
         seen = await live.observe(look((1, 0, 30, 8)), videos)
         assert (seen.cost.frames, seen.cost.cached_frames) == (8, cached)
         assert seen.evidence[0].text == "8 frames"
         assert len(seen.frame_times_s[0]) == 8
-    assert (eyes.calls, fresh_eyes.calls) == (1, 0)
+    assert (vision.calls, unused_vision.calls) == (1, 0)
 
 
 async def test_overlapping_windows_are_transcribed_once(tmp_path):
-    live, _, ears = perception(tmp_path)
+    live, _, audio = perception(tmp_path)
     videos = [await live.probe(RED, 1)]
     await live.listen(listen(0, 38), videos)
-    assert ears.seconds == pytest.approx(38, abs=0.5)
+    assert audio.seconds == pytest.approx(38, abs=0.5)
     part = await live.listen(listen(20, 25), videos)
-    assert ears.seconds == pytest.approx(38, abs=0.5)
+    assert audio.seconds == pytest.approx(38, abs=0.5)
     assert part.cost.cached_audio_s == pytest.approx(5, abs=0.1)
 
 

@@ -35,13 +35,13 @@ def footage(*pictures, spacing_s=1.0):
 
 
 @pytest.fixture(scope="module")
-def eyes():
+def vision():
     return OfflineVision()
 
 
-async def test_signs_and_colours_are_reported_with_their_intervals(eyes):
+async def test_signs_and_colours_are_reported_with_their_intervals(vision):
     shown = footage(*[card("#b02020", "ADD THE SALT")] * 2, *[card("#2050c0", "STIR WELL")] * 2)
-    said = (await eyes.look([shown], "")).evidence
+    said = (await vision.look([shown], "")).evidence
     assert len(said) == 2
     assert '"ADD THE SALT"' in said[0].text
     assert '"STIR WELL"' in said[1].text
@@ -80,16 +80,16 @@ SHOWN = footage(card("#b02020", "SALT"), card("#2050c0", "PEPPER"), card("#20803
 def test_a_focus_reorders_statements_and_adds_none(focus):
     import asyncio
 
-    plain = asyncio.run(_EYES.look([SHOWN], "")).evidence
-    focused = asyncio.run(_EYES.look([SHOWN], focus)).evidence
+    plain = asyncio.run(VISION.look([SHOWN], "")).evidence
+    focused = asyncio.run(VISION.look([SHOWN], focus)).evidence
     assert sorted(e.text for e in focused) == sorted(e.text for e in plain)
 
 
-_EYES = OfflineVision()
+VISION = OfflineVision()
 
 
-async def test_statements_about_the_focus_come_first(eyes):
-    assert "SUGAR" in (await eyes.look([SHOWN], "where is the sugar?")).evidence[0].text
+async def test_statements_about_the_focus_come_first(vision):
+    assert "SUGAR" in (await vision.look([SHOWN], "where is the sugar?")).evidence[0].text
 
 
 def padded(clip, seconds=1.0):
@@ -112,11 +112,11 @@ async def test_clear_speech_is_recognised_with_its_time():
 
 
 async def test_earlier_audio_does_not_change_a_transcript():
-    ears = OfflineAudio()
+    audio = OfflineAudio()
     line = sound(padded(speak("This dinner is for my mother.", "awb")))
     alone = await OfflineAudio().hear(line, "")
-    await ears.hear(sound(padded(speak("Good morning.", "slt"))), "")
-    assert (await ears.hear(line, "")).evidence == alone.evidence
+    await audio.hear(sound(padded(speak("Good morning.", "slt"))), "")
+    assert (await audio.hear(line, "")).evidence == alone.evidence
 
 
 async def test_subtitles_replace_speech_recognition():

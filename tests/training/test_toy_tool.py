@@ -168,18 +168,18 @@ async def test_a_custom_tool_waits_for_review_and_resumes_under_strict_msgpack(t
         """Run the graph as another process would, sharing only the database."""
         async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "runs.sqlite")) as saver:
             saver.serde = JsonPlusSerializer(allowed_msgpack_modules=None)
-            graph = create_cvr_graph(FakeMaster(turns=list(turns)), world := FakePerception(), tools=WITH_GLANCE)
-            return await graph.compile(checkpointer=saver).ainvoke(given, config, context=context), world
+            graph = create_cvr_graph(FakeMaster(turns=list(turns)), perception := FakePerception(), tools=WITH_GLANCE)
+            return await graph.compile(checkpointer=saver).ainvoke(given, config, context=context), perception
 
     with caplog.at_level(logging.WARNING):
-        output, world = await go_on(QUESTION, turn("", glance(1)))
+        output, perception = await go_on(QUESTION, turn("", glance(1)))
         (waiting,) = output["__interrupt__"]
         (action,) = waiting.value["action_requests"]
-        assert action["args"] == {"video": 1} and action["name"] == "glance" and world.requests == []
+        assert action["args"] == {"video": 1} and action["name"] == "glance" and perception.requests == []
         assert action["description"] == "Approval needed: running glance on video 1, 0.0-60.0 s."
         edit = {"type": "edit", "edited_action": {"name": "glance", "args": {"video": 2}}}
-        output, world = await go_on(Command(resume={"decisions": [edit]}), turn("", answer("B")))
-    assert [request.targets[0].video for request in world.requests] == [2]
+        output, perception = await go_on(Command(resume={"decisions": [edit]}), turn("", answer("B")))
+    assert [request.targets[0].video for request in perception.requests] == [2]
     assert output["answer"].value == "B" and output["usage"].frames == 3
     assert "deserializ" not in caplog.text.lower()  # neither blocked nor unregistered
 

@@ -95,8 +95,8 @@ def spans(perceived: Perceived) -> list[tuple[float, float, str]]:
 
 async def test_segments_become_statements_with_video_times(stub: Stub) -> None:
     stub.replies = [(200, VERBOSE)]
-    ears = TranscriptionEndpoint(stub.url, "whisper-1", api_key="secret")
-    perceived = await ears.hear(sound(), "")
+    audio = TranscriptionEndpoint(stub.url, "whisper-1", api_key="secret")
+    perceived = await audio.hear(sound(), "")
     assert spans(perceived) == [(10.5, 12.0, '"Add the salt."'), (12.5, 15.0, '"Then stir."')]
     assert perceived.cost == Cost(model_calls=1)
     (form,) = stub.forms
@@ -111,9 +111,9 @@ async def test_segments_become_statements_with_video_times(stub: Stub) -> None:
 @pytest.mark.parametrize("refusal", [400, 422])
 async def test_a_server_without_segments_gives_one_statement(stub: Stub, refusal: int) -> None:
     stub.replies = [(refusal, '{"error": {"message": "response_format is not supported"}}'), (200, PLAIN), (200, PLAIN)]
-    ears = TranscriptionEndpoint(stub.url, "gpt-4o-transcribe")
+    audio = TranscriptionEndpoint(stub.url, "gpt-4o-transcribe")
     for _ in range(2):
-        perceived = await ears.hear(sound(), "")
+        perceived = await audio.hear(sound(), "")
         assert spans(perceived) == [(10.0, 15.0, '"Add the salt."')]
         assert perceived.cost == Cost(model_calls=1, input_tokens=14, output_tokens=5)
     assert [form["response_format"] for form in stub.forms] == [b"verbose_json", b"json", b"json"]
@@ -128,9 +128,9 @@ async def test_statements_about_the_focus_come_first(stub: Stub) -> None:
 async def test_nothing_blocks_the_event_loop(stub: Stub) -> None:
     blockbuster = pytest.importorskip("blockbuster")
     stub.replies = [(400, "{}"), (200, PLAIN)]
-    ears = TranscriptionEndpoint(stub.url, "w")
+    audio = TranscriptionEndpoint(stub.url, "w")
     with blockbuster.blockbuster_ctx():
-        assert spans(await ears.hear(sound(), "salt")) == [(10.0, 15.0, '"Add the salt."')]
+        assert spans(await audio.hear(sound(), "salt")) == [(10.0, 15.0, '"Add the salt."')]
 
 
 async def test_silence_gives_no_evidence(stub: Stub) -> None:
@@ -156,12 +156,12 @@ async def test_failures_are_mapped_to_one_line_errors(
     stub: Stub, replies: list[tuple[int, str]], kind: type[CVRError], transient: bool | None, part: str
 ) -> None:
     stub.replies = list(replies)
-    ears = TranscriptionEndpoint(stub.url, "w", name="the ears", timeout_s=0.5)
+    audio = TranscriptionEndpoint(stub.url, "w", name="the audio model", timeout_s=0.5)
     with pytest.raises(kind) as caught:
-        await ears.hear(sound(), "")
+        await audio.hear(sound(), "")
     assert type(caught.value) is kind
     assert getattr(caught.value, "transient", None) is transient
-    assert str(caught.value).startswith("the ears ")
+    assert str(caught.value).startswith("the audio model ")
     assert part in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -191,31 +191,31 @@ class Counting:
 
 
 async def test_no_model_is_called_if_subtitles_cover_the_window() -> None:
-    ears = Counting()
+    audio = Counting()
     cues = (Cue(10.0, 12.0, "Add\nthe salt."), Cue(13.0, 15.0, "Stir."))
-    perceived = await SubtitlesFirst(ears).hear(sound(cues=cues), "stirring")
+    perceived = await SubtitlesFirst(audio).hear(sound(cues=cues), "stirring")
     assert spans(perceived) == [(13.0, 15.0, '"Stir."'), (10.0, 12.0, '"Add the salt."')]
     assert perceived.cost == Cost()
-    assert ears.heard == []
+    assert audio.heard == []
 
 
 async def test_only_gaps_between_subtitles_are_transcribed() -> None:
-    ears = Counting()
+    audio = Counting()
     cues = (Cue(40.0, 45.0, "One."), Cue(50.0, 55.0, "Two."))
-    perceived = await SubtitlesFirst(ears).hear(sound(0.0, 90.0, cues), "")
+    perceived = await SubtitlesFirst(audio).hear(sound(0.0, 90.0, cues), "")
     assert spans(perceived) == [
         (0.0, 40.0, "noise"),
         (40.0, 45.0, '"One."'),
         (50.0, 55.0, '"Two."'),
         (55.0, 90.0, "noise"),
     ]
-    assert [len(part.samples) for part in ears.heard] == [40 * SAMPLE_RATE_HZ, 35 * SAMPLE_RATE_HZ]
+    assert [len(part.samples) for part in audio.heard] == [40 * SAMPLE_RATE_HZ, 35 * SAMPLE_RATE_HZ]
     assert perceived.cost.model_calls == 2
 
 
 async def test_without_subtitles_the_whole_window_is_transcribed() -> None:
-    ears = Counting()
-    assert spans(await SubtitlesFirst(ears).hear(sound(), "")) == [(10.0, 15.0, "noise")]
+    audio = Counting()
+    assert spans(await SubtitlesFirst(audio).hear(sound(), "")) == [(10.0, 15.0, "noise")]
 
 
 def test_statements_that_match_the_focus_equally_keep_their_order() -> None:
