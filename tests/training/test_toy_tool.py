@@ -29,7 +29,7 @@ from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.errors import ActionError, SetupError
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models.base import Perceived
+from agentcvr_graph.models.base import ModelOutput
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import window_label
@@ -171,8 +171,8 @@ class FrameCounter:
 
     name = "frame-counter"
 
-    async def look(self, footage, focus):
-        return Perceived(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in footage))
+    async def look(self, sampled, focus):
+        return ModelOutput(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in sampled))
 
 
 async def test_a_custom_tool_runs_on_real_video(tmp_path):

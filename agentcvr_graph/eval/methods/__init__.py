@@ -23,7 +23,7 @@ from agentcvr_graph.eval.methods.base import GraphMethod, Method
 from agentcvr_graph.eval.methods.single_pass_graph import single_pass_graph
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.models.pacing import Paces
+from agentcvr_graph.models.limiter import EndpointLimiters
 from agentcvr_graph.models.registry import read_model_string
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
@@ -60,14 +60,14 @@ class MethodResources:
 
     def __init__(self, config: EvalConfig) -> None:
         self.config = config
-        self.paces = Paces(config.per_endpoint)
+        self.limiters = EndpointLimiters(config.per_endpoint)
         self._opened = ExitStack()
 
     def chat(self, spec: str) -> BaseChatModel:
         """Return a chat model, limited to the concurrency of its endpoint."""
         from agentcvr_graph.models.registry import resolve_chat_model
 
-        return self.paces.chat(spec, resolve_chat_model(spec, timeout_s=self.config.timeout_s))
+        return self.limiters.chat(spec, resolve_chat_model(spec, timeout_s=self.config.timeout_s))
 
     @cached_property
     def master(self) -> BaseChatModel:
@@ -93,7 +93,7 @@ class MethodResources:
 
         models, timeout_s = self.config.models, self.config.timeout_s
         vision = resolve_vision(models.vision, timeout_s=timeout_s, model=self.vision_chat_model)
-        audio = self.paces.audio(models.audio, resolve_audio(models.audio, timeout_s=timeout_s))
+        audio = self.limiters.audio(models.audio, resolve_audio(models.audio, timeout_s=timeout_s))
         media = isolated_media(long_side_px=self.config.long_side_px)
         self._opened.callback(media.close)
         return LivePerception(vision, audio, media)
