@@ -207,7 +207,9 @@ def _trajectory_of(
         )
         for n, observation in enumerate(shown)
     ]
-    said = Action(call_id="answer", tool="answer", arguments={"value": answer.value if answer else text}, reply=reply)
+    said = Action(
+        call_id="answer", tool="answer", arguments={"value": answer.value if answer else text}, reply=reply, ends=True
+    )
     return Trajectory(
         question=question.question,
         kind=question_kind(question),

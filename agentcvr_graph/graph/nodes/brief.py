@@ -57,7 +57,11 @@ class Brief:
             known = await recall(runtime.store, question.question, sources)
         kind, left = question_kind(question), full_budget(context).shown()
         text = prompts.brief(question.question, kind, question.options, sources, left, known)
-        message = HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}")
+        message = HumanMessage(
+            text,
+            id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}",
+            additional_kwargs={prompts.ENDING_TOOLS: list(self._dependencies.tools.ending)},
+        )
         return {
             "checked_question": question,
             "sources": sources,
