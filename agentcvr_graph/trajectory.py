@@ -79,12 +79,12 @@ class Trajectory(FrozenModel):
 
 def trajectory_of(output: CVROutput) -> Trajectory:
     """Return the trajectory of the last question of a thread, from the output or the final state of a run."""
-    asked = output["asked"]
+    question = output["checked_question"]
     messages = output["messages"]
     return Trajectory(
-        question=asked.question,
-        kind=asked.kind,
-        options=asked.options,
+        question=question.question,
+        kind=question.kind,
+        options=question.options,
         videos=tuple(output["sources"]),
         turns=tuple(_turns(since_brief(messages), output["observations"], ending_tools(messages))),
         answer=output["answer"],

@@ -83,13 +83,13 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
 
     def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
         """Return the drawing; arguments as in `Pregel.get_graph`."""
-        return self._for_people(super().get_graph(config, xray=xray))
+        return self._for_display(super().get_graph(config, xray=xray))
 
     async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
         """Return the drawing; arguments as in `Pregel.aget_graph`."""
-        return self._for_people(await super().aget_graph(config, xray=xray))
+        return self._for_display(await super().aget_graph(config, xray=xray))
 
-    def _for_people(self, drawn: Graph) -> Graph:
+    def _for_display(self, drawn: Graph) -> Graph:
         for handler in self.node_error_handler_map.values():
             drawn.remove_node(drawn.nodes[handler])
         for name, node in drawn.nodes.items():

@@ -108,13 +108,13 @@ class ScriptEnvironment:
 class TrlLoop:
     """A `GRPOTrainer` with TRL's own rollouts, and one batch for it."""
 
-    def __init__(self, player: Player, played: Sequence[Script], folder: Path) -> None:
-        by_id = {script.id: script for script in played}
-        perception = ScriptedPerception(ScriptLibrary.of(played))
+    def __init__(self, player: Player, scripts: Sequence[Script], folder: Path) -> None:
+        by_id = {script.id: script for script in scripts}
+        perception = ScriptedPerception(ScriptLibrary.of(scripts))
         tokenizer = player.form.tokenizer
         tokenizer.response_template = PARSING
-        opening = [{"role": "system", "content": prompts.system("", "")}, {"role": "user", "content": ""}]
-        self.rows = [{"prompt": opening, "script": script.id} for script in played for _ in range(GROUP)]
+        prompt = [{"role": "system", "content": prompts.system("", "")}, {"role": "user", "content": ""}]
+        self.rows = [{"prompt": prompt, "script": script.id} for script in scripts for _ in range(GROUP)]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You are using 'environment_factory'")
             self.trainer = GRPOTrainer(

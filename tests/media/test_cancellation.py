@@ -14,7 +14,7 @@ import pytest
 from agentcvr_graph.media.isolated import IsolatedLibrary
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.types import Frame
-from agentcvr_graph.models.base import Footage, Perceived, Sound
+from agentcvr_graph.models.base import ModelOutput, SampledFrames, Sound
 from agentcvr_graph.models.offline.speech import Recogniser
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
@@ -77,8 +77,8 @@ async def test_work_that_is_awaited_finishes_when_other_work_is_cancelled():
 class NoModel:
     name = "none"
 
-    async def look(self, footage, focus):
-        return Perceived(evidence=())
+    async def look(self, sampled, focus):
+        return ModelOutput(evidence=())
 
     hear = look
 
@@ -100,8 +100,8 @@ async def test_the_offline_vision_model_stops_between_frames(monkeypatch):
     monkeypatch.setattr(vision._reader, "read", lambda *_: (steps(), ())[1])
     pictures = [np.full((90, 160, 3), 50 * (n % 5), dtype=np.uint8) for n in range(40)]
     frames = tuple(Frame(time_s=float(n), pixels=picture) for n, picture in enumerate(pictures))
-    footage = Footage(Window(video=1, start_s=0, end_s=40), frames, "x")
-    await cancel_in_the_second_step(vision.look([footage], ""), steps)
+    sampled = SampledFrames(Window(video=1, start_s=0, end_s=40), frames, "x")
+    await cancel_in_the_second_step(vision.look([sampled], ""), steps)
     assert steps.taken == 2
 
 

@@ -16,9 +16,9 @@ from agentcvr_graph.eval.methods import MethodResources, make_methods
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.eval.methods.single_pass import SinglePass, read_reply
 from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.models.limiter import LimitedChat
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.vision import OfflineVision
-from agentcvr_graph.models.pacing import PacedChat
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
@@ -156,8 +156,8 @@ async def test_single_pass_observes_once_and_transcribes_only_when_configured(tm
 def test_methods_share_their_models_and_unknown_methods_are_refused():
     config = EvalConfig(models=ModelStrings(master="http://127.0.0.1:9/v1#m", vision="http://127.0.0.1:9/v1#v"))
     resources = MethodResources(config)
-    assert isinstance(resources.master, PacedChat) and isinstance(resources.vision_chat_model, PacedChat)
-    assert resources.master.pace is resources.vision_chat_model.pace
+    assert isinstance(resources.master, LimitedChat) and isinstance(resources.vision_chat_model, LimitedChat)
+    assert resources.master.limiter is resources.vision_chat_model.limiter
     assert resources.vision_chat_model.model.model_name == "v"
     with pytest.raises(InputError, match="Unknown method 'x'"):
         make_methods(EvalConfig(methods=("x",)))

@@ -33,7 +33,7 @@ from tests.support.kills import run_in_fresh_process
 from tests.support.media_files import counting
 from tests.support.stub_endpoint import Reply, StubEndpoint
 
-CHANGES = {"asked_at": True, "usage": {"wall_s"}}
+CHANGES = {"started_at": True, "usage": {"wall_s"}}
 """Fields that differ between two runs of the same questions."""
 
 

@@ -33,7 +33,7 @@ from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.adapters.chat_vision import ChatVision
 from agentcvr_graph.models.adapters.transformers_chat import Loaded, encode
-from agentcvr_graph.models.base import Footage
+from agentcvr_graph.models.base import SampledFrames
 from agentcvr_graph.models.chat_format import hermes
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.master import OfflineMaster
@@ -155,12 +155,12 @@ async def test_text_of_a_video_appears_only_in_replies_and_keeps_their_structure
 
 @pytest.mark.parametrize("named", ["title", "file"])
 async def test_titles_and_file_names_stay_inside_their_quotation_marks(named):
-    def perceived(name: str) -> dict[str, object]:
+    def video_fields(name: str) -> dict[str, object]:
         return {"title": name} if named == "title" else {"source": f"/videos/{name.replace('/', '-')}.mp4"}
 
     async def brief(name: str) -> list[BaseMessage]:
         graph = create_cvr_graph(FakeMaster(turns=[turn("", answer("A"))]), FakePerception()).compile()
-        videos = [Video(**{"source": "a.mp4", **perceived(name)}) for _ in range(2)]
+        videos = [Video(**{"source": "a.mp4", **video_fields(name)}) for _ in range(2)]
         given = {"question": "Which?", "videos": videos, "options": ["x", "y"]}
         return (await graph.ainvoke(given, context=CVRContext(min_evidence=0)))["messages"]
 
@@ -278,9 +278,9 @@ def test_a_master_that_repeats_observed_text_does_not_trigger_actions():
 
 async def test_a_vision_model_that_repeats_an_injection_writes_only_statements():
     frame = Frame(time_s=1.0, pixels=np.zeros((8, 8, 3), np.uint8))
-    footage = [Footage(Window(video=n, start_s=0, end_s=9), (frame,), "x") for n in (1, 2)]
+    sampled = [SampledFrames(Window(video=n, start_s=0, end_s=9), (frame,), "x") for n in (1, 2)]
     for text in INJECTIONS.values():
-        seen = await ChatVision(FakeMaster(turns=[AIMessage(f"{text}\n{text}")]), name="fake").look(footage, "")
+        seen = await ChatVision(FakeMaster(turns=[AIMessage(f"{text}\n{text}")]), name="fake").look(sampled, "")
         lines = [evidence_line(said) for said in seen.evidence]
         assert all(_SPOKEN.match(line) for line in lines)
         assert all(said.window is None or said.window.video in (1, 2) for said in seen.evidence)

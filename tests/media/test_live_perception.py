@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agentcvr_graph import InfrastructureError
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models.base import Perceived
+from agentcvr_graph.models.base import ModelOutput
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.clipping import clip_evidence
 from agentcvr_graph.perception.live import LivePerception
@@ -29,9 +29,9 @@ class CountingVision:
     def __init__(self):
         self.calls = 0
 
-    async def look(self, footage, focus):
+    async def look(self, sampled, focus):
         self.calls += 1
-        return Perceived(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in footage))
+        return ModelOutput(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in sampled))
 
 
 class CountingAudio:
@@ -46,7 +46,7 @@ class CountingAudio:
     async def hear(self, sound, focus):
         self.calls += 1
         self.seconds += len(sound.samples) / 16_000
-        return Perceived((Evidence(text='"one two three four"', window=sound.window),))
+        return ModelOutput((Evidence(text='"one two three four"', window=sound.window),))
 
 
 def perception(tmp_path: Path) -> tuple[LivePerception, CountingVision, CountingAudio]:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from agentcvr_graph.demo.drawing import FONT
 from agentcvr_graph.demo.make_clips import speak
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Frame
-from agentcvr_graph.models.base import Footage, Sound
+from agentcvr_graph.models.base import SampledFrames, Sound
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import change_between
@@ -29,9 +29,9 @@ def card(colour, text="", x=0):
     return np.asarray(picture)
 
 
-def footage(*pictures, spacing_s=1.0):
+def sampled(*pictures, spacing_s=1.0):
     frames = tuple(Frame(n * spacing_s, picture) for n, picture in enumerate(pictures))
-    return Footage(Window(video=1, start_s=0, end_s=len(pictures) * spacing_s), frames, "test")
+    return SampledFrames(Window(video=1, start_s=0, end_s=len(pictures) * spacing_s), frames, "test")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def vision():
 
 
 async def test_signs_and_colours_are_reported_with_their_intervals(vision):
-    shown = footage(*[card("#b02020", "ADD THE SALT")] * 2, *[card("#2050c0", "STIR WELL")] * 2)
+    shown = sampled(*[card("#b02020", "ADD THE SALT")] * 2, *[card("#2050c0", "STIR WELL")] * 2)
     said = (await vision.look([shown], "")).evidence
     assert len(said) == 2
     assert '"ADD THE SALT"' in said[0].text
@@ -72,7 +72,7 @@ def test_dominant_colours_are_named(colour, name):
     assert dominant_colours(np.asarray(Image.new("RGB", (64, 36), colour)))[0] == name
 
 
-SHOWN = footage(card("#b02020", "SALT"), card("#2050c0", "PEPPER"), card("#208030", "SUGAR"))
+SHOWN = sampled(card("#b02020", "SALT"), card("#2050c0", "PEPPER"), card("#208030", "SUGAR"))
 
 
 @settings(max_examples=examples(25))

@@ -333,8 +333,8 @@ def test_the_command_line_prints_no_secret(server, run, tmp_path):
 @enable_socket
 def test_an_evaluation_run_stores_no_secret(server, run, tmp_path):
     one, other = addresses(server)
-    (tmp_path / "asked").mkdir()
-    questions = tmp_path / "asked" / "questions.csv"
+    (tmp_path / "input").mkdir()
+    questions = tmp_path / "input" / "questions.csv"
     questions.write_text(f'question,videos,answer,options\n"Which?","{one};{other}",A,"x;y"\n')
     models = ([], ["--master", f"http://{server}/500/v1#m"])
     for number, more in enumerate(models):

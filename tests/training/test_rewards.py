@@ -85,8 +85,8 @@ async def test_the_grounding_reward_is_the_overlap_of_citations_and_evidence():
     assert half["grounding"] == pytest.approx(2 * 10 / (10 + 20))
     shifted = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 15, 25, "visual")])))
     assert shifted["grounding"] == pytest.approx(2 * 5 / (10 + 20))
-    other_sense = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 10, 20, "audio")])))
-    assert other_sense["grounding"] == 0.0
+    other_modality = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 10, 20, "audio")])))
+    assert other_modality["grounding"] == 0.0
 
 
 # Attempts at reward hacking.

@@ -35,7 +35,7 @@ from agentcvr_graph.errors import ActionError, InputError, SetupError
 from agentcvr_graph.graph.dialects import write_calls
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models.base import Perceived
+from agentcvr_graph.models.base import ModelOutput
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import window_label
@@ -199,8 +199,8 @@ class FrameCounter:
 
     name = "frame-counter"
 
-    async def look(self, footage, focus):
-        return Perceived(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in footage))
+    async def look(self, sampled, focus):
+        return ModelOutput(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in sampled))
 
 
 async def test_a_custom_tool_runs_on_real_video(tmp_path):
@@ -299,15 +299,17 @@ async def test_a_custom_tool_is_rolled_out_and_rewarded_in_training():
 async def test_a_demonstration_with_custom_tools_becomes_the_row_of_their_rollout(tools, dialect):
     script = bundled_library().get("cc-000001")
     form, context = ChatFormat(tokenizer()), CVRContext(dialect=dialect)
-    world = ScriptedPerception(bundled_library())
+    perception = ScriptedPerception(bundled_library())
     end = finish if tools is GLANCE_AND_FINISH else answer
     calls = [[glance(n + 1, f"g{n}") for n in range(len(script.videos))], [end(script.key)]]
     master = FakeMaster(turns=[write_calls(called, dialect) for called in calls])
-    (shown,) = [one async for one in demonstrate(master, world, [script], context, tools=tools)]
+    (shown,) = [one async for one in demonstrate(master, perception, [script], context, tools=tools)]
     (row,) = rows_of([shown], form, context, tools)
     assert shown.score == 1 and "glance" in form.tokenizer.decode(row.prompt_ids)
     policy = PolicyChatModel(engine=Echo(form, shown), form=form, max_length=100_000)
-    (episode,) = await RolloutRunner(policy, world, context, tools=tools, strict=True).run([RolloutTask(script, 0)])
+    (episode,) = await RolloutRunner(policy, perception, context, tools=tools, strict=True).run(
+        [RolloutTask(script, 0)]
+    )
     assert row.ids == episode.rows[0].ids and row.mask == episode.rows[0].mask
     assert episode.reward["answer"] == episode.reward["format"] == 1.0
 

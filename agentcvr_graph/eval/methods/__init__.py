@@ -59,17 +59,17 @@ class MethodResources:
     """The models and the perception of a run, created once and shared by its methods."""
 
     def __init__(self, config: EvalConfig) -> None:
-        from agentcvr_graph.models.pacing import Paces
+        from agentcvr_graph.models.limiter import EndpointLimiters
 
         self.config = config
-        self.paces = Paces(config.per_endpoint)
+        self.limiters = EndpointLimiters(config.per_endpoint)
         self._opened = ExitStack()
 
     def chat(self, spec: str) -> BaseChatModel:
         """Return a chat model, limited to the concurrency of its endpoint."""
         from agentcvr_graph.models.registry import resolve_chat_model
 
-        return self.paces.chat(spec, resolve_chat_model(spec, timeout_s=self.config.timeout_s))
+        return self.limiters.chat(spec, resolve_chat_model(spec, timeout_s=self.config.timeout_s))
 
     @cached_property
     def master(self) -> BaseChatModel:
@@ -97,7 +97,7 @@ class MethodResources:
 
         models, timeout_s = self.config.models, self.config.timeout_s
         vision = resolve_vision(models.vision, timeout_s=timeout_s, model=self.vision_chat_model)
-        audio = self.paces.audio(models.audio, resolve_audio(models.audio, timeout_s=timeout_s))
+        audio = self.limiters.audio(models.audio, resolve_audio(models.audio, timeout_s=timeout_s))
         media = isolated_media(long_side_px=self.config.long_side_px)
         self._opened.callback(media.close)
         return LivePerception(vision, audio, media)

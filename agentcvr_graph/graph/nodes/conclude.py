@@ -20,7 +20,7 @@ from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.agents import observed_videos
-from agentcvr_graph.graph.nodes.brief import asked_kind
+from agentcvr_graph.graph.nodes.brief import question_kind
 from agentcvr_graph.graph.state import Call, CVRState
 from agentcvr_graph.render import error_text
 from agentcvr_graph.tools import Toolset
@@ -67,12 +67,12 @@ def read_answer(draft: Call, state: CVRState, tools: Toolset) -> Answer:
     if draft.problem:
         raise ActionError(draft.problem)
     arguments = tools.read_answer(draft.tool, draft.arguments)
-    asked = state["asked"]
+    question = state["checked_question"]
     return parse_answer(
         arguments.value,
-        asked_kind(asked),
-        asked.options,
-        len(asked.options or asked.videos),
+        question_kind(question),
+        question.options,
+        len(question.options or question.videos),
         rationale=arguments.rationale,
         citations=clip_citations(arguments.citations, state["observations"]),
     )
