@@ -37,7 +37,7 @@ class Row(FrozenModel):
     """For each scoring point, whether the answer mentions it."""
     correctness: tuple[bool, ...] = ()
     """For each scoring point, whether the answer is correct about it."""
-    asked_at: str = ""
+    started_at: str = ""
     """Start of the attempt, UTC, ISO 8601."""
 
     @property

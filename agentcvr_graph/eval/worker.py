@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
-from agentcvr_graph.eval.methods import EvalConfig, Method, MethodResources, make_methods
+from agentcvr_graph.eval.methods import EvalConfig, MethodResources, make_methods
+from agentcvr_graph.eval.methods.base import Method
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.scoring import EvalTask, failed_row, now, row_of
 from agentcvr_graph.trajectory import Trajectory
@@ -46,14 +47,14 @@ class EvalWorker:
         Raises:
             SetupError: no question can be answered.
         """
-        asked_at = now()
+        started_at = now()
         try:
             trajectory = await self._methods[job.method].ask(job.question)
-            return EvalResult(await row_of(job, trajectory, self._judge, asked_at), trajectory)
+            return EvalResult(await row_of(job, trajectory, self._judge, started_at), trajectory)
         except SetupError:
             raise
         except Exception as error:
-            return EvalResult(failed_row(job, error, asked_at), None)
+            return EvalResult(failed_row(job, error, started_at), None)
 
     def close(self) -> None:
         """Release files and processes."""

@@ -24,7 +24,7 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies
 from agentcvr_graph.graph.nodes.agents import Agent, agent_failed
 from agentcvr_graph.graph.nodes.brief import Brief
-from agentcvr_graph.graph.nodes.conclude import conclude
+from agentcvr_graph.graph.nodes.conclude import Conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
 from agentcvr_graph.graph.state import AgentInput, CVRInput, CVROutput, CVRState, OutputChannels
 from agentcvr_graph.models.clients.errors import is_transient
@@ -83,13 +83,13 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
 
     def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
         """Return the drawing; arguments as in `Pregel.get_graph`."""
-        return self._for_people(super().get_graph(config, xray=xray))
+        return self._for_display(super().get_graph(config, xray=xray))
 
     async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
         """Return the drawing; arguments as in `Pregel.aget_graph`."""
-        return self._for_people(await super().aget_graph(config, xray=xray))
+        return self._for_display(await super().aget_graph(config, xray=xray))
 
-    def _for_people(self, drawn: Graph) -> Graph:
+    def _for_display(self, drawn: Graph) -> Graph:
         for handler in self.node_error_handler_map.values():
             drawn.remove_node(drawn.nodes[handler])
         for name, node in drawn.nodes.items():
@@ -166,7 +166,7 @@ def create_cvr_graph(
             error_handler=agent_failed,
         )
         graph.add_edge(agent, "master")
-    graph.add("conclude", conclude)
+    graph.add("conclude", Conclude(dependencies))
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "master")
     graph.add_conditional_edges("master", after_master, [*dependencies.tools.nodes, "master", "conclude"])

@@ -352,10 +352,10 @@ async def test_failed_observations_of_an_earlier_question_do_not_affect_a_later_
     ],
 )
 async def test_oversized_input_is_refused_before_any_video_is_opened(more, says):
-    world = FakePerception()
+    perception = FakePerception()
     with pytest.raises(InputError, match=says):
-        await run([], world, given=QUESTION | more)
-    assert not world.requests
+        await run([], perception, given=QUESTION | more)
+    assert not perception.requests
 
 
 async def test_other_videos_start_a_new_conversation():
@@ -375,8 +375,8 @@ async def test_progress_reaches_the_stream_of_a_parent_graph():
         options: list[str]
         answer: object
 
-    child = create_cvr_graph(FakeMaster(turns=[LOOK, turn("", answer("A"))]), FakePerception(), name="eyes").compile()
-    assert child.name == "eyes"
+    child = create_cvr_graph(FakeMaster(turns=[LOOK, turn("", answer("A"))]), FakePerception(), name="child").compile()
+    assert child.name == "child"
     parent = StateGraph(Parent)
     parent.add_node("cvr", child)
     parent.add_edge(START, "cvr")

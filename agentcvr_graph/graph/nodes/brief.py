@@ -48,18 +48,22 @@ class Brief:
             InputError: the question or its videos cannot be used; nothing has been spent.
         """
         context = context_of(runtime)
-        asked = check_question(state)
-        count = len(asked.videos)
+        question = check_question(state)
+        count = len(question.videos)
         report(runtime, "brief", f"opening {count} video{'' if count == 1 else 's'}")
-        sources = await probe_all(await self._dependencies.chosen_perception(context), asked.videos, context)
+        sources = await probe_all(await self._dependencies.chosen_perception(context), question.videos, context)
         known: list[Observation] = []
         if context.remember and runtime.store is not None and sources != state.get("sources"):
-            known = await recall(runtime.store, asked.question, sources)
-        kind, left = asked_kind(asked), full_budget(context).shown()
-        text = prompts.brief(asked.question, kind, asked.options, sources, left, known)
-        message = HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}")
+            known = await recall(runtime.store, question.question, sources)
+        kind, left = question_kind(question), full_budget(context).shown()
+        text = prompts.brief(question.question, kind, question.options, sources, left, known)
+        message = HumanMessage(
+            text,
+            id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}",
+            additional_kwargs={prompts.ENDING_TOOLS: list(self._dependencies.tools.ending)},
+        )
         return {
-            "asked": asked,
+            "checked_question": question,
             "sources": sources,
             **(await self._conversation(state, context, sources, message, known)),
             **_reset(),
@@ -150,9 +154,9 @@ async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo
         return VideoInfo(number=number, video=video, problem=str(error))
 
 
-def asked_kind(asked: Question) -> AnswerKind:
+def question_kind(question: Question) -> AnswerKind:
     """Return the kind of a checked question, which is never `auto`."""
-    return resolve_kind(asked.kind, asked.options)
+    return resolve_kind(question.kind, question.options)
 
 
 def _reset() -> dict[str, Any]:

@@ -91,8 +91,8 @@ def _write_choice(form: Format, script: Script) -> Record:
 
 
 def _read_letters(form: Format, record: Record) -> dict[str, Any]:
-    asked = _read_choice(form, {**record, "correct_answer": ""})
-    return {**asked, "kind": "choices", "key": [str(letter).strip().upper() for letter in record["answer"]]}
+    choice = _read_choice(form, {**record, "correct_answer": ""})
+    return {**choice, "kind": "choices", "key": [str(letter).strip().upper() for letter in record["answer"]]}
 
 
 def _write_letters(form: Format, script: Script) -> Record:
@@ -167,7 +167,7 @@ def _write_sort(form: Format, script: Script) -> Record:
 
 
 def _read_drones(form: Format, record: Record) -> dict[str, Any]:
-    rows, asked = form.held(record), record["question"]
+    rows, question = form.held(record), record["question"]
     ends = [float(row["timestamp"]) for row in rows[1:]]
     ends.append(float(rows[-1]["timestamp"]) + ROW_S)
     videos: list[ScriptedVideo] = []
@@ -178,10 +178,10 @@ def _read_drones(form: Format, record: Record) -> dict[str, Any]:
         ]
         videos.append(ScriptedVideo(duration_s=ends[-1], scenes=tuple(scenes), title=view.replace("_", " ")))
     return {
-        "question": asked["text"],
+        "question": question["text"],
         "kind": "choice",
-        "options": _unlabelled(asked["options"]),
-        "key": str(asked["correct_answer"]).strip().upper(),
+        "options": _unlabelled(question["options"]),
+        "key": str(question["correct_answer"]).strip().upper(),
         "videos": tuple(videos),
     }
 
