@@ -16,7 +16,7 @@ from agentcvr_graph.types import AnswerValue
 
 _RUN = re.compile(r"[A-Z]{2,26}|[a-z]{2,26}")
 _BETWEEN = re.compile(
-    r"(?:[\s,;/|+&.\"'()\[\]]|->|\b(?:and|then|und|y|e|et|plus|also|as\s+well\s+as)\b|和|与|與|及|以及|と|과|와|и\b)*",
+    r"(?:[\s,;/|+&.\"'()\[\]]|->|\b(?:and|then|und|(?-i:y|e)|et|plus|also|as\s+well\s+as)\b|和|与|與|及|以及|と|과|와|и\b)*",
     re.I,
 )
 _OPENING = re.compile(

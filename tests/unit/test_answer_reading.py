@@ -253,7 +253,7 @@ WORDS = st.sampled_from(
         "vitamin",
     ]
 )
-TEXTS = st.lists(WORDS, min_size=1, max_size=5).map(" ".join)
+TEXTS = st.lists(WORDS, min_size=1, max_size=5).map(" ".join).filter(lambda text: text not in ("a", "the"))
 OPTIONS = st.lists(TEXTS, min_size=2, max_size=6, unique_by=lambda text: text.removeprefix("a ").removeprefix("the "))
 CHOICE_FORMS = (
     *(
