@@ -60,7 +60,7 @@ Swap = Annotated[
     str | None,
     typer.Option(help="Use swap mode: a script file, 'FILE.jsonl#ID', or the id of a bundled script."),
 ]
-Report = Annotated[Path | None, typer.Option(help="Write an HTML evidence report to this file.")]
+Report = Annotated[Path | None, typer.Option(dir_okay=False, help="Write an HTML evidence report to this file.")]
 PHRASING_BYTES = 2**28
 
 

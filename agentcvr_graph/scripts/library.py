@@ -261,4 +261,4 @@ def _suggestion(script_id: str, known: Sequence[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(script_id, known, n=3)
-    return f"Did you mean {' or '.join(close)}?" if close else "See 'agentcvr scripts stats' for what it holds."
+    return f"Did you mean {' or '.join(close)}?" if close else f"Ids look like these: {', '.join(known[:3])}."
