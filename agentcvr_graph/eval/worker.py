@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
-from agentcvr_graph.eval.methods import EvalConfig, Method, MethodResources, make_methods
+from agentcvr_graph.eval.methods import EvalConfig, MethodResources, make_methods
+from agentcvr_graph.eval.methods.base import Method
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.scoring import EvalTask, failed_row, now, row_of
 from agentcvr_graph.trajectory import Trajectory
