@@ -54,7 +54,7 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> str:
 
 def _one_of(raw: Mapping[object, object], own: OptionSet) -> str:
     """Return the letter in {"B": "a blue ball"} or {"A": false, "B": true}."""
-    letters = approved(raw, own)
+    letters = approved(raw, own) or []
     if len(letters) != 1:
         raise own.unclear(str(dict(raw))) if letters else own.unknown(str(dict(raw)))
     return letters[0]

@@ -17,13 +17,13 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, shortened
 from agentcvr_graph.answers.letters import UnclearError, option_set
 from agentcvr_graph.answers.markers import Statement, find_hints, find_statements, take_out
-from agentcvr_graph.answers.shapes import is_object
+from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.types import AnswerValue
@@ -117,13 +117,14 @@ class _Reader:
             return self.text(raw)
         if is_object(raw):
             return self._object(raw)
-        if isinstance(raw, list | tuple | set):
+        raw = sorted(map(str, cast(set[object], raw))) if isinstance(raw, set) else raw
+        if is_list(raw):
             items = [_unwrapped(item) for item in raw]
             single = len(items) == 1 and isinstance(items[0], str) and not self._spec.takes_any_text
             return self.text(str(items[0])) if single else self._parse(items)
         return self._parse(raw)
 
-    def _object(self, raw: Mapping[str, object]) -> AnswerValue:
+    def _object(self, raw: Mapping[object, object]) -> AnswerValue:
         inner = _unwrapped(raw)
         if inner is not raw:
             return self.value(inner)
@@ -133,7 +134,7 @@ class _Reader:
             if len(raw) != 1:
                 raise
             (only,) = raw.values()
-            if not isinstance(only, str | int | float | list) or isinstance(only, bool):
+            if isinstance(only, bool) or not (is_list(only) or isinstance(only, str | int | float)):
                 raise
             return self.value(only)
 

@@ -85,7 +85,7 @@ CHOICE_STYLES: dict[str, Callable[[Draw], str]] = {
     "GPT: bold letter and text": lambda d: f"**{d.letter}. {d.text}**\n\nIn the clips, {_reason(d)}.",
     "GPT: The correct answer is": lambda d: f"The correct answer is **{d.letter}: {d.text}**, because {_reason(d)}.",
     "Claude: reasoning, then answer": lambda d: (
-        f"Looking at the videos carefully:\n\n- Option {d.other} would need more light.\n- {_reason(d).capitalize()}.\n\n"
+        f"Looking at the videos:\n\n- Option {d.other} would need more light.\n- {_reason(d).capitalize()}.\n\n"
         f"Based on this, the answer is **({d.letter})**."
     ),
     "Claude: XML": lambda d: (
@@ -100,7 +100,7 @@ CHOICE_STYLES: dict[str, Callable[[Draw], str]] = {
         f"So maybe Answer: {d.other}? Hmm, {_reason(d)}.\n</think>\n\nThe answer is {d.letter}."
     ),
     "DeepSeek: boxed": lambda d: f"First, {_reason(d)}. Thus \\boxed{{{d.letter}}}.",
-    "GLM: box tokens": lambda d: f"<think>{_reason(d)}</think><|begin_of_box|>{d.letter}<|end_of_box|>",
+    "GLM: box": lambda d: f"<think>{_reason(d)}</think><|begin_of_box|>{d.letter}<|end_of_box|>",
     "Kimi: marks": lambda d: f"\u25c1think\u25b7{d.other}? No.\u25c1/think\u25b7The best option is {d.letter}.",
     "gpt-oss: channels": lambda d: (
         f"<|channel|>analysis<|message|>Answer {d.other}? {_reason(d)}<|end|><|start|>assistant<|channel|>final"
