@@ -68,7 +68,7 @@ def _alike(one: Any, other: Any) -> Any:
         items = [*cast(list[Any], one), *[None] * len(theirs)]
         return [_alike(mine, value) for mine, value in zip(items, theirs, strict=False)]
     number = _number(other)
-    return other if number is None or number != _number(one) else cast(Any, one)
+    return other if number is None or number != _number(cast(object, one)) else cast(Any, one)
 
 
 def _number(value: object) -> float | None:
