@@ -45,6 +45,8 @@ class RunManifest(FrozenModel):
     config: dict[str, Any]
     second_tries: int = 0
     """How often each method sends back a reply that holds no plain answer."""
+    notes: tuple[str, ...] = ()
+    """How the questions were read: the layout, tasks without a file, ignored columns."""
     data: str = ""
     prices: tuple[float, float] = (0.0, 0.0)
     """Per million input and output tokens."""
@@ -96,6 +98,7 @@ def make_manifest(
         unusable=tuple(one.id for one in benchmark.unusable),
         tasks=tuple(dict.fromkeys(question.task for question in benchmark.questions)),
         averages=dict(benchmark.averages),
+        notes=benchmark.notes,
         config=asdict(config) | {"methods": list(config.methods)},
         second_tries=MAX_REPAIRS,
         data=data,

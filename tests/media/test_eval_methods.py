@@ -110,7 +110,7 @@ async def test_a_reply_without_an_answer_is_sent_back_once(clip, perception):
     first, second = trajectory.turns
     assert [action.tool for action in first.actions] == ["observe", "answer"]
     assert "not one of the options" in first.actions[-1].reply
-    assert second.actions[0].arguments == {"value": "B"}
+    assert second.actions[0].arguments == {"value": "Sorry. The answer is B."}
 
 
 async def test_replies_without_an_answer_are_a_failed_run_and_a_broken_model_raises(clip, perception):

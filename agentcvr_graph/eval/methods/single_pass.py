@@ -183,6 +183,12 @@ def read_reply(text: str, question: Question) -> Answer:
     return Answer(kind=kind, value=value, text=answer_text(kind, value, question.options), rationale=said)
 
 
+def stated(text: str) -> str:
+    """Return what a reply states as its answer: what stands behind "Answer:" in its last line, else all of it."""
+    last = (text.strip().splitlines() or [""])[-1]
+    return last.removeprefix("Answer:").strip() if last.startswith("Answer:") else text
+
+
 def _seen(info: VideoInfo, look: Sequence[Frame], model: str) -> Observation:
     """Return the frames that the model received as an observation without evidence, for the report."""
     return Observation(
@@ -227,9 +233,8 @@ def _trajectory_of(
 
 def _turn(number: int, reply: Reply, looks: Sequence[Action]) -> Turn:
     text = without_thoughts(reply.message.text)
-    value = reply.answer.value if reply.answer else text
     result = reply.problem or prompts.RECORDED
-    said = Action(call_id=f"answer_{number}", tool="answer", arguments={"value": value}, reply=result, ends=True)
+    said = Action(call_id=f"answer_{number}", tool="answer", arguments={"value": stated(text)}, reply=result, ends=True)
     return Turn(number=number, thought=text, actions=(*looks, said))
 
 
