@@ -20,7 +20,7 @@ from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.agents import observed_videos
-from agentcvr_graph.graph.nodes.brief import question_kind
+from agentcvr_graph.graph.question import question_kind
 from agentcvr_graph.graph.state import Call, CVRState
 from agentcvr_graph.render import error_text
 from agentcvr_graph.tools import Toolset
