@@ -45,7 +45,7 @@ Swap = Annotated[
     str | None,
     typer.Option(help="Use swap mode: a script file, 'FILE.jsonl#ID', or the id of a bundled script."),
 ]
-Report = Annotated[Path | None, typer.Option(help="Write an HTML evidence report to this file.")]
+Report = Annotated[Path | None, typer.Option(dir_okay=False, help="Write an HTML evidence report to this file.")]
 
 
 def ask(
@@ -81,7 +81,10 @@ def ask(
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
         run = run_scripted(swap, models.master, noise, context, phrasing)
     elif not videos or not question:
-        raise InputError("The question or the videos are missing.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
+        missing = " and ".join(
+            name for name, given in (("the videos", videos), ("the question", question)) if not given
+        )
+        raise InputError(f"Missing: {missing}.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
         given = CVRInput(question=question, videos=list(videos), options=options or [], kind=kind)
         run = run_live(given, models, context)

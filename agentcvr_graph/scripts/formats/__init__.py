@@ -16,6 +16,7 @@ from agentcvr_graph.scripts.checks import errors_of
 from agentcvr_graph.scripts.formats.agentcvr import FORMATS, Format, Record
 from agentcvr_graph.scripts.formats.round_trip import EXTENSION_KEY, record_of, script_of
 from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.utils.files import atomic_write_text
 
 __all__ = ["FORMATS", "Imported", "export_file", "import_file", "record_of", "script_of"]
 
@@ -67,7 +68,7 @@ def export_file(scripts: Iterable[Script], path: Path, generator: str | None = N
     """
     records = [_export(script, generator) for script in scripts]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    atomic_write_text(path, json.dumps(records, ensure_ascii=False, indent=1) + "\n")
     return len(records)
 
 
