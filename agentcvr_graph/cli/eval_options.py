@@ -20,7 +20,7 @@ QUESTIONS = "Questions"
 Benchmark = Annotated[
     str,
     typer.Option(
-        help=f"One of {', '.join(BENCHMARKS)}; own is a .jsonl or .csv file of questions.",
+        help=f"One of {', '.join(BENCHMARKS)}; own: a .csv, .tsv, .json, .jsonl or .parquet file.",
         rich_help_panel=QUESTIONS,
     ),
 ]
@@ -69,6 +69,16 @@ TimeoutS = Annotated[float, typer.Option(min=1, help="Seconds that one model cal
 SkipUnusable = Annotated[
     bool,
     typer.Option("--skip-unusable", help="Skip questions that are broken or lack files.", rich_help_panel=QUESTIONS),
+]
+GroupBy = Annotated[
+    str,
+    typer.Option(help="Also report by this column of your own data.", rich_help_panel=QUESTIONS),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Also score as the benchmark's own script does, and show both.", rich_help_panel=RUNNING
+    ),
 ]
 RetryFailed = Annotated[
     bool,

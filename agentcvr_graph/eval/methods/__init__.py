@@ -45,6 +45,8 @@ class EvalConfig:
     """Frames are scaled down to this long side."""
     judge: str = ""
     """Model string of the judge of text answers; empty for none."""
+    strict: str = ""
+    """Name of the rule of a benchmark's own script (`eval/strict.py`), for a second score; empty for none."""
     scripts: str = ""
     """Path of a script library, for swap mode; empty for real video."""
     noise: str = "off"

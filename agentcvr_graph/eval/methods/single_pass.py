@@ -173,6 +173,12 @@ def read_reply(text: str, question: Question) -> Answer:
     raise error or ActionError("The reply is empty.")
 
 
+def stated(text: str) -> str:
+    """Return what a reply states as its answer: what stands behind "Answer:" in its last line, else all of it."""
+    last = (text.strip().splitlines() or [""])[-1]
+    return last.removeprefix("Answer:").strip() if last.startswith("Answer:") else text
+
+
 def _seen(info: VideoInfo, look: Sequence[Frame], model: str) -> Observation:
     """Return the frames that the model received as an observation without evidence, for the report."""
     return Observation(
@@ -208,9 +214,7 @@ def _trajectory_of(
         )
         for n, observation in enumerate(shown)
     ]
-    said = Action(
-        call_id="answer", tool="answer", arguments={"value": answer.value if answer else text}, reply=reply, ends=True
-    )
+    said = Action(call_id="answer", tool="answer", arguments={"value": stated(text)}, reply=reply, ends=True)
     return Trajectory(
         question=question.question,
         kind=question_kind(question),
