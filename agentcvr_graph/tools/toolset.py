@@ -8,6 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from agentcvr_graph.errors import ActionError, SetupError
+from agentcvr_graph.tools.answer import AnswerArgs
 from agentcvr_graph.tools.spec import AnyTool, AnyToolSpec, ToolSpec
 
 
@@ -18,7 +19,8 @@ class Toolset:
         tools: the tools; at least one ends the question.
 
     Raises:
-        SetupError: two tools share a name, or none ends the question.
+        SetupError: two tools share a name, none ends the question, or one that ends it takes other arguments than
+            `AnswerArgs`.
     """
 
     def __init__(self, tools: Iterable[AnyTool]) -> None:
@@ -26,8 +28,14 @@ class Toolset:
         self._tools = {tool.name: tool for tool in listed}
         if len(self._tools) < len(listed):
             raise SetupError(f"Two tools have the same name: {', '.join(tool.name for tool in listed)}.")
-        if all(isinstance(tool, ToolSpec) for tool in listed):
+        if not self.ending:
             raise SetupError("No tool ends the question.", fix="Add agentcvr_graph.tools.ANSWER.")
+        for name in self.ending:
+            if not issubclass(self._tools[name].arguments, AnswerArgs):
+                raise SetupError(
+                    f"The tool {name!r} ends the question, but its arguments are no AnswerArgs.",
+                    fix="Derive them from agentcvr_graph.tools.AnswerArgs, or make the tool a ToolSpec.",
+                )
 
     def __iter__(self) -> Iterator[AnyTool]:
         return iter(self._tools.values())
@@ -56,9 +64,14 @@ class Toolset:
         """The nodes that carry out the tools, each once."""
         return tuple(dict.fromkeys(tool.node for tool in self if isinstance(tool, ToolSpec)))
 
+    @property
+    def ending(self) -> tuple[str, ...]:
+        """The names of the tools that end the question."""
+        return tuple(tool.name for tool in self if not isinstance(tool, ToolSpec))
+
     def ends(self, name: str) -> bool:
         """Return whether the tool of that name ends the question; False if there is no such tool."""
-        return name in self._tools and not isinstance(self._tools[name], ToolSpec)
+        return name in self.ending
 
     def spec(self, name: str) -> AnyToolSpec:
         """Return the specification of a tool that returns evidence.
@@ -78,3 +91,11 @@ class Toolset:
             ActionError: the tool does not exist or the arguments do not fit; the message names the field.
         """
         return self[name].read(arguments)
+
+    def read_answer(self, name: str, arguments: Mapping[str, object]) -> AnswerArgs:
+        """Return the typed arguments of a call that ends the question.
+
+        Raises:
+            ActionError: the arguments do not fit; the message names the field.
+        """
+        return cast(AnswerArgs, self.read(name, arguments))

@@ -20,7 +20,7 @@ import numpy as np
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
-from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, one_line, refused, said_in
 from agentcvr_graph.models.clients.keys import SERVER_KEY
 from agentcvr_graph.models.clients.openai_compatible import unpooled_client
@@ -71,7 +71,7 @@ class TranscriptionEndpoint:
     def name(self) -> str:
         return self._name
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Transcribe the sound, in parts of at most `MAX_PART_S`.
 
         Raises:
@@ -87,7 +87,7 @@ class TranscriptionEndpoint:
                 cost += cost_of(body)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise InfrastructureError(f"{self._name} answered with segments that cannot be read.") from error
-        return Perceived(evidence=focus_first(evidence, focus), cost=cost)
+        return ModelOutput(evidence=focus_first(evidence, focus), cost=cost)
 
     async def _transcribe(self, samples: Samples) -> dict[str, Any]:
         wav = await asyncio.to_thread(wav_bytes, samples)
