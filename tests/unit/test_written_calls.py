@@ -27,7 +27,7 @@ DSML = "\n".join(
     for key, value in json.loads(ARGUMENTS).items()
 )
 SEP = "<\uff5ctool\u2581sep\uff5c>"
-DEEPSEEK = "<\uff5ctool\u2581calls\u2581begin\uff5c><\uff5ctool\u2581call\u2581begin\uff5c>{}<\uff5ctool\u2581call\u2581end\uff5c>"
+DEEPSEEK = "<|tool_calls_begin|><|tool_call_begin|>{}<|tool_call_end|>".replace("|", "\uff5c").replace("_", "\u2581")
 
 FORMS: dict[str, str] = {
     "ours": f'{{"action": "listen", "arguments": {ARGUMENTS}}}',
