@@ -33,6 +33,8 @@ class Action(FrozenModel):
     """The observation; None for an answer and for a call that failed."""
     failed_by: Literal["", "infrastructure"] = ""
     """`infrastructure` if the call was valid and the perception failed, which is not the policy's fault."""
+    prose: bool = False
+    """True for an answer that the turn states in prose, without any action; training counts it as a format error."""
 
     @property
     def ends(self) -> bool:
@@ -118,6 +120,7 @@ def _turn(number: int, message: AIMessage, after: Sequence[AnyMessage], observat
             failed_by="infrastructure"
             if call.id in replies and replies[call.id].additional_kwargs.get(FAILED_BY)
             else "",
+            prose=call.prose,
         )
         for call in read_calls(message, number)
     )

@@ -18,11 +18,15 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from langchain_core.messages.utils import merge_message_runs
 from langchain_core.runnables import Runnable
 
+from agentcvr_graph.answers import stated_answer
+from agentcvr_graph.graph.arrival import unreadable_text
 from agentcvr_graph.graph.prompts import JSON_DIALECT
 from agentcvr_graph.graph.sanitize import sanitize_value
 from agentcvr_graph.graph.state import Call
+from agentcvr_graph.models.chat_format.loose_json import why_unreadable
 from agentcvr_graph.models.chat_format.written_calls import WrittenCall, said, written_calls
-from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_graph.models.clients.replies import tolerant
+from agentcvr_graph.tools import ANSWER, TOOLS, Toolset
 from agentcvr_graph.types import Observation, whole
 
 Dialect = Literal["tools", "json"]
@@ -37,6 +41,7 @@ def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "json
 
 def bind_master(master: BaseChatModel, dialect: Dialect, tools: Toolset) -> Runnable[LanguageModelInput, AIMessage]:
     """Return the master, with the tools bound if the dialect is `tools`."""
+    master = tolerant(master)
     return master.bind_tools(list(tools.schemas)) if dialect == "tools" else master
 
 
@@ -70,14 +75,15 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
             id=call["id"] or f"turn_{turn}_bad_{n}",
             tool=call["name"] or "",
             arguments={},
-            problem=f"The arguments are not valid JSON: {call['args']}",
+            problem=_not_json(unreadable_text(call)),
         )
         for n, call in enumerate(message.invalid_tool_calls)
     ]
     if native:
         return native
     base = message.id or f"turn_{turn}"
-    return [_written_call(f"{base}_{n}", call) for n, call in enumerate(written_calls(message.text, PARAMETERS))]
+    written = [_written_call(f"{base}_{n}", call) for n, call in enumerate(written_calls(message.text, PARAMETERS))]
+    return written or _stated_answer(f"{base}_0", message.text)
 
 
 def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessage:
@@ -102,6 +108,8 @@ def thought_of(message: AIMessage) -> str:
 
 PARAMETERS = {tool.name: tuple(tool.arguments.model_fields) for tool in TOOLS}
 """The parameters of the library's tools, by name."""
+MAX_SHOWN = 300
+"""Characters of unreadable arguments that the master reads again."""
 FAILED_BY = "failed_by"
 """Key in a message's `additional_kwargs` that says which side failed."""
 
@@ -122,6 +130,19 @@ def reply(
             text, tool_call_id=call.id, name=call.tool, artifact=artifact, status=status, additional_kwargs=marks
         )
     return HumanMessage(text, additional_kwargs={"call_id": call.id, "artifact": artifact, **marks})
+
+
+def _not_json(text: str) -> str:
+    shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+    return f"The arguments are not valid JSON ({why_unreadable(text)}): {shown}"
+
+
+def _stated_answer(call_id: str, text: str) -> list[Call]:
+    """Return the call for an answer that a turn without an action states in prose; none if it states none."""
+    stated = stated_answer(text)
+    if stated is None:
+        return []
+    return [Call(id=call_id, tool=ANSWER.name, arguments={"value": whole(stated)}, native=False, prose=True)]
 
 
 def _written_call(call_id: str, written: WrittenCall) -> Call:

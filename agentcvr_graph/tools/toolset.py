@@ -8,6 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from agentcvr_graph.errors import ActionError, SetupError
+from agentcvr_graph.tools.arguments import with_defaults
 from agentcvr_graph.tools.spec import AnyTool, AnyToolSpec, ToolSpec
 
 
@@ -24,6 +25,7 @@ class Toolset:
     def __init__(self, tools: Iterable[AnyTool]) -> None:
         listed = list(tools)
         self._tools = {tool.name: tool for tool in listed}
+        self._aliases = {alias: tool.name for tool in listed for alias in tool.aliases}
         if len(self._tools) < len(listed):
             raise SetupError(f"Two tools have the same name: {', '.join(tool.name for tool in listed)}.")
         if all(isinstance(tool, ToolSpec) for tool in listed):
@@ -38,9 +40,10 @@ class Toolset:
         Raises:
             ActionError: there is none.
         """
-        if name not in self._tools:
+        tool = self._tools.get(self._known(name))
+        if tool is None:
             raise ActionError(f"There is no tool {name!r}; the tools are {', '.join(self._tools)}.")
-        return self._tools[name]
+        return tool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,7 +61,8 @@ class Toolset:
 
     def ends(self, name: str) -> bool:
         """Return whether the tool of that name ends the question; False if there is no such tool."""
-        return name in self._tools and not isinstance(self._tools[name], ToolSpec)
+        tool = self._tools.get(self._known(name))
+        return tool is not None and not isinstance(tool, ToolSpec)
 
     def spec(self, name: str) -> AnyToolSpec:
         """Return the specification of a tool that returns evidence.
@@ -77,4 +81,20 @@ class Toolset:
         Raises:
             ActionError: the tool does not exist or the arguments do not fit; the message names the field.
         """
-        return self[name].read(arguments)
+        return self.read_noting(name, arguments)[0]
+
+    def read_noting(self, name: str, arguments: Mapping[str, object]) -> tuple[BaseModel, tuple[str, ...]]:
+        """Return the typed arguments of a call, and notes for the master on what was ignored.
+
+        Raises:
+            ActionError: as `read`.
+        """
+        tool = self[name]
+        return tool.read_noting(with_defaults(arguments, tool.aliases.get(name.strip().casefold(), {})))
+
+    def _known(self, name: str) -> str:
+        """Return the tool's own name for an alias, or for a name in another letter case."""
+        if name in self._tools:
+            return name
+        folded = name.strip().casefold()
+        return self._aliases.get(folded, next((own for own in self._tools if own.casefold() == folded), name))

@@ -22,7 +22,7 @@ from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.agents import observed_videos
 from agentcvr_graph.graph.nodes.brief import asked_kind
 from agentcvr_graph.graph.state import Call, CVRState
-from agentcvr_graph.render import error_text
+from agentcvr_graph.render import error_text, plain
 from agentcvr_graph.tools.answer import ANSWER, clip_citations
 from agentcvr_graph.types import Answer, Failure, Usage
 
@@ -48,7 +48,9 @@ async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, A
     except ActionError as error:
         return _sent_back(state, draft, error)
     report(runtime, "conclude", f"answer: {answer.text}", state["turn"])
-    return {"messages": [reply(draft, prompts.RECORDED)], "answer": answer, **_settled(state)}
+    ignored = ANSWER.read_noting(draft.arguments)[1]
+    text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in ignored)])
+    return {"messages": [reply(draft, text)], "answer": answer, **_settled(state)}
 
 
 def read_answer(draft: Call, state: CVRState) -> Answer:

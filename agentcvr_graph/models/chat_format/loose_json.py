@@ -95,6 +95,17 @@ def decoded(value: Any) -> Any:
     return value
 
 
+def why_unreadable(text: str) -> str:
+    """Return why and where a text is no JSON, for an error message."""
+    try:
+        json.loads(text, strict=False)
+    except json.JSONDecodeError as error:
+        return f"{error.msg} at {place(text, error.pos)}"
+    except (ValueError, RecursionError):
+        return "too large or too deep"
+    return "no object"
+
+
 def place(text: str, position: int) -> str:
     """Return a position for an error message.
 
@@ -112,7 +123,7 @@ def _repaired(tidy: str, problem: Unreadable) -> Any:
         value = cast(Any, json_repair.loads(tidy))
     except (ValueError, RecursionError):
         raise problem from None
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list) and value:  # an empty value would be all that was left of something unreadable
         return cast(Any, value)
     raise problem
 

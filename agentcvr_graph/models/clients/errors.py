@@ -29,7 +29,7 @@ _UNREACHABLE = (
     "ReadError",
     "ServiceUnavailable",
 )
-_UNREADABLE = frozenset({"ValidationError", "JSONDecodeError", "APIResponseValidationError"})
+_UNREADABLE = frozenset({"ValidationError", "JSONDecodeError", "UnicodeDecodeError", "APIResponseValidationError"})
 _CLOSED_LOOP = "Event loop is closed"
 """The error of a client whose pooled connection belongs to an earlier event loop; a retry opens a new connection."""
 _BUSY = frozenset({408, 409, 425, 429})
