@@ -13,7 +13,7 @@ chain of causes. The mapping therefore uses the status and the class name, and i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
@@ -81,6 +81,24 @@ def refused(status: int, detail: str, model: str, *, key: str = SERVER_KEY) -> C
     if status in _BUSY or status >= 500:
         return InfrastructureError(f"{model} is busy or broken ({reply}).", transient=True, status=status)
     return InfrastructureError(f"{model} refused the request ({reply}).", status=status)
+
+
+def raise_error_in(body: Mapping[str, object], model: str, *, key: str = SERVER_KEY) -> None:
+    """Raise the error that a reply with the status 200 holds, as `{"error": ...}`; do nothing if it holds none.
+
+    Raises:
+        InfrastructureError: by the code in the body; transient if there is none.
+        SetupError: the code says that the key was refused.
+    """
+    error = body if body.get("object") == "error" else body.get("error")
+    if not error:
+        return
+    said = one_line(said_in({"error": error}) or str(error))
+    inner = cast(Mapping[str, object], error) if isinstance(error, dict) else {}
+    for code in (inner.get("code"), inner.get("status"), body.get("code"), body.get("status")):
+        if str(code).isdigit() and 400 <= int(str(code)) < 600:
+            raise refused(int(str(code)), said, model, key=key)
+    raise InfrastructureError(f"{model} reported an error ({said}).", transient=True)
 
 
 def status_of(error: BaseException) -> int | None:

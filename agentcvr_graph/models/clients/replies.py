@@ -21,7 +21,7 @@ from langchain_core.outputs import ChatResult
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.models.chat_format.call_shapes import arguments_of
 from agentcvr_graph.models.chat_format.loose_json import decoded
-from agentcvr_graph.models.clients.errors import one_line, refused, said_in
+from agentcvr_graph.models.clients.errors import one_line, raise_error_in
 from agentcvr_graph.models.clients.usage import count, counts
 
 SERVER = "The model's server"
@@ -65,12 +65,12 @@ def tidy_reply(body: Body) -> Body:
         InfrastructureError: the body is an error or holds no message; transient, so that the call is repeated.
         SetupError: the body says that the key was refused.
     """
-    _raise_error(body)
+    raise_error_in(body, SERVER)
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
         raise _unusable("gave a reply without choices", body)
     first = cast(Any, choices[0])
-    _raise_error(first if isinstance(first, dict) else {})
+    raise_error_in(cast(Body, first) if isinstance(first, dict) else {}, SERVER)
     tidied = {**body, "choices": [_tidy_choice(choice, body) for choice in cast(list[Any], choices)]}
     if body.get("usage") is not None:
         tidied["usage"] = _tidy_usage(body["usage"])
@@ -83,21 +83,6 @@ def _as_body(response: Any) -> Body:
     if isinstance(body, dict):
         return cast(Body, body)
     raise _unusable("answered with something that is not JSON", str(body))
-
-
-def _raise_error(body: Body) -> None:
-    """Raise the error that a body with the status 200 holds."""
-    error: Any = body.get("error")
-    if not error and body.get("object") == "error":
-        error = body
-    if not error:
-        return
-    inner = cast(Body, error) if isinstance(error, dict) else {}
-    said = one_line(said_in({"error": error}) or str(error))
-    for code in (inner.get("code"), inner.get("status"), body.get("code"), body.get("status")):
-        if str(code).isdigit() and 400 <= int(str(code)) < 600:
-            raise refused(int(str(code)), said, SERVER)
-    raise InfrastructureError(f"{SERVER} reported an error ({said}).", transient=True)
 
 
 def _unusable(what: str, body: object) -> InfrastructureError:
