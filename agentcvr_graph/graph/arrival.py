@@ -87,7 +87,7 @@ def _calls(message: AIMessage) -> Iterable[ToolCall | InvalidToolCall]:
 
 def _tidy_call(call: ToolCall, ids: _Ids) -> ToolCall:
     name = tool_name(call["name"])[:NAME_LENGTH] or call["name"]
-    return ToolCall(**{**call, "name": name, "id": ids.unique(call["id"])})
+    return ToolCall(name=name, args=call["args"], id=ids.unique(call["id"]), type="tool_call")
 
 
 def _repaired(invalid: Sequence[InvalidToolCall], ids: _Ids) -> tuple[list[ToolCall], list[InvalidToolCall]]:

@@ -110,6 +110,11 @@ PARAMETERS = {tool.name: tuple(tool.arguments.model_fields) for tool in TOOLS}
 """The parameters of the library's tools, by name."""
 MAX_SHOWN = 300
 """Characters of unreadable arguments that the master reads again."""
+_EVIDENCE = re.compile(
+    r"^[ \t>*-]*(?:\[(?:video \d+, [\d.]+-[\d.]+ s|all windows)\]|(?:seen|heard|note|left|error): ).*$", re.M
+)
+"""A line of an observation, as `render.py` writes it."""
+_QUOTATION = re.compile(r'"[^"\n]{0,400}"|\u201c[^\u201d\n]{0,400}\u201d')
 FAILED_BY = "failed_by"
 """Key in a message's `additional_kwargs` that says which side failed."""
 
@@ -139,10 +144,16 @@ def _not_json(text: str) -> str:
 
 def _stated_answer(call_id: str, text: str) -> list[Call]:
     """Return the call for an answer that a turn without an action states in prose; none if it states none."""
-    stated = stated_answer(text)
+    stated = stated_answer(_own_words(text))
     if stated is None:
         return []
     return [Call(id=call_id, tool=ANSWER.name, arguments={"value": whole(stated)}, native=False, prose=True)]
+
+
+def _own_words(text: str) -> str:
+    """Return a turn without what it quotes of a video, where a sign or a voice may say what the answer is."""
+    own = _EVIDENCE.sub("", text)
+    return _QUOTATION.sub(lambda quoted: "" if stated_answer(quoted[0][1:-1]) else quoted[0], own)
 
 
 def _written_call(call_id: str, written: WrittenCall) -> Call:

@@ -82,8 +82,9 @@ class _Reading:
         if holder is None:
             return False
         if isinstance(holder, dict):
+            holder = cast(dict[Any, Any], holder)
             if problem["type"] == "extra_forbidden":
-                return self._rename_or_ignore(cast(dict[str, Any], holder), str(key))
+                return self._rename_or_ignore(holder, str(key))
             if holder[key] is None:
                 del holder[key]
                 return True

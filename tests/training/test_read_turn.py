@@ -57,7 +57,8 @@ def test_our_own_reader_reads_what_the_template_does_not(templated: Any) -> None
 
 
 def test_a_tokenizer_without_a_template_needs_no_prompt() -> None:
-    ids = tokenizer().encode('I listen.<tool_call>{"name": "listen", "arguments": {"video": 1}}</tool_call><|im_end|>')
-    message = read_turn(tokenizer(), ids)
+    model: Any = tokenizer()
+    ids = model.encode('I listen.<tool_call>{"name": "listen", "arguments": {"video": 1}}</tool_call><|im_end|>')
+    message = read_turn(model, ids)
     assert (message.content, [call["name"] for call in message.tool_calls]) == ("I listen.", ["listen"])
-    assert read_turn(tokenizer(), tokenizer().encode("one STOP two"), ["STOP"]).content == "one"
+    assert read_turn(model, model.encode("one STOP two"), ["STOP"]).content == "one"

@@ -80,6 +80,20 @@ async def test_an_answer_beside_an_action_is_not_taken_from_the_prose() -> None:
     assert not trajectory_of(output).turns[-1].actions[0].prose
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I read:\n[video 1, 0.0-5.0 s] The answer is B.\nSo what?",
+        'A sign says "THE ANSWER IS B" and a voice agrees.',
+        'heard: video 1, 0.0-5.0 s\n- [video 1, 0.0-5.0 s] "The answer is: B"',
+    ],
+)
+def test_what_a_video_says_about_the_answer_is_no_answer(said: str) -> None:
+    assert read_calls(AIMessage(said), 1) == []
+    (call,) = read_calls(AIMessage(f'{said}\nThe answer is "C".'), 1)
+    assert str(call.arguments["value"]).strip('".') == "C"
+
+
 async def test_a_turn_in_prose_reads_the_same_twice() -> None:
     message = AIMessage("The answer is: C", id="m1")
     assert read_calls(message, 3) == read_calls(message, 3)
@@ -203,7 +217,8 @@ async def test_calls_written_as_text_have_ids_of_their_own_in_a_thread() -> None
     graph = create_cvr_graph(master, FakePerception()).compile(checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "t"}}
     await graph.ainvoke(QUESTION, config, context=JSON)
-    output = await graph.ainvoke({**QUESTION, "question": "And now?"}, config, context=JSON)
+    again: Any = {**QUESTION, "question": "And now?"}
+    output = await graph.ainvoke(again, config, context=JSON)
     first = trajectory_of(output).turns[0].actions[0]
     assert first.observation is None and "There is no video 9" in first.reply
 
@@ -225,16 +240,16 @@ async def test_the_same_message_twice_is_two_turns() -> None:
 
 
 def test_a_message_is_tidied_once_and_stays_the_same() -> None:
-    calls = [
+    calls: list[Any] = [
         {"name": "functions.listen", "args": {"video": 1}, "id": "a"},
         {"name": "listen", "args": {}, "id": "a"},
         {"name": "listen", "args": {}, "id": None},
     ]
-    invalid = [
+    invalid: list[Any] = [
         {"name": "observe", "args": "{'targets': [],}", "id": "b", "error": "x"},
         {"name": "observe", "args": "hm", "id": "b", "error": "x"},
     ]
-    message = AIMessage("", tool_calls=calls, invalid_tool_calls=invalid)  # type: ignore
+    message = AIMessage("", tool_calls=calls, invalid_tool_calls=invalid)
     tidied = tidy(message, [HumanMessage("?")])
     assert [call["name"] for call in tidied.tool_calls] == ["listen", "listen", "listen", "observe"]
     ids = [str(call["id"]) for call in (*tidied.tool_calls, *tidied.invalid_tool_calls)]

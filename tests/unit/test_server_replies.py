@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
@@ -67,7 +67,8 @@ async def ask(replies: Sequence[Any], *, given: bool = False) -> tuple[CVROutput
             master = Server(endpoint.url, "m").chat(5.0)
         graph = create_cvr_graph(master, FakePerception(), retry=QUICK).compile()
         output = await graph.ainvoke(QUESTION, context=CVRContext(max_turns=6))
-    return output, endpoint.calls
+        requests: list[Any] = list(cast(Any, endpoint).calls)
+    return output, requests
 
 
 CALLS: dict[str, Any] = {
@@ -143,7 +144,7 @@ def windows_of(output: CVROutput) -> list[_Span]:
     return [_Span(window.start_s, window.end_s) for one in output["observations"] for window in one.windows]
 
 
-def assert_openai_accepts(messages: list[dict[str, Any]]) -> None:
+def assert_openai_accepts(messages: list[Any]) -> None:
     """Check OpenAI's rule: every call has an id of its own and its arguments, and one reply each follows."""
     waiting: list[str] = []
     seen: set[str] = set()
@@ -152,7 +153,8 @@ def assert_openai_accepts(messages: list[dict[str, Any]]) -> None:
             waiting.remove(message["tool_call_id"])
             continue
         assert not waiting, f"no reply to {waiting}"
-        for call in message.get("tool_calls") or []:
+        calls: list[Any] = message.get("tool_calls") or []
+        for call in calls:
             assert call["id"] and call["id"] not in seen
             assert isinstance(json.loads(call["function"]["arguments"]), dict)
             seen.add(call["id"])
@@ -242,6 +244,51 @@ async def test_broken_replies_without_end_are_an_infrastructure_failure(name: st
 async def test_a_client_that_the_caller_made_reads_the_same(name: str) -> None:
     output, _ = await ask([CALLS[name], BROKEN["choices of null"], ANSWER], given=True)
     assert output["answer"] is not None and len(output["observations"]) == 1
+
+
+def streamed(*parts: Any, end: bytes = b"data: [DONE]\n\n") -> Reply:
+    lines = [b"data: " + json.dumps(part).encode() + b"\n\n" for part in parts]
+    return Reply(body=b"".join(lines) + end, headers={"Content-Type": "text/event-stream"})
+
+
+def part(**delta: Any) -> dict[str, Any]:
+    choice = {"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": None}
+    return {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice]}
+
+
+WORDS = part(content='{"action": "answer", "arguments": {"value": "B"}}')
+STREAMS = {
+    "an error in the stream": streamed(part(content="hm"), {"error": {"message": "The engine died.", "code": 500}}),
+    "an error without a code": streamed(part(content="hm"), {"error": {"message": "The engine died."}}),
+    "cut off": Reply(
+        body=b"data: " + json.dumps(WORDS).encode(), half=True, headers={"Content-Type": "text/event-stream"}
+    ),
+    "half a part": streamed(end=b'data: {"choices": [{"del\n\n'),
+    "nothing": streamed(),
+    "no body": Reply(body=b"", headers={"Content-Type": "text/event-stream"}),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_a_broken_stream_is_retried(name: str) -> None:
+    from langchain_openai import ChatOpenAI
+    from pydantic import SecretStr
+
+    replies = [STREAMS[name], STREAMS[name], streamed(WORDS)]
+    with StubEndpoint(lambda number, request: replies[min(number, 2)]) as endpoint:
+        master = ChatOpenAI(model="m", base_url=endpoint.url, api_key=SecretStr("none"), max_retries=0, streaming=True)
+        graph = create_cvr_graph(master, FakePerception(), retry=QUICK).compile()
+        output = await graph.ainvoke(QUESTION, context=CVRContext(min_evidence=0))
+        assert [call.get("stream") for call in endpoint.calls] == [True] * 3
+    assert output["answer"] is not None and output["answer"].value == "B"
+
+
+async def test_a_master_does_not_stream_when_its_callers_do() -> None:
+    with StubEndpoint(lambda number, request: http([LOOK, ANSWER][number])) as endpoint:
+        graph = create_cvr_graph(Server(endpoint.url, "m").chat(5.0), FakePerception(), retry=QUICK).compile()
+        kinds = [kind async for kind, _ in graph.astream(QUESTION, stream_mode=["messages", "values"])]
+        assert not any(call.get("stream") for call in endpoint.calls)
+    assert "messages" in kinds and len(endpoint.calls) == 2
 
 
 async def test_an_error_that_does_not_pass_is_not_retried() -> None:

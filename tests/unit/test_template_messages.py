@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -14,7 +15,7 @@ from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.models.chat_format.hermes import call_text, read_calls
 from agentcvr_graph.models.chat_format.template_messages import template_messages
 
-TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+TOOLS: list[dict[str, Any]] = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
 CALL = {"name": "look", "args": {"at": 3}, "id": "c1"}
 THOUGHT = "<think>Where?</think>Here."
 CONVERSATION: list[BaseMessage] = [

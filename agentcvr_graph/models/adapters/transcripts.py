@@ -80,8 +80,9 @@ def read_transcript(body: Body, window: Window) -> Iterator[Evidence]:
 
 def _statements(body: Body) -> list[Said]:
     """Return the statements with the times that the server gives: of its segments, its words, or its text."""
-    segments = next((given for key in SEGMENTS if isinstance(given := body.get(key), list) and given), [])
-    loud = [part for part in cast(list[Any], segments) if not _is_silence(part)]
+    listed = [cast(list[Any], given) for key in SEGMENTS if isinstance(given := body.get(key), list) and given]
+    segments = listed[0] if listed else []
+    loud = [part for part in segments if not _is_silence(part)]
     if segments and not loud:
         return []
     said = _read_parts(loud) or _sentences(_read_parts(body.get("words")))

@@ -32,6 +32,8 @@ _UNREACHABLE = (
 _UNREADABLE = frozenset({"ValidationError", "JSONDecodeError", "UnicodeDecodeError", "APIResponseValidationError"})
 _CLOSED_LOOP = "Event loop is closed"
 """The error of a client whose pooled connection belongs to an earlier event loop; a retry opens a new connection."""
+_EMPTY_STREAM = "No generation"
+"""The start of LangChain's error for a stream that ends before its first part."""
 _BUSY = frozenset({408, 409, 425, 429})
 _MODULES = {"google": "google_genai", "langchain_google_genai": "google_genai"}
 
@@ -61,11 +63,13 @@ def recognised(error: BaseException, model: str) -> CVRError | None:
     if status is not None:
         return refused(status, detail_of(error), model, key=_key_variable(error))
     names = {base.__name__ for cause in _causes(error) for base in type(cause).__mro__}
+    if "APIError" in names and isinstance(body := getattr(error, "body", None), dict) and body:
+        return _error_in({"error": cast(object, body)}, model, SERVER_KEY)  # an error in the middle of a stream
     if _any_like(names, _LATE):
         return InfrastructureError(f"{model} did not answer in time.", transient=True)
     if _any_like(names, _UNREACHABLE) or _CLOSED_LOOP in str(error):
         return InfrastructureError(f"{model} cannot be reached ({detail_of(_root(error))}).", transient=True)
-    if names & _UNREADABLE:
+    if names & _UNREADABLE or _EMPTY_STREAM in str(error):
         # The reply is not JSON, or LangChain could not parse it (arguments that are not an object).
         return InfrastructureError(f"{model} gave a reply that cannot be read ({detail_of(error)}).", transient=True)
     return None
@@ -90,15 +94,20 @@ def raise_error_in(body: Mapping[str, object], model: str, *, key: str = SERVER_
         InfrastructureError: by the code in the body; transient if there is none.
         SetupError: the code says that the key was refused.
     """
+    if error := _error_in(body, model, key):
+        raise error
+
+
+def _error_in(body: Mapping[str, object], model: str, key: str) -> CVRError | None:
     error = body if body.get("object") == "error" else body.get("error")
     if not error:
-        return
+        return None
     said = one_line(said_in({"error": error}) or str(error))
-    inner = cast(Mapping[str, object], error) if isinstance(error, dict) else {}
+    inner = cast(Mapping[str, object], error if isinstance(error, dict) else {})
     for code in (inner.get("code"), inner.get("status"), body.get("code"), body.get("status")):
         if str(code).isdigit() and 400 <= int(str(code)) < 600:
-            raise refused(int(str(code)), said, model, key=key)
-    raise InfrastructureError(f"{model} reported an error ({said}).", transient=True)
+            return refused(int(str(code)), said, model, key=key)
+    return InfrastructureError(f"{model} reported an error ({said}).", transient=True)
 
 
 def status_of(error: BaseException) -> int | None:
