@@ -47,9 +47,10 @@ def read_arguments(model: type[A], arguments: Mapping[str, object]) -> tuple[A, 
         ValidationError: the arguments do not fit.
     """
     reading = _Reading(_copied(arguments))
+    extra = "allow" if model.model_config.get("extra") == "allow" else "forbid"
     for _ in range(MAX_ROUNDS):
         try:
-            return model.model_validate(reading.given, extra="forbid"), reading.notes
+            return model.model_validate(reading.given, extra=extra), reading.notes
         except ValidationError as error:
             # Later items first: removing one does not move those that are still to be fixed.
             fixed = [reading.fix(problem) for problem in reversed(error.errors(include_url=False))]

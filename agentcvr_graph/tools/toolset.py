@@ -90,7 +90,8 @@ class Toolset:
             ActionError: as `read`.
         """
         tool = self[name]
-        return tool.read_noting(with_defaults(arguments, tool.aliases.get(name.strip().casefold(), {})))
+        optional = tool.aliases.get(name.strip().casefold())
+        return tool.read_noting(with_defaults(arguments, optional) if optional else arguments)
 
     def _known(self, name: str) -> str:
         """Return the tool's own name for an alias, or for a name in another letter case."""

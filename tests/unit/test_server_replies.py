@@ -275,7 +275,12 @@ async def test_a_broken_stream_is_retried(name: str) -> None:
     from pydantic import SecretStr
 
     replies = [STREAMS[name], STREAMS[name], streamed(WORDS)]
-    with StubEndpoint(lambda number, request: replies[min(number, 2)]) as endpoint:
+
+    def reply(number: int, request: Any) -> Reply:
+        return replies[min(number, 2)]
+
+    with StubEndpoint(reply) as stub:
+        endpoint: Any = stub
         master = ChatOpenAI(model="m", base_url=endpoint.url, api_key=SecretStr("none"), max_retries=0, streaming=True)
         graph = create_cvr_graph(master, FakePerception(), retry=QUICK).compile()
         output = await graph.ainvoke(QUESTION, context=CVRContext(min_evidence=0))
@@ -284,8 +289,12 @@ async def test_a_broken_stream_is_retried(name: str) -> None:
 
 
 async def test_a_master_does_not_stream_when_its_callers_do() -> None:
-    with StubEndpoint(lambda number, request: http([LOOK, ANSWER][number])) as endpoint:
-        graph = create_cvr_graph(Server(endpoint.url, "m").chat(5.0), FakePerception(), retry=QUICK).compile()
+    def reply(number: int, request: Any) -> Reply:
+        return http([LOOK, ANSWER][number])
+
+    with StubEndpoint(reply) as stub:
+        endpoint: Any = stub
+        graph: Any = create_cvr_graph(Server(endpoint.url, "m").chat(5.0), FakePerception(), retry=QUICK).compile()
         kinds = [kind async for kind, _ in graph.astream(QUESTION, stream_mode=["messages", "values"])]
         assert not any(call.get("stream") for call in endpoint.calls)
     assert "messages" in kinds and len(endpoint.calls) == 2
