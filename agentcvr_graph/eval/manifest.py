@@ -42,6 +42,8 @@ class RunManifest(FrozenModel):
     """In the order of the benchmark."""
     averages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     config: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    """How the questions were read: the layout, tasks without a file, ignored columns."""
     data: str = ""
     prices: tuple[float, float] = (0.0, 0.0)
     """Per million input and output tokens."""
@@ -93,6 +95,7 @@ def make_manifest(
         unusable=tuple(one.id for one in benchmark.unusable),
         tasks=tuple(dict.fromkeys(question.task for question in benchmark.questions)),
         averages=dict(benchmark.averages),
+        notes=benchmark.notes,
         config=asdict(config) | {"methods": list(config.methods)},
         data=data,
         prices=prices,

@@ -146,7 +146,7 @@ class _Reported(TypedDict):
     observations: Annotated[list[Observation], append_observations]
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
-    asked: Annotated[Question, Latest]
+    checked_question: Annotated[Question, Latest]
     """The checked question: videos as `Video`, kind decided."""
     sources: Annotated[list[VideoInfo], Latest]
 

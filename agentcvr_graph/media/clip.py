@@ -192,8 +192,8 @@ class Media:
             times_s = [time_s for time_s in sorted(missing) if (time_s in by_key) is sparse]
             for decoded in read(times_s, size):
                 raise_if_cancelled()
-                key = self._key(decoded.asked_s, sparse)
-                frames[decoded.asked_s] = self._store.put(key, decoded, shift_s)
+                key = self._key(decoded.requested_s, sparse)
+                frames[decoded.requested_s] = self._store.put(key, decoded, shift_s)
         return {time_s: frames[time_s] for time_s in missing if time_s in frames}
 
     def _key(self, time_s: float, key_frame: bool) -> str:

@@ -80,13 +80,13 @@ class IsolatedLibrary:
         if known is not None and stamp is not None and known[0] == stamp:
             return IsolatedClip(self, video, known[1])
         try:
-            info: MediaInfo = self.ask(video, "info")
+            info: MediaInfo = self.request(video, "info")
             self._known[key] = (stamp, info)
             return IsolatedClip(self, video, info)
         except InfrastructureError as error:
             raise VideoError(video.source, error.message, fix="Export it again, as MP4 (H.264).") from error
 
-    def ask(self, video: Video, what: str, *arguments: Any) -> Any:
+    def request(self, video: Video, what: str, *arguments: Any) -> Any:
         """Call a clip's method in a worker and return its result; without arguments, return the clip's attribute.
 
         Raises:
@@ -200,15 +200,15 @@ class IsolatedClip:
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
         """Return frames, as `Clip.frames`."""
-        return self._library.ask(self._video, "frames", list(times_s))
+        return self._library.request(self._video, "frames", list(times_s))
 
     def sound(self, start_s: float, end_s: float) -> Samples:
         """Return samples, as `Clip.sound`."""
-        return self._library.ask(self._video, "sound", start_s, end_s)
+        return self._library.request(self._video, "sound", start_s, end_s)
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Return subtitles, as `Clip.cues`."""
-        return self._library.ask(self._video, "cues", start_s, end_s) if self.info.has_subtitles else ()
+        return self._library.request(self._video, "cues", start_s, end_s) if self.info.has_subtitles else ()
 
 
 _own: list[MediaLibrary] = []

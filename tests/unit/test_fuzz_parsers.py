@@ -1,7 +1,7 @@
 """Parsers of subtitles, scripts, actions, answers and addresses end quickly in a result or a typed error on any input.
 
 The texts below are known to break parsers: brackets 100,000 levels deep, numbers of thousands of digits, lone
-surrogates, repetitions on which a careless regular expression backtracks for ever. Hypothesis generates more.
+surrogates, repetitions on which a naive regular expression backtracks for ever. Hypothesis generates more.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from agentcvr_graph.answers import KINDS, parse_answer, resolve_kind
 from agentcvr_graph.errors import CVRError
 from agentcvr_graph.eval.judge import read_grades
 from agentcvr_graph.graph.dialects import read_calls, thought_of
-from agentcvr_graph.graph.nodes.brief import check_question
+from agentcvr_graph.graph.question import check_question
 from agentcvr_graph.graph.sanitize import MAX_DEPTH, sanitize_message, sanitize_value
 from agentcvr_graph.media.source import parse_source
 from agentcvr_graph.media.subtitles import read_cues
@@ -340,7 +340,7 @@ def test_values_are_stored_unchanged_or_refused(value):
         assert json.dumps(kept) == json.dumps(value)
 
 
-def test_storable_messages_are_not_changed():
+def test_serializable_messages_are_not_changed():
     for message in (turn("I look. \u52a0\u76d0", observe((1, 0, 5, 1))), AIMessage("x"), AIMessage([{"type": "text"}])):
         assert sanitize_message(message) is message
     with pytest.raises(ValueError, match="32 deep"):

@@ -18,7 +18,7 @@ import pytest
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue
 from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint, split_window
-from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.subtitles_first import SubtitlesFirst
 from agentcvr_graph.types import Cost, Evidence, Window
@@ -89,16 +89,16 @@ def sound(start_s: float = 10.0, end_s: float = 15.0, cues: tuple[Cue, ...] = ()
     return Sound(Window(video=2, start_s=start_s, end_s=end_s), samples, cues, "id")
 
 
-def spans(perceived: Perceived) -> list[tuple[float, float, str]]:
-    return [(said.window.start_s, said.window.end_s, said.text) for said in perceived.evidence if said.window]
+def spans(output: ModelOutput) -> list[tuple[float, float, str]]:
+    return [(said.window.start_s, said.window.end_s, said.text) for said in output.evidence if said.window]
 
 
 async def test_segments_become_statements_with_video_times(stub: Stub) -> None:
     stub.replies = [(200, VERBOSE)]
-    ears = TranscriptionEndpoint(stub.url, "whisper-1", api_key="secret")
-    perceived = await ears.hear(sound(), "")
-    assert spans(perceived) == [(10.5, 12.0, '"Add the salt."'), (12.5, 15.0, '"Then stir."')]
-    assert perceived.cost == Cost(model_calls=1)
+    audio = TranscriptionEndpoint(stub.url, "whisper-1", api_key="secret")
+    output = await audio.hear(sound(), "")
+    assert spans(output) == [(10.5, 12.0, '"Add the salt."'), (12.5, 15.0, '"Then stir."')]
+    assert output.cost == Cost(model_calls=1)
     (form,) = stub.forms
     assert form["model"] == b"whisper-1"
     assert form["response_format"] == b"verbose_json"
@@ -111,26 +111,26 @@ async def test_segments_become_statements_with_video_times(stub: Stub) -> None:
 @pytest.mark.parametrize("refusal", [400, 422])
 async def test_a_server_without_segments_gives_one_statement(stub: Stub, refusal: int) -> None:
     stub.replies = [(refusal, '{"error": {"message": "response_format is not supported"}}'), (200, PLAIN), (200, PLAIN)]
-    ears = TranscriptionEndpoint(stub.url, "gpt-4o-transcribe")
+    audio = TranscriptionEndpoint(stub.url, "gpt-4o-transcribe")
     for _ in range(2):
-        perceived = await ears.hear(sound(), "")
-        assert spans(perceived) == [(10.0, 15.0, '"Add the salt."')]
-        assert perceived.cost == Cost(model_calls=1, input_tokens=14, output_tokens=5)
+        output = await audio.hear(sound(), "")
+        assert spans(output) == [(10.0, 15.0, '"Add the salt."')]
+        assert output.cost == Cost(model_calls=1, input_tokens=14, output_tokens=5)
     assert [form["response_format"] for form in stub.forms] == [b"verbose_json", b"json", b"json"]
 
 
 async def test_statements_about_the_focus_come_first(stub: Stub) -> None:
     stub.replies = [(200, VERBOSE)]
-    perceived = await TranscriptionEndpoint(stub.url, "w").hear(sound(), "who is stirring?")
-    assert spans(perceived)[0][2] == '"Then stir."'
+    output = await TranscriptionEndpoint(stub.url, "w").hear(sound(), "who is stirring?")
+    assert spans(output)[0][2] == '"Then stir."'
 
 
 async def test_nothing_blocks_the_event_loop(stub: Stub) -> None:
     blockbuster = pytest.importorskip("blockbuster")
     stub.replies = [(400, "{}"), (200, PLAIN)]
-    ears = TranscriptionEndpoint(stub.url, "w")
+    audio = TranscriptionEndpoint(stub.url, "w")
     with blockbuster.blockbuster_ctx():
-        assert spans(await ears.hear(sound(), "salt")) == [(10.0, 15.0, '"Add the salt."')]
+        assert spans(await audio.hear(sound(), "salt")) == [(10.0, 15.0, '"Add the salt."')]
 
 
 async def test_silence_gives_no_evidence(stub: Stub) -> None:
@@ -161,12 +161,12 @@ async def test_failures_are_mapped_to_one_line_errors(
     stub: Stub, replies: list[tuple[int, str]], kind: type[CVRError], transient: bool | None, part: str
 ) -> None:
     stub.replies = list(replies)
-    ears = TranscriptionEndpoint(stub.url, "w", name="the ears", timeout_s=0.5)
+    audio = TranscriptionEndpoint(stub.url, "w", name="the audio model", timeout_s=0.5)
     with pytest.raises(kind) as caught:
-        await ears.hear(sound(), "")
+        await audio.hear(sound(), "")
     assert type(caught.value) is kind
     assert getattr(caught.value, "transient", None) is transient
-    assert str(caught.value).startswith("the ears ")
+    assert str(caught.value).startswith("the audio model ")
     assert part in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -314,37 +314,37 @@ class Counting:
     def __init__(self) -> None:
         self.heard: list[Sound] = []
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         self.heard.append(sound)
-        return Perceived((Evidence(text="noise", window=sound.window),), cost=Cost(model_calls=1))
+        return ModelOutput((Evidence(text="noise", window=sound.window),), cost=Cost(model_calls=1))
 
 
 async def test_no_model_is_called_if_subtitles_cover_the_window() -> None:
-    ears = Counting()
+    audio = Counting()
     cues = (Cue(10.0, 12.0, "Add\nthe salt."), Cue(13.0, 15.0, "Stir."))
-    perceived = await SubtitlesFirst(ears).hear(sound(cues=cues), "stirring")
-    assert spans(perceived) == [(13.0, 15.0, '"Stir."'), (10.0, 12.0, '"Add the salt."')]
-    assert perceived.cost == Cost()
-    assert ears.heard == []
+    output = await SubtitlesFirst(audio).hear(sound(cues=cues), "stirring")
+    assert spans(output) == [(13.0, 15.0, '"Stir."'), (10.0, 12.0, '"Add the salt."')]
+    assert output.cost == Cost()
+    assert audio.heard == []
 
 
 async def test_only_gaps_between_subtitles_are_transcribed() -> None:
-    ears = Counting()
+    audio = Counting()
     cues = (Cue(40.0, 45.0, "One."), Cue(50.0, 55.0, "Two."))
-    perceived = await SubtitlesFirst(ears).hear(sound(0.0, 90.0, cues), "")
-    assert spans(perceived) == [
+    output = await SubtitlesFirst(audio).hear(sound(0.0, 90.0, cues), "")
+    assert spans(output) == [
         (0.0, 40.0, "noise"),
         (40.0, 45.0, '"One."'),
         (50.0, 55.0, '"Two."'),
         (55.0, 90.0, "noise"),
     ]
-    assert [len(part.samples) for part in ears.heard] == [40 * SAMPLE_RATE_HZ, 35 * SAMPLE_RATE_HZ]
-    assert perceived.cost.model_calls == 2
+    assert [len(part.samples) for part in audio.heard] == [40 * SAMPLE_RATE_HZ, 35 * SAMPLE_RATE_HZ]
+    assert output.cost.model_calls == 2
 
 
 async def test_without_subtitles_the_whole_window_is_transcribed() -> None:
-    ears = Counting()
-    assert spans(await SubtitlesFirst(ears).hear(sound(), "")) == [(10.0, 15.0, "noise")]
+    audio = Counting()
+    assert spans(await SubtitlesFirst(audio).hear(sound(), "")) == [(10.0, 15.0, "noise")]
 
 
 def test_statements_that_match_the_focus_equally_keep_their_order() -> None:

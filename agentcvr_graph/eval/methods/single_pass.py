@@ -23,7 +23,8 @@ from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.builder import RETRY
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.nodes.brief import asked_kind, check_question, probe_all
+from agentcvr_graph.graph.nodes.brief import probe_all
+from agentcvr_graph.graph.question import check_question, question_kind
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.sampling import sample_times
@@ -72,17 +73,17 @@ class SinglePass:
     async def ask(self, question: Question) -> Trajectory:
         """Answer with one call."""
         started_s = time.monotonic()
-        asked = check_question(as_input(question))
-        infos = await probe_all(self._perception, asked.videos, CVRContext())
-        looks = await asyncio.gather(*self._looks(asked, infos))
+        question = check_question(as_input(question))
+        infos = await probe_all(self._perception, question.videos, CVRContext())
+        looks = await asyncio.gather(*self._looks(question, infos))
         heard = await self._transcripts(infos) if self._listens else []
-        content = await asyncio.to_thread(content_of, asked, infos, looks, heard)
+        content = await asyncio.to_thread(content_of, question, infos, looks, heard)
         message = await self._call(content)
         frames = [frame for look in looks for frame in look]
         decoded = Cost(frames=len(frames), cached_frames=sum(frame.cached for frame in frames))
         cost = sum((said.cost for said in heard), cost_of(message) + decoded)
         seen = [_seen(info, look, self._name) for info, look in zip(infos, looks, strict=True) if look]
-        return _trajectory_of(asked, infos, without_thoughts(message.text), [*seen, *heard], cost, started_s)
+        return _trajectory_of(question, infos, without_thoughts(message.text), [*seen, *heard], cost, started_s)
 
     async def _call(self, content: list[ContentBlock]) -> AIMessage:
         """Return the model's reply; retry transient errors, as the graph does."""
@@ -97,9 +98,9 @@ class SinglePass:
         except Exception as error:
             raise as_infrastructure_error(error, self._name) from error
 
-    def _looks(self, asked: Question, infos: Sequence[VideoInfo]) -> Iterator[asyncio.Future[list[Frame]]]:
+    def _looks(self, question: Question, infos: Sequence[VideoInfo]) -> Iterator[asyncio.Future[list[Frame]]]:
         """Yield the pending frames of each video."""
-        whole = len({video.source.partition("#")[0] for video in asked.videos}) > 1
+        whole = len({video.source.partition("#")[0] for video in question.videos}) > 1
         shares = share_frames([info.duration_s for info in infos], self._frames, evenly=whole or len(infos) == 1)
         for info, count in zip(infos, shares, strict=True):
             yield asyncio.ensure_future(asyncio.to_thread(self._look, info, count))
@@ -123,7 +124,7 @@ class SinglePass:
 
 
 def content_of(
-    asked: Question, infos: Sequence[VideoInfo], looks: Sequence[Sequence[Frame]], heard: Sequence[Observation]
+    question: Question, infos: Sequence[VideoInfo], looks: Sequence[Sequence[Frame]], heard: Sequence[Observation]
 ) -> list[ContentBlock]:
     """Return the task, labelled frames, speech, then the question. Encodes pictures, so call it in a thread."""
     blocks: list[ContentBlock] = [create_text_block(TASK.format(count=len(infos)))]
@@ -134,21 +135,21 @@ def content_of(
     if heard:
         lines = [evidence_line(said) for observation in heard for said in observation.evidence]
         blocks.append(create_text_block("\n".join([SAID, *lines])))
-    blocks.append(create_text_block(question_text(asked, infos)))
+    blocks.append(create_text_block(question_text(question, infos)))
     return blocks
 
 
-def question_text(asked: Question, infos: Sequence[VideoInfo]) -> str:
+def question_text(question: Question, infos: Sequence[VideoInfo]) -> str:
     """Return the question in the format in which a master reads it, without budgets."""
-    kind = asked_kind(asked)
-    parts = [f"Question: {asked.question}", f"Answer format ({kind}): {KINDS[kind].format}"]
-    if asked.options:
-        parts.append("Options:\n" + "\n".join(prompts.option_lines(asked.options, kind)))
+    kind = question_kind(question)
+    parts = [f"Question: {question.question}", f"Answer format ({kind}): {KINDS[kind].format}"]
+    if question.options:
+        parts.append("Options:\n" + "\n".join(prompts.option_lines(question.options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in infos))
     return "\n".join([*parts, REPLY])
 
 
-def read_reply(text: str, asked: Question) -> Answer:
+def read_reply(text: str, question: Question) -> Answer:
     """Return the answer in a reply. Try the tags, the text after "answer:", the last line, then the whole reply.
 
     Raises:
@@ -161,11 +162,21 @@ def read_reply(text: str, asked: Question) -> Answer:
     for place in places:
         try:
             return parse_answer(
-                place.strip(" *`"), asked_kind(asked), asked.options, len(asked.options or asked.videos), rationale=text
+                place.strip(" *`"),
+                question_kind(question),
+                question.options,
+                len(question.options or question.videos),
+                rationale=text,
             )
         except ActionError as refused:
             error = error or refused
     raise error or ActionError("The reply is empty.")
+
+
+def stated(text: str) -> str:
+    """Return what a reply states as its answer: what stands behind "Answer:" in its last line, else all of it."""
+    last = (text.strip().splitlines() or [""])[-1]
+    return last.removeprefix("Answer:").strip() if last.startswith("Answer:") else text
 
 
 def _seen(info: VideoInfo, look: Sequence[Frame], model: str) -> Observation:
@@ -180,7 +191,7 @@ def _seen(info: VideoInfo, look: Sequence[Frame], model: str) -> Observation:
 
 
 def _trajectory_of(
-    asked: Question,
+    question: Question,
     infos: Sequence[VideoInfo],
     text: str,
     shown: Sequence[Observation],
@@ -190,7 +201,7 @@ def _trajectory_of(
     """Return the call as a trajectory of one turn."""
     answer, failure, reply = None, None, prompts.RECORDED
     try:
-        answer = read_reply(text, asked)
+        answer = read_reply(text, question)
     except ActionError as error:
         reply = str(error)
         failure = Failure(boundary="master", message=f"The reply holds no valid answer: {error}")
@@ -203,11 +214,11 @@ def _trajectory_of(
         )
         for n, observation in enumerate(shown)
     ]
-    said = Action(call_id="answer", tool="answer", arguments={"value": answer.value if answer else text}, reply=reply)
+    said = Action(call_id="answer", tool="answer", arguments={"value": stated(text)}, reply=reply, ends=True)
     return Trajectory(
-        question=asked.question,
-        kind=asked_kind(asked),
-        options=asked.options,
+        question=question.question,
+        kind=question_kind(question),
+        options=question.options,
         videos=tuple(infos),
         turns=(Turn(number=1, thought=text, actions=(*looks, said)),),
         answer=answer,

@@ -21,7 +21,7 @@ import numpy as np
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 from agentcvr_graph.models.adapters.transcripts import body_of, has_words, read_transcript
-from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.clients.errors import (
     as_infrastructure_error,
     one_line,
@@ -74,7 +74,7 @@ class TranscriptionEndpoint:
     def name(self) -> str:
         return self._name
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Transcribe the sound, in parts of at most `MAX_PART_S`.
 
         Raises:
@@ -87,7 +87,7 @@ class TranscriptionEndpoint:
             body = await self._transcribe(part_of(sound, part).samples)
             evidence += read_transcript(body, part)
             cost += cost_of(body)
-        return Perceived(evidence=focus_first(evidence, focus), cost=cost)
+        return ModelOutput(evidence=focus_first(evidence, focus), cost=cost)
 
     async def _transcribe(self, samples: Samples) -> Mapping[str, Any]:
         wav = await asyncio.to_thread(wav_bytes, samples)
