@@ -10,6 +10,7 @@ from agentcvr_graph.answers import phrases
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain
 from agentcvr_graph.answers.letters import Mention, OptionSet, UnclearError, option_of, option_set
+from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.answers.verdicts import approved
 from agentcvr_graph.answers.yes_no import leading_particle
 from agentcvr_graph.types import AnswerValue
@@ -39,13 +40,13 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> str:
         ActionError: none is named.
     """
     own = option_set(tuple(map(str, options)))
-    if isinstance(raw, list | tuple):
-        items = cast(Sequence[object], raw)
+    if is_list(raw):
+        items = raw
         if len(items) != 1:
             raise UnclearError(f"One letter is wanted, not {len(items)}.")
         return parse(items[0], options, n_items)
-    if isinstance(raw, Mapping):
-        return _one_of(cast(Mapping[object, object], raw), own)
+    if is_object(raw):
+        return _one_of(raw, own)
     if isinstance(raw, bool) and own.asks_yes_or_no:
         raw = "yes" if raw else "no"
     return _statement(plain(fold("" if raw is None else str(raw))), own)
@@ -53,7 +54,7 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> str:
 
 def _one_of(raw: Mapping[object, object], own: OptionSet) -> str:
     """Return the letter in {"B": "a blue ball"} or {"A": false, "B": true}."""
-    letters = approved(raw, own)
+    letters = approved(raw, own) or []
     if len(letters) != 1:
         raise own.unclear(str(dict(raw))) if letters else own.unknown(str(dict(raw)))
     return letters[0]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain, shortened, without_numbering
 from agentcvr_graph.answers.letters import Mention, OptionSet, UnclearError, option_of, option_set
+from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.answers.verdicts import approved
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
 
 _RUN = re.compile(r"[A-Z]{2,26}|[a-z]{2,26}")
 _BETWEEN = re.compile(
-    r"(?:[\s,;/|+&.\"'()\[\]]|->|\b(?:and|then|und|y|e|et|plus|also|as\s+well\s+as)\b|和|与|與|及|以及|と|과|와|и\b)*",
+    r"(?:[\s,;/|+&.\"'()\[\]]|->|\b(?:and|then|und|(?-i:y|e)|et|plus|also|as\s+well\s+as)\b|和|与|與|及|以及|と|과|와|и\b)*",
     re.I,
 )
 _OPENING = re.compile(
@@ -39,10 +40,10 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> list[str]:
         ActionError: no option is named.
     """
     own = option_set(tuple(map(str, options)))
-    if isinstance(raw, Mapping):
-        return _some(approved(cast(Mapping[object, object], raw), own) or [])
-    if isinstance(raw, list | tuple):
-        return _of_list(cast(Sequence[object], raw), own)
+    if is_object(raw):
+        return _some(approved(raw, own) or [])
+    if is_list(raw):
+        return _of_list(raw, own)
     if not isinstance(raw, str):
         raise ActionError(f"A list of letters is wanted, not {shortened(raw)}.")
     return _of_text(without_numbering(plain(fold(raw))), own)

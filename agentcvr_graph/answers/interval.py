@@ -14,6 +14,7 @@ from typing import cast
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain, shortened
 from agentcvr_graph.answers.letters import UnclearError
+from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.answers.times import read_time_s
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
@@ -97,10 +98,10 @@ def temporal_iou(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 
 def _ends(raw: object) -> tuple[float, float]:
-    if isinstance(raw, Mapping):
-        return _of_mapping(cast(Mapping[object, object], raw))
-    if isinstance(raw, list | tuple):
-        items = cast(Sequence[object], raw)
+    if is_object(raw):
+        return _of_mapping(raw)
+    if is_list(raw):
+        items = raw
         if len(items) == 1:
             return _ends(items[0])
         if len(items) == 2:

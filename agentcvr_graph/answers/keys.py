@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain, same_form, shortened
 from agentcvr_graph.answers.interval import ENDS, STARTS
 from agentcvr_graph.answers.letters import option_set
+from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.types import AnswerValue
 
@@ -43,7 +44,7 @@ def strict_key(raw: object, spec: AnswerSpec, options: Sequence[str], n_items: i
 
 
 def _choice(raw: object, options: Sequence[str], n_items: int) -> str:
-    items = cast(Sequence[object], raw) if isinstance(raw, list | tuple) else [raw]
+    items = raw if is_list(raw) else [raw]
     if len(items) != 1:
         raise InputError(f"The key {shortened(raw)} names {len(items)} options; one is wanted.")
     return _letter(items[0], options)
@@ -68,7 +69,7 @@ def _letter(raw: object, options: Sequence[str]) -> str:
 
 def _choices(raw: object, options: Sequence[str], n_items: int) -> list[str]:
     own = option_set(tuple(map(str, options)))
-    items = list(cast(Sequence[object], raw)) if isinstance(raw, list | tuple) else _parts(raw, own.letters, options)
+    items = list(raw) if is_list(raw) else _parts(raw, own.letters, options)
     letters = [_letter(item, options) for item in items]
     if not letters or len(set(letters)) < len(letters):
         raise InputError(f"The key {shortened(raw)} names no option, or one twice.", fix="Write each letter once.")
@@ -92,8 +93,8 @@ def _parts(raw: object, letters: str, options: Sequence[str]) -> list[object]:
 def _order(raw: object, options: Sequence[str], n_items: int) -> str:
     if isinstance(raw, str) and _CHAIN.fullmatch(raw.strip()):
         numbers = [int(number) for number in re.findall(r"\d+", raw)]
-    elif isinstance(raw, list | tuple):
-        numbers = [int(str(item)) for item in cast(Sequence[object], raw)]
+    elif is_list(raw):
+        numbers = [int(str(item)) for item in raw]
     else:
         numbers = []
     if sorted(numbers) != list(range(1, n_items + 1)):
@@ -104,11 +105,11 @@ def _order(raw: object, options: Sequence[str], n_items: int) -> str:
 
 def _interval(raw: object, options: Sequence[str], n_items: int) -> tuple[float, float]:
     ends: Sequence[object] = ()
-    if isinstance(raw, Mapping):
-        fields = cast(Mapping[object, object], raw)
+    if is_object(raw):
+        fields = raw
         ends = [fields[name] for names in (STARTS, ENDS) for name in names if name in fields]
-    elif isinstance(raw, list | tuple):
-        ends = cast(Sequence[object], raw)
+    elif is_list(raw):
+        ends = raw
     elif isinstance(raw, str) and (match := _SPAN.fullmatch(raw.strip())):
         ends = match.groups()
     if len(ends) != 2 or any(isinstance(end, bool) or not isinstance(end, int | float | str) for end in ends):

@@ -15,6 +15,7 @@ from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain, shortened, without_remarks
 from agentcvr_graph.answers.letters import UnclearError
 from agentcvr_graph.answers.numerals import NUMERAL, read_number
+from agentcvr_graph.answers.shapes import is_list
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
 
@@ -33,8 +34,8 @@ _HAS_DIGIT = re.compile(r"\d")
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> float:
     """Return the only number in the value: 3.0 for 3, '3', '1,234' -> 1234.0, or 'about 3 kg'."""
-    if isinstance(raw, list | tuple):
-        items = cast(Sequence[object], raw)
+    if is_list(raw):
+        items = raw
         if len(items) != 1:
             raise UnclearError(f"One number is wanted, not {len(items)}.")
         return parse(items[0], options, n_items)

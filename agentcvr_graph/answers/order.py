@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from string import ascii_uppercase
-from typing import cast
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain, shortened, without_numbering
 from agentcvr_graph.answers.letters import UnclearError, option_set
+from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.types import AnswerValue
 
-_NOUN = r"(?:videos?|clips?|segments?|items?|steps?|options?|events?|parts?|scenes?|no\.?|nr\.?|number|v|seg|视频|片段|第|[#(\[\"'])"
+_NOUN = (
+    r"(?:videos?|clips?|segments?|items?|steps?|options?|events?|parts?"
+    r"|scenes?|no\.?|nr\.?|number|v|seg|视频|片段|第|[#(\[\"'])"
+)
 _ITEM = re.compile(
     rf"(?:{_NOUN}[\s_]{{0,3}}){{0,4}}(?P<item>\d+(?:\.0+)?(?![\d.:]\d|\d)|(?<![A-Za-z])[A-Z](?![\w']))[)\]\"']*", re.I
 )
 _LINK = re.compile(
-    r"(?:\s|->|[>,;/|&-]|\.(?!\d)|\b(?:and|then|finally|lastly|last|next|followed\s+by|before|first|second|third|fourth|fifth|sixth|starts?|starting|with"
-    r"|comes?|is|it's|by|after\s+that|afterwards?|which|the|ends?|ending|\d(?:st|nd|rd|th))\b|然后|接着|最后|再|、)+",
+    r"(?:\s|->|[>,;/|&-]|\.(?!\d)|\b(?:and|then|finally|lastly|last|next|followed\s+by|before|first|second|third|fourth|fifth|sixth"
+    r"|starts?|starting|with|comes?|is|it's|by|after\s+that|afterwards?|which|the|ends?|ending|\d(?:st|nd|rd|th))\b|然后|接着|最后|再|、)+",
     re.I,
 )
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
@@ -41,10 +44,10 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> str:
     Raises:
         ActionError: the value does not hold each of 1 to `n_items` once.
     """
-    if isinstance(raw, Mapping):
+    if is_object(raw):
         raise _no_order(raw, n_items)
-    if isinstance(raw, list | tuple):
-        numbers = _of_list(cast(Sequence[object], raw), options, n_items)
+    if is_list(raw):
+        numbers = _of_list(raw, options, n_items)
     else:
         numbers = _of_text(plain(fold("" if raw is None else str(raw))), options, n_items)
     if sorted(numbers) != list(range(1, n_items + 1)):

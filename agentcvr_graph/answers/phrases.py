@@ -31,7 +31,7 @@ DENIED = re.compile(
 """Behind an option: what is said denies it."""
 ALTERNATIVE = re.compile(
     r"(?:\s*(?:,|;|/|\\|&|\||\+|\n|->)\s*(?:and/or\b|and\b|or\b)?\s*"
-    r"|\s*(?:and/or|and|or|nor|vs\.?|versus|oder|und|ou|et|y|o|e|или|и)\s+"
+    r"|\s*(?:and/or|and|or|nor|vs\.?|versus|oder|und|ou|et|(?-i:y|o|e)|или|и)\s+"
     r"|\s*(?:和|或者|或|與|与|及|以及|と|か|또는|과|와)\s*)",
     re.I,
 )

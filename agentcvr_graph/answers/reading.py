@@ -23,38 +23,16 @@ from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, shortened
 from agentcvr_graph.answers.letters import UnclearError, option_set
 from agentcvr_graph.answers.markers import Statement, find_hints, find_statements, take_out
+from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.types import AnswerValue
 
 ANSWER_FIELDS = (
-    *("answer", "finalanswer", "correctanswer", "predictedanswer", "youranswer", "答案", "respuesta", "réponse"),
-    *(
-        "antwort",
-        "ответ",
-        "correctoption",
-        "selectedoption",
-        "choice",
-        "selected",
-        "option",
-        "letter",
-        "selection",
-        "value",
-    ),
-    *(
-        "order",
-        "correctorder",
-        "sequence",
-        "interval",
-        "timeinterval",
-        "timespan",
-        "segment",
-        "number",
-        "count",
-        "total",
-    ),
-    *("choices", "answers", "letters", "options", "prediction", "predicted", "result", "label", "response", "output"),
-    *("arguments", "parameters", "params", "args", "input"),
+    "answer finalanswer correctanswer predictedanswer youranswer 答案 respuesta réponse antwort ответ correctoption"
+    " selectedoption choice selected option letter selection value order correctorder sequence interval timeinterval"
+    " timespan segment number count total choices answers letters options prediction predicted result label response"
+    " output arguments parameters params args input"
 )
 """Fields of an object that hold the answer, without case and signs; earlier ones win."""
 _RATIONALE = re.compile(
@@ -137,15 +115,16 @@ class _Reader:
         """Return the value of anything."""
         if isinstance(raw, str):
             return self.text(raw)
-        if isinstance(raw, Mapping):
-            return self._object(cast(Mapping[str, object], raw))
-        if isinstance(raw, list | tuple | set):
-            items = [_unwrapped(item) for item in cast(Sequence[object], raw)]
+        if is_object(raw):
+            return self._object(raw)
+        raw = sorted(map(str, cast(set[object], raw))) if isinstance(raw, set) else raw
+        if is_list(raw):
+            items = [_unwrapped(item) for item in raw]
             single = len(items) == 1 and isinstance(items[0], str) and not self._spec.takes_any_text
             return self.text(str(items[0])) if single else self._parse(items)
         return self._parse(raw)
 
-    def _object(self, raw: Mapping[str, object]) -> AnswerValue:
+    def _object(self, raw: Mapping[object, object]) -> AnswerValue:
         inner = _unwrapped(raw)
         if inner is not raw:
             return self.value(inner)
@@ -155,7 +134,7 @@ class _Reader:
             if len(raw) != 1:
                 raise
             (only,) = raw.values()
-            if not isinstance(only, str | int | float | list) or isinstance(only, bool):
+            if isinstance(only, bool) or not (is_list(only) or isinstance(only, str | int | float)):
                 raise
             return self.value(only)
 
@@ -293,12 +272,10 @@ class _Reader:
 
 def _unwrapped(raw: object) -> object:
     """Return the field of an object that holds the answer; anything else as it is."""
-    if not isinstance(raw, Mapping):
+    if not is_object(raw):
         return raw
-    fields = {
-        re.sub(r"[\W_]", "", str(name).casefold()): value for name, value in cast(Mapping[object, object], raw).items()
-    }
-    return next((fields[name] for name in ANSWER_FIELDS if fields.get(name) is not None), raw)
+    fields = {re.sub(r"[\W_]", "", str(name).casefold()): value for name, value in raw.items()}
+    return next((fields[name] for name in ANSWER_FIELDS.split() if fields.get(name) is not None), raw)
 
 
 def _literal(text: str) -> Any:

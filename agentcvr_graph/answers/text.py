@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import cast
 
 from agentcvr_graph.answers.base import AnswerSpec
+from agentcvr_graph.answers.shapes import is_list
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
 
@@ -16,8 +16,8 @@ _IGNORED = re.compile(r"\b(?:a|an|the)\b|[^\w\s]")
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> str:
     """Return the text without surrounding white space; the items of a list are joined."""
-    if isinstance(raw, list | tuple):
-        raw = "; ".join(str(item).strip() for item in cast(Sequence[object], raw))
+    if is_list(raw):
+        raw = "; ".join(str(item).strip() for item in raw)
     text = str(raw).strip() if raw is not None else ""
     if not text:
         raise ActionError("The answer is empty.")

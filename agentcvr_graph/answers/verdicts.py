@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import cast
 
 from agentcvr_graph.answers.folding import fold, plain, same_form
 from agentcvr_graph.answers.letters import OptionSet
 from agentcvr_graph.answers.phrases import VERDICT
+from agentcvr_graph.answers.shapes import is_object
 
 _ENTRY = re.compile(
     r"(?:^|(?<=[\n,;|.(]))\s*[(\[]?(?:option\s+)?(?P<letter>[A-Z])[)\]]?(?![\w'])(?P<between>[^\n;]{0,200}?)"
@@ -20,8 +20,8 @@ _SIGNS = " \t.:=()[]|,>-"
 
 def approved(raw: object, own: OptionSet) -> list[str] | None:
     """Return the letters of the options that a list of verdicts approves; None if it is no such list."""
-    if isinstance(raw, Mapping):
-        return _of_mapping(cast(Mapping[object, object], raw), own)
+    if is_object(raw):
+        return _of_mapping(raw, own)
     verdicts = dict(_entries(str(raw), own))
     if len(verdicts) < 2:
         return None
