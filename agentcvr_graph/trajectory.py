@@ -13,9 +13,8 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agentcvr_graph.errors import shown_address
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
-from agentcvr_graph.graph.prompts import since_brief
+from agentcvr_graph.graph.prompts import ending_tools, since_brief
 from agentcvr_graph.graph.state import CVROutput
-from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Usage, VideoInfo
 
 
@@ -33,11 +32,10 @@ class Action(FrozenModel):
     """The observation; None for an answer and for a call that failed."""
     failed_by: Literal["", "infrastructure"] = ""
     """`infrastructure` if the call was valid and the perception failed, which is not the policy's fault."""
-
-    @property
-    def ends(self) -> bool:
-        """True if the tool ends the question."""
-        return TOOLS.ends(self.tool)
+    ends: bool = False
+    """True if the tool is one that ends the question, whether or not its answer was accepted."""
+    prose: bool = False
+    """True for an answer that the turn states in prose, without any action; training counts it as a format error."""
 
 
 class Turn(FrozenModel):
@@ -83,29 +81,36 @@ class Trajectory(FrozenModel):
 
 def trajectory_of(output: CVROutput) -> Trajectory:
     """Return the trajectory of the last question of a thread, from the output or the final state of a run."""
-    asked = output["asked"]
+    question = output["checked_question"]
+    messages = output["messages"]
     return Trajectory(
-        question=asked.question,
-        kind=asked.kind,
-        options=asked.options,
+        question=question.question,
+        kind=question.kind,
+        options=question.options,
         videos=tuple(output["sources"]),
-        turns=tuple(_turns(since_brief(output["messages"]), output["observations"])),
+        turns=tuple(_turns(since_brief(messages), output["observations"], ending_tools(messages))),
         answer=output["answer"],
         failure=output["failure"],
         usage=output["usage"],
     )
 
 
-def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation]) -> list[Turn]:
+def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], ending: Sequence[str]) -> list[Turn]:
     starts = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
     ends = [*starts[1:], len(messages)][: len(starts)]  # no turn if the master's model was never reached
     return [
-        _turn(number, cast(AIMessage, messages[start]), messages[start + 1 : end], observations)
+        _turn(number, cast(AIMessage, messages[start]), messages[start + 1 : end], observations, ending)
         for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
     ]
 
 
-def _turn(number: int, message: AIMessage, after: Sequence[AnyMessage], observations: Sequence[Observation]) -> Turn:
+def _turn(
+    number: int,
+    message: AIMessage,
+    after: Sequence[AnyMessage],
+    observations: Sequence[Observation],
+    ending: Sequence[str],
+) -> Turn:
     seen = {observation.call_id: observation for observation in observations if observation.turn == number}
     replies = {_call_id(reply): reply for reply in after}
     actions = tuple(
@@ -118,6 +123,8 @@ def _turn(number: int, message: AIMessage, after: Sequence[AnyMessage], observat
             failed_by="infrastructure"
             if call.id in replies and replies[call.id].additional_kwargs.get(FAILED_BY)
             else "",
+            ends=call.tool in ending,
+            prose=call.prose,
         )
         for call in read_calls(message, number)
     )

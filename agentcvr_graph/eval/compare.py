@@ -64,13 +64,13 @@ def comparison_table(found: Comparison) -> tuple[list[str], list[list[str]]]:
             str(line.count),
             f"{100 * line.one:.1f}",
             f"{100 * line.other:.1f}",
-            f"{100 * gap.mean:+.1f} ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})",
+            f"{100 * difference.mean:+.1f} ({100 * difference.low:+.1f} to {100 * difference.high:+.1f})",
             str(line.wins),
             str(line.losses),
             ("<0.001" if line.p < 0.001 else f"{line.p:.3f}") + (" *" if line.p < SIGNIFICANT else ""),
         ]
         for line in found.lines
-        for gap in (line.difference,)
+        for difference in (line.difference,)
     ]
     return ["task", "questions", *found.names, "difference", "better", "worse", "p"], rows
 
@@ -125,27 +125,27 @@ def _difference(name: str, pairs: Sequence[tuple[Row, Row]]) -> Difference:
         other=sum(theirs) / len(theirs),
         difference=macro_average([(apart, ())]) if len(apart) > 1 else Estimate(apart[0], -1.0, 1.0),
         p=p_value(apart),
-        wins=sum(gap > 0 for gap in apart),
-        losses=sum(gap < 0 for gap in apart),
+        wins=sum(difference > 0 for difference in apart),
+        losses=sum(difference < 0 for difference in apart),
     )
 
 
 def p_value(differences: Sequence[float]) -> float:
     """Return the two-sided p value of the permutation test; 1 if nothing differs."""
-    apart = [gap for gap in differences if gap]
+    apart = [difference for difference in differences if difference]
     if not apart:
         return 1.0
     np, stats = libraries()
-    if len({abs(gap) for gap in apart}) == 1:  # McNemar's exact test
-        return float(stats.binomtest(sum(gap > 0 for gap in apart), len(apart)).pvalue)
+    if len({abs(difference) for difference in apart}) == 1:  # McNemar's exact test
+        return float(stats.binomtest(sum(difference > 0 for difference in apart), len(apart)).pvalue)
     values = np.asarray(apart)
 
-    def mean_gap(one: Any, other: Any, axis: int) -> Any:
+    def mean_difference(one: Any, other: Any, axis: int) -> Any:
         return (one - other).mean(axis=axis)
 
     found = stats.permutation_test(
         (values, np.zeros_like(values)),
-        mean_gap,
+        mean_difference,
         permutation_type="samples",
         vectorized=True,
         n_resamples=RESAMPLES,

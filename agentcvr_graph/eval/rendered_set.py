@@ -67,7 +67,7 @@ def render_set(scripts: Iterable[Script], folder: Path) -> int:
 
 def _several(script: Script, folder: Path) -> Record:
     """Render BU, NC or CC: whole videos."""
-    return {"videos": _render_all(script, folder), **_asked(script), "answer": script.key}
+    return {"videos": _render_all(script, folder), **_question_fields(script), "answer": script.key}
 
 
 def _pea(script: Script, folder: Path) -> Record:
@@ -83,7 +83,7 @@ def _pea(script: Script, folder: Path) -> Record:
         "videos": names,
         "begin": [LEAD_S] * len(names),
         "end": ends,
-        **_asked(script),
+        **_question_fields(script),
         "answer": script.key,
     }
 
@@ -138,13 +138,19 @@ def _drones(script: Script, folder: Path) -> Record:
     things = list(dict.fromkeys(_name(thing) for video in script.videos for thing in _things(video)))
     for number, video in enumerate(script.videos, 1):
         _render_frames(video, number, script.id, things, folder / "uav")
-    asked = [name for name in sorted(things, key=len, reverse=True) if f"the {name} " in script.question]
-    asked.sort(key=script.question.index)
+    named = [name for name in sorted(things, key=len, reverse=True) if f"the {name} " in script.question]
+    named.sort(key=script.question.index)
     question = script.question
-    for place, name in enumerate(asked, 1):
+    for place, name in enumerate(named, 1):
         question = question.replace(f"the {name} ", f"the {name} {{{'AB'[place - 1]}{place}}} ", 1)
-    objects = [{"id": things.index(name)} for name in asked]
-    return {"vid": script.id, "objects": objects, **_asked(script), "question": question, "answer": script.key}
+    objects = [{"id": things.index(name)} for name in named]
+    return {
+        "vid": script.id,
+        "objects": objects,
+        **_question_fields(script),
+        "question": question,
+        "answer": script.key,
+    }
 
 
 def _render_frames(video: ScriptedVideo, view: int, vid: str, things: Sequence[str], uav: Path) -> None:
@@ -225,7 +231,7 @@ def _render(video: ScriptedVideo, script: Script, suffix: str, folder: Path) -> 
     return name
 
 
-def _asked(script: Script) -> Record:
+def _question_fields(script: Script) -> Record:
     return {"question": script.question, "options": _options(script)}
 
 

@@ -24,10 +24,10 @@ class EvalTask:
     attempt: int = 1
 
 
-async def row_of(ask: EvalTask, trajectory: Trajectory, judge: Judge | None, asked_at: str) -> Row:
+async def row_of(ask: EvalTask, trajectory: Trajectory, judge: Judge | None, started_at: str) -> Row:
     """Return the row of a trajectory, with or without an answer."""
     row = Row(
-        **_identity(ask, asked_at),
+        **_identity(ask, started_at),
         outcome="wrong",
         score=0.0,
         turns=len(trajectory.turns),
@@ -38,13 +38,13 @@ async def row_of(ask: EvalTask, trajectory: Trajectory, judge: Judge | None, ask
     return row.model_copy(update=await _scored(ask.question, trajectory.answer, judge))
 
 
-def failed_row(ask: EvalTask, error: Exception, asked_at: str) -> Row:
+def failed_row(ask: EvalTask, error: Exception, started_at: str) -> Row:
     """Return the row of a question that raised an error instead of yielding a trajectory."""
     # A missing file stays missing; other errors may be temporary.
     retryable = not isinstance(error, InputError) and (is_transient(error) or not isinstance(error, CVRError))
     detail = " ".join(str(error).split()) if isinstance(error, CVRError) else f"{type(error).__name__}: {error}"
     return Row(
-        **_identity(ask, asked_at), outcome="infrastructure error", score=0.0, detail=detail, retryable=retryable
+        **_identity(ask, started_at), outcome="infrastructure error", score=0.0, detail=detail, retryable=retryable
     )
 
 
@@ -53,7 +53,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _identity(ask: EvalTask, asked_at: str) -> dict[str, Any]:
+def _identity(ask: EvalTask, started_at: str) -> dict[str, Any]:
     question = ask.question
     return {
         "id": question.id,
@@ -63,7 +63,7 @@ def _identity(ask: EvalTask, asked_at: str) -> dict[str, Any]:
         "key": question.key,
         "weight": float(len(question.scoring_points) or 1),
         "attempt": ask.attempt,
-        "asked_at": asked_at,
+        "started_at": started_at,
     }
 
 

@@ -16,6 +16,8 @@ from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
 BRIEF_ID = "brief-"
 """Prefix of the message ids of briefs. The last brief marks the start of the current question."""
+ENDING_TOOLS = "ending_tools"
+"""Key in a brief's `additional_kwargs`: the names of the graph's tools that end the question. No model reads it."""
 
 SYSTEM = """\
 You answer a question whose evidence is spread over several videos. You cannot see or hear them yourself: a visual \
@@ -77,8 +79,19 @@ def brief(
 
 def since_brief(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
     """Return the messages of the current question, after its brief."""
+    return messages[_after_brief(messages) :]
+
+
+def ending_tools(messages: Sequence[AnyMessage]) -> tuple[str, ...]:
+    """Return the names of the tools that end the current question, as its brief holds them."""
+    after = _after_brief(messages)
+    return tuple(messages[after - 1].additional_kwargs.get(ENDING_TOOLS, ())) if after else ()
+
+
+def _after_brief(messages: Sequence[AnyMessage]) -> int:
+    """Return the position after the last brief; 0 if there is none."""
     briefs = [n for n, message in enumerate(messages) if (message.id or "").startswith(BRIEF_ID)]
-    return messages[briefs[-1] + 1 :] if briefs else messages
+    return briefs[-1] + 1 if briefs else 0
 
 
 def option_lines(options: Sequence[str], kind: AnswerKind) -> list[str]:

@@ -17,7 +17,7 @@ from agentcvr_graph.types import whole
 
 MAX_DEPTH = 32
 _MAX_INTEGER = 2**63
-NOT_STORABLE = "a number of more than 64 bits, or lists within lists more than 32 deep"
+NOT_SERIALIZABLE = "a number of more than 64 bits, or lists within lists more than 32 deep"
 
 
 def sanitize_value(value: Any, depth: int = 0) -> Any:
@@ -29,9 +29,9 @@ def sanitize_value(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return whole(value)
     if isinstance(value, int) and not isinstance(value, bool) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
-        raise ValueError(NOT_STORABLE)
+        raise ValueError(NOT_SERIALIZABLE)
     if isinstance(value, Mapping | list | tuple) and depth >= MAX_DEPTH:
-        raise ValueError(NOT_STORABLE)
+        raise ValueError(NOT_SERIALIZABLE)
     if isinstance(value, Mapping):
         items = cast(Mapping[Any, Any], value).items()
         return {whole(str(key)): sanitize_value(inner, depth + 1) for key, inner in items}

@@ -47,6 +47,8 @@ class Call(FrozenModel):
     """True for a tool call of the model's interface, False for an action written as JSON text."""
     problem: str = ""
     """Why the arguments could not be read; empty if they could."""
+    prose: bool = False
+    """True for an answer that the turn states in prose, without any action."""
 
 
 class Assignment(FrozenModel):
@@ -144,7 +146,7 @@ class _Reported(TypedDict):
     observations: Annotated[list[Observation], append_observations]
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
-    asked: Annotated[Question, Latest]
+    checked_question: Annotated[Question, Latest]
     """The checked question: videos as `Video`, kind decided."""
     sources: Annotated[list[VideoInfo], Latest]
 

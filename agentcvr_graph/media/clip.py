@@ -38,6 +38,8 @@ from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 ReaderName = Literal["auto", "pyav", "decord"]
 READERS: tuple[ReaderName, ...] = ("auto", "pyav", "decord")
+_FOR_DECORD = ("mov", "matroska", "flv")
+"""Container formats whose times decord reports truly; others are read with PyAV."""
 _BLOCK_BYTES = 1 << 16
 _MOST_ON_THE_WAY = 20_000
 """An overview that would decode more frames than this between its times shows the nearest key frames instead."""
@@ -78,7 +80,7 @@ class Media:
             self._index = probed.index
         access.check_size(source.given, probed.picture)
         self._file_s = probed.picture.duration_s
-        self._first_picture_s = probed.first_picture_s
+        self._first_picture_s, self._format_name = probed.first_picture_s, probed.format_name
         for note in probed.notes:
             self._damage.add(note)
         self._segments = _segments(source, self._file_s)
@@ -183,9 +185,11 @@ class Media:
         from agentcvr_graph.media.readers.decord_reader import DecordReader
 
         try:
-            if self._index is None and self.info.tracks.picture.startswith("track 1 of 1"):
+            if self._format_name.startswith(_FOR_DECORD) and self.info.tracks.picture.startswith("track 1 of 1"):
                 return DecordReader(self._path, self._first_picture_s)
-        except LookupError:
+        except ImportError:
+            raise
+        except Exception:  # decord's own errors, and no times
             pass
         self._damage.add(Note(0.0, self._file_s, "decord cannot read the times of this file; PyAV was used"))
         return None
@@ -266,8 +270,8 @@ class Media:
             times_s = [time_s for time_s in sorted(missing) if (time_s in by_key) is sparse]
             for decoded in read(times_s, size):
                 raise_if_cancelled()
-                key = self._key(decoded.asked_s, sparse)
-                frames[decoded.asked_s] = self._store.put(key, decoded, shift_s)
+                key = self._key(decoded.requested_s, sparse)
+                frames[decoded.requested_s] = self._store.put(key, decoded, shift_s)
         return {time_s: frames[time_s] for time_s in missing if time_s in frames}
 
     def _key(self, time_s: float, key_frame: bool) -> str:

@@ -123,7 +123,7 @@ def read_index(container: InputContainer) -> FileIndex:
         for packet in container.demux(*streams):
             if packet.size:
                 tracks[packet.stream_index].add(packet, clock)
-    except FFmpegError:  # the file is damaged from here on
+    except (FFmpegError, IndexError):  # the file is damaged from here on
         pass
     ends = [rows.end_s for rows in tracks.values() if rows.times]
     notes = tuple(_jump_note(at_s - origin, by_s) for at_s, by_s in clock.jumps)
@@ -194,6 +194,10 @@ class _Epoch:
         earliest_s = self.ends_s[track] - _BACKWARD_S if track in self.ends_s else reached_s - _FORWARD_S
         return earliest_s <= stamp_s <= reached_s + _FORWARD_S
 
+    def distance_s(self, track: int, stamp_s: float) -> float:
+        """Return how far a packet lies from where the track has got to, or else from where the others have."""
+        return abs(stamp_s - self.ends_s.get(track, max(self.ends_s.values())))
+
 
 class _Clock:
     """Turns the file's own time stamps into times that run on where the stamps jump."""
@@ -208,8 +212,9 @@ class _Clock:
 
         The tracks of the part before a jump may run on for a moment after the first packet of the part after it.
         """
-        held = [epoch for epoch in reversed(self._epochs[-2:]) if epoch.holds(track, stamp_s)]
-        epoch = held[0] if held else self._begun(track, stamp_s)
+        held = [epoch for epoch in self._epochs[-2:] if epoch.holds(track, stamp_s)]
+        nearest = min(held, key=lambda epoch: epoch.distance_s(track, stamp_s), default=None)
+        epoch = nearest or self._begun(track, stamp_s)
         epoch.ends_s[track] = stamp_s + length_s
         return epoch.shift_s
 

@@ -82,13 +82,13 @@ class IsolatedLibrary:
         if known is not None and stamp is not None and known[0] == stamp:
             return IsolatedClip(self, video, known[1])
         try:
-            info: MediaInfo = self.ask(video, "info")
+            info: MediaInfo = self.request(video, "info")
             self._known[key] = (stamp, info)
             return IsolatedClip(self, video, info)
         except InfrastructureError as error:
             raise VideoError(video.source, error.message, fix="Export it again, as MP4 (H.264).") from error
 
-    def ask(self, video: Video, what: str, *arguments: Any) -> Any:
+    def request(self, video: Video, what: str, *arguments: Any) -> Any:
         """Call a clip's method in a worker and return its result; without arguments, return the clip's attribute.
 
         Raises:
@@ -210,14 +210,14 @@ class IsolatedClip:
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Return subtitles, as `Clip.cues`."""
-        return self._library.ask(self._video, "cues", start_s, end_s) if self.info.has_subtitles else ()
+        return self._library.request(self._video, "cues", start_s, end_s) if self.info.has_subtitles else ()
 
     def notes(self, start_s: float, end_s: float) -> tuple[str, ...]:
         """Return notes, as `Clip.notes`: those of the workers that answered this clip's requests."""
         return overlapping(self._notes, start_s, end_s)
 
     def _noted(self, what: str, *window: Any) -> Any:
-        found, self._notes = self._library.ask(self._video, "noted", what, *window)
+        found, self._notes = self._library.request(self._video, "noted", what, *window)
         return found
 
 

@@ -31,6 +31,8 @@ _MARGINS_S = (0.0, 0.5, 3.0, 15.0)
 """A seek that lands after its target is repeated this much earlier, in seconds."""
 _PATIENCE_S = 10.0
 """Decoding is given up if nothing can be decoded until this long after the target, in seconds."""
+_FAILED_READS = 50
+"""Reading ends after this many failed attempts: the file is damaged from there on."""
 _EPSILON_S = 1e-4
 Report = Callable[[float], None]
 """Called with the time of each packet that cannot be decoded."""
@@ -118,17 +120,14 @@ class TrackReader:
         found: AnyPacket | None = None
         for packet in self.packets_from(target_s):
             time_s = self.seconds(packet.pts) if packet.pts is not None else None
-            if packet.is_keyframe and packet.size and (found is None or (time_s or 0.0) <= target_s + _EPSILON_S):
+            if packet.is_keyframe and (found is None or (time_s or 0.0) <= target_s + _EPSILON_S):
                 found = packet
             if time_s is None or time_s >= target_s - _EPSILON_S:
                 break
         return found
 
     def packets_from(self, target_s: float) -> Iterator[AnyPacket]:
-        """Yield the packets from the last key packet that is presented at or before a time on.
-
-        The last packet is empty: it makes the decoder return what it still holds.
-        """
+        """Yield the packets from the last key packet that is presented at or before a time on."""
         if self.index is not None:
             return self._by_place(self.index, target_s)
         for margin_s in _MARGINS_S if target_s > 0 else ():
@@ -179,7 +178,7 @@ class TrackReader:
         return (self._stamped(index, number, packet) for number, packet in numbered)
 
     def _stamped(self, index: TrackIndex, row: int, packet: AnyPacket) -> AnyPacket:
-        if packet.size and row < len(index.times_s):
+        if row < len(index.times_s):
             assert self.stream.time_base is not None
             ticks = round((float(index.times_s[row]) + self._origin_s) / self.stream.time_base)
             packet.pts = ticks if index.stamped or index.keys[row] else None
@@ -194,10 +193,14 @@ class TrackReader:
         return self._packets()
 
     def _packets(self) -> Iterator[AnyPacket]:
-        try:
-            yield from self._container.demux(self.stream)
-        except FFmpegError:  # the file is damaged from here on, or ends in the middle of a packet
-            return
+        """Yield packets to the end of the file, over damage that makes a read fail."""
+        for _ in range(_FAILED_READS):
+            try:
+                # An empty packet would end the decoding: repeated pictures of some codecs are empty, so is the last.
+                yield from (packet for packet in self._container.demux(self.stream) if packet.size)
+                return
+            except (FFmpegError, IndexError):  # damage, or a track that the header does not have
+                continue
 
     def _decoded(self, packets: Iterator[AnyPacket], until_s: float) -> Iterator[Timed]:
         """Decode what can be decoded. Give up if nothing was decoded until a time."""
@@ -221,7 +224,7 @@ class TrackReader:
         except EOFError:  # everything was returned already
             return []
         except (FFmpegError, ValueError):
-            if packet is not None and packet.size:
+            if packet is not None:
                 self._report(time_s or 0.0)
             return []
 
@@ -242,9 +245,6 @@ def _numbered(packets: Iterator[AnyPacket], index: TrackIndex) -> Iterator[tuple
     """Yield the packets that are in the index, each with its row. What a seek tore apart is not."""
     row: int | None = None
     for packet in packets:
-        if not packet.size:
-            yield len(index.sizes), packet
-            continue
         row = index.row_of(packet.pos, packet.size, None if row is None else row + 1)
         if row is not None:
             yield row, packet

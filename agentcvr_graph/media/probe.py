@@ -29,7 +29,7 @@ from agentcvr_graph.media.types import Note, Tracks
 _TAIL_S = 2.0
 _SLACK = 0.05
 """Headers round, and tracks end at different times: this share of the length may be missing, or `_TAIL_S` if more."""
-_ROUNDING_S = 0.5
+_ROUNDING_S = 0.1
 """A length in a header this near to the measured one, in seconds, is what players show, and is used."""
 _WITH_LENGTHS = ("mov", "matroska", "avi", "asf", "flv", "wav", "flac")
 """Formats whose header states a reliable length."""
@@ -55,6 +55,8 @@ class Probe:
     index: FileIndex | None = None
     """The packets of a file whose container has no index."""
     first_picture_s: float = 0.0
+    format_name: str = ""
+    """FFmpeg's names of the container format."""
 
 
 def probe(given: str, path: Path, max_pixels: int | None = None) -> Probe:
@@ -97,7 +99,7 @@ def _probe(given: str, path: Path, max_pixels: int | None) -> Probe:
             measured_s = index.end_s
         else:
             measured_s = _measured_s(path, container, stated_s)
-        sure = container.format.name.startswith(_WITH_LENGTHS)
+        format_name = container.format.name
     duration_s = min(stated_s, key=lambda length_s: abs(length_s - measured_s), default=measured_s)
     if abs(duration_s - measured_s) > _ROUNDING_S:
         duration_s = measured_s
@@ -105,9 +107,9 @@ def _probe(given: str, path: Path, max_pixels: int | None) -> Probe:
     if duration_s <= 0:
         raise NotAVideoError(given, "it has no length; it may be truncated.", fix="Export it again.")
     notes = [*(index.notes if index is not None else ()), *_late(first_s)]
-    if sure:
-        notes += _truncated(duration_s, stated_s)
-    return Probe(replace(picture, duration_s=duration_s), has_sound, tracks, tuple(notes), index, first_s)
+    if format_name.startswith(_WITH_LENGTHS):
+        notes += _truncated(duration_s, max(min(stated_s, default=0.0), duration_s / _share_there(path)))
+    return Probe(replace(picture, duration_s=duration_s), has_sound, tracks, tuple(notes), index, first_s, format_name)
 
 
 def _first_picture(given: str, container: InputContainer, max_pixels: int | None) -> tuple[PictureInfo, float]:
@@ -136,7 +138,7 @@ def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
             yield from decoder.decode(packet)
         except EOFError:  # everything was returned
             return
-        except FFmpegError:
+        except (FFmpegError, IndexError):
             continue
         if packet is None:
             return
@@ -178,7 +180,7 @@ def _read_end_s(container: InputContainer) -> float:
             if stamp is not None and packet.size and not packet.is_discard:
                 end_s = float(stamp * packet.time_base) + packet_s(packet, packet.stream)
                 last_s = max(last_s, end_s - origin)
-    except FFmpegError:  # the file is truncated here
+    except (FFmpegError, IndexError):  # the file is truncated or damaged here
         pass
     return last_s
 
@@ -189,8 +191,15 @@ def _late(first_s: float) -> list[Note]:
     return [Note(0.0, first_s, "there is no picture yet; the first one is shown instead")]
 
 
-def _truncated(duration_s: float, stated_s: list[float]) -> list[Note]:
-    whole_s = min(stated_s, default=0.0)
+def _truncated(duration_s: float, whole_s: float) -> list[Note]:
     if duration_s >= whole_s - max(_TAIL_S, _SLACK * whole_s):
         return []
     return [Note(duration_s, duration_s, f"the file is cut off; it should be {whole_s:.1f} s long")]
+
+
+def _share_there(path: Path) -> float:
+    """Return how much of a RIFF file (AVI, WAV) is there, 0 to 1: FFmpeg takes the rest of a cut one for the whole."""
+    with path.open("rb") as file:
+        kind, stated = file.read(4), int.from_bytes(file.read(4), "little") + 8
+    unknown = stated >= 2**32 - 2**16 or stated <= 8  # of a recording that was streamed
+    return 1.0 if kind != b"RIFF" or unknown else min(1.0, path.stat().st_size / stated)

@@ -43,10 +43,10 @@ def lay_out(spans: Sequence[Span], duration_s: float) -> tuple[Segment, ...]:
     """
     segments: list[Segment] = []
     offset_s = 0.0
-    for start_s, asked_s in spans:
+    for start_s, stated_s in spans:
         if start_s >= duration_s:
             raise ValueError(start_s)
-        segments.append(Segment(start_s, duration_s if asked_s is None else min(duration_s, asked_s), offset_s))
+        segments.append(Segment(start_s, duration_s if stated_s is None else min(duration_s, stated_s), offset_s))
         offset_s = segments[-1].until_s
     return tuple(segments)
 

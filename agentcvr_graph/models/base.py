@@ -16,7 +16,7 @@ from agentcvr_graph.types import Cost, Evidence, Window
 
 
 @dataclass(frozen=True)
-class Footage:
+class SampledFrames:
     """Frames sampled from one window, in order of time."""
 
     window: Window
@@ -37,8 +37,8 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class Perceived:
-    """The output of a model: evidence, notes and cost."""
+class ModelOutput:
+    """The output of a vision or audio model: evidence, notes and cost."""
 
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class VisionModel(Protocol):
         """Identifies the model and its settings, as a cache key and a label in reports."""
         ...
 
-    async def look(self, footage: Sequence[Footage], focus: str) -> Perceived:
+    async def look(self, sampled: Sequence[SampledFrames], focus: str) -> ModelOutput:
         """Return what the frames show, statements related to `focus` first.
 
         Raises:
@@ -71,7 +71,7 @@ class AudioModel(Protocol):
         """Identifies the model and its settings, as a cache key and a label in reports."""
         ...
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Return what is said and heard, statements related to `focus` first.
 
         Raises:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ
-from agentcvr_graph.models.base import AudioModel, Perceived, Sound
+from agentcvr_graph.models.base import AudioModel, ModelOutput, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.render import spoken
 from agentcvr_graph.types import Cost, Evidence, Window
@@ -30,7 +30,7 @@ class SubtitlesFirst:
     def name(self) -> str:
         return self._model.name
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Return the subtitles of the window, completed by the model where they leave a gap.
 
         Raises:
@@ -45,7 +45,7 @@ class SubtitlesFirst:
             notes += heard.notes
             cost += heard.cost
         evidence.sort(key=lambda said: said.window.start_s if said.window else sound.window.start_s)
-        return Perceived(evidence=focus_first(evidence, focus), notes=tuple(dict.fromkeys(notes)), cost=cost)
+        return ModelOutput(evidence=focus_first(evidence, focus), notes=tuple(dict.fromkeys(notes)), cost=cost)
 
 
 def subtitle_evidence(sound: Sound) -> Iterator[Evidence]:

@@ -28,7 +28,7 @@ from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
-from agentcvr_graph.models.base import AudioModel, Footage, Perceived, Sound, VisionModel
+from agentcvr_graph.models.base import AudioModel, ModelOutput, SampledFrames, Sound, VisionModel
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.perception.audio_cells import cell_sound, cell_window, cells_of
 from agentcvr_graph.perception.clipping import clip_evidence, joined
@@ -51,7 +51,7 @@ class Remembered(BaseModel):
 class Looked:
     """The frames of one target, or the reason why there are none."""
 
-    footage: Footage | None
+    sampled: SampledFrames | None
     problem: str = ""
     notes: tuple[str, ...] = ()
     """What the decoder says about the window, such as that a part of it is damaged."""
@@ -105,20 +105,20 @@ class LivePerception:
         looked = await asyncio.gather(
             *(run_in_thread(_look, media, target) for media, target in zip(medias, request.targets, strict=True))
         )
-        footage = [look.footage for look in looked if look.footage is not None]
+        sampled = [look.sampled for look in looked if look.sampled is not None]
         problems = tuple(look.problem for look in looked if look.problem)
-        if not footage:
+        if not sampled:
             raise InfrastructureError(" ".join(dict.fromkeys(problems)))
-        perceived = await self._vision.look(footage, request.focus)
-        times = tuple(tuple(f.time_s for f in look.footage.frames) if look.footage else () for look in looked)
+        output = await self._vision.look(sampled, request.focus)
+        times = tuple(tuple(f.time_s for f in look.sampled.frames) if look.sampled else () for look in looked)
         decoder_notes = (note for look in looked for note in look.notes)
-        notes = (*perceived.notes, *_sampling_notes(request, times), *dict.fromkeys(decoder_notes), *problems)
-        fresh = Remembered(evidence=perceived.evidence, notes=notes, frame_times_s=times)
+        notes = (*output.notes, *_sampling_notes(request, times), *dict.fromkeys(decoder_notes), *problems)
+        fresh = Remembered(evidence=output.evidence, notes=notes, frame_times_s=times)
         if not problems:
             await asyncio.to_thread(self._remember, key, fresh)
-        decoded = [frame for part in footage for frame in part.frames]
+        decoded = [frame for part in sampled for frame in part.frames]
         cost = Cost(frames=len(decoded), cached_frames=sum(frame.cached for frame in decoded))
-        return self._seen(request, fresh, cost + perceived.cost)
+        return self._seen(request, fresh, cost + output.cost)
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
         """Assemble the window from its cells. If subtitles overlap it, use them and the whole window's sound instead.
@@ -132,8 +132,8 @@ class LivePerception:
         if cues:
             samples = await run_in_thread(_sound_or_silence, media, window)
             heard = await self._audio.hear(Sound(window, samples, cues, media.info.content_id), request.focus)
-            notes = (*heard.notes, *media.notes(window.start_s, window.end_s))
-            return self._heard(request, heard.evidence, notes, Cost(audio_s=window.duration_s) + heard.cost)
+            said = (*heard.notes, *media.notes(window.start_s, window.end_s))
+            return self._heard(request, heard.evidence, said, Cost(audio_s=window.duration_s) + heard.cost)
         evidence: list[Evidence] = []
         notes: list[str] = []
         cost = Cost(audio_s=window.duration_s)
@@ -147,12 +147,12 @@ class LivePerception:
                 cost += cell.cost
         return self._heard(request, evidence, notes, cost)
 
-    async def _cell(self, media: Clip, number: int) -> tuple[Perceived, bool]:
+    async def _cell(self, media: Clip, number: int) -> tuple[ModelOutput, bool]:
         """Return what is heard in one cell (as if in video 1), and whether it came from the cache."""
         key = f"cell|{self._audio.name}|{media.info.content_id}|{number}"
         remembered = await asyncio.to_thread(self._recall, key)
         if remembered is not None:
-            return Perceived(remembered.evidence, remembered.notes), True
+            return ModelOutput(remembered.evidence, remembered.notes), True
         sound = await run_in_thread(cell_sound, media, number)
         heard = await self._audio.hear(sound, "")
         heard = replace(heard, notes=(*heard.notes, *media.notes(sound.window.start_s, sound.window.end_s)))
@@ -210,9 +210,9 @@ def _look(media: Clip, target: Target) -> Looked:
     except InfrastructureError as error:
         return Looked(None, f"Video {target.video}: {error.message}")
     distinct = {frame.time_s: frame for frame in frames}
-    footage = Footage(target.window, tuple(distinct.values()), media.info.content_id)
+    sampled = SampledFrames(target.window, tuple(distinct.values()), media.info.content_id)
     notes = tuple(f"video {target.video}: {note}" for note in media.notes(target.start_s, target.end_s))
-    return Looked(footage, notes=notes)
+    return Looked(sampled, notes=notes)
 
 
 def _sampling_notes(request: Observe, times_s: Sequence[Sequence[float]]) -> list[str]:

@@ -6,6 +6,7 @@ a tool, see `docs/how-to/extend.md`: write a file that ends in a `ToolSpec`, the
 """
 
 from agentcvr_graph.tools.answer import ANSWER as ANSWER
+from agentcvr_graph.tools.answer import AnswerArgs as AnswerArgs
 from agentcvr_graph.tools.budget import Budget as Budget
 from agentcvr_graph.tools.listen import LISTEN as LISTEN
 from agentcvr_graph.tools.observe import OBSERVE as OBSERVE

@@ -28,7 +28,7 @@ from tests.benchmarks.rows import Row, ratio
 from tests.support.media_files import counting
 from tests.support.stub_endpoint import Reply, endpoint_process
 
-QUESTIONS, AT_ONCE, DELAY_S = 500, 32, 0.5
+QUESTIONS, CONCURRENCY, DELAY_S = 500, 32, 0.5
 ALONE = 12
 """Questions asked one at a time."""
 MANY, FEW = 5000, 1000
@@ -46,19 +46,21 @@ def throughput(place: Path) -> Iterator[Row]:
     """Compare throughput with the ideal and with one question at a time; measure CPU time per question."""
     clip = counting(place / "clip.mp4", seconds=2)
 
-    def ask(count: int, config: EvalConfig, out: Path, at_once: int) -> float:
+    def ask(count: int, config: EvalConfig, out: Path, concurrency: int) -> float:
         started_s = time.perf_counter()
-        asyncio.run(evaluate_benchmark(_questions(count, clip), config, out, concurrency=at_once))
+        asyncio.run(evaluate_benchmark(_questions(count, clip), config, out, concurrency=concurrency))
         return time.perf_counter() - started_s
 
     with endpoint_process(slowly) as url:
         config = EvalConfig(methods=("single-pass",), models=ModelStrings(vision=f"{url}#stub"), frames=2)
-        ask(WARM, config, place / "warm", AT_ONCE)
+        ask(WARM, config, place / "warm", CONCURRENCY)
         cpu_s = time.process_time()
-        taken_s = ask(QUESTIONS, config, place / "all", AT_ONCE)
+        taken_s = ask(QUESTIONS, config, place / "all", CONCURRENCY)
         cpu_s = time.process_time() - cpu_s
-        ideal_s = QUESTIONS / AT_ONCE * DELAY_S
-        yield Row(f"{QUESTIONS} questions, {AT_ONCE} at a time, an endpoint that takes {DELAY_S} s", f"{taken_s:.1f} s")
+        ideal_s = QUESTIONS / CONCURRENCY * DELAY_S
+        yield Row(
+            f"{QUESTIONS} questions, {CONCURRENCY} at a time, an endpoint that takes {DELAY_S} s", f"{taken_s:.1f} s"
+        )
         yield ratio("throughput against the ideal", ideal_s / taken_s, 0.9)
         alone_s = ask(ALONE, config, place / "alone", 1) / ALONE
     yield Row("throughput against one at a time", f"{alone_s * QUESTIONS / taken_s:.1f} times")
@@ -70,8 +72,8 @@ def memory(place: Path) -> Iterator[Row]:
     """Measure the resident memory of this process after `FEW` and after `MANY` questions."""
     write_scripts((make_script("CC", seed) for seed in range(50)), place / "scripts.jsonl")
     config = EvalConfig(methods=("blind",), scripts=str(place / "scripts.jsonl"))
-    asked = [make_script("CC", seed).as_question() for seed in range(50)]
-    repeated = [asked[n % 50].model_copy(update={"id": f"q{n}"}) for n in range(MANY)]
+    questions = [make_script("CC", seed).as_question() for seed in range(50)]
+    repeated = [questions[n % 50].model_copy(update={"id": f"q{n}"}) for n in range(MANY)]
     held: dict[int, float] = {}
 
     def on_progress(totals: object) -> None:

@@ -19,16 +19,16 @@ def rows() -> Iterator[Row]:
 
 
 def _row(task: str) -> Row:
-    learned, asked = halves(task)
+    learned, held_out = halves(task)
     constant = best_constant(task, learned)
-    guesses = {"one answer": mean_score(task, asked, lambda _: constant)}
+    guesses = {"one answer": mean_score(task, held_out, lambda _: constant)}
     if KIND_OF[task] == "choice":
-        guesses["longest"] = mean_score(task, asked, longest_option)
+        guesses["longest"] = mean_score(task, held_out, longest_option)
     if KIND_OF[task] in ("choice", "choices"):
-        guesses["learned"] = mean_score(task, asked, blind_guesser(learned))
+        guesses["learned"] = mean_score(task, held_out, blind_guesser(learned))
     expected = chance_level(learned)
     figures = ", ".join(f"{name} {100 * score:.1f}" for name, score in guesses.items())
-    oracle = 100 * mean_score(task, asked, solve)
+    oracle = 100 * mean_score(task, held_out, solve)
     off = max(abs(score - expected) for score in guesses.values())
     return Row(
         f"{task}: guessing without a video, {COUNT:,} questions",

@@ -77,9 +77,9 @@ class _Measured:
 
     @classmethod
     async def open(cls, scripts: list[Script], noise: str = "off", video: Script | None = None) -> _Measured:
-        asked = video or scripts[0]
+        script = video or scripts[0]
         perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
-        videos = asked.as_question().videos
+        videos = script.as_question().videos
         return cls(perception, [await perception.probe(video, n) for n, video in enumerate(videos, start=1)])
 
     async def observe(self) -> float:

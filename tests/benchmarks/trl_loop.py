@@ -63,11 +63,11 @@ class ScriptEnvironment:
 
     def reset(self, script: str, **_: object) -> str:
         """Return the brief."""
-        asked = self._scripts[script].as_question()
-        self._sources = asyncio.run(probe_all(self._perception, asked.videos, CONTEXT))
+        question = self._scripts[script].as_question()
+        self._sources = asyncio.run(probe_all(self._perception, question.videos, CONTEXT))
         self._turn, self._spent = 0, Cost()
-        kind: Any = resolve_kind(asked.kind, asked.options)
-        return prompts.brief(asked.question, kind, asked.options, self._sources, self._budget().shown())
+        kind: Any = resolve_kind(question.kind, question.options)
+        return prompts.brief(question.question, kind, question.options, self._sources, self._budget().shown())
 
     async def observe(self, targets: list[dict[str, float]], focus: str = "") -> str:
         """Look at windows of one or more videos: samples frames and tells what they show.
@@ -108,13 +108,13 @@ class ScriptEnvironment:
 class TrlLoop:
     """A `GRPOTrainer` with TRL's own rollouts, and one batch for it."""
 
-    def __init__(self, player: Player, played: Sequence[Script], folder: Path) -> None:
-        by_id = {script.id: script for script in played}
-        perception = ScriptedPerception(ScriptLibrary.of(played))
+    def __init__(self, player: Player, scripts: Sequence[Script], folder: Path) -> None:
+        by_id = {script.id: script for script in scripts}
+        perception = ScriptedPerception(ScriptLibrary.of(scripts))
         tokenizer = player.form.tokenizer
         tokenizer.response_template = PARSING
-        opening = [{"role": "system", "content": prompts.system("", "")}, {"role": "user", "content": ""}]
-        self.rows = [{"prompt": opening, "script": script.id} for script in played for _ in range(GROUP)]
+        prompt = [{"role": "system", "content": prompts.system("", "")}, {"role": "user", "content": ""}]
+        self.rows = [{"prompt": prompt, "script": script.id} for script in scripts for _ in range(GROUP)]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You are using 'environment_factory'")
             self.trainer = GRPOTrainer(

@@ -121,6 +121,6 @@ async def test_threads_of_one_checkpointer_have_separate_states(library):
         )
     for script_id, output in zip(ids, outputs, strict=True):
         state = (await cvr.aget_state(config(script_id))).values
-        assert state["asked"].question == library.get(script_id).question
+        assert state["checked_question"].question == library.get(script_id).question
         assert (state["answer"], state["observations"]) == (output["answer"], output["observations"])
         assert {info.video.source.split("/")[2] for info in state["sources"]} == {script_id}

@@ -58,8 +58,8 @@ def as_tool_of_an_agent(cvr, **options):
 both_ways = pytest.mark.parametrize("embedded", [as_node, as_tool_of_an_agent])
 
 
-def offline(world):
-    return create_cvr_graph(resolve_chat_model("offline"), world).compile()
+def offline(perception):
+    return create_cvr_graph(resolve_chat_model("offline"), perception).compile()
 
 
 def found(output):
@@ -73,17 +73,17 @@ class Halting(ScriptedPerception):
     def __init__(self, halt=True):
         super().__init__(bundled_library())
         self.gate, self.reached = asyncio.Event(), asyncio.Event()
-        self.asked, self.stopped = [], []
+        self.requested, self.stopped = [], []
         if not halt:
             self.gate.set()
 
     async def observe(self, request, videos):
-        self.asked.append(("observe", request.windows[0].video))
+        self.requested.append(("observe", request.windows[0].video))
         return await super().observe(request, videos)
 
     async def listen(self, request: Listen, videos):
         call = ("listen", request.window.video)
-        self.asked.append(call)
+        self.requested.append(call)
         if call == ("listen", 2):
             self.reached.set()
             try:
@@ -169,14 +169,14 @@ async def test_tokens_of_the_master_reach_the_stream_of_the_parent(embedded):
 
 @both_ways
 async def test_cancelling_the_parent_cancels_perception_calls(embedded):
-    world = Halting()
-    app, given = embedded(offline(world))
-    await cancelled(app, given, world.reached)
-    assert world.stopped == [("listen", 2)]
-    before = list(world.asked)
-    world.gate.set()
+    perception = Halting()
+    app, given = embedded(offline(perception))
+    await cancelled(app, given, perception.reached)
+    assert perception.stopped == [("listen", 2)]
+    before = list(perception.requested)
+    perception.gate.set()
     await asyncio.sleep(0.2)
-    assert world.asked == before
+    assert perception.requested == before
 
 
 @both_ways
@@ -201,11 +201,11 @@ async def test_parent_and_child_resume_without_repeated_observations(embedded):
     saver, first, second = InMemorySaver(), Halting(), Halting(halt=False)
     app, given = embedded(offline(first), checkpointer=saver)
     await cancelled(app, given, first.reached)
-    assert sorted(first.asked) == [("listen", 1), ("listen", 2), ("observe", 1)]
+    assert sorted(first.requested) == [("listen", 1), ("listen", 2), ("observe", 1)]
     again, _ = embedded(offline(second), checkpointer=saver)  # as in another process
     output = await again.ainvoke(None, CONFIG)
     assert found(output) in (VIDEOS[0], f"I have asked. Answer: {SAID}")
-    assert second.asked == [("listen", 2)]  # nothing is observed a second time
+    assert second.requested == [("listen", 2)]  # nothing is observed a second time
 
 
 KILLED = """
@@ -248,35 +248,35 @@ def killed(tmp_path):
 
 
 async def test_a_killed_run_resumes_in_another_process(killed):
-    world, master = FakePerception(), FakeMaster(turns=[turn("", answer("Video 2"))])
+    perception, master = FakePerception(), FakeMaster(turns=[turn("", answer("Video 2"))])
     async with AsyncSqliteSaver.from_conn_string(str(killed)) as saver:
-        app, _ = as_node(create_cvr_graph(master, world).compile(), checkpointer=saver)
+        app, _ = as_node(create_cvr_graph(master, perception).compile(), checkpointer=saver)
         output = await app.ainvoke(None, CONFIG)
     assert output["found"] == VIDEOS[1]
-    assert [request.windows[0].start_s for request in world.requests] == [20]
+    assert [request.windows[0].start_s for request in perception.requests] == [20]
 
 
 async def test_a_failing_sibling_node_stops_the_child_until_the_run_resumes():
     """Observations in progress may complete: LangGraph (1.2) cancels a child with several tasks twice."""
-    world, fixed = Halting(), asyncio.Event()
+    perception, fixed = Halting(), asyncio.Event()
 
     async def publish(_):
-        await world.reached.wait()
+        await perception.reached.wait()
         if not fixed.is_set():
             raise RuntimeError("no paper")
 
-    parent = example("subgraph")["parent"](offline(world)).add_node(publish).add_edge("__start__", "publish")
+    parent = example("subgraph")["parent"](offline(perception)).add_node(publish).add_edge("__start__", "publish")
     app = parent.compile(checkpointer=InMemorySaver())
     with pytest.raises(RuntimeError, match="no paper"):
         await app.ainvoke({"wanted": QUESTION, "clips": VIDEOS}, CONFIG)
-    world.gate.set()
+    perception.gate.set()
     await asyncio.sleep(0.3)
     once = [("listen", 1), ("listen", 2), ("observe", 1)]
-    assert sorted(world.asked) == once
+    assert sorted(perception.requested) == once
     fixed.set()
     output = await app.ainvoke(None, CONFIG)
     assert output["found"] == VIDEOS[0]
-    assert sorted(world.asked) == sorted([*once, ("listen", 2)])
+    assert sorted(perception.requested) == sorted([*once, ("listen", 2)])
 
 
 async def test_the_tool_returns_a_short_answer_with_its_evidence():

@@ -93,8 +93,8 @@ async def test_remote_progress_and_tokens_reach_the_caller(client: LangGraphClie
 async def test_remote_progress_and_tokens_reach_the_stream_of_the_parent(client: LangGraphClient) -> None:
     app = example("remote")["parent"](RemoteGraph("talking", client=client)).compile(checkpointer=InMemorySaver())
     stages, tokens = [], []
-    asked = {"given": new_question()}
-    async for _, mode, event in app.astream(asked, new_thread(), stream_mode=["custom", "messages"], subgraphs=True):
+    new_run = {"given": new_question()}
+    async for _, mode, event in app.astream(new_run, new_thread(), stream_mode=["custom", "messages"], subgraphs=True):
         if mode == "custom":
             stages.append(event["stage"])
         elif event[1]["langgraph_node"] == "master":
@@ -155,9 +155,9 @@ async def test_the_server_run_continues_after_its_client_disconnects(studio: Stu
 async def test_mcp_lists_the_graphs_with_their_input_schemas(studio: Studio) -> None:
     async with Client(f"{studio.url}/mcp") as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    asked = tools["agentcvr"].input_schema
-    assert asked["required"] == ["question", "videos"] and set(asked["properties"]) >= {"options", "kind"}
-    assert all(field["description"] for field in asked["properties"].values())
+    schema = tools["agentcvr"].input_schema
+    assert schema["required"] == ["question", "videos"] and set(schema["properties"]) >= {"options", "kind"}
+    assert all(field["description"] for field in schema["properties"].values())
     assert tools["agentcvr"].description.startswith("Answers a question whose evidence is spread over several videos")
 
 
@@ -170,10 +170,10 @@ async def test_mcp_returns_the_whole_output_but_no_progress_and_no_thread(
     async def progress(*event: Any) -> None:
         reports.append(event)
 
-    asked = {"question": "Who cooks with white wine?", "videos": SCRIPTS}
+    given = {"question": "Who cooks with white wine?", "videos": SCRIPTS}
     async with Client(f"{studio.url}/mcp") as other:
-        output = await example("mcp_client")["ask"](other, "agentcvr_swap", asked)
-        await other.call_tool("agentcvr_swap", asked, progress_callback=progress)
+        output = await example("mcp_client")["ask"](other, "agentcvr_swap", given)
+        await other.call_tool("agentcvr_swap", given, progress_callback=progress)
     assert output["answer"]["value"] == SAID and output["failure"] is None
     assert output["answer"]["citations"] == [{"video": 1, "start_s": 6.9, "end_s": 9.3, "modality": "audio"}]
     assert len(output["observations"]) == 3 and output["usage"]["frames"] == 26
@@ -190,11 +190,11 @@ async def test_mcp_reports_only_the_type_of_an_error(studio: Studio) -> None:
 
 
 async def test_mcp_offers_an_assistant_with_its_own_settings_as_a_tool(studio: Studio, client: LangGraphClient) -> None:
-    asked = {"question": "Who cooks with white wine?", "videos": SCRIPTS}
+    given = {"question": "Who cooks with white wine?", "videos": SCRIPTS}
     glance = await client.assistants.create("agentcvr_swap", context={"max_frames": 4}, name="a glance")
     try:
         async with Client(f"{studio.url}/mcp") as other:
-            output = await example("mcp_client")["ask"](other, "a_glance", asked)
+            output = await example("mcp_client")["ask"](other, "a_glance", given)
     finally:
         await client.assistants.delete(glance["assistant_id"])
     assert output["usage"]["frames"] <= 4

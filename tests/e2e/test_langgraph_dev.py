@@ -80,14 +80,14 @@ async def test_swap_and_live_runs_work_concurrently(client: LangGraphClient) -> 
 async def test_the_input_schema_describes_every_field(client: LangGraphClient) -> None:
     for name in ("agentcvr", "agentcvr_swap"):
         schemas = await client.assistants.get_schemas(await assistant(client, name))
-        asked = schemas["input_schema"]
-        assert list(asked["properties"]) == ["question", "videos", "options", "kind"]
-        assert asked["required"] == ["question", "videos"]
-        assert all(field["description"] for field in asked["properties"].values())
-        assert set(asked["properties"]["kind"]["enum"]) >= {"auto", "choice", "interval", "text"}
+        input_schema = schemas["input_schema"]
+        assert list(input_schema["properties"]) == ["question", "videos", "options", "kind"]
+        assert input_schema["required"] == ["question", "videos"]
+        assert all(field["description"] for field in input_schema["properties"].values())
+        assert set(input_schema["properties"]["kind"]["enum"]) >= {"auto", "choice", "interval", "text"}
         answers = set(schemas["output_schema"]["properties"])
-        assert answers == {"answer", "failure", "observations", "usage", "messages", "asked", "sources"}
-        assert answers | set(asked["properties"]) < set(schemas["state_schema"]["properties"])
+        assert answers == {"answer", "failure", "observations", "usage", "messages", "checked_question", "sources"}
+        assert answers | set(input_schema["properties"]) < set(schemas["state_schema"]["properties"])
 
 
 async def settings_of(client: LangGraphClient, name: str) -> dict[str, Any]:
@@ -187,9 +187,9 @@ async def test_a_run_waits_for_a_human_decision_and_follows_it(client: LangGraph
     assert (await client.threads.get(thread))["status"] == "interrupted"
     state = await client.threads.get_state(thread)
     (task,) = [task for task in state["tasks"] if task["interrupts"]]
-    (asked,) = task["interrupts"][0]["value"]["action_requests"]
+    (action,) = task["interrupts"][0]["value"]["action_requests"]
     assert state["next"] == ["visual_agent"] and task["name"] == "visual_agent"
-    assert asked["name"] == "observe" and asked["description"].startswith(
+    assert action["name"] == "observe" and action["description"].startswith(
         "Approval needed: observing video 1, 0.0-26.8 s"
     )
 

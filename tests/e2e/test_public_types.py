@@ -25,8 +25,8 @@ def test_the_app_uses_every_public_name():
 
 async def test_the_app_runs():
     first, other = await typed_use.ask()
-    assert typed_use.told(first) == "red, 4 frames, 0 proofs"
-    assert typed_use.told(other) == "blue, 2 frames, 0 proofs"
+    assert typed_use.summary(first) == "red, 4 frames, 0 proofs"
+    assert typed_use.summary(other) == "blue, 2 frames, 0 proofs"
     assert typed_use.tool().name == "ask_videos"
     assert typed_use.to_blame(agentcvr_graph.SetupError("No key.")) == "the owner"
 

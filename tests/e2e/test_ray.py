@@ -24,7 +24,7 @@ from tests.support.synthetic_author import Author
 
 # Ray itself emits deprecation warnings.
 pytestmark = [pytest.mark.enable_socket, pytest.mark.filterwarnings("ignore")]
-CHANGES = {"asked_at": True, "usage": {"wall_s"}}
+CHANGES = {"started_at": True, "usage": {"wall_s"}}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.support.stub_endpoint import endpoint_process
 @pytest.mark.enable_socket
 async def test_every_run_ends_and_no_process_or_file_is_left_open():
     with endpoint_process(unreliable) as url:
-        rows = await soak(url, seconds=20, at_once=6, seed=7)
+        rows = await soak(url, seconds=20, concurrency=6, seed=7)
     table = {row.what: row.figure for row in rows}
     (runs,) = [row for row in rows if row.what.endswith("at a time")]
     assert int(runs.what.split()[0]) > 5

@@ -14,10 +14,10 @@ from tests.training.test_tiny_master import UNSEEN
 
 def test_the_tiny_master_answers_about_rendered_video():
     script = make_script("PEA", UNSEEN, Difficulty(videos=2, scenes=4))
-    asked = rendered_question(script, rendered(script))
-    options = [part for option in asked.options for part in ("-o", option)]
-    files = [video.source for video in asked.videos]
-    done = agentcvr_process("ask", *files, "-q", asked.question, *options, "--master", "tiny", "--json")
+    question = rendered_question(script, rendered(script))
+    options = [part for option in question.options for part in ("-o", option)]
+    files = [video.source for video in question.videos]
+    done = agentcvr_process("ask", *files, "-q", question.question, *options, "--master", "tiny", "--json")
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["answer"]["value"] in ("A", "B", "C")

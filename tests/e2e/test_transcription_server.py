@@ -27,18 +27,18 @@ def noise(cues: tuple[Cue, ...] = ()) -> Sound:
 
 
 async def test_the_server_transcribes_audio(transcription_server: Server, whisper: Path) -> None:
-    perceived = await resolve_audio(f"{transcription_server.url}#{whisper}").hear(noise(), "")
-    assert perceived.cost == Cost(model_calls=1)
-    (said,) = perceived.evidence
+    output = await resolve_audio(f"{transcription_server.url}#{whisper}").hear(noise(), "")
+    assert output.cost == Cost(model_calls=1)
+    (said,) = output.evidence
     assert said.window == WINDOW, "this server tells no times"
     assert said.text.startswith('"')
 
 
 async def test_subtitles_replace_the_transcription_call(transcription_server: Server, whisper: Path) -> None:
     audio = resolve_audio(f"{transcription_server.url}#{whisper}")
-    perceived = await audio.hear(noise((Cue(10.0, 15.0, "Add salt."),)), "")
-    assert [said.text for said in perceived.evidence] == ['"Add salt."']
-    assert perceived.cost == Cost()
+    output = await audio.hear(noise((Cue(10.0, 15.0, "Add salt."),)), "")
+    assert [said.text for said in output.evidence] == ['"Add salt."']
+    assert output.cost == Cost()
 
 
 async def test_a_missing_model_raises_infrastructure_error(transcription_server: Server, tmp_path: Path) -> None:

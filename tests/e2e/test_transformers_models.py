@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 
 from agentcvr_graph.errors import InfrastructureError, SetupError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Frame
-from agentcvr_graph.models.base import Footage, Sound
+from agentcvr_graph.models.base import SampledFrames, Sound
 from agentcvr_graph.models.registry import resolve_audio, resolve_chat_model, resolve_vision
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Window
@@ -92,10 +92,10 @@ async def test_the_vision_model_receives_every_frame(vision_model: Path) -> None
     costs = []
     for count in (1, 3):
         frames = tuple(Frame(10.0 + number, picture) for number in range(count))
-        perceived = await vision.look([Footage(WINDOW, frames, "id")], "the salt")
-        costs.append(perceived.cost.input_tokens)
-        assert perceived.cost.model_calls == 1
-        assert all(said.window == WINDOW for said in perceived.evidence)
+        output = await vision.look([SampledFrames(WINDOW, frames, "id")], "the salt")
+        costs.append(output.cost.input_tokens)
+        assert output.cost.model_calls == 1
+        assert all(said.window == WINDOW for said in output.evidence)
     assert costs[1] > costs[0] + 2 * 4, "each frame is 4 picture tokens and a label"
 
 
@@ -104,7 +104,7 @@ async def test_different_images_give_different_evidence(vision_model: Path) -> N
     said = set()
     for grey in (0, 255):
         frame = Frame(10.0, np.full((90, 160, 3), grey, dtype=np.uint8))
-        said.add((await vision.look([Footage(WINDOW, (frame,), "id")], "")).evidence)
+        said.add((await vision.look([SampledFrames(WINDOW, (frame,), "id")], "")).evidence)
     assert len(said) == 2
 
 
@@ -113,7 +113,7 @@ async def test_loading_and_generating_do_not_block_the_event_loop(vision_model: 
     vision, audio = resolve_vision(f"transformers:{vision_model}"), resolve_audio(f"transformers:{whisper}")
     frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
     with blockbuster.blockbuster_ctx():
-        await vision.look([Footage(WINDOW, (frame,), "id")], "salt")
+        await vision.look([SampledFrames(WINDOW, (frame,), "id")], "salt")
         await audio.hear(Sound(WINDOW, np.zeros(16_000, dtype=np.float32), (), "id"), "salt")
 
 
@@ -121,7 +121,7 @@ async def test_a_text_model_refuses_images(text_model: Path) -> None:
     vision = resolve_vision(f"transformers:{text_model}")
     frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
     with pytest.raises(InfrastructureError, match="does not take pictures"):
-        await vision.look([Footage(WINDOW, (frame,), "id")], "")
+        await vision.look([SampledFrames(WINDOW, (frame,), "id")], "")
 
 
 @pytest.mark.parametrize("length_s", [5.0, 40.0])
@@ -129,10 +129,10 @@ async def test_the_audio_model_reports_times_inside_the_window(whisper: Path, le
     audio = resolve_audio(f"transformers:{whisper}")
     window = Window(video=1, start_s=10.0, end_s=10.0 + length_s)
     noise = np.random.default_rng(0).normal(0, 0.1, round(length_s * SAMPLE_RATE_HZ)).astype(np.float32)
-    perceived = await audio.hear(Sound(window, noise, (), "id"), "")
-    assert perceived.cost.model_calls == 1
-    windows = [said.window for said in perceived.evidence if said.window]
-    assert len(windows) == len(perceived.evidence)
+    output = await audio.hear(Sound(window, noise, (), "id"), "")
+    assert output.cost.model_calls == 1
+    windows = [said.window for said in output.evidence if said.window]
+    assert len(windows) == len(output.evidence)
     assert all(window.start_s <= one.start_s <= one.end_s <= window.end_s for one in windows)
     assert windows or length_s < 30, "beyond one chunk, random weights do write segments"
 

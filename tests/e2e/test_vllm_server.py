@@ -18,7 +18,7 @@ from agentcvr_graph.errors import CVRError, InfrastructureError
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.adapters.chat_vision import ChatVision
-from agentcvr_graph.models.base import Footage
+from agentcvr_graph.models.base import SampledFrames
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
 from agentcvr_graph.models.registry import resolve_chat_model, resolve_vision
 from agentcvr_graph.tools import TOOL_SCHEMAS
@@ -64,9 +64,9 @@ async def test_the_vision_model_of_a_server_receives_every_frame(server: Server)
     costs = []
     for count in (1, 3):
         frames = tuple(Frame(10.0 + number, picture) for number in range(count))
-        perceived = await vision.look([Footage(WINDOW, frames, "id")], "the salt")
-        costs.append(perceived.cost)
-        assert all(said.window == WINDOW for said in perceived.evidence)
+        output = await vision.look([SampledFrames(WINDOW, frames, "id")], "the salt")
+        costs.append(output.cost)
+        assert all(said.window == WINDOW for said in output.evidence)
     assert costs[1].input_tokens > costs[0].input_tokens + 2 * 4, "each frame is 4 picture tokens and a label"
     assert costs[1].output_tokens > 0
 
@@ -81,7 +81,7 @@ async def test_an_unknown_model_raises_a_permanent_infrastructure_error(server: 
     vision = resolve_vision(f"{server.url}#nobody")
     frame = Frame(10.0, np.zeros((90, 160, 3), dtype=np.uint8))
     with pytest.raises(InfrastructureError, match=r"#nobody refused the request \(HTTP 404.*nobody") as caught:
-        await vision.look([Footage(WINDOW, (frame,), "id")], "")
+        await vision.look([SampledFrames(WINDOW, (frame,), "id")], "")
     assert not caught.value.transient
 
 

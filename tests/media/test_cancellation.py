@@ -14,7 +14,7 @@ import pytest
 from agentcvr_graph.media.isolated import IsolatedLibrary
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.types import Frame
-from agentcvr_graph.models.base import Footage, Perceived, Sound
+from agentcvr_graph.models.base import ModelOutput, SampledFrames, Sound
 from agentcvr_graph.models.offline.speech import Recogniser
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
@@ -77,8 +77,8 @@ async def test_work_that_is_awaited_finishes_when_other_work_is_cancelled():
 class NoModel:
     name = "none"
 
-    async def look(self, footage, focus):
-        return Perceived(evidence=())
+    async def look(self, sampled, focus):
+        return ModelOutput(evidence=())
 
     hear = look
 
@@ -96,21 +96,21 @@ async def test_a_cancelled_observation_stops_between_frames_and_queued_ones_neve
 
 
 async def test_the_offline_vision_model_stops_between_frames(monkeypatch):
-    eyes, steps = OfflineVision(), Steps()
-    monkeypatch.setattr(eyes._reader, "read", lambda *_: (steps(), ())[1])
+    vision, steps = OfflineVision(), Steps()
+    monkeypatch.setattr(vision._reader, "read", lambda *_: (steps(), ())[1])
     pictures = [np.full((90, 160, 3), 50 * (n % 5), dtype=np.uint8) for n in range(40)]
     frames = tuple(Frame(time_s=float(n), pixels=picture) for n, picture in enumerate(pictures))
-    footage = Footage(Window(video=1, start_s=0, end_s=40), frames, "x")
-    await cancel_in_the_second_step(eyes.look([footage], ""), steps)
+    sampled = SampledFrames(Window(video=1, start_s=0, end_s=40), frames, "x")
+    await cancel_in_the_second_step(vision.look([sampled], ""), steps)
     assert steps.taken == 2
 
 
 async def test_the_offline_audio_model_stops_between_utterances(monkeypatch):
-    ears, steps = Recogniser(), Steps()
-    monkeypatch.setattr(ears, "_ready", lambda: (steps(), Silent())[1])
+    audio, steps = Recogniser(), Steps()
+    monkeypatch.setattr(audio, "_ready", lambda: (steps(), Silent())[1])
     second = np.concatenate([np.zeros(16_000), np.sin(np.arange(16_000) * 0.2)]).astype(np.float32)
     sound = Sound(Window(video=1, start_s=0, end_s=40), np.tile(second, 20), (), "x")
-    await cancel_in_the_second_step(ears.hear(sound, ""), steps)
+    await cancel_in_the_second_step(audio.hear(sound, ""), steps)
     assert steps.taken == 2
 
 

@@ -10,6 +10,9 @@ from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.types import Video
 from tests.support.clock_media import CLOCKS, SECONDS, Clock, clock_folder, heard_second, seen_second
 
+READ_BY_DECORD = (".mp4", ".mov", ".mkv", ".webm", ".flv", "plain.ts", "plain.avi")
+"""The last two are read by PyAV instead."""
+
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
@@ -42,26 +45,28 @@ def test_lengths_are_those_that_a_player_shows(folder, tmp_path, name):
     info = opened(folder / name, tmp_path).info
     assert info.duration_s == pytest.approx(clock.length_s, abs=0.15 if not name.startswith("cut") else 1.5)
     assert (info.width > 0, info.has_sound) == (clock.picture_s is not None, clock.sound_s is not None)
-    assert [note.text for note in info.notes if clock.note in note.text and clock.note] or not clock.note
+    assert len(info.notes) == bool(clock.note)
+    assert all(clock.note in note.text for note in info.notes)
 
 
 @pytest.mark.parametrize("reader", ["pyav", "decord"])
 def test_the_second_is_seen_at_its_time(folder, tmp_path, name, reader):
     clock = CLOCKS[name]
-    if clock.picture_s is None:
+    if clock.picture_s is None or (reader == "decord" and not name.endswith(READ_BY_DECORD)):
         return
     media = opened(folder / name, tmp_path, reader=reader)
     last_s = media.info.duration_s - 0.2
     times_s = [time_s for time_s in times_of(clock) if time_s < last_s]
-    looks = [times_s, times_s[-3:], *([time_s] for time_s in times_s[::-5])]  # a row first, then looks from the end
+    closer = [time_s + n / 25 for time_s in (0.2, 7.3) for n in range(10) if time_s < last_s - 0.5]
+    looks = [times_s, closer, *([time_s] for time_s in times_s[::-5])]  # rows first, then single ones from the end
     for look in looks:
         frames = media.frames(look)
         assert len(frames) == len(look)
         for time_s, frame in zip(look, frames, strict=True):
-            second = expected_second(clock, clock.picture_s, time_s)
-            if second is not None:
+            second = expected_second(clock, clock.picture_s, frame.time_s)
+            if second is not None and expected_second(clock, clock.picture_s, time_s) is not None:
                 assert seen_second(frame.pixels) == pytest.approx(second, abs=0.35), (time_s, frame.time_s)
-                assert -0.021 <= time_s - frame.time_s <= 0.25
+                assert abs(time_s - frame.time_s) <= 0.36  # the nearest key frame, where there are as many
     media.close()
 
 

@@ -16,9 +16,10 @@ from agentcvr_graph.eval.methods import MethodResources, make_methods
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.eval.methods.single_pass import SinglePass, read_reply
 from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.models.chat_format.thoughts import without_thoughts
+from agentcvr_graph.models.limiter import LimitedChat
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.vision import OfflineVision
-from agentcvr_graph.models.pacing import PacedChat
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
@@ -49,11 +50,11 @@ def clip(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def senses(tmp_path):
+def perception(tmp_path):
     return LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=tmp_path))
 
 
-def asking(*sources: str, **more) -> Question:
+def question_about(*sources: str, **more) -> Question:
     videos = tuple(Video(source=source) for source in sources)
     return Question(question="Which?", videos=videos, options=("left", "right"), kind="choice", **more)
 
@@ -65,12 +66,12 @@ def test_frames_are_distributed_by_the_protocol():
     assert share_frames([0.0], 4, evenly=False) == [0] and share_frames([], 4, evenly=True) == []
 
 
-async def test_a_single_pass_shows_every_video_in_one_request(clip, senses, tmp_path):
+async def test_a_single_pass_shows_every_video_in_one_request(clip, perception, tmp_path):
     other = tmp_path / "other.mp4"
     other.write_bytes(clip.read_bytes())
     model = saying("The left one shows it.\nAnswer: B")
-    method = SinglePass(model, "stub", senses, frames=8)
-    trajectory = await method.ask(asking(str(clip), f"{other}#t=4,8"))
+    method = SinglePass(model, "stub", perception, frames=8)
+    trajectory = await method.ask(question_about(str(clip), f"{other}#t=4,8"))
     assert trajectory.answer.value == "B" and trajectory.failure is None
     assert len(model.heard) == 1
     blocks = model.heard[0][0].content_blocks
@@ -85,27 +86,41 @@ async def test_a_single_pass_shows_every_video_in_one_request(clip, senses, tmp_
     assert trajectory.usage.frames == 8 and trajectory.usage.model_calls == 1 and trajectory.usage.wall_s > 0
 
 
-async def test_segments_of_one_recording_get_frames_by_duration(clip, senses):
+async def test_segments_of_one_recording_get_frames_by_duration(clip, perception):
     model = saying("A")
-    trajectory = await SinglePass(model, "stub", senses, frames=8).ask(asking(f"{clip}#t=0,2", f"{clip}#t=2,8"))
+    trajectory = await SinglePass(model, "stub", perception, frames=8).ask(
+        question_about(f"{clip}#t=0,2", f"{clip}#t=2,8")
+    )
     assert [len(seen.frame_times_s[0]) for seen in trajectory.observations] == [2, 6]
 
 
-async def test_transcripts_follow_the_frames(clip, senses):
+async def test_transcripts_follow_the_frames(clip, perception):
     model = saying("right")
-    trajectory = await SinglePass(model, "stub", senses, frames=4, listens=True).ask(asking(str(clip)))
+    trajectory = await SinglePass(model, "stub", perception, frames=4, listens=True).ask(question_about(str(clip)))
     said = [block["text"] for block in model.heard[0][0].content_blocks if block["type"] == "text"]
     assert any("[video 1, 1.0-3.0 s]" in text and "put in the salt" in text for text in said)
     assert trajectory.answer.value == "B" and trajectory.usage.audio_s == pytest.approx(8, abs=0.1)
 
 
-async def test_a_reply_without_an_answer_is_a_failed_run_and_a_broken_model_raises(clip, senses):
-    trajectory = await SinglePass(saying("I see nothing."), "stub", senses, frames=2).ask(asking(str(clip)))
+async def test_a_reply_without_an_answer_is_sent_back_once(clip, perception):
+    model = saying("I see nothing.", "Sorry. The answer is B.")
+    trajectory = await SinglePass(model, "stub", perception, frames=2).ask(question_about(str(clip)))
+    assert trajectory.answer.value == "B" and trajectory.usage.model_calls == 2 and trajectory.usage.frames == 2
+    assert "not one of the options A to B" in model.heard[1][-1].text and len(model.heard[1]) == 3
+    first, second = trajectory.turns
+    assert [action.tool for action in first.actions] == ["observe", "answer"]
+    assert "not one of the options" in first.actions[-1].reply
+    assert second.actions[0].arguments == {"value": "Sorry. The answer is B."}
+
+
+async def test_replies_without_an_answer_are_a_failed_run_and_a_broken_model_raises(clip, perception):
+    model = saying("I see nothing.", "Still nothing.")
+    trajectory = await SinglePass(model, "stub", perception, frames=2).ask(question_about(str(clip)))
     assert trajectory.answer is None and trajectory.failure.boundary == "master"
     with pytest.raises(InfrastructureError, match="stub failed"):
-        await SinglePass(saying(), "stub", senses, frames=2).ask(asking(str(clip)))
+        await SinglePass(saying(), "stub", perception, frames=2).ask(question_about(str(clip)))
     with pytest.raises(InputError, match="no such file"):
-        await SinglePass(saying("A"), "stub", senses, frames=2).ask(asking("none.mp4"))
+        await SinglePass(saying("A"), "stub", perception, frames=2).ask(question_about("none.mp4"))
 
 
 @pytest.mark.parametrize(
@@ -120,21 +135,25 @@ async def test_a_reply_without_an_answer_is_a_failed_run_and_a_broken_model_rais
         ("The answer is: 15,23", "interval", (15.0, 23.0)),
         ("Answer: 7", "number", 7.0),
         ("Answer: a hat", "text", "a hat"),
+        ("The answer is B.", "choice", "B"),
+        ("<thinking>Answer: A</thinking>\n\\boxed{B}", "choice", "B"),
+        ('{"answer": "B"}', "choice", "B"),
+        ("I think it is B", "choice", "B"),
     ],
 )
 def test_replies_in_many_forms_are_parsed(text, kind, value):
-    question = asking("a", "b").model_copy(update={"kind": kind})
+    question = question_about("a", "b").model_copy(update={"kind": kind})
     if kind in ("order", "interval", "number", "text"):
         question = question.model_copy(update={"options": ()})
     answer = read_reply(text, question)
-    assert answer.value == value and answer.rationale == text
+    assert answer.value == value and answer.rationale == without_thoughts(text)
 
 
 def test_replies_without_a_valid_answer_raise_action_error():
     with pytest.raises(ActionError):
-        read_reply("", asking("a", "b"))
+        read_reply("", question_about("a", "b"))
     with pytest.raises(ActionError, match="not one of the options"):
-        read_reply("Neither of them", asking("a", "b"))
+        read_reply("Neither of them", question_about("a", "b"))
 
 
 async def test_single_pass_observes_once_and_transcribes_only_when_configured(tmp_path):
@@ -154,8 +173,8 @@ async def test_single_pass_observes_once_and_transcribes_only_when_configured(tm
 def test_methods_share_their_models_and_unknown_methods_are_refused():
     config = EvalConfig(models=ModelStrings(master="http://127.0.0.1:9/v1#m", vision="http://127.0.0.1:9/v1#v"))
     resources = MethodResources(config)
-    assert isinstance(resources.master, PacedChat) and isinstance(resources.vision_chat_model, PacedChat)
-    assert resources.master.pace is resources.vision_chat_model.pace
+    assert isinstance(resources.master, LimitedChat) and isinstance(resources.vision_chat_model, LimitedChat)
+    assert resources.master.limiter is resources.vision_chat_model.limiter
     assert resources.vision_chat_model.model.model_name == "v"
     with pytest.raises(InputError, match="Unknown method 'x'"):
         make_methods(EvalConfig(methods=("x",)))
@@ -176,8 +195,8 @@ async def test_the_judge_grades_point_by_point():
     model = saying("I cannot say.", said)
     grades = await ChatJudge(model, "stub").grade(JUDGED, "salt, for a friend")
     assert grades.coverage == (True, True) and grades.correctness == (True, False) and grades.score == 0.75
-    told = model.heard[0][1].text
-    assert "1. only the cook" in told and "salt, for a friend" in told and "lists of 2" not in told
+    prompt = model.heard[0][1].text
+    assert "1. only the cook" in prompt and "salt, for a friend" in prompt and "lists of 2" not in prompt
     with pytest.raises(InfrastructureError, match="no grades in 3 replies"):
         await ChatJudge(saying("no", "no", "no"), "stub").grade(JUDGED, "x")
 
@@ -185,6 +204,14 @@ async def test_the_judge_grades_point_by_point():
 def test_malformed_grades_are_rejected_and_uncovered_points_are_not_correct():
     assert read_grades('{"coverage": [true], "correctness": [true]}', 2) is None
     assert read_grades("{coverage}", 1) is None and read_grades("", 1) is None
+    assert read_grades('{"coverage": ["false"], "correctness": ["false"]}', 1).coverage == (False,)
+    assert read_grades('{"coverage": ["True"], "correctness": [1]}', 1).correctness == (True,)
+    for odd in ("0.5", "2", "null", '"yes"', '{"true": 1}', "[true]", "1.0"):
+        assert read_grades(f'{{"coverage": [{odd}], "correctness": [true]}}', 1) is None
+    assert read_grades('{"grades": {"coverage": [true], "correctness": [true]}}', 1) is None
+    assert (
+        read_grades('So {x}: {"note": "a { in a text", "coverage": [true], "correctness": [false]} {}', 1).score == 0.5
+    )
     uncovered = read_grades('{"coverage": [false], "correctness": [true]}', 1)
     assert uncovered.correctness == (False,), "what is not spoken of is not right either"
 

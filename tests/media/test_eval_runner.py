@@ -33,7 +33,7 @@ from tests.support.kills import run_in_fresh_process
 from tests.support.media_files import counting
 from tests.support.stub_endpoint import Reply, StubEndpoint
 
-CHANGES = {"asked_at": True, "usage": {"wall_s"}}
+CHANGES = {"started_at": True, "usage": {"wall_s"}}
 """Fields that differ between two runs of the same questions."""
 
 
@@ -76,13 +76,13 @@ def standing(path: Path) -> dict[tuple[str, str], dict]:
 
 async def test_a_scripted_run_end_to_end(tmp_path, scripts):
     config = EvalConfig(methods=("agent", "single-pass", "blind"), scripts=str(scripts))
-    told: list[int] = []
+    progress: list[int] = []
     made = await evaluate_benchmark(
-        scripted_questions(scripts), config, tmp_path / "run", on_progress=lambda totals: told.append(totals.done)
+        scripted_questions(scripts), config, tmp_path / "run", on_progress=lambda totals: progress.append(totals.done)
     )
     rows = made.rows()
     assert len(rows) == 72 and Counter(row.method for row in rows) == {"agent": 24, "single-pass": 24, "blind": 24}
-    assert told == list(range(73))
+    assert progress == list(range(73))
     scores = {line.method: line.accuracy.mean for line in made.summary() if line.name == "all"}
     assert scores["agent"] > scores["blind"] + 0.2
     assert all(row.turns == 2 for row in rows if row.method == "single-pass")
@@ -131,8 +131,8 @@ async def test_every_fault_of_an_endpoint_becomes_a_row(tmp_path, clip):
     busy = Counter()
 
     def reply(number, body):
-        asked = str(body)
-        which = next(n for n in range(10) if f"the {n}th" in asked)
+        prompt = str(body)
+        which = next(n for n in range(10) if f"the {n}th" in prompt)
         if which == 9 and busy["seen"] < 3:
             busy["seen"] += 1
             return Reply(status=429, headers={"Retry-After": "0.05"}, body=b'{"error": {"message": "slow down"}}')
@@ -151,10 +151,10 @@ async def test_every_fault_of_an_endpoint_becomes_a_row(tmp_path, clip):
         assert rows["q0"].outcome == "right" and rows["q9"].outcome == "right" and busy["seen"] == 3
         assert rows["q6"].outcome == "unparsable" and not rows["q6"].retryable
         assert rows["q8"].outcome == "unparsable"
-        worldly = {name: row for name, row in rows.items() if row.outcome == "infrastructure error"}
-        assert set(worldly) == {"q1", "q2", "q3", "q4", "q5", "q7"}
-        assert all(row.score == 0 and row.detail for row in worldly.values())
-        assert {name for name, row in worldly.items() if not row.retryable} == {"q7"}
+        failed = {name: row for name, row in rows.items() if row.outcome == "infrastructure error"}
+        assert set(failed) == {"q1", "q2", "q3", "q4", "q5", "q7"}
+        assert all(row.score == 0 and row.detail for row in failed.values())
+        assert {name for name, row in failed.items() if not row.retryable} == {"q7"}
         (line,) = [line for line in run_.summary() if line.name == "all"]
         assert line.accuracy.mean == 0.2 and line.outcomes["infrastructure error"] == 6 and line.unanswered == 2
         mended = True
@@ -162,7 +162,7 @@ async def test_every_fault_of_an_endpoint_becomes_a_row(tmp_path, clip):
         again = await evaluate_benchmark(benchmark, config, tmp_path / "run", retry_failed=True)
         assert len(endpoint.calls) - calls == 5
         rows = {row.id: row for row in again.rows()}
-        assert {row.outcome for name, row in rows.items() if name in worldly} == {"right", "infrastructure error"}
+        assert {row.outcome for name, row in rows.items() if name in failed} == {"right", "infrastructure error"}
         assert rows["q1"].attempt == 2
 
 
@@ -171,7 +171,7 @@ async def test_questions_run_concurrently_up_to_the_limit_of_the_endpoint(tmp_pa
     with StubEndpoint(lambda number, body: Reply(delay_s=0.1)) as endpoint:
         config = seen(endpoint.url, per_endpoint=8)
         await evaluate_benchmark(questions(24, str(clip)), config, tmp_path / "run", concurrency=24)
-        assert endpoint.most_at_once == 8
+        assert endpoint.most_concurrent == 8
 
 
 @pytest.mark.enable_socket

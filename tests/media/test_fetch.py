@@ -25,11 +25,11 @@ def video_bytes(tmp_path_factory) -> bytes:
 @pytest.fixture
 def server(video_bytes):
     """Yield the base URL of a server and the number of requests for each path."""
-    asked: Counter[str] = Counter()
+    requests: Counter[str] = Counter()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked[self.path] += 1
+            requests[self.path] += 1
             if self.path == "/gone.mp4":
                 return self.send_error(404)
             if self.path == "/moved.mp4":
@@ -51,16 +51,16 @@ def server(video_bytes):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}", asked
+        yield f"http://127.0.0.1:{running.server_port}", requests
         running.shutdown()
 
 
 def test_a_url_is_fetched_once(server, tmp_path):
-    url, asked = server
+    url, requests = server
     for _ in range(2):
         media = MediaLibrary(cache_dir=tmp_path).open(Video(source=f"{url}/clip.mp4#t=1,3"))
         assert media.info.duration_s == pytest.approx(2, abs=0.2)
-    assert asked["/clip.mp4"] == 1
+    assert requests["/clip.mp4"] == 1
 
 
 def test_two_urls_of_one_file_are_stored_once(server, tmp_path):

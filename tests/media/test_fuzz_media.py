@@ -70,14 +70,14 @@ def looked_at(library: IsolatedLibrary, path: Path, **settings) -> list[Outcome]
         return [outcome]
     end_s = clip.info.duration_s
     assert end_s > 0
-    asked = {
+    checks = {
         "overview": lambda: clip.frames([n * end_s / 8 for n in range(8)]),
         "close": lambda: clip.frames([0.0, 0.1, 0.2, max(0.2, end_s - 0.1)]),
         "beginning": lambda: clip.sound(0.0, min(end_s, 2.0)),
         "end": lambda: clip.sound(max(0.0, end_s - 2.0), end_s),
         "subtitles": lambda: clip.cues(0.0, end_s),
     }
-    return [outcome, *(_outcome(what) for what in asked.values())]
+    return [outcome, *(_outcome(what) for what in checks.values())]
 
 
 def _outcome(what) -> Outcome:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agentcvr_graph import InfrastructureError
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models.base import Perceived
+from agentcvr_graph.models.base import ModelOutput
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.clipping import clip_evidence
 from agentcvr_graph.perception.live import LivePerception
@@ -21,23 +21,23 @@ from tests.support.media_files import counting, ffmpeg
 RED = Video(source=str(CLIPS_DIR / "cook_red.mp4"))
 
 
-class Eyes:
+class CountingVision:
     """A vision model that reports the number of frames per window and counts its calls."""
 
-    name = "test-eyes"
+    name = "test-vision"
 
     def __init__(self):
         self.calls = 0
 
-    async def look(self, footage, focus):
+    async def look(self, sampled, focus):
         self.calls += 1
-        return Perceived(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in footage))
+        return ModelOutput(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in sampled))
 
 
-class Ears:
+class CountingAudio:
     """An audio model that reports one statement per sound and counts its calls and the seconds."""
 
-    name = "test-ears"
+    name = "test-audio"
 
     def __init__(self):
         self.calls = 0
@@ -46,12 +46,12 @@ class Ears:
     async def hear(self, sound, focus):
         self.calls += 1
         self.seconds += len(sound.samples) / 16_000
-        return Perceived((Evidence(text='"one two three four"', window=sound.window),))
+        return ModelOutput((Evidence(text='"one two three four"', window=sound.window),))
 
 
-def perception(tmp_path: Path) -> tuple[LivePerception, Eyes, Ears]:
-    eyes, ears = Eyes(), Ears()
-    return LivePerception(eyes, ears, MediaLibrary(cache_dir=tmp_path / "cache")), eyes, ears
+def perception(tmp_path: Path) -> tuple[LivePerception, CountingVision, CountingAudio]:
+    vision, audio = CountingVision(), CountingAudio()
+    return LivePerception(vision, audio, MediaLibrary(cache_dir=tmp_path / "cache")), vision, audio
 
 
 def look(*targets):
@@ -72,24 +72,24 @@ async def test_it_is_a_perception_and_probes_real_files(tmp_path):
 
 
 async def test_a_repeated_observation_is_free_also_in_a_new_process(tmp_path):
-    first, eyes, _ = perception(tmp_path)
-    second, fresh_eyes, _ = perception(tmp_path)
+    first, vision, _ = perception(tmp_path)
+    second, unused_vision, _ = perception(tmp_path)
     for live, cached in ((first, 0), (first, 8), (second, 8)):
         videos = [await live.probe(RED, 1)]
         seen = await live.observe(look((1, 0, 30, 8)), videos)
         assert (seen.cost.frames, seen.cost.cached_frames) == (8, cached)
         assert seen.evidence[0].text == "8 frames"
         assert len(seen.frame_times_s[0]) == 8
-    assert (eyes.calls, fresh_eyes.calls) == (1, 0)
+    assert (vision.calls, unused_vision.calls) == (1, 0)
 
 
 async def test_overlapping_windows_are_transcribed_once(tmp_path):
-    live, _, ears = perception(tmp_path)
+    live, _, audio = perception(tmp_path)
     videos = [await live.probe(RED, 1)]
     await live.listen(listen(0, 38), videos)
-    assert ears.seconds == pytest.approx(38, abs=0.5)
+    assert audio.seconds == pytest.approx(38, abs=0.5)
     part = await live.listen(listen(20, 25), videos)
-    assert ears.seconds == pytest.approx(38, abs=0.5)
+    assert audio.seconds == pytest.approx(38, abs=0.5)
     assert part.cost.cached_audio_s == pytest.approx(5, abs=0.1)
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from agentcvr_graph.demo.drawing import FONT
 from agentcvr_graph.demo.make_clips import speak
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Frame
-from agentcvr_graph.models.base import Footage, Sound
+from agentcvr_graph.models.base import SampledFrames, Sound
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import change_between
@@ -29,19 +29,19 @@ def card(colour, text="", x=0):
     return np.asarray(picture)
 
 
-def footage(*pictures, spacing_s=1.0):
+def sampled(*pictures, spacing_s=1.0):
     frames = tuple(Frame(n * spacing_s, picture) for n, picture in enumerate(pictures))
-    return Footage(Window(video=1, start_s=0, end_s=len(pictures) * spacing_s), frames, "test")
+    return SampledFrames(Window(video=1, start_s=0, end_s=len(pictures) * spacing_s), frames, "test")
 
 
 @pytest.fixture(scope="module")
-def eyes():
+def vision():
     return OfflineVision()
 
 
-async def test_signs_and_colours_are_reported_with_their_intervals(eyes):
-    shown = footage(*[card("#b02020", "ADD THE SALT")] * 2, *[card("#2050c0", "STIR WELL")] * 2)
-    said = (await eyes.look([shown], "")).evidence
+async def test_signs_and_colours_are_reported_with_their_intervals(vision):
+    shown = sampled(*[card("#b02020", "ADD THE SALT")] * 2, *[card("#2050c0", "STIR WELL")] * 2)
+    said = (await vision.look([shown], "")).evidence
     assert len(said) == 2
     assert '"ADD THE SALT"' in said[0].text
     assert '"STIR WELL"' in said[1].text
@@ -72,7 +72,7 @@ def test_dominant_colours_are_named(colour, name):
     assert dominant_colours(np.asarray(Image.new("RGB", (64, 36), colour)))[0] == name
 
 
-SHOWN = footage(card("#b02020", "SALT"), card("#2050c0", "PEPPER"), card("#208030", "SUGAR"))
+SHOWN = sampled(card("#b02020", "SALT"), card("#2050c0", "PEPPER"), card("#208030", "SUGAR"))
 
 
 @settings(max_examples=examples(25))
@@ -80,16 +80,16 @@ SHOWN = footage(card("#b02020", "SALT"), card("#2050c0", "PEPPER"), card("#20803
 def test_a_focus_reorders_statements_and_adds_none(focus):
     import asyncio
 
-    plain = asyncio.run(_EYES.look([SHOWN], "")).evidence
-    focused = asyncio.run(_EYES.look([SHOWN], focus)).evidence
+    plain = asyncio.run(VISION.look([SHOWN], "")).evidence
+    focused = asyncio.run(VISION.look([SHOWN], focus)).evidence
     assert sorted(e.text for e in focused) == sorted(e.text for e in plain)
 
 
-_EYES = OfflineVision()
+VISION = OfflineVision()
 
 
-async def test_statements_about_the_focus_come_first(eyes):
-    assert "SUGAR" in (await eyes.look([SHOWN], "where is the sugar?")).evidence[0].text
+async def test_statements_about_the_focus_come_first(vision):
+    assert "SUGAR" in (await vision.look([SHOWN], "where is the sugar?")).evidence[0].text
 
 
 def padded(clip, seconds=1.0):
@@ -112,11 +112,11 @@ async def test_clear_speech_is_recognised_with_its_time():
 
 
 async def test_earlier_audio_does_not_change_a_transcript():
-    ears = OfflineAudio()
+    audio = OfflineAudio()
     line = sound(padded(speak("This dinner is for my mother.", "awb")))
     alone = await OfflineAudio().hear(line, "")
-    await ears.hear(sound(padded(speak("Good morning.", "slt"))), "")
-    assert (await ears.hear(line, "")).evidence == alone.evidence
+    await audio.hear(sound(padded(speak("Good morning.", "slt"))), "")
+    assert (await audio.hear(line, "")).evidence == alone.evidence
 
 
 async def test_subtitles_replace_speech_recognition():

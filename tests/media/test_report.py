@@ -17,10 +17,10 @@ class StubThumbnails:
     """A thumbnail source that returns the same bytes for every time and records the requests."""
 
     def __init__(self):
-        self.asked = []
+        self.requested = []
 
     def thumbnail(self, video, time_s):
-        self.asked.append((video.source, time_s))
+        self.requested.append((video.source, time_s))
         return b"jpeg"
 
 
@@ -131,8 +131,8 @@ def test_many_windows_share_the_frame_limit_of_a_report():
 def test_each_time_is_decoded_once():
     thumbnails = StubThumbnails()
     view_of(many_turns(), thumbnails)
-    assert thumbnails.asked
-    assert len(thumbnails.asked) == len(set(thumbnails.asked))
+    assert thumbnails.requested
+    assert len(thumbnails.requested) == len(set(thumbnails.requested))
 
 
 def test_thinning_keeps_the_first_and_the_last():
@@ -168,8 +168,8 @@ def test_errors_and_failures_are_labelled():
 def test_a_focus_is_shown_unless_it_is_the_question():
     trajectory = many_turns()
     assert view_of(trajectory).turns[0].calls[0].observation.focus == "the butter and the salt"
-    asked = trajectory.model_copy(update={"question": "the butter and the salt"})
-    assert view_of(asked).turns[0].calls[0].observation.focus == ""
+    equal = trajectory.model_copy(update={"question": "the butter and the salt"})
+    assert view_of(equal).turns[0].calls[0].observation.focus == ""
 
 
 def test_an_accepted_answer_is_shown_as_its_value_and_a_refused_one_in_full():

@@ -72,7 +72,7 @@ SCRIPT = Script(
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("twin")
+    folder = tmp_path_factory.mktemp("rendered")
     return folder, render_script(SCRIPT, folder)
 
 
@@ -108,10 +108,10 @@ def test_rendered_files_are_h264_and_aac_with_the_duration_of_the_script(rendere
 
 
 async def test_script_and_rendered_video_give_the_graph_the_same_question(live, rendered):
-    asked = SCRIPT.as_question()
+    scripted = SCRIPT.as_question()
     question = rendered_question(SCRIPT, rendered[1])
-    assert [video.title for video in question.videos] == [video.title for video in asked.videos]
-    assert question.model_copy(update={"videos": asked.videos}) == asked
+    assert [video.title for video in question.videos] == [video.title for video in scripted.videos]
+    assert question.model_copy(update={"videos": scripted.videos}) == scripted
     for info, video in zip(await probed(live, rendered), SCRIPT.videos, strict=True):
         assert (info.width, info.height, info.fps, info.has_sound) == (640, 360, FPS, True)
         assert info.has_subtitles == video.subtitles

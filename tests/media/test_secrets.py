@@ -64,17 +64,17 @@ def server(clip) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             if self.path.startswith("/v1"):
-                return self._told(401)
+                return self._send_error(401)
             if self.path.startswith("/403"):
-                return self._told(403)
+                return self._send_error(403)
             allowed = TOKEN in self.path or "Basic" in self.headers.get("Authorization", "")
-            return self._sent(200, "video/mp4", clip) if allowed else self._told(403)
+            return self._sent(200, "video/mp4", clip) if allowed else self._send_error(403)
 
         def do_POST(self):
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self._told(int(self.path.split("/")[1]))
+            self._send_error(int(self.path.split("/")[1]))
 
-        def _told(self, status: int) -> None:
+        def _send_error(self, status: int) -> None:
             sent = f"no access with {self.headers.get('Authorization')} to {self.path}"
             self._sent(status, "application/json", json.dumps({"error": {"message": sent, "key": KEY}}).encode())
 
@@ -258,16 +258,16 @@ def test_errors_about_videos_contain_no_secret(server, tmp_path):
 async def test_a_run_with_secret_addresses_does_not_reveal_them(server, tmp_path, caplog):
     """Only the state holds the secrets, in the sources of the videos: a resumed run must fetch the videos again."""
     caplog.set_level(logging.DEBUG, "agentcvr_graph")
-    senses = resolve_perception(media=MediaLibrary(cache_dir=tmp_path / "cache"))
+    perception = resolve_perception(media=MediaLibrary(cache_dir=tmp_path / "cache"))
     turns = [turn("", observe((1, 0, 2, 1), (2, 0, 2, 1)), listen(1, 0, 2, id="b")), turn("", answer("A"))]
-    app = create_cvr_graph(FakeMaster(turns=turns), senses).compile()
+    app = create_cvr_graph(FakeMaster(turns=turns), perception).compile()
     given_ = {"question": "Which?", "videos": list(addresses(server)), "options": ["x", "y"]}
     events = [event async for event in app.astream(given_, stream_mode=["custom", "values"])]
     output = events[-1][1]
-    told = [event for mode, event in events if mode == "custom"]
-    assert_clean(told, output["messages"], output["observations"], output["answer"], caplog.text)
+    events_sent = [event for mode, event in events if mode == "custom"]
+    assert_clean(events_sent, output["messages"], output["observations"], output["answer"], caplog.text)
     trajectory = trajectory_of(output)
-    thumbnails = MediaThumbnails(senses.media)
+    thumbnails = MediaThumbnails(perception.media)
     write_report(trajectory, tmp_path / "report.html", thumbnails=thumbnails, models={"master": "fake"})
     assert "data:image/jpeg" in (tmp_path / "report.html").read_text()
     kept = trajectory.without_secrets()
@@ -282,16 +282,16 @@ async def test_a_run_with_secret_addresses_does_not_reveal_them(server, tmp_path
 
 @enable_socket
 async def test_an_unreadable_video_is_reported_without_its_secrets(server, tmp_path):
-    senses = resolve_perception(media=MediaLibrary(cache_dir=tmp_path))
+    perception = resolve_perception(media=MediaLibrary(cache_dir=tmp_path))
     master = FakeMaster(turns=[turn("", observe((1, 0, 2, 1))), turn("", observe((2, 0, 1, 1))), turn("", answer("A"))])
-    tool = as_tool(create_cvr_graph(master, senses).compile(), context=CVRContext(unreadable="continue"))
+    tool = as_tool(create_cvr_graph(master, perception).compile(), context=CVRContext(unreadable="continue"))
     bad = f"http://me:{PASSWORD}@127.0.0.1:9/gone.mp4?token={TOKEN}"
     arguments = {"question": "?", "videos": [bad, RED], "options": ["x", "y"]}
     message = await tool.ainvoke({"type": "tool_call", "id": "1", "name": tool.name, "args": arguments})
     assert_clean(message.content, json.dumps(message.artifact["turns"]), *(m for call in master.seen for m in call))
     assert "gone.mp4?...: the server cannot be reached" in str(master.seen[0])
     with pytest.raises(InputError) as error:
-        await create_cvr_graph(master, senses).compile().ainvoke({"question": "?", "videos": [bad]})
+        await create_cvr_graph(master, perception).compile().ainvoke({"question": "?", "videos": [bad]})
     assert_clean(error.value, *traceback.format_exception(error.value))
 
 
@@ -333,8 +333,8 @@ def test_the_command_line_prints_no_secret(server, run, tmp_path):
 @enable_socket
 def test_an_evaluation_run_stores_no_secret(server, run, tmp_path):
     one, other = addresses(server)
-    (tmp_path / "asked").mkdir()
-    questions = tmp_path / "asked" / "questions.csv"
+    (tmp_path / "input").mkdir()
+    questions = tmp_path / "input" / "questions.csv"
     questions.write_text(f'question,videos,answer,options\n"Which?","{one};{other}",A,"x;y"\n')
     models = ([], ["--master", f"http://{server}/500/v1#m"])
     for number, more in enumerate(models):

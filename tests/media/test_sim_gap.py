@@ -167,7 +167,7 @@ async def test_a_second_measurement_reuses_the_live_runs(measured, monkeypatch):
     folder, gap = measured
 
     def forbidden(*_):
-        raise AssertionError("a twin was filmed or a model was made again")
+        raise AssertionError("a video was rendered or a model was created again")
 
     monkeypatch.setattr("agentcvr_graph.eval.sim_gap.pairs.render_script", forbidden)
     again = await measure_sim_gap([pair.script for pair in gap.pairs], folder, noise="off")

@@ -34,7 +34,7 @@ TURNS = [
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory):
+def cases(tmp_path_factory):
     """Return a question and a perception for the script itself and for its rendered videos."""
     folder = tmp_path_factory.mktemp("rendered")
     live = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=folder / "cache"))
@@ -55,8 +55,8 @@ class Recording(FakeMaster):
         return self
 
 
-async def run(world):
-    question, perception = world
+async def run(case):
+    question, perception = case
     master = Recording(turns=[message.model_copy() for message in TURNS])
     graph = create_cvr_graph(master, perception).compile()
     return graph, master, await graph.ainvoke(as_input(question))
@@ -71,23 +71,23 @@ def skeleton(message):
     return message.type, text, calls, getattr(message, "tool_call_id", None)
 
 
-async def test_scripted_and_live_runs_use_the_same_graph(worlds):
-    graphs = [create_cvr_graph(FakeMaster(turns=[]), perception).compile() for _, perception in worlds.values()]
+async def test_scripted_and_live_runs_use_the_same_graph(cases):
+    graphs = [create_cvr_graph(FakeMaster(turns=[]), perception).compile() for _, perception in cases.values()]
     drawings = [graph.get_graph(xray=True).draw_mermaid() for graph in graphs]
     assert drawings[0] == drawings[1]
     assert "visual_agent" in drawings[0]
 
 
-async def test_the_master_receives_the_same_messages_except_for_the_evidence(worlds):
-    (_, scripted_master, scripted), (_, live_master, live) = [await run(world) for world in worlds.values()]
+async def test_the_master_receives_the_same_messages_except_for_the_evidence(cases):
+    (_, scripted_master, scripted), (_, live_master, live) = [await run(case) for case in cases.values()]
     assert scripted_master._tools == live_master._tools == list(TOOL_SCHEMAS)
     assert [skeleton(m) for m in scripted["messages"]] == [skeleton(m) for m in live["messages"]]
     assert scripted["messages"][1].text == live["messages"][1].text  # the brief, to the letter
     assert len(scripted_master.seen) == len(live_master.seen) == 4
 
 
-async def test_scripted_and_live_observations_agree(worlds):
-    (_, _, scripted), (_, _, live) = [await run(world) for world in worlds.values()]
+async def test_scripted_and_live_observations_agree(cases):
+    (_, _, scripted), (_, _, live) = [await run(case) for case in cases.values()]
     for one, other in zip(scripted["observations"], live["observations"], strict=True):
         assert (one.modality, one.windows, one.focus) == (other.modality, other.windows, other.focus)
         for times_s, real_s in zip(one.frame_times_s, other.frame_times_s, strict=True):

@@ -45,39 +45,39 @@ def main() -> None:
     """Run the soak test, print its figures, and exit with status 1 if one misses its target."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="default 30")
-    parser.add_argument("--at-once", type=int, default=16, help="clients, default 16")
+    parser.add_argument("--concurrency", type=int, default=16, help="clients, default 16")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     arguments = parser.parse_args()
     with endpoint_process(unreliable) as url:
-        rows = asyncio.run(soak(url, 60 * arguments.minutes, arguments.at_once, arguments.seed))
+        rows = asyncio.run(soak(url, 60 * arguments.minutes, arguments.concurrency, arguments.seed))
     show(rows)
     if arguments.markdown:
         arguments.markdown.write_text(as_markdown(rows))
     sys.exit(any(row.met is False for row in rows))
 
 
-async def soak(url: str, seconds: float, at_once: int, seed: int) -> list[Row]:
+async def soak(url: str, seconds: float, concurrency: int, seed: int) -> list[Row]:
     """Run the soak test and return the rows of its table."""
     others = _children()  # the endpoint and the helper processes that start it
     media = isolated_media()
     of = kinds(url, media)
     tally = Tally()
     try:
-        killed = await _busy(of, tally, WARM_UP * seconds, at_once, seed, "warming up")
+        killed = await _busy(of, tally, WARM_UP * seconds, concurrency, seed, "warming up")
         start = await _at_rest()
-        killed += await _busy(of, tally, (1 - WARM_UP) * seconds, at_once, seed + 1, "soaking")
+        killed += await _busy(of, tally, (1 - WARM_UP) * seconds, concurrency, seed + 1, "soaking")
         end = await _at_rest()
     finally:
         await asyncio.to_thread(media.close)
     return [
-        *_of_runs(tally, seconds, at_once),
+        *_of_runs(tally, seconds, concurrency),
         *_of_levels(start, end),
         *_of_processes(killed, len(_children() - others)),
     ]
 
 
-async def _busy(of: dict[str, Kind], tally: Tally, seconds: float, at_once: int, seed: int, what: str) -> int:
+async def _busy(of: dict[str, Kind], tally: Tally, seconds: float, concurrency: int, seed: int, what: str) -> int:
     """Run clients and faults for `seconds`; return how many decoders were killed."""
     until_s = time.monotonic() + seconds
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -89,7 +89,7 @@ async def _busy(of: dict[str, Kind], tally: Tally, seconds: float, at_once: int,
             )
 
         async with dying_decoders(seed, until_s) as killed, asyncio.TaskGroup() as group:
-            for number in range(at_once):
+            for number in range(concurrency):
                 rng = random.Random(f"{seed} {number}")
                 group.create_task(client(of, tally, rng, lambda: time.monotonic() < until_s, show_progress))
     return len(killed)
@@ -108,8 +108,8 @@ def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
-def _of_runs(tally: Tally, seconds: float, at_once: int) -> list[Row]:
-    runs = f"{tally.runs} runs in {seconds / 60:g} min, {at_once} at a time"
+def _of_runs(tally: Tally, seconds: float, concurrency: int) -> list[Row]:
+    runs = f"{tally.runs} runs in {seconds / 60:g} min, {concurrency} at a time"
     rows = [Row(runs, f"{len(tally.unexpected)} unexpected ends", "none", not tally.unexpected)]
     for kind in sorted({kind for kind, _ in tally.ends}):
         ends = {end: count for (of, end), count in sorted(tally.ends.items()) if of == kind}

@@ -50,7 +50,7 @@ CLOCKS: dict[str, Clock] = {
     "plain.asf": Clock("F -i $B -c:v wmv2 -q:v 2 -c:a wmav2 $O"),
     "plain.ts": Clock("F -i $B -c copy $O"),
     "plain.mpg": Clock("F -i $B -c:v mpeg2video -q:v 2 -c:a mp2 $O"),
-    "plain.ogv": Clock("F -i $B -c:v libtheora -q:v 9 -g 25 -c:a libvorbis -f ogg $O"),
+    "plain.ogv": Clock("F -i $B -vf noise=alls=2 -c:v libtheora -q:v 9 -g 25 -c:a libvorbis -f ogg $O"),
     "fragmented.mp4": Clock("F -i $B -c copy -movflags frag_keyframe+empty_moov+default_base_moof -f mp4 - | cat > $O"),
     "streamed.mkv": Clock("F -i $B -c copy -f matroska - | cat > $O"),
     "streamed.flv": Clock("F -i $B -c copy -flvflags no_duration_filesize -f flv - | cat > $O"),

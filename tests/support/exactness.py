@@ -85,9 +85,9 @@ class Exactness:
 
 
 def train_one_step(
-    folder: Path, model, rollout: GraphRollout, prompts: list[str], count: int, *, group: int = 4, at_once: int = 16
+    folder: Path, model, rollout: GraphRollout, prompts: list[str], count: int, *, group: int = 4, batch: int = 16
 ) -> tuple[WatchedTrainer, Exactness]:
-    """Run one step of GRPO over `count` trajectories, `at_once` per backward pass, and compare both ends.
+    """Run one step of GRPO over `count` trajectories, `batch` per backward pass, and compare both ends.
 
     Args:
         folder: output folder of the trainer.
@@ -105,8 +105,8 @@ def train_one_step(
     rewards, weights = reward_functions(preset_weights())
     arguments = GRPOConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=count // at_once,
+        per_device_train_batch_size=batch,
+        gradient_accumulation_steps=count // batch,
         num_generations=group,
         max_steps=1,
         temperature=rollout.sampling.temperature,

@@ -27,8 +27,8 @@ def halves(task):
     return scripts(task)[:COUNT], scripts(task)[COUNT:]
 
 
-def mean_score(task, asked, guess):
-    return statistics.fmean(score_answer(script.kind, guess(script), script.key) for script in asked)
+def mean_score(task, subset, guess):
+    return statistics.fmean(score_answer(script.kind, guess(script), script.key) for script in subset)
 
 
 def best_constant(task, learned):

@@ -68,7 +68,11 @@ def usual(question="Which cook uses butter?", text='on-screen text "ADD SALT"'):
             number=2,
             actions=(Action(call_id="c", tool="listen", arguments={"video": 9}, reply="error: There is no video 9."),),
         ),
-        Turn(number=3, thought="Clear.", actions=(Action(call_id="d", tool="answer", arguments={"value": "A"}),)),
+        Turn(
+            number=3,
+            thought="Clear.",
+            actions=(Action(call_id="d", tool="answer", arguments={"value": "A"}, ends=True),),
+        ),
     )
     answer = Answer(
         kind="choice",

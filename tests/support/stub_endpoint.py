@@ -46,9 +46,9 @@ class StubEndpoint:
         self._reply, self._keep = reply, keep
         self._number = 0
         self.calls: list[dict] = []
-        self.most_at_once = 0
+        self.most_concurrent = 0
         self.times_s: list[float] = []
-        self._at_once = 0
+        self._running = 0
         self._loop = asyncio.new_event_loop()
 
     def __enter__(self) -> StubEndpoint:
@@ -99,8 +99,8 @@ class StubEndpoint:
         if self._keep:
             self.calls.append(body)
             self.times_s.append(time.monotonic())
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self._running += 1
+        self.most_concurrent = max(self.most_concurrent, self._running)
         try:
             reply = self._reply(number, body)
             await asyncio.sleep(reply.delay_s)
@@ -114,7 +114,7 @@ class StubEndpoint:
             await writer.drain()
             return not reply.half
         finally:
-            self._at_once -= 1
+            self._running -= 1
 
 
 @contextmanager

@@ -100,7 +100,7 @@ class Author(ChatModelBase):
         return self._seen
 
     @property
-    def most_at_once(self) -> int:
+    def most_concurrent(self) -> int:
         return self._most
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:

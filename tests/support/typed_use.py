@@ -85,8 +85,8 @@ def master() -> FakeMaster:
 
 async def ask() -> tuple[Trajectory, Trajectory]:
     """Run a question and retake its first turn; return both trajectories."""
-    world: Perception = RedCars()
-    app = create_cvr_graph(master(), world).compile(checkpointer=InMemorySaver())
+    perception: Perception = RedCars()
+    app = create_cvr_graph(master(), perception).compile(checkpointer=InMemorySaver())
     context = CVRContext(max_turns=4, max_frames=64)
     given = CVRInput(question="Which colour is the car?", videos=["a.mp4", Video(source="b.mp4", title="B")])
     config: RunnableConfig = {"configurable": {"thread_id": "1"}}
@@ -102,7 +102,7 @@ def tool() -> BaseTool:
     return as_tool(create_cvr_graph(master(), RedCars()).compile(), context=CVRContext(max_turns=4))
 
 
-def told(trajectory: Trajectory) -> str:
+def summary(trajectory: Trajectory) -> str:
     """Return a one-line summary of a trajectory."""
     found: Answer | None = trajectory.answer
     failure: Failure | None = trajectory.failure
@@ -122,7 +122,7 @@ def to_blame(error: CVRError) -> str:
         case ActionError():
             return "the master"
         case InfrastructureError():
-            return "the world"
+            return "the infrastructure"
         case BugError():
             return "we"
         case _:

@@ -25,7 +25,7 @@ from tests.support.tiny_models import PLAIN, WITHOUT_TOOLS, tokenizer
 from tests.support.tiny_runs import command, write_settings
 
 SCRIPTS = list(make_scripts({"CC": 1, "FSA": 1, "PSS": 1}))
-WORLD = ScriptedPerception(ScriptLibrary.of(SCRIPTS))
+PERCEPTION = ScriptedPerception(ScriptLibrary.of(SCRIPTS))
 
 
 class Echo:
@@ -56,9 +56,9 @@ class Broken(ChatModelBase):
 async def test_a_demonstration_becomes_the_row_of_a_policy_with_the_same_turns(template, dialect):
     form, context = ChatFormat(tokenizer(template)), CVRContext(dialect=dialect)
     by_id = {script.id: script for script in SCRIPTS}
-    async for shown in demonstrate(resolve_chat_model("offline"), WORLD, SCRIPTS, context):
+    async for shown in demonstrate(resolve_chat_model("offline"), PERCEPTION, SCRIPTS, context):
         policy = PolicyChatModel(engine=Echo(form, shown), form=form, max_length=100_000)
-        (episode,) = await RolloutRunner(policy, WORLD, context, strict=True).run(
+        (episode,) = await RolloutRunner(policy, PERCEPTION, context, strict=True).run(
             [RolloutTask(by_id[shown.script_id], 0)]
         )
         (row,) = rows_of([shown], form, context)
@@ -70,7 +70,7 @@ async def test_a_demonstration_becomes_the_row_of_a_policy_with_the_same_turns(t
 async def test_an_infrastructure_error_yields_no_demonstration():
     context = CVRContext(dialect="json")
     scripts = SCRIPTS[:1]
-    assert [one async for one in demonstrate(Broken(), WORLD, scripts, context)] == [None]
+    assert [one async for one in demonstrate(Broken(), PERCEPTION, scripts, context)] == [None]
 
 
 def test_an_interrupted_recording_resumes(tmp_path, monkeypatch, capsys):

@@ -25,8 +25,8 @@ def prompts(count, longest=60, seed=0):
     return [[rng.randrange(3, len(tokenizer())) for _ in range(rng.randrange(1, longest))] for _ in range(count)]
 
 
-async def sampled(engine, asked, sampling, first=0):
-    calls = [Call(ids, f"s{n}", sampling, first + n) for n, ids in enumerate(asked)]
+async def sampled(engine, prompt_ids, sampling, first=0):
+    calls = [Call(ids, f"s{n}", sampling, first + n) for n, ids in enumerate(prompt_ids)]
     return await asyncio.gather(*(engine.sample(call) for call in calls))
 
 
@@ -50,10 +50,10 @@ def use_attention(request, monkeypatch):
 
 
 async def test_greedy_sampling_equals_generate(use_attention):
-    net, asked = model(), prompts(20)
+    net, prompt_ids = model(), prompts(20)
     with CachedEngine(net, STOP, slots=6) as engine:
-        found = await sampled(engine, asked, GREEDY)
-    for prompt, one in zip(asked, found, strict=True):
+        found = await sampled(engine, prompt_ids, GREEDY)
+    for prompt, one in zip(prompt_ids, found, strict=True):
         wanted = net.generate(
             torch.tensor([prompt]), max_new_tokens=12, do_sample=False, eos_token_id=STOP, pad_token_id=0
         )
@@ -62,23 +62,26 @@ async def test_greedy_sampling_equals_generate(use_attention):
 
 @pytest.mark.parametrize("changes", [{}, {"num_key_value_heads": 4}, {"attention_bias": True}])
 async def test_logprobs_equal_those_of_the_trainer_over_several_turns(changes, use_attention):
-    net, asked = model(**changes), prompts(24, 400)
+    net, prompt_ids = model(**changes), prompts(24, 400)
     sampling = Sampling(temperature=0.7, max_new_tokens=20)
     with CachedEngine(net, STOP, slots=10) as engine:
         for turn in range(3):
-            found = await sampled(engine, asked, sampling, turn * 100)
-            for prompt, one in zip(asked, found, strict=True):
+            found = await sampled(engine, prompt_ids, sampling, turn * 100)
+            for prompt, one in zip(prompt_ids, found, strict=True):
                 assert one.logprobs == pytest.approx(logprobs_of(net, prompt, one.ids, 0.7), abs=1e-4)
-            asked = [[*p, *one.ids, *[5, 6] * (n % 5), 9] for n, (p, one) in enumerate(zip(asked, found, strict=True))]
+            prompt_ids = [
+                [*p, *one.ids, *[5, 6] * (n % 5), 9] for n, (p, one) in enumerate(zip(prompt_ids, found, strict=True))
+            ]
 
 
 async def test_sampled_tokens_depend_only_on_the_seed():
-    net, asked = model(), prompts(12)
+    net, prompt_ids = model(), prompts(12)
     with CachedEngine(net, STOP, slots=12) as engine:
-        together = await sampled(engine, asked, Sampling(max_new_tokens=15))
+        together = await sampled(engine, prompt_ids, Sampling(max_new_tokens=15))
     with CachedEngine(net, STOP, slots=1) as engine:
         alone = [
-            (await engine.sample(Call(p, f"s{n}", Sampling(max_new_tokens=15), n))).ids for n, p in enumerate(asked)
+            (await engine.sample(Call(p, f"s{n}", Sampling(max_new_tokens=15), n))).ids
+            for n, p in enumerate(prompt_ids)
         ]
     assert [one.ids for one in together] == alone
     assert len({tuple(ids) for ids in alone}) > 6
@@ -116,17 +119,17 @@ async def test_shared_prefixes_are_computed_once(use_attention):
     forward = net.forward
     net.forward = lambda *a, **k: read.append(tuple(k["input_ids"].shape)) or forward(*a, **k)
     prompt = [3 + n % 300 for n in range(100)]
-    asked = [prompt] * 4 + [[*prompt[:60], 7, 8, 9]]
+    prompt_ids = [prompt] * 4 + [[*prompt[:60], 7, 8, 9]]
     sampling = Sampling(max_new_tokens=1)
     with CachedEngine(net, [], slots=8) as engine:
-        found = await sampled(engine, asked, sampling)
+        found = await sampled(engine, prompt_ids, sampling)
     assert read[0] == (1, 100)
     # Then each other prompt reads its last token, which predicts the next. Where all rows attend together, the batch
     # has one more row: the first slot lies between them and is empty.
     assert sorted(read[1:]) == [(1, 3), (3 if use_attention is InPlaceCache else 4, 1)]
     net.forward = forward
     with CachedEngine(net, [], slots=1) as engine:
-        alone = [await engine.sample(Call(ids, f"s{n}", sampling, n)) for n, ids in enumerate(asked)]
+        alone = [await engine.sample(Call(ids, f"s{n}", sampling, n)) for n, ids in enumerate(prompt_ids)]
     for one, other in zip(found, alone, strict=True):
         assert one.ids == other.ids
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
@@ -177,20 +180,20 @@ async def test_releasing_a_conversation_fails_its_pending_call():
 
 
 async def test_two_engines_run_concurrently():
-    nets, asked = [model(1), model(2)], prompts(6)
+    nets, prompt_ids = [model(1), model(2)], prompts(6)
     with CachedEngine(nets[0], STOP, slots=3) as one, CachedEngine(nets[1], STOP, slots=4) as other:
-        found = await asyncio.gather(sampled(one, asked, GREEDY), sampled(other, asked, GREEDY))
+        found = await asyncio.gather(sampled(one, prompt_ids, GREEDY), sampled(other, prompt_ids, GREEDY))
     assert found[0] != found[1]
     for net, turns in zip(nets, found, strict=True):
-        for prompt, turn in zip(asked, turns, strict=True):
+        for prompt, turn in zip(prompt_ids, turns, strict=True):
             assert turn.logprobs == pytest.approx(logprobs_of(net, prompt, turn.ids), abs=1e-4)
 
 
 def test_an_engine_works_in_successive_event_loops():
     """An engine may stay open over several batches, each in its own event loop."""
-    net, asked = model(), prompts(5)
+    net, prompt_ids = model(), prompts(5)
     with CachedEngine(net, STOP, slots=3) as engine:
-        first, again = (asyncio.run(sampled(engine, asked, GREEDY)) for _ in range(2))
+        first, again = (asyncio.run(sampled(engine, prompt_ids, GREEDY)) for _ in range(2))
     assert [one.ids for one in first] == [one.ids for one in again]
 
 
@@ -203,10 +206,10 @@ async def test_closing_an_engine_fails_its_pending_calls():
 
 
 async def test_conversations_wait_for_a_free_slot():
-    net, asked = model(), prompts(9)
+    net, prompt_ids = model(), prompts(9)
     with CachedEngine(net, STOP, slots=2) as engine:
-        first = await sampled(engine, asked, GREEDY)
-        again = await sampled(engine, asked, GREEDY)
+        first = await sampled(engine, prompt_ids, GREEDY)
+        again = await sampled(engine, prompt_ids, GREEDY)
     assert [one.ids for one in first] == [one.ids for one in again]
 
 

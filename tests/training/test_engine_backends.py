@@ -14,7 +14,7 @@ from agentcvr_training.inference.factory import make_engine_factory
 from agentcvr_graph.errors import SetupError
 from tests.support.tiny_models import model
 from tests.training.test_engine import GREEDY, STOP
-from tests.training.test_trl_contract import Asking, row, trainer_of
+from tests.training.test_trl_contract import FixedRollout, row, trainer_of
 
 
 def written(net, prompt, tokens=12):
@@ -26,20 +26,20 @@ def written(net, prompt, tokens=12):
 
 @pytest.fixture
 def trainer(tmp_path):
-    return trainer_of(tmp_path, Asking([row([5], (1, [7, 1]))]), lambda worth, **_: list(worth))
+    return trainer_of(tmp_path, FixedRollout([row([5], (1, [7, 1]))]), lambda worth, **_: list(worth))
 
 
 def test_the_engine_samples_with_the_current_weights_of_the_trainer(trainer):
     opened = make_engine_factory(Rollout(engine="cached", live_graphs=2, max_length=64), STOP)
 
-    async def asked(engine):
+    async def sampled(engine):
         return (await engine.sample(Call([5, 6, 7], "a", GREEDY, 0))).ids
 
     for seed in (0, 1):
         trainer.model.load_state_dict(model(seed=seed).state_dict())
         with opened(trainer) as engine:
             assert isinstance(engine, CachedEngine)
-            assert asyncio.run(asked(engine)) == written(model(seed=seed), [5, 6, 7])
+            assert asyncio.run(sampled(engine)) == written(model(seed=seed), [5, 6, 7])
 
 
 def test_a_trainer_with_sharded_weights_is_refused(trainer):

@@ -42,9 +42,7 @@ def test_a_trained_policy_learns_from_exactly_its_sampled_tokens(speaker, tmp_pa
     net = AutoModelForCausalLM.from_pretrained(speaker, dtype=torch.float32)
     context = CVRContext(dialect="json", min_evidence=1, max_turns=4)
     rollout = rollout_of(ChatFormat(tokenizer_of(speaker)), context, 3, max_length=900)
-    trainer, found = train_one_step(
-        tmp_path, net, rollout, [script.id for script in SCRIPTS], COUNT, group=4, at_once=8
-    )
+    trainer, found = train_one_step(tmp_path, net, rollout, [script.id for script in SCRIPTS], COUNT, group=4, batch=8)
     assert (found.trajectories, found.unmatched) == (COUNT, 0)
     assert found.trained == found.sampled > 5 * COUNT  # two tokens per turn, several turns
     assert found.worst < 1e-4
@@ -56,7 +54,7 @@ def test_an_untrained_policy_learns_from_exactly_its_sampled_tokens(tmp_path):
     """No turn of a random model is a valid action: its ids are arbitrary, decode to no text, and stop at the limit."""
     context = CVRContext(min_evidence=0, max_turns=4)
     rollout = rollout_of(ChatFormat(tokenizer()), context, 24, max_length=8000)
-    _, found = train_one_step(tmp_path, model(), rollout, [script.id for script in SCRIPTS], COUNT, group=4, at_once=8)
+    _, found = train_one_step(tmp_path, model(), rollout, [script.id for script in SCRIPTS], COUNT, group=4, batch=8)
     assert (found.trajectories, found.unmatched) == (COUNT, 0)
     assert found.trained == found.sampled > 24 * COUNT
     assert found.worst < 1e-4

@@ -146,8 +146,10 @@ def test_the_saved_policy_loads_and_contains_no_pickle(run):
     folder = run[0] / "policy"
     assert not list(folder.rglob("*.bin"))
     net, own = AutoModelForCausalLM.from_pretrained(folder), tokenizer_of(folder)
-    asked = own.apply_chat_template([{"role": "user", "content": "?"}], add_generation_prompt=True, return_tensors="pt")
-    ids = net.generate(asked["input_ids"], max_new_tokens=3, do_sample=False)[0, asked["input_ids"].shape[1] :]
+    encoded = own.apply_chat_template(
+        [{"role": "user", "content": "?"}], add_generation_prompt=True, return_tensors="pt"
+    )
+    ids = net.generate(encoded["input_ids"], max_new_tokens=3, do_sample=False)[0, encoded["input_ids"].shape[1] :]
     assert own.decode(ids[0]) in ACTIONS
     assert ids[1] == own.eos_token_id
 

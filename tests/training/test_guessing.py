@@ -18,25 +18,25 @@ POINTS = 0.03
 
 @pytest.mark.parametrize("task", GENERATORS)
 def test_a_constant_answer_scores_at_chance(task):
-    learned, asked = halves(task)
+    learned, held_out = halves(task)
     best = best_constant(task, learned)
-    assert abs(mean_score(task, asked, lambda _: best) - chance_level(learned)) <= POINTS
+    assert abs(mean_score(task, held_out, lambda _: best) - chance_level(learned)) <= POINTS
 
 
 @pytest.mark.parametrize("task", [task for task in GENERATORS if KIND_OF[task] == "choice"])
 def test_each_letter_and_the_longest_option_score_at_chance(task):
-    asked = scripts(task)[:COUNT]
-    expected = 1 / len(asked[0].options)
-    for letter in "ABCDEF"[: len(asked[0].options)]:
-        assert abs(mean_score(task, asked, lambda _, letter=letter: letter) - expected) <= POINTS
-    if len({len(option) for option in asked[0].options}) > 1:
-        assert abs(mean_score(task, asked, longest_option) - expected) <= POINTS
+    held_out = scripts(task)[:COUNT]
+    expected = 1 / len(held_out[0].options)
+    for letter in "ABCDEF"[: len(held_out[0].options)]:
+        assert abs(mean_score(task, held_out, lambda _, letter=letter: letter) - expected) <= POINTS
+    if len({len(option) for option in held_out[0].options}) > 1:
+        assert abs(mean_score(task, held_out, longest_option) - expected) <= POINTS
 
 
 @pytest.mark.parametrize("task", [task for task in GENERATORS if KIND_OF[task] in ("choice", "choices")])
 def test_a_guesser_trained_on_2000_questions_scores_at_chance(task):
-    learned, asked = halves(task)
-    assert abs(mean_score(task, asked, blind_guesser(learned)) - chance_level(learned)) <= POINTS
+    learned, held_out = halves(task)
+    assert abs(mean_score(task, held_out, blind_guesser(learned)) - chance_level(learned)) <= POINTS
 
 
 def test_the_guesser_detects_a_leak():

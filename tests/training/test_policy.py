@@ -144,13 +144,13 @@ async def test_concurrent_subgraphs_have_separate_ledgers():
         values: Annotated[list, operator.add]
 
     async def ask(state):
-        output = await inner.ainvoke(state["asked"], context=CVRContext(min_evidence=0))
+        output = await inner.ainvoke(state["question"], context=CVRContext(min_evidence=0))
         return {"values": [output["answer"].value]}
 
     graph = StateGraph(Outer)
     graph.add_node("ask", ask)
     graph.add_conditional_edges(
-        START, lambda _: [Send("ask", {"asked": as_input(s.as_question())}) for s in SCRIPTS[:3]]
+        START, lambda _: [Send("ask", {"question": as_input(s.as_question())}) for s in SCRIPTS[:3]]
     )
     graph.add_edge("ask", END)
     with recording(strict=True) as book:

@@ -85,8 +85,8 @@ async def test_the_grounding_reward_is_the_overlap_of_citations_and_evidence():
     assert half["grounding"] == pytest.approx(2 * 10 / (10 + 20))
     shifted = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 15, 25, "visual")])))
     assert shifted["grounding"] == pytest.approx(2 * 5 / (10 + 20))
-    other_sense = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 10, 20, "audio")])))
-    assert other_sense["grounding"] == 0.0
+    other_modality = await rewarded(LOOK, turn("", answer("B", citations=[cite(2, 10, 20, "audio")])))
+    assert other_modality["grounding"] == 0.0
 
 
 # Attempts at reward hacking.
@@ -112,7 +112,7 @@ async def test_repeating_a_call_lowers_the_total_reward():
 async def test_citing_everything_lowers_the_grounding_reward():
     looks = [observe((n, 0, 40, 4), id=f"o{n}") for n in (1, 2)]
     whole = turn("", *looks, *(listen(n, 0, 40, id=f"l{n}") for n in (1, 2)))
-    everything = [cite(n, 0, 40, sense) for n in (1, 2) for sense in ("visual", "audio")]
+    everything = [cite(n, 0, 40, modality) for n in (1, 2) for modality in ("visual", "audio")]
     reward = await rewarded(whole, turn("", answer("B", citations=everything)))
     assert reward["grounding"] == pytest.approx(2 * 20 / (160 + 20))
     twice = await rewarded(whole, turn("", answer("B", citations=[*PROOF, *PROOF])))

@@ -15,7 +15,7 @@ from tests.support.tiny_runs import ACTIONS, settings_of, trained_speaker
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory) -> Settings:
-    folder = tmp_path_factory.mktemp("playing")
+    folder = tmp_path_factory.mktemp("rollouts")
     return Settings.model_validate(settings_of(trained_speaker(), folder / "out"))
 
 

@@ -253,7 +253,7 @@ def test_the_chance_level_equals_the_hand_calculation():
     assert 0 <= chance_level(list(make_scripts({"NUM": 200}))) < 0.06
 
 
-def asked(script, score, turns=2):
+def scored(script, score, turns=2):
     return ScoredQuestion(script=script, task=script[:2], score=score, turns=turns, frames=4, audio_s=1.5)
 
 
@@ -262,17 +262,17 @@ def test_the_summary_equals_the_hand_calculation():
         Measures(
             seed=n,
             seconds={"warm start": 40.0, "reinforcement learning": 50.0},
-            asked={
-                "sft": [asked("a1", 0.0), asked("b1", 0.0)],
-                "grpo": [asked("a1", 1.0, 3), asked("b1", n)],
-                "live": [asked("b1", 1.0)],
+            questions={
+                "sft": [scored("a1", 0.0), scored("b1", 0.0)],
+                "grpo": [scored("a1", 1.0, 3), scored("b1", n)],
+                "live": [scored("b1", 1.0)],
             },
         )
         for n in (0, 1)
     ]
     found = summary(seeds, 0.25)
     assert found["seeds"] == [0, 1] and found["held_out"] == 2 and found["live_questions"] == 1
-    assert found["accuracy"] == {"sft": 0.0, "grpo": 0.75, "scripted_twin": 0.5, "live": 1.0}
+    assert found["accuracy"] == {"sft": 0.0, "grpo": 0.75, "scripted_live": 0.5, "live": 1.0}
     assert found["by_seed"]["grpo"] == [0.5, 1.0]
     assert found["by_task"]["grpo"] == {"a1": 1.0, "b1": 0.5}
     assert found["turns"]["grpo"] == 2.5
@@ -281,12 +281,12 @@ def test_the_summary_equals_the_hand_calculation():
     assert 0.5 <= low <= 0.75 <= high <= 1.0
     assert "| after GRPO | 75.0 (" in table(found)
     assert json.loads(json.dumps(found)) == found
-    seeds[1].asked.pop("live")
-    assert set(summary(seeds, 0.25)["accuracy"]) == {"sft", "grpo"}, "of a way there is a figure when all were asked"
+    seeds[1].questions.pop("live")
+    assert set(summary(seeds, 0.25)["accuracy"]) == {"sft", "grpo"}, "only conditions that every seed has"
 
 
 def test_measures_are_equal_after_writing_and_reading(tmp_path):
-    kept = Measures(seed=3, asked={"sft": [asked("a1", 0.5)]})
+    kept = Measures(seed=3, questions={"sft": [scored("a1", 0.5)]})
     kept.write(tmp_path / "deep" / "m.json")
     assert Measures.read(tmp_path / "deep" / "m.json") == kept
 
@@ -343,14 +343,14 @@ def solved(script, question):
 
 def test_follow_up_questions_use_the_same_evidence():
     """The solvers, which read the script, give the expected answers; observation noise is off."""
-    asked = Counter()
+    follow_ups = Counter()
     for one in recorded_stage(READING[2], each=16):
         task, seed = one.script_id.split("-")
         script = make_script(task.upper(), int(seed), READING[2].difficulty)
         messages = one.conversation()
         questions = [message.text for message in messages if message.text.startswith("Question: ")][1:]
         turns = [message for message in messages if isinstance(message, AIMessage)][one.imitated_from + 1 :]
-        asked[script.task] += len(questions)
+        follow_ups[script.task] += len(questions)
         for question, turn in zip(questions, turns, strict=True):
             given, key = turn.tool_calls[0]["args"]["value"], solved(script, question.removeprefix("Question: "))
             if script.task == "BU":
@@ -358,4 +358,5 @@ def test_follow_up_questions_use_the_same_evidence():
                 assert set(key) <= set(given)
             elif key is not None and "?" not in turn.text:  # eight frames may miss an object
                 assert score_answer(script.kind, parse_answer(given, script.kind, (), 2).value, key) > 0.6
-    assert asked["PEA"] == asked["PSS"] == 0 and min(asked["BU"], asked["FSA"], asked["NUM"]) > 5
+    assert follow_ups["PEA"] == follow_ups["PSS"] == 0
+    assert min(follow_ups["BU"], follow_ups["FSA"], follow_ups["NUM"]) > 5

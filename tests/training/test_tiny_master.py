@@ -73,5 +73,5 @@ def test_the_readme_lists_the_rewards():
 def test_the_readme_shows_the_shipped_results():
     figures = json.loads(RESULTS.read_text())
     assert table(figures) in Path("training/README.md").read_text()
-    assert set(figures["accuracy"]) == {"sft", "grpo", "offline", "blind", "scripted_twin", "live"}
+    assert set(figures["accuracy"]) == {"sft", "grpo", "offline", "blind", "scripted_live", "live"}
     assert set(figures["interval"]) == set(figures["accuracy"])

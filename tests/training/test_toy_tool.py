@@ -1,7 +1,8 @@
 """A tool fits in one file: this one adds `glance`, which no other file of the package defines.
 
-The tool spends frames, waits for a reviewer, resumes under strict msgpack, runs on fakes, on scripts and in training,
-and appears in the HTML report. `docs/how-to/extend.md` has the same tool.
+The tool spends frames, waits for a reviewer, resumes under strict msgpack, runs on fakes, on scripts and in training
+(rollouts, demonstrations and rows to imitate), and appears in the HTML report. `docs/how-to/extend.md` has the same
+tool.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ import json
 import logging
 
 import pytest
+from agentcvr_training.config.checks import check, check_settings
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.demonstrations import demonstrate, read_demonstrations, record
 from agentcvr_training.inference.base import Sampled
 from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel
+from agentcvr_training.sft import rows_of
 from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -24,21 +29,34 @@ from langgraph.types import Command
 from markupsafe import escape
 from pydantic import BaseModel, Field
 
-from agentcvr_graph import CVRContext, Window, create_cvr_graph, retake, trajectory_of
+from agentcvr_graph import CVRContext, Trajectory, Window, create_cvr_graph, retake, trajectory_of
 from agentcvr_graph.demo import CLIPS_DIR
-from agentcvr_graph.errors import ActionError, SetupError
+from agentcvr_graph.errors import ActionError, InputError, SetupError
+from agentcvr_graph.graph.dialects import write_calls
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models.base import Perceived
+from agentcvr_graph.models.base import ModelOutput
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import window_label
 from agentcvr_graph.report import render_report
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
-from agentcvr_graph.tools import ANSWER, OBSERVE, TOOLS, Toolset, ToolSpec, clip_window, find_video
+from agentcvr_graph.tools import (
+    ANSWER,
+    OBSERVE,
+    TOOLS,
+    AnswerArgs,
+    ToolSchema,
+    Toolset,
+    ToolSpec,
+    clip_window,
+    find_video,
+)
 from agentcvr_graph.types import Cost, Evidence, Observe, Request, Target
-from tests.support.tiny_models import tokenizer
+from tests.support.tiny_models import model, tokenizer
+from tests.support.tiny_runs import write_settings
+from tests.training.test_demonstrations import Echo
 
 
 class GlanceArgs(BaseModel):
@@ -84,6 +102,16 @@ GLANCE = ToolSpec(
     to_arguments=lambda request: {"video": request.window.video},
 )
 WITH_GLANCE = [*TOOLS, GLANCE]
+
+
+class FinishArgs(AnswerArgs):
+    """Finish: give the answer and how sure it is."""
+
+    sure: bool = Field(description="Whether the evidence suffices.")
+
+
+FINISH = ToolSchema(name="finish", arguments=FinishArgs, hint="ends the question.")
+GLANCE_AND_FINISH = [GLANCE, FINISH]
 QUESTION = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
 CITED = {"video": 1, "start_s": 2.0, "end_s": 4.0, "modality": "visual"}
 
@@ -140,18 +168,18 @@ async def test_a_custom_tool_waits_for_review_and_resumes_under_strict_msgpack(t
         """Run the graph as another process would, sharing only the database."""
         async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "runs.sqlite")) as saver:
             saver.serde = JsonPlusSerializer(allowed_msgpack_modules=None)
-            graph = create_cvr_graph(FakeMaster(turns=list(turns)), world := FakePerception(), tools=WITH_GLANCE)
-            return await graph.compile(checkpointer=saver).ainvoke(given, config, context=context), world
+            graph = create_cvr_graph(FakeMaster(turns=list(turns)), perception := FakePerception(), tools=WITH_GLANCE)
+            return await graph.compile(checkpointer=saver).ainvoke(given, config, context=context), perception
 
     with caplog.at_level(logging.WARNING):
-        output, world = await go_on(QUESTION, turn("", glance(1)))
+        output, perception = await go_on(QUESTION, turn("", glance(1)))
         (waiting,) = output["__interrupt__"]
         (action,) = waiting.value["action_requests"]
-        assert action["args"] == {"video": 1} and action["name"] == "glance" and world.requests == []
+        assert action["args"] == {"video": 1} and action["name"] == "glance" and perception.requests == []
         assert action["description"] == "Approval needed: running glance on video 1, 0.0-60.0 s."
         edit = {"type": "edit", "edited_action": {"name": "glance", "args": {"video": 2}}}
-        output, world = await go_on(Command(resume={"decisions": [edit]}), turn("", answer("B")))
-    assert [request.targets[0].video for request in world.requests] == [2]
+        output, perception = await go_on(Command(resume={"decisions": [edit]}), turn("", answer("B")))
+    assert [request.targets[0].video for request in perception.requests] == [2]
     assert output["answer"].value == "B" and output["usage"].frames == 3
     assert "deserializ" not in caplog.text.lower()  # neither blocked nor unregistered
 
@@ -171,8 +199,8 @@ class FrameCounter:
 
     name = "frame-counter"
 
-    async def look(self, footage, focus):
-        return Perceived(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in footage))
+    async def look(self, sampled, focus):
+        return ModelOutput(tuple(Evidence(text=f"{len(part.frames)} frames", window=part.window) for part in sampled))
 
 
 async def test_a_custom_tool_runs_on_real_video(tmp_path):
@@ -199,6 +227,34 @@ def test_duplicate_tool_names_and_a_missing_answer_tool_are_refused():
         Toolset([*TOOLS, OBSERVE])
     with pytest.raises(SetupError, match="No tool ends"):
         Toolset([OBSERVE, GLANCE])
+    with pytest.raises(SetupError, match="'glance' ends the question, but its arguments are no AnswerArgs"):
+        Toolset([ANSWER, ToolSchema(name="glance", arguments=GlanceArgs, hint="")])
+
+
+def finish(value, **more):
+    return {"name": "finish", "args": {"value": value, "sure": True, **more}, "id": None}
+
+
+async def test_a_custom_tool_can_end_the_question():
+    turns = [turn("", glance(1)), turn("", finish("A", sure="?")), turn("", glance(2), finish("A", citations=[CITED]))]
+    output, _ = await run(turns, tools=GLANCE_AND_FINISH, context=CVRContext(min_evidence=0))
+    assert "error: finish: sure: " in output["messages"][5].text
+    assert output["answer"].value == "A" and len(output["answer"].citations) == 1
+    trajectory = trajectory_of(output)
+    assert [[(a.tool, a.ends) for a in t.actions] for t in trajectory.turns] == [
+        [("glance", False)],
+        [("finish", True)],
+        [("glance", False), ("finish", True)],
+    ]
+    assert Trajectory.model_validate_json(trajectory.model_dump_json()) == trajectory
+    page = render_report(trajectory)
+    assert page.count("value: A") == 1  # the arguments of the answer that was sent back; the head has the other
+
+
+async def test_a_name_that_is_no_tool_of_the_graph_does_not_end_the_question():
+    output, _ = await run([turn("", answer("A")), turn("", finish("B"))], tools=GLANCE_AND_FINISH)
+    first, *_ = trajectory_of(output).turns
+    assert not first.actions[0].ends and first.actions[0].reply.startswith("error: There is no tool 'answer'")
 
 
 class Spoken:
@@ -236,3 +292,54 @@ async def test_a_custom_tool_is_rolled_out_and_rewarded_in_training():
     assert episode.summary["frames"] == 3 * len(script.videos)
     assert "seen: video 1" in form.tokenizer.decode(row.completion_ids)
     assert sum(row.mask) == sum(len(form.tokenizer.encode(text, add_special_tokens=False)) + 1 for text in texts)
+
+
+@pytest.mark.parametrize("dialect", ["tools", "json"])
+@pytest.mark.parametrize("tools", [WITH_GLANCE, GLANCE_AND_FINISH], ids=["added", "alone"])
+async def test_a_demonstration_with_custom_tools_becomes_the_row_of_their_rollout(tools, dialect):
+    script = bundled_library().get("cc-000001")
+    form, context = ChatFormat(tokenizer()), CVRContext(dialect=dialect)
+    perception = ScriptedPerception(bundled_library())
+    end = finish if tools is GLANCE_AND_FINISH else answer
+    calls = [[glance(n + 1, f"g{n}") for n in range(len(script.videos))], [end(script.key)]]
+    master = FakeMaster(turns=[write_calls(called, dialect) for called in calls])
+    (shown,) = [one async for one in demonstrate(master, perception, [script], context, tools=tools)]
+    (row,) = rows_of([shown], form, context, tools)
+    assert shown.score == 1 and "glance" in form.tokenizer.decode(row.prompt_ids)
+    policy = PolicyChatModel(engine=Echo(form, shown), form=form, max_length=100_000)
+    (episode,) = await RolloutRunner(policy, perception, context, tools=tools, strict=True).run(
+        [RolloutTask(script, 0)]
+    )
+    assert row.ids == episode.rows[0].ids and row.mask == episode.rows[0].mask
+    assert episode.reward["answer"] == episode.reward["format"] == 1.0
+
+
+def test_a_configuration_names_its_tools(tmp_path):
+    """The whole command line of training reads `tools`: the recording, the prompts of a dry run, and GRPO."""
+    folder = tmp_path / "model"
+    model(max_position_embeddings=16_384).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    changes = {"rollout__max_length": 16_000, "tools": f"{__name__}:WITH_GLANCE"}
+    settings = load_settings(write_settings(folder, tmp_path / "run", **changes))
+    assert settings.load_tools().names == ("observe", "listen", "answer", "glance")
+    without = check(settings.model_copy(update={"tools": ""}))
+    assert check(settings).first_prompt_tokens > without.first_prompt_tokens
+    scripts = settings.scripts.load()[:1]
+    assert record(tmp_path / "shown.jsonl", "offline", scripts, settings, dialect="", live_graphs=1) == 0
+    (shown,) = read_demonstrations(tmp_path / "shown.jsonl")
+    assert "\n- glance: " in shown.conversation()[0].text
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        ("GLANCE", "is no list of tools"),
+        ("QUESTION", "is no list of tools"),
+        ("MISSING", "has no 'MISSING'"),
+        ("[", "has no '\\['"),
+    ],
+)
+def test_tools_that_cannot_be_used_are_an_error_of_the_configuration(tmp_path, named, problem):
+    path = write_settings(tmp_path, tmp_path / "run", tools=f"{__name__}:{named}")
+    with pytest.raises(InputError, match=problem):
+        check_settings(load_settings(path))

@@ -26,14 +26,14 @@ WRONG = {
         {"model.lora": {"rnk": 3}},
         "there is no key 'model.lora.rnk'; did you mean 'rank'?",
     ),
-    "unknown knob": ({"graph.max_turn": 3}, "there is no key 'graph.max_turn'; did you mean 'max_turns'?"),
+    "unknown setting": ({"graph.max_turn": 3}, "there is no key 'graph.max_turn'; did you mean 'max_turns'?"),
     "unknown key of TRL": (
         {"grpo.trainer.learning_rat": 1},
         "there is no key 'grpo.trainer.learning_rat'; did you mean 'learning_rate'? (there are ",
     ),
     "a word for a number": ({"seed": "one"}, "seed: Input should be a valid integer, unable to parse"),
-    "a word for a knob": ({"graph.max_turns": "many"}, "graph.max_turns: Input should be a valid integer"),
-    "a knob out of range": ({"graph.max_turns": 0}, "graph.max_turns: Input should be greater than or equal to 1"),
+    "a word for a number of turns": ({"graph.max_turns": "many"}, "graph.max_turns: Input should be a valid integer"),
+    "a number out of range": ({"graph.max_turns": 0}, "graph.max_turns: Input should be greater than or equal to 1"),
     "a word for a number of TRL": (
         {"grpo.trainer.learning_rate": "fast"},
         "grpo.trainer.learning_rate: Input should be a valid number, unable to parse string as a number (it is 'fast')",

@@ -25,21 +25,21 @@ SCRIPTS = list(make_scripts({"CC": 6}))
 BY_ID = {script.id: script for script in SCRIPTS}
 
 
-class Asking:
+class FixedRollout:
     """A rollout function that returns hand-written rows and records the prompts that it receives."""
 
     def __init__(self, rows):
-        self.rows, self.asked = rows, []
+        self.rows, self.prompts = rows, []
 
     def __call__(self, prompts, trainer):
-        self.asked.append((list(prompts), trainer.model.training))
+        self.prompts.append((list(prompts), trainer.model.training))
         rows = [self.rows[n % len(self.rows)] for n in range(len(prompts))]
         return {
             "prompt_ids": [row.prompt_ids for row in rows],
             "completion_ids": [row.completion_ids for row in rows],
             "logprobs": [row.logprobs for row in rows],
             "env_mask": [row.mask for row in rows],
-            "worth": [row.logprobs[0] for row in rows],
+            "worth": [next(iter(row.logprobs), 0.0) for row in rows],
         }
 
 
@@ -86,21 +86,21 @@ ROWS = [
 
 
 def test_rollout_func_receives_each_prompt_once_per_generation(tmp_path):
-    asking = Asking(ROWS)
-    trainer = trainer_of(tmp_path, asking, lambda worth, **_: list(worth), num_generations_eval=1, eval_strategy="no")
+    rollout = FixedRollout(ROWS)
+    trainer = trainer_of(tmp_path, rollout, lambda worth, **_: list(worth), num_generations_eval=1, eval_strategy="no")
     trainer.train()
     trainer.evaluate()
-    (train, training), *held_out = asking.asked
+    (train, training), *held_out = rollout.prompts
     assert training and len(train) == 4
     assert train[0] == train[1] != train[2] == train[3]
     assert all(prompt in BY_ID for prompt in train)
-    assert [prompt for asked, mode in held_out for prompt in asked if not mode] == sorted(BY_ID)[:2] or {
-        prompt for asked, _ in held_out for prompt in asked
+    assert [prompt for prompts, mode in held_out for prompt in prompts if not mode] == sorted(BY_ID)[:2] or {
+        prompt for prompts, _ in held_out for prompt in prompts
     } == set(sorted(BY_ID)[:2])
 
 
 def test_only_tokens_in_the_mask_are_trained_on(tmp_path, monkeypatch):
-    trainer = trainer_of(tmp_path, Asking(ROWS), lambda worth, **_: list(worth))
+    trainer = trainer_of(tmp_path, FixedRollout(ROWS), lambda worth, **_: list(worth))
     seen = {}
     compute = trainer._compute_loss
     monkeypatch.setattr(trainer, "_compute_loss", lambda m, inputs: seen.update(inputs) or compute(m, inputs))
@@ -116,7 +116,7 @@ def test_only_tokens_in_the_mask_are_trained_on(tmp_path, monkeypatch):
 
 def test_the_loss_equals_the_hand_calculation(tmp_path, monkeypatch):
     """On the first pass the DAPO loss is minus the mean advantage over the policy's tokens; no other tokens count."""
-    trainer = trainer_of(tmp_path, Asking(ROWS), lambda worth, **_: list(worth), loss_type="dapo")
+    trainer = trainer_of(tmp_path, FixedRollout(ROWS), lambda worth, **_: list(worth), loss_type="dapo")
     seen = []
     compute = trainer._compute_loss
     monkeypatch.setattr(trainer, "_compute_loss", lambda m, i: seen.append((i, compute(m, i))) or seen[-1][1])
@@ -132,7 +132,7 @@ def test_the_loss_equals_the_hand_calculation(tmp_path, monkeypatch):
 def test_rewards_receive_extra_fields_and_a_none_reward_is_excluded_from_the_group(tmp_path, monkeypatch):
     rows = [row([5], (1, [7, 1]), worth=w) for w in (1.0, 3.0, 0.0, 9.0)]
     trainer = trainer_of(
-        tmp_path, Asking(rows), lambda worth, **_: [None if w == 9.0 else w for w in worth], num_generations=4
+        tmp_path, FixedRollout(rows), lambda worth, **_: [None if w == 9.0 else w for w in worth], num_generations=4
     )
     seen = {}
     compute = trainer._compute_loss
@@ -149,7 +149,7 @@ def test_rewards_receive_extra_fields_and_a_none_reward_is_excluded_from_the_gro
 
 def test_a_rollout_without_logprobs_or_tokens_raises(tmp_path):
     def without_logprobs(prompts, trainer):
-        out = Asking(ROWS)(prompts, trainer)
+        out = FixedRollout(ROWS)(prompts, trainer)
         del out["logprobs"]
         return out
 
@@ -158,7 +158,7 @@ def test_a_rollout_without_logprobs_or_tokens_raises(tmp_path):
     empty = [row([5]), row([5], (1, [7, 1]))]
     empty[0].logprobs = []
     with pytest.raises(IndexError):
-        trainer_of(tmp_path, Asking(empty), lambda completions, **_: [0.0] * len(completions)).train()
+        trainer_of(tmp_path, FixedRollout(empty), lambda completions, **_: [0.0] * len(completions)).train()
 
 
 class Room:

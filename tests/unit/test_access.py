@@ -36,12 +36,12 @@ def tree(tmp_path_factory) -> Path:
     return root
 
 
-def strangers(tree: Path, tmp_path: Path, **more) -> MediaLibrary:
+def restricted_library(tree: Path, tmp_path: Path, **more) -> MediaLibrary:
     return MediaLibrary(cache_dir=tmp_path, access=Access(roots=(tree / "open",), **more))
 
 
 def test_only_files_inside_the_allowed_folders_are_opened(tree, tmp_path):
-    library = strangers(tree, tmp_path)
+    library = restricted_library(tree, tmp_path)
     for source in (f"{tree}/open/clip.mp4", f"{tree}/open/inner.mp4", f"{tree}/open/../open/clip.mp4#t=0,1"):
         assert library.open(Video(source=source)).info.width
     refused = [
@@ -68,7 +68,7 @@ def test_only_files_inside_the_allowed_folders_are_opened(tree, tmp_path):
 
 
 def test_a_refusal_does_not_reveal_whether_the_file_exists(tree, tmp_path):
-    library = strangers(tree, tmp_path)
+    library = restricted_library(tree, tmp_path)
     said = set()
     for name in ("film.mp4", "none.mp4"):
         with pytest.raises(VideoError) as error:
@@ -82,7 +82,7 @@ def test_access_limits_apply_to_box_files_and_image_folders(tree, tmp_path):
     views.mkdir(exist_ok=True)
     Image.new("RGB", (64, 64)).save(views / "0.png")
     (tree / "secret/boxes.json").write_text('{"a": {"0": null}}')
-    library = strangers(tree, tmp_path, max_images=3)
+    library = restricted_library(tree, tmp_path, max_images=3)
     with pytest.raises(VideoError, match=OUTSIDE):
         library.open(Video(source=str(views), fps=1, boxes=f"{tree}/secret/boxes.json"))
     assert library.open(Video(source=str(views), fps=1)).info.width == 64
@@ -99,9 +99,9 @@ def test_access_limits_apply_to_box_files_and_image_folders(tree, tmp_path):
 def test_videos_that_are_too_long_or_too_large_are_refused_before_decoding(tree, tmp_path):
     clip = Video(source=f"{tree}/open/clip.mp4")
     with pytest.raises(VideoError, match=r"longer than 0\.000277778 hours"):
-        strangers(tree, tmp_path, max_duration_s=1.0).open(clip)
+        restricted_library(tree, tmp_path, max_duration_s=1.0).open(clip)
     with pytest.raises(VideoError, match="320x180 is too large"):
-        strangers(tree, tmp_path, max_pixels=1000).open(clip)
+        restricted_library(tree, tmp_path, max_pixels=1000).open(clip)
 
 
 def test_server_access_defaults_and_environment_variables(monkeypatch, tmp_path):
@@ -144,25 +144,25 @@ def test_no_address_is_both_private_and_public(address):
 
 def resolving(monkeypatch, *answers: str) -> list[str]:
     """Make each name lookup return the next of `answers`. Return the list of names that were looked up."""
-    asked: list[str] = []
+    resolved: list[str] = []
     real = socket.getaddrinfo
 
     def getaddrinfo(host, port, *args, **kwargs):
         if host.replace(".", "").isdigit():  # an IP address: a connection is about to be opened
             return real(host, port, *args, **kwargs)
-        asked.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[len(asked) - 1], port))]
+        resolved.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[len(resolved) - 1], port))]
 
     monkeypatch.setattr(access_module.socket, "getaddrinfo", getaddrinfo)
-    return asked
+    return resolved
 
 
 def test_a_host_name_that_resolves_to_this_machine_is_refused(monkeypatch, tmp_path):
-    asked = resolving(monkeypatch, "127.0.0.1")
+    resolved = resolving(monkeypatch, "127.0.0.1")
     library = MediaLibrary(cache_dir=tmp_path, access=Access(remote="public"))
     with pytest.raises(VideoError, match="not a public one"):
         library.open(Video(source="http://innocent.example/a.mp4"))
-    assert asked == ["innocent.example"]
+    assert resolved == ["innocent.example"]
 
 
 def test_a_host_name_with_one_private_address_is_refused(monkeypatch):
@@ -202,13 +202,13 @@ def server():
 def test_the_client_connects_to_the_checked_address_and_checks_redirects_again(monkeypatch, server):
     """Each request looks the name up once and keeps it in the Host header. The redirect is refused."""
     port, seen = server
-    asked = resolving(monkeypatch, "127.0.0.1", "127.0.0.1", "169.254.169.254")
+    resolved = resolving(monkeypatch, "127.0.0.1", "127.0.0.1", "169.254.169.254")
     monkeypatch.setattr(access_module, "is_public", lambda address: address == "127.0.0.1")
     with Access(remote="public").client(5.0) as client:
         assert isinstance(client._transport, PublicTransport)
         assert client.get(f"http://videos.example:{port}/a.mp4").status_code == 200
-        assert asked == ["videos.example"] and seen == [(f"videos.example:{port}", "/a.mp4")]
+        assert resolved == ["videos.example"] and seen == [(f"videos.example:{port}", "/a.mp4")]
         with pytest.raises(VideoError, match="not a public one"):
             client.get(f"http://videos.example:{port}/away")
-    assert asked[1:] == ["videos.example", "metadata.example"]
+    assert resolved[1:] == ["videos.example", "metadata.example"]
     assert [path for _, path in seen] == ["/a.mp4", "/away"]

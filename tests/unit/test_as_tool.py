@@ -34,7 +34,7 @@ def cvr(perception=None, master=None):
     return create_cvr_graph(shared, perception or FakePerception()).compile()
 
 
-def asking(*questions):
+def tool_calls_for(*questions):
     calls = [
         {"name": "ask_videos", "args": {**GIVEN, "question": question}, "id": f"ask_{n}"}
         for n, question in enumerate(questions)
@@ -43,7 +43,7 @@ def asking(*questions):
 
 
 def agent(graph, *questions, **options):
-    boss = FakeMaster(turns=[asking(*questions), AIMessage("It is the first.")])
+    boss = FakeMaster(turns=[tool_calls_for(*questions), AIMessage("It is the first.")])
     return create_agent(boss, tools=[as_tool(graph)], **options), boss
 
 
@@ -97,14 +97,14 @@ async def test_cancelling_the_caller_cancels_the_observation():
                 self.stopped = True
                 raise
 
-    world, looking = Endless(), asyncio.Event()
-    app, _ = agent(cvr(world), "Which is red?")
+    perception, looking = Endless(), asyncio.Event()
+    app, _ = agent(cvr(perception), "Which is red?")
     task = asyncio.create_task(app.ainvoke({"messages": [("user", "ask")]}))
     await asyncio.wait_for(looking.wait(), 280)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert world.stopped
+    assert perception.stopped
 
 
 async def test_without_an_answer_the_agent_receives_the_reason():
@@ -134,17 +134,17 @@ async def test_the_app_chooses_the_settings_and_the_agent_the_arguments():
 class Tenant:
     """The context of a parent graph that has none of the settings of this graph."""
 
-    user: str = "somebody"
+    user: str = "tenant-1"
 
 
 @dataclass(frozen=True)
-class TenantWithKnobs(CVRContext):
+class TenantWithSettings(CVRContext):
     """The context of a parent graph that passes settings on."""
 
-    user: str = "somebody"
+    user: str = "tenant-1"
 
 
-@pytest.mark.parametrize(("context", "frames"), [(Tenant(), 8), (TenantWithKnobs(max_frames=2), 2), (None, 8)])
+@pytest.mark.parametrize(("context", "frames"), [(Tenant(), 8), (TenantWithSettings(max_frames=2), 2), (None, 8)])
 async def test_a_parent_graph_may_have_its_own_context(context, frames):
     parent = StateGraph(CVRState, context_schema=type(context) if context else None)
     app = parent.add_node("ask", cvr()).add_edge(START, "ask").compile()

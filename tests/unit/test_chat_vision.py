@@ -15,7 +15,7 @@ from PIL import Image
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.adapters.chat_vision import ChatVision, clipped
-from agentcvr_graph.models.base import Footage
+from agentcvr_graph.models.base import SampledFrames
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.types import Cost, Evidence, Window
 
@@ -41,16 +41,16 @@ def frame(time_s: float, grey: int) -> Frame:
     return Frame(time_s, np.full((9, 16, 3), grey, dtype=np.uint8))
 
 
-def footage() -> list[Footage]:
+def sampled() -> list[SampledFrames]:
     return [
-        Footage(SHOWN[0], (frame(0.0, 10), frame(5.04, 20)), "a"),
-        Footage(SHOWN[1], (frame(25.0, 30),), "b"),
+        SampledFrames(SHOWN[0], (frame(0.0, 10), frame(5.04, 20)), "a"),
+        SampledFrames(SHOWN[1], (frame(25.0, 30),), "b"),
     ]
 
 
 async def test_each_image_directly_follows_its_label() -> None:
     model = Recorder(reply="[video 1, 0.0-5.0 s] A pan.")
-    await ChatVision(model, name="eyes").look(footage(), "the salt")
+    await ChatVision(model, name="the vision model").look(sampled(), "the salt")
     ((message,),) = model.seen
     blocks = message.content_blocks
     pictures = [number for number, block in enumerate(blocks) if block["type"] == "image"]
@@ -87,11 +87,11 @@ def grey_of(block: Any) -> int:
     ],
 )
 async def test_lines_are_parsed_into_statements(line: str, window: tuple[int, float, float] | None, text: str) -> None:
-    perceived = await ChatVision(Recorder(reply=line), name="eyes").look(footage(), "")
-    (said,) = perceived.evidence
+    output = await ChatVision(Recorder(reply=line), name="the vision model").look(sampled(), "")
+    (said,) = output.evidence
     assert said.text == text
     assert (said.window and (said.window.video, said.window.start_s, said.window.end_s)) == window
-    assert perceived.notes == ()
+    assert output.notes == ()
 
 
 async def test_statements_outside_the_windows_are_dropped_with_a_note() -> None:
@@ -99,14 +99,14 @@ async def test_statements_outside_the_windows_are_dropped_with_a_note() -> None:
         "<think>[video 1, 1.0-2.0 s] maybe</think>\n```\n[video 1, 1.0-2.0 s] A pan.\n"
         "[video 1, 12.0-15.0 s] Made up.\n[video 3, 1.0-2.0 s] Made up.\n```"
     )
-    perceived = await ChatVision(Recorder(reply=reply), name="eyes").look(footage(), "")
-    assert [said.text for said in perceived.evidence] == ["A pan."]
-    assert perceived.notes == ("2 of its statements lay outside the windows and were dropped",)
+    output = await ChatVision(Recorder(reply=reply), name="the vision model").look(sampled(), "")
+    assert [said.text for said in output.evidence] == ["A pan."]
+    assert output.notes == ("2 of its statements lay outside the windows and were dropped",)
 
 
 async def test_a_line_without_a_window_is_assigned_to_the_only_window() -> None:
-    perceived = await ChatVision(Recorder(reply="A pan."), name="eyes").look(footage()[:1], "")
-    assert perceived.evidence == (Evidence(text="A pan.", window=SHOWN[0]),)
+    output = await ChatVision(Recorder(reply="A pan."), name="the vision model").look(sampled()[:1], "")
+    assert output.evidence == (Evidence(text="A pan.", window=SHOWN[0]),)
 
 
 def test_a_statement_over_two_windows_is_clipped_to_the_longer_overlap() -> None:
@@ -120,21 +120,21 @@ def test_a_statement_over_two_windows_is_clipped_to_the_longer_overlap() -> None
 async def test_tokens_are_counted() -> None:
     usage = UsageMetadata(input_tokens=700, output_tokens=30, total_tokens=730)
     model = Recorder(reply="[video 1, 0.0-5.0 s] A pan.", usage=usage)
-    perceived = await ChatVision(model, name="eyes").look(footage(), "")
-    assert perceived.cost == Cost(input_tokens=700, output_tokens=30, model_calls=1)
+    output = await ChatVision(model, name="the vision model").look(sampled(), "")
+    assert output.cost == Cost(input_tokens=700, output_tokens=30, model_calls=1)
 
 
 async def test_an_empty_reply_or_a_failing_model_raises_infrastructure_error() -> None:
-    with pytest.raises(InfrastructureError, match=r"eyes gave no text"):
-        await ChatVision(Recorder(reply="<think>endless"), name="eyes").look(footage(), "")
+    with pytest.raises(InfrastructureError, match=r"the vision model gave no text"):
+        await ChatVision(Recorder(reply="<think>endless"), name="the vision model").look(sampled(), "")
     late = Recorder(reply="", failure=TimeoutError("late"))
-    with pytest.raises(InfrastructureError, match=r"eyes did not answer in time") as caught:
-        await ChatVision(late, name="eyes").look(footage(), "")
+    with pytest.raises(InfrastructureError, match=r"the vision model did not answer in time") as caught:
+        await ChatVision(late, name="the vision model").look(sampled(), "")
     assert caught.value.transient
 
 
 async def test_nothing_blocks_the_event_loop() -> None:
     blockbuster = pytest.importorskip("blockbuster")
-    eyes = ChatVision(Recorder(reply="[video 1, 0.0-5.0 s] A pan."), name="eyes")
+    vision = ChatVision(Recorder(reply="[video 1, 0.0-5.0 s] A pan."), name="the vision model")
     with blockbuster.blockbuster_ctx():
-        assert len((await eyes.look(footage(), "the salt")).evidence) == 1
+        assert len((await vision.look(sampled(), "the salt")).evidence) == 1

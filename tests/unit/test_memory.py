@@ -19,9 +19,9 @@ SEEN = turn("", observe((1, 0, 10, 4), (2, 0, 10, 4)), listen(1, 0, 5))
 CITED = {"video": 2, "start_s": 2.0, "end_s": 4.0, "modality": "visual"}
 
 
-async def ask(store, *turns, given=QUESTION, context=REMEMBERING, world=None):
+async def ask(store, *turns, given=QUESTION, context=REMEMBERING, perception=None):
     master = FakeMaster(turns=list(turns))
-    graph = create_cvr_graph(master, world or FakePerception()).compile(store=store)
+    graph = create_cvr_graph(master, perception or FakePerception()).compile(store=store)
     return await graph.ainvoke(given, context=context), master
 
 
@@ -55,7 +55,7 @@ async def test_evidence_is_stored_and_recalled_only_when_remember_is_set():
 async def test_a_different_file_at_the_same_path_is_a_different_video():
     store = InMemoryStore()
     await ask(store, SEEN, turn("", answer("A")))
-    _, master = await ask(store, SEEN, turn("", answer("A")), world=FakePerception(duration_s=61))
+    _, master = await ask(store, SEEN, turn("", answer("A")), perception=FakePerception(duration_s=61))
     assert "Known" not in master.seen[0][1].text
 
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
 from agentcvr_graph.models.adapters.chat_vision import PROMPT_ID, ChatVision
 from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint
-from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.clients import openai_compatible
 from agentcvr_graph.models.clients.errors import MAX_DETAIL_CHARS, as_infrastructure_error, recognised
@@ -307,8 +307,8 @@ class ParrotChat(ChatModelBase):
 class ParrotAudio:
     name: str
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
-        return Perceived(evidence=())
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
+        return ModelOutput(evidence=())
 
 
 def test_a_provider_takes_one_class_and_one_registry_entry(monkeypatch: pytest.MonkeyPatch) -> None:

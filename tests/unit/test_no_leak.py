@@ -76,21 +76,23 @@ async def probed(perception: ScriptedPerception, script: Script):
     return [await perception.probe(video, n) for n, video in enumerate(script.as_question().videos, start=1)]
 
 
-def assert_inside(text: str, script: Script, asked: list[Window], senses: tuple[str, ...], slack_s: float) -> None:
+def assert_inside(
+    text: str, script: Script, windows_asked: list[Window], tags: tuple[str, ...], slack_s: float
+) -> None:
     assert "SECRET" not in text
-    for video, number, sense, place in TOKEN.findall(text):
+    for video, number, tag, place in TOKEN.findall(text):
         scene = script.videos[int(video) - 1].scenes[int(number)]
-        assert sense.lower() in senses
+        assert tag.lower() in tags
         start_s, end_s = scene.start_s, scene.end_s
-        if sense.lower() == "said":
+        if tag.lower() == "said":
             words = scene.caption.split()
             spoken_s = scene.spoken_s
             step_s = (spoken_s[1] - spoken_s[0]) / len(words)
             start_s, end_s = spoken_s[0] + int(place) * step_s, spoken_s[0] + (int(place) + 1) * step_s
         assert any(
             window.video == int(video) and start_s - slack_s < window.end_s and end_s + slack_s > window.start_s
-            for window in asked
-        ), f"{video}/{number}/{sense}{place} is outside {asked}"
+            for window in windows_asked
+        ), f"{video}/{number}/{tag}{place} is outside {windows_asked}"
 
 
 @pytest.mark.parametrize("noise", [OFF, MILD, BAD], ids=lambda noise: noise.name)
@@ -100,23 +102,25 @@ def assert_inside(text: str, script: Script, asked: list[Window], senses: tuple[
 def test_observations_contain_only_text_of_their_window_and_modality(task, noise, data):
     script = SCRIPTS[task]
     perception = ScriptedPerception(ScriptLibrary.of([script]), noise)
-    asked = data.draw(st.lists(windows(script), min_size=1, max_size=3))
+    windows_asked = data.draw(st.lists(windows(script), min_size=1, max_size=3))
     frames = data.draw(st.integers(1, 40))
     focus = data.draw(st.sampled_from(["", "SECRET", "v1s0look", "v2s1said0"]))
 
     async def look_and_listen():
         infos = await probed(perception, script)
-        targets = tuple(Target(**window.model_dump(), frames=frames) for window in asked)
+        targets = tuple(Target(**window.model_dump(), frames=frames) for window in windows_asked)
         seen = await perception.observe(Observe(targets=targets), infos)
         focused = await perception.observe(Observe(targets=targets, focus=focus), infos)
         heard = [
-            await perception.listen(Listen(window=w, focus=focus), infos) for w in asked if infos[w.video - 1].has_sound
+            await perception.listen(Listen(window=w, focus=focus), infos)
+            for w in windows_asked
+            if infos[w.video - 1].has_sound
         ]
         return seen, focused, heard
 
     seen, focused, heard = asyncio.run(look_and_listen())
-    assert_inside(observation_text(seen), script, asked, ("look", "sign"), 0.0)
-    assert_inside(" ".join(e.text for e in focused.evidence), script, asked, ("look", "sign"), 0.0)
+    assert_inside(observation_text(seen), script, windows_asked, ("look", "sign"), 0.0)
+    assert_inside(" ".join(e.text for e in focused.evidence), script, windows_asked, ("look", "sign"), 0.0)
     for observation in heard:
         text = " ".join(e.text for e in observation.evidence)
         # Jitter moves a whole caption in time, so a word may be reported that far from where it was spoken.
@@ -141,7 +145,7 @@ def test_a_scene_is_observed_only_if_a_frame_falls_into_it(task):
         return await perception.observe(Observe(targets=(whole,)), infos)
 
     observation = asyncio.run(look())
-    shown = {int(number) for _, number, sense, _ in TOKEN.findall(observation_text(observation)) if sense == "look"}
+    shown = {int(number) for _, number, tag, _ in TOKEN.findall(observation_text(observation)) if tag == "look"}
     scenes = script.videos[0].scenes
     sampled = {
         n

@@ -36,11 +36,11 @@ def test_an_answer_is_shown_with_its_citations():
 
 def test_an_observation_is_shown_with_its_evidence_or_a_note_that_there_is_none():
     window = Window(video=1, start_s=0, end_s=5)
-    told = Evidence(text=EVIL, window=window)
+    evidence = Evidence(text=EVIL, window=window)
     html = observation_html(
-        Observation(modality="visual", windows=(window,), evidence=(told,), model="eyes", notes=("few",))
+        Observation(modality="visual", windows=(window,), evidence=(evidence,), model="stub", notes=("few",))
     )
-    assert "observed:" in html and "<td>video 1, 0.0-5.0 s</td>" in html and "by eyes" in html and "few" in html
+    assert "observed:" in html and "<td>video 1, 0.0-5.0 s</td>" in html and "by stub" in html and "few" in html
     assert "<script" not in html
     assert "Nothing to hear" in observation_html(Observation(modality="audio", windows=(window,)))
 

@@ -58,12 +58,12 @@ def test_close_distractors_differ_in_one_detail():
     for closeness, expected in ((1.0, {1}), (0.0, {0})):
         met = set()
         for script in make_scripts({"CC": 40}, 0, Difficulty(closeness=closeness)):
-            asked = next(w for w in [read(GENERATORS["CC"]._setting.questions, script.question)] if w)
+            slots = next(w for w in [read(GENERATORS["CC"]._setting.questions, script.question)] if w)
             for n, video in enumerate(script.videos):
                 if "ABCD"[n] != script.key:
                     shown = [scene.facts.text for scene in video.scenes]
-                    x, y = ((f"ADD {asked[name].upper()}",) for name in "xy")
-                    says = any(asked["w"] in scene.caption for scene in video.scenes)
+                    x, y = ((f"ADD {slots[name].upper()}",) for name in "xy")
+                    says = any(slots["w"] in scene.caption for scene in video.scenes)
                     met.add((shown.index(x) < shown.index(y)) + says)
         assert met == expected
 

@@ -53,7 +53,7 @@ async def test_only_the_last_question_of_a_thread_can_be_forked():
         await retake(graph, CONFIG, 2, [OTHER])
     fork = await retake(graph, CONFIG, 1, [{"name": "answer", "args": {"value": "A"}}])
     output = await graph.ainvoke(None, fork)
-    assert output["asked"].question == "Which is green?" and output["answer"].value == "A"
+    assert output["checked_question"].question == "Which is green?" and output["answer"].value == "A"
 
 
 async def test_budgets_also_apply_to_a_fork():
@@ -141,7 +141,18 @@ async def test_state_written_by_a_client_as_json_is_parsed_into_typed_values():
     graph = graph_of(LOOK, turn("", answer("A")), turn("", answer("B")))
     await graph.ainvoke(QUESTION, CONFIG)
     place = await checkpoint_before(graph, "visual_agent")
-    names = ("asked", "sources", "answer", "failure", "usage", "clock", "assignments", "draft", "spent", "observations")
+    names = (
+        "checked_question",
+        "sources",
+        "answer",
+        "failure",
+        "usage",
+        "clock",
+        "assignments",
+        "draft",
+        "spent",
+        "observations",
+    )
     written = {name: place.values[name] for name in names} | {"spent": {"input_tokens": 5}}
     fork = await graph.aupdate_state(place.config, json.loads(json.dumps(written, default=dict)), as_node="master")
     values = (await graph.aget_state(fork)).values

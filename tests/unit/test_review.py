@@ -18,11 +18,11 @@ CONFIG = {"configurable": {"thread_id": "t"}}
 class Run:
     """One run under a checkpointer."""
 
-    def __init__(self, *turns, **knobs):
-        self.world = FakePerception()
+    def __init__(self, *turns, **settings):
+        self.perception = FakePerception()
         self.master = FakeMaster(turns=list(turns))
-        self.context = CVRContext(min_evidence=0, **knobs)
-        self.graph = create_cvr_graph(self.master, self.world).compile(checkpointer=InMemorySaver())
+        self.context = CVRContext(min_evidence=0, **settings)
+        self.graph = create_cvr_graph(self.master, self.perception).compile(checkpointer=InMemorySaver())
 
     async def __call__(self, given):
         return await self.graph.ainvoke(given, CONFIG, context=self.context)
@@ -54,11 +54,11 @@ async def test_an_approved_observation_runs_unchanged():
     run = Run(LOOK, turn("", answer("A", "", [CITED])), review_above_frames=32)
     output = await run(QUESTION)
     (request,) = waiting(output)
-    (asked,) = request["action_requests"]
-    assert asked["description"] == 'Approval needed: observing video 1, 0.0-10.0 s (64 frames) for "red".'
-    assert asked["args"]["targets"] == [{"video": 1, "start_s": 0.0, "end_s": 10.0, "frames": 64}]
+    (action,) = request["action_requests"]
+    assert action["description"] == 'Approval needed: observing video 1, 0.0-10.0 s (64 frames) for "red".'
+    assert action["args"]["targets"] == [{"video": 1, "start_s": 0.0, "end_s": 10.0, "frames": 64}]
     assert request["review_configs"][0]["allowed_decisions"] == ["approve", "edit", "reject", "respond"]
-    assert run.world.requests == [] and output["answer"] is None
+    assert run.perception.requests == [] and output["answer"] is None
     output = await run.decide(type="approve")
     assert output["answer"].value == "A" and output["usage"].frames == 64 and len(run.master.seen) == 2
 
@@ -66,8 +66,8 @@ async def test_an_approved_observation_runs_unchanged():
 async def test_an_edited_observation_runs_as_edited():
     run = Run(LOOK, turn("", answer("A")), review_above_frames=32)
     output = await run(QUESTION)
-    (asked,) = waiting(output)[0]["action_requests"]
-    target = asked["args"]["targets"][0] | {"start_s": 3.0, "end_s": 5.0, "frames": 8}
+    (action,) = waiting(output)[0]["action_requests"]
+    target = action["args"]["targets"][0] | {"start_s": 3.0, "end_s": 5.0, "frames": 8}
     output = await run.decide(type="edit", edited_action={"name": "observe", "args": {"targets": [target]}})
     assert output["usage"].frames == 8
     assert last_reply(output).text.startswith("seen: video 1, 3.0-5.0 s (8 frames)")
@@ -79,7 +79,7 @@ async def test_a_rejection_is_reported_to_the_master_and_costs_nothing():
     output = await run.decide(type="reject", message="Look at the end.")
     assert last_reply(output).text.startswith("error: A person refused this look. Look at the end.")
     assert "failed_by" not in last_reply(output).additional_kwargs
-    assert output["answer"].value == "B" and output["usage"].frames == 0 and run.world.requests == []
+    assert output["answer"].value == "B" and output["usage"].frames == 0 and run.perception.requests == []
 
 
 async def test_a_response_of_the_reviewer_is_evidence_and_can_be_cited():
@@ -87,8 +87,8 @@ async def test_a_response_of_the_reviewer_is_evidence_and_can_be_cited():
     await run(QUESTION)
     output = await run.decide(type="respond", message="The ball is red.")
     assert "[video 1, 0.0-10.0 s] The ball is red." in last_reply(output).text
-    (told,) = output["observations"]
-    assert told.model == "human" and told.cost.frames == 0
+    (observation,) = output["observations"]
+    assert observation.model == "human" and observation.cost.frames == 0
     assert output["answer"].citations[0].start_s == 2.0
 
 
@@ -109,21 +109,21 @@ async def test_an_invalid_decision_is_requested_again(given, says):
     (request,) = waiting(await run(Command(resume=given)))
     assert says in request["action_requests"][0]["description"]
     output = await run.decide(type="approve")
-    assert output["answer"].value == "A" and len(run.world.requests) == 1
+    assert output["answer"].value == "A" and len(run.perception.requests) == 1
 
 
 async def test_each_expensive_observation_is_reviewed_separately_and_cheap_ones_run():
     calls = [observe((1, 0, 10, 64), id="x"), listen(1, 0, 50, id="y"), observe((2, 0, 5, 2), id="z")]
     run = Run(turn("", *calls), turn("", answer("A")), review_above_frames=32, review_above_audio_s=30)
     output = await run(QUESTION)
-    asked = {one.value["action_requests"][0]["name"]: one.id for one in output["__interrupt__"]}
-    assert set(asked) == {"observe", "listen"}
-    assert [request.targets[0].video for request in run.world.requests] == [2]
+    ids = {one.value["action_requests"][0]["name"]: one.id for one in output["__interrupt__"]}
+    assert set(ids) == {"observe", "listen"}
+    assert [request.targets[0].video for request in run.perception.requests] == [2]
     resume = {
-        asked["observe"]: {"decisions": [{"type": "approve"}]},
-        asked["listen"]: {"decisions": [{"type": "reject"}]},
+        ids["observe"]: {"decisions": [{"type": "approve"}]},
+        ids["listen"]: {"decisions": [{"type": "reject"}]},
     }
     output = await run(Command(resume=resume))
-    assert output["answer"].value == "A" and len(run.world.requests) == 2
+    assert output["answer"].value == "A" and len(run.perception.requests) == 2
     replies = [message.tool_call_id for message in output["messages"] if isinstance(message, ToolMessage)]
     assert replies == ["x", "y", "z", "done"]

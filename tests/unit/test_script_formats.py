@@ -119,8 +119,8 @@ def test_an_edit_is_kept_on_export():
 
 def test_a_drone_script_becomes_two_views_of_two_second_scenes():
     rows = [{"timestamp": 0, "view_a": "a red car", "view_b": "a tree"}, {"timestamp": 2, "view_a": "x", "view_b": "y"}]
-    asked = {"text": "How many cars?", "options": ["A. 1", "B. 2"], "correct_answer": "B"}
-    script = script_of(FORMATS["uav_count"], {"question": asked, "video_scripts": rows}, "q")
+    question = {"text": "How many cars?", "options": ["A. 1", "B. 2"], "correct_answer": "B"}
+    script = script_of(FORMATS["uav_count"], {"question": question, "video_scripts": rows}, "q")
     assert [video.duration_s for video in script.videos] == [4.0, 4.0]
     assert [scene.visual for scene in script.videos[1].scenes] == ["a tree", "y"]
     assert (script.task, script.key, script.options) == ("MOC", "B", ("1", "2"))

@@ -56,8 +56,8 @@ async def infos(perception):
 async def look(*targets, focus="", noise: Noise | str = OFF):
     perception = simulator(noise)
     keys = ("video", "start_s", "end_s", "frames")
-    asked = tuple(Target(**dict(zip(keys, target, strict=True))) for target in targets)
-    return await perception.observe(Observe(targets=asked, focus=focus), await infos(perception))
+    requested = tuple(Target(**dict(zip(keys, target, strict=True))) for target in targets)
+    return await perception.observe(Observe(targets=requested, focus=focus), await infos(perception))
 
 
 async def hear(video, start_s, end_s, noise: Noise | str = OFF):
@@ -66,7 +66,7 @@ async def hear(video, start_s, end_s, noise: Noise | str = OFF):
     return await perception.listen(request, await infos(perception))
 
 
-def told(observation):
+def statements(observation):
     return [(e.text, e.window.start_s, e.window.end_s) for e in observation.evidence]
 
 
@@ -81,36 +81,36 @@ async def test_it_is_a_perception_and_probes_like_a_real_file():
 
 async def test_a_scene_between_two_samples_is_missed():
     sparse = await look((1, 0, 30, 3))  # asks for 5, 15 and 25 s; the grid has 8, 16 and 24 s
-    assert [text.partition(";")[0] for text, _, _ in told(sparse)] == [
+    assert [text.partition(";")[0] for text, _, _ in statements(sparse)] == [
         "A cook adds salt, slowly",
         "The pan stands alone",
     ]
     dense = await look((1, 0, 30, 30))
-    assert "A knife falls" in " ".join(text for text, _, _ in told(dense))
+    assert "A knife falls" in " ".join(text for text, _, _ in statements(dense))
 
 
 async def test_statements_extend_halfway_to_the_neighbouring_samples():
     observation = await look((1, 0, 30, 3))
     assert observation.frame_times_s == ((8.0, 16.0, 24.0),)
-    assert told(observation) == [
+    assert statements(observation) == [
         ('A cook adds salt, slowly; on-screen text "ADD SALT", "8:15"; mostly red and white', 0, 12),
         ("The pan stands alone", 12, 30),
     ]
 
 
 async def test_motion_needs_two_frames_and_its_direction_needs_close_frames():
-    assert "moves" not in told(await look((1, 0, 9, 1)))[0][0]
-    assert told(await look((1, 0, 9, 3)))[0][0].endswith("; something moves")
-    assert told(await look((1, 0, 9, 9)))[0][0].endswith("; something moves to the left")
+    assert "moves" not in statements(await look((1, 0, 9, 1)))[0][0]
+    assert statements(await look((1, 0, 9, 3)))[0][0].endswith("; something moves")
+    assert statements(await look((1, 0, 9, 9)))[0][0].endswith("; something moves to the left")
 
 
 async def test_many_frames_lose_detail_except_for_the_focus():
     crowd = await look((1, 0, 9, 40))
-    assert told(crowd)[0][0] == 'A cook adds salt, slowly; on-screen text "ADD SALT", "8:15"'
+    assert statements(crowd)[0][0] == 'A cook adds salt, slowly; on-screen text "ADD SALT", "8:15"'
     throng = await look((1, 0, 9, 70))
-    assert told(throng)[0][0] == 'A cook adds salt; on-screen text "ADD SALT"'
+    assert statements(throng)[0][0] == 'A cook adds salt; on-screen text "ADD SALT"'
     looked_for = await look((1, 0, 9, 70), focus="salt")
-    assert "mostly red and white; something moves to the left" in told(looked_for)[0][0]
+    assert "mostly red and white; something moves to the left" in statements(looked_for)[0][0]
 
 
 async def test_a_window_without_a_scene_is_reported_as_empty():
@@ -118,25 +118,25 @@ async def test_a_window_without_a_scene_is_reported_as_empty():
     assert nothing.evidence == ()
     assert observation_text(nothing).endswith(NOTHING["visual"])
     beside = await look((2, 10, 20, 4), (1, 12, 20, 1))
-    assert told(beside) == [(NOTHING["visual"], 10, 20), ("The pan stands alone", 12, 20)]
+    assert statements(beside) == [(NOTHING["visual"], 10, 20), ("The pan stands alone", 12, 20)]
 
 
 async def test_focus_reorders_and_adds_nothing():
     plain, focused = await look((1, 0, 30, 30)), await look((1, 0, 30, 30), focus="where does the knife fall?")
-    assert told(focused)[0][0].startswith("A knife falls")
-    assert sorted(told(plain)) == sorted(told(focused))
+    assert statements(focused)[0][0].startswith("A knife falls")
+    assert sorted(statements(plain)) == sorted(statements(focused))
 
 
 async def test_captions_are_clipped_to_the_window():
-    assert ('"one two three four five"', 2.0, 7.0) in told(await hear(1, 0, 10))
-    assert ('"three four"', 4.0, 6.0) in told(await hear(1, 4, 6))
-    assert [text for text, _, _ in told(await hear(1, 7.5, 10))] == ["silence"]
+    assert ('"one two three four five"', 2.0, 7.0) in statements(await hear(1, 0, 10))
+    assert ('"three four"', 4.0, 6.0) in statements(await hear(1, 4, 6))
+    assert [text for text, _, _ in statements(await hear(1, 7.5, 10))] == ["silence"]
 
 
 async def test_sounds_and_silences_are_reported():
-    heard = told(await hear(1, 8, 30))
+    heard = statements(await hear(1, 8, 30))
     assert heard == [("silence", 8, 20.0), ("impact", 20.0, 20.4), ("silence", 20.4, 30)]
-    assert told(await hear(1, 8, 9)) == []  # the pause is too short to report as silence
+    assert statements(await hear(1, 8, 9)) == []  # the pause is too short to report as silence
 
 
 async def test_equal_requests_give_equal_observations():
@@ -158,22 +158,24 @@ async def test_equal_requests_give_equal_observations():
     ],
 )
 async def test_each_vision_error_rate_removes_its_own_part(rate, gone):
-    clean = told(await look((1, 0, 9, 9)))[0][0]
-    noisy = told(await look((1, 0, 9, 9), noise=Noise(name="n", **{rate: 1.0})))[0][0]
+    clean = statements(await look((1, 0, 9, 9)))[0][0]
+    noisy = statements(await look((1, 0, 9, 9), noise=Noise(name="n", **{rate: 1.0})))[0][0]
     assert gone in clean
     assert gone not in noisy
     assert noisy
 
 
 async def test_audio_error_rates_remove_or_change_speech_and_sounds():
-    assert '"' not in " ".join(t for t, _, _ in told(await hear(1, 0, 10, noise=Noise(name="n", missed_speech=1.0))))
-    assert "impact" not in [t for t, _, _ in told(await hear(1, 15, 25, noise=Noise(name="n", missed_sound=1.0)))]
-    words = told(await hear(1, 0, 10, noise=Noise(name="n", word_errors=1.0)))[0][0]
+    assert '"' not in " ".join(
+        t for t, _, _ in statements(await hear(1, 0, 10, noise=Noise(name="n", missed_speech=1.0)))
+    )
+    assert "impact" not in [t for t, _, _ in statements(await hear(1, 15, 25, noise=Noise(name="n", missed_sound=1.0)))]
+    words = statements(await hear(1, 0, 10, noise=Noise(name="n", word_errors=1.0)))[0][0]
     assert not {"one", "two", "three", "four", "five"} & set(words.strip('"').split()) - {"one"}
 
 
 async def test_misread_text_is_still_reported_as_text():
-    text = told(await look((1, 0, 9, 1), noise=Noise(name="n", misread_text=1.0)))[0][0]
+    text = statements(await look((1, 0, 9, 1), noise=Noise(name="n", misread_text=1.0)))[0][0]
     assert '"ADD SALT"' not in text
     assert '"8:15"' not in text
     assert "on-screen text" in text

@@ -28,7 +28,7 @@ def nothing_named(monkeypatch):
         "http://169.254.169.254/v1",
         "http://localhost:8000/v1#model",
         "transformers:/etc",
-        "transformers:somebody/model",
+        "transformers:owner/model",
         "openai:gpt-4.1",
         "any",
         "",

@@ -143,11 +143,11 @@ def test_a_server_without_schema_support_gets_plain_text_requests(tmp_path):
 async def test_the_openai_client_sends_the_schema_and_falls_back_to_plain_text(knows_schemas):
     """The real client sends the schema. The writer falls back to plain text when the server refuses it."""
     langchain_openai = pytest.importorskip("langchain_openai")
-    asked: list[dict[str, Any]] = []
+    requests: list[dict[str, Any]] = []
 
     def serve(request: httpx.Request) -> httpx.Response:
-        asked.append(json.loads(request.content))
-        if "response_format" in asked[-1] and not knows_schemas:
+        requests.append(json.loads(request.content))
+        if "response_format" in requests[-1] and not knows_schemas:
             return httpx.Response(400, json={"error": {"message": "response_format is not supported"}})
         message = {"role": "assistant", "content": json.dumps(draft_for(Job("CC", 0)))}
         choices = [{"index": 0, "finish_reason": "stop", "message": message}]
@@ -160,8 +160,8 @@ async def test_the_openai_client_sends_the_schema_and_falls_back_to_plain_text(k
         written = await Writer(model, "m").run(Job("CC", 0))
     assert (written.failure, written.usage) == ("", Usage(1, 7, 5))
     assert written.script is not None
-    assert ["response_format" in body for body in asked] == ([True] if knows_schemas else [True, False])
-    assert ('"scoring_points"' in json.dumps(asked[-1]["messages"]).replace("\\", "")) is not knows_schemas
+    assert ["response_format" in body for body in requests] == ([True] if knows_schemas else [True, False])
+    assert ('"scoring_points"' in json.dumps(requests[-1]["messages"]).replace("\\", "")) is not knows_schemas
 
 
 def test_the_reasoning_trace_is_not_parsed(tmp_path):
@@ -239,7 +239,7 @@ def test_a_file_is_written_by_one_run_at_a_time(tmp_path):
 def test_calls_in_flight_stay_within_the_concurrency_limit(tmp_path):
     author = Author(delay_s=0.02)
     made_by(author, tmp_path / "x.jsonl", 12, concurrency=3)
-    assert author.most_at_once == 3
+    assert author.most_concurrent == 3
 
 
 @pytest.fixture(scope="module")

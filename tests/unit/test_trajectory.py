@@ -12,9 +12,9 @@ from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, o
 QUESTION = {"question": "Which?", "videos": ["a.mp4", "b.mp4"], "options": ["x", "y"]}
 
 
-async def trajectory(turns, **knobs):
+async def trajectory(turns, **settings):
     graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception()).compile()
-    return trajectory_of(await graph.ainvoke(QUESTION, context=CVRContext(**knobs)))
+    return trajectory_of(await graph.ainvoke(QUESTION, context=CVRContext(**settings)))
 
 
 async def test_turns_hold_calls_replies_and_observations():
@@ -23,22 +23,22 @@ async def test_turns_hold_calls_replies_and_observations():
         AIMessage("hm"),
         turn("Clear.", answer("B")),
     ]
-    told = await trajectory(turns)
-    assert [t.thought for t in told.turns] == ["An overview.", "hm", "Clear."]
-    assert [a.tool for t in told.turns for a in t.actions] == ["observe", "listen", "answer"]
-    assert told.turns[0].actions[0].observation == told.observations[0]
-    assert told.turns[0].actions[1].reply.startswith("error: There is no video 7")
-    assert told.turns[1].complaint.startswith("That turn held no action")
-    assert told.answer is not None
-    assert told.kind == "choice"
-    assert [v.number for v in told.videos] == [1, 2]
+    run = await trajectory(turns)
+    assert [t.thought for t in run.turns] == ["An overview.", "hm", "Clear."]
+    assert [a.tool for t in run.turns for a in t.actions] == ["observe", "listen", "answer"]
+    assert run.turns[0].actions[0].observation == run.observations[0]
+    assert run.turns[0].actions[1].reply.startswith("error: There is no video 7")
+    assert run.turns[1].complaint.startswith("That turn held no action")
+    assert run.answer is not None
+    assert run.kind == "choice"
+    assert [v.number for v in run.videos] == [1, 2]
 
 
 async def test_a_trajectory_of_the_json_dialect_survives_a_round_trip():
     look = {"action": "observe", "arguments": {"targets": [{"video": n, "start_s": 0, "end_s": 5} for n in (1, 2)]}}
     turns = [AIMessage("Look.\n" + json.dumps(look)), AIMessage('{"action": "answer", "arguments": {"value": "A"}}')]
-    told = await trajectory(turns, dialect="json")
-    assert told.turns[0].thought == "Look."
-    assert told.turns[0].actions[0].reply.startswith("seen: video 1")
-    assert told.turns[0].actions[0].observation is not None
-    assert Trajectory.model_validate_json(told.model_dump_json()) == told
+    run = await trajectory(turns, dialect="json")
+    assert run.turns[0].thought == "Look."
+    assert run.turns[0].actions[0].reply.startswith("seen: video 1")
+    assert run.turns[0].actions[0].observation is not None
+    assert Trajectory.model_validate_json(run.model_dump_json()) == run

@@ -34,6 +34,8 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.tools import TOOLS
+from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row
 from agentcvr_graph.utils.progress import ProgressBar
@@ -72,9 +74,10 @@ async def demonstrate(
     context: CVRContext,
     *,
     live_graphs: int = 16,
+    tools: Iterable[AnyTool] = TOOLS,
 ) -> AsyncIterator[Demonstration | None]:
     """Yield a demonstration for each script as its run ends; None where the infrastructure failed."""
-    graph = create_cvr_graph(master, perception).compile()
+    graph = create_cvr_graph(master, perception, tools=tools).compile()
     limit = asyncio.Semaphore(live_graphs)
     dialect = choose_dialect(master, context.dialect)
 
@@ -192,7 +195,7 @@ def record(
 
     Args:
         master: model string of the demonstrating master.
-        settings: source of graph settings and noise; None for the defaults.
+        settings: source of graph settings, tools and noise; None for the defaults.
         dialect: replaces the dialect of the settings unless empty.
     """
     context = settings.context if settings else CVRContext()
@@ -200,7 +203,8 @@ def record(
         context = replace(context, dialect=cast(Any, one_of("--dialect", dialect, ("auto", "tools", "json"))))
     perception = ScriptedPerception(ScriptLibrary.of(scripts), settings.rollout.noise if settings else "off")
     missing = _missing(scripts, path)
-    found = demonstrate(resolve_chat_model(master), perception, missing, context, live_graphs=live_graphs)
+    tools = settings.load_tools() if settings else TOOLS
+    found = demonstrate(resolve_chat_model(master), perception, missing, context, live_graphs=live_graphs, tools=tools)
     return asyncio.run(_append(found, path, len(scripts) - len(missing), len(scripts)))
 
 

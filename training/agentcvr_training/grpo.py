@@ -68,6 +68,7 @@ def train(settings: Settings, console: Console = err) -> Path:
         train_on=options.train_on,
         seed=settings.seed,
         on_batch=(reports, log),
+        tools=settings.load_tools(),
     )
     rewards, arguments.reward_weights = reward_functions(settings.reward.resolve())
     # One long epoch over a list that is already in training order (`trainer/data_order.py`).

@@ -17,7 +17,8 @@ from trl.trainer.sft_config import SFTConfig
 from agentcvr_graph.cli.console import err
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.tools import TOOL_SCHEMAS
+from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_training._typed import dataset_of_rows
 from agentcvr_training.config.extensions import load_object
 from agentcvr_training.config.loading import load_format, load_forward_context, load_model, lora_config
@@ -77,7 +78,7 @@ def training_rows(settings: Settings, sft: Sft, form: ChatFormat, console: Conso
     """
     demonstrations = read_demonstrations(Path(sft.demonstrations), sft.least_score)
     limit, kept, long = settings.rollout.max_length, list[dict[str, list[int]]](), 0
-    for row in rows_of(demonstrations, form, settings.context):
+    for row in rows_of(demonstrations, form, settings.context, settings.load_tools()):
         if len(row.ids) <= limit:
             kept.append(labelled(row))
         else:
@@ -91,8 +92,13 @@ def training_rows(settings: Settings, sft: Sft, form: ChatFormat, console: Conso
     return kept
 
 
-def rows_of(demonstrations: Iterable[Demonstration], form: ChatFormat, context: CVRContext) -> Iterator[Row]:
+def rows_of(
+    demonstrations: Iterable[Demonstration], form: ChatFormat, context: CVRContext, tools: Iterable[AnyTool] = TOOLS
+) -> Iterator[Row]:
     """Yield the row of each demonstration, as a rollout in the same dialect would have recorded it.
+
+    Args:
+        tools: those of the graph that the policy will act in.
 
     Raises:
         InputError: a demonstration was recorded in the other dialect.
@@ -100,14 +106,14 @@ def rows_of(demonstrations: Iterable[Demonstration], form: ChatFormat, context: 
     # A policy can bind tools, so `auto` means tool calls.
     dialect = "json" if context.dialect == "json" else "tools"
     # The dialect `json` carries its schemas in the system prompt, which the demonstration holds.
-    tools = list(TOOL_SCHEMAS) if dialect == "tools" else None
+    schemas = list(Toolset(tools).schemas) if dialect == "tools" else None
     for one in demonstrations:
         if one.dialect != dialect:
             raise InputError(
                 f"{one.script_id} was demonstrated in the dialect {one.dialect!r}, the policy acts in {dialect!r}.",
                 fix=f"Set graph.dialect to {one.dialect}, or record with --dialect {dialect}.",
             )
-        yield row_of(one.conversation(), form, tools, imitated_from=one.imitated_from)
+        yield row_of(one.conversation(), form, schemas, imitated_from=one.imitated_from)
 
 
 def labelled(row: Row) -> dict[str, list[int]]:

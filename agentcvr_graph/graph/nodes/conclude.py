@@ -2,7 +2,8 @@
 
 An answer is accepted if its value fits the kind and if the minimum of evidence was observed; the minimum does not apply
 once a budget has run out. An answer that does not fit is sent back once. If infrastructure errors failed every
-observation, the run ends without an answer. An accepted answer keeps only citations that overlap an observation. Every
+observation, the run ends without an answer. Citations of an accepted answer are clipped to
+their video; only those that overlap an observation are kept. Every
 run ends here, with an answer or with a typed failure.
 """
 
@@ -16,59 +17,69 @@ from agentcvr_graph.answers import parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.dependencies import context_of
+from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.agents import observed_videos
-from agentcvr_graph.graph.nodes.brief import asked_kind
+from agentcvr_graph.graph.question import question_kind
 from agentcvr_graph.graph.state import Call, CVRState
-from agentcvr_graph.render import error_text
-from agentcvr_graph.tools.answer import ANSWER, clip_citations
+from agentcvr_graph.render import error_text, plain
+from agentcvr_graph.tools import Toolset
+from agentcvr_graph.tools.answer import clip_citations
 from agentcvr_graph.types import Answer, Failure, Usage
 
 MAX_REPAIRS = 1
 """How often an answer is sent back because its value does not fit the kind."""
 
 
-async def conclude(state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-    """Accept the draft or send it back; or end the run with the failure that the state already holds."""
-    context = context_of(runtime)
-    if state["failure"] is not None:
-        report(runtime, "conclude", f"failed: {state['failure'].message}", state["turn"])
-        return _settled(state)
-    draft = cast(Call, state["draft"])
-    missing = [] if state["closing"] else missing_evidence(state, context.min_evidence)
-    if missing:
-        text = error_text(prompts.EVIDENCE_FIRST.format(missing=" and ".join(str(number) for number in missing)))
-        return {"messages": [reply(draft, text)], "draft": None}
-    if context.min_evidence and (message := _nothing_observed(state)):
-        return {"failure": Failure(boundary="infrastructure", message=message), **_settled(state)}
-    try:
-        answer = read_answer(draft, state)
-    except ActionError as error:
-        return _sent_back(state, draft, error)
-    report(runtime, "conclude", f"answer: {answer.text}", state["turn"])
-    return {"messages": [reply(draft, prompts.RECORDED)], "answer": answer, **_settled(state)}
+class Conclude:
+    """The node `conclude`."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+        """Accept the draft or send it back; or end the run with the failure that the state already holds."""
+        context = context_of(runtime)
+        if state["failure"] is not None:
+            report(runtime, "conclude", f"failed: {state['failure'].message}", state["turn"])
+            return _settled(state)
+        draft = cast(Call, state["draft"])
+        missing = [] if state["closing"] else missing_evidence(state, context.min_evidence)
+        if missing:
+            text = error_text(prompts.EVIDENCE_FIRST.format(missing=" and ".join(str(number) for number in missing)))
+            return {"messages": [reply(draft, text)], "draft": None}
+        if context.min_evidence and (message := _nothing_observed(state)):
+            return {"failure": Failure(boundary="infrastructure", message=message), **_settled(state)}
+        try:
+            answer, notes = read_answer(draft, state, self._dependencies.tools)
+        except ActionError as error:
+            return _sent_back(state, draft, error)
+        report(runtime, "conclude", f"answer: {answer.text}", state["turn"])
+        text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in notes)])
+        return {"messages": [reply(draft, text)], "answer": answer, **_settled(state)}
 
 
-def read_answer(draft: Call, state: CVRState) -> Answer:
-    """Return the typed answer of a draft.
+def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, tuple[str, ...]]:
+    """Return the typed answer of a draft, and notes on what was left out of it.
 
     Raises:
         ActionError: the value does not fit the kind.
     """
     if draft.problem:
         raise ActionError(draft.problem)
-    arguments = ANSWER.read(draft.arguments)
-    asked = state["asked"]
-    return parse_answer(
+    arguments, ignored = tools.read_answer(draft.tool, draft.arguments)
+    question = state["checked_question"]
+    citations, notes = clip_citations(arguments.citations, state["observations"], state["sources"])
+    answer = parse_answer(
         arguments.value,
-        asked_kind(asked),
-        asked.options,
-        len(asked.options or asked.videos),
+        question_kind(question),
+        question.options,
+        len(question.options or question.videos),
         rationale=arguments.rationale,
-        citations=clip_citations(arguments.citations, state["observations"]),
+        citations=citations,
     )
+    return answer, (*ignored, *notes)
 
 
 def missing_evidence(state: CVRState, at_least: int) -> list[int]:

@@ -16,7 +16,7 @@ from agentcvr_graph.media.types import Pixels
 class Decoded(NamedTuple):
     """One decoded frame."""
 
-    asked_s: float
+    requested_s: float
     """The requested time, which is the frame's key in the cache."""
     time_s: float
     """The frame's true time."""

@@ -75,7 +75,7 @@ class PyAVReader:
             following = next(frames, None)
             until_s = following.time_s if following is not None else float("inf")
             due = [time_s for time_s in wanted if time_s < until_s - 1e-4]
-            marks = due or self._bystanders(held.time_s, until_s)
+            marks = due or (_bystanders(held.time_s, until_s) if held.time_s >= times_s[0] else [])
             pixels = shown_pixels(held.frame, size, self._aspect) if marks else None
             for time_s in marks:
                 assert pixels is not None
@@ -103,7 +103,7 @@ class PyAVReader:
             return _listed(track, first) or [
                 track.seconds(packet.pts)
                 for packet in _chain(first, packets)
-                if packet is not None and packet.is_keyframe and packet.pts is not None and packet.size
+                if packet is not None and packet.is_keyframe and packet.pts is not None
             ]
         finally:
             track.close()
@@ -136,10 +136,11 @@ class PyAVReader:
         before = keys[max(0, bisect.bisect_right(keys, target_s - 5 / self._fps) - 1)]
         return before > now_s + 1.0
 
-    def _bystanders(self, now_s: float, until_s: float) -> list[float]:
-        """Return the half-second mark at which this frame is on screen, if any."""
-        mark_s = -(-now_s // BYSTANDER_STEP_S) * BYSTANDER_STEP_S
-        return [mark_s] if mark_s < until_s - 1e-4 else []
+
+def _bystanders(now_s: float, until_s: float) -> list[float]:
+    """Return the half-second mark at which a frame is on screen, if any."""
+    mark_s = -(-now_s // BYSTANDER_STEP_S) * BYSTANDER_STEP_S
+    return [mark_s] if mark_s < until_s - 1e-4 else []
 
 
 def _listed(track: TrackReader, first: AnyPacket | None) -> list[float]:

@@ -18,17 +18,18 @@ import re
 from collections.abc import Iterator, Sequence
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import HumanMessage
 from langchain_core.messages.content import ContentBlock, create_image_block, create_text_block
 from PIL import Image
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import Frame
-from agentcvr_graph.models.base import Footage, Perceived
+from agentcvr_graph.models.base import ModelOutput, SampledFrames
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.render import FRAME_LABEL, read_evidence, seconds, window_label
-from agentcvr_graph.types import Cost, Evidence, Window
+from agentcvr_graph.types import Evidence, Window
 
 JPEG_QUALITY = 85
 ROUNDING_S = 0.05
@@ -75,14 +76,14 @@ class ChatVision:
         """Return the given name and the identifier of the prompt."""
         return f"{self._name} (prompt {PROMPT_ID})"
 
-    async def look(self, footage: Sequence[Footage], focus: str) -> Perceived:
+    async def look(self, sampled: Sequence[SampledFrames], focus: str) -> ModelOutput:
         """Send the frames to the model and return its statements.
 
         Raises:
             InfrastructureError: the model or its server failed, or the reply holds no text.
             SetupError: the server refused the key.
         """
-        content = await asyncio.to_thread(content_of, footage, focus)
+        content = await asyncio.to_thread(content_of, sampled, focus)
         try:
             message = await self._model.ainvoke([HumanMessage(content_blocks=content)])
         except Exception as error:
@@ -92,23 +93,23 @@ class ChatVision:
             raise InfrastructureError(
                 f"{self._name} gave no text.", fix="Raise its limit of output tokens, or take another model."
             )
-        shown = [part.window for part in footage]
+        shown = [part.window for part in sampled]
         said = list(read_statements(text, shown))
         evidence = [kept for statement in said if (kept := clipped(statement, shown))]
         dropped = len(said) - len(evidence)
         notes = (f"{dropped} of its statements lay outside the windows and were dropped",) if dropped else ()
-        return Perceived(evidence=tuple(evidence), notes=notes, cost=cost_of(message))
+        return ModelOutput(evidence=tuple(evidence), notes=notes, cost=cost_of(message))
 
 
-def content_of(footage: Sequence[Footage], focus: str) -> list[ContentBlock]:
+def content_of(sampled: Sequence[SampledFrames], focus: str) -> list[ContentBlock]:
     """Return the task, then each frame after its label, then the focus. Encodes pictures, so call it in a thread."""
     blocks: list[ContentBlock] = [create_text_block(TASK)]
-    for part in footage:
+    for part in sampled:
         for frame in part.frames:
             label = FRAME_LABEL.format(video=part.window.video, time_s=frame.time_s)
             blocks.append(create_text_block(label))
             blocks.append(create_image_block(base64=jpeg_base64(frame), mime_type="image/jpeg"))
-    blocks.append(create_text_block(_request(footage, focus)))
+    blocks.append(create_text_block(_request(sampled, focus)))
     return blocks
 
 
@@ -142,18 +143,10 @@ def clipped(said: Evidence, shown: Sequence[Window]) -> Evidence | None:
     return said.model_copy(update={"window": max(cuts, key=lambda cut: cut.duration_s)})
 
 
-def cost_of(message: AIMessage) -> Cost:
-    """Return the cost of one call, with its tokens if the model reports them."""
-    usage = message.usage_metadata
-    if usage is None:
-        return Cost(model_calls=1)
-    return Cost(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"], model_calls=1)
-
-
-def _request(footage: Sequence[Footage], focus: str) -> str:
-    windows = "; ".join(window_label(part.window) for part in footage)
+def _request(sampled: Sequence[SampledFrames], focus: str) -> str:
+    windows = "; ".join(window_label(part.window) for part in sampled)
     start = f"Look for this first: {focus}\n" if focus else ""
-    first = footage[0].window
+    first = sampled[0].window
     form = f"[video {first.video}, {seconds(first.start_s)}-{seconds(first.end_s)} s] ..."
     return f"{start}You saw: {windows}. Now write the statements, one a line, as in\n{form}"
 

@@ -15,8 +15,8 @@ from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor, pipeline
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
-from agentcvr_graph.models.adapters.transcription_endpoint import read_transcript
-from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.adapters.transcripts import read_transcript
+from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, one_line
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.types import Cost
@@ -39,7 +39,7 @@ class TransformersTranscriber:
     def name(self) -> str:
         return self._name
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Transcribe the sound.
 
         Raises:
@@ -52,7 +52,7 @@ class TransformersTranscriber:
         except Exception as error:
             raise as_infrastructure_error(error, self.name) from error
         evidence = list(read_transcript(body, sound.window))
-        return Perceived(evidence=focus_first(evidence, focus), cost=Cost(model_calls=1))
+        return ModelOutput(evidence=focus_first(evidence, focus), cost=Cost(model_calls=1))
 
     def _transcribe(self, samples: Samples) -> dict[str, Any]:
         """Return text and segments, in the shape of a transcription endpoint's reply."""

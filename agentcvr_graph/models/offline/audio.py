@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from agentcvr_graph.media.types import Cue
-from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.speech import Recogniser
@@ -23,14 +23,14 @@ class OfflineAudio:
     def __init__(self) -> None:
         self._words = SubtitlesFirst(Recogniser())
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Return speech and other sounds in order of time, those that share words with the focus first."""
         said = await self._words.hear(sound, focus)
         speech = [_cue(statement, sound.window) for statement in said.evidence if not _is_lone_word(statement)]
         heard = [_statement(cue, sound.window) for cue in await asyncio.to_thread(noises, sound.samples, speech)]
         words = [e for e in said.evidence if not (_is_lone_word(e) and any(_overlap(e, noise) for noise in heard))]
         both = sorted((*words, *heard), key=lambda e: e.window.start_s if e.window else 0.0)
-        return Perceived(evidence=focus_first(both, focus), notes=said.notes, cost=said.cost)
+        return ModelOutput(evidence=focus_first(both, focus), notes=said.notes, cost=said.cost)
 
 
 def _is_lone_word(statement: Evidence) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from agentcvr_graph.media.sound import quietest_s
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
-from agentcvr_graph.models.base import Perceived, Sound
+from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.types import Evidence, Window
 from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 
@@ -63,10 +63,10 @@ class Recogniser:
         self._decoder: _Decoder | None = None
         self._lock = threading.Lock()
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Return one statement for each utterance, in order of time."""
         words = await run_in_thread(self.words, sound.samples)
-        return Perceived(evidence=tuple(utterances(words, sound.window)))
+        return ModelOutput(evidence=tuple(utterances(words, sound.window)))
 
     def words(self, samples: Samples) -> list[Cue]:
         """Return the words with their times from the start of the samples."""

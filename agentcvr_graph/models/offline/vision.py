@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.types import Frame
-from agentcvr_graph.models.base import Footage, Perceived
+from agentcvr_graph.models.base import ModelOutput, SampledFrames
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import Change, change_between, same_picture
@@ -41,25 +41,25 @@ class OfflineVision:
     def __init__(self, cache: DiskCache | None = None) -> None:
         self._reader = TextReader(cache)
 
-    async def look(self, footage: Sequence[Footage], focus: str) -> Perceived:
+    async def look(self, sampled: Sequence[SampledFrames], focus: str) -> ModelOutput:
         """Return one statement for each stretch, those that share words with the focus first."""
-        evidence = await run_in_thread(lambda: [said for part in footage for said in self._describe(part)])
-        return Perceived(evidence=focus_first(evidence, focus))
+        evidence = await run_in_thread(lambda: [said for part in sampled for said in self._describe(part)])
+        return ModelOutput(evidence=focus_first(evidence, focus))
 
-    def _describe(self, footage: Footage) -> Iterator[Evidence]:
-        stretches = self._stretches(footage)
+    def _describe(self, sampled: SampledFrames) -> Iterator[Evidence]:
+        stretches = self._stretches(sampled)
         for index, stretch in enumerate(stretches):
             before = stretches[index - 1].frames[-1].time_s if index else None
             after = stretches[index + 1].frames[0].time_s if index + 1 < len(stretches) else None
-            window = _window_of(stretch, footage.window, before, after)
+            window = _window_of(stretch, sampled.window, before, after)
             yield Evidence(text=describe(stretch), window=window)
 
-    def _stretches(self, footage: Footage) -> list[Stretch]:
-        lines = self._lines(footage)
+    def _stretches(self, sampled: SampledFrames) -> list[Stretch]:
+        lines = self._lines(sampled)
         changes = [Change(cut=True, motion="")]
-        changes += [change_between(one, other) for one, other in pairwise(footage.frames)]
+        changes += [change_between(one, other) for one, other in pairwise(sampled.frames)]
         stretches: list[Stretch] = []
-        for frame, text, change in zip(footage.frames, lines, changes, strict=True):
+        for frame, text, change in zip(sampled.frames, lines, changes, strict=True):
             if change.cut or not same_text(stretches[-1].lines, text):
                 stretches.append(Stretch([frame], text))
             else:
@@ -68,14 +68,14 @@ class OfflineVision:
                 stretches[-1].motions.append(change.motion)
         return stretches
 
-    def _lines(self, footage: Footage) -> list[tuple[str, ...]]:
+    def _lines(self, sampled: SampledFrames) -> list[tuple[str, ...]]:
         """Return the text of each frame. A frame that looks like the last one that was read is not read again."""
         lines: list[tuple[str, ...]] = []
         read: Frame | None = None
-        for frame in footage.frames:
+        for frame in sampled.frames:
             raise_if_cancelled()
             if read is None or not same_picture(read.pixels, frame.pixels):
-                lines.append(self._reader.read(frame, footage.content_id))
+                lines.append(self._reader.read(frame, sampled.content_id))
                 read = frame
             else:
                 lines.append(lines[-1])
@@ -99,10 +99,10 @@ def _letters(line: str) -> str:
     return re.sub(r"\W", "", line.casefold())
 
 
-def _window_of(stretch: Stretch, asked: Window, before_s: float | None, after_s: float | None) -> Window:
+def _window_of(stretch: Stretch, whole: Window, before_s: float | None, after_s: float | None) -> Window:
     first_s, last_s = stretch.frames[0].time_s, stretch.frames[-1].time_s
-    start_s = asked.start_s if before_s is None else (before_s + first_s) / 2
-    end_s = asked.end_s if after_s is None else (last_s + after_s) / 2
+    start_s = whole.start_s if before_s is None else (before_s + first_s) / 2
+    end_s = whole.end_s if after_s is None else (last_s + after_s) / 2
     # A key frame may be just outside the window that it was sampled for. The statement's window stays inside.
-    start_s = min(max(start_s, asked.start_s), asked.end_s)
-    return Window(video=asked.video, start_s=start_s, end_s=min(max(end_s, start_s), asked.end_s))
+    start_s = min(max(start_s, whole.start_s), whole.end_s)
+    return Window(video=whole.video, start_s=start_s, end_s=min(max(end_s, start_s), whole.end_s))

@@ -58,11 +58,11 @@ def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> R
 
 def rendered_question(script: Script, rendered: RenderedScript) -> Question:
     """Return the script's question over the rendered files."""
-    asked = script.as_question()
+    question = script.as_question()
     videos = [
-        Video(source=str(path), title=video.title) for path, video in zip(rendered.paths, asked.videos, strict=True)
+        Video(source=str(path), title=video.title) for path, video in zip(rendered.paths, question.videos, strict=True)
     ]
-    return asked.model_copy(update={"videos": tuple(videos)})
+    return question.model_copy(update={"videos": tuple(videos)})
 
 
 def render_video(video: ScriptedVideo, path: Path, name: str) -> list[str]:

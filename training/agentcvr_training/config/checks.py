@@ -77,6 +77,7 @@ def check_settings(settings: Settings) -> CheckedSettings:
         if settings.sft.optimizer:
             load_object(settings.sft.optimizer, "sft.optimizer")
     load_forward_context(settings.model)
+    settings.load_tools()
     settings.reward.resolve()
     resolve_noise(settings.rollout.noise)
     _check_output(Path(settings.output))
@@ -164,7 +165,9 @@ def _longest_first_prompt(settings: Settings, form: ChatFormat, scripts: list[Sc
     )
     perception = ScriptedPerception(ScriptLibrary.of([script]), settings.rollout.noise)
     (episode,) = asyncio.run(
-        RolloutRunner(policy, perception, settings.context).run([RolloutTask(script, settings.seed)])
+        RolloutRunner(policy, perception, settings.context, tools=settings.load_tools()).run(
+            [RolloutTask(script, settings.seed)]
+        )
     )
     tokens = len(episode.rows[0].prompt_ids)
     if tokens >= settings.rollout.max_length:

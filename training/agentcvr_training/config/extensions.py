@@ -1,15 +1,18 @@
 """Load objects that a configuration names by import path, `package.module:name`.
 
-A project supplies its own optimizer factory (`sft.optimizer`) or context around the loss (`model.forward_context`) this
-way, so this package does not depend on any recipe.
+A project supplies its own tools (`tools`), optimizer factory (`sft.optimizer`) or context around the loss
+(`model.forward_context`) this way, so this package does not depend on any recipe.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.tools import ToolSchema, Toolset
+from agentcvr_graph.tools.spec import AnyTool
 
 
 def load_object(path: str, key: str) -> Any:
@@ -34,3 +37,23 @@ def load_object(path: str, key: str) -> Any:
         ) from error
     except AttributeError as error:
         raise InputError(f"{key}={path!r}: {module} has no {name!r}.") from error
+
+
+def load_tools(path: str, key: str) -> Toolset:
+    """Import a list of tools.
+
+    Args:
+        path: `package.module:name`.
+        key: the dotted key of the configuration, for errors.
+
+    Raises:
+        InputError: as `load_object`, or the object is no list of tools.
+        SetupError: the tools do not fit together.
+    """
+    found = load_object(path, key)
+    tools = list(cast(Iterable[object], found)) if isinstance(found, Iterable) else []
+    if not tools or not all(isinstance(tool, ToolSchema) for tool in tools):
+        raise InputError(
+            f"{key}={path!r} is no list of tools.", fix="Write it as MY_TOOLS = [*agentcvr_graph.tools.TOOLS, MY_TOOL]."
+        )
+    return Toolset(cast(list[AnyTool], tools))

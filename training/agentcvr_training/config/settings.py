@@ -21,6 +21,8 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS, make_scripts
 from agentcvr_graph.scripts.schema import Script, Task
+from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_training.config.extensions import load_tools
 from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset_names, preset_weights
 
 S = TypeVar("S", bound="Part")
@@ -194,6 +196,8 @@ class Settings(Part):
     held_out: Scripts | None = None
     graph: dict[str, Any] = Field(default_factory=dict)
     """Fields of `CVRContext`."""
+    tools: str = ""
+    """Import path of the tools of the graph, as a list of them; empty for those of the library."""
     rollout: Rollout = Rollout()
     reward: Reward = Reward()
     sft: Sft | None = None
@@ -203,6 +207,15 @@ class Settings(Part):
     def context(self) -> CVRContext:
         """Return the settings of a graph run."""
         return TypeAdapter(CVRContext).validate_python(self.graph)
+
+    def load_tools(self) -> Toolset:
+        """Return the tools of the graph.
+
+        Raises:
+            InputError: the import path is malformed, or it names no list of tools.
+            SetupError: the tools do not fit together.
+        """
+        return load_tools(self.tools, "tools") if self.tools else TOOLS
 
     def load_scripts(self) -> tuple[list[Script], list[Script]]:
         """Return the training scripts and the held-out scripts.

@@ -173,9 +173,9 @@ def attend_in_place(
     # Views of all slots at once: indexing them one by one took a fifth of a pass.
     keys, values = rows_of_tensor(key.store), rows_of_tensor(value.store)
     attended: list[torch.Tensor] = []
-    for n, (asked, slot, span) in enumerate(zip(rows_of_tensor(query), key.rows, key.spans, strict=True)):
+    for n, (query_row, slot, span) in enumerate(zip(rows_of_tensor(query), key.rows, key.spans, strict=True)):
         padded = width - span.new
-        own = asked.narrow(2, padded, span.new)
+        own = query_row.narrow(2, padded, span.new)
         if span.new:
             # A single new token attends to all positions; tokens of a prompt to those before them.
             seen = attention_mask[n, None, :, padded:, : span.end] if span.held and span.new > 1 else None

@@ -67,8 +67,11 @@ class ChatFormat:
 
     def turn_ids(self, message: AIMessage) -> list[int]:
         """Return the ids of a turn as a policy would have sampled it, with its end token; for demonstrations."""
-        asked = [HumanMessage("?")]
-        before, whole = self._render(asked, None, prompt=True), self._render([*asked, message], None, prompt=False)
+        question = [HumanMessage("?")]
+        before, whole = (
+            self._render(question, None, prompt=True),
+            self._render([*question, message], None, prompt=False),
+        )
         text = whole.removeprefix(before).removesuffix(self._turn_end)
         return [*self._encode(text), self.end_of_turn[0]]
 
@@ -79,13 +82,13 @@ class ChatFormat:
             SetupError: they differ; the message shows where.
         """
         call = {"name": "observe", "args": {"focus": "x"}, "id": "call_1"}
-        asked: list[BaseMessage] = [HumanMessage("question")]
+        question: list[BaseMessage] = [HumanMessage("question")]
         seen: list[BaseMessage] = [ToolMessage("seen", tool_call_id="call_1", name="observe"), HumanMessage("go on")]
         turns = [AIMessage(text, tool_calls=calls) for text in ("", PROBE_THOUGHT) for calls in ([], [call])]
         for turn in turns:
-            before = self._render([*asked], None, prompt=True)
-            alone = self._render([*asked, turn], None, prompt=False)
-            later = self._render([*asked, turn, *seen], None, prompt=True)
+            before = self._render([*question], None, prompt=True)
+            alone = self._render([*question, turn], None, prompt=False)
+            later = self._render([*question, turn, *seen], None, prompt=True)
             if not alone.startswith(before):
                 raise self._unfit("opens a turn otherwise than it writes it afterwards", before, alone)
             if not later.startswith(alone):

@@ -60,8 +60,8 @@ def evaluate_policy(
         on_episode: called after each episode.
     """
     saved = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder)})})
-    asked = list(questions) if questions is not None else [None] * len(scripts)
-    tasks = [RolloutTask(script, 0, question) for script, question in zip(scripts, asked, strict=True)]
+    wordings = list(questions) if questions is not None else [None] * len(scripts)
+    tasks = [RolloutTask(script, 0, question) for script, question in zip(scripts, wordings, strict=True)]
     running = run_policy(
         saved, tasks, perception, temperature=0.0, live_graphs=live_graphs, on_episode=lambda _: on_episode()
     )

@@ -32,8 +32,8 @@ def follow_up_questions(reading: Reading, rng: random.Random) -> list[tuple[str,
     if reading.kind not in _MORE:
         return []
     further, most = _MORE[reading.kind]
-    asked = further(reading, rng, most)
-    new = [question for question in dict.fromkeys(asked) if question != reading.question][:most]
+    candidates = further(reading, rng, most)
+    new = [question for question in dict.fromkeys(candidates) if question != reading.question][:most]
     return [(question, reasoning_trace_of(replace(reading, question=question), rng)) for question in new]
 
 
@@ -62,10 +62,10 @@ def _choices(reading: Reading, rng: random.Random, most: int) -> list[str]:
 def _interval(reading: Reading, rng: random.Random, most: int) -> list[str]:
     """Return questions about other windows of the first video whose purpose recurs in the second."""
     again = {purpose_in(text) for text, _ in heard(reading, 2)} - {""}
-    told = [statement.window for text, statement in heard(reading, 1) if purpose_in(text) in again]
+    spoken = [statement.window for text, statement in heard(reading, 1) if purpose_in(text) in again]
     windows = [
         (max(0.0, window.start_s - rng.uniform(0, AROUND_S)), window.end_s + rng.uniform(0, AROUND_S))
-        for window in pick(rng, told, min(most, len(told)))
+        for window in pick(rng, spoken, min(most, len(spoken)))
     ]
     return [fill(rng.choice(grounding.QUESTIONS), s=f"{start_s:.1f}", e=f"{end_s:.1f}") for start_s, end_s in windows]
 

@@ -25,7 +25,7 @@ from transformers import PreTrainedTokenizerFast
 
 from agentcvr_graph.answers import KINDS
 
-PIECES = 2400
+VOCABULARY_SIZE = 2400
 """Size of the vocabulary before phrases and times are added."""
 END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("<|user|>", "<|assistant|>", "<|tool|>")
@@ -76,10 +76,10 @@ NUMBERS = (
     *(f".{tenth}" for tenth in range(10)),
 )
 MARKS = ('"', "->", "[", "]", ", ", ": ", ":", "-", ".", ". ", "?", "; ", *(f'"{letter}"' for letter in "ABCDEFGH"))
-_PIECE = Regex(r" ?[a-z']+| ?[^\sa-z\d]+|\s")
+_SPLIT = Regex(r" ?[a-z']+| ?[^\sa-z\d]+|\s")
 
 
-def train_tokenizer(texts: Iterable[str], pieces: int = PIECES) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE) -> PreTrainedTokenizerFast:
     """Return a tokenizer with the chat template, its subwords learned from texts."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence(
@@ -87,14 +87,14 @@ def train_tokenizer(texts: Iterable[str], pieces: int = PIECES) -> PreTrainedTok
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(_PIECE, behavior="isolated"),
+            pre_tokenizers.Split(_SPLIT, behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     special = [PAD, END, *ROLES]
     trainer = trainers.BpeTrainer(
-        vocab_size=pieces,
+        vocab_size=vocabulary_size,
         special_tokens=special,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,

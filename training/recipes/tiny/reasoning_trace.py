@@ -101,17 +101,17 @@ def _listed(shown: Sequence[tuple[str, Statement]]) -> str:
 
 
 def _choices(reading: Reading, rng: random.Random) -> ReasoningTrace:
-    asked = read(comparing.PEOPLE.questions, reading.question) or {"x": "", "y": "", "w": ""}
+    slots = read(comparing.PEOPLE.questions, reading.question) or {"x": "", "y": "", "w": ""}
     # The notes start with the wanted items, written as in the evidence, so that both can be compared word by word.
-    wanted = _topic_of(asked["w"])
-    notes = [f"wanted: {asked['x']}, {asked['y']}; {wanted}"]
+    wanted = _topic_of(slots["w"])
+    notes = [f"wanted: {slots['x']}, {slots['y']}; {wanted}"]
     support: list[Statement] = []
     verdicts: list[str] = []
     for clip in reading.videos:
-        shown = _in_order(reading, clip.number, (asked["x"], asked["y"]))
+        shown = _in_order(reading, clip.number, (slots["x"], slots["y"]))
         topic, said = _topic(heard(reading, clip.number))
-        order = _fits(len(shown) == 2, [line for line, _ in shown] == [asked["x"], asked["y"]])
-        wait = _fits(topic != UNKNOWN, topic in asked["w"])
+        order = _fits(len(shown) == 2, [line for line, _ in shown] == [slots["x"], slots["y"]])
+        wait = _fits(topic != UNKNOWN, topic in slots["w"])
         # One condition holds and none fails: an unknown condition then holds more often than not.
         verdict = "no" if WRONG in (order, wait) else "yes" if RIGHT in (order, wait) else UNKNOWN
         verdicts.append(verdict)
@@ -219,14 +219,14 @@ def _quarter(hour: int, minutes: int) -> int:
 
 
 def _interval(reading: Reading, rng: random.Random) -> ReasoningTrace:
-    asked = read(grounding.QUESTIONS, reading.question) or {"s": "0", "e": "1"}
+    slots = read(grounding.QUESTIONS, reading.question) or {"s": "0", "e": "1"}
     first, second = reading.videos[:2]
-    asked_s = float(asked["s"]), float(asked["e"])
-    told = max(heard(reading, 1), key=lambda said: _overlap_s(said[1], *asked_s), default=None)
-    if told is None or _overlap_s(told[1], *asked_s) <= 0:
+    interval_s = float(slots["s"]), float(slots["e"])
+    spoken = max(heard(reading, 1), key=lambda said: _overlap_s(said[1], *interval_s), default=None)
+    if spoken is None or _overlap_s(spoken[1], *interval_s) <= 0:
         return ReasoningTrace(f"wanted:{_line(first, UNKNOWN)}", _any_interval(second, rng))
-    purpose = purpose_in(told[0])
-    wanted = f"wanted:{_line(first, f'{int(told[1].window.start_s)} {told[0]}')}"
+    purpose = purpose_in(spoken[0])
+    wanted = f"wanted:{_line(first, f'{int(spoken[1].window.start_s)} {spoken[0]}')}"
     lines = heard(reading, 2) if purpose else []
     place = max(range(len(lines)), key=lambda n: _share_of_purpose(purpose, lines[n][0]), default=None)
     if place is None or _share_of_purpose(purpose, lines[place][0]) < MOST:
@@ -238,7 +238,7 @@ def _interval(reading: Reading, rng: random.Random) -> ReasoningTrace:
         # The interval lasts until the next sentence, whose second follows directly in the evidence.
         end_s = float(int(lines[place + 1][1].window.start_s))
         where += _line(second, f"{end_s:.0f}")
-    return ReasoningTrace(f"{wanted}{where}", (start_s, end_s), [found, told[1]])
+    return ReasoningTrace(f"{wanted}{where}", (start_s, end_s), [found, spoken[1]])
 
 
 def _line(clip: Clip, found: str) -> str:
@@ -270,20 +270,20 @@ def _any_interval(clip: Clip, rng: random.Random) -> tuple[float, float]:
 
 
 def _number(reading: Reading, rng: random.Random) -> ReasoningTrace:
-    asked = read(storing.QUESTIONS, reading.question) or {"i": ""}
+    slots = read(storing.QUESTIONS, reading.question) or {"i": ""}
     boxes = {
         match[1]: (int(match[2]), statement)
         for clip in reading.videos
         for line, statement in signs(reading, clip.number)
         if (match := re.fullmatch(r"(\w+) (\d+)", line))
     }
-    told = [(text, s) for clip in reading.videos for text, s in heard(reading, clip.number) if asked["i"] in text]
-    word = next((w for text, _ in told for w in storing.WORDS if w in text), "")
+    spoken = [(text, s) for clip in reading.videos for text, s in heard(reading, clip.number) if slots["i"] in text]
+    word = next((w for text, _ in spoken for w in storing.WORDS if w in text), "")
     if word in boxes:
         number, statement = boxes[word]
-        return ReasoningTrace(f"{asked['i']}: {word} {number}.", float(number), [told[0][1], statement])
+        return ReasoningTrace(f"{slots['i']}: {word} {number}.", float(number), [spoken[0][1], statement])
     guess = rng.choice([number for number, _ in boxes.values()] or range(1, storing.HIGHEST + 1))
-    return ReasoningTrace(f"{asked['i']}: {word or UNKNOWN} {UNKNOWN}.", float(guess))
+    return ReasoningTrace(f"{slots['i']}: {word or UNKNOWN} {UNKNOWN}.", float(guess))
 
 
 def _drawn(verdicts: Sequence[str], wanted: str, rng: random.Random) -> int:

@@ -1,7 +1,7 @@
 """The whole recipe for one seed, from random weights to an evaluated policy; `make train-tiny` runs it for every seed.
 
     demonstrations  the random-exploration master answers scripts (`random_demonstrator.py`, `curriculum.py`)
-    begin           a tokenizer learned from them, and random weights (`language.py`, `initialization.py`)
+    initial         a tokenizer learned from them, and random weights (`language.py`, `initialization.py`)
     warm            TRL's SFTTrainer imitates the demonstrations
     policy          TRL's GRPOTrainer, on runs of the graph in swap mode
     measures        both policies, the offline master and the blind baseline on held-out scripts; then the policy on
@@ -66,7 +66,7 @@ def settings_of(config: Path, folder: Path, seed: int) -> Settings:
         {
             "seed": seed,
             "output": str(folder),
-            "model.path": str(folder / "begin"),
+            "model.path": str(folder / "initial"),
             "scripts.seed": seed * SEEDS_APART,
             "sft.demonstrations": str(folder / "demonstrations.jsonl"),
             "sft.trainer.bf16": torch.accelerator.is_available() or multiplies_bf16(),
@@ -86,6 +86,8 @@ def recipe_of(settings: Settings, scale: Scale) -> str:
     own = {"output": True, "seed": True, "model": {"path"}, "scripts": {"seed"}, "sft": {"demonstrations"}}
     followed: Any = settings.model_dump(mode="json", exclude=own)
     followed["sft"]["trainer"].pop("bf16", None)
+    if not followed["tools"]:  # the tools of the library, as in recipes from before this setting
+        del followed["tools"]
     described = f"{json.dumps(followed)} {scale.size} {scale.curricula()}"
     return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
 
@@ -103,12 +105,12 @@ def run_seed(settings: Settings, scale: Scale, live_each: int, console: Console)
     if measures.recipe != recipe:
         raise InputError(f"{folder} was trained and evaluated by another configuration.", fix="Name another folder.")
     warmed = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder / "warm")})})
-    shown, begun = folder / "demonstrations.jsonl", folder / "begin"
+    shown, initial = folder / "demonstrations.jsonl", folder / "initial"
     steps: dict[str, tuple[Path, Callable[[], object]]] = {
         "demonstrations": (shown, lambda: record(settings, shown, console, scale.curricula())),
         "initialization": (
-            begun,
-            lambda: initialize(islice(read_demonstrations(shown), 0, None, 5), begun, settings.seed, scale.size),
+            initial,
+            lambda: initialize(islice(read_demonstrations(shown), 0, None, 5), initial, settings.seed, scale.size),
         ),
         "warm start": (folder / "warm", lambda: train_in_processes(warm_start, settings, scale.processes)),
         "reinforcement learning": (folder / "policy", lambda: train_in_processes(train, warmed, scale.processes)),
@@ -145,11 +147,11 @@ def measure(settings: Settings, measures: Measures, live_each: int, console: Con
         conditions["live"] = lambda: evaluate_live(
             folder / "policy", settings, rendered, folder.parent / "rendered", console
         )
-    for name, ask in conditions.items():
-        if name not in measures.asked:
-            measures.asked[name] = ask()
+    for name, evaluate in conditions.items():
+        if name not in measures.questions:
+            measures.questions[name] = evaluate()
             measures.write(folder / "measures.json")
-            console.print(f"{name}: {100 * measures.accuracy(name):.1f} % of {len(measures.asked[name])}")
+            console.print(f"{name}: {100 * measures.accuracy(name):.1f} % of {len(measures.questions[name])}")
 
 
 def first_of_each(scripts: Sequence[Script], each: int) -> list[Script]:

@@ -20,7 +20,7 @@ from agentcvr_graph.eval.metrics import mean_score
 from agentcvr_graph.utils.files import atomic_write_text
 from training.recipes.tiny.evaluation import ScoredQuestion
 
-SCRIPTED_LIVE = "scripted_twin"
+SCRIPTED_LIVE = "scripted_live"
 """The scripted results on the questions that were also evaluated live."""
 CONDITIONS = {
     "sft": "after SFT",
@@ -40,7 +40,8 @@ class Measures(BaseModel):
     """Fingerprint of the recipe: equal for seeds trained and evaluated by the same configuration."""
     seconds: dict[str, float] = {}
     """Wall-clock time of each training step."""
-    asked: dict[str, list[ScoredQuestion]] = {}
+    questions: dict[str, list[ScoredQuestion]] = {}
+    """Results by condition."""
 
     @classmethod
     def read(cls, path: Path) -> Measures:
@@ -55,7 +56,7 @@ class Measures(BaseModel):
     def of(self, condition: str) -> list[ScoredQuestion]:
         """Return the results of a condition."""
         if condition != SCRIPTED_LIVE:
-            return self.asked.get(condition, [])
+            return self.questions.get(condition, [])
         live = {one.script for one in self.of("live")}
         return [one for one in self.of("grpo") if one.script in live]
 
@@ -95,15 +96,15 @@ def summary(seeds: Sequence[Measures], chance: float) -> dict[str, Any]:
 def _by_question(seeds: Sequence[Measures], condition: str) -> list[float]:
     scores: dict[str, list[float]] = {}
     for one in seeds:
-        for asked in one.of(condition):
-            scores.setdefault(asked.script, []).append(asked.score)
+        for question in one.of(condition):
+            scores.setdefault(question.script, []).append(question.score)
     return [statistics.fmean(of_question) for of_question in scores.values()]
 
 
 def _by_task(seeds: Sequence[Measures], condition: str) -> dict[str, float]:
-    asked = [question for one in seeds for question in one.of(condition)]
-    tasks = dict.fromkeys(question.task for question in asked)
-    return {task: round(statistics.fmean(q.score for q in asked if q.task == task), 4) for task in tasks}
+    questions = [question for one in seeds for question in one.of(condition)]
+    tasks = dict.fromkeys(question.task for question in questions)
+    return {task: round(statistics.fmean(q.score for q in questions if q.task == task), 4) for task in tasks}
 
 
 def _mean(seeds: Sequence[Measures], condition: str, name: str) -> float:

@@ -57,10 +57,10 @@ def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
     """Score an option by the question's conditions in the video that it names, or by its own words as conditions."""
     number = named_video(option, reading)
     own = conditions_of(_VIDEO_NUMBER.sub(" ", option))
-    asked = conditions_of(reading.question)
+    conditions = conditions_of(reading.question)
     if number is not None and not own:
-        return check_all(asked, number, matcher)
-    places = [number] if number is not None else _videos_asked_about(reading)
+        return check_all(conditions, number, matcher)
+    places = [number] if number is not None else _videos_in_question(reading)
     findings = [check_all(own, place, matcher) for place in places]
     best = max(findings, key=lambda finding: finding.score, default=Finding(0.0))
     # The option's statement should also contain words of the question.
@@ -78,7 +78,7 @@ def named_video(text: str, reading: Reading) -> int | None:
     return titles.get(text.strip().casefold())
 
 
-def _videos_asked_about(reading: Reading) -> list[int]:
+def _videos_in_question(reading: Reading) -> list[int]:
     named = [int(n) for n in _VIDEO_NUMBER.findall(reading.question)]
     return [n for n in named if n <= len(reading.videos)] or [clip.number for clip in reading.readable]
 
@@ -185,8 +185,8 @@ def _number(reading: Reading, matcher: Matcher) -> Verdict:
 def _number_beside(text: str, words: frozenset[str], stated: list[tuple[int, float]]) -> float:
     """Return the number in a statement that is nearest to a word of the question."""
     spoken = re.findall(r"\w+(?:\.\d+)?", text.lower())
-    asked = [n for n, word in enumerate(spoken) if content_words(word) & words]
-    return min(stated, key=lambda item: min((abs(n - item[0]) for n in asked), default=0))[1]
+    positions = [n for n, word in enumerate(spoken) if content_words(word) & words]
+    return min(stated, key=lambda item: min((abs(n - item[0]) for n in positions), default=0))[1]
 
 
 def _occasions(statements: Sequence[Statement]) -> list[Statement]:
@@ -201,7 +201,7 @@ def _occasions(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def _text(reading: Reading, matcher: Matcher) -> Verdict:
-    places = _videos_asked_about(reading)
+    places = _videos_in_question(reading)
     match = matcher.best(content_words(reading.question), lambda s: s.window.video in places)
     if match is None:
         return Verdict("The evidence does not say.")

@@ -15,7 +15,7 @@ HOLDS = 0.75
 """Lowest score at which a condition counts as met."""
 _UNSEEN_ORDER = 0.25
 """Score of `X before Y` if one of the two was never observed."""
-_OTHER_SENSE = 0.85
+_OTHER_MODALITY = 0.85
 """Weight of speech for a condition that is not about speech: what is only said counts less than what is seen."""
 
 
@@ -99,7 +99,7 @@ def _best(words: frozenset[str], spoken: bool, video: int, matcher: Matcher) -> 
         heard = [match for match in ranked if match.statement.modality == "audio"]
         return heard[0] if heard else None
     weighed = [
-        Match(match.statement, match.score * (_OTHER_SENSE if match.statement.modality == "audio" else 1.0))
+        Match(match.statement, match.score * (_OTHER_MODALITY if match.statement.modality == "audio" else 1.0))
         for match in ranked
     ]
     return max(weighed, key=lambda match: match.score, default=None)

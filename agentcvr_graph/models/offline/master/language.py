@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from agentcvr_graph.models.focus import stems
 
 # Stop words: words that questions use, and that carry no content.
-_ASKING = stems(
+_QUESTION_WORDS = stems(
     "which what when where who whose how many much does did the and that this these those they them their there with "
     "from into for about video videos clip clips cook cooks person people show shows shown see seen say says said tell "
     "tells told mention mentions mentioned speak speaks hear heard talk talks announce announces interval window "
@@ -43,7 +43,7 @@ _DATE = re.compile(rf"\b(?:(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})|({_MON
 
 def content_words(text: str) -> frozenset[str]:
     """Return the stems of a text that carry content."""
-    return stems(text) - _ASKING
+    return stems(text) - _QUESTION_WORDS
 
 
 def clauses(question: str) -> list[str]:

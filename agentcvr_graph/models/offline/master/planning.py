@@ -98,12 +98,12 @@ def reference_words(statements: Sequence[Statement], window: Window, question: s
 
     If the question is about a purpose, only what was heard counts, provided that something was heard.
     """
-    asked = content_words(question)
+    own = content_words(question)
     inside = [s for s in statements if s.window.overlap_s(window) > 0.3]
     if is_about_purpose(question):
         inside = [s for s in inside if s.modality == "audio"] or inside
-    meant = [s for s in inside if content_words(s.text) & asked] or inside
-    return frozenset(word for statement in meant for word in content_words(statement.text)) - asked or asked
+    meant = [s for s in inside if content_words(s.text) & own] or inside
+    return frozenset(word for statement in meant for word in content_words(statement.text)) - own or own
 
 
 def _span(ranked: Sequence[Match]) -> Statement:

@@ -154,13 +154,13 @@ class ComparisonGenerator:
 
     def solve(self, script: Script) -> AnswerValue:
         """Return the videos that meet both conditions, by what is shown and said."""
-        asked = read(self._setting.questions, script.question)
-        if asked is None:
+        slots = read(self._setting.questions, script.question)
+        if slots is None:
             raise ValueError(f"not a question of this generator: {script.question!r}")
         right = [
             ascii_uppercase[n]
             for n, video in enumerate(script.videos)
-            if _comes_before(self._setting, video, asked["x"], asked["y"]) and _says(self._setting, video, asked["w"])
+            if _comes_before(self._setting, video, slots["x"], slots["y"]) and _says(self._setting, video, slots["w"])
         ]
         return right if self._setting.several else right[0]
 

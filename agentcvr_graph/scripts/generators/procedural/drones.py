@@ -75,10 +75,10 @@ class DirectionGenerator:
 
     def solve(self, script: Script) -> AnswerValue:
         """Derive the direction from the side of the landmark and the way the camera looks, in both views."""
-        asked = read(DIRECTION_QUESTIONS, script.question)
-        if asked is None:
+        slots = read(DIRECTION_QUESTIONS, script.question)
+        if slots is None:
             raise ValueError(f"not a question of this generator: {script.question!r}")
-        start, end = _lies(script.videos[0], asked["a"]), _lies(script.videos[1], asked["b"])
+        start, end = _lies(script.videos[0], slots["a"]), _lies(script.videos[1], slots["b"])
         if start != (end + 2) % 4:
             raise ValueError("the two things do not lie on opposite sides")
         return ascii_uppercase[script.options.index(f"To the {DIRECTIONS[end]}")]

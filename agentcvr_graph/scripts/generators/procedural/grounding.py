@@ -45,19 +45,19 @@ class GroundingGenerator:
         first, second = self._drafts(streams, difficulty)
         scenes = min(difficulty.scenes + 6, len(PURPOSES) - 2, len(WAYS) - 2)
         # Where the reference lies is part of the question; where the answer lies is the key.
-        asked = streams.question.randrange(scenes)
+        chosen = streams.question.randrange(scenes)
         place = streams.key.randrange(scenes)
         purposes, ways = pick(streams.question, PURPOSES, scenes), pick(streams.question, WAYS, scenes)
         for n, (purpose, way) in enumerate(zip(purposes, ways, strict=True)):
-            _add_scenes(first, purpose, way, proof=n == asked)
+            _add_scenes(first, purpose, way, proof=n == chosen)
         rng = streams.content
-        others = [purpose for purpose in PURPOSES if purpose != purposes[asked]]
+        others = [purpose for purpose in PURPOSES if purpose != purposes[chosen]]
         later_purposes = pick(rng, others, scenes - 1)
-        later_purposes.insert(place, purposes[asked])
-        later_ways = self._ways_of_second(rng, ways[asked], scenes, place, difficulty.closeness)
+        later_purposes.insert(place, purposes[chosen])
+        later_ways = self._ways_of_second(rng, ways[chosen], scenes, place, difficulty.closeness)
         for n, (purpose, way) in enumerate(zip(later_purposes, later_ways, strict=True)):
             _add_scenes(second, purpose, way, proof=n == place)
-        reference, target = first.scenes[asked], second.scenes[place]
+        reference, target = first.scenes[chosen], second.scenes[place]
         template = streams.question.choice(QUESTIONS)
         return Script(
             id="new",
@@ -72,10 +72,10 @@ class GroundingGenerator:
 
     def solve(self, script: Script) -> AnswerValue:
         """Return the scene of video 2 whose speech names the purpose of the scene in the question."""
-        asked = read(QUESTIONS, script.question)
-        if asked is None:
+        slots = read(QUESTIONS, script.question)
+        if slots is None:
             raise ValueError(f"not a question of this generator: {script.question!r}")
-        wanted = _purpose(_scene_at(script.videos[0], (float(asked["s"]) + float(asked["e"])) / 2))
+        wanted = _purpose(_scene_at(script.videos[0], (float(slots["s"]) + float(slots["e"])) / 2))
         scene = next(scene for scene in script.videos[1].scenes if _purpose(scene) == wanted)
         return scene.start_s, scene.end_s
 
@@ -84,10 +84,12 @@ class GroundingGenerator:
         first, second = start_drafts(streams.content, difficulty, 2)
         return VideoDraft(streams.question, difficulty, 1, first.wall, first.floor), second
 
-    def _ways_of_second(self, rng: random.Random, asked: str, scenes: int, place: int, closeness: float) -> list[str]:
-        ways = pick(rng, [way for way in WAYS if way != asked], scenes - 1)
+    def _ways_of_second(self, rng: random.Random, wanted: str, scenes: int, place: int, closeness: float) -> list[str]:
+        ways = pick(rng, [way for way in WAYS if way != wanted], scenes - 1)
         own = ways.pop(0)
-        ways.append(asked if rng.random() < closeness else next(way for way in WAYS if way not in (*ways, own, asked)))
+        ways.append(
+            wanted if rng.random() < closeness else next(way for way in WAYS if way not in (*ways, own, wanted))
+        )
         rng.shuffle(ways)
         ways.insert(place, own)
         return ways

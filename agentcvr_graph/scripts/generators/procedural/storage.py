@@ -74,12 +74,12 @@ class StorageGenerator:
 
     def solve(self, script: Script) -> AnswerValue:
         """Return the number on the box into which the thing was put."""
-        asked = read(QUESTIONS, script.question)
-        if asked is None:
+        slots = read(QUESTIONS, script.question)
+        if slots is None:
             raise ValueError(f"not a question of this generator: {script.question!r}")
         scenes = [scene for video in script.videos for scene in video.scenes]
         said = [words for scene in scenes if (words := read(SAYS, scene.caption))]
-        word = next(words["w"] for words in said if words["i"] == asked["i"])
+        word = next(words["w"] for words in said if words["i"] == slots["i"])
         shown = [words for scene in scenes if (words := read([SHOWS], scene.visual))]
         return float(next(words["n"] for words in shown if words["w"].lower() == word))
 
@@ -96,16 +96,16 @@ def _hints(
     return hints
 
 
-def _add_scenes(draft: VideoDraft, lot: list[tuple[str, int]], asked: str, hints: tuple[str, str] | None) -> None:
+def _add_scenes(draft: VideoDraft, lot: list[tuple[str, int]], target: str, hints: tuple[str, str] | None) -> None:
     rng = draft.rng
-    beats = [_box(word, number, proof=word == asked) for word, number in lot]
+    beats = [_box(word, number, proof=word == target) for word, number in lot]
     beats += [Beat(fill(rng.choice(IDLES))) for _ in range(draft.difficulty.scenes - len(beats))]
     rng.shuffle(beats)
     spoken_at = rng.randrange(len(beats)) if hints else -1
     for n, beat in enumerate(beats):
         if hints and n == spoken_at:
             caption = fill(rng.choice(SAYS), i=hints[0], w=hints[1])
-            proof = also_heard(beat.proof) if hints[1] == asked else beat.proof
+            proof = also_heard(beat.proof) if hints[1] == target else beat.proof
             draft.add(Beat(beat.visual, beat.text, caption, proof=proof))
         else:
             caption = fill(rng.choice(CHATTER)) if rng.random() < 0.2 else ""

@@ -1,4 +1,4 @@
-"""Pacing of an endpoint: how many calls run concurrently, and how the limit adapts after the endpoint refuses calls."""
+"""The limit of an endpoint: how many calls run concurrently, and how refused calls change that number."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.models.limiter import AdaptiveLimiter, EndpointLimiters, LimitedChat, busy_for
 from agentcvr_graph.models.offline.master import OfflineMaster
-from agentcvr_graph.models.pacing import Pace, PacedChat, Paces, busy_for
 
 
 class Busy(Exception):
@@ -23,7 +23,7 @@ class Busy(Exception):
 
 
 async def test_at_most_the_allowed_number_of_calls_run_concurrently():
-    pace, running, most = Pace(4), 0, 0
+    limiter, running, most = AdaptiveLimiter(4), 0, 0
 
     async def call():
         nonlocal running, most
@@ -33,13 +33,13 @@ async def test_at_most_the_allowed_number_of_calls_run_concurrently():
         running -= 1
         return 1
 
-    assert sum(await asyncio.gather(*(pace.call(call) for _ in range(40)))) == 40
+    assert sum(await asyncio.gather(*(limiter.call(call) for _ in range(40)))) == 40
     assert most == 4
 
 
 async def test_a_busy_endpoint_lowers_the_limit_and_no_call_is_lost():
     """The endpoint accepts 3 calls at a time and refuses the others. All 60 calls succeed nevertheless."""
-    pace, running, refused = Pace(16), 0, 0
+    limiter, running, refused = AdaptiveLimiter(16), 0, 0
 
     async def call():
         nonlocal running, refused
@@ -51,13 +51,13 @@ async def test_a_busy_endpoint_lowers_the_limit_and_no_call_is_lost():
         running -= 1
         return 1
 
-    assert sum(await asyncio.gather(*(pace.call(call) for _ in range(60)))) == 60
+    assert sum(await asyncio.gather(*(limiter.call(call) for _ in range(60)))) == 60
     assert 0 < refused < 150
-    assert pace.limit < 16
+    assert limiter.limit < 16
 
 
 async def test_the_limit_halves_once_for_concurrent_refusals_and_grows_back():
-    pace, refuse, refused, all_refused = Pace(8), True, 0, asyncio.Event()
+    limiter, refuse, refused, all_refused = AdaptiveLimiter(8), True, 0, asyncio.Event()
 
     async def call():
         nonlocal refused
@@ -68,14 +68,14 @@ async def test_the_limit_halves_once_for_concurrent_refusals_and_grows_back():
                 all_refused.set()
             raise Busy("0.5")
 
-    calls = [asyncio.ensure_future(pace.call(call)) for _ in range(8)]
+    calls = [asyncio.ensure_future(limiter.call(call)) for _ in range(8)]
     await all_refused.wait()
-    assert pace.limit == 4
+    assert limiter.limit == 4
     refuse = False
     await asyncio.gather(*calls)
     for _ in range(40):
-        await pace.call(call)
-    assert pace.limit == 8
+        await limiter.call(call)
+    assert limiter.limit == 8
 
 
 async def test_waiting_ends_after_patience_s_and_other_errors_are_raised_directly():
@@ -87,7 +87,7 @@ async def test_waiting_ends_after_patience_s_and_other_errors_are_raised_directl
         raise Busy
 
     with pytest.raises(Busy):
-        await Pace(1, patience_s=0.0).call(busy)
+        await AdaptiveLimiter(1, patience_s=0.0).call(busy)
     assert tries == 1
 
     async def broken():
@@ -96,7 +96,7 @@ async def test_waiting_ends_after_patience_s_and_other_errors_are_raised_directl
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await Pace(1).call(broken)
+        await AdaptiveLimiter(1).call(broken)
     assert tries == 2
 
 
@@ -111,20 +111,20 @@ def test_busy_errors_are_distinguished_from_quota_and_other_errors():
     assert busy_for(InfrastructureError("busy", status=503)) == 0.0
 
 
-async def test_a_paced_model_returns_the_reply_of_its_model():
+async def test_a_limited_model_returns_the_reply_of_its_model():
     model = GenericFakeChatModel(messages=iter([AIMessage("hello")]))
-    paced = PacedChat(model=model, pace=Pace(1))
-    assert (await paced.ainvoke([HumanMessage("hi")])).text == "hello"
+    limited = LimitedChat(model=model, limiter=AdaptiveLimiter(1))
+    assert (await limited.ainvoke([HumanMessage("hi")])).text == "hello"
     tools = [{"type": "function", "function": {"name": "answer", "parameters": {"type": "object", "properties": {}}}}]
-    bound = PacedChat(model=OfflineMaster(), pace=Pace(1)).bind_tools(tools)
+    bound = LimitedChat(model=OfflineMaster(), limiter=AdaptiveLimiter(1)).bind_tools(tools)
     assert bound.kwargs["tools"] == tools
 
 
-def test_models_of_one_endpoint_share_a_pace_and_in_process_models_have_none():
-    paces = Paces(8)
-    assert paces.of("http://host:1/v1#a") is paces.of("http://host:1/v1#b")
-    assert paces.of("http://host:1/v1") is not paces.of("http://host:2/v1")
-    assert paces.of("openai:gpt-4.1") is paces.of("openai:gpt-4.1-mini")
-    assert paces.of("offline") is None and paces.of("tiny") is None
+def test_models_of_one_endpoint_share_a_limiter_and_in_process_models_have_none():
+    limiters = EndpointLimiters(8)
+    assert limiters.of("http://host:1/v1#a") is limiters.of("http://host:1/v1#b")
+    assert limiters.of("http://host:1/v1") is not limiters.of("http://host:2/v1")
+    assert limiters.of("openai:gpt-4.1") is limiters.of("openai:gpt-4.1-mini")
+    assert limiters.of("offline") is None and limiters.of("tiny") is None
     master = OfflineMaster()
-    assert paces.chat("offline", master) is master
+    assert limiters.chat("offline", master) is master

@@ -1,9 +1,9 @@
 """Limit concurrent calls to an endpoint, and adapt the limit when the endpoint is busy.
 
-Every endpoint has one `Pace`, shared by all callers: master, vision model, audio model and judge. Its limit starts at
-the configured number. A busy reply (429, 503, 529) halves the limit and pauses all calls, for the time that the
-endpoint requests or for a growing interval; each success raises the limit a little, so that a round of successes adds
-one call (additive increase, multiplicative decrease, as in TCP). A call that was refused as busy is retried until
+Every endpoint has one `AdaptiveLimiter`, shared by all callers: master, vision model, audio model and judge. Its limit
+starts at the configured number. A busy reply (429, 503, 529) halves the limit and pauses all calls, for the time that
+the endpoint requests or for a growing interval; each success raises the limit a little, so that a round of successes
+adds one call (additive increase, multiplicative decrease, as in TCP). A call that was refused as busy is retried until
 `patience_s` has passed, and fails only then.
 """
 
@@ -23,7 +23,7 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool
 
-from agentcvr_graph.models.base import AudioModel, Perceived, Sound
+from agentcvr_graph.models.base import AudioModel, ModelOutput, Sound
 from agentcvr_graph.models.chat_base import ChatModelBase
 from agentcvr_graph.models.clients.errors import detail_of, status_of
 from agentcvr_graph.models.registry import read_model_string
@@ -35,8 +35,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
 
 
-class Pace:
-    """The concurrent calls of one endpoint.
+class AdaptiveLimiter:
+    """Limits the concurrent calls of one endpoint.
 
     Args:
         max_concurrency: most calls in flight.
@@ -108,34 +108,34 @@ class Pace:
         self._pause_s = FIRST_PAUSE_S
 
 
-class Paces:
-    """One pace for each endpoint, created at its first use."""
+class EndpointLimiters:
+    """One limiter for each endpoint, created at its first use."""
 
     def __init__(self, max_concurrency: int, *, patience_s: float = PATIENCE_S) -> None:
-        self._make = lambda: Pace(max_concurrency, patience_s=patience_s)
-        self._of: dict[str, Pace] = {}
+        self._make = lambda: AdaptiveLimiter(max_concurrency, patience_s=patience_s)
+        self._of: dict[str, AdaptiveLimiter] = {}
 
-    def of(self, spec: str) -> Pace | None:
-        """Return the pace of the endpoint that a model string names; None for models in this process."""
+    def of(self, spec: str) -> AdaptiveLimiter | None:
+        """Return the limiter of the endpoint that a model string names; None for models in this process."""
         endpoint = read_model_string(spec).endpoint
         return self._of.setdefault(endpoint, self._make()) if endpoint else None
 
     def chat(self, spec: str, model: BaseChatModel) -> BaseChatModel:
-        """Return the chat model, limited by the pace of its endpoint."""
-        pace = self.of(spec)
-        return PacedChat(model=model, pace=pace) if pace else model
+        """Return the chat model; its calls go through the limiter of its endpoint."""
+        limiter = self.of(spec)
+        return LimitedChat(model=model, limiter=limiter) if limiter else model
 
     def audio(self, spec: str, model: AudioModel) -> AudioModel:
-        """Return the audio model, limited by the pace of its endpoint."""
-        pace = self.of(spec)
-        return PacedAudioModel(model, pace) if pace else model
+        """Return the audio model; its calls go through the limiter of its endpoint."""
+        limiter = self.of(spec)
+        return LimitedAudioModel(model, limiter) if limiter else model
 
 
-class PacedChat(ChatModelBase):
-    """A chat model whose calls are limited by the pace of their endpoint."""
+class LimitedChat(ChatModelBase):
+    """A chat model whose calls go through the limiter of their endpoint."""
 
     model: BaseChatModel
-    pace: Pace
+    limiter: AdaptiveLimiter
 
     def bind_tools(
         self,
@@ -144,7 +144,7 @@ class PacedChat(ChatModelBase):
         tool_choice: str | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Bind the tools as the wrapped model does; calls still go through the pace."""
+        """Bind the tools as the wrapped model does; calls still go through the limiter."""
         options = {"tool_choice": tool_choice} if tool_choice else {}
         bound: Any = self.model.bind_tools(tools, **options, **kwargs)
         assert isinstance(bound, RunnableBinding), "a model that binds tools returns a binding"
@@ -157,23 +157,23 @@ class PacedChat(ChatModelBase):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await self.pace.call(lambda: self.model._agenerate(messages, stop, run_manager, **kwargs))
+        return await self.limiter.call(lambda: self.model._agenerate(messages, stop, run_manager, **kwargs))
 
 
-class PacedAudioModel:
-    """An audio model whose calls are limited by the pace of their endpoint."""
+class LimitedAudioModel:
+    """An audio model whose calls go through the limiter of their endpoint."""
 
-    def __init__(self, model: AudioModel, pace: Pace) -> None:
-        self._model, self._pace = model, pace
+    def __init__(self, model: AudioModel, limiter: AdaptiveLimiter) -> None:
+        self._model, self._limiter = model, limiter
 
     @property
     def name(self) -> str:
         """Return the name of the wrapped model."""
         return self._model.name
 
-    async def hear(self, sound: Sound, focus: str) -> Perceived:
-        """Call the wrapped model when the pace allows it."""
-        return await self._pace.call(lambda: self._model.hear(sound, focus))
+    async def hear(self, sound: Sound, focus: str) -> ModelOutput:
+        """Call the wrapped model when the limiter allows it."""
+        return await self._limiter.call(lambda: self._model.hear(sound, focus))
 
 
 def busy_for(error: BaseException) -> float | None:
