@@ -8,8 +8,10 @@ from typing import Any, cast
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from agentcvr_graph.errors import ActionError
 from agentcvr_graph.tools.spec import ToolSchema
-from agentcvr_graph.types import Citation, Observation
+from agentcvr_graph.tools.windows import clip_window
+from agentcvr_graph.types import Citation, Observation, VideoInfo
 
 
 class AnswerArgs(BaseModel):
@@ -36,18 +38,31 @@ def _is_citation(item: object) -> bool:
     return math.isfinite(cited.start_s) and math.isfinite(cited.end_s)
 
 
-def clip_citations(citations: Sequence[Citation], observations: Sequence[Observation]) -> tuple[Citation, ...]:
-    """Return the citations that overlap a window of an observation of the same video and modality."""
-    return tuple(
-        dict.fromkeys(
-            citation
-            for citation in citations
-            if any(
-                observation.modality == citation.modality and window.overlap_s(citation) > 0
-                for observation in observations
-                for window in observation.windows
-            )
-        )
+def clip_citations(
+    citations: Sequence[Citation], observations: Sequence[Observation], videos: Sequence[VideoInfo]
+) -> tuple[tuple[Citation, ...], tuple[str, ...]]:
+    """Clip citations to their videos, and keep those that overlap an observation of the same video and modality.
+
+    Returns:
+        The citations, and a note for each that names a video or a time that does not exist.
+    """
+    kept: list[Citation] = []
+    notes: list[str] = []
+    for citation in citations:
+        try:
+            clipped = clip_window(citation, videos, citation.modality)
+        except ActionError as error:
+            notes.append(f"a citation was dropped: {error}")
+        else:
+            kept += [clipped] if _was_observed(clipped, observations) else []
+    return tuple(dict.fromkeys(kept)), tuple(dict.fromkeys(notes))
+
+
+def _was_observed(citation: Citation, observations: Sequence[Observation]) -> bool:
+    return any(
+        observation.modality == citation.modality and window.overlap_s(citation) > 0
+        for observation in observations
+        for window in observation.windows
     )
 
 

@@ -24,7 +24,7 @@ from agentcvr_graph.answers import KINDS, parse_answer, resolve_kind
 from agentcvr_graph.errors import CVRError
 from agentcvr_graph.eval.judge import read_grades
 from agentcvr_graph.graph.dialects import read_calls, thought_of
-from agentcvr_graph.graph.nodes.brief import check_question
+from agentcvr_graph.graph.question import check_question
 from agentcvr_graph.graph.sanitize import MAX_DEPTH, sanitize_message, sanitize_value
 from agentcvr_graph.media.source import parse_source
 from agentcvr_graph.media.subtitles import read_cues
