@@ -60,9 +60,10 @@ def _in_seconds(raw: object, options: Options) -> object:
 
 def _by_number(raw: object, options: Options) -> object:
     """Return an order of labelled options by their numbers, 1 for the first: [2, 1] for "B->A"."""
-    parts: Any = raw if isinstance(raw, list) else _ARROWS.split(str(raw).strip("[]() "))
+    parts = cast(list[object], raw) if isinstance(raw, list) else _ARROWS.split(str(raw).strip("[]() "))
     letters = [options.letter_of(part) for part in parts] if options.labels else [None]
-    return raw if None in letters else [ascii_uppercase.index(letter) + 1 for letter in letters if letter]
+    numbers = [ascii_uppercase.index(letter) + 1 for letter in letters if letter]
+    return numbers if len(numbers) == len(letters) else cast(object, raw)
 
 
 _TRANSLATIONS: dict[AnswerKind, Callable[[object, Options], object]] = {"interval": _in_seconds, "order": _by_number}
