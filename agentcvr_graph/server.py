@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from langchain_core.language_models import BaseChatModel
+from pydantic import StrictStr
 
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.builder import CompiledCVRGraph, create_cvr_graph
@@ -35,38 +35,37 @@ MODELS_VARIABLE = "AGENTCVR_MODELS"
 MORE_MODELS = f"Whoever runs the server allows more with {MODELS_VARIABLE}."
 
 
-NOISES = ("off", "mild", "fitted")
+Noise = Literal["off", "mild", "fitted"]
 """Noise levels that a run on a server may choose. Python programs may also pass a file of rates."""
 
 
-@dataclass(frozen=True)
 class ServerContext(CVRContext):
     """Settings of a run that chooses its models."""
 
     master: Annotated[
-        str, setting("master", description="Model string of the master, where the server lets you choose.")
+        StrictStr, setting("master", description="Model string of the master, where the server lets you choose.")
     ] = "offline"
     vision: Annotated[
-        str, setting("visual_agent", description="Model string of the vision model, where the server lets you choose.")
+        StrictStr,
+        setting("visual_agent", description="Model string of the vision model, where the server allows it."),
     ] = "offline"
     audio: Annotated[
-        str, setting("audio_agent", description="Model string of the audio model, where the server lets you choose.")
+        StrictStr,
+        setting("audio_agent", description="Model string of the audio model, where the server allows it."),
     ] = "offline"
 
 
-@dataclass(frozen=True)
 class SwapContext(CVRContext):
     """Settings of a run in swap mode."""
 
     master: Annotated[
-        str, setting("master", description="Model string of the master, where the server lets you choose.")
+        StrictStr, setting("master", description="Model string of the master, where the server lets you choose.")
     ] = "offline"
     noise: Annotated[
-        str,
+        Noise,
         setting(
             "visual_agent",
             "audio_agent",
-            enum=NOISES,
             description="How unreliable the simulated observations are: off, mild or fitted.",
         ),
     ] = "off"
@@ -93,13 +92,7 @@ def choose_perception(context: ServerContext) -> Perception:
 
 
 def choose_scripts(context: SwapContext) -> Perception:
-    """Return the bundled scripts, with the noise that the context names.
-
-    Raises:
-        InputError: the noise level is unknown.
-    """
-    if context.noise not in NOISES:
-        raise InputError(f"There is no noise {context.noise!r} here.", fix=f"Choose from: {', '.join(NOISES)}.")
+    """Return the bundled scripts, with the noise that the context names."""
     return _scripted(context.noise)
 
 

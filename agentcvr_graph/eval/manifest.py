@@ -93,7 +93,7 @@ def make_manifest(
         unusable=tuple(one.id for one in benchmark.unusable),
         tasks=tuple(dict.fromkeys(question.task for question in benchmark.questions)),
         averages=dict(benchmark.averages),
-        config=asdict(config) | {"methods": list(config.methods)},
+        config=asdict(config) | {"methods": list(config.methods), "context": config.context.model_dump(mode="json")},
         data=data,
         prices=prices,
         versions=versions(),

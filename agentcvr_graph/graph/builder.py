@@ -20,7 +20,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Durability, RetryPolicy, Send
 
-from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.context import CVRContext, check_schema
 from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies
 from agentcvr_graph.graph.nodes.agents import Agent, agent_failed
 from agentcvr_graph.graph.nodes.brief import Brief
@@ -152,7 +152,7 @@ def create_cvr_graph(
         'B'
     """
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
-    dependencies = Dependencies(master, perception, timeout_s, Toolset(tools))
+    dependencies = Dependencies(master, perception, timeout_s, Toolset(tools), check_schema(context_schema))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
     graph.name, graph.tools = name, dependencies.tools
     graph.add("brief", Brief(dependencies))
@@ -190,7 +190,10 @@ async def after_master(state: CVRState) -> list[Send] | str:
     if not state["assignments"]:
         return "master"
     return [
-        Send(assignment.node, AgentInput(assignment=assignment, sources=state["sources"]))
+        Send(
+            assignment.node,
+            AgentInput(assignment=assignment, sources=state["sources"], settings=state.get("settings") or {}),
+        )
         for assignment in state["assignments"]
     ]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -152,7 +152,7 @@ def _single_pass(listens: bool) -> Callable[[MethodResources], Method]:
 def _blind(resources: MethodResources) -> Method:
     """Make the blind baseline: one turn, in which only an answer is allowed."""
     graph = create_cvr_graph(resources.master, BlindPerception(resources.perception)).compile()
-    return GraphMethod(graph, replace(resources.config.context, max_turns=1))
+    return GraphMethod(graph, resources.config.context.model_copy(update={"max_turns": 1}))
 
 
 MethodFactory = Callable[[MethodResources], Method]
