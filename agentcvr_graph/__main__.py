@@ -6,8 +6,10 @@ This module imports nothing at the top, because the processes that decode videos
 
 def main() -> None:
     """Run the command line."""
-    from agentcvr_graph.cli import main as run
-
+    try:
+        from agentcvr_graph.cli import main as run
+    except KeyboardInterrupt:  # Ctrl-C while the libraries load
+        raise SystemExit(130) from None
     run()
 
 

@@ -257,5 +257,7 @@ class Question(FrozenModel):
     id: str = ""
     task: str = ""
     """Task code, such as `CC` or `FSA`."""
+    group: str = ""
+    """A second way to group results, such as a difficulty; empty for none."""
     scoring_points: tuple[str, ...] = ()
     """For text answers that a judge scores: the statements of a complete answer, one point each (CrossVid's CCQA)."""

@@ -5,7 +5,8 @@ Each kind is one module; `registry.py` names them and has the functions that eve
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.interval import temporal_iou
-from agentcvr_graph.answers.letters import MAX_OPTIONS
+from agentcvr_graph.answers.letters import MAX_OPTIONS, UnclearError
+from agentcvr_graph.answers.reading import stated_answer
 from agentcvr_graph.answers.registry import (
     KINDS,
     KnownKind,
@@ -13,6 +14,8 @@ from agentcvr_graph.answers.registry import (
     answer_text,
     option_labels,
     parse_answer,
+    read_key,
+    read_reply,
     resolve_kind,
     score_answer,
     score_of,
@@ -25,12 +28,16 @@ __all__ = [
     "AnswerSpec",
     "KnownKind",
     "KnownQuestionKind",
+    "UnclearError",
     "answer_text",
     "option_labels",
     "parse_answer",
+    "read_key",
+    "read_reply",
     "resolve_kind",
     "score_answer",
     "score_of",
+    "stated_answer",
     "temporal_iou",
     "token_f1",
 ]

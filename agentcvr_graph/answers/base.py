@@ -33,9 +33,11 @@ class AnswerSpec:
     parse: Callable[[object, Sequence[str], int], AnswerValue]
     """(raw value, options, number of items to order) -> valid value.
 
-    Generous about form and strict about content: raises `ActionError`, worded for the master, where the value does not
-    fit. `ValueError`, `OverflowError` and `RecursionError` count as a value that does not fit. Parsing a valid value
-    returns that value.
+    The raw value is JSON, or a statement of one or a few lines that `reading.py` found in a reply. Generous about form
+    and strict about content: raises `ActionError`, worded for the master, where the value does not fit, and
+    `UnclearError` where it names an answer but not plainly one; then no other place in the reply is tried.
+    `ValueError`, `OverflowError` and `RecursionError` count as a value that does not fit. Parsing a valid value returns
+    that value.
     """
     score: Callable[[AnswerValue, AnswerValue], float]
     """(value, key) -> 0 (wrong) to 1 (right); both are valid values."""
@@ -43,6 +45,10 @@ class AnswerSpec:
     """(value, options) -> the value in words, as `Answer.text` holds it."""
     check: Callable[[Sequence[str], int], None] = accept_any
     """(options, number of items to order) -> None; raises `InputError` where the question does not fit the kind."""
+    spans_lines: bool = False
+    """Whether a value may be written over several lines, as a list is."""
+    takes_any_text: bool = False
+    """Whether any text is a value. Then only a label such as "Answer:" is removed from a reply."""
     needs_options: bool = False
     """Whether a question must have at least 2 options to choose from."""
     numbers_options: bool = False

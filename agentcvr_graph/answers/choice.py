@@ -2,21 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import cast
 
+from agentcvr_graph.answers import phrases
 from agentcvr_graph.answers.base import AnswerSpec
-from agentcvr_graph.answers.letters import option_of, read_letter
-from agentcvr_graph.errors import ActionError
+from agentcvr_graph.answers.folding import fold, plain
+from agentcvr_graph.answers.letters import Mention, OptionSet, UnclearError, option_of, option_set
+from agentcvr_graph.answers.shapes import is_list, is_object
+from agentcvr_graph.answers.verdicts import approved
+from agentcvr_graph.answers.yes_no import leading_particle
 from agentcvr_graph.types import AnswerValue
+
+_AFTER_LABEL = re.compile(
+    r"[\s\"')\]}]*(?:$|[.,:;!)\]}(/|\n-]|[^\x00-\x7f])"
+    r"|\s+(?:because|since|as|is|was|would|seems?|fits?|matches|shows?|has|had|does|did|best|based|due|given|for|from|in|if"
+    r"|which|that|who|it|i|the|this|he|she|they|where|when|while|although|rather|only|alone|must|should|can|could"
+    r"|looks|being|works|instead|holds|applies|and|or|with|but|so|then|nor)\b",
+    re.I,
+)
+_AFTER_TEXT = re.compile(r"[\s.!;)\]}\"'*]*$|\s*[.;!\n(:]|(?:です|だ|である|입니다|이다|か?と)")
+_RANGE = re.compile(r"\s*(?:-|to\b|through\b|->)\s*(?=[A-Z]\b)")
+_TAIL = re.compile(
+    r"(?:\((?:option\s+)?|\boption\s+\(?|[,:=]\s*\(?|->\s*\(?|\bi\.?e\.?,?\s+|\bnamely,?\s+)([A-Z])[\s.)!\"']*$", re.I
+)
+_DOUBT = re.compile(r"\b(?:not|n't|no|or|neither|nor|except|unless|if|whether|wrong|incorrect)\b|n't\b|\?", re.I)
+_STEPS = 8
+"""Denied options that are passed over in one statement."""
 
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> str:
-    """Return the letter of the one option that is named."""
-    items = cast(list[object], raw) if isinstance(raw, list) else [raw]
-    if len(items) != 1:
-        raise ActionError(f"One letter is wanted, not {len(items)}.")
-    return read_letter(str(items[0]), options)
+    """Return the letter of the one option that is named.
+
+    Raises:
+        UnclearError: several options are named, or one is denied.
+        ActionError: none is named.
+    """
+    own = option_set(tuple(map(str, options)))
+    if is_list(raw):
+        items = raw
+        if len(items) != 1:
+            raise UnclearError(f"One letter is wanted, not {len(items)}.")
+        return parse(items[0], options, n_items)
+    if is_object(raw):
+        return _one_of(raw, own)
+    if isinstance(raw, bool) and own.asks_yes_or_no:
+        raw = "yes" if raw else "no"
+    return _statement(plain(fold("" if raw is None else str(raw))), own)
+
+
+def _one_of(raw: Mapping[object, object], own: OptionSet) -> str:
+    """Return the letter in {"B": "a blue ball"} or {"A": false, "B": true}."""
+    letters = approved(raw, own) or []
+    if len(letters) != 1:
+        raise own.unclear(str(dict(raw))) if letters else own.unknown(str(dict(raw)))
+    return letters[0]
+
+
+def _statement(text: str, own: OptionSet) -> str:
+    found = own.exactly(text)
+    if found:
+        return found
+    listed = approved(text, own)
+    if listed is not None and len(listed) != 1:
+        raise own.unclear(text)
+    if listed:
+        return listed[0]
+    if "\n" in text:
+        raise own.unknown(text)
+    return _stated(text, own)
+
+
+def _stated(text: str, own: OptionSet) -> str:
+    """Return the option that a statement of one line names."""
+    start, denied = 0, False
+    for _ in range(_STEPS):
+        start, negated = _skip(text, start, own)
+        mention = _mention(text, start, own)
+        if mention is None:
+            break
+        rest = text[mention.end :]
+        if rest.lstrip(" \"')]*.").startswith("?"):
+            break
+        if not negated and not phrases.DENIED.match(rest):
+            _require_alone(text, mention, own)
+            return mention.letter
+        denied = True
+        end = phrases.CLAUSE_END.search(text, mention.end)
+        if end is None:
+            break
+        start = end.end()
+    if denied:
+        raise UnclearError(f"{text[:80]!r} says which option is wrong; write the letter of the right one, {own.span}.")
+    return _tail(text, own)
+
+
+def _skip(text: str, start: int, own: OptionSet) -> tuple[int, bool]:
+    """Return where the words that carry no answer end, and whether one of them denies what follows."""
+    negated = False
+    while _mention(text, start, own) is None:
+        if match := phrases.NOT.match(text, start):
+            negated = True
+        elif (match := phrases.FILLER.match(text, start)) is None:
+            break
+        start = match.end()
+    return start, negated
+
+
+def _mention(text: str, start: int, own: OptionSet) -> Mention | None:
+    """Return the option named at a position, if what follows it does not make it a part of something else."""
+    if own.asks_yes_or_no and (said := leading_particle(text[start:])):
+        letter = own.exactly(said[0])
+        return Mention(letter, start + said[1], by_text=True) if letter else None
+    mention = own.at(text, start)
+    if mention is None:
+        return None
+    rest = text[mention.end :]
+    if phrases.DENIED.match(rest) or rest.lstrip().startswith("?"):
+        return mention
+    if mention.by_text:
+        fits = _AFTER_TEXT.match(rest) or phrases.REASON.match(rest) or _equal(text, mention.end, own)
+    else:
+        fits = _AFTER_LABEL.match(rest)
+    return mention if fits else None
+
+
+def _equal(text: str, start: int, own: OptionSet) -> Mention | None:
+    """Return the option that follows as an equal of the one before."""
+    link = phrases.ALTERNATIVE.match(text, start)
+    return own.at(text, link.end()) if link and link.end() > start else None
+
+
+def _require_alone(text: str, mention: Mention, own: OptionSet) -> None:
+    """Raise `UnclearError` where another option follows as an equal, or in a bracket."""
+    if _RANGE.match(text, mention.end) and not mention.by_text:
+        raise own.unclear(text)
+    other = _equal(text, mention.end, own)
+    if other is None and (dot := re.compile(r"\s*\.?\s*").match(text, mention.end)):
+        other = own.at(text, dot.end())
+        if other and not phrases.ENDS.match(text, other.end):
+            other = None
+    if other and other.letter != mention.letter and not phrases.DENIED.match(text, other.end):
+        raise own.unclear(text)
+
+
+def _tail(text: str, own: OptionSet) -> str:
+    """Return the option that a statement ends with: "the option with two dogs (C)"."""
+    match = _TAIL.search(text)
+    letter = match[1].upper() if match else ""
+    if not letter or letter not in own.letters or _DOUBT.search(text):
+        raise own.unknown(text)
+    if own.named_in(text) - {letter}:
+        raise own.unclear(text)
+    return letter
 
 
 def text(value: AnswerValue, options: Sequence[str]) -> str:
@@ -36,5 +175,6 @@ CHOICE = AnswerSpec(
     text=text,
     score=score,
     needs_options=True,
+    spans_lines=True,
     chance=lambda n_options, n_videos: 1 / n_options,
 )

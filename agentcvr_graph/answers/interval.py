@@ -1,28 +1,77 @@
-"""The kind `interval`: start and end in seconds."""
+"""The kind `interval`: start and end in seconds.
+
+A text must hold exactly two times, in seconds or as h:mm:ss, with nothing but a range's words between them. The
+numbers of videos do not count. Frames, minutes and percentages are refused, because they are no seconds.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from agentcvr_graph.answers.base import AnswerSpec
-from agentcvr_graph.answers.times import TIME, read_time_s
+from agentcvr_graph.answers.folding import fold, plain, shortened
+from agentcvr_graph.answers.letters import UnclearError
+from agentcvr_graph.answers.shapes import is_list, is_object
+from agentcvr_graph.answers.times import read_time_s
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
 
-_INTERVAL = re.compile(
-    rf"^\W*(?:from\s+)?({TIME})\s*s?\s*(?:-|\u2013|\u2014|to|,|and)\s*({TIME})\s*s?(?:econds)?\W*$",
+STARTS = (
+    "start_s",
+    "start",
+    "start_time",
+    "start_sec",
+    "starttime",
+    "begin",
+    "begin_s",
+    "from",
+    "t_start",
+    "start_seconds",
+    "beginning",
+)
+ENDS = (
+    "end_s",
+    "end",
+    "end_time",
+    "end_sec",
+    "endtime",
+    "stop",
+    "until",
+    "to",
+    "t_end",
+    "end_seconds",
+    "finish",
+    "ending",
+)
+_VIDEO = re.compile(
+    r"\b(?:in\s+|of\s+|from\s+)?(?:the\s+)?(?:videos?|clips?|vid)\s*(?:no\.?\s*|#\s*|number\s+)?[A-Z]?\d*\b(?:\s*[:,;])?|\b[Vv]\d{1,2}\b[:,]?|视频\s*\d*[:,]?",
     re.I,
 )
+_TIME = re.compile(
+    r"(?<![A-Za-z0-9_:])(?<!\d\.)-?(?:\d+(?::\d{1,2}){1,2}(?:[.,]\d{1,6}(?![\d:]))?|\d+(?:\.\d+)?)(?![\d:]|\.\d)"
+)
+_SECONDS = r"(?:\s*(?:s|secs?|seconds?|segundos?|secondes?|sekunden)\b\.?|\s*[秒초]|\s*[\"\u2033])?"
+_GLUE = re.compile(
+    rf"{_SECONDS}(?:\s|->|[-~,;|]|\.{{2,3}}|\b(?:to|and|until|till|through|thru|ends?|ending|end_time|start|starts?|at|stops?|about|around"
+    r"|approximately|the|is|time|roughly|it|up|bis|und|a|à|hasta|ate|até|finish(?:es)?|continues|lasts)\b|[:=()\[\]\"']|至|到|から|まで|부터|까지)*"
+)
+_NO_SECONDS_AFTER = re.compile(
+    r"\s*(?:%|percent|m\b|min|minutes?\b|ms\b|millis|h\b|hours?\b|hrs?\b|frames?\b|fps|'|-?th\b|[x*/])", re.I
+)
+_NO_SECONDS_BEFORE = re.compile(
+    r"\b(?:frames?|minutes?|steps?|pages?|questions?|options?)\s*(?:numbers?\s*)?(?:from\s+)?[:#]?\s*$", re.I
+)
+_REFUSED = re.compile(r"\b(?:not|no|n't|never|or|except)\b|n't\b|\?", re.I)
 
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> tuple[float, float]:
     """Return (start_s, end_s) for [74, 89], '74-89', '1:14 to 1:29' or {"start_s": 74, "end_s": 89}."""
     start_s, end_s = _ends(raw)
     if not (math.isfinite(start_s) and math.isfinite(end_s)) or start_s < 0 or end_s <= start_s:
-        raise ActionError(f"The interval {start_s:g}-{end_s:g} s must start at 0 or later and end after its start.")
+        raise UnclearError(f"The interval {start_s:g}-{end_s:g} s must start at 0 or later and end after its start.")
     return start_s, end_s
 
 
@@ -49,20 +98,75 @@ def temporal_iou(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 
 def _ends(raw: object) -> tuple[float, float]:
-    if isinstance(raw, dict):
-        mapping = cast(dict[str, Any], raw)
-        raw = [mapping.get("start_s", mapping.get("start")), mapping.get("end_s", mapping.get("end"))]
-    if isinstance(raw, str):
-        match = _INTERVAL.match(raw)
-        raw = list(match.groups()) if match else raw
-    if isinstance(raw, list | tuple):
-        ends = cast(Sequence[object], raw)
-        if len(ends) == 2:
-            try:
-                return read_time_s(ends[0]), read_time_s(ends[1])
-            except ValueError:
-                pass
-    raise ActionError(f"{raw!r} is not an interval; write it as [start_s, end_s].")
+    if is_object(raw):
+        return _of_mapping(raw)
+    if is_list(raw):
+        items = raw
+        if len(items) == 1:
+            return _ends(items[0])
+        if len(items) == 2:
+            return _seconds(items[0], raw), _seconds(items[1], raw)
+    elif isinstance(raw, str):
+        return _of_text(raw)
+    raise no_interval(raw)
+
+
+def _of_mapping(raw: Mapping[object, object]) -> tuple[float, float]:
+    fields = {re.sub(r"[\s-]", "_", str(name).strip().casefold()): value for name, value in raw.items()}
+    start, end = ([fields[name] for name in names if name in fields] for names in (STARTS, ENDS))
+    if len(start) != 1 or len(end) != 1:
+        raise no_interval(raw)
+    return _seconds(start[0], raw), _seconds(end[0], raw)
+
+
+def _seconds(value: object, raw: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise no_interval(raw)
+    try:
+        return read_time_s(plain(fold(value)) if isinstance(value, str) else value)
+    except ValueError as error:
+        raise no_interval(raw) from error
+
+
+def _of_text(raw: str) -> tuple[float, float]:
+    text = _VIDEO.sub(" ", plain(fold(raw)))
+    found = _decimal_commas(text) or list(_TIME.finditer(text))
+    if len(found) < 2:
+        raise no_interval(raw)
+    start, end = found[0], found[1]
+    glue = _GLUE.match(text, start.end())
+    between = text[start.end() : end.start()]
+    if len(found) > 2 or not between or glue is None or glue.end() < end.start() or not _in_seconds(text, start, end):
+        raise UnclearError(f"{shortened(raw)} is not plainly one interval; write it as [start_s, end_s] in seconds.")
+    return _seconds(_time(start), raw), _seconds(_time(end), raw)
+
+
+def _decimal_commas(text: str) -> list[re.Match[str]]:
+    """Return the two times of "12,5-20,5"; none unless both sides of a dash or word are one number."""
+    found = list(re.finditer(r"(?<![\d,.:])\d+,\d+(?![\d,.:])", text))
+    return found if len(found) == 2 and len(re.findall(r"\d+", text)) == 4 else []
+
+
+def _time(match: re.Match[str]) -> str:
+    return match[0] if ":" in match[0] else match[0].replace(",", ".")
+
+
+def _in_seconds(text: str, start: re.Match[str], end: re.Match[str]) -> bool:
+    """Return whether the words around the times leave them seconds of one interval."""
+    before, after = text[: start.start()], text[end.end() :]
+    behind = re.match(_SECONDS, after, re.I)
+    denied = _REFUSED.search(before[-80:]) or _REFUSED.match(after[behind.end() if behind else 0 :].lstrip())
+    unit = (
+        _NO_SECONDS_AFTER.match(after)
+        or _NO_SECONDS_AFTER.match(text, start.end())
+        or _NO_SECONDS_BEFORE.search(before)
+    )
+    return not denied and not unit and not end[0].startswith("-")
+
+
+def no_interval(raw: object) -> ActionError:
+    """Return the error for a value that is no interval."""
+    return ActionError(f"{shortened(raw)} is not an interval; write it as [start_s, end_s].")
 
 
 INTERVAL = AnswerSpec(

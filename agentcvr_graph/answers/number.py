@@ -1,4 +1,8 @@
-"""The kind `number`: one finite number."""
+"""The kind `number`: one finite number.
+
+A text must hold exactly one number: two, a bound ("at least 3"), a label ("video 2") or a multiplier ("3 million")
+leave open which number is meant.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,60 @@ from collections.abc import Sequence
 from typing import cast
 
 from agentcvr_graph.answers.base import AnswerSpec
+from agentcvr_graph.answers.folding import fold, plain, shortened, without_remarks
+from agentcvr_graph.answers.letters import UnclearError
+from agentcvr_graph.answers.numerals import NUMERAL, read_number
+from agentcvr_graph.answers.shapes import is_list
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
 
-_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?")
+_BEFORE = re.compile(
+    r"(?:\b(?:at\s+least|at\s+most|more\s+than|less\s+than|fewer\s+than|over|under|above|below|up\s+to|not|isn't|n't|never|between"
+    r"|videos?|clips?|options?|frames?|segments?|scenes?|steps?|views?|parts?|question|section)\s*#?|[<>\u2264\u2265\u00b1^]=?|#?\bno\b)\s*$",
+    re.I,
+)
+_AFTER = re.compile(
+    r"(?:k|M|B|bn|mn|mio|th|st|nd|rd|x\d)\b|\s*(?:thousands?|millions?|billions?|dozens?|hundreds?|trillions?|or\s+(?:more|less|so|fewer)|\+|/|\^|:"
+    r"|\u00b1|[\u5341\u767e\u5343\u4e07\u842c\u4ebf\u5104])|[\u00b2\u00b3\u00b9]|\s*\?"
+)
+_NEGATIVE = re.compile(r"\b(?:minus|negative)\s+(?=\d)", re.I)
+_HAS_DIGIT = re.compile(r"\d")
 
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> float:
-    """Return the first number in the value: 3.0 for 3, '3' or 'about 3 kg'."""
-    items = cast(list[object], raw) if isinstance(raw, list) else [raw]
-    match = _NUMBER.search(str(items[0]).replace(" ", "")) if len(items) == 1 else None
-    value = float(match[0].replace(",", ".")) if match and not isinstance(raw, bool) else math.nan
+    """Return the only number in the value: 3.0 for 3, '3', '1,234' -> 1234.0, or 'about 3 kg'."""
+    if is_list(raw):
+        items = raw
+        if len(items) != 1:
+            raise UnclearError(f"One number is wanted, not {len(items)}.")
+        return parse(items[0], options, n_items)
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        raise ActionError(f"{shortened(raw)} is not a number.")
+    value = float(raw) if isinstance(raw, int | float) else _of_text(raw)
     if not math.isfinite(value):
-        raise ActionError(f"{raw!r} is not a number.")
+        raise ActionError(f"{shortened(raw)} is not a number.")
     return value
+
+
+def _of_text(raw: str) -> float:
+    text = plain(fold(raw))
+    text = text.rpartition("=")[2] if _HAS_DIGIT.search(text.rpartition("=")[2]) else text
+    outside = without_remarks(text)
+    text = _NEGATIVE.sub("-", outside if _HAS_DIGIT.search(outside) else text)
+    found = list(NUMERAL.finditer(text))
+    digits = len(_HAS_DIGIT.findall(text))
+    if not digits:
+        raise ActionError(f"{shortened(raw)} is not a number.")
+    if len(found) != 1 or digits != len(_HAS_DIGIT.findall(found[0][0])) or not _stands_alone(text, found[0]):
+        raise UnclearError(f"{shortened(raw)} is not plainly one number; write it in digits, as in 3.")
+    return read_number(found[0][0])
+
+
+def _stands_alone(text: str, match: re.Match[str]) -> bool:
+    """Return whether neither the words before nor those behind change what the number says."""
+    before = text[max(0, match.start() - 40) : match.start()]
+    spaced_sign = before.rstrip().endswith("-") and not re.search(r"[\w)]\s+-\s*$", before)
+    return not (spaced_sign or _BEFORE.search(before) or _AFTER.match(text, match.end()))
 
 
 def text(value: AnswerValue, options: Sequence[str]) -> str:

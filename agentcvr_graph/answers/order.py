@@ -1,33 +1,155 @@
-"""The kind `order`: the numbers of the options, or of the videos where there are no options, in order."""
+"""The kind `order`: the numbers of the options, or of the videos where there are no options, in order.
+
+In a text, an order is a chain: items with arrows, commas, "then" and the like between them. A chain must hold each item
+once. Ordinals that are out of step ("video 1 is second, video 2 first") and words such as "after" turn the chain
+around, so such texts are refused.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from string import ascii_uppercase
-from typing import cast
 
 from agentcvr_graph.answers.base import AnswerSpec
+from agentcvr_graph.answers.folding import fold, plain, shortened, without_numbering
+from agentcvr_graph.answers.letters import UnclearError, option_set
+from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.types import AnswerValue
 
-_SEPARATORS = re.compile(r"\s*(?:->|→|>|,|;|\bthen\b|\s)\s*")
+_NOUN = (
+    r"(?:videos?|clips?|segments?|items?|steps?|options?|events?|parts?"
+    r"|scenes?|no\.?|nr\.?|number|v|seg|视频|片段|第|[#(\[\"'])"
+)
+_ITEM = re.compile(
+    rf"(?:{_NOUN}[\s_]{{0,3}}){{0,4}}(?P<item>\d+(?:\.0+)?(?![\d.:]\d|\d)|(?<![A-Za-z])[A-Z](?![\w']))[)\]\"']*", re.I
+)
+_LINK = re.compile(
+    r"(?:\s|->|[>,;/|&-]|\.(?!\d)|\b(?:and|then|finally|lastly|last|next|followed\s+by|before|first|second|third|fourth|fifth|sixth"
+    r"|starts?|starting|with|comes?|is|it's|by|after\s+that|afterwards?|which|the|ends?|ending|\d(?:st|nd|rd|th))\b|然后|接着|最后|再|、)+",
+    re.I,
+)
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+_ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)}|([1-9])(?:st|nd|rd|th)|last(?:ly)?|finally)\b", re.I)
+_REVERSED = re.compile(
+    r"\bafter\b(?!\s+(?:that|this|which|wards))|<-|<|\bpreceded\b|\bnot\b|n't\b|\bor\b|\bfollows\b|\breverse", re.I
+)
 
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> str:
-    """Return '2->1->3' for that, [2, 1, 3], '2, 1, 3', '213' or 'B then A then C'."""
-    if isinstance(raw, list):
-        tokens = [str(item) for item in cast(list[object], raw)]
+    """Return '2->1->3' for that, [2, 1, 3], '2, 1, 3', '213' or 'B then A then C'.
+
+    Raises:
+        ActionError: the value does not hold each of 1 to `n_items` once.
+    """
+    if is_object(raw):
+        raise _no_order(raw, n_items)
+    if is_list(raw):
+        numbers = _of_list(raw, options, n_items)
     else:
-        tokens = [token for token in _SEPARATORS.split(" ".join(str(raw).split()).strip(" []()")) if token]
-    if len(tokens) == 1 and tokens[0].isdigit() and 1 < len(tokens[0]) == n_items <= 9:
-        tokens = list(tokens[0])
-    numbers = [_position(token) for token in tokens if not re.fullmatch(r"(?i)videos?|items?|and", token)]
+        numbers = _of_text(plain(fold("" if raw is None else str(raw))), options, n_items)
     if sorted(numbers) != list(range(1, n_items + 1)):
-        example = "->".join(str(n) for n in range(1, n_items + 1))
-        raise ActionError(f"{raw!r} does not put 1 to {n_items} in order, each once, as in '{example}'.")
+        raise _no_order(raw, n_items)
     return "->".join(str(number) for number in numbers)
+
+
+def _no_order(raw: object, n_items: int) -> ActionError:
+    example = "->".join(str(n) for n in range(1, n_items + 1))
+    return ActionError(f"{shortened(raw)} does not put 1 to {n_items} in order, each once, as in '{example}'.")
+
+
+def _of_list(items: Sequence[object], options: Sequence[str], n_items: int) -> list[int]:
+    if len(items) == 1 and not isinstance(items[0], int | float):
+        return [int(number) for number in parse(items[0], options, n_items).split("->")]
+    return [_position(plain(fold(str(item))), options) for item in items]
+
+
+def _position(text: str, options: Sequence[str]) -> int:
+    """Return 1 for '1', '1.0', 'video 1', 'A' or the text of the first option; 0 for anything else."""
+    match = _ITEM.fullmatch(text.strip(" .:"))
+    if match is not None:
+        return _number(match["item"])
+    own = option_set(tuple(map(str, options)))
+    letter = own.exactly(text)
+    return ascii_uppercase.index(letter) + 1 if letter else 0
+
+
+def _number(item: str) -> int:
+    return int(float(item)) if item[0].isdigit() and len(item) < 10 else _letter(item)
+
+
+def _letter(item: str) -> int:
+    return ascii_uppercase.find(item.upper()) + 1 if len(item) == 1 else 0
+
+
+def _of_text(text: str, options: Sequence[str], n_items: int) -> list[int]:
+    text = without_numbering(text)
+    bare = text.strip(" .[]()\"'")
+    if bare.isdigit() and 1 < len(bare) == n_items <= 9:
+        return [int(digit) for digit in bare]
+    if by_texts := _by_texts(text, options):
+        return by_texts
+    wanted = list(range(1, n_items + 1))
+    chains = {tuple(chain) for chain in _chains(text) if sorted(chain) == wanted}
+    if not chains:
+        return []
+    if len(chains) > 1 or not _in_step(text) or _REVERSED.search(text):
+        raise UnclearError(
+            f"{shortened(text)} is not plainly one order; write it as in '{'->'.join(map(str, wanted))}'."
+        )
+    return list(chains.pop())
+
+
+def _by_texts(text: str, options: Sequence[str]) -> list[int]:
+    """Return the order of options that are named by their texts: "add meat -> add salt -> stir"."""
+    if not options:
+        return []
+    own = option_set(tuple(map(str, options)))
+    parts = [part for part in re.split(r"\s*(?:->|;|\n|>|\bthen\b)\s*", text) if part.strip(" ,.")]
+    if len(parts) != len(options):
+        parts = [part for part in re.split(r"\s*,\s*(?:and\s+|then\s+)?", text) if part.strip(" .")]
+    if len(parts) != len(options):
+        return []
+    letters = [own.exactly(part) for part in parts]
+    by_text = not any(len(part.strip(" .()")) == 1 for part in parts)
+    return [ascii_uppercase.index(letter) + 1 for letter in letters if letter] if all(letters) and by_text else []
+
+
+def _chains(text: str) -> Iterator[list[int]]:
+    """Yield the longest chains of items, as numbers."""
+    position = 0
+    while match := _next_item(text, position):
+        chain, position = [_number(match["item"])], match.end()
+        while True:
+            link = _LINK.match(text, position)
+            following = _ITEM.match(text, link.end()) if link else None
+            if following is None or (following["item"].isalpha() and following["item"].islower()):
+                break
+            chain.append(_number(following["item"]))
+            position = following.end()
+        if len(chain) > 1:
+            yield chain
+
+
+def _next_item(text: str, position: int) -> re.Match[str] | None:
+    for match in _ITEM.finditer(text, position):
+        before = text[max(0, match.start() - 1) : match.start()]
+        if not (before.isalnum() or before in (".", ":") and match["item"].isdigit()):
+            return match
+    return None
+
+
+def _in_step(text: str) -> bool:
+    """Return whether the ordinals of a text count upwards from the first."""
+    places = [_ordinal(match) for match in _ORDINAL.finditer(text)]
+    return places == sorted(places)
+
+
+def _ordinal(match: re.Match[str]) -> int:
+    word = match[1].casefold()
+    return int(match[2]) if match[2] else _ORDINALS.index(word) + 1 if word in _ORDINALS else 99
 
 
 def score(value: AnswerValue, key: AnswerValue) -> float:
@@ -41,21 +163,13 @@ def check(options: Sequence[str], n_items: int) -> None:
         raise InputError("There is only one thing to put in order.", fix="Give at least 2 videos or options.")
 
 
-def _position(token: str) -> int:
-    """Return 1 for '1', '1.', 'video1' or 'A'; 0 for anything else."""
-    digits = re.search(r"\d+", token)
-    if digits:
-        return int(digits[0])
-    letter = token.strip(" .():").upper()
-    return ascii_uppercase.index(letter) + 1 if len(letter) == 1 and letter in ascii_uppercase else 0
-
-
 ORDER = AnswerSpec(
     name="order",
     format='the numbers in order, for example "2->1->3"',
     parse=parse,
     score=score,
     check=check,
+    spans_lines=True,
     numbers_options=True,
     chance=lambda n_options, n_videos: 1 / math.factorial(n_videos),
 )

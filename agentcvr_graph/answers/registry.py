@@ -6,7 +6,8 @@ package, or a line in the tuple below.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from string import ascii_uppercase
 from typing import Annotated, Any
 
@@ -16,9 +17,11 @@ from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.choice import CHOICE
 from agentcvr_graph.answers.choices import CHOICES
 from agentcvr_graph.answers.interval import INTERVAL
+from agentcvr_graph.answers.keys import strict_key
 from agentcvr_graph.answers.letters import MAX_OPTIONS
 from agentcvr_graph.answers.number import NUMBER
 from agentcvr_graph.answers.order import ORDER
+from agentcvr_graph.answers.reading import read_text, read_value
 from agentcvr_graph.answers.text import TEXT
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.types import Answer, AnswerKind, AnswerValue, Citation, QuestionKind
@@ -97,10 +100,8 @@ def parse_answer(
     Raises:
         ActionError: the value does not fit the kind; the message says what does.
     """
-    try:
-        value = KINDS[kind].parse(raw, options, n_items)
-    except (ValueError, OverflowError, RecursionError) as error:  # numbers of thousands of digits, lists in lists
-        raise ActionError(f"That is no answer of kind {kind!r}.") from error
+    with _typed_errors(kind):
+        value = read_value(raw, KINDS[kind], options, n_items)
     return Answer(
         kind=kind,
         value=value,
@@ -108,6 +109,36 @@ def parse_answer(
         rationale=rationale,
         citations=tuple(citations),
     )
+
+
+def read_reply(text: str, kind: AnswerKind, options: Sequence[str], n_items: int) -> AnswerValue:
+    """Return the value of the answer that a whole reply states: single pass, blind runs, prose of a small model.
+
+    Args:
+        n_items: how many things an `order` puts in order.
+
+    Raises:
+        ActionError: the reply states no plain answer of this kind; the message says what is wanted.
+    """
+    with _typed_errors(kind):
+        return read_text(text, KINDS[kind], options, n_items)
+
+
+def read_key(raw: object, kind: AnswerKind, options: Sequence[str], n_items: int) -> AnswerValue:
+    """Return the right answer that a data file states; nothing is guessed.
+
+    Raises:
+        InputError: the key has none of the exact forms of its kind, or is in doubt.
+    """
+    return strict_key(raw, KINDS[kind], options, n_items)
+
+
+@contextmanager
+def _typed_errors(kind: AnswerKind) -> Generator[None]:
+    try:
+        yield
+    except (ValueError, OverflowError, RecursionError) as error:  # numbers of thousands of digits, lists in lists
+        raise ActionError(f"That is no answer of kind {kind!r}.") from error
 
 
 def answer_text(kind: AnswerKind, value: AnswerValue, options: Sequence[str]) -> str:

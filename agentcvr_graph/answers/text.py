@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agentcvr_graph.answers.base import AnswerSpec
+from agentcvr_graph.answers.shapes import is_list
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
 
@@ -14,7 +15,9 @@ _IGNORED = re.compile(r"\b(?:a|an|the)\b|[^\w\s]")
 
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> str:
-    """Return the text without surrounding white space."""
+    """Return the text without surrounding white space; the items of a list are joined."""
+    if is_list(raw):
+        raw = "; ".join(str(item).strip() for item in raw)
     text = str(raw).strip() if raw is not None else ""
     if not text:
         raise ActionError("The answer is empty.")
@@ -39,4 +42,4 @@ def token_f1(value: str, key: str) -> float:
     return 2 * shared / (one.total() + other.total()) if shared else 0.0
 
 
-TEXT = AnswerSpec(name="text", format="a short text", parse=parse, score=score)
+TEXT = AnswerSpec(name="text", format="a short text", parse=parse, score=score, takes_any_text=True)

@@ -1,31 +1,21 @@
-"""`agentcvr ask` and `agentcvr demo`: answer one question, live or in swap mode."""
+"""`agentcvr ask` and `agentcvr demo`: answer one question, live or in swap mode.
+
+This module declares the commands; `ask_run.py` carries them out and is imported when one runs, because `--help` must
+not load LangGraph.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated
 
 import typer
-from rich.panel import Panel
 
-from agentcvr_graph.answers import KINDS, score_of
+from agentcvr_graph.answers import KINDS
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, one_of, out
+from agentcvr_graph.cli.console import escape, one_of, out
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.graph.builder import create_cvr_graph
-from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.events import Progress
-from agentcvr_graph.graph.state import CVRInput, CVROutput, as_input
 from agentcvr_graph.models.strings import ModelStrings
-from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.render import cost_text, window_label
-from agentcvr_graph.scripts.bundled import bundled_library, find_script
-from agentcvr_graph.trajectory import Trajectory, trajectory_of
-from agentcvr_graph.types import AnswerValue, Question
 
 ASK_EXAMPLES = """
 [bold]Examples[/bold]
@@ -51,17 +41,11 @@ agentcvr demo list
 agentcvr demo --swap --noise fitted --report swap.html
 """
 
-OFFLINE_NOTICE = (
-    "Offline models recognise on-screen text, colours, motion, clear English speech and simple sounds only. "
-    "Choose better models with --master, --vision and --audio."
-)
-
 Swap = Annotated[
     str | None,
     typer.Option(help="Use swap mode: a script file, 'FILE.jsonl#ID', or the id of a bundled script."),
 ]
-Report = Annotated[Path | None, typer.Option(help="Write an HTML evidence report to this file.")]
-PHRASING_BYTES = 2**28
+Report = Annotated[Path | None, typer.Option(dir_okay=False, help="Write an HTML evidence report to this file.")]
 
 
 def ask(
@@ -87,18 +71,24 @@ def ask(
     report: Report = None,
 ) -> None:
     """Answer a question about one or more videos; with --swap, the question of a script, in swap mode."""
+    from agentcvr_graph.cli.ask_run import present, run_live, run_scripted
+    from agentcvr_graph.graph.state import CVRInput
+
     context = shared.context_of(max_turns, max_frames, dialect)
     models = ModelStrings(master, vision, audio)
     if swap is not None:
         if videos or question:
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
-        run = _scripted(swap, models.master, noise, context, phrasing)
+        run = run_scripted(swap, models.master, noise, context, phrasing)
     elif not videos or not question:
-        raise InputError("The question or the videos are missing.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
+        missing = " and ".join(
+            name for name, given in (("the videos", videos), ("the question", question)) if not given
+        )
+        raise InputError(f"Missing: {missing}.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
         given = CVRInput(question=question, videos=list(videos), options=options or [], kind=kind)
-        run = _live(given, models, context)
-    _present(run, models, as_json=as_json, report=report)
+        run = run_live(given, models, context)
+    present(run, models, as_json=as_json, report=report)
 
 
 def demo(
@@ -111,136 +101,15 @@ def demo(
     report: Report = Path("agentcvr-demo.html"),
 ) -> None:
     """Answer a question about the bundled clips and write an HTML evidence report."""
-    questions = _demo_questions(swap)
+    from agentcvr_graph.cli.ask_run import demo_questions, present, run_live, run_scripted
+    from agentcvr_graph.graph.state import as_input
+
+    questions = demo_questions(swap)
     if name == "list":
         for question in questions.values():
             out.print(f"[bold]{question.id}[/bold]  {escape(question.question)}")
         return
     models = ModelStrings(master, vision, audio)
     chosen = one_of("demo question", name or next(iter(questions)), tuple(questions))
-    run = _scripted(chosen, master, noise) if swap else _live(as_input(questions[chosen]), models)
-    _present(run, models, as_json=False, report=report)
-
-
-class FinishedRun(NamedTuple):
-    """A finished run, with what the report of it needs."""
-
-    trajectory: Trajectory
-    key: AnswerValue | None = None
-    live: bool = True
-
-
-def _demo_questions(swap: bool) -> dict[str, Question]:
-    if swap:
-        return {script.id: script.as_question() for script in bundled_library()}
-    from agentcvr_graph.demo import demo_questions
-
-    return {question.id: question for question in demo_questions()}
-
-
-def _live(given: CVRInput, models: ModelStrings, context: CVRContext = shared.DEFAULTS) -> FinishedRun:
-    from agentcvr_graph.perception.factory import resolve_perception
-
-    perception = resolve_perception(models.vision, models.audio)
-    if "offline" in astuple(models):
-        err.print(f"[dim]{OFFLINE_NOTICE}[/dim]")
-    return FinishedRun(_run(given, models.master, perception, context))
-
-
-def _scripted(
-    spec: str, master: str, noise: str, context: CVRContext = shared.DEFAULTS, phrasing: str = ""
-) -> FinishedRun:
-    library, script = find_script(spec)
-    perception: Perception = ScriptedPerception(library, noise)
-    if phrasing:
-        perception = _phrased(perception, phrasing)
-    trajectory = _run(as_input(script.as_question()), master, perception, context)
-    return FinishedRun(trajectory, script.key, live=False)
-
-
-def _phrased(perception: Perception, model: str) -> Perception:
-    from agentcvr_graph.media.cache import DiskCache, default_cache_dir
-    from agentcvr_graph.models.registry import resolve_chat_model
-    from agentcvr_graph.perception.phrased import PhrasedPerception
-
-    return PhrasedPerception(
-        perception, resolve_chat_model(model), DiskCache(default_cache_dir() / "phrased", PHRASING_BYTES), model
-    )
-
-
-def _present(run: FinishedRun, models: ModelStrings, *, as_json: bool, report: Path | None) -> None:
-    """Print the answer, write the report, and exit with the status of the run."""
-    trajectory = run.trajectory
-    out.print_json(json.dumps(as_record(trajectory))) if as_json else _show(trajectory)
-    if run.key is not None and trajectory.answer and not as_json:
-        score = score_of(trajectory.answer, run.key)
-        out.print(f"[dim]the key of the script: {escape(str(run.key))}; score {score:.2f}[/dim]")
-    if report is not None:
-        _report(run, report, models)
-    raise typer.Exit(ANSWERED if trajectory.answer else NO_ANSWER)
-
-
-def as_record(trajectory: Trajectory) -> dict[str, Any]:
-    """Return what `--json` prints."""
-    return {
-        "answer": trajectory.answer.model_dump(mode="json") if trajectory.answer else None,
-        "failure": trajectory.failure.model_dump(mode="json") if trajectory.failure else None,
-        "turns": len(trajectory.turns),
-        "usage": trajectory.usage.model_dump(mode="json"),
-    }
-
-
-def _run(given: CVRInput, master: str, perception: Perception, context: CVRContext) -> Trajectory:
-    from agentcvr_graph.models.registry import resolve_chat_model
-
-    graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
-    return trajectory_of(asyncio.run(_stream(graph, given, context)))
-
-
-async def _stream(graph: Any, given: CVRInput, context: CVRContext) -> CVROutput:
-    """Run the graph and print its progress on stderr."""
-    output: Any = None
-    with err.status("opening the videos") as status:
-        async for mode, event in graph.astream(given, context=context, stream_mode=["custom", "values"]):
-            if mode == "values":
-                output = event
-                continue
-            progress = cast(Progress, event)
-            line = progress["text"]
-            status.update(escape(line))
-            if progress["stage"] != "master":
-                turn = f"turn {progress['turn']}  " if progress["turn"] else ""
-                err.print(f"[dim]{turn}[/dim]{escape(line)}")
-    return cast(CVROutput, output)
-
-
-def _show(trajectory: Trajectory) -> None:
-    """Print the answer, its citations and the cost."""
-    if trajectory.answer is None:
-        failure = trajectory.failure
-        err.print(f"[red]could not answer:[/] {escape(failure.message if failure else 'no answer')}")
-        return
-    answer = trajectory.answer
-    value = f"{answer.value}. {answer.text}" if answer.kind == "choice" else answer.text
-    out.print(Panel(f"[bold]{escape(value)}[/bold]", title=escape(trajectory.question), title_align="left"))
-    if answer.rationale:
-        out.print(escape(answer.rationale), style="dim")
-    titles = {info.number: info.title for info in trajectory.videos}
-    for citation in answer.citations:
-        out.print(f"  [cyan]{window_label(citation)}[/cyan] ({escape(titles[citation.video])}), {citation.modality}")
-    usage = trajectory.usage
-    out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
-
-
-def _report(run: FinishedRun, path: Path, models: ModelStrings) -> None:
-    from agentcvr_graph.report import MediaThumbnails, write_report
-
-    thumbnails, names = None, asdict(models)
-    if run.live:
-        from agentcvr_graph.media.library import MediaLibrary
-
-        thumbnails = MediaThumbnails(MediaLibrary())
-    else:
-        names |= {"vision": "script", "audio": "script"}
-    written = write_report(run.trajectory, path, thumbnails=thumbnails, models=names)
-    err.print(f"report: {escape(str(written))}")
+    run = run_scripted(chosen, master, noise) if swap else run_live(as_input(questions[chosen]), models)
+    present(run, models, as_json=False, report=report)

@@ -14,8 +14,8 @@ from rich.console import Console
 from agentcvr_graph.errors import CVRError, InputError, SetupError, missing_extra
 from agentcvr_graph.render import without_unseen
 
-ANSWERED, NO_ANSWER, BAD_INPUT = 0, 1, 2
-"""Exit statuses: done; could not answer; the input or the set-up is wrong."""
+ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED = 0, 1, 2, 130
+"""Exit statuses: done; could not answer; the input or the set-up is wrong; stopped with Ctrl-C."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -56,6 +56,16 @@ def run_app(app: Callable[[], None], extra: str = "live") -> None:
     except ImportError as error:
         err.print(f"[red]error:[/] {escape(str(missing_extra(error.name or 'a library', extra)))}")
         sys.exit(BAD_INPUT)
-    except KeyboardInterrupt:
-        err.print("stopped")
-        sys.exit(130)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        err.print(f"[red]error:[/] {escape(_refused(error))}")
+        sys.exit(BAD_INPUT)
+    except SystemExit as error:
+        if error.code == STOPPED:  # typer turns KeyboardInterrupt into this status, without a message
+            err.print("stopped")
+        raise
+
+
+def _refused(error: OSError) -> str:
+    return f"{error.filename} cannot be read or written: {error.strerror}. Check the path, or choose another."

@@ -37,9 +37,19 @@ def doctor(
 ) -> None:
     """Show what works, what does not, and the command that fixes it.
 
-    Forms of a model string: 'offline'; 'openai:NAME', 'anthropic:NAME' and other providers of LangChain's
-    init_chat_model; 'http://HOST:PORT/v1#NAME' for an OpenAI-compatible server; 'transformers:FOLDER_OR_REPO' for a
-    model loaded in this process. Exit status 2 if something that is required does not work.
+    Forms of a model string:
+
+    'offline': the models that come with this package.
+
+    'openai:NAME', 'anthropic:NAME', ...: providers of LangChain's init_chat_model.
+
+    'http://HOST:PORT/v1#NAME': an OpenAI-compatible server.
+
+    'transformers:FOLDER_OR_REPO': a model in this process.
+
+    'tiny': a small trained master, for its own kind of questions.
+
+    Exit status 2 if something that is required does not work.
     """
     from agentcvr_graph.cli.doctor_checks import diagnose
 

@@ -46,6 +46,8 @@ def evaluate(
     methods: options.Methods = "agent",
     tasks: options.Tasks = None,
     limit: options.Limit = None,
+    group_by: options.GroupBy = "",
+    strict: options.Strict = False,
     master: shared.Master = "offline",
     vision: shared.Vision = "offline",
     audio: shared.Audio = "offline",
@@ -77,6 +79,7 @@ def evaluate(
             "The questions or the run folder are missing.", fix="Write: agentcvr eval --data FILE --out FOLDER"
         )
     from agentcvr_graph.eval import EvalConfig
+    from agentcvr_graph.eval.strict import rule_name
 
     config = EvalConfig(
         methods=tuple(name.strip() for name in methods.split(",") if name.strip()),
@@ -86,11 +89,13 @@ def evaluate(
         frames=frames,
         long_side_px=long_side_px,
         judge=judge,
+        strict=rule_name("own" if data is None else benchmark) if strict else "",
         scripts=str(scripts or ""),
         per_endpoint=per_endpoint,
         timeout_s=timeout_s,
     )
     loaded = _questions(benchmark, data, videos, scripts, skip_unusable=skip_unusable).select(tasks or (), limit)
+    loaded = loaded.grouped_by(group_by) if group_by else loaded
     _run(
         loaded,
         config,
@@ -113,6 +118,8 @@ def _questions(
     if data is None:
         return scripted_questions(cast(Path, scripts))
     loaded = load_benchmark(benchmark, data, videos, skip_unusable=skip_unusable)
+    for note in loaded.notes:
+        err.print(f"[yellow]note:[/] {escape(note)}")
     if loaded.unusable:
         err.print(f"[yellow]note:[/] {escape(describe_unusable(loaded.name, loaded.unusable, loaded.size))}")
     return loaded

@@ -1,7 +1,6 @@
 """The options that only `agentcvr eval` has, in the order of its help.
 
-The help texts name benchmarks and methods only as examples, because importing their registries would load numpy at
-every start of the command line. The error for an unknown name lists all of them.
+The help texts list the registered benchmarks and methods. Their registries import neither LangGraph nor numpy.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from typing import Annotated
 import typer
 
 from agentcvr_graph.cli.options import BUDGETS, MODELS, RUNNING
+from agentcvr_graph.eval.benchmarks import BENCHMARKS
+from agentcvr_graph.eval.methods import METHODS
 
 QUESTIONS = "Questions"
 """Heading of the help."""
@@ -19,7 +20,7 @@ QUESTIONS = "Questions"
 Benchmark = Annotated[
     str,
     typer.Option(
-        help="A benchmark such as crossvid, cvbench or mvu-eval, or own (a .jsonl or .csv file).",
+        help=f"One of {', '.join(BENCHMARKS)}; own: a .csv, .tsv, .json, .jsonl or .parquet file.",
         rich_help_panel=QUESTIONS,
     ),
 ]
@@ -37,7 +38,7 @@ Methods = Annotated[
     str,
     typer.Option(
         "--method",
-        help="Methods such as agent, single-pass, single-pass-transcripts, blind; separate several by commas.",
+        help=f"One or more of {', '.join(METHODS)}; separate them by commas.",
         rich_help_panel=MODELS,
     ),
 ]
@@ -68,6 +69,16 @@ TimeoutS = Annotated[float, typer.Option(min=1, help="Seconds that one model cal
 SkipUnusable = Annotated[
     bool,
     typer.Option("--skip-unusable", help="Skip questions that are broken or lack files.", rich_help_panel=QUESTIONS),
+]
+GroupBy = Annotated[
+    str,
+    typer.Option(help="Also report by this column of your own data.", rich_help_panel=QUESTIONS),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Also score as the benchmark's own script does, and show both.", rich_help_panel=RUNNING
+    ),
 ]
 RetryFailed = Annotated[
     bool,

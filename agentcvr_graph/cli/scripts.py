@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +26,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+NOTES_SHOWN = 20
+"""Notes of an import that are printed."""
 KNOWN_TASKS = (*TASKS, *OWN_TASKS)
 Library = Annotated[
     list[Path] | None, typer.Argument(help="Script files (.json, .jsonl) or folders; default: the bundled scripts.")
@@ -145,18 +147,39 @@ def stats(library: Library = None) -> None:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A file of AgentCVR's released generators (JSON or JSONL).")],
+    path: Annotated[Path, typer.Argument(help="A file of AgentCVR's released generators, or a folder of them.")],
     to: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
     generator: Annotated[str, typer.Option(help="Generator that wrote it; default: recognised.")] = "",
 ) -> None:
-    """Convert scripts from a format that AgentCVR released."""
-    from agentcvr_graph.scripts.formats import import_file
+    """Convert scripts from a format that AgentCVR released: one file, or a folder with one file a task."""
+    from agentcvr_graph.scripts.formats import files_of, import_files
 
-    imported = import_file(file, generator or None)
+    target = _jsonl(to)
+    earlier = _scripts_in(target)
+    files = files_of(path, but=target)
+    imported = import_files(track(files, "reading", len(files), console=err), generator or None)
     _print_problems(imported.problems)
-    count = write_scripts(imported.scripts, _jsonl(to))
-    out.print(f"{count} scripts: {escape(str(to))}")
+    _print_notes(imported.notes)
+    if not imported.scripts:
+        raise InputError(f"No script was imported from {path}; {to} was not written.", fix="See the lines above.")
+    count = write_scripts(imported.scripts, target)
+    replaced = f", in place of the {earlier} that it held" if earlier else ""
+    out.print(f"{count} scripts from {len(files)} files: {escape(str(to))}{replaced}")
     raise typer.Exit(BAD_INPUT if imported.problems else ANSWERED)
+
+
+def _scripts_in(path: Path) -> int:
+    """Return the number of scripts in a file that is about to be replaced; 0 if there is none.
+
+    Raises:
+        InputError: it holds something else, which must not be lost.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return 0
+    try:
+        return len(ScriptLibrary(path))
+    except InputError as error:
+        raise InputError(f"{path} exists and holds no scripts.", fix="Name another file: --out.") from error
 
 
 @app.command()
@@ -295,6 +318,13 @@ def _first_of_each(scripts: Iterable[Script], limit: int) -> list[Script]:
 def _with_progress(scripts: Iterable[Script], what: str, total: int) -> Iterator[Script]:
     """Yield the scripts with a progress bar on stderr."""
     return track(scripts, what, total, console=err)
+
+
+def _print_notes(notes: Sequence[str]) -> None:
+    for note in notes[:NOTES_SHOWN]:
+        err.print(f"[yellow]note:[/] {escape(note)}")
+    if len(notes) > NOTES_SHOWN:
+        err.print(f"[yellow]note:[/] {len(notes) - NOTES_SHOWN} more such notes")
 
 
 def _print_problems(problems: Iterable[str]) -> None:

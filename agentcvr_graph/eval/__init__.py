@@ -14,28 +14,12 @@ Example:
     >>> run = await evaluate_benchmark(benchmark, EvalConfig(), Path("runs/x"))  # doctest: +SKIP
     >>> print(run.summary()[-1].accuracy)                                          # doctest: +SKIP
     72 (61-81)
+
+The public names are listed in `__init__.pyi` and imported on first use, because the command line reads the registries
+of benchmarks and methods for its help.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from agentcvr_graph.eval.benchmarks import BENCHMARKS, Benchmark, load_benchmark
-from agentcvr_graph.eval.compare import Comparison, compare
-from agentcvr_graph.eval.methods import METHODS, EvalConfig
-from agentcvr_graph.eval.rows import Row
-from agentcvr_graph.eval.run import EvalRun, evaluate_benchmark, scripted_questions
-from agentcvr_graph.eval.runner import Totals
-
-__all__ = [
-    "BENCHMARKS",
-    "METHODS",
-    "Benchmark",
-    "Comparison",
-    "EvalConfig",
-    "EvalRun",
-    "Row",
-    "Totals",
-    "compare",
-    "evaluate_benchmark",
-    "load_benchmark",
-    "scripted_questions",
-]
+# lazy_loader leaves its types open; those of the public names are in the stub.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # pyright: ignore[reportUnknownVariableType]

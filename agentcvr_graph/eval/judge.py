@@ -8,8 +8,7 @@ correctly (correctness; never without coverage). The score is the sum of both ov
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -42,7 +41,8 @@ values, true or false, in the order of the points."""
 TRIES = 3
 COVERED = 0.5
 """Share of a point's words that an answer must hold for the offline judge to call it covered."""
-_OBJECT = re.compile(r"\{[^{}]*\}", re.S)
+MAX_BROKEN = 1000
+"""Braces of a reply at which JSON is looked for, because each attempt takes time."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,50 @@ class WordJudge:
 
 
 def read_grades(text: str, count: int) -> Grades | None:
-    """Return the grades in a reply; None unless every point is graded. An uncovered point is never correct."""
-    for match in reversed(_OBJECT.findall(text)):
-        try:
-            stored = cast(dict[str, Any], json.loads(match))
-            coverage, correctness = [[bool(value) for value in stored[name]] for name in ("coverage", "correctness")]
-        except (ValueError, KeyError, TypeError):
-            continue
-        if len(coverage) == len(correctness) == count:
+    """Return the grades in a reply; None unless every point is graded. An uncovered point is never correct.
+
+    The first whole JSON object with grades counts. A grade is a boolean, "true" or "false", or the number 0 or 1; any
+    other value, such as 0.5 or an object inside the object, makes the reply unreadable.
+    """
+    for stored in _objects(text):
+        if "coverage" in stored and "correctness" in stored:
+            coverage, correctness = (_grades(stored[name], count) for name in ("coverage", "correctness"))
+            if coverage is None or correctness is None:
+                return None
             right = (covered and correct for covered, correct in zip(coverage, correctness, strict=True))
-            return Grades(tuple(coverage), tuple(right))
+            return Grades(coverage, tuple(right))
     return None
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the whole JSON objects of a text, without looking inside them."""
+    decoder, position = json.JSONDecoder(), 0
+    for _ in range(MAX_BROKEN):
+        position = text.find("{", position)
+        if position < 0:
+            return
+        try:
+            stored, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, thousands of nested brackets
+            position += 1
+        else:
+            yield stored
+
+
+def _grades(stored: Any, count: int) -> tuple[bool, ...] | None:
+    """Return one boolean per point, or None."""
+    if not isinstance(stored, list) or len(cast(list[object], stored)) != count:
+        return None
+    grades = tuple(map(_grade, cast(list[object], stored)))
+    return None if None in grades else cast(tuple[bool, ...], grades)
+
+
+def _grade(value: object) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().casefold())
+    return bool(value) if isinstance(value, int) and value in (0, 1) else None
 
 
 def _distinct(points: Sequence[str]) -> list[frozenset[str]]:

@@ -17,6 +17,7 @@ from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.methods import EvalConfig
 from agentcvr_graph.eval.scoring import now
 from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.nodes.conclude import MAX_REPAIRS
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.types import FrozenModel
 from agentcvr_graph.utils.resume import flatten_settings, require_same_settings
@@ -42,6 +43,10 @@ class RunManifest(FrozenModel):
     """In the order of the benchmark."""
     averages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     config: dict[str, Any]
+    second_tries: int = 0
+    """How often each method sends back a reply that holds no plain answer."""
+    notes: tuple[str, ...] = ()
+    """How the questions were read: the layout, tasks without a file, ignored columns."""
     data: str = ""
     prices: tuple[float, float] = (0.0, 0.0)
     """Per million input and output tokens."""
@@ -93,7 +98,9 @@ def make_manifest(
         unusable=tuple(one.id for one in benchmark.unusable),
         tasks=tuple(dict.fromkeys(question.task for question in benchmark.questions)),
         averages=dict(benchmark.averages),
+        notes=benchmark.notes,
         config=asdict(config) | {"methods": list(config.methods), "context": config.context.model_dump(mode="json")},
+        second_tries=MAX_REPAIRS,
         data=data,
         prices=prices,
         versions=versions(),

@@ -18,10 +18,15 @@ class Row(FrozenModel):
     id: str
     method: str
     task: str
+    group: str = ""
+    """The second way to group results, as the question has it."""
     kind: AnswerKind
     outcome: Outcome
     score: float
     """From 0 to 1, by the rule of the benchmark."""
+    strict: float | None = None
+    """The score by the benchmark's own script (`strict.py`); None if the run does not ask for it, or if that script
+    leaves the question out."""
     weight: float = 1.0
     """Weight within its task: the number of scoring points of a judged answer, else 1."""
     value: AnswerValue | None = None

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from agentcvr_graph.eval.benchmarks.base import ALL
 from agentcvr_graph.eval.metrics import Estimate, macro_average, mean_score
 from agentcvr_graph.eval.rows import Outcome, Row
 
-ALL = "all"
-"""Name of the line over all questions if a benchmark defines no averages."""
+GROUP = "group "
+"""The name of a group's line begins with this."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class SummaryLine:
     model_calls: float
     wall_s: float
     average_of: tuple[str, ...] = ()
-    """The tasks of an average; empty for a single task."""
+    """The tasks of an average or of a group; empty for a single task."""
+    strict: Estimate | None = None
+    """The accuracy by the benchmark's own script; None if the run did not ask for it."""
 
     @property
     def unanswered(self) -> int:
@@ -44,34 +47,46 @@ class SummaryLine:
 
 
 def summarize(rows: Iterable[Row], averages: Mapping[str, Sequence[str]]) -> list[SummaryLine]:
-    """Return for each method a line per task, then its averages.
+    """Return for each method a line per task, one per group where questions have groups, then its averages.
 
-    An average covers only the tasks that have rows.
+    An average covers only the tasks that have rows. An average without tasks is the mean of all questions.
     """
-    by_method: dict[str, list[Row]] = {}
-    for row in rows:
-        by_method.setdefault(row.method, []).append(row)
+    by_method = _split(rows, lambda row: row.method)
     return [line for method, own in by_method.items() for line in _of_method(method, own, averages)]
 
 
-def _of_method(method: str, rows: Sequence[Row], averages: Mapping[str, Sequence[str]]) -> list[SummaryLine]:
-    by_task: dict[str, list[Row]] = {}
-    for row in rows:
-        by_task.setdefault(row.task, []).append(row)
-    lines = [_line(method, task or "no task", own, _rate(own)) for task, own in by_task.items()]
-    if not averages:
-        return [*lines, _line(method, ALL, rows, _rate(rows), tuple(by_task))] if len(by_task) > 1 else lines
+def _of_method(method: str, rows: Sequence[Row], averages: Mapping[str, Sequence[str]]) -> Iterator[SummaryLine]:
+    by_task = _split(rows, lambda row: row.task)
+    for task, own in by_task.items():
+        yield _line(method, task or "no task", [own])
+    for group, own in _split([row for row in rows if row.group], lambda row: row.group).items():
+        yield _line(method, GROUP + group, [own], average_of=tuple(_split(own, lambda row: row.task)))
+    if not averages and len(by_task) > 1:
+        averages = {ALL: ()}
     for name, tasks in averages.items():
         present = [task for task in tasks if task in by_task]
-        if present:
-            groups = [([row.score for row in by_task[task]], _weights(by_task[task])) for task in present]
-            own = [row for task in present for row in by_task[task]]
-            lines.append(_line(method, name, own, macro_average(groups), tuple(present)))
-    return lines
+        parts = [by_task[task] for task in present] if tasks else [rows]
+        if present or not tasks:
+            yield _line(method, name, parts, average_of=tuple(present or by_task))
 
 
-def _rate(rows: Sequence[Row]) -> Estimate:
-    return mean_score([row.score for row in rows], _weights(rows))
+def _split(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+    parts: dict[str, list[Row]] = {}
+    for row in rows:
+        parts.setdefault(key(row), []).append(row)
+    return parts
+
+
+def _rate(parts: Sequence[Sequence[Row]], score: Callable[[Row], float]) -> Estimate:
+    """Return the mean of the rows of one part, or the mean of the means of several."""
+    groups = [([score(row) for row in rows], _weights(rows)) for rows in parts]
+    return mean_score(*groups[0]) if len(groups) == 1 else macro_average(groups)
+
+
+def _strict_rate(parts: Sequence[Sequence[Row]]) -> Estimate | None:
+    """Return the strict accuracy, without the questions that the benchmark's script leaves out."""
+    scored = [own for rows in parts if (own := [row for row in rows if row.strict is not None])]
+    return _rate(scored, lambda row: row.strict or 0.0) if scored else None
 
 
 def _weights(rows: Sequence[Row]) -> list[float]:
@@ -80,9 +95,9 @@ def _weights(rows: Sequence[Row]) -> list[float]:
     return weights if len(set(weights)) > 1 else []
 
 
-def _line(
-    method: str, name: str, rows: Sequence[Row], rated: Estimate, average_of: tuple[str, ...] = ()
-) -> SummaryLine:
+def _line(method: str, name: str, parts: Sequence[Sequence[Row]], average_of: tuple[str, ...] = ()) -> SummaryLine:
+    rows = [row for part in parts for row in part]
+
     def mean(values: Iterable[float]) -> float:
         return statistics.fmean(values)
 
@@ -90,7 +105,8 @@ def _line(
         method=method,
         name=name,
         count=len(rows),
-        accuracy=rated,
+        accuracy=_rate(parts, lambda row: row.score),
+        strict=_strict_rate(parts),
         outcomes=Counter(row.outcome for row in rows),
         turns=mean(row.turns for row in rows),
         frames=mean(row.usage.frames for row in rows),
@@ -106,18 +122,28 @@ FAILURE_LABELS = ("no valid answer", "infrastructure errors")
 """Labels of the last table rows, which count questions without an answer."""
 
 
+STRICT = "strict"
+"""Head of the column with the score of the benchmark's own script."""
+
+
 def accuracy_table(lines: Sequence[SummaryLine]) -> tuple[list[str], list[list[str]]]:
     """Return head and rows of a table: accuracy by task and method, then averages and failure counts."""
     methods = list(dict.fromkeys(line.method for line in lines))
     cells = {(line.method, line.name): line for line in lines}
+    strict = any(line.strict for line in lines)
     rows: list[list[str]] = []
     for name in dict.fromkeys(line.name for line in lines):
         own = [cells.get((method, name)) for method in methods]
         count = next(line.count for line in own if line)
-        rows.append([name, str(count), *(str(line.accuracy) if line else "" for line in own)])
+        rows.append([name, str(count), *(text for line in own for text in _cells(line, strict))])
     tasks = [[line for line in lines if line.method == method and not line.average_of] for method in methods]
     unanswered = [sum(line.unanswered for line in own) for own in tasks]
     infrastructure = [sum(line.outcomes.get("infrastructure error", 0) for line in own) for own in tasks]
     for name, counts in zip(FAILURE_LABELS, (unanswered, infrastructure), strict=True):
-        rows.append([name, "", *map(str, counts)])
-    return ["task", "questions", *methods], rows
+        rows.append([name, "", *(text for count in counts for text in [str(count)] + [""] * strict)])
+    return ["task", "questions", *(text for method in methods for text in [method] + [STRICT] * strict)], rows
+
+
+def _cells(line: SummaryLine | None, strict: bool) -> list[str]:
+    both = [str(line.accuracy), str(line.strict or "")] if line else ["", ""]
+    return both if strict else both[:1]

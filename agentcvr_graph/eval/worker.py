@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
-from agentcvr_graph.eval.methods import EvalConfig, Method, MethodResources, make_methods
+from agentcvr_graph.eval.methods import EvalConfig, MethodResources, make_methods
+from agentcvr_graph.eval.methods.base import Method
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.scoring import EvalTask, failed_row, now, row_of
+from agentcvr_graph.eval.strict import with_strict_score
 from agentcvr_graph.trajectory import Trajectory
 
 
@@ -26,9 +28,13 @@ class EvalWorker:
     """Runs the methods of a configuration and scores their answers; a `Worker` of the job engines."""
 
     def __init__(
-        self, methods: Mapping[str, Method], judge: Judge | None, close: Callable[[], None] = lambda: None
+        self,
+        methods: Mapping[str, Method],
+        judge: Judge | None,
+        close: Callable[[], None] = lambda: None,
+        strict: str = "",
     ) -> None:
-        self._methods, self._judge, self._close = methods, judge, close
+        self._methods, self._judge, self._close, self._strict = methods, judge, close, strict
 
     @classmethod
     def of(cls, config: EvalConfig) -> EvalWorker:
@@ -38,7 +44,7 @@ class EvalWorker:
             InputError, SetupError: as in `make_methods`.
         """
         resources = MethodResources(config)
-        return cls(make_methods(config, resources), _judge_of(resources), resources.close)
+        return cls(make_methods(config, resources), _judge_of(resources), resources.close, config.strict)
 
     async def run(self, job: EvalTask) -> EvalResult:
         """Run the method of a task once. An error is recorded as a row, unless it would affect every question.
@@ -46,6 +52,11 @@ class EvalWorker:
         Raises:
             SetupError: no question can be answered.
         """
+        result = await self._scored(job)
+        row = result.row.model_copy(update={"group": job.question.group})
+        return EvalResult(with_strict_score(row, job.question, result.trajectory, self._strict), result.trajectory)
+
+    async def _scored(self, job: EvalTask) -> EvalResult:
         started_at = now()
         try:
             trajectory = await self._methods[job.method].ask(job.question)

@@ -16,7 +16,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
 from agentcvr_graph.answers import KnownQuestionKind
-from agentcvr_graph.graph.builder import CompiledCVRGraph
+from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import CVRInput

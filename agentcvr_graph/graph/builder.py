@@ -4,29 +4,28 @@
 
 One builder serves live and swap mode: `create_cvr_graph(master, LivePerception(...))` observes real video,
 `create_cvr_graph(policy, ScriptedPerception(...))` reads scripts. It returns the builder uncompiled, so that the caller
-can add a checkpointer, a store and a cache, or use it in another graph. All nodes are async: use `ainvoke`, `astream`.
+can add a checkpointer, a store and a cache, or use it in another graph. All nodes are async; `compiled.py` also
+runs them for callers without an event loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.graph import Graph
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Command, Durability, RetryPolicy, Send
+from langgraph.types import RetryPolicy, Send
 
+from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext, check_schema
 from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies
 from agentcvr_graph.graph.nodes.agents import Agent, agent_failed
 from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import Conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
-from agentcvr_graph.graph.state import AgentInput, CVRInput, CVROutput, CVRState, OutputChannels
+from agentcvr_graph.graph.state import AgentInput, CVRInput, CVRState, OutputChannels
 from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import TOOLS, Toolset
@@ -38,65 +37,6 @@ TIMEOUT_S = 300.0
 """Longest single attempt of a model call or an observation, in seconds."""
 RECURSION_PER_TURN = 4
 """Supersteps that a turn may take; more than any turn needs."""
-DESCRIPTIONS = {
-    "brief": "Checks the question, opens the videos, writes the first messages.",
-    "master": "Takes one turn: where to look, where to listen, or the answer.",
-    "visual_agent": "Observes frames of windows and reports what they show.",
-    "audio_agent": "Listens to a window and reports what is said and heard.",
-    "conclude": "Accepts the answer, or sends it back.",
-}
-"""Description of each node in a drawing."""
-
-
-class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
-    """The compiled graph. Its drawing has a description for every node and no error handlers.
-
-    No edge leads to the error handlers. LangGraph expands a subgraph in a parent's drawing only if it finds one first
-    and one last node, so unconnected nodes would prevent that.
-    """
-
-    if TYPE_CHECKING:  # LangGraph types the output of every stream mode at once, as `dict[str, Any] | Any`
-
-        @overload
-        async def ainvoke(  # pyright: ignore[reportIncompatibleMethodOverride]
-            self,
-            input: CVRInput | Command[Any] | None,
-            config: RunnableConfig | None = None,
-            *,
-            context: CVRContext | None = None,
-            durability: Durability | None = None,
-        ) -> CVROutput: ...
-
-        @overload
-        async def ainvoke(
-            self,
-            input: CVRInput | Command[Any] | None,
-            config: RunnableConfig | None = None,
-            *,
-            context: CVRContext | None = None,
-            **kwargs: Any,
-        ) -> Any: ...
-
-        async def ainvoke(  # pyright: ignore[reportIncompatibleMethodOverride]
-            self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
-        ) -> Any: ...
-
-    def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
-        """Return the drawing; arguments as in `Pregel.get_graph`."""
-        return self._for_display(super().get_graph(config, xray=xray))
-
-    async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
-        """Return the drawing; arguments as in `Pregel.aget_graph`."""
-        return self._for_display(await super().aget_graph(config, xray=xray))
-
-    def _for_display(self, drawn: Graph) -> Graph:
-        for handler in self.node_error_handler_map.values():
-            drawn.remove_node(drawn.nodes[handler])
-        for name, node in drawn.nodes.items():
-            if name in DESCRIPTIONS:
-                metadata = {"description": DESCRIPTIONS[name], **(node.metadata or {})}
-                drawn.nodes[name] = node._replace(metadata=metadata)
-        return drawn
 
 
 class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):

@@ -18,7 +18,8 @@ from langgraph.types import StateSnapshot
 from typing_extensions import TypedDict
 
 from agentcvr_graph.errors import ActionError, InputError
-from agentcvr_graph.graph.builder import CompiledCVRGraph, tools_of
+from agentcvr_graph.graph.builder import tools_of
+from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext, merged
 from agentcvr_graph.graph.dialects import Dialect, write_calls
 from agentcvr_graph.graph.nodes.master import TurnStart

@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
-from agentcvr_graph.graph.builder import CompiledCVRGraph, recursion_limit
+from agentcvr_graph.graph.builder import recursion_limit
+from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import CVRInput, CVROutput
 from agentcvr_graph.trajectory import Trajectory, trajectory_of

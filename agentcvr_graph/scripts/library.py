@@ -260,5 +260,6 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _suggestion(script_id: str, known: Sequence[str]) -> str:
     import difflib
 
-    close = difflib.get_close_matches(script_id, known, n=3)
-    return f"Did you mean {' or '.join(close)}?" if close else "See 'agentcvr scripts stats' for what it holds."
+    begin_alike = [one for one in known if script_id and one.startswith(script_id)][:3]
+    close = begin_alike or difflib.get_close_matches(script_id, known, n=3)
+    return f"Did you mean {' or '.join(close)}?" if close else f"Ids look like these: {', '.join(known[:3])}."

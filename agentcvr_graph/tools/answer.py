@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from agentcvr_graph.errors import ActionError
+from agentcvr_graph.models.chat_format.loose_json import decoded
+from agentcvr_graph.tools.arguments import read_arguments
 from agentcvr_graph.tools.spec import ToolSchema
-from agentcvr_graph.types import Citation, Observation
+from agentcvr_graph.tools.windows import clip_window
+from agentcvr_graph.types import Citation, Observation, VideoInfo
 
 
 class AnswerArgs(BaseModel):
@@ -24,30 +28,52 @@ class AnswerArgs(BaseModel):
     @classmethod
     def _drop_malformed(cls, citations: object) -> list[object]:
         """Drop citations that are not valid windows, so that they do not invalidate a right answer."""
-        items = cast(list[object], citations) if isinstance(citations, list) else []
-        return [item for item in items if _is_citation(item)]
+        given = decoded(citations)
+        items = cast(list[object], given) if isinstance(given, list) else [given]
+        return [citation for item in items if (citation := _citation(item)) is not None]
 
 
-def _is_citation(item: object) -> bool:
+def _citation(item: object) -> Citation | None:
+    """Return a citation, read as tolerantly as the other arguments; None if it is no valid window."""
+    if isinstance(item, Citation):
+        return item
+    if not isinstance(item, Mapping):
+        return None
+    given = dict(cast(Mapping[str, object], item))
+    if isinstance(given.get("modality"), str):
+        given["modality"] = str(given["modality"]).strip().casefold()
     try:
-        cited = Citation.model_validate(item)
+        cited, _ = read_arguments(Citation, given)
     except ValidationError:
-        return False
-    return math.isfinite(cited.start_s) and math.isfinite(cited.end_s)
+        return None
+    return cited if math.isfinite(cited.start_s) and math.isfinite(cited.end_s) else None
 
 
-def clip_citations(citations: Sequence[Citation], observations: Sequence[Observation]) -> tuple[Citation, ...]:
-    """Return the citations that overlap a window of an observation of the same video and modality."""
-    return tuple(
-        dict.fromkeys(
-            citation
-            for citation in citations
-            if any(
-                observation.modality == citation.modality and window.overlap_s(citation) > 0
-                for observation in observations
-                for window in observation.windows
-            )
-        )
+def clip_citations(
+    citations: Sequence[Citation], observations: Sequence[Observation], videos: Sequence[VideoInfo]
+) -> tuple[tuple[Citation, ...], tuple[str, ...]]:
+    """Clip citations to their videos, and keep those that overlap an observation of the same video and modality.
+
+    Returns:
+        The citations, and a note for each that names a video or a time that does not exist.
+    """
+    kept: list[Citation] = []
+    notes: list[str] = []
+    for citation in citations:
+        try:
+            clipped = clip_window(citation, videos, citation.modality)
+        except ActionError as error:
+            notes.append(f"a citation was dropped: {error}")
+        else:
+            kept += [clipped] if _was_observed(clipped, observations) else []
+    return tuple(dict.fromkeys(kept)), tuple(dict.fromkeys(notes))
+
+
+def _was_observed(citation: Citation, observations: Sequence[Observation]) -> bool:
+    return any(
+        observation.modality == citation.modality and window.overlap_s(citation) > 0
+        for observation in observations
+        for window in observation.windows
     )
 
 

@@ -4,17 +4,23 @@ The new content is written to a temporary file in the same folder, because a ren
 system. The file is flushed to the disk and then renamed to the target. After an error the temporary file is removed and
 the target is unchanged. The name of the temporary file ends with `.part` and contains the ids of the process and the
 thread, so two writers of the same target do not share it; the last one wins.
+
+A device or a pipe, such as `/dev/stdout`, is written to directly: a rename would put a file in its place.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from agentcvr_graph.errors import SetupError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a write to an open file; Python does not say which file it was."""
 
 
 @contextmanager
@@ -28,15 +34,24 @@ def atomic_write(path: Path, *, flush_to_disk: bool = True) -> Generator[Path]:
         path: the file to create or replace. Its folder must exist.
         flush_to_disk: wait until the content is on the disk, so that the file survives a power failure. Turn it off
             for caches whose readers check what they read.
+
+    Raises:
+        OSError: a write was refused; its file name is that of the target.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        yield path
+        return
     temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         yield temporary
         if flush_to_disk:
             _flush_to_disk(temporary)
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        if isinstance(error, OSError) and (error.errno in FULL or error.filename == str(temporary)):
+            error.filename, error.filename2 = str(path), None
+        with suppress(OSError):
+            temporary.unlink()
         raise
 
 

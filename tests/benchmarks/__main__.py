@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.benchmarks.rows import Row, as_markdown, show
 
-BENCHMARKS = ("eval", "graph", "guessing", "media", "offline", "swap")
+BENCHMARKS = ("eval", "graph", "guessing", "media", "offline", "reading", "swap")
 
 
 def measured(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Row]:

@@ -104,7 +104,7 @@ BAD = {
     "no such file": (["scripts", "check", "nope.jsonl"], "nope.jsonl: no such file or folder."),
     "no such script": (["ask", "--swap", "cc-1"], "There is no script 'cc-1' here. Did you mean cc-00000"),
     "script and videos": (["ask", "a.mp4", "--swap", "cc-000000"], "A script has its own question and videos."),
-    "nothing asked": (["ask"], 'The question or the videos are missing. Write: agentcvr ask a.mp4 b.mp4 -q "..."'),
+    "nothing asked": (["ask"], 'Missing: the videos and the question. Write: agentcvr ask a.mp4 b.mp4 -q "..."'),
     "unknown noise": (["ask", "--swap", "cc-000000", "--noise", "loud"], "There is no noise 'loud'."),
     "unknown drawing": (["scripts", "show", "cc-000000", "--out", "x.gif"], "drawn as .html or .png. Name it x.html"),
     "unknown generator": (["scripts", "export", "nope.jsonl", "--out", "x.json"], "no such file"),

@@ -90,9 +90,12 @@ async def test_the_citations_are_visual_and_audio(name, graph):
     assert {citation.modality for citation in output["answer"].citations} == {"visual", "audio"}
 
 
-async def test_a_repeated_question_uses_cached_frames(graph):
+async def test_a_repeated_question_uses_cached_frames_and_sound(graph):
     await graph.ainvoke(as_input(QUESTIONS["for-whom"]))
     fresh = create_cvr_graph(resolve_chat_model("offline"), resolve_perception("offline", "offline")).compile()
     output = await fresh.ainvoke(as_input(QUESTIONS["for-whom"]))
     usage = output["usage"]
     assert usage.cached_frames == usage.frames > 0
+    transcribed = [video.duration_s for video in output["sources"] if not video.has_subtitles]
+    assert transcribed == [40.0]  # the sound of the other clip is not transcribed: it has subtitles
+    assert usage.cached_audio_s == sum(transcribed)

@@ -16,6 +16,7 @@ from agentcvr_graph.eval.methods import MethodResources, make_methods
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.eval.methods.single_pass import SinglePass, read_reply
 from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.limiter import LimitedChat
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.vision import OfflineVision
@@ -101,8 +102,20 @@ async def test_transcripts_follow_the_frames(clip, perception):
     assert trajectory.answer.value == "B" and trajectory.usage.audio_s == pytest.approx(8, abs=0.1)
 
 
-async def test_a_reply_without_an_answer_is_a_failed_run_and_a_broken_model_raises(clip, perception):
-    trajectory = await SinglePass(saying("I see nothing."), "stub", perception, frames=2).ask(question_about(str(clip)))
+async def test_a_reply_without_an_answer_is_sent_back_once(clip, perception):
+    model = saying("I see nothing.", "Sorry. The answer is B.")
+    trajectory = await SinglePass(model, "stub", perception, frames=2).ask(question_about(str(clip)))
+    assert trajectory.answer.value == "B" and trajectory.usage.model_calls == 2 and trajectory.usage.frames == 2
+    assert "not one of the options A to B" in model.heard[1][-1].text and len(model.heard[1]) == 3
+    first, second = trajectory.turns
+    assert [action.tool for action in first.actions] == ["observe", "answer"]
+    assert "not one of the options" in first.actions[-1].reply
+    assert second.actions[0].arguments == {"value": "Sorry. The answer is B."}
+
+
+async def test_replies_without_an_answer_are_a_failed_run_and_a_broken_model_raises(clip, perception):
+    model = saying("I see nothing.", "Still nothing.")
+    trajectory = await SinglePass(model, "stub", perception, frames=2).ask(question_about(str(clip)))
     assert trajectory.answer is None and trajectory.failure.boundary == "master"
     with pytest.raises(InfrastructureError, match="stub failed"):
         await SinglePass(saying(), "stub", perception, frames=2).ask(question_about(str(clip)))
@@ -122,6 +135,10 @@ async def test_a_reply_without_an_answer_is_a_failed_run_and_a_broken_model_rais
         ("The answer is: 15,23", "interval", (15.0, 23.0)),
         ("Answer: 7", "number", 7.0),
         ("Answer: a hat", "text", "a hat"),
+        ("The answer is B.", "choice", "B"),
+        ("<thinking>Answer: A</thinking>\n\\boxed{B}", "choice", "B"),
+        ('{"answer": "B"}', "choice", "B"),
+        ("I think it is B", "choice", "B"),
     ],
 )
 def test_replies_in_many_forms_are_parsed(text, kind, value):
@@ -129,7 +146,7 @@ def test_replies_in_many_forms_are_parsed(text, kind, value):
     if kind in ("order", "interval", "number", "text"):
         question = question.model_copy(update={"options": ()})
     answer = read_reply(text, question)
-    assert answer.value == value and answer.rationale == text
+    assert answer.value == value and answer.rationale == without_thoughts(text)
 
 
 def test_replies_without_a_valid_answer_raise_action_error():
@@ -187,6 +204,14 @@ async def test_the_judge_grades_point_by_point():
 def test_malformed_grades_are_rejected_and_uncovered_points_are_not_correct():
     assert read_grades('{"coverage": [true], "correctness": [true]}', 2) is None
     assert read_grades("{coverage}", 1) is None and read_grades("", 1) is None
+    assert read_grades('{"coverage": ["false"], "correctness": ["false"]}', 1).coverage == (False,)
+    assert read_grades('{"coverage": ["True"], "correctness": [1]}', 1).correctness == (True,)
+    for odd in ("0.5", "2", "null", '"yes"', '{"true": 1}', "[true]", "1.0"):
+        assert read_grades(f'{{"coverage": [{odd}], "correctness": [true]}}', 1) is None
+    assert read_grades('{"grades": {"coverage": [true], "correctness": [true]}}', 1) is None
+    assert (
+        read_grades('So {x}: {"note": "a { in a text", "coverage": [true], "correctness": [false]} {}', 1).score == 0.5
+    )
     uncovered = read_grades('{"coverage": [false], "correctness": [true]}', 1)
     assert uncovered.correctness == (False,), "what is not spoken of is not right either"
 

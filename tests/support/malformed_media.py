@@ -109,7 +109,7 @@ def retracked(data: bytes, rng: random.Random) -> bytes:
 def mutations(real: dict[str, bytes], each: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
     """Yield damaged files with their names: `each` per kind of damage and container.
 
-    Files of the MP4 family also get the box mutations, twice each.
+    Files of the MP4 family also get the box mutations, twice as many of each.
     """
     rng = random.Random(seed)
     common: list[tuple[str, Callable[[bytes], bytes]]] = [
@@ -121,12 +121,15 @@ def mutations(real: dict[str, bytes], each: int, seed: int = 0) -> Iterator[tupl
         ("repeated", lambda data: repeated(data, rng)),
         ("headed", lambda data: headed(data, real[rng.choice(list(real))])),
     ]
-    boxes = [(name, lambda data, way=way: way(data, rng)) for name, way in _BOX_WAYS.items()]
     for ending, data in real.items():
-        ways = [*common, *boxes, *boxes] if ending in ("mp4", "mov", "m4v") else common
-        for name, way in ways:
+        for name, way in common:
             for number in range(each):
                 yield f"{ending}-{name}-{number}.{ending}", way(data)
+        if ending not in ("mp4", "mov", "m4v"):
+            continue
+        for name, damage in _BOX_WAYS.items():
+            for number in range(2 * each):
+                yield f"{ending}-{name}-{number}.{ending}", damage(data, rng)
 
 
 _BOX_WAYS = {"sized": sized, "filled": filled, "retracked": retracked}

@@ -39,7 +39,7 @@ class FixedRollout:
             "completion_ids": [row.completion_ids for row in rows],
             "logprobs": [row.logprobs for row in rows],
             "env_mask": [row.mask for row in rows],
-            "worth": [row.logprobs[0] for row in rows],
+            "worth": [next(iter(row.logprobs), 0.0) for row in rows],
         }
 
 

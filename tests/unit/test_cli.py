@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import typer
 
 from agentcvr_graph.demo import CLIPS_DIR
-from tests.support.command_line import agentcvr
+from tests.support.command_line import agentcvr, run_in_process
 
 RED, YELLOW = str(CLIPS_DIR / "cook_red.mp4"), str(CLIPS_DIR / "cook_yellow.mp4")
 
@@ -40,6 +41,36 @@ def test_bad_input_exits_with_a_one_line_error_and_status_2(case, monkeypatch):
     assert len(errors) == 1
     assert says in errors[0]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["scripts", "make", "--each", "1", "--out"], ["scripts", "show", "cc-000000", "--out"]]
+)
+def test_a_place_that_cannot_be_written_is_one_line_that_names_it(command, tmp_path):
+    (tmp_path / "file").touch()
+    suffix = ".jsonl" if "make" in command else ".html"
+    done = agentcvr(*command, str(tmp_path / "file" / f"a{suffix}"))
+    assert done.returncode == 2
+    assert f"{tmp_path / 'file'} cannot be read or written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_report_that_is_a_folder_is_refused_before_the_run(tmp_path):
+    done = agentcvr("ask", "nope.mp4", "-q", "Who?", "--report", str(tmp_path))
+    assert done.returncode == 2
+    assert "--report" in done.stderr
+    assert "nope.mp4" not in done.stderr
+
+
+def test_ctrl_c_prints_one_word_and_exits_with_status_130():
+    app = typer.Typer()
+
+    @app.command()
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    done = run_in_process(app)
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
 
 
 def test_each_unusable_video_gets_its_own_error():

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from agentcvr_graph import InputError
 from agentcvr_graph.eval import load_benchmark
-from agentcvr_graph.eval.benchmarks.base import strip_option_letters
 from agentcvr_graph.eval.benchmarks.crossvid import clip_of
-from agentcvr_graph.eval.benchmarks.cvbench import letter_of
+from agentcvr_graph.eval.benchmarks.options import read_options
 from agentcvr_graph.scripts.schema import TASKS
 
 
@@ -155,7 +154,7 @@ def test_broken_records_are_reported_with_file_and_question(release):
         load_benchmark("crossvid", release)
     said = str(error.value)
     assert "4 of 14 questions" in said
-    assert "CC.json: question 1: 'Z' is not one of the options A to D" in said
+    assert "CC.json: question 1: the answer 'Z' is not one of the options A to D" in said
     assert "CC.json: question 2 has no 'videos'" in said
     assert len(load_benchmark("crossvid", release, skip_unusable=True).questions) == 10
 
@@ -235,8 +234,6 @@ def test_own_questions_are_loaded_from_csv_and_jsonl(tmp_path):
 
 def test_invalid_question_files_raise_input_error(tmp_path):
     touch(tmp_path, "a.mp4")
-    with pytest.raises(InputError, match="unknown column 'foo'"):
-        load_benchmark("own", write(tmp_path / "a.csv", "question,videos,foo\nq,a.mp4,1\n"))
     with pytest.raises(InputError, match="no file of questions"):
         load_benchmark("own", write(tmp_path / "a.txt", "x"))
     with pytest.raises(InputError, match="holds no question"):
@@ -244,28 +241,20 @@ def test_invalid_question_files_raise_input_error(tmp_path):
     bad = "question,videos,options,answer\nq,a.mp4,x;y,C\n,a.mp4,,\n"
     with pytest.raises(InputError) as error:
         load_benchmark("own", write(tmp_path / "c.csv", bad))
-    assert "c.csv:2: 'C' is not one of the options" in str(error.value)
-    assert "c.csv:3: question: Field required" in str(error.value)
+    assert "c.csv:2: the answer 'C' is not one of the options" in str(error.value)
+    assert "c.csv:3 has no 'question'" in str(error.value)
     keyless = "id,question,videos\nmine,q,a.mp4\n"
-    with pytest.raises(InputError, match="mine has no answer to score by"):
+    with pytest.raises(InputError, match=r"e\.csv:2: mine has no answer to score by"):
         load_benchmark("own", write(tmp_path / "e.csv", keyless))
     twice = '{"id": "a", "question": "q", "videos": ["a.mp4"], "key": "k"}\n' * 2
-    with pytest.raises(InputError, match="'a' occurs twice"):
+    with pytest.raises(InputError, match=r"d.jsonl:2: the id 'a' occurs twice, first at .*d.jsonl:1"):
         load_benchmark("own", write(tmp_path / "d.jsonl", twice))
 
 
 @given(st.lists(st.text(min_size=1, max_size=12).filter(str.strip), min_size=2, max_size=6))
 def test_only_the_option_letters_are_stripped(texts):
     lettered = [f"{letter}. {text}" for letter, text in zip("ABCDEF", texts, strict=False)]
-    assert strip_option_letters(lettered) == tuple(text.strip() for text in texts)
-
-
-def test_answers_are_mapped_to_option_letters():
-    assert letter_of("Yes", ("No.", "Yes.")) == "B"
-    assert letter_of("b", ("x", "y")) == "B"
-    assert letter_of("A. Red", ("Red.", "Blue.")) == "A"
-    with pytest.raises(InputError, match="none of the options"):
-        letter_of("Maybe", ("Yes", "No"))
+    assert read_options(lettered).texts == tuple(text.strip() for text in texts)
 
 
 def test_empty_intervals_are_ignored_and_a_clip_needs_one_interval():

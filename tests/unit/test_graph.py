@@ -43,6 +43,21 @@ async def test_observe_then_answer():
     assert output["messages"][-1].text == RECORDED
 
 
+async def test_citations_are_clipped_and_what_was_dropped_is_noted():
+    cited = [
+        {"video": 1, "start_s": 8, "end_s": 99, "modality": "visual"},
+        {"video": 7, "start_s": 0, "end_s": 5, "modality": "visual"},
+        {"video": 1, "start_s": 5, "end_s": 2, "modality": "visual"},
+    ]
+    output, _ = await run([LOOK, turn("", answer("A", "it is red", cited))])
+    assert [(one.start_s, one.end_s) for one in output["answer"].citations] == [(8.0, 60.0)]
+    assert output["messages"][-1].text.splitlines() == [
+        RECORDED,
+        "note: a citation was dropped: There is no video 7; the videos are 1 to 2.",
+        "note: a citation was dropped: The window 5.0-2.0 s of video 1 must end after its start.",
+    ]
+
+
 async def test_calls_of_a_turn_run_in_parallel_and_merge_in_call_order():
     class Slow(FakePerception):
         running = most = 0

@@ -22,7 +22,7 @@ TRAINING = ROOT.parent / "training" / "agentcvr_training"
 HEAVY = ("torch", "transformers", "trl", "av", "decord", "cv2", "librosa", "rapidocr", "pocketsphinx", "numpy", "PIL")
 LAYERS = (
     ("errors", "utils"),
-    ("types",),
+    ("types", "models.chat_format.thoughts"),
     ("render", "answers"),
     ("media",),
     ("models",),

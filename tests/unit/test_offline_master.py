@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from agentcvr_graph import create_cvr_graph
+from agentcvr_graph.answers import KINDS
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.master.language import clock_minutes, day_of_year
 from agentcvr_graph.models.offline.master.planning import reference_window
 from agentcvr_graph.render import ONLY_ANSWER, observation_text
+from agentcvr_graph.testing import FakePerception
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from agentcvr_graph.types import Evidence, Observation, Video, VideoInfo, Window
 
@@ -187,6 +192,15 @@ def test_numbers_are_counted_or_quoted(question, value):
 )
 def test_text_answers_come_from_the_evidence(question, text):
     assert answer_to(question, "text", GARDEN)["value"] == text
+
+
+async def test_a_kind_of_an_extension_is_answered_as_text_and_ends_in_a_typed_failure(monkeypatch):
+    moment = replace(KINDS["interval"], name="moment", format="a time, for example 1:14")
+    monkeypatch.setitem(KINDS, "moment", moment)
+    app = create_cvr_graph(OfflineMaster(), FakePerception()).compile()
+    output = await app.ainvoke({"question": "When does the car appear?", "videos": ["a.mp4"], "kind": "moment"})
+    assert output["failure"] is not None
+    assert output["failure"].boundary == "master"
 
 
 def test_the_first_turn_observes_and_listens_to_every_video():

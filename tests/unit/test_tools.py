@@ -109,7 +109,44 @@ def test_citations_outside_the_observations_are_dropped():
         Citation(video=2, start_s=12, end_s=14, modality="visual"),
         Citation(video=1, start_s=30, end_s=34, modality="visual"),
     ]
-    assert clip_citations([inside, *others, inside], [seen]) == (inside,)
+    assert clip_citations([inside, *others, inside], [seen], VIDEOS) == ((inside,), ())
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "clipped"),
+    [(50.0, 99.0, (50.0, 60.0)), (-5.0, 12.0, (0.0, 12.0)), (-1e9, 1e9, (0.0, 60.0)), (59.0, 60.0, (59.0, 60.0))],
+)
+def test_citations_are_clipped_to_the_video(start_s, end_s, clipped):
+    seen = Observation(modality="visual", windows=(Window(video=1, start_s=0, end_s=60),))
+    cited = Citation(video=1, start_s=start_s, end_s=end_s, modality="visual")
+    kept, notes = clip_citations([cited], [seen], VIDEOS)
+    assert [(one.start_s, one.end_s) for one in kept] == [clipped] and notes == ()
+
+
+@pytest.mark.parametrize(
+    ("video", "start_s", "end_s", "note"),
+    [
+        (1, 70, 80, "The window 70.0-80.0 s lies outside video 1, which runs from 0.0 to 60.0 s."),
+        (1, -20, -10, "The window -20.0--10.0 s lies outside video 1, which runs from 0.0 to 60.0 s."),
+        (1, 60, 61, "The window 60.0-61.0 s lies outside video 1, which runs from 0.0 to 60.0 s."),
+        (1, 20, 10, "The window 20.0-10.0 s of video 1 must end after its start."),
+        (1, 10, 10, "The window 10.0-10.0 s of video 1 must end after its start."),
+        (9, 0, 5, "There is no video 9; the videos are 1 to 4."),
+        (4, 0, 5, "Video 4 cannot be read: d.mp4: it cannot be read."),
+        (3, 0, 5, "Video 3 has no picture; use listen."),
+    ],
+)
+def test_a_citation_that_names_nothing_is_dropped_with_a_note(video, start_s, end_s, note):
+    seen = Observation(modality="visual", windows=(Window(video=1, start_s=0, end_s=60),))
+    cited = Citation(video=video, start_s=start_s, end_s=end_s, modality="visual")
+    assert clip_citations([cited], [seen], VIDEOS) == ((), (f"a citation was dropped: {note}",))
+
+
+@pytest.mark.parametrize("time_s", [float("nan"), float("inf"), float("-inf"), None, "soon"])
+@pytest.mark.parametrize("name", ["start_s", "end_s"])
+def test_a_citation_without_a_real_time_is_dropped(name, time_s):
+    cited = {"video": 1, "start_s": 0.0, "end_s": 2.0, "modality": "visual", name: time_s}
+    assert TOOLS.read("answer", {"value": "A", "citations": [cited]}).citations == []
 
 
 def test_schemas_are_plain_json_without_references():

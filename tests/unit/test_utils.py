@@ -62,6 +62,39 @@ def test_an_error_keeps_the_old_file_and_removes_the_temporary_one(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_device_is_written_to_and_stays_a_device(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        atomic_write_text(pipe, "text")
+        assert os.read(reader, 10) == b"text"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.parametrize("name", ["file/a.txt", "folder", "missing/a.txt"])
+def test_a_refused_write_names_the_target_and_not_the_temporary_file(tmp_path: Path, name: str):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=name) as caught:
+        atomic_write_text(tmp_path / name, "text")
+    assert caught.value.filename == str(tmp_path / name)
+    assert ".part" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_full_disk_names_the_target(tmp_path: Path):
+    def fill(path: Path) -> None:
+        with atomic_write(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"a\.txt"):
+        fill(tmp_path / "a.txt")
+
+
 def test_content_is_flushed_to_the_disk_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     steps: list[str] = []
     rename = Path.replace

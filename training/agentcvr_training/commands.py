@@ -34,7 +34,7 @@ accelerate launch --num_processes 4 -m agentcvr_training grpo qwen3_4b
     "sft": """
 [bold]Examples[/bold]
 
-agentcvr train sft minute
+agentcvr train sft my_config.yaml
 
 agentcvr train sft my_config.yaml --set sft.least_score=0.5
 """,

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
 from agentcvr_graph.errors import CVRError, InputError
 from agentcvr_graph.types import Question
 
+ALL = "all"
+"""Name of the average over all questions."""
 SHOWN = 5
 """Number of missing files that a message names."""
-_LETTERED = re.compile(r"^\s*\(?([A-Z])\s*[.):]\s*(.+)$", re.S)
-_PACKED = re.compile(r"(?:^|(?<=\s)|(?<=[.;,]))\(?([A-Z])[.):]\s*")
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,15 @@ class UnusableQuestion:
     """Files that do not exist."""
     broken: str = ""
     """Why it is invalid, with its place in the file."""
+    place: str = ""
+    """Where it stands, for missing files."""
+
+
+class PlacedQuestion(NamedTuple):
+    """A stored question, with its place in the file."""
+
+    place: str
+    read: Question | UnusableQuestion
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,13 @@ class Benchmark:
     questions: tuple[Question, ...]
     unusable: tuple[UnusableQuestion, ...] = ()
     averages: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """Name of an average -> its tasks; it is the mean of their means. Without any, all questions are averaged."""
+    """Name of an average -> its tasks; the mean of their means; of all questions where there are no tasks."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of this reading: the layout, tasks without a file, ignored columns."""
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Id of a question -> its place in a file, for messages."""
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    """Id of a question -> columns of its row that are not read otherwise; results can be grouped by one of them."""
 
     @property
     def size(self) -> int:
@@ -52,8 +66,22 @@ class Benchmark:
     @property
     def fingerprint(self) -> str:
         """Return a hash of the questions and their file names, independent of their order."""
-        lines = sorted(question.model_dump_json() for question in self.questions)
+        lines = sorted(_as_line(question) for question in self.questions)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def grouped_by(self, column: str) -> Benchmark:
+        """Return the benchmark with a column of its file as the group of each question.
+
+        Raises:
+            InputError: no row has this column.
+        """
+        wanted = column.strip().lower()
+        known = sorted({name for row in self.columns.values() for name in row})
+        if wanted not in known:
+            choices = f"Choose from: {', '.join(known)}." if known else "Its file has no column of its own."
+            raise InputError(f"{self.name} has no column {column!r} to group by.", fix=choices)
+        grouped = (one.model_copy(update={"group": self.columns[one.id].get(wanted, "")}) for one in self.questions)
+        return replace(self, questions=tuple(grouped))
 
     def select(self, tasks: Sequence[str] = (), each: int | None = None) -> Benchmark:
         """Return a benchmark of some tasks, with the first `each` questions of each task.
@@ -77,6 +105,10 @@ class Benchmark:
         return replace(self, questions=tuple(kept), unusable=unusable)
 
 
+def _as_line(question: Question) -> str:
+    return question.model_dump_json(exclude=None if question.group else {"group"})
+
+
 def checked(benchmark: Benchmark, *, skip_unusable: bool) -> Benchmark:
     """Return the benchmark with all questions that have a key and whose files exist; the others go to `unusable`.
 
@@ -87,14 +119,15 @@ def checked(benchmark: Benchmark, *, skip_unusable: bool) -> Benchmark:
     usable: list[Question] = []
     unusable = list(benchmark.unusable)
     for question in benchmark.questions:
+        place = benchmark.places.get(question.id, question.id)
         files = [name for video in question.videos for name in (_place(video.source), video.boxes) if name]
         missing = tuple(name for name in dict.fromkeys(files) if not _exists(name, found))
         if question.key is None:
             unusable.append(
-                UnusableQuestion(question.id, question.task, broken=f"{question.id} has no answer to score by")
+                UnusableQuestion(question.id, question.task, broken=f"{place}: {question.id} has no answer to score by")
             )
         elif missing:
-            unusable.append(UnusableQuestion(question.id, question.task, missing))
+            unusable.append(UnusableQuestion(question.id, question.task, missing, place=place))
         else:
             usable.append(question)
     if unusable and not skip_unusable:
@@ -109,44 +142,13 @@ def describe_unusable(name: str, unusable: Sequence[UnusableQuestion], of: int) 
     """Return a message that names missing files and invalid questions, and counts the questions lost per task."""
     tasks = ", ".join(f"{count} {task or 'own'}" for task, count in Counter(one.task for one in unusable).items())
     lines = [f"{name}: {len(unusable)} of {of} questions cannot be used ({tasks})."]
-    files = list(dict.fromkeys(file for one in unusable for file in one.missing))
-    broken = [one.broken for one in unusable if one.broken]
+    files = list({file: f"{file} ({one.place})" for one in reversed(unusable) for file in one.missing}.values())[::-1]
+    broken = [one.broken.rstrip(".") for one in unusable if one.broken]
     for what, found in (("Missing files", files), ("Invalid", broken)):
         if found:
             more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             lines.append(f"{what}: {', '.join(found[:SHOWN])}{more}.")
     return "\n".join(lines)
-
-
-def strip_option_letters(options: Iterable[object]) -> tuple[str, ...]:
-    """Return options without leading letters, which the brief adds itself; split a string that holds all options.
-
-    >>> strip_option_letters(["A. Red.", "B. Blue."])
-    ('Red.', 'Blue.')
-    >>> strip_option_letters(["A. one B. two C. three"])
-    ('one', 'two', 'three')
-    """
-    texts = [str(option).strip() for option in options]
-    if len(texts) == 1:
-        texts = split_packed_options(texts[0])
-    letters = [_LETTERED.match(text) for text in texts]
-    if all(match and match[1] == chr(ord("A") + n) for n, match in enumerate(letters)):
-        return tuple(cast(re.Match[str], match)[2].strip() for match in letters)
-    return tuple(texts)
-
-
-def split_packed_options(text: str) -> list[str]:
-    """Return the options in a string that holds all of them, or the string itself if its letters do not start at A."""
-    expected = 0
-    kept: list[re.Match[str]] = []
-    for match in _PACKED.finditer(text):
-        if ord(match[1]) - ord("A") == expected:
-            kept.append(match)
-            expected += 1
-    if len(kept) < 2:
-        return [text]
-    ends = [match.start() for match in kept[1:]] + [len(text)]
-    return [text[match.end() : end].strip(" ;,\n") for match, end in zip(kept, ends, strict=True)]
 
 
 def read_json(path: Path) -> Any:
@@ -180,32 +182,36 @@ def as_fields(stored: Any) -> Mapping[str, Any]:
     return cast(dict[str, Any], stored) if isinstance(stored, dict) else {}
 
 
-def read_question(read: Callable[[], Question], name: str, task: str, place: str) -> Question | UnusableQuestion:
-    """Return a stored question, or the reason why it is invalid."""
+def read_question(read: Callable[[], Question], name: str, task: str, place: str) -> PlacedQuestion:
+    """Return a stored question, or the reason why it is invalid, with its place."""
     try:
-        return read()
+        return PlacedQuestion(place, read())
     except KeyError as error:
-        return UnusableQuestion(name, task, broken=f"{place} has no {error.args[0]!r}")
+        broken = f"{place} has no {error.args[0]!r}"
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        return UnusableQuestion(name, task, broken=f"{place}: {where}: {first['msg']}".replace(": : ", ": "))
-    except (TypeError, ValueError, IndexError, AttributeError, CVRError) as error:
-        return UnusableQuestion(name, task, broken=f"{place}: {str(error).splitlines()[0]}")
+        broken = f"{place}: {where}: {first['msg']}".replace(": : ", ": ")
+    except (TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, CVRError) as error:
+        broken = f"{place}: {(str(error).splitlines() or [type(error).__name__])[0]}"
+    return PlacedQuestion(place, UnusableQuestion(name, task, broken=broken))
 
 
-def make_benchmark(name: str, found: Iterable[Question | UnusableQuestion], **more: Any) -> Benchmark:
-    """Return the benchmark of the questions that were read.
-
-    Raises:
-        InputError: an id occurs twice.
-    """
-    read = list(found)
-    questions = tuple(one for one in read if isinstance(one, Question))
-    twice = [question_id for question_id, count in Counter(question.id for question in questions).items() if count > 1]
-    if twice:
-        raise InputError(f"{name}: the id {twice[0]!r} occurs twice.", fix="Give each question its own id.")
-    return Benchmark(name, questions, tuple(one for one in read if isinstance(one, UnusableQuestion)), **more)
+def make_benchmark(name: str, found: Iterable[PlacedQuestion], **more: Any) -> Benchmark:
+    """Return the benchmark of the questions that were read; the second of two with the same id is unusable."""
+    places: dict[str, str] = {}
+    questions: list[Question] = []
+    unusable: list[UnusableQuestion] = []
+    for place, one in found:
+        if isinstance(one, UnusableQuestion):
+            unusable.append(one)
+        elif one.id in places:
+            broken = f"{place}: the id {one.id!r} occurs twice, first at {places[one.id]}"
+            unusable.append(UnusableQuestion(one.id, one.task, broken=broken))
+        else:
+            places[one.id] = place
+            questions.append(one)
+    return Benchmark(name, tuple(questions), tuple(unusable), places=places, **more)
 
 
 def first_existing(*places: Path) -> Path:
@@ -222,5 +228,6 @@ def _place(source: str) -> str:
 
 def _exists(name: str, found: dict[str, bool]) -> bool:
     if name not in found:
-        found[name] = Path(name).expanduser().exists()
+        path = Path(name).expanduser()
+        found[name] = any(path.iterdir()) if path.is_dir() else path.exists()
     return found[name]

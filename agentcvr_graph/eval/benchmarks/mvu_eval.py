@@ -3,6 +3,9 @@
 The release holds `MVU_Eval_QAs.json`, an object that maps the number of a question to its fields; older copies are
 lists whose entries have `QA_index`. A second answer key, `mvu_eval_config.csv`, differs in 92 questions and is not
 read.
+
+The competencies are reported one by one, as the means of the four of perception and the four of reasoning, and overall
+(the mean of all questions).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any, cast
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks.base import (
+    ALL,
     Benchmark,
     as_fields,
     first_existing,
@@ -21,12 +25,29 @@ from agentcvr_graph.eval.benchmarks.base import (
     read_json,
     read_question,
 )
-from agentcvr_graph.eval.benchmarks.cvbench import lettered_question
+from agentcvr_graph.eval.benchmarks.lettered import lettered_question
+from agentcvr_graph.eval.benchmarks.numbered import listed, numbered
 from agentcvr_graph.types import Question
 
 NAMES = ("MVU_Eval_QAs.json", "QAs.json")
 VIDEOS = ("video_paths", "videos", "video_list", "video_names")
 """Names of the field with the list of videos in different copies of the release."""
+AVERAGES: dict[str, tuple[str, ...]] = {
+    "Perception": ("OR", "SU", "Counting", "Comparison"),
+    "Reasoning": ("KIR", "ICL", "RAG", "TR"),
+    ALL: (),
+}
+LONG_NAMES = {
+    "object recognition": "OR",
+    "spatial understanding": "SU",
+    "counting": "Counting",
+    "comparison": "Comparison",
+    "knowledge-intensive reasoning": "KIR",
+    "in-context learning": "ICL",
+    "retrieval-augmented generation": "RAG",
+    "temporal reasoning": "TR",
+}
+"""Competencies in words (lower case) -> their codes in the release."""
 KEYS = ("ground_truth", "answer", "key")
 
 
@@ -48,6 +69,7 @@ def load(data: Path, videos: Path | None = None) -> Benchmark:
             read_question(partial(_question, n, fields, root), f"mvu-{n}", _task(fields), f"{path}: question {n}")
             for n, fields in _stored(path)
         ),
+        averages=AVERAGES,
     )
 
 
@@ -66,13 +88,14 @@ def _stored(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _task(fields: Mapping[str, Any]) -> str:
-    return str(fields.get("task", ""))
+    task = str(fields.get("task", "")).strip()
+    codes = {code.casefold(): code for tasks in AVERAGES.values() for code in tasks}
+    return LONG_NAMES.get(task.casefold()) or codes.get(task.casefold(), task)
 
 
 def _question(number: str, fields: Mapping[str, Any], root: Path) -> Question:
-    names = cast(list[str], fields[_either(fields, VIDEOS)])
-    videos = [root / name for name in names]
-    return lettered_question(f"mvu-{number}", _task(fields), fields, videos, _either(fields, KEYS))
+    videos = listed(fields, *VIDEOS) or [name for _, name in numbered(fields, "video")]
+    return lettered_question(f"mvu-{number}", _task(fields), fields, videos, _either(fields, KEYS), root)
 
 
 def _either(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:

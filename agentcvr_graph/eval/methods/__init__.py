@@ -6,6 +6,8 @@
 | single-pass | the vision model in one call, or the master if the vision model cannot answer | frames of all videos |
 | single-pass-transcripts | the same | the same, and all transcripts |
 | blind | the master | the question only |
+
+A factory imports its method when it makes one, because the command line lists the names in its help.
 """
 
 from __future__ import annotations
@@ -15,21 +17,19 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-
-from langchain_core.language_models import BaseChatModel
+from typing import TYPE_CHECKING, TypeAlias
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.eval.methods.base import GraphMethod, Method
-from agentcvr_graph.eval.methods.single_pass_graph import single_pass_graph
-from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.models.limiter import EndpointLimiters
-from agentcvr_graph.models.registry import read_model_string
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.perception.blind import BlindPerception
 
-__all__ = ["METHODS", "EvalConfig", "Method", "make_methods"]
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agentcvr_graph.eval.methods.base import Method
+
+__all__ = ["METHODS", "EvalConfig", "make_methods"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class EvalConfig:
     """Frames are scaled down to this long side."""
     judge: str = ""
     """Model string of the judge of text answers; empty for none."""
+    strict: str = ""
+    """Name of the rule of a benchmark's own script (`eval/strict.py`), for a second score; empty for none."""
     scripts: str = ""
     """Path of a script library, for swap mode; empty for real video."""
     noise: str = "off"
@@ -59,6 +61,8 @@ class MethodResources:
     """The models and the perception of a run, created once and shared by its methods."""
 
     def __init__(self, config: EvalConfig) -> None:
+        from agentcvr_graph.models.limiter import EndpointLimiters
+
         self.config = config
         self.limiters = EndpointLimiters(config.per_endpoint)
         self._opened = ExitStack()
@@ -76,6 +80,8 @@ class MethodResources:
     @cached_property
     def vision_chat_model(self) -> BaseChatModel | None:
         """Return the chat model that takes images; None if the vision model cannot answer questions."""
+        from agentcvr_graph.models.registry import read_model_string
+
         spec = self.config.models.vision
         return None if self.config.scripts or not read_model_string(spec).vision_is_chat else self.chat(spec)
 
@@ -124,11 +130,16 @@ def models_of(config: EvalConfig) -> dict[str, str]:
 
 
 def _agent(resources: MethodResources) -> Method:
+    from agentcvr_graph.eval.methods.base import GraphMethod
+    from agentcvr_graph.graph.builder import create_cvr_graph
+
     return GraphMethod(create_cvr_graph(resources.master, resources.perception).compile(), resources.config.context)
 
 
 def _single_pass(listens: bool) -> Callable[[MethodResources], Method]:
     def make(resources: MethodResources) -> Method:
+        from agentcvr_graph.eval.methods.single_pass_graph import single_pass_graph
+
         config = resources.config
         if resources.vision_chat_model is None:
             return single_pass_graph(
@@ -151,11 +162,15 @@ def _single_pass(listens: bool) -> Callable[[MethodResources], Method]:
 
 def _blind(resources: MethodResources) -> Method:
     """Make the blind baseline: one turn, in which only an answer is allowed."""
+    from agentcvr_graph.eval.methods.base import GraphMethod
+    from agentcvr_graph.graph.builder import create_cvr_graph
+    from agentcvr_graph.perception.blind import BlindPerception
+
     graph = create_cvr_graph(resources.master, BlindPerception(resources.perception)).compile()
     return GraphMethod(graph, resources.config.context.model_copy(update={"max_turns": 1}))
 
 
-MethodFactory = Callable[[MethodResources], Method]
+MethodFactory: TypeAlias = "Callable[[MethodResources], Method]"
 """Makes a method from the models and the perception of a run."""
 
 METHODS: dict[str, MethodFactory] = {

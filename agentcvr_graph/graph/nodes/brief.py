@@ -15,9 +15,7 @@ from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, Remov
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
-from pydantic import ValidationError
 
-from agentcvr_graph.answers import KINDS, resolve_kind
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import full_budget
@@ -26,13 +24,10 @@ from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, instructions
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.memory import memory_of
-from agentcvr_graph.graph.state import Clock, CVRInput, CVRState, Work
+from agentcvr_graph.graph.question import check_question, question_kind
+from agentcvr_graph.graph.state import Clock, CVRState, Work
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.types import AnswerKind, Cost, Observation, Question, Usage, Video, VideoInfo
-
-MAX_VIDEOS = 100
-MAX_CHARACTERS = 20_000
-"""Maximum length of a question or an option: a limit for untrusted clients, far above normal use."""
+from agentcvr_graph.types import Cost, Observation, Usage, Video, VideoInfo
 
 
 class Brief:
@@ -100,54 +95,6 @@ def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> list[Base
     return [RemoveMessage(id=REMOVE_ALL_MESSAGES), *complete, brief]
 
 
-def check_question(given: CVRInput) -> Question:
-    """Return the question with its videos as `Video`s and its kind decided.
-
-    Raises:
-        InputError: the question is empty, there are no videos, the options do not fit the kind, or a limit is exceeded.
-    """
-    question = (given.get("question") or "").strip()
-    if not question:
-        raise InputError("The question is empty.", fix="Ask something, in plain words.")
-    videos = tuple(as_video(video) for video in given.get("videos") or ())
-    if not videos:
-        raise InputError("There is no video to look at.", fix="Name at least one file, URL or image folder.")
-    if len(videos) > MAX_VIDEOS:
-        raise InputError(f"{len(videos):,} videos are too many.", fix=f"Ask about at most {MAX_VIDEOS}.")
-    options = tuple(option.strip() for option in given.get("options") or ())
-    longest = max(map(len, (question, *options)))
-    if longest > MAX_CHARACTERS:
-        raise InputError(
-            f"The question or an option has {longest:,} characters.", fix=f"Use at most {MAX_CHARACTERS:,} in each."
-        )
-    if not all(options):
-        raise InputError("An option is empty.", fix="Give every option a text.")
-    kind = resolve_kind(given.get("kind") or "auto", options)
-    KINDS[kind].check(options, len(options or videos))
-    return Question(question=question, videos=videos, options=options, kind=kind)
-
-
-def as_video(video: str | Video | dict[str, Any]) -> Video:
-    """Return the caller's video as a `Video`: a server passes dictionaries, a program strings or objects.
-
-    Raises:
-        InputError: the value is not a video.
-    """
-    if isinstance(video, Video):
-        return video
-    if isinstance(video, str):
-        if not video.strip():
-            raise InputError("A video has an empty name.", fix="Name a file, a URL or an image folder.")
-        return Video(source=video)
-    try:
-        return Video.model_validate(video)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "a video"
-        fix = "Name a file, a URL or an image folder."
-        raise InputError(f"A video cannot be understood: {place}: {first['msg']}.", fix=fix) from None
-
-
 async def probe_all(perception: Perception, videos: Sequence[Video], context: CVRContext) -> list[VideoInfo]:
     """Probe all videos concurrently.
 
@@ -166,11 +113,6 @@ async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo
         return await perception.probe(video, number)
     except VideoError as error:
         return VideoInfo(number=number, video=video, problem=str(error))
-
-
-def question_kind(question: Question) -> AnswerKind:
-    """Return the kind of a checked question, which is never `auto`."""
-    return resolve_kind(question.kind, question.options)
 
 
 def _reset() -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 An answer is accepted if its value fits the kind and if the minimum of evidence was observed; the minimum does not apply
 once a budget has run out. An answer that does not fit is sent back once. If infrastructure errors failed every
-observation, the run ends without an answer. An accepted answer keeps only citations that overlap an observation. Every
+observation, the run ends without an answer. Citations of an accepted answer are clipped to
+their video; only those that overlap an observation are kept. Every
 run ends here, with an answer or with a typed failure.
 """
 
@@ -20,9 +21,9 @@ from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.agents import observed_videos
-from agentcvr_graph.graph.nodes.brief import question_kind
+from agentcvr_graph.graph.question import question_kind
 from agentcvr_graph.graph.state import Call, CVRState, Work
-from agentcvr_graph.render import error_text
+from agentcvr_graph.render import error_text, plain
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.tools.answer import clip_citations
 from agentcvr_graph.types import Answer, Failure, Usage
@@ -51,31 +52,34 @@ class Conclude:
         if context.min_evidence and (message := _nothing_observed(state)):
             return {"failure": Failure(boundary="infrastructure", message=message), **_settled(state, work)}
         try:
-            answer = read_answer(draft, state, self._dependencies.tools)
+            answer, notes = read_answer(draft, state, self._dependencies.tools)
         except ActionError as error:
             return _sent_back(state, draft, error, work)
         report(runtime, "conclude", f"answer: {answer.text}", state["turn"])
-        return {"messages": [reply(draft, prompts.RECORDED)], "answer": answer, **_settled(state, work)}
+        text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in notes)])
+        return {"messages": [reply(draft, text)], "answer": answer, **_settled(state, work)}
 
 
-def read_answer(draft: Call, state: CVRState, tools: Toolset) -> Answer:
-    """Return the typed answer of a draft.
+def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, tuple[str, ...]]:
+    """Return the typed answer of a draft, and notes on what was left out of it.
 
     Raises:
         ActionError: the value does not fit the kind.
     """
     if draft.problem:
         raise ActionError(draft.problem)
-    arguments = tools.read_answer(draft.tool, draft.arguments)
+    arguments, ignored = tools.read_answer(draft.tool, draft.arguments)
     question = state["checked_question"]
-    return parse_answer(
+    citations, notes = clip_citations(arguments.citations, state["observations"], state["sources"])
+    answer = parse_answer(
         arguments.value,
         question_kind(question),
         question.options,
         len(question.options or question.videos),
         rationale=arguments.rationale,
-        citations=clip_citations(arguments.citations, state["observations"]),
+        citations=citations,
     )
+    return answer, (*ignored, *notes)
 
 
 def missing_evidence(state: CVRState, at_least: int) -> list[int]:

@@ -1,4 +1,8 @@
-"""Import and export of the script formats that AgentCVR released; see `agentcvr.py` for the table of them."""
+"""Import and export of the script formats that AgentCVR released; see `agentcvr.py` for the table of them.
+
+The release has one folder a generator with one file a task, so folders are imported too. Broken records become problems
+and the others are imported; nothing is written here.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,10 +21,16 @@ from agentcvr_graph.scripts.checks import errors_of
 from agentcvr_graph.scripts.formats.agentcvr import FORMATS, Format, Record
 from agentcvr_graph.scripts.formats.round_trip import EXTENSION_KEY, record_of, script_of
 from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.utils.files import atomic_write_text
 
-__all__ = ["FORMATS", "Imported", "export_file", "import_file", "record_of", "script_of"]
+__all__ = ["FORMATS", "Imported", "export_file", "files_of", "import_file", "import_files", "record_of", "script_of"]
 
+SUFFIXES = (".json", ".jsonl")
+LOGS = ("generation_errors", "failed_tasks")
+"""Names of the files in which the generators list the tasks that failed."""
 _LOOKALIKES = ("cooking", "movie", "assembly")
+_META = {"recipe": "cooking", "genre": "movie", "toy_id": "assembly"}
+"""A field of `meta` -> the only one of the look-alikes that writes it."""
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -30,21 +41,58 @@ class Imported:
     scripts: list[Script] = field(default_factory=list[Script])
     problems: list[str] = field(default_factory=list[str])
     """Records that could not be used, one line each, with file and record number."""
+    notes: list[str] = field(default_factory=list[str])
+    """What was changed in records that could be used, and files that were left out."""
+
+
+def files_of(path: Path, *, but: Path | None = None) -> list[Path]:
+    """Return the files to import: the path itself, or all JSON files below a folder in natural order.
+
+    Args:
+        but: a file that is not one of them: the one that the import writes.
+
+    Raises:
+        InputError: there is no such path, or the folder has no JSON file.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"There is no {path}.", fix="Name a file of AgentCVR's generators, or a folder of them.")
+    found = (one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
+    kept = sorted((one for one in found if but is None or one.resolve() != but.resolve()), key=_natural)
+    if not kept:
+        raise InputError(f"{path} holds no .json or .jsonl file.", fix="Name the folder that a generator wrote.")
+    return kept
+
+
+def import_files(paths: Iterable[Path], generator: str | None = None) -> Imported:
+    """Read several files as `import_file` does; ids are unique over all of them."""
+    imported, taken = Imported(), set[str]()
+    for path in paths:
+        if path.stem in LOGS:
+            imported.notes.append(f"{path}: left out: it lists tasks that failed")
+        else:
+            _import_into(imported, path, generator, taken)
+    return imported
 
 
 def import_file(path: Path, generator: str | None = None) -> Imported:
     """Read a file of records: a JSON list, one JSON object, or a line each. Broken records become problems.
 
     Args:
-        generator: which one wrote the file; recognised from its name and fields when None.
+        generator: which one wrote the file; recognised from its name, its folder and its fields when None.
 
     Raises:
         InputError: the file cannot be read, or the generator is unknown.
     """
+    imported = Imported()
+    _import_into(imported, path, generator, set())
+    return imported
+
+
+def _import_into(imported: Imported, path: Path, generator: str | None, taken: set[str]) -> None:
     if generator is not None and generator not in FORMATS:
         raise InputError(f"Unknown generator {generator!r}.", fix=f"Choose one of: {', '.join(FORMATS)}.")
-    imported = Imported()
-    taken: set[str] = set()
     for place, record in _records(path):
         try:
             script = _import(record, generator, path, place, taken)
@@ -53,7 +101,7 @@ def import_file(path: Path, generator: str | None = None) -> Imported:
             continue
         taken.add(script.id)
         imported.scripts.append(script)
-    return imported
+        imported.notes += [f"{path}: record {place}: {note}" for note in script.extra.get("notes", ())]
 
 
 def export_file(scripts: Iterable[Script], path: Path, generator: str | None = None) -> int:
@@ -67,7 +115,7 @@ def export_file(scripts: Iterable[Script], path: Path, generator: str | None = N
     """
     records = [_export(script, generator) for script in scripts]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    atomic_write_text(path, json.dumps(records, ensure_ascii=False, indent=1) + "\n")
     return len(records)
 
 
@@ -85,9 +133,9 @@ def _export(script: Script, generator: str | None) -> Record:
 def _records(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield the records of a file, numbered from 1; a line that is not JSON comes as its error."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: it cannot be read ({error}).") from error
+        raise InputError(f"{path}: it cannot be read ({error}).", fix="Save it as UTF-8.") from error
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError):
@@ -113,10 +161,10 @@ def _import(record: Any, generator: str | None, path: Path, place: int, taken: s
     if not isinstance(record, dict):
         raise InputError(f"it is a {type(record).__name__}, not an object.")
     fields = cast(Record, record)
-    form = FORMATS[generator] if generator else recognise(fields, path.stem)
+    form = FORMATS[generator] if generator else recognise(fields, f"{path.parent.name} {path.stem}")
     try:
         script = script_of(form, fields, _fresh_id(fields, form, place, taken))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         raise InputError(f"it does not fit the format {form.generator!r}: {_error_text(error)}.") from error
     faults = errors_of(script)
     if faults:
@@ -154,7 +202,22 @@ def _candidates(record: Record) -> tuple[str, ...]:
         return ("sort",)
     if isinstance(record.get("answer"), list):
         return ("behavior",)
-    return _LOOKALIKES if "correct_answer" in record else ()
+    return _lookalikes(record, cast("dict[str, Any]", held)) if "correct_answer" in record else ()
+
+
+def _lookalikes(record: Record, videos: object) -> tuple[str, ...]:
+    """Return which of the formats that look alike a record may have, from its clips and its `meta`."""
+    clips = cast(Record, videos).values() if isinstance(videos, dict) else ()
+    if any("clips" in clip for clip in clips if isinstance(clip, dict)):
+        return ("assembly",)
+    meta: object = record.get("meta")
+    named = [generator for name, generator in _META.items() if isinstance(meta, dict) and name in meta]
+    return tuple(named) if len(named) == 1 else _LOOKALIKES
+
+
+def _natural(path: Path) -> list[str | int]:
+    """Return a sort key by which task_2 comes before task_10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(path))]
 
 
 def _words(name: str) -> set[str]:
@@ -163,8 +226,13 @@ def _words(name: str) -> set[str]:
 
 def _fresh_id(record: Record, form: Format, place: int, taken: set[str]) -> str:
     wanted = _NOT_IN_IDS.sub("-", str(record.get("id", ""))).strip("-") if EXTENSION_KEY not in record else ""
-    wanted = wanted or f"{form.generator}-{place:06d}"
-    return wanted if wanted not in taken else f"{wanted}-{place}"
+    wanted = f"{form.generator}-{wanted or f'{place:06d}'}" if not wanted or wanted.isdecimal() else wanted
+    return next(name for name in _numbered_names(wanted) if name not in taken)
+
+
+def _numbered_names(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
 
 
 def _error_text(error: Exception) -> str:

@@ -8,7 +8,7 @@ format (facts, speech times, evidence, its id) travels in the record under `agen
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import jsonpatch
 
@@ -52,7 +52,27 @@ def _dumped(script: Script) -> Record:
 
 
 def _difference(one: Any, other: Any) -> Patch:
-    return list(jsonpatch.make_patch(one, other))
+    return list(jsonpatch.make_patch(one, _alike(one, other)))
+
+
+def _alike(one: Any, other: Any) -> Any:
+    """Return a value with its numbers as another one writes them (4 or 4.0), so that these are no difference.
+
+    A difference would be applied on export, and undo an edit of the number.
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        fields = cast(Record, one)
+        return {name: _alike(fields.get(name), value) for name, value in cast(Record, other).items()}
+    if isinstance(one, list) and isinstance(other, list):
+        theirs = cast(list[Any], other)
+        items = [*cast(list[Any], one), *[None] * len(theirs)]
+        return [_alike(mine, value) for mine, value in zip(items, theirs, strict=False)]
+    number = _number(other)
+    return other if number is None or number != _number(cast(object, one)) else cast(Any, one)
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _patched(value: Any, patch: Patch) -> Any:

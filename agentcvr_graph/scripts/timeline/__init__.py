@@ -11,6 +11,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.scripts.timeline.page import render_page
 from agentcvr_graph.scripts.timeline.terminal import script_lines
+from agentcvr_graph.utils.files import atomic_write_text
 
 __all__ = ["draw_script", "render_page", "script_lines"]
 
@@ -26,7 +27,7 @@ def draw_script(script: Script, path: Path) -> None:
         raise InputError(f"{path}: a script is drawn as .html or .png.", fix=f"Name it {path.with_suffix('.html')}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".html":
-        path.write_text(render_page(script), encoding="utf-8")
+        atomic_write_text(path, render_page(script))
         return
     from agentcvr_graph.scripts.timeline.picture import draw_picture
 

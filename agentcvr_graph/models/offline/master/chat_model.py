@@ -76,7 +76,7 @@ def _citation(statement: Statement) -> Call:
 
 
 def _safe(reading: Reading) -> Verdict:
-    """Return a value that always fits the kind."""
+    """Return a value that always fits a kind of this library; a kind from elsewhere gets the one of `text`."""
     count = len(reading.options or reading.videos)
     fallback: dict[str, Any] = {
         "choice": "A",
@@ -86,7 +86,7 @@ def _safe(reading: Reading) -> Verdict:
         "number": 0,
         "text": "The evidence does not say.",
     }
-    return Verdict(fallback[reading.kind])
+    return Verdict(fallback.get(reading.kind, fallback["text"]))
 
 
 def as_turn(thought: str, calls: list[Call], count: int, *, as_tools: bool) -> AIMessage:

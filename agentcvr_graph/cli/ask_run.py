@@ -1,0 +1,160 @@
+"""Carry out `agentcvr ask` and `agentcvr demo`: run the graph, show progress, print the answer, write the report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict, astuple
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import typer
+from rich.panel import Panel
+
+from agentcvr_graph.answers import score_of
+from agentcvr_graph.cli import options as shared
+from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out
+from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.events import Progress
+from agentcvr_graph.graph.state import CVRInput, CVROutput, as_input
+from agentcvr_graph.models.strings import ModelStrings
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.render import cost_text, window_label
+from agentcvr_graph.scripts.bundled import bundled_library, find_script
+from agentcvr_graph.trajectory import Trajectory, trajectory_of
+from agentcvr_graph.types import AnswerValue, Question
+
+OFFLINE_NOTICE = (
+    "Offline models recognise on-screen text, colours, motion, clear English speech and simple sounds only. "
+    "Choose better models with --master, --vision and --audio."
+)
+PHRASING_BYTES = 2**28
+
+
+class FinishedRun(NamedTuple):
+    """A finished run, with what the report of it needs."""
+
+    trajectory: Trajectory
+    key: AnswerValue | None = None
+    live: bool = True
+
+
+def demo_questions(swap: bool) -> dict[str, Question]:
+    """Return the questions of `agentcvr demo`, by id."""
+    if swap:
+        return {script.id: script.as_question() for script in bundled_library()}
+    from agentcvr_graph import demo
+
+    return {question.id: question for question in demo.demo_questions()}
+
+
+def run_live(given: CVRInput, models: ModelStrings, context: CVRContext = shared.DEFAULTS) -> FinishedRun:
+    """Answer a question about video."""
+    from agentcvr_graph.perception.factory import resolve_perception
+
+    perception = resolve_perception(models.vision, models.audio)
+    if "offline" in astuple(models):
+        err.print(f"[dim]{OFFLINE_NOTICE}[/dim]")
+    return FinishedRun(_run(given, models.master, perception, context))
+
+
+def run_scripted(
+    spec: str, master: str, noise: str, context: CVRContext = shared.DEFAULTS, phrasing: str = ""
+) -> FinishedRun:
+    """Answer the question of a script, in swap mode."""
+    library, script = find_script(spec)
+    perception: Perception = ScriptedPerception(library, noise)
+    if phrasing:
+        perception = _phrased(perception, phrasing)
+    trajectory = _run(as_input(script.as_question()), master, perception, context)
+    return FinishedRun(trajectory, script.key, live=False)
+
+
+def _phrased(perception: Perception, model: str) -> Perception:
+    from agentcvr_graph.media.cache import DiskCache, default_cache_dir
+    from agentcvr_graph.models.registry import resolve_chat_model
+    from agentcvr_graph.perception.phrased import PhrasedPerception
+
+    return PhrasedPerception(
+        perception, resolve_chat_model(model), DiskCache(default_cache_dir() / "phrased", PHRASING_BYTES), model
+    )
+
+
+def present(run: FinishedRun, models: ModelStrings, *, as_json: bool, report: Path | None) -> None:
+    """Print the answer, write the report, and exit with the status of the run."""
+    trajectory = run.trajectory
+    out.print_json(json.dumps(as_record(trajectory))) if as_json else _show(trajectory)
+    if run.key is not None and trajectory.answer and not as_json:
+        score = score_of(trajectory.answer, run.key)
+        out.print(f"[dim]the key of the script: {escape(str(run.key))}; score {score:.2f}[/dim]")
+    if report is not None:
+        _report(run, report, models)
+    raise typer.Exit(ANSWERED if trajectory.answer else NO_ANSWER)
+
+
+def as_record(trajectory: Trajectory) -> dict[str, Any]:
+    """Return what `--json` prints."""
+    return {
+        "answer": trajectory.answer.model_dump(mode="json") if trajectory.answer else None,
+        "failure": trajectory.failure.model_dump(mode="json") if trajectory.failure else None,
+        "turns": len(trajectory.turns),
+        "usage": trajectory.usage.model_dump(mode="json"),
+    }
+
+
+def _run(given: CVRInput, master: str, perception: Perception, context: CVRContext) -> Trajectory:
+    from agentcvr_graph.models.registry import resolve_chat_model
+
+    graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
+    return trajectory_of(asyncio.run(_stream(graph, given, context)))
+
+
+async def _stream(graph: Any, given: CVRInput, context: CVRContext) -> CVROutput:
+    """Run the graph and print its progress on stderr."""
+    output: Any = None
+    with err.status("opening the videos") as status:
+        async for mode, event in graph.astream(given, context=context, stream_mode=["custom", "values"]):
+            if mode == "values":
+                output = event
+                continue
+            progress = cast(Progress, event)
+            line = progress["text"]
+            status.update(escape(line))
+            if progress["stage"] != "master":
+                turn = f"turn {progress['turn']}  " if progress["turn"] else ""
+                err.print(f"[dim]{turn}[/dim]{escape(line)}")
+    return cast(CVROutput, output)
+
+
+def _show(trajectory: Trajectory) -> None:
+    """Print the answer, its citations and the cost."""
+    if trajectory.answer is None:
+        failure = trajectory.failure
+        err.print(f"[red]could not answer:[/] {escape(failure.message if failure else 'no answer')}")
+        return
+    answer = trajectory.answer
+    value = f"{answer.value}. {answer.text}" if answer.kind == "choice" else answer.text
+    out.print(Panel(f"[bold]{escape(value)}[/bold]", title=escape(trajectory.question), title_align="left"))
+    if answer.rationale:
+        out.print(escape(answer.rationale), style="dim")
+    titles = {info.number: info.title for info in trajectory.videos}
+    for citation in answer.citations:
+        out.print(f"  [cyan]{window_label(citation)}[/cyan] ({escape(titles[citation.video])}), {citation.modality}")
+    usage = trajectory.usage
+    out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
+
+
+def _report(run: FinishedRun, path: Path, models: ModelStrings) -> None:
+    from agentcvr_graph.report import MediaThumbnails, write_report
+
+    thumbnails, names = None, asdict(models)
+    if run.live:
+        from agentcvr_graph.media.library import MediaLibrary
+
+        thumbnails = MediaThumbnails(MediaLibrary())
+    else:
+        names |= {"vision": "script", "audio": "script"}
+    written = write_report(run.trajectory, path, thumbnails=thumbnails, models=names)
+    err.print(f"report: {escape(str(written))}")

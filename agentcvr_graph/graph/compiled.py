@@ -1,0 +1,151 @@
+"""The compiled graph: what callers hold. It runs with and without an event loop, and draws itself.
+
+All nodes are async. `ainvoke` and `astream` run in the caller's event loop, `invoke`, `stream` and `batch` in a private
+loop (`utils/private_loop.py`): LangGraph's `invoke` is written with `stream`, so one method serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast, overload
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.graph import Graph
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command, Durability, StateUpdate
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.state import CVRInput, CVROutput, CVRState, OutputChannels
+from agentcvr_graph.graph.threaded_saver import callable_saver
+from agentcvr_graph.utils.private_loop import iterate_in_private_loop, refuse_running_loop, run_in_private_loop
+
+INPUT = "Pass {'question': 'Which is red?', 'videos': ['a.mp4', 'b.mp4']}."
+DESCRIPTIONS = {
+    "brief": "Checks the question, opens the videos, writes the first messages.",
+    "master": "Takes one turn: where to look, where to listen, or the answer.",
+    "visual_agent": "Observes frames of windows and reports what they show.",
+    "audio_agent": "Listens to a window and reports what is said and heard.",
+    "conclude": "Accepts the answer, or sends it back.",
+}
+"""Description of each node in a drawing."""
+
+
+class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
+    """The compiled graph. Its drawing has a description for every node and no error handlers.
+
+    No edge leads to the error handlers. LangGraph expands a subgraph in a parent's drawing only if it finds one first
+    and one last node, so unconnected nodes would prevent that.
+    """
+
+    if TYPE_CHECKING:  # LangGraph types the output of every stream mode at once, as `dict[str, Any] | Any`
+
+        @overload
+        async def ainvoke(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self,
+            input: CVRInput | Command[Any] | None,
+            config: RunnableConfig | None = None,
+            *,
+            context: CVRContext | None = None,
+            durability: Durability | None = None,
+        ) -> CVROutput: ...
+
+        @overload
+        async def ainvoke(
+            self,
+            input: CVRInput | Command[Any] | None,
+            config: RunnableConfig | None = None,
+            *,
+            context: CVRContext | None = None,
+            **kwargs: Any,
+        ) -> Any: ...
+
+        async def ainvoke(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
+        ) -> Any: ...
+
+        @overload
+        def invoke(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self,
+            input: CVRInput | Command[Any] | None,
+            config: RunnableConfig | None = None,
+            *,
+            context: CVRContext | None = None,
+            durability: Durability | None = None,
+        ) -> CVROutput: ...
+
+        @overload
+        def invoke(
+            self,
+            input: CVRInput | Command[Any] | None,
+            config: RunnableConfig | None = None,
+            *,
+            context: CVRContext | None = None,
+            **kwargs: Any,
+        ) -> Any: ...
+
+        def invoke(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
+        ) -> Any: ...
+
+    def astream(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """Stream the run, as `Pregel.astream` does."""
+        parent = cast(Any, super())  # its overloads differ only in what they yield
+        return parent.astream(storable_input(input), config, **kwargs)
+
+    def stream(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Generator[Any]:
+        """Stream the run for a caller without an event loop. Closing the generator cancels the run.
+
+        Raises:
+            SetupError: this thread runs an event loop.
+        """
+        refuse_running_loop(
+            "`invoke` and `stream`", "`await graph.ainvoke(...)` or `async for ... in graph.astream(...)`"
+        )
+        return iterate_in_private_loop(lambda: self.astream(input, config, **kwargs))
+
+    def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
+        """Update the state, as `Pregel.bulk_update_state` does; `update_state` is written with this method."""
+        return run_in_private_loop(lambda: self.abulk_update_state(config, supersteps))
+
+    def _resolve_checkpointer(self, config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
+        saver = cast(Any, super())._resolve_checkpointer(config)
+        return callable_saver(cast(Any, saver)) if isinstance(saver, BaseCheckpointSaver) else saver
+
+    def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """Return the drawing; arguments as in `Pregel.get_graph`."""
+        return self._for_display(super().get_graph(config, xray=xray))
+
+    async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """Return the drawing; arguments as in `Pregel.aget_graph`."""
+        return self._for_display(await super().aget_graph(config, xray=xray))
+
+    def _for_display(self, drawn: Graph) -> Graph:
+        for handler in self.node_error_handler_map.values():
+            drawn.remove_node(drawn.nodes[handler])
+        for name, node in drawn.nodes.items():
+            if name in DESCRIPTIONS:
+                metadata = {"description": DESCRIPTIONS[name], **(node.metadata or {})}
+                drawn.nodes[name] = node._replace(metadata=metadata)
+        return drawn
+
+
+def storable_input(given: object) -> object:
+    """Return the input of a run as a checkpoint can store it: iterators become lists.
+
+    Raises:
+        InputError: the input is a text or a list, or holds `messages` without a question.
+    """
+    if isinstance(given, str | bytes | list | tuple):
+        raise InputError(f"The input is a {type(cast(object, given)).__name__}.", fix=INPUT)
+    if not isinstance(given, Mapping):
+        return given  # None and commands continue a run; an object with the fields of the input is read by LangGraph
+    fields = cast(Mapping[str, Any], given)
+    if "messages" in fields and "question" not in fields:
+        raise InputError("The input holds `messages` but no `question`.", fix=INPUT)
+    return {name: list(cast(Any, value)) if isinstance(value, Iterator) else value for name, value in fields.items()}
