@@ -169,7 +169,7 @@ def merged(schema: type[SomeContext], stored: Mapping[str, Any], given: object) 
     return chosen(**{name: value for name, value in settings.items() if name in chosen.model_fields})
 
 
-def check_schema(schema: Any) -> type[CVRContext]:
+def check_schema(schema: object) -> type[CVRContext]:
     """Return the class of a graph's settings.
 
     Raises:
@@ -177,7 +177,7 @@ def check_schema(schema: Any) -> type[CVRContext]:
     """
     if isinstance(schema, type) and issubclass(schema, CVRContext):
         return schema
-    name = str(getattr(cast(object, schema), "__name__", schema))
+    name = getattr(schema, "__name__", str(schema))
     raise SetupError(
         f"The context_schema {name!r} is not a subclass of CVRContext.",
         fix="Derive it from CVRContext, and add its settings as annotated fields.",
