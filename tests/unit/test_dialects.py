@@ -122,6 +122,21 @@ async def test_what_cannot_be_read_is_quoted_back_with_its_place(written: str, s
     assert value_of(output) == "A"
 
 
+async def test_other_names_of_the_answer_end_the_question() -> None:
+    for said in (
+        '{"action": "final_answer", "arguments": {"answer": "C"}}',
+        '{"name": "Answer", "arguments": {"value": "C"}}',
+    ):
+        output = await run(LOOK, said)
+        assert value_of(output) == "C"
+        assert trajectory_of(output).turns[-1].actions[0].ends
+
+
+async def test_an_answer_beside_an_object_without_a_name_is_read() -> None:
+    output = await run(LOOK, 'The answer is: C.\nI saw it in {"video": 1, "start_s": 0, "end_s": 5}.')
+    assert value_of(output) == "C"
+
+
 async def test_agentcvrs_own_dialect_is_read() -> None:
     seen = {"video_index": 1, "start_time": 1, "end_time": 5, "num_frames": 3}
     output = await run(
