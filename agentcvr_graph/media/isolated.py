@@ -30,6 +30,7 @@ from pebble import ProcessExpired, ProcessPool
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
+from agentcvr_graph.media.damage import overlapping
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
 from agentcvr_graph.media.types import Cue, Frame, Samples
 from agentcvr_graph.types import Video
@@ -200,15 +201,23 @@ class IsolatedClip:
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
         """Return frames, as `Clip.frames`."""
-        return self._library.request(self._video, "frames", list(times_s))
+        return self._noted("frames", list(times_s))
 
     def sound(self, start_s: float, end_s: float) -> Samples:
         """Return samples, as `Clip.sound`."""
-        return self._library.request(self._video, "sound", start_s, end_s)
+        return self._noted("sound", start_s, end_s)
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Return subtitles, as `Clip.cues`."""
         return self._library.request(self._video, "cues", start_s, end_s) if self.info.has_subtitles else ()
+
+    def notes(self, start_s: float, end_s: float) -> tuple[str, ...]:
+        """Return notes, as `Clip.notes`: those of the workers that answered this clip's requests."""
+        return overlapping(self._notes, start_s, end_s)
+
+    def _noted(self, what: str, *window: Any) -> Any:
+        found, self._notes = self._library.request(self._video, "noted", what, *window)
+        return found
 
 
 _own: list[MediaLibrary] = []
