@@ -11,6 +11,7 @@ import html
 import re
 import unicodedata
 from functools import lru_cache
+from string import ascii_uppercase
 
 MAX_CHARS = 8000
 """Longer texts are cut: only their end is read."""
@@ -32,9 +33,7 @@ _SINGLE = {
     "\u061f": "?",
     "\u066b": ".",
     "\u066c": ",",
-    "\U0001f170": "A",
-    "\U0001f171": "B",
-    "\U0001f17e": "O",
+    **{chr(first + n): letter for first in (0x1F150, 0x1F170) for n, letter in enumerate(ascii_uppercase)},
 }
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,100}>")
 _LATEX_WORD = re.compile(
@@ -88,13 +87,19 @@ def plain(text: str) -> str:
     """
     text = html.unescape(text) if "&" in text else text
     if "<" in text:
-        text = _TAG.sub("", re.sub(r"<br\s*/?>", "\n", re.sub(r"<\|[^<>|\n]{1,60}\|>", "", text), flags=re.I))
+        text = _TAG.sub(_without_tag, re.sub(r"<br\s*/?>", "\n", re.sub(r"<\|[^<>|\n]{1,60}\|>", "", text), flags=re.I))
     if "\\" in text or "$" in text or ">" in text:
         text = _LATEX_MARK.sub("", _ARROW.sub("->", _LATEX_WORD.sub(r"\1", _LATEX_WORD.sub(r"\1", text))))
     text = _BULLET.sub("", _EMPHASIS.sub("", text))
     if not text.isascii():
         text = "".join(map(_without_pictograph, text))
     return _LINES.sub("\n", text).strip()
+
+
+def _without_tag(match: re.Match[str]) -> str:
+    """Return nothing for a tag; the tag itself if it is a capital in angle brackets: "<B>" is a letter."""
+    is_letter = len(match[0]) == 3 and match[0][1].isupper() and f"</{match[0][1]}>" not in match.string
+    return match[0] if is_letter else ""
 
 
 @lru_cache(maxsize=4096)

@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, shortened
-from agentcvr_graph.answers.letters import UnclearError, option_set
+from agentcvr_graph.answers.letters import DeniedError, UnclearError, option_set
 from agentcvr_graph.answers.markers import Statement, find_hints, find_statements, take_out
 from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError
@@ -182,7 +182,7 @@ class _Reader:
         return _I.search(words) is not None and own.exactly(words) is None
 
     def _statement(self, statement: Statement) -> AnswerValue:
-        if not isinstance(statement.said, str):
+        if statement.is_held:
             return self.value(statement.said)
         if self._spec.spans_lines and statement.lines and statement.lines != statement.said:
             try:
@@ -237,8 +237,8 @@ class _Reader:
     def _line(self, line: str) -> AnswerValue | None:
         try:
             value = self._parse(line)
-        except UnclearError:
-            if len(line.split()) <= _SHORT_WORDS:
+        except UnclearError as error:
+            if len(line.split()) <= _SHORT_WORDS and not isinstance(error, DeniedError):
                 raise
             return None
         except ActionError:
