@@ -7,17 +7,17 @@
     ├── ActionError          the master's action is invalid: the master reads the message and tries again
     ├── InfrastructureError  a model, a server, the network or a decoder failed: the master reads the message and
     │                        continues; never scored as a wrong answer
-    └── BugError             an invariant of this library is broken: report it
+    └── BugError             an invariant of this library is broken: report it (traceback, exit status 70)
 
 `InputError` and `SetupError` are raised to the caller before anything is spent. `ActionError` and
-`InfrastructureError` never leave the graph: they become a tool message. Every message names the value, what is allowed,
-and the fix, in one line.
+`InfrastructureError` never leave the graph: they become a tool message. `BugError` ends the run. Every message names
+the value, what is allowed, and the fix, in one line.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 HIDDEN = "?..."
 """Replaces the query of an address, because signed links have their key there."""
@@ -31,6 +31,9 @@ class CVRError(Exception):
         message: what is wrong, with the value.
         fix: what to do about it, in the imperative; shown after the message.
     """
+
+    exit_status: ClassVar[int] = 1
+    """Exit status of a command that ends with this error."""
 
     def __init__(self, message: str, *, fix: str = "") -> None:
         self.message = message
@@ -66,6 +69,8 @@ def shown_address(address: str) -> str:
 class InputError(CVRError, ValueError):
     """Raised when the question, its options or its videos cannot be used."""
 
+    exit_status = 2
+
 
 class VideoError(InputError):
     """Raised when one video cannot be used. `source` is the caller's string; the message shows it without secrets."""
@@ -77,6 +82,8 @@ class VideoError(InputError):
 
 class SetupError(CVRError):
     """Raised when a model string, an extra, a key or a setting is missing or wrong."""
+
+    exit_status = 2
 
 
 class ActionError(CVRError):
@@ -101,6 +108,8 @@ class InfrastructureError(CVRError):
 
 class BugError(CVRError):
     """Raised when an invariant of this library does not hold."""
+
+    exit_status = 70  # EX_SOFTWARE of sysexits.h
 
 
 def missing_extra(package: str, extra: str) -> SetupError:

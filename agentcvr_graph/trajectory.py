@@ -34,6 +34,8 @@ class Action(FrozenModel):
     """`infrastructure` if the call was valid and the perception failed, which is not the policy's fault."""
     ends: bool = False
     """True if the tool is one that ends the question, whether or not its answer was accepted."""
+    prose: bool = False
+    """True for an answer that the turn states in prose, without any action; training counts it as a format error."""
 
 
 class Turn(FrozenModel):
@@ -122,6 +124,7 @@ def _turn(
             if call.id in replies and replies[call.id].additional_kwargs.get(FAILED_BY)
             else "",
             ends=call.tool in ending,
+            prose=call.prose,
         )
         for call in read_calls(message, number)
     )

@@ -6,16 +6,20 @@ Only results go to stdout; progress, notices and errors go to stderr.
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from rich import markup
 from rich.console import Console
 
-from agentcvr_graph.errors import CVRError, InputError, SetupError, missing_extra
+from agentcvr_graph.errors import BugError, CVRError, InputError, missing_extra
+from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.render import without_unseen
 
 ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED = 0, 1, 2, 130
 """Exit statuses: done; could not answer; the input or the set-up is wrong; stopped with Ctrl-C."""
+
+OWN_PACKAGES = ("agentcvr_graph", "agentcvr_training")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -40,26 +44,28 @@ def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
 def run_app(app: Callable[[], None], extra: str = "live") -> None:
     """Run a command line; turn errors that the user can fix into one line and an exit status.
 
+    Other errors are shown with their traceback, without keys, and end in the exit status of a `BugError`.
+
     Args:
         app: the command line.
         extra: the extra that an ImportError suggests to install.
     """
     try:
         app()
-    except (InputError, SetupError) as error:
-        for line in str(error).splitlines():
-            err.print(f"[red]error:[/] {escape(line)}")
-        sys.exit(BAD_INPUT)
+    except BugError as error:
+        _show_bug(error)
+        sys.exit(error.exit_status)
     except CVRError as error:
-        err.print(f"[red]could not answer:[/] {escape(str(error))}")
-        sys.exit(NO_ANSWER)
-    except ImportError as error:
-        err.print(f"[red]error:[/] {escape(str(missing_extra(error.name or 'a library', extra)))}")
-        sys.exit(BAD_INPUT)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        err.print(f"[red]error:[/] {escape(_refused(error))}")
+        label = "could not answer" if error.exit_status == NO_ANSWER else "error"
+        for line in str(error).splitlines():
+            err.print(f"[red]{label}:[/] {escape(line)}")
+        sys.exit(error.exit_status)
+    except Exception as error:
+        message = _for_user(error, extra)
+        if not message:
+            _show_bug(error)
+            sys.exit(BugError.exit_status)
+        err.print(f"[red]error:[/] {escape(message)}")
         sys.exit(BAD_INPUT)
     except SystemExit as error:
         if error.code == STOPPED:  # typer turns KeyboardInterrupt into this status, without a message
@@ -67,5 +73,15 @@ def run_app(app: Callable[[], None], extra: str = "live") -> None:
         raise
 
 
-def _refused(error: OSError) -> str:
-    return f"{error.filename} cannot be read or written: {error.strerror}. Check the path, or choose another."
+def _for_user(error: Exception, extra: str) -> str:
+    """Return the message of an exception that the user can fix: a missing package, a refused file; else empty."""
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] not in OWN_PACKAGES:
+        return str(missing_extra(error.name or "a library", extra))
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be read or written: {error.strerror}. Check the path, or choose another."
+    return ""
+
+
+def _show_bug(error: Exception) -> None:
+    err.print(escape(without_keys("".join(traceback.format_exception(error)))))
+    err.print("[red]bug:[/] agentcvr ended in an unexpected error. Please report it with the lines above.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -18,11 +18,15 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from langchain_core.messages.utils import merge_message_runs
 from langchain_core.runnables import Runnable
 
+from agentcvr_graph.answers import stated_answer
+from agentcvr_graph.graph.arrival import unreadable_text
 from agentcvr_graph.graph.prompts import JSON_DIALECT
 from agentcvr_graph.graph.sanitize import sanitize_value
 from agentcvr_graph.graph.state import Call
-from agentcvr_graph.models.chat_format.thoughts import without_thoughts
-from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_graph.models.chat_format.loose_json import why_unreadable
+from agentcvr_graph.models.chat_format.written_calls import WrittenCall, said, written_calls
+from agentcvr_graph.models.clients.replies import tolerant
+from agentcvr_graph.tools import ANSWER, TOOLS, Toolset
 from agentcvr_graph.types import Observation, whole
 
 Dialect = Literal["tools", "json"]
@@ -37,6 +41,7 @@ def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "json
 
 def bind_master(master: BaseChatModel, dialect: Dialect, tools: Toolset) -> Runnable[LanguageModelInput, AIMessage]:
     """Return the master, with the tools bound if the dialect is `tools`."""
+    master = tolerant(master)
     return master.bind_tools(list(tools.schemas)) if dialect == "tools" else master
 
 
@@ -70,16 +75,17 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
             id=call["id"] or f"turn_{turn}_bad_{n}",
             tool=call["name"] or "",
             arguments={},
-            problem=f"The arguments are not valid JSON: {call['args']}",
+            problem=_not_json(unreadable_text(call)),
         )
         for n, call in enumerate(message.invalid_tool_calls)
     ]
     if native:
         return native
-    return [
-        _json_call(f"turn_{turn}_{n}", tool, arguments)
-        for n, (tool, arguments) in enumerate(_json_actions(without_thoughts(message.text)))
-    ]
+    base = message.id or f"turn_{turn}"
+    written = [_written_call(f"{base}_{n}", call) for n, call in enumerate(written_calls(message.text, PARAMETERS))]
+    if any(call.tool for call in written):
+        return written
+    return _stated_answer(f"{base}_0", message.text) or written
 
 
 def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessage:
@@ -95,17 +101,22 @@ def thought_of(message: AIMessage) -> str:
     """Return the text beside the actions, for display."""
     text = message.text
     if not message.tool_calls:
-        start = min(
-            (text.find(mark) for mark in ('{"', "[{", "```", "<tool_call>") if mark in text),
-            default=len(text),
-        )
-        text = text[:start]
+        calls = written_calls(text, PARAMETERS)
+        reply = said(text)
+        thought = text.removesuffix(reply) if text.endswith(reply) else ""
+        text = thought + re.sub(r"```\w*\s*\Z", "", reply[: calls[0].start] if calls else reply)
     return re.sub(r"</?think>", "", text).strip()
 
 
-MAX_BROKEN = 1000
-"""Failed attempts to parse JSON after which the rest of a turn is ignored, because each attempt takes time."""
-_JSON_START = re.compile(r'\{\s*"|\[\s*\{')
+PARAMETERS = {tool.name: tuple(tool.arguments.model_fields) for tool in TOOLS}
+"""The parameters of the library's tools, by name."""
+MAX_SHOWN = 300
+"""Characters of unreadable arguments that the master reads again."""
+_EVIDENCE = re.compile(
+    r"^[ \t>*-]*(?:\[(?:video \d+, [\d.]+-[\d.]+ s|all windows)\]|(?:seen|heard|note|left|error): ).*$", re.M
+)
+"""A line of an observation, as `render.py` writes it."""
+_QUOTATION = re.compile(r'"[^"\n]{0,400}"|\u201c[^\u201d\n]{0,400}\u201d')
 FAILED_BY = "failed_by"
 """Key in a message's `additional_kwargs` that says which side failed."""
 
@@ -128,32 +139,31 @@ def reply(
     return HumanMessage(text, additional_kwargs={"call_id": call.id, "artifact": artifact, **marks})
 
 
-def _json_call(call_id: str, tool: str, arguments: dict[str, object]) -> Call:
+def _not_json(text: str) -> str:
+    shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+    return f"The arguments are not valid JSON ({why_unreadable(text)}): {shown}"
+
+
+def _stated_answer(call_id: str, text: str) -> list[Call]:
+    """Return the call for an answer that a turn without an action states in prose; none if it states none."""
+    stated = stated_answer(_own_words(text))
+    if stated is None:
+        return []
+    return [Call(id=call_id, tool=ANSWER.name, arguments={"value": whole(stated)}, native=False, prose=True)]
+
+
+def _own_words(text: str) -> str:
+    """Return a turn without what it quotes of a video, where a sign or a voice may say what the answer is."""
+    own = _EVIDENCE.sub("", text)
+    return _QUOTATION.sub(lambda quoted: "" if stated_answer(quoted[0][1:-1]) else quoted[0], own)
+
+
+def _written_call(call_id: str, written: WrittenCall) -> Call:
+    arguments, problem = dict[str, object](), whole(written.problem)
     try:
-        return Call(id=call_id, tool=whole(tool), arguments=sanitize_value(arguments), native=False)
+        arguments = sanitize_value(written.arguments)
     except ValueError as error:
         problem = f"The arguments cannot be used: {error}"
-        return Call(id=call_id, tool=whole(tool), arguments={}, native=False, problem=problem)
-
-
-def _json_actions(text: str) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield every `{"action": ..., "arguments": ...}` in a text, at any position; `name` is read as `action`."""
-    decoder = json.JSONDecoder()
-    position, broken = 0, 0
-    while broken < MAX_BROKEN and (match := _JSON_START.search(text, position)) is not None:
-        try:
-            value, position = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; thousands of nested brackets
-            position, broken = match.start() + 1, broken + 1
-            continue
-        items = cast(list[Any], value) if isinstance(value, list) else [value]
-        for item in items:
-            if isinstance(item, Mapping):
-                yield from _json_action(cast(Mapping[str, Any], item))
-
-
-def _json_action(item: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, object]]]:
-    tool = item.get("action", item.get("name"))
-    arguments = item.get("arguments", item.get("parameters"))
-    if isinstance(tool, str) and isinstance(arguments, Mapping):
-        yield tool, dict(cast(Mapping[str, object], arguments))
+    return Call(
+        id=call_id, tool=TOOLS.own_name(whole(written.name)), arguments=arguments, native=False, problem=problem
+    )

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from agentcvr_graph.errors import SetupError
+from agentcvr_graph.errors import BugError, SetupError
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, recognised
 from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.render import plain
@@ -23,11 +23,14 @@ def error_for_master(error: BaseException) -> str:
     """Return an infrastructure error as one line for the master.
 
     Raises:
-        SetupError: the set-up is wrong (a key, a package). The master cannot act on that, so it ends the run.
+        SetupError, BugError: the set-up is wrong (a key, a package), or this library is. The master cannot act on that,
+            so it ends the run.
     """
     if isinstance(error, TimeoutError):
         return "That took too long and was stopped. Try a shorter window."
     failure = as_infrastructure_error(error, "the model")
+    if isinstance(failure, BugError):
+        raise failure
     if isinstance(failure, SetupError):
         raise failure from None  # the original exception may contain a key
     if recognised(error, "the model") is None:

@@ -47,6 +47,8 @@ class Call(FrozenModel):
     """True for a tool call of the model's interface, False for an action written as JSON text."""
     problem: str = ""
     """Why the arguments could not be read; empty if they could."""
+    prose: bool = False
+    """True for an answer that the turn states in prose, without any action."""
 
 
 class Assignment(FrozenModel):

@@ -20,6 +20,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo
@@ -80,12 +81,7 @@ class PhrasedPerception:
             reply = await self._model.ainvoke(messages)
         except Exception as error:  # each client library has its own
             raise as_infrastructure_error(error, "the model that phrases observations") from error
-        usage = reply.usage_metadata
-        cost = Cost(
-            model_calls=1,
-            input_tokens=usage["input_tokens"] if usage else 0,
-            output_tokens=usage["output_tokens"] if usage else 0,
-        )
+        cost = cost_of(reply)
         said = _read_list(reply.text)
         if len(said) != len(texts):
             return texts, cost

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from agentcvr_graph.errors import ActionError
+from agentcvr_graph.models.chat_format.loose_json import decoded
+from agentcvr_graph.tools.arguments import read_arguments
 from agentcvr_graph.tools.spec import ToolSchema
 from agentcvr_graph.tools.windows import clip_window
 from agentcvr_graph.types import Citation, Observation, VideoInfo
@@ -26,16 +28,25 @@ class AnswerArgs(BaseModel):
     @classmethod
     def _drop_malformed(cls, citations: object) -> list[object]:
         """Drop citations that are not valid windows, so that they do not invalidate a right answer."""
-        items = cast(list[object], citations) if isinstance(citations, list) else []
-        return [item for item in items if _is_citation(item)]
+        given = decoded(citations)
+        items = cast(list[object], given) if isinstance(given, list) else [given]
+        return [citation for item in items if (citation := _citation(item)) is not None]
 
 
-def _is_citation(item: object) -> bool:
+def _citation(item: object) -> Citation | None:
+    """Return a citation, read as tolerantly as the other arguments; None if it is no valid window."""
+    if isinstance(item, Citation):
+        return item
+    if not isinstance(item, Mapping):
+        return None
+    given = dict(cast(Mapping[str, object], item))
+    if isinstance(given.get("modality"), str):
+        given["modality"] = str(given["modality"]).strip().casefold()
     try:
-        cited = Citation.model_validate(item)
+        cited, _ = read_arguments(Citation, given)
     except ValidationError:
-        return False
-    return math.isfinite(cited.start_s) and math.isfinite(cited.end_s)
+        return None
+    return cited if math.isfinite(cited.start_s) and math.isfinite(cited.end_s) else None
 
 
 def clip_citations(
@@ -69,6 +80,7 @@ def _was_observed(citation: Citation, observations: Sequence[Observation]) -> bo
 ANSWER = ToolSchema(
     name="answer",
     arguments=AnswerArgs,
+    aliases={"final_answer": {}, "submit_answer": {}, "finish": {}},
     hint="ends the question. Cite the windows that prove it.",
     # A model may answer with a letter, a list or a number.
     any_of={

@@ -15,6 +15,9 @@ from agentcvr_graph.tools.spec import ToolSpec, quoted_focus
 from agentcvr_graph.tools.windows import SHORTEST_WINDOW_S, clip_window
 from agentcvr_graph.types import Cost, Listen, Observation, VideoInfo, Window
 
+WHOLE_VIDEO_S = 1e6
+"""Later than the end of any video; windows are clipped."""
+
 
 class ListenArgs(BaseModel):
     # The policy reads this docstring and these descriptions.
@@ -63,6 +66,8 @@ LISTEN = ToolSpec(
     arguments=ListenArgs,
     hint="tells what is said and heard in a window of one video.",
     request=Listen,
+    # AgentCVR's tool for subtitles; without times it means the whole video.
+    aliases={"get_caption": {"start_s": 0.0, "end_s": WHOLE_VIDEO_S}},
     modality="audio",
     node="audio_agent",
     plan=plan_listen,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import window_label
+from agentcvr_graph.tools.arguments import names_of
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.tools.spec import ToolSpec, quoted_focus
 from agentcvr_graph.tools.windows import clip_window
@@ -21,6 +23,17 @@ class ObserveArgs(BaseModel):
 
     targets: list[Target] = Field(min_length=1, description="Where to look.")
     focus: str = Field(default="", description="What to look for.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wrap_window(cls, arguments: Any) -> Any:
+        """Accept the fields of a single target beside the focus."""
+        if not isinstance(arguments, dict) or names_of("targets") & cast(dict[str, Any], arguments).keys():
+            return cast(Any, arguments)
+        given = cast(dict[str, Any], arguments)
+        fields = set[str]().union(*map(names_of, Target.model_fields)) & given.keys()
+        rest = {key: value for key, value in given.items() if key not in fields}
+        return {"targets": [{key: given[key] for key in fields}], **rest} if fields else given
 
 
 def plan_observe(

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import observation_text, window_label
+from agentcvr_graph.tools.arguments import read_arguments
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost, Modality, Observation, Request, VideoInfo
 
@@ -48,6 +49,8 @@ class ToolSchema(Generic[A]):
     description, so do not reword them for style."""
     hint: str
     """The tool's line in the system prompt, without its name."""
+    aliases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """Names under which other systems know the tool, each with the arguments that are optional there."""
     any_of: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict[str, Sequence[dict[str, Any]]])
     """JSON types of arguments declared as `Any`, by name: some servers reject an argument without a type."""
 
@@ -65,13 +68,17 @@ class ToolSchema(Generic[A]):
         return schema
 
     def read(self, arguments: Mapping[str, object]) -> A:
-        """Return the typed arguments of a call.
+        """Return the typed arguments of a call; `read_noting` without the notes."""
+        return self.read_noting(arguments)[0]
+
+    def read_noting(self, arguments: Mapping[str, object]) -> tuple[A, tuple[str, ...]]:
+        """Return the typed arguments of a call, and notes for the master on fields that were ignored.
 
         Raises:
             ActionError: the arguments do not fit; the message names the field.
         """
         try:
-            return self.arguments.model_validate(arguments)
+            return read_arguments(self.arguments, arguments)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "arguments"

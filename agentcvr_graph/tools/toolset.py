@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from agentcvr_graph.errors import ActionError, SetupError
 from agentcvr_graph.tools.answer import AnswerArgs
+from agentcvr_graph.tools.arguments import with_defaults
 from agentcvr_graph.tools.spec import AnyTool, AnyToolSpec, ToolSpec
 
 
@@ -26,6 +27,7 @@ class Toolset:
     def __init__(self, tools: Iterable[AnyTool]) -> None:
         listed = list(tools)
         self._tools = {tool.name: tool for tool in listed}
+        self._aliases = {alias: tool.name for tool in listed for alias in tool.aliases}
         if len(self._tools) < len(listed):
             raise SetupError(f"Two tools have the same name: {', '.join(tool.name for tool in listed)}.")
         if not self.ending:
@@ -46,9 +48,10 @@ class Toolset:
         Raises:
             ActionError: there is none.
         """
-        if name not in self._tools:
+        tool = self._tools.get(self._known(name))
+        if tool is None:
             raise ActionError(f"There is no tool {name!r}; the tools are {', '.join(self._tools)}.")
-        return self._tools[name]
+        return tool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,7 +74,7 @@ class Toolset:
 
     def ends(self, name: str) -> bool:
         """Return whether the tool of that name ends the question; False if there is no such tool."""
-        return name in self.ending
+        return self._known(name) in self.ending
 
     def spec(self, name: str) -> AnyToolSpec:
         """Return the specification of a tool that returns evidence.
@@ -90,12 +93,39 @@ class Toolset:
         Raises:
             ActionError: the tool does not exist or the arguments do not fit; the message names the field.
         """
-        return self[name].read(arguments)
+        return self.read_noting(name, arguments)[0]
 
-    def read_answer(self, name: str, arguments: Mapping[str, object]) -> AnswerArgs:
-        """Return the typed arguments of a call that ends the question.
+    def read_noting(self, name: str, arguments: Mapping[str, object]) -> tuple[BaseModel, tuple[str, ...]]:
+        """Return the typed arguments of a call, and notes for the master on what was ignored.
+
+        Raises:
+            ActionError: as `read`.
+        """
+        tool = self[name]
+        optional = tool.aliases.get(name.strip().casefold())
+        return tool.read_noting(with_defaults(arguments, optional) if optional else arguments)
+
+    def read_answer(self, name: str, arguments: Mapping[str, object]) -> tuple[AnswerArgs, tuple[str, ...]]:
+        """Return the typed arguments of a call that ends the question, and notes as `read_noting`.
 
         Raises:
             ActionError: the arguments do not fit; the message names the field.
         """
-        return cast(AnswerArgs, self.read(name, arguments))
+        return cast(tuple[AnswerArgs, tuple[str, ...]], self.read_noting(name, arguments))
+
+    def own_name(self, name: str) -> str:
+        """Return the name of a tool for an alias, or for a name in another letter case; any other name as it is.
+
+        An alias with arguments of its own stays, because they belong to it.
+        """
+        if name in self._tools:
+            return name
+        folded = name.strip().casefold()
+        alias = self._aliases.get(folded, "")
+        if alias and not self._tools[alias].aliases[folded]:
+            return alias
+        return next((own for own in self._tools if own.casefold() == folded), name)
+
+    def _known(self, name: str) -> str:
+        """Return the tool's own name for an alias, or for a name in another letter case."""
+        return self._aliases.get(name.strip().casefold(), self.own_name(name))

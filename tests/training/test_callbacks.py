@@ -13,7 +13,7 @@ import pytest
 import torch
 from agentcvr_training.trainer.callbacks import WHOLE, TrainingProgress, last_checkpoint
 from agentcvr_training.trainer.curves import draw_curves, points, smoothed
-from agentcvr_training.trainer.trainers import GraphTrainer
+from agentcvr_training.trainer.trainers import GraphTrainer, TrainingStopped
 from rich.console import Console
 
 from tests.support.tiny_runs import command, weights_of, write_settings
@@ -48,7 +48,7 @@ def test_a_non_finite_loss_or_gradient_stops_the_run(spoil, complaint, speaker, 
     monkeypatch.setattr(GraphTrainer, "compute_loss", spoiled)
     output = tmp_path / "run"
     path = write_settings(speaker, output)
-    assert command(["grpo", path], monkeypatch) == 2
+    assert command(["grpo", path], monkeypatch) == TrainingStopped.exit_status == 3
     reported = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(reported) == 1 and complaint in reported[0]
     kept = last_checkpoint(output / "grpo")

@@ -1,4 +1,4 @@
-"""The commands write to the right stream, exit with the right status, and never print a traceback."""
+"""The commands write to the right stream, exit with the right status, and print a traceback for bugs only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import json
 import pytest
 import typer
 
+from agentcvr_graph import BugError, CVRError, InfrastructureError, InputError, SetupError, create_cvr_graph
 from agentcvr_graph.demo import CLIPS_DIR
+from agentcvr_graph.testing import FakeMaster, FakePerception, observe, turn
 from tests.support.command_line import agentcvr, run_in_process
 
 RED, YELLOW = str(CLIPS_DIR / "cook_red.mp4"), str(CLIPS_DIR / "cook_yellow.mp4")
@@ -100,3 +102,65 @@ def test_the_doctor_names_its_checks():
     assert "python" in done.stdout.lower()
     assert "decord" in done.stdout
     assert done.returncode in (0, 2)
+
+
+def ending_in(error: Exception):
+    def app() -> None:
+        raise error
+
+    return run_in_process(app)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "label"),
+    [
+        (InputError("Wrong."), 2, "error:"),
+        (SetupError("Wrong."), 2, "error:"),
+        (InfrastructureError("Wrong."), 1, "could not answer:"),
+        (CVRError("Wrong."), 1, "could not answer:"),
+        (ImportError("Wrong.", name="torch"), 2, "error:"),
+        (PermissionError(13, "Permission denied", "/out"), 2, "error:"),
+    ],
+)
+def test_an_error_that_the_user_can_fix_is_one_line(error, status, label):
+    ended = ending_in(error)
+    assert ended.returncode == status and ended.stderr.startswith(label) and "Traceback" not in ended.stderr
+
+
+class OwnBug(BugError):
+    """A subclass, as training has."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BugError("Tokens are missing."),
+        OwnBug("Tokens are missing."),
+        KeyError("tokens"),
+        RecursionError("maximum recursion depth exceeded"),
+        ImportError("cannot import name 'x'", name="agentcvr_graph.types"),
+        OSError("no file is named"),
+        ExceptionGroup("several", [ValueError("one"), KeyError("two")]),
+    ],
+)
+def test_a_bug_is_shown_with_its_traceback_and_ends_in_70(error):
+    ended = ending_in(error)
+    assert ended.returncode == 70 and ended.stdout == ""
+    assert "Traceback (most recent call last)" in ended.stderr and type(error).__name__ in ended.stderr
+    assert "could not answer" not in ended.stderr
+
+
+def test_the_traceback_of_a_bug_holds_no_key(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789abcdef0123456789")
+    ended = ending_in(RuntimeError("sent sk-0123456789abcdef0123456789"))
+    assert ended.returncode == 70 and "0123456789abcdef" not in ended.stderr
+
+
+async def test_a_bug_in_a_node_is_raised_to_the_caller_and_not_reported_to_the_master():
+    class Broken(FakePerception):
+        async def observe(self, request, videos):
+            raise BugError("An invariant does not hold.")
+
+    graph = create_cvr_graph(FakeMaster(turns=[turn("", observe((1, 0, 5, 1)))]), Broken()).compile()
+    with pytest.raises(BugError, match="An invariant does not hold"):
+        await graph.ainvoke({"question": "Which?", "videos": ["a.mp4"]})

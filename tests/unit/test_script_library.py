@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,7 +48,8 @@ def test_scripts_are_not_parsed_before_they_are_requested(tmp_path, monkeypatch)
             file.write(line[:200].replace(SCRIPT.id, f"cc-{n:06d}", 1) + "}\n")
     parsed = []
     monkeypatch.setattr(library_module, "parse_script", lambda text, place: parsed.append(place))
-    monkeypatch.setattr(library_module.json, "loads", lambda text: parsed.append(text))
+    # The module's own name: other threads parse JSON with the real one.
+    monkeypatch.setattr(library_module, "json", SimpleNamespace(loads=parsed.append))
     library = ScriptLibrary(path)
     assert len(library) == 100_000
     assert "cc-099999" in library
@@ -137,6 +139,14 @@ FAULTS = {
     "beyond": (of(scene(0, 12), **GOOD), "error: videos[1].scenes[1]: it ends at 12 s, but the video at 10 s"),
     "backwards": (of(scene(8, 3), **GOOD), "error: videos[1].scenes[1]: it ends at 3 s, not after its start at 8 s"),
     "no such option": (of(WHOLE, **{**GOOD, "key": "C"}), "error: key: 'C' is not one of the options A to B"),
+    "a key that none equals": (
+        of(WHOLE, **{**GOOD, "key": "B."}),
+        "error: key: 'B.' is scored as it stands; write 'B'",
+    ),
+    "a key that fits two options": (
+        of(WHOLE, options=("B", "A"), key="A", evidence=()),
+        "error: key: 'A' fits several",
+    ),
     "one option": (of(WHOLE, **{**GOOD, "options": ("a",)}), "error: options: a question of kind 'choice' needs"),
     "same options": (of(WHOLE, **{**GOOD, "options": ("a", "a")}), "error: options: 'a' is there more than once"),
     "speech outside": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -14,8 +15,9 @@ from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.models.chat_format.hermes import call_text, read_calls
 from agentcvr_graph.models.chat_format.template_messages import template_messages
 
-TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+TOOLS: list[dict[str, Any]] = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
 CALL = {"name": "look", "args": {"at": 3}, "id": "c1"}
+THOUGHT = "<think>Where?</think>Here."
 CONVERSATION: list[BaseMessage] = [
     SystemMessage("Be brief."),
     HumanMessage("Where?"),
@@ -77,3 +79,24 @@ def test_tool_calls_are_parsed_from_text(text: str, words: str, names: list[str]
     assert said == words
     assert [call["name"] for call in calls] == names
     assert len(bad) == invalid
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "args"),
+    [
+        ('<think><tool_call>{"name": "a", "arguments": {}}</tool_call></think>Hm.', None, []),
+        ('<think>Where?</think>Here.\n<tool_call>{"name": "look", "arguments": {"at": 3,}}', THOUGHT, [{"at": 3}]),
+        ("<function=look>\n<parameter=at>\n3\n</parameter>\n</function>", "", [{"at": 3}]),
+        ('[TOOL_CALLS]look[ARGS]{"at": 3}', "", [{"at": 3}]),
+        ('<|python_tag|>{"name": "look", "parameters": {"at": 3}}', "", [{"at": 3}]),
+        ('{"name": "look", "arguments": {"at": 3}}', '{"name": "look", "arguments": {"at": 3}}', []),
+    ],
+)
+def test_marked_calls_of_other_families_are_parsed_and_thoughts_hold_none(
+    text: str, words: str | None, args: list[dict[str, int]]
+) -> None:
+    said, calls, bad = read_calls(text)
+    assert [call["args"] for call in calls] == args and not bad
+    assert said == (
+        text.partition("<tool_call>{")[0].strip() if words is None and args else text if words is None else words
+    )

@@ -11,6 +11,7 @@ import wave
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def read_form(content_type: str, body: bytes) -> dict[str, bytes]:
     parser = email.parser.BytesParser(policy=email.policy.HTTP)
     message = parser.parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     return {
-        str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True)
+        str(part.get_param("name", header="content-disposition")): cast(bytes, part.get_payload(decode=True))
         for part in message.iter_parts()  # pyright: ignore[reportAttributeAccessIssue]
     }
 
@@ -146,9 +147,14 @@ async def test_silence_gives_no_evidence(stub: Stub) -> None:
         ([(400, "{}"), (400, '{"detail": "no such model"}')], InfrastructureError, False, "HTTP 400"),
         ([(413, '{"error": {"message": "too large"}}')], InfrastructureError, False, "too large"),
         ([(401, "{}")], SetupError, None, "Set AGENTCVR_API_KEY"),
-        ([(200, "<html>hello</html>")], InfrastructureError, False, "not JSON"),
-        ([(200, '{"words": []}')], InfrastructureError, False, "without a transcript"),
-        ([(200, '{"text": "a", "segments": [{"text": "a"}]}')], InfrastructureError, False, "cannot be read"),
+        ([(200, "<html>hello</html>")], InfrastructureError, True, "not JSON"),
+        ([(200, '{"text": "cut o')], InfrastructureError, True, "not JSON"),
+        ([(200, "")], InfrastructureError, True, "not JSON"),
+        ([(200, "null")], InfrastructureError, True, "not JSON"),
+        ([(200, '{"status": "loading"}')], InfrastructureError, True, "without a transcript"),
+        ([(200, '{"error": {"message": "out of memory"}}')], InfrastructureError, True, "out of memory"),
+        ([(200, '{"error": {"message": "too long", "code": 400}}')], InfrastructureError, False, "too long"),
+        ([(200, '{"error": "no key", "code": 401}')], SetupError, None, "Set AGENTCVR_API_KEY"),
         ([(0, "")], InfrastructureError, True, "did not answer in time"),
     ],
 )
@@ -164,6 +170,130 @@ async def test_failures_are_mapped_to_one_line_errors(
     assert str(caught.value).startswith("the audio model ")
     assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def segment(start: object, end: object, text: object = "Salt.", **more: object) -> dict[str, object]:
+    return {"start": start, "end": end, "text": text, **more}
+
+
+def verbose(*segments: object, **more: object) -> str:
+    return json.dumps({"text": "Salt.", "segments": segments, **more})
+
+
+def at(start_s: float, end_s: float, text: str = "Salt.") -> tuple[float, float, str]:
+    """Return a statement as `spans` does; the sound starts at 10 s."""
+    return (10.0 + start_s, 10.0 + end_s, f'"{text}"')
+
+
+def chunks(*stamps: object) -> str:
+    said = [{"text": text, "timestamp": stamp} for text, stamp in zip(("Salt.", "Stir."), stamps, strict=False)]
+    return json.dumps({"text": "x", "chunks": said})
+
+
+WHOLE = [at(0, 5)]
+TWO = [at(1, 2), at(3, 4, "Stir.")]
+WORDS = [
+    {"word": "Add", "start": 0.5, "end": 0.8},
+    {"word": "salt.", "start": 0.8, "end": 1.0},
+    {"word": "Stir", "start": 1.0, "end": 1.5},
+    {"word": "it", "start": 3.0, "end": 3.5},
+]
+TIMED_WORDS = [at(0.5, 1, "Add salt."), at(1, 1.5, "Stir"), at(3, 3.5, "it")]
+TRANSCRIPTS: dict[str, tuple[str, list[tuple[float, float, str]]]] = {
+    "no_speech_prob of null": (verbose(segment(0, 5, no_speech_prob=None, avg_logprob=None)), WHOLE),
+    "no_speech_prob as text": (verbose(segment(0, 5, no_speech_prob="0.9", avg_logprob="-0.1")), WHOLE),
+    "a segment of no length": (verbose(segment(1, 1)), [at(1, 5)]),
+    "segments of no length": (
+        verbose(segment(1, 1), segment(3, 3, "Stir.")),
+        [at(1, 3), at(3, 5, "Stir.")],
+    ),
+    "all segments at 0": (
+        json.dumps({"text": "", "segments": [segment(0, 0), segment(0, 0, "Stir.")]}),
+        [at(0, 5, "Salt. Stir.")],
+    ),
+    "an end before the start": (verbose(segment(2, 1)), [at(2, 5)]),
+    "no times": (verbose({"text": "Salt."}), WHOLE),
+    "times of null": (verbose(segment(None, None)), WHOLE),
+    "an end of null": (
+        verbose(segment(1, None), segment(3, 4, "Stir.")),
+        [at(1, 3), at(3, 4, "Stir.")],
+    ),
+    "NaN": (verbose(segment(float("nan"), float("nan"))), WHOLE),
+    "times as text": (verbose(segment("1.0", "2.0"), segment("3.0 s", "4", "Stir.")), TWO),
+    "times of subtitles as text": (
+        verbose(segment("00:00:01,000", "00:00:02.000"), segment("0:03", "0:04", "Stir.")),
+        TWO,
+    ),
+    "times of Hugging Face": (
+        json.dumps(
+            {
+                "text": "x",
+                "chunks": [{"text": "Salt.", "timestamp": [1.0, 2.0]}, {"text": "Stir.", "timestamp": [3.0, 4.0]}],
+            }
+        ),
+        TWO,
+    ),
+    "an open end of Hugging Face": (
+        json.dumps({"text": "x", "chunks": [{"text": "Salt.", "timestamp": [1.0, None]}]}),
+        [at(1, 5)],
+    ),
+    "whisper.cpp": (
+        json.dumps(
+            {"transcription": [{"timestamps": {"from": "00:00:01,000", "to": "00:00:02,000"}, "text": " Salt."}]}
+        ),
+        TWO[:1],
+    ),
+    "out of order": (verbose(segment(3, 4, "Stir."), segment(1, 2)), TWO),
+    "overlapping": (verbose(segment(1, 4), segment(3, 4, "Stir.")), [at(1, 4), TWO[1]]),
+    "beyond the sound": (verbose(segment(1, 60), segment(7, 8, "Thanks.")), [at(1, 5)]),
+    "before the sound": (verbose(segment(-1, 2)), [at(0, 2)]),
+    "silence alone": (verbose(segment(0, 5, no_speech_prob=0.9, avg_logprob=-1.5)), []),
+    "no segments": ('{"text": "Salt.", "segments": []}', WHOLE),
+    "segments of null": ('{"text": "Salt.", "segments": null}', WHOLE),
+    "segments of another type": ('{"text": "Salt.", "segments": {"0": 1}}', WHOLE),
+    "segments as text": ('{"text": "", "segments": ["Salt."]}', WHOLE),
+    "segments without text": (
+        '{"text": "Salt.", "segments": [{"start": 1, "end": 2, "text": ""}, null, {"start": 1}]}',
+        WHOLE,
+    ),
+    "no text beside segments": (json.dumps({"segments": [segment(1, 2), segment(3, 4, "Stir.")]}), TWO),
+    "text of null": ('{"text": null, "segments": [{"start": 1, "end": 2, "text": "Salt."}]}', TWO[:1]),
+    "nothing said": ('{"text": null}', []),
+    "words alone": (json.dumps({"words": WORDS}), TIMED_WORDS),
+    "words and text": (json.dumps({"text": "Add salt. Stir it", "words": WORDS}), TIMED_WORDS),
+    "words without times": ('{"text": "", "words": [{"word": "Add"}, {"word": "salt"}]}', [at(0, 5, "Add salt")]),
+    "words in a segment": (json.dumps({"segments": [{"start": 1, "end": 2, "words": [{"word": "Salt."}]}]}), TWO[:1]),
+    "text as JSON": ('"Salt."', WHOLE),
+    "a list of segments": (json.dumps([segment(1, 2), segment(3, 4, "Stir.")]), TWO),
+    "plain text": ("Salt.\n", WHOLE),
+    "SRT": ("1\n00:00:01,000 --> 00:00:02,000\nSalt.\n\n2\n00:00:03,000 --> 00:00:04,000\nStir.\n", TWO),
+    "WebVTT": ("WEBVTT\n\n00:01.000 --> 00:02.000\nSalt.\n\n00:03.000 --> 00:04.000\nStir.\n", TWO),
+    "lines of Whisper": ("[00:00:01.000 --> 00:00:02.000]  Salt.\n[00:00:03.000 --> 00:00:04.000]  Stir.\n", TWO),
+}
+
+
+@pytest.mark.parametrize("form", TRANSCRIPTS)
+async def test_every_form_of_transcript_is_heard(stub: Stub, form: str) -> None:
+    text, right = TRANSCRIPTS[form]
+    stub.replies = [(200, text)]
+    assert spans(await TranscriptionEndpoint(stub.url, "w").hear(sound(), "")) == right
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"input_tokens": None, "output_tokens": 5}, (0, 5)),
+        ({"input_tokens": 13.6, "output_tokens": "5"}, (14, 5)),
+        ({"prompt_tokens": 14, "completion_tokens": 5}, (14, 5)),
+        ({"type": "duration", "seconds": 5}, (0, 0)),
+        ("n/a", (0, 0)),
+        (None, (0, 0)),
+    ],
+)
+async def test_usage_of_any_kind_is_counted(stub: Stub, usage: object, tokens: tuple[int, int]) -> None:
+    stub.replies = [(200, json.dumps({"text": "Salt.", "usage": usage}))]
+    cost = (await TranscriptionEndpoint(stub.url, "w").hear(sound(), "")).cost
+    assert (cost.input_tokens, cost.output_tokens, cost.model_calls) == (*tokens, 1)
 
 
 async def test_an_unreachable_server_is_a_transient_infrastructure_error(socket_enabled: None) -> None:

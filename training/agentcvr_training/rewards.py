@@ -144,7 +144,9 @@ def reward_metric(name: str) -> str:
 
 
 def _carried_out(action: Action, trajectory: Trajectory) -> bool:
-    """Return whether the action returned an observation, or is the accepted answer."""
+    """Return whether the action returned an observation, or is the accepted answer, written as an action."""
+    if action.prose:
+        return False
     if not action.ends:
         return action.observation is not None
     last = trajectory.turns[-1].actions

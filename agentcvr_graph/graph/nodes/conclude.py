@@ -68,7 +68,7 @@ def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, t
     """
     if draft.problem:
         raise ActionError(draft.problem)
-    arguments = tools.read_answer(draft.tool, draft.arguments)
+    arguments, ignored = tools.read_answer(draft.tool, draft.arguments)
     question = state["checked_question"]
     citations, notes = clip_citations(arguments.citations, state["observations"], state["sources"])
     answer = parse_answer(
@@ -79,7 +79,7 @@ def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, t
         rationale=arguments.rationale,
         citations=citations,
     )
-    return answer, notes
+    return answer, (*ignored, *notes)
 
 
 def missing_evidence(state: CVRState, at_least: int) -> list[int]:

@@ -22,14 +22,15 @@ from langgraph.types import Command
 
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
+from agentcvr_graph.graph.arrival import tidy
 from agentcvr_graph.graph.budget import budget_left
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies, context_of
 from agentcvr_graph.graph.dialects import for_model, read_calls, reply
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import report
-from agentcvr_graph.graph.sanitize import sanitize_message
 from agentcvr_graph.graph.state import Assignment, Call, Clock, CVRState
+from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, budget_text, error_text
 from agentcvr_graph.tools import Budget, Toolset
 from agentcvr_graph.types import Cost, Failure, VideoInfo
@@ -69,7 +70,7 @@ class Master:
         with without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
                 message = await model.ainvoke(for_model([*state["messages"], *start.notice], dialect))
-        return start.update(sanitize_message(message), state, tools)
+        return start.update(message, state, tools)
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class TurnStart:
 
     def update(self, message: AIMessage, state: CVRState, tools: Toolset) -> dict[str, Any]:
         """Return the state update of a turn with this message, whether a model or a client wrote it."""
+        message = tidy(message, state["messages"])
         calls = read_calls(message, self.turn)
         if self.closing:
             plan = plan_closing(calls, tools)
@@ -180,14 +182,6 @@ def plan_closing(calls: Sequence[Call], tools: Toolset) -> Plan:
     return Plan(refusals=list(refusals), draft=draft)
 
 
-def cost_of(message: AIMessage) -> Cost:
-    """Return the tokens of one call of the master."""
-    usage = message.usage_metadata
-    if usage is None:
-        return Cost(model_calls=1)
-    return Cost(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"], model_calls=1)
-
-
 def _closing_notice(state: CVRState, budget: Budget) -> list[AnyMessage]:
     run_out = budget.run_out
     if state["closing"] or not run_out:
@@ -214,6 +208,7 @@ def _assign(
     if call.problem:
         raise ActionError(call.problem)
     tool = tools.spec(call.tool)
-    request, notes = tool.plan(tool.read(call.arguments), sources, budget)
-    assignment = Assignment(call=call, node=tool.node, request=tool.dump(request), notes=notes, turn=turn)
+    arguments, ignored = tools.read_noting(call.tool, call.arguments)
+    request, notes = tool.plan(arguments, sources, budget)
+    assignment = Assignment(call=call, node=tool.node, request=tool.dump(request), notes=(*notes, *ignored), turn=turn)
     return assignment, tool.cost(request)

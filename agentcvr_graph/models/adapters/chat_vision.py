@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import HumanMessage
 from langchain_core.messages.content import ContentBlock, create_image_block, create_text_block
 from PIL import Image
 
@@ -27,8 +27,9 @@ from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.base import ModelOutput, SampledFrames
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.render import FRAME_LABEL, read_evidence, seconds, window_label
-from agentcvr_graph.types import Cost, Evidence, Window
+from agentcvr_graph.types import Evidence, Window
 
 JPEG_QUALITY = 85
 ROUNDING_S = 0.05
@@ -140,14 +141,6 @@ def clipped(said: Evidence, shown: Sequence[Window]) -> Evidence | None:
     if not cuts:
         return None
     return said.model_copy(update={"window": max(cuts, key=lambda cut: cut.duration_s)})
-
-
-def cost_of(message: AIMessage) -> Cost:
-    """Return the cost of one call, with its tokens if the model reports them."""
-    usage = message.usage_metadata
-    if usage is None:
-        return Cost(model_calls=1)
-    return Cost(input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"], model_calls=1)
 
 
 def _request(sampled: Sequence[SampledFrames], focus: str) -> str:

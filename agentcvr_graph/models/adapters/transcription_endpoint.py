@@ -1,8 +1,9 @@
 """An audio model behind a `/v1/audio/transcriptions` endpoint: OpenAI's, or a compatible server's.
 
 In: sound. Out: what is said, with times if the server reports them (`verbose_json`), else one statement for the whole
-window. The focus is not sent: the endpoint transcribes everything, and a prompt makes Whisper hallucinate the words
-that it names. Long sound is sent in parts, because such endpoints refuse large files.
+window; `transcripts.py` reads the replies. The focus is not sent: the endpoint transcribes everything, and a prompt
+makes Whisper hallucinate the words that it names. Long sound is sent in parts, because such endpoints refuse large
+files.
 """
 
 from __future__ import annotations
@@ -10,31 +11,33 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import math
 import wave
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import numpy as np
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.models.adapters.transcripts import body_of, has_words, read_transcript
 from agentcvr_graph.models.base import ModelOutput, Sound
-from agentcvr_graph.models.clients.errors import as_infrastructure_error, one_line, refused, said_in
+from agentcvr_graph.models.clients.errors import (
+    as_infrastructure_error,
+    one_line,
+    raise_error_in,
+    refused,
+    said_in,
+)
 from agentcvr_graph.models.clients.keys import SERVER_KEY
 from agentcvr_graph.models.clients.openai_compatible import unpooled_client
+from agentcvr_graph.models.clients.usage import counts
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.subtitles_first import part_of
-from agentcvr_graph.render import spoken
 from agentcvr_graph.types import Cost, Evidence, Window
 
 MAX_PART_S = 600.0
 """Longest sound of one call in seconds: 19 MB as WAV, where OpenAI accepts 25 MB."""
-NO_SPEECH = 0.6
-"""Whisper's own rule: a segment is silence if its probability of no speech is above this ..."""
-UNLIKELY = -1.0
-"""... and the mean log probability of its words is below this."""
 
 
 class TranscriptionEndpoint:
@@ -82,14 +85,11 @@ class TranscriptionEndpoint:
         cost = Cost()
         for part in split_window(sound.window):
             body = await self._transcribe(part_of(sound, part).samples)
-            try:
-                evidence += read_transcript(body, part)
-                cost += cost_of(body)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise InfrastructureError(f"{self._name} answered with segments that cannot be read.") from error
+            evidence += read_transcript(body, part)
+            cost += cost_of(body)
         return ModelOutput(evidence=focus_first(evidence, focus), cost=cost)
 
-    async def _transcribe(self, samples: Samples) -> dict[str, Any]:
+    async def _transcribe(self, samples: Samples) -> Mapping[str, Any]:
         wav = await asyncio.to_thread(wav_bytes, samples)
         reply = await self._post(wav)
         if reply.status_code in (400, 422) and self._format == "verbose_json":
@@ -110,14 +110,14 @@ class TranscriptionEndpoint:
         except httpx.HTTPError as error:
             raise as_infrastructure_error(error, self._name) from error
 
-    def _body(self, reply: httpx.Response) -> dict[str, Any]:
-        try:
-            body: object = reply.json()
-        except ValueError as error:
-            raise InfrastructureError(f"{self._name} answered with something that is not JSON.") from error
-        if not isinstance(body, dict) or not isinstance(cast(dict[str, Any], body).get("text"), str):
-            raise InfrastructureError(f"{self._name} answered without a transcript.")
-        return cast(dict[str, Any], body)
+    def _body(self, reply: httpx.Response) -> Mapping[str, Any]:
+        body = body_of(reply.text, reply.headers.get("content-type", ""))
+        if body is None:
+            raise InfrastructureError(f"{self._name} answered with something that is not JSON.", transient=True)
+        raise_error_in(body, self._name, key=self._key_variable)
+        if not has_words(body):
+            raise InfrastructureError(f"{self._name} answered without a transcript.", transient=True)
+        return body
 
 
 def wav_bytes(samples: Samples) -> bytes:
@@ -141,43 +141,10 @@ def split_window(window: Window) -> Iterator[Window]:
         start_s = end_s
 
 
-def read_transcript(body: Mapping[str, Any], window: Window) -> Iterator[Evidence]:
-    """Yield the segments of a reply, in seconds of the video; the whole text if the reply has no segments.
-
-    Whisper pads sound to 30 s and sometimes hallucinates words in the padding: segments that start there are left out.
-    """
-    segments = cast(list[Mapping[str, Any]], body.get("segments") or [])
-    for segment in segments:
-        if _is_silence(segment) or not str(segment.get("text", "")).strip():
-            continue
-        start_s, end_s = float(segment["start"]), float(segment["end"])
-        if math.isnan(start_s) or math.isnan(end_s):
-            raise ValueError("a time that is no number")
-        if start_s < window.duration_s:
-            yield _statement(str(segment["text"]), start_s, end_s, window)
-    if not segments and str(body["text"]).strip():
-        yield _statement(str(body["text"]), 0.0, window.duration_s, window)
-
-
 def cost_of(body: Mapping[str, Any]) -> Cost:
     """Return the cost of one call, with its tokens if the endpoint reports them."""
-    usage = cast(Mapping[str, Any], body.get("usage") or {})
-    return Cost(
-        input_tokens=int(usage.get("input_tokens", 0)),
-        output_tokens=int(usage.get("output_tokens", 0)),
-        model_calls=1,
-    )
-
-
-def _statement(text: str, start_s: float, end_s: float, window: Window) -> Evidence:
-    """Return a statement; its times count from the start of the sound and are clipped to the window."""
-    start_s = min(max(window.start_s + start_s, window.start_s), window.end_s)
-    end_s = min(max(window.start_s + end_s, start_s), window.end_s)
-    return Evidence(text=spoken(text), window=Window(video=window.video, start_s=start_s, end_s=end_s))
-
-
-def _is_silence(segment: Mapping[str, Any]) -> bool:
-    return segment.get("no_speech_prob", 0.0) > NO_SPEECH and segment.get("avg_logprob", 0.0) < UNLIKELY
+    read, written = counts(body.get("usage"))
+    return Cost(input_tokens=read, output_tokens=written, model_calls=1)
 
 
 def _said(reply: httpx.Response) -> str:

@@ -15,7 +15,7 @@ from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor, pipeline
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
-from agentcvr_graph.models.adapters.transcription_endpoint import read_transcript
+from agentcvr_graph.models.adapters.transcripts import read_transcript
 from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, one_line
 from agentcvr_graph.models.focus import focus_first

@@ -87,7 +87,8 @@ class TransformersChat(ChatModelBase):
         prompt_tokens = int(inputs["input_ids"].shape[1])
         completion = self._sample(self._loaded, inputs)[prompt_tokens:]
         tokens = cast(list[int], completion.tolist())  # pyright: ignore[reportUnknownMemberType]
-        message = read_turn(self._loaded.tokenizer, tokens, request.stop)
+        prompt = cast(list[int], inputs["input_ids"][0].tolist())
+        message = read_turn(self._loaded.tokenizer, tokens, request.stop, prompt=prompt, tools=request.tools)
         message.usage_metadata = UsageMetadata(
             input_tokens=prompt_tokens, output_tokens=len(tokens), total_tokens=prompt_tokens + len(tokens)
         )

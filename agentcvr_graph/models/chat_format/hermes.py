@@ -1,7 +1,8 @@
 """Tool calls as text, in the Hermes form that Qwen and many other open models were trained on.
 
 `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`. A chat template that supports tools renders calls and
-replies itself; for one that does not, these functions put them into plain messages. Parsing is the same for both.
+replies itself; for one that does not, these functions put them into plain messages. Parsing is the same for both, and
+reads the marked forms of other families too (`written_calls.py`).
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call
+
+from agentcvr_graph.models.chat_format.written_calls import said, written_calls
 
 INSTRUCTIONS = """\
 # Tools
@@ -27,7 +30,10 @@ For each function call, return a json object with function name and arguments wi
 <tool_call>
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
-_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|(?=<tool_call>)|\Z)", re.S)
+_LEFT_OVER = re.compile(
+    r"</?(?:tool_calls?|function(?:_calls?)?|minimax:tool_call)>|<[|\uff5c][^<>]{1,40}[|\uff5c]>|\[TOOL_CALLS\]"
+)
+"""Marks around calls, which are no text of the model."""
 
 
 def instructions(tools: Sequence[Mapping[str, Any]]) -> str:
@@ -46,28 +52,24 @@ def reply_text(reply: str) -> str:
 
 
 def read_calls(text: str) -> tuple[str, list[ToolCall], list[InvalidToolCall]]:
-    """Split a model's output into its text, its tool calls and its invalid tool calls."""
+    """Split a model's output into its text, its tool calls and its invalid tool calls.
+
+    Calls are those behind a marker of tool calls, of any family; none in the model's reasoning.
+    """
     calls: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []
-    for number, match in enumerate(_CALL.finditer(text)):
-        call = _read_call(match[1], f"call_{number}")
-        if call is None:
-            problem = "not a JSON object with name and arguments"
-            invalid.append(invalid_tool_call(name=None, args=match[1], id=f"call_{number}", error=problem))
+    reply = said(text)
+    words, position = [text.removesuffix(reply)] if text.endswith(reply) else [], 0
+    for number, call in enumerate(call for call in written_calls(text, {}) if call.marked):
+        call_id = f"call_{number}"
+        if call.problem:
+            raw = reply[call.start : call.end]
+            invalid.append(invalid_tool_call(name=call.name, args=raw, id=call_id, error=call.problem))
         else:
-            calls.append(call)
-    return _CALL.sub("", text).strip(), calls, invalid
-
-
-def _read_call(text: str, call_id: str) -> ToolCall | None:
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or deep nesting
-        return None
-    if not isinstance(value, dict):
-        return None
-    call = cast(dict[str, Any], value)
-    name, arguments = call.get("name"), call.get("arguments", call.get("parameters"))
-    if not isinstance(name, str) or not isinstance(arguments, dict):
-        return None
-    return ToolCall(name=name, args=cast(dict[str, Any], arguments), id=call_id)
+            calls.append(ToolCall(name=call.name, args=call.arguments, id=call_id))
+        words.append(reply[position : max(position, call.start)])
+        position = max(position, call.end)
+    if not calls and not invalid:
+        return text.strip(), [], []
+    words.append(reply[position:])
+    return _LEFT_OVER.sub("", "".join(words)).strip(), calls, invalid

@@ -13,7 +13,7 @@ chain of causes. The mapping therefore uses the status and the class name, and i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
@@ -29,9 +29,11 @@ _UNREACHABLE = (
     "ReadError",
     "ServiceUnavailable",
 )
-_UNREADABLE = frozenset({"ValidationError", "JSONDecodeError", "APIResponseValidationError"})
+_UNREADABLE = frozenset({"ValidationError", "JSONDecodeError", "UnicodeDecodeError", "APIResponseValidationError"})
 _CLOSED_LOOP = "Event loop is closed"
 """The error of a client whose pooled connection belongs to an earlier event loop; a retry opens a new connection."""
+_EMPTY_STREAM = "No generation"
+"""The start of LangChain's error for a stream that ends before its first part."""
 _BUSY = frozenset({408, 409, 425, 429})
 _MODULES = {"google": "google_genai", "langchain_google_genai": "google_genai"}
 
@@ -61,11 +63,13 @@ def recognised(error: BaseException, model: str) -> CVRError | None:
     if status is not None:
         return refused(status, detail_of(error), model, key=_key_variable(error))
     names = {base.__name__ for cause in _causes(error) for base in type(cause).__mro__}
+    if "APIError" in names and isinstance(body := getattr(error, "body", None), dict) and body:
+        return _error_in({"error": cast(object, body)}, model, SERVER_KEY)  # an error in the middle of a stream
     if _any_like(names, _LATE):
         return InfrastructureError(f"{model} did not answer in time.", transient=True)
     if _any_like(names, _UNREACHABLE) or _CLOSED_LOOP in str(error):
         return InfrastructureError(f"{model} cannot be reached ({detail_of(_root(error))}).", transient=True)
-    if names & _UNREADABLE:
+    if names & _UNREADABLE or _EMPTY_STREAM in str(error):
         # The reply is not JSON, or LangChain could not parse it (arguments that are not an object).
         return InfrastructureError(f"{model} gave a reply that cannot be read ({detail_of(error)}).", transient=True)
     return None
@@ -81,6 +85,29 @@ def refused(status: int, detail: str, model: str, *, key: str = SERVER_KEY) -> C
     if status in _BUSY or status >= 500:
         return InfrastructureError(f"{model} is busy or broken ({reply}).", transient=True, status=status)
     return InfrastructureError(f"{model} refused the request ({reply}).", status=status)
+
+
+def raise_error_in(body: Mapping[str, object], model: str, *, key: str = SERVER_KEY) -> None:
+    """Raise the error that a reply with the status 200 holds, as `{"error": ...}`; do nothing if it holds none.
+
+    Raises:
+        InfrastructureError: by the code in the body; transient if there is none.
+        SetupError: the code says that the key was refused.
+    """
+    if error := _error_in(body, model, key):
+        raise error
+
+
+def _error_in(body: Mapping[str, object], model: str, key: str) -> CVRError | None:
+    error = body if body.get("object") == "error" else body.get("error")
+    if not error:
+        return None
+    said = one_line(said_in({"error": error}) or str(error))
+    inner = cast(Mapping[str, object], error if isinstance(error, dict) else {})
+    for code in (inner.get("code"), inner.get("status"), body.get("code"), body.get("status")):
+        if str(code).isdigit() and 400 <= int(str(code)) < 600:
+            return refused(int(str(code)), said, model, key=key)
+    return InfrastructureError(f"{model} reported an error ({said}).", transient=True)
 
 
 def status_of(error: BaseException) -> int | None:

@@ -15,6 +15,7 @@ from agentcvr_graph.errors import CVRError, SetupError, missing_extra
 from agentcvr_graph.models.clients.extras import require
 from agentcvr_graph.models.clients.keys import missing_key, without_keys
 from agentcvr_graph.models.clients.openai_compatible import unpooled_client
+from agentcvr_graph.models.clients.replies import tolerant
 from agentcvr_graph.models.providers.base import ModelStringError, Provider, unknown
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Hosted(Provider):
         # Some constructors do not check for a key, and the provider may have been guessed, so check again.
         if key := missing_key(type(model).__module__.partition(".")[0].removeprefix("langchain_")):
             raise _no_key(self.spec, key)
-        return model
+        return tolerant(model)
 
     def audio(self, timeout_s: float) -> AudioModel:
         from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint

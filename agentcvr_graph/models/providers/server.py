@@ -10,6 +10,7 @@ from agentcvr_graph.errors import SetupError, shown_address
 from agentcvr_graph.models.clients.extras import require
 from agentcvr_graph.models.clients.keys import SERVER_KEY, server_key
 from agentcvr_graph.models.clients.openai_compatible import only_model, unpooled_client
+from agentcvr_graph.models.clients.replies import tolerant
 from agentcvr_graph.models.providers.base import Provider, unknown
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Server(Provider):
         from langchain_openai import ChatOpenAI
         from pydantic import SecretStr
 
-        return ChatOpenAI(
+        model = ChatOpenAI(
             model=only_model(self.base_url, self.model),
             base_url=self.base_url,
             api_key=SecretStr(server_key()),
@@ -76,6 +77,7 @@ class Server(Provider):
             http_async_client=unpooled_client(timeout_s),
             use_responses_api=False,
         )
+        return tolerant(model)
 
     def audio(self, timeout_s: float) -> AudioModel:
         from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint

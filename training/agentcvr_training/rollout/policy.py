@@ -132,7 +132,7 @@ class PolicyChatModel(ChatModelBase):
         conversation = recorded.conversation(run)
         prompt = conversation.prompt(messages, self.form, list(request.tools) or None)
         sampled = await self._sample(recorded, conversation, prompt, node)
-        message = read_turn(self.form.tokenizer, sampled.ids, request.stop)
+        message = read_turn(self.form.tokenizer, sampled.ids, request.stop, prompt=prompt, tools=request.tools)
         message.id = f"turn-{uuid.uuid4().hex}"
         conversation.keep([*messages, message], [*prompt, *sampled.ids])
         message.usage_metadata = UsageMetadata(

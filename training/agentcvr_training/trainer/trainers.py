@@ -19,7 +19,7 @@ import torch
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
-from agentcvr_graph.errors import InputError
+from agentcvr_graph.errors import CVRError
 from agentcvr_training._typed import gather
 from agentcvr_training.rewards import reward_metric, total_reward
 from agentcvr_training.rollout.episodes import EpisodeSummary
@@ -30,8 +30,10 @@ ForwardContext = Callable[[Any], AbstractContextManager[object]]
 RESUME_HINT = "Give the same command again; it resumes from the last complete checkpoint."
 
 
-class TrainingStopped(InputError):
+class TrainingStopped(CVRError):
     """Raised when training cannot continue; the last complete checkpoint is untouched."""
+
+    exit_status = 3
 
 
 def finite(loss: torch.Tensor, step: int) -> torch.Tensor:

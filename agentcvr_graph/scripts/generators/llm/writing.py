@@ -21,6 +21,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, is_transient, status_of
+from agentcvr_graph.models.clients.usage import counts
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.scripts.generators.llm import prompts
 from agentcvr_graph.scripts.generators.llm.draft import Draft, UnusableDraftError, faults_of, script_of
@@ -138,8 +139,7 @@ class Writer:
         )
         found: Any = await retrying((structured or self._model).ainvoke, messages)
         raw = cast(AIMessage, found["raw"] if isinstance(found, dict) else found)
-        counted = raw.usage_metadata
-        usage.add(Usage(1, counted["input_tokens"], counted["output_tokens"]) if counted else Usage(1))
+        usage.add(Usage(1, *counts(raw.usage_metadata)))
         if not isinstance(found, dict):
             return raw.text, None
         self._accepted = True
