@@ -66,12 +66,12 @@ async def test_a_resume_without_a_context_keeps_the_approvals_of_its_question(se
 
 async def test_a_context_that_a_resume_sends_wins(served: Served) -> None:
     thread = await served.thread()
-    context = {"review_above_frames": 1, "max_turns": 2}
+    context = {"review_above_frames": 1, "max_frames_per_call": 3}
     await served.run(thread, "slow", input=new_question(), context=context)
     output = await served.run(thread, "slow", command=APPROVE, context={"review_above_frames": None})
-    assert output["answer"]["value"] == "a red ball" and output["usage"]["model_calls"] == 2
+    assert output["answer"]["value"] == "a red ball" and output["usage"]["frames"] == 2 + 3
     state = await served.client.threads.get_state(thread)
-    assert state["values"]["settings"] == {"review_above_frames": None, "max_turns": 2}
+    assert state["values"]["settings"] == {"review_above_frames": None, "max_frames_per_call": 3}
 
 
 async def test_a_client_that_edits_the_stored_settings_gets_no_other_model(served: Served) -> None:
