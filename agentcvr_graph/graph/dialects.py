@@ -83,7 +83,9 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
         return native
     base = message.id or f"turn_{turn}"
     written = [_written_call(f"{base}_{n}", call) for n, call in enumerate(written_calls(message.text, PARAMETERS))]
-    return written or _stated_answer(f"{base}_0", message.text)
+    if any(call.tool for call in written):
+        return written
+    return _stated_answer(f"{base}_0", message.text) or written
 
 
 def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessage:

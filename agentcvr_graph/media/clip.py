@@ -32,7 +32,7 @@ from agentcvr_graph.media.readers.folder_reader import FolderReader
 from agentcvr_graph.media.segments import Segment, by_segment, lay_out, within
 from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
-from agentcvr_graph.media.subtitles import clip_cues, read_cues
+from agentcvr_graph.media.subtitles import Subtitles, clip_cues, read_subtitles
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
@@ -67,11 +67,13 @@ class Media:
         self._pictures_id = content_id(path)
         """Identifies the frames of the whole file or folder, independent of the clip."""
         self._index: FileIndex | None = None
+        self._damage = Damage()
         if source.kind == "folder":
             boxes = f"{content_id(file)}|{source.objects}" if (file := _boxes(source)) else ""
             self._pictures_id += f"|{source.fps}|{boxes}"
             access.check_images(source.given, path)
-            probed = Probe(self._open_folder().info, has_sound=False)
+            opened = self._open_folder()
+            probed = Probe(opened.info, has_sound=False, notes=opened.notes)
         else:
             self._pictures_id += f"|{reader}" if reader == "decord" else ""
             probed = probe(source.given, path, access.max_pixels)
@@ -79,7 +81,8 @@ class Media:
         access.check_size(source.given, probed.picture)
         self._file_s = probed.picture.duration_s
         self._first_picture_s, self._format_name = probed.first_picture_s, probed.format_name
-        self._damage = Damage(probed.notes)
+        for note in probed.notes:
+            self._damage.add(note)
         self._segments = _segments(source, self._file_s)
         self.info = self._describe(probed)
 
@@ -151,7 +154,10 @@ class Media:
 
     @cached_property
     def _all_cues(self) -> tuple[Cue, ...]:
-        return () if self._source.kind == "folder" else read_cues(self._path, self._access)
+        found = Subtitles() if self._source.kind == "folder" else read_subtitles(self._path, self._access)
+        for said in found.notes:
+            self._damage.add(Note(0.0, self._file_s, said))
+        return found.cues
 
     @cached_property
     def _key_times(self) -> Sequence[float]:
@@ -195,7 +201,8 @@ class Media:
 
     def _open_folder(self) -> FolderReader:
         source, most = self._source, self._access.max_pixels
-        return FolderReader(source.given, self._path, source.fps, _boxes(source), dict(source.objects), most)
+        report = self._damage.add
+        return FolderReader(source.given, self._path, source.fps, _boxes(source), dict(source.objects), most, report)
 
     def _describe(self, probed: Probe) -> MediaInfo:
         picture, duration_s = probed.picture, self._segments[-1].until_s

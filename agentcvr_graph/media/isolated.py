@@ -7,13 +7,13 @@ infrastructure error. A request that exceeds its time limit fails in the same wa
 Every worker has its own pool, and therefore its own pipe. The workers of one pool would share a pipe and its locks: a
 worker that is killed while it holds them would lose the requests of the others, or leave them waiting forever.
 
-Workers start with `spawn`, because a process with threads and open decoders cannot be forked safely. The calling
-program therefore needs a guarded main module, as the command line and the server have.
+Workers are fresh interpreters, because a process with threads and open decoders cannot be forked safely. `loky` starts
+them, and does not import the caller's `__main__` again as multiprocessing's `spawn` does. A script without a guard, a
+program on the standard input and an interactive session can therefore decode too.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import queue
 import threading
@@ -25,6 +25,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+from loky.backend.context import LokyContext
 from pebble import ProcessExpired, ProcessPool
 
 from agentcvr_graph.errors import InfrastructureError, VideoError
@@ -187,7 +188,7 @@ class _Worker:
             self._end(self._pool)
             self._pool = None
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
+            context: Any = LokyContext()  # it has locks of its own classes
             self._pool = ProcessPool(max_workers=1, initializer=_start, initargs=(self._settings,), context=context)
         return self._pool
 

@@ -31,6 +31,8 @@ _MARGINS_S = (0.0, 0.5, 3.0, 15.0)
 """A seek that lands after its target is repeated this much earlier, in seconds."""
 _PATIENCE_S = 10.0
 """Decoding is given up if nothing can be decoded until this long after the target, in seconds."""
+_LATENCY = 64
+"""A decoder returns its first frame after fewer packets than this."""
 _FAILED_READS = 50
 """Reading ends after this many failed attempts: the file is damaged from there on."""
 _EPSILON_S = 1e-4
@@ -205,9 +207,9 @@ class TrackReader:
     def _decoded(self, packets: Iterator[AnyPacket], until_s: float) -> Iterator[Timed]:
         """Decode what can be decoded. Give up if nothing was decoded until a time."""
         last_s: float | None = None
-        for packet in packets:
+        for count, packet in enumerate(packets):
             time_s = self.seconds(packet.pts) if packet.pts is not None else last_s
-            if last_s is None and time_s is not None and time_s > until_s:
+            if last_s is None and time_s is not None and time_s > until_s and count > _LATENCY:
                 return
             for frame in self._frames(packet, time_s):
                 last_s = self._time_s(frame, last_s)

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from agentcvr_graph.errors import CVRError, VideoError
 from agentcvr_graph.media.containers import open_container, origin_s
+from agentcvr_graph.media.display import pixel_aspect, shown_size, turn_of
 from agentcvr_graph.media.index import FileIndex, frame_rate, lacks_index, packet_s, read_index
 from agentcvr_graph.media.readers.base import PictureInfo
 from agentcvr_graph.media.tracks import chosen_tracks, picture_stream, sound_stream
@@ -122,9 +123,7 @@ def _first_picture(given: str, container: InputContainer, max_pixels: int | None
     first = next(_pictures(container, stream), None)
     if first is None:
         raise NotAVideoError(given, "its pictures cannot be decoded.", fix="Export it as MP4 (H.264).")
-    width, height = first.width, first.height
-    if first.rotation % 180:
-        width, height = height, width
+    width, height = shown_size(first.width, first.height, pixel_aspect(stream), turn_of(first))
     first_s = float(first.pts * first.time_base) - origin_s(container) if first.pts is not None else 0.0
     return PictureInfo(0.0, fps, width, height), first_s
 

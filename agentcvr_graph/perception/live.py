@@ -38,6 +38,10 @@ from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 """Limits concurrent decoding. Each decoder uses several threads; more decoders would cost memory and save no time."""
 
+SHORTEST_VIDEO_S = 0.1
+"""Length given to shorter videos, such as a single picture: times are written with one digit, and a window from 0.0 to
+0.0 s cannot be asked for."""
+
 
 class Remembered(BaseModel):
     """A model's reply, as it is cached on disk."""
@@ -82,7 +86,7 @@ class LivePerception:
         return VideoInfo(
             number=number,
             video=video,
-            duration_s=info.duration_s,
+            duration_s=max(info.duration_s, SHORTEST_VIDEO_S),
             fps=info.fps,
             width=info.width,
             height=info.height,

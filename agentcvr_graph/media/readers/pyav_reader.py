@@ -12,13 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from agentcvr_graph.media.display import pixel_aspect, shown_pixels
 from agentcvr_graph.media.index import FileIndex, frame_rate
 from agentcvr_graph.media.packets import AnyPacket, Report, Timed, TrackReader
 from agentcvr_graph.media.readers.base import Decoded, nearest
 from agentcvr_graph.media.tracks import picture_stream
-from agentcvr_graph.media.types import Pixels
 
 BYSTANDER_STEP_S = 0.5
 """Frames at multiples of this time are also yielded when they are decoded on the way to others."""
@@ -47,6 +45,7 @@ class PyAVReader:
         self._path, self._index = path, index
         self._track = TrackReader(path, picture_stream, index, report, max_pixels, threads=True)
         self._stream: Any = self._track.stream
+        self._aspect = pixel_aspect(self._stream)
         self._fps = frame_rate(self._stream)
         self._key_times: list[float] | None = None
 
@@ -77,7 +76,7 @@ class PyAVReader:
             until_s = following.time_s if following is not None else float("inf")
             due = [time_s for time_s in wanted if time_s < until_s - 1e-4]
             marks = due or (_bystanders(held.time_s, until_s) if held.time_s >= times_s[0] else [])
-            pixels = _scaled(held.frame, size) if marks else None
+            pixels = shown_pixels(held.frame, size, self._aspect) if marks else None
             for time_s in marks:
                 assert pixels is not None
                 yield Decoded(time_s, held.time_s, pixels)
@@ -89,7 +88,7 @@ class PyAVReader:
         for time_s in times_s:
             found = self._track.key_frame(nearest(self.key_times(), time_s))
             if found is not None:
-                yield Decoded(time_s, found.time_s, _scaled(found.frame, size))
+                yield Decoded(time_s, found.time_s, shown_pixels(found.frame, size, self._aspect))
 
     def close(self) -> None:
         """Close the container."""
@@ -154,13 +153,6 @@ def _listed(track: TrackReader, first: AnyPacket | None) -> list[float]:
         return []
     # The index holds decoding times. A key frame is presented this much later:
     return [track.seconds(key + first.pts - first.dts) for key in keys]
-
-
-def _scaled(frame: Any, size: tuple[int, int]) -> Pixels:
-    turned = int(getattr(frame, "rotation", 0)) % 180 != 0
-    width, height = size[::-1] if turned else size
-    pixels = frame.to_ndarray(width=width, height=height, format="rgb24", interpolation="BILINEAR")
-    return np.ascontiguousarray(np.rot90(pixels, k=int(getattr(frame, "rotation", 0)) // 90))
 
 
 def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
