@@ -92,7 +92,7 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
     if given.get("checked_question") is None:
         raise InputError("The run has no result yet.", fix="Resume it, then read its output.")
     question = typed(Question, given["checked_question"])
-    messages = [one if isinstance(one, BaseMessage) else _MESSAGE.validate_python(one) for one in given["messages"]]
+    messages = [_message(one) for one in given["messages"]]
     observations = typed(list[Observation], given["observations"])
     return Trajectory(
         question=question.question,
@@ -107,6 +107,10 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
 
 
 _MESSAGE = TypeAdapter[AnyMessage](AnyMessage)
+
+
+def _message(given: Any) -> AnyMessage:
+    return cast(AnyMessage, given) if isinstance(given, BaseMessage) else _MESSAGE.validate_python(given)
 
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], ending: Sequence[str]) -> list[Turn]:

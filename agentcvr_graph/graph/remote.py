@@ -105,7 +105,7 @@ def _decision(waiting: Interrupt) -> Any:
 
 
 def _as_interrupt(given: Any) -> Interrupt:
-    return given if isinstance(given, Interrupt) else Interrupt(value=given["value"], id=given["id"])
+    return cast(Interrupt, given) if isinstance(given, Interrupt) else Interrupt(value=given["value"], id=given["id"])
 
 
 def _as_json(video: str | Video) -> Any:
