@@ -25,7 +25,8 @@ from agentcvr_graph.types import Video
 if TYPE_CHECKING:
     from langgraph.pregel.remote import RemoteGraph
 
-INTERRUPT = "__interrupt__"
+LOCAL = ("thread_id", "checkpoint_ns", "__pregel_stream")
+"""What a `RemoteGraph` itself reads in a parent's configuration; it sends none of it as a setting."""
 
 
 async def run_remote(
@@ -73,24 +74,36 @@ async def _begun(
     remote: RemoteGraph, given: CVRInput, sent: Any, config: RunnableConfig
 ) -> tuple[Any, Sequence[Interrupt]]:
     """Return the input that continues this question on its thread, and the interrupts for which it waits."""
-    client = cast(Any, remote.client)
-    await client.threads.create(thread_id=config.get("configurable", {})["thread_id"], if_exists="do_nothing")
-    state = await remote.aget_state({"configurable": {"thread_id": config.get("configurable", {})["thread_id"]}})
-    question = cast(dict[str, Any], state.values or {}).get("question")
-    if not state.next or question != given["question"]:
+    thread_id = config.get("configurable", {})["thread_id"]
+    await cast(Any, remote.client).threads.create(thread_id=thread_id, if_exists="do_nothing")
+    state = await _state(remote, config)
+    if not state["next"] or cast(dict[str, Any], state["values"]).get("question") != given["question"]:
         return sent, ()
-    return None, [one for task in state.tasks for one in map(_as_interrupt, task.interrupts)]
+    return None, _waiting(state)
+
+
+async def _state(remote: RemoteGraph, config: RunnableConfig) -> dict[str, Any]:
+    """Return the state of the server's thread. `aget_state` of a `RemoteGraph` cannot read a thread without runs."""
+    return await cast(Any, remote.client).threads.get_state(config.get("configurable", {})["thread_id"])
+
+
+def _waiting(state: dict[str, Any]) -> list[Interrupt]:
+    return [_as_interrupt(one) for task in state["tasks"] for one in task["interrupts"]]
 
 
 async def _call(
     remote: RemoteGraph, sent: Any, config: RunnableConfig, context: CVRContext | None
 ) -> tuple[dict[str, Any], Sequence[Interrupt]]:
     settings = context.sent if context is not None else {}
+    if settings:  # a server accepts either a context or a configurable
+        config = {**config, "configurable": {n: v for n, v in config.get("configurable", {}).items() if n in LOCAL}}
     try:
         output = await cast(Any, remote).ainvoke(sent, config, context=settings or None, on_disconnect="cancel")
     except GraphInterrupt as caught:
         return {}, cast(Sequence[Interrupt], caught.args[0])
-    return output, [_as_interrupt(one) for one in output.get(INTERRUPT) or ()]
+    if output["answer"] is None and output["failure"] is None and config.get("configurable", {}).get("thread_id"):
+        return output, _waiting(await _state(remote, config))  # outside of a node, `ainvoke` does not say that it waits
+    return output, ()
 
 
 def _decision(waiting: Interrupt) -> Any:
