@@ -80,6 +80,25 @@ def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
     )
 
 
+def check_source(given: str, access: Access) -> None:
+    """Refuse a video string that `access` does not allow, without opening it or looking for it.
+
+    Only files and web addresses are known here; a string with another scheme (`script://`) is the perception's own.
+
+    Raises:
+        VideoError: the string is refused.
+    """
+    scheme = _SCHEME.match(given)
+    name = scheme[1].lower() if scheme else ""
+    if name in ("http", "https"):
+        access.check_url(given)
+    elif name == "file":
+        access.check_path(given, Path(unquote(given[len(name) + 1 :])))
+    elif "://" not in given:
+        for path in (given, given.partition("#")[0]):
+            access.check_path(given, Path(path))
+
+
 def _split_fragment(given: str) -> tuple[str, str]:
     """Split off the fragment. A `#` in the name of an existing file does not start a fragment."""
     if "#" not in given or (not _SCHEME.match(given) and _found(given) is not None):
