@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from agentcvr_graph.errors import shown_address
 from agentcvr_graph.types import Cost, Evidence, Modality, Observation, VideoInfo, Window
 
 NOTHING: dict[Modality, str] = {
@@ -189,7 +190,9 @@ def video_line(info: VideoInfo) -> str:
     """Return the line of a video in the brief: number, title, length, size, tracks; or why it cannot be read."""
     name = f"{info.number}. {quoted(info.title)}"
     if info.problem:
-        return f"{name}: cannot be read ({plain(info.problem)})"
+        given = shown_address(info.video.source)
+        said = info.problem.replace(f"{given}: ", f"{info.file_name or info.title}: ", 1)  # no path
+        return f"{name}: cannot be read ({plain(said)})"
     picture = f"{info.width}x{info.height}" if info.has_picture else "no picture"
     sound = "sound" if info.has_sound else "no sound"
     subtitles = ", subtitles" if info.has_subtitles else ""

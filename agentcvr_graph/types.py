@@ -7,7 +7,9 @@ is always a reference, so every model fits into a checkpoint and can be sent as 
 
 from __future__ import annotations
 
+import re
 from typing import Literal
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -17,6 +19,12 @@ AnswerKind = str
 `answers.KINDS`. Kinds are checked against `answers.KINDS`."""
 QuestionKind = str
 """An `AnswerKind`, or `auto`: `choice` if there are options, else `text`."""
+_FRAGMENT = re.compile(r"#(?:(?:t=[\dnpts:.,]+|fps=[\d.]+|boxes=[^&#]*)(?:&|$))+$")
+"""The fragment that selects a clip. Another `#` is part of a file's name."""
+_ENDING = re.compile(
+    r"\.(?:mp4|m4v|mkv|webm|mov|avi|wmv|asf|flv|f4v|ts|m2ts|mts|mpe?g|vob|ogv|ogg|3gp|mxf|gif|mp3|m4a|aac|wav|flac|opus)$",
+    re.IGNORECASE,
+)
 AnswerValue = str | float | list[str] | tuple[float, float]
 
 
@@ -70,14 +78,19 @@ class VideoInfo(FrozenModel):
 
     @property
     def title(self) -> str:
-        """The title that the caller gave, else the last part of the source without its ending and fragment."""
-        if self.video.title:
-            return self.video.title
-        path = self.video.source.partition("#")[0].partition("?")[0].rstrip("/\\")
-        scheme, _, host = path.partition("://")
-        if host and "/" not in host:
-            path = f"{scheme}://{host.rpartition('@')[2]}"  # an address without a path; drop user and password
-        return path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or path
+        """The title that the caller gave, else the name of the file or folder without its ending. Never a path."""
+        return self.video.title or _ENDING.sub("", self.file_name) or self.file_name or f"video {self.number}"
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the source, without its fragment; of a URL without user, password and query."""
+        place = _FRAGMENT.sub("", self.video.source)
+        scheme, _, rest = place.partition("://")
+        if rest and scheme.isalnum():
+            host, _, path = rest.partition("#")[0].partition("?")[0].partition("/")
+            return unquote(path.rstrip("/").rpartition("/")[2]) or f"{scheme}://{host.rpartition('@')[2]}"
+        name = re.split(r"[/\\]", place.rstrip("/\\"))[-1]
+        return "" if name in (".", "..") else name
 
 
 class Window(FrozenModel):

@@ -59,9 +59,10 @@ def _of_method(method: str, rows: Sequence[Row], averages: Mapping[str, Sequence
     by_task = _split(rows, lambda row: row.task)
     for task, own in by_task.items():
         yield _line(method, task or "no task", [own])
-    for group, own in _split([row for row in rows if row.group], lambda row: row.group).items():
+    groups = _split([row for row in rows if row.group], lambda row: row.group)
+    for group, own in groups.items():
         yield _line(method, GROUP + group, [own], average_of=tuple(_split(own, lambda row: row.task)))
-    if not averages and len(by_task) > 1:
+    if not averages and (len(by_task) > 1 or groups):  # the last line is always that of the whole
         averages = {ALL: ()}
     for name, tasks in averages.items():
         present = [task for task in tasks if task in by_task]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from agentcvr_graph.media.types import Cue, Frame, Samples
+from agentcvr_graph.media.types import Cue, Frame, Note, Samples, Tracks
 from agentcvr_graph.types import Video
 
 
@@ -23,6 +23,10 @@ class MediaInfo:
     height: int
     has_sound: bool
     has_subtitles: bool
+    tracks: Tracks = field(default_factory=Tracks)
+    """The tracks that were chosen."""
+    notes: tuple[Note, ...] = ()
+    """What was found when the file was opened, such as that it is cut off."""
 
 
 class Clip(Protocol):
@@ -49,6 +53,10 @@ class Clip(Protocol):
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Return the subtitles that overlap a window, with their times clipped to it."""
+        ...
+
+    def notes(self, start_s: float, end_s: float) -> tuple[str, ...]:
+        """Return what is known so far about a window, such as that its picture could not be decoded."""
         ...
 
 

@@ -15,6 +15,9 @@ import platformdirs
 
 from agentcvr_graph.utils.files import atomic_write_bytes
 
+DECODING = 2
+"""The version of everything that turns files into frames, sound and words. It is part of every content id, and so of
+the key of every frame, transcript and observation: raise it when the decoding changes, and nothing older is used."""
 _DIGEST_BYTES = 16
 _CHECKED = "00"
 """The folder's size is checked when the hash of a key starts like this: one write in 256, which also holds over many

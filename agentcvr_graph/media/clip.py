@@ -5,6 +5,7 @@ Created by `MediaLibrary.open`. Synchronous and thread-safe: a lock guards the r
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import itertools
 import os
@@ -13,28 +14,35 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, VideoError, missing_extra
 from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.base import MediaInfo
+from agentcvr_graph.media.cache import DECODING
 from agentcvr_graph.media.containers import why
+from agentcvr_graph.media.damage import Damage, overlapping
 from agentcvr_graph.media.frames import FrameStore
+from agentcvr_graph.media.index import FileIndex
 from agentcvr_graph.media.probe import Probe, probe
 from agentcvr_graph.media.readers.base import Reader, nearest, scaled_size
 from agentcvr_graph.media.readers.folder_reader import FolderReader
 from agentcvr_graph.media.segments import Segment, by_segment, lay_out, within
 from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
-from agentcvr_graph.media.subtitles import clip_cues, read_cues
-from agentcvr_graph.media.types import Cue, Frame, Samples
+from agentcvr_graph.media.subtitles import Subtitles, clip_cues, read_subtitles
+from agentcvr_graph.media.types import Cue, Frame, Note, Samples
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 ReaderName = Literal["auto", "pyav", "decord"]
 READERS: tuple[ReaderName, ...] = ("auto", "pyav", "decord")
+_FOR_DECORD = ("mov", "matroska", "flv")
+"""Container formats whose times decord reports truly; others are read with PyAV."""
 _BLOCK_BYTES = 1 << 16
+_MOST_ON_THE_WAY = 20_000
+"""An overview that would decode more frames than this between its times shows the nearest key frames instead."""
 
 
 class Media:
@@ -58,24 +66,32 @@ class Media:
         self._reader_pid = 0
         self._pictures_id = content_id(path)
         """Identifies the frames of the whole file or folder, independent of the clip."""
+        self._index: FileIndex | None = None
+        self._damage = Damage()
         if source.kind == "folder":
             boxes = f"{content_id(file)}|{source.objects}" if (file := _boxes(source)) else ""
             self._pictures_id += f"|{source.fps}|{boxes}"
             access.check_images(source.given, path)
-            probed = Probe(self._open_folder().info, has_sound=False)
+            opened = self._open_folder()
+            probed = Probe(opened.info, has_sound=False, notes=opened.notes)
         else:
-            ends_s = [end_s for _, end_s in source.spans if end_s is not None]
-            until_s = max(ends_s) if len(ends_s) == len(source.spans) else None
-            probed = probe(source.given, path, until_s, access.max_pixels)
+            self._pictures_id += f"|{reader}" if reader == "decord" else ""
+            probed = probe(source.given, path, access.max_pixels)
+            self._index = probed.index
         access.check_size(source.given, probed.picture)
         self._file_s = probed.picture.duration_s
+        self._mirrored = probed.picture.mirrored
+        self._first_picture_s, self._format_name = probed.first_picture_s, probed.format_name
+        for note in probed.notes:
+            self._damage.add(note)
         self._segments = _segments(source, self._file_s)
         self.info = self._describe(probed)
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
         """Return the frames on screen at ascending times of the clip, each with its true time.
 
-        Where the times lie further apart than the key frames, the nearest key frame is returned instead.
+        Where the times lie further apart than the key frames, the nearest key frame is returned instead; also where too
+        much would have to be decoded between them, which `notes` then says.
 
         Raises:
             InfrastructureError: there is no picture, or it cannot be decoded.
@@ -99,7 +115,7 @@ class Media:
         if not self.info.has_sound:
             raise InfrastructureError(f"{self._source.name} has no sound track.")
         heard = [
-            read_sound(self._path, segment.shift_s + first_s, segment.shift_s + last_s)
+            read_sound(self._path, segment.shift_s + first_s, segment.shift_s + last_s, self._index, self._damage.sound)
             for segment, first_s, last_s in within(self._segments, start_s, end_s)
         ]
         return np.concatenate(heard) if len(heard) > 1 else heard[0]
@@ -112,6 +128,24 @@ class Media:
             for cue in clip_cues(self._all_cues, segment.shift_s + first_s, segment.shift_s + last_s)
         )
 
+    def notes(self, start_s: float, end_s: float) -> tuple[str, ...]:
+        """Return what is known so far about a window of the clip: damage, jumps of the clock, frames shown instead."""
+        return overlapping(self.all_notes(), start_s, end_s)
+
+    def all_notes(self) -> tuple[Note, ...]:
+        """Return what is known so far about the clip."""
+        return tuple(
+            Note(max(note.start_s, first_s) - segment.shift_s, min(note.end_s, last_s) - segment.shift_s, note.text)
+            for segment in self._segments
+            for first_s, last_s in [(segment.start_s, segment.end_s)]
+            for note in self._damage.notes()
+            if note.start_s <= last_s and note.end_s >= first_s
+        )
+
+    def noted(self, what: Literal["frames", "sound"], *window: Any) -> tuple[Any, tuple[Note, ...]]:
+        """Return the result of `frames` or `sound`, and all notes so far: for a caller in another process."""
+        return getattr(self, what)(*window), self.all_notes()
+
     def close(self) -> None:
         """Close the file. The next request for a frame opens it again."""
         with self._lock:
@@ -121,7 +155,10 @@ class Media:
 
     @cached_property
     def _all_cues(self) -> tuple[Cue, ...]:
-        return () if self._source.kind == "folder" else read_cues(self._path, self._access)
+        found = Subtitles() if self._source.kind == "folder" else read_subtitles(self._path, self._access)
+        for said in found.notes:
+            self._damage.add(Note(0.0, self._file_s, said))
+        return found.cues
 
     @cached_property
     def _key_times(self) -> Sequence[float]:
@@ -139,13 +176,35 @@ class Media:
         if self._source.kind == "folder":
             return self._open_folder()
         try:
-            return _open_file(self._path, self._choice, self._access.max_pixels)
+            opened = self._open_decord() if self._choice == "decord" else None
+            return opened or self._open_pyav()
         except ImportError as error:
             raise missing_extra(error.name or self._choice, "live") from error
 
+    def _open_decord(self) -> Reader | None:
+        """Open the file with decord; None, with a note, where it would not show the truth."""
+        from agentcvr_graph.media.readers.decord_reader import DecordReader
+
+        try:
+            one_track = self.info.tracks.picture.startswith("track 1 of 1")
+            if self._format_name.startswith(_FOR_DECORD) and one_track and not self._mirrored:
+                return DecordReader(self._path, self._first_picture_s)
+        except ImportError:
+            raise
+        except Exception:  # decord's own errors, and no times
+            pass
+        self._damage.add(Note(0.0, self._file_s, "decord cannot show this file as a player does; PyAV was used"))
+        return None
+
+    def _open_pyav(self) -> Reader:
+        from agentcvr_graph.media.readers.pyav_reader import PyAVReader
+
+        return PyAVReader(self._path, self._access.max_pixels, self._index, self._damage.picture)
+
     def _open_folder(self) -> FolderReader:
         source, most = self._source, self._access.max_pixels
-        return FolderReader(source.given, self._path, source.fps, _boxes(source), dict(source.objects), most)
+        report = self._damage.add
+        return FolderReader(source.given, self._path, source.fps, _boxes(source), dict(source.objects), most, report)
 
     def _describe(self, probed: Probe) -> MediaInfo:
         picture, duration_s = probed.picture, self._segments[-1].until_s
@@ -158,6 +217,8 @@ class Media:
             height=picture.height,
             has_sound=probed.has_sound,
             has_subtitles=bool(self.cues(0.0, duration_s)),
+            tracks=probed.tracks,
+            notes=self.all_notes(),
         )
 
     def _shown(self, segment: Segment, times_s: Sequence[float]) -> list[Frame]:
@@ -178,10 +239,29 @@ class Media:
         the first or after the last time is left out: an overview shows nothing from outside its window.
         """
         keys = self._key_times
-        longest_gap_s = max(b - a for a, b in itertools.pairwise([*keys, max(self._file_s, keys[-1])]))
-        if len(times_s) < 2 or (times_s[-1] - times_s[0]) / (len(times_s) - 1) < longest_gap_s:
+        if len(times_s) < 2:
             return frozenset()
-        return frozenset(time_s for time_s in times_s if times_s[0] <= nearest(keys, time_s) <= times_s[-1])
+        longest_gap_s = max(b - a for a, b in itertools.pairwise([*keys, max(self._file_s, keys[-1])]))
+        if (times_s[-1] - times_s[0]) / (len(times_s) - 1) >= longest_gap_s:
+            return frozenset(time_s for time_s in times_s if times_s[0] <= nearest(keys, time_s) <= times_s[-1])
+        if self._frames_on_the_way(times_s) <= _MOST_ON_THE_WAY:
+            return frozenset()
+        self._damage.add(
+            Note(
+                times_s[0],
+                times_s[-1],
+                f"key frames are up to {longest_gap_s:.0f} s apart, and the nearest ones are shown: to decode all that"
+                " lies between them would take too long; a shorter window shows every moment",
+            )
+        )
+        return frozenset(times_s)
+
+    def _frames_on_the_way(self, times_s: Sequence[float]) -> float:
+        """Return about how many frames are decoded between the first and the last time, if all are shown exactly."""
+        keys = self._key_times
+        befores_s = [keys[max(0, bisect.bisect_right(keys, time_s) - 1)] for time_s in times_s]
+        pairs = zip(itertools.pairwise(times_s), befores_s[1:], strict=True)
+        return self.info.fps * sum(time_s - max(last_s, before_s) for (last_s, time_s), before_s in pairs)
 
     def _decode(self, missing: Sequence[float], by_key: frozenset[float], shift_s: float) -> dict[float, Frame]:
         """Return frames by requested time. Frames decoded on the way are stored but not returned."""
@@ -205,8 +285,8 @@ _inherited: list[Reader] = []
 
 
 def content_id(path: Path) -> str:
-    """Return a hash of a file's size and three of its blocks, or of a folder's listing. Cheap for large files."""
-    digest = hashlib.sha256()
+    """Return a hash of a file's size and three of its blocks, or of a folder's listing, and of how it is decoded."""
+    digest = hashlib.sha256(f"decoding {DECODING}|".encode())
     if path.is_dir():
         for file in sorted(path.iterdir()):
             digest.update(f"{file.name}|{file.stat().st_size}|{file.stat().st_mtime_ns}\n".encode())
@@ -233,16 +313,6 @@ def _segments(source: Source, duration_s: float) -> tuple[Segment, ...]:
 
 def _boxes(source: Source) -> Path | None:
     return Path(source.boxes).expanduser() if source.boxes else None
-
-
-def _open_file(path: Path, reader: ReaderName, max_pixels: int | None) -> Reader:
-    if reader == "decord":
-        from agentcvr_graph.media.readers.decord_reader import DecordReader
-
-        return DecordReader(path)
-    from agentcvr_graph.media.readers.pyav_reader import PyAVReader
-
-    return PyAVReader(path, max_pixels)
 
 
 @contextmanager

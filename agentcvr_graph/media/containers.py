@@ -9,10 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition, Stream
-from av.video.stream import VideoStream
+
+from agentcvr_graph.media.tracks import known
 
 FORMATS = (
     "mov,matroska,webm,avi,flv,mpeg,mpegts,ogg,asf,mxf,nut,ivf,rm,dv,wtv,gif,h264,hevc,"
@@ -39,31 +38,12 @@ def open_container(path: Path, max_pixels: int | None = None) -> InputContainer:
     return container
 
 
-def picture_stream(container: InputContainer) -> VideoStream | None:
-    """Return the first video stream that has a decoder; the cover picture of a sound file does not count."""
-    found = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
-    return next((s for s in found if known(s)), None)
-
-
-def sound_stream(container: InputContainer) -> AudioStream | None:
-    """Return the first sound track that has a decoder."""
-    return next((s for s in container.streams.audio if known(s)), None)
-
-
-def known(stream: Stream) -> bool:
-    """Return whether the stream has a decoder; PyAV's types claim that it always has."""
-    return stream.codec_context is not None  # pyright: ignore[reportUnnecessaryComparison]
-
-
 def origin_s(container: InputContainer) -> float:
-    """Return the time stamp at which the file starts: that of the first frame, or else of the first sound.
+    """Return the time stamp at which the file starts: the smallest of its tracks, which a player shows as 0.
 
-    All tracks share this origin, so a sound track that starts late stays in sync.
+    All tracks share this origin, so a track that starts late stays in sync.
     """
-    stream = picture_stream(container) or sound_stream(container)
-    if stream is None or stream.start_time is None or stream.time_base is None:
-        return 0.0
-    return float(stream.start_time * stream.time_base)
+    return (container.start_time or 0) / av.time_base
 
 
 def why(error: Exception) -> str:

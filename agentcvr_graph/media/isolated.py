@@ -7,13 +7,13 @@ infrastructure error. A request that exceeds its time limit fails in the same wa
 Every worker has its own pool, and therefore its own pipe. The workers of one pool would share a pipe and its locks: a
 worker that is killed while it holds them would lose the requests of the others, or leave them waiting forever.
 
-Workers start with `spawn`, because a process with threads and open decoders cannot be forked safely. The calling
-program therefore needs a guarded main module, as the command line and the server have.
+Workers are fresh interpreters, because a process with threads and open decoders cannot be forked safely. `loky` starts
+them, and does not import the caller's `__main__` again as multiprocessing's `spawn` does. A script without a guard, a
+program on the standard input and an interactive session can therefore decode too.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import queue
 import threading
@@ -25,11 +25,13 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+from loky.backend.context import LokyContext
 from pebble import ProcessExpired, ProcessPool
 
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.access import EVERYTHING, Access, current_limit, limited
 from agentcvr_graph.media.base import MediaInfo
+from agentcvr_graph.media.damage import overlapping
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
 from agentcvr_graph.media.types import Cue, Frame, Samples
 from agentcvr_graph.types import Video
@@ -187,7 +189,7 @@ class _Worker:
             self._end(self._pool)
             self._pool = None
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
+            context: Any = LokyContext()  # it has locks of its own classes
             self._pool = ProcessPool(max_workers=1, initializer=_start, initargs=(self._settings,), context=context)
         return self._pool
 
@@ -201,15 +203,23 @@ class IsolatedClip:
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
         """Return frames, as `Clip.frames`."""
-        return self._library.request(self._video, "frames", list(times_s))
+        return self._noted("frames", list(times_s))
 
     def sound(self, start_s: float, end_s: float) -> Samples:
         """Return samples, as `Clip.sound`."""
-        return self._library.request(self._video, "sound", start_s, end_s)
+        return self._noted("sound", start_s, end_s)
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Return subtitles, as `Clip.cues`."""
         return self._library.request(self._video, "cues", start_s, end_s) if self.info.has_subtitles else ()
+
+    def notes(self, start_s: float, end_s: float) -> tuple[str, ...]:
+        """Return notes, as `Clip.notes`: those of the workers that answered this clip's requests."""
+        return overlapping(self._notes, start_s, end_s)
+
+    def _noted(self, what: str, *window: Any) -> Any:
+        found, self._notes = self._library.request(self._video, "noted", what, *window)
+        return found
 
 
 _own: list[MediaLibrary] = []

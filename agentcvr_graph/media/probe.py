@@ -1,27 +1,42 @@
 """Probe a file once, before a reader opens it, so that all readers report the same tracks, length and size.
 
-Refuses files that cannot be used: empty, not a video, without tracks, without length, or truncated.
+Lengths are measured at the last packet, because headers lie: a recording may be cut off, or never have had a length.
+Refuses files that cannot be used: empty, not a video, without tracks, or without anything that decodes. A file that is
+cut off is used as far as it goes, with a note.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 
 from agentcvr_graph.errors import CVRError, VideoError
-from agentcvr_graph.media.containers import open_container, origin_s, picture_stream, sound_stream
+from agentcvr_graph.media.containers import open_container, origin_s
+from agentcvr_graph.media.display import pixel_aspect, shown_size, turn_of
+from agentcvr_graph.media.index import FileIndex, frame_rate, lacks_index, packet_s, read_index
 from agentcvr_graph.media.readers.base import PictureInfo
+from agentcvr_graph.media.tracks import chosen_tracks, picture_stream, sound_stream
+from agentcvr_graph.media.types import Note, Tracks
 
 _TAIL_S = 2.0
 _SLACK = 0.05
 """Headers round, and tracks end at different times: this share of the length may be missing, or `_TAIL_S` if more."""
-_WITH_LENGTHS = ("mov", "matroska")
+_ROUNDING_S = 0.1
+"""A length in a header this near to the measured one, in seconds, is what players show, and is used."""
+_WITH_LENGTHS = ("mov", "matroska", "avi", "asf", "flv", "wav", "flac")
 """Formats whose header states a reliable length."""
+_LATE_S = 0.5
+"""A first picture later than this, in seconds, gets a note."""
+_TRIES = 400
+"""Number of packets after which pictures are taken to be undecodable."""
 
 
 class NotAVideoError(VideoError):
@@ -35,14 +50,20 @@ class Probe:
     picture: PictureInfo
     """Its `duration_s` is that of the file, even if there is no picture."""
     has_sound: bool
+    tracks: Tracks = field(default_factory=Tracks)
+    notes: tuple[Note, ...] = ()
+    index: FileIndex | None = None
+    """The packets of a file whose container has no index."""
+    first_picture_s: float = 0.0
+    format_name: str = ""
+    """FFmpeg's names of the container format."""
 
 
-def probe(given: str, path: Path, until_s: float | None = None, max_pixels: int | None = None) -> Probe:
-    """Read the headers, and decode the first picture to check that it decodes and how it is rotated.
+def probe(given: str, path: Path, max_pixels: int | None = None) -> Probe:
+    """Read the headers, measure the length, and decode the first picture for its size and rotation.
 
     Args:
         given: the string that the user gave, for messages.
-        until_s: the end of the requested clip; None for the end of the file. The file may be truncated after it.
         max_pixels: a picture is not decoded if its header states more pixels than this; None for no limit.
 
     Raises:
@@ -53,10 +74,7 @@ def probe(given: str, path: Path, until_s: float | None = None, max_pixels: int 
     if not path.stat().st_size:
         raise NotAVideoError(given, "the file is empty (0 bytes).", fix="Export or download it again.")
     try:
-        with open_container(path, max_pixels) as container:
-            found = Probe(_picture(given, container, max_pixels), sound_stream(container) is not None)
-            _check(given, container, found, until_s)
-            return found
+        return _probe(given, path, max_pixels)
     except CVRError:
         raise
     except Exception as error:  # FFmpeg's errors, and any error of PyAV over a damaged file
@@ -67,56 +85,121 @@ def probe(given: str, path: Path, until_s: float | None = None, max_pixels: int 
         ) from error
 
 
-def _picture(given: str, container: InputContainer, max_pixels: int | None) -> PictureInfo:
-    stream = picture_stream(container)
-    duration_s = max(0, (container.duration or 0) - (container.start_time or 0)) / av.time_base
-    if stream is not None and stream.duration and stream.time_base:
-        duration_s = max(duration_s, float(stream.duration * stream.time_base))
-    if duration_s <= 0:  # a live recording never writes its length into the header
-        duration_s = _last_packet_s(container, 0.0)
-    if stream is None:
-        return PictureInfo(duration_s, 0.0, 0, 0)
-    if max_pixels is not None and stream.codec_context.width * stream.codec_context.height > max_pixels:
-        return PictureInfo(duration_s, 0.0, stream.codec_context.width, stream.codec_context.height)
-    container.seek(stream.start_time or 0, stream=stream)  # some streams have no frame at time 0
-    first = next(iter(container.decode(stream)), None)
-    if first is None:
-        raise NotAVideoError(given, "its pictures cannot be decoded.", fix="Export it as MP4 (H.264).")
-    width, height = first.width, first.height
-    if first.rotation % 180:
-        width, height = height, width
-    return PictureInfo(duration_s, float(stream.average_rate or stream.guessed_rate or 25), width, height)
-
-
-def _check(given: str, container: InputContainer, found: Probe, until_s: float | None) -> None:
-    duration_s = found.picture.duration_s
-    if not found.picture.width and not found.has_sound:
-        raise NotAVideoError(given, "it holds neither pictures nor sound.", fix="Give a video file.")
+def _probe(given: str, path: Path, max_pixels: int | None) -> Probe:
+    index: FileIndex | None = None
+    with open_container(path, max_pixels) as container:
+        picture, first_s = _first_picture(given, container, max_pixels)
+        has_sound = sound_stream(container) is not None
+        if not picture.width and not has_sound:
+            raise NotAVideoError(given, "it holds neither pictures nor sound.", fix="Give a video file.")
+        tracks, stated_s = chosen_tracks(container), _stated_lengths(container)
+        if lacks_index(container):
+            with open_container(path, max_pixels) as unread:
+                index = read_index(unread)
+            measured_s = index.end_s
+        else:
+            measured_s = _measured_s(path, container, stated_s)
+        format_name = container.format.name
+    duration_s = min(stated_s, key=lambda length_s: abs(length_s - measured_s), default=measured_s)
+    if abs(duration_s - measured_s) > _ROUNDING_S:
+        duration_s = measured_s
+    duration_s = max(duration_s, 1 / picture.fps if picture.width else 0.0)
     if duration_s <= 0:
         raise NotAVideoError(given, "it has no length; it may be truncated.", fix="Export it again.")
-    if not container.format.name.startswith(_WITH_LENGTHS):
-        return
-    wanted_s = min(duration_s, until_s or duration_s) - max(_TAIL_S, _SLACK * duration_s)
-    if _last_packet_s(container, wanted_s) >= wanted_s:
-        return
-    readable_s = _last_packet_s(container, 0.0)  # a seek may land wrong; reading from the start does not
-    if readable_s < wanted_s:
-        raise NotAVideoError(
-            given,
-            f"it is truncated: only {readable_s:.1f} of its {duration_s:.1f} s are there.",
-            fix=f"Download it again, or ask about what is there with '#t=0,{readable_s:.1f}'.",
-        )
+    notes = [*(index.notes if index is not None else ()), *_late(first_s)]
+    if format_name.startswith(_WITH_LENGTHS):
+        notes += _truncated(duration_s, max(min(stated_s, default=0.0), duration_s / _share_there(path)))
+    return Probe(replace(picture, duration_s=duration_s), has_sound, tracks, tuple(notes), index, first_s, format_name)
 
 
-def _last_packet_s(container: InputContainer, from_s: float) -> float:
-    """Return the end of the last packet of any track, searching from `from_s`; 0 if there is no packet."""
-    shift_s = origin_s(container)
-    last_s = 0.0
+def _first_picture(given: str, container: InputContainer, max_pixels: int | None) -> tuple[PictureInfo, float]:
+    """Return the size and rate of the picture, zeros if there is none, and when the first one is presented."""
+    stream = picture_stream(container)
+    if stream is None:
+        return PictureInfo(0.0, 0.0, 0, 0), 0.0
+    fps = frame_rate(stream)
+    if max_pixels is not None and stream.codec_context.width * stream.codec_context.height > max_pixels:
+        return PictureInfo(0.0, fps, stream.codec_context.width, stream.codec_context.height), 0.0
+    first = next(_pictures(container, stream), None)
+    if first is None:
+        raise NotAVideoError(given, "its pictures cannot be decoded.", fix="Export it as MP4 (H.264).")
+    width, height = shown_size(first.width, first.height, pixel_aspect(stream), turn_of(first))
+    first_s = float(first.pts * first.time_base) - origin_s(container) if first.pts is not None else 0.0
+    return PictureInfo(0.0, fps, width, height, turn_of(first).mirrored), first_s
+
+
+def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
+    """Yield the pictures that can be decoded from the first packets."""
+    decoder: Any = stream.codec_context
+    packets = container.demux(stream)
+    for _ in range(_TRIES):
+        try:
+            packet = next(packets, None)
+            yield from decoder.decode(packet)
+        except EOFError:  # everything was returned
+            return
+        except (FFmpegError, IndexError):
+            continue
+        if packet is None:
+            return
+
+
+def _stated_lengths(container: InputContainer) -> list[float]:
+    """Return the lengths that the header may mean: some formats count from the start of the file, some from 0."""
+    if container.duration is None:
+        return []
+    stated_s = container.duration / av.time_base
+    return [length_s for length_s in dict.fromkeys((stated_s, stated_s - origin_s(container))) if length_s > 0]
+
+
+def _measured_s(path: Path, container: InputContainer, stated_s: Iterable[float]) -> float:
+    """Return the end of the last packet of any track. Reads the end of the file, or all of it where that fails."""
+    least_s = min(stated_s, default=0.0)
+    if least_s > 0:
+        last_s = _sought_end_s(container, least_s - _TAIL_S)
+        if last_s >= least_s - max(_TAIL_S, _SLACK * least_s):
+            return last_s
+    with open_container(path) as unread:  # a seek may land wrong; reading from the start does not
+        return _read_end_s(unread)
+
+
+def _sought_end_s(container: InputContainer, from_s: float) -> float:
     try:
-        container.seek(int(max(0.0, from_s + shift_s) * av.time_base), any_frame=True)
+        container.seek(int((max(0.0, from_s) + origin_s(container)) * av.time_base), any_frame=True)
+    except FFmpegError:  # this format cannot seek
+        return 0.0
+    return _read_end_s(container)
+
+
+def _read_end_s(container: InputContainer) -> float:
+    """Return the end of the last packet of any track, from where the container is; 0 if there is no packet."""
+    origin, last_s = origin_s(container), 0.0
+    try:
         for packet in container.demux():
-            if packet.pts is not None and packet.size:
-                last_s = max(last_s, float((packet.pts + (packet.duration or 0)) * packet.time_base) - shift_s)
-    except FFmpegError:  # the file is truncated here
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None and packet.size and not packet.is_discard:
+                end_s = float(stamp * packet.time_base) + packet_s(packet, packet.stream)
+                last_s = max(last_s, end_s - origin)
+    except (FFmpegError, IndexError):  # the file is truncated or damaged here
         pass
     return last_s
+
+
+def _late(first_s: float) -> list[Note]:
+    if first_s < _LATE_S:
+        return []
+    return [Note(0.0, first_s, "there is no picture yet; the first one is shown instead")]
+
+
+def _truncated(duration_s: float, whole_s: float) -> list[Note]:
+    if duration_s >= whole_s - max(_TAIL_S, _SLACK * whole_s):
+        return []
+    return [Note(duration_s, duration_s, f"the file is cut off; it should be {whole_s:.1f} s long")]
+
+
+def _share_there(path: Path) -> float:
+    """Return how much of a RIFF file (AVI, WAV) is there, 0 to 1: FFmpeg takes the rest of a cut one for the whole."""
+    with path.open("rb") as file:
+        kind, stated = file.read(4), int.from_bytes(file.read(4), "little") + 8
+    unknown = stated >= 2**32 - 2**16 or stated <= 8  # of a recording that was streamed
+    return 1.0 if kind != b"RIFF" or unknown else min(1.0, path.stat().st_size / stated)

@@ -1,40 +1,64 @@
-"""Decode the sound of a window with PyAV, as 16 kHz mono float samples, without decoding the rest of the file."""
+"""Decode the sound of a window with PyAV, as 16 kHz mono float samples, without decoding the rest of the file.
+
+Every frame of sound is placed where it is presented: a hole in the track is silence of its length, and a track that
+starts late is late. Frames that follow on are resampled as one, because the stamps of many containers are rounded. The
+format may change on the way; a packet that cannot be decoded is silence.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 
-from agentcvr_graph.errors import CVRError, InfrastructureError
-from agentcvr_graph.media.containers import open_container, origin_s, sound_stream, why
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.media.containers import why
+from agentcvr_graph.media.index import FileIndex
+from agentcvr_graph.media.packets import Report, Timed, TrackReader
+from agentcvr_graph.media.tracks import sound_stream
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 
 _QUIET_WIDTH_S = 0.1
 _LEAD_S = 0.5
 """Decoding starts this much earlier, in seconds: lossy codecs need a few packets before their output is correct."""
+_JITTER_S = 0.03
+"""A frame that is presented this much before or after the end of the one before it, in seconds, does not follow on."""
 
 
-def read_sound(path: Path, start_s: float, end_s: float) -> Samples:
+def read_sound(
+    path: Path,
+    start_s: float,
+    end_s: float,
+    index: FileIndex | None = None,
+    report: Report = lambda time_s: None,
+) -> Samples:
     """Return the samples of [start_s, end_s), shape (round((end_s - start_s) * 16000),); zeros outside the track.
 
+    Args:
+        index: the file's index, if its container has none.
+        report: called with the time of each packet that cannot be decoded.
+
     Raises:
-        InfrastructureError: there is no sound track, or it cannot be decoded.
+        InfrastructureError: there is no sound track, or none of the window's sound can be decoded.
     """
     samples = np.zeros(round((end_s - start_s) * SAMPLE_RATE_HZ), dtype=np.float32)
+    failed_s: list[float] = []
     try:
-        with open_container(path) as container:
-            stream = sound_stream(container)
-            if stream is None:
-                raise InfrastructureError(f"{path.name} has no sound track.")
-            _fill(container, stream, samples, start_s)
-    except CVRError:
-        raise
+        track = TrackReader(path, sound_stream, index, failed_s.append)
+    except LookupError:
+        raise InfrastructureError(f"{path.name} has no sound track.") from None
     except Exception as error:  # FFmpeg's errors, and any error of PyAV over a damaged file
         raise InfrastructureError(f"The sound of {path.name} cannot be decoded ({why(error)}).") from error
+    try:
+        heard = _Placer(samples, start_s).fill(track)
+    finally:
+        track.close()
+    for time_s in failed_s:
+        report(time_s)
+    if failed_s and not heard:
+        raise InfrastructureError(f"The sound of {path.name} cannot be decoded there.")
     return samples
 
 
@@ -48,27 +72,54 @@ def quietest_s(samples: Samples) -> float:
     return (int(energy.argmin()) + width / 2) / SAMPLE_RATE_HZ
 
 
-def _fill(container: InputContainer, stream: AudioStream, samples: Samples, start_s: float) -> None:
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-    origin = origin_s(container)
-    if start_s > _LEAD_S and stream.time_base is not None:
-        container.seek(int((start_s - _LEAD_S + origin) / stream.time_base), stream=stream, backward=True)
-    position: int | None = None  # index into `samples` of the next decoded sample
-    for frame in container.decode(stream):
-        if position is None:
-            stamp_s = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else origin
-            position = round((stamp_s - origin - start_s) * SAMPLE_RATE_HZ)
-        for piece in resampler.resample(frame):
-            position = _place(samples, piece.to_ndarray()[0], position)
-        if position >= len(samples):
-            return
-    for piece in resampler.resample(None):
-        position = _place(samples, piece.to_ndarray()[0], position or 0)
+class _Placer:
+    """Resamples frames and puts them where they are presented."""
 
+    def __init__(self, samples: Samples, start_s: float) -> None:
+        self._samples, self._start_s = samples, start_s
+        self._resampler: av.AudioResampler | None = None
+        self._format: tuple[Any, ...] = ()
+        self._end_s = 0.0
+        """Where the last frame ends, in seconds of the file."""
+        self._position = 0
+        """Index into the samples of the next resampled one."""
 
-def _place(samples: Samples, piece: Samples, position: int) -> int:
-    """Copy the part of `piece` that falls inside `samples`; return the position after `piece`."""
-    begin, end = max(0, position), min(len(samples), position + len(piece))
-    if end > begin:
-        samples[begin:end] = piece[begin - position : end - position]
-    return position + len(piece)
+    def fill(self, track: TrackReader) -> bool:
+        """Decode the track from a little before the window to its end; return whether anything could be decoded."""
+        heard = False
+        for found in track.frames_from(max(0.0, self._start_s - _LEAD_S)):
+            if self._position_of(found.time_s) >= len(self._samples):
+                break
+            self._add(found)
+            heard = True
+        self._finish()
+        return heard
+
+    def _add(self, found: Timed) -> None:
+        frame = found.frame
+        sort = frame.format.name, frame.layout.name, frame.sample_rate
+        if self._resampler is None or sort != self._format or abs(found.time_s - self._end_s) > _JITTER_S:
+            self._finish()
+            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+            self._format, self._end_s = sort, found.time_s
+            self._position = self._position_of(found.time_s)
+        frame.pts = None  # the resampler would fill or drop samples by it
+        self._place(self._resampler.resample(frame))
+        self._end_s += frame.samples / frame.sample_rate
+
+    def _finish(self) -> None:
+        """Place what the resampler still holds."""
+        if self._resampler is not None:
+            self._place(self._resampler.resample(None))
+        self._resampler = None
+
+    def _place(self, pieces: list[Any]) -> None:
+        for piece in pieces:
+            heard: Samples = piece.to_ndarray()[0]
+            begin, end = max(0, self._position), min(len(self._samples), self._position + len(heard))
+            if end > begin:
+                self._samples[begin:end] = heard[begin - self._position : end - self._position]
+            self._position += len(heard)
+
+    def _position_of(self, time_s: float) -> int:
+        return round((time_s - self._start_s) * SAMPLE_RATE_HZ)

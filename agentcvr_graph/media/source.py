@@ -8,10 +8,12 @@ starts at 0. Several of them, such as `t=12.5,40&t=60,75`, make one clip of all 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from agentcvr_graph.errors import VideoError, shown_address
 from agentcvr_graph.media.access import EVERYTHING, Access
@@ -19,6 +21,7 @@ from agentcvr_graph.media.segments import WHOLE, Span
 from agentcvr_graph.types import Video
 
 _KEYS = ("t", "fps", "boxes")
+_WEB = re.compile(r"^https?://", re.IGNORECASE)
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
 _NPT = re.compile(r"^(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?)s?$")
 
@@ -31,7 +34,7 @@ class Source:
     """The string that the user gave, for messages."""
     kind: Literal["file", "url", "folder"]
     place: str
-    """Path or URL, without the fragment."""
+    """Absolute path or URL, without the fragment."""
     spans: tuple[Span, ...] = WHOLE
     """The segments of the file that make up the clip, in the clip's order."""
     fps: float | None = None
@@ -40,33 +43,30 @@ class Source:
 
     @property
     def path(self) -> Path:
-        return Path(self.place).expanduser()
+        return Path(self.place)
 
     @property
     def name(self) -> str:
         """Return the last part of the path or URL, for messages."""
-        place = urlsplit(self.place).path if self.kind == "url" else self.place
+        place = unquote(urlsplit(self.place).path) if self.kind == "url" else self.place
         return place.rstrip("/").rpartition("/")[2] or shown_address(self.place)
 
 
 def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
-    """Parse a video's source string.
+    """Parse a video's source string. What exists as a file or folder is one, whatever its name looks like.
 
     Raises:
         VideoError: the scheme is unknown, the file may not be read or does not exist, or the fragment is invalid.
     """
     given = video.source
-    if access.roots is not None and not _SCHEME.match(given):
-        access.check_path(given, Path(given.partition("#")[0]))
-    place, fragment = _split_fragment(given)
+    place, fragment = _split_fragment(given, access)
     settings = _read_fragment(given, fragment)
     spans = tuple(_read_clip(given, value) for key, value in settings if key == "t")
     others = dict(settings)
     fps = video.fps if video.fps is not None else _read_fps(given, others.get("fps"))
-    kind, boxes = _kind_of(given, place), video.boxes or others.get("boxes")
-    for path in (place if kind != "url" else "", boxes or ""):
-        if path:
-            access.check_path(given, Path(path))
+    (kind, place), boxes = _resolved(given, place, access), video.boxes or others.get("boxes")
+    if boxes:
+        access.check_path(given, Path(boxes))
     if boxes and kind != "folder":
         raise VideoError(given, "boxes are drawn on folders of images only.", fix="Leave them out.")
     return Source(
@@ -89,47 +89,93 @@ def check_source(given: str, access: Access) -> None:
         VideoError: the string is refused.
     """
     scheme = _SCHEME.match(given)
-    name = scheme[1].lower() if scheme else ""
-    if name in ("http", "https"):
+    if _WEB.match(given):
         access.check_url(given)
-    elif name == "file":
-        access.check_path(given, Path(unquote(given[len(name) + 1 :])))
+    elif scheme and scheme[1].lower() == "file":
+        access.check_path(given, Path(_file_of(given.partition("#")[0])))
     elif "://" not in given:
         for path in (given, given.partition("#")[0]):
             access.check_path(given, Path(path))
 
 
-def _split_fragment(given: str) -> tuple[str, str]:
-    """Split off the fragment. A `#` in the name of an existing file does not start a fragment."""
-    if "#" not in given or (not _SCHEME.match(given) and _found(given) is not None):
+def _split_fragment(given: str, access: Access) -> tuple[str, str]:
+    """Split off the fragment. A `#` in the name of a file does not start one."""
+    if "#" not in given or (not _WEB.match(given) and _found(given, access) is not None):
         return given, ""
     place, _, fragment = given.rpartition("#")
-    return place, fragment
+    is_one = (
+        _WEB.match(given) or _found(place, access) is not None or fragment.startswith(tuple(f"{k}=" for k in _KEYS))
+    )
+    return (place, fragment) if is_one else (given, "")
 
 
-def _kind_of(given: str, place: str) -> Literal["file", "url", "folder"]:
-    scheme = _SCHEME.match(place)
-    if scheme and len(scheme[1]) > 1:
-        if scheme[1].lower() not in ("http", "https"):
-            raise VideoError(
-                given, f"the scheme {scheme[1]!r} is not supported.", fix="Use a file, a folder, or an http(s) URL."
-            )
-        if not _host(place):
-            raise VideoError(given, "the URL names no host.", fix="Write it as https://host/path.mp4.")
-        return "url"
-    path = _found(place)
+def _resolved(given: str, place: str, access: Access) -> tuple[Literal["file", "url", "folder"], str]:
+    """Return the kind of a place, and its URL or absolute path.
+
+    Raises:
+        VideoError: there is no such thing, or it may not be read; a refusal does not tell whether it exists.
+    """
+    if _WEB.match(place) and _host(place):
+        return "url", place
+    path, scheme = _found(place, access), _SCHEME.match(place)
+    if path is None and scheme and len(scheme[1]) > 1:
+        path = _schemed(given, place, scheme[1], access)
     if path is None:
+        access.check_path(given, Path(place))
         raise VideoError(given, "no such file or folder.", fix="Check the path.")
-    return "folder" if path.is_dir() else "file"
+    return "folder" if path.is_dir() else "file", str(path)
 
 
-def _found(place: str) -> Path | None:
-    """Return the path if it exists, else None, even if the string is no path (a sentence, a stray NUL, `~nobody`)."""
+def _schemed(given: str, place: str, scheme: str, access: Access) -> Path | None:
+    """Return the file of a `file:` URL; None if it does not exist."""
+    if scheme.lower() == "file":
+        path = _file_of(place)
+        access.check_path(given, Path(path))
+        return _found(path, access)
+    if scheme.lower() in ("http", "https"):
+        raise VideoError(given, "the URL names no host.", fix="Write it as https://host/path.mp4.")
+    raise VideoError(
+        given,
+        f"there is no such file, and the scheme {scheme!r} is not supported.",
+        fix="Use a file, a folder, or an http(s) URL.",
+    )
+
+
+def _found(place: str, access: Access) -> Path | None:
+    """Return the absolute path if it exists and may be read, else None, even if the string is no path.
+
+    A name with accents is found however they are written.
+    """
+    for spell in (Path, _expanded, _same_name):
+        try:
+            path = spell(place).absolute()
+            if place.strip() and access.may_read(path) and path.exists():
+                return path
+        except (OSError, ValueError, RuntimeError):  # a sentence, a stray NUL, `~nobody`
+            continue
+    return None
+
+
+def _expanded(place: str) -> Path:
+    return Path(place).expanduser()
+
+
+def _same_name(place: str) -> Path:
+    """Return the path of the file beside it whose name is the same text in another normal form of Unicode."""
+    path = Path(place)
+    if path.name.isascii():
+        return path
+    wanted = unicodedata.normalize("NFC", path.name)
+    return next(other for other in (*path.parent.iterdir(), path) if unicodedata.normalize("NFC", other.name) == wanted)
+
+
+def _file_of(url: str) -> str:
+    """Return the path of a `file:` URL, which may name this machine as its host."""
     try:
-        path = Path(place).expanduser()
-        return path if place.strip() and path.exists() else None
-    except (OSError, ValueError, RuntimeError):
-        return None
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    return url2pathname(parts.path) if parts.netloc in ("", "localhost") else url
 
 
 def _host(url: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The results of decoding as plain data: frames, samples and subtitle cues, with their times."""
+"""The results of probing and decoding as plain data: tracks, notes, frames, samples and subtitle cues."""
 
 from __future__ import annotations
 
@@ -30,3 +30,27 @@ class Cue:
     start_s: float
     end_s: float
     text: str
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The tracks that were chosen, in words, such as 'track 2 of 3 (eng, default)'; empty where there is none."""
+
+    picture: str = ""
+    sound: str = ""
+    subtitles: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a user should know about a part of a file: it cannot be decoded, or something else is shown."""
+
+    start_s: float
+    end_s: float
+    text: str
+    """One clause without a time, such as 'the picture cannot be decoded'."""
+
+    def __str__(self) -> str:
+        if self.end_s - self.start_s < 0.05:
+            return f"at {self.start_s:.1f} s {self.text}"
+        return f"from {self.start_s:.1f} to {self.end_s:.1f} s {self.text}"

@@ -33,7 +33,7 @@ def resolve_perception(
 
 
 def isolated_media(**settings: Any) -> Library:
-    """Return a library that decodes in worker processes, which may crash. The program's main module must be guarded.
+    """Return a library that decodes in worker processes, which may crash.
 
     Args:
         settings: arguments of `MediaLibrary`.

@@ -17,7 +17,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import BaseModel
@@ -38,6 +38,10 @@ from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 """Limits concurrent decoding. Each decoder uses several threads; more decoders would cost memory and save no time."""
 
+SHORTEST_VIDEO_S = 0.1
+"""Length given to shorter videos, such as a single picture: times are written with one digit, and a window from 0.0 to
+0.0 s cannot be asked for."""
+
 
 class Remembered(BaseModel):
     """A model's reply, as it is cached on disk."""
@@ -53,6 +57,8 @@ class Looked:
 
     sampled: SampledFrames | None
     problem: str = ""
+    notes: tuple[str, ...] = ()
+    """What the decoder says about the window, such as that a part of it is damaged."""
 
 
 class LivePerception:
@@ -80,7 +86,7 @@ class LivePerception:
         return VideoInfo(
             number=number,
             video=video,
-            duration_s=info.duration_s,
+            duration_s=max(info.duration_s, SHORTEST_VIDEO_S),
             fps=info.fps,
             width=info.width,
             height=info.height,
@@ -109,7 +115,8 @@ class LivePerception:
             raise InfrastructureError(" ".join(dict.fromkeys(problems)))
         output = await self._vision.look(sampled, request.focus)
         times = tuple(tuple(f.time_s for f in look.sampled.frames) if look.sampled else () for look in looked)
-        notes = (*output.notes, *_sampling_notes(request, times), *problems)
+        decoder_notes = (note for look in looked for note in look.notes)
+        notes = (*output.notes, *_sampling_notes(request, times), *dict.fromkeys(decoder_notes), *problems)
         fresh = Remembered(evidence=output.evidence, notes=notes, frame_times_s=times)
         if not problems:
             await asyncio.to_thread(self._remember, key, fresh)
@@ -129,7 +136,8 @@ class LivePerception:
         if cues:
             samples = await run_in_thread(_sound_or_silence, media, window)
             heard = await self._audio.hear(Sound(window, samples, cues, media.info.content_id), request.focus)
-            return self._heard(request, heard.evidence, heard.notes, Cost(audio_s=window.duration_s) + heard.cost)
+            said = (*heard.notes, *media.notes(window.start_s, window.end_s))
+            return self._heard(request, heard.evidence, said, Cost(audio_s=window.duration_s) + heard.cost)
         evidence: list[Evidence] = []
         notes: list[str] = []
         cost = Cost(audio_s=window.duration_s)
@@ -151,6 +159,7 @@ class LivePerception:
             return ModelOutput(remembered.evidence, remembered.notes), True
         sound = await run_in_thread(cell_sound, media, number)
         heard = await self._audio.hear(sound, "")
+        heard = replace(heard, notes=(*heard.notes, *media.notes(sound.window.start_s, sound.window.end_s)))
         await asyncio.to_thread(self._remember, key, Remembered(evidence=heard.evidence, notes=heard.notes))
         return heard, False
 
@@ -205,7 +214,9 @@ def _look(media: Clip, target: Target) -> Looked:
     except InfrastructureError as error:
         return Looked(None, f"Video {target.video}: {error.message}")
     distinct = {frame.time_s: frame for frame in frames}
-    return Looked(SampledFrames(target.window, tuple(distinct.values()), media.info.content_id))
+    sampled = SampledFrames(target.window, tuple(distinct.values()), media.info.content_id)
+    notes = tuple(f"video {target.video}: {note}" for note in media.notes(target.start_s, target.end_s))
+    return Looked(sampled, notes=notes)
 
 
 def _sampling_notes(request: Observe, times_s: Sequence[Sequence[float]]) -> list[str]:

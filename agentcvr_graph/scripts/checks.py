@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from agentcvr_graph.answers import KINDS, parse_answer
-from agentcvr_graph.errors import ActionError
+from agentcvr_graph.answers import KINDS, read_key
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
 
 TOLERANCE_S = 0.05
@@ -51,10 +51,12 @@ def _check_question(script: Script) -> Iterator[Problem]:
         yield Problem("options", f"{option!r} is there more than once")
     try:
         count = len(script.options or script.videos)
-        value = parse_answer(script.key, script.kind, script.options, count).value
-    except ActionError as error:
+        value = read_key(script.key, script.kind, script.options, count)
+    except InputError as error:
         yield Problem("key", str(error))
         return
+    if value != script.key and KINDS[script.kind].score(value, script.key) < 1:
+        yield Problem("key", f"{script.key!r} is scored as it stands; write {value!r}")
     if isinstance(value, tuple) and value[1] > max(video.duration_s for video in script.videos) + TOLERANCE_S:
         yield Problem("key", f"the interval ends at {value[1]:g} s, and no video is that long")
 

@@ -238,7 +238,7 @@ def test_bad_inputs_give_one_line_errors(tmp_path, clip):
         f"{folder}#fps=0": "is not a frame rate",
         f"{folder}#fps=5&boxes={boxes}": "box file",
         "ftp://host/a.mp4": "'ftp' is not supported",
-        "file:///etc/passwd": "'file' is not supported",
+        "file:///nowhere/a.mp4": "no such file or folder",
         "http:///a.mp4": "names no host",
         f"{clip}#t=9,12": "starts at 9 s, but the video ends at 8.0 s",
         f"{clip}#t=5,2": "before its start",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from agentcvr_graph import InputError
 from agentcvr_graph.eval import load_benchmark
 from agentcvr_graph.eval.summary import summarize
 from agentcvr_graph.scripts.schema import TASKS
+from tests.support.examples import examples
 from tests.support.rows import row
 
 OPTIONS = ["A. one", "B. two", "C. three", "D. four"]
@@ -168,6 +172,33 @@ def test_a_broken_question_is_one_line_with_its_place(release, task, change, mes
         load_benchmark("crossvid", release)
     assert message in str(error.value) and "Traceback" not in str(error.value)
     assert len(load_benchmark("crossvid", release, skip_unusable=True).questions) == 9
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@given(data=st.data())
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_in_any_field_is_read_or_refused_as_an_input_error(release, task, data):
+    field = data.draw(st.sampled_from(sorted(RECORDS[task])))
+    write(release / f"question/{task}.json", [RECORDS[task] | {field: data.draw(JSON)}])
+    with contextlib.suppress(InputError):
+        load_benchmark("crossvid", release, skip_unusable=True)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "{}", "3", "\ufeff[]", "null"])
+def test_a_file_that_holds_no_questions_is_an_input_error(release, text):
+    for name in ("crossvid", "cvbench", "mvu-eval"):
+        folder = release.parent / name
+        for file in ("QA/BU.json", "CVBench.json", "MVU_Eval_QAs.json"):
+            write(folder / file, text)
+        with pytest.raises(InputError):
+            load_benchmark(name, folder).select()
 
 
 def test_a_recording_of_pea_is_never_taken_for_another_of_the_same_name(release):

@@ -127,3 +127,37 @@ def test_a_key_of_several_options_that_names_a_stranger_is_an_error():
     for raw in ("AD", "A, D", ["A", "x"], "red, blue", ""):
         with pytest.raises((InputError, ActionError)):
             read_gold(raw, "choices", read_options(["red", "green", "sky blue"]), 3)
+
+
+OTHER_KEYS = [
+    ("interval", "1:10-1:20", [], (70.0, 80.0)),
+    ("interval", ["0:01:10", 80], [], (70.0, 80.0)),
+    ("interval", "70, 80", [], (70.0, 80.0)),
+    ("interval", {"start_s": 70, "end_s": 80}, [], (70.0, 80.0)),
+    ("order", "2->1", [], "2->1"),
+    ("order", [2, 1], [], "2->1"),
+    ("order", "B->A", ["A. chop", "B. fry"], "2->1"),
+    ("order", "1->0", ["0. chop", "1. fry"], "2->1"),
+    ("order", "2->1", ["chop", "fry"], "2->1"),
+    ("number", "3.5", [], 3.5),
+    ("text", 7, [], "7"),
+]
+
+
+@pytest.mark.parametrize(("kind", "raw", "options", "key"), OTHER_KEYS)
+def test_keys_of_other_kinds_are_read_in_their_exact_forms(kind, raw, options, key):
+    assert read_gold(raw, kind, read_options(options), 2) == key
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        *[("interval", raw) for raw in ("80-70", "70", "soon-later", "-5,20", [1, 2, 3], None)],
+        *[("order", raw) for raw in ("1->1", "1->2->3", "first", [1])],
+        *[("number", raw) for raw in ("1,234", "3 or 4", "three", True, None)],
+        *[("text", raw) for raw in ("", None, ["x"])],
+    ],
+)
+def test_a_key_that_does_not_fit_its_kind_is_an_error(kind, raw):
+    with pytest.raises(InputError):
+        read_gold(raw, kind, read_options([]), 2)

@@ -236,6 +236,9 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "a video of numbers": ("jsonl", json.dumps(ASKED | {"videos": [{"path": "a.mp4"}]}), "m.jsonl:1: source"),
     "bytes": ("csv", bytes([0x81, 0x8D, 0x00, 0x9D]), "is not a text in UTF-8"),
     "a missing video": ("jsonl", json.dumps(ASKED | {"videos": ["none.mp4"]}), "none.mp4 ("),
+    "a video of nobody": ("jsonl", json.dumps(ASKED | {"videos": ["~nobody0/a.mp4"]}), "~nobody0/a.mp4 ("),
+    "a video of a sentence": ("jsonl", json.dumps(ASKED | {"videos": ["x" * 5000]}), "xxx ("),
+    "a video with a NUL": ("jsonl", json.dumps(ASKED | {"videos": ["a\0.mp4"]}), "Missing files"),
     "no answer": ("jsonl", json.dumps(ASKED | {"answer": None}), "m.jsonl:1: q1 has no answer to score by"),
 }
 

@@ -124,7 +124,7 @@ def test_both_figures_are_in_the_table_and_in_the_averages():
 def test_groups_have_lines_of_their_own():
     rows = [row(id=str(n), task="t", group=("hard", "easy")[n % 2], score=float(n % 2)) for n in range(4)]
     lines = {line.name: line for line in summarize(rows, {})}
-    assert list(lines) == ["t", "group hard", "group easy"]
+    assert list(lines) == ["t", "group hard", "group easy", "all"], "the last line is that of the whole"
     assert (lines["group hard"].accuracy.mean, lines["group easy"].accuracy.mean) == (0.0, 1.0)
     assert accuracy_table(list(lines.values()))[1][-2][2] == "0", "groups are not counted as questions again"
 

@@ -27,7 +27,7 @@ from agentcvr_graph.graph.dialects import read_calls, thought_of
 from agentcvr_graph.graph.question import check_question
 from agentcvr_graph.graph.sanitize import MAX_DEPTH, sanitize_message, sanitize_value
 from agentcvr_graph.media.source import parse_source
-from agentcvr_graph.media.subtitles import read_cues
+from agentcvr_graph.media.subtitles import read_subtitles
 from agentcvr_graph.models.adapters.chat_vision import read_statements
 from agentcvr_graph.models.adapters.transcripts import body_of, read_transcript
 from agentcvr_graph.models.chat_format.hermes import read_calls as read_hermes
@@ -213,7 +213,7 @@ def test_any_bytes_are_parsed_as_valid_subtitles_or_give_none(tmp_path, data):
         for ending in (".srt", ".vtt", ".ass", ".ssa"):
             sidecar = video.with_suffix(ending)
             sidecar.write_bytes(head + data)
-            assert all(cue.end_s > cue.start_s and cue.text for cue in read_cues(video))
+            assert all(cue.end_s > cue.start_s and cue.text for cue in read_subtitles(video).cues)
             sidecar.unlink()
 
 

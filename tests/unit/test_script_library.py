@@ -139,6 +139,14 @@ FAULTS = {
     "beyond": (of(scene(0, 12), **GOOD), "error: videos[1].scenes[1]: it ends at 12 s, but the video at 10 s"),
     "backwards": (of(scene(8, 3), **GOOD), "error: videos[1].scenes[1]: it ends at 3 s, not after its start at 8 s"),
     "no such option": (of(WHOLE, **{**GOOD, "key": "C"}), "error: key: 'C' is not one of the options A to B"),
+    "a key that none equals": (
+        of(WHOLE, **{**GOOD, "key": "B."}),
+        "error: key: 'B.' is scored as it stands; write 'B'",
+    ),
+    "a key that fits two options": (
+        of(WHOLE, options=("B", "A"), key="A", evidence=()),
+        "error: key: 'A' fits several",
+    ),
     "one option": (of(WHOLE, **{**GOOD, "options": ("a",)}), "error: options: a question of kind 'choice' needs"),
     "same options": (of(WHOLE, **{**GOOD, "options": ("a", "a")}), "error: options: 'a' is there more than once"),
     "speech outside": (

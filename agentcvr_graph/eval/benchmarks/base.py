@@ -158,11 +158,11 @@ def read_json(path: Path) -> Any:
         InputError: the file is missing or not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", fix="Check --data.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON: {error}.", fix="Get the file of the release again.") from error
 
 
 def read_list(path: Path) -> list[Any]:
@@ -192,7 +192,7 @@ def read_question(read: Callable[[], Question], name: str, task: str, place: str
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         broken = f"{place}: {where}: {first['msg']}".replace(": : ", ": ")
-    except (TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError, CVRError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError, OverflowError, RuntimeError, OSError, CVRError) as error:
         broken = f"{place}: {(str(error).splitlines() or [type(error).__name__])[0]}"
     return PlacedQuestion(place, UnusableQuestion(name, task, broken=broken))
 
@@ -216,18 +216,29 @@ def make_benchmark(name: str, found: Iterable[PlacedQuestion], **more: Any) -> B
 
 def first_existing(*places: Path) -> Path:
     """Return the first path that exists; the very first if none does, for the error message."""
-    return next((place for place in places if place.exists()), places[0])
+    return next((place for place in places if is_there(place)), places[0])
+
+
+def is_there(path: Path, *, as_file: bool = False) -> bool:
+    """Return whether a path exists, also for a text that is no path (too long, a stray NUL, `~nobody`)."""
+    try:
+        expanded = path.expanduser()
+        return expanded.is_file() if as_file else expanded.exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def _place(source: str) -> str:
     """Return the file of a source without its fragment; empty if the source is not a file."""
     if "://" in source:
         return ""
-    return source if Path(source).exists() else source.rpartition("#")[0] or source
+    return source if is_there(Path(source)) else source.rpartition("#")[0] or source
 
 
 def _exists(name: str, found: dict[str, bool]) -> bool:
+    """Return whether a file exists; an empty folder shows nothing, so it does not count."""
     if name not in found:
-        path = Path(name).expanduser()
-        found[name] = any(path.iterdir()) if path.is_dir() else path.exists()
+        path = Path(name)
+        is_folder = is_there(path) and path.expanduser().is_dir()
+        found[name] = any(path.expanduser().iterdir()) if is_folder else is_there(path)
     return found[name]

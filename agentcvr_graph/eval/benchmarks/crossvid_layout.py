@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from agentcvr_graph.eval.benchmarks.base import first_existing
+from agentcvr_graph.eval.benchmarks.base import first_existing, is_there
 from agentcvr_graph.scripts.schema import TASKS, Task
 
 LayoutName = Literal["CrossVid", "AgentCVR"]
@@ -86,4 +86,4 @@ def task_files(layout: Layout) -> Iterator[tuple[Task, Path]]:
 
 def first_file(*places: Path) -> Path:
     """Return the first path that is a file, else the first that exists, else the very first."""
-    return next((place for place in places if place.is_file()), first_existing(*places))
+    return next((place for place in places if is_there(place, as_file=True)), first_existing(*places))

@@ -1,22 +1,28 @@
 """The gold key of a question as its data file states it. Nothing is guessed: a doubtful key is an error.
 
-The file's own labels are translated into our letters here, because only the loader knows them; what remains is read by
-`answers`. Loaders add the file and the row to the message (`base.read_question`).
+`answers.read_key` reads keys strictly. What only the loader knows is done here before: the labels that the file gives
+to its options decide what a key of them means, and times may be written as in the columns `begin` and `end`. Loaders
+add the file and the row to the message (`base.read_question`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 from typing import Any, cast
 
-from agentcvr_graph.answers import parse_answer
+from agentcvr_graph.answers import read_key
+from agentcvr_graph.answers.times import read_time_s
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks.options import Options, split_cell
 from agentcvr_graph.types import AnswerKind, AnswerValue
 
 _MARKS = re.compile(r"\s*(?:,|;|\||/|\band\b|&|\+)\s*", re.I)
+
+
+_BETWEEN = re.compile(r"\s*(?:[-\u2013,;]|\bto\b)\s*")
+_ARROWS = re.compile(r"\s*(?:->|\u2192|>|,|;)\s*")
 
 
 def read_gold(raw: object, kind: AnswerKind, options: Options, n_items: int) -> AnswerValue:
@@ -27,14 +33,41 @@ def read_gold(raw: object, kind: AnswerKind, options: Options, n_items: int) -> 
         n_items: how many things an `order` puts in order.
 
     Raises:
-        InputError: the answer is none of the options, or fits two.
-        ActionError: the answer does not fit the kind.
+        InputError: the answer is none of the options, fits two, or does not fit the kind.
     """
     if kind == "choice":
         return _one(raw, options)
     if kind == "choices":
         return sorted({_letter(part, options) for part in _parts(raw, options) or [raw]})
-    return parse_answer(raw, kind, options.texts, n_items).value
+    translate = _TRANSLATIONS.get(kind, _as_it_is)
+    return read_key(translate(raw, options), kind, options.texts, n_items)
+
+
+def _as_it_is(raw: object, options: Options) -> object:
+    return raw
+
+
+def _in_seconds(raw: object, options: Options) -> object:
+    """Return an interval with its times in seconds, where it has two times such as "1:10-1:20" or ["1:10", "1:20"]."""
+    parts = _BETWEEN.split(raw.strip("[]() ")) if isinstance(raw, str) else raw
+    if not isinstance(parts, list | tuple) or len(cast(list[object], parts)) != 2:
+        return raw
+    try:
+        return [read_time_s(part) for part in cast(list[object], parts)]
+    except ValueError:
+        return raw
+
+
+def _by_number(raw: object, options: Options) -> object:
+    """Return an order of labelled options by their numbers, 1 for the first: [2, 1] for "B->A"."""
+    parts = cast(list[object], raw) if isinstance(raw, list) else _ARROWS.split(str(raw).strip("[]() "))
+    letters = [options.letter_of(part) for part in parts] if options.labels else [None]
+    numbers = [ascii_uppercase.index(letter) + 1 for letter in letters if letter]
+    return numbers if len(numbers) == len(letters) else cast(object, raw)
+
+
+_TRANSLATIONS: dict[AnswerKind, Callable[[object, Options], object]] = {"interval": _in_seconds, "order": _by_number}
+"""What a loader changes in a key before it is read."""
 
 
 def _one(raw: object, options: Options) -> str:

@@ -28,6 +28,7 @@ from agentcvr_graph.eval.benchmarks.base import (
     Benchmark,
     PlacedQuestion,
     UnusableQuestion,
+    is_there,
     make_benchmark,
     read_question,
 )
@@ -111,7 +112,7 @@ def _one_file(fields: Mapping[str, Any], root: Path) -> list[str]:
     """Return the one video whose name holds a separator, if there is such a file."""
     for name in ("videos", "video"):
         stored = fields.get(name)
-        if isinstance(stored, str) and stored.strip() and len(stored) < 4096 and (root / stored.strip()).is_file():
+        if isinstance(stored, str) and stored.strip() and is_there(root / stored.strip(), as_file=True):
             return [stored.strip()]
     return []
 
@@ -119,9 +120,9 @@ def _one_file(fields: Mapping[str, Any], root: Path) -> list[str]:
 def _below(video: Video, root: Path) -> dict[str, Any]:
     """Return the paths of a video that are not absolute, resolved against the root."""
     return {
-        name: str(root / path if (root / path).exists() else root / path.replace("\\", "/"))
+        name: str(root / path if is_there(root / path) else root / path.replace("\\", "/"))
         for name in ("source", "boxes")
-        if (path := getattr(video, name)) and "://" not in path and not Path(path).expanduser().is_absolute()
+        if (path := getattr(video, name)) and "://" not in path and not path.startswith(("/", "~"))
     }
 
 

@@ -1,7 +1,8 @@
 """A reader over decord: frame-exact random access; decord decodes and scales in its own threads.
 
 A decord reader that threads share without a lock deadlocks, and one that is inherited through a fork can hang. `Media`
-therefore opens it lazily in the process that reads, and holds a lock around it.
+therefore opens it lazily in the process that reads, and holds a lock around it. decord needs an index in the container
+and takes the first picture track: `Media` reads other files with PyAV, with a note.
 """
 
 from __future__ import annotations
@@ -18,17 +19,30 @@ _BATCH = 32
 """Number of frames per `get_batch`, which bounds the memory of a call."""
 
 
-class DecordReader:
-    """A `Reader` over decord."""
+_LONGEST_S = 1e7
+"""A frame later than this is no frame, in seconds: decord reports wild times where a container holds none."""
 
-    def __init__(self, path: Path) -> None:
+
+class DecordReader:
+    """A `Reader` over decord.
+
+    Args:
+        first_s: when the first picture is presented, in seconds from the file's start; decord counts from that picture.
+
+    Raises:
+        LookupError: decord finds no times in the file.
+    """
+
+    def __init__(self, path: Path, first_s: float = 0.0) -> None:
         import decord
 
         self._path = str(path)  # decord takes no Path
         self._decord = decord
         full: Any = decord.VideoReader(self._path, num_threads=2)  # decord ships no types
         stamps = np.asarray(full.get_frame_timestamp(np.arange(len(full))), dtype=np.float64)
-        self._starts_s = np.atleast_2d(stamps)[:, 0] - stamps.reshape(-1)[0]
+        self._starts_s = np.atleast_2d(stamps)[:, 0] + first_s
+        if self._starts_s.min() < first_s - 1e-3 or self._starts_s.max() > _LONGEST_S:
+            raise LookupError("decord finds no times in this file, or pictures before its first one.")
         self._keys = [int(index) for index in full.get_key_indices()]
         self._scaled: dict[tuple[int, int], Any] = {}
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
-from agentcvr_graph.answers import parse_answer
-from agentcvr_graph.errors import ActionError
+from agentcvr_graph.answers import read_key
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.generators.llm.jobs import Job
 from agentcvr_graph.scripts.schema import KIND_OF, Origin, Script
@@ -73,7 +73,7 @@ def script_of(draft: Draft, job: Job, model: str) -> Script:
     options = tuple(_LABEL.sub("", option) for option in draft.options)
     kind = KIND_OF[job.task]
     try:
-        key = parse_answer(draft.answer, kind, options, len(draft.videos)).value
+        key = read_key(draft.answer, kind, options, len(draft.videos))
         fields = {
             "id": job.id,
             "task": job.task,
@@ -87,10 +87,10 @@ def script_of(draft: Draft, job: Job, model: str) -> Script:
             "origin": Origin(generator=f"llm/{job.task}", seed=job.seed, model=model),
         }
         script = Script.model_validate(fields)  # at one go, so that a fault has its whole place
-    except ActionError as error:
-        raise UnusableDraftError([f"answer: {error}"]) from error
     except ValidationError as error:
         raise UnusableDraftError(faults_of(error)) from error
+    except InputError as error:
+        raise UnusableDraftError([f"answer: {error}"]) from error
     faults = [f"{problem.place}: {problem.message}" for problem in check_script(script)] + _unmet(script, job)
     if faults:
         raise UnusableDraftError(faults)

@@ -1,0 +1,100 @@
+"""Find the subtitle files that belong to a video by their name, best first.
+
+A file belongs to `talk.mp4` if it is called `talk` or `talk.mp4`, with the ending of a subtitle format, or if every
+part between that and its ending is a language (`en`, `eng`, `pt-BR`, `English`) or says what kind of subtitles they are
+(`sdh`, `cc`). `talk.part2.srt` belongs to another video. Files with forced subtitles translate foreign parts only, and
+the speech is heard better without them, so they are left out.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import NamedTuple
+
+import langcodes
+
+ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".smi", ".sami", ".sub", ".mpl", ".lrc")
+"""Endings of subtitle files; of several with one name the first is read."""
+_VIDEOS = (
+    *(".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"),
+    *(".mp3", ".m4a", ".wav", ".flac", ".ogg", ".opus"),
+)
+"""A subtitle file with exactly the name of one of these belongs to that file alone."""
+_FORCED = ("forced", "foreign", "signs")
+_DEAF = ("sdh", "cc", "hi")
+_KINDS = ("full", "default", "auto", "orig", "und", *_DEAF)
+_NAMES = {
+    **{"english": "en", "french": "fr", "german": "de", "spanish": "es", "italian": "it", "portuguese": "pt"},
+    **{"russian": "ru", "chinese": "zh", "japanese": "ja", "korean": "ko", "arabic": "ar", "dutch": "nl"},
+    **{"polish": "pl", "turkish": "tr", "swedish": "sv", "hindi": "hi", "greek": "el", "czech": "cs"},
+}
+_LONG_CODES = ("fil", "yue", "cmn")
+"""Codes of three letters that have none of two. Others, such as `cut`, are more often a word."""
+
+
+class Sidecar(NamedTuple):
+    """A subtitle file beside a video, and what its name says of it."""
+
+    path: Path
+    language: str
+    """ISO 639-1 code, or one of `_LONG_CODES`; empty if the name has none."""
+    deaf: bool
+    """Made for the hard of hearing: it also names sounds."""
+
+
+def sidecars(path: Path, language: str = "") -> list[Sidecar]:
+    """Return the subtitle files of a video: the exact name first, then those in `language`, then other languages."""
+    beside = [other for other in path.parent.iterdir() if not other.name.startswith(".")]
+    own = _spelt(path.stem)
+    taken = {_spelt(other.stem) for other in beside if other.suffix.lower() in _VIDEOS} - {own}
+    files = [other for other in beside if other.suffix.lower() in ENDINGS and _spelt(other.stem) not in taken]
+    named = [one for other in files if (one := _read_name(other, path))]
+    return sorted(named, key=lambda one: _rank(one, path, language_code(language)))
+
+
+def language_code(tag: str) -> str:
+    """Return the shortest code of a language tag or English name; empty if it is no language of ISO 639-1.
+
+    >>> [language_code(tag) for tag in ("pt_BR", "ger", "English", "part2", "cut")]
+    ['pt', 'de', 'en', '', '']
+    """
+    tag = tag.replace("_", "-")
+    if tag.lower() in _NAMES:
+        return _NAMES[tag.lower()]
+    if not tag or not langcodes.tag_is_valid(tag):
+        return ""
+    code = langcodes.Language.get(tag).language or ""
+    return code if len(code) == 2 or code in _LONG_CODES else ""
+
+
+def _read_name(other: Path, path: Path) -> Sidecar | None:
+    """Return what a file's name says of it; None if it does not belong to the video."""
+    name = _spelt(other.stem)
+    start = next((start for start in (_spelt(path.name), _spelt(path.stem)) if _continues(name, start)), None)
+    if start is None:
+        return None
+    parts = [part for part in name[len(start) :].split(".") if part]
+    if any(part in _FORCED for part in parts):
+        return None
+    kinds = parts if len(parts) > 1 else [part for part in parts if part != "hi"]  # alone, `hi` is Hindi
+    languages = [language_code(part) for part in parts if part not in _KINDS or part not in kinds]
+    if len(languages) > 1 or not all(languages):
+        return None
+    return Sidecar(other, next(iter(languages), ""), any(part in _DEAF for part in kinds))
+
+
+def _rank(one: Sidecar, path: Path, language: str) -> tuple[object, ...]:
+    exact = _spelt(one.path.stem) in (_spelt(path.stem), _spelt(path.name))
+    spoken = bool(language) and one.language == language
+    kind = ENDINGS.index(one.path.suffix.lower())
+    return not exact, not spoken, one.deaf, bool(one.language), kind, one.path.name
+
+
+def _continues(name: str, start: str) -> bool:
+    return name == start or name.startswith(f"{start}.")
+
+
+def _spelt(name: str) -> str:
+    """Return one spelling of a name: file systems write accents in two ways, and some ignore case."""
+    return unicodedata.normalize("NFC", name).casefold()

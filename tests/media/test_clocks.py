@@ -1,0 +1,89 @@
+"""What is seen and heard at a time of a file is what a player shows there, in many containers and with odd clocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.types import Video
+from tests.support.clock_media import CLOCKS, SECONDS, Clock, clock_folder, heard_second, seen_second
+
+READ_BY_DECORD = (".mp4", ".mov", ".mkv", ".webm", ".flv", "plain.ts", "plain.avi")
+"""The last two are read by PyAV instead."""
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    return clock_folder()
+
+
+@pytest.fixture(params=CLOCKS)
+def name(request) -> str:
+    return request.param
+
+
+def opened(path: Path, tmp_path: Path, **settings):
+    return MediaLibrary(cache_dir=tmp_path / "cache", **settings).open(Video(source=str(path)))
+
+
+def expected_second(clock: Clock, start_s: float, time_s: float) -> int | None:
+    """Return the second that belongs to a time of the file; None outside the clip, and at the edge of a second."""
+    own_s = time_s - start_s
+    whole = int(own_s)
+    inside = 0.15 < own_s - whole < 0.85 and own_s < min(SECONDS, clock.length_s - start_s) - 0.4
+    return whole if own_s > 0 and inside else None
+
+
+def times_of(clock: Clock) -> list[float]:
+    return [0.35 + 0.5 * n for n in range(int(2 * clock.length_s) - 1)]
+
+
+def test_lengths_are_those_that_a_player_shows(folder, tmp_path, name):
+    clock = CLOCKS[name]
+    info = opened(folder / name, tmp_path).info
+    assert info.duration_s == pytest.approx(clock.length_s, abs=0.15 if not name.startswith("cut") else 1.5)
+    assert (info.width > 0, info.has_sound) == (clock.picture_s is not None, clock.sound_s is not None)
+    assert len(info.notes) == bool(clock.note)
+    assert all(clock.note in note.text for note in info.notes)
+
+
+@pytest.mark.parametrize("reader", ["pyav", "decord"])
+def test_the_second_is_seen_at_its_time(folder, tmp_path, name, reader):
+    clock = CLOCKS[name]
+    if clock.picture_s is None or (reader == "decord" and not name.endswith(READ_BY_DECORD)):
+        return
+    media = opened(folder / name, tmp_path, reader=reader)
+    last_s = media.info.duration_s - 0.2
+    times_s = [time_s for time_s in times_of(clock) if time_s < last_s]
+    closer = [time_s + n / 25 for time_s in (0.2, 7.3) for n in range(10) if time_s < last_s - 0.5]
+    looks = [times_s, closer, *([time_s] for time_s in times_s[::-5])]  # rows first, then single ones from the end
+    for look in looks:
+        frames = media.frames(look)
+        assert len(frames) == len(look)
+        for time_s, frame in zip(look, frames, strict=True):
+            second = expected_second(clock, clock.picture_s, frame.time_s)
+            if second is not None and expected_second(clock, clock.picture_s, time_s) is not None:
+                assert seen_second(frame.pixels) == pytest.approx(second, abs=0.35), (time_s, frame.time_s)
+                assert abs(time_s - frame.time_s) <= 0.36  # the nearest key frame, where there are as many
+    media.close()
+
+
+def test_the_second_is_heard_at_its_time(folder, tmp_path, name):
+    clock = CLOCKS[name]
+    if clock.sound_s is None:
+        return
+    media = opened(folder / name, tmp_path)
+    whole = media.sound(0.0, media.info.duration_s)
+    for time_s in times_of(clock):
+        second = expected_second(clock, clock.sound_s, time_s)
+        if second is None or time_s > media.info.duration_s - 0.4:
+            continue
+        silent = clock.silent_s[0] - 0.05 < time_s < clock.silent_s[1]
+        parts = (
+            whole[round((time_s - 0.1) * 16_000) : round((time_s + 0.1) * 16_000)],
+            media.sound(time_s - 0.1, time_s + 0.1),
+        )
+        for part in parts:
+            assert heard_second(part) == (-1 if silent else pytest.approx(second, abs=0.2)), time_s
