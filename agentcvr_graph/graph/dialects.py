@@ -209,6 +209,4 @@ def _written_call(call_id: str, written: WrittenCall) -> Call:
         arguments = sanitize_value(written.arguments)
     except ValueError as error:
         problem = f"The arguments cannot be used: {error}"
-    return Call(
-        id=call_id, tool=TOOLS.own_name(whole(written.name)), arguments=arguments, native=False, problem=problem
-    )
+    return Call(id=call_id, tool=whole(written.name), arguments=arguments, native=False, problem=problem)
