@@ -12,6 +12,7 @@ not a jump, and stays.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -148,10 +149,11 @@ class _Rows:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self.times: list[float] = []
-        self._positions: list[int] = []
-        self._sizes: list[int] = []
-        self._keys: list[bool] = []
+        # Arrays, because a recording of six hours has more than a million packets.
+        self.times = array("d")
+        self._positions = array("q")
+        self._sizes = array("q")
+        self._keys = array("b")
         self._stamped = True
         self._next_s = 0.0
         self.end_s = float("-inf")
@@ -177,7 +179,7 @@ class _Rows:
         """Return the rows as arrays, with times from the file's start."""
         times = np.asarray(self.times) - origin
         positions, sizes = np.asarray(self._positions), np.asarray(self._sizes)
-        return TrackIndex(times, positions, sizes, np.asarray(self._keys), self._stamped)
+        return TrackIndex(times, positions, sizes, np.asarray(self._keys) > 0, self._stamped)
 
 
 @dataclass
