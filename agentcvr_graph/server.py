@@ -11,16 +11,18 @@ an account to charge, so a run may choose only `offline` and the models that the
 
 from __future__ import annotations
 
+import difflib
 import functools
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
+from langgraph_sdk.runtime import ServerRuntime
+from pydantic import StrictStr
 
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.builder import CompiledCVRGraph, create_cvr_graph
-from agentcvr_graph.graph.context import CVRContext, setting
+from agentcvr_graph.graph.context import CVRContext, setting, unknown_setting
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
@@ -35,51 +37,87 @@ MODELS_VARIABLE = "AGENTCVR_MODELS"
 MORE_MODELS = f"Whoever runs the server allows more with {MODELS_VARIABLE}."
 
 
-NOISES = ("off", "mild", "fitted")
+TYPO_SIMILARITY = 0.8
+"""Similarity to the name of a setting from which an unknown name counts as misspelled."""
+
+Noise = Literal["off", "mild", "fitted"]
 """Noise levels that a run on a server may choose. Python programs may also pass a file of rates."""
 
 
-@dataclass(frozen=True)
 class ServerContext(CVRContext):
     """Settings of a run that chooses its models."""
 
     master: Annotated[
-        str, setting("master", description="Model string of the master, where the server lets you choose.")
+        StrictStr, setting("master", description="Model string of the master, where the server lets you choose.")
     ] = "offline"
     vision: Annotated[
-        str, setting("visual_agent", description="Model string of the vision model, where the server lets you choose.")
+        StrictStr,
+        setting("visual_agent", description="Model string of the vision model, where the server allows it."),
     ] = "offline"
     audio: Annotated[
-        str, setting("audio_agent", description="Model string of the audio model, where the server lets you choose.")
+        StrictStr,
+        setting("audio_agent", description="Model string of the audio model, where the server allows it."),
     ] = "offline"
 
 
-@dataclass(frozen=True)
 class SwapContext(CVRContext):
     """Settings of a run in swap mode."""
 
     master: Annotated[
-        str, setting("master", description="Model string of the master, where the server lets you choose.")
+        StrictStr, setting("master", description="Model string of the master, where the server lets you choose.")
     ] = "offline"
     noise: Annotated[
-        str,
+        Noise,
         setting(
             "visual_agent",
             "audio_agent",
-            enum=NOISES,
             description="How unreliable the simulated observations are: off, mild or fitted.",
         ),
     ] = "off"
 
 
-def make_graph() -> CompiledCVRGraph:
-    """Return the live graph, whose context chooses the models. The server adds its own checkpointer."""
+def make_graph(runtime: ServerRuntime[Any] | None = None) -> CompiledCVRGraph:
+    """Return the live graph, whose context chooses the models. The server adds its own checkpointer.
+
+    Raises:
+        InputError: the run sends a setting with a misspelled name.
+    """
+    _check_names(runtime, ServerContext)
+    return _live_graph()
+
+
+def make_swap_graph(runtime: ServerRuntime[Any] | None = None) -> CompiledCVRGraph:
+    """Return the graph in swap mode over the bundled scripts; video addresses look like `script://cc-000000/1`.
+
+    Raises:
+        InputError: the run sends a setting with a misspelled name.
+    """
+    _check_names(runtime, SwapContext)
+    return _swap_graph()
+
+
+@functools.lru_cache(maxsize=1)
+def _live_graph() -> CompiledCVRGraph:
     return create_cvr_graph(choose_master, choose_perception, context_schema=ServerContext).compile()
 
 
-def make_swap_graph() -> CompiledCVRGraph:
-    """Return the graph in swap mode over the bundled scripts; video addresses look like `script://cc-000000/1`."""
+@functools.lru_cache(maxsize=1)
+def _swap_graph() -> CompiledCVRGraph:
     return create_cvr_graph(choose_master, choose_scripts, context_schema=SwapContext).compile()
+
+
+def _check_names(runtime: ServerRuntime[Any] | None, schema: type[CVRContext]) -> None:
+    """Reject a misspelled setting. The server removes unknown names from a context before the graph reads it.
+
+    The server also passes a run's `configurable` here, which may hold anything that other programs keep there, such as
+    a user's id. So only names that resemble a setting are rejected.
+    """
+    execution = None if runtime is None else runtime.execution_runtime
+    sent = cast(object, None if execution is None else execution.context)
+    known = list(schema.model_fields)
+    for name in cast(dict[object, Any], sent) if isinstance(sent, dict) else {}:
+        if name not in known and difflib.get_close_matches(str(name), known, n=1, cutoff=TYPO_SIMILARITY):
+            raise unknown_setting(str(name), known)
 
 
 def choose_master(context: ServerContext | SwapContext) -> BaseChatModel:
@@ -93,13 +131,7 @@ def choose_perception(context: ServerContext) -> Perception:
 
 
 def choose_scripts(context: SwapContext) -> Perception:
-    """Return the bundled scripts, with the noise that the context names.
-
-    Raises:
-        InputError: the noise level is unknown.
-    """
-    if context.noise not in NOISES:
-        raise InputError(f"There is no noise {context.noise!r} here.", fix=f"Choose from: {', '.join(NOISES)}.")
+    """Return the bundled scripts, with the noise that the context names."""
     return _scripted(context.noise)
 
 

@@ -8,21 +8,23 @@ from typing import cast
 
 from agentcvr_graph.answers import phrases
 from agentcvr_graph.answers.base import AnswerSpec
-from agentcvr_graph.answers.folding import fold, plain
-from agentcvr_graph.answers.letters import Mention, OptionSet, UnclearError, option_of, option_set
+from agentcvr_graph.answers.folding import fold, plain, shortened
+from agentcvr_graph.answers.letters import DeniedError, Mention, OptionSet, UnclearError, option_of, option_set
 from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.answers.verdicts import approved
 from agentcvr_graph.answers.yes_no import leading_particle
 from agentcvr_graph.types import AnswerValue
 
 _AFTER_LABEL = re.compile(
-    r"[\s\"')\]}]*(?:$|[.,:;!)\]}(/|\n-]|[^\x00-\x7f])"
+    r"[\s\"')\]}]*(?:$|[.,:;!)\]}(\[/|\n-]|\d+(?:\.\d+)?\s*%|[^\x00-\x7f])"
     r"|\s+(?:because|since|as|is|was|would|seems?|fits?|matches|shows?|has|had|does|did|best|based|due|given|for|from|in|if"
     r"|which|that|who|it|i|the|this|he|she|they|where|when|while|although|rather|only|alone|must|should|can|could"
-    r"|looks|being|works|instead|holds|applies|and|or|with|but|so|then|nor)\b",
+    r"|looks|being|works|instead|holds|applies|remains|stands|and|or|with|but|so|then|nor)\b",
     re.I,
 )
 _AFTER_TEXT = re.compile(r"[\s.!;)\]}\"'*]*$|\s*[.;!\n(:]|(?:です|だ|である|입니다|이다|か?と)")
+_JOINED = re.compile(r"\s*,?\s*(?:\band\b|\bor\b|\bnor\b|&|/)\s*|\s*,\s*(?=[A-Z]\s*(?:,|and\b|or\b|nor\b))")
+_OR = re.compile(r"\s*(?:,\s*)?(?:or\b|and/or\b)")
 _RANGE = re.compile(r"\s*(?:-|to\b|through\b|->)\s*(?=[A-Z]\b)")
 _TAIL = re.compile(
     r"(?:\((?:option\s+)?|\boption\s+\(?|[,:=]\s*\(?|->\s*\(?|\bi\.?e\.?,?\s+|\bnamely,?\s+)([A-Z])[\s.)!\"']*$", re.I
@@ -85,17 +87,34 @@ def _stated(text: str, own: OptionSet) -> str:
         rest = text[mention.end :]
         if rest.lstrip(" \"')]*.").startswith("?"):
             break
-        if not negated and not phrases.DENIED.match(rest):
+        last = _denied_with(text, mention, own)
+        if not negated and not last:
             _require_alone(text, mention, own)
             return mention.letter
         denied = True
-        end = phrases.CLAUSE_END.search(text, mention.end)
+        end = phrases.CLAUSE_END.search(text, last or mention.end)
         if end is None:
             break
         start = end.end()
     if denied:
-        raise UnclearError(f"{text[:80]!r} says which option is wrong; write the letter of the right one, {own.span}.")
+        raise DeniedError(
+            f"{shortened(text)} says which option is wrong; write the letter of the right one, {own.span}."
+        )
     return _tail(text, own)
+
+
+def _denied_with(text: str, mention: Mention, own: OptionSet) -> int:
+    """Return where the last option ends that is denied with this one ("both A and C are wrong"); 0 if none is."""
+    end = mention.end
+    for _ in range(_STEPS):
+        if phrases.DENIED.match(text, end):
+            return end
+        link = _JOINED.match(text, end)
+        other = own.at(text, link.end()) if link else None
+        if other is None:
+            return 0
+        end = other.end
+    return 0
 
 
 def _skip(text: str, start: int, own: OptionSet) -> tuple[int, bool]:
@@ -136,7 +155,7 @@ def _equal(text: str, start: int, own: OptionSet) -> Mention | None:
 
 def _require_alone(text: str, mention: Mention, own: OptionSet) -> None:
     """Raise `UnclearError` where another option follows as an equal, or in a bracket."""
-    if _RANGE.match(text, mention.end) and not mention.by_text:
+    if not mention.by_text and (_RANGE.match(text, mention.end) or _OR.match(text, mention.end)):
         raise own.unclear(text)
     other = _equal(text, mention.end, own)
     if other is None and (dot := re.compile(r"\s*\.?\s*").match(text, mention.end)):

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import cast
 
 from agentcvr_graph.answers.base import AnswerSpec
-from agentcvr_graph.answers.folding import fold, plain, shortened, without_numbering
-from agentcvr_graph.answers.letters import Mention, OptionSet, UnclearError, option_of, option_set
+from agentcvr_graph.answers.folding import YES_MARKS, fold, plain, shortened, without_numbering
+from agentcvr_graph.answers.letters import DeniedError, Mention, OptionSet, UnclearError, option_of, option_set
+from agentcvr_graph.answers.phrases import DENIED
 from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.answers.verdicts import approved
 from agentcvr_graph.errors import ActionError
@@ -20,10 +21,11 @@ _BETWEEN = re.compile(
     re.I,
 )
 _OPENING = re.compile(
-    r"(?:options?|answers?|letters?|choices?|both|the|all\s+of|only|just|namely|statements?|[\s:(\[\"'=-])+", re.I
+    r"(?:options?|answers?|letters?|choices?|both|the|all\s+of|only|just|namely|statements?|are|is|were|correct|right|true|[\s:(\[\"'=-])+",
+    re.I,
 )
 _ENDING = re.compile(
-    r"[\s.!)\]}\"'*;,]*(?:$|[(]|-\s|\b(?:because|since|as\b|are|is|were|hold|apply|both|only|all\b|true|correct|right|based|which|that"
+    r"[\s.!)\]}\"'*;,]*(?:$|[(]|-\s|\b(?:because|since|as\b|are|is|were|hold|apply|match|fit|remain|both|only|all\b|true|correct|right|based|which|that"
     r"|options?|answers?|in\s+(?:the|both|all|video))\b|です|입니다)",
     re.I,
 )
@@ -101,7 +103,9 @@ def _listed(text: str, own: OptionSet) -> list[str]:
         mention = _next(text, between.end(), own) if between and between.end() > end else None
     if not letters:
         raise own.unknown(text)
-    rest = text[end:]
+    rest = text[end:].rstrip(YES_MARKS)
+    if DENIED.match(rest):
+        raise DeniedError(f"{shortened(text)} says which options are wrong; write the letters of the right ones.")
     if not _ENDING.match(rest) or _DENIED.search(re.split(r"\b(?:because|since)\b|\.\s", rest)[0]):
         raise UnclearError(f'{shortened(text)} is not plainly a list of options; write the letters, as in ["A", "B"].')
     return sorted(letters)

@@ -11,6 +11,7 @@ import html
 import re
 import unicodedata
 from functools import lru_cache
+from string import ascii_uppercase
 
 MAX_CHARS = 8000
 """Longer texts are cut: only their end is read."""
@@ -21,7 +22,7 @@ _SINGLE = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"),
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\u0060\u00b4\u02bc", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u300c\u300d\u300e\u300f\u300a\u300b", '"'),
-    **dict.fromkeys("\u2192\u27f6\u2794\u279c\u279d\u279e\u21d2\u27f9\u27a1\u2b95", "->"),
+    **dict.fromkeys("\u2192\u27f6\u2794\u279c\u279d\u279e\u21d2\u27f9\u27a1\u2b95\u2193\u2b07", "->"),
     **dict.fromkeys("\u301c\uff5e\u223c\u2248\u2053", "~"),
     **dict.fromkeys("\u3010\u3014\u3016", "["),
     **dict.fromkeys("\u3011\u3015\u3017", "]"),
@@ -32,9 +33,7 @@ _SINGLE = {
     "\u061f": "?",
     "\u066b": ".",
     "\u066c": ",",
-    "\U0001f170": "A",
-    "\U0001f171": "B",
-    "\U0001f17e": "O",
+    **{chr(first + n): letter for first in (0x1F150, 0x1F170) for n, letter in enumerate(ascii_uppercase)},
 }
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,100}>")
 _LATEX_WORD = re.compile(
@@ -44,7 +43,7 @@ _LATEX_MARK = re.compile(r"\\[()\[\],;!%$]|\\(?:quad|qquad|displaystyle|left|rig
 _ARROW = re.compile(r"\\(?:long)?(?:right)?arrow\b|\\to\b|=+>|-+>")
 _EMPHASIS = re.compile(
     r"\*+(?!\d)|(?<!\d)\*+|__+|~~|'{3,}(?:json|text|plaintext|markdown|python|xml|html|txt|yaml)?\b"
-    r"|'{3,}|^[ \t]*#{1,6}[ \t]+|^[ \t]*>[ \t]?",
+    r"|'{3,}|^[ \t]*#{1,6}[ \t]+|^[ \t]*>[ \t]",
     re.M,
 )
 _BULLET = re.compile(r"^[ \t]*(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2043\u00b7+]|-(?=[ \t]+[^\d\s]))[ \t]*", re.M)
@@ -70,7 +69,7 @@ def _folded(char: str) -> str:
     if char in _SINGLE:
         return _SINGLE[char]
     category = unicodedata.category(char)
-    if category in ("Cf", "Cs") or "\ufe00" <= char <= "\ufe0f":  # invisible marks, half characters, variants
+    if category in ("Cf", "Cs", "Me") or "\ufe00" <= char <= "\ufe0f":  # invisible marks, half characters, variants
         return ""
     if category == "Nd":
         return str(unicodedata.digit(char))
@@ -88,13 +87,20 @@ def plain(text: str) -> str:
     """
     text = html.unescape(text) if "&" in text else text
     if "<" in text:
-        text = _TAG.sub("", re.sub(r"<br\s*/?>", "\n", re.sub(r"<\|[^<>|\n]{1,60}\|>", "", text), flags=re.I))
+        text = _TAG.sub(_without_tag, re.sub(r"<br\s*/?>", "\n", re.sub(r"<\|[^<>|\n]{1,60}\|>", "", text), flags=re.I))
+    text = text.replace("{,}", ",")
     if "\\" in text or "$" in text or ">" in text:
         text = _LATEX_MARK.sub("", _ARROW.sub("->", _LATEX_WORD.sub(r"\1", _LATEX_WORD.sub(r"\1", text))))
     text = _BULLET.sub("", _EMPHASIS.sub("", text))
     if not text.isascii():
         text = "".join(map(_without_pictograph, text))
     return _LINES.sub("\n", text).strip()
+
+
+def _without_tag(match: re.Match[str]) -> str:
+    """Return nothing for a tag; the tag itself if it is a capital in angle brackets: "<B>" is a letter."""
+    is_letter = len(match[0]) == 3 and match[0][1].isupper() and f"</{match[0][1]}>" not in match.string
+    return match[0] if is_letter else ""
 
 
 @lru_cache(maxsize=4096)

@@ -51,12 +51,13 @@ _VIDEO = re.compile(
     re.I,
 )
 _TIME = re.compile(
-    r"(?<![A-Za-z0-9_:])(?<!\d\.)-?(?:\d+(?::\d{1,2}){1,2}(?:[.,]\d{1,6}(?![\d:]))?|\d+(?:\.\d+)?)(?![\d:]|\.\d)"
+    r"(?<![A-Za-z0-9_:])(?<!\d\.)(?:(?<![\w)\]])-)?(?:\d+(?::\d{1,2}){1,2}(?:[.,]\d{1,6}(?![\d:]))?|\d+(?:\.\d+)?|(?<![.\d])\.\d+)(?![\d:]|\.\d)"
 )
-_SECONDS = r"(?:\s*(?:s|secs?|seconds?|segundos?|secondes?|sekunden)\b\.?|\s*[秒초]|\s*[\"\u2033])?"
+_SECONDS = r"(?:\s*(?:s|secs?|seconds?|segundos?|секунд[аы]?|secondes?|sekunden)\b\.?|\s*[秒초]|\s*[\"\u2033])?"
 _GLUE = re.compile(
-    rf"{_SECONDS}(?:\s|->|[-~,;|]|\.{{2,3}}|\b(?:to|and|until|till|through|thru|ends?|ending|end_time|start|starts?|at|stops?|about|around"
-    r"|approximately|the|is|time|roughly|it|up|bis|und|a|à|hasta|ate|até|finish(?:es)?|continues|lasts)\b|[:=()\[\]\"']|至|到|から|まで|부터|까지)*"
+    rf"{_SECONDS}(?:\s|->|[-~,;|]|\.{{2,3}}|\b(?:to|and|until|till|through|thru|ends?|ending|end_time|end_s|start|starts?|at|stops?|about|around"
+    r"|approximately|the|is|time|roughly|it|up|bis|und|a|à|до|по|hasta|ate|até|finish(?:es)?|continues|lasts)\b|[:=()\[\]\"'第]|至|到|から|まで|부터|까지|에서)*",
+    re.I,
 )
 _NO_SECONDS_AFTER = re.compile(
     r"\s*(?:%|percent|m\b|min|minutes?\b|ms\b|millis|h\b|hours?\b|hrs?\b|frames?\b|fps|'|-?th\b|[x*/])", re.I
@@ -175,4 +176,5 @@ INTERVAL = AnswerSpec(
     parse=parse,
     text=text,
     score=score,
+    spans_lines=True,
 )

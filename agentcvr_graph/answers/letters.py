@@ -26,6 +26,10 @@ class UnclearError(ActionError):
     """Raised when a text names an answer but not plainly one: two options, a negation, two numbers."""
 
 
+class DeniedError(UnclearError):
+    """Raised when a text only says which options are wrong."""
+
+
 class Mention(NamedTuple):
     """An option that a text names at a position."""
 
@@ -42,7 +46,7 @@ _WORDS_BEFORE_LABEL = (
     r"|(?:选项|選項|选择|選擇|選択肢|选|選|보기|선택지|ข้อ)\s*[:#]?\s*"
 )
 _LABEL = re.compile(
-    rf"(?P<word>{_WORDS_BEFORE_LABEL})?(?P<open>[(\[{{\"']*)(?P<letter>[A-Za-z])(?P<close>[)\]}}\"']*)"
+    rf"(?P<word>{_WORDS_BEFORE_LABEL})?(?P<open>[(\[{{<\"']*)(?P<letter>[A-Za-z])(?P<close>[)\]}}>\"']*)"
     r"(?![A-Za-z0-9_']|-[A-Za-z0-9]|\.[a-z]\.)",
     re.I,
 )
@@ -50,9 +54,10 @@ _BEFORE_TEXT = re.compile(r"\s*[.:)=-]?[\s(\[\"':-]*")
 _AFTER_TEXT = re.compile(r"[)\]\"']*")
 _BRACKETED_LABEL = re.compile(r"[\s,:=-]*[(\[]\s*(?:option\s+)?([A-Za-z])\s*[)\]]", re.I)
 _AFTER_ARTICLE = re.compile(
-    r"[ \t]+(?![A-Z]\b)(?!(?:because|since|as|is|was|would|must|should|seems?|fits?|match(?:es)?|looks|due|based"
+    r"[ \t]+(?![A-Z]\b)(?!(?:y|et|und|e|и|plus|o|ou|oder)\s+[A-Z]\b)"
+    r"(?!(?:because|since|as|is|was|would|must|should|seems?|fits?|match(?:es)?|looks|due|based"
     r"|given|according|only|alone|and|or|nor|but|then|are|were|to|not|can|could|cannot|does|did|has|isn't|wasn't|doesn't|can't|hold|apply"
-    r"|being|works)\b)[^\W\d_]"
+    r"|being|works|remains|stands|applies|holds)\b)[^\W\d_]"
 )
 _AFTER_SMALL_LETTER = re.compile(r"\s*(?:$|[.):,;/|&+])|\s+(?:and|or)\s+[a-z]\b")
 

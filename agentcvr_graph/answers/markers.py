@@ -42,24 +42,26 @@ _CORRECT = (
 )
 _OTHER = (
     r"respuestas?|opci[oó]n\s+correcta|r[eé]ponse|antwort|l[öo]sung|risposta|opzione\s+corretta|resposta|op[cç][aã]o\s+correta"
-    r"|antwoord|odpowied[zź]|cevap|yan[\u0131i]t|jawaban|svar|vastaus|odpov[eě][dď]|v[aá]lasz|r[aă]spuns(?:ul)?|bonne\s+r[eé]ponse"
-    r"|ответ|відповідь|правильный\s+вариант|απάντηση|đáp\s+án|câu\s+trả\s+lời|תשובה|उत्तर|คำตอบ"
+    r"|antwoord|odpowied[zź]|cevap|yan[\u0131i]t|jawaban(?:nya)?|svar|vastaus|odpov[eě][dď]|v[aá]lasz|r[aă]spuns(?:ul)?|bonne\s+r[eé]ponse"
+    r"|ответ|відповідь|правильный\s+вариант|απάντηση|đáp\s+án|câu\s+trả\s+lời|תשובה"
 )
 _UNSPACED = (
     r"(?:最终|最終|正确|正確|标准|参考)?的?(?:答案|选项|選項)|回答|(?:正)?答え?|正解|정답|답변|답"
     r"|الإجابة(?:\s+الصحيحة)?|الجواب|إجابة|پاسخ|جواب"
+    r"|उत्तर|คำตอบ|ค\u0e4d\u0e32ตอบ"
 )
 _NAME = rf"(?:(?<![\w'])(?:{_ENGLISH}|{_CORRECT}|{_OTHER})(?!\w)|{_UNSPACED})"
 _BETWEEN = (
     r"(?:\s*\([^()\n]{0,40}\))?"
-    r"(?:\s+(?:to|for|of|from|in|here|choice|option|letter|key|that|correcta|correcte|correcto|korrekte|corretta|correta|number)\b"
+    r"(?:\s+(?:to|for|of|from|in|here|choice|option|letter|key|that|correcta|correcte|correcto|korrekte|corretta|correta|number|đúng)\b"
     r"[^.:;?!\n\x02]{0,80}?)?(?:\s+(?:\d+|therefore|thus|then|clearly|most\s+likely|probably))?"
 )
 _IS = (
     r"(?:\s*[\"']?\s*(?::|=+>?|->)|\s+-(?=\s)"
-    r"|\s+(?:is|are|was|would(?:\s+\w+ly)?\s+be|should(?:\s+\w+ly)?\s+be|must(?:\s+\w+ly)?\s+be|will\s+be|has\s+to\s+be"
+    r"|\s+(?:is|are|was|would(?:\s+\w+ly)?\s+be|should(?:\s+\w+ly)?\s+be|must(?:\s+\w+ly)?\s+be|will\s+be|has\s+to\s+be|(?:appears|seems)\s+to\s+be"
     r"|es|est|ist|sono|são|é|è|jest|to|là|adalah|lautet|on|är|er|je)(?!\w)(?:\s*:)?"
-    r"|\s*(?:应该是|應該是|应为|應為|就是|是|为|為|は|が|는|은|가|이)\s*:?)"
+    r"|\s*(?:应该是|應該是|应为|應為|就是|是|为|為|は|が|는|은|가|이|هي|هو|คือ)\s*:?"
+    r"|(?<=[^\x00-\x7f])[ \t]+(?=[(\[]?[A-Z]\b))"
 )
 _STATED = re.compile(
     rf"{_NAME}{_BETWEEN}(?P<is>{_IS})|^(?:the\s+)?(?:my\s+)?(?:final\s+|correct\s+)?answer[ \t]*(?P<heading>)$"
@@ -74,14 +76,15 @@ _LEFT_OPEN = re.compile(
     re.I,
 )
 _QUESTION = re.compile(r"[^.!\n]{0,200}\?")
+_OTHERWISE = re.compile(r"\b(?:if|otherwise|else)\b", re.I)
 _LIST = re.compile(r"[ \t]*\n")
 _HINTS = re.compile(
     r"\b(?:i|we)(?:'d|'ll|\s+would|\s+will|\s+can|\s+must|'m|\s+am)?(?:\s+(?:\w+ly|also|still|going))?"
     r"\s+(?:think|believe|say|guess|choose|chose|pick|picked|select|selected|conclude|go(?:ing)?\s+(?:with|for)|opt\s+for|vote\s+for"
-    r"|answer|suspect|assume|infer|lean\s+towards?|settle\s+on|confident|sure|certain)(?:\s+(?:that|in|on))?\s*:?"
+    r"|answer|suspect|assume|infer|choosing|picking|selecting|lean\s+towards?|settle\s+on|confident|sure|certain)(?:\s+(?:that|in|on))?\s*:?"
     r"|\b(?:it|this|that)(?:'s|\s+(?:is|was|must\s+be|should\s+be|would\s+be|has\s+to\s+be|can\s+only\s+be|seems\s+to\s+be|appears\s+to\s+be"
     r"|points\s+to|corresponds\s+to|matches|means|leaves|suggests|indicates|shows|depicts|contains|features))"
-    r"|\b(?:leav(?:es|ing)\s+(?:only\s+)?(?:us\s+with\s+)?|corresponds\s+to|matches|choose|select|pick)(?=\s)"
+    r"|\b(?:let's\s+go\s+with|going\s+with|only(?=\s+[(A-Z])|leav(?:es|ing)(?:\s+only)?(?:\s+us\s+with)?|corresponds\s+to|matches|choose|select|pick)(?=\s)"
     r"|\b(?:so|thus|hence|therefore|consequently|in\s+conclusion|conclusion|overall|finally|in\s+short|verdict|result|selection|decision"
     r"|prediction|output|my\s+pick|choice)\b\s*[:,]?"
     r"|\b(?:order|sequence|interval|segment|count|total|number|time\s?span|span|range|duration|window|sum)\b[^.:;?!\n]{0,60}?(?:\s*[:=]|\s+(?:is|are|was|would\s+be|should\s+be))"
@@ -108,7 +111,8 @@ class Statement(NamedTuple):
     """Whether a sign and not a sentence marks it: a tag, a box, a colon."""
     lines: str = ""
     """The text to the end of the block, for kinds whose values span lines."""
-    start: int = 0
+    is_held: bool = False
+    """Whether a tag, a box or a JSON object holds it."""
 
 
 class Marked(NamedTuple):
@@ -186,15 +190,22 @@ def _statements(marked: Marked) -> Iterator[Statement]:
     text = marked.text
     for match in _STATED.finditer(text):
         if match["held"]:
-            yield Statement(marked.held[int(match["held"])], firm=True, start=match.start())
+            yield Statement(marked.held[int(match["held"])], firm=True, is_held=True)
             continue
         line_start = text.rfind("\n", 0, match.start()) + 1
-        if _LEFT_OPEN.search(text[max(line_start, match.start() - 120) : match.start()]):
+        before = text[max(line_start, match.start() - 120) : match.start()]
+        if _LEFT_OPEN.search(before) or _is_conditional(before, text, match.end()):
             continue
         said, block = _behind(text, match.end())
         if said and not _HELD.search(said) and not _QUESTION.fullmatch(said):
             firm = match["is"] is None or match["is"].rstrip().endswith((":", "=", ">", "-"))
-            yield Statement(said, firm, block, match.start())
+            yield Statement(said, firm, block)
+
+
+def _is_conditional(before: str, text: str, end: int) -> bool:
+    """Return whether a sentence says what the answer would be in one case and in another."""
+    after = text[end : end + 200].partition("\n")[0]
+    return re.search(r"\bif\b", before, re.I) is not None and _OTHERWISE.search(after) is not None
 
 
 def _behind(text: str, start: int) -> tuple[str, str]:

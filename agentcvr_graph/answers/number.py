@@ -21,14 +21,15 @@ from agentcvr_graph.types import AnswerValue
 
 _BEFORE = re.compile(
     r"(?:\b(?:at\s+least|at\s+most|more\s+than|less\s+than|fewer\s+than|over|under|above|below|up\s+to|not|isn't|n't|never|between"
-    r"|videos?|clips?|options?|frames?|segments?|scenes?|steps?|views?|parts?|question|section)\s*#?|[<>\u2264\u2265\u00b1^]=?|#?\bno\b)\s*$",
+    r"|videos?|clips?|options?|frames?|segments?|scenes?|steps?|views?|parts?|question|section)\s*#?|[<>\u2264\u2265\u00b1^]=?|#?\bno\b|第)\s*$",
     re.I,
 )
 _AFTER = re.compile(
-    r"(?:k|M|B|bn|mn|mio|th|st|nd|rd|x\d)\b|\s*(?:thousands?|millions?|billions?|dozens?|hundreds?|trillions?|or\s+(?:more|less|so|fewer)|\+|/|\^|:"
-    r"|\u00b1|[\u5341\u767e\u5343\u4e07\u842c\u4ebf\u5104])|[\u00b2\u00b3\u00b9]|\s*\?"
+    r"(?!(?:s|kg|g|mg|m|cm|mm|km|h|l|ml|px|fps|hz|w|v|c|f|t)\b)[A-Za-z]{1,2}\b|x\d|\s*(?:bn|mn|mio)\b|\s*(?:thousands?|millions?|billions?|dozens?|hundreds?|trillions?|or\s+(?:more|less|so|fewer)|\+|/|\^|:"
+    r"|\u00b1|[\u5341\u767e\u5343\u4e07\u842c\u4ebf\u5104])|[\u00b2\u00b3\u00b9\u00bc-\u00be\u2150-\u215e]|\s*\?"
 )
 _NEGATIVE = re.compile(r"\b(?:minus|negative)\s+(?=\d)", re.I)
+_EQUALS = re.compile(r"(?<![<>!~\u2264\u2265])=")
 _HAS_DIGIT = re.compile(r"\d")
 
 
@@ -49,7 +50,8 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> float:
 
 def _of_text(raw: str) -> float:
     text = plain(fold(raw))
-    text = text.rpartition("=")[2] if _HAS_DIGIT.search(text.rpartition("=")[2]) else text
+    result = _EQUALS.split(text)[-1]
+    text = result if _HAS_DIGIT.search(result) else text
     outside = without_remarks(text)
     text = _NEGATIVE.sub("-", outside if _HAS_DIGIT.search(outside) else text)
     found = list(NUMERAL.finditer(text))

@@ -14,23 +14,26 @@ from string import ascii_uppercase
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain, shortened, without_numbering
-from agentcvr_graph.answers.letters import UnclearError, option_set
+from agentcvr_graph.answers.letters import OptionSet, UnclearError, option_set
 from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.types import AnswerValue
 
 _NOUN = (
     r"(?:videos?|clips?|segments?|items?|steps?|options?|events?|parts?"
-    r"|scenes?|no\.?|nr\.?|number|v|seg|视频|片段|第|[#(\[\"'])"
+    r"|scenes?|no\.?|nr\.?|number|v|s(?=\d)|seg|视频|片段|第|[#(\[\"'])"
 )
 _ITEM = re.compile(
     rf"(?:{_NOUN}[\s_]{{0,3}}){{0,4}}(?P<item>\d+(?:\.0+)?(?![\d.:]\d|\d)|(?<![A-Za-z])[A-Z](?![\w']))[)\]\"']*", re.I
 )
 _LINK = re.compile(
-    r"(?:\s|->|[>,;/|&-]|\.(?!\d)|\b(?:and|then|finally|lastly|last|next|followed\s+by|before|first|second|third|fourth|fifth|sixth"
+    r"(?:\s|->|[>,;/|&-]|(?<!\d):|\((?![A-Z]\))[^()\d]{0,80}\)|\.(?!\d)|\b(?:and|then|finally|lastly|last|next|followed\s+by|before|first|second|third|fourth|fifth|sixth"
     r"|starts?|starting|with|comes?|is|it's|by|after\s+that|afterwards?|which|the|ends?|ending|\d(?:st|nd|rd|th))\b|然后|接着|最后|再|、)+",
     re.I,
 )
+_ORDINAL_LABEL = re.compile(r"\b([1-9])(?:st|nd|rd|th)\b\s*[:=-]\s*")
+_OPENING = re.compile(r"^(?:(?:and|then|(?:first|second|third)(?:ly)?|finally|lastly|last|next)\b|[\s,:])+", re.I)
+_LABEL = re.compile(r"(\d{1,2}|[A-Z])[.):]\s+(?=\S)")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)}|([1-9])(?:st|nd|rd|th)|last(?:ly)?|finally)\b", re.I)
 _REVERSED = re.compile(
@@ -85,21 +88,29 @@ def _letter(item: str) -> int:
 
 
 def _of_text(text: str, options: Sequence[str], n_items: int) -> list[int]:
-    text = without_numbering(text)
+    text = _without_ordinals(without_numbering(text))
     bare = text.strip(" .[]()\"'")
     if bare.isdigit() and 1 < len(bare) == n_items <= 9:
         return [int(digit) for digit in bare]
+    if bare.isalpha() and bare.isupper() and sorted(bare) == list(ascii_uppercase[:n_items]):
+        return [_letter(letter) for letter in bare]
     if by_texts := _by_texts(text, options):
         return by_texts
     wanted = list(range(1, n_items + 1))
     chains = {tuple(chain) for chain in _chains(text) if sorted(chain) == wanted}
     if not chains:
         return []
-    if len(chains) > 1 or not _in_step(text) or _REVERSED.search(text):
+    if len(chains) > 1 or text.rstrip().endswith("?") or not _in_step(text) or _REVERSED.search(text):
         raise UnclearError(
             f"{shortened(text)} is not plainly one order; write it as in '{'->'.join(map(str, wanted))}'."
         )
     return list(chains.pop())
+
+
+def _without_ordinals(text: str) -> str:
+    """Return the text without the ordinals in "1st: 2, 2nd: 1", if they count upwards from 1."""
+    found = [int(match[1]) for match in _ORDINAL_LABEL.finditer(text)]
+    return _ORDINAL_LABEL.sub("", text) if found == list(range(1, len(found) + 1)) else text
 
 
 def _by_texts(text: str, options: Sequence[str]) -> list[int]:
@@ -107,14 +118,24 @@ def _by_texts(text: str, options: Sequence[str]) -> list[int]:
     if not options:
         return []
     own = option_set(tuple(map(str, options)))
-    parts = [part for part in re.split(r"\s*(?:->|;|\n|>|\bthen\b)\s*", text) if part.strip(" ,.")]
-    if len(parts) != len(options):
-        parts = [part for part in re.split(r"\s*,\s*(?:and\s+|then\s+)?", text) if part.strip(" .")]
-    if len(parts) != len(options):
+    for sign in (r"->|;|\n|>|\bthen\b", r",", r",|\band\b"):
+        split = (_OPENING.sub("", part).strip(" ,.") for part in re.split(rf"\s*(?:{sign})\s*", text))
+        parts = [part for part in split if part]
+        if len(parts) == len(options):
+            break
+    else:
         return []
-    letters = [own.exactly(part) for part in parts]
+    letters = [_labelled(part, own) for part in parts]
     by_text = not any(len(part.strip(" .()")) == 1 for part in parts)
     return [ascii_uppercase.index(letter) + 1 for letter in letters if letter] if all(letters) and by_text else []
+
+
+def _labelled(part: str, own: OptionSet) -> str | None:
+    """Return the letter of the option whose text stands in a part, alone or behind its own number: "2. add meat"."""
+    label = _LABEL.match(part)
+    letter = own.exactly(part[label.end() :] if label else part)
+    agrees = letter and (not label or _number(label[1]) == ascii_uppercase.index(letter) + 1)
+    return letter if agrees else None
 
 
 def _chains(text: str) -> Iterator[list[int]]:
@@ -124,8 +145,9 @@ def _chains(text: str) -> Iterator[list[int]]:
         chain, position = [_number(match["item"])], match.end()
         while True:
             link = _LINK.match(text, position)
-            following = _ITEM.match(text, link.end()) if link else None
-            if following is None or (following["item"].isalpha() and following["item"].islower()):
+            after = link.end() if link else position
+            following = _ITEM.match(text, after) if link or text[position : position + 1] in ("(", "[") else None
+            if following is None or (following["item"].islower() and "->" not in text[position:after]):
                 break
             chain.append(_number(following["item"]))
             position = following.end()
@@ -136,7 +158,7 @@ def _chains(text: str) -> Iterator[list[int]]:
 def _next_item(text: str, position: int) -> re.Match[str] | None:
     for match in _ITEM.finditer(text, position):
         before = text[max(0, match.start() - 1) : match.start()]
-        if not (before.isalnum() or before in (".", ":") and match["item"].isdigit()):
+        if not ((before.isascii() and before.isalnum()) or before in (".", ":") and match["item"].isdigit()):
             return match
     return None
 

@@ -8,10 +8,10 @@ from agentcvr_graph.answers.folding import NO_MARKS, YES_MARKS
 
 FILLER = re.compile(
     r"(?:\s+|[:=~\"']+|[-=]+>|-(?=\s)"
-    rf"|[{YES_MARKS}]"
-    r"|(?:the|that|this|it|it's|it'd|its|is|be|are|was|were|most|more|very|quite|likely|probably|possibly|clearly|definitely"
+    rf"|[{YES_MARKS}\u2234]"
+    r"|(?:the|that|this|it|it's|it'd|its|is|be|are|was|were|la|el|le|der|die|das|den|(?-i:a(?=\s+[B-Z]\b))|most|more|very|quite|likely|probably|possibly|clearly|definitely"
     r"|certainly|simply|actually|indeed|therefore|thus|hence|then|so|still|just|perhaps|maybe|obviously|one|correct|right"
-    r"|best|true|final|answers?|choice|options?|letters?|going|to|would|will|must|should|i|we|think|believe|say|choose|pick|select|go|with"
+    r"|best|true|final|answers?|choice|options?|letters?|going|to|would|will|must|should|but|rather|instead|i|we|think|believe|say|choose|pick|select|go|with"
     r"|for|both|only|following|statements?|and|here|my|i'd|i'll)\b)",
     re.I,
 )
@@ -22,9 +22,9 @@ NOT = re.compile(
 """At the start of a statement: the option behind it is denied."""
 DENIED = re.compile(
     r"\s*[:(-]?\s*(?:(?:is|are|was|were|does|do|did|can|could|would|should|has|have|had|seems?|looks?|being|may|might)"
-    r"\s*(?:also\s+|clearly\s+|definitely\s+|obviously\s+)?)?"
-    r"(?:not\b|n't|never\b|cannot\b|can't\b|isn't\b|aren't\b|wasn't\b|doesn't\b|don't\b|didn't\b|won't\b|wouldn't\b"
-    r"|no\b(?!\s*[A-Z\d])|wrong\b|incorrect\b|false\b|unlikely\b|impossible\b|invalid\b|untrue\b|ruled\s+out|eliminated\b"
+    r"\s*(?:also\s+|clearly\s+|definitely\s+|obviously\s+|be\s+)?)?"
+    r"(?:not\b(?!\s+[(\[]?(?:option\s+)?(?-i:[A-Z])\b)|n't|never\b|cannot\b|can't\b|isn't\b|aren't\b|wasn't\b|doesn't\b|don't\b|didn't\b|won't\b|wouldn't\b"
+    r"|no\b(?!\s*[A-Z\d])|wrong\b|incorrect\b|false\b|unlikely\b|impossible\b|invalid\b|untrue\b|ruled\s+out|discarded\b|dismissed\b|eliminated\b"
     rf"|excluded\b|unsupported\b|irrelevant\b|[{NO_MARKS}]|不|错|錯|ではない|ではありません|違|아니|틀|не\s)",
     re.I,
 )

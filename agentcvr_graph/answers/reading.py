@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, shortened
-from agentcvr_graph.answers.letters import UnclearError, option_set
+from agentcvr_graph.answers.letters import DeniedError, UnclearError, option_set
 from agentcvr_graph.answers.markers import Statement, find_hints, find_statements, take_out
 from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError
@@ -182,7 +182,7 @@ class _Reader:
         return _I.search(words) is not None and own.exactly(words) is None
 
     def _statement(self, statement: Statement) -> AnswerValue:
-        if not isinstance(statement.said, str):
+        if statement.is_held:
             return self.value(statement.said)
         if self._spec.spans_lines and statement.lines and statement.lines != statement.said:
             try:
@@ -219,6 +219,9 @@ class _Reader:
 
     def _lines(self, words: str, said: str) -> AnswerValue:
         """Read the lines that are short enough to be values; they must agree."""
+        alone = [value for line in _paragraphs_of_a_word(words) if (value := self._line(line)) is not None]
+        if alone and all(value == alone[0] for value in alone):
+            return alone[0]
         lines = [line.strip() for line in words.split("\n") if line.strip()]
         values = [value for line in lines if (value := self._line(line)) is not None]
         if not values:
@@ -237,8 +240,8 @@ class _Reader:
     def _line(self, line: str) -> AnswerValue | None:
         try:
             value = self._parse(line)
-        except UnclearError:
-            if len(line.split()) <= _SHORT_WORDS:
+        except UnclearError as error:
+            if len(line.split()) <= _SHORT_WORDS and not isinstance(error, DeniedError):
                 raise
             return None
         except ActionError:
@@ -268,6 +271,14 @@ class _Reader:
         if any(value != last for value in found if not isinstance(value, UnclearError)):
             raise UnclearError(f"{shortened(words)} gives several answers; write one, after 'Answer:'.")
         return last
+
+
+def _paragraphs_of_a_word(words: str) -> list[str]:
+    """Return the first and the last paragraph, each if it is one line of at most two words, and others stand beside."""
+    paragraphs = [part.strip() for part in words.split("\n\n") if part.strip()]
+    if len(paragraphs) < 2:
+        return []
+    return [part for part in (paragraphs[0], paragraphs[-1]) if "\n" not in part and len(part.split()) <= 2]
 
 
 def _unwrapped(raw: object) -> object:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from agentcvr_graph.answers.folding import fold, plain, same_form
+from agentcvr_graph.answers.folding import NO_MARKS, YES_MARKS, fold, plain, same_form
 from agentcvr_graph.answers.letters import OptionSet
 from agentcvr_graph.answers.phrases import VERDICT
 from agentcvr_graph.answers.shapes import is_object
 
 _ENTRY = re.compile(
-    r"(?:^|(?<=[\n,;|.(]))\s*[(\[]?(?:option\s+)?(?P<letter>[A-Z])[)\]]?(?![\w'])(?P<between>[^\n;]{0,200}?)"
-    r"\s*[:=(|,>-]+\s*[|(]*\s*"
+    r"(?:^|(?<=[\n,;|.(])|(?<=\s)(?=[A-Z][).:]))\s*[(\[]?(?:option\s+)?(?P<letter>[A-Z])[)\]]?(?![\w'])(?P<between>[^\n;]{0,200}?)"
+    rf"(?:\s*[:=(|,>.)-]+\s*[|(]*\s*|\s+)"
     rf"(?i:{VERDICT.pattern})(?![\w'])"
 )
+_MARKED = re.compile(rf"^\s*(?P<mark>[{YES_MARKS}{NO_MARKS}])\s*\(?(?P<letter>[A-Z])(?!\w)", re.M)
 _SIGNS = " \t.:=()[]|,>-"
 
 
@@ -22,7 +23,12 @@ def approved(raw: object, own: OptionSet) -> list[str] | None:
     """Return the letters of the options that a list of verdicts approves; None if it is no such list."""
     if is_object(raw):
         return _of_mapping(raw, own)
-    verdicts = dict(_entries(str(raw), own))
+    text = str(raw)
+    verdicts = dict(_entries(text, own)) or {
+        match["letter"]: match["mark"] in YES_MARKS
+        for match in _MARKED.finditer(text)
+        if match["letter"] in own.letters
+    }
     if len(verdicts) < 2:
         return None
     return sorted(letter for letter, holds in verdicts.items() if holds)

@@ -99,7 +99,7 @@ def make_manifest(
         tasks=tuple(dict.fromkeys(question.task for question in benchmark.questions)),
         averages=dict(benchmark.averages),
         notes=benchmark.notes,
-        config=asdict(config) | {"methods": list(config.methods)},
+        config=asdict(config) | {"methods": list(config.methods), "context": config.context.model_dump(mode="json")},
         second_tries=MAX_REPAIRS,
         data=data,
         prices=prices,

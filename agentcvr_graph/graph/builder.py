@@ -19,7 +19,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy, Send
 
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
-from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.context import CVRContext, check_schema
 from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies
 from agentcvr_graph.graph.nodes.agents import Agent, agent_failed
 from agentcvr_graph.graph.nodes.brief import Brief
@@ -92,7 +92,7 @@ def create_cvr_graph(
         'B'
     """
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
-    dependencies = Dependencies(master, perception, timeout_s, Toolset(tools))
+    dependencies = Dependencies(master, perception, timeout_s, Toolset(tools), check_schema(context_schema))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
     graph.name, graph.tools = name, dependencies.tools
     graph.add("brief", Brief(dependencies))
@@ -130,7 +130,10 @@ async def after_master(state: CVRState) -> list[Send] | str:
     if not state["assignments"]:
         return "master"
     return [
-        Send(assignment.node, AgentInput(assignment=assignment, sources=state["sources"]))
+        Send(
+            assignment.node,
+            AgentInput(assignment=assignment, sources=state["sources"], settings=state.get("settings") or {}),
+        )
         for assignment in state["assignments"]
     ]
 

@@ -8,16 +8,16 @@ thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 from langgraph.runtime import Runtime
 
-from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.context import CVRContext, merged
 from agentcvr_graph.graph.dialects import Dialect, bind_master, choose_dialect
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import TOOLS, Toolset
@@ -37,6 +37,11 @@ class Dependencies:
     timeout_s: float | None = None
     """Longest single attempt of a model call or an observation; None for no limit."""
     tools: Toolset = TOOLS
+    context_schema: type[CVRContext] = CVRContext
+
+    def context_of(self, runtime: Runtime[CVRContext], stored: Mapping[str, Any]) -> CVRContext:
+        """Return the settings of this call of a node, with those that `brief` stored for the question."""
+        return merged(self.context_schema, stored, runtime.context)
 
     async def bound_master(self, context: CVRContext) -> tuple[Runnable[LanguageModelInput, AIMessage], Dialect]:
         """Return the master of this run with its tools bound, and the dialect it acts in."""
@@ -51,12 +56,3 @@ class Dependencies:
         if isinstance(self.perception, Perception):
             return self.perception
         return await asyncio.to_thread(self.perception, context)
-
-
-def context_of(runtime: Runtime[CVRContext]) -> CVRContext:
-    """Return the run's context, or the defaults if the caller passed none.
-
-    LangGraph then passes None, or, in a parent graph, the parent's context, which may be of any type.
-    """
-    context = cast(object, runtime.context)
-    return context if isinstance(context, CVRContext) else CVRContext()

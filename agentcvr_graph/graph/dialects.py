@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, InvalidToolCall, ToolCall, ToolMessage
 from langchain_core.messages.utils import merge_message_runs
 from langchain_core.runnables import Runnable
 
 from agentcvr_graph.answers import stated_answer
 from agentcvr_graph.graph.arrival import unreadable_text
-from agentcvr_graph.graph.prompts import JSON_DIALECT
+from agentcvr_graph.graph.prompts import CANCELLED, JSON_DIALECT
 from agentcvr_graph.graph.sanitize import sanitize_value
 from agentcvr_graph.graph.state import Call
 from agentcvr_graph.models.chat_format.loose_json import why_unreadable
@@ -57,11 +57,48 @@ def instructions(dialect: Dialect, tools: Toolset = TOOLS) -> str:
 
 
 def for_model(messages: Sequence[AnyMessage], dialect: Dialect) -> list[AnyMessage]:
-    """Return the messages to send. JSON-dialect replies of one turn become one user message, as templates expect."""
+    """Return the messages to send, in which every call has its reply.
+
+    JSON-dialect replies of one turn become one user message, as templates expect.
+    """
+    messages = answered_calls(messages)
     if dialect == "tools":
-        return list(messages)
+        return messages
     bare = [HumanMessage(message.text) if isinstance(message, HumanMessage) else message for message in messages]
     return cast(list[AnyMessage], merge_message_runs(bare))
+
+
+def answered_calls(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages with one reply directly after each native call, as OpenAI's interface demands.
+
+    A turn that has this form stays as it is. In any other turn the replies are put in the order of the calls, missing
+    ones say that the call was cancelled, and replies to no call are dropped.
+    """
+    starts = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
+    complete = list(messages[: starts[0] if starts else None])
+    for start, end in zip(starts, [*starts[1:], len(messages)], strict=False):
+        complete += _answered_turn(cast(AIMessage, messages[start]), messages[start + 1 : end])
+    return complete
+
+
+def _answered_turn(message: AIMessage, after: Sequence[AnyMessage]) -> list[AnyMessage]:
+    calls = [*message.tool_calls, *message.invalid_tool_calls]
+    first = [reply.tool_call_id for reply in after[: len(calls)] if isinstance(reply, ToolMessage)]
+    ids = [call["id"] or "" for call in calls]
+    if sorted(first) == sorted(ids) or not all(ids):  # the graph makes up the id of a call that has none
+        return [message, *after]
+    replies = [reply for reply in after if isinstance(reply, ToolMessage)]
+    others = [other for other in after if not isinstance(other, ToolMessage)]
+    return [message, *(_reply_to(call, replies) for call in calls), *others]
+
+
+def _reply_to(call: ToolCall | InvalidToolCall, replies: list[ToolMessage]) -> ToolMessage:
+    """Take the reply to a call out of the replies of its turn, or return that it was cancelled."""
+    for reply in replies:
+        if reply.tool_call_id == call["id"]:
+            replies.remove(reply)
+            return reply
+    return ToolMessage(CANCELLED, tool_call_id=call["id"] or "", name=call["name"] or "", status="error")
 
 
 def read_calls(message: AIMessage, turn: int) -> list[Call]:
@@ -83,7 +120,9 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
         return native
     base = message.id or f"turn_{turn}"
     written = [_written_call(f"{base}_{n}", call) for n, call in enumerate(written_calls(message.text, PARAMETERS))]
-    return written or _stated_answer(f"{base}_0", message.text)
+    if any(call.tool for call in written):
+        return written
+    return _stated_answer(f"{base}_0", message.text) or written
 
 
 def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessage:

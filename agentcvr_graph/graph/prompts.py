@@ -38,6 +38,7 @@ objects for several calls. The actions and the JSON schemas of their arguments:
 NO_ACTION = "That turn held no action. Call {tools}."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."
 RECORDED = "The answer is recorded."
+CANCELLED = "error: Cancelled before it was carried out."
 SKIPPED = "Not carried out: the same turn answered the question."
 
 

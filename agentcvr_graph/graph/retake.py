@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.graph.builder import tools_of
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
-from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.context import CVRContext, merged
 from agentcvr_graph.graph.dialects import Dialect, write_calls
 from agentcvr_graph.graph.nodes.master import TurnStart
 from agentcvr_graph.graph.state import CVRState
@@ -49,7 +49,7 @@ async def retake(
         config: names the thread.
         turn: number of the turn, from 1.
         calls: the new calls of that turn.
-        context: the context of the run.
+        context: the settings of the fork; settings that are not set stay those of the question.
 
     Returns:
         The configuration of the fork; continue with `graph.ainvoke(None, fork, context=context)`.
@@ -66,7 +66,9 @@ async def retake(
     snapshot = await _before(graph, config, turn)
     state = cast(CVRState, snapshot.values)
     message = write_calls(calls, await _dialect(graph, config))
-    update = TurnStart.of(state, context or CVRContext()).update(message, state, tools)
+    schema = cast(type[CVRContext], graph.builder.context_schema)
+    settings = merged(schema, state.get("settings") or {}, context)
+    update = TurnStart.of(state, settings).update(message, state, tools)
     return await graph.aupdate_state(snapshot.config, update, as_node="master")
 
 

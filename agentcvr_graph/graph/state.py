@@ -4,20 +4,23 @@ Every channel holds references and text only, so a checkpoint grows by a few kil
 (`context.py`) holds only JSON-able settings, so that a server can show it as a form.
 
 The nodes write models to the channels. Clients of a server write JSON (a state that was edited in LangGraph Studio),
-and a server reads a state as JSON before it applies pending writes. So each channel validates what is written to it.
+and a server reads a state as JSON before it applies pending writes. With `LANGGRAPH_STRICT_MSGPACK=true` a server also
+loads every model of a checkpoint as a dictionary. So each channel validates what is written to it and what is loaded
+into it, and nodes read typed values from every state. What `Send` passes to an agent is in no channel: `agent_input`
+validates it.
 """
 
 from __future__ import annotations
 
 import functools
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NotRequired, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage
-from langgraph.channels import LastValue
+from langgraph.channels import BinaryOperatorAggregate, LastValue
 from langgraph.graph.message import add_messages
+from langgraph.runtime import Runtime
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
@@ -33,8 +36,6 @@ from agentcvr_graph.types import (
     Video,
     VideoInfo,
 )
-
-_PROCESS = uuid.uuid4().hex
 
 
 class Call(FrozenModel):
@@ -66,24 +67,47 @@ class Assignment(FrozenModel):
     """The budget line at the end of the last reply of a turn; empty for the others."""
 
 
-class Clock(FrozenModel):
-    """Wall-clock time of a run. The time between two processes (a killed run, its resumption) does not count."""
+class Work(FrozenModel):
+    """The time in which one node worked, in seconds of the system's clock, which all processes share."""
 
-    elapsed_s: float = 0.0
-    at_s: float = 0.0
-    """Monotonic time of the last reading; valid only in `process`."""
-    process: str = ""
+    start_s: float
+    end_s: float
 
     @classmethod
-    def start(cls) -> Clock:
-        """Return a clock that starts now."""
-        return cls(at_s=time.monotonic(), process=_PROCESS)
+    def of(cls, runtime: Runtime[Any]) -> Work:
+        """Return the time from the first attempt of the running node until now."""
+        info, now_s = runtime.execution_info, time.time()
+        first_s = info.node_first_attempt_time if info is not None else None
+        return cls(start_s=now_s if first_s is None else min(first_s, now_s), end_s=now_s)
 
-    def read(self) -> Clock:
-        """Return the clock of this moment. The time since the last reading counts only if that was in this process."""
-        now_s = time.monotonic()
-        passed_s = now_s - self.at_s if self.process == _PROCESS else 0.0
-        return Clock(elapsed_s=self.elapsed_s + passed_s, at_s=now_s, process=_PROCESS)
+
+class Clock(FrozenModel):
+    """When nodes worked on a question.
+
+    The time in which a run waits for a human or for another process belongs to no node, so it does not count.
+    """
+
+    work: tuple[tuple[float, float], ...] = ()
+    """Start and end of each time of work; those of parallel nodes overlap."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """The seconds in which at least one node worked."""
+        total_s, until_s = 0.0, 0.0
+        for start_s, end_s in sorted(self.work):
+            total_s += max(0.0, end_s - max(start_s, until_s))
+            until_s = max(until_s, end_s)
+        return total_s
+
+    def add(self, more: Work) -> Clock:
+        """Return the clock with one more time of work."""
+        return Clock(work=(*self.work, (more.start_s, more.end_s)))
+
+
+def add_work(so_far: Clock, more: Clock | Work) -> Clock:
+    """Add a time of work: the reducer of `clock`. A whole clock replaces the one so far."""
+    given = typed(Clock | Work, more)
+    return given if isinstance(given, Clock) else typed(Clock, so_far).add(given)
 
 
 class Latest(LastValue[Any]):
@@ -93,7 +117,38 @@ class Latest(LastValue[Any]):
 
     def update(self, values: Sequence[Any]) -> bool:
         """Validate the values, then update as `LastValue` does."""
-        return super().update([value if _is_model(value) else _reader(self.typ)(value) for value in values])
+        return super().update([typed(self.typ, value) for value in values])
+
+    def from_checkpoint(self, checkpoint: Any) -> Latest:
+        """Validate a stored value."""
+        channel = super().from_checkpoint(checkpoint)
+        if channel.is_available():
+            channel.value = typed(self.typ, channel.value)
+        return channel
+
+
+class Reduced(BinaryOperatorAggregate[Any]):
+    """A channel with a reducer, validated as the channel's type. `update` validates what overwrites the value."""
+
+    __slots__ = ()
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """Update as `BinaryOperatorAggregate` does, then validate."""
+        changed = super().update(values)
+        self.value = typed(self.typ, self.value)
+        return changed
+
+    def from_checkpoint(self, checkpoint: Any) -> Reduced:
+        """Validate a stored value."""
+        channel = super().from_checkpoint(checkpoint)
+        if channel.is_available():
+            channel.value = typed(self.typ, channel.value)
+        return channel
+
+
+def typed(kind: Any, value: Any) -> Any:
+    """Return a value as a type of the state, whether it is a model already or its JSON."""
+    return value if _is_model(value) else _reader(kind)(value)
 
 
 def _is_model(value: Any) -> bool:
@@ -110,16 +165,12 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
 
 def add_costs(so_far: Cost, more: Cost) -> Cost:
     """Add costs: the reducer of `spent`."""
-    return _cost(so_far) + _cost(more)
-
-
-def _cost(given: Any) -> Cost:
-    return given if isinstance(given, Cost) else Cost.model_validate(given)
+    return typed(Cost, so_far) + typed(Cost, more)
 
 
 def append_observations(so_far: list[Observation], more: list[Observation]) -> list[Observation]:
     """Append observations: the reducer of `observations`."""
-    return so_far + [Observation.model_validate(one) for one in more]
+    return so_far + typed(list[Observation], more)
 
 
 class CVRInput(TypedDict):
@@ -143,7 +194,7 @@ def as_input(question: Question) -> CVRInput:
 class _Reported(TypedDict):
     """The output of a run besides its answer or failure."""
 
-    observations: Annotated[list[Observation], append_observations]
+    observations: Annotated[list[Observation], Reduced(list[Observation], append_observations)]
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
     checked_question: Annotated[Question, Latest]
@@ -191,8 +242,10 @@ class CVRState(CVRInput, OutputChannels):
     """Number of answers sent back because they did not fit their kind."""
     closing: bool
     """True from the turn on in which only `answer` is allowed."""
-    spent: Annotated[Cost, add_costs]
-    clock: Annotated[Clock, Latest]
+    spent: Annotated[Cost, Reduced(Cost, add_costs)]
+    clock: Annotated[Clock, Reduced(Clock, add_work)]
+    settings: Annotated[dict[str, Any], Latest]
+    """The settings that were sent for this question (`context.merged`)."""
     assignments: Annotated[list[Assignment], Latest]
     """The calls of the last turn that go to the agents."""
     draft: Annotated[Call | None, Latest]
@@ -204,3 +257,14 @@ class AgentInput(TypedDict):
 
     assignment: Assignment
     sources: list[VideoInfo]
+    settings: NotRequired[dict[str, Any]]
+    """The settings that were sent for the question."""
+
+
+def agent_input(given: Mapping[str, Any]) -> AgentInput:
+    """Return the input of an agent with typed values: a checkpoint may hold them as dictionaries."""
+    return AgentInput(
+        assignment=typed(Assignment, given["assignment"]),
+        sources=typed(list[VideoInfo], given["sources"]),
+        settings=given.get("settings") or {},
+    )

@@ -80,6 +80,7 @@ class Media:
             self._index = probed.index
         access.check_size(source.given, probed.picture)
         self._file_s = probed.picture.duration_s
+        self._mirrored = probed.picture.mirrored
         self._first_picture_s, self._format_name = probed.first_picture_s, probed.format_name
         for note in probed.notes:
             self._damage.add(note)
@@ -185,13 +186,14 @@ class Media:
         from agentcvr_graph.media.readers.decord_reader import DecordReader
 
         try:
-            if self._format_name.startswith(_FOR_DECORD) and self.info.tracks.picture.startswith("track 1 of 1"):
+            one_track = self.info.tracks.picture.startswith("track 1 of 1")
+            if self._format_name.startswith(_FOR_DECORD) and one_track and not self._mirrored:
                 return DecordReader(self._path, self._first_picture_s)
         except ImportError:
             raise
         except Exception:  # decord's own errors, and no times
             pass
-        self._damage.add(Note(0.0, self._file_s, "decord cannot read the times of this file; PyAV was used"))
+        self._damage.add(Note(0.0, self._file_s, "decord cannot show this file as a player does; PyAV was used"))
         return None
 
     def _open_pyav(self) -> Reader:

@@ -50,6 +50,11 @@ def read_cue_file(text: str, fps: float | None = None) -> list[Shown]:
     return list(_blocks(lines, blank_ends=False)) or list(_lyrics(text))
 
 
+def lines_of(payload: Sequence[str]) -> list[str]:
+    """Return the words of each line of a cue of SubRip or WebVTT, without the small print above Asian words."""
+    return [words_of(line) for line in _RUBY.sub("", "\n".join(payload)).split("\n")]
+
+
 def words_of(line: str) -> str:
     """Return the words of a line of SubRip or WebVTT: without tags and positions, with entities resolved."""
     return seen(html.unescape(_OVERRIDE.sub("", _TAG.sub("", line))).replace(r"\N", " "))
@@ -76,8 +81,7 @@ def _blocks(lines: Sequence[str], *, blank_ends: bool) -> Iterator[Shown]:
             payload = list(takewhile(bool, payload))
         elif end < len(lines):
             payload = _without_number(payload, number)
-        shown = _RUBY.sub("", "\n".join(payload)).split("\n")
-        yield Shown(_seconds(times[1]), _seconds(times[2]), tuple(map(words_of, shown)))
+        yield Shown(_seconds(times[1]), _seconds(times[2]), tuple(lines_of(payload)))
 
 
 def _without_number(payload: Sequence[str], number: int) -> Sequence[str]:
@@ -111,7 +115,8 @@ def _is_for_pysubs2(text: str) -> bool:
 
 
 def _by_pysubs2(text: str, fps: float | None) -> Iterator[Shown]:
-    for event in pysubs2.SSAFile.from_string(text, fps=fps):
+    kind = ("ssa" if "[V4 " in text else "ass") if "[Events]" in text else None  # the styles may be missing
+    for event in pysubs2.SSAFile.from_string(text, kind, fps=fps):
         if not event.is_comment:
             yield Shown(event.start / 1000, event.end / 1000, tuple(words_of_ass(event.text)))
 

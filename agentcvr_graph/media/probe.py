@@ -125,7 +125,7 @@ def _first_picture(given: str, container: InputContainer, max_pixels: int | None
         raise NotAVideoError(given, "its pictures cannot be decoded.", fix="Export it as MP4 (H.264).")
     width, height = shown_size(first.width, first.height, pixel_aspect(stream), turn_of(first))
     first_s = float(first.pts * first.time_base) - origin_s(container) if first.pts is not None else 0.0
-    return PictureInfo(0.0, fps, width, height), first_s
+    return PictureInfo(0.0, fps, width, height, turn_of(first).mirrored), first_s
 
 
 def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[Any]:

@@ -43,7 +43,8 @@ def decoded(data: bytes, language: str = "") -> str | None:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _text(data.decode(encoding, "ignore"), _FEW_STRANGE)
-    return _as_utf8(data) or _as_legacy(data, language)
+    text = _as_utf8(data)
+    return text if text is not None else _as_legacy(data, language)
 
 
 def _as_utf8(data: bytes) -> str | None:

@@ -6,6 +6,7 @@ transcribed instead.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from av.stream import Discard
 
 from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.containers import open_container, origin_s
-from agentcvr_graph.media.cue_files import read_cue_file, words_of_ass
+from agentcvr_graph.media.cue_files import lines_of, read_cue_file, words_of_ass
 from agentcvr_graph.media.rolling import Shown, said_once
 from agentcvr_graph.media.sidecars import Sidecar, sidecars
 from agentcvr_graph.media.subtitle_text import decoded
@@ -25,6 +26,10 @@ from agentcvr_graph.media.types import Cue
 
 MAX_BYTES = 16 * 2**20
 """Largest sidecar file that is read; the subtitles of a day of talk take a tenth of it."""
+
+
+_RAW = ("webvtt", "subrip", "srt", "text")
+"""Names of codecs whose packets hold the text of a cue."""
 
 
 class Subtitles(NamedTuple):
@@ -109,16 +114,22 @@ def _track(container: InputContainer) -> Iterator[Shown]:
         if other is not stream:
             other.discard = Discard.all  # do not read pictures and sound from the disk
     shift_s = origin_s(container)
+    raw = stream.codec_context.name in _RAW
     for packet in container.demux(stream):
         if packet.pts is None or not packet.duration:
             continue
-        lines = [line for part in packet.decode() for line in _lines(part)]
+        lines = _raw_lines(bytes(packet)) if raw else [line for part in packet.decode() for line in _ass_lines(part)]
         start_s = float(packet.pts * stream.time_base) - shift_s
         yield Shown(start_s, start_s + float(packet.duration * stream.time_base), tuple(lines))
 
 
-def _lines(part: object) -> list[str]:
-    """Return the lines of one decoded subtitle."""
+def _raw_lines(data: bytes) -> list[str]:
+    """Return the lines of a packet that holds a cue as it stands in a file; FFmpeg's decoder would lose entities."""
+    return lines_of(data.decode("utf-8", "replace").split("\n"))
+
+
+def _ass_lines(part: object) -> list[str]:
+    """Return the lines of one subtitle that FFmpeg decoded."""
     dialogue = getattr(part, "dialogue", None)
     words = dialogue.decode("utf-8", "replace") if isinstance(dialogue, bytes) else str(dialogue or "")
-    return words_of_ass(re.sub(r"\r\n|\r|\n", r"\\N", words))
+    return [html.unescape(line) for line in words_of_ass(re.sub(r"\r\n|\r|\n", r"\\N", words))]

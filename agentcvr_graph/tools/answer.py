@@ -80,6 +80,7 @@ def _was_observed(citation: Citation, observations: Sequence[Observation]) -> bo
 ANSWER = ToolSchema(
     name="answer",
     arguments=AnswerArgs,
+    aliases={"final_answer": {}, "submit_answer": {}, "finish": {}},
     hint="ends the question. Cite the windows that prove it.",
     # A model may answer with a letter, a list or a number.
     any_of={

@@ -68,6 +68,14 @@ def test_a_display_matrix_is_applied_as_ffmpeg_does(tmp_path, shown, turn, endin
 
 
 @pytest.mark.parametrize("turn", TURNS, ids=str)
+def test_both_readers_show_the_same_way_up(tmp_path, turn):
+    path = encoded(tmp_path / "turned.mp4", quarters(), matrix=matrix_of(turn))
+    media = MediaLibrary(cache_dir=tmp_path / "cache", reader="decord").open(Video(source=str(path)))
+    assert layout_of(media.frames([0.0])[0].pixels) == LAYOUTS[turn]
+    assert bool(media.notes(0, 1)) is turn.mirrored  # decord cannot mirror, so PyAV reads the file
+
+
+@pytest.mark.parametrize("turn", TURNS, ids=str)
 @pytest.mark.parametrize("angle", [-40, -10, 3, 30])
 def test_another_angle_is_rounded_to_the_nearest_quarter(turn, angle):
     assert nearest_turn(matrix_of(turn, angle)) == turn

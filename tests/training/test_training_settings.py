@@ -32,8 +32,14 @@ WRONG = {
         "there is no key 'grpo.trainer.learning_rat'; did you mean 'learning_rate'? (there are ",
     ),
     "a word for a number": ({"seed": "one"}, "seed: Input should be a valid integer, unable to parse"),
-    "a word for a number of turns": ({"graph.max_turns": "many"}, "graph.max_turns: Input should be a valid integer"),
-    "a number out of range": ({"graph.max_turns": 0}, "graph.max_turns: Input should be greater than or equal to 1"),
+    "a word for a number of turns": (
+        {"graph.max_turns": "many"},
+        "setting 'max_turns' cannot be 'many'. Give a whole",
+    ),
+    "a number out of range": (
+        {"graph.max_turns": 0},
+        "setting 'max_turns' cannot be 0. Give a whole",
+    ),
     "a word for a number of TRL": (
         {"grpo.trainer.learning_rate": "fast"},
         "grpo.trainer.learning_rate: Input should be a valid number, unable to parse string as a number (it is 'fast')",

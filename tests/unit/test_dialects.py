@@ -15,9 +15,11 @@ from agentcvr_graph.graph.arrival import UNREADABLE, tidy
 from agentcvr_graph.graph.dialects import read_calls, thought_of
 from agentcvr_graph.graph.prompts import RECORDED
 from agentcvr_graph.graph.state import CVROutput
+from agentcvr_graph.render import observation_text
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS, TOOLS
 from agentcvr_graph.trajectory import trajectory_of
+from agentcvr_graph.types import Evidence, Observation, Window
 
 QUESTION: Any = {"question": "Which is red?", "videos": ["a.mp4"], "options": ["the first", "the second", "the third"]}
 LOOK = '{"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 5, "frames": 2}]}}'
@@ -81,6 +83,25 @@ async def test_an_answer_beside_an_action_is_not_taken_from_the_prose() -> None:
 
 
 @pytest.mark.parametrize(
+    "sign",
+    [
+        'answer(value="B")',
+        'Action: answer\nAction Input: {"value": "B"}',
+        '[TOOL_CALLS]answer[ARGS]{"value": "B"}',
+        '<|channel|>commentary to=functions.answer<|message|>{"value": "B"}<|call|>',
+        "<answer><value>B</value></answer>",
+        'answer: {"value": "B"}',
+        'answer("B")\nanswer("B")',
+        "The answer is: B",
+    ],
+)
+def test_a_master_that_copies_an_observation_does_not_act(sign: str) -> None:
+    seen = Evidence(text=sign, window=Window(video=1, start_s=0, end_s=5))
+    observation = Observation(modality="visual", windows=(Window(video=1, start_s=0, end_s=5),), evidence=(seen,))
+    assert read_calls(AIMessage(f"I read:\n{observation_text(observation)}\nSo what?"), 1) == []
+
+
+@pytest.mark.parametrize(
     "said",
     [
         "I read:\n[video 1, 0.0-5.0 s] The answer is B.\nSo what?",
@@ -120,6 +141,21 @@ async def test_what_cannot_be_read_is_quoted_back_with_its_place(written: str, s
     output = await run(written, LOOK, '{"final_answer": "A"}')
     assert says in replies(output)[0]
     assert value_of(output) == "A"
+
+
+async def test_other_names_of_the_answer_end_the_question() -> None:
+    for said in (
+        '{"action": "final_answer", "arguments": {"answer": "C"}}',
+        '{"name": "Answer", "arguments": {"value": "C"}}',
+    ):
+        output = await run(LOOK, said)
+        assert value_of(output) == "C"
+        assert trajectory_of(output).turns[-1].actions[0].ends
+
+
+async def test_an_answer_beside_an_object_without_a_name_is_read() -> None:
+    output = await run(LOOK, 'The answer is: C.\nI saw it in {"video": 1, "start_s": 0, "end_s": 5}.')
+    assert value_of(output) == "C"
 
 
 async def test_agentcvrs_own_dialect_is_read() -> None:

@@ -239,6 +239,13 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "a video of nobody": ("jsonl", json.dumps(ASKED | {"videos": ["~nobody0/a.mp4"]}), "~nobody0/a.mp4 ("),
     "a video of a sentence": ("jsonl", json.dumps(ASKED | {"videos": ["x" * 5000]}), "xxx ("),
     "a video with a NUL": ("jsonl", json.dumps(ASKED | {"videos": ["a\0.mp4"]}), "Missing files"),
+    "a clip twice": ("jsonl", json.dumps(ASKED | {"videos": ["a.mp4#t=1,2"], "begin": [1]}), "has a clip already"),
+    "no options": ("jsonl", json.dumps(ASKED | {"options": None, "kind": "choice"}), "needs at least 2 options"),
+    "another name of the key": (
+        "jsonl",
+        json.dumps({**ASKED, "answer": None, "correct": "B"}),
+        "Note: columns that are not read: correct",
+    ),
     "no answer": ("jsonl", json.dumps(ASKED | {"answer": None}), "m.jsonl:1: q1 has no answer to score by"),
 }
 

@@ -23,7 +23,6 @@ def load(data, videos=None):
     return Benchmark("toy", questions, averages={"everything": ("CC", "PSS")})
 """
 METHOD = """
-from dataclasses import replace
 
 from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.graph.builder import create_cvr_graph
@@ -31,7 +30,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph
 
 def make(resources):
     graph = create_cvr_graph(resources.master, resources.perception).compile()
-    return GraphMethod(graph, replace(resources.config.context, max_turns=3))
+    return GraphMethod(graph, resources.config.context.model_copy(update={"max_turns": 3}))
 """
 
 

@@ -11,6 +11,7 @@ import wave
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def read_form(content_type: str, body: bytes) -> dict[str, bytes]:
     parser = email.parser.BytesParser(policy=email.policy.HTTP)
     message = parser.parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     return {
-        str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True)
+        str(part.get_param("name", header="content-disposition")): cast(bytes, part.get_payload(decode=True))
         for part in message.iter_parts()  # pyright: ignore[reportAttributeAccessIssue]
     }
 

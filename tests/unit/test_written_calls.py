@@ -48,6 +48,16 @@ FORMS: dict[str, str] = {
     "Llama": f'{{"type": "function", "name": "listen", "parameters": {ARGUMENTS}}}',
     "Llama, function as the name": f'{{"type": "function", "function": "listen", "parameters": {ARGUMENTS}}}',
     "function_call": f'{{"function_call": {{"name": "listen", "arguments": {ARGUMENTS}}}}}',
+    "function calls in camel case": f'{{"functionCall": {{"name": "listen", "args": {ARGUMENTS}}}}}',
+    "toolName": f'{{"toolName": "listen", "Arguments": {ARGUMENTS}}}',
+    "Anthropic": f'{{"type": "tool_use", "id": "x", "name": "listen", "input": {ARGUMENTS}}}',
+    "the name as the type": '{"thought": "x", "action": {"type": "listen", "video": 1, "start_s": 0, "end_s": 5}}',
+    "the name before the arguments": f"Listen: {ARGUMENTS}",
+    "the name on its own line": f"**listen**\n```json\n{ARGUMENTS}\n```",
+    "the tool as a tag": "<listen>\n<video>1</video>\n<start_s>0</start_s>\n<end_s>5</end_s>\n</listen>",
+    "JSON in a tag of the tool": f"<listen>{ARGUMENTS}</listen>",
+    "Hermes, the name alone": f"<tool_call>\nlisten\n{ARGUMENTS}\n</tool_call>",
+    "ReAct in Python": f"Thought: Hm.\nAction: {PYTHON}",
     "a prefix": f'{{"name": "functions.listen", "arguments": {ARGUMENTS}}}',
     "the tool as the key": f'{{"listen": {ARGUMENTS}}}',
     "a list": f'[{{"action": "listen", "arguments": {ARGUMENTS}}}]',
@@ -119,14 +129,14 @@ def calls_in(text: str) -> list[WrittenCall]:
 @pytest.mark.parametrize("form", FORMS)
 def test_one_call_is_read_from_every_form(form: str) -> None:
     (call,) = calls_in(FORMS[form])
-    assert (call.name, call.problem) == ("listen", "")
+    assert (call.name.lower(), call.problem) == ("listen", "")
     assert {name: float(value) for name, value in call.arguments.items()} == {"video": 1, "start_s": 0, "end_s": 5}
 
 
 @pytest.mark.parametrize("first", list(FORMS)[::6])
 @pytest.mark.parametrize("second", ["ours", "Hermes", "a fence", "Qwen3-Coder", "trailing commas"])
 def test_a_call_written_in_two_forms_counts_once(first: str, second: str) -> None:
-    assert [call.name for call in calls_in(f"{FORMS[first]}\n\n{FORMS[second]}")] == ["listen"]
+    assert [call.name.lower() for call in calls_in(f"{FORMS[first]}\n\n{FORMS[second]}")] == ["listen"]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +174,9 @@ def test_calls_behind_a_marker_are_marked() -> None:
         ('{"action": "answer", "thought": "So it is.", "final_answer": "C"}', {"final_answer": "C"}),
         ('{"action": "answer", "params": {}, "final_answer": "C"}', {"final_answer": "C"}),
         ('answer("C")', {"value": "C"}),
+        ('Action: answer("C")', {"value": "C"}),
+        ('<answer>{"value": "C"}</answer>', {"value": "C"}),
+        ('{"answer": {"value": "C", "rationale": "x"}}', {"value": "C", "rationale": "x"}),
         ('{"action": "answer", "arguments": {"value": "C", "rationale": "He said "no", then left"}}', None),
     ],
 )
@@ -211,6 +224,13 @@ def test_what_cannot_be_read_is_quoted_with_its_place(text: str, says: str) -> N
 )
 def test_prose_and_reasoning_hold_no_call(text: str) -> None:
     assert calls_in(text) == []
+
+
+def test_an_object_without_a_name_is_reported_only_if_the_turn_holds_no_action() -> None:
+    (call,) = calls_in(f"I look at {ARGUMENTS}.")
+    assert "it names no action" in call.problem and ARGUMENTS in call.problem
+    (call,) = calls_in(f"I look at {ARGUMENTS}.\n{FORMS['Hermes']}")
+    assert (call.name, call.problem) == ("listen", "")
 
 
 def test_beside_a_call_in_json_python_is_talk_about_a_call() -> None:

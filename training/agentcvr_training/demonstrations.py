@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -200,7 +199,7 @@ def record(
     """
     context = settings.context if settings else CVRContext()
     if dialect:
-        context = replace(context, dialect=cast(Any, one_of("--dialect", dialect, ("auto", "tools", "json"))))
+        context = context.model_copy(update={"dialect": one_of("--dialect", dialect, ("auto", "tools", "json"))})
     perception = ScriptedPerception(ScriptLibrary.of(scripts), settings.rollout.noise if settings else "off")
     missing = _missing(scripts, path)
     tools = settings.load_tools() if settings else TOOLS

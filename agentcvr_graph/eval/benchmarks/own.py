@@ -149,6 +149,8 @@ def _seconds(time: object, name: str) -> float | None:
 def _clipped(video: Video, begin: float | None, end: float | None) -> Video:
     if not begin and end is None:
         return video
+    if "#" in video.source and not is_there(Path(video.source)):
+        raise InputError(f"{video.source!r} has a clip already.", fix="Leave it out, or leave out begin and end.")
     if end is not None and end <= (begin or 0):
         raise InputError(f"the clip ends at {end:g} s, not after its start at {begin or 0:g} s.")
     clip = f"{begin or 0:.3f}," + ("" if end is None else f"{end:.3f}")

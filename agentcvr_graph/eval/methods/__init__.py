@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -167,7 +167,7 @@ def _blind(resources: MethodResources) -> Method:
     from agentcvr_graph.perception.blind import BlindPerception
 
     graph = create_cvr_graph(resources.master, BlindPerception(resources.perception)).compile()
-    return GraphMethod(graph, replace(resources.config.context, max_turns=1))
+    return GraphMethod(graph, resources.config.context.model_copy(update={"max_turns": 1}))
 
 
 MethodFactory: TypeAlias = "Callable[[MethodResources], Method]"

@@ -32,9 +32,10 @@ from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.types import Frame
-from agentcvr_graph.models.adapters.chat_vision import cost_of, jpeg_base64
+from agentcvr_graph.models.adapters.chat_vision import jpeg_base64
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, is_transient
+from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import FRAME_LABEL, error_text, evidence_line, video_line
 from agentcvr_graph.trajectory import Action, Trajectory, Turn

@@ -8,7 +8,6 @@ questions themselves (offline models and scripts); others are called directly (`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -52,7 +51,9 @@ def single_pass_graph(
         listens: whether to add all transcripts.
     """
     audio_s = WITHOUT_LIMIT_S if listens else 0.0
-    settings = replace(context, max_turns=2, max_frames=frames, max_frames_per_call=frames, max_audio_s=audio_s)
+    settings = context.model_copy(
+        update={"max_turns": 2, "max_frames": frames, "max_frames_per_call": frames, "max_audio_s": audio_s}
+    )
     looking = SinglePassMaster(master=master, frames=frames, listens=listens)
     return GraphMethod(create_cvr_graph(looking, perception).compile(), settings)
 

@@ -14,16 +14,19 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.dependencies import Dependencies, context_of
+from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import reply
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import report
-from agentcvr_graph.graph.nodes.memory import keep
+from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
-from agentcvr_graph.graph.state import AgentInput, Assignment
+from agentcvr_graph.graph.state import AgentInput, Assignment, Work, agent_input
 from agentcvr_graph.render import error_text
 from agentcvr_graph.tools.spec import AnyToolSpec
 from agentcvr_graph.types import Observation, Request, VideoInfo
+
+WORK = "agentcvr_work"
+"""Attribute of an error that ended an attempt: the node's times until then."""
 
 
 class Agent:
@@ -35,21 +38,29 @@ class Agent:
 
     async def __call__(self, state: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Carry out the assignment. The node's retry policy handles what the perception raises."""
-        assignment, context = state["assignment"], context_of(runtime)
+        try:
+            return await self._carry_out(agent_input(state), runtime) | {"clock": Work.of(runtime)}
+        except Exception as error:
+            vars(error)[WORK] = Work.of(runtime)  # the error handler has no access to this node's times
+            raise
+
+    async def _carry_out(self, given: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+        assignment, sources = given["assignment"], given["sources"]
+        context = self._dependencies.context_of(runtime, given.get("settings", {}))
         tool = self._dependencies.tools.spec(assignment.call.tool)
         request: Request | Observation = tool.load(assignment.request)
         if needs_review(tool.cost(request), context):
             try:
-                request = review(assignment, tool, state["sources"], context)
+                request = review(assignment, tool, sources, context)
             except Refusal as refused:
                 return {"messages": [reply(assignment.call, _with_budget(error_text(str(refused)), assignment))]}
         if isinstance(request, Observation):
-            return await self._record(request, tool, state, runtime)
+            return await self._record(request, tool, given, context, runtime)
         report(runtime, self._name, tool.describe(request), assignment.turn, request.windows)
-        observation = await self._carry_out(request, tool, state["sources"], context)
-        return await self._record(observation, tool, state, runtime)
+        observation = await self._perceive(request, tool, sources, context)
+        return await self._record(observation, tool, given, context, runtime)
 
-    async def _carry_out(
+    async def _perceive(
         self, request: Request, tool: AnyToolSpec, sources: list[VideoInfo], context: CVRContext
     ) -> Observation:
         perception = await self._dependencies.chosen_perception(context)
@@ -58,10 +69,15 @@ class Agent:
                 return await tool.run(request, perception, sources)
 
     async def _record(
-        self, observed: Observation, tool: AnyToolSpec, state: AgentInput, runtime: Runtime[CVRContext]
+        self,
+        observed: Observation,
+        tool: AnyToolSpec,
+        given: AgentInput,
+        context: CVRContext,
+        runtime: Runtime[CVRContext],
     ) -> dict[str, Any]:
         """Return the state update of an observation; with `remember`, also put it into the store."""
-        assignment = state["assignment"]
+        assignment = given["assignment"]
         observation = observed.model_copy(
             update={
                 "call_id": assignment.call.id,
@@ -69,8 +85,8 @@ class Agent:
                 "notes": (*observed.notes, *assignment.notes),
             }
         )
-        if runtime.store is not None and context_of(runtime).remember:
-            await keep(runtime.store, observation, state["sources"])
+        if (memory := memory_of(runtime, context)) is not None:
+            await memory.keep(observation, given["sources"])
         text = _with_budget(tool.render(observation), assignment)
         return {
             "messages": [reply(assignment.call, text, observation)],
@@ -84,9 +100,14 @@ async def agent_failed(state: AgentInput, error: NodeError) -> Command[Literal["
 
     A node that failed has no outgoing edge, so the command names the next node.
     """
-    assignment = state["assignment"]
+    assignment = agent_input(state)["assignment"]
     text = _with_budget(error_text(error_for_master(error.error)), assignment)
-    return Command(update={"messages": [reply(assignment.call, text, failed_by="infrastructure")]}, goto="master")
+    work = vars(error.error).get(WORK)
+    update = {
+        "messages": [reply(assignment.call, text, failed_by="infrastructure")],
+        **({"clock": work} if isinstance(work, Work) else {}),
+    }
+    return Command(update=update, goto="master")
 
 
 def observed_videos(observations: list[Observation]) -> list[int]:

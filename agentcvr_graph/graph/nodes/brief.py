@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage, SystemMessage
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, RemoveMessage, SystemMessage
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
@@ -20,12 +20,12 @@ from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import full_budget
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.dependencies import Dependencies, context_of
-from agentcvr_graph.graph.dialects import instructions
+from agentcvr_graph.graph.dependencies import Dependencies
+from agentcvr_graph.graph.dialects import answered_calls, instructions
 from agentcvr_graph.graph.events import report
-from agentcvr_graph.graph.nodes.memory import recall
+from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.question import check_question, question_kind
-from agentcvr_graph.graph.state import Clock, CVRState
+from agentcvr_graph.graph.state import Clock, CVRState, Work
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.types import Cost, Observation, Usage, Video, VideoInfo
 
@@ -42,14 +42,14 @@ class Brief:
         Raises:
             InputError: the question or its videos cannot be used; nothing has been spent.
         """
-        context = context_of(runtime)
+        context = self._dependencies.context_of(runtime, {})
         question = check_question(state)
         count = len(question.videos)
         report(runtime, "brief", f"opening {count} video{'' if count == 1 else 's'}")
         sources = await probe_all(await self._dependencies.chosen_perception(context), question.videos, context)
         known: list[Observation] = []
-        if context.remember and runtime.store is not None and sources != state.get("sources"):
-            known = await recall(runtime.store, question.question, sources)
+        if (memory := memory_of(runtime, context)) is not None and sources != state.get("sources"):
+            known = await memory.recall(question.question, sources)
         kind, left = question_kind(question), full_budget(context).shown()
         text = prompts.brief(question.question, kind, question.options, sources, left, known)
         message = HumanMessage(
@@ -60,8 +60,10 @@ class Brief:
         return {
             "checked_question": question,
             "sources": sources,
+            "settings": context.sent,
             **(await self._conversation(state, context, sources, message, known)),
             **_reset(),
+            "clock": Clock().add(Work.of(runtime)),
         }
 
     async def _conversation(
@@ -73,12 +75,24 @@ class Brief:
         known: list[Observation],
     ) -> dict[str, Any]:
         if sources == state.get("sources"):
-            return {"messages": [brief]}
+            return {"messages": _continued(state["messages"], brief)}
         _, dialect = await self._dependencies.bound_master(context)
         tools = self._dependencies.tools
         system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
         messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
         return {"messages": messages, "observations": Overwrite(known)}
+
+
+def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> list[BaseMessage]:
+    """Return the update that puts a brief behind a conversation in which every call has its reply.
+
+    A run that was cancelled, and a question over one that waits for a human, leave calls without replies. Servers that
+    enforce OpenAI's rule would reject the conversation from then on.
+    """
+    complete = answered_calls(messages)
+    if complete == list(messages):
+        return [brief]
+    return [RemoveMessage(id=REMOVE_ALL_MESSAGES), *complete, brief]
 
 
 async def probe_all(perception: Perception, videos: Sequence[Video], context: CVRContext) -> list[VideoInfo]:
@@ -112,7 +126,6 @@ def _reset() -> dict[str, Any]:
         "repairs": 0,
         "closing": False,
         "spent": Overwrite(Cost()),
-        "clock": Clock.start(),
         "assignments": [],
         "draft": None,
         # The next question on this thread starts from the defaults, not from this one's options.

@@ -17,12 +17,12 @@ from agentcvr_graph.answers import parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.dependencies import Dependencies, context_of
+from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.agents import observed_videos
 from agentcvr_graph.graph.question import question_kind
-from agentcvr_graph.graph.state import Call, CVRState
+from agentcvr_graph.graph.state import Call, CVRState, Work
 from agentcvr_graph.render import error_text, plain
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.tools.answer import clip_citations
@@ -40,24 +40,24 @@ class Conclude:
 
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Accept the draft or send it back; or end the run with the failure that the state already holds."""
-        context = context_of(runtime)
+        context, work = self._dependencies.context_of(runtime, state.get("settings") or {}), Work.of(runtime)
         if state["failure"] is not None:
             report(runtime, "conclude", f"failed: {state['failure'].message}", state["turn"])
-            return _settled(state)
+            return _settled(state, work)
         draft = cast(Call, state["draft"])
         missing = [] if state["closing"] else missing_evidence(state, context.min_evidence)
         if missing:
             text = error_text(prompts.EVIDENCE_FIRST.format(missing=" and ".join(str(number) for number in missing)))
             return {"messages": [reply(draft, text)], "draft": None}
         if context.min_evidence and (message := _nothing_observed(state)):
-            return {"failure": Failure(boundary="infrastructure", message=message), **_settled(state)}
+            return {"failure": Failure(boundary="infrastructure", message=message), **_settled(state, work)}
         try:
             answer, notes = read_answer(draft, state, self._dependencies.tools)
         except ActionError as error:
-            return _sent_back(state, draft, error)
+            return _sent_back(state, draft, error, work)
         report(runtime, "conclude", f"answer: {answer.text}", state["turn"])
         text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in notes)])
-        return {"messages": [reply(draft, text)], "answer": answer, **_settled(state)}
+        return {"messages": [reply(draft, text)], "answer": answer, **_settled(state, work)}
 
 
 def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, tuple[str, ...]]:
@@ -100,16 +100,16 @@ def _nothing_observed(state: CVRState) -> str:
     return f"Nothing could be observed. The last look ended in: {refused[-1].splitlines()[0]}"
 
 
-def _sent_back(state: CVRState, draft: Call, error: ActionError) -> dict[str, Any]:
+def _sent_back(state: CVRState, draft: Call, error: ActionError, work: Work) -> dict[str, Any]:
     update: dict[str, Any] = {"messages": [reply(draft, error_text(str(error)))], "draft": None}
     if state["repairs"] < MAX_REPAIRS:
         return update | {"repairs": state["repairs"] + 1}
     message = f"The master's answer does not fit the question: {error}"
     failure = Failure(boundary="master", message=message, out_of_budget=state["closing"])
-    return update | {"failure": failure} | _settled(state)
+    return update | {"failure": failure} | _settled(state, work)
 
 
-def _settled(state: CVRState) -> dict[str, Any]:
-    clock = state["clock"].read()
-    usage = Usage(**state["spent"].model_dump(), wall_s=round(clock.elapsed_s, 3))
-    return {"usage": usage, "clock": clock, "draft": None, "assignments": []}
+def _settled(state: CVRState, work: Work) -> dict[str, Any]:
+    elapsed_s = state["clock"].add(work).elapsed_s
+    usage = Usage(**state["spent"].model_dump(), wall_s=round(elapsed_s, 6))
+    return {"usage": usage, "clock": work, "draft": None, "assignments": []}

@@ -20,16 +20,16 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agentcvr_graph.errors import ActionError
+from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.arrival import tidy
 from agentcvr_graph.graph.budget import budget_left
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.dependencies import Dependencies, context_of
+from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import for_model, read_calls, reply
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import report
-from agentcvr_graph.graph.state import Assignment, Call, Clock, CVRState
+from agentcvr_graph.graph.state import Assignment, Call, CVRState, Work
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, budget_text, error_text
 from agentcvr_graph.tools import Budget, Toolset
@@ -60,17 +60,22 @@ class Master:
 
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Take one turn. The node's retry policy handles what the model's client raises."""
-        context, tools = context_of(runtime), self._dependencies.tools
+        update = await self._turn(state, runtime)
+        return update | {"clock": Work.of(runtime)}
+
+    async def _turn(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+        context = self._dependencies.context_of(runtime, state.get("settings") or {})
+        tools, settings = self._dependencies.tools, {"settings": context.sent}
         edited = pending_message(state)
         if edited is not None:
-            return TurnStart.again(state, context).update(edited, state, tools) | {"spent": Cost()}
+            return TurnStart.again(state, context).update(edited, state, tools) | {"spent": Cost(), **settings}
         start = TurnStart.of(state, context)
         model, dialect = await self._dependencies.bound_master(context)
         report(runtime, "master", "answering" if start.closing else "thinking", start.turn)
         with without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
                 message = await model.ainvoke(for_model([*state["messages"], *start.notice], dialect))
-        return start.update(message, state, tools)
+        return start.update(message, state, tools) | settings
 
 
 @dataclass(frozen=True)
@@ -83,15 +88,13 @@ class TurnStart:
     notice: list[AnyMessage]
     """The message that only an answer is allowed, if a budget has just run out; else empty."""
     closing: bool
-    clock: Clock
 
     @classmethod
     def of(cls, state: CVRState, context: CVRContext) -> TurnStart:
         """Return the start of the next turn."""
-        clock = state["clock"].read()
-        budget = budget_left(context, state["turn"], state["spent"], clock)
+        budget = budget_left(context, state["turn"], state["spent"], state["clock"].elapsed_s)
         notice = _closing_notice(state, budget)
-        return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice), clock)
+        return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice))
 
     @classmethod
     def again(cls, state: CVRState, context: CVRContext) -> TurnStart:
@@ -117,7 +120,6 @@ class TurnStart:
             "assignments": plan.assignments,
             "draft": plan.draft,
             "spent": cost_of(message),
-            "clock": self.clock,
             "failure": _gave_up(complaints, self.closing),
         }
 
@@ -145,7 +147,13 @@ def _count_turns(state: CVRState) -> int:
 
 
 async def master_failed(state: CVRState, error: NodeError) -> Command[Literal["conclude"]]:
-    """End the run as an infrastructure failure: the master's model failed, also after retries."""
+    """End the run as an infrastructure failure: the master's model failed, also after retries.
+
+    Raises:
+        InputError: the run may not use these settings, which a client may have edited since `brief`.
+    """
+    if isinstance(error.error, InputError):
+        raise error.error
     message = f"The master's model failed: {error_for_master(error.error)}"
     failure = Failure(boundary="infrastructure", message=message)
     return Command(update={"failure": failure, "draft": None, "assignments": []}, goto="conclude")

@@ -31,6 +31,8 @@ class PictureInfo:
     fps: float
     width: int
     height: int
+    mirrored: bool = False
+    """Shown mirrored, which decord ignores."""
 
 
 class Reader(Protocol):

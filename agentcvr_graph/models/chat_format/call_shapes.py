@@ -20,22 +20,13 @@ from typing import Any, cast
 
 from agentcvr_graph.models.chat_format.loose_json import decoded
 
-NAMES = ("action", "name", "tool", "tool_name", "function", "function_name", "action_name", "recipient_name")
-ARGUMENTS = (
-    "arguments",
-    "args",
-    "params",
-    "parameters",
-    "input",
-    "tool_input",
-    "action_input",
-    "tool_args",
-    "kwargs",
-)
-LISTS = ("tool_calls", "actions", "calls", "function_calls", "tool_uses", "tools")
-NESTED = ("function", "tool_call", "function_call", "action", "tool", "call")
-ANSWERS = ("final_answer", "answer")
-BESIDE = frozenset({"thought", "thoughts", "think", "reasoning", "type", "id", "call_id", "index", "role", "status"})
+# Keys, without case and underscores; earlier ones win.
+NAMES = ("action", "name", "tool", "toolname", "function", "functionname", "actionname", "recipientname")
+ARGUMENTS = ("arguments", "args", "params", "parameters", "input", "toolinput", "actioninput", "toolargs", "kwargs")
+LISTS = ("toolcalls", "actions", "calls", "functioncalls", "tooluses", "tools")
+NESTED = ("function", "toolcall", "functioncall", "action", "tool", "call", "tooluse")
+ANSWERS = ("finalanswer", "answer")
+BESIDE = frozenset({"thought", "thoughts", "think", "reasoning", "type", "id", "callid", "index", "role", "status"})
 """Keys that stand beside a call and are no arguments of it."""
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api|tool_code|api)[.:/]", re.I)
 _SUFFIX = re.compile(r"(?:<\|.*|:\d+|\.call|\(\))$", re.S)
@@ -85,31 +76,35 @@ def arguments_of(written: Any) -> dict[str, Any] | None:
 
 
 def _shapes(item: Mapping[str, Any], tools: Sequence[str]) -> Iterator[Shape]:
-    for key in LISTS:
-        if isinstance(item.get(key), list):
-            yield from shapes_of(item[key], tools)
-            return
-    for key in NESTED:
-        if isinstance(item.get(key), Mapping | list) and not _first(item, NAMES, str):
-            # {"type": "function", "function": {"name": ...}, "parameters": ...}: some put the arguments outside
-            inner = item[key]
-            outside = {other: item[other] for other in ARGUMENTS if other in item}
-            yield from shapes_of({**outside, **inner} if isinstance(inner, Mapping) else inner, tools)
-            return
-    name = _first(item, NAMES, str)
+    keys = {_plain(key): key for key in reversed(list(item))}
+    if listed := _first(item, keys, LISTS, list):
+        yield from shapes_of(item[listed], tools)
+        return
+    name, nested = _first(item, keys, NAMES, str), _first(item, keys, NESTED, dict, list)
+    if not name and str(item.get("type")).casefold() in tools:
+        name = "type"
     if name:
         yield from _named(name, item, tools)
-    elif any(key in item for key in ANSWERS):
+    elif nested:
+        # {"type": "function", "function": {"name": ...}, "parameters": ...}: some put the arguments outside
+        inner = item[nested]
+        outside = {key: item[key] for plain, key in keys.items() if plain in ARGUMENTS}
+        yield from shapes_of({**outside, **inner} if isinstance(inner, Mapping) else inner, tools)
+    elif any(key in keys for key in ANSWERS):
         yield Shape("answer", _answer_arguments(item))
-    elif item and all(key in tools and isinstance(inner, Mapping) for key, inner in item.items()):
+    elif item and all(key.casefold() in tools and isinstance(inner, Mapping) for key, inner in item.items()):
         for key, inner in item.items():
             yield Shape(key, dict(cast(Mapping[str, Any], inner)))
 
 
 def _named(key: str, item: Mapping[str, Any], tools: Sequence[str]) -> Iterator[Shape]:
     written, name = str(item[key]), tool_name(str(item[key]))
-    beside = {name: inner for name, inner in item.items() if name != key and name not in (*BESIDE, *ARGUMENTS)}
-    given = [name for name in ARGUMENTS if name in item]
+    beside = {
+        other: inner
+        for other, inner in item.items()
+        if other != key and _plain(other) not in BESIDE and _plain(other) not in ARGUMENTS
+    }
+    given = [other for wanted in ARGUMENTS for other in item if _plain(other) == wanted and other != key]
     if not given and name.casefold() not in tools and (key == "name" or not _NAME.fullmatch(written.strip())):
         return  # {"name": "red cook", "age": 30} is no call
     arguments = arguments_of(item[given[0]]) if given else {}
@@ -120,8 +115,10 @@ def _named(key: str, item: Mapping[str, Any], tools: Sequence[str]) -> Iterator[
 
 
 def _answer_arguments(item: Mapping[str, Any]) -> dict[str, Any]:
-    key = next(key for key in ANSWERS if key in item)
-    rest = {name: inner for name, inner in item.items() if name not in (*ANSWERS, *BESIDE)}
+    key = next(key for wanted in ANSWERS for key in item if _plain(key) == wanted)
+    rest = {name: inner for name, inner in item.items() if _plain(name) not in (*ANSWERS, *BESIDE)}
+    if isinstance(item[key], Mapping) and "value" in item[key]:
+        return {**rest, **item[key]}
     return _unwrapped({"value": item[key], **rest})
 
 
@@ -135,8 +132,13 @@ def _unwrapped(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _first(item: Mapping[str, Any], keys: Sequence[str], kind: type) -> str:
-    return next((key for key in keys if isinstance(item.get(key), kind)), "")
+def _plain(key: str) -> str:
+    return str(key).replace("_", "").replace("-", "").casefold()
+
+
+def _first(item: Mapping[str, Any], keys: Mapping[str, str], wanted: Sequence[str], *kinds: type) -> str:
+    """Return the first key of an object that is wanted and whose value is of one of the kinds; empty if none is."""
+    return next((keys[key] for key in wanted if key in keys and isinstance(item[keys[key]], kinds)), "")
 
 
 def _snippet(value: Any) -> str:

@@ -19,7 +19,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from agentcvr_graph.models.chat_format.call_shapes import Shape, arguments_of, shapes_of, tool_name
 from agentcvr_graph.models.chat_format.loose_json import Unreadable, place, read_at, read_whole
@@ -31,6 +31,7 @@ MAX_BROKEN = 50
 MAX_STARTS = 2000
 """Places of a turn at which a call is looked for."""
 
+NAMELESS = 'it names no action; write {"action": NAME, "arguments": {...}}'
 MAX_SNIPPET = 80
 """Characters of an unreadable action that the master reads again."""
 
@@ -66,9 +67,11 @@ _START = re.compile(
     rf"(?P<tag><(?:{_BAR}DSML{_BAR})?(?:function=|function\s+name=|invoke\s+name=)[\"']?(?P<tag_name>{_LABEL})[\"']?\s*>)"
     rf"|(?P<glm><tool_call>\s*(?P<glm_name>{_LABEL})\s*(?=<arg_key>))"
     rf"|(?P<named>(?:(?:{_MARKERS})\s*(?:call:)?|\bto=|\bcall:|\bAction:\s*)(?P<name>{_LABEL})(?::\d+)?{_BETWEEN}(?=\{{))"
-    rf"|(?P<python>(?:(?:{_MARKERS}|```python)\s*\[?|^[ \t>*-]*`?\[?|(?<=\)),\s*)(?:print\()?"
+    rf"|(?P<python>(?:(?:{_MARKERS}|```python)\s*\[?|^[ \t>*-]*(?:Action:\s*)?`?\[?|(?<=\)),\s*)(?:print\()?"
     rf"(?P<python_name>{_LABEL})\()"
     rf"|(?P<marker>{_MARKERS})"
+    rf"|(?P<xml><(?P<xml_name>{_LABEL})>\s*(?=[{{<]))"
+    rf"|(?P<lead>^[ \t>*_-]*`?(?P<lead_name>{_LABEL})[*_`]*\s*[:=]?\s*(?:```(?:json)?\s*)?(?=\{{))"
     r"|(?P<json>\[\s*(?=\{)|\{(?=\s*(?:[\"'`\\\u201c\u2018]|\w+\s*[:\uff1a]|//|/\*|\#)))",
     re.M,
 )
@@ -83,6 +86,7 @@ _PARAMETER = re.compile(
 _GLM_PAIR = re.compile(
     r"<arg_key>(?P<key>[^<>]{1,80})</arg_key>\s*<arg_value>(?P<value>(?:(?!</arg_value>|<arg_key>).)*)", re.S
 )
+_CHILD = re.compile(r"<(?P<key>\w{1,40})>(?P<value>.*?)</(?P=key)>", re.S)
 _ALONE = re.compile(rf"[ \t\])`;.,]*(?:\n|\Z|{_LABEL}\()")
 """What may follow a call in the syntax of Python; words after it make it prose about a call."""
 _NOISE = re.compile(r"```(?:json|tool_code|python)?|</?[\w:|\uff5c\u2581 ]{1,40}>|[\s\[\],;]+")
@@ -110,6 +114,8 @@ def written_calls(text: str, parameters: Parameters) -> list[WrittenCall]:
     seen: list[tuple[str, dict[str, Any]]] = []
     calls: list[WrittenCall] = []
     found = list(_Reader(said(text), parameters).calls())
+    if any(not call.problem for call in found):
+        found = [call for call in found if call.name or NAMELESS not in call.problem]  # an object beside an action
     if not all(call.python for call in found):
         found = [call for call in found if not call.python]  # beside calls in another form it is talk about a call
     for call in found:
@@ -147,6 +153,9 @@ class _Reader:
         yield from self._left_over(len(self._text))
 
     def _next(self, start: re.Match[str]) -> Iterator[WrittenCall]:
+        if (label := start["lead_name"] or start["xml_name"]) and label.casefold() not in self._parameters:
+            self._position = start.end()
+            return
         own = start["marker"] is None
         begin = self._marker.end() if self._marker else self._marked_end
         belongs = begin >= 0 and not _NOISE.sub("", self._text[begin : start.start()])
@@ -179,6 +188,10 @@ class _Reader:
             yield self._paired(start, tool_name(start["glm_name"]))
         elif start["named"]:
             yield from self._value(start, start.end(), tool_name(start["name"]))
+        elif start["lead"]:
+            yield from self._value(start, start.end(), start["lead_name"], marked=False)
+        elif start["xml"]:
+            yield from self._xml(start, start["xml_name"])
         elif start["python"]:
             yield from self._python(start)
         else:
@@ -198,6 +211,19 @@ class _Reader:
         problem = "" if pairs or not body.strip() else f"the arguments of {name} are not in tags"
         yield self._call(Shape(name, pairs, problem), start, True)
 
+    def _xml(self, start: re.Match[str], name: str) -> Iterator[WrittenCall]:
+        """Read a call whose tag is the tool and whose inner tags are the parameters, or JSON."""
+        if self._text.startswith("{", start.end()):
+            yield from self._value(start, start.end(), name, marked=False)
+            return
+        end = self._text.find(f"</{start['xml_name']}>", start.end())
+        body = self._text[start.end() : end if end >= 0 else len(self._text)]
+        known = self._parameters[name.casefold()]
+        pairs = {one["key"]: _tag_value(one["value"]) for one in _CHILD.finditer(body) if one["key"] in known}
+        if pairs:
+            self._position = start.end() + len(body)
+            yield self._call(Shape(name, pairs), start, False)
+
     def _paired(self, start: re.Match[str], name: str) -> WrittenCall:
         end = self._text.find("</tool_call>", start.end())
         body = self._text[start.end() : end if end >= 0 else len(self._text)]
@@ -205,7 +231,7 @@ class _Reader:
         pairs = {pair["key"].strip(): _tag_value(pair["value"]) for pair in _GLM_PAIR.finditer(body)}
         return self._call(Shape(name, pairs), start, True)
 
-    def _value(self, start: re.Match[str], at: int, name: str = "") -> Iterator[WrittenCall]:
+    def _value(self, start: re.Match[str], at: int, name: str = "", *, marked: bool = True) -> Iterator[WrittenCall]:
         """Read the JSON at a position: the arguments of `name`, or calls."""
         try:
             found = read_at(self._text, at)
@@ -216,10 +242,15 @@ class _Reader:
         shapes = list(shapes_of(found.value, tuple(self._parameters)))
         if name and not shapes:
             shapes = [Shape(name, arguments_of(found.value) or {})]
-        if not shapes and _MEANT.search(raw[:500]):
-            shapes = [Shape("", problem='it names no action; write {"action": NAME, "arguments": {...}}')]
+        if not shapes and (_MEANT.search(raw[:500]) or self._is_arguments(found.value)):
+            shapes = [Shape("", problem=NAMELESS)]
         for shape in shapes:
-            yield self._call(shape, start, bool(name))
+            yield self._call(shape, start, bool(name) and marked)
+
+    def _is_arguments(self, value: Any) -> bool:
+        """Return whether an object holds the arguments of a tool, without its name."""
+        given = set(cast(Mapping[str, Any], value)) if isinstance(value, Mapping) else set[str]()
+        return bool(given) and any(given <= set(parameters) for parameters in self._parameters.values())
 
     def _unreadable(self, problem: Unreadable, start: re.Match[str], at: int, name: str) -> Iterator[WrittenCall]:
         self._broken += 1

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from agentcvr_graph.errors import InputError
@@ -206,7 +205,7 @@ class Settings(Part):
     @property
     def context(self) -> CVRContext:
         """Return the settings of a graph run."""
-        return TypeAdapter(CVRContext).validate_python(self.graph)
+        return CVRContext(**self.graph)
 
     def load_tools(self) -> Toolset:
         """Return the tools of the graph.
@@ -326,13 +325,11 @@ def unknown_key(name: str, known: list[str], place: str) -> str:
 
 
 def _check_graph(settings: Settings, path: Path) -> None:
-    known = [field.name for field in fields(CVRContext)]
+    known = list(CVRContext.model_fields)
     for name in settings.graph:
         if name not in known:
             raise InputError(f"{path}: {unknown_key(name, known, f'graph.{name}')}")
     try:
         _ = settings.context
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = f"graph.{first['loc'][0]}"
-        raise InputError(f"{path}: {misfit(first, place)}") from None
+    except InputError as error:
+        raise InputError(f"{path}: graph: {error.message}", fix=error.fix) from None
