@@ -1,8 +1,8 @@
 """Index the packets of a file whose container has no index, in one pass over the file.
 
 Transport streams, program streams, Ogg and bare streams of H.264, AAC or MP3 have no list of their packets. A seek by
-time in them is a guess from the bit rate, and the times after it may be wrong or missing. The pass records the time, the
-place in the file and the kind of every packet of the chosen tracks; `packets.py` then seeks by place and takes the
+time in them is a guess from the bit rate, and the times after it may be wrong or missing. The pass records the time,
+the place in the file and the kind of every packet of the chosen tracks; `packets.py` then seeks by place and takes the
 times from here.
 
 The clock of such a file may jump where a recorder was restarted or recordings were joined. All tracks jump together, so

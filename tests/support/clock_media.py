@@ -104,8 +104,8 @@ CLOCKS: dict[str, Clock] = {
         note="clock jumps by -",
     ),
     "chained.opus": Clock(
-        "F -t 6 -i $B -vn -c:a libopus -serial_offset 5 1.opus; F -ss 6 -i $B -vn -c:a libopus -serial_offset 99 2.opus;"
-        " cat 1.opus 2.opus > $O",
+        "F -t 6 -i $B -vn -c:a libopus -serial_offset 5 1.opus;"
+        " F -ss 6 -i $B -vn -c:a libopus -serial_offset 99 2.opus; cat 1.opus 2.opus > $O",
         picture_s=None,
         note="clock jumps by -",
     ),
