@@ -84,7 +84,7 @@ _HINTS = re.compile(
     r"|answer|suspect|assume|infer|choosing|picking|selecting|lean\s+towards?|settle\s+on|confident|sure|certain)(?:\s+(?:that|in|on))?\s*:?"
     r"|\b(?:it|this|that)(?:'s|\s+(?:is|was|must\s+be|should\s+be|would\s+be|has\s+to\s+be|can\s+only\s+be|seems\s+to\s+be|appears\s+to\s+be"
     r"|points\s+to|corresponds\s+to|matches|means|leaves|suggests|indicates|shows|depicts|contains|features))"
-    r"|\b(?:let's\s+go\s+with|going\s+with|only(?=\s+[(A-Z])|leav(?:es|ing)(?:\s+only)?(?:\s+us\s+with)?|corresponds\s+to|matches|choose|select|pick)(?=\s)"
+    r"|\b(?:let's\s+go\s+with|evidence\s+supports|going\s+with|only(?=\s+[(A-Z])|leav(?:es|ing)(?:\s+only)?(?:\s+us\s+with)?|corresponds\s+to|matches|choose|select|pick)(?=\s)"
     r"|\b(?:so|thus|hence|therefore|consequently|in\s+conclusion|conclusion|overall|finally|in\s+short|verdict|result|selection|decision"
     r"|prediction|output|my\s+pick|choice)\b\s*[:,]?"
     r"|\b(?:order|sequence|interval|segment|count|total|number|time\s?span|span|range|duration|window|sum)\b[^.:;?!\n]{0,60}?(?:\s*[:=]|\s+(?:is|are|was|would\s+be|should\s+be))"

@@ -183,6 +183,23 @@ def test_a_key_names_one_option_or_is_a_problem(tmp_path, answer, key):
     assert key or "is not one of the options A to B" in result.problems[0]
 
 
+OPTION_FORMS = [
+    ({"A": "Video 1", "B": "Video 2"}, "B"),
+    (["B. Video 2", "A. Video 1"], "B"),
+    (["Video 1", "Video 2"], "Video 2"),
+    (["A: Video 1", "B: Video 2"], "B: Video 2"),
+    (["(A) Video 1", "(B) Video 2"], "(B)"),
+]
+
+
+@pytest.mark.parametrize(("options", "answer"), OPTION_FORMS)
+def test_options_in_any_form_keep_the_meaning_of_the_key(tmp_path, options, answer):
+    record = cooking([event(0, 4)], options=options, correct_answer=answer)
+    (script,) = imported(tmp_path, record).scripts
+    assert (script.options, script.key) == (("Video 1", "Video 2"), "B")
+    assert record_of(FORMATS["cooking"], script) == record
+
+
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
     """Return a folder as the release has it: one folder a generator, one file a task, and a log of failed tasks."""
@@ -226,6 +243,14 @@ def test_the_command_imports_a_folder_and_says_what_an_import_again_replaces(rel
     done = agentcvr("scripts", "import", str(released), "--out", str(to))
     assert done.returncode == 2 and "task_3.json: record 1: it is no JSON" in done.stderr
     assert "23 scripts from 25 files" in done.stdout and "in place of the 24 that it held" in done.stdout
+
+
+def test_a_file_that_cannot_be_read_does_not_end_the_import_of_a_folder(released):
+    (released / "plot_synthesis/task_3.json").write_bytes(b"\xff\xfe\x00{")
+    result = import_files(files_of(released))
+    assert len(result.scripts) == 23 and "task_3.json: it cannot be read" in result.problems[0]
+    with pytest.raises(InputError, match="Unknown generator 'films'"):
+        import_files(files_of(released), "films")
 
 
 def test_a_failed_import_leaves_nothing_behind(tmp_path):

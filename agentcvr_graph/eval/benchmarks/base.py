@@ -131,7 +131,8 @@ def checked(benchmark: Benchmark, *, skip_unusable: bool) -> Benchmark:
         else:
             usable.append(question)
     if unusable and not skip_unusable:
-        raise InputError(describe_unusable(benchmark.name, unusable, len(usable) + len(unusable)), fix=_FIX)
+        said = describe_unusable(benchmark.name, unusable, len(usable) + len(unusable))
+        raise InputError("\n".join([said, *(f"Note: {note}." for note in benchmark.notes)]), fix=_FIX)
     return replace(benchmark, questions=tuple(usable), unusable=tuple(unusable))
 
 

@@ -46,7 +46,8 @@ class Layout:
 
     def drone(self, *parts: str) -> Path:
         """Return a file or folder of the drone views."""
-        roots = (self.data / "uav", self.videos / "uav", self.videos.parent / "uav", self.data, self.videos)
+        homes = (self.data, self.videos, self.videos.parent, self.data.parent)
+        roots = (*(home / "uav" for home in homes), self.data, self.videos)
         return first_existing(*(root.joinpath(*parts) for root in roots))
 
     def question_file(self, task: Task) -> Path:

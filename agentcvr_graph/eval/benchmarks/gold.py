@@ -79,6 +79,8 @@ def _one(raw: object, options: Options) -> str:
 
 def _letter(raw: object, options: Options) -> str:
     letter = options.letter_of(raw)
+    if not options.texts:
+        raise InputError(f"it has the answer {raw!r}, but no options.")
     if letter is None:
         last = ascii_uppercase[len(options.texts) - 1]
         raise InputError(

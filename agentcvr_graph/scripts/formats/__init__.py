@@ -67,12 +67,16 @@ def files_of(path: Path, *, but: Path | None = None) -> list[Path]:
 
 def import_files(paths: Iterable[Path], generator: str | None = None) -> Imported:
     """Read several files as `import_file` does; ids are unique over all of them."""
+    _check_generator(generator)
     imported, taken = Imported(), set[str]()
     for path in paths:
         if path.stem in LOGS:
             imported.notes.append(f"{path}: left out: it lists tasks that failed")
-        else:
+            continue
+        try:
             _import_into(imported, path, generator, taken)
+        except InputError as error:  # one file of many
+            imported.problems.append(str(error))
     return imported
 
 
@@ -85,14 +89,18 @@ def import_file(path: Path, generator: str | None = None) -> Imported:
     Raises:
         InputError: the file cannot be read, or the generator is unknown.
     """
+    _check_generator(generator)
     imported = Imported()
     _import_into(imported, path, generator, set())
     return imported
 
 
-def _import_into(imported: Imported, path: Path, generator: str | None, taken: set[str]) -> None:
+def _check_generator(generator: str | None) -> None:
     if generator is not None and generator not in FORMATS:
         raise InputError(f"Unknown generator {generator!r}.", fix=f"Choose one of: {', '.join(FORMATS)}.")
+
+
+def _import_into(imported: Imported, path: Path, generator: str | None, taken: set[str]) -> None:
     for place, record in _records(path):
         try:
             script = _import(record, generator, path, place, taken)

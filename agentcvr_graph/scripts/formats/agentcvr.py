@@ -271,13 +271,13 @@ def _order(answer: Any) -> str:
     return "->".join(str(part).strip() for part in parts)
 
 
-def _letter(answer: Any, options: Sequence[str]) -> str:
+def _letter(answer: Any, stored: Any) -> str:
     """Return the letter of a key: "B", "b.", "B. Video 2", or the text of an option.
 
     Raises:
         ValueError: it names no option.
     """
-    text = str(answer).strip()
+    text, options = str(answer).strip(), _lettered(stored)
     match = _KEY.match(text)
     for letter, labelled in zip(ascii_uppercase, options, strict=False):
         if text == _LABEL.sub("", labelled).strip() or (match and match[1].upper() == letter):
@@ -285,11 +285,26 @@ def _letter(answer: Any, options: Sequence[str]) -> str:
     raise ValueError(f"the answer {text!r} is not one of the options A to {ascii_uppercase[len(options) - 1]}")
 
 
-def _unlabelled(options: Sequence[str]) -> tuple[str, ...]:
-    labelled = all(
-        text.strip().lstrip("(")[:1] == letter for letter, text in zip(ascii_uppercase, options, strict=False)
-    )
+def _unlabelled(stored: Any) -> tuple[str, ...]:
+    """Return the texts of the options in the order of their letters."""
+    options = _lettered(stored)
+    labelled = _first_letters(options) == list(ascii_uppercase[: len(options)])
     return tuple(_LABEL.sub("", text) if labelled else text for text in options)
+
+
+def _lettered(stored: Any) -> list[str]:
+    """Return options as a list: an object as "A. text", and a list that is out of order by its letters."""
+    if isinstance(stored, dict):
+        fields = cast(Record, stored)
+        return [f"{letter}. {fields[letter]}" for letter in sorted(fields)]
+    options = [str(option) for option in cast(list[Any], stored)]
+    letters = _first_letters(options)
+    in_disorder = sorted(letters) == list(ascii_uppercase[: len(options)])
+    return sorted(options, key=lambda text: _first_letters([text])) if in_disorder else options
+
+
+def _first_letters(options: Sequence[str]) -> list[str]:
+    return [text.strip().lstrip("(")[:1] if _LABEL.match(text) else "" for text in options]
 
 
 def _labelled(options: Sequence[str]) -> list[str]:
