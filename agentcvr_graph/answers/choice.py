@@ -58,7 +58,8 @@ def _one_of(raw: Mapping[object, object], own: OptionSet) -> str:
     """Return the letter in {"B": "a blue ball"} or {"A": false, "B": true}."""
     letters = approved(raw, own) or []
     if len(letters) != 1:
-        raise own.unclear(str(dict(raw))) if letters else own.unknown(str(dict(raw)))
+        is_letters = all(str(name).strip().upper() in own.forms for name in raw)
+        raise own.unclear(str(dict(raw))) if letters or (raw and is_letters) else own.unknown(str(dict(raw)))
     return letters[0]
 
 

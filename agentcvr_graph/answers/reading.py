@@ -150,6 +150,8 @@ class _Reader:
             return self.value(inner)
         try:
             return self._parse(raw)
+        except UnclearError:
+            raise
         except ActionError:
             if len(raw) != 1:
                 raise
