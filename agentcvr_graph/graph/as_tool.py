@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
@@ -39,6 +39,9 @@ from agentcvr_graph.render import cut, one_line, window_label
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import QuestionKind, Video, whole
 from agentcvr_graph.utils.private_loop import refuse_running_loop, run_in_private_loop
+
+if TYPE_CHECKING:
+    from langgraph.pregel.remote import RemoteGraph
 
 DESCRIPTION = (
     "Answers a question about one or more videos, also where the evidence is spread over several of them. It looks at "
@@ -78,7 +81,7 @@ class AskArgs(BaseModel):
 
 
 def as_tool(
-    graph: CompiledCVRGraph,
+    graph: CompiledCVRGraph | RemoteGraph,
     *,
     name: str = "ask_videos",
     description: str = DESCRIPTION,
@@ -88,7 +91,7 @@ def as_tool(
     """Return the graph as a LangChain tool, for `create_agent`, `ToolNode` and every model that calls tools.
 
     Args:
-        graph: compiled without a checkpointer; it uses the caller's.
+        graph: compiled without a checkpointer; it uses the caller's. A server's graph has the server's access.
         context: the settings of every run; None for the defaults.
         access: what the agent may name; None for files below the working folder and public addresses, as on a server.
             `Access()` allows everything. What the graph's own library forbids stays forbidden.
@@ -107,8 +110,9 @@ def as_tool(
         )
         try:
             with limited(allowed):
-                await asyncio.to_thread(_check_sources, given["videos"], allowed)
-                trajectory = await ask(graph, given, context, config)
+                if isinstance(graph, CompiledCVRGraph):
+                    await asyncio.to_thread(_check_sources, given["videos"], allowed)
+                trajectory = await ask(cast(Any, graph), given, context, config)
         except (InputError, ActionError) as error:
             raise ToolException(_for_agent(str(error), CORRECT)) from error
         except InfrastructureError as error:
