@@ -218,6 +218,8 @@ class _Reader:
         literal = _literal(passage)
         try:
             return self.value(literal) if literal is not None and not isinstance(literal, str) else self._parse(passage)
+        except DeniedError:
+            raise
         except ActionError as error:
             first = _CUT.split(passage, maxsplit=1)[0].strip()
             if first == passage.strip() or not first:
