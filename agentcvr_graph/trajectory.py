@@ -141,7 +141,7 @@ def _turn(
             failed_by="infrastructure"
             if call.id in replies and replies[call.id].additional_kwargs.get(FAILED_BY)
             else "",
-            ends=call.tool in ending,
+            ends=call.tool.casefold() in [name.casefold() for name in ending],
             prose=call.prose,
         )
         for call in read_calls(message, number)

@@ -16,7 +16,7 @@ from agentcvr_graph.answers.yes_no import leading_particle
 from agentcvr_graph.types import AnswerValue
 
 _AFTER_LABEL = re.compile(
-    r"[\s\"')\]}]*(?:$|[.,:;!)\]}(\[/|\n-]|\d+(?:\.\d+)?\s*%|[^\x00-\x7f])"
+    r"[\s\"')\]}]*(?:$|[.,:;=!)\]}(\[/|\n-]|\d+(?:\.\d+)?\s*%|[^\x00-\x7f])"
     r"|\s+(?:because|since|as|is|was|would|seems?|fits?|matches|shows?|has|had|does|did|best|based|due|given|for|from|in|if"
     r"|which|that|who|it|i|the|this|he|she|they|where|when|while|although|rather|only|alone|must|should|can|could"
     r"|looks|being|works|instead|holds|applies|remains|stands|and|or|with|but|so|then|nor)\b",
@@ -24,7 +24,9 @@ _AFTER_LABEL = re.compile(
 )
 _AFTER_TEXT = re.compile(r"[\s.!;)\]}\"'*]*$|\s*[.;!\n(:]|(?:です|だ|である|입니다|이다|か?と)")
 _JOINED = re.compile(r"\s*,?\s*(?:\band\b|\bor\b|\bnor\b|&|/)\s*|\s*,\s*(?=[A-Z]\s*(?:,|and\b|or\b|nor\b))")
-_OR = re.compile(r"\s*(?:,\s*)?(?:or\b|and/or\b)")
+_SIGN = re.compile(r"\s*[.:=]?\s*")
+_CONTRAST = re.compile(r"\b(?:but|however|though|although|yet)\b[,\s]*(?:it(?:'s|\s+is)\s+)?(?:the\s+)?", re.I)
+_OR = re.compile(r"\s*[,(]?\s*(?:or\b|and/or\b)")
 _RANGE = re.compile(r"\s*(?:-|to\b|through\b|->)\s*(?=[A-Z]\b)")
 _TAIL = re.compile(
     r"(?:\((?:option\s+)?|\boption\s+\(?|[,:=]\s*\(?|->\s*\(?|\bi\.?e\.?,?\s+|\bnamely,?\s+)([A-Z])[\s.)!\"']*$", re.I
@@ -58,7 +60,8 @@ def _one_of(raw: Mapping[object, object], own: OptionSet) -> str:
     """Return the letter in {"B": "a blue ball"} or {"A": false, "B": true}."""
     letters = approved(raw, own) or []
     if len(letters) != 1:
-        raise own.unclear(str(dict(raw))) if letters else own.unknown(str(dict(raw)))
+        is_letters = all(str(name).strip().upper() in own.forms for name in raw)
+        raise own.unclear(str(dict(raw))) if letters or (raw and is_letters) else own.unknown(str(dict(raw)))
     return letters[0]
 
 
@@ -158,12 +161,21 @@ def _require_alone(text: str, mention: Mention, own: OptionSet) -> None:
     if not mention.by_text and (_RANGE.match(text, mention.end) or _OR.match(text, mention.end)):
         raise own.unclear(text)
     other = _equal(text, mention.end, own)
-    if other is None and (dot := re.compile(r"\s*\.?\s*").match(text, mention.end)):
+    if other is None and (dot := _SIGN.match(text, mention.end)):
         other = own.at(text, dot.end())
         if other and not phrases.ENDS.match(text, other.end):
             other = None
+    if _has_contrast(text, mention, own):
+        raise own.unclear(text)
     if other and other.letter != mention.letter and not phrases.DENIED.match(text, other.end):
         raise own.unclear(text)
+
+
+def _has_contrast(text: str, mention: Mention, own: OptionSet) -> bool:
+    """Return whether another option is set against this one: "A seems right, but B is better"."""
+    match = _CONTRAST.search(text, mention.end)
+    other = own.at(text, match.end()) if match else None
+    return other is not None and other.letter != mention.letter and not phrases.DENIED.match(text, other.end)
 
 
 def _tail(text: str, own: OptionSet) -> str:

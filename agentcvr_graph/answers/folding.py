@@ -39,7 +39,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,100}>")
 _LATEX_WORD = re.compile(
     r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|mathsf|bf|rm|emph|underline|textrm|texttt|fbox)\s*\{([^{}]{0,500})\}"
 )
-_LATEX_MARK = re.compile(r"\\[()\[\],;!%$]|\\(?:quad|qquad|displaystyle|left|right|bf|rm)\b|\$+")
+_LATEX_MARK = re.compile(r"\\(?=\s)|\\[()\[\],;!%$]|\\(?:quad|qquad|displaystyle|left|right|bf|rm)\b|\$+")
 _ARROW = re.compile(r"\\(?:long)?(?:right)?arrow\b|\\to\b|=+>|-+>")
 _EMPHASIS = re.compile(
     r"\*+(?!\d)|(?<!\d)\*+|__+|~~|'{3,}(?:json|text|plaintext|markdown|python|xml|html|txt|yaml)?\b"

@@ -70,11 +70,12 @@ _STATED = re.compile(
     re.I | re.M,
 )
 _LEFT_OPEN = re.compile(
-    r"(?:\b(?:not|n't|never|no|nor|if|whether|unless|until|before|unsure|unclear|unknown|determin\w+|decid\w+|what|which|find"
+    r"(?:\b(?:not|n't|never|no|nor|doubt|hard|difficult|let's\s+say|if|whether|unless|until|before|unsure|unclear|unknown|determin\w+|decid\w+|what|which|find"
     r"|know|give|provid\w+|see|verify|check|an|possible|options?|what's|suppose|could|might|may)|n't|不是|并非|如果)\b"
     r"[^,.;:!?\n]{0,40}$",
     re.I,
 )
+_WRONG = re.compile(r"\b(?:incorrect|wrong|false|worst|least\s+\w+|second(?:\s+best)?)\s+$", re.I)
 _QUESTION = re.compile(r"[^.!\n]{0,200}\?")
 _OTHERWISE = re.compile(r"\b(?:if|otherwise|else)\b", re.I)
 _LIST = re.compile(r"[ \t]*\n")
@@ -84,7 +85,7 @@ _HINTS = re.compile(
     r"|answer|suspect|assume|infer|choosing|picking|selecting|lean\s+towards?|settle\s+on|confident|sure|certain)(?:\s+(?:that|in|on))?\s*:?"
     r"|\b(?:it|this|that)(?:'s|\s+(?:is|was|must\s+be|should\s+be|would\s+be|has\s+to\s+be|can\s+only\s+be|seems\s+to\s+be|appears\s+to\s+be"
     r"|points\s+to|corresponds\s+to|matches|means|leaves|suggests|indicates|shows|depicts|contains|features))"
-    r"|\b(?:let's\s+go\s+with|going\s+with|only(?=\s+[(A-Z])|leav(?:es|ing)(?:\s+only)?(?:\s+us\s+with)?|corresponds\s+to|matches|choose|select|pick)(?=\s)"
+    r"|\b(?:let's\s+go\s+with|evidence\s+supports|going\s+with|only(?=\s+[(A-Z])|leav(?:es|ing)(?:\s+only)?(?:\s+us\s+with)?|corresponds\s+to|matches|choose|select|pick)(?=\s)"
     r"|\b(?:so|thus|hence|therefore|consequently|in\s+conclusion|conclusion|overall|finally|in\s+short|verdict|result|selection|decision"
     r"|prediction|output|my\s+pick|choice)\b\s*[:,]?"
     r"|\b(?:order|sequence|interval|segment|count|total|number|time\s?span|span|range|duration|window|sum)\b[^.:;?!\n]{0,60}?(?:\s*[:=]|\s+(?:is|are|was|would\s+be|should\s+be))"
@@ -99,6 +100,7 @@ _SUBJECT = re.compile(
     r"(?:correct|right|true|best|answers?|choice|match|plausible|supported|option|one)\b",
     re.I,
 )
+_CONTRAST = re.compile(r"\b(?:but|however|though|although|yet)\b", re.I)
 _BOLD = re.compile(r"\*\*+\s*([^*\n]{1,200}?)\s*\*\*+|__([^_\n]{1,200})__")
 
 
@@ -194,7 +196,7 @@ def _statements(marked: Marked) -> Iterator[Statement]:
             continue
         line_start = text.rfind("\n", 0, match.start()) + 1
         before = text[max(line_start, match.start() - 120) : match.start()]
-        if _LEFT_OPEN.search(before) or _is_conditional(before, text, match.end()):
+        if _LEFT_OPEN.search(before) or _WRONG.search(before) or _is_conditional(before, text, match.end()):
             continue
         said, block = _behind(text, match.end())
         if said and not _HELD.search(said) and not _QUESTION.fullmatch(said):
@@ -230,7 +232,7 @@ def _hints(reply: str, words: str) -> Iterator[str]:
         for match in _HINTS.finditer(sentence):
             if not _LEFT_OPEN.search(sentence[max(0, match.start() - 120) : match.start()]):
                 yield sentence[match.end() : match.end() + MAX_PASSAGE].strip(" :,")
-        if match := _SUBJECT.match(sentence):
+        if (match := _SUBJECT.match(sentence)) and not _CONTRAST.search(sentence):
             yield (
                 re.split(r"[,:]\s*|\b(?:so|therefore|thus|hence|option)\b", match["subject"])[-1].strip()
                 or match["subject"]

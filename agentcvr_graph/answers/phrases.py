@@ -24,14 +24,14 @@ DENIED = re.compile(
     r"\s*[:(-]?\s*(?:(?:is|are|was|were|does|do|did|can|could|would|should|has|have|had|seems?|looks?|being|may|might)"
     r"\s*(?:also\s+|clearly\s+|definitely\s+|obviously\s+|be\s+)?)?"
     r"(?:not\b(?!\s+[(\[]?(?:option\s+)?(?-i:[A-Z])\b)|n't|never\b|cannot\b|can't\b|isn't\b|aren't\b|wasn't\b|doesn't\b|don't\b|didn't\b|won't\b|wouldn't\b"
-    r"|no\b(?!\s*[A-Z\d])|wrong\b|incorrect\b|false\b|unlikely\b|impossible\b|invalid\b|untrue\b|ruled\s+out|discarded\b|dismissed\b|eliminated\b"
+    r"|no\b(?!\s*[A-Z\d])|wrong\b|incorrect\b|false\b|unlikely\b|impossible\b|invalid\b|untrue\b|less\s+likely|(?:the\s+)?(?:wrong|worst|least|second)\b|partially\b|partly\b|ruled\s+out|discarded\b|dismissed\b|eliminated\b"
     rf"|excluded\b|unsupported\b|irrelevant\b|[{NO_MARKS}]|不|错|錯|ではない|ではありません|違|아니|틀|не\s)",
     re.I,
 )
 """Behind an option: what is said denies it."""
 ALTERNATIVE = re.compile(
     r"(?:\s*(?:,|;|/|\\|&|\||\+|\n|->)\s*(?:and/or\b|and\b|or\b)?\s*"
-    r"|\s*(?:and/or|and|or|nor|vs\.?|versus|oder|und|ou|et|(?-i:y|o|e)|или|и)\s+"
+    r"|\s*(?:and/or|and|or|nor|then|vs\.?|versus|oder|und|ou|et|(?-i:y|o|e)|или|и)\s+"
     r"|\s*(?:和|或者|或|與|与|及|以及|と|か|또는|과|와)\s*)",
     re.I,
 )
@@ -39,7 +39,7 @@ ALTERNATIVE = re.compile(
 REASON = re.compile(
     r"\s*(?:[-,;:(.]+\s*)?(?:because|since|as\b|so\b|which|that\b|based|according|due|given|not\b|rather|instead|with\s+a\s+confidence"
     r"|i\b|it\b|he\b|she\b|they\b|we\b|you\b|this\b|there\b|where\b|when\b|while\b|although|even\b|in\s+(?:the|my|both|all|video)\b"
-    r"|at\b|from\b|for\b|[a-z]*?ing\b)",
+    r"|at\s+\d|from\b|for\b|[a-z]*?ing\b)",
     re.I,
 )
 """Behind an option's text: an explanation starts."""

@@ -46,6 +46,13 @@ _CUT = re.compile(
     r",?\s+(?:because|since|as\s+(?:the|it|there|in|we|he|she|they|this|shown|seen)|given\s+that|based\s+on|according\s+to|which|where|while)\b"
     r"|(?<=\w\w)[.!]\s+(?=\S)|(?<=\d)\.\s+(?=[A-Z])|[.;!]\s+(?=[A-Z]\s+(?:is|was|are|does|did|has|can)\b)|\s+-\s+(?=[A-Z]?[a-z]{2,})"
 )
+MAX_LINES = 30
+"""Longer replies without an explicit statement are reasoning, whose hints are not its end."""
+_BARE = re.compile(
+    r"[\s\"'(\[]*(?:[Oo]ption\s+)?(?:[A-Z][)\]\"']*|[-+]?\d[\d.,:]*\s*s?(?:\s*(?:->|-|,|to)\s*\d[\d.,:]*\s*s?)*)[.!\"')\]]*"
+    r"(?:(?<=[.)\]])\s+[^\n]{1,200}|\s+(?:because|since|is\s+(?:the\s+)?(?:correct|right))\b[^\n]{0,200})?"
+)
+"""A letter or numbers alone; behind a letter with a sign, its text or a reason."""
 _LITERAL = re.compile(r"[\[{(\"']")
 MAX_LITERAL = 5000
 _I = re.compile(r"\bI(?:'|\s+[a-z])")
@@ -77,17 +84,30 @@ def read_text(text: str, spec: AnswerSpec, options: Sequence[str], n_items: int)
 def stated_answer(text: str) -> str | None:
     """Return what the last explicit statement of a reply says, or None; the question's kind need not be known.
 
+    Without such a statement, a reply that is or concludes with nothing but a letter or numbers states them.
+
     >>> stated_answer("I looked at both. The answer is: C")
     'C'
+    >>> stated_answer("I think it is (B).")
+    '(B).'
     >>> stated_answer("I must find out what the answer is.") is None
     True
     """
-    statements = [one for one in find_statements(take_out(without_thoughts(text))) if isinstance(one.said, str)]
+    reply = without_thoughts(text)
+    marked = take_out(reply)
+    statements = [one for one in find_statements(marked) if isinstance(one.said, str)]
     if not statements:
-        return None
+        return _bare_answer(reply, marked.words)
     last = statements[-1]
     said = _CUT.split(str(last.said))[0].strip()
     return said if _is_answer(said, last) else None
+
+
+def _bare_answer(reply: str, words: str) -> str | None:
+    """Return the letter or the numbers that a reply is, or that its last hint names; None if there is more to it."""
+    lines = words.split("\n")
+    hints = find_hints(reply, words) if len(lines) < MAX_LINES else []
+    return next((said for said in (words, *reversed(hints)) if _BARE.fullmatch(said) and said[-1:] != "?"), None)
 
 
 def _is_answer(said: str, statement: Statement) -> bool:
@@ -130,6 +150,8 @@ class _Reader:
             return self.value(inner)
         try:
             return self._parse(raw)
+        except UnclearError:
+            raise
         except ActionError:
             if len(raw) != 1:
                 raise
@@ -196,6 +218,8 @@ class _Reader:
         literal = _literal(passage)
         try:
             return self.value(literal) if literal is not None and not isinstance(literal, str) else self._parse(passage)
+        except DeniedError:
+            raise
         except ActionError as error:
             first = _CUT.split(passage, maxsplit=1)[0].strip()
             if first == passage.strip() or not first:

@@ -25,7 +25,6 @@ from langchain_core.messages.tool import invalid_tool_call
 
 from agentcvr_graph.graph.sanitize import sanitize_message, sanitize_value
 from agentcvr_graph.models.chat_format.call_shapes import arguments_of, tool_name
-from agentcvr_graph.tools import TOOLS
 
 UNREADABLE = "unreadable"
 """The argument that holds the text of arguments that cannot be read."""
@@ -87,7 +86,7 @@ def _calls(message: AIMessage) -> Iterable[ToolCall | InvalidToolCall]:
 
 
 def _tidy_call(call: ToolCall, ids: _Ids) -> ToolCall:
-    name = TOOLS.own_name(tool_name(call["name"])[:NAME_LENGTH] or call["name"])
+    name = tool_name(call["name"])[:NAME_LENGTH] or call["name"]
     return ToolCall(name=name, args=call["args"], id=ids.unique(call["id"]), type="tool_call")
 
 
@@ -97,7 +96,7 @@ def _repaired(invalid: Sequence[InvalidToolCall], ids: _Ids) -> tuple[list[ToolC
     others: list[InvalidToolCall] = []
     for call in invalid:
         text, call_id = unreadable_text(call), ids.unique(call["id"])
-        name = TOOLS.own_name(tool_name(call["name"] or "")[:NAME_LENGTH])
+        name = tool_name(call["name"] or "")[:NAME_LENGTH]
         arguments = arguments_of(text) if name and text.strip() else None
         try:
             arguments = sanitize_value(arguments)

@@ -1,17 +1,53 @@
-"""Derive the budget that a run has left from its context and its cost so far."""
+"""Derive the budget that a run has left from its context, its cost so far and the caller's recursion limit.
+
+A graph in a parent inherits the parent's `recursion_limit`. The turns that fit into it count like `max_turns`: the last
+one may only answer.
+"""
 
 from __future__ import annotations
 
+from agentcvr_graph.errors import SetupError
 from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.state import CVRState
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost
 
+STEPS_PER_TURN = 2
+"""Supersteps of a turn: the master, then its agents or `conclude`."""
+RAISE_LIMIT = " The `recursion_limit` of the run leaves no other turn; raise it in the config."
+"""Ends the message of a failure that another turn might have avoided."""
+UNLIMITED = 10**6
+"""Supersteps where the caller is not known to limit them."""
 
-def budget_left(context: CVRContext, turn: int, spent: Cost, elapsed_s: float) -> Budget:
-    """Return the budget that is left after `turn` calls of the master and `elapsed_s` seconds of work."""
+
+def remaining_steps(state: CVRState) -> int:
+    """Return the supersteps that the caller's `recursion_limit` leaves, including this one."""
+    return state.get("remaining_steps", UNLIMITED)
+
+
+def check_steps(state: CVRState) -> None:
+    """Check that the caller's recursion limit leaves a turn after the brief.
+
+    Raises:
+        SetupError: it does not.
+    """
+    steps = remaining_steps(state)
+    if steps < 1 + STEPS_PER_TURN:
+        raise SetupError(
+            f"`recursion_limit` leaves {steps} supersteps, and a question needs at least {1 + STEPS_PER_TURN}.",
+            fix="Raise `recursion_limit` in the config of the run; every turn of the master takes two.",
+        )
+
+
+def budget_left(context: CVRContext, turn: int, spent: Cost, elapsed_s: float, steps: int = UNLIMITED) -> Budget:
+    """Return the budget that is left after `turn` calls of the master and `elapsed_s` seconds of work.
+
+    Args:
+        steps: supersteps that are left, from a master on; they limit the turns too.
+    """
     tokens, wall_s = context.max_tokens, context.max_wall_s
     return Budget(
-        turns=context.max_turns - turn,
+        turns=min(context.max_turns - turn, steps // STEPS_PER_TURN),
         frames=max(0, context.max_frames - spent.frames),
         audio_s=max(0.0, context.max_audio_s - spent.audio_s),
         tokens=None if tokens is None else max(0, tokens - spent.input_tokens - spent.output_tokens),
@@ -21,6 +57,6 @@ def budget_left(context: CVRContext, turn: int, spent: Cost, elapsed_s: float) -
     )
 
 
-def full_budget(context: CVRContext) -> Budget:
+def full_budget(context: CVRContext, steps: int = UNLIMITED) -> Budget:
     """Return the budget of a run that has not spent anything."""
-    return budget_left(context, turn=0, spent=Cost(), elapsed_s=0.0)
+    return budget_left(context, turn=0, spent=Cost(), elapsed_s=0.0, steps=steps)

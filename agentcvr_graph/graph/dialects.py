@@ -7,6 +7,7 @@ never rewritten: they stay exactly as the model sampled them.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import uuid
@@ -119,10 +120,10 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
     if native:
         return native
     base = message.id or f"turn_{turn}"
-    written = [_written_call(f"{base}_{n}", call) for n, call in enumerate(written_calls(message.text, PARAMETERS))]
-    if any(call.tool for call in written):
-        return written
-    return _stated_answer(f"{base}_0", message.text) or written
+    found, stated = _read_text(message.text)
+    if stated is not None:
+        return [_stated_answer(f"{base}_0", stated)]
+    return [_written_call(f"{base}_{n}", call) for n, call in enumerate(found)]
 
 
 def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessage:
@@ -138,7 +139,7 @@ def thought_of(message: AIMessage) -> str:
     """Return the text beside the actions, for display."""
     text = message.text
     if not message.tool_calls:
-        calls = written_calls(text, PARAMETERS)
+        calls = _read_text(text)[0]
         reply = said(text)
         thought = text.removesuffix(reply) if text.endswith(reply) else ""
         text = thought + re.sub(r"```\w*\s*\Z", "", reply[: calls[0].start] if calls else reply)
@@ -181,12 +182,19 @@ def _not_json(text: str) -> str:
     return f"The arguments are not valid JSON ({why_unreadable(text)}): {shown}"
 
 
-def _stated_answer(call_id: str, text: str) -> list[Call]:
-    """Return the call for an answer that a turn without an action states in prose; none if it states none."""
-    stated = stated_answer(_own_words(text))
-    if stated is None:
-        return []
-    return [Call(id=call_id, tool=ANSWER.name, arguments={"value": whole(stated)}, native=False, prose=True)]
+@functools.lru_cache(maxsize=256)
+def _read_text(text: str) -> tuple[tuple[WrittenCall, ...], str | None]:
+    """Return the calls in a turn's text, and the answer that it states in prose if no call names a tool.
+
+    A turn is read when it is planned, routed and reported, so the last ones are kept.
+    """
+    found = tuple(written_calls(text, PARAMETERS))
+    return found, None if any(call.name for call in found) else stated_answer(_own_words(text))
+
+
+def _stated_answer(call_id: str, stated: str) -> Call:
+    """Return the call for an answer that a turn without an action states in prose."""
+    return Call(id=call_id, tool=ANSWER.name, arguments={"value": whole(stated)}, native=False, prose=True)
 
 
 def _own_words(text: str) -> str:
@@ -201,6 +209,4 @@ def _written_call(call_id: str, written: WrittenCall) -> Call:
         arguments = sanitize_value(written.arguments)
     except ValueError as error:
         problem = f"The arguments cannot be used: {error}"
-    return Call(
-        id=call_id, tool=TOOLS.own_name(whole(written.name)), arguments=arguments, native=False, problem=problem
-    )
+    return Call(id=call_id, tool=whole(written.name), arguments=arguments, native=False, problem=problem)

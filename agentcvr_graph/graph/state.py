@@ -20,6 +20,7 @@ from typing import Annotated, Any, NotRequired, TypeAlias, cast
 from langchain_core.messages import AnyMessage
 from langgraph.channels import BinaryOperatorAggregate, LastValue
 from langgraph.graph.message import add_messages
+from langgraph.managed import RemainingSteps
 from langgraph.runtime import Runtime
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
@@ -246,6 +247,8 @@ class CVRState(CVRInput, OutputChannels):
     clock: Annotated[Clock, Reduced(Clock, add_work)]
     settings: Annotated[dict[str, Any], Latest]
     """The settings that were sent for this question (`context.merged`)."""
+    remaining_steps: NotRequired[RemainingSteps]
+    """Supersteps that the caller's `recursion_limit` leaves; set by LangGraph and never stored."""
     assignments: Annotated[list[Assignment], Latest]
     """The calls of the last turn that go to the agents."""
     draft: Annotated[Call | None, Latest]

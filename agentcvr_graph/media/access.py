@@ -1,7 +1,8 @@
 """Which files and addresses a question may open: all of them, or a limited set for untrusted clients.
 
-The command line and a Python caller may open anything. A server answers untrusted clients: for them `Access` lists the
-folders that may be read, allows remote videos from the public internet only, and limits the length and size of a video.
+The command line and a Python caller may open anything. A server answers untrusted clients, and a tool opens what a
+model names: for them `Access` lists the folders that may be read, allows remote videos from the public internet only,
+and limits the length and size of a video. A library has an `Access` of its own; `limited` narrows it for a call.
 
 Paths are resolved (`..` and symbolic links) and checked before the file is looked for, so a refusal does not reveal
 whether the file exists. A host name is resolved once per request, redirects included, and the connection goes to the
@@ -13,10 +14,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -30,6 +34,7 @@ REMOTE_VARIABLE = "AGENTCVR_REMOTE_MEDIA"
 """Environment variable: `public` (the default of a server), `any` or `none`."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,67 @@ class Access:
         if self.remote == "none":
             raise VideoError(url, "remote videos are not allowed here.", fix="Ask about a file.")
 
+    def check_url(self, url: str) -> None:
+        """Refuse a URL without the network: remote videos are not allowed, or its host is an address of no use outside.
 
+        A host name passes. It is resolved and checked when a library connects to it.
+
+        Raises:
+            VideoError: the URL is refused.
+        """
+        self.check_remote(url)
+        try:
+            address = _literal_address(urlsplit(url).hostname or "")
+        except ValueError:  # such as half an IPv6 address; whoever opens it reports that
+            return
+        if self.remote == "public" and address:
+            _check_public(url, [address])
+
+    def narrowed(self, other: Access) -> Access:
+        """Return an access that allows only what both allow."""
+        return Access(
+            roots=_common_roots(self.roots, other.roots),
+            remote=next(remote for remote in _STRICTEST_FIRST if remote in (self.remote, other.remote)),
+            max_duration_s=_least(self.max_duration_s, other.max_duration_s),
+            max_pixels=_least(self.max_pixels, other.max_pixels),
+            max_images=_least(self.max_images, other.max_images),
+        )
+
+
+_STRICTEST_FIRST: tuple[Remote, ...] = ("none", "public", "any")
 EVERYTHING = Access()
+_limit: ContextVar[Access] = ContextVar("access", default=EVERYTHING)
+
+
+@contextmanager
+def limited(access: Access) -> Generator[None]:
+    """Limit what every library opens inside this block, in its tasks and threads too.
+
+    The limit travels in a context variable, because a caller that holds a compiled graph does not hold its library.
+    """
+    token = _limit.set(current_limit().narrowed(access))
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def current_limit() -> Access:
+    """Return the limit of the blocks of `limited` around this call."""
+    return _limit.get()
+
+
+def _common_roots(one: tuple[Path, ...] | None, other: tuple[Path, ...] | None) -> tuple[Path, ...] | None:
+    """Return the folders that lie below a folder of each: the inner one of every pair that is nested."""
+    if one is None or other is None:
+        return other if one is None else one
+    pairs = [(a.resolve(), b.resolve()) for a in one for b in other]
+    inner = [a if a.is_relative_to(b) else b for a, b in pairs if a.is_relative_to(b) or b.is_relative_to(a)]
+    return tuple(dict.fromkeys(inner))
+
+
+def _least(one: N | None, other: N | None) -> N | None:
+    return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
 def access_of_untrusted_clients(*bundled: Path) -> Access:
@@ -164,13 +228,37 @@ def public_address(url: str, host: str, port: int) -> str:
         VideoError: an address is not public, or the host has none.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = _addresses(host, port)
     except (OSError, UnicodeError) as error:
         raise VideoError(url, "there is no such host.", fix="Check the address.") from error
-    addresses = [str(entry[4][0]) for entry in found]
+    _check_public(url, addresses)
+    return addresses[0]
+
+
+def _literal_address(host: str) -> str:
+    """Return the address that a host is without a look-up ('10.0.0.1', '2130706433', 'localhost'); else empty."""
+    if host.rstrip(".").rpartition(".")[2] == "localhost":
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))  # the short, hexadecimal and octal forms of IPv4
+    except (OSError, UnicodeError):
+        return ""
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    address = _literal_address(host)
+    if address:
+        return [address]
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def _check_public(url: str, addresses: Sequence[str]) -> None:
     if not addresses or not all(is_public(address) for address in addresses):
         raise VideoError(url, "its address is not a public one.", fix="Link to a video on the internet.")
-    return addresses[0]
 
 
 def is_public(address: str) -> bool:

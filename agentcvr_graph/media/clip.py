@@ -288,7 +288,7 @@ def content_id(path: Path) -> str:
     """Return a hash of a file's size and three of its blocks, or of a folder's listing, and of how it is decoded."""
     digest = hashlib.sha256(f"decoding {DECODING}|".encode())
     if path.is_dir():
-        for file in sorted(path.iterdir()):
+        for file in sorted(file for file in path.iterdir() if file.exists()):  # a link may lead nowhere
             digest.update(f"{file.name}|{file.stat().st_size}|{file.stat().st_mtime_ns}\n".encode())
         return digest.hexdigest()[:32]
     size = path.stat().st_size

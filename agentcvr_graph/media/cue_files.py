@@ -19,7 +19,7 @@ from pysubs2.formats.substation import parse_tags
 
 from agentcvr_graph.media.rolling import Shown
 
-_STAMP = r"-?(?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3}|-?\d+:\d{1,2}:\d{1,2}"
+_STAMP = r"-?(?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3}|-?\d+:\d{1,2}:\d{1,2}(?::\d{3})?"
 _TIMES = re.compile(rf"\s*({_STAMP})\s*-{{1,2}}>\s*({_STAMP})(?:\s|$)")
 _SUBVIEWER = re.compile(r"^(\d+:\d\d:\d\d\.\d{2,3}),(\d+:\d\d:\d\d\.\d{2,3})[ \t]*$", re.MULTILINE)
 _LYRIC = re.compile(r"^((?:\[\d+:\d\d(?:[.:]\d{1,3})?\])+)(.*)$", re.MULTILINE)
@@ -133,9 +133,9 @@ def _lyrics(text: str) -> Iterator[Shown]:
 
 
 def _seconds(stamp: str) -> float:
-    """Return the seconds of '01:02:03,5', '02:03.5' or '-00:00:01.000'."""
+    """Return the seconds of '01:02:03,5', '02:03.5', '01:02:03:500' or '-00:00:01.000'."""
     parts = re.split(r"[:.,]", stamp.lstrip("-"))
-    fraction = float(f"0.{parts.pop()}") if re.search(r"[.,]", stamp) else 0.0
+    fraction = float(f"0.{parts.pop()}") if len(parts) == 4 or re.search(r"[.,]", stamp) else 0.0
     whole = 0
     for part in parts:
         whole = whole * 60 + int(part)

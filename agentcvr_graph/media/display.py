@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MOST_STRETCHED = 16
 """A pixel aspect ratio above this, or below its inverse, is taken for damage and ignored."""
+_HDR = (16, 18)
+"""FFmpeg's numbers of the transfer functions PQ (SMPTE 2084) and HLG."""
 _SAME_SHAPE_PX = 2
 """A picture that fits the video up to this many pixels is scaled to the video's size, without bars."""
 
@@ -67,6 +69,11 @@ def nearest_turn(display_matrix: list[int]) -> Turn:
     """Return the turn nearest to FFmpeg's display matrix of nine numbers; upright for one that is all zeros."""
     a, b, _, c, d = display_matrix[:5]
     return max(TURNS, key=lambda turn: sum(x * y for x, y in zip(turn.matrix(), (a, b, c, d), strict=True)))
+
+
+def caution(frame: VideoFrame) -> str:
+    """Return in what the frame differs from what a player shows: its colours, if they have a high dynamic range."""
+    return "the picture is HDR, and its colours look paler than they are" if frame.color_trc in _HDR else ""
 
 
 def pixel_aspect(stream: VideoStream) -> Fraction:

@@ -38,12 +38,11 @@ def fetch(
         VideoError: not allowed, unreachable, refused by the server, not a video by its content type, or too large.
     """
     access.check_remote(url)
-    name = hashlib.sha256(url.encode()).hexdigest()
-    pointer = folder / "urls" / name
+    pointer = _pointer(url, folder, access)
     try:
         pointer.parent.mkdir(parents=True, exist_ok=True)
         (folder / "videos").mkdir(exist_ok=True)
-        with FileLock(folder / "urls" / f"{name}.lock"):
+        with FileLock(pointer.with_suffix(".lock")):
             kept = _kept(pointer, folder)
             if kept is None:
                 kept = _download(url, folder, max_bytes, timeout_s, access)
@@ -56,13 +55,19 @@ def fetch(
         ) from error
 
 
-def forget(url: str, folder: Path) -> None:
+def forget(url: str, folder: Path, access: Access = EVERYTHING) -> None:
     """Remove the local copy of a URL that turned out not to be a video."""
-    pointer = folder / "urls" / hashlib.sha256(url.encode()).hexdigest()
+    pointer = _pointer(url, folder, access)
     kept = _kept(pointer, folder)
     if kept is not None:
         kept.unlink(missing_ok=True)
     pointer.unlink(missing_ok=True)
+
+
+def _pointer(url: str, folder: Path, access: Access) -> Path:
+    """Return the file that names the copy. What was fetched without limits is not served to a limited caller."""
+    limits = "" if access.remote == "any" else f"{access.remote} "
+    return folder / "urls" / hashlib.sha256(f"{limits}{url}".encode()).hexdigest()
 
 
 def _kept(pointer: Path, folder: Path) -> Path | None:

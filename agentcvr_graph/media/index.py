@@ -1,8 +1,8 @@
 """Index the packets of a file whose container has no index, in one pass over the file.
 
-Transport streams, program streams and bare streams of H.264, AAC or MP3 have no list of their packets. A seek by time
-in them is a guess from the bit rate, and the times after it may be wrong or missing. The pass records the time, the
-place in the file and the kind of every packet of the chosen tracks; `packets.py` then seeks by place and takes the
+Transport streams, program streams, Ogg and bare streams of H.264, AAC or MP3 have no list of their packets. A seek by
+time in them is a guess from the bit rate, and the times after it may be wrong or missing. The pass records the time,
+the place in the file and the kind of every packet of the chosen tracks; `packets.py` then seeks by place and takes the
 times from here.
 
 The clock of such a file may jump where a recorder was restarted or recordings were joined. All tracks jump together, so
@@ -12,6 +12,7 @@ not a jump, and stays.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +28,7 @@ from agentcvr_graph.media.containers import origin_s
 from agentcvr_graph.media.tracks import picture_stream, sound_stream
 from agentcvr_graph.media.types import Note
 
-_WITHOUT_INDEX = ("mpegts", "mpeg", "h264", "hevc", "mp3", "aac", "ac3", "eac3", "amr")
+_WITHOUT_INDEX = ("mpegts", "mpeg", "h264", "hevc", "mp3", "aac", "ac3", "eac3", "amr", "ogg")
 _FORWARD_S = 10.0
 """A longer step forward, in seconds, in all tracks is a jump of the clock; FFmpeg's command takes the same limit."""
 _BACKWARD_S = 0.5
@@ -77,13 +78,16 @@ class TrackIndex:
 
     def row_of(self, position: int | None, size: int, expected: int | None) -> int | None:
         """Return the row of a packet, by its place in the file or else as the expected one; None if it fits neither."""
-        if position is not None:
-            place = int(np.searchsorted(self._known_positions, position))
-            if place < len(self._known_positions) and self._known_positions[place] == position:
-                expected = int(self._known_rows[place])
-        if expected is None or expected >= len(self.sizes) or self.sizes[expected] != size:
-            return None
-        return expected
+        if self._is_row(expected, position, size):
+            return expected
+        place = int(np.searchsorted(self._known_positions, -1 if position is None else position))
+        found = int(self._known_rows[place]) if place < len(self._known_rows) else None
+        return found if position is not None and self._is_row(found, position, size) else None
+
+    def _is_row(self, row: int | None, position: int | None, size: int) -> bool:
+        if row is None or row >= len(self.sizes) or self.sizes[row] != size:
+            return False
+        return position is None or self.positions[row] == position
 
     def position_before(self, row: int) -> int | None:
         """Return a position some packets before a row, from which reading finds whole packets; None near the start.
@@ -148,10 +152,11 @@ class _Rows:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self.times: list[float] = []
-        self._positions: list[int] = []
-        self._sizes: list[int] = []
-        self._keys: list[bool] = []
+        # Arrays, because a recording of six hours has more than a million packets.
+        self.times = array("d")
+        self._positions = array("q")
+        self._sizes = array("q")
+        self._keys = array("b")
         self._stamped = True
         self._next_s = 0.0
         self.end_s = float("-inf")
@@ -177,7 +182,7 @@ class _Rows:
         """Return the rows as arrays, with times from the file's start."""
         times = np.asarray(self.times) - origin
         positions, sizes = np.asarray(self._positions), np.asarray(self._sizes)
-        return TrackIndex(times, positions, sizes, np.asarray(self._keys), self._stamped)
+        return TrackIndex(times, positions, sizes, np.asarray(self._keys) > 0, self._stamped)
 
 
 @dataclass

@@ -29,7 +29,7 @@ from loky.backend.context import LokyContext
 from pebble import ProcessExpired, ProcessPool
 
 from agentcvr_graph.errors import InfrastructureError, VideoError
-from agentcvr_graph.media.access import EVERYTHING, Access
+from agentcvr_graph.media.access import EVERYTHING, Access, current_limit, limited
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.damage import overlapping
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
@@ -77,7 +77,8 @@ class IsolatedLibrary:
         Raises:
             VideoError: as there, and when the decoder died or took too long.
         """
-        key, stamp = repr(video), stamp_of(video, self._access)
+        access = self._access.narrowed(current_limit())
+        key, stamp = repr((video, access)), stamp_of(video, access)
         known = self._known.get(key)
         if known is not None and stamp is not None and known[0] == stamp:
             return IsolatedClip(self, video, known[1])
@@ -95,7 +96,7 @@ class IsolatedLibrary:
             CVRError: as the method; `InfrastructureError` when the worker died or took too long.
         """
         closings = self._closings
-        request, check = (video, what, arguments), lambda: self._check_wanted(closings)
+        request, check = (current_limit(), video, what, arguments), lambda: self._check_wanted(closings)
         worker = self._free.get()
         try:
             try:
@@ -229,6 +230,7 @@ def _start(settings: dict[str, Any]) -> None:
     _own.append(MediaLibrary(**settings))
 
 
-def _answer(video: Video, what: str, arguments: tuple[Any, ...]) -> Any:
-    found = getattr(_own[0].open(video), what)
-    return found(*arguments) if arguments else found
+def _answer(limit: Access, video: Video, what: str, arguments: tuple[Any, ...]) -> Any:
+    with limited(limit):
+        found = getattr(_own[0].open(video), what)
+        return found(*arguments) if arguments else found

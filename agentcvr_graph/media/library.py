@@ -10,7 +10,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.media.access import EVERYTHING, Access
+from agentcvr_graph.media.access import EVERYTHING, Access, current_limit
 from agentcvr_graph.media.cache import DiskCache, default_cache_dir
 from agentcvr_graph.media.clip import READERS, Media, ReaderName
 from agentcvr_graph.media.fetch import fetch, forget
@@ -70,14 +70,15 @@ class MediaLibrary:
             VideoError: the file is not allowed, missing, unreadable, too large or not a video, or the clip starts
                 after its end.
         """
-        source = parse_source(video, self._access)
-        path = self._local(source)
-        key, stamp = repr(video), _stamp(path, source.boxes)
+        access = self._access.narrowed(current_limit())
+        source = parse_source(video, access)
+        path = self._local(source, access)
+        key, stamp = repr((video, access)), _stamp(path, source.boxes)
         with self._lock:
             if key in self._open and self._open[key][0] == stamp:
                 self._open.move_to_end(key)
                 return self._open[key][1]
-        media = self._open_fresh(source, path)
+        media = self._open_fresh(source, path, access)
         with self._lock:
             if key in self._open and self._open[key][0] == stamp:  # another thread opened it first
                 return self._open[key][1]
@@ -98,7 +99,7 @@ class MediaLibrary:
         for media in medias:
             media.close()
 
-    def _local(self, source: Source) -> Path:
+    def _local(self, source: Source, access: Access) -> Path:
         if source.kind != "url":
             return source.path
         return fetch(
@@ -107,15 +108,15 @@ class MediaLibrary:
             max_bytes=self._max_download_bytes,
             cache_bytes=self.cache_bytes,
             timeout_s=self._download_timeout_s,
-            access=self._access,
+            access=access,
         )
 
-    def _open_fresh(self, source: Source, path: Path) -> Media:
+    def _open_fresh(self, source: Source, path: Path, access: Access) -> Media:
         try:
-            return Media(source, path, self._frames, self._reader, self.long_side_px, self._access)
+            return Media(source, path, self._frames, self._reader, self.long_side_px, access)
         except NotAVideoError:
             if source.kind == "url":
-                forget(source.place, self.cache_dir)
+                forget(source.place, self.cache_dir, access)
             raise
 
 

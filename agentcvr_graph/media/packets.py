@@ -164,9 +164,7 @@ class TrackReader:
         """Seek to the key packet's place in the file, and give every packet its time from the index."""
         row = index.key_row(target_s)
         place = index.position_before(row)
-        if place is not None:
-            self._unread = False
-            self._container.seek(place, unsupported_byte_offset=True)
+        if place is not None and self._seek_place(place):
             numbered = _numbered(self._packets(), index)
             for number, packet in numbered:
                 if number == row:
@@ -175,6 +173,14 @@ class TrackReader:
                     break
         numbered = enumerate(self._from_start())
         return self._timed(index, ((number, packet) for number, packet in numbered if number >= row))
+
+    def _seek_place(self, place: int) -> bool:
+        self._unread = False
+        try:
+            self._container.seek(place, unsupported_byte_offset=True)
+            return True
+        except FFmpegError:  # this container cannot
+            return False
 
     def _timed(self, index: TrackIndex, numbered: Iterator[tuple[int, AnyPacket]]) -> Iterator[AnyPacket]:
         return (self._stamped(index, number, packet) for number, packet in numbered)

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from agentcvr_graph.errors import CVRError, VideoError
 from agentcvr_graph.media.containers import open_container, origin_s
-from agentcvr_graph.media.display import pixel_aspect, shown_size, turn_of
+from agentcvr_graph.media.display import caution, pixel_aspect, shown_size, turn_of
 from agentcvr_graph.media.index import FileIndex, frame_rate, lacks_index, packet_s, read_index
 from agentcvr_graph.media.readers.base import PictureInfo
 from agentcvr_graph.media.tracks import chosen_tracks, picture_stream, sound_stream
@@ -107,6 +107,8 @@ def _probe(given: str, path: Path, max_pixels: int | None) -> Probe:
     if duration_s <= 0:
         raise NotAVideoError(given, "it has no length; it may be truncated.", fix="Export it again.")
     notes = [*(index.notes if index is not None else ()), *_late(first_s)]
+    if picture.caution:
+        notes.append(Note(0.0, duration_s, picture.caution))
     if format_name.startswith(_WITH_LENGTHS):
         notes += _truncated(duration_s, max(min(stated_s, default=0.0), duration_s / _share_there(path)))
     return Probe(replace(picture, duration_s=duration_s), has_sound, tracks, tuple(notes), index, first_s, format_name)
@@ -125,7 +127,7 @@ def _first_picture(given: str, container: InputContainer, max_pixels: int | None
         raise NotAVideoError(given, "its pictures cannot be decoded.", fix="Export it as MP4 (H.264).")
     width, height = shown_size(first.width, first.height, pixel_aspect(stream), turn_of(first))
     first_s = float(first.pts * first.time_base) - origin_s(container) if first.pts is not None else 0.0
-    return PictureInfo(0.0, fps, width, height, turn_of(first).mirrored), first_s
+    return PictureInfo(0.0, fps, width, height, turn_of(first).mirrored, caution(first)), first_s
 
 
 def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[Any]:

@@ -74,6 +74,12 @@ def _repeated(before: tuple[str, ...], now: tuple[str, ...]) -> int:
     """Return how many of the first lines of a cue were the last lines of an earlier one; the last of them may grow."""
     for count in range(min(len(before), len(now)), 0, -1):
         *same, last = before[-count:]
-        if tuple(same) == now[: count - 1] and (last == now[count - 1] or now[count - 1].startswith(f"{last} ")):
+        if tuple(same) == now[: count - 1] and _grows(last, now[count - 1]):
             return count
     return 0
+
+
+def _grows(before: str, now: str) -> bool:
+    """Return whether a line is another one, or another one and more words; not every script parts words by spaces."""
+    more = now.removeprefix(before)
+    return now.startswith(before) and (not more or more.startswith(" ") or not before[-1].isascii())

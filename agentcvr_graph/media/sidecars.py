@@ -12,8 +12,6 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
-import langcodes
-
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".smi", ".sami", ".sub", ".mpl", ".lrc")
 """Endings of subtitle files; of several with one name the first is read."""
 _VIDEOS = (
@@ -62,6 +60,8 @@ def language_code(tag: str) -> str:
     tag = tag.replace("_", "-")
     if tag.lower() in _NAMES:
         return _NAMES[tag.lower()]
+    import langcodes  # a third of a second, which most videos do not need
+
     if not tag or not langcodes.tag_is_valid(tag):
         return ""
     code = langcodes.Language.get(tag).language or ""

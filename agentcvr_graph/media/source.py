@@ -80,6 +80,24 @@ def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
     )
 
 
+def check_source(given: str, access: Access) -> None:
+    """Refuse a video string that `access` does not allow, without opening it or looking for it.
+
+    Only files and web addresses are known here; a string with another scheme (`script://`) is the perception's own.
+
+    Raises:
+        VideoError: the string is refused.
+    """
+    scheme = _SCHEME.match(given)
+    if _WEB.match(given):
+        access.check_url(given)
+    elif scheme and scheme[1].lower() == "file":
+        access.check_path(given, Path(_file_of(given.partition("#")[0])))
+    elif "://" not in given:
+        for path in (given, given.partition("#")[0]):
+            access.check_path(given, Path(path))
+
+
 def _split_fragment(given: str, access: Access) -> tuple[str, str]:
     """Split off the fragment. A `#` in the name of a file does not start one."""
     if "#" not in given or (not _WEB.match(given) and _found(given, access) is not None):

@@ -13,9 +13,6 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-import chardet
-from chardet import EncodingEra
-
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -67,7 +64,9 @@ def _as_legacy(data: bytes, language: str) -> str | None:
 
 def _readings(data: bytes) -> Iterator[tuple[float, str, str, str]]:
     """Yield confidence, encoding, language and text of each encoding that gives a plausible text, best first."""
-    era = EncodingEra.MODERN_WEB
+    import chardet  # most files are UTF-8 and do not need it
+
+    era = chardet.EncodingEra.MODERN_WEB
     for found in chardet.detect_all(data, ignore_threshold=True, encoding_era=era, compat_names=False):
         encoding = found["encoding"]
         try:

@@ -19,6 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from agentcvr_graph.media.cache import DiskCache
+from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.perception.base import Perception
@@ -82,7 +83,7 @@ class PhrasedPerception:
         except Exception as error:  # each client library has its own
             raise as_infrastructure_error(error, "the model that phrases observations") from error
         cost = cost_of(reply)
-        said = _read_list(reply.text)
+        said = _read_list(without_thoughts(reply.text))
         if len(said) != len(texts):
             return texts, cost
         return [one if _faithful(text, one) else text for text, one in zip(texts, said, strict=True)], cost

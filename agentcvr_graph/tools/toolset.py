@@ -113,19 +113,9 @@ class Toolset:
         """
         return cast(tuple[AnswerArgs, tuple[str, ...]], self.read_noting(name, arguments))
 
-    def own_name(self, name: str) -> str:
-        """Return the name of a tool for an alias, or for a name in another letter case; any other name as it is.
-
-        An alias with arguments of its own stays, because they belong to it.
-        """
+    def _known(self, name: str) -> str:
+        """Return the tool's own name for an alias, or for a name in another letter case; own names come first."""
         if name in self._tools:
             return name
         folded = name.strip().casefold()
-        alias = self._aliases.get(folded, "")
-        if alias and not self._tools[alias].aliases[folded]:
-            return alias
-        return next((own for own in self._tools if own.casefold() == folded), name)
-
-    def _known(self, name: str) -> str:
-        """Return the tool's own name for an alias, or for a name in another letter case."""
-        return self._aliases.get(name.strip().casefold(), self.own_name(name))
+        return next((own for own in self._tools if own.casefold() == folded), self._aliases.get(folded, name))

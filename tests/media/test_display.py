@@ -157,3 +157,12 @@ def test_sizes_that_differ_by_rounding_get_no_bars():
     assert fitted_size((240, 320), (320, 240)) == (180, 240)
     assert padded(np.full((240, 180, 3), 9, np.uint8), (320, 240)).sum() == 9 * 240 * 180 * 3
     assert shown_size(720, 480, Fraction(8, 9), Turn(False, 1)) == (540, 720)
+
+
+@pytest.mark.parametrize(("transfer", "noted"), [("smpte2084", True), ("arib-std-b67", True), ("bt709", False)])
+def test_a_picture_of_high_dynamic_range_is_noted(tmp_path, transfer, noted):
+    plain = encoded(tmp_path / "plain.mp4", quarters())
+    colours = f"-color_primaries bt2020 -color_trc {transfer} -colorspace bt2020nc"
+    path = ffmpeg(f"-i {plain} -c:v libx264 {colours}", tmp_path / "hdr.mp4")
+    media = MediaLibrary(cache_dir=tmp_path / "cache").open(Video(source=str(path)))
+    assert any("is HDR" in note.text for note in media.info.notes) is noted

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from agentcvr_graph import InfrastructureError, VideoError
+from agentcvr_graph.media.access import Access, limited
 from agentcvr_graph.media.isolated import IsolatedLibrary
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.types import Video
@@ -159,3 +160,14 @@ def test_errors_are_unchanged_after_pickling():
     for error in (VideoError("a.mp4", "no.", fix="Check it."), InfrastructureError("x", transient=True, status=503)):
         back = pickle.loads(pickle.dumps(error))
         assert type(back) is type(error) and str(back) == str(error) and back.__dict__ == error.__dict__
+
+
+def test_a_limit_of_the_caller_holds_in_the_worker_processes(clip, library, tmp_path):
+    assert library.open(clip).info.width
+    opened = library.open(clip)
+    with limited(Access(roots=(tmp_path / "elsewhere",))):
+        with pytest.raises(VideoError, match="lies outside the folders"):
+            library.open(clip)
+        with pytest.raises(VideoError, match="lies outside the folders"):
+            opened.frames([0.0])
+    assert len(opened.frames([0.0])) == 1

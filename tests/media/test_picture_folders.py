@@ -83,6 +83,7 @@ def test_companions_and_hidden_files_are_no_pictures(folder, opened):
         (folder / name).write_bytes(b"\0" * 30)
     (folder / "__MACOSX").mkdir()
     (folder / "album.jpg").mkdir()
+    (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
     media = opened()
     assert media.info.duration_s == 3.0 and media.info.notes == ()
     assert [layout_of(frame.pixels) for frame in media.frames([0.5, 1.5, 2.5])] == [UPRIGHT] * 3

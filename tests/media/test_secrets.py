@@ -289,7 +289,7 @@ async def test_an_unreadable_video_is_reported_without_its_secrets(server, tmp_p
     arguments = {"question": "?", "videos": [bad, RED], "options": ["x", "y"]}
     message = await tool.ainvoke({"type": "tool_call", "id": "1", "name": tool.name, "args": arguments})
     assert_clean(message.content, json.dumps(message.artifact["turns"]), *(m for call in master.seen for m in call))
-    assert "gone.mp4?...: the server cannot be reached" in str(master.seen[0])
+    assert "gone.mp4: the server cannot be reached" in str(master.seen[0])
     with pytest.raises(InputError) as error:
         await create_cvr_graph(master, perception).compile().ainvoke({"question": "?", "videos": [bad]})
     assert_clean(error.value, *traceback.format_exception(error.value))

@@ -103,6 +103,17 @@ CLOCKS: dict[str, Clock] = {
         " cat 1.mpg 2.mpg > $O",
         note="clock jumps by -",
     ),
+    "chained.opus": Clock(
+        "F -t 6 -i $B -vn -c:a libopus -serial_offset 5 1.opus;"
+        " F -ss 6 -i $B -vn -c:a libopus -serial_offset 99 2.opus; cat 1.opus 2.opus > $O",
+        picture_s=None,
+        note="clock jumps by -",
+    ),
+    "recording.vob": Clock("F -i $B -c:v mpeg2video -q:v 2 -c:a mp2 -f vob $O"),
+    "programs.ts": Clock(
+        "F -i $B -itsoffset 2 -f lavfi -i sine=5000:d=12 -map 0 -map 1 -c copy -c:a aac"
+        " -program title=A:st=0:st=1 -program title=B:st=2 $O"
+    ),
     "changing-sound.ts": Clock(
         "F -t 6 -i $B -c:v copy -ac 1 -ar 22050 -c:a aac -muxdelay 0 1.ts;"
         " F -ss 6 -i $B -c:v copy -ac 2 -ar 48000 -c:a aac -muxdelay 0 -output_ts_offset 6 2.ts; cat 1.ts 2.ts > $O",

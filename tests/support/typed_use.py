@@ -97,6 +97,13 @@ async def ask() -> tuple[Trajectory, Trajectory]:
     return trajectory_of(output), trajectory_of(other)
 
 
+def wait() -> CVROutput:
+    """Run a question without an event loop."""
+    app = create_cvr_graph(master(), RedCars()).compile()
+    given = CVRInput(question="Which colour is the car?", videos=["a.mp4"])
+    return app.invoke(given, context=CVRContext(max_turns=4, min_evidence=0))
+
+
 def tool() -> BaseTool:
     """Return the graph as a tool for an agent."""
     return as_tool(create_cvr_graph(master(), RedCars()).compile(), context=CVRContext(max_turns=4))

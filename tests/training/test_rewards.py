@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from agentcvr_training.rewards import REWARDS, preset_weights, reward_of, total_reward
+from langchain_core.messages import AIMessage
 
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.errors import InfrastructureError
@@ -149,3 +150,11 @@ async def test_an_interval_answer_earns_its_overlap():
     ).compile()
     output = await graph.ainvoke(as_input(script.as_question()), context=CONTEXT)
     assert reward_of(trajectory_of(output), script, CONTEXT)["answer"] == pytest.approx(5 / 15)
+
+
+async def test_an_answer_in_prose_earns_its_value_and_is_a_format_error():
+    """Look, listen, answer: two of three actions are valid."""
+    written = await rewarded(LOOK, turn("", answer("B")))
+    stated = await rewarded(LOOK, AIMessage("The answer is: B"))
+    assert (written["answer"], stated["answer"]) == (1.0, 1.0)
+    assert (written["format"], stated["format"]) == (1.0, pytest.approx(2 / 3))

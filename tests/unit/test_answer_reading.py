@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
 
+from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.answers import UnclearError, parse_answer, read_key, read_reply, stated_answer
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
+from agentcvr_graph.testing import FakeMaster, FakePerception
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -90,6 +93,17 @@ def test_a_refusal_says_what_is_wanted(written, kind, says):
         ("The answer is A? No. The answer is B because of the hat.", "B"),
         ("<think>Answer: A</think>\\boxed{B}", "B"),
         ("答案\uff1aB", "B"),
+        ("B", "B"),
+        ("(B)", "(B)"),
+        ("**B. a blue ball**", "B. a blue ball"),
+        ("I think it is B", "B"),
+        ("The ball is blue. So I choose option B.", "option B."),
+        ("2->1->3", "2->1->3"),
+        ("12-20 s", "12-20 s"),
+        ("I think it is B, but let me look again.", None),
+        ("A dog is in video 1.", None),
+        ("B?", None),
+        ("Video 2", None),
         ("I need to know what the answer is: let me look.", None),
         ("Is the answer B?", None),
         ("The answer is not known yet.", None),
@@ -433,3 +447,25 @@ NUMBER_FORMS = (
 def test_a_number_in_any_form_is_read_back(number, form, digits):
     written = format(number, digits).replace("_", "\u202f")
     assert read_reply(form.format(written), "number", [], 2) == number
+
+
+PROSE = (
+    "The answer is B.",
+    "I think it is B",
+    "**Answer**: B",
+    "\\boxed{B}",
+    '{"answer": "B"}',
+    "B",
+    "(B)",
+    "<thinking>A</thinking>B",
+)
+
+
+@pytest.mark.parametrize("prose", PROSE)
+async def test_a_master_that_answers_in_prose_is_read_as_a_single_pass_is(prose):
+    """The blind baseline: one turn, in which only an answer is allowed."""
+    graph = create_cvr_graph(FakeMaster(turns=[AIMessage(prose)]), FakePerception()).compile()
+    question = {"question": "Which?", "videos": ["a.mp4"], "options": ["left", "right"]}
+    output = await graph.ainvoke(question, context=CVRContext(max_turns=1))
+    assert output["answer"] is not None and output["answer"].value == "B"
+    assert read_reply(prose, "choice", ["left", "right"], 2) == "B"

@@ -150,7 +150,8 @@ async def test_other_names_of_the_answer_end_the_question() -> None:
     ):
         output = await run(LOOK, said)
         assert value_of(output) == "C"
-        assert trajectory_of(output).turns[-1].actions[0].ends
+        assert replies(output)[-1] == RECORDED
+    assert trajectory_of(output).turns[-1].actions[0].ends
 
 
 async def test_an_answer_beside_an_object_without_a_name_is_read() -> None:

@@ -54,6 +54,7 @@ RECORDS: dict[str, dict[str, Any]] = {
     "numbered options": {**ASKED, "options": None, "option_1": "red", "option_2": "blue", "answer": 2},
     "choices": {**ASKED, "options": None, "choices": {"label": ["A", "B"], "text": ["red", "blue"]}},
     "videos in one string": ASKED | {"videos": "a.mp4; b.mp4"},
+    "videos between commas": ASKED | {"videos": "a.mp4, b.mp4"},
     "videos as JSON text": ASKED | {"videos": '["a.mp4", "b.mp4"]'},
     "numbered videos": {**ASKED, "videos": None, "video_1": "a.mp4", "video_2": "b.mp4", "video_3": None},
     "videos as objects": ASKED | {"videos": [{"source": "a.mp4"}, {"source": "b.mp4"}]},
@@ -240,6 +241,7 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "a video of a sentence": ("jsonl", json.dumps(ASKED | {"videos": ["x" * 5000]}), "xxx ("),
     "a video with a NUL": ("jsonl", json.dumps(ASKED | {"videos": ["a\0.mp4"]}), "Missing files"),
     "a clip twice": ("jsonl", json.dumps(ASKED | {"videos": ["a.mp4#t=1,2"], "begin": [1]}), "has a clip already"),
+    "options between commas": ("jsonl", json.dumps(ASKED | {"options": "red, blue"}), "are a single text"),
     "no options": ("jsonl", json.dumps(ASKED | {"options": None, "kind": "choice"}), "needs at least 2 options"),
     "another name of the key": (
         "jsonl",

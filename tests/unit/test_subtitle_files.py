@@ -100,6 +100,7 @@ def test_any_bytes_are_decoded_or_refused(data):
         ("1\n00:00:01.000 --> 00:00:02.000\nA\n2\n00:00:03.000 --> 00:00:04.000\nB", ["A", "B"]),
         ("1\r\n00:00:01,0 --> 00:00:02,5\r\nA\r\nB\r\n\r\n", ["A B"]),
         ("1\n00:00:01,000-->00:00:02,000\nA\n", ["A"]),
+        ("1\n00:00:01:000 --> 00:00:02:000\nA\n", ["A"]),
         ("1\n00:01,000 --> 00:02,000\nA\n", ["A"]),
         ("1\n00:00:01,000 --> 00:00:02,000 X1:40 X2:600 Y1:20 Y2:50\nA\n", ["A"]),
         ('1\n00:00:01,000 --> 00:00:02,000\n<font color="red"><i>A</i></font> &amp; <b>B</b>\n', ["A & B"]),
@@ -160,6 +161,9 @@ def test_a_sentence_that_grows_word_by_word_is_one():
     assert said_once([Shown(1, 2, ("add",)), Shown(2, 3, ("add the",)), Shown(3, 4, ("add the salt",))]) == said_once(
         [Shown(1, 4, ("add the salt",))]
     )
+
+    assert [cue.text for cue in said_once([Shown(1, 2, ("加盐",)), Shown(2, 3, ("加盐之前",))])] == ["加盐之前"]
+    assert [cue.text for cue in said_once([Shown(1, 2, ("a",)), Shown(2, 3, ("ant",))])] == ["a", "ant"]
 
 
 def test_lines_said_again_later_are_said_twice():

@@ -99,7 +99,7 @@ def _question(row: StoredRow, root: Path, first: int | None) -> Question:
 
 def _videos(fields: Mapping[str, Any], root: Path) -> list[Video]:
     """Return the videos, their paths resolved and cut to their clips."""
-    given = _one_file(fields, root) or listed(fields, "videos", "video") or _numbered(fields, "video")
+    given = _existing_files(fields, root) or listed(fields, "videos", "video") or _numbered(fields, "video")
     if not given:
         raise KeyError("videos")
     videos = [Video.model_validate(one if isinstance(one, dict) else {"source": str(one).strip()}) for one in given]
@@ -108,12 +108,14 @@ def _videos(fields: Mapping[str, Any], root: Path) -> list[Video]:
     return [_clipped(video, begin, end) for video, begin, end in zip(resolved, begins, ends, strict=True)]
 
 
-def _one_file(fields: Mapping[str, Any], root: Path) -> list[str]:
-    """Return the one video whose name holds a separator, if there is such a file."""
+def _existing_files(fields: Mapping[str, Any], root: Path) -> list[str]:
+    """Return the one video whose name holds a separator, or the several between commas, if there are such files."""
     for name in ("videos", "video"):
         stored = fields.get(name)
-        if isinstance(stored, str) and stored.strip() and is_there(root / stored.strip(), as_file=True):
-            return [stored.strip()]
+        text = stored.strip() if isinstance(stored, str) else ""
+        for parts in ([text], [part.strip() for part in text.split(",")]):
+            if text and all(is_there(root / part, as_file=True) for part in parts):
+                return parts
     return []
 
 
@@ -161,7 +163,12 @@ def _options(fields: Mapping[str, Any]) -> Options:
     stored = next((fields[name] for name in ("options", "choices") if not is_empty(fields.get(name))), None)
     if stored is None:
         stored = dict(numbered(fields, "option") or numbered(fields, "choice")) or None
-    return read_options(stored)
+    options = read_options(stored)
+    if len(options.texts) == 1 and isinstance(stored, str):
+        raise InputError(
+            f"the options {stored[:80]!r} are a single text.", fix="Separate them by ';', or write a JSON list."
+        )
+    return options
 
 
 def _answer(fields: Mapping[str, Any], options: Options, first: int | None) -> Any:
@@ -238,7 +245,11 @@ def _place_notes(first: int) -> tuple[str, ...]:
 
 def _extra(fields: Mapping[str, Any]) -> dict[str, str]:
     """Return the columns that this module does not read."""
-    return {name: str(value) for name, value in fields.items() if name not in COLUMNS and not _is_item(name)}
+    return {
+        name: "" if is_empty(value) else str(value)
+        for name, value in fields.items()
+        if name not in COLUMNS and not _is_item(name)
+    }
 
 
 def _is_item(name: str) -> bool:

@@ -18,7 +18,7 @@ from langgraph.types import Overwrite
 
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.budget import full_budget
+from agentcvr_graph.graph.budget import check_steps, full_budget, remaining_steps
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, instructions
@@ -41,8 +41,10 @@ class Brief:
 
         Raises:
             InputError: the question or its videos cannot be used; nothing has been spent.
+            SetupError: the recursion limit leaves no turn.
         """
         context = self._dependencies.context_of(runtime, {})
+        check_steps(state)
         question = check_question(state)
         count = len(question.videos)
         report(runtime, "brief", f"opening {count} video{'' if count == 1 else 's'}")
@@ -50,7 +52,7 @@ class Brief:
         known: list[Observation] = []
         if (memory := memory_of(runtime, context)) is not None and sources != state.get("sources"):
             known = await memory.recall(question.question, sources)
-        kind, left = question_kind(question), full_budget(context).shown()
+        kind, left = question_kind(question), full_budget(context, remaining_steps(state) - 1).shown()
         text = prompts.brief(question.question, kind, question.options, sources, left, known)
         message = HumanMessage(
             text,

@@ -2,9 +2,8 @@
 
 An answer is accepted if its value fits the kind and if the minimum of evidence was observed; the minimum does not apply
 once a budget has run out. An answer that does not fit is sent back once. If infrastructure errors failed every
-observation, the run ends without an answer. Citations of an accepted answer are clipped to
-their video; only those that overlap an observation are kept. Every
-run ends here, with an answer or with a typed failure.
+observation, the run ends without an answer. Citations of an accepted answer are clipped to their video; only those that
+overlap an observation are kept. Every run ends here, with an answer or with a typed failure.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from langgraph.runtime import Runtime
 from agentcvr_graph.answers import parse_answer
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
+from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, remaining_steps
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
@@ -102,9 +102,10 @@ def _nothing_observed(state: CVRState) -> str:
 
 def _sent_back(state: CVRState, draft: Call, error: ActionError, work: Work) -> dict[str, Any]:
     update: dict[str, Any] = {"messages": [reply(draft, error_text(str(error)))], "draft": None}
-    if state["repairs"] < MAX_REPAIRS:
+    another = remaining_steps(state) - 1 >= STEPS_PER_TURN
+    if state["repairs"] < MAX_REPAIRS and another:
         return update | {"repairs": state["repairs"] + 1}
-    message = f"The master's answer does not fit the question: {error}"
+    message = f"The master's answer does not fit the question: {error}{'' if another else RAISE_LIMIT}"
     failure = Failure(boundary="master", message=message, out_of_budget=state["closing"])
     return update | {"failure": failure} | _settled(state, work)
 

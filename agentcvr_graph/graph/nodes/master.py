@@ -23,7 +23,7 @@ from langgraph.types import Command
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.arrival import tidy
-from agentcvr_graph.graph.budget import budget_left
+from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import for_model, read_calls, reply
@@ -92,7 +92,8 @@ class TurnStart:
     @classmethod
     def of(cls, state: CVRState, context: CVRContext) -> TurnStart:
         """Return the start of the next turn."""
-        budget = budget_left(context, state["turn"], state["spent"], state["clock"].elapsed_s)
+        steps = remaining_steps(state)
+        budget = budget_left(context, state["turn"], state["spent"], state["clock"].elapsed_s, steps)
         notice = _closing_notice(state, budget)
         return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice))
 
@@ -120,7 +121,7 @@ class TurnStart:
             "assignments": plan.assignments,
             "draft": plan.draft,
             "spent": cost_of(message),
-            "failure": _gave_up(complaints, self.closing),
+            "failure": _gave_up(complaints, self.closing, remaining_steps(state) - 1),
         }
 
 
@@ -197,12 +198,16 @@ def _closing_notice(state: CVRState, budget: Budget) -> list[AnyMessage]:
     return [HumanMessage(ONLY_ANSWER.format(budget=run_out))]
 
 
-def _gave_up(complaints: int, closing: bool) -> Failure | None:
-    # A closing turn may be repeated once; earlier, MAX_COMPLAINTS turns in a row may be without a usable action.
-    allowed = 1 if closing else MAX_COMPLAINTS
+def _gave_up(complaints: int, closing: bool, steps: int) -> Failure | None:
+    # A closing turn may be repeated once, if the recursion limit leaves the steps for it; earlier, MAX_COMPLAINTS turns
+    # in a row may be without a usable action.
+    allowed = (1 if steps >= STEPS_PER_TURN else 0) if closing else MAX_COMPLAINTS
     if complaints <= allowed:
         return None
-    message = f"The master gave no usable action in {complaints} turns in a row."
+    turns = "1 turn" if complaints == 1 else f"{complaints} turns in a row"
+    message = f"The master gave no usable action in {turns}."
+    if steps < STEPS_PER_TURN:
+        message += RAISE_LIMIT
     return Failure(boundary="master", message=message, out_of_budget=closing)
 
 

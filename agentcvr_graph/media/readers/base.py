@@ -33,6 +33,8 @@ class PictureInfo:
     height: int
     mirrored: bool = False
     """Shown mirrored, which decord ignores."""
+    caution: str = ""
+    """In what the picture differs from what a player shows; empty if in nothing."""
 
 
 class Reader(Protocol):

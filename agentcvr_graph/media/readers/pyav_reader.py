@@ -85,8 +85,12 @@ class PyAVReader:
 
     def key_frames(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
         """Yield the key frame nearest to each time; decode key frames only."""
+        key_s: float | None = None
+        found: Timed | None = None
         for time_s in times_s:
-            found = self._track.key_frame(nearest(self.key_times(), time_s))
+            nearest_s = nearest(self.key_times(), time_s)
+            if nearest_s != key_s:
+                key_s, found = nearest_s, self._track.key_frame(nearest_s)
             if found is not None:
                 yield Decoded(time_s, found.time_s, shown_pixels(found.frame, size, self._aspect))
 

@@ -64,6 +64,7 @@ _MARKERS = (
 )
 _BETWEEN = rf"(?:\[ARGS\]|\[CALL_ID\]\w+|<{_BAR}[^<>{{}}]{{1,40}}{_BAR}>|```(?:json)?|Action Input:|json\b|>|\s)*"
 _START = re.compile(
+    r"(?=[<\[{`,]|^|\b[tcA])(?:"  # what the alternatives below begin with: most positions of prose end here
     rf"(?P<tag><(?:{_BAR}DSML{_BAR})?(?:function=|function\s+name=|invoke\s+name=)[\"']?(?P<tag_name>{_LABEL})[\"']?\s*>)"
     rf"|(?P<glm><tool_call>\s*(?P<glm_name>{_LABEL})\s*(?=<arg_key>))"
     rf"|(?P<named>(?:(?:{_MARKERS})\s*(?:call:)?|\bto=|\bcall:|\bAction:\s*)(?P<name>{_LABEL})(?::\d+)?{_BETWEEN}(?=\{{))"
@@ -72,9 +73,11 @@ _START = re.compile(
     rf"|(?P<marker>{_MARKERS})"
     rf"|(?P<xml><(?P<xml_name>{_LABEL})>\s*(?=[{{<]))"
     rf"|(?P<lead>^[ \t>*_-]*`?(?P<lead_name>{_LABEL})[*_`]*\s*[:=]?\s*(?:```(?:json)?\s*)?(?=\{{))"
-    r"|(?P<json>\[\s*(?=\{)|\{(?=\s*(?:[\"'`\\\u201c\u2018]|\w+\s*[:\uff1a]|//|/\*|\#)))",
+    r"|(?P<json>\[\s*(?=\{)|\{(?=\s*(?:[\"'`\\\u201c\u2018]|\w+\s*[:\uff1a]|//|/\*|\#))))",
     re.M,
 )
+_ANY = re.compile(r"[{<(]|\[TOOL")
+"""What every call holds."""
 _TAG_END = re.compile(
     rf"</(?:{_BAR}DSML{_BAR})?(?:function|invoke)>|</tool_call>|(?=<(?:tool_call>|function=|invoke\s))"
 )
@@ -145,6 +148,8 @@ class _Reader:
         """Where the last call behind a marker ended; one that follows directly belongs to the same marker."""
 
     def calls(self) -> Iterator[WrittenCall]:
+        if not _ANY.search(self._text):
+            return
         for _ in range(MAX_STARTS):
             start = _START.search(self._text, self._position)
             if start is None or self._broken > MAX_BROKEN:
