@@ -142,7 +142,7 @@ async def test_a_remote_run_that_waits_says_so(client: LangGraphClient) -> None:
     output = await remote.ainvoke(new_question(), config, context=REVIEW)
     assert output["answer"] is None and output["failure"] is None
     (waiting,) = [one for task in (await remote.aget_state(config)).tasks for one in task.interrupts]
-    assert waiting["value"]["action_requests"][0]["name"] == "observe"
+    assert waiting.value["action_requests"][0]["name"] == "observe"
     with pytest.raises(InputError, match=r"waits for a decision.*Call it in a node of a graph with a checkpointer"):
         await run_remote(remote, new_question(), new_thread(), CVRContext(**REVIEW))
 
