@@ -17,7 +17,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from agentcvr_graph.demo import CLIPS_DIR
-from agentcvr_graph.graph.builder import DESCRIPTIONS
+from agentcvr_graph.graph.compiled import DESCRIPTIONS
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.scripts.bundled import bundled_library
 from tests.e2e.conftest import Studio
