@@ -6,16 +6,17 @@ need; they never read the graph's state or its messages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
+from pydantic import TypeAdapter
 
-from agentcvr_graph.errors import shown_address
+from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
 from agentcvr_graph.graph.prompts import ending_tools, since_brief
-from agentcvr_graph.graph.state import CVROutput
-from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Usage, VideoInfo
+from agentcvr_graph.graph.state import CVROutput, typed
+from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Question, Usage, VideoInfo
 
 
 class Action(FrozenModel):
@@ -79,20 +80,37 @@ class Trajectory(FrozenModel):
         return self.model_copy(update={"videos": tuple(map(shown, self.videos))})
 
 
-def trajectory_of(output: CVROutput) -> Trajectory:
-    """Return the trajectory of the last question of a thread, from the output or the final state of a run."""
-    question = output["checked_question"]
-    messages = output["messages"]
+def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
+    """Return the trajectory of the last question of a thread, from the output or the final state of a run.
+
+    The values of a LangGraph server are JSON and are read as such.
+
+    Raises:
+        InputError: the run waits for a human, or it was cancelled before the question was checked.
+    """
+    given = cast(Mapping[str, Any], output)
+    if given.get("checked_question") is None:
+        raise InputError("The run has no result yet.", fix="Resume it, then read its output.")
+    question = typed(Question, given["checked_question"])
+    messages = [_message(one) for one in given["messages"]]
+    observations = typed(list[Observation], given["observations"])
     return Trajectory(
         question=question.question,
         kind=question.kind,
         options=question.options,
-        videos=tuple(output["sources"]),
-        turns=tuple(_turns(since_brief(messages), output["observations"], ending_tools(messages))),
-        answer=output["answer"],
-        failure=output["failure"],
-        usage=output["usage"],
+        videos=tuple(typed(list[VideoInfo], given["sources"])),
+        turns=tuple(_turns(since_brief(messages), observations, ending_tools(messages))),
+        answer=typed(Answer | None, given["answer"]),
+        failure=typed(Failure | None, given["failure"]),
+        usage=typed(Usage, given["usage"]),
     )
+
+
+_MESSAGE = TypeAdapter[AnyMessage](AnyMessage)
+
+
+def _message(given: Any) -> AnyMessage:
+    return cast(AnyMessage, given) if isinstance(given, BaseMessage) else _MESSAGE.validate_python(given)
 
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], ending: Sequence[str]) -> list[Turn]:

@@ -177,9 +177,8 @@ def check_schema(schema: object) -> type[CVRContext]:
     """
     if isinstance(schema, type) and issubclass(schema, CVRContext):
         return schema
-    name = getattr(schema, "__name__", str(schema))
     raise SetupError(
-        f"The context_schema {name!r} is not a subclass of CVRContext.",
+        f"The context_schema {schema!r} is not a subclass of CVRContext.",
         fix="Derive it from CVRContext, and add its settings as annotated fields.",
     )
 

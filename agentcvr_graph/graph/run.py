@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
+from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.graph.builder import recursion_limit
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.remote import run_remote, thread_of_call
 from agentcvr_graph.graph.state import CVRInput, CVROutput
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 
+if TYPE_CHECKING:
+    from langgraph.pregel.remote import RemoteGraph
+
 
 async def ask(
-    graph: CompiledCVRGraph,
+    graph: CompiledCVRGraph | RemoteGraph,
     given: CVRInput,
     context: CVRContext | None = None,
     config: RunnableConfig | None = None,
 ) -> Trajectory:
     """Run the graph to its end, with a recursion limit that fits the turn budget of the context.
 
+    A server's graph runs on a thread of its own, and gets only the settings that were set.
+
     Raises:
+        InfrastructureError: the run was stopped on the server.
         InputError: the question, its options or its videos cannot be used.
         SetupError: a model, a package or a key is missing or wrong.
     """
     settings = context or CVRContext()
     limited: RunnableConfig = {**(config or {}), "recursion_limit": recursion_limit(settings)}
+    if not isinstance(graph, CompiledCVRGraph):
+        return _finished(trajectory_of(await run_remote(graph, given, thread_of_call(limited, given), settings)))
     run = cast(Any, graph)  # `ainvoke` is typed for every stream mode at once
     return trajectory_of(cast(CVROutput, await run.ainvoke(given, limited, context=settings)))
+
+
+def _finished(trajectory: Trajectory) -> Trajectory:
+    if trajectory.answer is None and trajectory.failure is None:
+        raise InfrastructureError("The run was stopped on the server before it ended.")
+    return trajectory

@@ -10,6 +10,8 @@ from langgraph.graph import START, StateGraph
 from langgraph.pregel.remote import RemoteGraph
 from typing_extensions import TypedDict
 
+from agentcvr_graph.graph.remote import run_remote
+
 VIDEOS = ["script://cc-000002/1", "script://cc-000002/2"]
 
 
@@ -20,10 +22,7 @@ class Parent(TypedDict):
 
 def parent(remote: RemoteGraph) -> StateGraph:
     async def look(state: Parent, config: RunnableConfig) -> dict:
-        ids = {"thread_id": config["configurable"]["thread_id"]}
-        thread = await remote.client.threads.create(**ids, if_exists="do_nothing")
-        given = state["given"] if thread["status"] == "idle" else None  # None: resume
-        output = await remote.ainvoke(given, config, on_disconnect="cancel")
+        output = await run_remote(remote, state["given"], config)
         return {"answer": output["answer"] or output["failure"]}
 
     return StateGraph(Parent).add_node(look).add_edge(START, "look")

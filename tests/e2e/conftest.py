@@ -134,12 +134,21 @@ class Studio:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """Start `langgraph dev` with the graphs of `langgraph.json` and with those of `served_graphs.py`.
+    """Start `langgraph dev` with the graphs of `langgraph.json` and with those of `served_graphs.py`."""
+    yield from _studio(tmp_path_factory.mktemp("studio"), {})
 
-    It runs without `--allow-blocking`, so a blocking call on the event loop fails the run, and without API keys. It
-    works in its own folder: it finds no state of earlier servers there and leaves none in the repository.
+
+@pytest.fixture(scope="session")
+def strict_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """Start the same server so that it loads every type of a checkpoint as a dictionary."""
+    yield from _studio(tmp_path_factory.mktemp("strict_studio"), {"LANGGRAPH_STRICT_MSGPACK": "true"})
+
+
+def _studio(folder: Path, settings: Mapping[str, str]) -> Iterator[Studio]:
+    """Run the server. It runs without API keys and without `--allow-blocking`, so a blocking call fails the run.
+
+    It works in its own folder: it finds no state of earlier servers there and leaves none in the repository.
     """
-    folder = tmp_path_factory.mktemp("studio")
     log, observed, url = folder / "log.txt", folder / "observations.txt", f"http://127.0.0.1:{free_port()}"
     (folder / "langgraph.json").write_text(json.dumps(_served_graphs()))
     command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "4"]
@@ -150,7 +159,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment | {"AGENTCVR_TEST_LOG": str(observed)},
+            env=environment | {"AGENTCVR_TEST_LOG": str(observed), **settings},
             start_new_session=True,
         )
     try:

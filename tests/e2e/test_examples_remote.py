@@ -16,12 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.pregel.remote import RemoteGraph
+from langgraph.types import Command
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from mcp import Client, MCPError
 
+from agentcvr_graph import CVRContext, InputError, as_tool
+from agentcvr_graph.graph.remote import run_remote
+from agentcvr_graph.trajectory import Trajectory
 from tests.e2e.conftest import Studio
 from tests.e2e.served_graphs import SLOW_S, WORDS
 
@@ -122,6 +130,59 @@ async def test_cancelling_the_parent_stops_the_server_run_and_both_can_resume(
     assert studio.observations(video) == ["begun 0", "done 0", "begun 20", "stopped 20", "begun 20", "done 20"]
     usage = (await remote.aget_state(config)).values["usage"]
     assert (usage["frames"], usage["model_calls"]) == (6, 3)  # the same as in an uninterrupted run
+
+
+REVIEW = {"review_above_frames": 1}
+"""Both looks of the graph `slow` need approval."""
+APPROVE = Command(resume={"decisions": [{"type": "approve"}]})
+
+
+async def test_a_remote_run_that_waits_says_so(client: LangGraphClient) -> None:
+    config, remote = new_thread(), RemoteGraph("slow", client=client)
+    output = await remote.ainvoke(new_question(), config, context=REVIEW)
+    assert output["answer"] is None and output["failure"] is None
+    (waiting,) = [one for task in (await remote.aget_state(config)).tasks for one in task.interrupts]
+    assert waiting["value"]["action_requests"][0]["name"] == "observe"
+    with pytest.raises(InputError, match=r"waits for a decision.*Call it in a node of a graph with a checkpointer"):
+        await run_remote(remote, new_question(), new_thread(), CVRContext(**REVIEW))
+
+
+async def test_interrupts_of_a_remote_run_pass_through_the_parent(client: LangGraphClient) -> None:
+    remote = RemoteGraph("slow", client=client)
+
+    async def look(state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
+        return {"answer": (await run_remote(remote, state["given"], config, CVRContext(**REVIEW)))["answer"]}
+
+    app = StateGraph(example("remote")["Parent"]).add_node(look).add_edge(START, "look").compile(InMemorySaver())
+    config = new_thread()
+    output = await app.ainvoke({"given": new_question()}, config)
+    for start_s in (0, 20):
+        (waiting,) = output["__interrupt__"]
+        (target,) = waiting.value["action_requests"][0]["args"]["targets"]
+        assert target["start_s"] == start_s
+        output = await app.ainvoke(APPROVE, config)
+    assert output["answer"]["value"] == "a red ball" and "__interrupt__" not in output
+    again = await app.ainvoke({"given": new_question()}, config)  # a new question on the same thread
+    assert again["__interrupt__"]
+
+
+@pytest.mark.parametrize("context", [None, CVRContext(**REVIEW)], ids=["at once", "after two approvals"])
+async def test_a_remote_graph_is_a_tool_of_an_agent(client: LangGraphClient, context: CVRContext | None) -> None:
+    tool = as_tool(RemoteGraph("slow", client=client), context=context)
+    given = new_question()
+    calls = [{"name": tool.name, "args": given, "id": "c1", "type": "tool_call"}]
+    app = (
+        StateGraph(MessagesState).add_node("tools", ToolNode([tool])).add_edge(START, "tools").compile(InMemorySaver())
+    )
+    config = new_thread()
+    output = await app.ainvoke({"messages": [AIMessage("", tool_calls=calls)]}, config)
+    for _ in range(2 if context else 0):
+        assert output["__interrupt__"]
+        output = await app.ainvoke(APPROVE, config)
+    reply = output["messages"][-1]
+    assert reply.text == "Answer: a red ball"
+    run = Trajectory.model_validate(reply.artifact)
+    assert run.usage.frames == 6 and [len(one.actions) for one in run.turns] == [1, 1, 1]
 
 
 async def test_cancelling_the_server_run_returns_no_answer_to_the_caller(

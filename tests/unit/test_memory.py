@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from langgraph.store.memory import InMemoryStore
 
 from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -66,6 +69,42 @@ async def test_a_repeated_observation_is_stored_once_and_recall_is_limited():
     assert len(store.search(("agentcvr",), limit=100)) == 21
     _, master = await ask(store, turn("", answer("A")))
     assert master.seen[0][1].text.count("[video 1, ") == 8
+
+
+async def test_recall_never_crosses_namespaces():
+    store = InMemoryStore()
+    ada, bob = (CVRContext(remember=True, memory_namespace=name) for name in ("ada", "bob"))
+    await ask(store, SEEN, turn("", answer("A")), context=ada)
+    for context in (bob, REMEMBERING, CVRContext(remember=True, memory_namespace="shared")):
+        _, master = await ask(store, SEEN, turn("", answer("A")), context=context)
+        assert "Known" not in master.seen[0][1].text, context
+        store = InMemoryStore()
+        await ask(store, SEEN, turn("", answer("A")), context=ada)
+    _, master = await ask(store, SEEN, turn("", answer("A")), context=ada)
+    assert "Known" in master.seen[0][1].text
+
+
+def test_an_authenticated_user_has_a_namespace_of_their_own():
+    def place(user, namespace=""):
+        info = SimpleNamespace(user=SimpleNamespace(identity=user)) if user else None
+        runtime = SimpleNamespace(store=InMemoryStore(), server_info=info)
+        return memory_of(runtime, CVRContext(remember=True, memory_namespace=namespace)).namespace
+
+    places = [place(""), place("ada"), place("bob"), place("ada", "x"), place("", "x"), place("a.b/*")]
+    assert len(set(places)) == len(places) and {one[0] for one in places} == {"agentcvr"}
+    assert all("." not in part for one in places for part in one)
+
+
+async def test_only_the_words_of_the_evidence_are_embedded():
+    embedded = []
+
+    def embed(texts):
+        embedded.extend(texts)
+        return [[1.0, float(len(text))] for text in texts]
+
+    store = InMemoryStore(index={"dims": 2, "embed": embed})
+    await ask(store, SEEN, turn("", answer("A")))
+    assert set(embedded) == {"a red ball", '"hello"', QUESTION["question"]}
 
 
 async def test_the_offline_master_answers_from_memory():

@@ -107,7 +107,7 @@ def test_users_add_settings_in_a_subclass(schema):
 
 
 def test_a_context_schema_of_another_type_is_rejected():
-    with pytest.raises(SetupError, match="The context_schema 'dict' is not a subclass of CVRContext"):
+    with pytest.raises(SetupError, match="The context_schema <class 'dict'> is not a subclass of CVRContext"):
         create_cvr_graph(FakeMaster(turns=[]), FakePerception(), context_schema=dict)
 
 
