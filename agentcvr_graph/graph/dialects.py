@@ -200,7 +200,13 @@ def _stated_answer(call_id: str, stated: str) -> Call:
 def _own_words(text: str) -> str:
     """Return a turn without what it quotes of a video, where a sign or a voice may say what the answer is."""
     own = _EVIDENCE.sub("", text)
-    return _QUOTATION.sub(lambda quoted: "" if stated_answer(quoted[0][1:-1]) else quoted[0], own)
+    return _QUOTATION.sub(lambda quoted: "" if _is_statement(quoted[0][1:-1]) else quoted[0], own)
+
+
+def _is_statement(quoted: str) -> bool:
+    """Return whether a quotation says what the answer is; an answer alone, as in 'The answer is "C"', does not."""
+    stated = stated_answer(quoted)
+    return stated is not None and stated.strip(" .") != quoted.strip(" .")
 
 
 def _written_call(call_id: str, written: WrittenCall) -> Call:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NotRequired, TypeAlias, cast
+from typing import Annotated, Any, NotRequired, TypeAlias, cast, get_type_hints
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import BinaryOperatorAggregate, LastValue
@@ -132,6 +132,11 @@ class Reduced(BinaryOperatorAggregate[Any]):
     """A channel with a reducer, validated as the channel's type. `update` validates what overwrites the value."""
 
     __slots__ = ()
+
+    @property
+    def UpdateType(self) -> Any:
+        """What nodes write: the type of the reducer's second argument. A strict checkpointer reads no other types."""
+        return [*get_type_hints(self.operator).values()][1]
 
     def update(self, values: Sequence[Any]) -> bool:
         """Update as `BinaryOperatorAggregate` does, then validate."""

@@ -26,7 +26,9 @@ _NEARLY = 0.8
 _FEW_BROKEN = 0.25
 """UTF-8 in which this many characters are broken for each whole one beyond ASCII is still UTF-8."""
 _FEW_STRANGE = 0.01
-"""Share of control characters up to which a text in a sure encoding is a text with a few stray bytes."""
+"""Share of control characters up to which a text with a byte order mark, or in broken UTF-8, is a text."""
+_SOME_STRANGE = 0.25
+"""The same for UTF-8 without a broken byte, which other data hardly ever is."""
 _ONE_SCRIPT = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "KATAKANA-HIRAGANA": "CJK", "HANGUL": "CJK", "FULLWIDTH": "CJK"}
 _NO_SCRIPT = ("FEMININE", "MASCULINE", "MICRO", "MODIFIER")
 
@@ -48,7 +50,9 @@ def _as_utf8(data: bytes) -> str | None:
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     beyond = sum(character > "\x7f" for character in text) - broken
-    return _text(text.replace("\ufffd", ""), _FEW_STRANGE) if broken <= _FEW_BROKEN * beyond else None
+    if broken > _FEW_BROKEN * beyond:
+        return None
+    return _text(text.replace("\ufffd", ""), _FEW_STRANGE if broken else _SOME_STRANGE)
 
 
 def _as_legacy(data: bytes, language: str) -> str | None:

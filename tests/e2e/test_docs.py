@@ -24,8 +24,10 @@ import typer
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser
 
+from agentcvr_graph.answers import KINDS
 from agentcvr_graph.cli import app
 from agentcvr_graph.demo import CLIPS_DIR
+from agentcvr_graph.eval import BENCHMARKS, METHODS
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import write_scripts
 from tests.support.command_line import agentcvr
@@ -48,6 +50,16 @@ def folder(tmp_path, monkeypatch):
     write_scripts((make_script("CC", seed) for seed in range(8)), tmp_path / "train.jsonl")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def registries():
+    """Restore what a page adds to the registries: other tests of this process read them."""
+    kept = [(registry, dict(registry)) for registry in (KINDS, BENCHMARKS, METHODS)]
+    yield
+    for registry, before in kept:
+        registry.clear()
+        registry.update(before)
 
 
 def blocks(page):
@@ -84,7 +96,7 @@ def read_options(line):
 
 @pytest.mark.enable_socket
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_code_block_of_a_page_runs(page, folder):
+def test_every_code_block_of_a_page_runs(page, folder, registries):
     namespace = {"__name__": "page"}
     with asyncio.Runner() as runner:
         for language, text in blocks(page):

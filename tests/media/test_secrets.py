@@ -25,6 +25,7 @@ from agentcvr_graph.cli.doctor_checks import diagnose
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.errors import shown_address
 from agentcvr_graph.graph.as_tool import as_tool
+from agentcvr_graph.media.access import Access
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.models.registry import read_model_string, resolve_audio, resolve_chat_model, resolve_vision
@@ -284,7 +285,8 @@ async def test_a_run_with_secret_addresses_does_not_reveal_them(server, tmp_path
 async def test_an_unreadable_video_is_reported_without_its_secrets(server, tmp_path):
     perception = resolve_perception(media=MediaLibrary(cache_dir=tmp_path))
     master = FakeMaster(turns=[turn("", observe((1, 0, 2, 1))), turn("", observe((2, 0, 1, 1))), turn("", answer("A"))])
-    tool = as_tool(create_cvr_graph(master, perception).compile(), context=CVRContext(unreadable="continue"))
+    graph = create_cvr_graph(master, perception).compile()
+    tool = as_tool(graph, context=CVRContext(unreadable="continue"), access=Access())
     bad = f"http://me:{PASSWORD}@127.0.0.1:9/gone.mp4?token={TOKEN}"
     arguments = {"question": "?", "videos": [bad, RED], "options": ["x", "y"]}
     message = await tool.ainvoke({"type": "tool_call", "id": "1", "name": tool.name, "args": arguments})

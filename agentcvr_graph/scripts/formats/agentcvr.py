@@ -86,6 +86,8 @@ class Format:
         Args:
             starts_s: as in `read_clip`.
         """
+        if not held:
+            raise ValueError("it has no videos")
         titled = zip_longest(names, titles, fillvalue="")
         read = [read_clip(held[name], title=title, starts_s=starts_s) for name, title in titled]
         shape, shifts = shape_of(held), [clip.shift_s for clip in read]
