@@ -1,8 +1,8 @@
 """Choose the tracks of a file: one picture, one sound, one track of subtitles, by the same rule everywhere.
 
-A track that a player starts by itself is wanted, never one that is made for somebody else: commentary, audio
-description, karaoke, or a cover picture. The ranks below are compared in order, and the first track of the best rank
-is chosen:
+The chosen track is the one that a player starts by default. Commentary, audio description, karaoke and cover pictures
+serve other purposes and rank last or are left out. The ranks below are compared in order, and the first track of the
+best rank is chosen:
 
 - picture: not a cover or thumbnail, marked as default, largest picture;
 - sound: not commentary or description (by its flags or its title), marked as default;

@@ -27,7 +27,7 @@ from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import budget_left
 from agentcvr_graph.graph.nodes.brief import probe_all
 from agentcvr_graph.graph.nodes.master import plan_turn
-from agentcvr_graph.graph.state import Call, Clock
+from agentcvr_graph.graph.state import Call
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import observation_text
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -102,7 +102,7 @@ class ScriptEnvironment:
         return f"{observation_text(seen)}\n{assignment.left}"
 
     def _budget(self) -> Budget:
-        return budget_left(CONTEXT, self._turn, self._spent, Clock.start())
+        return budget_left(CONTEXT, self._turn, self._spent, elapsed_s=0.0)
 
 
 class TrlLoop:

@@ -35,7 +35,7 @@ FORMS: dict[str, str] = {
     "tool and args": f'{{"tool": "listen", "args": {ARGUMENTS}}}',
     "tool_name and input": f'{{"tool_name": "listen", "input": {ARGUMENTS}}}',
     "tool and tool_input": f'{{"tool": "listen", "tool_input": {ARGUMENTS}}}',
-    "AgentCVR": f'{{"action": "listen", "thought": "The speech tells.", "params": {ARGUMENTS}}}',
+    "AgentCVR": f'{{"action": "listen", "thought": "Speech decides.", "params": {ARGUMENTS}}}',
     "arguments beside the name": '{"action": "listen", "video": 1, "start_s": 0, "end_s": 5}',
     "arguments as a string": json.dumps({"action": "listen", "arguments": ARGUMENTS}),
     "arguments encoded twice": json.dumps({"action": "listen", "arguments": json.dumps(ARGUMENTS)}),

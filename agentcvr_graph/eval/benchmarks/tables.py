@@ -46,7 +46,7 @@ def read_table(path: Path, required: str) -> Table:
     """Return the rows of a file.
 
     Args:
-        required: a column that every table must have; it also tells which delimiter a CSV uses.
+        required: a column that every table must have; the delimiter of a CSV is found by it.
 
     Raises:
         InputError: the file cannot be read, has another suffix, or its header lacks the column.
