@@ -83,13 +83,12 @@ def test_subtitles_that_cannot_be_read_are_ignored_with_a_note(tmp_path, clip, d
 CLOCKS = {
     "a track of a file that starts late": "-map 0 -map 1 -c copy -c:s srt -output_ts_offset 30",
     "a track beside a late picture": "-itsoffset 3 -i {0} -map 2:v -map 0:a -map 1 -c copy -c:s srt",
-    "a track that alone starts early": "-itsoffset 3 -i {0} -map 2 -map 1 -c copy -c:s srt",
 }
 
 
 @pytest.mark.parametrize("case", CLOCKS)
 def test_a_track_has_the_clock_of_the_file(tmp_path, clip, case):
-    """The words come one second after the file's start, which is that of its first track."""
+    """The words come one second after the file's start, which is that of its picture or sound."""
     words = tmp_path / "words.srt"
     words.write_text("1\n00:00:00,000 --> 00:00:00,500\nNow.\n\n2\n00:00:01,000 --> 00:00:02,000\nThen.\n")
     path = ffmpeg(f"-i {clip} -i {words} {CLOCKS[case].format(clip)}", tmp_path / "inside.mkv")
