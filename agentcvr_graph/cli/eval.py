@@ -11,7 +11,7 @@ from rich.table import Table
 
 from agentcvr_graph.cli import eval_options as options
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import err, escape, out
+from agentcvr_graph.cli.console import err, escape, out, print_notes
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.utils.progress import ProgressBar
@@ -118,8 +118,7 @@ def _questions(
     if data is None:
         return scripted_questions(cast(Path, scripts))
     loaded = load_benchmark(benchmark, data, videos, skip_unusable=skip_unusable)
-    for note in loaded.notes:
-        err.print(f"[yellow]note:[/] {escape(note)}")
+    print_notes(loaded.notes)
     if loaded.unusable:
         err.print(f"[yellow]note:[/] {escape(describe_unusable(loaded.name, loaded.unusable, loaded.size))}")
     return loaded
