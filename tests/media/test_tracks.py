@@ -8,7 +8,7 @@ import pytest
 
 from agentcvr_graph.media.containers import open_container
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.media.tracks import chosen_tracks, language_of, same_language, subtitle_stream
+from agentcvr_graph.media.tracks import chosen_tracks, language_of, subtitle_stream
 from agentcvr_graph.types import Video
 from tests.support.clock_media import heard_second
 from tests.support.media_files import ffmpeg
@@ -119,10 +119,3 @@ def test_the_subtitles_that_belong_to_the_sound_are_chosen(parts, tmp_path, case
         assert number == expected
         assert bool(chosen_tracks(container).subtitles) == bool(expected)
         assert chosen is None or language_of(chosen) in ("", "deu")
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"), [("en", "eng"), ("en-GB", "eng"), ("fre", "fra"), ("ZH_cn", "zho"), ("und", ""), ("", "")]
-)
-def test_codes_of_one_language_are_made_equal(code, expected):
-    assert same_language(code) == expected
