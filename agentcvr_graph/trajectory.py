@@ -13,9 +13,10 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMess
 from pydantic import TypeAdapter
 
 from agentcvr_graph.errors import InputError, shown_address
+from agentcvr_graph.graph.channels import typed
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
 from agentcvr_graph.graph.prompts import ending_tools, since_brief
-from agentcvr_graph.graph.state import CVROutput, typed
+from agentcvr_graph.graph.state import CVROutput
 from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Question, Usage, VideoInfo
 
 
