@@ -59,10 +59,12 @@ def _in_seconds(raw: object, options: Options) -> object:
 
 
 def _by_number(raw: object, options: Options) -> object:
-    """Return an order of labelled options by their numbers, 1 for the first: [2, 1] for "B->A"."""
+    """Return an order as numbers, 1 for the first: [2, 1] for "2 > 1", and for "B->A" where options have labels."""
     parts = cast(list[object], raw) if isinstance(raw, list) else _ARROWS.split(str(raw).strip("[]() "))
     letters = [options.letter_of(part) for part in parts] if options.labels else [None]
     numbers = [ascii_uppercase.index(letter) + 1 for letter in letters if letter]
+    if not options.labels and all(str(part).isdecimal() for part in parts):
+        return [int(str(part)) for part in parts]
     return numbers if len(numbers) == len(letters) else cast(object, raw)
 
 
@@ -71,7 +73,10 @@ _TRANSLATIONS: dict[AnswerKind, Callable[[object, Options], object]] = {"interva
 
 
 def _one(raw: object, options: Options) -> str:
-    items = cast(list[object], raw) if isinstance(raw, list | tuple) else [raw]
+    stored: object = raw
+    if isinstance(raw, str) and raw.lstrip().startswith("[") and options.letter_of(raw) is None:
+        stored = split_cell(raw)
+    items = cast(list[object], stored) if isinstance(stored, list | tuple) else [raw]
     if len(items) != 1:
         raise InputError(f"the answer {raw!r} names {len(items)} options.", fix="Set the kind to choices, or name one.")
     return _letter(items[0], options)

@@ -71,7 +71,13 @@ class Options:
         found = {n for n, label in enumerate(self.labels) if label == name}
         if found or any(len(label) == 1 and label.isalpha() for label in self.labels):
             return found
-        return {n for n, letter in enumerate(ascii_uppercase[: len(self.texts)]) if letter == name}
+        by_letter = {n for n, letter in enumerate(ascii_uppercase[: len(self.texts)]) if letter == name}
+        return by_letter | (self._starting(name) if len(by_letter) == 1 and not self.labels else set())
+
+    def _starting(self, name: str) -> set[int]:
+        """Return the options whose texts start like this label, though not all of them are labelled: "A. Jones"."""
+        matches = ((n, _LABEL.match(text)) for n, text in enumerate(self.texts))
+        return {n for n, match in matches if match and match[2] and match[1].upper() == name}
 
     def _in_full(self, answer: str) -> set[int]:
         """Return the option of a key such as "B. blue", whose label and text must agree."""
