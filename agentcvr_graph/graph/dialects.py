@@ -31,6 +31,17 @@ from agentcvr_graph.tools import ANSWER, TOOLS, Toolset
 from agentcvr_graph.types import Observation, whole
 
 Dialect = Literal["tools", "json"]
+PARAMETERS = {tool.name: tuple(tool.arguments.model_fields) for tool in TOOLS}
+"""The parameters of the library's tools, by name."""
+MAX_SHOWN = 300
+"""Characters of unreadable arguments that the master reads again."""
+_EVIDENCE = re.compile(
+    r"^[ \t>*-]*(?:\[(?:video \d+, [\d.]+-[\d.]+ s|all windows)\]|(?:seen|heard|note|left|error): ).*$", re.M
+)
+"""A line of an observation, as `render.py` writes it."""
+_QUOTATION = re.compile(r'"[^"\n]{0,400}"|\u201c[^\u201d\n]{0,400}\u201d')
+FAILED_BY = "failed_by"
+"""Key in a message's `additional_kwargs` that says which side failed."""
 
 
 def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "json"]) -> Dialect:
@@ -144,19 +155,6 @@ def thought_of(message: AIMessage) -> str:
         thought = text.removesuffix(reply) if text.endswith(reply) else ""
         text = thought + re.sub(r"```\w*\s*\Z", "", reply[: calls[0].start] if calls else reply)
     return re.sub(r"</?think>", "", text).strip()
-
-
-PARAMETERS = {tool.name: tuple(tool.arguments.model_fields) for tool in TOOLS}
-"""The parameters of the library's tools, by name."""
-MAX_SHOWN = 300
-"""Characters of unreadable arguments that the master reads again."""
-_EVIDENCE = re.compile(
-    r"^[ \t>*-]*(?:\[(?:video \d+, [\d.]+-[\d.]+ s|all windows)\]|(?:seen|heard|note|left|error): ).*$", re.M
-)
-"""A line of an observation, as `render.py` writes it."""
-_QUOTATION = re.compile(r'"[^"\n]{0,400}"|\u201c[^\u201d\n]{0,400}\u201d')
-FAILED_BY = "failed_by"
-"""Key in a message's `additional_kwargs` that says which side failed."""
 
 
 def reply(

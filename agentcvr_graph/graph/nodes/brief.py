@@ -42,7 +42,8 @@ class Brief:
 
         Raises:
             InputError: the question or its videos cannot be used; nothing has been spent.
-            SetupError: the recursion limit leaves no turn, or reviews have no thread on which they can wait.
+            SetupError: the recursion limit leaves no turn, what the settings choose cannot be used, or reviews have no
+                thread on which they can wait.
         """
         context = self._dependencies.context_of(runtime, {})
         check_steps(state)
