@@ -132,7 +132,7 @@ async def test_a_slow_observation_is_stopped_and_reported_to_the_master():
         async def listen(self, request, videos):
             await asyncio.sleep(30)
 
-    output, _ = await run([turn("", listen(1, 0, 5)), LOOK, turn("", answer("A"))], Asleep(), timeout_s=0.05)
+    output, _ = await run([turn("", listen(1, 0, 5)), LOOK, turn("", answer("A"))], Asleep(), timeout_s=0.5)
     reply = next(m for m in output["messages"] if isinstance(m, ToolMessage))
     assert "took too long" in reply.text
     assert output["answer"].value == "A"
