@@ -22,7 +22,8 @@ MAX_PLACES = 50
 MAX_PASSAGE = 600
 """Characters of a statement that are read."""
 _OPEN, _CLOSE = "\x02", "\x03"
-_HELD = re.compile(rf"{_OPEN}(\d+){_CLOSE}")
+HELD = re.compile(rf"{_OPEN}(\d+){_CLOSE}")
+"""The placeholder of a tag, a box or a JSON object that was taken out of a text."""
 _TAGGED = re.compile(
     r"<(?P<tag>final[_ -]?answer|answer|ans|final|response|solution|choice|result|option)\b[^<>\n]{0,60}>"
     r"(?P<tagged>.{0,4000}?)(?:</(?P=tag)\s*>|\Z)"
@@ -127,7 +128,7 @@ class Marked(NamedTuple):
     @property
     def words(self) -> str:
         """The plain text without placeholders."""
-        return _HELD.sub(" ", self.text).strip()
+        return HELD.sub(" ", self.text).strip()
 
 
 def take_out(text: str) -> Marked:
@@ -199,7 +200,7 @@ def _statements(marked: Marked) -> Iterator[Statement]:
         if _LEFT_OPEN.search(before) or _WRONG.search(before) or _is_conditional(before, text, match.end()):
             continue
         said, block = _behind(text, match.end())
-        if said and not _HELD.search(said) and not _QUESTION.fullmatch(said):
+        if said and not HELD.search(said) and not _QUESTION.fullmatch(said):
             firm = match["is"] is None or match["is"].rstrip().endswith((":", "=", ">", "-"))
             yield Statement(said, firm, block)
 
