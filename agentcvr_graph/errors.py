@@ -4,6 +4,7 @@
     ├── InputError           the user's question, options or videos: change the input (exit status 2)
     │   └── VideoError       one video cannot be used: missing, truncated, not a video, too large, ...
     ├── SetupError           the set-up: unknown model string, missing extra, missing key (exit status 2)
+    │   └── SettingsError    what the settings of a run choose cannot be used; also an `InputError`
     ├── ActionError          the master's action is invalid: the master reads the message and tries again
     ├── InfrastructureError  a model, a server, the network or a decoder failed: the master reads the message and
     │                        continues; never scored as a wrong answer
@@ -84,6 +85,14 @@ class SetupError(CVRError):
     """Raised when a model string, an extra, a key or a setting is missing or wrong."""
 
     exit_status = 2
+
+
+class SettingsError(SetupError, InputError):
+    """Raised when the settings of a run, or the model or perception that they choose, cannot be used.
+
+    Whoever starts the run can fix it, so callers may handle it as an `InputError`, and a LangGraph server shows its
+    message. Neither the master nor an agent that calls the graph as a tool can fix it.
+    """
 
 
 class ActionError(CVRError):

@@ -13,9 +13,10 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMess
 from pydantic import TypeAdapter
 
 from agentcvr_graph.errors import InputError, shown_address
+from agentcvr_graph.graph.channels import typed
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
 from agentcvr_graph.graph.prompts import since_brief, tools_in_brief
-from agentcvr_graph.graph.state import Call, CVROutput, typed
+from agentcvr_graph.graph.state import Call, CVROutput
 from agentcvr_graph.tools.outline import Outlines, ToolOutline, outline_of
 from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Question, Usage, VideoInfo
 

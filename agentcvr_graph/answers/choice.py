@@ -9,14 +9,23 @@ from typing import cast
 from agentcvr_graph.answers import phrases
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain, shortened
-from agentcvr_graph.answers.letters import DeniedError, Mention, OptionSet, UnclearError, option_of, option_set
+from agentcvr_graph.answers.letters import (
+    DeniedError,
+    Mention,
+    OptionSet,
+    RivalError,
+    UnclearError,
+    option_of,
+    option_set,
+)
 from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.answers.verdicts import approved
 from agentcvr_graph.answers.yes_no import leading_particle
 from agentcvr_graph.types import AnswerValue
 
 _AFTER_LABEL = re.compile(
-    r"[\s\"')\]}]*(?:$|[.,:;=!)\]}(\[/|\n-]|\d+(?:\.\d+)?\s*%|[^\x00-\x7f])"
+    r"[\s\"')\]}]*(?:$|[.,:;=!)\]}(\[/|\n-]|\d+(?:\.\d+)?\s*%|[^\x00-\x7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]"
+    rf"|{phrases.LABEL_SUFFIX})"
     r"|\s+(?:because|since|as|is|was|would|seems?|fits?|matches|shows?|has|had|does|did|best|based|due|given|for|from|in|if"
     r"|which|that|who|it|i|the|this|he|she|they|where|when|while|although|rather|only|alone|must|should|can|could"
     r"|looks|being|works|instead|holds|applies|remains|stands|and|or|with|but|so|then|nor)\b",
@@ -24,14 +33,26 @@ _AFTER_LABEL = re.compile(
 )
 _AFTER_TEXT = re.compile(r"[\s.!;)\]}\"'*]*$|\s*[.;!\n(:]|(?:です|だ|である|입니다|이다|か?と)")
 _JOINED = re.compile(r"\s*,?\s*(?:\band\b|\bor\b|\bnor\b|&|/)\s*|\s*,\s*(?=[A-Z]\s*(?:,|and\b|or\b|nor\b))")
-_SIGN = re.compile(r"\s*[.:=]?\s*")
-_CONTRAST = re.compile(r"\b(?:but|however|though|although|yet)\b[,\s]*(?:it(?:'s|\s+is)\s+)?(?:the\s+)?", re.I)
+_SIGN = re.compile(
+    r"\s*[.:=,]?\s*(?:(?:i\.?e\.?|that\s+is|namely|meaning|which\s+(?:says|states|is))(?!\w)[.,:]?\s*(?:that\s+)?)?",
+    re.I,
+)
+_PARTLY = re.compile(r"[^.;!?\n]{0,80}\bbut\s+(?:not|never|only)\b", re.I)
+_PARTICLE = re.compile(
+    r"(?:[,.;:]\s*|\b(?:so|but|and|then|wait)[,\s]+)(?P<said>yes|no)(?=\s*(?:$|[.,;!?]|\b(?:for|in)\b))", re.I
+)
+_CLAUSE = re.compile(r"[,.;:(]\s+")
 _OR = re.compile(r"\s*[,(]?\s*(?:or\b|and/or\b)")
 _RANGE = re.compile(r"\s*(?:-|to\b|through\b|->)\s*(?=[A-Z]\b)")
 _TAIL = re.compile(
     r"(?:\((?:option\s+)?|\boption\s+\(?|[,:=]\s*\(?|->\s*\(?|\bi\.?e\.?,?\s+|\bnamely,?\s+)([A-Z])[\s.)!\"']*$", re.I
 )
-_DOUBT = re.compile(r"\b(?:not|n't|no|or|neither|nor|except|unless|if|whether|wrong|incorrect)\b|n't\b|\?", re.I)
+_DOUBT = re.compile(
+    r"\b(?:not|n't|no|or|neither|nor|except|unless|if|whether|wrong|incorrect|least|second\s+best|worst|unlikely|eliminat\w*|exclud\w*"
+    r"|reject\w*|discard\w*|ruled\s+out)\b|n't\b|\?|[不非错錯]|排除",
+    re.I,
+)
+_LETTER = re.compile(r"(?<![A-Za-z])[A-Z](?![A-Za-z']|\s+[a-z])")
 _STEPS = 8
 """Denied options that are passed over in one statement."""
 
@@ -165,17 +186,31 @@ def _require_alone(text: str, mention: Mention, own: OptionSet) -> None:
         other = own.at(text, dot.end())
         if other and not phrases.ENDS.match(text, other.end):
             other = None
-    if _has_contrast(text, mention, own):
+        if other and other.letter != mention.letter and dot[0].strip(" .:=,"):
+            raise RivalError(own.unclear(text).message)
+    if _has_second_thought(text, mention, own):
+        raise RivalError(own.unclear(text).message)
+    if mention.by_text and (_PARTLY.match(text, mention.end) or _says_both(text, mention, own)):
         raise own.unclear(text)
     if other and other.letter != mention.letter and not phrases.DENIED.match(text, other.end):
         raise own.unclear(text)
 
 
-def _has_contrast(text: str, mention: Mention, own: OptionSet) -> bool:
-    """Return whether another option is set against this one: "A seems right, but B is better"."""
-    match = _CONTRAST.search(text, mention.end)
-    other = own.at(text, match.end()) if match else None
-    return other is not None and other.letter != mention.letter and not phrases.DENIED.match(text, other.end)
+def _has_second_thought(text: str, mention: Mention, own: OptionSet) -> bool:
+    """Return whether another option is set against this one: "A seems right, but B is better", "A. C fits too"."""
+    against = (own.at(text, match.end()) for match in phrases.SECOND_THOUGHT.finditer(text, mention.end))
+    clauses = (own.at(text, match.end()) for match in _CLAUSE.finditer(text, mention.end))
+    others = [
+        *(other for other in against if other and not phrases.DENIED.match(text, other.end)),
+        *(other for other in clauses if other and phrases.ALSO.match(text, other.end)),
+    ]
+    return any(other.letter != mention.letter for other in others)
+
+
+def _says_both(text: str, mention: Mention, own: OptionSet) -> bool:
+    """Return whether an answer to a question of yes and no says both: "Yes for video 1, no for video 2"."""
+    said = (own.exactly(match["said"]) for match in _PARTICLE.finditer(text, mention.end))
+    return own.asks_yes_or_no and any(letter != mention.letter for letter in said)
 
 
 def _tail(text: str, own: OptionSet) -> str:
@@ -184,7 +219,7 @@ def _tail(text: str, own: OptionSet) -> str:
     letter = match[1].upper() if match else ""
     if not letter or letter not in own.letters or _DOUBT.search(text):
         raise own.unknown(text)
-    if own.named_in(text) - {letter}:
+    if (own.named_in(text) | set(_LETTER.findall(text)) & set(own.letters)) - {letter}:
         raise own.unclear(text)
     return letter
 

@@ -30,7 +30,9 @@ _ENDING = re.compile(
     re.I,
 )
 _DENIED = re.compile(
-    r"\b(?:not|no|n't|wrong|incorrect|false|except|but|or|neither|nor|never|cannot|maybe)\b|n't\b", re.I
+    r"\b(?:not|no|n't|wrong|incorrect|false|except|but|or|neither|nor|never|cannot|maybe|perhaps|possibl[ey]|unclear"
+    r"|uncertain|unsure|doubtful|questionable|could|might|may)\b|n't\b",
+    re.I,
 )
 
 

@@ -65,7 +65,14 @@ _NO_SECONDS_AFTER = re.compile(
 _NO_SECONDS_BEFORE = re.compile(
     r"\b(?:frames?|minutes?|steps?|pages?|questions?|options?)\s*(?:numbers?\s*)?(?:from\s+)?[:#]?\s*$", re.I
 )
-_REFUSED = re.compile(r"\b(?:not|no|n't|never|or|except)\b|n't\b|\?", re.I)
+_REFUSED = re.compile(
+    r"\b(?:not|no|n't|never|or|except|reference|ref|look(?:ed|ing)?\s+at|watch(?:ed|ing)?|sampled|length|duration\s+of)\b|n't\b|\?|^\s*(?:lasts?|runs)\b",
+    re.I,
+)
+_ELSEWHERE = re.compile(
+    r"\b(?:is|was)\s+(?:not|never)\b|\b(?:reference|not\s+(?:shown|found|visible|present))\b|\b(?:did|could)\s+not\b|n't\b",
+    re.I,
+)
 
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> tuple[float, float]:
@@ -162,6 +169,7 @@ def _in_seconds(text: str, start: re.Match[str], end: re.Match[str]) -> bool:
         or _NO_SECONDS_AFTER.match(text, start.end())
         or _NO_SECONDS_BEFORE.search(before)
     )
+    denied = denied or _ELSEWHERE.search(re.split(r"[.;!\n]\s|\.$", after)[0])
     return not denied and not unit and not end[0].startswith("-")
 
 

@@ -30,6 +30,10 @@ class DeniedError(UnclearError):
     """Raised when a text only says which options are wrong."""
 
 
+class RivalError(UnclearError):
+    """Raised when a text sets another option against the one that it names: "B, or rather C"."""
+
+
 class Mention(NamedTuple):
     """An option that a text names at a position."""
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from agentcvr_graph.answers.folding import fold, plain
+from agentcvr_graph.answers.phrases import TAKEN_BACK
 
 MAX_OBJECTS = 50
 """Failed attempts to parse JSON in a reply; each takes time."""
@@ -24,6 +25,12 @@ MAX_PASSAGE = 600
 _OPEN, _CLOSE = "\x02", "\x03"
 HELD = re.compile(rf"{_OPEN}(\d+){_CLOSE}")
 """The placeholder of a tag, a box or a JSON object that was taken out of a text."""
+_LINKED = re.compile(
+    rf"{HELD.pattern}(?:[ \t]*(?:[,;/&+]|\b(?:and|or|und|oder|et|ou|y|o)\b|和|或|と|か)?[ \t]*{HELD.pattern})+"
+)
+"""Several tags or boxes that state one answer together: "\\boxed{A} and \\boxed{C}"."""
+_MAX_LINKED = 12
+"""Characters of each of them; longer ones are statements of their own."""
 _TAGGED = re.compile(
     r"<(?P<tag>final[_ -]?answer|answer|ans|final|response|solution|choice|result|option)\b[^<>\n]{0,60}>"
     r"(?P<tagged>.{0,4000}?)(?:</(?P=tag)\s*>|\Z)"
@@ -76,7 +83,17 @@ _LEFT_OPEN = re.compile(
     r"[^,.;:!?\n]{0,40}$",
     re.I,
 )
-_WRONG = re.compile(r"\b(?:incorrect|wrong|false|worst|least\s+\w+|second(?:\s+best)?)\s+$", re.I)
+_WRONG = re.compile(
+    r"\b(?:incorrect|wrong|false|worst|least\s+\w+|second(?:\s+best)?|previous|prior|earlier|first|initial|original|trap|tempting"
+    r"|misleading|naive)\s+$",
+    re.I,
+)
+_FOR_ONE = re.compile(
+    r"\b(?:for|of|in|from)\s+(?:the\s+)?(?:first|second|third|fourth|other|video|clip|part|view)\b(?!\s+and\b)", re.I
+)
+"""An answer for one video or one part of the question."""
+_OF_ONE = re.compile(rf"\s*(?=for\b){_FOR_ONE.pattern}", re.I)
+_HYPOTHETIC = re.compile(r"\b(?:if|had)\b(?!\s+(?:i|we|you|one|forced|pressed|anything)\b)", re.I)
 _QUESTION = re.compile(r"[^.!\n]{0,200}\?")
 _OTHERWISE = re.compile(r"\b(?:if|otherwise|else)\b", re.I)
 _LIST = re.compile(r"[ \t]*\n")
@@ -91,7 +108,7 @@ _HINTS = re.compile(
     r"|prediction|output|my\s+pick|choice)\b\s*[:,]?"
     r"|\b(?:order|sequence|interval|segment|count|total|number|time\s?span|span|range|duration|window|sum)\b[^.:;?!\n]{0,60}?(?:\s*[:=]|\s+(?:is|are|was|would\s+be|should\s+be))"
     r"|\b(?:option|choice|one|statement|letter|video|clip)\s+(?:that|which|with)\s+[^.:;?!\n]{1,60}?\s+is\b(?!\s+(?:not|wrong|incorrect)\b)"
-    r"|(?:顺序|順序|区间|區間|数量|總數|总数|因此|所以|故|选择?|選擇?)(?!项|項)(?:是|为|為|应该是)?\s*:?"
+    r"|(?:顺序|順序|区间|區間|数量|總數|总数|因此|所以|故|(?<!不)(?<!不能)(?<!不应)[选選][择擇]?)(?!项|項)(?:是|为|為|应该是)?\s*:?"
     r"|(?:creo\s+que\s+es|je\s+pense\s+que\s+c'est|ich\s+glaube,?\s+es\s+ist|penso\s+(?:che\s+)?sia|acho\s+que\s+é|думаю,?\s+(?:что\s+)?(?:это)?)",
     re.I,
 )
@@ -103,6 +120,9 @@ _SUBJECT = re.compile(
 )
 _CONTRAST = re.compile(r"\b(?:but|however|though|although|yet)\b", re.I)
 _BOLD = re.compile(r"\*\*+\s*([^*\n]{1,200}?)\s*\*\*+|__([^_\n]{1,200})__")
+
+_SENTENCE_GOES_ON = re.compile(r"[ \t]+(?!because\b|since\b|as\b)[a-z]")
+"""Behind a letter in bold: a sentence about that option."""
 
 
 class Statement(NamedTuple):
@@ -116,6 +136,8 @@ class Statement(NamedTuple):
     """The text to the end of the block, for kinds whose values span lines."""
     is_held: bool = False
     """Whether a tag, a box or a JSON object holds it."""
+    rest: str = ""
+    """The reply from there on: what is said of the answer afterwards."""
 
 
 class Marked(NamedTuple):
@@ -142,7 +164,17 @@ def take_out(text: str) -> Marked:
     text = fold(text.replace(_OPEN, "").replace(_CLOSE, ""))
     text = _TAGGED.sub(lambda match: hold(_content(match)) if _content(match) else " ", text)
     text = _hold_boxes(text, hold)
+    text = _LINKED.sub(lambda match: _joined(match[0], held, hold), text)
     return Marked(plain(_hold_objects(text, hold)), held)
+
+
+def _joined(places: str, held: list[Any], hold: Callable[[object], str]) -> str:
+    """Return one placeholder for several that stand together, if each holds a few characters; they may be the same."""
+    parts = [str(held[int(number)]).strip() for number in HELD.findall(places)]
+    if any(len(part) > _MAX_LINKED for part in parts):
+        return places
+    text = re.sub(rf"{_CLOSE}[ \t]*{_OPEN}", f"{_CLOSE}, {_OPEN}", places)
+    return hold(HELD.sub(lambda match: str(held[int(match[1])]), text) if len(set(parts)) > 1 else parts[0])
 
 
 def _content(match: re.Match[str]) -> str:
@@ -150,7 +182,7 @@ def _content(match: re.Match[str]) -> str:
     return next((match[name] for name in names if match[name]), "").strip()
 
 
-def _hold_boxes(text: str, hold: Any) -> str:
+def _hold_boxes(text: str, hold: Callable[[object], str]) -> str:
     parts: list[str] = []
     position = 0
     while match := _BOXED.search(text, position):
@@ -170,7 +202,7 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
-def _hold_objects(text: str, hold: Any) -> str:
+def _hold_objects(text: str, hold: Callable[[object], str]) -> str:
     decoder, parts = json.JSONDecoder(), list[str]()
     position, search, failed = 0, 0, 0
     while failed < MAX_OBJECTS and (found := text.find("{", search)) >= 0:
@@ -193,22 +225,38 @@ def _statements(marked: Marked) -> Iterator[Statement]:
     text = marked.text
     for match in _STATED.finditer(text):
         if match["held"]:
-            yield Statement(marked.held[int(match["held"])], firm=True, is_held=True)
+            yield Statement(marked.held[int(match["held"])], firm=True, is_held=True, rest=text[match.end() :])
             continue
         line_start = text.rfind("\n", 0, match.start()) + 1
         before = text[max(line_start, match.start() - 120) : match.start()]
-        if _LEFT_OPEN.search(before) or _WRONG.search(before) or _is_conditional(before, text, match.end()):
+        if (
+            _LEFT_OPEN.search(before)
+            or _WRONG.search(before)
+            or _is_conditional(before, match["is"], text, match.end())
+        ):
+            continue
+        if _FOR_ONE.search(match[0]):
             continue
         said, block = _behind(text, match.end())
         if said and not HELD.search(said) and not _QUESTION.fullmatch(said):
             firm = match["is"] is None or match["is"].rstrip().endswith((":", "=", ">", "-"))
-            yield Statement(said, firm, block)
+            yield Statement(said, firm, block, rest=text[match.end() :])
 
 
-def _is_conditional(before: str, text: str, end: int) -> bool:
-    """Return whether a sentence says what the answer would be in one case and in another."""
-    after = text[end : end + 200].partition("\n")[0]
-    return re.search(r"\bif\b", before, re.I) is not None and _OTHERWISE.search(after) is not None
+def _is_conditional(before: str, is_: str | None, text: str, end: int) -> bool:
+    """Return whether a sentence says what the answer would be in a case, or in one case and in another."""
+    after = re.split(r"[.;]\s|\n", text[end : end + 200])[0]
+    if is_ and "would" in is_.casefold() and (_HYPOTHETIC.search(before) or _HYPOTHETIC.search(after)):
+        return True
+    return (
+        re.search(r"\bif\b", before, re.I) is not None
+        and _OTHERWISE.search(text[end : end + 200].partition("\n")[0]) is not None
+    )
+
+
+def _is_hypothetic(sentence: str) -> bool:
+    """Return whether a sentence says what would be right if things were otherwise."""
+    return "would" in sentence.casefold() and _HYPOTHETIC.search(sentence) is not None
 
 
 def _behind(text: str, start: int) -> tuple[str, str]:
@@ -219,21 +267,30 @@ def _behind(text: str, start: int) -> tuple[str, str]:
     return block.partition("\n")[0].strip(), block.strip()
 
 
+def is_taken_back(statement: Statement) -> bool:
+    """Return whether a sentence behind a statement takes it back: "Answer: B. Wait, it is C."."""
+    return TAKEN_BACK.search(statement.rest) is not None
+
+
 def find_hints(reply: str, words: str) -> list[str]:
     """Return the last weaker statements: opinions, conclusions, subjects that are called correct, and bold words."""
     return list(deque(_hints(reply, words), MAX_PLACES))
 
 
 def _hints(reply: str, words: str) -> Iterator[str]:
-    for match in _BOLD.finditer(fold(reply)):
-        yield plain(match[1] or match[2])
+    text = fold(reply)
+    for match in _BOLD.finditer(text):
+        bold = plain(match[1] or match[2])
+        if len(bold) > 1 or not _SENTENCE_GOES_ON.match(text, match.end()):
+            yield bold
     for sentence in _SENTENCE.split(words):
-        if sentence.rstrip().endswith("?"):
+        if sentence.rstrip().endswith("?") or _OF_ONE.match(sentence):
             continue
         for match in _HINTS.finditer(sentence):
-            if not _LEFT_OPEN.search(sentence[max(0, match.start() - 120) : match.start()]):
+            before = sentence[max(0, match.start() - 120) : match.start()]
+            if not (_LEFT_OPEN.search(before) or _WRONG.search(before)):
                 yield sentence[match.end() : match.end() + MAX_PASSAGE].strip(" :,")
-        if (match := _SUBJECT.match(sentence)) and not _CONTRAST.search(sentence):
+        if (match := _SUBJECT.match(sentence)) and not _CONTRAST.search(sentence) and not _is_hypothetic(sentence):
             yield (
                 re.split(r"[,:]\s*|\b(?:so|therefore|thus|hence|option)\b", match["subject"])[-1].strip()
                 or match["subject"]

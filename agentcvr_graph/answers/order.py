@@ -37,8 +37,15 @@ _LABEL = re.compile(r"(\d{1,2}|[A-Z])[.):]\s+(?=\S)")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)}|([1-9])(?:st|nd|rd|th)|last(?:ly)?|finally)\b", re.I)
 _REVERSED = re.compile(
-    r"\bafter\b(?!\s+(?:that|this|which|wards))|<-|<|\bpreceded\b|\bnot\b|n't\b|\bor\b|\bfollows\b|\breverse", re.I
+    r"\bafter\b(?!\s+(?:that|this|which|wards))|<-|<|\bpreceded\b|\bnot\b|n't\b|\bor\b|\bfollows\b|\breverse|\b(?:wrong|incorrect)\b",
+    re.I,
 )
+_AS_GIVEN = re.compile(
+    r"\b(?:given|originally|initially|listed|shuffled|presented|numbered|labell?ed)\b|\b(?:videos|clips|segments|items|steps|options"
+    r"|events|parts|scenes)\s+(?=1\b)",
+    re.I,
+)
+"""Words that make 1, 2, 3 a list of what there is: "segments 1, 2 and 3"."""
 
 
 def parse(raw: object, options: Sequence[str], n_items: int) -> str:
@@ -99,6 +106,8 @@ def _of_text(text: str, options: Sequence[str], n_items: int) -> list[int]:
     wanted = list(range(1, n_items + 1))
     chains = {tuple(chain) for chain in _chains(text) if sorted(chain) == wanted}
     if not chains:
+        return []
+    if chains == {tuple(wanted)} and _AS_GIVEN.search(text):
         return []
     if len(chains) > 1 or text.rstrip().endswith("?") or not _in_step(text) or _REVERSED.search(text):
         raise UnclearError(

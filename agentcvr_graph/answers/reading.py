@@ -17,12 +17,13 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from agentcvr_graph.answers.base import AnswerSpec
-from agentcvr_graph.answers.folding import fold, shortened
-from agentcvr_graph.answers.letters import DeniedError, UnclearError, option_set
-from agentcvr_graph.answers.markers import HELD, Marked, Statement, find_hints, find_statements, take_out
+from agentcvr_graph.answers.folding import fold, plain, shortened
+from agentcvr_graph.answers.letters import DeniedError, RivalError, UnclearError, option_set
+from agentcvr_graph.answers.markers import HELD, Marked, Statement, find_hints, find_statements, is_taken_back, take_out
+from agentcvr_graph.answers.phrases import VERDICT
 from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
@@ -32,9 +33,19 @@ ANSWER_FIELDS = (
     "answer finalanswer correctanswer predictedanswer youranswer 答案 respuesta réponse antwort ответ correctoption"
     " selectedoption choice selected option letter selection value order correctorder sequence interval timeinterval"
     " timespan segment number count total choices answers letters options prediction predicted result label response"
-    " output arguments parameters params args input"
+    " output content text arguments parameters params args input"
 )
 """Fields of an object that hold the answer, without case and signs; earlier ones win."""
+_NAMING_FIELDS = frozenset((*ANSWER_FIELDS.split(), "answertext", "optiontext", "answerletter", "description"))
+"""Fields that name the option of an answer, by letter or by text; they must agree."""
+_VERDICT_FIELDS = frozenset(("correct", "iscorrect", "verdict", "valid", "supported", "holds"))
+"""Fields that say whether the answer beside them is one."""
+_OTHER_FIELD = re.compile(
+    r"incorrect|wrong|\bnot\b|reject|eliminat|exclud|discard|absent|missing|unlikely|worst|least|reference|ref_segment"
+    r"|confidence|probability|certainty|^(?:videos?|clips?|frames?|num_frames|fps|duration|duration_s|turns?|steps?|id)$",
+    re.I,
+)
+"""Names of fields that hold no answer, even where an object has no other field."""
 _RATIONALE = re.compile(
     r"^[ \t>*#_(-]*(?:explanations?|reason(?:ing|s)?|rationale|justification|because|why|analysis|evidence"
     r"|notes?|confidence|解释|理由|分析|说明|説明)\s*[:\n].*",
@@ -59,6 +70,8 @@ _EVIDENCE = re.compile(
 """A line of an observation, as `render.py` writes it."""
 _QUOTATION = re.compile(r'(?<![A-Za-z0-9])"(?=\S)([^"\n]{1,400})(?<=\S)"(?![A-Za-z0-9])')
 _LITERAL = re.compile(r"[\[{(\"']")
+_BRACES = re.compile(r"\{[^{}:]*\}")
+"""Items in braces: a list, because a set of Python would lose their order."""
 MAX_LITERAL = 5000
 _I = re.compile(r"\bI(?:'|\s+[a-z])")
 _LABELLED = re.compile(
@@ -105,7 +118,7 @@ def stated_answer(text: str) -> str | None:
         return _bare_answer(reply, marked.words)
     last = statements[-1]
     said = _CUT.split(str(last.said))[0].strip()
-    return said if _is_answer(said, last) else None
+    return said if _is_answer(said, last) and not is_taken_back(last) else None
 
 
 def _own_words(reply: str) -> Marked:
@@ -156,7 +169,6 @@ class _Reader:
             return self.text(raw)
         if is_object(raw):
             return self._object(raw)
-        raw = sorted(map(str, cast(set[object], raw))) if isinstance(raw, set) else raw
         if is_list(raw):
             items = [_unwrapped(item) for item in raw]
             single = len(items) == 1 and isinstance(items[0], str) and not self._spec.takes_any_text
@@ -166,6 +178,7 @@ class _Reader:
     def _object(self, raw: Mapping[object, object]) -> AnswerValue:
         inner = _unwrapped(raw)
         if inner is not raw:
+            self._require_agreement(raw)
             return self.value(inner)
         try:
             return self._parse(raw)
@@ -174,10 +187,25 @@ class _Reader:
         except ActionError:
             if len(raw) != 1:
                 raise
-            (only,) = raw.values()
-            if isinstance(only, bool) or not (is_list(only) or isinstance(only, str | int | float)):
+            ((name, only),) = raw.items()
+            if (
+                _OTHER_FIELD.search(str(name))
+                or isinstance(only, bool)
+                or not (is_list(only) or isinstance(only, str | int | float))
+            ):
                 raise
             return self.value(only)
+
+    def _require_agreement(self, raw: Mapping[object, object]) -> None:
+        """Raise `UnclearError` where the fields of an object name different options, or one denies the answer."""
+        if not self._spec.needs_options:
+            return
+        own = option_set(tuple(map(str, self._options)))
+        fields = {_field_name(name): plain(fold(value)) for name, value in raw.items() if isinstance(value, str)}
+        named = {own.exactly(text) for name, text in fields.items() if name in _NAMING_FIELDS} - {None}
+        denied = any(_is_denial(value) for name, value in raw.items() if _field_name(name) in _VERDICT_FIELDS)
+        if len(named) > 1 or denied:
+            raise own.unclear(str(dict(raw)))
 
     def text(self, text: str) -> AnswerValue:
         """Return the value that a text states."""
@@ -200,7 +228,7 @@ class _Reader:
         marked = own if own.text.strip() else take_out(said)  # a reply may be nothing but a quotation
         for statement in reversed(find_statements(marked)):
             try:
-                return self._statement(statement)
+                return self._standing(statement)
             except UnclearError:
                 raise
             except ActionError:
@@ -223,6 +251,13 @@ class _Reader:
             return False
         return _I.search(words) is not None and own.exactly(words) is None
 
+    def _standing(self, statement: Statement) -> AnswerValue:
+        """Return the value of a statement that the reply does not take back."""
+        value = self._statement(statement)
+        if is_taken_back(statement):
+            raise UnclearError(f"{shortened(statement.rest)} takes the answer back; write one, after 'Answer:'.")
+        return value
+
     def _statement(self, statement: Statement) -> AnswerValue:
         if statement.is_held:
             return self.value(statement.said)
@@ -238,7 +273,7 @@ class _Reader:
         literal = _literal(passage)
         try:
             return self.value(literal) if literal is not None and not isinstance(literal, str) else self._parse(passage)
-        except DeniedError:
+        except (DeniedError, RivalError):
             raise
         except ActionError as error:
             first = _CUT.split(passage, maxsplit=1)[0].strip()
@@ -329,8 +364,18 @@ def _unwrapped(raw: object) -> object:
     """Return the field of an object that holds the answer; anything else as it is."""
     if not is_object(raw):
         return raw
-    fields = {re.sub(r"[\W_]", "", str(name).casefold()): value for name, value in raw.items()}
+    fields = {_field_name(name): value for name, value in raw.items()}
     return next((fields[name] for name in ANSWER_FIELDS.split() if fields.get(name) is not None), raw)
+
+
+def _field_name(name: object) -> str:
+    return re.sub(r"[\W_]", "", str(name).casefold())
+
+
+def _is_denial(verdict: object) -> bool:
+    """Return whether a verdict says no."""
+    match = VERDICT.fullmatch(verdict.strip()) if isinstance(verdict, str) else None
+    return verdict is False or (match is not None and match["no"] is not None)
 
 
 def _literal(text: str) -> Any:
@@ -341,6 +386,8 @@ def _literal(text: str) -> Any:
     text = fold(re.sub(r"^```\w*\s*|```$", "", text)).strip().rstrip(".;")
     if not _LITERAL.match(text):
         return None
+    if _BRACES.fullmatch(text):
+        text = f"[{text[1:-1]}]"
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)

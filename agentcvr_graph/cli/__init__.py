@@ -16,6 +16,8 @@ from agentcvr_graph.cli.ask import ASK_EXAMPLES, DEMO_EXAMPLES, ask, demo
 from agentcvr_graph.cli.console import run_app
 from agentcvr_graph.cli.doctor import DOCTOR_EXAMPLES, doctor
 from agentcvr_graph.cli.eval import EXAMPLES, evaluate
+from agentcvr_graph.cli.eval_options import EvalOptions
+from agentcvr_graph.cli.options import with_options
 from agentcvr_graph.cli.plugins import add_plugins
 
 __all__ = ["app", "main"]
@@ -30,7 +32,7 @@ app = typer.Typer(
 app.command("ask", epilog=ASK_EXAMPLES)(ask)
 app.command("demo", epilog=DEMO_EXAMPLES)(demo)
 app.command("doctor", epilog=DOCTOR_EXAMPLES)(doctor)
-app.command("eval", epilog=EXAMPLES)(evaluate)
+app.command("eval", epilog=EXAMPLES)(with_options(evaluate, EvalOptions))
 app.add_typer(scripts.app, name="scripts")
 add_plugins(app)
 

@@ -45,7 +45,21 @@ Swap = Annotated[
     str | None,
     typer.Option(help="Use swap mode: a script file, 'FILE.jsonl#ID', or the id of a bundled script."),
 ]
-Report = Annotated[Path | None, typer.Option(dir_okay=False, help="Write an HTML evidence report to this file.")]
+
+
+def _html(path: Path | None) -> Path | None:
+    """Return the path of a report, which is checked before the run: a report replaces what was there."""
+    if path is not None and path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{path}: a report is an HTML page.", fix=f"Name it {path.with_suffix('.html')}.")
+    return path
+
+
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False, callback=_html, help="Write an HTML evidence report to this file; replaces an earlier one."
+    ),
+]
 
 
 def ask(

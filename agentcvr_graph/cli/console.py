@@ -6,14 +6,14 @@ Only results go to stdout; progress, notices and errors go to stderr.
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rich import markup
 from rich.console import Console
 
 from agentcvr_graph.errors import BugError, CVRError, InputError, missing_extra
-from agentcvr_graph.models.clients.keys import without_keys
+from agentcvr_graph.models.clients.keys import traceback_without_keys
 from agentcvr_graph.render import without_unseen
 
 ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED = 0, 1, 2, 130
@@ -39,6 +39,21 @@ def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise InputError(f"Unknown {what} {value!r}.", fix=f"Choose one of: {', '.join(allowed)}.")
     return value
+
+
+def new_file(path: Path, *, force: bool, option: str = "--out") -> Path:
+    """Return a file to write.
+
+    Args:
+        force: replace the file if it exists.
+        option: the option that names it.
+
+    Raises:
+        InputError: it exists, and may not be replaced.
+    """
+    if not force and path.is_file() and path.stat().st_size:
+        raise InputError(f"{path} exists.", fix=f"Name another file with {option}, or replace this one with --force.")
+    return path
 
 
 def run_app(app: Callable[[], None], extra: str = "live") -> None:
@@ -83,5 +98,5 @@ def _for_user(error: Exception, extra: str) -> str:
 
 
 def _show_bug(error: Exception) -> None:
-    err.print(escape(without_keys("".join(traceback.format_exception(error)))))
+    err.print(escape(traceback_without_keys(error)))
     err.print("[red]bug:[/] agentcvr ended in an unexpected error. Please report it with the lines above.")

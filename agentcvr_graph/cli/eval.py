@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+import typer
 from rich.table import Table
 
-from agentcvr_graph.cli import eval_options as options
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import err, escape, out
-from agentcvr_graph.errors import InputError
+from agentcvr_graph.cli.eval_options import EvalOptions
+from agentcvr_graph.errors import BugError, InputError
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.utils.progress import ProgressBar
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from agentcvr_graph.eval import Benchmark, EvalConfig, Totals
     from agentcvr_graph.eval.summary import SummaryLine
 
+REPORT_BUG = "Please report it with its traceback; run again with --retry-failed once it is fixed."
 EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -38,86 +40,46 @@ agentcvr eval --compare runs/a runs/b        compare two runs, or methods of run
 """
 
 
-def evaluate(
-    benchmark: options.Benchmark = "own",
-    data: options.Data = None,
-    videos: options.Videos = None,
-    to: options.Out = None,
-    methods: options.Methods = "agent",
-    tasks: options.Tasks = None,
-    limit: options.Limit = None,
-    group_by: options.GroupBy = "",
-    strict: options.Strict = False,
-    master: shared.Master = "offline",
-    vision: shared.Vision = "offline",
-    audio: shared.Audio = "offline",
-    judge: options.Judge = "",
-    scripts: options.Scripts = None,
-    noise: shared.Noise = "off",
-    frames: options.Frames = 128,
-    long_side_px: options.LongSidePx = 360,
-    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
-    max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
-    dialect: shared.Dialect = "auto",
-    concurrency: options.Concurrency = None,
-    per_endpoint: options.PerEndpoint = 32,
-    timeout_s: options.TimeoutS = 120.0,
-    engine: shared.Engine = "local",
-    skip_unusable: options.SkipUnusable = False,
-    retry_failed: options.RetryFailed = False,
-    price_in: shared.PriceIn = 0.0,
-    price_out: shared.PriceOut = 0.0,
-    pictures: options.Pictures = None,
-    compare: options.Compare = None,
-) -> None:
+def evaluate(options: EvalOptions) -> None:
     """Run methods on the questions of a benchmark, score the answers, and write a report."""
-    if compare is not None:
-        _compare(*compare)
+    if options.compare is not None:
+        _compare(*options.compare)
         return
-    if to is None or (data is None and scripts is None):
+    if options.to is None or (options.data is None and options.scripts is None):
         raise InputError(
             "The questions or the run folder are missing.", fix="Write: agentcvr eval --data FILE --out FOLDER"
         )
+    config = _config(options)
+    loaded = _questions(options).select(options.tasks or (), options.limit)
+    _run(loaded.grouped_by(options.group_by) if options.group_by else loaded, config, options.to, options)
+
+
+def _config(options: EvalOptions) -> EvalConfig:
     from agentcvr_graph.eval import EvalConfig
     from agentcvr_graph.eval.strict import rule_name
 
-    config = EvalConfig(
-        methods=tuple(name.strip() for name in methods.split(",") if name.strip()),
-        models=ModelStrings(master, vision, audio),
-        context=shared.context_of(max_turns, max_frames, dialect),
-        noise=noise,
-        frames=frames,
-        long_side_px=long_side_px,
-        judge=judge,
-        strict=rule_name("own" if data is None else benchmark) if strict else "",
-        scripts=str(scripts or ""),
-        per_endpoint=per_endpoint,
-        timeout_s=timeout_s,
-    )
-    loaded = _questions(benchmark, data, videos, scripts, skip_unusable=skip_unusable).select(tasks or (), limit)
-    loaded = loaded.grouped_by(group_by) if group_by else loaded
-    _run(
-        loaded,
-        config,
-        to,
-        engine=shared.checked_engine(engine),
-        concurrency=concurrency,
-        retry_failed=retry_failed,
-        prices=(price_in, price_out),
-        data=str(data or scripts),
-        pictures=pictures,
+    return EvalConfig(
+        methods=tuple(name.strip() for name in options.methods.split(",") if name.strip()),
+        models=ModelStrings(options.master, options.vision, options.audio),
+        context=shared.context_of(options.max_turns, options.max_frames, options.dialect),
+        noise=options.noise,
+        frames=options.frames,
+        long_side_px=options.long_side_px,
+        judge=options.judge,
+        strict=rule_name("own" if options.data is None else options.benchmark) if options.strict else "",
+        scripts=str(options.scripts or ""),
+        per_endpoint=options.per_endpoint,
+        timeout_s=options.timeout_s,
     )
 
 
-def _questions(
-    benchmark: str, data: Path | None, videos: Path | None, scripts: Path | None, *, skip_unusable: bool
-) -> Benchmark:
+def _questions(options: EvalOptions) -> Benchmark:
     from agentcvr_graph.eval import load_benchmark, scripted_questions
     from agentcvr_graph.eval.benchmarks import describe_unusable
 
-    if data is None:
-        return scripted_questions(cast(Path, scripts))
-    loaded = load_benchmark(benchmark, data, videos, skip_unusable=skip_unusable)
+    if options.data is None:
+        return scripted_questions(cast(Path, options.scripts))
+    loaded = load_benchmark(options.benchmark, options.data, options.videos, skip_unusable=options.skip_unusable)
     for note in loaded.notes:
         err.print(f"[yellow]note:[/] {escape(note)}")
     if loaded.unusable:
@@ -125,35 +87,46 @@ def _questions(
     return loaded
 
 
-def _run(
-    benchmark: Benchmark,
-    config: EvalConfig,
-    to: Path,
-    *,
-    prices: tuple[float, float],
-    pictures: bool | None,
-    **options: Any,
-) -> None:
-    """Run the benchmark with a progress bar, print the table, write the report."""
+def _run(benchmark: Benchmark, config: EvalConfig, to: Path, options: EvalOptions) -> None:
+    """Run the benchmark with a progress bar, print the table, write the report.
+
+    Raises:
+        Exit: a question ended in a bug.
+    """
     from agentcvr_graph.eval import evaluate_benchmark
     from agentcvr_graph.eval.report import write_run_report
 
+    engine, prices = shared.checked_engine(options.engine), (options.price_in, options.price_out)
     with ProgressBar("asking", console=err) as bar:
 
         def show(totals: Totals) -> None:
             text = _describe(totals, config.methods, prices)
             bar.update(completed=totals.done, total=totals.planned, description=text)
 
-        run = asyncio.run(evaluate_benchmark(benchmark, config, to, prices=prices, on_progress=show, **options))
+        running = evaluate_benchmark(
+            benchmark,
+            config,
+            to,
+            engine=engine,
+            concurrency=options.concurrency,
+            retry_failed=options.retry_failed,
+            prices=prices,
+            data=str(options.data or options.scripts),
+            on_progress=show,
+        )
+        run = asyncio.run(running)
     out.print(table_of(run.summary()))
     with err.status("writing the report"):
-        report = write_run_report(run, pictures=pictures)
+        report = write_run_report(run, pictures=options.pictures)
     err.print(f"report: {escape(str(report))}")
+    if bugs := sum(row.outcome == "bug" for row in run.rows()):
+        err.print(f"[red]bug:[/] {bugs} question{'' if bugs == 1 else 's'} ended in an unexpected error. {REPORT_BUG}")
+        raise typer.Exit(BugError.exit_status)
 
 
 def table_of(lines: Sequence[SummaryLine]) -> Table:
     """Return accuracy by task and method as a table for the terminal."""
-    from agentcvr_graph.eval.summary import FAILURE_LABELS, accuracy_table
+    from agentcvr_graph.eval.summary import FAILURES, accuracy_table
 
     averages = {line.name for line in lines if line.average_of}
     table = Table(box=None, padding=(0, 2, 0, 0), title="accuracy in %, with 95 % intervals", title_justify="left")
@@ -161,7 +134,7 @@ def table_of(lines: Sequence[SummaryLine]) -> Table:
     for n, name in enumerate(head):
         table.add_column(name, justify="right" if n else "left")
     for row in rows:
-        table.add_row(*row, style="bold" if row[0] in averages else "dim" if row[0] in FAILURE_LABELS else "")
+        table.add_row(*row, style="bold" if row[0] in averages else "dim" if row[0] in FAILURES else "")
     return table
 
 

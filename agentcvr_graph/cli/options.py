@@ -1,11 +1,13 @@
 """Options that several commands share, each with its help text: models, budgets, noise, prices.
 
-Options of a single command are defined beside that command; those of `eval` are in `eval_options.py`.
+Options of a single command are defined beside that command; those of `eval`, which are many, in `eval_options.py`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
@@ -15,6 +17,7 @@ from agentcvr_graph.graph.context import CVRContext
 MODELS, BUDGETS, RUNNING = "Models", "Budgets", "Running"
 """Headings of the help."""
 DEFAULTS = CVRContext()
+Options = TypeVar("Options")
 
 Master = Annotated[
     str, typer.Option(help="Model string of the master; see 'agentcvr doctor --help'.", rich_help_panel=MODELS)
@@ -26,8 +29,21 @@ Noise = Annotated[str, typer.Option(help="Noise of scripted perception: off, mil
 MaxTurns = Annotated[int, typer.Option(min=1, help="Largest number of turns of the master.", rich_help_panel=BUDGETS)]
 MaxFrames = Annotated[int, typer.Option(min=0, help="Largest number of frames to observe.", rich_help_panel=BUDGETS)]
 Engine = Annotated[str, typer.Option(help="Where jobs run: local, or ray for a cluster.", rich_help_panel=RUNNING)]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 PriceIn = Annotated[float, typer.Option(min=0, help="Price of a million input tokens.", rich_help_panel=RUNNING)]
 PriceOut = Annotated[float, typer.Option(min=0, help="Price of a million output tokens.", rich_help_panel=RUNNING)]
+
+
+def with_options(run: Callable[[Options], None], options: Callable[..., Options]) -> Callable[..., None]:
+    """Return a command for Typer whose options are the fields of a dataclass, with the help of `run`."""
+
+    def command(**given: Any) -> None:
+        run(options(**given))
+
+    command.__doc__ = run.__doc__
+    command.__annotations__ = get_type_hints(options, include_extras=True)
+    vars(command)["__signature__"] = inspect.signature(options, eval_str=True)
+    return command
 
 
 def context_of(max_turns: int, max_frames: int, dialect: str) -> CVRContext:

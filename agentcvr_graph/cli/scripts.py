@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, one_of, out
+from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, new_file, one_of, out
 from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
@@ -73,11 +73,14 @@ def make(
     price_in: shared.PriceIn = 0.0,
     price_out: shared.PriceOut = 0.0,
     retry_failed: Annotated[bool, typer.Option(help="With --model: retry jobs that failed before.")] = False,
+    force: shared.Force = False,
 ) -> None:
-    """Make scripts with the procedural generators or, with --model, with a chat model."""
+    """Make scripts with the procedural generators or, with --model, with a chat model, which continues the file."""
     counts: dict[Task, int] = {task: each for task in KNOWN_TASKS if task in _tasks(tasks)}
     shared.checked_engine(engine)
     if model:
+        if force:
+            raise InputError("--model continues a file, and --force replaces it.", fix="Leave one of them out.")
         _write_with_model(
             counts,
             seed,
@@ -90,9 +93,10 @@ def make(
             retry_failed=retry_failed,
         )
         return
+    target = new_file(_jsonl(to), force=force)
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))].with_settings(_settings(settings or []))
     scripts = make_scripts(counts, seed, level)
-    count = write_scripts(_with_progress(scripts, "making", sum(counts.values())), _jsonl(to))
+    count = write_scripts(_with_progress(scripts, "making", sum(counts.values())), target)
     out.print(f"{count} scripts: {escape(str(to))}")
 
 
@@ -122,6 +126,7 @@ def check(library: Library = None) -> None:
 def show(
     script: Annotated[str, typer.Argument(help="A script file, 'FILE.jsonl#ID', or the id of a bundled script.")],
     to: Annotated[Path | None, typer.Option("--out", help="Write the timeline to this file: .html or .png.")] = None,
+    force: shared.Force = False,
 ) -> None:
     """Show the timeline of a script in the terminal, or write it as a page or a picture."""
     from agentcvr_graph.scripts.timeline import draw_script, script_lines
@@ -130,7 +135,7 @@ def show(
     if to is None:
         out.print(script_lines(found))
         return
-    draw_script(found, to)
+    draw_script(found, new_file(to, force=force))
     err.print(f"timeline: {escape(str(to))}")
 
 
@@ -150,12 +155,12 @@ def import_(
     path: Annotated[Path, typer.Argument(help="A file of AgentCVR's released generators, or a folder of them.")],
     to: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
     generator: Annotated[str, typer.Option(help="Generator that wrote it; default: recognised.")] = "",
+    force: shared.Force = False,
 ) -> None:
     """Convert scripts from a format that AgentCVR released: one file, or a folder with one file a task."""
     from agentcvr_graph.scripts.formats import files_of, import_files
 
-    target = _jsonl(to)
-    earlier = _scripts_in(target)
+    target = new_file(_jsonl(to), force=force)
     files = files_of(path, but=target)
     imported = import_files(track(files, "reading", len(files), console=err), generator or None)
     _print_problems(imported.problems)
@@ -163,23 +168,8 @@ def import_(
     if not imported.scripts:
         raise InputError(f"No script was imported from {path}; {to} was not written.", fix="See the lines above.")
     count = write_scripts(imported.scripts, target)
-    replaced = f", in place of the {earlier} that it held" if earlier else ""
-    out.print(f"{count} scripts from {len(files)} files: {escape(str(to))}{replaced}")
+    out.print(f"{count} scripts from {len(files)} files: {escape(str(to))}")
     raise typer.Exit(BAD_INPUT if imported.problems else ANSWERED)
-
-
-def _scripts_in(path: Path) -> int:
-    """Return the number of scripts in a file that is about to be replaced; 0 if there is none.
-
-    Raises:
-        InputError: it holds something else, which must not be lost.
-    """
-    if not path.exists() or not path.stat().st_size:
-        return 0
-    try:
-        return len(ScriptLibrary(path))
-    except InputError as error:
-        raise InputError(f"{path} exists and holds no scripts.", fix="Name another file: --out.") from error
 
 
 @app.command()
@@ -187,13 +177,14 @@ def export(
     library: Annotated[list[Path], typer.Argument(help="Script files or folders.")],
     to: Annotated[Path, typer.Option("--out", help="The .json file to write.")],
     generator: Annotated[str, typer.Option(help="Generator of the format; default: that of the task.")] = "",
+    force: shared.Force = False,
 ) -> None:
     """Convert scripts of one task to the format that AgentCVR released for it."""
     from agentcvr_graph.scripts.formats import export_file
 
     opened = _library(library)
     scripts = list(opened)
-    export_file(scripts, to, generator or None)
+    export_file(scripts, new_file(to, force=force), generator or None)
     _print_problems(opened.problems)
     out.print(f"{len(scripts)} scripts: {escape(str(to))}")
 
@@ -223,11 +214,14 @@ def crossvid(
     tasks: Tasks = None,
     seed: Annotated[int, typer.Option(help="Seed of the first question of each task.")] = 0,
     difficulty: Annotated[str, typer.Option(help=f"{', '.join(LEVELS)}.")] = "normal",
+    force: Annotated[bool, typer.Option("--force", help="Replace the questions that the folder holds.")] = False,
 ) -> None:
     """Render a small benchmark in the layout of CrossVid: videos, folders of frames with boxes (needs flite)."""
-    from agentcvr_graph.eval.rendered_set import render_set
+    from agentcvr_graph.eval.rendered_set import files_of_set, render_set
 
     wanted: list[Task] = [task for task in TASKS if task in _tasks(tasks)]
+    for path in files_of_set(to, wanted):
+        new_file(path, force=force)
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))]
     scripts = make_scripts(dict.fromkeys(wanted, each), seed, level)
     count = render_set(_with_progress(scripts, "rendering", each * len(wanted)), to)
@@ -239,16 +233,19 @@ def sim_gap(
     library: Library = None,
     to: Annotated[Path, typer.Option("--out", help="Folder of the report, videos and trajectories.")] = Path("gap"),
     noise: shared.Noise = "fitted",
-    fit: Annotated[Path | None, typer.Option(help="Write the fitted noise rates to this file.")] = None,
+    fit: Annotated[Path | None, typer.Option(help="Write the fitted noise rates to this new file.")] = None,
     master: shared.Master = "offline",
     vision: shared.Vision = "offline",
     audio: shared.Audio = "offline",
     limit: Annotated[int, typer.Option(min=0, help="Largest number of questions of each task; 0 for all.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --fit if it exists.")] = False,
 ) -> None:
     """Measure the sim-to-real gap: run every question in swap mode and live on rendered video, and compare."""
     from agentcvr_graph.eval.sim_gap import measure_sim_gap
     from agentcvr_graph.eval.sim_gap.report import sim_gap_table
 
+    if fit is not None:
+        new_file(fit, force=force, option="--fit")
     opened = _library(library)
     models = ModelStrings(master, vision, audio)
     found = asyncio.run(measure_sim_gap(_first_of_each(opened, limit), to, noise=noise, models=models))

@@ -23,6 +23,7 @@ from agentcvr_graph.scripts.video import render_video_once
 from agentcvr_graph.scripts.video.drawing import blank, boxes_of, draw_scene
 from agentcvr_graph.utils.files import atomic_write_text
 
+SCRIPTS = "scripts.jsonl"
 Record = dict[str, Any]
 FOLDERS: Mapping[Task, str] = {
     **dict.fromkeys(("CC", "PSS", "FSA", "CCQA"), "cook"),
@@ -40,7 +41,7 @@ _JPEG_QUALITY = 85
 
 
 def render_set(scripts: Iterable[Script], folder: Path) -> int:
-    """Write `QA/`, `videos/` and `uav/` for scripts, and the scripts themselves to `scripts.jsonl`.
+    """Write `QA/`, `videos/` and `uav/` for scripts, and the scripts themselves to `scripts.jsonl` (`SCRIPTS`).
 
     Videos that exist and are up to date are kept.
 
@@ -61,8 +62,17 @@ def render_set(scripts: Iterable[Script], folder: Path) -> int:
         rendered.append(script)
     for task, own in records.items():
         if own:
-            _write_json(folder / "QA" / f"{task}.json", own)
-    return write_scripts(rendered, folder / "scripts.jsonl")
+            _write_json(_questions_file(folder, task), own)
+    return write_scripts(rendered, folder / SCRIPTS)
+
+
+def files_of_set(folder: Path, tasks: Iterable[Task]) -> list[Path]:
+    """Return the files of questions and scripts that `render_set` writes for tasks."""
+    return [*(_questions_file(folder, task) for task in tasks), folder / SCRIPTS]
+
+
+def _questions_file(folder: Path, task: Task) -> Path:
+    return folder / "QA" / f"{task}.json"
 
 
 def _several(script: Script, folder: Path) -> Record:

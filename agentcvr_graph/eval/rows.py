@@ -6,9 +6,9 @@ from typing import Literal, get_args
 
 from agentcvr_graph.types import AnswerKind, AnswerValue, FrozenModel, Usage
 
-Outcome = Literal["right", "partly", "wrong", "unparsable", "out of budget", "infrastructure error"]
-"""How a question ended. The last three have no answer and score 0: no reply was valid, a budget ran out first, or a
-model, a server or a file failed."""
+Outcome = Literal["right", "partly", "wrong", "unparsable", "out of budget", "infrastructure error", "bug"]
+"""How a question ended. The last four have no answer and score 0: no reply was valid, a budget ran out first, a model,
+a server or a file failed, or the code of this library or of a plugin did (its traceback is in the log)."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
@@ -34,7 +34,7 @@ class Row(FrozenModel):
     detail: str = ""
     """Why there is no answer."""
     retryable: bool = False
-    """Whether it failed because of an infrastructure error that may be temporary."""
+    """Whether it failed because of a bug, or of an infrastructure error that may be temporary."""
     attempt: int = 1
     turns: int = 0
     usage: Usage = Usage()

@@ -90,14 +90,14 @@ async def evaluate_benchmark(
         engine: `local`, or `ray` for a cluster.
         concurrency: concurrent questions; None for `per_endpoint` where a model is behind an endpoint, else
             `OFFLINE_CONCURRENCY`.
-        retry_failed: retry questions that failed because of infrastructure errors that may be temporary.
+        retry_failed: retry questions that failed because of bugs or of infrastructure errors that may be temporary.
         prices: per million input and output tokens.
         on_progress: called after each question with the totals so far.
 
     Raises:
         InputError: the folder holds another run; a method is unknown.
         SetupError: a model or a package is missing, a key is refused, or the disk is full.
-        InfrastructureError: too many questions in a row failed.
+        InfrastructureError, BugError: too many questions in a row failed.
     """
     folder = RunFolder(out)
     manifest = await asyncio.to_thread(make_manifest, benchmark, config, data=data, prices=prices)

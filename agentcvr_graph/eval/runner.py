@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from agentcvr_graph.errors import InfrastructureError, InputError
+from agentcvr_graph.errors import BugError, InfrastructureError, InputError
 from agentcvr_graph.eval.benchmarks import Benchmark
 from agentcvr_graph.eval.manifest import RunManifest
 from agentcvr_graph.eval.rows import Row
@@ -66,13 +66,13 @@ async def run(
 
     Args:
         concurrency: concurrent questions, at least 1.
-        retry_failed: retry questions that failed because of infrastructure errors that may be temporary.
+        retry_failed: retry questions that failed because of bugs or of infrastructure errors that may be temporary.
         on_progress: called after each question.
 
     Raises:
         InputError: the folder holds another run.
         SetupError: no question can be answered, or the disk is full. Finished results are kept.
-        InfrastructureError: too many questions in a row failed. Finished results are kept.
+        InfrastructureError, BugError: too many questions in a row failed. Finished results are kept.
     """
     if concurrency < 1:
         raise InputError(f"concurrency is {concurrency}.", fix="It must be at least 1.")
@@ -93,7 +93,8 @@ async def run(
                 on_progress(totals)
                 failed_in_a_row = failed_in_a_row + 1 if result.row.retryable else 0
                 if failed_in_a_row >= MAX_FAILURES_IN_A_ROW + concurrency:
-                    raise InfrastructureError(
+                    kind = BugError if result.row.outcome == "bug" else InfrastructureError
+                    raise kind(
                         f"The last {failed_in_a_row} questions all failed: {result.row.detail}",
                         fix="Fix the cause, then run again with --retry-failed.",
                     )

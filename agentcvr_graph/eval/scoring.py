@@ -10,7 +10,7 @@ from agentcvr_graph.answers import resolve_kind, score_of
 from agentcvr_graph.errors import BugError, CVRError, InfrastructureError, InputError
 from agentcvr_graph.eval.judge import Grades, Judge
 from agentcvr_graph.eval.rows import Outcome, Row
-from agentcvr_graph.models.clients.errors import is_transient
+from agentcvr_graph.models.clients.errors import is_transient, recognised
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Answer, Failure, Question
 
@@ -40,12 +40,16 @@ async def row_of(ask: EvalTask, trajectory: Trajectory, judge: Judge | None, sta
 
 def failed_row(ask: EvalTask, error: Exception, started_at: str) -> Row:
     """Return the row of a question that raised an error instead of yielding a trajectory."""
-    # A missing file stays missing; other errors may be temporary.
-    retryable = not isinstance(error, InputError) and (is_transient(error) or not isinstance(error, CVRError))
+    # A missing file stays missing; a bug may be fixed, and other errors may be temporary.
+    lasting = isinstance(error, InputError | InfrastructureError) and not is_transient(error)
     detail = " ".join(str(error).split()) if isinstance(error, CVRError) else f"{type(error).__name__}: {error}"
-    return Row(
-        **_identity(ask, started_at), outcome="infrastructure error", score=0.0, detail=detail, retryable=retryable
-    )
+    outcome: Outcome = "bug" if is_bug(error) else "infrastructure error"
+    return Row(**_identity(ask, started_at), outcome=outcome, score=0.0, detail=detail, retryable=not lasting)
+
+
+def is_bug(error: Exception) -> bool:
+    """Return whether an error is one of the code: a `BugError`, or an exception that no client, file or network has."""
+    return isinstance(error, BugError) or not (isinstance(error, OSError) or recognised(error, "the model"))
 
 
 def now() -> str:

@@ -1,7 +1,7 @@
 """The summary of a run: accuracy by method and task, averages as the benchmark defines them, and counts of outcomes.
 
-Every question stays in the denominator: one without an answer scores 0. Infrastructure errors are counted separately,
-so that a reader sees how much of a low accuracy the method did not cause.
+Every question stays in the denominator: one without an answer scores 0. Infrastructure errors and bugs are counted
+separately, so that a reader sees how much of a low accuracy the method did not cause.
 """
 
 from __future__ import annotations
@@ -119,9 +119,12 @@ def _line(method: str, name: str, parts: Sequence[Sequence[Row]], average_of: tu
     )
 
 
-FAILURE_LABELS = ("no valid answer", "infrastructure errors")
-"""Labels of the last table rows, which count questions without an answer."""
-
+FAILURES: dict[str, Callable[[SummaryLine], int]] = {
+    "no valid answer": lambda line: line.unanswered,
+    "infrastructure errors": lambda line: line.outcomes.get("infrastructure error", 0),
+    "bugs": lambda line: line.outcomes.get("bug", 0),
+}
+"""The last table rows, which count questions without an answer. Bugs have a row only if there are some."""
 
 STRICT = "strict"
 """Head of the column with the score of the benchmark's own script."""
@@ -138,10 +141,10 @@ def accuracy_table(lines: Sequence[SummaryLine]) -> tuple[list[str], list[list[s
         count = next(line.count for line in own if line)
         rows.append([name, str(count), *(text for line in own for text in _cells(line, strict))])
     tasks = [[line for line in lines if line.method == method and not line.average_of] for method in methods]
-    unanswered = [sum(line.unanswered for line in own) for own in tasks]
-    infrastructure = [sum(line.outcomes.get("infrastructure error", 0) for line in own) for own in tasks]
-    for name, counts in zip(FAILURE_LABELS, (unanswered, infrastructure), strict=True):
-        rows.append([name, "", *(text for count in counts for text in [str(count)] + [""] * strict)])
+    for name, count_of in FAILURES.items():
+        counts = [sum(map(count_of, own)) for own in tasks]
+        if any(counts) or name != "bugs":
+            rows.append([name, "", *(text for count in counts for text in [str(count)] + [""] * strict)])
     return ["task", "questions", *(text for method in methods for text in [method] + [STRICT] * strict)], rows
 
 

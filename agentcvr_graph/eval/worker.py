@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from agentcvr_graph.errors import SetupError
+from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
 from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
 from agentcvr_graph.eval.methods import EvalConfig, MethodResources, make_methods
 from agentcvr_graph.eval.methods.base import Method
 from agentcvr_graph.eval.rows import Row
-from agentcvr_graph.eval.scoring import EvalTask, failed_row, now, row_of
+from agentcvr_graph.eval.scoring import EvalTask, failed_row, is_bug, now, row_of
 from agentcvr_graph.eval.strict import with_strict_score
+from agentcvr_graph.models.clients.keys import traceback_without_keys
 from agentcvr_graph.trajectory import Trajectory
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class EvalWorker:
     async def run(self, job: EvalTask) -> EvalResult:
         """Run the method of a task once. An error is recorded as a row, unless it would affect every question.
 
+        A bug is also logged with its traceback.
+
         Raises:
             SetupError: no question can be answered.
         """
@@ -64,6 +70,9 @@ class EvalWorker:
         except SetupError:
             raise
         except Exception as error:
+            if is_bug(error):
+                trace = traceback_without_keys(error)
+                logger.error("The question %r of %r ended in a bug\n%s", job.question.id, job.method, trace)
             return EvalResult(failed_row(job, error, started_at), None)
 
     def close(self) -> None:
@@ -73,6 +82,9 @@ class EvalWorker:
 
 def failed_result(job: EvalTask, error: Exception) -> EvalResult:
     """Return the result of a task that a cluster could not carry out."""
+    if not isinstance(error, CVRError):
+        text = f"The cluster failed: {type(error).__name__}: {error}"
+        error = InfrastructureError(text, transient=True)
     return EvalResult(failed_row(job, error, now()), None)
 
 

@@ -8,7 +8,8 @@ reach the caller's stream, cancelling the caller cancels the graph, and the call
 
 What the agent wrote never raises: a path that does not exist, a kind without options or an argument of a wrong type
 becomes a `ToolMessage` with the status "error", which says what to correct. The other calls of the turn are unaffected.
-Errors of the set-up and of this library are raised, and interrupts pass.
+A server that fails, and a server's run that fails or waits for a human, are such messages too. Errors of the set-up and
+of this library are raised, and interrupts pass.
 
 A model chooses what is opened, and whoever writes to the agent chooses what the model reads. So the tool is limited as
 a server is (`media/access.py`): paths and addresses are checked before the graph runs, and again by the library that
@@ -19,18 +20,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from agentcvr_graph.answers import KINDS, KnownQuestionKind
-from agentcvr_graph.errors import ActionError, InfrastructureError, InputError
+from agentcvr_graph.errors import ActionError, BugError, InfrastructureError, InputError, SetupError
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.question import read_options
+from agentcvr_graph.graph.remote import WaitingError
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import CVRInput
 from agentcvr_graph.media.access import Access, access_of_untrusted_clients, limited
@@ -102,29 +105,15 @@ def as_tool(
     """
     allowed = access_of_untrusted_clients() if access is None else access
 
-    async def ask_videos(
-        config: RunnableConfig, question: str, videos: list[str], options: list[str], kind: QuestionKind
-    ) -> tuple[str, dict[str, Any]]:
-        given = CVRInput(
-            question=whole(question), videos=[whole(video) for video in videos], options=options, kind=kind
-        )
-        try:
-            with limited(allowed):
-                if isinstance(graph, CompiledCVRGraph):
-                    await asyncio.to_thread(_check_sources, given["videos"], allowed)
-                trajectory = await ask(cast(Any, graph), given, context, config)
-        except (InputError, ActionError) as error:
-            raise ToolException(_for_agent(str(error), CORRECT)) from error
-        except InfrastructureError as error:
-            raise ToolException(_for_agent(str(error))) from error
+    async def ask_videos(config: RunnableConfig, **asked: Any) -> tuple[str, dict[str, Any]]:
+        with _errors_for_agent(), limited(allowed):
+            trajectory = await _run(graph, _input_of(**asked), allowed, context, config)
         # A checkpoint stores an artifact as JSON. Returning JSON makes it the same before and after a checkpoint.
         return reply_of(trajectory), trajectory.model_dump(mode="json")
 
-    def ask_videos_and_wait(
-        config: RunnableConfig, question: str, videos: list[str], options: list[str], kind: QuestionKind
-    ) -> tuple[str, dict[str, Any]]:
+    def ask_videos_and_wait(config: RunnableConfig, **asked: Any) -> tuple[str, dict[str, Any]]:
         refuse_running_loop("`invoke`", "`await tool.ainvoke(...)`")
-        return run_in_private_loop(lambda: ask_videos(config, question, videos, options, kind))
+        return run_in_private_loop(lambda: ask_videos(config, **asked))
 
     return StructuredTool.from_function(
         func=ask_videos_and_wait,
@@ -136,6 +125,37 @@ def as_tool(
         handle_tool_error=True,
         handle_validation_error=_invalid_arguments,
     )
+
+
+def _input_of(question: str, videos: list[str], options: list[str], kind: QuestionKind) -> CVRInput:
+    return CVRInput(question=whole(question), videos=[whole(video) for video in videos], options=options, kind=kind)
+
+
+async def _run(
+    graph: CompiledCVRGraph | RemoteGraph,
+    given: CVRInput,
+    access: Access,
+    context: CVRContext | None,
+    config: RunnableConfig,
+) -> Trajectory:
+    if isinstance(graph, CompiledCVRGraph):
+        await asyncio.to_thread(_check_sources, given["videos"], access)
+    return await ask(graph, given, context, config)
+
+
+@contextmanager
+def _errors_for_agent() -> Generator[None]:
+    """Raise what the agent may read as a `ToolException`, which LangChain turns into an error message."""
+    try:
+        yield
+    except SetupError:
+        raise
+    except (InfrastructureError, WaitingError) as error:
+        raise ToolException(_for_agent(str(error))) from error
+    except (InputError, ActionError) as error:
+        raise ToolException(_for_agent(str(error), CORRECT)) from error
+    except ValidationError as error:  # LangChain would report it to the agent as an error in its arguments
+        raise BugError(f"The graph raised a ValidationError of {error.title}.") from error
 
 
 def _check_sources(videos: Sequence[str | Video], access: Access) -> None:

@@ -6,7 +6,7 @@ one may only answer.
 
 from __future__ import annotations
 
-from agentcvr_graph.errors import SetupError
+from agentcvr_graph.errors import SettingsError
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import CVRState
 from agentcvr_graph.tools.budget import Budget
@@ -29,11 +29,11 @@ def check_steps(state: CVRState) -> None:
     """Check that the caller's recursion limit leaves a turn after the brief.
 
     Raises:
-        SetupError: it does not.
+        SettingsError: it does not.
     """
     steps = remaining_steps(state)
     if steps < 1 + STEPS_PER_TURN:
-        raise SetupError(
+        raise SettingsError(
             f"`recursion_limit` leaves {steps} supersteps, and a question needs at least {1 + STEPS_PER_TURN}.",
             fix="Raise `recursion_limit` in the config of the run; every turn of the master takes two.",
         )

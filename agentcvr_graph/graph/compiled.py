@@ -6,8 +6,8 @@ loop (`utils/private_loop.py`): LangGraph's `invoke` is written with `stream`, s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast, overload
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.graph import Graph
@@ -21,6 +21,8 @@ from agentcvr_graph.graph.state import CVRInput, CVROutput, CVRState, OutputChan
 from agentcvr_graph.graph.threaded_saver import callable_saver
 from agentcvr_graph.utils.private_loop import iterate_in_private_loop, refuse_running_loop, run_in_private_loop
 
+Out_co = TypeVar("Out_co", covariant=True)
+Other_co = TypeVar("Other_co", covariant=True)
 INPUT = "Pass {'question': 'Which is red?', 'videos': ['a.mp4', 'b.mp4']}."
 DESCRIPTIONS = {
     "brief": "Checks the question, opens the videos, writes the first messages.",
@@ -32,6 +34,34 @@ DESCRIPTIONS = {
 """Description of each node in a drawing."""
 
 
+class _Run(Protocol[Out_co, Other_co]):
+    """The types of `invoke` and `ainvoke`.
+
+    LangGraph types the output of every stream mode at once, as `dict[str, Any] | Any`. Here a call without a mode of
+    its own returns `Out_co`, and any other call `Other_co`.
+    """
+
+    @overload
+    def __call__(
+        self,
+        input: CVRInput | Command[Any] | None,
+        config: RunnableConfig | None = None,
+        *,
+        context: CVRContext | None = None,
+        durability: Durability | None = None,
+    ) -> Out_co: ...
+
+    @overload
+    def __call__(
+        self,
+        input: CVRInput | Command[Any] | None,
+        config: RunnableConfig | None = None,
+        *,
+        context: CVRContext | None = None,
+        **kwargs: Any,
+    ) -> Other_co: ...
+
+
 class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
     """The compiled graph. Its drawing has a description for every node and no error handlers.
 
@@ -39,55 +69,11 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
     and one last node, so unconnected nodes would prevent that.
     """
 
-    if TYPE_CHECKING:  # LangGraph types the output of every stream mode at once, as `dict[str, Any] | Any`
-
-        @overload
-        async def ainvoke(  # pyright: ignore[reportIncompatibleMethodOverride]
-            self,
-            input: CVRInput | Command[Any] | None,
-            config: RunnableConfig | None = None,
-            *,
-            context: CVRContext | None = None,
-            durability: Durability | None = None,
-        ) -> CVROutput: ...
-
-        @overload
-        async def ainvoke(
-            self,
-            input: CVRInput | Command[Any] | None,
-            config: RunnableConfig | None = None,
-            *,
-            context: CVRContext | None = None,
-            **kwargs: Any,
-        ) -> Any: ...
-
-        async def ainvoke(  # pyright: ignore[reportIncompatibleMethodOverride]
-            self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
-        ) -> Any: ...
-
-        @overload
-        def invoke(  # pyright: ignore[reportIncompatibleMethodOverride]
-            self,
-            input: CVRInput | Command[Any] | None,
-            config: RunnableConfig | None = None,
-            *,
-            context: CVRContext | None = None,
-            durability: Durability | None = None,
-        ) -> CVROutput: ...
-
-        @overload
-        def invoke(
-            self,
-            input: CVRInput | Command[Any] | None,
-            config: RunnableConfig | None = None,
-            *,
-            context: CVRContext | None = None,
-            **kwargs: Any,
-        ) -> Any: ...
-
-        def invoke(  # pyright: ignore[reportIncompatibleMethodOverride]
-            self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
-        ) -> Any: ...
+    if TYPE_CHECKING:
+        ainvoke: _Run[  # pyright: ignore[reportIncompatibleMethodOverride]
+            Coroutine[Any, Any, CVROutput], Coroutine[Any, Any, Any]
+        ]
+        invoke: _Run[CVROutput, Any]  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def astream(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any

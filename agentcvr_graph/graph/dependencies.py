@@ -3,12 +3,16 @@
 Master and perception are objects, or functions that return one for the run's context. A server's form names its models
 (`server.py`); a library user passes objects. Such a function may import libraries and read folders, so it runs in a
 thread.
+
+What such a function raises ends the run, because the master cannot act on it. Only an `InfrastructureError` is treated
+as one of a model: retried, then reported.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,8 +21,10 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 from langgraph.runtime import Runtime
 
+from agentcvr_graph.errors import ActionError, CVRError, InputError, SettingsError, SetupError
 from agentcvr_graph.graph.context import CVRContext, merged
 from agentcvr_graph.graph.dialects import Dialect, bind_master, choose_dialect
+from agentcvr_graph.models.clients.errors import detail_of
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import TOOLS, Toolset
 
@@ -40,19 +46,50 @@ class Dependencies:
     context_schema: type[CVRContext] = CVRContext
 
     def context_of(self, runtime: Runtime[CVRContext], stored: Mapping[str, Any]) -> CVRContext:
-        """Return the settings of this call of a node, with those that `brief` stored for the question."""
-        return merged(self.context_schema, stored, runtime.context)
+        """Return the settings of this call of a node, with those that `brief` stored for the question.
+
+        Raises:
+            SettingsError: a stored setting is not allowed; clients can edit them.
+        """
+        with _errors_of_the_set_up("the settings"):
+            return merged(self.context_schema, stored, runtime.context)
 
     async def bound_master(self, context: CVRContext) -> tuple[Runnable[LanguageModelInput, AIMessage], Dialect]:
-        """Return the master of this run with its tools bound, and the dialect it acts in."""
+        """Return the master of this run with its tools bound, and the dialect it acts in.
+
+        Raises:
+            SetupError: the function that returns it failed; a `SettingsError` if it refused the settings.
+        """
         master = self.master
         if not isinstance(master, BaseChatModel):
-            master = await asyncio.to_thread(master, context)
+            with _errors_of_the_set_up("the master"):
+                master = await asyncio.to_thread(master, context)
         dialect = choose_dialect(master, context.dialect)
         return bind_master(master, dialect, self.tools), dialect
 
     async def chosen_perception(self, context: CVRContext) -> Perception:
-        """Return the perception of this run."""
+        """Return the perception of this run.
+
+        Raises:
+            SetupError: the function that returns it failed; a `SettingsError` if it refused the settings.
+        """
         if isinstance(self.perception, Perception):
             return self.perception
-        return await asyncio.to_thread(self.perception, context)
+        with _errors_of_the_set_up("the perception"):
+            return await asyncio.to_thread(self.perception, context)
+
+
+@contextmanager
+def _errors_of_the_set_up(chosen: str) -> Generator[None]:
+    """Raise an error of a choice as one of the set-up; other errors of this library pass unchanged."""
+    try:
+        yield
+    except (InputError, ActionError) as error:
+        raise SettingsError(error.message, fix=error.fix) from error
+    except CVRError:
+        raise
+    except Exception as error:
+        raise SetupError(
+            f"Choosing {chosen} failed: {type(error).__name__}: {detail_of(error)}.",
+            fix="Correct the function that was passed to `create_cvr_graph`.",
+        ) from error

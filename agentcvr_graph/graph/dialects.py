@@ -33,6 +33,10 @@ from agentcvr_graph.tools.outline import Outlines, parameters_of
 from agentcvr_graph.types import Observation, whole
 
 Dialect = Literal["tools", "json"]
+MAX_SHOWN = 300
+"""Characters of unreadable arguments that the master reads again."""
+FAILED_BY = "failed_by"
+"""Key in a message's `additional_kwargs` that says which side failed."""
 
 
 def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "json"]) -> Dialect:
@@ -150,12 +154,6 @@ def thought_of(message: AIMessage, tools: Outlines = TOOLS.outlines) -> str:
         thought = text.removesuffix(reply) if text.endswith(reply) else ""
         text = thought + re.sub(r"```\w*\s*\Z", "", reply[: calls[0].start] if calls else reply)
     return re.sub(r"</?think>", "", text).strip()
-
-
-MAX_SHOWN = 300
-"""Characters of unreadable arguments that the master reads again."""
-FAILED_BY = "failed_by"
-"""Key in a message's `additional_kwargs` that says which side failed."""
 
 
 def reply(

@@ -7,13 +7,12 @@ module knows only the graph's side.
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from agentcvr_graph.errors import BugError, SetupError
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, recognised
-from agentcvr_graph.models.clients.keys import without_keys
+from agentcvr_graph.models.clients.keys import traceback_without_keys, without_keys
 from agentcvr_graph.render import plain
 
 logger = logging.getLogger(__name__)
@@ -23,8 +22,8 @@ def error_for_master(error: BaseException) -> str:
     """Return an infrastructure error as one line for the master.
 
     Raises:
-        SetupError, BugError: the set-up is wrong (a key, a package), or this library is. The master cannot act on that,
-            so it ends the run.
+        SetupError, BugError: the set-up is wrong (a key, a package, a setting), or this library is. The master cannot
+            act on that, so it ends the run.
     """
     if isinstance(error, TimeoutError):
         return "That took too long and was stopped. Try a shorter window."
@@ -56,5 +55,4 @@ def without_keys_in_errors() -> Generator[None]:
 
 
 def _log(error: BaseException) -> None:
-    trace = without_keys("".join(traceback.format_exception(error)))
-    logger.warning("An unexpected error was reported to the master\n%s", trace)
+    logger.warning("An unexpected error was reported to the master\n%s", traceback_without_keys(error))

@@ -30,7 +30,7 @@ class OtherCall(TypedDict):
     """A call to put in place of the master's."""
 
     name: str
-    """`observe`, `listen` or `answer`."""
+    """The name of one of the graph's tools: `observe`, `listen`, `answer`."""
     args: dict[str, Any]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from langchain_core.runnables import RunnableConfig
 
@@ -10,8 +10,8 @@ from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.graph.builder import recursion_limit
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.remote import run_remote, thread_of_call
-from agentcvr_graph.graph.state import CVRInput, CVROutput
+from agentcvr_graph.graph.remote import errors_of, run_remote, thread_of_call
+from agentcvr_graph.graph.state import CVRInput
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 
 if TYPE_CHECKING:
@@ -29,19 +29,16 @@ async def ask(
     A server's graph runs on a thread of its own, and gets only the settings that were set.
 
     Raises:
-        InfrastructureError: the run was stopped on the server.
+        InfrastructureError: the server failed, or the run failed or was stopped on it.
         InputError: the question, its options or its videos cannot be used.
         SetupError: a model, a package or a key is missing or wrong.
     """
     settings = context or CVRContext()
     limited: RunnableConfig = {**(config or {}), "recursion_limit": recursion_limit(settings)}
-    if not isinstance(graph, CompiledCVRGraph):
-        return _finished(trajectory_of(await run_remote(graph, given, thread_of_call(limited, given), settings)))
-    run = cast(Any, graph)  # `ainvoke` is typed for every stream mode at once
-    return trajectory_of(cast(CVROutput, await run.ainvoke(given, limited, context=settings)))
-
-
-def _finished(trajectory: Trajectory) -> Trajectory:
-    if trajectory.answer is None and trajectory.failure is None:
+    if isinstance(graph, CompiledCVRGraph):
+        return trajectory_of(await graph.ainvoke(given, limited, context=settings))
+    output = await run_remote(graph, given, thread_of_call(limited, given), settings)
+    if output["answer"] is None and output["failure"] is None:
         raise InfrastructureError("The run was stopped on the server before it ended.")
-    return trajectory
+    with errors_of(graph):
+        return trajectory_of(output)

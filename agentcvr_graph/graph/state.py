@@ -3,29 +3,25 @@
 Every channel holds references and text only, so a checkpoint grows by a few kilobytes each turn. The context
 (`context.py`) holds only JSON-able settings, so that a server can show it as a form.
 
-The nodes write models to the channels. Clients of a server write JSON (a state that was edited in LangGraph Studio),
-and a server reads a state as JSON before it applies pending writes. With `LANGGRAPH_STRICT_MSGPACK=true` a server also
-loads every model of a checkpoint as a dictionary. So each channel validates what is written to it and what is loaded
-into it, and nodes read typed values from every state. What `Send` passes to an agent is in no channel: `agent_input`
-validates it.
+Nodes read typed values from every state, because the channels validate what clients and checkpoints hold as JSON
+(`channels.py`). What `Send` passes to an agent is in no channel: `agent_input` validates it.
 """
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NotRequired, TypeAlias, cast, get_type_hints
+from collections.abc import Mapping
+from typing import Annotated, Any, NotRequired, TypeAlias
 
 from langchain_core.messages import AnyMessage
-from langgraph.channels import BinaryOperatorAggregate, LastValue
 from langgraph.graph.message import add_messages
 from langgraph.managed import RemainingSteps
 from langgraph.runtime import Runtime
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from agentcvr_graph.answers import KnownQuestionKind
+from agentcvr_graph.graph.channels import Latest, Reduced, typed
 from agentcvr_graph.types import (
     Answer,
     Cost,
@@ -109,64 +105,6 @@ def add_work(so_far: Clock, more: Clock | Work) -> Clock:
     """Add a time of work: the reducer of `clock`. A whole clock replaces the one so far."""
     given = typed(Clock | Work, more)
     return given if isinstance(given, Clock) else typed(Clock, so_far).add(given)
-
-
-class Latest(LastValue[Any]):
-    """A channel that keeps the last value, validated as the channel's type."""
-
-    __slots__ = ()
-
-    def update(self, values: Sequence[Any]) -> bool:
-        """Validate the values, then update as `LastValue` does."""
-        return super().update([typed(self.typ, value) for value in values])
-
-    def from_checkpoint(self, checkpoint: Any) -> Latest:
-        """Validate a stored value."""
-        channel = super().from_checkpoint(checkpoint)
-        if channel.is_available():
-            channel.value = typed(self.typ, channel.value)
-        return channel
-
-
-class Reduced(BinaryOperatorAggregate[Any]):
-    """A channel with a reducer, validated as the channel's type. `update` validates what overwrites the value."""
-
-    __slots__ = ()
-
-    @property
-    def UpdateType(self) -> Any:
-        """What nodes write: the type of the reducer's second argument. A strict checkpointer reads no other types."""
-        return [*get_type_hints(self.operator).values()][1]
-
-    def update(self, values: Sequence[Any]) -> bool:
-        """Update as `BinaryOperatorAggregate` does, then validate."""
-        changed = super().update(values)
-        self.value = typed(self.typ, self.value)
-        return changed
-
-    def from_checkpoint(self, checkpoint: Any) -> Reduced:
-        """Validate a stored value."""
-        channel = super().from_checkpoint(checkpoint)
-        if channel.is_available():
-            channel.value = typed(self.typ, channel.value)
-        return channel
-
-
-def typed(kind: Any, value: Any) -> Any:
-    """Return a value as a type of the state, whether it is a model already or its JSON."""
-    return value if _is_model(value) else _reader(kind)(value)
-
-
-def _is_model(value: Any) -> bool:
-    """Return whether a value needs no validation. This check runs on every write, and is cheaper than validation."""
-    if isinstance(value, list):
-        return all(isinstance(one, FrozenModel) for one in cast(list[Any], value))
-    return value is None or isinstance(value, FrozenModel)
-
-
-@functools.cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
-    return TypeAdapter[Any](kind).validate_python
 
 
 def add_costs(so_far: Cost, more: Cost) -> Cost:

@@ -15,7 +15,7 @@ import platformdirs
 
 from agentcvr_graph.utils.files import atomic_write_bytes
 
-DECODING = 2
+DECODING = 3
 """The version of everything that turns files into frames, sound and words. It is part of every content id, and so of
 the key of every frame, transcript and observation: raise it when the decoding changes, and nothing older is used."""
 _DIGEST_BYTES = 16

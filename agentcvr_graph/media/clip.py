@@ -80,7 +80,7 @@ class Media:
             self._index = probed.index
         access.check_size(source.given, probed.picture)
         self._file_s = probed.picture.duration_s
-        self._mirrored = probed.picture.mirrored
+        self._turn = probed.picture.turn
         self._first_picture_s, self._format_name = probed.first_picture_s, probed.format_name
         for note in probed.notes:
             self._damage.add(note)
@@ -187,7 +187,7 @@ class Media:
 
         try:
             one_track = self.info.tracks.picture.startswith("track 1 of 1")
-            if self._format_name.startswith(_FOR_DECORD) and one_track and not self._mirrored:
+            if self._format_name.startswith(_FOR_DECORD) and one_track and not self._turn.mirrored:
                 return DecordReader(self._path, self._first_picture_s)
         except ImportError:
             raise
@@ -199,7 +199,7 @@ class Media:
     def _open_pyav(self) -> Reader:
         from agentcvr_graph.media.readers.pyav_reader import PyAVReader
 
-        return PyAVReader(self._path, self._access.max_pixels, self._index, self._damage.picture)
+        return PyAVReader(self._path, self._access.max_pixels, self._index, self._damage.picture, self._turn)
 
     def _open_folder(self) -> FolderReader:
         source, most = self._source, self._access.max_pixels

@@ -57,12 +57,12 @@ UPRIGHT = Turn()
 TURNS = tuple(Turn(mirrored, quarters) for mirrored in (False, True) for quarters in range(4))
 
 
-def turn_of(frame: VideoFrame) -> Turn:
-    """Return how a decoded frame is shown: the way nearest to its display matrix."""
+def turn_of(frame: VideoFrame) -> Turn | None:
+    """Return how a decoded frame is shown: the way nearest to its display matrix; None if it has none."""
     from av.sidedata.sidedata import Type
 
     stored: Any = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)
-    return UPRIGHT if stored is None else nearest_turn(np.frombuffer(bytes(stored), dtype=np.int32).tolist())
+    return None if stored is None else nearest_turn(np.frombuffer(bytes(stored), dtype=np.int32).tolist())
 
 
 def nearest_turn(display_matrix: list[int]) -> Turn:
@@ -94,9 +94,10 @@ def shown_size(width: int, height: int, aspect: Fraction = Fraction(1), turn: Tu
     return (down, across) if turn.sideways else (across, down)
 
 
-def shown_pixels(frame: VideoFrame, size: tuple[int, int], aspect: Fraction = Fraction(1)) -> Pixels:
+def shown_pixels(
+    frame: VideoFrame, size: tuple[int, int], aspect: Fraction = Fraction(1), turn: Turn = UPRIGHT
+) -> Pixels:
     """Return a decoded frame as it is shown, scaled and padded to `size` (width, height)."""
-    turn = turn_of(frame)
     fitted = fitted_size(shown_size(frame.width, frame.height, aspect, turn), size)
     width, height = fitted[::-1] if turn.sideways else fitted
     pixels: Any = frame.to_ndarray(width=width, height=height, format="rgb24", interpolation="BILINEAR")

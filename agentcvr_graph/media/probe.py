@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from agentcvr_graph.errors import CVRError, VideoError
 from agentcvr_graph.media.containers import open_container, origin_s
-from agentcvr_graph.media.display import caution, pixel_aspect, shown_size, turn_of
+from agentcvr_graph.media.display import UPRIGHT, caution, pixel_aspect, shown_size, turn_of
 from agentcvr_graph.media.index import FileIndex, frame_rate, lacks_index, packet_s, read_index
 from agentcvr_graph.media.readers.base import PictureInfo
 from agentcvr_graph.media.tracks import chosen_tracks, picture_stream, sound_stream
@@ -125,9 +125,10 @@ def _first_picture(given: str, container: InputContainer, max_pixels: int | None
     first = next(_pictures(container, stream), None)
     if first is None:
         raise NotAVideoError(given, "its pictures cannot be decoded.", fix="Export it as MP4 (H.264).")
-    width, height = shown_size(first.width, first.height, pixel_aspect(stream), turn_of(first))
+    turn = turn_of(first) or UPRIGHT
+    width, height = shown_size(first.width, first.height, pixel_aspect(stream), turn)
     first_s = float(first.pts * first.time_base) - origin_s(container) if first.pts is not None else 0.0
-    return PictureInfo(0.0, fps, width, height, turn_of(first).mirrored, caution(first)), first_s
+    return PictureInfo(0.0, fps, width, height, turn, caution(first)), first_s
 
 
 def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[Any]:

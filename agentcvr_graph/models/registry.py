@@ -13,6 +13,7 @@ loop resolve in a thread. No weights are loaded before the first call.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ PROVIDERS: list[type[Provider]] = [
     InProcess,
     Hosted,  # last, because it takes every name that no other provider takes
 ]
+TYPO_SIMILARITY = 0.75
+"""Similarity to the name of another provider from which a hosted model's name counts as misspelled."""
 TIMEOUT_S = 120.0
 """Longest single call of a model, in seconds; clients do not retry, the graph does."""
 
@@ -52,7 +55,7 @@ def read_model_string(spec: str) -> Provider:
         text = spec.strip()
         for provider in PROVIDERS:
             if (found := provider.parse(text)) is not None:
-                return found
+                return _not_misspelled(found)
         raise unknown(spec)
 
 
@@ -94,6 +97,19 @@ def resolve_audio(spec: str = "offline", *, timeout_s: float = TIMEOUT_S) -> Aud
     model = read_model_string(spec)
     with _naming_the_allowed([provider.audio_form for provider in PROVIDERS if provider.audio_form]):
         return model.audio(timeout_s)
+
+
+def _not_misspelled(found: Provider) -> Provider:
+    """Return the model, unless the last provider took what is almost the only name of another.
+
+    Raises:
+        ModelStringError: it did.
+    """
+    names = [provider.name for provider in PROVIDERS if provider.name]
+    close = difflib.get_close_matches(found.spec.lower(), names, n=1, cutoff=TYPO_SIMILARITY)
+    if close and isinstance(found, Hosted):
+        raise unknown(found.spec, f"did you mean {close[0]!r}?")
+    return found
 
 
 @contextmanager

@@ -1,15 +1,18 @@
-"""Reading: share of answers that are read as they are meant, and of those read as something else.
+"""Reading: share of answers and media files that are read as they are meant, and of those read as something else.
 
 - **Cases**: values and replies as models wrote them, from `tests/data`.
 - **Replies**: generated in the styles of model families over questions of benchmark shape (`model_replies.py`), beside
   a baseline that takes the first capital letter of an option, as many evaluation scripts do.
 - **Yes and no**: options "Yes." and "No.", the shape of 137 questions of CVBench.
+- **Media**: files of many containers, with late tracks, holes, jumps and damage (`clock_media.py`), in which the second
+  is seen and heard: their length, and every half second of their picture and sound.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +20,10 @@ from typing import Any
 
 from agentcvr_graph.answers import parse_answer, read_reply
 from agentcvr_graph.errors import ActionError
+from agentcvr_graph.media.library import MediaLibrary
+from agentcvr_graph.types import Video
 from tests.benchmarks.rows import Row
+from tests.support.clock_media import CLOCKS, make_clocks, reads_as_it_plays
 from tests.support.model_replies import YES_NO_COUNT, YES_NO_OPTIONS, Written, written_replies, yes_no_replies
 
 DATA = Path(__file__).parents[1] / "data"
@@ -40,6 +46,20 @@ def rows() -> Iterator[Row]:
     yield Row(
         "yes and no, options with full stops", f"{right} of {YES_NO_COUNT}", f"{YES_NO_COUNT}", right == YES_NO_COUNT
     )
+    with tempfile.TemporaryDirectory() as folder:
+        yield _media(Path(folder))
+
+
+def _media(folder: Path) -> Row:
+    make_clocks(folder)
+    library = MediaLibrary(cache_dir=folder / "cache")
+    wrong = [
+        name
+        for name, clock in CLOCKS.items()
+        if not reads_as_it_plays(library.open(Video(source=str(folder / name))), clock)
+    ]
+    figure = f"{len(CLOCKS) - len(wrong)} of {len(CLOCKS)}" + (f", not {', '.join(wrong)}" if wrong else "")
+    return Row("media files with the right length, picture and sound", figure, f"{len(CLOCKS)}", not wrong)
 
 
 def _cases(what: str, name: str, read: Callable[..., Any]) -> Row:

@@ -1,4 +1,4 @@
-"""Graphs that only tests serve: one with slow observations, and one whose master streams.
+"""Graphs that only tests serve: one with slow observations, one whose master streams, and one that looks until the end.
 
 `slow` observes its first video twice. The first observation returns immediately; the second takes `SLOW_S` seconds
 unless it is cancelled. Both are logged in the file that `AGENTCVR_TEST_LOG` names, one event per line: `begun`,
@@ -54,6 +54,15 @@ def make_talking() -> CompiledCVRGraph:
     """Build a graph whose master streams JSON word by word. It serves one question at a time."""
     master = GenericFakeChatModel(messages=itertools.cycle(map(AIMessage, WORDS)))
     return create_cvr_graph(master, FakePerception()).compile()
+
+
+def make_until_told() -> CompiledCVRGraph:
+    """Build a graph that observes in every turn until only an answer is allowed."""
+    return create_cvr_graph(FakeMaster(turns=[_look_until_told] * 1000), FakePerception()).compile()
+
+
+def _look_until_told(messages: Sequence[BaseMessage]) -> AIMessage:
+    return turn("", answer("a red ball")) if "call answer now" in messages[-1].text else TURNS[0]
 
 
 def _next_turn(messages: Sequence[BaseMessage]) -> AIMessage:

@@ -13,11 +13,12 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -27,10 +28,12 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from mcp import Client, MCPError
 
-from agentcvr_graph import CVRContext, InputError, as_tool
+from agentcvr_graph import CVRContext, InfrastructureError, InputError, as_tool
+from agentcvr_graph.graph.context import setting
 from agentcvr_graph.graph.remote import run_remote
+from agentcvr_graph.server import ServerContext
 from agentcvr_graph.trajectory import Trajectory
-from tests.e2e.conftest import Studio
+from tests.e2e.conftest import Studio, free_port
 from tests.e2e.served_graphs import SLOW_S, WORDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,6 +186,104 @@ async def test_a_remote_graph_is_a_tool_of_an_agent(client: LangGraphClient, con
     assert reply.text == "Answer: a red ball"
     run = Trajectory.model_validate(reply.artifact)
     assert run.usage.frames == 6 and [len(one.actions) for one in run.turns] == [1, 1, 1]
+
+
+CLOCK = {"name": "clock", "args": {}, "id": "c2", "type": "tool_call"}
+
+
+@tool
+def clock() -> str:
+    """Return the time."""
+    return "noon"
+
+
+async def replies(remote: RemoteGraph, given: dict[str, Any], context: CVRContext | None = None) -> list[ToolMessage]:
+    """Return the replies to a turn of an agent that asks the server and reads the clock, in this order."""
+    used = as_tool(remote, context=context)
+    calls = [{"name": used.name, "args": given, "id": "c1", "type": "tool_call"}, CLOCK]
+    app = StateGraph(MessagesState).add_node("tools", ToolNode([used, clock])).add_edge(START, "tools").compile()
+    return (await app.ainvoke({"messages": [AIMessage("", tool_calls=calls)]}))["messages"][1:]
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any], CVRContext | None, str]] = {
+    "a missing file": ("agentcvr", {"videos": ["nowhere.mp4"]}, None, "nowhere.mp4: no such file or folder."),
+    "a model that is not allowed": ("agentcvr", {}, ServerContext(vision="openai:x"), "'openai:x' may not be chosen"),
+    "a graph that does not exist": ("nothing", {}, None, "nothing"),
+    "a wait without a thread": ("slow", {}, CVRContext(**REVIEW), "The server's run waits for a decision"),
+}
+
+
+@pytest.mark.parametrize(("graph", "changes", "context", "says"), REFUSED.values(), ids=REFUSED)
+async def test_what_a_server_refuses_is_a_message_and_the_other_calls_survive(
+    client: LangGraphClient, graph: str, changes: dict[str, Any], context: CVRContext | None, says: str
+) -> None:
+    asked, read = await replies(RemoteGraph(graph, client=client), new_question() | changes, context)
+    assert asked.status == "error" and says in asked.text
+    assert read.text == "noon"
+
+
+async def test_a_setting_that_the_server_does_not_have_is_a_message(client: LangGraphClient) -> None:
+    class Misspelled(CVRContext):
+        max_turn: Annotated[int, setting("master", ge=1, description="Not a setting of the server.")] = 3
+
+    asked, read = await replies(RemoteGraph("agentcvr", client=client), new_question(), Misspelled(max_turn=3))
+    assert asked.status == "error" and "no setting 'max_turn'" in asked.text and read.text == "noon"
+
+
+async def test_a_server_that_is_down_is_a_message() -> None:
+    async with get_client(url=f"http://127.0.0.1:{free_port()}") as nobody:
+        asked, read = await replies(RemoteGraph("slow", client=nobody), new_question())
+    assert asked.status == "error" and "cannot be reached" in asked.text and read.text == "noon"
+
+
+CALLS_WITHOUT_A_LOOP = """
+import sys
+from langgraph.pregel.remote import RemoteGraph
+from agentcvr_graph import as_tool
+
+tool = as_tool(RemoteGraph("talking", url=sys.argv[1]))
+for number in "123":
+    given = {"question": "What is it?", "videos": [number]}
+    reply = tool.invoke({"type": "tool_call", "name": tool.name, "args": given, "id": number})
+    print(reply.status, reply.text)
+"""
+
+
+def test_a_tool_of_a_server_runs_again_and_again_without_an_event_loop(studio: Studio) -> None:
+    command = [sys.executable, "-c", CALLS_WITHOUT_A_LOOP, studio.url]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert ran.stdout == "success Answer: a red ball\n" * 3, ran.stderr
+
+
+async def test_a_run_that_another_client_cancels_is_a_message(studio: Studio, client: LangGraphClient) -> None:
+    question = new_question()
+    (video,) = question["videos"]
+    asking = asyncio.create_task(replies(RemoteGraph("slow", client=client), question))
+    await logged(lambda: studio.observations(video), "begun 20")
+    await client.runs.cancel_many(status="running")
+    asked, read = await asking
+    assert asked.status == "error" and asked.text and read.text == "noon"
+
+
+@pytest.mark.parametrize("limit", [4, 5, 6, 12, 25])
+async def test_a_parents_recursion_limit_ends_the_remote_run_in_its_last_turn(
+    client: LangGraphClient, limit: int
+) -> None:
+    remote = RemoteGraph("until_told", client=client)
+    app = example("remote")["parent"](remote).compile(checkpointer=InMemorySaver())
+    given = new_question()
+    output = await app.ainvoke({"given": given}, {"recursion_limit": limit, **new_thread()})
+    assert output["answer"]["value"] == "a red ball"
+    alone = await remote.ainvoke(given, {"recursion_limit": limit})
+    assert alone["answer"]["value"] == "a red ball" and len(alone["observations"]) == min(11, (limit - 4) // 2)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_a_limit_without_a_turn_names_the_setting(client: LangGraphClient, limit: int) -> None:
+    remote = RemoteGraph("until_told", client=client)
+    app = example("remote")["parent"](remote).compile(checkpointer=InMemorySaver())
+    with pytest.raises(InfrastructureError, match="recursion_limit"):
+        await app.ainvoke({"given": new_question()}, {"recursion_limit": limit, **new_thread()})
 
 
 async def test_cancelling_the_server_run_returns_no_answer_to_the_caller(

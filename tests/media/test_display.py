@@ -98,10 +98,28 @@ def test_a_matrix_of_zeros_changes_nothing():
     ],
 )
 def test_a_display_orientation_inside_the_stream_is_applied(tmp_path, shown, sei, turn):
-    plain = encoded(tmp_path / "plain.mp4", quarters())
+    """FFmpeg writes it to the first picture alone, of several groups of pictures."""
+    plain = encoded(tmp_path / "plain.mp4", quarters(), seconds=2)
     bsf = f"h264_metadata=display_orientation=insert:{sei}"
     path = ffmpeg(f"-i {plain} -c copy -bsf:v {bsf}", tmp_path / "sei.mp4")
     assert layout_of(shown(path)[0]) == LAYOUTS[turn]
+    media = MediaLibrary(cache_dir=tmp_path / "later").open(Video(source=str(path)))
+    times_s = [n / 10 for n in range(20)]
+    looks = [frame.pixels for times in (times_s, [0.0, 1.9], [1.2]) for frame in media.frames(times)]
+    assert {layout_of(pixels) for pixels in looks} == {LAYOUTS[turn]}
+
+
+def test_an_orientation_that_changes_on_the_way_is_followed(tmp_path):
+    parts = b""
+    for start_s, sei in ((0, "rotate=90"), (2, "flip=vertical")):
+        plain = encoded(tmp_path / "plain.mp4", quarters(320, 320), seconds=2, group=100)
+        how = f"-c copy -bsf:v h264_metadata=display_orientation=insert:{sei} -muxdelay 0 -output_ts_offset {start_s}"
+        parts += ffmpeg(f"-i {plain} {how}", tmp_path / f"{start_s}.ts").read_bytes()
+    path = tmp_path / "joined.ts"
+    path.write_bytes(parts)
+    media = MediaLibrary(cache_dir=tmp_path / "cache").open(Video(source=str(path)))
+    layouts = [layout_of(media.frames([time_s])[0].pixels) for time_s in (0.3, 1.7, 2.3, 3.7)]
+    assert layouts == [LAYOUTS[turn] for turn in (Turn(False, 1), Turn(True, 2)) for _ in range(2)]
 
 
 @pytest.mark.parametrize(

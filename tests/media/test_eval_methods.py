@@ -249,6 +249,13 @@ async def test_the_judge_grades_point_by_point():
         await ChatJudge(saying("no", "no", "no"), "stub").grade(JUDGED, "x")
 
 
+@pytest.mark.parametrize("thought", ["<thinking>{0}</thinking>", "{0}</think>", "[THINK]{0}[/THINK]"])
+async def test_the_reasoning_of_the_judge_is_no_grade(thought):
+    all_wrong = '{"coverage": [false, false], "correctness": [false, false]}'
+    reply = thought.format(all_wrong) + all_wrong.replace("false", "true")
+    assert (await ChatJudge(saying(reply), "stub").grade(JUDGED, "salt")).score == 1.0
+
+
 def test_malformed_grades_are_rejected_and_uncovered_points_are_not_correct():
     assert read_grades('{"coverage": [true], "correctness": [true]}', 2) is None
     assert read_grades("{coverage}", 1) is None and read_grades("", 1) is None

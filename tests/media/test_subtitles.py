@@ -80,6 +80,32 @@ def test_subtitles_that_cannot_be_read_are_ignored_with_a_note(tmp_path, clip, d
     assert [note.text for note in again.info.notes] == [note.text]
 
 
+CLOCKS = {
+    "a track of a file that starts late": "-map 0 -map 1 -c copy -c:s srt -output_ts_offset 30",
+    "a track beside a late picture": "-itsoffset 3 -i {0} -map 2:v -map 0:a -map 1 -c copy -c:s srt",
+}
+
+
+@pytest.mark.parametrize("case", CLOCKS)
+def test_a_track_has_the_clock_of_the_file(tmp_path, clip, case):
+    """The words come one second after the file's start, which is that of its picture or sound."""
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:00,000 --> 00:00:00,500\nNow.\n\n2\n00:00:01,000 --> 00:00:02,000\nThen.\n")
+    path = ffmpeg(f"-i {clip} -i {words} {CLOCKS[case].format(clip)}", tmp_path / "inside.mkv")
+    cues = opened(tmp_path, path).cues(0, 7)
+    assert [(round(cue.start_s, 1), round(cue.end_s, 1), cue.text) for cue in cues] == [
+        (0.0, 0.5, "Now."),
+        (1.0, 2.0, "Then."),
+    ]
+
+
+def test_a_file_beside_a_video_has_the_clock_of_the_file(tmp_path, clip):
+    path = ffmpeg(f"-i {clip} -c copy -output_ts_offset 30", tmp_path / "late.ts")
+    path.with_suffix(".srt").write_text(SRT)
+    (cue,) = opened(tmp_path, path).cues(0, 4)
+    assert (cue.start_s, cue.end_s) == (1.0, 2.0)
+
+
 def test_the_language_of_the_sound_chooses_the_file(tmp_path, clip):
     path = ffmpeg(f"-i {clip} -c copy -metadata:s:a:0 language=ger", tmp_path / "talk.mkv")
     for language, word in (("en", "one"), ("de", "eins"), ("de.forced", "Schild")):

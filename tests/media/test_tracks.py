@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,35 @@ def test_the_subtitles_that_belong_to_the_sound_are_chosen(parts, tmp_path, case
         assert number == expected
         assert bool(chosen_tracks(container).subtitles) == bool(expected)
         assert chosen is None or language_of(chosen) in ("", "deu")
+
+
+def pictures_of_words(path: Path) -> Path:
+    """Write a subtitle file of the format of Blu-ray discs, which holds pictures: two empty ones."""
+    data = b""
+    for time_s in (0.5, 1.5):
+        state = bytes.fromhex("00400030 10 0000 80 00 00 00")
+        for kind, body in ((0x16, state), (0x80, b"")):
+            data += struct.pack(">2sIIBH", b"PG", int(90_000 * time_s), 0, kind, len(body)) + body
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("flags", ["-disposition:s:0 default -disposition:s:1 0", "-disposition:s 0"])
+def test_words_are_read_and_not_pictures_of_words(parts, tmp_path, flags):
+    discs = pictures_of_words(tmp_path / "words.sup")
+    maps = f"-i {parts}/small.mp4 -i {discs} -i {parts}/second.srt -map 0 -map 1 -map 2 -c copy -c:s:1 srt"
+    both = ffmpeg(f"{maps} {flags}", tmp_path / "both.mkv")
+    media = MediaLibrary(cache_dir=tmp_path / "cache").open(Video(source=str(both)))
+    assert media.info.tracks.subtitles.startswith("track 2 of 2")
+    assert [cue.text for cue in media.cues(0, 2)] == ["second"]
+
+
+def test_pictures_of_words_alone_are_no_subtitles(parts, tmp_path):
+    """Then the speech is transcribed."""
+    discs = pictures_of_words(tmp_path / "words.sup")
+    alone = ffmpeg(f"-i {parts}/small.mp4 -i {discs} -map 0 -map 1 -c copy", tmp_path / "alone.mkv")
+    info = MediaLibrary(cache_dir=tmp_path / "cache").open(Video(source=str(alone))).info
+    assert not info.has_subtitles and info.tracks.subtitles == ""
 
 
 @pytest.mark.parametrize(

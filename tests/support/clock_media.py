@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agentcvr_graph.media.base import Clip
 from tests.support.disk_cache import cached_folder
 
 SECONDS = 12
@@ -34,6 +35,11 @@ class Clock:
     silent_s: tuple[float, float] = (0.0, 0.0)
     note: str = ""
     """A part of the note that is expected."""
+
+    @property
+    def tolerance_s(self) -> float:
+        """How much the length may differ: a file cut at a byte ends somewhere near its middle."""
+        return 1.5 if "head -c" in self.how else 0.15
 
 
 _NO_SOUND_4_8 = """-af "aselect='not(between(t,4,8))'" """
@@ -135,7 +141,7 @@ CLOCKS: dict[str, Clock] = {
 
 def clock_folder() -> Path:
     """Return the folder of all files of `CLOCKS`, made once."""
-    return cached_folder("clocks", [Path(__file__)], _make)
+    return cached_folder("clocks", [Path(__file__)], make_clocks)
 
 
 def seen_second(pixels) -> float:
@@ -151,7 +157,43 @@ def heard_second(samples) -> float:
     return (float(spectrum.argmax()) * 16_000 / len(samples) - 400) / 100
 
 
-def _make(folder: Path) -> None:
+def expected_second(clock: Clock, start_s: float, time_s: float) -> int | None:
+    """Return the second that belongs to a time of the file; None outside the clip, and at the edge of a second."""
+    own_s = time_s - start_s
+    whole = int(own_s)
+    inside = 0.15 < own_s - whole < 0.85 and own_s < min(SECONDS, clock.length_s - start_s) - 0.4
+    return whole if own_s > 0 and inside else None
+
+
+def times_of(clock: Clock) -> list[float]:
+    """Return the times at which a file is looked at and listened to: two a second."""
+    return [0.35 + 0.5 * n for n in range(int(2 * clock.length_s) - 1)]
+
+
+def reads_as_it_plays(media: Clip, clock: Clock) -> bool:
+    """Return whether a file has the length that a player shows, and the right seconds are seen and heard in it."""
+    end_s = media.info.duration_s
+    if abs(end_s - clock.length_s) > clock.tolerance_s:
+        return False
+    times_s = [time_s for time_s in times_of(clock) if time_s < end_s - 0.4]
+    return all(_is_seen(media, clock, time_s) and _is_heard(media, clock, time_s) for time_s in times_s)
+
+
+def _is_seen(media: Clip, clock: Clock, time_s: float) -> bool:
+    second = None if clock.picture_s is None else expected_second(clock, clock.picture_s, time_s)
+    return second is None or abs(seen_second(media.frames([time_s])[0].pixels) - second) <= 0.35
+
+
+def _is_heard(media: Clip, clock: Clock, time_s: float) -> bool:
+    second = None if clock.sound_s is None else expected_second(clock, clock.sound_s, time_s)
+    if second is None:
+        return True
+    heard = heard_second(media.sound(time_s - 0.1, time_s + 0.1))
+    return heard == -1 if clock.silent_s[0] - 0.05 < time_s < clock.silent_s[1] else abs(heard - second) <= 0.2
+
+
+def make_clocks(folder: Path) -> None:
+    """Make all files of `CLOCKS` in a folder."""
     run = 'F() { ffmpeg -v error -y "$@"; }; set -eo pipefail; '
     base = f"F -f lavfi -i $'{_quoted(_PICTURE)}' -f lavfi -i $'{_quoted(_SOUND)}' {_X264} -c:a aac -b:a 96k base.mp4"
     subprocess.run(["bash", "-c", run + base], cwd=folder, check=True)

@@ -42,11 +42,15 @@ def circle_shape(pixels) -> float:
     return int(white.any(axis=0).sum()) / int(white.any(axis=1).sum())
 
 
-def encoded(path: Path, pixels, *, seconds: int = 1, fps: int = 10, matrix=None, aspect=None) -> Path:
-    """Encode a still picture as a video, with a display matrix or a pixel aspect ratio in the container."""
+def encoded(path: Path, pixels, *, seconds: int = 1, fps: int = 10, group: int = 5, matrix=None, aspect=None) -> Path:
+    """Encode a still picture as a video, with a display matrix or a pixel aspect ratio in the container.
+
+    Args:
+        group: number of pictures from one key frame to the next.
+    """
     height, width = pixels.shape[:2]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "10", "g": "5"})
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "10", "g": str(group)})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         if matrix is not None:
             stream.set_display_matrix(matrix)

@@ -460,6 +460,15 @@ def test_a_number_in_any_form_is_read_back(number, form, digits):
     assert read_reply(form.format(written), "number", [], 2) == number
 
 
+TEXT_FORMS = ("{}", " {} ", "Answer: {}", "**Answer:** {}", "<think>Answer: no.</think>\n{}", '{{"answer": "{}"}}')
+
+
+@given(TEXTS, st.sampled_from(TEXT_FORMS))
+def test_a_text_in_any_form_is_read_back(text, form):
+    assert read_reply(form.format(text), "text", [], 2) == text
+    assert parse_answer(parse_answer(text, "text", [], 2).value, "text", [], 2).value == text
+
+
 PROSE = (
     "The answer is B.",
     "I think it is B",

@@ -41,6 +41,8 @@ OPTIONS = ["salt first", "meat first", "pepper first"]
         ("choices", "AC", ["A", "C"]),
         ("choices", "A and B", ["A", "B"]),
         ("choices", '["A"]', ["A"]),
+        ("choices", '["A, C"]', ["A", "C"]),
+        ("choices", '["AC"]', ["A", "C"]),
         ("order", "2->1->3", "2->1->3"),
         ("order", [2, 1, 3], "2->1->3"),
         ("order", "2, 1, 3", "2->1->3"),

@@ -104,6 +104,25 @@ async def test_statements_outside_the_windows_are_dropped_with_a_note() -> None:
     assert output.notes == ("2 of its statements lay outside the windows and were dropped",)
 
 
+@pytest.mark.parametrize(
+    "thought",
+    [
+        "<think>[video 1, 1.0-2.0 s] A dog?</think>",
+        "[video 1, 1.0-2.0 s] A dog? No.</think>",
+        "<THINKING>[video 1, 1.0-2.0 s] A dog?</Thinking>",
+        "<reasoning>[video 1, 1.0-2.0 s] A dog?</reasoning>",
+        "[THINK][video 1, 1.0-2.0 s] A dog?[/THINK]",
+        "\u25c1think\u25b7[video 1, 1.0-2.0 s] A dog?\u25c1/think\u25b7",
+        "<think>[video 1, 1.0-2.0 s] A dog?<think>Or</think>a cat</think>",
+        "<|channel|>analysis<|message|>[video 1, 1.0-2.0 s] A dog?<|end|><|start|>assistant<|channel|>final<|message|>",
+    ],
+)
+async def test_the_reasoning_of_the_model_is_no_evidence(thought: str) -> None:
+    reply = f"{thought}\n[video 1, 1.0-2.0 s] A pan."
+    output = await ChatVision(Recorder(reply=reply), name="the vision model").look(sampled(), "")
+    assert [said.text for said in output.evidence] == ["A pan."]
+
+
 async def test_a_line_without_a_window_is_assigned_to_the_only_window() -> None:
     output = await ChatVision(Recorder(reply="A pan."), name="the vision model").look(sampled()[:1], "")
     assert output.evidence == (Evidence(text="A pan.", window=SHOWN[0]),)
@@ -125,8 +144,9 @@ async def test_tokens_are_counted() -> None:
 
 
 async def test_an_empty_reply_or_a_failing_model_raises_infrastructure_error() -> None:
-    with pytest.raises(InfrastructureError, match=r"the vision model gave no text"):
-        await ChatVision(Recorder(reply="<think>endless"), name="the vision model").look(sampled(), "")
+    for endless in ("<think>A pan.", "[THINK]A pan.", "<|channel|>analysis<|message|>A pan."):
+        with pytest.raises(InfrastructureError, match=r"the vision model gave no text"):
+            await ChatVision(Recorder(reply=endless), name="the vision model").look(sampled(), "")
     late = Recorder(reply="", failure=TimeoutError("late"))
     with pytest.raises(InfrastructureError, match=r"the vision model did not answer in time") as caught:
         await ChatVision(late, name="the vision model").look(sampled(), "")

@@ -136,6 +136,7 @@ async def test_a_run_records_the_rule_and_is_not_resumed_with_another(tmp_path):
     assert made.manifest.config["strict"] == "exact"
     assert all(one.strict is not None for one in made.rows())
     page = write_run_report(made).read_text()
+    assert made.manifest.second_tries == 1 and "is sent back once, for every method" in page
     assert "<th>strict %</th>" in page and "the benchmark's own script (rule exact)" in page
     other = EvalConfig(methods=("agent",), scripts=str(scripts))
     with pytest.raises(InputError, match="strict was 'exact', now it is ''"):

@@ -91,6 +91,9 @@ def test_an_invalid_model_string_raises_a_one_line_error(resolve: object, spec: 
     ("spec", "parts"),
     [
         ("nonsense", ["Unknown model string 'nonsense'", "'offline'"]),
+        ("offlin", ["Unknown model string 'offlin': did you mean 'offline'? Allowed are 'offline'"]),
+        ("Offline ", ["did you mean 'offline'?"]),
+        ("tinny", ["did you mean 'tiny'?"]),
         ("nobody:model", ["Unknown model string 'nobody:model'", "PROVIDER:MODEL"]),
         ("openai:gpt-4o", ["'openai:gpt-4o' needs an API key", "OPENAI_API_KEY"]),
         ("gpt-4o", ["'gpt-4o' needs an API key", "OPENAI_API_KEY"]),

@@ -86,6 +86,16 @@ async def test_unfaithful_rephrasings_are_ignored(tmp_path, change):
     assert (await perception.observe(request, infos)).evidence == plain.evidence
 
 
+@pytest.mark.parametrize("thought", ["<think>[1]</think>", "[1]</think>", "<reasoning>[1]</reasoning>"])
+async def test_the_reasoning_of_the_model_is_not_read(tmp_path, thought):
+    def thinking(messages):
+        return AIMessage(thought + UPPER(messages).text)
+
+    perception, _, infos, request, plain = await looked(tmp_path, [thinking], make_script("CC", 3, LEVELS["easy"]))
+    evidence = (await perception.observe(request, infos)).evidence
+    assert [said.text for said in evidence] == [f"One sees: {said.text}" for said in plain.evidence]
+
+
 async def test_spoken_words_are_not_rephrased(tmp_path):
     script = make_script("FSA", 3, LEVELS["easy"])
     perception, model, infos, _, _ = await looked(tmp_path, [], script)

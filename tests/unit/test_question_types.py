@@ -11,6 +11,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agentcvr_graph import InputError, Question, Video, create_cvr_graph
+from agentcvr_graph.graph.prompts import option_lines
 from agentcvr_graph.graph.question import check_question
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 
@@ -114,6 +115,36 @@ def test_other_options_are_refused(given, says):
     with pytest.raises(InputError) as error:
         checked(options=given)
     assert str(error.value).startswith(says) and "\n" not in str(error.value) and error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "shown"),
+    [
+        ("choice", ["red", "blue"], ["A. red", "B. blue"]),
+        ("choice", ["A. red", "B. blue"], ["A. red", "B. blue"]),
+        ("choice", ["(A) red", "(B) blue"], ["A. red", "B. blue"]),
+        ("choices", ["A) red", "B) blue"], ["A. red", "B. blue"]),
+        ("choice", ["A: red", "B: blue"], ["A. red", "B. blue"]),
+        ("choice", ["A. Smith", "A. Jones"], ["A. A. Smith", "B. A. Jones"]),
+        ("choice", ["1. red", "2. blue"], ["A. 1. red", "B. 2. blue"]),
+        ("choice", ["A", "B"], ["A. A", "B. B"]),
+        ("order", ["1. chop", "2. fry"], ["1. chop", "2. fry"]),
+        ("order", ["A. chop", "B. fry"], ["1. A. chop", "2. B. fry"]),
+    ],
+)
+def test_labels_that_options_carry_are_shown_once(kind, given, shown):
+    question = checked(options=given, kind=kind)
+    assert option_lines(question.options, kind) == shown
+    assert question.options == tuple(given)
+
+
+@pytest.mark.parametrize("said", ["B", "blue", "B. blue", "(B) blue"])
+async def test_an_option_with_a_label_is_chosen_by_letter_or_text(said):
+    graph = create_cvr_graph(
+        FakeMaster(turns=[turn("", observe((1, 0, 5, 1))), turn("", answer(said))]), FakePerception()
+    )
+    output = await graph.compile().ainvoke(ASKED | {"options": ["A. red", "B. blue"]})
+    assert (output["answer"].value, output["answer"].text) == ("B", "B. blue")
 
 
 @pytest.mark.parametrize("given", [None, "", "auto"])

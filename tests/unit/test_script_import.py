@@ -234,15 +234,18 @@ def test_a_path_without_files_is_an_input_error(tmp_path):
         files_of(tmp_path / "x")
 
 
-def test_the_command_imports_a_folder_and_says_what_an_import_again_replaces(released, tmp_path):
+def test_the_command_imports_a_folder_and_replaces_an_earlier_import_only_with_force(released, tmp_path):
     to = tmp_path / "finished/mine.jsonl"
     done = agentcvr("scripts", "import", str(released), "--out", str(to))
     assert done.returncode == 0, done.stderr
     assert "24 scripts from 25 files" in done.stdout and len(ScriptLibrary(to)) == 24
     (released / "cooking_synthesis/task_3.json").write_text("{oops")
     done = agentcvr("scripts", "import", str(released), "--out", str(to))
+    assert done.returncode == 2 and f"{to} exists. Name another file with --out" in done.stderr
+    assert len(ScriptLibrary(to)) == 24
+    done = agentcvr("scripts", "import", str(released), "--out", str(to), "--force")
     assert done.returncode == 2 and "task_3.json: record 1: it is no JSON" in done.stderr
-    assert "23 scripts from 25 files" in done.stdout and "in place of the 24 that it held" in done.stdout
+    assert "23 scripts from 25 files" in done.stdout and len(ScriptLibrary(to)) == 23
 
 
 def test_a_file_that_cannot_be_read_does_not_end_the_import_of_a_folder(released):
@@ -262,8 +265,5 @@ def test_a_failed_import_leaves_nothing_behind(tmp_path):
     to.parent.mkdir(exist_ok=True)
     kept = script_json(script_of(FORMATS["plot"], plot(), "q")) + "\n"
     to.write_text(kept)
-    agentcvr("scripts", "import", str(bad), "--out", str(to))
+    agentcvr("scripts", "import", str(bad), "--out", str(to), "--force")
     assert to.read_text() == kept
-    to.write_text("my notes\n")
-    done = agentcvr("scripts", "import", str(bad), "--out", str(to))
-    assert "exists and holds no scripts" in done.stderr and to.read_text() == "my notes\n"

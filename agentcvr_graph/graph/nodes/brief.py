@@ -41,7 +41,7 @@ class Brief:
 
         Raises:
             InputError: the question or its videos cannot be used; nothing has been spent.
-            SetupError: the recursion limit leaves no turn.
+            SetupError: the recursion limit leaves no turn, or what the settings choose cannot be used.
         """
         context = self._dependencies.context_of(runtime, {})
         check_steps(state)

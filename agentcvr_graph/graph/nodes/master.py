@@ -20,7 +20,7 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agentcvr_graph.errors import ActionError, InputError
+from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.arrival import tidy
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps
@@ -151,10 +151,8 @@ async def master_failed(state: CVRState, error: NodeError) -> Command[Literal["c
     """End the run as an infrastructure failure: the master's model failed, also after retries.
 
     Raises:
-        InputError: the run may not use these settings, which a client may have edited since `brief`.
+        SetupError, BugError: as `error_for_master`.
     """
-    if isinstance(error.error, InputError):
-        raise error.error
     message = f"The master's model failed: {error_for_master(error.error)}"
     failure = Failure(boundary="infrastructure", message=message)
     return Command(update={"failure": failure, "draft": None, "assignments": []}, goto="conclude")

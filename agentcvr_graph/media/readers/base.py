@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from agentcvr_graph.media.display import UPRIGHT, Turn
 from agentcvr_graph.media.types import Pixels
 
 
@@ -31,8 +32,8 @@ class PictureInfo:
     fps: float
     width: int
     height: int
-    mirrored: bool = False
-    """Shown mirrored, which decord ignores."""
+    turn: Turn = UPRIGHT
+    """How the first picture is shown. decord ignores mirroring."""
     caution: str = ""
     """In what the picture differs from what a player shows; empty if in nothing."""
 

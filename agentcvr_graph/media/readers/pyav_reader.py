@@ -10,9 +10,9 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from agentcvr_graph.media.display import pixel_aspect, shown_pixels
+from agentcvr_graph.media.display import UPRIGHT, Turn, pixel_aspect, shown_pixels, turn_of
 from agentcvr_graph.media.index import FileIndex, frame_rate
 from agentcvr_graph.media.packets import AnyPacket, Report, Timed, TrackReader
 from agentcvr_graph.media.readers.base import Decoded, nearest
@@ -26,6 +26,14 @@ _EARLIER_KEYS = 3
 """If a key frame cannot be decoded, this many earlier ones are tried for the picture that was on screen before."""
 
 
+class Picture(NamedTuple):
+    """A decoded frame and how it is shown."""
+
+    time_s: float
+    frame: Any
+    turn: Turn
+
+
 class PyAVReader:
     """A `Reader` over PyAV.
 
@@ -33,6 +41,7 @@ class PyAVReader:
         max_pixels: the largest picture that is decoded; None for no limit.
         index: the file's index, if its container has none.
         report: called with the time of each picture that cannot be decoded.
+        turn: how the file's first picture is shown.
     """
 
     def __init__(
@@ -41,8 +50,9 @@ class PyAVReader:
         max_pixels: int | None = None,
         index: FileIndex | None = None,
         report: Report = lambda time_s: None,
+        turn: Turn = UPRIGHT,
     ) -> None:
-        self._path, self._index = path, index
+        self._path, self._index, self._turn = path, index, turn
         self._track = TrackReader(path, picture_stream, index, report, max_pixels, threads=True)
         self._stream: Any = self._track.stream
         self._aspect = pixel_aspect(self._stream)
@@ -60,14 +70,14 @@ class PyAVReader:
     def shown_at(self, times_s: Sequence[float], size: tuple[int, int]) -> Iterator[Decoded]:
         """Yield the frames on screen; seek only where decoding forward would take longer."""
         wanted = list(times_s)
-        frames: Iterator[Timed] = iter(())
-        held: Timed | None = None
+        frames: Iterator[Picture] = iter(())
+        held: Picture | None = None
         sought_s: float | None = None  # at most one seek per target: the container decides where it lands
         while wanted:
             target_s = wanted[0]
             if held is None or (sought_s != target_s and self._worth_a_seek(held.time_s, target_s)):
                 sought_s = target_s
-                frames = self._decode_from(target_s)
+                frames = self._pictures(self._decode_from(target_s))
                 held = next(frames, None)
                 if held is None:
                     wanted.pop(0)
@@ -76,7 +86,7 @@ class PyAVReader:
             until_s = following.time_s if following is not None else float("inf")
             due = [time_s for time_s in wanted if time_s < until_s - 1e-4]
             marks = due or (_bystanders(held.time_s, until_s) if held.time_s >= times_s[0] else [])
-            pixels = shown_pixels(held.frame, size, self._aspect) if marks else None
+            pixels = shown_pixels(held.frame, size, self._aspect, held.turn) if marks else None
             for time_s in marks:
                 assert pixels is not None
                 yield Decoded(time_s, held.time_s, pixels)
@@ -92,7 +102,8 @@ class PyAVReader:
             if nearest_s != key_s:
                 key_s, found = nearest_s, self._track.key_frame(nearest_s)
             if found is not None:
-                yield Decoded(time_s, found.time_s, shown_pixels(found.frame, size, self._aspect))
+                turn = turn_of(found.frame) or self._turn
+                yield Decoded(time_s, found.time_s, shown_pixels(found.frame, size, self._aspect, turn))
 
     def close(self) -> None:
         """Close the container."""
@@ -126,6 +137,17 @@ class PyAVReader:
                 break
             start_s = earlier
         return frames
+
+    def _pictures(self, frames: Iterator[Timed]) -> Iterator[Picture]:
+        """Yield frames with how they are shown.
+
+        A stream may hold its display matrix in key frames alone, or in its first picture alone. So a frame without one
+        is shown as the key frame before it, and a key frame without one as the first picture.
+        """
+        turn = self._turn
+        for time_s, frame in frames:
+            turn = turn_of(frame) or (self._turn if frame.key_frame else turn)
+            yield Picture(time_s, frame, turn)
 
     def _key_before(self, time_s: float) -> float | None:
         """Return a time at which the key frame before the one of `time_s` is on screen; None if there is none."""

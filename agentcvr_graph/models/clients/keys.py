@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import traceback
 
 SERVER_KEY = "AGENTCVR_API_KEY"
 """Holds the key for OpenAI-compatible servers and transcription endpoints given by address."""
@@ -43,6 +44,11 @@ def without_keys(text: str) -> str:
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
     return text
+
+
+def traceback_without_keys(error: BaseException) -> str:
+    """Return the traceback of an exception for a log, with the keys of this process masked."""
+    return without_keys("".join(traceback.format_exception(error)))
 
 
 def server_key() -> str:

@@ -27,6 +27,8 @@ class Provider(ABC):
 
     form: ClassVar[str]
     """The form of the model strings, quoted, for error messages: `'offline'`."""
+    name: ClassVar[str] = ""
+    """The model string of a provider that reads one only."""
     audio_form: ClassVar[str] = ""
     """The same for audio models; empty when the provider has none."""
     vision_is_chat: ClassVar[bool] = True
@@ -96,4 +98,5 @@ class Provider(ABC):
 
 def unknown(spec: str, hint: str = "") -> ModelStringError:
     """Return the error for a model string that no provider can use."""
-    return ModelStringError(f"Unknown model string {shown_address(spec)!r}{': ' + hint if hint else ''}.")
+    text = f"Unknown model string {shown_address(spec)!r}{': ' + hint if hint else ''}"
+    return ModelStringError(text if text.endswith("?") else f"{text}.")

@@ -20,17 +20,18 @@ TEXT_CACHE_BYTES = 2**27
 class Offline(Provider):
     """The offline master, vision model and audio model."""
 
+    name = "offline"
     form = "'offline'"
     audio_form = "'offline'"
     vision_is_chat = False
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        return cls() if text == "offline" else None
+        return cls() if text == cls.name else None
 
     @property
     def spec(self) -> str:
-        return "offline"
+        return self.name
 
     def chat(self, timeout_s: float) -> BaseChatModel:
         from agentcvr_graph.models.offline.master import OfflineMaster

@@ -19,16 +19,17 @@ class Tiny(InProcess):
 
     source: str = str(TINY)
 
+    name = "tiny"
     form = "'tiny'"
     audio_form = ""
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        return cls() if text == "tiny" else None
+        return cls() if text == cls.name else None
 
     @property
     def spec(self) -> str:
-        return "tiny"
+        return self.name
 
     def found(self) -> str:
         if not TINY.is_dir():

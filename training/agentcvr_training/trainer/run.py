@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from huggingface_hub import logging as hub_logging
 from rich.console import Console
 from safetensors import SafetensorError
 from transformers import PrinterCallback
@@ -34,7 +35,11 @@ TORCH_WRITES = ("PytorchStreamWriter", "inline_container")
 
 
 def quiet() -> None:
-    """Turn off the libraries' progress bars for reading and writing files, and a warning that TRL causes."""
+    """Turn off the libraries' progress bars for files, the Hub's lines about retries, and a warning that TRL causes.
+
+    What the Hub does not deliver is one error in the end.
+    """
+    hub_logging.set_verbosity_error()
     logging.disable_progress_bar()
     datasets.disable_progress_bars()
     # TRL 1.16 uses names of transformers from before 5.18.
