@@ -74,6 +74,13 @@ class Trajectory(FrozenModel):
             action.observation for turn in self.turns for action in turn.actions if action.observation is not None
         )
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What limits the evidence, once each: notes on the videos, then those of the observations."""
+        known = [f"video {info.number}: {note}" for info in self.videos for note in info.notes]
+        later = [_placed(note, one) for one in self.observations for note in one.notes]
+        return tuple(dict.fromkeys([*known, *later]))
+
     def without_secrets(self) -> Trajectory:
         """Return a copy that is safe to store and share: video addresses have no user, password and query."""
 
@@ -108,6 +115,11 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
         failure=typed(Failure | None, given["failure"]),
         usage=typed(Usage, given["usage"]),
     )
+
+
+def _placed(note: str, observation: Observation) -> str:
+    """Return a note of an observation with the number of its video."""
+    return note if note.lower().startswith("video ") else f"video {observation.windows[0].video}: {note}"
 
 
 _MESSAGE = TypeAdapter[AnyMessage](AnyMessage)

@@ -5,7 +5,6 @@ The wording is part of the policy's input, so it is the same in live and swap mo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from langchain_core.messages import AnyMessage
@@ -99,12 +98,5 @@ def _after_brief(messages: Sequence[AnyMessage]) -> int:
 
 
 def option_lines(options: Sequence[str], kind: AnswerKind) -> list[str]:
-    """Return the options as lines: `A. text`, or `1. text` if the options are to be put in order.
-
-    Options that all carry these labels already ("A) text") are shown with one label.
-    """
-    labels = option_labels(kind, options)
-    own = [re.match(rf"[(\[]?{label}[.):\]]+\s+(?=\S)", text) for label, text in zip(labels, options, strict=False)]
-    texts = [found.string[found.end() :] for found in own if found]
-    shown = texts if len(texts) == len(options) else options
-    return [f"{label}. {text}" for label, text in zip(labels, shown, strict=False)]
+    """Return the options as lines: `A. text`, or `1. text` if the options are to be put in order."""
+    return [f"{label}. {option}" for label, option in zip(option_labels(kind, options), options, strict=False)]

@@ -80,6 +80,17 @@ def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
     )
 
 
+def absolute(video: Video, source: Source) -> Video:
+    """Return the video, which was parsed as `source`, by its absolute path: another process has another folder."""
+    if source.kind == "url":
+        return video
+    _, fragment = _split_fragment(video.source, EVERYTHING)
+    update = {"source": f"{source.place}#{fragment}" if fragment else source.place}
+    if source.boxes:
+        update["boxes"] = str(Path(source.boxes).expanduser().absolute())
+    return video.model_copy(update=update)
+
+
 def check_source(given: str, access: Access) -> None:
     """Refuse a video string that `access` does not allow, without opening it or looking for it.
 

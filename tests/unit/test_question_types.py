@@ -135,7 +135,6 @@ def test_other_options_are_refused(given, says):
 def test_labels_that_options_carry_are_shown_once(kind, given, shown):
     question = checked(options=given, kind=kind)
     assert option_lines(question.options, kind) == shown
-    assert question.options == tuple(given)
 
 
 @pytest.mark.parametrize("said", ["B", "blue", "B. blue", "(B) blue"])
@@ -144,7 +143,7 @@ async def test_an_option_with_a_label_is_chosen_by_letter_or_text(said):
         FakeMaster(turns=[turn("", observe((1, 0, 5, 1))), turn("", answer(said))]), FakePerception()
     )
     output = await graph.compile().ainvoke(ASKED | {"options": ["A. red", "B. blue"]})
-    assert (output["answer"].value, output["answer"].text) == ("B", "B. blue")
+    assert (output["answer"].value, output["answer"].text) == ("B", "blue")
 
 
 @pytest.mark.parametrize("given", [None, "", "auto"])
