@@ -60,7 +60,9 @@ class Brief:
         message = HumanMessage(
             text,
             id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}",
-            additional_kwargs={prompts.ENDING_TOOLS: list(self._dependencies.tools.ending)},
+            additional_kwargs={
+                prompts.TOOL_OUTLINES: [tool.model_dump(mode="json") for tool in self._dependencies.tools.outlines]
+            },
         )
         return {
             "checked_question": question,
