@@ -24,8 +24,11 @@ MAX_VIDEOS = 100
 MAX_CHARACTERS = 20_000
 """Maximum length of a question or an option: a limit for untrusted clients, far above normal use."""
 NAME_VIDEO = "Name a file, a URL or an image folder."
+RENAME = "Rename the file, or its folder."
 LIST_VIDEOS = "Pass a list: ['a.mp4', 'b.mp4']."
 LIST_OPTIONS = "Pass a list of texts: ['red', 'blue']."
+_UNREADABLE_BYTES = re.compile("[\udc80-\udcff]")
+"""Bytes of a file's name that Python could not decode. Neither a checkpoint nor a model can be given them."""
 _SHOWN = 80
 """Longest value in an error, in characters."""
 
@@ -90,6 +93,8 @@ def as_video(video: object) -> Video:
     if isinstance(video, str):
         if not video.strip():
             raise InputError("A video has an empty name.", fix=NAME_VIDEO)
+        if _UNREADABLE_BYTES.search(video):
+            raise InputError(f"The name {_shown(video)} of a video holds bytes that are not UTF-8.", fix=RENAME)
         return Video(source=whole(video))
     if not isinstance(video, Mapping):
         raise InputError(f"`videos` holds {_shown(video)}, which is not a video.", fix=NAME_VIDEO)

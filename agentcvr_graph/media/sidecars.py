@@ -42,7 +42,7 @@ def sidecars(path: Path, language: str = "") -> list[Sidecar]:
     Args:
         language: tag of the language that is spoken, if it is known.
     """
-    beside = [other for other in path.parent.iterdir() if not other.name.startswith(".")]
+    beside = [other for other in path.parent.iterdir() if not other.name.startswith(".") and other.is_file()]
     own = _spelt(path.stem)
     taken = {_spelt(other.stem) for other in beside if other.suffix.lower() in _VIDEOS} - {own}
     files = [other for other in beside if other.suffix.lower() in ENDINGS and _spelt(other.stem) not in taken]

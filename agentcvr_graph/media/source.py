@@ -134,7 +134,11 @@ def _resolved(given: str, place: str, access: Access) -> tuple[Literal["file", "
     if path is None:
         access.check_path(given, Path(place))
         raise VideoError(given, "no such file or folder.", fix="Check the path.")
-    return "folder" if path.is_dir() else "file", str(path)
+    if path.is_dir():
+        return "folder", str(path)
+    if not path.is_file():  # opening a pipe waits for its writer, and a device may have no end
+        raise VideoError(given, "it is a pipe, a socket or a device, not a file.", fix="Copy the video into a file.")
+    return "file", str(path)
 
 
 def _schemed(given: str, place: str, scheme: str, access: Access) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import OrderedDict, deque
 from pathlib import Path
 
@@ -40,6 +41,11 @@ def checked(**changes) -> Question:
 )
 def test_one_video_in_any_form(given):
     assert checked(videos=given).videos == (Video(source="a.mp4"),)
+
+
+def test_a_name_that_is_not_utf_8_is_named_with_its_bytes():
+    with pytest.raises(InputError, match=r"The name '\\udcff\.mp4' \(str\) of a video holds bytes .* Rename the file"):
+        checked(videos=[Path(os.fsdecode(b"\xff.mp4"))])
 
 
 def test_several_videos_keep_their_order():
@@ -201,6 +207,7 @@ async def test_iterators_run_with_and_without_a_checkpointer(saver):
     [
         ("Which is red?", "The input is a str."),
         (["Which is red?"], "The input is a list."),
+        (3.5, "The input is a float."),
         ({"messages": [HumanMessage("Which?")]}, "The input holds `messages` but no `question`."),
         ({}, "The question is empty."),
         ({"question": "Which?"}, "There is no video to look at."),

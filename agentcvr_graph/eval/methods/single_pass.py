@@ -18,8 +18,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.content import ContentBlock, create_image_block, create_text_block
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from agentcvr_graph.answers import KINDS, answer_text
-from agentcvr_graph.answers import read_reply as read_value
+from agentcvr_graph.answers import KINDS, parse_reply
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph import prompts
@@ -199,16 +198,8 @@ def read_reply(text: str, question: Question) -> Answer:
     Raises:
         ActionError: the reply holds no plain answer.
     """
-    kind = question_kind(question)
-    value = read_value(text, kind, question.options, len(question.options or question.videos))
-    said = without_thoughts(text)
-    return Answer(kind=kind, value=value, text=answer_text(kind, value, question.options), rationale=said)
-
-
-def stated(text: str) -> str:
-    """Return what a reply states as its answer: what stands behind "Answer:" in its last line, else all of it."""
-    last = (text.strip().splitlines() or [""])[-1]
-    return last.removeprefix("Answer:").strip() if last.startswith("Answer:") else text
+    n_items = len(question.options or question.videos)
+    return parse_reply(text, question_kind(question), question.options, n_items, rationale=without_thoughts(text))
 
 
 def _seen(info: VideoInfo, look: Look, model: str) -> Observation:
@@ -257,7 +248,9 @@ def _trajectory_of(
 def _turn(number: int, reply: Reply, looks: Sequence[Action]) -> Turn:
     text = without_thoughts(reply.message.text)
     result = reply.problem or prompts.RECORDED
-    said = Action(call_id=f"answer_{number}", tool="answer", arguments={"value": stated(text)}, reply=result, ends=True)
+    said = Action(
+        call_id=f"answer_{number}", tool="answer", arguments={"value": text}, reply=result, ends=True, prose=True
+    )
     return Turn(number=number, thought=text, actions=(*looks, said))
 
 
