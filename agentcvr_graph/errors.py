@@ -74,10 +74,14 @@ class InputError(CVRError, ValueError):
 
 
 class VideoError(InputError):
-    """Raised when one video cannot be used. `source` is the caller's string; the message shows it without secrets."""
+    """Raised when one video cannot be used.
+
+    `source` is the caller's string, which the message shows without secrets, and `problem` is the message without it.
+    """
 
     def __init__(self, source: str, message: str, *, fix: str = "") -> None:
         self.source = source
+        self.problem = message
         super().__init__(f"{shown_address(source)}: {message}", fix=fix)
 
 

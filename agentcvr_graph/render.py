@@ -34,6 +34,8 @@ ALL_WINDOWS = "[all windows]"
 MAX_CHARACTERS = 4000
 """Maximum length of a statement, title, note or error. Longer text is cut in the middle, so that one long text does
 not crowd out the others."""
+MOST_NOTES = 5
+"""Number of notes on a video that are shown; a damaged recording may have hundreds."""
 _CUT = " (cut) "
 _TAIL = MAX_CHARACTERS // 4
 
@@ -172,7 +174,7 @@ def observation_text(observation: Observation) -> str:
     verb = "seen" if observation.modality == "visual" else "heard"
     heading = f"{verb}: " + "; ".join(_heading_parts(observation))
     lines = [evidence_line(evidence) for evidence in observation.evidence] or [NOTHING[observation.modality]]
-    lines += [f"note: {plain(note)}" for note in observation.notes]
+    lines += map(note_line, observation.notes)
     return "\n".join([heading, *lines])
 
 
@@ -186,8 +188,16 @@ def _heading_parts(observation: Observation) -> list[str]:
     ]
 
 
+def note_line(note: str) -> str:
+    """Return the line of a note on an observation or a video."""
+    return f"note: {plain(note)}"
+
+
 def video_line(info: VideoInfo) -> str:
-    """Return the line of a video in the brief: number, title, length, size, tracks; or why it cannot be read."""
+    """Return the line of a video in the brief: number, title, length, size, tracks; or why it cannot be read.
+
+    A line for each note on it follows.
+    """
     name = f"{info.number}. {quoted(info.title)}"
     if info.problem:
         given = shown_address(info.video.source)
@@ -196,7 +206,14 @@ def video_line(info: VideoInfo) -> str:
     picture = f"{info.width}x{info.height}" if info.has_picture else "no picture"
     sound = "sound" if info.has_sound else "no sound"
     subtitles = ", subtitles" if info.has_subtitles else ""
-    return f"{name}: {seconds(info.duration_s)} s, {picture}, {sound}{subtitles}"
+    line = f"{name}: {seconds(info.duration_s)} s, {picture}, {sound}{subtitles}"
+    return "\n".join([line, *(f"   {note_line(note)}" for note in first_notes(info.notes))])
+
+
+def first_notes(notes: Sequence[str]) -> list[str]:
+    """Return the first notes and the number of the others."""
+    more = len(notes) - MOST_NOTES
+    return [*notes[:MOST_NOTES], *([f"{more} more like these"] if more > 0 else [])]
 
 
 def error_text(message: str) -> str:

@@ -15,8 +15,9 @@ from pydantic import TypeAdapter
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.channels import typed
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
-from agentcvr_graph.graph.prompts import ending_tools, since_brief
-from agentcvr_graph.graph.state import CVROutput
+from agentcvr_graph.graph.prompts import since_brief, tools_in_brief
+from agentcvr_graph.graph.state import Call, CVROutput
+from agentcvr_graph.tools.outline import Outlines, ToolOutline, outline_of
 from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Question, Usage, VideoInfo
 
 
@@ -36,8 +37,10 @@ class Action(FrozenModel):
     """`infrastructure` if the call was valid and the perception failed, which is not the policy's fault."""
     ends: bool = False
     """True if the tool is one that ends the question, whether or not its answer was accepted."""
+    alias: bool = False
+    """True if the tool is named as another system names it, such as `final_answer` for `answer`."""
     prose: bool = False
-    """True for an answer that the turn states in prose, without any action; training counts it as a format error."""
+    """True for an answer that a turn without an action gives in prose; training counts it as a format error."""
 
 
 class Turn(FrozenModel):
@@ -71,6 +74,13 @@ class Trajectory(FrozenModel):
             action.observation for turn in self.turns for action in turn.actions if action.observation is not None
         )
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What limits the evidence, once each: notes on the videos, then those of the observations."""
+        known = [f"video {info.number}: {note}" for info in self.videos for note in info.notes]
+        later = [_placed(note, one) for one in self.observations for note in one.notes]
+        return tuple(dict.fromkeys([*known, *later]))
+
     def without_secrets(self) -> Trajectory:
         """Return a copy that is safe to store and share: video addresses have no user, password and query."""
 
@@ -100,11 +110,16 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
         kind=question.kind,
         options=question.options,
         videos=tuple(typed(list[VideoInfo], given["sources"])),
-        turns=tuple(_turns(since_brief(messages), observations, ending_tools(messages))),
+        turns=tuple(_turns(since_brief(messages), observations, tools_in_brief(messages))),
         answer=typed(Answer | None, given["answer"]),
         failure=typed(Failure | None, given["failure"]),
         usage=typed(Usage, given["usage"]),
     )
+
+
+def _placed(note: str, observation: Observation) -> str:
+    """Return a note of an observation with the number of its video."""
+    return note if note.lower().startswith("video ") else f"video {observation.windows[0].video}: {note}"
 
 
 _MESSAGE = TypeAdapter[AnyMessage](AnyMessage)
@@ -114,11 +129,11 @@ def _message(given: Any) -> AnyMessage:
     return cast(AnyMessage, given) if isinstance(given, BaseMessage) else _MESSAGE.validate_python(given)
 
 
-def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], ending: Sequence[str]) -> list[Turn]:
+def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], tools: Outlines) -> list[Turn]:
     starts = [n for n, message in enumerate(messages) if isinstance(message, AIMessage)]
     ends = [*starts[1:], len(messages)][: len(starts)]  # no turn if the master's model was never reached
     return [
-        _turn(number, cast(AIMessage, messages[start]), messages[start + 1 : end], observations, ending)
+        _turn(number, cast(AIMessage, messages[start]), messages[start + 1 : end], observations, tools)
         for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
     ]
 
@@ -128,27 +143,32 @@ def _turn(
     message: AIMessage,
     after: Sequence[AnyMessage],
     observations: Sequence[Observation],
-    ending: Sequence[str],
+    tools: Outlines,
 ) -> Turn:
     seen = {observation.call_id: observation for observation in observations if observation.turn == number}
     replies = {_call_id(reply): reply for reply in after}
-    actions = tuple(
-        Action(
-            call_id=call.id,
-            tool=call.tool,
-            arguments=call.arguments,
-            reply=replies[call.id].text if call.id in replies else "",
-            observation=seen.get(call.id),
-            failed_by="infrastructure"
-            if call.id in replies and replies[call.id].additional_kwargs.get(FAILED_BY)
-            else "",
-            ends=call.tool.casefold() in [name.casefold() for name in ending],
-            prose=call.prose,
-        )
-        for call in read_calls(message, number)
-    )
     return Turn(
-        number=number, thought=thought_of(message), actions=actions, complaint=replies[""].text if "" in replies else ""
+        number=number,
+        thought=thought_of(message, tools),
+        actions=tuple(
+            _action(call, replies.get(call.id), seen.get(call.id), outline_of(call.tool, tools))
+            for call in read_calls(message, number, tools)
+        ),
+        complaint=replies[""].text if "" in replies else "",
+    )
+
+
+def _action(call: Call, reply: AnyMessage | None, seen: Observation | None, tool: ToolOutline | None) -> Action:
+    return Action(
+        call_id=call.id,
+        tool=call.tool,
+        arguments=call.arguments,
+        reply=reply.text if reply else "",
+        observation=seen,
+        failed_by="infrastructure" if reply and reply.additional_kwargs.get(FAILED_BY) else "",
+        ends=tool is not None and tool.ends,
+        alias=tool is not None and tool.name.casefold() != call.tool.strip().casefold(),
+        prose=call.prose,
     )
 
 

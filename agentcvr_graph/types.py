@@ -54,6 +54,14 @@ class Video(FrozenModel):
     """Title to show; the file's name when None."""
 
 
+class Tracks(FrozenModel):
+    """The tracks of a video that are used, in words: 'track 2 of 3 (eng, default)'; empty where there is none."""
+
+    picture: str = ""
+    sound: str = ""
+    subtitles: str = ""
+
+
 class VideoInfo(FrozenModel):
     """The result of probing one video of the question, or why it cannot be read."""
 
@@ -69,6 +77,9 @@ class VideoInfo(FrozenModel):
     has_sound: bool = False
     has_subtitles: bool = False
     """A sidecar or an embedded text track exists."""
+    tracks: Tracks = Tracks()
+    notes: tuple[str, ...] = ()
+    """What was found when the video was opened, such as 'from 0.0 to 3.0 s there is no picture yet'."""
     problem: str = ""
     """Why this video cannot be read; empty for a readable one."""
 

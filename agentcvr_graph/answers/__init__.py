@@ -5,6 +5,7 @@ Each kind is one module; `registry.py` names them and has the functions that eve
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.interval import temporal_iou
+from agentcvr_graph.answers.keys import named_option
 from agentcvr_graph.answers.letters import MAX_OPTIONS, UnclearError
 from agentcvr_graph.answers.reading import stated_answer
 from agentcvr_graph.answers.registry import (
@@ -14,6 +15,7 @@ from agentcvr_graph.answers.registry import (
     answer_text,
     option_labels,
     parse_answer,
+    parse_reply,
     read_key,
     read_reply,
     resolve_kind,
@@ -30,8 +32,10 @@ __all__ = [
     "KnownQuestionKind",
     "UnclearError",
     "answer_text",
+    "named_option",
     "option_labels",
     "parse_answer",
+    "parse_reply",
     "read_key",
     "read_reply",
     "resolve_kind",

@@ -2,7 +2,8 @@
 
 A model's reply is read generously, because its meaning can be plain in many forms. A key decides what is true, so a
 key in doubt is an error: two options with the same text, a letter that is also another option's text, an index that
-may count from 0 or 1, a date-like number. Loaders add the file and the row to the message.
+may count from 0 or 1, a date-like number. A file may call its options otherwise than A, B, ...; then a key is read in
+the file's labels. Loaders add the file and the row to the message.
 """
 
 from __future__ import annotations
@@ -10,32 +11,81 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain, same_form, shortened
 from agentcvr_graph.answers.interval import ENDS, STARTS
-from agentcvr_graph.answers.letters import option_set
+from agentcvr_graph.answers.letters import OptionSet, option_of, option_set
 from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError, InputError
 from agentcvr_graph.types import AnswerValue
 
-_LETTER = re.compile(r"\(?([A-Za-z])[.):]*\)?")
-_LABELLED = re.compile(r"\(?([A-Za-z])[.):]+\)?\s+(\S.*)", re.S)
+_IN_FULL = re.compile(r"(?:option\s+)?[(\[]?\s*(\w{1,4})\s*(?:[)\]][.:]?|[.:,]|-(?=\s))\s*(\S.*)", re.S | re.I)
+"""A label and the text behind it: "B. a blue ball"."""
+_ALONE = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]][.:]?|([^()\[\]]+?)\s*[.):]*")
+"""A label without a text, such as "B", "b)", "(B)" or "[B]"."""
 _SPAN = re.compile(r"\[?\s*(\d+(?:\.\d+)?)\s*s?\s*(?:,|-|to)\s*(\d+(?:\.\d+)?)\s*s?\s*\]?")
 _CHAIN = re.compile(r"\[?\s*\d+(?:\s*(?:->|,)\s*\d+)+\s*\]?")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.I)
 
 
-def strict_key(raw: object, spec: AnswerSpec, options: Sequence[str], n_items: int) -> AnswerValue:
+class _Options(NamedTuple):
+    """The options of a question as a key names them."""
+
+    texts: Sequence[str]
+    labels: Sequence[str] = ()
+    """What the file calls each of them, empty where it calls one nothing; none for A, B, ..."""
+
+
+def named_option(raw: object, options: Sequence[str], labels: Sequence[str] = ()) -> str | None:
+    """Return the letter of the option that a key names by its label, its text or both; None if it names none.
+
+    Args:
+        labels: what the file calls each option, if not A, B, ...
+
+    Raises:
+        InputError: the key fits several options.
+    """
+    own = option_set(tuple(map(str, options)))
+    text = plain(fold(str(raw))) if isinstance(raw, str | int | float) else ""
+    form = same_form(text)
+    found = {letter for letter, other in own.forms.items() if text and other == form}
+    if alone := _ALONE.fullmatch(text):
+        found |= _with_label(alone[1] or alone[2], own, labels)
+    if not found and (full := _IN_FULL.fullmatch(text)):
+        found = {letter for letter in _with_label(full[1], own, labels) if own.forms[letter] == same_form(full[2])}
+    if len(found) > 1:
+        fitting = " or ".join(f"{letter} ({option_of(letter, own.options)!r})" for letter in sorted(found))
+        raise InputError(
+            f"the answer {shortened(raw)} may be option {fitting}.", fix="Write letter and text, as in 'A. red'."
+        )
+    return found.pop() if found else None
+
+
+def _with_label(name: str, own: OptionSet, labels: Sequence[str]) -> set[str]:
+    """Return the option with this label, or with this letter where the file's labels are no letters."""
+    name = name.upper()
+    found = {letter for letter, label in zip(own.letters, labels, strict=False) if label.upper() == name}
+    if found or any(len(label) == 1 and label.isalpha() for label in labels):
+        return found
+    return {name} & set(own.letters)
+
+
+def strict_key(
+    raw: object, spec: AnswerSpec, options: Sequence[str], n_items: int, labels: Sequence[str] = ()
+) -> AnswerValue:
     """Return the valid value that a data file states as the right answer.
+
+    Args:
+        labels: what the file calls each option, if not A, B, ...
 
     Raises:
         InputError: the key has none of the exact forms of its kind, or fits two options.
     """
     read = _READERS.get(spec.name)
     try:
-        return read(raw, options, n_items) if read else spec.parse(raw, options, n_items)
+        return read(raw, _Options(options, labels), n_items) if read else spec.parse(raw, options, n_items)
     except (ActionError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
@@ -43,54 +93,45 @@ def strict_key(raw: object, spec: AnswerSpec, options: Sequence[str], n_items: i
         raise InputError(message) from error
 
 
-def _choice(raw: object, options: Sequence[str], n_items: int) -> str:
+def _choice(raw: object, options: _Options, n_items: int) -> str:
     items = raw if is_list(raw) else [raw]
     if len(items) != 1:
-        raise InputError(f"The key {shortened(raw)} names {len(items)} options; one is wanted.")
+        raise InputError(f"the answer {shortened(raw)} names {len(items)} options; one is wanted.")
     return _letter(items[0], options)
 
 
-def _letter(raw: object, options: Sequence[str]) -> str:
-    """Return the letter of the option that a key names by letter, by text, or by both."""
-    own = option_set(tuple(map(str, options)))
-    text = plain(fold(str(raw))) if isinstance(raw, str | int | float) and not isinstance(raw, bool) else ""
-    fits = {letter for letter, form in own.forms.items() if text and form == same_form(text)}
-    label = _LETTER.fullmatch(text)
-    labelled = _LABELLED.fullmatch(text)
-    if label and label[1].upper() in own.letters:
-        fits.add(label[1].upper())
-    elif labelled and labelled[1].upper() in own.letters and own.forms[labelled[1].upper()] == same_form(labelled[2]):
-        fits.add(labelled[1].upper())
-    if len(fits) != 1:
-        problem = "fits several options" if fits else f"is not one of the options {own.span}"
-        raise InputError(f"{shortened(raw)} {problem}.", fix="Write the letter of the right one, or its text.")
-    return fits.pop()
+def _letter(raw: object, options: _Options) -> str:
+    letter = named_option(raw, *options)
+    if letter is None:
+        own = option_set(tuple(map(str, options.texts)))
+        names = own.span if "".join(options.labels) in ("", own.letters) else ", ".join(options.labels)
+        raise InputError(
+            f"the answer {shortened(raw)} is not one of the options {names}.", fix="Write its letter or its text."
+        )
+    return letter
 
 
-def _choices(raw: object, options: Sequence[str], n_items: int) -> list[str]:
-    own = option_set(tuple(map(str, options)))
-    items = list(raw) if is_list(raw) else _parts(raw, own.letters, options)
+def _choices(raw: object, options: _Options, n_items: int) -> list[str]:
+    items = [part for item in (raw if is_list(raw) else [raw]) for part in _parts(item, options)]
     letters = [_letter(item, options) for item in items]
     if not letters or len(set(letters)) < len(letters):
-        raise InputError(f"The key {shortened(raw)} names no option, or one twice.", fix="Write each letter once.")
+        raise InputError(f"the answer {shortened(raw)} names no option, or one twice.", fix="Write each letter once.")
     return sorted(letters)
 
 
-def _parts(raw: object, letters: str, options: Sequence[str]) -> list[object]:
-    """Return the items of 'A,C', 'A; C', '["A", "C"]' or 'AC'; a text that is an option is one item."""
-    text = str(raw).strip() if isinstance(raw, str) else ""
-    if not text:
-        raise InputError(f"{shortened(raw)} is no list of letters.", fix='Write it as ["A", "C"].')
+def _parts(raw: object, options: _Options) -> list[object]:
+    """Return the items of 'A,C', 'A; C', '["A", "C"]' or 'AC'; a text that names an option is one item."""
+    text = str(raw).strip()
+    if not isinstance(raw, str) or named_option(text, *options):
+        return [raw]
     if text.startswith("[") and isinstance(stored := json.loads(text), list):
         return cast(list[object], stored)
-    if same_form(plain(fold(text))) in option_set(tuple(map(str, options))).forms.values():
-        return [text]
-    if len(text) > 1 and text.isupper() and set(text) <= set(letters):
+    if text.isalpha() and text.isupper() and all(named_option(letter, *options) for letter in text):
         return list(text)
     return [part for part in re.split(r"\s*[,;]\s*", text) if part]
 
 
-def _order(raw: object, options: Sequence[str], n_items: int) -> str:
+def _order(raw: object, options: _Options, n_items: int) -> str:
     if isinstance(raw, str) and _CHAIN.fullmatch(raw.strip()):
         numbers = [int(number) for number in re.findall(r"\d+", raw)]
     elif is_list(raw):
@@ -103,7 +144,7 @@ def _order(raw: object, options: Sequence[str], n_items: int) -> str:
     return "->".join(map(str, numbers))
 
 
-def _interval(raw: object, options: Sequence[str], n_items: int) -> tuple[float, float]:
+def _interval(raw: object, options: _Options, n_items: int) -> tuple[float, float]:
     ends: Sequence[object] = ()
     if is_object(raw):
         fields = raw
@@ -120,7 +161,7 @@ def _interval(raw: object, options: Sequence[str], n_items: int) -> tuple[float,
     return start_s, end_s
 
 
-def _number(raw: object, options: Sequence[str], n_items: int) -> float:
+def _number(raw: object, options: _Options, n_items: int) -> float:
     is_text = isinstance(raw, str) and _NUMBER.fullmatch(raw.strip())
     is_number = isinstance(raw, int | float) and not isinstance(raw, bool) and abs(raw) < float("inf")
     if not (is_text or is_number):
@@ -128,14 +169,14 @@ def _number(raw: object, options: Sequence[str], n_items: int) -> float:
     return float(cast(float, raw))
 
 
-def _text(raw: object, options: Sequence[str], n_items: int) -> str:
+def _text(raw: object, options: _Options, n_items: int) -> str:
     text = str(raw).strip() if isinstance(raw, str | int | float) and not isinstance(raw, bool) else ""
     if not text:
         raise InputError(f"{shortened(raw)} is no text.", fix="Write the right answer in words.")
     return text
 
 
-_READERS: dict[str, Callable[[object, Sequence[str], int], AnswerValue]] = {
+_READERS: dict[str, Callable[[object, _Options, int], AnswerValue]] = {
     "choice": _choice,
     "choices": _choices,
     "order": _order,

@@ -23,9 +23,10 @@ MAX_PLACES = 50
 MAX_PASSAGE = 600
 """Characters of a statement that are read."""
 _OPEN, _CLOSE = "\x02", "\x03"
-_HELD = re.compile(rf"{_OPEN}(\d+){_CLOSE}")
+HELD = re.compile(rf"{_OPEN}(\d+){_CLOSE}")
+"""The placeholder of a tag, a box or a JSON object that was taken out of a text."""
 _LINKED = re.compile(
-    rf"{_HELD.pattern}(?:[ \t]*(?:[,;/&+]|\b(?:and|or|und|oder|et|ou|y|o)\b|和|或|と|か)?[ \t]*{_HELD.pattern})+"
+    rf"{HELD.pattern}(?:[ \t]*(?:[,;/&+]|\b(?:and|or|und|oder|et|ou|y|o)\b|和|或|と|か)?[ \t]*{HELD.pattern})+"
 )
 """Several tags or boxes that state one answer together: "\\boxed{A} and \\boxed{C}"."""
 _MAX_LINKED = 12
@@ -149,7 +150,7 @@ class Marked(NamedTuple):
     @property
     def words(self) -> str:
         """The plain text without placeholders."""
-        return _HELD.sub(" ", self.text).strip()
+        return HELD.sub(" ", self.text).strip()
 
 
 def take_out(text: str) -> Marked:
@@ -169,11 +170,11 @@ def take_out(text: str) -> Marked:
 
 def _joined(places: str, held: list[Any], hold: Callable[[object], str]) -> str:
     """Return one placeholder for several that stand together, if each holds a few characters; they may be the same."""
-    parts = [str(held[int(number)]).strip() for number in _HELD.findall(places)]
+    parts = [str(held[int(number)]).strip() for number in HELD.findall(places)]
     if any(len(part) > _MAX_LINKED for part in parts):
         return places
     text = re.sub(rf"{_CLOSE}[ \t]*{_OPEN}", f"{_CLOSE}, {_OPEN}", places)
-    return hold(_HELD.sub(lambda match: str(held[int(match[1])]), text) if len(set(parts)) > 1 else parts[0])
+    return hold(HELD.sub(lambda match: str(held[int(match[1])]), text) if len(set(parts)) > 1 else parts[0])
 
 
 def _content(match: re.Match[str]) -> str:
@@ -237,7 +238,7 @@ def _statements(marked: Marked) -> Iterator[Statement]:
         if _FOR_ONE.search(match[0]):
             continue
         said, block = _behind(text, match.end())
-        if said and not _HELD.search(said) and not _QUESTION.fullmatch(said):
+        if said and not HELD.search(said) and not _QUESTION.fullmatch(said):
             firm = match["is"] is None or match["is"].rstrip().endswith((":", "=", ">", "-"))
             yield Statement(said, firm, block, rest=text[match.end() :])
 

@@ -22,7 +22,7 @@ from typing import Any
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.folding import fold, plain, shortened
 from agentcvr_graph.answers.letters import DeniedError, RivalError, UnclearError, option_set
-from agentcvr_graph.answers.markers import Statement, find_hints, find_statements, is_taken_back, take_out
+from agentcvr_graph.answers.markers import HELD, Marked, Statement, find_hints, find_statements, is_taken_back, take_out
 from agentcvr_graph.answers.phrases import VERDICT
 from agentcvr_graph.answers.shapes import is_list, is_object
 from agentcvr_graph.errors import ActionError
@@ -64,6 +64,11 @@ _BARE = re.compile(
     r"(?:(?<=[.)\]])\s+[^\n]{1,200}|\s+(?:because|since|is\s+(?:the\s+)?(?:correct|right))\b[^\n]{0,200})?"
 )
 """A letter or numbers alone; behind a letter with a sign, its text or a reason."""
+_EVIDENCE = re.compile(
+    r"^[ \t>*-]*(?:\[(?:video \d+, [\d.]+-[\d.]+ s|all windows)\][ \t]+\S|(?:seen|heard|note|left|error): ).*$", re.M
+)
+"""A line of an observation, as `render.py` writes it."""
+_QUOTATION = re.compile(r'(?<![A-Za-z0-9])"(?=\S)([^"\n]{1,400})(?<=\S)"(?![A-Za-z0-9])')
 _LITERAL = re.compile(r"[\[{(\"']")
 _BRACES = re.compile(r"\{[^{}:]*\}")
 """Items in braces: a list, because a set of Python would lose their order."""
@@ -107,13 +112,27 @@ def stated_answer(text: str) -> str | None:
     True
     """
     reply = without_thoughts(text)
-    marked = take_out(reply)
+    marked = _own_words(reply)
     statements = [one for one in find_statements(marked) if isinstance(one.said, str)]
     if not statements:
         return _bare_answer(reply, marked.words)
     last = statements[-1]
     said = _CUT.split(str(last.said))[0].strip()
     return said if _is_answer(said, last) and not is_taken_back(last) else None
+
+
+def _own_words(reply: str) -> Marked:
+    """Return a reply without what it quotes of a video, where a sign or a voice may say what the answer is."""
+    marked = take_out(_EVIDENCE.sub("", reply))
+    own = _QUOTATION.sub(lambda quoted: " " if _is_statement(quoted[1].strip(" .")) else quoted[0], marked.text)
+    return marked._replace(text=own)
+
+
+def _is_statement(quoted: str) -> bool:
+    """Return whether a quotation says what the answer is; an answer alone, as in 'The answer is "C"', does not."""
+    held = HELD.search(quoted)
+    stated = held[0] if held else stated_answer(quoted)
+    return stated is not None and stated.strip(" .") != quoted
 
 
 def _bare_answer(reply: str, words: str) -> str | None:
@@ -205,7 +224,8 @@ class _Reader:
 
     def _search(self, said: str) -> AnswerValue:
         """Try the places of a reply in their order. Only an unclear statement ends the search at once."""
-        marked = take_out(said)
+        own = _own_words(said)
+        marked = own if own.text.strip() else take_out(said)  # a reply may be nothing but a quotation
         for statement in reversed(find_statements(marked)):
             try:
                 return self._standing(statement)

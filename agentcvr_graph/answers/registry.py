@@ -102,13 +102,28 @@ def parse_answer(
     """
     with _typed_errors(kind):
         value = read_value(raw, KINDS[kind], options, n_items)
-    return Answer(
-        kind=kind,
-        value=value,
-        text=answer_text(kind, value, options),
-        rationale=rationale,
-        citations=tuple(citations),
-    )
+    return _typed(value, kind, options, rationale, citations)
+
+
+def parse_reply(
+    text: str,
+    kind: AnswerKind,
+    options: Sequence[str],
+    n_items: int,
+    *,
+    rationale: str = "",
+    citations: Sequence[Citation] = (),
+) -> Answer:
+    """Return the typed answer that a whole reply states.
+
+    Args:
+        n_items: how many things an `order` puts in order.
+
+    Raises:
+        ActionError: as `read_reply`.
+    """
+    value = read_reply(text, kind, options, n_items)
+    return _typed(value, kind, options, rationale, citations)
 
 
 def read_reply(text: str, kind: AnswerKind, options: Sequence[str], n_items: int) -> AnswerValue:
@@ -124,13 +139,25 @@ def read_reply(text: str, kind: AnswerKind, options: Sequence[str], n_items: int
         return read_text(text, KINDS[kind], options, n_items)
 
 
-def read_key(raw: object, kind: AnswerKind, options: Sequence[str], n_items: int) -> AnswerValue:
+def read_key(
+    raw: object, kind: AnswerKind, options: Sequence[str], n_items: int, labels: Sequence[str] = ()
+) -> AnswerValue:
     """Return the right answer that a data file states; nothing is guessed.
+
+    Args:
+        labels: what the file calls each option, if not A, B, ...
 
     Raises:
         InputError: the key has none of the exact forms of its kind, or is in doubt.
     """
-    return strict_key(raw, KINDS[kind], options, n_items)
+    return strict_key(raw, KINDS[kind], options, n_items, labels)
+
+
+def _typed(
+    value: AnswerValue, kind: AnswerKind, options: Sequence[str], rationale: str, citations: Sequence[Citation]
+) -> Answer:
+    text = answer_text(kind, value, options)
+    return Answer(kind=kind, value=value, text=text, rationale=rationale, citations=tuple(citations))
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The command line `agentcvr`. Run `agentcvr --help` for its commands.
 
 Exit status: 0 done, 1 could not answer, 2 the input or the set-up is wrong, 3 training stopped, 70 a bug (with a
-traceback). Errors that the user can fix are shown as
-one line on stderr, without a traceback. Other packages add commands with an entry point, see `plugins.py`.
+traceback), 130 Ctrl-C, 143 SIGTERM. Errors that the user can fix are shown as one line on stderr, without a
+traceback. Other packages add commands with an entry point, see `plugins.py`.
 
 This package is internal: import `agentcvr_graph` and use its public names.
 """

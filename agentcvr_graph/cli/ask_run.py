@@ -13,7 +13,7 @@ from rich.panel import Panel
 
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out
+from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out, print_notes
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.events import Progress
@@ -101,6 +101,7 @@ def as_record(trajectory: Trajectory) -> dict[str, Any]:
         "failure": trajectory.failure.model_dump(mode="json") if trajectory.failure else None,
         "turns": len(trajectory.turns),
         "usage": trajectory.usage.model_dump(mode="json"),
+        "notes": list(trajectory.notes),
     }
 
 
@@ -129,7 +130,8 @@ async def _stream(graph: Any, given: CVRInput, context: CVRContext) -> CVROutput
 
 
 def _show(trajectory: Trajectory) -> None:
-    """Print the answer, its citations and the cost."""
+    """Print the notes, the answer, its citations and the cost."""
+    print_notes(trajectory.notes)
     if trajectory.answer is None:
         failure = trajectory.failure
         err.print(f"[red]could not answer:[/] {escape(failure.message if failure else 'no answer')}")

@@ -5,9 +5,13 @@ Only results go to stdout; progress, notices and errors go to stderr.
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich import markup
 from rich.console import Console
@@ -16,9 +20,11 @@ from agentcvr_graph.errors import BugError, CVRError, InputError, missing_extra
 from agentcvr_graph.models.clients.keys import traceback_without_keys
 from agentcvr_graph.render import without_unseen
 
-ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED = 0, 1, 2, 130
-"""Exit statuses: done; could not answer; the input or the set-up is wrong; stopped with Ctrl-C."""
+ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED, TERMINATED = 0, 1, 2, 130, 143
+"""Exit statuses: done; could not answer; the input or the set-up is wrong; stopped with Ctrl-C; stopped by SIGTERM."""
 
+NOTES_SHOWN = 20
+"""Number of notes that are printed."""
 OWN_PACKAGES = ("agentcvr_graph", "agentcvr_training")
 
 out = Console(highlight=False, soft_wrap=True)
@@ -28,6 +34,14 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 def escape(text: str) -> str:
     """Escape console markup and remove terminal control codes, so that text from a video is safe to print."""
     return markup.escape(without_unseen(text))
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Print the first notes, and how many others there are."""
+    for note in notes[:NOTES_SHOWN]:
+        err.print(f"[yellow]note:[/] {escape(note)}")
+    if len(notes) > NOTES_SHOWN:
+        err.print(f"[yellow]note:[/] {len(notes) - NOTES_SHOWN} more such notes")
 
 
 def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
@@ -65,27 +79,51 @@ def run_app(app: Callable[[], None], extra: str = "live") -> None:
         app: the command line.
         extra: the extra that an ImportError suggests to install.
     """
-    try:
-        app()
-    except BugError as error:
-        _show_bug(error)
-        sys.exit(error.exit_status)
-    except CVRError as error:
-        label = "could not answer" if error.exit_status == NO_ANSWER else "error"
-        for line in str(error).splitlines():
-            err.print(f"[red]{label}:[/] {escape(line)}")
-        sys.exit(error.exit_status)
-    except Exception as error:
-        message = _for_user(error, extra)
-        if not message:
+    with _sigterm_as_ctrl_c() as terminated:
+        try:
+            app()
+        except BugError as error:
             _show_bug(error)
-            sys.exit(BugError.exit_status)
-        err.print(f"[red]error:[/] {escape(message)}")
-        sys.exit(BAD_INPUT)
-    except SystemExit as error:
-        if error.code == STOPPED:  # typer turns KeyboardInterrupt into this status, without a message
+            sys.exit(error.exit_status)
+        except CVRError as error:
+            label = "could not answer" if error.exit_status == NO_ANSWER else "error"
+            for line in str(error).splitlines():
+                err.print(f"[red]{label}:[/] {escape(line)}")
+            sys.exit(error.exit_status)
+        except Exception as error:
+            message = _for_user(error, extra)
+            if not message:
+                _show_bug(error)
+                sys.exit(BugError.exit_status)
+            err.print(f"[red]error:[/] {escape(message)}")
+            sys.exit(BAD_INPUT)
+        except SystemExit as error:
+            if error.code != STOPPED:  # typer turns KeyboardInterrupt into this status, without a message
+                raise
             err.print("stopped")
-        raise
+            sys.exit(TERMINATED if terminated else STOPPED)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Generator[list[int]]:
+    """Let SIGTERM end the command as Ctrl-C does, with its clean-up. Yield a list that gets the signal if it comes."""
+    received: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        interrupt = signal.getsignal(signal.SIGINT)
+        if not callable(interrupt):  # a shell that runs the command in the background ignores Ctrl-C for it
+            raise KeyboardInterrupt
+        interrupt(signal.SIGINT, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _for_user(error: Exception, extra: str) -> str:

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import err, escape, out
+from agentcvr_graph.cli.console import err, escape, out, print_notes
 from agentcvr_graph.cli.eval_options import EvalOptions
 from agentcvr_graph.errors import BugError, InputError
 from agentcvr_graph.models.strings import ModelStrings
@@ -80,8 +80,7 @@ def _questions(options: EvalOptions) -> Benchmark:
     if options.data is None:
         return scripted_questions(cast(Path, options.scripts))
     loaded = load_benchmark(options.benchmark, options.data, options.videos, skip_unusable=options.skip_unusable)
-    for note in loaded.notes:
-        err.print(f"[yellow]note:[/] {escape(note)}")
+    print_notes(loaded.notes)
     if loaded.unusable:
         err.print(f"[yellow]note:[/] {escape(describe_unusable(loaded.name, loaded.unusable, loaded.size))}")
     return loaded

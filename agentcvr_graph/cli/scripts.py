@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, new_file, one_of, out
+from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, new_file, one_of, out, print_notes
 from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
@@ -26,8 +26,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-NOTES_SHOWN = 20
-"""Notes of an import that are printed."""
 KNOWN_TASKS = (*TASKS, *OWN_TASKS)
 Library = Annotated[
     list[Path] | None, typer.Argument(help="Script files (.json, .jsonl) or folders; default: the bundled scripts.")
@@ -164,7 +162,7 @@ def import_(
     files = files_of(path, but=target)
     imported = import_files(track(files, "reading", len(files), console=err), generator or None)
     _print_problems(imported.problems)
-    _print_notes(imported.notes)
+    print_notes(imported.notes)
     if not imported.scripts:
         raise InputError(f"No script was imported from {path}; {to} was not written.", fix="See the lines above.")
     count = write_scripts(imported.scripts, target)
@@ -315,13 +313,6 @@ def _first_of_each(scripts: Iterable[Script], limit: int) -> list[Script]:
 def _with_progress(scripts: Iterable[Script], what: str, total: int) -> Iterator[Script]:
     """Yield the scripts with a progress bar on stderr."""
     return track(scripts, what, total, console=err)
-
-
-def _print_notes(notes: Sequence[str]) -> None:
-    for note in notes[:NOTES_SHOWN]:
-        err.print(f"[yellow]note:[/] {escape(note)}")
-    if len(notes) > NOTES_SHOWN:
-        err.print(f"[yellow]note:[/] {len(notes) - NOTES_SHOWN} more such notes")
 
 
 def _print_problems(problems: Iterable[str]) -> None:

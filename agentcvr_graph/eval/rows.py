@@ -33,6 +33,8 @@ class Row(FrozenModel):
     key: AnswerValue | None = None
     detail: str = ""
     """Why there is no answer."""
+    notes: tuple[str, ...] = ()
+    """What limited the evidence, such as 'video 1: from 5.0 to 10.0 s there is no sound'."""
     retryable: bool = False
     """Whether it failed because of a bug, or of an infrastructure error that may be temporary."""
     attempt: int = 1

@@ -32,6 +32,7 @@ async def row_of(ask: EvalTask, trajectory: Trajectory, judge: Judge | None, sta
         score=0.0,
         turns=len(trajectory.turns),
         usage=trajectory.usage,
+        notes=trajectory.notes,
     )
     if trajectory.answer is None:
         return row.model_copy(update=_failed(trajectory.failure))

@@ -11,8 +11,8 @@ Our scorers read an answer leniently ("B.", "(b)", the option's text); most scri
 | cvbench | the letter, or the word of a yes/no question, without regard to case and final full stop |
 | mvu-eval | the first character is the letter |
 
-What is compared is what the model wrote as its answer: the value of the `answer` call, or what stands behind "Answer:"
-in the last line of a single pass, where our prompt asks for it.
+What is compared is what the model wrote as its answer: the value of the `answer` call, or of a reply without a call
+what stands behind "Answer:" in its last line, where the prompt of a single pass asks for it.
 """
 
 from __future__ import annotations
@@ -70,8 +70,17 @@ def with_strict_score(row: Row, question: Question, trajectory: Trajectory | Non
 
 def written_answer(trajectory: Trajectory) -> str:
     """Return the answer as the model wrote it; empty if it never gave one."""
-    values = [action.arguments.get("value") for turn in trajectory.turns for action in turn.actions if action.ends]
-    return text_of(values[-1]) if values else ""
+    actions = [action for turn in trajectory.turns for action in turn.actions if action.ends]
+    if not actions:
+        return ""
+    written = text_of(actions[-1].arguments.get("value"))
+    return stated(written) if actions[-1].prose else written
+
+
+def stated(reply: str) -> str:
+    """Return what a reply states as its answer: what stands behind "Answer:" in its last line, else all of it."""
+    last = (reply.strip().splitlines() or [""])[-1]
+    return last.removeprefix("Answer:").strip() if last.startswith("Answer:") else reply
 
 
 def text_of(value: object) -> str:

@@ -7,7 +7,8 @@ are no JSON object, from the next turn on. So the stored message has
 - names without what the model's format put around them (`functions.observe`, `observe<|channel|>commentary`);
 - arguments as objects; those that cannot be read stand under `UNREADABLE`, with the reason in the call's `error`;
 - an id of its own, because LangGraph replaces a message by a later one with the same id, and because the ids of calls
-  that are written as text are made from it.
+  that are written as text are made from it;
+- a mark (`CLOSING`) if only an answer was asked for, because then a text without a call is read as an answer.
 
 Calls that are written as text stay text: nothing that a policy sampled is rewritten.
 """
@@ -28,16 +29,19 @@ from agentcvr_graph.models.chat_format.call_shapes import arguments_of, tool_nam
 
 UNREADABLE = "unreadable"
 """The argument that holds the text of arguments that cannot be read."""
+CLOSING = "closing"
+"""Key in a message's `additional_kwargs`: it was written when only an answer was asked for. No model reads it."""
 NAME_LENGTH = 64
 ID_LENGTH = 9
 
 
-def tidy(message: AIMessage, thread: Sequence[AnyMessage]) -> AIMessage:
+def tidy(message: AIMessage, thread: Sequence[AnyMessage], *, closing: bool = False) -> AIMessage:
     """Return a message as it is stored; unchanged if nothing is wrong with it.
 
     Args:
         message: what the master wrote.
         thread: the messages of the thread so far; may hold the message itself.
+        closing: whether only an answer was asked for.
     """
     message = sanitize_message(message)
     earlier = [one for one in thread if one is not message and not _same(one, message, thread)]
@@ -45,7 +49,10 @@ def tidy(message: AIMessage, thread: Sequence[AnyMessage]) -> AIMessage:
     names = _Ids(taken, str(len(earlier)))
     calls = [_tidy_call(call, names) for call in message.tool_calls]
     repaired, invalid = _repaired(message.invalid_tool_calls, names)
+    others = {key: value for key, value in message.additional_kwargs.items() if key != CLOSING}
+    marks = {**others, CLOSING: True} if closing else others
     update: dict[str, Any] = {"tool_calls": [*calls, *repaired], "invalid_tool_calls": invalid}
+    update["additional_kwargs"] = marks
     if message.id is None or any(one.id == message.id for one in earlier):
         update["id"] = str(uuid.uuid4())
     changed = {name: value for name, value in update.items() if value != getattr(message, name)}

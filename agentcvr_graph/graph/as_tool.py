@@ -24,7 +24,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
@@ -102,7 +102,11 @@ def as_tool(
     Returns:
         A tool with the arguments `AskArgs`. Its content is the answer, the reason and the windows that prove it, or the
         failure. Its artifact is the `Trajectory` as JSON, or None for an error in the arguments.
+
+    Raises:
+        SetupError: an argument has the wrong type, such as a graph that was not compiled.
     """
+    _check_objects(graph, context, access)
     allowed = access_of_untrusted_clients() if access is None else access
 
     async def ask_videos(config: RunnableConfig, **asked: Any) -> tuple[str, dict[str, Any]]:
@@ -125,6 +129,16 @@ def as_tool(
         handle_tool_error=True,
         handle_validation_error=_invalid_arguments,
     )
+
+
+def _check_objects(graph: object, context: object, access: object) -> None:
+    """Refuse what only the app can correct here, instead of in a call of the agent."""
+    if not isinstance(graph, Runnable):
+        raise SetupError(f"as_tool got {type(graph).__name__}, not a compiled graph.", fix="Call .compile() on it.")
+    for name, given, kind in (("context", context, CVRContext), ("access", access, Access)):
+        if not isinstance(given, kind | None):
+            fix = f"Pass {kind.__name__}(...)."
+            raise SetupError(f"`{name}` of as_tool is {given!r:.80} ({type(given).__name__}).", fix=fix)
 
 
 def _input_of(question: str, videos: list[str], options: list[str], kind: QuestionKind) -> CVRInput:
@@ -172,12 +186,17 @@ def _check_sources(videos: Sequence[str | Video], access: Access) -> None:
 
 def _invalid_arguments(error: Any) -> str:
     """Return what is wrong with the arguments, and what they are, as the agent reads it."""
-    wrong = [f"`{'.'.join(map(str, one['loc'])) or 'arguments'}`: {one['msg']}." for one in error.errors()]
+    wrong = [f"`{'.'.join(map(str, one['loc'])) or 'arguments'}`: {_told(one['msg'])}" for one in error.errors()]
     arguments = (
         "The arguments are `question` (a text), `videos` (a list of files or URLs), `options` (a list of texts) and "
         f"`kind` (one of {', '.join(('auto', *KINDS))})."
     )
     return _for_agent(*wrong, arguments, CORRECT)
+
+
+def _told(message: str) -> str:
+    """Return Pydantic's message as one sentence, without its prefix for errors of a validator."""
+    return f"{message.removeprefix('Value error, ').removesuffix('.')}."
 
 
 def _for_agent(*parts: str) -> str:

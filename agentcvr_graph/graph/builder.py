@@ -20,7 +20,7 @@ from langgraph.types import RetryPolicy, Send
 
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext, check_schema
-from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies
+from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies, check_objects
 from agentcvr_graph.graph.nodes.agents import Agent, agent_failed
 from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import Conclude
@@ -90,7 +90,11 @@ def create_cvr_graph(
         ... )
         >>> result["answer"].value
         'B'
+
+    Raises:
+        SetupError: the master or the perception is none, or a setting of the graph cannot be used.
     """
+    check_objects(master, perception)
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
     dependencies = Dependencies(master, perception, timeout_s, Toolset(tools), check_schema(context_schema))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)

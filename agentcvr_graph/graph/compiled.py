@@ -16,7 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Durability, StateUpdate
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.context import CVRContext, check_sent
 from agentcvr_graph.graph.state import CVRInput, CVROutput, CVRState, OutputChannels
 from agentcvr_graph.graph.threaded_saver import callable_saver
 from agentcvr_graph.utils.private_loop import iterate_in_private_loop, refuse_running_loop, run_in_private_loop
@@ -78,7 +78,12 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
     def astream(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        """Stream the run, as `Pregel.astream` does."""
+        """Stream the run, as `Pregel.astream` does.
+
+        Raises:
+            InputError: the input or the context has a type that is neither read nor ignored.
+        """
+        check_sent(kwargs.get("context"))
         parent = cast(Any, super())  # its overloads differ only in what they yield
         return parent.astream(storable_input(input), config, **kwargs)
 
@@ -95,8 +100,22 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
         )
         return iterate_in_private_loop(lambda: self.astream(input, config, **kwargs))
 
+    def batch(self, inputs: list[CVRInput], *args: Any, **kwargs: Any) -> list[Any]:
+        """Run several inputs in threads, as `Pregel.batch` does.
+
+        Raises:
+            SetupError: this thread runs an event loop.
+        """
+        refuse_running_loop("`batch`", "`await graph.abatch(...)`")
+        return super().batch(inputs, *args, **kwargs)
+
     def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
-        """Update the state, as `Pregel.bulk_update_state` does; `update_state` is written with this method."""
+        """Update the state, as `Pregel.bulk_update_state` does; `update_state` is written with this method.
+
+        Raises:
+            SetupError: this thread runs an event loop.
+        """
+        refuse_running_loop("`update_state`", "`await graph.aupdate_state(...)`")
         return run_in_private_loop(lambda: self.abulk_update_state(config, supersteps))
 
     def _resolve_checkpointer(self, config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
@@ -125,9 +144,9 @@ def storable_input(given: object) -> object:
     """Return the input of a run as a checkpoint can store it: iterators become lists.
 
     Raises:
-        InputError: the input is a text or a list, or holds `messages` without a question.
+        InputError: the input is a text, a list or a number, or holds `messages` without a question.
     """
-    if isinstance(given, str | bytes | list | tuple):
+    if isinstance(given, str | bytes | list | tuple | set | int | float):
         raise InputError(f"The input is a {type(cast(object, given)).__name__}.", fix=INPUT)
     if not isinstance(given, Mapping):
         return given  # None and commands continue a run; an object with the fields of the input is read by LangGraph

@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 
 from agentcvr_graph.errors import InputError, SetupError, shown_address
 
+CONTEXT = "Pass CVRContext(max_turns=8), or {'max_turns': 8}."
 SHOWN_CHARACTERS = 80
 """Longest part of a wrong value that an error shows."""
 NO_SETTING, WRONG_SETTING = "There is no setting", "The setting"
@@ -167,6 +168,21 @@ def merged(schema: type[SomeContext], stored: Mapping[str, Any], given: object) 
         return cast(SomeContext, sent)
     settings = {**stored, **{name: getattr(sent, name) for name in sent.model_fields_set}}
     return chosen(**{name: value for name, value in settings.items() if name in chosen.model_fields})
+
+
+def check_sent(given: object) -> None:
+    """Refuse a context that a caller passed and that holds no settings. What a parent passes on does not come here.
+
+    Raises:
+        InputError: it is neither a `CVRContext` nor a dictionary of settings.
+    """
+    if given is None or isinstance(given, CVRContext):
+        return
+    if not isinstance(given, Mapping):
+        raise InputError(f"The context is {shown_value(given)} ({type(given).__name__}).", fix=CONTEXT)
+    for name in cast(Mapping[object, object], given):
+        if not isinstance(name, str):
+            raise InputError(f"The context has the key {shown_value(name)} ({type(name).__name__}).", fix=CONTEXT)
 
 
 def check_schema(schema: object) -> type[CVRContext]:

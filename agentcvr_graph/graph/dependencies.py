@@ -34,6 +34,28 @@ ChoosePerception: TypeAlias = Callable[[Any], Perception]
 """Returns the perception for the context of the run."""
 
 
+def check_objects(master: object, perception: object) -> None:
+    """Refuse a master or a perception that is neither an object of its kind nor a function that returns one.
+
+    Raises:
+        SetupError: one of them is, for example, a model string or a class.
+    """
+    _check("master", master, isinstance(master, BaseChatModel), "a chat model, such as resolve_chat_model('offline')")
+    _check("perception", perception, isinstance(perception, Perception), "a perception, such as resolve_perception()")
+
+
+def _check(name: str, given: object, fits: bool, wanted: str) -> None:
+    chooses = callable(given) and not isinstance(given, BaseChatModel | Perception)
+    if isinstance(given, type) or not (fits or chooses):
+        raise SetupError(f"`{name}` is {_shown(given)}.", fix=f"Pass {wanted}, or a function that returns one.")
+
+
+def _shown(given: object) -> str:
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    return repr(given) if isinstance(given, str | int | float | None) else f"an object of {type(given).__name__}"
+
+
 @dataclass(frozen=True)
 class Dependencies:
     """The objects that the nodes use."""

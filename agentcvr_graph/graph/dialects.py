@@ -20,26 +20,21 @@ from langchain_core.messages.utils import merge_message_runs
 from langchain_core.runnables import Runnable
 
 from agentcvr_graph.answers import stated_answer
-from agentcvr_graph.graph.arrival import unreadable_text
+from agentcvr_graph.graph.arrival import CLOSING, unreadable_text
 from agentcvr_graph.graph.prompts import CANCELLED, JSON_DIALECT
 from agentcvr_graph.graph.sanitize import sanitize_value
 from agentcvr_graph.graph.state import Call
 from agentcvr_graph.models.chat_format.loose_json import why_unreadable
+from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.chat_format.written_calls import WrittenCall, said, written_calls
 from agentcvr_graph.models.clients.replies import tolerant
-from agentcvr_graph.tools import ANSWER, TOOLS, Toolset
+from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_graph.tools.outline import Outlines, parameters_of
 from agentcvr_graph.types import Observation, whole
 
 Dialect = Literal["tools", "json"]
-PARAMETERS = {tool.name: tuple(tool.arguments.model_fields) for tool in TOOLS}
-"""The parameters of the library's tools, by name."""
 MAX_SHOWN = 300
 """Characters of unreadable arguments that the master reads again."""
-_EVIDENCE = re.compile(
-    r"^[ \t>*-]*(?:\[(?:video \d+, [\d.]+-[\d.]+ s|all windows)\]|(?:seen|heard|note|left|error): ).*$", re.M
-)
-"""A line of an observation, as `render.py` writes it."""
-_QUOTATION = re.compile(r'"[^"\n]{0,400}"|\u201c[^\u201d\n]{0,400}\u201d')
 FAILED_BY = "failed_by"
 """Key in a message's `additional_kwargs` that says which side failed."""
 
@@ -113,8 +108,12 @@ def _reply_to(call: ToolCall | InvalidToolCall, replies: list[ToolMessage]) -> T
     return ToolMessage(CANCELLED, tool_call_id=call["id"] or "", name=call["name"] or "", status="error")
 
 
-def read_calls(message: AIMessage, turn: int) -> list[Call]:
-    """Return the actions of one turn, in order; empty if there are none."""
+def read_calls(message: AIMessage, turn: int, tools: Outlines = TOOLS.outlines) -> list[Call]:
+    """Return the actions of one turn, in order; empty if there are none.
+
+    Args:
+        tools: what the master could call, for calls that are written as text.
+    """
     native = [
         Call(id=call["id"] or f"turn_{turn}_{n}", tool=call["name"], arguments=call["args"])
         for n, call in enumerate(message.tool_calls)
@@ -131,9 +130,9 @@ def read_calls(message: AIMessage, turn: int) -> list[Call]:
     if native:
         return native
     base = message.id or f"turn_{turn}"
-    found, stated = _read_text(message.text)
-    if stated is not None:
-        return [_stated_answer(f"{base}_0", stated)]
+    found = _written(message.text, tools)
+    if not any(call.name for call in found) and (prose := _prose_of(message)):
+        return [_prose_answer(f"{base}_0", prose, tools)]
     return [_written_call(f"{base}_{n}", call) for n, call in enumerate(found)]
 
 
@@ -146,11 +145,11 @@ def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessa
     return AIMessage("", tool_calls=native)
 
 
-def thought_of(message: AIMessage) -> str:
+def thought_of(message: AIMessage, tools: Outlines = TOOLS.outlines) -> str:
     """Return the text beside the actions, for display."""
     text = message.text
     if not message.tool_calls:
-        calls = _read_text(text)[0]
+        calls = _written(text, tools)
         reply = said(text)
         thought = text.removesuffix(reply) if text.endswith(reply) else ""
         text = thought + re.sub(r"```\w*\s*\Z", "", reply[: calls[0].start] if calls else reply)
@@ -181,30 +180,25 @@ def _not_json(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _read_text(text: str) -> tuple[tuple[WrittenCall, ...], str | None]:
-    """Return the calls in a turn's text, and the answer that it states in prose if no call names a tool.
-
-    A turn is read when it is planned, routed and reported, so the last ones are kept.
-    """
-    found = tuple(written_calls(text, PARAMETERS))
-    return found, None if any(call.name for call in found) else stated_answer(_own_words(text))
+def _written(text: str, tools: Outlines) -> tuple[WrittenCall, ...]:
+    """Return the calls in a turn's text. A turn is read when it is planned, routed and reported, so they are kept."""
+    return tuple(written_calls(text, parameters_of(tools)))
 
 
-def _stated_answer(call_id: str, stated: str) -> Call:
-    """Return the call for an answer that a turn without an action states in prose."""
-    return Call(id=call_id, tool=ANSWER.name, arguments={"value": whole(stated)}, native=False, prose=True)
+def _prose_of(message: AIMessage) -> str | None:
+    """Return what a turn without an action says as its answer: all of it where only an answer was asked for."""
+    if message.additional_kwargs.get(CLOSING):
+        return without_thoughts(message.text).strip()
+    return _stated(message.text)
 
 
-def _own_words(text: str) -> str:
-    """Return a turn without what it quotes of a video, where a sign or a voice may say what the answer is."""
-    own = _EVIDENCE.sub("", text)
-    return _QUOTATION.sub(lambda quoted: "" if _is_statement(quoted[0][1:-1]) else quoted[0], own)
+_stated = functools.lru_cache(maxsize=256)(stated_answer)
 
 
-def _is_statement(quoted: str) -> bool:
-    """Return whether a quotation says what the answer is; an answer alone, as in 'The answer is "C"', does not."""
-    stated = stated_answer(quoted)
-    return stated is not None and stated.strip(" .") != quoted.strip(" .")
+def _prose_answer(call_id: str, said: str, tools: Outlines) -> Call:
+    """Return the call for an answer that a turn without an action gives in prose."""
+    name = next(tool.name for tool in tools if tool.ends)
+    return Call(id=call_id, tool=name, arguments={"value": whole(said)}, native=False, prose=True)
 
 
 def _written_call(call_id: str, written: WrittenCall) -> Call:

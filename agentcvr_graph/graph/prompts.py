@@ -5,7 +5,6 @@ The wording is part of the policy's input, so it is the same in live and swap mo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from langchain_core.messages import AnyMessage
@@ -13,12 +12,13 @@ from langchain_core.messages import AnyMessage
 from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.render import budget_text, observation_text, video_line
 from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_graph.tools.outline import Outlines, ToolOutline
 from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
 BRIEF_ID = "brief-"
 """Prefix of the message ids of briefs. The last brief marks the start of the current question."""
-ENDING_TOOLS = "ending_tools"
-"""Key in a brief's `additional_kwargs`: the names of the graph's tools that end the question. No model reads it."""
+TOOL_OUTLINES = "tools"
+"""Key in a brief's `additional_kwargs`: the outlines of the graph's tools. No model reads it."""
 
 SYSTEM = """\
 You answer a question whose evidence is spread over several videos. You cannot see or hear them yourself: a visual \
@@ -84,10 +84,11 @@ def since_brief(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
     return messages[_after_brief(messages) :]
 
 
-def ending_tools(messages: Sequence[AnyMessage]) -> tuple[str, ...]:
-    """Return the names of the tools that end the current question, as its brief holds them."""
+def tools_in_brief(messages: Sequence[AnyMessage]) -> Outlines:
+    """Return the tools of the current question as its brief holds them; those of the library if it holds none."""
     after = _after_brief(messages)
-    return tuple(messages[after - 1].additional_kwargs.get(ENDING_TOOLS, ())) if after else ()
+    stored = messages[after - 1].additional_kwargs.get(TOOL_OUTLINES) if after else None
+    return tuple(map(ToolOutline.model_validate, stored)) if stored else TOOLS.outlines
 
 
 def _after_brief(messages: Sequence[AnyMessage]) -> int:
@@ -97,12 +98,5 @@ def _after_brief(messages: Sequence[AnyMessage]) -> int:
 
 
 def option_lines(options: Sequence[str], kind: AnswerKind) -> list[str]:
-    """Return the options as lines: `A. text`, or `1. text` if the options are to be put in order.
-
-    Options that all carry these labels already ("A) text") are shown with one label.
-    """
-    labels = option_labels(kind, options)
-    own = [re.match(rf"[(\[]?{label}[.):\]]+\s+(?=\S)", text) for label, text in zip(labels, options, strict=False)]
-    texts = [found.string[found.end() :] for found in own if found]
-    shown = texts if len(texts) == len(options) else options
-    return [f"{label}. {text}" for label, text in zip(labels, shown, strict=False)]
+    """Return the options as lines: `A. text`, or `1. text` if the options are to be put in order."""
+    return [f"{label}. {option}" for label, option in zip(option_labels(kind, options), options, strict=False)]

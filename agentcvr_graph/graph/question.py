@@ -1,21 +1,22 @@
 """Read a caller's question: text, videos, options and answer kind, in the types that callers really pass.
 
 Accepted where the meaning is plain: one video without a list, paths, tuples and generators, options with their letters
-as a dictionary, numbers as options. Everything else is an `InputError` of one line that names the field, the value and
-what is allowed. Files are not looked at here.
+(as a dictionary, or in front of the texts), numbers as options. Everything else is an `InputError` of one line that
+names the field, the value and what is allowed. Files are not looked at here.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Set
 from string import ascii_uppercase
 from typing import Any, cast
 
 from pydantic import ValidationError
 
-from agentcvr_graph.answers import KINDS, resolve_kind
+from agentcvr_graph.answers import KINDS, option_labels, resolve_kind
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.types import AnswerKind, Question, Video, whole
 
@@ -23,8 +24,11 @@ MAX_VIDEOS = 100
 MAX_CHARACTERS = 20_000
 """Maximum length of a question or an option: a limit for untrusted clients, far above normal use."""
 NAME_VIDEO = "Name a file, a URL or an image folder."
+RENAME = "Rename the file, or its folder."
 LIST_VIDEOS = "Pass a list: ['a.mp4', 'b.mp4']."
 LIST_OPTIONS = "Pass a list of texts: ['red', 'blue']."
+_UNREADABLE_BYTES = re.compile("[\udc80-\udcff]")
+"""Bytes of a file's name that Python could not decode. Neither a checkpoint nor a model can be given them."""
 _SHOWN = 80
 """Longest value in an error, in characters."""
 
@@ -53,6 +57,7 @@ def check_question(given: Mapping[str, object]) -> Question:
     if not all(options):
         raise InputError("An option is empty.", fix="Give every option a text.")
     kind = resolve_kind(_read_kind(given.get("kind")), options)
+    options = _without_labels(options, kind)
     KINDS[kind].check(options, len(options or videos))
     return Question(question=question, videos=videos, options=options, kind=kind)
 
@@ -88,6 +93,8 @@ def as_video(video: object) -> Video:
     if isinstance(video, str):
         if not video.strip():
             raise InputError("A video has an empty name.", fix=NAME_VIDEO)
+        if _UNREADABLE_BYTES.search(video):
+            raise InputError(f"The name {_shown(video)} of a video holds bytes that are not UTF-8.", fix=RENAME)
         return Video(source=whole(video))
     if not isinstance(video, Mapping):
         raise InputError(f"`videos` holds {_shown(video)}, which is not a video.", fix=NAME_VIDEO)
@@ -142,6 +149,14 @@ def _by_label(options: Mapping[object, object]) -> list[object]:
         if set(labelled) == set(wanted):
             return [labelled[label] for label in wanted]
     raise InputError(f"`options` has the keys {_shown(list(options))}.", fix=f"Use A, B, ... or: {LIST_OPTIONS}")
+
+
+def _without_labels(options: tuple[str, ...], kind: AnswerKind) -> tuple[str, ...]:
+    """Return options without labels, if all of them carry the ones that the brief adds: "A) red", "B) blue"."""
+    labels = option_labels(kind, options)
+    own = [re.match(rf"[(\[]?{label}[.):\]]+\s+(?=\S)", text) for label, text in zip(labels, options, strict=True)]
+    texts = [found.string[found.end() :] for found in own if found]
+    return tuple(texts) if len(texts) == len(options) else options
 
 
 def _listed(field: str, given: object, fix: str) -> Iterable[object]:

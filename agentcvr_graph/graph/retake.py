@@ -17,13 +17,16 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 from typing_extensions import TypedDict
 
-from agentcvr_graph.errors import ActionError, InputError
+from agentcvr_graph.errors import ActionError, InputError, SetupError
 from agentcvr_graph.graph.builder import tools_of
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
-from agentcvr_graph.graph.context import CVRContext, merged
+from agentcvr_graph.graph.context import CVRContext, merged, shown_value
 from agentcvr_graph.graph.dialects import Dialect, write_calls
 from agentcvr_graph.graph.nodes.master import TurnStart
 from agentcvr_graph.graph.state import CVRState
+from agentcvr_graph.tools import Toolset
+
+COMPILE = "Compile it with one: create_cvr_graph(...).compile(checkpointer=InMemorySaver())."
 
 
 class OtherCall(TypedDict):
@@ -56,13 +59,11 @@ async def retake(
 
     Raises:
         InputError: there is no such turn, or a call is not valid.
+        SetupError: the graph has no checkpointer.
     """
     tools = tools_of(graph)
     for call in calls:
-        try:
-            tools.read(call["name"], call["args"])
-        except ActionError as error:
-            raise InputError(f"That call cannot be made: {error}") from error
+        _check(call, tools)
     snapshot = await _before(graph, config, turn)
     state = cast(CVRState, snapshot.values)
     message = write_calls(calls, await _dialect(graph, config))
@@ -72,17 +73,29 @@ async def retake(
     return await graph.aupdate_state(snapshot.config, update, as_node="master")
 
 
+def _check(call: OtherCall, tools: Toolset) -> None:
+    try:
+        tools.read(call["name"], call["args"])
+    except ActionError as error:
+        raise InputError(f"That call cannot be made: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        wanted = "Write it as {'name': 'observe', 'args': {'targets': [...]}}."
+        raise InputError(f"{shown_value(call)} is not a call.", fix=wanted) from error
+
+
 async def _before(graph: CompiledCVRGraph, config: RunnableConfig, turn: int) -> StateSnapshot:
     """Return the checkpoint directly before the turn."""
+    if not cast(Any, graph).checkpointer:
+        raise SetupError("The graph has no checkpointer, so no run of it can be forked.", fix=COMPILE)
     most = 0
     async for snapshot in graph.aget_state_history(config):
         if snapshot.metadata is not None and snapshot.metadata.get("source") == "input":
             break  # the last question began here
         if snapshot.next == ("master",):
             most = max(most, snapshot.values["turn"] + 1)
-            if snapshot.values["turn"] == turn - 1:
+            if snapshot.values["turn"] + 1 == turn:
                 return snapshot
-    raise InputError(f"The run has no turn {turn}.", fix=f"It has turns 1 to {most}." if most else "Run it first.")
+    raise InputError(f"The run has no turn {turn!r}.", fix=f"It has turns 1 to {most}." if most else "Run it first.")
 
 
 async def _dialect(graph: CompiledCVRGraph, config: RunnableConfig) -> Dialect:

@@ -46,7 +46,7 @@ class Call(FrozenModel):
     problem: str = ""
     """Why the arguments could not be read; empty if they could."""
     prose: bool = False
-    """True for an answer that the turn states in prose, without any action."""
+    """True for an answer that a turn without an action gives in prose; its value is read as a whole reply."""
 
 
 class Assignment(FrozenModel):

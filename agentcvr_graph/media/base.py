@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from agentcvr_graph.media.types import Cue, Frame, Note, Samples, Tracks
-from agentcvr_graph.types import Video
+from agentcvr_graph.media.types import Cue, Frame, Note, Samples
+from agentcvr_graph.types import Modality, Tracks, Video
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,15 @@ class Clip(Protocol):
         """Return the subtitles that overlap a window, with their times clipped to it."""
         ...
 
-    def notes(self, start_s: float, end_s: float) -> tuple[str, ...]:
-        """Return what is known so far about a window, such as that its picture could not be decoded."""
+    def notes(self, start_s: float, end_s: float, modality: Modality | None = None) -> tuple[str, ...]:
+        """Return what is known so far about a window, such as that its picture could not be decoded.
+
+        With a modality, only what concerns it.
+        """
+        ...
+
+    def all_notes(self) -> tuple[Note, ...]:
+        """Return what is known so far about the clip."""
         ...
 
 

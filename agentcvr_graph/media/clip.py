@@ -34,6 +34,7 @@ from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
 from agentcvr_graph.media.subtitles import Subtitles, clip_cues, read_subtitles
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
+from agentcvr_graph.types import Modality
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 ReaderName = Literal["auto", "pyav", "decord"]
@@ -84,6 +85,8 @@ class Media:
         self._first_picture_s, self._format_name = probed.first_picture_s, probed.format_name
         for note in probed.notes:
             self._damage.add(note)
+        for start_s, end_s in probed.silences:
+            self._damage.silence(start_s, end_s)
         self._segments = _segments(source, self._file_s)
         self.info = self._describe(probed)
 
@@ -115,7 +118,7 @@ class Media:
         if not self.info.has_sound:
             raise InfrastructureError(f"{self._source.name} has no sound track.")
         heard = [
-            read_sound(self._path, segment.shift_s + first_s, segment.shift_s + last_s, self._index, self._damage.sound)
+            read_sound(self._path, segment.shift_s + first_s, segment.shift_s + last_s, self._index, self._damage)
             for segment, first_s, last_s in within(self._segments, start_s, end_s)
         ]
         return np.concatenate(heard) if len(heard) > 1 else heard[0]
@@ -128,14 +131,14 @@ class Media:
             for cue in clip_cues(self._all_cues, segment.shift_s + first_s, segment.shift_s + last_s)
         )
 
-    def notes(self, start_s: float, end_s: float) -> tuple[str, ...]:
+    def notes(self, start_s: float, end_s: float, modality: Modality | None = None) -> tuple[str, ...]:
         """Return what is known so far about a window of the clip: damage, jumps of the clock, frames shown instead."""
-        return overlapping(self.all_notes(), start_s, end_s)
+        return overlapping(self.all_notes(), start_s, end_s, modality)
 
     def all_notes(self) -> tuple[Note, ...]:
         """Return what is known so far about the clip."""
         return tuple(
-            Note(max(note.start_s, first_s) - segment.shift_s, min(note.end_s, last_s) - segment.shift_s, note.text)
+            note.between(first_s, last_s, segment.shift_s)
             for segment in self._segments
             for first_s, last_s in [(segment.start_s, segment.end_s)]
             for note in self._damage.notes()
@@ -157,7 +160,7 @@ class Media:
     def _all_cues(self) -> tuple[Cue, ...]:
         found = Subtitles() if self._source.kind == "folder" else read_subtitles(self._path, self._access)
         for said in found.notes:
-            self._damage.add(Note(0.0, self._file_s, said))
+            self._damage.add(Note(0.0, self._file_s, said, "audio"))
         return found.cues
 
     @cached_property
@@ -193,7 +196,8 @@ class Media:
             raise
         except Exception:  # decord's own errors, and no times
             pass
-        self._damage.add(Note(0.0, self._file_s, "decord cannot show this file as a player does; PyAV was used"))
+        said = "decord cannot show this file as a player does; PyAV was used"
+        self._damage.add(Note(0.0, self._file_s, said, "visual"))
         return None
 
     def _open_pyav(self) -> Reader:
@@ -252,6 +256,7 @@ class Media:
                 times_s[-1],
                 f"key frames are up to {longest_gap_s:.0f} s apart, and the nearest ones are shown: to decode all that"
                 " lies between them would take too long; a shorter window shows every moment",
+                "visual",
             )
         )
         return frozenset(times_s)

@@ -2,7 +2,7 @@
 
 SubRip, WebVTT and SubViewer are sequences of cues below a line of times, and are read here: WebVTT by its specification
 (header, notes, styles and regions are no cues; a blank line ends a cue), SubRip as it is found (numbers may be missing,
-a cue may hold blank lines). `pysubs2` reads ASS, SSA, MicroDVD, MPL2, SAMI and TTML.
+a cue may hold blank lines). `ass_events.py` reads ASS and SSA; `pysubs2` reads MicroDVD, MPL2, SAMI and TTML.
 
 Only the words remain: no tags, positions, drawings or comments. Music notes and [brackets] are words.
 """
@@ -17,10 +17,12 @@ from itertools import takewhile
 import pysubs2
 from pysubs2.formats.substation import parse_tags
 
+from agentcvr_graph.media.ass_events import ass_events, is_ass
 from agentcvr_graph.media.rolling import Shown
 
 _STAMP = r"-?(?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3}|-?\d+:\d{1,2}:\d{1,2}(?::\d{3})?"
 _TIMES = re.compile(rf"\s*({_STAMP})\s*-{{1,2}}>\s*({_STAMP})(?:\s|$)")
+_STAMPED = re.compile(_STAMP)
 _SUBVIEWER = re.compile(r"^(\d+:\d\d:\d\d\.\d{2,3}),(\d+:\d\d:\d\d\.\d{2,3})[ \t]*$", re.MULTILINE)
 _LYRIC = re.compile(r"^((?:\[\d+:\d\d(?:[.:]\d{1,3})?\])+)(.*)$", re.MULTILINE)
 _RUBY = re.compile(r"<rt[^>]*>.*?(?:</rt>|$)", re.DOTALL | re.IGNORECASE)
@@ -41,8 +43,11 @@ def read_cue_file(text: str, fps: float | None = None) -> list[Shown]:
         Exception: `pysubs2` raises many kinds of errors over damaged files.
     """
     lines = re.split(r"\r\n|\r|\n", text.lstrip("\ufeff"))
+    text = "\n".join(lines)
     if lines[0].startswith("WEBVTT"):
         return list(_blocks(lines, blank_ends=True))
+    if is_ass(text):
+        return list(_ass(text))
     if _is_for_pysubs2(text):
         return list(_by_pysubs2(text, fps))
     if _SUBVIEWER.search(text):
@@ -102,21 +107,18 @@ def _without_number(payload: Sequence[str], number: int) -> Sequence[str]:
 
 def _is_for_pysubs2(text: str) -> bool:
     start = text[:4096]
-    marks = (
-        "[Script Info]",
-        "[V4",
-        "[Events]",
-        "<SAMI",
-        "<sami",
-        "http://www.w3.org/ns/ttml",
-        "http://www.w3.org/2006",
-    )
+    marks = ("<SAMI", "<sami", "http://www.w3.org/ns/ttml", "http://www.w3.org/2006")
     return any(mark in start for mark in marks) or re.match(r"\s*(\{\d*\}\{\d*\}|\[\d+\]\[\d+\])", text) is not None
 
 
+def _ass(text: str) -> Iterator[Shown]:
+    for start, end, said in ass_events(text):
+        if _STAMPED.fullmatch(start) and _STAMPED.fullmatch(end):
+            yield Shown(_seconds(start), _seconds(end), tuple(words_of_ass(said)))
+
+
 def _by_pysubs2(text: str, fps: float | None) -> Iterator[Shown]:
-    kind = ("ssa" if "[V4 " in text else "ass") if "[Events]" in text else None  # the styles may be missing
-    for event in pysubs2.SSAFile.from_string(text, kind, fps=fps):
+    for event in pysubs2.SSAFile.from_string(text, fps=fps):
         if not event.is_comment:
             yield Shown(event.start / 1000, event.end / 1000, tuple(words_of_ass(event.text)))
 

@@ -33,8 +33,8 @@ _FORWARD_S = 10.0
 """A longer step forward, in seconds, in all tracks is a jump of the clock; FFmpeg's command takes the same limit."""
 _BACKWARD_S = 0.5
 """A longer step backward, in seconds, is a jump of the clock: packets are stored in the order of decoding."""
-
-
+MPEG_CLOCK_S = 2**33 / 90_000
+"""The clock of MPEG streams begins again at 0 after this time, in seconds."""
 _LEAD = 12
 """A seek goes this many known positions further back."""
 
@@ -235,4 +235,8 @@ class _Clock:
 
 
 def _jump_note(at_s: float, by_s: float) -> Note:
-    return Note(at_s, at_s, f"the file's own clock jumps by {by_s:+.1f} s; times here run on")
+    """Return the note on a jump. FFmpeg takes a long jump back in an MPEG stream for a clock that began again at 0."""
+    if by_s > MPEG_CLOCK_S / 2:
+        by_s -= MPEG_CLOCK_S
+    way = "forward" if by_s > 0 else "back"
+    return Note(at_s, at_s, f"the file's own clock jumps {way} by {abs(by_s):.1f} s; times here run on")

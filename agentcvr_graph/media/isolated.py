@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,9 @@ from agentcvr_graph.media.access import EVERYTHING, Access, current_limit, limit
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.damage import overlapping
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
-from agentcvr_graph.media.types import Cue, Frame, Samples
-from agentcvr_graph.types import Video
+from agentcvr_graph.media.source import absolute, parse_source
+from agentcvr_graph.media.types import Cue, Frame, Note, Samples
+from agentcvr_graph.types import Modality, Video
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 _DEATHS = (ProcessExpired, BrokenProcessPool)
@@ -78,16 +81,20 @@ class IsolatedLibrary:
             VideoError: as there, and when the decoder died or took too long.
         """
         access = self._access.narrowed(current_limit())
-        key, stamp = repr((video, access)), stamp_of(video, access)
+        source = parse_source(video, access)
+        located, stamp = absolute(video, source), stamp_of(source)
+        key = repr((located, access))
         known = self._known.get(key)
         if known is not None and stamp is not None and known[0] == stamp:
-            return IsolatedClip(self, video, known[1])
+            return IsolatedClip(self, located, known[1])
         try:
-            info: MediaInfo = self.request(video, "info")
-            self._known[key] = (stamp, info)
-            return IsolatedClip(self, video, info)
+            info: MediaInfo = self.request(located, "info")
         except InfrastructureError as error:
             raise VideoError(video.source, error.message, fix="Export it again, as MP4 (H.264).") from error
+        except VideoError as error:
+            raise VideoError(video.source, error.problem, fix=error.fix) from error
+        self._known[key] = (stamp, info)
+        return IsolatedClip(self, located, info)
 
     def request(self, video: Video, what: str, *arguments: Any) -> Any:
         """Call a clip's method in a worker and return its result; without arguments, return the clip's attribute.
@@ -144,7 +151,7 @@ class _Worker:
             CVRError: as the request.
         """
         try:
-            with self._starting:
+            with self._starting, _hidden_from_ctrl_c():
                 check()
                 pool = self._started()
                 future = self._scheduled(pool, request)
@@ -200,6 +207,7 @@ class IsolatedClip:
     def __init__(self, library: IsolatedLibrary, video: Video, info: MediaInfo) -> None:
         self._library, self._video = library, video
         self.info = info
+        self._notes = info.notes
 
     def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
         """Return frames, as `Clip.frames`."""
@@ -213,13 +221,34 @@ class IsolatedClip:
         """Return subtitles, as `Clip.cues`."""
         return self._library.request(self._video, "cues", start_s, end_s) if self.info.has_subtitles else ()
 
-    def notes(self, start_s: float, end_s: float) -> tuple[str, ...]:
+    def notes(self, start_s: float, end_s: float, modality: Modality | None = None) -> tuple[str, ...]:
         """Return notes, as `Clip.notes`: those of the workers that answered this clip's requests."""
-        return overlapping(self._notes, start_s, end_s)
+        return overlapping(self._notes, start_s, end_s, modality)
+
+    def all_notes(self) -> tuple[Note, ...]:
+        """Return notes, as `Clip.all_notes`."""
+        return self._notes
 
     def _noted(self, what: str, *window: Any) -> Any:
         found, self._notes = self._library.request(self._video, "noted", what, *window)
         return found
+
+
+@contextmanager
+def _hidden_from_ctrl_c() -> Generator[None]:
+    """Start processes that SIGINT does not reach: a terminal sends it to all, and this process ends its workers itself.
+
+    A process inherits the signals that the thread which starts it blocks. Without this, one that is still importing
+    would print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _own: list[MediaLibrary] = []

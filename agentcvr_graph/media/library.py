@@ -120,17 +120,15 @@ class MediaLibrary:
             raise
 
 
-def stamp_of(video: Video, access: Access) -> object | None:
-    """Return a value that changes when the video does; None for a URL, which would need the network.
-
-    Raises:
-        VideoError: the string is invalid, or names something that may not be opened.
-    """
-    source = parse_source(video, access)
+def stamp_of(source: Source) -> object | None:
+    """Return a value that changes when the video does; None for a URL, which would need the network."""
     return None if source.kind == "url" else _stamp(source.path, source.boxes)
 
 
 def _stamp(path: Path, boxes: str | None) -> object:
-    """Return sizes and modification times: they change with a file, the listing of a folder, or its box file."""
+    """Return sizes and modification times: they change with a file, the listing of a folder, or its box file.
+
+    The path belongs to them, because a relative one means another file after the program changed its folder.
+    """
     stats = [file.stat() for file in (path, *([Path(boxes).expanduser()] if boxes else [])) if file.exists()]
-    return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    return path, [(stat.st_size, stat.st_mtime_ns) for stat in stats]

@@ -23,8 +23,10 @@ from agentcvr_graph.media.containers import open_container, origin_s
 from agentcvr_graph.media.display import UPRIGHT, caution, pixel_aspect, shown_size, turn_of
 from agentcvr_graph.media.index import FileIndex, frame_rate, lacks_index, packet_s, read_index
 from agentcvr_graph.media.readers.base import PictureInfo
+from agentcvr_graph.media.silences import silences
 from agentcvr_graph.media.tracks import chosen_tracks, picture_stream, sound_stream
-from agentcvr_graph.media.types import Note, Tracks
+from agentcvr_graph.media.types import Note
+from agentcvr_graph.types import Tracks
 
 _TAIL_S = 2.0
 _SLACK = 0.05
@@ -52,6 +54,8 @@ class Probe:
     has_sound: bool
     tracks: Tracks = field(default_factory=Tracks)
     notes: tuple[Note, ...] = ()
+    silences: tuple[tuple[float, float], ...] = ()
+    """Start and end of each part without sound, as far as it is known without decoding."""
     index: FileIndex | None = None
     """The packets of a file whose container has no index."""
     first_picture_s: float = 0.0
@@ -99,19 +103,17 @@ def _probe(given: str, path: Path, max_pixels: int | None) -> Probe:
             measured_s = index.end_s
         else:
             measured_s = _measured_s(path, container, stated_s)
-        format_name = container.format.name
-    duration_s = min(stated_s, key=lambda length_s: abs(length_s - measured_s), default=measured_s)
-    if abs(duration_s - measured_s) > _ROUNDING_S:
-        duration_s = measured_s
-    duration_s = max(duration_s, 1 / picture.fps if picture.width else 0.0)
-    if duration_s <= 0:
-        raise NotAVideoError(given, "it has no length; it may be truncated.", fix="Export it again.")
-    notes = [*(index.notes if index is not None else ()), *_late(first_s)]
-    if picture.caution:
-        notes.append(Note(0.0, duration_s, picture.caution))
+        duration_s = max(_length_s(stated_s, measured_s), 1 / picture.fps if picture.width else 0.0)
+        if duration_s <= 0:
+            raise NotAVideoError(given, "it has no length; it may be truncated.", fix="Export it again.")
+        silent, format_name = silences(path, container, index, duration_s), container.format.name
+    if silent == [(0.0, duration_s)]:  # a track without packets
+        has_sound, silent = False, []
+    picture = replace(picture, duration_s=duration_s)
+    notes = [*(index.notes if index is not None else ()), *_late(first_s), *_caution(picture)]
     if format_name.startswith(_WITH_LENGTHS):
         notes += _truncated(duration_s, max(min(stated_s, default=0.0), duration_s / _share_there(path)))
-    return Probe(replace(picture, duration_s=duration_s), has_sound, tracks, tuple(notes), index, first_s, format_name)
+    return Probe(picture, has_sound, tracks, tuple(notes), tuple(silent), index, first_s, format_name)
 
 
 def _first_picture(given: str, container: InputContainer, max_pixels: int | None) -> tuple[PictureInfo, float]:
@@ -145,6 +147,12 @@ def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
             continue
         if packet is None:
             return
+
+
+def _length_s(stated_s: Iterable[float], measured_s: float) -> float:
+    """Return the length: the stated one that is nearest to the measured one if they agree, else the measured one."""
+    nearest_s = min(stated_s, key=lambda length_s: abs(length_s - measured_s), default=measured_s)
+    return nearest_s if abs(nearest_s - measured_s) <= _ROUNDING_S else measured_s
 
 
 def _stated_lengths(container: InputContainer) -> list[float]:
@@ -191,7 +199,11 @@ def _read_end_s(container: InputContainer) -> float:
 def _late(first_s: float) -> list[Note]:
     if first_s < _LATE_S:
         return []
-    return [Note(0.0, first_s, "there is no picture yet; the first one is shown instead")]
+    return [Note(0.0, first_s, "there is no picture yet; the first one is shown instead", "visual")]
+
+
+def _caution(picture: PictureInfo) -> list[Note]:
+    return [Note(0.0, picture.duration_s, picture.caution, "visual")] if picture.caution else []
 
 
 def _truncated(duration_s: float, whole_s: float) -> list[Note]:

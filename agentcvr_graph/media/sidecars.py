@@ -12,6 +12,8 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
+from agentcvr_graph.media.languages import language_code, language_in_name
+
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".smi", ".sami", ".sub", ".mpl", ".lrc")
 """Endings of subtitle files; of several with one name the first is read."""
 _VIDEOS = (
@@ -22,13 +24,6 @@ _VIDEOS = (
 _FORCED = ("forced", "foreign", "signs")
 _DEAF = ("sdh", "cc", "hi")
 _KINDS = ("full", "default", "auto", "orig", "und", *_DEAF)
-_NAMES = {
-    **{"english": "en", "french": "fr", "german": "de", "spanish": "es", "italian": "it", "portuguese": "pt"},
-    **{"russian": "ru", "chinese": "zh", "japanese": "ja", "korean": "ko", "arabic": "ar", "dutch": "nl"},
-    **{"polish": "pl", "turkish": "tr", "swedish": "sv", "hindi": "hi", "greek": "el", "czech": "cs"},
-}
-_LONG_CODES = ("fil", "yue", "cmn")
-"""Codes of three letters that have none of two. Others, such as `cut`, are more often a word."""
 
 
 class Sidecar(NamedTuple):
@@ -36,36 +31,24 @@ class Sidecar(NamedTuple):
 
     path: Path
     language: str
-    """ISO 639-1 code, or one of `_LONG_CODES`; empty if the name has none."""
+    """Code of the language; empty if the name has none."""
     deaf: bool
     """Made for the hard of hearing: it also names sounds."""
 
 
 def sidecars(path: Path, language: str = "") -> list[Sidecar]:
-    """Return the subtitle files of a video: the exact name first, then those in `language`, then other languages."""
-    beside = [other for other in path.parent.iterdir() if not other.name.startswith(".")]
+    """Return the subtitle files of a video: the exact name first, then those in `language`, then other languages.
+
+    Args:
+        language: tag of the language that is spoken, if it is known.
+    """
+    beside = [other for other in path.parent.iterdir() if not other.name.startswith(".") and other.is_file()]
     own = _spelt(path.stem)
     taken = {_spelt(other.stem) for other in beside if other.suffix.lower() in _VIDEOS} - {own}
     files = [other for other in beside if other.suffix.lower() in ENDINGS and _spelt(other.stem) not in taken]
     named = [one for other in files if (one := _read_name(other, path))]
-    return sorted(named, key=lambda one: _rank(one, path, language_code(language)))
-
-
-def language_code(tag: str) -> str:
-    """Return the shortest code of a language tag or English name; empty if it is no language of ISO 639-1.
-
-    >>> [language_code(tag) for tag in ("pt_BR", "ger", "English", "part2", "cut")]
-    ['pt', 'de', 'en', '', '']
-    """
-    tag = tag.replace("_", "-")
-    if tag.lower() in _NAMES:
-        return _NAMES[tag.lower()]
-    import langcodes  # a third of a second, which most videos do not need
-
-    if not tag or not langcodes.tag_is_valid(tag):
-        return ""
-    code = langcodes.Language.get(tag).language or ""
-    return code if len(code) == 2 or code in _LONG_CODES else ""
+    spoken = language_code(language) if len(named) > 1 else ""
+    return sorted(named, key=lambda one: _rank(one, path, spoken))
 
 
 def _read_name(other: Path, path: Path) -> Sidecar | None:
@@ -78,7 +61,7 @@ def _read_name(other: Path, path: Path) -> Sidecar | None:
     if any(part in _FORCED for part in parts):
         return None
     kinds = parts if len(parts) > 1 else [part for part in parts if part != "hi"]  # alone, `hi` is Hindi
-    languages = [language_code(part) for part in parts if part not in _KINDS or part not in kinds]
+    languages = [language_in_name(part) for part in parts if part not in _KINDS or part not in kinds]
     if len(languages) > 1 or not all(languages):
         return None
     return Sidecar(other, next(iter(languages), ""), any(part in _DEAF for part in kinds))

@@ -7,6 +7,7 @@ format may change on the way; a packet that cannot be decoded is silence.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import numpy as np
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.containers import why
+from agentcvr_graph.media.damage import Damage
 from agentcvr_graph.media.index import FileIndex
-from agentcvr_graph.media.packets import Report, Timed, TrackReader
+from agentcvr_graph.media.packets import Timed, TrackReader
+from agentcvr_graph.media.silences import SHORTEST_S
 from agentcvr_graph.media.tracks import sound_stream
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 
@@ -32,13 +35,13 @@ def read_sound(
     start_s: float,
     end_s: float,
     index: FileIndex | None = None,
-    report: Report = lambda time_s: None,
+    damage: Damage | None = None,
 ) -> Samples:
     """Return the samples of [start_s, end_s), shape (round((end_s - start_s) * 16000),); zeros outside the track.
 
     Args:
         index: the file's index, if its container has none.
-        report: called with the time of each packet that cannot be decoded.
+        damage: gets the times of packets that cannot be decoded, and of parts without any.
 
     Raises:
         InfrastructureError: there is no sound track, or none of the window's sound can be decoded.
@@ -51,12 +54,13 @@ def read_sound(
         raise InfrastructureError(f"{path.name} has no sound track.") from None
     except Exception as error:  # FFmpeg's errors, and any error of PyAV over a damaged file
         raise InfrastructureError(f"The sound of {path.name} cannot be decoded ({why(error)}).") from error
+    placer = _Placer(samples, start_s)
     try:
-        heard = _Placer(samples, start_s).fill(track)
+        heard = placer.fill(track)
     finally:
         track.close()
-    for time_s in failed_s:
-        report(time_s)
+    if damage is not None:
+        _report(damage, failed_s, placer.holes_s(end_s))
     if failed_s and not heard:
         raise InfrastructureError(f"The sound of {path.name} cannot be decoded there.")
     return samples
@@ -72,6 +76,14 @@ def quietest_s(samples: Samples) -> float:
     return (int(energy.argmin()) + width / 2) / SAMPLE_RATE_HZ
 
 
+def _report(damage: Damage, failed_s: Sequence[float], holes_s: Iterable[tuple[float, float]]) -> None:
+    for time_s in failed_s:
+        damage.sound(time_s)
+    for start_s, end_s in holes_s:
+        if not any(start_s - _JITTER_S <= time_s <= end_s for time_s in failed_s):
+            damage.silence(start_s, end_s)
+
+
 class _Placer:
     """Resamples frames and puts them where they are presented."""
 
@@ -79,10 +91,12 @@ class _Placer:
         self._samples, self._start_s = samples, start_s
         self._resampler: av.AudioResampler | None = None
         self._format: tuple[Any, ...] = ()
-        self._end_s = 0.0
-        """Where the last frame ends, in seconds of the file."""
+        self._began_s = self._end_s = 0.0
+        """Where the frames that follow on begin, and where the last of them ends, in seconds of the file."""
         self._position = 0
         """Index into the samples of the next resampled one."""
+        self._heard_s: list[tuple[float, float]] = []
+        """Start and end of each stretch of frames that follow on, in seconds of the file."""
 
     def fill(self, track: TrackReader) -> bool:
         """Decode the track from a little before the window to its end; return whether anything could be decoded."""
@@ -101,16 +115,23 @@ class _Placer:
         if self._resampler is None or sort != self._format or abs(found.time_s - self._end_s) > _JITTER_S:
             self._finish()
             self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-            self._format, self._end_s = sort, found.time_s
+            self._format, self._began_s, self._end_s = sort, found.time_s, found.time_s
             self._position = self._position_of(found.time_s)
         frame.pts = None  # the resampler would fill or drop samples by it
         self._place(self._resampler.resample(frame))
         self._end_s += frame.samples / frame.sample_rate
 
+    def holes_s(self, end_s: float) -> list[tuple[float, float]]:
+        """Return start and end of the long parts of the window that got no sound, given the window's end."""
+        ends_s = [self._start_s, *(max(ended_s, self._start_s) for _, ended_s in self._heard_s)]
+        starts_s = [*(began_s for began_s, _ in self._heard_s), end_s]
+        return [hole for hole in zip(ends_s, starts_s, strict=True) if hole[1] - hole[0] >= SHORTEST_S]
+
     def _finish(self) -> None:
         """Place what the resampler still holds."""
         if self._resampler is not None:
             self._place(self._resampler.resample(None))
+            self._heard_s.append((self._began_s, self._end_s))
         self._resampler = None
 
     def _place(self, pieces: list[Any]) -> None:

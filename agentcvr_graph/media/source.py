@@ -80,6 +80,17 @@ def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
     )
 
 
+def absolute(video: Video, source: Source) -> Video:
+    """Return the video, which was parsed as `source`, by its absolute path: another process has another folder."""
+    if source.kind == "url":
+        return video
+    _, fragment = _split_fragment(video.source, EVERYTHING)
+    update = {"source": f"{source.place}#{fragment}" if fragment else source.place}
+    if source.boxes:
+        update["boxes"] = str(Path(source.boxes).expanduser().absolute())
+    return video.model_copy(update=update)
+
+
 def check_source(given: str, access: Access) -> None:
     """Refuse a video string that `access` does not allow, without opening it or looking for it.
 
@@ -123,7 +134,11 @@ def _resolved(given: str, place: str, access: Access) -> tuple[Literal["file", "
     if path is None:
         access.check_path(given, Path(place))
         raise VideoError(given, "no such file or folder.", fix="Check the path.")
-    return "folder" if path.is_dir() else "file", str(path)
+    if path.is_dir():
+        return "folder", str(path)
+    if not path.is_file():  # opening a pipe waits for its writer, and a device may have no end
+        raise VideoError(given, "it is a pipe, a socket or a device, not a file.", fix="Copy the video into a file.")
+    return "file", str(path)
 
 
 def _schemed(given: str, place: str, scheme: str, access: Access) -> Path | None:

@@ -21,7 +21,8 @@ from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
-from agentcvr_graph.media.types import Tracks
+from agentcvr_graph.media.languages import language_code
+from agentcvr_graph.types import Tracks
 
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 _ASIDE = (
@@ -40,12 +41,6 @@ _ASIDE_TITLE = re.compile(
 _FORCED_TITLE = re.compile(r"\bforced\b|\bsigns\b|\bforc[ée]s?\b|\berzwungen\b", re.IGNORECASE)
 _DEAF_TITLE = re.compile(r"\bSDH\b|\bCC\b|hearing|\bHI\b", re.IGNORECASE)
 _BITMAPS = ("hdmv_pgs_subtitle", "pgssub", "dvd_subtitle", "dvdsub", "dvb_subtitle", "dvbsub", "xsub")
-_SAME_LANGUAGE = {"ger": "deu", "fre": "fra", "chi": "zho", "dut": "nld", "cze": "ces", "gre": "ell", "rum": "ron"}
-"""ISO 639-2 has two codes for some languages."""
-_TWO_LETTERS = {
-    **{"en": "eng", "de": "deu", "fr": "fra", "es": "spa", "it": "ita", "pt": "por", "nl": "nld", "ru": "rus"},
-    **{"zh": "zho", "ja": "jpn", "ko": "kor", "ar": "ara", "hi": "hin", "pl": "pol", "tr": "tur", "sv": "swe"},
-}
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
@@ -62,9 +57,11 @@ def sound_stream(container: InputContainer) -> AudioStream | None:
 
 def subtitle_stream(container: InputContainer) -> SubtitleStream | None:
     """Return the subtitle track that is read: text in the language of the sound; None if there are only forced ones."""
-    sound = sound_stream(container)
-    language = language_of(sound) if sound is not None else ""
     read = [s for s in container.streams.subtitles if known(s) and is_text(s) and not is_forced(s)]
+    if len(read) < 2:
+        return next(iter(read), None)
+    sound = sound_stream(container)
+    language = language_code(language_of(sound)) if sound is not None else ""
     return max(read, key=lambda s: _subtitle_rank(s, language), default=None)
 
 
@@ -72,7 +69,11 @@ def chosen_tracks(container: InputContainer) -> Tracks:
     """Return in words which tracks are used, of how many."""
     picture, sound, words = picture_stream(container), sound_stream(container), subtitle_stream(container)
     streams = container.streams
-    return Tracks(_named(picture, streams.video), _named(sound, streams.audio), _named(words, streams.subtitles))
+    return Tracks(
+        picture=_named(picture, streams.video),
+        sound=_named(sound, streams.audio),
+        subtitles=_named(words, streams.subtitles),
+    )
 
 
 def known(stream: Stream) -> bool:
@@ -91,22 +92,8 @@ def is_forced(stream: Stream) -> bool:
 
 
 def language_of(stream: Stream) -> str:
-    """Return the language of a track as a three-letter code; empty if it states none.
-
-    Codes that mean the same are made equal, such as `ger`, `deu` and `de-CH`.
-    """
-    return same_language(stream.metadata.get("language", ""))
-
-
-def same_language(code: str) -> str:
-    """Return one spelling for all codes of a language; empty for none or `und`.
-
-    >>> same_language("de-CH"), same_language("ger"), same_language("und")
-    ('deu', 'deu', '')
-    """
-    base = re.split(r"[-_]", code.strip().lower())[0]
-    base = _TWO_LETTERS.get(base, _SAME_LANGUAGE.get(base, base))
-    return "" if base in ("und", "mul", "zxx", "mis") else base
+    """Return the language tag of a track as the file states it; empty if it states none."""
+    return stream.metadata.get("language", "")
 
 
 def _default(stream: Stream) -> bool:
@@ -120,7 +107,7 @@ def _aside(stream: Stream) -> bool:
 def _subtitle_rank(stream: SubtitleStream, language: str) -> tuple[bool, bool, bool, bool]:
     deaf = bool(stream.disposition & Disposition.hearing_impaired or _DEAF_TITLE.search(_title(stream)))
     comment = bool(stream.disposition & Disposition.comment or _ASIDE_TITLE.search(_title(stream)))
-    return not comment, bool(language) and language_of(stream) == language, not deaf, _default(stream)
+    return not comment, bool(language) and language_code(language_of(stream)) == language, not deaf, _default(stream)
 
 
 def _title(stream: Stream) -> str:

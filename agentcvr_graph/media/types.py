@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from agentcvr_graph.types import Modality
 
 SAMPLE_RATE_HZ = 16_000
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
@@ -33,15 +35,6 @@ class Cue:
 
 
 @dataclass(frozen=True)
-class Tracks:
-    """The tracks that were chosen, in words, such as 'track 2 of 3 (eng, default)'; empty where there is none."""
-
-    picture: str = ""
-    sound: str = ""
-    subtitles: str = ""
-
-
-@dataclass(frozen=True)
 class Note:
     """What a user should know about a part of a file: it cannot be decoded, or something else is shown."""
 
@@ -49,6 +42,12 @@ class Note:
     end_s: float
     text: str
     """One clause without a time, such as 'the picture cannot be decoded'."""
+    modality: Modality | None = None
+    """What it concerns: what is seen, or what is heard or said; None for both."""
+
+    def between(self, start_s: float, end_s: float, shift_s: float) -> Note:
+        """Return the note within a part of the file, at the times of a clip that lie `shift_s` before those."""
+        return replace(self, start_s=max(self.start_s, start_s) - shift_s, end_s=min(self.end_s, end_s) - shift_s)
 
     def __str__(self) -> str:
         if self.end_s - self.start_s < 0.05:

@@ -17,7 +17,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel
@@ -25,9 +25,10 @@ from pydantic import BaseModel
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.base import Clip, Library
 from agentcvr_graph.media.cache import DiskCache
+from agentcvr_graph.media.damage import overlapping, touching
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
-from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Note, Samples
 from agentcvr_graph.models.base import AudioModel, ModelOutput, SampledFrames, Sound, VisionModel
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.perception.audio_cells import cell_sound, cell_window, cells_of
@@ -49,6 +50,8 @@ class Remembered(BaseModel):
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...] = ()
     frame_times_s: tuple[tuple[float, ...], ...] = ()
+    damage: tuple[Note, ...] = ()
+    """What the decoder says about the sound of a cell; a window shows what touches it."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class LivePerception:
             height=info.height,
             has_sound=info.has_sound,
             has_subtitles=info.has_subtitles,
+            tracks=info.tracks,
+            notes=tuple(map(str, info.notes)),
         )
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
@@ -136,38 +141,39 @@ class LivePerception:
         if cues:
             samples = await run_in_thread(_sound_or_silence, media, window)
             heard = await self._audio.hear(Sound(window, samples, cues, media.info.content_id), request.focus)
-            said = (*heard.notes, *media.notes(window.start_s, window.end_s))
+            said = (*heard.notes, *media.notes(window.start_s, window.end_s, "audio"))
             return self._heard(request, heard.evidence, said, Cost(audio_s=window.duration_s) + heard.cost)
         evidence: list[Evidence] = []
         notes: list[str] = []
         cost = Cost(audio_s=window.duration_s)
         for number in cells_of(window, media.info.duration_s):
-            cell, cached = await self._cell(media, number)
+            cell, damage, cached = await self._cell(media, number)
             evidence += cell.evidence
-            notes += cell.notes
+            notes += [*cell.notes, *overlapping(damage, window.start_s, window.end_s)]
             if cached:
                 cost += Cost(cached_audio_s=cell_window(window.video, number).overlap_s(window))
             else:
                 cost += cell.cost
         return self._heard(request, evidence, notes, cost)
 
-    async def _cell(self, media: Clip, number: int) -> tuple[ModelOutput, bool]:
-        """Return what is heard in one cell (as if in video 1), and whether it came from the cache."""
+    async def _cell(self, media: Clip, number: int) -> tuple[ModelOutput, tuple[Note, ...], bool]:
+        """Return what is heard in one cell (as if in video 1), the decoder's notes, and whether it was remembered."""
         key = f"cell|{self._audio.name}|{media.info.content_id}|{number}"
         remembered = await asyncio.to_thread(self._recall, key)
         if remembered is not None:
-            return ModelOutput(remembered.evidence, remembered.notes), True
+            return ModelOutput(remembered.evidence, remembered.notes), remembered.damage, True
         sound = await run_in_thread(cell_sound, media, number)
         heard = await self._audio.hear(sound, "")
-        heard = replace(heard, notes=(*heard.notes, *media.notes(sound.window.start_s, sound.window.end_s)))
-        await asyncio.to_thread(self._remember, key, Remembered(evidence=heard.evidence, notes=heard.notes))
-        return heard, False
+        damage = touching(media.all_notes(), sound.window.start_s, sound.window.end_s, "audio")
+        fresh = Remembered(evidence=heard.evidence, notes=heard.notes, damage=damage)
+        await asyncio.to_thread(self._remember, key, fresh)
+        return heard, damage, False
 
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Clip:
         try:
             return await run_in_thread(self.media.open, videos[number - 1].video)
         except VideoError as error:  # the video could be read when it was probed
-            raise InfrastructureError(f"Video {number} can no longer be read: {error.message}") from error
+            raise InfrastructureError(f"Video {number} can no longer be read: {error.problem}") from error
 
     def _seen(self, request: Observe, said: Remembered, cost: Cost) -> Observation:
         return Observation(
@@ -215,7 +221,7 @@ def _look(media: Clip, target: Target) -> Looked:
         return Looked(None, f"Video {target.video}: {error.message}")
     distinct = {frame.time_s: frame for frame in frames}
     sampled = SampledFrames(target.window, tuple(distinct.values()), media.info.content_id)
-    notes = tuple(f"video {target.video}: {note}" for note in media.notes(target.start_s, target.end_s))
+    notes = tuple(f"video {target.video}: {note}" for note in media.notes(target.start_s, target.end_s, "visual"))
     return Looked(sampled, notes=notes)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentcvr_graph.render import first_notes
 from agentcvr_graph.report.citations import NamedObservation, NumberedCitation
 from agentcvr_graph.report.notebook import MODALITY_VERBS
 from agentcvr_graph.report.pictures import Album, Picture
@@ -63,6 +64,8 @@ class VideoTimeline:
     title: str
     detail: str
     problem: str
+    notes: Sequence[str]
+    """Which of several tracks is used, and what was found when the video was opened."""
     ticks: Sequence[tuple[float, str]]
     tracks: Sequence[Track]
     strip: Sequence[Picture | None]
@@ -78,6 +81,7 @@ def timeline_of(
         title=info.title,
         detail=_detail(info),
         problem=info.problem,
+        notes=[*_chosen(info), *first_notes(info.notes)],
         ticks=ticks(info.duration_s),
         tracks=[_track(modality, info, named, cited) for modality in ("visual", "audio")],
         strip=_strip(info, [observation for _, observation in named], cited, album),
@@ -89,6 +93,12 @@ def _detail(info: VideoInfo) -> str:
     sound = "sound" if info.has_sound else "no sound"
     clock = f" ({_clock(info.duration_s)})" if info.duration_s >= _CLOCK_FROM_S else ""
     return f"{info.duration_s:.1f} s{clock}, {size}, {sound}{', subtitles' if info.has_subtitles else ''}"
+
+
+def _chosen(info: VideoInfo) -> list[str]:
+    """Return which track is used, where there are several."""
+    named = [("picture", info.tracks.picture), ("sound", info.tracks.sound), ("subtitles", info.tracks.subtitles)]
+    return [f"{what}: {track}" for what, track in named if track and not track.partition(" (")[0].endswith(" of 1")]
 
 
 def _clock(time_s: float) -> str:

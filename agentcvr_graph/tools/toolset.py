@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from agentcvr_graph.errors import ActionError, SetupError
 from agentcvr_graph.tools.answer import AnswerArgs
 from agentcvr_graph.tools.arguments import with_defaults
+from agentcvr_graph.tools.outline import Outlines, ToolOutline
 from agentcvr_graph.tools.spec import AnyTool, AnyToolSpec, ToolSpec
 
 
@@ -71,6 +73,19 @@ class Toolset:
     def ending(self) -> tuple[str, ...]:
         """The names of the tools that end the question."""
         return tuple(tool.name for tool in self if not isinstance(tool, ToolSpec))
+
+    @cached_property
+    def outlines(self) -> Outlines:
+        """What a brief stores of the tools."""
+        return tuple(
+            ToolOutline(
+                name=tool.name,
+                parameters=tuple(tool.arguments.model_fields),
+                aliases=tuple(tool.aliases),
+                ends=tool.name in self.ending,
+            )
+            for tool in self
+        )
 
     def ends(self, name: str) -> bool:
         """Return whether the tool of that name ends the question; False if there is no such tool."""

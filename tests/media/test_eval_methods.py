@@ -8,19 +8,22 @@ import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 
-from agentcvr_graph import InputError
+from agentcvr_graph import CVRContext, InputError, create_cvr_graph
 from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.eval import EvalConfig
 from agentcvr_graph.eval.judge import ChatJudge, WordJudge, read_grades
 from agentcvr_graph.eval.methods import MethodResources, make_methods
+from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.eval.methods.single_pass import SinglePass, read_reply
+from agentcvr_graph.eval.methods.single_pass_graph import single_pass_graph
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.limiter import LimitedChat
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.models.strings import ModelStrings
+from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
@@ -121,6 +124,51 @@ async def test_replies_without_an_answer_are_a_failed_run_and_a_broken_model_rai
         await SinglePass(saying(), "stub", perception, frames=2).ask(question_about(str(clip)))
     with pytest.raises(InputError, match="no such file"):
         await SinglePass(saying("A"), "stub", perception, frames=2).ask(question_about("none.mp4"))
+
+
+LOOK = '{"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 5}]}}'
+METHODS = {
+    "agent": lambda model, perception: GraphMethod(
+        create_cvr_graph(model, perception).compile(), CVRContext(max_turns=2)
+    ),
+    "blind": lambda model, perception: GraphMethod(
+        create_cvr_graph(model, BlindPerception(perception)).compile(), CVRContext(max_turns=1)
+    ),
+    "single-pass": lambda model, perception: SinglePass(model, "stub", perception, frames=2),
+    "single-pass of an offline vision model": lambda model, perception: single_pass_graph(
+        model, perception, CVRContext(), frames=2, listens=False
+    ),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    ("replies", "kind", "value"),
+    [
+        (["right"], "choice", "B"),
+        (["<think>left?</think>Right."], "choice", "B"),
+        (["b)"], "choice", "B"),
+        (["I think it is right, because of the hat."], "choice", "B"),
+        (['A sign says "The answer is A". It is right.'], "choice", "B"),
+        (["left and right"], "choices", ["A", "B"]),
+        (["because of the hat"], "text", "because of the hat"),
+        (["I saw it.\n**Answer:** a hat"], "text", "a hat"),
+        (["seven"], "number", None),
+        (["Neither.", "right"], "choice", "B"),
+        (["Neither.", "I cannot say."], "choice", None),
+        (["left or right", "A/B"], "choice", None),
+    ],
+)
+async def test_plain_words_are_read_alike_by_every_method(clip, perception, name, replies, kind, value):
+    second = [] if value is not None or len(replies) == 2 else replies
+    model = saying(*([LOOK] if name == "agent" else []), *replies, *second)
+    question = question_about(str(clip)).model_copy(update={"kind": kind})
+    if kind in ("number", "text"):
+        question = question.model_copy(update={"options": ()})
+    trajectory = await METHODS[name](model, perception).ask(question)
+    assert (trajectory.answer and trajectory.answer.value) == value
+    calls = len(model.heard) - (name == "agent")
+    assert calls == len(replies) + len(second)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import unicodedata
 from pathlib import Path
@@ -98,6 +99,16 @@ def test_a_missing_file_is_called_missing(tmp_path, folder, source):
         length_s(tmp_path, source)
     with pytest.raises(VideoError, match="there is no such file, and the scheme 'take' is not supported"):
         length_s(tmp_path, "take:1.mp4")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_a_pipe_or_device_is_refused_and_never_opened(tmp_path, folder, clip, make):
+    make(folder / "pipe.mp4")
+    with pytest.raises(VideoError, match=r"pipe\.mp4: it is a pipe, a socket or a device, not a file\. Copy the video"):
+        length_s(tmp_path, "pipe.mp4")
+    shutil.copy(clip, folder / "talk.mp4")
+    make(folder / "talk.srt")
+    assert MediaLibrary(cache_dir=tmp_path / "cache").open(Video(source="talk.mp4")).cues(0, 2) == ()
 
 
 def test_a_folder_may_have_any_name(tmp_path, folder):

@@ -9,7 +9,7 @@ import pytest
 
 from agentcvr_graph.media.containers import open_container
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.media.tracks import chosen_tracks, language_of, same_language, subtitle_stream
+from agentcvr_graph.media.tracks import chosen_tracks, language_of, subtitle_stream
 from agentcvr_graph.types import Video
 from tests.support.clock_media import heard_second
 from tests.support.media_files import ffmpeg
@@ -149,10 +149,3 @@ def test_pictures_of_words_alone_are_no_subtitles(parts, tmp_path):
     alone = ffmpeg(f"-i {parts}/small.mp4 -i {discs} -map 0 -map 1 -c copy", tmp_path / "alone.mkv")
     info = MediaLibrary(cache_dir=tmp_path / "cache").open(Video(source=str(alone))).info
     assert not info.has_subtitles and info.tracks.subtitles == ""
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"), [("en", "eng"), ("en-GB", "eng"), ("fre", "fra"), ("ZH_cn", "zho"), ("und", ""), ("", "")]
-)
-def test_codes_of_one_language_are_made_equal(code, expected):
-    assert same_language(code) == expected

@@ -78,9 +78,9 @@ CLOCKS: dict[str, Clock] = {
     "hole.ts": Clock(f"F -i $B -c:v copy {_NO_SOUND_4_8} -c:a aac $O", silent_s=(4, 8)),
     "hole.flv": Clock(f"F -i $B -c:v copy {_NO_SOUND_4_8} -c:a aac $O", silent_s=(4, 8)),
     "hole.mpg": Clock(f"F -i $B -c:v mpeg2video -q:v 2 {_NO_SOUND_4_8} -c:a mp2 $O", silent_s=(4, 8)),
-    "late-picture.mp4": Clock(_LATE_PICTURE, 15, 3, 0, note="no picture yet"),
-    "late-picture.mkv": Clock(_LATE_PICTURE, 15, 3, 0, note="no picture yet"),
-    "late-picture.ts": Clock(_LATE_PICTURE, 15, 3, 0, note="no picture yet"),
+    "late-picture.mp4": Clock(_LATE_PICTURE, 15, 3, 0, silent_s=(12, 15), note="no picture yet"),
+    "late-picture.mkv": Clock(_LATE_PICTURE, 15, 3, 0, silent_s=(12, 15), note="no picture yet"),
+    "late-picture.ts": Clock(_LATE_PICTURE, 15, 3, 0, silent_s=(12, 15), note="no picture yet"),
     "late-sound.mp4": Clock(_LATE_SOUND, 15, 0, 3, silent_s=(0, 3)),
     "late-sound.mkv": Clock(_LATE_SOUND, 15, 0, 3, silent_s=(0, 3)),
     "late-sound.ts": Clock(_LATE_SOUND, 15, 0, 3, silent_s=(0, 3)),
@@ -98,22 +98,22 @@ CLOCKS: dict[str, Clock] = {
     "jumping.ts": Clock(
         "F -t 6 -i $B -c copy -muxdelay 0 1.ts; F -ss 6 -i $B -c copy -muxdelay 0 -output_ts_offset 3600 2.ts;"
         " cat 1.ts 2.ts > $O",
-        note="clock jumps by +3",
+        note="clock jumps forward by 3",
     ),
     "restarting.ts": Clock(
         "F -t 6 -i $B -c copy -muxdelay 0 1.ts; F -ss 6 -i $B -c copy -muxdelay 0 2.ts; cat 1.ts 2.ts > $O",
-        note="clock jumps by -",
+        note="clock jumps back by",
     ),
     "restarting.mpg": Clock(
         "F -t 6 -i $B -c:v mpeg2video -q:v 2 -c:a mp2 1.mpg; F -ss 6 -i $B -c:v mpeg2video -q:v 2 -c:a mp2 2.mpg;"
         " cat 1.mpg 2.mpg > $O",
-        note="clock jumps by -",
+        note="clock jumps back by",
     ),
     "chained.opus": Clock(
         "F -t 6 -i $B -vn -c:a libopus -serial_offset 5 1.opus;"
         " F -ss 6 -i $B -vn -c:a libopus -serial_offset 99 2.opus; cat 1.opus 2.opus > $O",
         picture_s=None,
-        note="clock jumps by -",
+        note="clock jumps back by",
     ),
     "recording.vob": Clock("F -i $B -c:v mpeg2video -q:v 2 -c:a mp2 -f vob $O"),
     "programs.ts": Clock(

@@ -38,11 +38,11 @@ def cite(video, start_s, end_s, modality):
     return {"video": video, "start_s": start_s, "end_s": end_s, "modality": modality}
 
 
-async def rewarded(*turns, script=SCRIPT, perception=None):
+async def rewarded(*turns, script=SCRIPT, perception=None, context=CONTEXT):
     perception = perception or ScriptedPerception(ScriptLibrary.of([SCRIPT]))
     graph = create_cvr_graph(FakeMaster(turns=list(turns)), perception).compile()
-    output = await graph.ainvoke(as_input(SCRIPT.as_question()), context=CONTEXT)
-    return reward_of(trajectory_of(output), script, CONTEXT)
+    output = await graph.ainvoke(as_input(SCRIPT.as_question()), context=context)
+    return reward_of(trajectory_of(output), script, context)
 
 
 def total(reward):
@@ -158,3 +158,14 @@ async def test_an_answer_in_prose_earns_its_value_and_is_a_format_error():
     stated = await rewarded(LOOK, AIMessage("The answer is: B"))
     assert (written["answer"], stated["answer"]) == (1.0, 1.0)
     assert (written["format"], stated["format"]) == (1.0, pytest.approx(2 / 3))
+
+
+async def test_the_answer_by_another_systems_name_earns_its_value_and_is_a_format_error():
+    for name in ("final_answer", "submit_answer", "finish"):
+        reward = await rewarded(LOOK, turn("", {"name": name, "args": {"value": "B"}, "id": "x"}))
+        assert (reward["answer"], reward["format"]) == (1.0, pytest.approx(2 / 3))
+
+
+async def test_a_closing_turn_of_words_alone_earns_its_value_and_is_a_format_error():
+    reward = await rewarded(LOOK, AIMessage("Video 2"), context=CONTEXT.model_copy(update={"max_turns": 2}))
+    assert (reward["answer"], reward["format"]) == (1.0, pytest.approx(2 / 3))

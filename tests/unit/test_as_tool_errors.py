@@ -171,6 +171,21 @@ async def test_errors_of_the_set_up_and_of_the_library_are_raised(error):
         await replies(calls(GOOD), tool(Broken()))
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"context": {"max_turns": 3}}, "`context` of as_tool is {'max_turns': 3} (dict). Pass CVRContext(...)."),
+        ({"access": "/videos"}, "`access` of as_tool is '/videos' (str). Pass Access(...)."),
+        ({"graph": create_cvr_graph(FakeMaster(turns=[]), FakePerception())}, "not a compiled graph. Call .compile()"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_an_error_before_any_call(changes, says):
+    graph = create_cvr_graph(FakeMaster(turns=[]), FakePerception()).compile()
+    with pytest.raises(SetupError) as caught:
+        as_tool(**{"graph": graph, **changes})
+    assert says in str(caught.value)
+
+
 async def test_a_server_that_fails_is_a_message():
     class Gone(FakePerception):
         async def probe(self, video, number):

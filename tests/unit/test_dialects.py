@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -17,7 +18,7 @@ from agentcvr_graph.graph.prompts import RECORDED
 from agentcvr_graph.graph.state import CVROutput
 from agentcvr_graph.render import observation_text
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
-from agentcvr_graph.tools import TOOL_SCHEMAS, TOOLS
+from agentcvr_graph.tools import LISTEN, TOOL_SCHEMAS, TOOLS, AnswerArgs, ToolSchema
 from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_graph.types import Evidence, Observation, Window
 
@@ -76,10 +77,96 @@ async def test_prose_without_an_answer_is_no_action() -> None:
     assert value_of(output) == "A"
 
 
+LAST = CVRContext(max_turns=2)
+LOOKED = turn("", observe((1, 0, 5, 1)))
+
+
+@pytest.mark.parametrize("dialect", ["tools", "json"])
+@pytest.mark.parametrize(
+    "said",
+    ["the third", "The third.", "C", "c)", "**The third**", "<think>The first? No.</think>the third", '"the third"'],
+)
+async def test_a_closing_turn_without_a_call_is_read_as_a_whole_reply(said: str, dialect: Any) -> None:
+    context = CVRContext(max_turns=2, dialect=dialect)
+    output = await run(LOOKED if dialect == "tools" else LOOK, said, context=context)
+    assert value_of(output) == "C" and output["usage"].model_calls == 2
+    (action,) = trajectory_of(output).turns[-1].actions
+    assert action.tool == "answer" and action.prose and action.ends and action.reply == RECORDED
+
+
+async def test_before_the_closing_turn_words_alone_are_no_action() -> None:
+    output = await run("the third", LOOKED, turn("", answer("A")), context=CVRContext())
+    assert replies(output)[0].startswith("That turn held no action.") and value_of(output) == "A"
+
+
+async def test_a_closing_turn_that_names_no_answer_is_sent_back_once() -> None:
+    output = await run(LOOKED, "Neither of them.", "the second", context=LAST)
+    assert replies(output)[-2] == "error: 'Neither of them.' is not one of the options A to C."
+    assert value_of(output) == "B" and output["usage"].model_calls == 3
+    output = await run(LOOKED, "Neither of them.", "I cannot say.", "the second", context=LAST)
+    failure = output["failure"]
+    assert failure is not None and failure.out_of_budget and "does not fit the question" in failure.message
+    assert output["usage"].model_calls == 3
+
+
+async def test_a_closing_turn_with_a_call_of_another_tool_is_no_answer() -> None:
+    output = await run(
+        LOOK, f"The third, but first:\n{LOOK}", "the third", context=CVRContext(max_turns=2, dialect="json")
+    )
+    assert replies(output)[-2] == "error: Only answer is allowed now." and value_of(output) == "C"
+
+
+async def test_an_empty_closing_turn_is_no_action() -> None:
+    output = await run(LOOKED, "<think>The third?</think>", turn("", answer("A")), context=LAST)
+    assert replies(output)[-2] == "Only answer is allowed now." and value_of(output) == "A"
+
+
+async def test_a_closing_turn_reads_the_same_when_its_run_is_resumed_and_its_message_edited() -> None:
+    master = FakeMaster(turns=[LOOKED, turn("the third")])
+    graph = create_cvr_graph(master, FakePerception()).compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "t"}}
+    await graph.ainvoke(QUESTION, config, context=LAST, interrupt_before=["conclude"])
+    state = await graph.aget_state(config)
+    assert state.next == ("conclude",) and state.values["draft"].prose
+    fork = await graph.aupdate_state(state.config, {"messages": [AIMessage("the second", id=pending(state).id)]})
+    assert value_of(await graph.ainvoke(None, config, context=LAST)) == "B"
+    assert pending(await graph.aget_state(fork)).additional_kwargs == {}, "the client's message has no mark"
+
+
+def pending(state: Any) -> AIMessage:
+    return [message for message in state.values["messages"] if isinstance(message, AIMessage)][-1]
+
+
 async def test_an_answer_beside_an_action_is_not_taken_from_the_prose() -> None:
     output = await run(f"The answer is: B, I guess.\n{LOOK}", '{"final_answer": "C"}')
     assert value_of(output) == "C" and len(output["observations"]) == 1
     assert not trajectory_of(output).turns[-1].actions[0].prose
+
+
+HEAR = dataclasses.replace(LISTEN, name="HearIt", aliases={"whisper": {}})
+FINISH = ToolSchema(name="finish", arguments=AnswerArgs, hint="ends the question.")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "HearIt(1, 2, 5)",
+        "hearit(1, 2, end_s=5)",
+        "whisper(1, 2, 5)",
+        'HearIt: {"video": 1, "start_s": 2, "end_s": 5}',
+        "<HearIt><video>1</video><start_s>2</start_s><end_s>5</end_s></HearIt>",
+        '{"HearIt": {"video": 1, "start_s": 2, "end_s": 5}}',
+    ],
+)
+async def test_a_custom_tool_written_as_text_is_read_with_its_own_parameters(said: str) -> None:
+    master = FakeMaster(turns=[AIMessage(said), AIMessage("The answer is: B")])
+    graph = create_cvr_graph(master, FakePerception(), tools=[HEAR, FINISH]).compile()
+    output = await graph.ainvoke(QUESTION, context=JSON)
+    (observation,) = output["observations"]
+    assert (observation.windows[0].start_s, observation.windows[0].end_s) == (2.0, 5.0)
+    looked, ended = (turn.actions[0] for turn in trajectory_of(output).turns)
+    assert looked.observation == observation and looked.alias == said.startswith("whisper")
+    assert value_of(output) == "B" and ended.tool == "finish" and ended.ends and not ended.alias
 
 
 @pytest.mark.parametrize(
@@ -143,15 +230,22 @@ async def test_what_cannot_be_read_is_quoted_back_with_its_place(written: str, s
     assert value_of(output) == "A"
 
 
-async def test_other_names_of_the_answer_end_the_question() -> None:
-    for said in (
-        '{"action": "final_answer", "arguments": {"answer": "C"}}',
-        '{"name": "Answer", "arguments": {"value": "C"}}',
-    ):
-        output = await run(LOOK, said)
-        assert value_of(output) == "C"
-        assert replies(output)[-1] == RECORDED
-    assert trajectory_of(output).turns[-1].actions[0].ends
+@pytest.mark.parametrize(
+    ("said", "alias"),
+    [
+        ('{"action": "final_answer", "arguments": {"answer": "C"}}', True),
+        ('{"action": "submit_answer", "arguments": {"value": "C"}}', True),
+        ('finish("C")', True),
+        ('{"name": "Answer", "arguments": {"value": "C"}}', False),
+        ('{"final_answer": "C"}', False),
+    ],
+)
+async def test_other_names_of_the_answer_end_the_question(said: str, alias: bool) -> None:
+    output = await run(LOOK, said)
+    assert value_of(output) == "C"
+    assert replies(output)[-1] == RECORDED
+    (action,) = trajectory_of(output).turns[-1].actions
+    assert action.ends and action.alias == alias
 
 
 async def test_an_answer_beside_an_object_without_a_name_is_read() -> None:

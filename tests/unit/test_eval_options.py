@@ -88,6 +88,14 @@ KEYS = [
     (["2", "4"], 4, "B"),
     (["B. x", "A. y"], "B", "B"),
     ({"A": "x", "B": "y"}, "b", "B"),
+    ({"1": "B", "2": "A"}, "1", "A"),
+    ({"1": "B", "2": "A"}, "2. A", "B"),
+    (["B", "A"], "A. B", "A"),
+    (["0. x", "1. y"], "1. y", "B"),
+    (["i) x", "ii) y"], "ii", "B"),
+    ({"red": "x", "blue": "y"}, "BLUE", "B"),
+    ([True, False], False, "B"),
+    (["a \u201cred\u201d pan", "x"], 'A "red" pan.', "A"),
 ]
 
 
@@ -106,6 +114,8 @@ DOUBTFUL = [
     (["x", "y"], ["A", "B"], "names 2 options"),
     (["x", "y"], "", "is not one of the options"),
     (["2) one", "1) 2"], "2", "may be option"),
+    ({"1": "2", "2": "x"}, 2, "may be option A"),
+    (["A. red", "C. blue"], "B", "is not one of the options A, C"),
 ]
 
 
@@ -123,8 +133,26 @@ def test_a_key_of_several_options_is_read(raw):
     assert read_gold(raw, "choices", read_options(["red", "green", "sky blue"]), 3) == ["A", "C"]
 
 
+@pytest.mark.parametrize(
+    ("options", "raw", "key"),
+    [
+        (["1. x", "2. y", "3. z"], "1,3", ["A", "C"]),
+        (["0. x", "1. y", "2. z"], [0, 2], ["A", "C"]),
+        (["1. x", "2. y", "3. z"], ["1", "z"], ["A", "C"]),
+        (["A. x", "C. y", "D. z"], "AD", ["A", "C"]),
+        (["x", "y", "z"], "[A, C]", ["A", "C"]),
+        (["x", "y", "z"], "['x', 'z']", ["A", "C"]),
+        (["x", "y", "z"], ["AC"], ["A", "C"]),
+        (["x and y", "y", "z"], "x and y", ["A"]),
+        (["x", "y", "z"], "B", ["B"]),
+    ],
+)
+def test_a_key_of_several_options_is_read_in_the_labels_of_its_file(options, raw, key):
+    assert read_gold(raw, "choices", read_options(options), 3) == key
+
+
 def test_a_key_of_several_options_that_names_a_stranger_is_an_error():
-    for raw in ("AD", "A, D", ["A", "x"], "red, blue", ""):
+    for raw in ("AD", "A, D", ["A", "x"], "red, blue", "", None, "A, A", ["A", "A"], "A or B", "A-C"):
         with pytest.raises((InputError, ActionError)):
             read_gold(raw, "choices", read_options(["red", "green", "sky blue"]), 3)
 
@@ -149,11 +177,16 @@ def test_keys_of_other_kinds_are_read_in_their_exact_forms(kind, raw, options, k
     assert read_gold(raw, kind, read_options(options), 2) == key
 
 
+def test_an_order_outside_the_numbers_of_its_file_is_an_error():
+    with pytest.raises(InputError, match="no order of the labels 0, 1"):
+        read_gold("1->2", "order", read_options(["0. chop", "1. fry"]), 2)
+
+
 @pytest.mark.parametrize(
     ("kind", "raw"),
     [
         *[("interval", raw) for raw in ("80-70", "70", "soon-later", "-5,20", [1, 2, 3], None)],
-        *[("order", raw) for raw in ("1->1", "1->2->3", "first", [1])],
+        *[("order", raw) for raw in ("1->1", "1->2->3", "first", [1], None, "2-1")],
         *[("number", raw) for raw in ("1,234", "3 or 4", "three", True, None)],
         *[("text", raw) for raw in ("", None, ["x"])],
     ],

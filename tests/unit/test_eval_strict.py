@@ -8,9 +8,8 @@ import pytest
 
 from agentcvr_graph import InputError
 from agentcvr_graph.eval import EvalConfig, evaluate_benchmark, scripted_questions
-from agentcvr_graph.eval.methods.single_pass import stated
 from agentcvr_graph.eval.report import write_run_report
-from agentcvr_graph.eval.strict import STRICT_RULES, rule_name, text_of, with_strict_score
+from agentcvr_graph.eval.strict import STRICT_RULES, rule_name, stated, text_of, with_strict_score
 from agentcvr_graph.eval.summary import accuracy_table, summarize
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts

@@ -132,7 +132,7 @@ async def test_a_slow_observation_is_stopped_and_reported_to_the_master():
         async def listen(self, request, videos):
             await asyncio.sleep(30)
 
-    output, _ = await run([turn("", listen(1, 0, 5)), LOOK, turn("", answer("A"))], Asleep(), timeout_s=0.05)
+    output, _ = await run([turn("", listen(1, 0, 5)), LOOK, turn("", answer("A"))], Asleep(), timeout_s=0.5)
     reply = next(m for m in output["messages"] if isinstance(m, ToolMessage))
     assert "took too long" in reply.text
     assert output["answer"].value == "A"
@@ -419,3 +419,21 @@ async def test_models_may_be_chosen_by_the_context():
     )
     output = await graph.compile().ainvoke(QUESTION, context=ServerContext(master="some:model"))
     assert output["answer"].rationale == "some:model"
+
+
+@pytest.mark.parametrize(
+    ("master", "perception", "says"),
+    [
+        ("offline", FakePerception(), "`master` is 'offline'. Pass a chat model, such as resolve_chat_model"),
+        (None, FakePerception(), "`master` is None."),
+        (FakePerception(), FakePerception(), "`master` is an object of FakePerception."),
+        (FakeMaster, FakePerception(), "`master` is the class FakeMaster."),
+        (FakeMaster(turns=[]), "offline", "`perception` is 'offline'. Pass a perception, such as"),
+        (FakeMaster(turns=[]), FakePerception, "`perception` is the class FakePerception."),
+        (FakeMaster(turns=[]), FakeMaster(turns=[]), "`perception` is an object of FakeMaster."),
+    ],
+)
+def test_a_master_or_perception_of_another_type_is_refused_when_the_graph_is_built(master, perception, says):
+    with pytest.raises(SetupError) as error:
+        create_cvr_graph(master, perception)
+    assert says in str(error.value)

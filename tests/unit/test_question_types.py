@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import OrderedDict, deque
 from pathlib import Path
 
@@ -40,6 +41,11 @@ def checked(**changes) -> Question:
 )
 def test_one_video_in_any_form(given):
     assert checked(videos=given).videos == (Video(source="a.mp4"),)
+
+
+def test_a_name_that_is_not_utf_8_is_named_with_its_bytes():
+    with pytest.raises(InputError, match=r"The name '\\udcff\.mp4' \(str\) of a video holds bytes .* Rename the file"):
+        checked(videos=[Path(os.fsdecode(b"\xff.mp4"))])
 
 
 def test_several_videos_keep_their_order():
@@ -135,7 +141,6 @@ def test_other_options_are_refused(given, says):
 def test_labels_that_options_carry_are_shown_once(kind, given, shown):
     question = checked(options=given, kind=kind)
     assert option_lines(question.options, kind) == shown
-    assert question.options == tuple(given)
 
 
 @pytest.mark.parametrize("said", ["B", "blue", "B. blue", "(B) blue"])
@@ -144,7 +149,7 @@ async def test_an_option_with_a_label_is_chosen_by_letter_or_text(said):
         FakeMaster(turns=[turn("", observe((1, 0, 5, 1))), turn("", answer(said))]), FakePerception()
     )
     output = await graph.compile().ainvoke(ASKED | {"options": ["A. red", "B. blue"]})
-    assert (output["answer"].value, output["answer"].text) == ("B", "B. blue")
+    assert (output["answer"].value, output["answer"].text) == ("B", "blue")
 
 
 @pytest.mark.parametrize("given", [None, "", "auto"])
@@ -202,6 +207,7 @@ async def test_iterators_run_with_and_without_a_checkpointer(saver):
     [
         ("Which is red?", "The input is a str."),
         (["Which is red?"], "The input is a list."),
+        (3.5, "The input is a float."),
         ({"messages": [HumanMessage("Which?")]}, "The input holds `messages` but no `question`."),
         ({}, "The question is empty."),
         ({"question": "Which?"}, "There is no video to look at."),

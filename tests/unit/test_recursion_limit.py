@@ -61,8 +61,12 @@ async def test_follow_ups_on_a_thread_have_the_whole_limit_each():
 
 @pytest.mark.parametrize(
     ("last", "says"),
-    [(turn("I think it is the first."), "no usable action in 1 turn."), (turn("", answer("Q")), "does not fit")],
-    ids=["no action", "an answer that does not fit"],
+    [
+        (turn(""), "no usable action in 1 turn."),
+        (turn("I see neither."), "does not fit"),
+        (turn("", answer("Q")), "does not fit"),
+    ],
+    ids=["no action", "a reply without an answer", "an answer that does not fit"],
 )
 async def test_a_last_turn_that_cannot_be_repeated_is_a_failure_that_names_the_setting(last, says):
     output = await cvr(LOOK, last).ainvoke(GIVEN, {"recursion_limit": 6})

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
-from agentcvr_graph import CVRContext, InputError, create_cvr_graph, retake, trajectory_of
+from agentcvr_graph import CVRContext, InputError, SetupError, create_cvr_graph, retake, trajectory_of
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 
 QUESTION = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
@@ -83,6 +83,10 @@ async def test_a_fork_uses_the_dialect_of_the_master():
         (5, OTHER, r"no turn 5\. It has turns 1 to 2"),
         (1, {"name": "smell", "args": {}}, "no tool 'smell'"),
         (1, {"name": "listen", "args": {"video": "x"}}, "listen: video"),
+        (1, {"tool": "observe"}, r"\{'tool': 'observe'\} is not a call\. Write it as"),
+        (1, "observe", r"'observe' is not a call"),
+        (0, OTHER, "no turn 0"),
+        ("1", OTHER, r"no turn '1'\. It has turns 1 to 2"),
     ],
 )
 async def test_invalid_retakes_raise_input_error(number, call, says):
@@ -90,6 +94,12 @@ async def test_invalid_retakes_raise_input_error(number, call, says):
     await graph.ainvoke(QUESTION, CONFIG)
     with pytest.raises(InputError, match=says):
         await retake(graph, CONFIG, number, [call])
+
+
+async def test_a_graph_without_a_checkpointer_cannot_be_forked():
+    graph = create_cvr_graph(FakeMaster(turns=[]), FakePerception()).compile()
+    with pytest.raises(SetupError, match=r"has no checkpointer.*Compile it with one"):
+        await retake(graph, CONFIG, 1, [OTHER])
 
 
 async def checkpoint_before(graph, *nodes):

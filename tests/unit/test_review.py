@@ -82,6 +82,13 @@ async def test_a_rejection_is_reported_to_the_master_and_costs_nothing():
     assert output["answer"].value == "B" and output["usage"].frames == 0 and run.perception.requests == []
 
 
+async def test_a_rejection_without_a_reason_is_one_sentence():
+    run = Run(LOOK, turn("", answer("B")), review_above_frames=32)
+    await run(QUESTION)
+    output = await run.decide(type="reject", message=None)
+    assert last_reply(output).text.startswith("error: A person refused this look.\n")
+
+
 async def test_a_response_of_the_reviewer_is_evidence_and_can_be_cited():
     run = Run(LOOK, turn("", answer("A", "", [CITED])), review_above_frames=32)
     await run(QUESTION)
@@ -100,6 +107,13 @@ async def test_a_response_of_the_reviewer_is_evidence_and_can_be_cited():
         ({"decisions": [{"type": "maybe"}]}, "types are"),
         ({"decisions": [{"type": "edit", "edited_action": {"name": "listen", "args": {}}}]}, "another tool"),
         ({"decisions": [{"type": "edit", "edited_action": {"args": {"targets": []}}}]}, "targets"),
+        ({"decisions": [{"type": ["approve"]}]}, "`type`: "),
+        ({"decisions": ["approve"]}, "types are"),
+        ({"decisions": [{"type": "edit", "edited_action": "observe"}]}, "`edited_action`: "),
+        ({"decisions": [{"type": "edit", "edited_action": {"name": "observe", "args": "all"}}]}, "valid dictionary"),
+        ({"decisions": [{"type": "reject", "message": 5}]}, "`message`: "),
+        ({"decisions": [{"type": "respond", "message": ["a red car"]}]}, "`message`: "),
+        ({"decisions": [{"type": "respond", "message": None}]}, "needs a message"),
         ({"decisions": [{"type": "respond", "message": " "}]}, "needs a message"),
     ],
 )

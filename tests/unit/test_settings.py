@@ -25,6 +25,29 @@ CAREFUL = {"review_above_frames": 4, "min_evidence": 0}
 
 
 @pytest.mark.parametrize(
+    ("context", "says"),
+    [
+        ("max_turns=3", "The context is 'max_turns=3' (str). Pass CVRContext(max_turns=8), or {'max_turns': 8}."),
+        (3, "The context is 3 (int)."),
+        ([("max_turns", 3)], "The context is [('max_turns', 3)] (list)."),
+        (CVRContext, "(ModelMetaclass)."),
+        ({3: 3}, "The context has the key 3 (int)."),
+    ],
+)
+async def test_a_context_that_holds_no_settings_is_refused(context, says):
+    app = create_cvr_graph(FakeMaster(turns=[]), FakePerception()).compile()
+    with pytest.raises(InputError) as caught:
+        await app.ainvoke(QUESTION, context=context)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+async def test_settings_of_a_review_need_a_thread():
+    app = create_cvr_graph(FakeMaster(turns=[]), FakePerception()).compile()
+    with pytest.raises(SetupError, match=r"'review_above_frames' lets the run wait.*checkpointer.*thread_id"):
+        await app.ainvoke(QUESTION, context=CVRContext(review_above_frames=32))
+
+
+@pytest.mark.parametrize(
     ("settings", "says"),
     [
         ({"max_turns": 0}, "The setting 'max_turns' cannot be 0. Give a whole number of at least 1."),

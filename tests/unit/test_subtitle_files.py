@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcvr_graph.media.cue_files import read_cue_file
+from agentcvr_graph.media.languages import language_code, language_in_name
 from agentcvr_graph.media.rolling import Shown, said_once
-from agentcvr_graph.media.sidecars import language_code, sidecars
+from agentcvr_graph.media.sidecars import sidecars
 from agentcvr_graph.media.subtitle_text import decoded
 
 SENTENCES = {
@@ -236,6 +237,30 @@ def test_ass_gives_words_without_tags_drawings_and_comments():
     assert words(ASS) == [(1, 2, "Hello, world second line"), (3, 4, "Signboard"), (5, 6, "karaoke")]
 
 
+_EVENT = "Dialogue: 0,0:00:01.00,0:00:02.00,Default,Ann,0,0,0,,Add salt, Bob, and stir.\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[Script Info]\nScriptType: v4.00+\n\n[Events]\n{_EVENT}",
+        f"[Events]\n{_EVENT}",
+        _EVENT,
+        f"[V4+ Styles]\nFormat: Name, Fontname\nStyle: Default,Arial\n\n[Events]\n{_EVENT}",
+        f"[Events]\nFormat: Nothing, Of, Use\n{_EVENT}",
+        "[Events]\nFormat: Start, End, Text\nDialogue: 0:00:01.00,0:00:02.00,Add salt, Bob, and stir.\n",
+        "[EVENTS]\nformat: End,Start , Style,TEXT\nDialogue: 0:00:02.00, 0:00:01.00,Default,Add salt, Bob, and stir.\n",
+        f"[Events]\nDialogue: 0,soon,later,Default,,0,0,0,,lost\n{_EVENT}Dialogue: 0,0:00:03.00\n",
+        f"[Events]\n{_EVENT.replace(',0,0,0,', ',,,,')}",
+        f"[Script Info]\n\n[V4 Styles]\n\n[Events]\n{_EVENT.replace(' 0,', ' Marked=0,', 1)}",
+        f"[Events]\nComment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,not said\n{_EVENT}".replace("\n", "\r"),
+        f"[Events]\n{_EVENT}\n[Fonts]\nfontname: a.ttf\nFormat: Text, Start\n",
+    ],
+)
+def test_ass_events_are_read_by_their_own_columns(text):
+    assert words(text) == [(1, 2, "Add salt, Bob, and stir.")]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -302,7 +327,20 @@ def test_names_match_however_accents_are_written(tmp_path):
     assert len(sidecars(tmp_path / "cafe\u0301 [1]*.mp4")) == 1
 
 
-def test_language_codes_are_real():
-    assert [language_code(tag) for tag in ("en", "eng", "zh-Hans", "es-419", "fil")] == ["en", "en", "zh", "es", "fil"]
-    assert not any(language_code(tag) for tag in ("part2", "2", "720p", "x264", "new", "the", "", "en-forced"))
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        *(("en", "en"), ("eng", "en"), ("en-GB", "en"), ("zh-Hans", "zh"), ("es-419", "es"), ("fil", "fil")),
+        *(("fre", "fr"), ("fra", "fr"), ("ZH_cn", "zh"), ("haw", "haw"), ("English", "en"), ("German", "de")),
+        *(("und", ""), ("mul", ""), ("zxx", ""), ("", ""), ("  ", ""), ("720p", "")),
+    ],
+)
+def test_all_tags_of_a_language_have_one_code(tag, code):
+    assert language_code(tag) == code
+
+
+def test_languages_in_names_are_real():
+    real = ("en", "eng", "zh-Hans", "es-419", "fil")
+    assert [language_in_name(part) for part in real] == ["en", "en", "zh", "es", "fil"]
+    assert not any(language_in_name(part) for part in ("part2", "2", "720p", "x264", "new", "the", "", "en-forced"))
     assert sidecars(Path("/nowhere-at-all/a.mp4").parent.parent / "a.mp4") == []

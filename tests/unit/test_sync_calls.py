@@ -117,6 +117,16 @@ async def test_in_a_running_loop_the_error_names_the_async_methods():
             call()
 
 
+async def test_batch_and_update_state_do_not_wait_for_the_loop_that_they_block(tmp_path):
+    """A saver that belongs to the caller's loop would wait for the loop, which waits for the method."""
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "runs.db")) as saver:
+        app = cvr(checkpointer=saver)
+        with pytest.raises(SetupError, match=r"`batch` would block the event loop.*`await graph\.abatch"):
+            app.batch([GIVEN, GIVEN], [THREAD, THREAD])
+        with pytest.raises(SetupError, match=r"`update_state` would block.*`await graph\.aupdate_state"):
+            app.update_state(THREAD, {"question": "Which is green?"})
+
+
 @pytest.mark.parametrize("make", [lambda path: InMemorySaver(), sqlite_saver], ids=["memory", "sqlite"])
 def test_a_thread_is_kept_forked_and_continued(make, tmp_path):
     app = cvr(checkpointer=make(tmp_path))

@@ -91,6 +91,11 @@ FORMS: dict[str, str] = {
     "Harmony, the name first": "<|start|>assistant to=functions.listen<|channel|>commentary json<|message|>"
     + ARGUMENTS,
     "ReAct": f"Thought: I must listen.\nAction: listen\nAction Input: {ARGUMENTS}",
+    "ReAct, numbered and quoted": f"Action 1: `listen`\n**Action Input 1:**\n```json\n{ARGUMENTS}\n```",
+    "ReAct, arguments without JSON": "Action: listen\nAction Input: video=1, start_s=0, end_s=5",
+    "a tag with a namespace": f'<step:invoke name="listen">\n{INVOKE}\n</step:invoke>',
+    "doubled braces": f'<tool_call>\n{{{{"name": "listen", "arguments": {ARGUMENTS}}}}}\n</tool_call>',
+    "Python, assigned in a block": f"```python\nresult = {PYTHON}\nprint(result)\n```",
     "Phi and Granite": f'<|tool_call|>[{{"name": "listen", "arguments": {ARGUMENTS}}}]<|/tool_call|>',
     "InternLM": f'<|action_start|><|plugin|>\n{{"name": "listen", "parameters": {ARGUMENTS}}}<|action_end|>',
     "Glaive": f'<functioncall> {{"name": "listen", "arguments": \'{ARGUMENTS}\'}}',
@@ -143,6 +148,8 @@ def test_a_call_written_in_two_forms_counts_once(first: str, second: str) -> Non
     "text",
     [
         '[{"action": "listen", "arguments": {"video": 1}}, {"action": "listen", "arguments": {"video": 2}}]',
+        "[listen(video=1), listen(video=2)]<|eot|>",
+        "<|python_tag|>listen(video=1)\nlisten(video=2)",
         '{"action": "listen", "arguments": {"video": 1}}\n{"action": "listen", "arguments": {"video": 2}}',
         '{"action": "listen", "arguments": {"video": 1}\n{"action": "listen", "arguments": {"video": 2}',
         '{"actions": [{"action": "listen", "arguments": {"video": 1}}, {"tool": "listen", "args": {"video": 2}}]}',
@@ -296,3 +303,8 @@ def test_long_texts_are_refused_quickly_and_the_place_is_right() -> None:
         read_at('\n{"a": x y "' + "b " * MAX_REPAIRED, 1)
     assert time.process_time() - started_s < 5
     assert place('\n{"a": x', error.value.position) == "line 2, column 7"
+
+
+def test_an_answer_in_the_form_of_react_needs_no_json() -> None:
+    (call,) = calls_in("Thought: Done.\nAction: answer\nAction Input: the left one (video 2)")
+    assert (call.name, call.arguments) == ("answer", {"value": "the left one (video 2)"})

@@ -52,7 +52,11 @@ def answer_score(trajectory: Trajectory, script: Script, context: CVRContext) ->
 
 
 def format_score(trajectory: Trajectory, script: Script, context: CVRContext) -> float:
-    """Return the share of valid actions; a turn without any action counts as one invalid action."""
+    """Return the share of valid actions.
+
+    A turn without any action counts as one invalid action. An answer in prose, or by another system's name
+    (`final_answer`, `submit_answer`, `finish`), is read and counts as invalid too.
+    """
     outcomes: list[bool] = []
     for turn in trajectory.turns:
         outcomes += [_carried_out(action, trajectory) for action in turn.actions] or [False]
@@ -145,7 +149,7 @@ def reward_metric(name: str) -> str:
 
 def _carried_out(action: Action, trajectory: Trajectory) -> bool:
     """Return whether the action returned an observation, or is the accepted answer, written as an action."""
-    if action.prose:
+    if action.prose or (action.ends and action.alias):
         return False
     if not action.ends:
         return action.observation is not None

@@ -1,8 +1,8 @@
 """The gold key of a question as its data file states it. Nothing is guessed: a doubtful key is an error.
 
-`answers.read_key` reads keys strictly. What only the loader knows is done here before: the labels that the file gives
-to its options decide what a key of them means, and times may be written as in the columns `begin` and `end`. Loaders
-add the file and the row to the message (`base.read_question`).
+`answers.read_key` reads keys strictly, in the labels that the file gives to its options. What only the loader knows is
+done here before: data files separate several options and write times in more ways than benchmarks do. Loaders add the
+file and the row to the message (`base.read_question`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from string import ascii_uppercase
-from typing import Any, cast
+from typing import cast
 
 from agentcvr_graph.answers import read_key
 from agentcvr_graph.answers.times import read_time_s
@@ -18,9 +18,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks.options import Options, split_cell
 from agentcvr_graph.types import AnswerKind, AnswerValue
 
-_MARKS = re.compile(r"\s*(?:,|;|\||/|\band\b|&|\+)\s*", re.I)
-
-
+_SEPARATORS = (re.compile(r"\s*(?:,|;|\||/|\band\b|&|\+)\s*", re.I), re.compile(r"\s+"))
 _BETWEEN = re.compile(r"\s*(?:[-\u2013,;]|\bto\b)\s*")
 _ARROWS = re.compile(r"\s*(?:->|\u2192|>|,|;)\s*")
 
@@ -35,16 +33,23 @@ def read_gold(raw: object, kind: AnswerKind, options: Options, n_items: int) -> 
     Raises:
         InputError: the answer is none of the options, fits two, or does not fit the kind.
     """
-    if kind == "choice":
-        return _one(raw, options)
-    if kind == "choices":
-        return sorted({_letter(part, options) for part in _parts(raw, options) or [raw]})
     translate = _TRANSLATIONS.get(kind, _as_it_is)
-    return read_key(translate(raw, options), kind, options.texts, n_items)
+    return read_key(translate(raw, options), kind, options.texts, n_items, options.labels)
 
 
 def _as_it_is(raw: object, options: Options) -> object:
     return raw
+
+
+def _separated(raw: object, options: Options) -> object:
+    """Return the items of "A and C", "C A" or "['A', 'C']", if each of them names an option."""
+    if not isinstance(raw, str) or options.letter_of(raw):
+        return raw
+    for separator in _SEPARATORS:
+        parts = [part for part in separator.split(raw.strip("[]() \n")) if part]
+        if len(parts) > 1 and all(map(options.letter_of, parts)):
+            return parts
+    return split_cell(raw) if raw.strip().startswith("[") else raw
 
 
 def _in_seconds(raw: object, options: Options) -> object:
@@ -59,47 +64,23 @@ def _in_seconds(raw: object, options: Options) -> object:
 
 
 def _by_number(raw: object, options: Options) -> object:
-    """Return an order of labelled options by their numbers, 1 for the first: [2, 1] for "B->A"."""
-    parts = cast(list[object], raw) if isinstance(raw, list) else _ARROWS.split(str(raw).strip("[]() "))
+    """Return an order of labelled options by their numbers, 1 for the first: [2, 1] for "B->A".
+
+    Raises:
+        InputError: the labels are numbers, and one of the order is none of them.
+    """
+    parts = cast(Sequence[object], raw) if isinstance(raw, list) else _ARROWS.split(str(raw).strip("[]() "))
     letters = [options.letter_of(part) for part in parts] if options.labels else [None]
-    numbers = [ascii_uppercase.index(letter) + 1 for letter in letters if letter]
-    return numbers if len(numbers) == len(letters) else cast(object, raw)
+    if None not in letters:
+        return [ascii_uppercase.index(letter) + 1 for letter in letters if letter]
+    if any(label.isdigit() for label in options.labels):
+        raise InputError(f"the answer {raw!r} is no order of the labels {', '.join(options.labels)}.")
+    return cast(object, raw)
 
 
-_TRANSLATIONS: dict[AnswerKind, Callable[[object, Options], object]] = {"interval": _in_seconds, "order": _by_number}
+_TRANSLATIONS: dict[AnswerKind, Callable[[object, Options], object]] = {
+    "choices": _separated,
+    "interval": _in_seconds,
+    "order": _by_number,
+}
 """What a loader changes in a key before it is read."""
-
-
-def _one(raw: object, options: Options) -> str:
-    items = cast(list[object], raw) if isinstance(raw, list | tuple) else [raw]
-    if len(items) != 1:
-        raise InputError(f"the answer {raw!r} names {len(items)} options.", fix="Set the kind to choices, or name one.")
-    return _letter(items[0], options)
-
-
-def _letter(raw: object, options: Options) -> str:
-    letter = options.letter_of(raw)
-    if not options.texts:
-        raise InputError(f"it has the answer {raw!r}, but no options.")
-    if letter is None:
-        last = ascii_uppercase[len(options.texts) - 1]
-        raise InputError(
-            f"the answer {raw!r} is not one of the options A to {last}.", fix="Write its letter or its text."
-        )
-    return letter
-
-
-def _parts(raw: object, options: Options) -> Sequence[object]:
-    """Return what names an option in a key of kind `choices`: items of a list, or letters or texts in a string."""
-    if isinstance(raw, list | tuple):
-        return [part for item in cast(Sequence[object], raw) for part in _parts(item, options)]
-    text = str(raw).strip()
-    if options.letter_of(text) is not None:
-        return [text]
-    several: Any = split_cell(text)
-    if isinstance(several, list) and len(cast(list[object], several)) > 1:
-        return cast(list[object], several)
-    if text.isalpha() and text.isupper() and set(text) <= set(ascii_uppercase[: len(options.texts)]):
-        return list(text)
-    marked = [part for part in _MARKS.split(text.strip("[]()")) if part]
-    return marked if all(options.letter_of(part) for part in marked) else text.strip("[]()").split()

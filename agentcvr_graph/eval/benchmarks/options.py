@@ -11,12 +11,12 @@ from __future__ import annotations
 import ast
 import json
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any, NamedTuple, cast
 
+from agentcvr_graph.answers import named_option
 from agentcvr_graph.errors import InputError
 
 SEPARATORS = (";", "|", "\n")
@@ -54,40 +54,7 @@ class Options:
         Raises:
             InputError: the key fits two options.
         """
-        wanted = bare(answer)
-        found = self._labelled(wanted) | {n for n, text in enumerate(self.texts) if bare(text) == wanted}
-        if not found:
-            found = self._in_full(str(answer))
-        if len(found) > 1:
-            fitting = " or ".join(f"{ascii_uppercase[n]} ({self.texts[n]!r})" for n in sorted(found))
-            raise InputError(
-                f"the answer {str(answer)!r} may be option {fitting}.", fix="Write the option's whole text."
-            )
-        return ascii_uppercase[found.pop()] if found else None
-
-    def _labelled(self, wanted: str) -> set[int]:
-        """Return the option with this label, or with this letter where the file's labels are no letters."""
-        name = wanted.strip("()[]. ").upper()
-        found = {n for n, label in enumerate(self.labels) if label == name}
-        if found or any(len(label) == 1 and label.isalpha() for label in self.labels):
-            return found
-        return {n for n, letter in enumerate(ascii_uppercase[: len(self.texts)]) if letter == name}
-
-    def _in_full(self, answer: str) -> set[int]:
-        """Return the option of a key such as "B. blue", whose label and text must agree."""
-        match = _LABEL.match(answer)
-        named = self._labelled(match[1]) if match else set[int]()
-        return {n for n in named if match and bare(self.texts[n]) == bare(match[3])}
-
-
-def bare(value: object) -> str:
-    r"""Return a text for comparison: without case, final full stop, quotes and doubled spaces.
-
-    >>> bare(" Yes. ") == bare("\u201cyes\u201d")
-    True
-    """
-    text = unicodedata.normalize("NFKC", str(value)).casefold()
-    return " ".join(text.split()).strip("\"'\u201c\u201d\u2018\u2019").rstrip(".!").strip()
+        return named_option(answer, self.texts, self.labels)
 
 
 def read_options(stored: object) -> Options:

@@ -17,6 +17,7 @@ from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.dialects import choose_dialect
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.chat_model import as_turn
 from agentcvr_graph.models.offline.master.reading import Clip, read
@@ -52,7 +53,13 @@ def single_pass_graph(
     """
     audio_s = WITHOUT_LIMIT_S if listens else 0.0
     settings = context.model_copy(
-        update={"max_turns": 2, "max_frames": frames, "max_frames_per_call": frames, "max_audio_s": audio_s}
+        update={
+            "dialect": choose_dialect(master, context.dialect),
+            "max_turns": 2,
+            "max_frames": frames,
+            "max_frames_per_call": frames,
+            "max_audio_s": audio_s,
+        }
     )
     looking = SinglePassMaster(master=master, frames=frames, listens=listens)
     return GraphMethod(create_cvr_graph(looking, perception).compile(), settings)

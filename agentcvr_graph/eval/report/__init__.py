@@ -22,6 +22,7 @@ from agentcvr_graph.eval.rows import OUTCOMES, Row
 from agentcvr_graph.eval.run import EvalRun
 from agentcvr_graph.eval.run_folder import RunFolder, file_name
 from agentcvr_graph.eval.summary import SummaryLine
+from agentcvr_graph.render import first_notes
 from agentcvr_graph.report import MediaThumbnails, Thumbnails, write_report
 from agentcvr_graph.types import AnswerValue
 from agentcvr_graph.utils.files import atomic_write_text
@@ -126,6 +127,7 @@ def _shown(folder: RunFolder, row: Row) -> dict[str, Any]:
         "value": _text(row.value),
         "key": _text(row.key),
         "detail": row.detail,
+        "notes": first_notes(row.notes),
         "turns": row.turns,
         "frames": row.usage.frames,
         "tokens": row.usage.input_tokens + row.usage.output_tokens,

@@ -24,6 +24,7 @@ from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, instructions
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.memory import memory_of
+from agentcvr_graph.graph.nodes.review import check_review
 from agentcvr_graph.graph.question import check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
 from agentcvr_graph.perception.base import Perception
@@ -41,10 +42,12 @@ class Brief:
 
         Raises:
             InputError: the question or its videos cannot be used; nothing has been spent.
-            SetupError: the recursion limit leaves no turn, or what the settings choose cannot be used.
+            SetupError: the recursion limit leaves no turn, what the settings choose cannot be used, or reviews have no
+                thread on which they can wait.
         """
         context = self._dependencies.context_of(runtime, {})
         check_steps(state)
+        check_review(runtime, context)
         question = check_question(state)
         count = len(question.videos)
         report(runtime, "brief", f"opening {count} video{'' if count == 1 else 's'}")
@@ -57,7 +60,9 @@ class Brief:
         message = HumanMessage(
             text,
             id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}",
-            additional_kwargs={prompts.ENDING_TOOLS: list(self._dependencies.tools.ending)},
+            additional_kwargs={
+                prompts.TOOL_OUTLINES: [tool.model_dump(mode="json") for tool in self._dependencies.tools.outlines]
+            },
         )
         return {
             "checked_question": question,

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from langgraph.runtime import Runtime
 
-from agentcvr_graph.answers import parse_answer
+from agentcvr_graph.answers import parse_answer, parse_reply
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, remaining_steps
@@ -71,7 +71,8 @@ def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, t
     arguments, ignored = tools.read_answer(draft.tool, draft.arguments)
     question = state["checked_question"]
     citations, notes = clip_citations(arguments.citations, state["observations"], state["sources"])
-    answer = parse_answer(
+    parse = parse_reply if draft.prose else parse_answer
+    answer = parse(
         arguments.value,
         question_kind(question),
         question.options,

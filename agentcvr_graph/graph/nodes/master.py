@@ -105,8 +105,8 @@ class TurnStart:
 
     def update(self, message: AIMessage, state: CVRState, tools: Toolset) -> dict[str, Any]:
         """Return the state update of a turn with this message, whether a model or a client wrote it."""
-        message = tidy(message, state["messages"])
-        calls = read_calls(message, self.turn)
+        message = tidy(message, state["messages"], closing=self.closing)
+        calls = read_calls(message, self.turn, prompts.tools_in_brief(state["messages"]))
         if self.closing:
             plan = plan_closing(calls, tools)
         else:
@@ -136,7 +136,7 @@ def was_edited(state: CVRState) -> bool:
     pending = pending_message(state)
     if pending is None:
         return False
-    written = read_calls(pending, state["turn"])
+    written = read_calls(pending, state["turn"], prompts.tools_in_brief(state["messages"]))
     held = [assignment.call for assignment in state["assignments"]]
     held += [state["draft"]] if state["draft"] is not None else []
     return any(call not in written for call in held)
@@ -160,7 +160,7 @@ async def master_failed(state: CVRState, error: NodeError) -> Command[Literal["c
 
 def plan_turn(calls: Sequence[Call], sources: Sequence[VideoInfo], budget: Budget, tools: Toolset, turn: int) -> Plan:
     """Sort the calls of a turn into assignments, refusals and a draft; the budget is spent in call order."""
-    plan = Plan(draft=_first_answer(calls, tools))
+    plan = Plan(draft=_answer_among(calls, tools))
     if plan.draft is not None:
         plan.refusals = [reply(call, prompts.SKIPPED) for call in calls if call is not plan.draft]
         return plan
@@ -182,7 +182,7 @@ def plan_turn(calls: Sequence[Call], sources: Sequence[VideoInfo], budget: Budge
 
 def plan_closing(calls: Sequence[Call], tools: Toolset) -> Plan:
     """Return the plan of a closing turn, in which only an answer is allowed."""
-    draft = _first_answer(calls, tools)
+    draft = _answer_among(calls, tools)
     others = [call for call in calls if call is not draft]
     refused = prompts.SKIPPED if draft else error_text(TOO_LATE)
     refusals = [reply(call, refused) for call in others] if calls else [HumanMessage(TOO_LATE)]
@@ -209,8 +209,10 @@ def _gave_up(complaints: int, closing: bool, steps: int) -> Failure | None:
     return Failure(boundary="master", message=message, out_of_budget=closing)
 
 
-def _first_answer(calls: Sequence[Call], tools: Toolset) -> Call | None:
-    return next((call for call in calls if tools.ends(call.tool)), None)
+def _answer_among(calls: Sequence[Call], tools: Toolset) -> Call | None:
+    """Return the answer of a turn: the first native call, or the last of a text, which may correct itself."""
+    answers = [call for call in calls if tools.ends(call.tool)]
+    return next((call for call in answers if call.native), answers[-1] if answers else None)
 
 
 def _assign(

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, cast
 
+from langgraph.runtime import Runtime
 from langgraph.types import interrupt
+from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from agentcvr_graph.errors import ActionError
+from agentcvr_graph.errors import ActionError, SetupError
 from agentcvr_graph.graph.budget import full_budget
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import Assignment
@@ -55,12 +57,29 @@ class Decision(TypedDict):
     type: DecisionType
     edited_action: NotRequired[dict[str, Any]]
     """With `edit`: name and args, as the master would write them."""
-    message: NotRequired[str]
+    message: NotRequired[str | None]
     """With `reject`: the reason. With `respond`: what can be seen or heard there."""
+
+
+_DECISION = TypeAdapter(Decision)
 
 
 class Refusal(ActionError):
     """Raised when the reviewer rejects the request. The master reads the reason."""
+
+
+def check_review(runtime: Runtime[CVRContext], context: CVRContext) -> None:
+    """Refuse settings that make a run wait where it cannot be resumed.
+
+    Raises:
+        SetupError: the run has no thread, so there is no checkpointer.
+    """
+    chosen = [name for name in ("review_above_frames", "review_above_audio_s") if getattr(context, name) is not None]
+    if chosen and runtime.execution_info is not None and runtime.execution_info.thread_id is None:
+        raise SetupError(
+            f"The setting {chosen[0]!r} lets the run wait for a human, and the run has no thread to wait on.",
+            fix="Compile the graph (or its parent) with a checkpointer and pass a `thread_id`, or unset it.",
+        )
 
 
 def needs_review(cost: Cost, context: CVRContext) -> bool:
@@ -108,13 +127,21 @@ def _review_request(tool: AnyToolSpec, request: Request, problem: str) -> Review
 
 
 def _read_decision(given: object) -> Decision:
+    """Return a decision whose values have their types.
+
+    Raises:
+        ActionError: it is none. The reviewer reads the message; the master never does.
+    """
+    wanted = f'Resume with {{"decisions": [{{"type": ...}}]}}; types are {", ".join(DECISIONS)}.'
     try:
         (decision,) = cast(Any, given)["decisions"]
-        if decision["type"] in DECISIONS:
-            return cast(Decision, decision)
+        return _DECISION.validate_python(decision)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"])) or "decision"
+        raise ActionError(f"`{place}`: {fault['msg']}. {wanted}") from None
     except (KeyError, TypeError, ValueError):
-        pass
-    raise ActionError(f'Resume with {{"decisions": [{{"type": ...}}]}}; types are {", ".join(DECISIONS)}.')
+        raise ActionError(wanted) from None
 
 
 def _apply(
@@ -126,9 +153,9 @@ def _apply(
         case "edit":
             return _edited(decision, tool, sources, context)
         case "reject":
-            raise Refusal(f"A person refused this look. {decision.get('message', '')}".strip())
+            raise Refusal(f"A person refused this look. {decision.get('message') or ''}".strip())
         case "respond":
-            return _response(tool, request, decision.get("message", ""))
+            return _response(tool, request, decision.get("message") or "")
 
 
 def _edited(decision: Decision, tool: AnyToolSpec, sources: Sequence[VideoInfo], context: CVRContext) -> Request:

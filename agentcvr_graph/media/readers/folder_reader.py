@@ -116,7 +116,8 @@ class FolderReader:
 
     def _tell(self, index: int, error: UnreadablePictureError) -> None:
         start_s, end_s = index / self._fps, (index + 1) / self._fps
-        self._report(Note(start_s, end_s, f"{self._files[index].name} is left out: {error}; another is shown instead"))
+        said = f"{self._files[index].name} is left out: {error}; another is shown instead"
+        self._report(Note(start_s, end_s, said, "visual"))
 
     def _picture(self, index: int, size: tuple[int, int]) -> Pixels:
         pixels, (left, top, right, bottom) = read_picture(self._files[index], size, self._max_pixels)
@@ -158,9 +159,10 @@ def read_boxes(given: str, path: Path) -> dict[str, dict[int, Box]]:
             stored = {item["id"]: item["bbox"] for item in cast(list[Any], stored)}
         return {str(name): _frames(frames) for name, frames in stored.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or error  # without the path
         raise VideoError(
             given,
-            f"the box file {path} cannot be used ({type(error).__name__}: {error}).",
+            f"the box file {path.name} cannot be used ({type(error).__name__}: {why}).",
             fix='Write it as {"name": {"0": {"xtl": 1, "ytl": 2, "xbr": 3, "ybr": 4}, "1": null}}.',
         ) from error
 
@@ -200,7 +202,7 @@ def _left_out(unread: Sequence[Path], duration_s: float) -> tuple[Note, ...]:
     if not unread:
         return ()
     said = f"{len(unread)} image{'s are' if len(unread) > 1 else ' is'} left out, in a format that cannot be read here"
-    return (Note(0.0, duration_s, f"{said} ({_named(unread)})"),)
+    return (Note(0.0, duration_s, f"{said} ({_named(unread)})", "visual"),)
 
 
 def _named(files: Sequence[Path]) -> str:

@@ -38,14 +38,14 @@ def read_python_call(source: str, parameters: Mapping[str, Sequence[str]]) -> tu
 
     Args:
         source: the call.
-        parameters: the names of each known tool's parameters, for arguments without a name.
+        parameters: the names of each known tool's parameters by its name in small letters, for arguments without one.
     """
     try:
         call = ast.parse(source.strip(), mode="eval").body
         if not isinstance(call, ast.Call):
             return None
         name = ast.unparse(call.func)
-        return name, _arguments(call, parameters.get(name.rpartition(".")[2], ()))
+        return name, _arguments(call, parameters.get(name.rpartition(".")[2].casefold(), ()))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -62,13 +62,21 @@ _MARKERS = (
     rf"|<{_BAR}tool[_\u2581]sep{_BAR}>|<{_BAR}python_tag{_BAR}>|<{_BAR}?function_?calls?{_BAR}?>|<functioncall>"
     r"|<start_function_call>|<\|action_start\|>|<\|plugin\|>|```tool_(?:code|call)s?"
 )
-_BETWEEN = rf"(?:\[ARGS\]|\[CALL_ID\]\w+|<{_BAR}[^<>{{}}]{{1,40}}{_BAR}>|```(?:json)?|Action Input:|json\b|>|\s)*"
+_ACTION, _INPUT = r"\b[Aa]ction(?: ?\d+)?:[*_]*", r"[*_]*(?i:Action[ _]Input)(?: ?\d+)?:[*_]*"
+"""Labels of ReAct, numbered by some and bold in Markdown."""
+_BETWEEN = rf"(?:\[ARGS\]|\[CALL_ID\]\w+|<{_BAR}[^<>{{}}]{{1,40}}{_BAR}>|```(?:json)?|{_INPUT}|json\b|>|\s)*"
+_SPACE = rf"(?:{_BAR}DSML{_BAR}|[a-z]{{1,20}}:)?"
+"""The namespace of a tag: DeepSeek's, or the name of a family."""
 _START = re.compile(
-    r"(?=[<\[{`,]|^|\b[tcA])(?:"  # what the alternatives below begin with: most positions of prose end here
-    rf"(?P<tag><(?:{_BAR}DSML{_BAR})?(?:function=|function\s+name=|invoke\s+name=)[\"']?(?P<tag_name>{_LABEL})[\"']?\s*>)"
+    r"(?=[<\[{`,]|^|\b[tcaA])(?:"  # what the alternatives below begin with: most positions of prose end here
+    rf"(?P<tag><{_SPACE}(?:function=|function\s+name=|invoke\s+name=)[\"']?(?P<tag_name>{_LABEL})[\"']?\s*>)"
     rf"|(?P<glm><tool_call>\s*(?P<glm_name>{_LABEL})\s*(?=<arg_key>))"
-    rf"|(?P<named>(?:(?:{_MARKERS})\s*(?:call:)?|\bto=|\bcall:|\bAction:\s*)(?P<name>{_LABEL})(?::\d+)?{_BETWEEN}(?=\{{))"
-    rf"|(?P<python>(?:(?:{_MARKERS}|```python)\s*\[?|^[ \t>*-]*(?:Action:\s*)?`?\[?|(?<=\)),\s*)(?:print\()?"
+    rf"|(?P<named>(?:(?:{_MARKERS})\s*(?:call:)?|\bto=|\bcall:|{_ACTION}\s*[`\"'*\[]*)"
+    rf"(?P<name>{_LABEL})[`\"'*\]]*(?::\d+)?{_BETWEEN}(?=\{{))"
+    rf"|(?P<react>{_ACTION}[ \t]*(?P<react_name>{_LABEL})[ \t]*\n[ \t]*{_INPUT}[ \t]*"
+    r"(?P<input>[^\s{[`][^\n]{0,500}))"
+    rf"|(?P<python>(?:(?:{_MARKERS}|```python)\s*\[?(?:\w+\s*=\s*)?"
+    rf"|^[ \t>*-]*(?:Action:\s*)?`?\[?|(?<=\)),\s*)(?:print\()?"
     rf"(?P<python_name>{_LABEL})\()"
     rf"|(?P<marker>{_MARKERS})"
     rf"|(?P<xml><(?P<xml_name>{_LABEL})>\s*(?=[{{<]))"
@@ -76,23 +84,23 @@ _START = re.compile(
     r"|(?P<json>\[\s*(?=\{)|\{(?=\s*(?:[\"'`\\\u201c\u2018]|\w+\s*[:\uff1a]|//|/\*|\#))))",
     re.M,
 )
-_ANY = re.compile(r"[{<(]|\[TOOL")
+_ANY = re.compile(r"[{<(]|\[TOOL|[Aa]ction")
 """What every call holds."""
 _TAG_END = re.compile(
-    rf"</(?:{_BAR}DSML{_BAR})?(?:function|invoke)>|</tool_call>|(?=<(?:tool_call>|function=|invoke\s))"
+    rf"</{_SPACE}(?:function|invoke)>|</tool_call>|(?=<(?:tool_call>|{_SPACE}function=|{_SPACE}invoke\s))"
 )
 _PARAMETER = re.compile(
-    rf"<(?:{_BAR}DSML{_BAR})?parameter(?:=|\s+name=)[\"']?(?P<key>[\w.-]+)[\"']?(?:\s+string=\"(?P<text>\w+)\")?\s*>"
-    rf"(?P<value>.*?)(?:</(?:{_BAR}DSML{_BAR})?parameter>|(?=<(?:{_BAR}DSML{_BAR})?parameter)|\Z)",
+    rf"<{_SPACE}parameter(?:=|\s+name=)[\"']?(?P<key>[\w.-]+)[\"']?(?:\s+string=\"(?P<text>\w+)\")?\s*>"
+    rf"(?P<value>.*?)(?:</{_SPACE}parameter>|(?=<{_SPACE}parameter)|\Z)",
     re.S,
 )
 _GLM_PAIR = re.compile(
     r"<arg_key>(?P<key>[^<>]{1,80})</arg_key>\s*<arg_value>(?P<value>(?:(?!</arg_value>|<arg_key>).)*)", re.S
 )
 _CHILD = re.compile(r"<(?P<key>\w{1,40})>(?P<value>.*?)</(?P=key)>", re.S)
-_ALONE = re.compile(rf"[ \t\])`;.,]*(?:\n|\Z|{_LABEL}\()")
+_ALONE = re.compile(rf"[ \t\])`;.,]*(?:\n|\Z|<{_BAR}\w{{1,40}}{_BAR}>|</s>|{_LABEL}\()")
 """What may follow a call in the syntax of Python; words after it make it prose about a call."""
-_NOISE = re.compile(r"```(?:json|tool_code|python)?|</?[\w:|\uff5c\u2581 ]{1,40}>|[\s\[\],;]+")
+_NOISE = re.compile(r"```(?:json|tool_code|python)?|</?[\w:|\uff5c\u2581 ]{1,40}>|[\s\[\],;]+|\{\s*\Z")
 """What may stand between a marker and its call, and between two calls of one marker."""
 _REPORTED = ("<tool_call>", "[TOOL_CALLS]", "<function_call>")
 """Markers that are reported if no call follows; the others also occur alone."""
@@ -172,7 +180,8 @@ class _Reader:
             return
         for call in self._read(start):
             marked = belongs or call.marked
-            yield replace(call, start=self._marker.start() if belongs and self._marker else call.start, marked=marked)
+            begin = self._marker.start() if belongs and self._marker else call.start
+            yield replace(call, start=begin, marked=marked, python=call.python and not belongs)
             self._marker = None
             self._marked_end = self._position if marked else -1
 
@@ -193,6 +202,8 @@ class _Reader:
             yield self._paired(start, tool_name(start["glm_name"]))
         elif start["named"]:
             yield from self._value(start, start.end(), tool_name(start["name"]))
+        elif start["react"]:
+            yield self._call(self._plain_input(tool_name(start["react_name"]), start["input"].strip()), start, True)
         elif start["lead"]:
             yield from self._value(start, start.end(), start["lead_name"], marked=False)
         elif start["xml"]:
@@ -201,6 +212,12 @@ class _Reader:
             yield from self._python(start)
         else:
             yield from self._value(start, start.start())
+
+    def _plain_input(self, name: str, said: str) -> Shape:
+        """Return the call whose input is no JSON: "video=2, start_s=5", or the text of the first parameter."""
+        read = read_python_call(f"{name}({said})", self._parameters) if "=" in said else None
+        first = self._parameters.get(name.casefold(), ("value",))[0]
+        return Shape(name, read[1] if read else {first: said})
 
     def _tagged(self, start: re.Match[str], name: str) -> Iterator[WrittenCall]:
         """Read the body of a tag: parameters in tags of their own, or JSON."""

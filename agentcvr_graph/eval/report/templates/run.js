@@ -11,7 +11,7 @@ function matching() {
   const words = search.value.trim().toLowerCase();
   return rows.filter((row) =>
     filters.every((filter) => !filter.value || row[filter.name] === filter.value) &&
-    (!words || [row.id, row.value, row.key, row.detail].some((text) => text.toLowerCase().includes(words))));
+    (!words || [row.id, row.value, row.key, row.detail, ...row.notes].some((text) => text.toLowerCase().includes(words))));
 }
 
 function cell(line, text, name) {
@@ -38,7 +38,8 @@ function draw(row) {
   outcome.append(dot, row.outcome);
   cell(line, row.score.toFixed(2));
   const value = cell(line, row.value, "words");
-  if (row.detail) value.append(Object.assign(document.createElement("small"), { textContent: row.detail }));
+  for (const said of [row.detail, ...row.notes].filter(Boolean))
+    value.append(Object.assign(document.createElement("small"), { textContent: said }));
   cell(line, row.key, "words");
   for (const name of ["turns", "frames", "tokens", "wall_s"]) cell(line, row[name].toLocaleString("en"));
 }
