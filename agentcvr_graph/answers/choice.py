@@ -8,7 +8,7 @@ from typing import cast
 
 from agentcvr_graph.answers import phrases
 from agentcvr_graph.answers.base import AnswerSpec
-from agentcvr_graph.answers.folding import fold, plain, shortened
+from agentcvr_graph.answers.folding import fold, plain, same_form, shortened
 from agentcvr_graph.answers.letters import (
     DeniedError,
     Mention,
@@ -69,6 +69,11 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> str:
     own = option_set(tuple(map(str, options)))
     if is_list(raw):
         items = raw
+        listed = approved(items, own)
+        if listed and len(listed) == 1:
+            return listed[0]
+        if len(items) == 2 and (both := _letter_and_text(items, own)):
+            return both
         if len(items) != 1:
             raise UnclearError(f"One letter is wanted, not {len(items)}.")
         return parse(items[0], options, n_items)
@@ -77,6 +82,13 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> str:
     if isinstance(raw, bool) and own.asks_yes_or_no:
         raw = "yes" if raw else "no"
     return _statement(plain(fold("" if raw is None else str(raw))), own)
+
+
+def _letter_and_text(items: Sequence[object], own: OptionSet) -> str | None:
+    """Return the option of ["B", "a blue ball"], which names it twice."""
+    one, other = (plain(fold(str(item))) for item in items)
+    letter = own.exactly(one)
+    return letter if same_form(one) != same_form(other) and letter == own.exactly(other) else None
 
 
 def _one_of(raw: Mapping[object, object], own: OptionSet) -> str:

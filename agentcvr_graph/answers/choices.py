@@ -57,6 +57,8 @@ def parse(raw: object, options: Sequence[str], n_items: int) -> list[str]:
 def _of_list(items: Sequence[object], own: OptionSet) -> list[str]:
     if len(items) == len(own.options) and all(isinstance(item, bool) for item in items):
         return _some([letter for letter, holds in zip(own.letters, items, strict=True) if holds])
+    if listed := approved(items, own):
+        return listed
     letters: set[str] = set()
     for item in items:
         if str(item).strip():

@@ -53,6 +53,13 @@ _VIDEO = re.compile(
 _TIME = re.compile(
     r"(?<![A-Za-z0-9_:])(?<!\d\.)(?:(?<![\w)\]])-)?(?:\d+(?::\d{1,2}){1,2}(?:[.,]\d{1,6}(?![\d:]))?|\d+(?:\.\d+)?|(?<![.\d])\.\d+)(?![\d:]|\.\d)"
 )
+_IN_WORDS = re.compile(
+    r"(?<![\w.:])(?:(\d{1,2})\s*(?:h|hrs?|hours?|小时|時間|시간)\s*)?(\d{1,3})\s*(?:m|mins?|minutes?|分钟?|分鐘?|분)\s*"
+    r"(\d{1,2}(?:\.\d+)?)\s*(?:s\b|secs?\b|seconds?\b|秒|초)"
+    r"|(?<![\w.:])(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)\s*min(?:utes?)?\b",
+    re.I,
+)
+"""Minutes and seconds in words: "1m12s", "1 min 12 s", "1:12 min"."""
 _SECONDS = r"(?:\s*(?:s|secs?|seconds?|segundos?|секунд[аы]?|secondes?|sekunden)\b\.?|\s*[秒초]|\s*[\"\u2033])?"
 _GLUE = re.compile(
     rf"{_SECONDS}(?:\s|->|[-~,;|]|\.{{2,3}}|\b(?:to|and|until|till|through|thru|ends?|ending|end_time|end_s|start|starts?|at|stops?|about|around"
@@ -147,7 +154,7 @@ def _seconds(value: object, raw: object) -> float:
 
 
 def _of_text(raw: str) -> tuple[float, float]:
-    text = _VIDEO.sub(" ", plain(fold(raw)))
+    text = _IN_WORDS.sub(_clock, _VIDEO.sub(" ", plain(fold(raw))))
     found = _decimal_commas(text) or list(_TIME.finditer(text))
     if len(found) < 2:
         raise no_interval(raw)
@@ -157,6 +164,12 @@ def _of_text(raw: str) -> tuple[float, float]:
     if len(found) > 2 or not between or glue is None or glue.end() < end.start() or not _in_seconds(text, start, end):
         raise UnclearError(f"{shortened(raw)} is not plainly one interval; write it as [start_s, end_s] in seconds.")
     return _seconds(_time(start), raw), _seconds(_time(end), raw)
+
+
+def _clock(match: re.Match[str]) -> str:
+    """Return a time in words as h:mm:ss."""
+    hours, minutes, seconds = match.groups()[:3] if match[2] else match.groups()[3:]
+    return f"{hours or 0}:{int(minutes):02d}:{seconds.zfill(2) if seconds.isdecimal() else seconds}"
 
 
 def _decimal_commas(text: str) -> list[re.Match[str]]:

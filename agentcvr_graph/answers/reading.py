@@ -25,6 +25,7 @@ from agentcvr_graph.answers.letters import DeniedError, RivalError, UnclearError
 from agentcvr_graph.answers.markers import HELD, Marked, Statement, find_hints, find_statements, is_taken_back, take_out
 from agentcvr_graph.answers.phrases import VERDICT
 from agentcvr_graph.answers.shapes import is_list, is_object
+from agentcvr_graph.answers.verdicts import VERDICT_FIELDS, field_name, has_verdict
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.types import AnswerValue
@@ -38,8 +39,6 @@ ANSWER_FIELDS = (
 """Fields of an object that hold the answer, without case and signs; earlier ones win."""
 _NAMING_FIELDS = frozenset((*ANSWER_FIELDS.split(), "answertext", "optiontext", "answerletter", "description"))
 """Fields that name the option of an answer, by letter or by text; they must agree."""
-_VERDICT_FIELDS = frozenset(("correct", "iscorrect", "verdict", "valid", "supported", "holds"))
-"""Fields that say whether the answer beside them is one."""
 _OTHER_FIELD = re.compile(
     r"incorrect|wrong|\bnot\b|reject|eliminat|exclud|discard|absent|missing|unlikely|worst|least|reference|ref_segment"
     r"|confidence|probability|certainty|^(?:videos?|clips?|frames?|num_frames|fps|duration|duration_s|turns?|steps?|id)$",
@@ -170,7 +169,7 @@ class _Reader:
         if is_object(raw):
             return self._object(raw)
         if is_list(raw):
-            items = [_unwrapped(item) for item in raw]
+            items = raw if any(map(has_verdict, raw)) else [_unwrapped(item) for item in raw]
             single = len(items) == 1 and isinstance(items[0], str) and not self._spec.takes_any_text
             return self.text(str(items[0])) if single else self._parse(items)
         return self._parse(raw)
@@ -201,9 +200,9 @@ class _Reader:
         if not self._spec.needs_options:
             return
         own = option_set(tuple(map(str, self._options)))
-        fields = {_field_name(name): plain(fold(value)) for name, value in raw.items() if isinstance(value, str)}
+        fields = {field_name(name): plain(fold(value)) for name, value in raw.items() if isinstance(value, str)}
         named = {own.exactly(text) for name, text in fields.items() if name in _NAMING_FIELDS} - {None}
-        denied = any(_is_denial(value) for name, value in raw.items() if _field_name(name) in _VERDICT_FIELDS)
+        denied = any(_is_denial(value) for name, value in raw.items() if field_name(name) in VERDICT_FIELDS)
         if len(named) > 1 or denied:
             raise own.unclear(str(dict(raw)))
 
@@ -364,12 +363,8 @@ def _unwrapped(raw: object) -> object:
     """Return the field of an object that holds the answer; anything else as it is."""
     if not is_object(raw):
         return raw
-    fields = {_field_name(name): value for name, value in raw.items()}
+    fields = {field_name(name): value for name, value in raw.items()}
     return next((fields[name] for name in ANSWER_FIELDS.split() if fields.get(name) is not None), raw)
-
-
-def _field_name(name: object) -> str:
-    return re.sub(r"[\W_]", "", str(name).casefold())
 
 
 def _is_denial(verdict: object) -> bool:

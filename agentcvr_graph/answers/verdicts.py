@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from agentcvr_graph.answers.folding import NO_MARKS, YES_MARKS, fold, plain, same_form
 from agentcvr_graph.answers.letters import OptionSet
 from agentcvr_graph.answers.phrases import VERDICT
-from agentcvr_graph.answers.shapes import is_object
+from agentcvr_graph.answers.shapes import is_list, is_object
 
 _ENTRY = re.compile(
     r"(?:^|(?<=[\n,;|.(])|(?<=\s)(?=[A-Z][).:]))\s*[(\[]?(?:option\s+)?(?P<letter>[A-Z])[)\]]?(?![\w'])(?P<between>[^\n;]{0,200}?)"
     rf"(?:\s*[:=(|,>.)-]+\s*[|(]*\s*|\s+)"
     rf"(?i:{VERDICT.pattern})(?![\w'])"
 )
-_MARKED = re.compile(rf"^\s*(?P<mark>[{YES_MARKS}{NO_MARKS}])\s*\(?(?P<letter>[A-Z])(?!\w)", re.M)
+_MARKED = re.compile(
+    rf"^\s*(?:(?P<mark>[{YES_MARKS}{NO_MARKS}])|\[(?P<box>[ xX])\])\s*\(?(?P<letter>[A-Z])(?!\w)", re.M
+)
+_OPTION_FIELDS = ("option", "letter", "label", "choice")
+VERDICT_FIELDS = frozenset(("correct", "iscorrect", "verdict", "valid", "supported", "holds"))
+"""Fields of an object that say whether the option beside them is an answer."""
 _SIGNS = " \t.:=()[]|,>-"
 
 
@@ -23,15 +28,40 @@ def approved(raw: object, own: OptionSet) -> list[str] | None:
     """Return the letters of the options that a list of verdicts approves; None if it is no such list."""
     if is_object(raw):
         return _of_mapping(raw, own)
+    if is_list(raw):
+        return _of_mapping(merged, own) if (merged := _merged(raw)) else None
     text = str(raw)
     verdicts = dict(_entries(text, own)) or {
-        match["letter"]: match["mark"] in YES_MARKS
+        match["letter"]: match["mark"] in YES_MARKS if match["mark"] else match["box"] != " "
         for match in _MARKED.finditer(text)
         if match["letter"] in own.letters
     }
     if len(verdicts) < 2:
         return None
     return sorted(letter for letter, holds in verdicts.items() if holds)
+
+
+def field_name(name: object) -> str:
+    """Return the name of a field without case and separators."""
+    return re.sub(r"[\W_]", "", str(name).casefold())
+
+
+def has_verdict(item: object) -> bool:
+    """Return whether an object says that its option holds or not: {"option": "A", "correct": false}."""
+    return is_object(item) and any(field_name(name) in VERDICT_FIELDS for name in item)
+
+
+def _merged(items: Sequence[object]) -> dict[object, object]:
+    """Return [{"option": "A", "correct": true}, ...] as {"A": true, ...}; nothing if an item has another form."""
+    pairs: dict[object, object] = {}
+    for item in items:
+        fields = {field_name(name): value for name, value in item.items()} if is_object(item) else {}
+        name = next((fields[one] for one in _OPTION_FIELDS if one in fields), None)
+        verdict = next((value for one, value in fields.items() if one in VERDICT_FIELDS), None)
+        if not isinstance(name, str) or verdict is None or name in pairs:
+            return {}
+        pairs[name] = verdict
+    return pairs
 
 
 def _entries(text: str, own: OptionSet) -> Iterator[tuple[str, bool]]:
@@ -46,7 +76,8 @@ def _of_mapping(raw: Mapping[object, object], own: OptionSet) -> list[str]:
     letters = {str(name).strip(" ()").upper(): value for name, value in raw.items()}
     if not letters or any(letter not in own.forms for letter in letters):
         return []
-    holds = {letter: _holds(value) for letter, value in letters.items()}
+    is_counted = len(letters) > 1 and all(value in (0, 1) for value in letters.values())
+    holds = {letter: bool(value) if is_counted else _holds(value) for letter, value in letters.items()}
     if all(value is not None for value in holds.values()):
         return sorted(letter for letter, value in holds.items() if value)
     [(letter, value), *others] = letters.items()
