@@ -15,9 +15,13 @@ _ENTRY = re.compile(
     rf"(?:\s*[:=(|,>.)-]+\s*[|(]*\s*|\s+)"
     rf"(?i:{VERDICT.pattern})(?![\w'])"
 )
-_MARKED = re.compile(
-    rf"^\s*(?:(?P<mark>[{YES_MARKS}{NO_MARKS}])|\[(?P<box>[ xX])\])\s*\(?(?P<letter>[A-Z])(?!\w)", re.M
+_TICKED = re.compile(
+    rf"^\s*(?:(?P<yes>[{YES_MARKS}]|\[[xX]\])|[{NO_MARKS}]|\[\s?\])\s*\(?(?P<letter>[A-Z])(?!\w)", re.M
 )
+"""A mark or a box to tick before each option."""
+_PAIR = re.compile(rf"\(?(?P<letter>[A-Z])[\s).:-]*(?:(?P<yes>[{YES_MARKS}])|[{NO_MARKS}])[\s,;|]*")
+"""A letter and its mark."""
+_PAIRS = re.compile(rf"\s*(?:\(?[A-Z][\s).:-]*[{YES_MARKS}{NO_MARKS}][\s,;|]*)+")
 _OPTION_FIELDS = ("option", "letter", "label", "choice")
 VERDICT_FIELDS = frozenset(("correct", "iscorrect", "verdict", "valid", "supported", "holds"))
 """Fields of an object that say whether the option beside them is an answer."""
@@ -31,11 +35,8 @@ def approved(raw: object, own: OptionSet) -> list[str] | None:
     if is_list(raw):
         return _of_mapping(merged, own) if (merged := _merged(raw)) else None
     text = str(raw)
-    verdicts = dict(_entries(text, own)) or {
-        match["letter"]: match["mark"] in YES_MARKS if match["mark"] else match["box"] != " "
-        for match in _MARKED.finditer(text)
-        if match["letter"] in own.letters
-    }
+    verdicts = _marked(_PAIR, text, own) if _PAIRS.fullmatch(text) else dict(_entries(text, own))
+    verdicts = verdicts or _marked(_TICKED, text, own)
     if len(verdicts) < 2:
         return None
     return sorted(letter for letter, holds in verdicts.items() if holds)
@@ -62,6 +63,10 @@ def _merged(items: Sequence[object]) -> dict[object, object]:
             return {}
         pairs[name] = verdict
     return pairs
+
+
+def _marked(pattern: re.Pattern[str], text: str, own: OptionSet) -> dict[str, bool]:
+    return {one["letter"]: one["yes"] is not None for one in pattern.finditer(text) if one["letter"] in own.letters}
 
 
 def _entries(text: str, own: OptionSet) -> Iterator[tuple[str, bool]]:
