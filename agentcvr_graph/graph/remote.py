@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 LOCAL = ("thread_id", "checkpoint_ns", "__pregel_stream")
 """What a `RemoteGraph` itself reads in a parent's configuration; it sends none of it as a setting."""
-
-
 API_KEY = "LANGSMITH_API_KEY"
 """The environment variable with the key that LangGraph's client sends to a server."""
 
