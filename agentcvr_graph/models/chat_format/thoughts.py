@@ -21,10 +21,11 @@ _NAME = (
     r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|scratch_?pad|analysis|chain[_-]of[_-]thought|monologue)"
 )
 _MARK = re.compile(
-    rf"(?P<open><\s*{_NAME}(?:\s[^<>]{{0,80}})?>|\[{_NAME}\]|\u25c1{_NAME}\u25b7"
+    rf"(?=[<\[\u25c1][\s/|]*+[a-z])"  # most positions end here
+    rf"(?:(?P<open><\s*{_NAME}(?:\s[^<>]{{0,80}})?>|\[{_NAME}\]|\u25c1{_NAME}\u25b7"
     r"|<\|begin_of_thoughts?\|>|<\|START_THINKING\|>|<\|thinking\|>|<unused94>|<\|channel>\s*thought)"
     rf"|(?P<close><\s*/\s*{_NAME}\s*>|\[/{_NAME}\]|\u25c1/{_NAME}\u25b7"
-    r"|<\|end_of_thoughts?\|>|<\|END_THINKING\|>|<\|/thinking\|>|<unused95>|<channel\|>)",
+    r"|<\|end_of_thoughts?\|>|<\|END_THINKING\|>|<\|/thinking\|>|<unused95>|<channel\|>))",
     re.I,
 )
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]{0,200}(?:<\|constrain\|>[^<]{0,80})?<\|message\|>")
