@@ -76,10 +76,22 @@ class Trajectory(FrozenModel):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What limits the evidence, once each: notes on the videos, then those of the observations."""
+        """What limits the evidence, once each: notes on the videos, those of the observations, then failed calls."""
         known = [f"video {info.number}: {note}" for info in self.videos for note in info.notes]
         later = [_placed(note, one) for one in self.observations for note in one.notes]
-        return tuple(dict.fromkeys([*known, *later]))
+        return tuple(dict.fromkeys([*known, *later, *self.failed_calls]))
+
+    @property
+    def failed_calls(self) -> tuple[str, ...]:
+        """What could not be observed because of infrastructure, once each: the tool, and the error."""
+        return tuple(
+            dict.fromkeys(
+                f"a call of {action.tool} failed and gave no evidence: {_error_in(action.reply)}"
+                for turn in self.turns
+                for action in turn.actions
+                if action.failed_by
+            )
+        )
 
     def without_secrets(self) -> Trajectory:
         """Return a copy that is safe to store and share: video addresses have no user, password and query."""
@@ -115,6 +127,11 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
         failure=typed(Failure | None, given["failure"]),
         usage=typed(Usage, given["usage"]),
     )
+
+
+def _error_in(reply: str) -> str:
+    """Return the error in a reply, without the budget below it."""
+    return reply.partition("error: ")[2].partition("\n")[0] or reply
 
 
 def _placed(note: str, observation: Observation) -> str:

@@ -49,9 +49,11 @@ _TAIL = re.compile(
 )
 _DOUBT = re.compile(
     r"\b(?:not|n't|no|or|neither|nor|except|unless|if|whether|wrong|incorrect|least|second\s+best|worst|unlikely|eliminat\w*|exclud\w*"
-    r"|reject\w*|discard\w*|ruled\s+out)\b|n't\b|\?|[不非错錯]|排除",
+    r"|reject\w*|discard\w*|ruled\s+out|distractors?|examples?|format|template|shown|seen|only\s+in)\b|n't\b|\?|[不非错錯]|排除",
     re.I,
 )
+_HYPOTHETIC = re.compile(r".*\bwould\b.*", re.I | re.S)
+_IF = re.compile(r"[^.;!?\n]{0,60}\bif\b(?!\s+(?:i|we|you|one)\b)", re.I)
 _LETTER = re.compile(r"(?<![A-Za-z])[A-Z](?![A-Za-z']|\s+[a-z])")
 _STEPS = 8
 """Denied options that are passed over in one statement."""
@@ -112,6 +114,7 @@ def _stated(text: str, own: OptionSet) -> str:
         if rest.lstrip(" \"')]*.").startswith("?"):
             break
         last = _denied_with(text, mention, own)
+        negated = negated or _HYPOTHETIC.fullmatch(text, 0, mention.end) is not None and _IF.match(rest) is not None
         if not negated and not last:
             _require_alone(text, mention, own)
             return mention.letter

@@ -16,6 +16,7 @@ from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
 
 _RUN = re.compile(r"[A-Z]{2,26}|[a-z]{2,26}")
+_RANGE = re.compile(r"\b[A-Z]\s*\.{2,}\s*[A-Z]\b")
 _BETWEEN = re.compile(
     r"(?:[\s,;/|+&.\"'()\[\]]|->|\b(?:and|then|und|(?-i:y|e)|et|plus|also|as\s+well\s+as)\b|和|与|與|及|以及|と|과|와|и\b)*",
     re.I,
@@ -31,7 +32,7 @@ _ENDING = re.compile(
 )
 _DENIED = re.compile(
     r"\b(?:not|no|n't|wrong|incorrect|false|except|but|or|neither|nor|never|cannot|maybe|perhaps|possibl[ey]|unclear"
-    r"|uncertain|unsure|doubtful|questionable|could|might|may)\b|n't\b",
+    r"|uncertain|unsure|doubtful|questionable|could|might|may|missing|absent)\b|n't\b",
     re.I,
 )
 
@@ -72,6 +73,8 @@ def _some(letters: list[str]) -> list[str]:
 def _of_text(text: str, own: OptionSet) -> list[str]:
     if not text:
         raise ActionError("At least one letter is wanted.")
+    if _RANGE.search(text):
+        raise UnclearError(f'{shortened(text)} leaves letters out; write all of them, as in ["A", "B"].')
     if letters := _run(text, own):
         return letters
     if found := own.exactly(text):

@@ -60,7 +60,8 @@ _GLUE = re.compile(
     re.I,
 )
 _NO_SECONDS_AFTER = re.compile(
-    r"\s*(?:%|percent|m\b|min|minutes?\b|ms\b|millis|h\b|hours?\b|hrs?\b|frames?\b|fps|'|-?th\b|[x*/])", re.I
+    r"\s*(?:%|percent|m\b|min|minutes?\b|ms\b|millis|h\b|hours?\b|hrs?\b|frames?\b|fps|people\b|persons?\b|times\b|years?\b|cars\b|'|-?th\b|[x*/])",
+    re.I,
 )
 _NO_SECONDS_BEFORE = re.compile(
     r"\b(?:frames?|minutes?|steps?|pages?|questions?|options?)\s*(?:numbers?\s*)?(?:from\s+)?[:#]?\s*$", re.I
@@ -69,8 +70,15 @@ _REFUSED = re.compile(
     r"\b(?:not|no|n't|never|or|except|reference|ref|look(?:ed|ing)?\s+at|watch(?:ed|ing)?|sampled|length|duration\s+of)\b|n't\b|\?|^\s*(?:lasts?|runs)\b",
     re.I,
 )
+_DURATION = re.compile(
+    r"\b(?:takes?|took|lasts?|lasting|every|each|for|there\s+(?:are|were))\s+(?:about\s+|around\s+)?$", re.I
+)
+_MOMENTS = re.compile(
+    r"(?<!start )(?<!starts )(?<!begin )(?<!begins )(?<!starting )(?<!beginning )(?<!started )\bat\s+$", re.I
+)
+"""Before a time: it is a moment of its own, as in "at 12 and at 20 s"."""
 _ELSEWHERE = re.compile(
-    r"\b(?:is|was)\s+(?:not|never)\b|\b(?:reference|not\s+(?:shown|found|visible|present))\b|\b(?:did|could)\s+not\b|n't\b",
+    r"\b(?:is|was)\s+(?:not|never)\b|\b(?:reference|nothing|nowhere|not\s+(?:shown|found|visible|present))\b|\b(?:did|could)\s+not\b|n't\b",
     re.I,
 )
 
@@ -121,6 +129,8 @@ def _ends(raw: object) -> tuple[float, float]:
 
 def _of_mapping(raw: Mapping[object, object]) -> tuple[float, float]:
     fields = {re.sub(r"[\s-]", "_", str(name).strip().casefold()): value for name, value in raw.items()}
+    if not re.fullmatch(r"s|secs?|seconds?|", str(fields.get("unit", fields.get("units", ""))).strip(), re.I):
+        raise no_interval(raw)
     start, end = ([fields[name] for name in names if name in fields] for names in (STARTS, ENDS))
     if len(start) != 1 or len(end) != 1:
         raise no_interval(raw)
@@ -170,7 +180,10 @@ def _in_seconds(text: str, start: re.Match[str], end: re.Match[str]) -> bool:
         or _NO_SECONDS_BEFORE.search(before)
     )
     denied = denied or _ELSEWHERE.search(re.split(r"[.;!\n]\s|\.$", after)[0])
-    return not denied and not unit and not end[0].startswith("-")
+    apart = _DURATION.search(before) or (
+        _MOMENTS.search(before) and re.match(r"[^\w]*s?\W*(?:and|,)", text[start.end() :])
+    )
+    return not denied and not apart and not unit and not end[0].startswith("-")
 
 
 def no_interval(raw: object) -> ActionError:

@@ -69,7 +69,13 @@ def _with_label(name: str, own: OptionSet, labels: Sequence[str]) -> set[str]:
     found = {letter for letter, label in zip(own.letters, labels, strict=False) if label.upper() == name}
     if found or any(len(label) == 1 and label.isalpha() for label in labels):
         return found
-    return {name} & set(own.letters)
+    starting = {letter for letter, option in zip(own.letters, own.options, strict=False) if _starts_with(name, option)}
+    return {name} & set(own.letters) | (starting if name in own.letters else set())
+
+
+def _starts_with(label: str, option: str) -> bool:
+    """Return whether an option's text starts like a label, though not all of them are labelled: "A. Jones"."""
+    return re.match(rf"\s*[(\[]?{label}[.):\]]+\s+\S", option, re.I) is not None
 
 
 def strict_key(

@@ -85,7 +85,7 @@ _LEFT_OPEN = re.compile(
 )
 _WRONG = re.compile(
     r"\b(?:incorrect|wrong|false|worst|least\s+\w+|second(?:\s+best)?|previous|prior|earlier|first|initial|original|trap|tempting"
-    r"|misleading|naive)\s+$",
+    r"|misleading|naive|example|sample|dummy|reverse|reversed|opposite|inverse)\s+$",
     re.I,
 )
 _FOR_ONE = re.compile(
@@ -284,13 +284,13 @@ def _hints(reply: str, words: str) -> Iterator[str]:
         if len(bold) > 1 or not _SENTENCE_GOES_ON.match(text, match.end()):
             yield bold
     for sentence in _SENTENCE.split(words):
-        if sentence.rstrip().endswith("?") or _OF_ONE.match(sentence):
+        if sentence.rstrip().endswith("?") or _OF_ONE.match(sentence) or _is_hypothetic(sentence):
             continue
         for match in _HINTS.finditer(sentence):
             before = sentence[max(0, match.start() - 120) : match.start()]
             if not (_LEFT_OPEN.search(before) or _WRONG.search(before)):
                 yield sentence[match.end() : match.end() + MAX_PASSAGE].strip(" :,")
-        if (match := _SUBJECT.match(sentence)) and not _CONTRAST.search(sentence) and not _is_hypothetic(sentence):
+        if (match := _SUBJECT.match(sentence)) and not _CONTRAST.search(sentence):
             yield (
                 re.split(r"[,:]\s*|\b(?:so|therefore|thus|hence|option)\b", match["subject"])[-1].strip()
                 or match["subject"]

@@ -20,13 +20,15 @@ from agentcvr_graph.errors import ActionError
 from agentcvr_graph.types import AnswerValue
 
 _BEFORE = re.compile(
-    r"(?:\b(?:at\s+least|at\s+most|more\s+than|less\s+than|fewer\s+than|over|under|above|below|up\s+to|not|isn't|n't|never|between"
+    r"(?:\b(?:at|from|since|until|till|after|before|need|looked\s+at|watched|at\s+least|at\s+most|more\s+than|less\s+than|fewer\s+than|over|under|above|below|up\s+to|not|isn't|n't|never|between"
     r"|videos?|clips?|options?|frames?|segments?|scenes?|steps?|views?|parts?|question|section)\s*#?|[<>\u2264\u2265\u00b1^]=?|#?\bno\b|第)\s*$",
     re.I,
 )
 _AFTER = re.compile(
     r"(?!(?:s|kg|g|mg|m|cm|mm|km|h|l|ml|px|fps|hz|w|v|c|f|t)\b)[A-Za-z]{1,2}\b|x\d|\s*(?:bn|mn|mio)\b|\s*(?:thousands?|millions?|billions?|dozens?|hundreds?|trillions?|or\s+(?:more|less|so|fewer)|\+|/|\^|:"
-    r"|\u00b1|[\u5341\u767e\u5343\u4e07\u842c\u4ebf\u5104])|[\u00b2\u00b3\u00b9\u00bc-\u00be\u2150-\u215e]|\s*\?"
+    r"|\u00b1|[\u5341\u767e\u5343\u4e07\u842c\u4ebf\u5104])|[\u00b2\u00b3\u00b9\u00bc-\u00be\u2150-\u215e]"
+    r"|\s*at\s+(?:most|least)\b|\s*frames?\b|\s*(?:s|secs?|seconds?|min|minutes?)?\s+(?:long|more)\b"
+    r"|\s+of\s+(?:the|these|those)\s+(?:videos|clips|frames)\b|\s*\?"
 )
 _NEGATIVE = re.compile(r"\b(?:minus|negative)\s+(?=\d)", re.I)
 _EQUALS = re.compile(r"(?<![<>!~\u2264\u2265])=")

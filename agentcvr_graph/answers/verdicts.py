@@ -15,7 +15,13 @@ _ENTRY = re.compile(
     rf"(?:\s*[:=(|,>.)-]+\s*[|(]*\s*|\s+)"
     rf"(?i:{VERDICT.pattern})(?![\w'])"
 )
-_MARKED = re.compile(rf"^\s*(?P<mark>[{YES_MARKS}{NO_MARKS}])\s*\(?(?P<letter>[A-Z])(?!\w)", re.M)
+_TICKED = re.compile(
+    rf"^\s*(?:(?P<yes>[{YES_MARKS}]|\[[xX]\])|[{NO_MARKS}]|\[\s?\])\s*\(?(?P<letter>[A-Z])(?!\w)", re.M
+)
+"""A mark or a box to tick before each option."""
+_PAIR = re.compile(rf"\(?(?P<letter>[A-Z])[\s).:-]*(?:(?P<yes>[{YES_MARKS}])|[{NO_MARKS}])[\s,;|]*")
+"""A letter and its mark."""
+_PAIRS = re.compile(rf"\s*(?:\(?[A-Z][\s).:-]*[{YES_MARKS}{NO_MARKS}][\s,;|]*)+")
 _SIGNS = " \t.:=()[]|,>-"
 
 
@@ -24,14 +30,15 @@ def approved(raw: object, own: OptionSet) -> list[str] | None:
     if is_object(raw):
         return _of_mapping(raw, own)
     text = str(raw)
-    verdicts = dict(_entries(text, own)) or {
-        match["letter"]: match["mark"] in YES_MARKS
-        for match in _MARKED.finditer(text)
-        if match["letter"] in own.letters
-    }
+    verdicts = _marked(_PAIR, text, own) if _PAIRS.fullmatch(text) else dict(_entries(text, own))
+    verdicts = verdicts or _marked(_TICKED, text, own)
     if len(verdicts) < 2:
         return None
     return sorted(letter for letter, holds in verdicts.items() if holds)
+
+
+def _marked(pattern: re.Pattern[str], text: str, own: OptionSet) -> dict[str, bool]:
+    return {one["letter"]: one["yes"] is not None for one in pattern.finditer(text) if one["letter"] in own.letters}
 
 
 def _entries(text: str, own: OptionSet) -> Iterator[tuple[str, bool]]:

@@ -52,6 +52,8 @@ DESCRIPTION = (
 )
 CORRECT = "Nothing was looked at. Correct this, then call again; do not repeat the same arguments."
 """Last line of an error about what the agent wrote."""
+NOTES_SHOWN = 3
+"""Failed calls that the agent reads of; their errors are mostly alike."""
 
 
 class AskArgs(BaseModel):
@@ -224,4 +226,5 @@ def reply_of(trajectory: Trajectory) -> str:
     lines = [f"Answer: {answer.text}"]
     lines += [f"Why: {answer.rationale}"] if answer.rationale else []
     lines += [f"Evidence: {'; '.join(proofs)}"] if proofs else []
+    lines += [f"Note: {failed}" for failed in trajectory.failed_calls[:NOTES_SHOWN]]
     return "\n".join(lines)

@@ -23,8 +23,8 @@ from agentcvr_graph.errors import InputError, SetupError, shown_address
 CONTEXT = "Pass CVRContext(max_turns=8), or {'max_turns': 8}."
 SHOWN_CHARACTERS = 80
 """Longest part of a wrong value that an error shows."""
-
-
+NO_SETTING, WRONG_SETTING = "There is no setting", "The setting"
+"""How the errors about a setting begin. A client of a server knows them by that: it gets no more than their text."""
 LARGEST = 1e12
 """Largest number that a setting may have: checkpoints store settings, and have no integers above 2**63."""
 
@@ -207,9 +207,9 @@ def invalid_setting(schema: type[BaseModel], fault: ErrorDetails) -> InputError:
     if name not in schema.model_fields:
         return InputError(f"The settings cannot be used: {fault['msg']}.")
     if fault["type"] == "missing":
-        return InputError(f"The setting {name!r} is missing.", fix="Set it.")
+        return InputError(f"{WRONG_SETTING} {name!r} is missing.", fix="Set it.")
     return InputError(
-        f"The setting {name!r} cannot be {shown_value(fault['input'])}.", fix=_allowed(schema, name, fault)
+        f"{WRONG_SETTING} {name!r} cannot be {shown_value(fault['input'])}.", fix=_allowed(schema, name, fault)
     )
 
 
@@ -217,7 +217,7 @@ def unknown_setting(name: str, known: Sequence[str]) -> InputError:
     """Return the error for a setting that does not exist, with the most similar one."""
     close = difflib.get_close_matches(name, known, n=1)
     meant = f"Did you mean {close[0]!r}? " if close else ""
-    return InputError(f"There is no setting {name!r}.", fix=f"{meant}Choose from: {', '.join(known)}.")
+    return InputError(f"{NO_SETTING} {name!r}.", fix=f"{meant}Choose from: {', '.join(known)}.")
 
 
 def shown_value(value: object) -> str:

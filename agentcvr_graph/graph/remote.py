@@ -21,7 +21,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Command, Interrupt, interrupt
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, InputError, SetupError, VideoError
-from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.context import NO_SETTING, WRONG_SETTING, CVRContext
 from agentcvr_graph.graph.state import CVRInput
 from agentcvr_graph.models.clients.errors import detail_of, one_line, recognised, refused, status_of
 from agentcvr_graph.models.clients.keys import without_keys
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 LOCAL = ("thread_id", "checkpoint_ns", "__pregel_stream")
 """What a `RemoteGraph` itself reads in a parent's configuration; it sends none of it as a setting."""
-
-
 API_KEY = "LANGSMITH_API_KEY"
 """The environment variable with the key that LangGraph's client sends to a server."""
 
@@ -64,7 +62,7 @@ async def run_remote(
     Raises:
         InputError: the server cannot use the question, its options or its videos.
         WaitingError: the run waits for a human, and the caller has no thread on which it can wait.
-        InfrastructureError: the server cannot be reached, refuses the run, or the run failed on it.
+        InfrastructureError: the server cannot be reached, refuses the run or a setting, or the run failed on it.
         SetupError: the server refuses the API key, or its graph is another one.
     """
     with errors_of(remote):
@@ -188,7 +186,8 @@ def _raised_by_run(data: object, server: str) -> CVRError:
     """Return the error of a run that failed, from what the server streams: `{"error": its class, "message": ...}`."""
     told = cast(Mapping[str, object], data) if isinstance(data, Mapping) else {"message": data}
     kind, message = str(told.get("error", "")), without_keys(str(told.get("message", "")))
-    if kind in (InputError.__name__, VideoError.__name__):
+    about_settings = message.startswith((NO_SETTING, WRONG_SETTING))
+    if kind in (InputError.__name__, VideoError.__name__) and not about_settings:
         return InputError(message)
     detail = one_line(f"{kind}: {message}" if kind else message)
     return InfrastructureError(f"{server} reported that the run failed ({detail}).")

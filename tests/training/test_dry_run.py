@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from agentcvr_training.config.memory import GIB, Load, Sizes, estimate, shards_h
 from agentcvr_training.config.settings import Lora, Rollout, load_settings
 from agentcvr_training.config.trainer_settings import grpo_config
 from agentcvr_training.inference.factory import make_engine_factory
+from agentcvr_training.trainer.run import quiet
+from huggingface_hub import logging as hub_logging
 from huggingface_hub.errors import LocalEntryNotFoundError
 from rich.console import Console
 from transformers import Qwen3Config
@@ -233,6 +236,15 @@ def test_an_offline_dry_run_reports_which_checks_need_the_model(write, monkeypat
         check(settings)
     with pytest.raises(InputError, match="noise"):
         printed(write(model__path="owner/name", rollout__noise="loud"))
+
+
+def test_retries_of_the_hub_are_not_printed():
+    verbosity = hub_logging.get_verbosity()
+    try:
+        quiet()
+        assert not logging.getLogger("huggingface_hub.utils._http").isEnabledFor(logging.WARNING)
+    finally:
+        hub_logging.set_verbosity(verbosity)
 
 
 def test_sharded_weights_need_vllm(write, monkeypatch):

@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
 from agentcvr_graph import CVRContext, CVRState, InfrastructureError, Trajectory, as_tool, create_cvr_graph
-from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
+from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 
 GIVEN = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
 LOOK = turn("look", observe((1, 0, 10, 4), (2, 0, 10, 4)))
@@ -150,3 +150,15 @@ async def test_a_parent_graph_may_have_its_own_context(context, frames):
     app = parent.add_node("ask", cvr()).add_edge(START, "ask").compile()
     output = await app.ainvoke(GIVEN, context=context)
     assert output["answer"].value == "A" and output["usage"].frames == frames
+
+
+async def test_the_agent_reads_which_calls_failed():
+    class Deaf(FakePerception):
+        async def listen(self, request, videos):
+            raise InfrastructureError("The speech server cannot be reached.")
+
+    both = turn("", observe((1, 0, 10, 4), (2, 0, 10, 4)), listen(1, 0, 10))
+    graph = cvr(Deaf(), FakeMaster(turns=[both, ANSWER]))
+    text = await as_tool(graph).ainvoke(GIVEN)
+    assert text.startswith("Answer: the first\nWhy: it is red\n")
+    assert text.endswith("\nNote: a call of listen failed and gave no evidence: The speech server cannot be reached.")

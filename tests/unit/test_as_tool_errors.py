@@ -235,3 +235,12 @@ def test_any_json_as_arguments_is_a_reply(question, videos, options, kind):
     given = {"question": question, "videos": videos, "options": options, "kind": kind}
     reply = USED.invoke({"type": "tool_call", "name": "ask_videos", "args": given, "id": "1"})
     assert reply.status == "success" or reply.text.endswith(CORRECT)
+
+
+async def test_a_validation_error_of_a_perception_is_no_error_in_the_arguments():
+    class Broken(FakePerception):
+        async def probe(self, video, number):
+            return CVRContext.model_validate(0)
+
+    with pytest.raises(BugError, match="ValidationError of CVRContext"):
+        await replies(calls(GOOD), tool(Broken()))

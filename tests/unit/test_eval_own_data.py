@@ -51,6 +51,8 @@ RECORDS: dict[str, dict[str, Any]] = {
     "options in one string": ASKED | {"options": "red;blue"},
     "lettered options": ASKED | {"options": ["B. blue", "A. red"]},
     "columns of options": {**ASKED, "options": None, "option_a": "red", "option_b": "blue"},
+    "letters as columns": {**ASKED, "options": None, "A": "red", "B": "blue", "C": None},
+    "a key as JSON text": ASKED | {"answer": '["B"]'},
     "numbered options": {**ASKED, "options": None, "option_1": "red", "option_2": "blue", "answer": 2},
     "choices": {**ASKED, "options": None, "choices": {"label": ["A", "B"], "text": ["red", "blue"]}},
     "videos in one string": ASKED | {"videos": "a.mp4; b.mp4"},
@@ -190,6 +192,16 @@ def test_a_number_that_is_the_text_of_an_option_is_that_option(tmp_path):
     assert one(tmp_path / "m.jsonl", ASKED | {"options": [2, 3, 4], "answer": 3}).key == "B"
 
 
+def test_a_letter_is_the_answer_where_the_kind_is_text(tmp_path):
+    question = one(tmp_path / "m.json", [ASKED | {"options": None, "kind": "text"}])
+    assert (question.kind, question.key) == ("text", "B")
+
+
+@pytest.mark.parametrize("arrow", ["->", " \u2192 ", ">", ";", ", "])
+def test_an_order_is_read_with_any_arrow(tmp_path, arrow):
+    assert one(tmp_path / "m.json", [ASKED | {"options": None, "kind": "order", "answer": f"2{arrow}1"}]).key == "2->1"
+
+
 def test_other_columns_are_kept_for_grouping(tmp_path):
     text = "question,videos,answer,Difficulty,group\nq1,a.mp4,x,hard,g1\nq2,b.mp4,y,easy,g2\n"
     loaded = load(tmp_path / "m.csv", text)
@@ -243,6 +255,13 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "a clip twice": ("jsonl", json.dumps(ASKED | {"videos": ["a.mp4#t=1,2"], "begin": [1]}), "has a clip already"),
     "options between commas": ("jsonl", json.dumps(ASKED | {"options": "red, blue"}), "are a single text"),
     "no options": ("jsonl", json.dumps(ASKED | {"options": None, "kind": "choice"}), "needs at least 2 options"),
+    "a letter without options": ("jsonl", json.dumps(ASKED | {"options": None}), "has the answer 'B', but no options"),
+    "a key with a double": ("jsonl", json.dumps(ASKED | {"options": ["red", "blue", "Blue "]}), "may be option B ("),
+    "a label twice": (
+        "jsonl",
+        json.dumps(ASKED | {"options": ["A. Smith", "A. Jones", "B. Brown"]}),
+        "may be option B ('A. Jones') or C ('B. Brown')",
+    ),
     "another name of the key": (
         "jsonl",
         json.dumps({**ASKED, "answer": None, "correct": "B"}),

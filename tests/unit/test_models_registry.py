@@ -337,3 +337,11 @@ def test_a_provider_without_audio_models_is_refused_and_the_error_lists_those_wi
     with pytest.raises(SetupError, match=r"No transcription is known for 'parrot:x'.*openai:whisper-1") as caught:
         resolve_audio("parrot:x")
     assert "'tiny'" not in str(caught.value)
+
+
+def test_a_misspelled_name_is_recognised_without_langchain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "langchain", None)
+    with pytest.raises(SetupError, match="did you mean 'offline'"):
+        resolve_chat_model("offlin")
+    with pytest.raises(SetupError, match="'langchain' is not installed"):
+        resolve_chat_model("gpt-4o")

@@ -96,6 +96,11 @@ FAILURES = {
     "a server that hangs": (httpx.ReadTimeout("", request=REQUEST), f"{SERVER} did not answer in time."),
     "a run that failed": (failed("KeyError", "'x'"), f"{SERVER} reported that the run failed (KeyError: 'x')."),
     "an error without a class": (StreamPart("error", "gone"), "reported that the run failed (gone)."),
+    "a wrong setting": (
+        failed("InputError", "The setting 'x' cannot be 3."),
+        "(InputError: The setting 'x' cannot be 3.)",
+    ),
+    "an unknown setting": (failed("InputError", "There is no setting 'x'."), "There is no setting 'x'."),
     "a setting that it may not choose": (failed("SettingsError", "'x' may not be chosen here."), "may not be chosen"),
     "a limit of steps": (
         failed("SettingsError", "`recursion_limit` leaves 2 supersteps."),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from langchain_core.messages import AIMessage
 
-from agentcvr_graph import CVRContext, Trajectory, create_cvr_graph, trajectory_of
+from agentcvr_graph import CVRContext, InfrastructureError, Trajectory, create_cvr_graph, trajectory_of
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 
 QUESTION = {"question": "Which?", "videos": ["a.mp4", "b.mp4"], "options": ["x", "y"]}
@@ -42,3 +43,31 @@ async def test_a_trajectory_of_the_json_dialect_survives_a_round_trip():
     assert run.turns[0].actions[0].reply.startswith("seen: video 1")
     assert run.turns[0].actions[0].observation is not None
     assert Trajectory.model_validate_json(run.model_dump_json()) == run
+
+
+class Deaf(FakePerception):
+    async def listen(self, request, videos):
+        raise InfrastructureError("The speech server cannot be reached.")
+
+
+@pytest.mark.parametrize("dialect", ["tools", "json"])
+async def test_a_call_that_infrastructure_failed_is_noted_and_shown_as_progress(dialect):
+    calls = [observe((1, 0, 10, 4)), listen(1, 0, 10, id="y"), listen(1, 10, 20, id="z")]
+    turns = [turn("", *calls), turn("", answer("A"))]
+    if dialect == "json":
+        written = [[{"action": call["name"], "arguments": call["args"]} for call in one.tool_calls] for one in turns]
+        turns = [AIMessage(json.dumps(actions)) for actions in written]
+    graph = create_cvr_graph(FakeMaster(turns=turns), Deaf()).compile()
+    given = {"question": "Which is red?", "videos": ["a.mp4"], "options": ["the first", "the second"]}
+    stages, output = [], {}
+    async for mode, event in graph.astream(
+        given, context=CVRContext(dialect=dialect), stream_mode=["custom", "values"]
+    ):
+        if mode == "values":
+            output = event
+        else:
+            stages.append((event["stage"], event["turn"], event["text"]))
+    assert stages.count(("audio_agent", 1, "failed: The speech server cannot be reached.")) == 2
+    run = trajectory_of(output)
+    assert run.answer.value == "A"
+    assert run.notes == ("a call of listen failed and gave no evidence: The speech server cannot be reached.",)

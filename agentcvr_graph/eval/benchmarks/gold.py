@@ -41,6 +41,12 @@ def _as_it_is(raw: object, options: Options) -> object:
     return raw
 
 
+def _from_list(raw: object, options: Options) -> object:
+    """Return the items of a list in a text cell, such as '["B"]'."""
+    is_list = isinstance(raw, str) and raw.strip().startswith("[") and not options.letter_of(raw)
+    return split_cell(str(raw)) if is_list else raw
+
+
 def _separated(raw: object, options: Options) -> object:
     """Return the items of "A and C", "C A" or "['A', 'C']", if each of them names an option."""
     if not isinstance(raw, str) or options.letter_of(raw):
@@ -49,7 +55,7 @@ def _separated(raw: object, options: Options) -> object:
         parts = [part for part in separator.split(raw.strip("[]() \n")) if part]
         if len(parts) > 1 and all(map(options.letter_of, parts)):
             return parts
-    return split_cell(raw) if raw.strip().startswith("[") else raw
+    return _from_list(raw, options)
 
 
 def _in_seconds(raw: object, options: Options) -> object:
@@ -64,7 +70,7 @@ def _in_seconds(raw: object, options: Options) -> object:
 
 
 def _by_number(raw: object, options: Options) -> object:
-    """Return an order of labelled options by their numbers, 1 for the first: [2, 1] for "B->A".
+    """Return an order as numbers, 1 for the first: [2, 1] for "2 > 1", and for "B->A" where options have labels.
 
     Raises:
         InputError: the labels are numbers, and one of the order is none of them.
@@ -75,10 +81,11 @@ def _by_number(raw: object, options: Options) -> object:
         return [ascii_uppercase.index(letter) + 1 for letter in letters if letter]
     if any(label.isdigit() for label in options.labels):
         raise InputError(f"the answer {raw!r} is no order of the labels {', '.join(options.labels)}.")
-    return cast(object, raw)
+    return [int(str(part)) for part in parts] if all(str(part).isdecimal() for part in parts) else cast(object, raw)
 
 
 _TRANSLATIONS: dict[AnswerKind, Callable[[object, Options], object]] = {
+    "choice": _from_list,
     "choices": _separated,
     "interval": _in_seconds,
     "order": _by_number,

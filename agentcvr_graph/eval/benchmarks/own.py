@@ -5,7 +5,7 @@
 | `question` | the question |
 | `videos`, `video`, or `video_1`, ... | paths relative to the file, or addresses: a list, JSON, or separated by `;` |
 | `begin`, `end` (or `begin_1`, `end_1`, ...) | the clip of each video: seconds or `0:01:05` |
-| `options`, `choices`, or `option_a`, `option_b`, ... | a list, an object, JSON, or separated by `;` |
+| `options`, `choices`, `option_a`, ..., or `a`, `b`, ... | a list, an object, JSON, or separated by `;` |
 | `answer` or `key` | the letter, label or text of the option; or a value of the kind |
 | `answer_index`, `answer_number` | the option's place, from 0 or from 1 |
 | `kind`, `id`, `task`, `group`, `scoring_points` | see `Question` |
@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from string import ascii_uppercase
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, cast
 
 from agentcvr_graph.answers import resolve_kind
@@ -84,6 +85,7 @@ def _question(row: StoredRow, root: Path, first: int | None) -> Question:
     videos, options = _videos(fields, root), _options(fields)
     kind = resolve_kind(str(fields.get("kind") or "auto").strip().lower(), options.texts)
     raw = _answer(fields, options, first if kind in ("choice", "choices") else None)
+    _require_certain(raw, options, stated_kind=not is_empty(fields.get("kind")))
     return Question(
         question=fields["question"],
         videos=tuple(videos),
@@ -95,6 +97,19 @@ def _question(row: StoredRow, root: Path, first: int | None) -> Question:
         group=_text(fields, "group"),
         scoring_points=tuple(map(str, listed(fields, "scoring_points") or _numbered(fields, "scoring_point"))),
     )
+
+
+def _require_certain(raw: Any, options: Options, *, stated_kind: bool) -> None:
+    """Raise `InputError` where a letter has no options to name, or names one of two options with the same text."""
+    is_letter = isinstance(raw, str) and raw.strip("() .") in tuple(ascii_uppercase)
+    if is_letter and not options.texts and not stated_kind:
+        raise InputError(
+            f"it has the answer {raw!r}, but no options.",
+            fix="Give options, or the kind text if the letter is the answer.",
+        )
+    letter = options.letter_of(raw) if isinstance(raw, str) and options.texts else None
+    if letter is not None:
+        options.letter_of(options.texts[ascii_uppercase.index(letter)])
 
 
 def _videos(fields: Mapping[str, Any], root: Path) -> list[Video]:
@@ -162,13 +177,25 @@ def _clipped(video: Video, begin: float | None, end: float | None) -> Video:
 def _options(fields: Mapping[str, Any]) -> Options:
     stored = next((fields[name] for name in ("options", "choices") if not is_empty(fields.get(name))), None)
     if stored is None:
-        stored = dict(numbered(fields, "option") or numbered(fields, "choice")) or None
+        stored = dict(numbered(fields, "option") or numbered(fields, "choice")) or _lettered(fields) or None
     options = read_options(stored)
     if len(options.texts) == 1 and isinstance(stored, str):
         raise InputError(
             f"the options {stored[:80]!r} are a single text.", fix="Separate them by ';', or write a JSON list."
         )
     return options
+
+
+def _lettered(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options in columns that are named by letters alone: `a`, `b`, ..."""
+    names = _letter_columns(fields)
+    return {name: fields[name] for name in names if not is_empty(fields[name])}
+
+
+def _letter_columns(fields: Mapping[str, Any]) -> str:
+    """Return the columns `a`, `b`, ... without a gap; none if there is only one."""
+    names = "".join(takewhile(fields.__contains__, ascii_lowercase))
+    return names if len(names) > 1 else ""
 
 
 def _answer(fields: Mapping[str, Any], options: Options, first: int | None) -> Any:
@@ -248,7 +275,7 @@ def _extra(fields: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: "" if is_empty(value) else str(value)
         for name, value in fields.items()
-        if name not in COLUMNS and not _is_item(name)
+        if name not in COLUMNS and not _is_item(name) and name not in tuple(_letter_columns(fields))
     }
 
 

@@ -95,13 +95,15 @@ class Agent:
         }
 
 
-async def agent_failed(state: AgentInput, error: NodeError) -> Command[Literal["master"]]:
+async def agent_failed(state: AgentInput, error: NodeError, runtime: Runtime[CVRContext]) -> Command[Literal["master"]]:
     """Reply to the master with the error that remained after all retries.
 
     A node that failed has no outgoing edge, so the command names the next node.
     """
     assignment = agent_input(state)["assignment"]
-    text = _with_budget(error_text(error_for_master(error.error)), assignment)
+    cause = error_for_master(error.error)
+    report(runtime, assignment.node, f"failed: {cause}", assignment.turn)
+    text = _with_budget(error_text(cause), assignment)
     work = vars(error.error).get(WORK)
     update = {
         "messages": [reply(assignment.call, text, failed_by="infrastructure")],

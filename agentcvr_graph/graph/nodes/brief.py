@@ -28,6 +28,7 @@ from agentcvr_graph.graph.nodes.review import check_review
 from agentcvr_graph.graph.question import check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
 from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.tools import Toolset
 from agentcvr_graph.types import Cost, Observation, Usage, Video, VideoInfo
 
 
@@ -55,15 +56,9 @@ class Brief:
         known: list[Observation] = []
         if (memory := memory_of(runtime, context)) is not None and sources != state.get("sources"):
             known = await memory.recall(question.question, sources)
-        kind, left = question_kind(question), full_budget(context, remaining_steps(state) - 1).shown()
-        text = prompts.brief(question.question, kind, question.options, sources, left, known)
-        message = HumanMessage(
-            text,
-            id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}",
-            additional_kwargs={
-                prompts.TOOL_OUTLINES: [tool.model_dump(mode="json") for tool in self._dependencies.tools.outlines]
-            },
-        )
+        left = full_budget(context, remaining_steps(state) - 1).shown()
+        text = prompts.brief(question.question, question_kind(question), question.options, sources, left, known)
+        message = _brief_message(text, self._dependencies.tools)
         return {
             "checked_question": question,
             "sources": sources,
@@ -88,6 +83,14 @@ class Brief:
         system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
         messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
         return {"messages": messages, "observations": Overwrite(known)}
+
+
+def _brief_message(text: str, tools: Toolset) -> HumanMessage:
+    """Return the brief as a message, by which a trajectory later finds the question and the graph's tools."""
+    outlines = [tool.model_dump(mode="json") for tool in tools.outlines]
+    return HumanMessage(
+        text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}", additional_kwargs={prompts.TOOL_OUTLINES: outlines}
+    )
 
 
 def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> list[BaseMessage]:

@@ -16,7 +16,7 @@ from langgraph.types import interrupt
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from agentcvr_graph.errors import ActionError, SetupError
+from agentcvr_graph.errors import ActionError, SettingsError
 from agentcvr_graph.graph.budget import full_budget
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import Assignment
@@ -72,11 +72,11 @@ def check_review(runtime: Runtime[CVRContext], context: CVRContext) -> None:
     """Refuse settings that make a run wait where it cannot be resumed.
 
     Raises:
-        SetupError: the run has no thread, so there is no checkpointer.
+        SettingsError: the run has no thread, so there is no checkpointer.
     """
     chosen = [name for name in ("review_above_frames", "review_above_audio_s") if getattr(context, name) is not None]
     if chosen and runtime.execution_info is not None and runtime.execution_info.thread_id is None:
-        raise SetupError(
+        raise SettingsError(
             f"The setting {chosen[0]!r} lets the run wait for a human, and the run has no thread to wait on.",
             fix="Compile the graph (or its parent) with a checkpointer and pass a `thread_id`, or unset it.",
         )

@@ -16,22 +16,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+_THOUGHT = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?(?:[_ -]content)?)"
 _NAME = (
-    r"(?:[a-z][\w.-]{0,15}:)?(?:inner[_ -]?)?"
-    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|scratch_?pad|analysis|chain[_-]of[_-]thought|monologue)"
+    rf"(?:(?:[a-z][\w.-]{{0,15}}[:_])?(?:ant|inner[_ -]?)?{_THOUGHT}"
+    r"|(?:[a-z][\w.-]{0,15}:)?(?:inner[_ -]?)?"
+    r"(?:reflect(?:ion)?|scratch_?pad|analysis|chain[_-]of[_-]thought|cot|ponder(?:ing)?|monologue))"
 )
+_LT, _GT = r"(?:<|&lt;|\uff1c)", r"(?:>|&gt;|\uff1e)"
 _MARK = re.compile(
-    rf"(?=[<\[\u25c1][\s/|]*+[a-z])"  # most positions end here
-    rf"(?:(?P<open><\s*{_NAME}(?:\s[^<>]{{0,80}})?>|\[{_NAME}\]|\u25c1{_NAME}\u25b7"
-    r"|<\|begin_of_thoughts?\|>|<\|START_THINKING\|>|<\|thinking\|>|<unused94>|<\|channel>\s*thought)"
-    rf"|(?P<close><\s*/\s*{_NAME}\s*>|\[/{_NAME}\]|\u25c1/{_NAME}\u25b7"
-    r"|<\|end_of_thoughts?\|>|<\|END_THINKING\|>|<\|/thinking\|>|<unused95>|<channel\|>))",
+    rf"(?=(?:[\[\u25c1]|{_LT})[\s/|\uff5c]*+[a-z])"  # most positions end here
+    rf"(?:(?P<open>{_LT}\s*{_NAME}(?:\s[^<>]{{0,80}})?{_GT}|\[{_NAME}\]|\u25c1{_NAME}\u25b7|<[|\uff5c]{_THOUGHT}[|\uff5c]>"
+    rf"|<\|(?:begin|start)_of_{_THOUGHT}\|>|<\|START_THINKING\|>|<unused94>|<\|channel>\s*thought)"
+    rf"|(?P<close>{_LT}\s*/\s*{_NAME}\s*{_GT}|\[/{_NAME}\]|\u25c1/{_NAME}\u25b7|<[|\uff5c]/{_THOUGHT}[|\uff5c]>"
+    rf"|<\|end_of_{_THOUGHT}\|>|<\|END_THINKING\|>|<unused95>|<channel\|>))",
     re.I,
 )
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]{0,200}(?:<\|constrain\|>[^<]{0,80})?<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
-_BARE_CHANNELS = re.compile(r"\A\s*analysis(?=[A-Z\W]).*assistant\s?final(?=[^a-z]|[a-z])", re.S)
-_BARE_ANALYSIS = re.compile(r"\A\s*analysis[A-Z]")
+_BARE_CHANNELS = re.compile(r"\A\s*(?:assistant\s?)?analysis(?=[A-Z\W]).*assistant\s?final(?=[^a-z]|[a-z])", re.S)
+_BARE_ANALYSIS = re.compile(r"\A\s*(?:assistant\s?)?analysis[A-Z]")
 
 
 def without_thoughts(text: str) -> str:

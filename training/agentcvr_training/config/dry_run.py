@@ -30,7 +30,8 @@ def show_plan(settings: Settings, console: Console) -> None:
     """
     basics = check_settings(settings)
     try:
-        checked = check_model(settings, basics)
+        with console.status(f"reading the tokenizer and the shape of {escape(settings.model.path)}"):
+            checked = check_model(settings, basics)
     except ModelUnavailableError as error:
         console.print(_table(_run_rows(settings, basics)))
         console.print(f"[yellow]not checked:[/] {NEEDS_MODEL}", soft_wrap=True)
