@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentcvr_graph.answers.base import AnswerSpec
-from agentcvr_graph.answers.folding import fold, plain, shortened
+from agentcvr_graph.answers.folding import MAX_CHARS, fold, plain, shortened
 from agentcvr_graph.answers.letters import DeniedError, RivalError, UnclearError, option_set
 from agentcvr_graph.answers.markers import HELD, Marked, Statement, find_hints, find_statements, is_taken_back, take_out
 from agentcvr_graph.answers.phrases import VERDICT
@@ -122,7 +122,7 @@ def stated_answer(text: str) -> str | None:
 
 def _own_words(reply: str) -> Marked:
     """Return a reply without what it quotes of a video, where a sign or a voice may say what the answer is."""
-    marked = take_out(_EVIDENCE.sub("", reply))
+    marked = take_out(_EVIDENCE.sub("", reply[-MAX_CHARS:]))
     own = _QUOTATION.sub(lambda quoted: " " if _is_statement(quoted[1].strip(" .")) else quoted[0], marked.text)
     return marked._replace(text=own)
 

@@ -42,6 +42,8 @@ READERS: tuple[ReaderName, ...] = ("auto", "pyav", "decord")
 _FOR_DECORD = ("mov", "matroska", "flv")
 """Container formats whose times decord reports truly; others are read with PyAV."""
 _BLOCK_BYTES = 1 << 16
+_BLOCKS = 256
+"""Blocks that identify a file. Up to 16 MiB they are the whole file."""
 _MOST_ON_THE_WAY = 20_000
 """An overview that would decode more frames than this between its times shows the nearest key frames instead."""
 
@@ -290,7 +292,11 @@ _inherited: list[Reader] = []
 
 
 def content_id(path: Path) -> str:
-    """Return a hash of a file's size and three of its blocks, or of a folder's listing, and of how it is decoded."""
+    """Return a hash of a file's content, or of a folder's listing, and of how it is decoded.
+
+    Of a file larger than `_BLOCKS` blocks, that many blocks at equal distances are read: a download that lacks a part
+    has the size of the whole file, and often its beginning and its end.
+    """
     digest = hashlib.sha256(f"decoding {DECODING}|".encode())
     if path.is_dir():
         for file in sorted(file for file in path.iterdir() if file.exists()):  # a link may lead nowhere
@@ -298,9 +304,10 @@ def content_id(path: Path) -> str:
         return digest.hexdigest()[:32]
     size = path.stat().st_size
     digest.update(str(size).encode())
+    count = min(-(-size // _BLOCK_BYTES), _BLOCKS)
     with path.open("rb") as file:
-        for offset in (0, size // 2, max(0, size - _BLOCK_BYTES)):
-            file.seek(offset)
+        for number in range(count):
+            file.seek(max(0, size - _BLOCK_BYTES) * number // max(1, count - 1))
             digest.update(file.read(_BLOCK_BYTES))
     return digest.hexdigest()[:32]
 

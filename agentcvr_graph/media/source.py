@@ -69,6 +69,8 @@ def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
         access.check_path(given, Path(boxes))
     if boxes and kind != "folder":
         raise VideoError(given, "boxes are drawn on folders of images only.", fix="Leave them out.")
+    if boxes and not Path(boxes).expanduser().is_file():
+        raise VideoError(given, f"there is no file of boxes {boxes!r}.", fix="Write its path, from the working folder.")
     return Source(
         given=given,
         kind=kind,

@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from agentcvr_graph.errors import InfrastructureError, VideoError
-from agentcvr_graph.media.base import Clip, Library
+from agentcvr_graph.media.base import Clip, Library, MediaInfo
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.damage import overlapping, touching
 from agentcvr_graph.media.library import MediaLibrary
@@ -170,10 +170,14 @@ class LivePerception:
         return heard, damage, False
 
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Clip:
+        probed = videos[number - 1]
         try:
-            return await run_in_thread(self.media.open, videos[number - 1].video)
+            media = await run_in_thread(self.media.open, probed.video)
         except VideoError as error:  # the video could be read when it was probed
             raise InfrastructureError(f"Video {number} can no longer be read: {error.problem}") from error
+        if _shape(media.info) != _shape(probed):
+            raise InfrastructureError(f"Video {number} is no longer the file that the question began with.")
+        return media
 
     def _seen(self, request: Observe, said: Remembered, cost: Cost) -> Observation:
         return Observation(
@@ -209,6 +213,11 @@ class LivePerception:
 
     def _remember(self, key: str, said: Remembered) -> None:
         self._memory.put(_digest(key), said.model_dump_json().encode())
+
+
+def _shape(info: MediaInfo | VideoInfo) -> tuple[object, ...]:
+    """Return what a probe keeps of a file, to recognise one that was replaced while a question is answered."""
+    return max(info.duration_s, SHORTEST_VIDEO_S), info.fps, info.width, info.height, info.has_sound
 
 
 def _look(media: Clip, target: Target) -> Looked:

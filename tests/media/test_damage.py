@@ -200,6 +200,18 @@ def test_the_version_of_the_decoding_is_part_of_every_content_id(tmp_path, monke
     assert content_id(path) != before
 
 
+@pytest.mark.parametrize("size", [1, 70_000, 3 << 20, 40 << 20])
+def test_a_part_that_is_missing_changes_the_content_id(tmp_path, size):
+    """A download that lacks a part has the size of the whole file, and often its beginning, middle and end."""
+    path, whole = tmp_path / "a.mp4", bytes(range(1, 251)) * (size // 250 + 1)
+    path.write_bytes(whole[:size])
+    before = content_id(path)
+    assert content_id(path) == before
+    hole = range(size * 5 // 8, size * 5 // 8 + max(1, size // 100))
+    path.write_bytes(whole[: hole.start] + bytes(len(hole)) + whole[hole.stop : size])
+    assert path.stat().st_size == size and content_id(path) != before
+
+
 def test_frames_of_another_version_of_the_decoding_are_not_used(tmp_path, monkeypatch):
     video = Video(source=str(clock_folder() / "plain.mp4"))
     first = MediaLibrary(cache_dir=tmp_path).open(video).frames([1.0])

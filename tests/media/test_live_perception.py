@@ -121,6 +121,16 @@ async def test_a_deleted_video_raises_infrastructure_error(tmp_path):
         await live.observe(look((1, 0, 3, 2)), videos)
 
 
+async def test_a_video_that_was_replaced_is_not_taken_for_the_one_of_the_question(tmp_path):
+    live, _, _ = perception(tmp_path)
+    path = counting(tmp_path / "a.mp4", seconds=3)
+    videos = [await live.probe(Video(source=str(path)), 1)]
+    counting(path, seconds=5)
+    for request in (live.observe(look((1, 0, 3, 2)), videos), live.listen(listen(0, 3), videos)):
+        with pytest.raises(InfrastructureError, match="Video 1 is no longer the file that the question began with"):
+            await request
+
+
 seconds = st.integers(0, 600).map(lambda n: n / 10)
 
 

@@ -203,6 +203,11 @@ def test_only_chosen_objects_are_drawn_with_their_labels(tmp_path, images):
         library(tmp_path).open(unknown)
 
 
+def test_missing_boxes_are_named(tmp_path, images):
+    with pytest.raises(VideoError, match=r"there is no file of boxes 'none\.json'\. Write its path, from the working"):
+        library(tmp_path).open(Video(source=f"{images}#fps=4&boxes=none.json"))
+
+
 @pytest.mark.parametrize("shape", ["mapping", "list", "objects"])
 def test_boxes_are_drawn_at_their_coordinates(tmp_path, images, shape):
     box = {"xtl": 200, "ytl": 100, "xbr": 400, "ybr": 300}

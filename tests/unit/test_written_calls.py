@@ -305,6 +305,43 @@ def test_long_texts_are_refused_quickly_and_the_place_is_right() -> None:
     assert place('\n{"a": x', error.value.position) == "line 2, column 7"
 
 
+MEGABYTE = {
+    "half objects": '{"a": [1, 2, {"b": "c d e"}], "text": "The cook adds salt", ',
+    "half calls": '{"action": "observe", "arguments": {"x": ',
+    "objects with escaped marks": '{\\"a\\": 1} ',
+    "objects of Python": "{'a': True} ",
+    "smart quotes": "{\u201ca\u201d: ",
+    "tools as tags": "<observe><a>",
+    "tags with blanks": "<observe>" + " " * 200,
+    "Python that is not closed": "observe(targets=[\n",
+    "angles": "<",
+    "marks of reasoning": "<think>a</think>",
+    "calls": '{"action": "observe", "arguments": {"n": 1}}\n',
+}
+
+
+@pytest.mark.parametrize("name", MEGABYTE)
+def test_a_megabyte_is_read_or_ignored_in_a_moment(name: str) -> None:
+    """A turn is read on the event loop. Each of these takes 0.1 to 0.25 s of CPU; the limit leaves room for others."""
+    text = (MEGABYTE[name] * 1_000_000)[:1_000_000]
+    started_s = time.process_time()
+    calls_in(text)
+    assert time.process_time() - started_s < 1
+
+
+def test_blanks_behind_a_name_cost_no_more_than_their_length() -> None:
+    started_s = time.process_time()
+    assert calls_in("observe" + " " * 100_000 + "x{") == []
+    assert time.process_time() - started_s < 1
+
+
+def test_a_call_at_either_end_of_a_turn_that_repeats_itself_is_read() -> None:
+    call = '{"action": "answer", "arguments": {"value": "B"}}'
+    noise = "and so on. " * 50_000
+    for text in (f"{call}\n{noise}", f"{noise}\n{call}"):
+        assert [(one.name, one.arguments) for one in calls_in(text)] == [("answer", {"value": "B"})]
+
+
 def test_an_answer_in_the_form_of_react_needs_no_json() -> None:
     (call,) = calls_in("Thought: Done.\nAction: answer\nAction Input: the left one (video 2)")
     assert (call.name, call.arguments) == ("answer", {"value": "the left one (video 2)"})

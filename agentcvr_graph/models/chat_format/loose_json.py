@@ -17,6 +17,10 @@ from typing import Any, cast
 
 MAX_REPAIRED = 6000
 """Longest text in characters that is repaired, because the time of a repair grows with the square of the length."""
+_REPAIR_WORK = 60
+"""What an attempt to repair takes besides, in characters that are scanned."""
+_STRICT_WORK = 32
+"""Characters that the standard library reads in the time in which one is scanned."""
 MAX_NESTED = 3
 """How often a string that holds JSON is decoded again."""
 _CLOSERS = {"}": "{", "]": "[", ")": "("}
@@ -36,13 +40,19 @@ class Found:
 
     value: Any
     end: int
+    work: int = 0
+    """Characters that were repaired."""
 
 
 class Unreadable(ValueError):
-    """Raised where a text cannot be read. Holds the reason, and the positions of the error and of the end."""
+    """Raised where a text cannot be read.
 
-    def __init__(self, reason: str, position: int, end: int) -> None:
-        self.reason, self.position, self.end = reason, position, end
+    Holds the reason, the positions of the error and of the end, and the work: characters that were scanned, of which
+    those that the standard library read count at a fraction.
+    """
+
+    def __init__(self, reason: str, position: int, end: int, work: int = 0) -> None:
+        self.reason, self.position, self.end, self.work = reason, position, end, work
         super().__init__(reason)
 
 
@@ -60,10 +70,11 @@ def read_at(text: str, start: int) -> Found:
     except (ValueError, RecursionError):  # a number of thousands of digits, or thousands of nested brackets
         raise Unreadable("too large or too deep", start, len(text)) from None
     end, tidy = _Scan(text, start).run()
-    problem = Unreadable(reason, position, end)
+    work = _REPAIR_WORK + end - start + (position - start) // _STRICT_WORK
+    problem = Unreadable(reason, position, end, work)
     if end - start > MAX_REPAIRED:
         raise problem
-    return Found(_repaired(tidy, problem), end)
+    return Found(_repaired(tidy, problem), end, work)
 
 
 def read_whole(text: str) -> Any:
@@ -137,7 +148,8 @@ class _Scan:
 
     def __init__(self, text: str, start: int) -> None:
         self._escaped = text.startswith(('{\\"', '[{\\"'), start)
-        self._text = text[:start] + text[start:].replace('\\"', '"') if self._escaped else text
+        part = text[start : start + 2 * MAX_REPAIRED + 2].replace('\\"', '"') if self._escaped else ""
+        self._text = text[:start] + part if self._escaped else text
         self._start = self._here = start
         self._limit = min(len(self._text), start + MAX_REPAIRED + 1)
         self._open: list[str] = []
@@ -153,7 +165,10 @@ class _Scan:
                 return self._end(), self._tidied()
             if not character.isspace():
                 after_bracket = character in _CLOSERS
-            if not (self._comment() or self._string()):
+            if plain := _PLAIN.match(self._text, self._here, self._limit):
+                self._parts.append(plain[0])
+                self._here = plain.end()
+            elif not (self._comment() or self._string()):
                 self._take(_WIDE.get(character, character))
                 if character in _CLOSERS and self._close(character):
                     return self._end(), self._tidied()
@@ -200,7 +215,7 @@ class _Scan:
         before = self._text[self._here - 1] if self._here > self._start else "{"
         if mark not in _QUOTES or not (before in "{[(,:\uff0c\uff1a" or before.isspace()):
             return False
-        end = self._string_end(_QUOTES[mark])
+        end = self._string_end(_STRING_MARKS[mark])
         if end < 0:
             self._here = self._limit  # cut off: the string and its key are dropped
         else:
@@ -208,23 +223,23 @@ class _Scan:
             self._here = end + 1
         return True
 
-    def _string_end(self, marks: str) -> int:
+    def _string_end(self, marks: re.Pattern[str]) -> int:
         """Return the position of the closing mark; -1 if there is none.
 
         A mark within a string, which should have been escaped, is one that no punctuation follows.
         """
-        here = self._here + 1
-        while here < self._limit:
-            if self._text[here] == "\\":
-                here += 1
-            elif self._text[here] in marks and _STRING_ENDS.match(self._text, here + 1):
-                return here
-            here += 1
+        for mark in marks.finditer(self._text, self._here + 1, self._limit):
+            if mark[0][0] != "\\" and _STRING_ENDS.match(self._text, mark.end()):
+                return mark.start()
         return -1
 
 
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201c\u201d", "\u2018": "\u2018\u2019", "`": "`"}
 """Opening marks of strings, each with the marks that close it."""
+_STRING_MARKS = {mark: re.compile(rf"\\.|[{closing}]", re.S) for mark, closing in _QUOTES.items()}
+"""What to stop at within a string: an escape, or a mark that may close it."""
+_PLAIN = re.compile(rf"[^\s\[\](){{}}/#{''.join(_QUOTES)}{''.join(_WIDE)}]+")
+"""What the scan need not look at character by character."""
 
 
 def _content(inner: str) -> str:

@@ -7,29 +7,32 @@ object with these fields.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 MAX_CALL = 4000
 """Longest call in characters."""
+_SIGN = re.compile(r"\\.|[\"'()\[\]{}]", re.S)
+"""A bracket, a quotation mark, or an escape."""
 _NAMES = {"true": True, "false": False, "null": None, "none": None}
 
 
 def closing_bracket(text: str, start: int) -> int:
     """Return the position behind the bracket that closes the one at `start`; -1 if none does."""
     depth, mark = 0, ""
-    for position in range(start, min(len(text), start + MAX_CALL)):
-        character = text[position]
+    for found in _SIGN.finditer(text, start, start + MAX_CALL):
+        sign = found[0]
         if mark:
-            mark = "" if character == mark and text[position - 1] != "\\" else mark
-        elif character in "\"'":
-            mark = character
-        elif character in "([{":
+            mark = "" if sign == mark else mark
+        elif sign in "\"'":
+            mark = sign
+        elif sign in "([{":
             depth += 1
-        elif character in ")]}":
+        elif sign in ")]}":
             depth -= 1
             if depth == 0:
-                return position + 1
+                return found.end()
     return -1
 
 

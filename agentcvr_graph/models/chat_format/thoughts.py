@@ -24,10 +24,11 @@ _NAME = (
 )
 _LT, _GT = r"(?:<|&lt;|\uff1c)", r"(?:>|&gt;|\uff1e)"
 _MARK = re.compile(
-    rf"(?P<open>{_LT}\s*{_NAME}(?:\s[^<>]{{0,80}})?{_GT}|\[{_NAME}\]|\u25c1{_NAME}\u25b7|<[|\uff5c]{_THOUGHT}[|\uff5c]>"
+    rf"(?=(?:[\[\u25c1]|{_LT})[\s/|\uff5c]*+[a-z])"  # most positions end here
+    rf"(?:(?P<open>{_LT}\s*{_NAME}(?:\s[^<>]{{0,80}})?{_GT}|\[{_NAME}\]|\u25c1{_NAME}\u25b7|<[|\uff5c]{_THOUGHT}[|\uff5c]>"
     rf"|<\|(?:begin|start)_of_{_THOUGHT}\|>|<\|START_THINKING\|>|<unused94>|<\|channel>\s*thought)"
     rf"|(?P<close>{_LT}\s*/\s*{_NAME}\s*{_GT}|\[/{_NAME}\]|\u25c1/{_NAME}\u25b7|<[|\uff5c]/{_THOUGHT}[|\uff5c]>"
-    rf"|<\|end_of_{_THOUGHT}\|>|<\|END_THINKING\|>|<unused95>|<channel\|>)",
+    rf"|<\|end_of_{_THOUGHT}\|>|<\|END_THINKING\|>|<unused95>|<channel\|>))",
     re.I,
 )
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]{0,200}(?:<\|constrain\|>[^<]{0,80})?<\|message\|>")

@@ -19,17 +19,29 @@ import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, cast
 
 from agentcvr_graph.models.chat_format.call_shapes import Shape, arguments_of, shapes_of, tool_name
 from agentcvr_graph.models.chat_format.loose_json import Unreadable, place, read_at, read_whole
-from agentcvr_graph.models.chat_format.python_calls import closing_bracket, read_python_call
+from agentcvr_graph.models.chat_format.python_calls import MAX_CALL, closing_bracket, read_python_call
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 
 MAX_BROKEN = 50
 """Failed attempts to read a value after which the rest of a turn is ignored, because each attempt takes time."""
+MAX_CALLS = 200
+"""Calls of a turn that are read."""
 MAX_STARTS = 2000
 """Places of a turn at which a call is looked for."""
+MAX_WORK = 40_000
+"""Characters of a turn that are scanned one by one or repaired; the rest is ignored, because a turn is read on the
+event loop. What is cheaper counts at a fraction."""
+MAX_TEXT = 200_000
+"""Longest text in characters; of a longer one, as a model writes that repeats itself, the middle is ignored."""
+MAX_XML = 6000
+"""Longest call in characters whose tag is the tool."""
+MAX_PARAMETERS = 50
+"""Parameters of a call that stand in tags."""
 
 NAMELESS = 'it names no action; write {"action": NAME, "arguments": {...}}'
 MAX_SNIPPET = 80
@@ -55,7 +67,8 @@ class WrittenCall:
     """True if it is in the syntax of Python without a marker."""
 
 
-_LABEL = r"[A-Za-z_][\w.-]{0,80}"
+# Quantifiers that need not give back are possessive, so that no text takes time that grows with its square.
+_LABEL = r"[A-Za-z_][\w.-]{0,80}+"
 _BAR = "[|\uff5c]"
 _MARKERS = (
     rf"\[TOOL_CALLS\]|<{_BAR}?tool[_\u2581]calls?(?:[_\u2581](?:section[_\u2581])?(?:begin|start))?{_BAR}?>"
@@ -64,24 +77,24 @@ _MARKERS = (
 )
 _ACTION, _INPUT = r"\b[Aa]ction(?: ?\d+)?:[*_]*", r"[*_]*(?i:Action[ _]Input)(?: ?\d+)?:[*_]*"
 """Labels of ReAct, numbered by some and bold in Markdown."""
-_BETWEEN = rf"(?:\[ARGS\]|\[CALL_ID\]\w+|<{_BAR}[^<>{{}}]{{1,40}}{_BAR}>|```(?:json)?|{_INPUT}|json\b|>|\s)*"
+_BETWEEN = rf"(?:\[ARGS\]|\[CALL_ID\]\w+|<{_BAR}[^<>{{}}]{{1,40}}{_BAR}>|```(?:json)?|{_INPUT}|json\b|>|\s)*+"
 _SPACE = rf"(?:{_BAR}DSML{_BAR}|[a-z]{{1,20}}:)?"
 """The namespace of a tag: DeepSeek's, or the name of a family."""
 _START = re.compile(
-    r"(?=[<\[{`,]|^|\b[tcaA])(?:"  # what the alternatives below begin with: most positions of prose end here
+    rf"(?=<{_BAR}?\w|[\[{{`,]|^|\b[tcaA])(?:"  # what calls begin with: most of prose ends here
     rf"(?P<tag><{_SPACE}(?:function=|function\s+name=|invoke\s+name=)[\"']?(?P<tag_name>{_LABEL})[\"']?\s*>)"
-    rf"|(?P<glm><tool_call>\s*(?P<glm_name>{_LABEL})\s*(?=<arg_key>))"
-    rf"|(?P<named>(?:(?:{_MARKERS})\s*(?:call:)?|\bto=|\bcall:|{_ACTION}\s*[`\"'*\[]*)"
-    rf"(?P<name>{_LABEL})[`\"'*\]]*(?::\d+)?{_BETWEEN}(?=\{{))"
-    rf"|(?P<react>{_ACTION}[ \t]*(?P<react_name>{_LABEL})[ \t]*\n[ \t]*{_INPUT}[ \t]*"
+    rf"|(?P<glm><tool_call>\s*+(?P<glm_name>{_LABEL})\s*+(?=<arg_key>))"
+    rf"|(?P<named>(?:(?:{_MARKERS})\s*+(?:call:)?|\bto=|\bcall:|{_ACTION}\s*+[`\"'*\[]*+)"
+    rf"(?P<name>{_LABEL})[`\"'*\]]*+(?::\d+)?{_BETWEEN}(?=\{{))"
+    rf"|(?P<react>{_ACTION}[ \t]*+(?P<react_name>{_LABEL})[ \t]*+\n[ \t]*+{_INPUT}[ \t]*+"
     r"(?P<input>[^\s{[`][^\n]{0,500}))"
-    rf"|(?P<python>(?:(?:{_MARKERS}|```python)\s*\[?(?:\w+\s*=\s*)?"
-    rf"|^[ \t>*-]*(?:Action:\s*)?`?\[?|(?<=\)),\s*)(?:print\()?"
+    rf"|(?P<python>(?:(?:{_MARKERS}|```python)\s*+\[?(?:\w++\s*+=\s*+)?"
+    rf"|^[ \t>*-]*+(?:Action:\s*+)?`?\[?|(?<=\)),\s*+)(?:print\()?"
     rf"(?P<python_name>{_LABEL})\()"
     rf"|(?P<marker>{_MARKERS})"
-    rf"|(?P<xml><(?P<xml_name>{_LABEL})>\s*(?=[{{<]))"
-    rf"|(?P<lead>^[ \t>*_-]*`?(?P<lead_name>{_LABEL})[*_`]*\s*[:=]?\s*(?:```(?:json)?\s*)?(?=\{{))"
-    r"|(?P<json>\[\s*(?=\{)|\{(?=\s*(?:[\"'`\\\u201c\u2018]|\w+\s*[:\uff1a]|//|/\*|\#))))",
+    rf"|(?P<xml><(?P<xml_name>{_LABEL})>\s*+(?=[{{<]))"
+    rf"|(?P<lead>^[ \t>*_-]*+`?(?P<lead_name>{_LABEL})[*_`]*+\s*+[:=]?\s*+(?:```(?:json)?\s*+)?(?=\{{))"
+    r"|(?P<json>\[\s*+(?=\{)|\{(?=\s*+(?:[\"'`\\\u201c\u2018]|\w++\s*+[:\uff1a]|//|/\*|\#))))",
     re.M,
 )
 _ANY = re.compile(r"[{<(]|\[TOOL|[Aa]ction")
@@ -97,14 +110,15 @@ _PARAMETER = re.compile(
 _GLM_PAIR = re.compile(
     r"<arg_key>(?P<key>[^<>]{1,80})</arg_key>\s*<arg_value>(?P<value>(?:(?!</arg_value>|<arg_key>).)*)", re.S
 )
-_CHILD = re.compile(r"<(?P<key>\w{1,40})>(?P<value>.*?)</(?P=key)>", re.S)
+_CHILD = re.compile(r"<(\w{1,40})>")
+_BLANK = re.compile(r"\s*")
 _ALONE = re.compile(rf"[ \t\])`;.,]*(?:\n|\Z|<{_BAR}\w{{1,40}}{_BAR}>|</s>|{_LABEL}\()")
 """What may follow a call in the syntax of Python; words after it make it prose about a call."""
 _NOISE = re.compile(r"```(?:json|tool_code|python)?|</?[\w:|\uff5c\u2581 ]{1,40}>|[\s\[\],;]+|\{\s*\Z")
 """What may stand between a marker and its call, and between two calls of one marker."""
 _REPORTED = ("<tool_call>", "[TOOL_CALLS]", "<function_call>")
 """Markers that are reported if no call follows; the others also occur alone."""
-_HARMONY = re.compile(r"\bto=(?:functions\.)?([\w.-]+)([^{}]{0,200}?<\|message\|>)\s*(?=\{)")
+_HARMONY = re.compile(r"\bto=(?:functions\.)?([\w.-]{1,80}+)([^{}]{0,200}?<\|message\|>)\s*(?=\{)")
 _QUOTES = re.compile(r"<\|\"\|>|</?escape>")
 _MEANT = re.compile(
     r"[\"'`\u201c]?\b(?:action|tool|tool_name|function|arguments|args|params|parameters|final_answer|tool_calls)\b"
@@ -124,7 +138,7 @@ def written_calls(text: str, parameters: Parameters) -> list[WrittenCall]:
     """
     seen: list[tuple[str, dict[str, Any]]] = []
     calls: list[WrittenCall] = []
-    found = list(_Reader(said(text), parameters).calls())
+    found = list(islice(_Reader(said(text), parameters).calls(), MAX_CALLS))
     if any(not call.problem for call in found):
         found = [call for call in found if call.name or NAMELESS not in call.problem]  # an object beside an action
     if not all(call.python for call in found):
@@ -141,7 +155,10 @@ def said(text: str) -> str:
     if "<|message|>" in text:
         # The name stands in the channel's header, which goes with the reasoning.
         text = _HARMONY.sub(r"\2<function=\1>", text)
-    return _QUOTES.sub('"', without_thoughts(text))
+    text = without_thoughts(text)
+    if len(text) > MAX_TEXT:
+        text = f"{text[: MAX_TEXT // 2]}\n{text[-MAX_TEXT // 2 :]}"
+    return _QUOTES.sub('"', text)
 
 
 class _Reader:
@@ -149,7 +166,7 @@ class _Reader:
 
     def __init__(self, text: str, parameters: Parameters) -> None:
         self._text, self._parameters = text, parameters
-        self._position = self._broken = 0
+        self._position = self._broken = self._work = 0
         self._marker: re.Match[str] | None = None
         """The last marker of tool calls, until a call follows it."""
         self._marked_end = -1
@@ -160,7 +177,7 @@ class _Reader:
             return
         for _ in range(MAX_STARTS):
             start = _START.search(self._text, self._position)
-            if start is None or self._broken > MAX_BROKEN:
+            if start is None or self._broken > MAX_BROKEN or self._work > MAX_WORK:
                 break
             yield from self._next(start)
         yield from self._left_over(len(self._text))
@@ -221,7 +238,8 @@ class _Reader:
 
     def _tagged(self, start: re.Match[str], name: str) -> Iterator[WrittenCall]:
         """Read the body of a tag: parameters in tags of their own, or JSON."""
-        at = start.end() + len(self._text[start.end() :]) - len(self._text[start.end() :].lstrip())
+        blank = _BLANK.match(self._text, start.end())
+        at = blank.end() if blank else start.end()
         if self._text.startswith("{", at):
             yield from self._value(start, at, name)
             return
@@ -229,7 +247,8 @@ class _Reader:
         end = ends.start() if ends else len(self._text)
         body = self._text[start.end() : end]
         self._position = ends.end() if ends else end
-        pairs = {pair["key"]: _tag_value(pair["value"], pair["text"] == "true") for pair in _PARAMETER.finditer(body)}
+        found = islice(_PARAMETER.finditer(body), MAX_PARAMETERS)
+        pairs = {pair["key"]: self._tag_value(pair["value"], pair["text"] == "true") for pair in found}
         problem = "" if pairs or not body.strip() else f"the arguments of {name} are not in tags"
         yield self._call(Shape(name, pairs, problem), start, True)
 
@@ -238,10 +257,10 @@ class _Reader:
         if self._text.startswith("{", start.end()):
             yield from self._value(start, start.end(), name, marked=False)
             return
-        end = self._text.find(f"</{start['xml_name']}>", start.end())
-        body = self._text[start.end() : end if end >= 0 else len(self._text)]
-        known = self._parameters[name.casefold()]
-        pairs = {one["key"]: _tag_value(one["value"]) for one in _CHILD.finditer(body) if one["key"] in known}
+        body = self._text[start.end() : start.end() + MAX_XML].partition(f"</{start['xml_name']}>")[0]
+        self._work += len(body) // 8
+        found = islice(_children(body, self._parameters[name.casefold()]), MAX_PARAMETERS)
+        pairs = {key: self._tag_value(value) for key, value in found}
         if pairs:
             self._position = start.end() + len(body)
             yield self._call(Shape(name, pairs), start, False)
@@ -250,7 +269,8 @@ class _Reader:
         end = self._text.find("</tool_call>", start.end())
         body = self._text[start.end() : end if end >= 0 else len(self._text)]
         self._position = start.end() + len(body)
-        pairs = {pair["key"].strip(): _tag_value(pair["value"]) for pair in _GLM_PAIR.finditer(body)}
+        found = islice(_GLM_PAIR.finditer(body), MAX_PARAMETERS)
+        pairs = {pair["key"].strip(): self._tag_value(pair["value"]) for pair in found}
         return self._call(Shape(name, pairs), start, True)
 
     def _value(self, start: re.Match[str], at: int, name: str = "", *, marked: bool = True) -> Iterator[WrittenCall]:
@@ -261,6 +281,7 @@ class _Reader:
             yield from self._unreadable(problem, start, at, name)
             return
         raw, self._position = self._text[at : found.end], max(found.end, self._position)
+        self._work += found.work or len(raw) // 4
         shapes = list(shapes_of(found.value, tuple(self._parameters)))
         if name and not shapes:
             shapes = [Shape(name, arguments_of(found.value) or {})]
@@ -276,6 +297,7 @@ class _Reader:
 
     def _unreadable(self, problem: Unreadable, start: re.Match[str], at: int, name: str) -> Iterator[WrittenCall]:
         self._broken += 1
+        self._work += problem.work
         part = self._text[at : problem.end]
         if name or _MEANT.search(part[:500]):
             self._position = max(problem.end, self._position)
@@ -285,6 +307,7 @@ class _Reader:
     def _python(self, start: re.Match[str]) -> Iterator[WrittenCall]:
         name = start.start("python_name")
         end = closing_bracket(self._text, start.end() - 1)
+        self._work += (end - name if end > 0 else MAX_CALL) // 8
         read = read_python_call(self._text[name:end], self._parameters) if end > 0 else None
         known = tool_name(start["python_name"]).casefold() in self._parameters
         marked = "<" in start[0] or "TOOL_CALLS" in start[0] or "```" in start[0]
@@ -299,6 +322,12 @@ class _Reader:
         self._position = end
         yield replace(self._call(shape, start, marked), python=not marked)
 
+    def _tag_value(self, raw: str, is_text: bool = False) -> Any:
+        """Return the value of a parameter in a tag: JSON where it is JSON, else text without line breaks around it."""
+        text = html.unescape(raw.removeprefix("\n").removesuffix("\n"))
+        self._work += len(text) if text.lstrip().startswith(("{", "[")) else 0
+        return text if is_text or self._work > MAX_WORK else read_whole(text)
+
     def _call(self, shape: Shape, start: re.Match[str], marked: bool, end: int = 0) -> WrittenCall:
         begin, end = start.start(), end or self._position
         problem = shape.problem
@@ -308,7 +337,14 @@ class _Reader:
         return WrittenCall(shape.name, shape.arguments, problem, begin, end, marked)
 
 
-def _tag_value(raw: str, is_text: bool = False) -> Any:
-    """Return the value of a parameter in a tag: JSON where it is JSON, else text without the line breaks around it."""
-    text = html.unescape(raw.removeprefix("\n").removesuffix("\n"))
-    return text if is_text else read_whole(text)
+def _children(body: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each tag with one of these names, up to one that is not closed."""
+    position = 0
+    while child := _CHILD.search(body, position):
+        position = child.end()
+        if child[1] in names:
+            end = body.find(f"</{child[1]}>", position)
+            if end < 0:
+                return
+            yield child[1], body[position:end]
+            position = end
