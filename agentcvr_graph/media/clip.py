@@ -123,7 +123,7 @@ class Media:
             read_sound(self._path, segment.shift_s + first_s, segment.shift_s + last_s, self._index, self._damage)
             for segment, first_s, last_s in within(self._segments, start_s, end_s)
         ]
-        return np.concatenate(heard) if len(heard) > 1 else heard[0]
+        return np.concatenate(heard) if heard else np.zeros(0, dtype=np.float32)
 
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Return the subtitles that overlap a window of the clip, with their times clipped to it."""

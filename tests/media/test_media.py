@@ -161,6 +161,12 @@ def test_subtitles_are_read_from_the_container_or_a_sidecar_file(tmp_path, clip,
     assert [(c.start_s, c.end_s, c.text) for c in shifted.cues(0, 4)] == [(1, 2, "Bye")]
 
 
+def test_sound_behind_the_end_of_a_clip_is_empty(tmp_path, clip):
+    media = library(tmp_path).open(Video(source=f"{clip}#t=3,5"))
+    assert len(media.sound(1.0, 2.0)) == 16_000
+    assert media.sound(2.5, 3.0).shape == (0,)
+
+
 def test_files_with_only_sound_or_only_pictures(tmp_path, clip):
     sound = library(tmp_path).open(Video(source=str(ffmpeg(f"-i {clip} -vn", tmp_path / "s.m4a"))))
     assert (sound.info.width, sound.info.has_sound) == (0, True)
