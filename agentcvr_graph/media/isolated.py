@@ -93,7 +93,7 @@ class IsolatedLibrary:
         except InfrastructureError as error:
             raise VideoError(video.source, error.message, fix="Export it again, as MP4 (H.264).") from error
         except VideoError as error:
-            raise VideoError(video.source, error.problem, fix=error.fix) from error
+            raise type(error)(video.source, error.problem, fix=error.fix) from error
         self._known[key] = (stamp, info)
         return IsolatedClip(self, located, info)
 

@@ -195,7 +195,7 @@ def parse_script(text: str | bytes, place: str) -> Script:
     faults = errors_of(script)
     if faults:
         more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise InputError(f"{place}: {faults[0].place}: {faults[0].message}{more}.")
+        raise InputError(f"{place}: {faults[0].place}: {faults[0].message.removesuffix('.')}{more}.")
     return script
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import signal
 import threading
 import time
 
@@ -122,18 +123,21 @@ class Silent:
 
 
 async def test_a_worker_of_a_cancelled_request_is_stopped_and_its_library_still_works(tmp_path):
-    endless = tmp_path / "endless.mp4"
-    os.mkfifo(endless)  # a reader waits for ever for a writer
+    clip = counting(tmp_path / "clip.mp4")
+    other = counting(tmp_path / "other.mp4")
     library = IsolatedLibrary(workers=1, timeout_s=120, cache_dir=tmp_path / "cache")
     try:
-        task = asyncio.create_task(run_in_thread(library.open, Video(source=str(endless))))
-        await asyncio.sleep(3)
-        workers = multiprocessing.active_children()
+        before = multiprocessing.active_children()
+        await run_in_thread(library.open, Video(source=str(other)))
+        workers = [child for child in multiprocessing.active_children() if child not in before]
         assert len(workers) == 1
+        os.kill(workers[0].pid, signal.SIGSTOP)  # it hangs
+        task = asyncio.create_task(run_in_thread(library.open, Video(source=str(clip))))
+        await asyncio.sleep(1)  # until its request is sent
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        opened = await run_in_thread(library.open, Video(source=str(counting(tmp_path / "clip.mp4"))))
+        opened = await run_in_thread(library.open, Video(source=str(clip)))
         assert opened.info.width == 320
         assert not any(worker.is_alive() for worker in workers)
     finally:

@@ -62,7 +62,10 @@ BROKEN = {
     "torn": (script_json(SCRIPT)[:300], r"many.jsonl:2: Invalid JSON"),
     "twice": (script_json(make_script("PI", 0)), r"many.jsonl:2: the id 'pi-000000' is already that of .*many.jsonl:1"),
     "unknown field": (script_json(SCRIPT)[:-1] + ', "colour": 3}', "colour: Extra inputs are not permitted"),
-    "bad key": (script_json(SCRIPT.model_copy(update={"key": "Z"})), "key: 'Z' is not one of the options A to D"),
+    "bad key": (
+        script_json(SCRIPT.model_copy(update={"key": "Z"})),
+        "key: the answer 'Z' is not one of the options A to D. Write its letter or its text.$",
+    ),
 }
 
 
@@ -138,14 +141,17 @@ FAULTS = {
     "early end": (of(scene(0, 7), **GOOD), "warning: videos[1]: nothing happens from 7 s to its end at 10 s"),
     "beyond": (of(scene(0, 12), **GOOD), "error: videos[1].scenes[1]: it ends at 12 s, but the video at 10 s"),
     "backwards": (of(scene(8, 3), **GOOD), "error: videos[1].scenes[1]: it ends at 3 s, not after its start at 8 s"),
-    "no such option": (of(WHOLE, **{**GOOD, "key": "C"}), "error: key: 'C' is not one of the options A to B"),
+    "no such option": (
+        of(WHOLE, **{**GOOD, "key": "C"}),
+        "error: key: the answer 'C' is not one of the options A to B",
+    ),
     "a key that none equals": (
         of(WHOLE, **{**GOOD, "key": "B."}),
         "error: key: 'B.' is scored as it stands; write 'B'",
     ),
     "a key that fits two options": (
         of(WHOLE, options=("B", "A"), key="A", evidence=()),
-        "error: key: 'A' fits several",
+        "error: key: the answer 'A' may be option A ('B') or B ('A')",
     ),
     "one option": (of(WHOLE, **{**GOOD, "options": ("a",)}), "error: options: a question of kind 'choice' needs"),
     "same options": (of(WHOLE, **{**GOOD, "options": ("a", "a")}), "error: options: 'a' is there more than once"),
