@@ -19,7 +19,6 @@ from rich.console import Console
 from agentcvr_graph.errors import BugError, CVRError, InputError, missing_extra
 from agentcvr_graph.models.clients.extras import is_own
 from agentcvr_graph.models.clients.keys import traceback_without_keys
-from agentcvr_graph.render import without_unseen
 
 ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED, TERMINATED = 0, 1, 2, 130, 143
 """Exit statuses: done; could not answer; the input or the set-up is wrong; stopped with Ctrl-C; stopped by SIGTERM."""
@@ -33,6 +32,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def escape(text: str) -> str:
     """Escape console markup and remove terminal control codes, so that text from a video is safe to print."""
+    from agentcvr_graph.render import without_unseen
+
     return markup.escape(without_unseen(text))
 
 
