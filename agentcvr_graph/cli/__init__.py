@@ -11,29 +11,45 @@ from __future__ import annotations
 
 import typer
 
-from agentcvr_graph.cli import scripts
-from agentcvr_graph.cli.ask import ASK_EXAMPLES, DEMO_EXAMPLES, ask, demo
 from agentcvr_graph.cli.console import run_app
-from agentcvr_graph.cli.doctor import DOCTOR_EXAMPLES, doctor
-from agentcvr_graph.cli.eval import EXAMPLES, evaluate
-from agentcvr_graph.cli.eval_options import EvalOptions
-from agentcvr_graph.cli.options import with_options
+from agentcvr_graph.cli.lazy import LazyGroup, add_lazy
 from agentcvr_graph.cli.plugins import add_plugins
 
 __all__ = ["app", "main"]
 
+COMMANDS = {
+    "ask": (
+        "agentcvr_graph.cli.ask:ask_app",
+        "Answer a question about one or more videos; with --swap, the question of a script, in swap mode.",
+    ),
+    "demo": (
+        "agentcvr_graph.cli.ask:demo_app",
+        "Answer a question about the bundled clips and write an HTML evidence report.",
+    ),
+    "doctor": ("agentcvr_graph.cli.doctor:app", "Show what works, what does not, and the command that fixes it."),
+    "eval": (
+        "agentcvr_graph.cli.eval:app",
+        "Run methods on the questions of a benchmark, score the answers, and write a report.",
+    ),
+    "scripts": (
+        "agentcvr_graph.cli.scripts:app",
+        "Make, check, show and render scripts, the text stand-ins for video in swap mode.",
+    ),
+}
+"""Of each command: the `typer.Typer` that defines it, and the first line of its help."""
+
 app = typer.Typer(
     name="agentcvr",
+    cls=LazyGroup,
     help="Answer questions whose evidence is spread over several videos, with citations.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command("ask", epilog=ASK_EXAMPLES)(ask)
-app.command("demo", epilog=DEMO_EXAMPLES)(demo)
-app.command("doctor", epilog=DOCTOR_EXAMPLES)(doctor)
-app.command("eval", epilog=EXAMPLES)(with_options(evaluate, EvalOptions))
-app.add_typer(scripts.app, name="scripts")
+
+
+for name, (target, line) in COMMANDS.items():
+    add_lazy(app, name, target, line)
 add_plugins(app)
 
 

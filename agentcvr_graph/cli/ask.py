@@ -41,6 +41,9 @@ agentcvr demo list
 agentcvr demo --swap --noise fitted --report swap.html
 """
 
+ask_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
+demo_app = typer.Typer(rich_markup_mode="rich", add_completion=False)
+
 Swap = Annotated[
     str | None,
     typer.Option(help="Use swap mode: a script file, 'FILE.jsonl#ID', or the id of a bundled script."),
@@ -65,6 +68,7 @@ Report = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print what the master writes and reads, turn by turn.")]
 
 
+@ask_app.command("ask", epilog=ASK_EXAMPLES)
 def ask(
     videos: Annotated[
         list[str] | None,
@@ -109,6 +113,7 @@ def ask(
     present(run, models, as_json=as_json, report=report)
 
 
+@demo_app.command("demo", epilog=DEMO_EXAMPLES)
 def demo(
     name: Annotated[str, typer.Argument(help="Name of a demo question; 'list' prints them.")] = "",
     master: shared.Master = "offline",

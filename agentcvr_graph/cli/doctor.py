@@ -29,9 +29,12 @@ agentcvr doctor --verbose
 
 agentcvr doctor --master openai:gpt-4.1 --vision http://localhost:8000/v1#qwen-vl
 """
+app = typer.Typer(rich_markup_mode="rich", add_completion=False)
+
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print every check and all package versions.")]
 
 
+@app.command("doctor", epilog=DOCTOR_EXAMPLES)
 def doctor(
     master: Master = "offline", vision: Vision = "offline", audio: Audio = "offline", verbose: Verbose = False
 ) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import err, escape, out, print_notes
 from agentcvr_graph.cli.eval_options import EvalOptions
+from agentcvr_graph.cli.options import with_options
 from agentcvr_graph.errors import BugError, InputError
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.utils.progress import ProgressBar
@@ -52,6 +53,10 @@ def evaluate(options: EvalOptions) -> None:
     config = _config(options)
     loaded = _questions(options).select(options.tasks or (), options.limit)
     _run(loaded.grouped_by(options.group_by) if options.group_by else loaded, config, options.to, options)
+
+
+app = typer.Typer(rich_markup_mode="rich", add_completion=False)
+app.command("eval", epilog=EXAMPLES)(with_options(evaluate, EvalOptions))
 
 
 def _config(options: EvalOptions) -> EvalConfig:

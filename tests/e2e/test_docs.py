@@ -26,6 +26,7 @@ from sybil.parsers.markdown import CodeBlockParser
 
 from agentcvr_graph.answers import KINDS
 from agentcvr_graph.cli import app
+from agentcvr_graph.cli.lazy import loaded
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.eval import BENCHMARKS, METHODS
 from agentcvr_graph.scripts.generators.procedural import make_script
@@ -89,7 +90,7 @@ def read_options(line):
     name, *arguments = shlex.split(line)
     command = COMMANDS[name]
     while arguments and arguments[0] in getattr(command, "commands", ()):
-        command = command.commands[arguments.pop(0)]
+        command = loaded(command.commands[arguments.pop(0)])
     assert not hasattr(command, "commands"), f"{line}: there is no such command"
     command.make_context(name, arguments)
 

@@ -15,6 +15,7 @@ import pytest
 import typer.main
 
 from agentcvr_graph.cli import app
+from agentcvr_graph.cli.lazy import loaded
 
 ROOT = Path(__file__).parents[2]
 AVOID = {
@@ -79,7 +80,7 @@ def help_texts() -> Iterator[tuple[str, str]]:
         yield path, f"{command.help or ''} {command.epilog or ''}"
         yield from ((path, str(getattr(parameter, "help", "") or "")) for parameter in command.params)
         for name, one in getattr(command, "commands", {}).items():
-            yield from visit(one, f"{path} {name}")
+            yield from visit(loaded(one), f"{path} {name}")
 
     yield from visit(typer.main.get_command(app), "agentcvr")
 
