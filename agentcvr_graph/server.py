@@ -14,15 +14,18 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
 from langgraph_sdk.runtime import ServerRuntime
 from pydantic import StrictStr
 
-from agentcvr_graph.errors import InputError, shown_address
+from agentcvr_graph.errors import InputError, SettingsError, SetupError, shown_address
 from agentcvr_graph.graph.builder import CompiledCVRGraph, create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext, setting, unknown_setting
+from agentcvr_graph.models.clients.extras import naming_extra
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
@@ -122,12 +125,14 @@ def _check_names(runtime: ServerRuntime[Any] | None, schema: type[CVRContext]) -
 
 def choose_master(context: ServerContext | SwapContext) -> BaseChatModel:
     """Return the master that the context names."""
-    return _master(allowed_model(context.master))
+    with _shown_to_clients():
+        return _master(allowed_model(context.master))
 
 
 def choose_perception(context: ServerContext) -> Perception:
     """Return the vision and audio models that the context names."""
-    return _perception(allowed_model(context.vision), allowed_model(context.audio))
+    with _shown_to_clients():
+        return _perception(allowed_model(context.vision), allowed_model(context.audio))
 
 
 def choose_scripts(context: SwapContext) -> Perception:
@@ -149,6 +154,22 @@ def allowed_model(spec: str) -> str:
             fix=f"Choose from: {', '.join(map(shown_address, allowed))}. {MORE_MODELS}",
         )
     return spec
+
+
+@contextmanager
+def _shown_to_clients() -> Generator[None]:
+    """Raise an error of the set-up, such as a missing package, as a `SettingsError`.
+
+    A LangGraph server hides the message of every exception that is no `ValueError`: a missing package would reach the
+    client as "An internal error occurred".
+    """
+    try:
+        with naming_extra("live"):
+            yield
+    except SettingsError:
+        raise
+    except SetupError as error:
+        raise SettingsError(error.message, fix=error.fix) from error
 
 
 @functools.lru_cache(maxsize=8)

@@ -17,6 +17,7 @@ from rich import markup
 from rich.console import Console
 
 from agentcvr_graph.errors import BugError, CVRError, InputError, missing_extra
+from agentcvr_graph.models.clients.extras import is_own
 from agentcvr_graph.models.clients.keys import traceback_without_keys
 
 ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED, TERMINATED = 0, 1, 2, 130, 143
@@ -24,7 +25,6 @@ ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED, TERMINATED = 0, 1, 2, 130, 143
 
 NOTES_SHOWN = 20
 """Number of notes that are printed."""
-OWN_PACKAGES = ("agentcvr_graph", "agentcvr_training")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -129,7 +129,7 @@ def _sigterm_as_ctrl_c() -> Generator[list[int]]:
 
 def _for_user(error: Exception, extra: str) -> str:
     """Return the message of an exception that the user can fix: a missing package, a refused file; else empty."""
-    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] not in OWN_PACKAGES:
+    if isinstance(error, ImportError) and not is_own(error):
         return str(missing_extra(error.name or "a library", extra))
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename} cannot be read or written: {error.strerror}. Check the path, or choose another."

@@ -19,13 +19,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 from agentcvr_graph.errors import VideoError
-from agentcvr_graph.media.readers.base import PictureInfo
+
+if TYPE_CHECKING:  # the tool of a swap-mode graph needs no media libraries
+    from agentcvr_graph.media.readers.base import PictureInfo
 
 Remote = Literal["any", "public", "none"]
 ROOTS_VARIABLE = "AGENTCVR_MEDIA_ROOTS"

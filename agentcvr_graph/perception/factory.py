@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agentcvr_graph.models.clients.extras import require
+from agentcvr_graph.models.clients.extras import naming_extra
 from agentcvr_graph.models.registry import resolve_audio, resolve_vision
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ def resolve_perception(
         media: opens videos; None to decode in this process. Use an `IsolatedLibrary` for untrusted files.
 
     Raises:
-        SetupError: as `resolve_chat_model`.
+        SetupError: as `resolve_chat_model`; also if a package of the extra `live` is missing.
     """
-    vision_model, audio_model = resolve_vision(vision), resolve_audio(audio)
-    from agentcvr_graph.perception.live import LivePerception
+    with naming_extra("live"):
+        vision_model, audio_model = resolve_vision(vision), resolve_audio(audio)
+        from agentcvr_graph.perception.live import LivePerception
 
-    return LivePerception(vision_model, audio_model, media)
+        return LivePerception(vision_model, audio_model, media)
 
 
 def isolated_media(**settings: Any) -> Library:
@@ -41,7 +42,7 @@ def isolated_media(**settings: Any) -> Library:
     Raises:
         SetupError: a package of the extra `live` is missing.
     """
-    require("pebble", "pebble", "live")
-    from agentcvr_graph.media.isolated import IsolatedLibrary
+    with naming_extra("live"):
+        from agentcvr_graph.media.isolated import IsolatedLibrary
 
-    return IsolatedLibrary(**settings)
+        return IsolatedLibrary(**settings)

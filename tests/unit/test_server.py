@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentcvr_graph import InputError
+from agentcvr_graph import InputError, server
+from agentcvr_graph.models.clients.extras import naming_extra
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.server import (
     ServerContext,
@@ -65,3 +66,21 @@ async def test_a_run_with_a_forbidden_model_raises_input_error():
     given = {"question": "Which?", "videos": ["script://cc-000000/1"], "options": ["x", "y"]}
     with pytest.raises(InputError, match="may not be chosen here"):
         await make_swap_graph().ainvoke(given, context=SwapContext(master="http://10.0.0.1/v1"))
+
+
+async def test_the_client_of_a_server_without_the_extra_live_reads_which_extra_is_missing(monkeypatch):
+    """LangGraph's server shows messages of a ValueError and hides those of other exceptions."""
+
+    def without_live(*models: str, **media: object):
+        raise ModuleNotFoundError("No module named 'rapidocr'", name="rapidocr")
+
+    monkeypatch.setattr("agentcvr_graph.perception.factory.resolve_vision", without_live)
+    server._perception.cache_clear()
+    with pytest.raises(ValueError, match=r"'rapidocr' is not installed\. Install it with: .*agentcvr-graph\[live\]"):
+        await server.make_graph().ainvoke({"question": "Which?", "videos": ["a.mp4"]})
+
+
+def test_a_broken_module_of_this_library_is_no_missing_extra():
+    broken = ImportError("cannot import name 'x'", name="agentcvr_graph.media")
+    with pytest.raises(ImportError, match="cannot import name"), naming_extra("live"):
+        raise broken
