@@ -1,8 +1,8 @@
 """Links to moments of videos: a file or a URL with the media fragment `#t=12.5`, at which players and browsers start.
 
-Times of a citation are those of the clip, and links hold those of the file. A page may be sent to others, so it links to
-files relative to its folder and never by an absolute path. There is no link to a folder of images, to a script, to a file
-that is gone, or to a URL whose user, password or query may be a key.
+Times of a citation are those of the clip, and links hold those of the file. A page may be sent to others, so it links
+to files relative to its folder and never by an absolute path. There is no link to a folder of images, to a script, to a
+file that is gone, or to a URL whose user, password or query may be a key.
 """
 
 from __future__ import annotations
