@@ -32,8 +32,9 @@ class Cited(FrozenModel):
 class ShortAnswer(FrozenModel):
     """The answer to a question about videos, or why there is none."""
 
-    status: Literal["answered", "no_answer", "failed"] = Field(
-        description="'no_answer': the videos did not lead to one. 'failed': a model, a server or a decoder failed."
+    status: Literal["answered", "no_answer", "failed", "wrong_input"] = Field(
+        description="'no_answer': the videos did not lead to one. 'failed': a model, a server or a decoder failed. "
+        "'wrong_input': the question or a video cannot be used."
     )
     answer: str = Field(default="", description="The answer in words; empty if there is none.")
     value: AnswerValue | None = Field(
@@ -65,6 +66,11 @@ def short_answer(trajectory: Trajectory) -> ShortAnswer:
 def failed_answer(problem: str) -> ShortAnswer:
     """Return the outcome of a run that infrastructure ended."""
     return ShortAnswer(status="failed", problem=shortened(problem))
+
+
+def wrong_input(problem: str) -> ShortAnswer:
+    """Return the outcome of a question that cannot be asked."""
+    return ShortAnswer(status="wrong_input", problem=shortened(problem))
 
 
 def shortened(text: str, most: int = MOST_CHARACTERS) -> str:

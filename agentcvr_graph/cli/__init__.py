@@ -31,6 +31,10 @@ COMMANDS = {
         "agentcvr_graph.cli.eval:app",
         "Run methods on the questions of a benchmark, score the answers, and write a report.",
     ),
+    "mcp": (
+        "agentcvr_graph.cli.mcp:app",
+        "Serve questions about videos to MCP clients.",
+    ),
     "scripts": (
         "agentcvr_graph.cli.scripts:app",
         "Make, check, show and render scripts, the text stand-ins for video in swap mode.",

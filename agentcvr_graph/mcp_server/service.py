@@ -1,8 +1,8 @@
 """What the tools of the MCP server do, without the protocol.
 
-A client is untrusted, as on a LangGraph server: it names videos below the media roots and public addresses, and chooses
-no models. Finished runs are kept in memory, a limited number of them, under ids that cannot be guessed, so that a client
-can ask for the report and the pictures of its own run.
+A client is untrusted, as on a LangGraph server: it names videos below the media roots and public addresses, and
+chooses no models. Finished runs are kept in memory, a limited number of them, under ids that cannot be guessed, so that
+a client can ask for the report and the pictures of its own run.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class VideoService:
         return self._runs[name]
 
     def moments(self, trajectory: Trajectory) -> list[Moment]:
-        """Return the moments of a run that have a picture: for each visual citation the observed frame in its middle."""
+        """Return the moments of a run that have a picture: the middle observed frame of each visual citation."""
         answer = trajectory.answer
         cited = [one for one in answer.citations if one.modality == "visual"] if answer and self.thumbnails else []
         chosen = [_middle_frame(window, trajectory) for window in cited]
