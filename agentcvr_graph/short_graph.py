@@ -7,7 +7,7 @@ output.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
@@ -39,8 +39,8 @@ class ShortState(CVRInput, ShortOutput):
     """Input and output."""
 
 
-def create_short_graph(graph: CompiledCVRGraph, context_schema: type[CVRContext]) -> StateGraph[Any, Any, Any, Any]:
-    """Return a graph that asks `graph` and keeps the fields of `ShortAnswer`."""
+def create_short_graph(graph: CompiledCVRGraph, context_schema: type[CVRContext]) -> Any:
+    """Return a `StateGraph` that asks `graph` and keeps the fields of `ShortAnswer`."""
 
     async def ask_videos(state: CVRInput, config: RunnableConfig, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         answer = await _short(graph, state, runtime.context, config)
@@ -56,7 +56,8 @@ def create_short_graph(graph: CompiledCVRGraph, context_schema: type[CVRContext]
 async def _short(
     graph: CompiledCVRGraph, state: CVRInput, context: CVRContext | None, config: RunnableConfig
 ) -> ShortAnswer:
-    given: Any = {name: state[name] for name in CVRInput.__annotations__ if name in state}
+    sent = cast(dict[str, Any], state)
+    given = cast(CVRInput, {name: sent[name] for name in CVRInput.__annotations__ if name in sent})
     try:
         return short_answer(await ask(graph, given, context, config))
     except InputError as error:

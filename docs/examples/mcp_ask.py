@@ -28,9 +28,7 @@ async def main(url: str) -> None:
         answer = result.structured_content
         print(answer["answer"] or answer["problem"])
         for cited in answer["evidence"]:
-            print(
-                f"  video {cited['video']}, {cited['start_s']}-{cited['end_s']} s, {cited['modality']}"
-            )
+            print("  video {video}, {start_s}-{end_s} s, {modality}".format(**cited))
 
 
 if __name__ == "__main__":

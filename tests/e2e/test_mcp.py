@@ -70,10 +70,6 @@ async def test_a_question_is_answered_over_http(address: str):
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         steps.append(message or "")
 
-    ran = subprocess.run(
-        [sys.executable, ROOT / "docs/examples/mcp_ask.py", address], capture_output=True, text=True, check=False
-    )
-    assert SAID in ran.stdout, ran.stderr
     async with Client(address) as client:
         result = await client.call_tool("ask_videos", WINE, progress_callback=on_progress)
         wrong = await client.call_tool("ask_videos", {**WINE, "videos": ["/etc/passwd"]})
@@ -82,6 +78,12 @@ async def test_a_question_is_answered_over_http(address: str):
     assert result.structured_content["answer"] == SAID and steps[0] == "opening 2 videos"
     assert wrong.is_error and "\n" not in wrong.content[0].text
     assert SAID in page.text
+
+
+def test_the_example_of_a_client_runs_unchanged(address: str):
+    command = [sys.executable, str(ROOT / "docs/examples/mcp_ask.py"), address]
+    ran = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert SAID in ran.stdout and "listening to video 2" in ran.stdout, ran.stderr
 
 
 async def test_a_video_below_the_root_is_described_over_stdio(tmp_path: Path):

@@ -179,7 +179,7 @@ async def test_only_the_pictures_of_a_run_can_be_read(tmp_path, given):
     async with client_of(tmp_path) as client:
         run = (await client.call_tool("ask_videos", given)).structured_content["run"]
         for uri in (f"agentcvr://runs/{run}/pictures/1-99000.jpg", "agentcvr://runs/guessed/pictures/1-15000.jpg"):
-            with pytest.raises(Exception, match="cites no picture|There is no run"):
+            with pytest.raises(Exception, match=r"cites no picture|There is no run"):
                 await client.read_resource(uri)
 
 
