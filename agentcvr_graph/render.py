@@ -29,6 +29,8 @@ ONLY_ANSWER = (
 )
 TOO_LATE = "Only answer is allowed now."
 PLAIN_PICTURE = "a picture without text"
+UNCLEAR_SPEECH = "unclear speech"
+"""Statement about a voice whose words the recogniser is not sure of."""
 ALL_WINDOWS = "[all windows]"
 """Prefix of a statement about a whole call."""
 MAX_CHARACTERS = 4000

@@ -4,6 +4,8 @@
   same on every machine.
 - **Hypothesis**: profile `dev` tries 20 examples per test; `ci` tries 100, the same in every run.
   `HYPOTHESIS_PROFILE` chooses a profile. Without it, `CI` in the environment means `ci`.
+- **Weights**: tests find none in the cache of the Hugging Face Hub and reach for none there, so that they are the same
+  on every machine.
 - **Caches**: `AGENTCVR_CACHE_DIR` is a folder of this session, shared by its workers, so that no test reads the
   cache of a user's runs. `AGENTCVR_TEST_CACHE` holds files that are costly to make (tests/support/disk_cache.py) and
   survives the session. By default it lies in pytest's cache folder.
@@ -24,6 +26,9 @@ from tests.support.disk_cache import VARIABLE
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before a test imports a library that reads it
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_CACHE"] = os.devnull  # a folder that holds nothing, before a test imports a library that reads it
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]

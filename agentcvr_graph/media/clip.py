@@ -187,18 +187,18 @@ class Media:
             raise missing_extra(error.name or self._choice, "live") from error
 
     def _open_decord(self) -> Reader | None:
-        """Open the file with decord; None, with a note, where it would not show the truth."""
+        """Open the file with decord; None, with a note, where it would not show the truth or has no package."""
+        said = "decord cannot show this file as a player does; PyAV was used"
         from agentcvr_graph.media.readers.decord_reader import DecordReader
 
         try:
             one_track = self.info.tracks.picture.startswith("track 1 of 1")
             if self._format_name.startswith(_FOR_DECORD) and one_track and not self._turn.mirrored:
                 return DecordReader(self._path, self._first_picture_s)
-        except ImportError:
-            raise
+        except ImportError:  # it has no wheel for this machine
+            said = "decord is not installed; PyAV was used"
         except Exception:  # decord's own errors, and no times
             pass
-        said = "decord cannot show this file as a player does; PyAV was used"
         self._damage.add(Note(0.0, self._file_s, said, "visual"))
         return None
 

@@ -40,3 +40,12 @@ def language_in_name(part: str) -> str:
     """
     code = language_code(part)
     return code if len(code) == 2 or code in _LONG_CODES else ""
+
+
+def language_name(code: str) -> str:
+    """Return the English name of a language, or its code in quotation marks where no name is known.
+
+    >>> language_name("de"), language_name("cy")
+    ('German', "'cy'")
+    """
+    return next((name.title() for name, known in _NAMES.items() if known == code), repr(code))

@@ -4,6 +4,7 @@
     tiny                          a small trained master for one kind of questions, also included
     http://host:8000/v1#model     an OpenAI-compatible server; without `#model` the only model it serves
     transformers:DIR_OR_REPO      a model in this process, from a folder or the Hub
+    whisper:SIZE_OR_FOLDER        a Whisper model in this process, for speech
     openai:gpt-4o, gpt-4o, ...    anything that LangChain's `init_chat_model` takes
 
 Reading a string imports no model library and uses no network and no file. Resolving one imports the libraries that it
@@ -26,6 +27,7 @@ from agentcvr_graph.models.providers.in_process import InProcess
 from agentcvr_graph.models.providers.offline import Offline
 from agentcvr_graph.models.providers.server import Server
 from agentcvr_graph.models.providers.tiny import Tiny
+from agentcvr_graph.models.providers.whisper import Whisper
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -37,6 +39,7 @@ PROVIDERS: list[type[Provider]] = [
     Tiny,
     Server,
     InProcess,
+    Whisper,
     Hosted,  # last, because it takes every name that no other provider takes
 ]
 TYPO_SIMILARITY = 0.75

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -57,6 +58,15 @@ def test_frames_show_the_content_at_the_requested_times(any_clip, tmp_path, read
     assert [second_of(frame.pixels) for frame in frames] == [math.floor(time_s) for time_s in times]
     for frame, time_s in zip(frames, times, strict=True):
         assert -0.01 <= time_s - frame.time_s <= 0.31
+    media.close()
+
+
+def test_without_decord_pyav_reads_and_a_note_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "decord", None)
+    clip = counting(tmp_path / "clip.mp4")
+    media = library(tmp_path, reader="decord").open(Video(source=str(clip)))
+    assert second_of(media.frames([1.5])[0].pixels) == 1
+    assert [str(note) for note in media.notes(0, 8)] == ["from 0.0 to 8.0 s decord is not installed; PyAV was used"]
     media.close()
 
 

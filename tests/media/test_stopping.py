@@ -43,7 +43,14 @@ def started(tmp_path: Path, *arguments: object) -> subprocess.Popen[str]:
     )
     command = [*START, "eval", "--data", str(data), "--out", str(tmp_path / "run"), *map(str, arguments)]
     env = {**os.environ, "AGENTCVR_CACHE_DIR": str(tmp_path / "cache")}
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=env)
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=env, preexec_fn=heed_ctrl_c
+    )
+
+
+def heed_ctrl_c() -> None:
+    """Let a child end at SIGINT although the tests may run in a shell's background, where it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.15, 0.5])

@@ -65,7 +65,7 @@ def test_one_video_reader_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "decord", None)
     pyav, decord = doctor.readers()
     assert (pyav.ok, decord.ok) == (True, None)
-    assert decord.fix == "pip install 'agentcvr-graph[live]'"
+    assert decord.fix == ""  # it has no wheel for some machines
     monkeypatch.setitem(sys.modules, "av", None)
     assert [check.ok for check in doctor.readers()] == [False, False]
 

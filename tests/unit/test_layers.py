@@ -19,7 +19,10 @@ import agentcvr_graph
 
 ROOT = Path(agentcvr_graph.__file__).parent
 TRAINING = ROOT.parent / "training" / "agentcvr_training"
-HEAVY = ("torch", "transformers", "trl", "av", "decord", "cv2", "librosa", "rapidocr", "pocketsphinx", "numpy", "PIL")
+HEAVY = (
+    *("torch", "transformers", "trl", "av", "decord", "cv2", "librosa", "rapidocr", "pocketsphinx", "numpy", "PIL"),
+    *("faster_whisper", "ctranslate2", "huggingface_hub"),
+)
 LAYERS = (
     ("errors", "utils"),
     ("types", "models.chat_format.thoughts"),

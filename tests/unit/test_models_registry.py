@@ -26,6 +26,7 @@ from agentcvr_graph.models.providers.in_process import InProcess
 from agentcvr_graph.models.providers.offline import Offline
 from agentcvr_graph.models.providers.server import Server
 from agentcvr_graph.models.providers.tiny import Tiny
+from agentcvr_graph.models.providers.whisper import Whisper
 from agentcvr_graph.models.registry import (
     PROVIDERS,
     read_model_string,
@@ -57,6 +58,8 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         (f"{SERVER}#Qwen/Qwen3-4B", Server(SERVER, "Qwen/Qwen3-4B")),
         ("transformers:Qwen/Qwen3-4B", InProcess("Qwen/Qwen3-4B")),
         ("transformers:./folder", InProcess("./folder")),
+        ("whisper:base", Whisper("base")),
+        ("whisper:./folder", Whisper("./folder")),
     ],
 )
 def test_every_form_of_model_string_is_parsed(spec: str, expected: object) -> None:

@@ -1,42 +1,62 @@
-"""The offline audio model: subtitles if there are any, else recognised speech; and sounds that are not speech."""
+"""An audio model of subtitles if there are any, else of recognised speech, and of sounds that are not speech."""
 
 from __future__ import annotations
 
 import asyncio
 
 from agentcvr_graph.media.types import Cue
-from agentcvr_graph.models.base import ModelOutput, Sound
+from agentcvr_graph.models.base import AudioModel, ModelOutput, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.speech import Recogniser
 from agentcvr_graph.models.subtitles_first import SubtitlesFirst
+from agentcvr_graph.render import UNCLEAR_SPEECH
 from agentcvr_graph.types import Evidence, Window
 
 LONE_WORD_S = 0.5
+UNCLEAR_S = 1.0
+"""Shorter unclear speech is not reported."""
 
 
-class OfflineAudio:
-    """An `AudioModel` that uses subtitles, a small speech recogniser and hand-written signal measurements."""
+class SpeechAndSounds:
+    """An `AudioModel` that adds other sounds, by hand-written measurements, to what a recogniser returns."""
 
-    name = "offline-audio-1"
+    def __init__(self, words: AudioModel, *, name: str) -> None:
+        self._words = SubtitlesFirst(words)
+        self._name = name
 
-    def __init__(self) -> None:
-        self._words = SubtitlesFirst(Recogniser())
+    @property
+    def name(self) -> str:
+        return self._name
 
     async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Return speech and other sounds in order of time, those that share words with the focus first."""
         said = await self._words.hear(sound, focus)
-        speech = [_cue(statement, sound.window) for statement in said.evidence if not _is_lone_word(statement)]
+        likely = [statement for statement in said.evidence if not _is_short_and_unclear(statement)]
+        speech = [_cue(statement, sound.window) for statement in likely if not _is_lone_word(statement)]
         heard = [_statement(cue, sound.window) for cue in await asyncio.to_thread(noises, sound.samples, speech)]
-        words = [e for e in said.evidence if not (_is_lone_word(e) and any(_overlap(e, noise) for noise in heard))]
+        words = [e for e in likely if not (_is_lone_word(e) and any(_overlap(e, noise) for noise in heard))]
         both = sorted((*words, *heard), key=lambda e: e.window.start_s if e.window else 0.0)
         return ModelOutput(evidence=focus_first(both, focus), notes=said.notes, cost=said.cost)
+
+
+class OfflineAudio(SpeechAndSounds):
+    """The audio model that needs no weights."""
+
+    def __init__(self) -> None:
+        super().__init__(Recogniser(), name="offline-audio-1")
 
 
 def _is_lone_word(statement: Evidence) -> bool:
     """Return whether a statement is one short word. If a noise overlaps it, the recogniser misheard the noise."""
     window = statement.window
     return window is not None and window.duration_s < LONE_WORD_S and len(statement.text.split()) == 1
+
+
+def _is_short_and_unclear(statement: Evidence) -> bool:
+    """Return whether a statement says only that a moment may be speech; a drum or a cough may also."""
+    window = statement.window
+    return statement.text == UNCLEAR_SPEECH and window is not None and window.duration_s < UNCLEAR_S
 
 
 def _overlap(one: Evidence, other: Evidence) -> bool:

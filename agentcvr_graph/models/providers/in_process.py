@@ -53,7 +53,7 @@ class InProcess(Provider):
     def cache_name(self) -> str:
         """Return the model string; for a folder the absolute path and a digest that changes with its files."""
         folder = Path(self.found())
-        return f"{SCHEME}{folder}@{_digest(folder)}" if folder.is_dir() else self.spec
+        return f"{SCHEME}{folder}@{digest_of(folder)}" if folder.is_dir() else self.spec
 
     def chat(self, timeout_s: float) -> BaseChatModel:
         source = self.found()
@@ -93,7 +93,8 @@ def checked_source(source: str) -> str:
     return source
 
 
-def _digest(folder: Path) -> str:
+def digest_of(folder: Path) -> str:
+    """Return a digest that changes with the files of a folder."""
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir())]
     return hashlib.sha256(repr(stats).encode()).hexdigest()[:6]
 
