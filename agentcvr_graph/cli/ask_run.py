@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, cast
 import typer
 from langchain_core.messages import AIMessage, AnyMessage
 from rich.panel import Panel
+from rich.style import Style
+from rich.text import Text
 
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.cli import options as shared
@@ -26,10 +28,10 @@ from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.render import cost_text, window_label
+from agentcvr_graph.render import cost_text, window_label, without_unseen
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
-from agentcvr_graph.types import AnswerValue, Question
+from agentcvr_graph.types import AnswerValue, Citation, Question, VideoInfo
 
 OFFLINE_NOTICE = (
     "Offline models recognise on-screen text, colours, motion, clear English speech and simple sounds only. "
@@ -173,11 +175,19 @@ def _show(trajectory: Trajectory) -> None:
     out.print(Panel(f"[bold]{escape(value)}[/bold]", title=escape(trajectory.question), title_align="left"))
     if answer.rationale:
         out.print(escape(answer.rationale), style="dim")
-    titles = {info.number: info.title for info in trajectory.videos}
     for citation in answer.citations:
-        out.print(f"  [cyan]{window_label(citation)}[/cyan] ({escape(titles[citation.video])}), {citation.modality}")
+        out.print(_cited(citation, trajectory.videos[citation.video - 1]))
     usage = trajectory.usage
     out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
+
+
+def _cited(citation: Citation, info: VideoInfo) -> Text:
+    """Return the line of a citation; terminals that can open links open the video at its moment."""
+    from agentcvr_graph.report.moments import link_on_terminal
+
+    place = Style(color="cyan", link=link_on_terminal(info.video, citation.start_s) or None)
+    where, title = Text(window_label(citation), style=place), without_unseen(info.title)
+    return Text.assemble("  ", where, f" ({title}), {citation.modality}")
 
 
 def _report(run: FinishedRun, path: Path, models: ModelStrings) -> None:

@@ -20,7 +20,7 @@ from agentcvr_graph.tools import Toolset
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
 from agentcvr_graph.types import Modality, Question, VideoInfo
 
-MAX_ACTIONS, MAX_ITEMS, MAX_TEXT, MAX_FRAMES = 4, 8, 300, 64
+MAX_ACTIONS, MAX_ITEMS, MAX_TEXT, MAX_FRAMES = 3, 6, 200, 64
 """Most actions in a turn, entries in a list, characters in a text, and frames in a window."""
 KEPT = frozenset({"type", "enum", "minimum", "maximum"})
 """The keywords that a schema without parts keeps."""
