@@ -60,9 +60,13 @@ async def test_as_judge_it_grades_or_fails(model: Any) -> None:
         key="An egg is fried in butter.",
         scoring_points=("an egg", "butter"),
     )
+    assert await graded(ChatJudge(model, "smollm2"), question) in ("grades", "The judge smollm2 gave no grades")
+
+
+async def graded(judge: ChatJudge, question: Question) -> str:
+    """Return "grades", or the first words of the failure."""
     try:
-        grades = await ChatJudge(model, "smollm2").grade(question, "There is an egg in it.")
+        await judge.grade(question, "There is an egg in it.")
     except InfrastructureError as error:
-        assert "gave no grades" in error.message
-    else:
-        assert grades
+        return error.message.partition(" in ")[0]
+    return "grades"
