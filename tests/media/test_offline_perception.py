@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -140,3 +143,25 @@ def test_sounds_other_than_speech_are_classified():
     }
     chord = 0.1 * sum(np.sin(2 * np.pi * pitch * time_s) for pitch in (220, 277, 330))
     assert {cue.text for cue in noises(chord.astype(np.float32), [])} == {"music"}
+
+
+FIRST_USE = """
+import threading
+import numpy as np
+from agentcvr_graph.models.offline.noises import noises
+from agentcvr_graph.models.offline.speech import voiced_parts
+
+sound = np.sin(np.arange(32000) * 0.2).astype(np.float32)
+failed = []
+threading.excepthook = failed.append
+work = (lambda: noises(sound, []), lambda: voiced_parts(sound))
+threads = [threading.Thread(target=one) for one in work * 3]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert not failed, failed
+"""
+
+
+def test_the_first_sounds_of_a_program_may_be_analysed_in_several_threads():
+    done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

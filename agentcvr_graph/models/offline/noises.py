@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
+from agentcvr_graph.models.offline.signals import load_librosa
 
 HOP_S = 0.02
 PART_S = 0.5
@@ -30,6 +31,7 @@ _HOP = int(HOP_S * SAMPLE_RATE_HZ)
 
 def noises(samples: Samples, speech: Sequence[Cue]) -> list[Cue]:
     """Return the sounds besides speech. All times are from the start of the samples."""
+    load_librosa()
     if samples.size < 2 * SAMPLE_RATE_HZ * PART_S:
         return []
     loudness_db = _loudness(samples)

@@ -13,6 +13,7 @@ import numpy as np
 from agentcvr_graph.media.sound import quietest_s
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
 from agentcvr_graph.models.base import ModelOutput, Sound
+from agentcvr_graph.models.offline.signals import load_librosa
 from agentcvr_graph.types import Evidence, Window
 from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 
@@ -100,6 +101,7 @@ class Recogniser:
 
 def voiced_parts(samples: Samples) -> list[tuple[int, int]]:
     """Return first and last sample of each part that is loud enough for speech, with a margin; pauses separate them."""
+    load_librosa()
     if not samples.size or float(np.abs(samples).max()) < QUIET:
         return []
     loud = librosa.effects.split(  # pyright: ignore[reportUnknownMemberType]

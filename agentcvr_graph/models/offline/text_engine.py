@@ -20,6 +20,8 @@ _SETTINGS = {
     "Det.limit_side_len": 480,
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
 }
+_loading = threading.Lock()
+"""Held while an engine loads: threads that import the library for the first time at the same time may fail."""
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom of a text region, in pixels."""
 
@@ -45,11 +47,16 @@ class TextEngine:
 
     def _run(self, pixels: Pixels, *, use_rec: bool) -> Any:
         if not hasattr(self._of_thread, "engine"):
-            from rapidocr import RapidOCR
-
-            self._of_thread.engine = RapidOCR(params=_SETTINGS)
+            self._of_thread.engine = _new_engine()
         engine = self._of_thread.engine
         return engine(pixels[:, :, ::-1], use_cls=False, use_rec=use_rec)  # it expects BGR
+
+
+def _new_engine() -> Any:
+    with _loading:
+        from rapidocr import RapidOCR
+
+        return RapidOCR(params=_SETTINGS)
 
 
 def _box(corners: Any) -> Box:
