@@ -29,6 +29,7 @@ from agentcvr_graph.models.clients.extras import naming_extra
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
+from agentcvr_graph.short_graph import create_short_graph
 
 if TYPE_CHECKING:
     from agentcvr_graph.media.base import Library
@@ -97,6 +98,21 @@ def make_swap_graph(runtime: ServerRuntime[Any] | None = None) -> CompiledCVRGra
     """
     _check_names(runtime, SwapContext)
     return _swap_graph()
+
+
+def make_short_graph(runtime: ServerRuntime[Any] | None = None) -> Any:
+    """Return the live graph with a short output, for clients of the server's own MCP endpoint.
+
+    Raises:
+        InputError: the run sends a setting with a misspelled name.
+    """
+    _check_names(runtime, ServerContext)
+    return _short_graph()
+
+
+@functools.lru_cache(maxsize=1)
+def _short_graph() -> Any:
+    return create_short_graph(_live_graph(), ServerContext).compile()
 
 
 @functools.lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agentcvr_graph.types import AnswerValue
 
@@ -20,6 +21,11 @@ def accept_any(options: Sequence[str], n_items: int) -> None:
 def value_as_text(value: AnswerValue, options: Sequence[str]) -> str:
     """Return the value as it is written; the default of `AnswerSpec.text`."""
     return str(value)
+
+
+def text_schema(labels: Sequence[str], n_items: int) -> dict[str, Any]:
+    """Return the schema of a short text; the default of `AnswerSpec.schema`."""
+    return {"type": "string", "minLength": 1, "maxLength": 300}
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,9 @@ class AnswerSpec:
     """(value, options) -> the value in words, as `Answer.text` holds it."""
     check: Callable[[Sequence[str], int], None] = accept_any
     """(options, number of items to order) -> None; raises `InputError` where the question does not fit the kind."""
+    schema: Callable[[Sequence[str], int], dict[str, Any]] = text_schema
+    """(labels of the options, number of items to order) -> the JSON schema of a value, for models whose reply is
+    constrained to one."""
     spans_lines: bool = False
     """Whether a value may be written over several lines, as a list is."""
     takes_any_text: bool = False

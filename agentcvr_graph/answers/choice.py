@@ -255,6 +255,7 @@ CHOICE = AnswerSpec(
     parse=parse,
     text=text,
     score=score,
+    schema=lambda labels, n_items: {"type": "string", "enum": [*labels]},
     needs_options=True,
     spans_lines=True,
     chance=lambda n_options, n_videos: 1 / n_options,

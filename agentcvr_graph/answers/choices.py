@@ -143,6 +143,12 @@ CHOICES = AnswerSpec(
     parse=parse,
     text=text,
     score=score,
+    schema=lambda labels, n_items: {
+        "type": "array",
+        "items": {"type": "string", "enum": [*labels]},
+        "minItems": 1,
+        "maxItems": len(labels),
+    },
     needs_options=True,
     spans_lines=True,
     chance=lambda n_options, n_videos: 1 / (2**n_options - 1),

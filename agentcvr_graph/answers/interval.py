@@ -210,5 +210,6 @@ INTERVAL = AnswerSpec(
     parse=parse,
     text=text,
     score=score,
+    schema=lambda labels, n_items: {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
     spans_lines=True,
 )

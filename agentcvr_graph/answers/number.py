@@ -82,4 +82,11 @@ def score(value: AnswerValue, key: AnswerValue) -> float:
     return float(math.isclose(float(cast(float, value)), float(cast(float, key)), rel_tol=1e-6, abs_tol=1e-9))
 
 
-NUMBER = AnswerSpec(name="number", format="a number, for example 3", parse=parse, text=text, score=score)
+NUMBER = AnswerSpec(
+    name="number",
+    format="a number, for example 3",
+    parse=parse,
+    text=text,
+    score=score,
+    schema=lambda labels, n_items: {"type": "number"},
+)

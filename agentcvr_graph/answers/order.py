@@ -199,6 +199,12 @@ ORDER = AnswerSpec(
     format='the numbers in order, for example "2->1->3"',
     parse=parse,
     score=score,
+    schema=lambda labels, n_items: {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 1, "maximum": n_items},
+        "minItems": n_items,
+        "maxItems": n_items,
+    },
     check=check,
     spans_lines=True,
     numbers_options=True,

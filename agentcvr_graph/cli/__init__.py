@@ -31,6 +31,14 @@ COMMANDS = {
         "agentcvr_graph.cli.eval:app",
         "Run methods on the questions of a benchmark, score the answers, and write a report.",
     ),
+    "mcp": (
+        "agentcvr_graph.cli.mcp:app",
+        "Serve questions about videos to MCP clients.",
+    ),
+    "models": (
+        "agentcvr_graph.cli.models:app",
+        "List the models that can be used from here, and print a full command with them.",
+    ),
     "scripts": (
         "agentcvr_graph.cli.scripts:app",
         "Make, check, show and render scripts, the text stand-ins for video in swap mode.",

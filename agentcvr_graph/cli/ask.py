@@ -65,6 +65,9 @@ Report = Annotated[
 ]
 
 
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print what the master writes and reads, turn by turn.")]
+
+
 @ask_app.command("ask", epilog=ASK_EXAMPLES)
 def ask(
     videos: Annotated[
@@ -87,6 +90,7 @@ def ask(
     dialect: shared.Dialect = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     report: Report = None,
+    verbose: Verbose = False,
 ) -> None:
     """Answer a question about one or more videos; with --swap, the question of a script, in swap mode."""
     from agentcvr_graph.cli.ask_run import present, run_live, run_scripted
@@ -97,7 +101,7 @@ def ask(
     if swap is not None:
         if videos or question:
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
-        run = run_scripted(swap, models.master, noise, context, phrasing)
+        run = run_scripted(swap, models.master, noise, context, phrasing, verbose=verbose)
     elif not videos or not question:
         missing = " and ".join(
             name for name, given in (("the videos", videos), ("the question", question)) if not given
@@ -105,7 +109,7 @@ def ask(
         raise InputError(f"Missing: {missing}.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
         given = CVRInput(question=question, videos=list(videos), options=options or [], kind=kind)
-        run = run_live(given, models, context)
+        run = run_live(given, models, context, verbose=verbose)
     present(run, models, as_json=as_json, report=report)
 
 
@@ -118,6 +122,7 @@ def demo(
     swap: Annotated[bool, typer.Option("--swap", help="Use swap mode, on a bundled script.")] = False,
     noise: shared.Noise = "off",
     report: Report = Path("agentcvr-demo.html"),
+    verbose: Verbose = False,
 ) -> None:
     """Answer a question about the bundled clips and write an HTML evidence report."""
     from agentcvr_graph.cli.ask_run import demo_questions, present, run_live, run_scripted
@@ -130,5 +135,8 @@ def demo(
         return
     models = ModelStrings(master, vision, audio)
     chosen = one_of("demo question", name or next(iter(questions)), tuple(questions))
-    run = run_scripted(chosen, master, noise) if swap else run_live(as_input(questions[chosen]), models)
+    if swap:
+        run = run_scripted(chosen, master, noise, verbose=verbose)
+    else:
+        run = run_live(as_input(questions[chosen]), models, verbose=verbose)
     present(run, models, as_json=False, report=report)

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import typer
+from langchain_core.messages import AIMessage, AnyMessage
 from rich.panel import Panel
+from rich.style import Style
+from rich.text import Text
 
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out, print_notes
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.dialects import words_of
 from agentcvr_graph.graph.events import Progress
+from agentcvr_graph.graph.prompts import since_brief
 from agentcvr_graph.graph.state import CVRInput, CVROutput, as_input
+from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.render import cost_text, window_label
+from agentcvr_graph.render import cost_text, window_label, without_unseen
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
-from agentcvr_graph.types import AnswerValue, Question
+from agentcvr_graph.types import AnswerValue, Citation, Question, VideoInfo
 
 OFFLINE_NOTICE = (
     "Offline models recognise on-screen text, colours, motion, clear English speech and simple sounds only. "
@@ -41,6 +48,23 @@ class FinishedRun(NamedTuple):
     live: bool = True
 
 
+class Words:
+    """Prints what the master says and reads, once each, while the run goes on."""
+
+    def __init__(self) -> None:
+        self._printed = set[str]()
+
+    def print_new(self, messages: Sequence[AnyMessage]) -> None:
+        """Print the messages after the brief that were not printed yet."""
+        for message in since_brief(messages):
+            said = words_of(message) if isinstance(message, AIMessage) else message.text
+            key = message.id or said
+            if key not in self._printed:
+                self._printed.add(key)
+                who = "master" if isinstance(message, AIMessage) else "reply"
+                err.print(f"[bold]{who}:[/bold] {escape(without_keys(said)) or '[dim](nothing)[/dim]'}")
+
+
 def demo_questions(swap: bool) -> dict[str, Question]:
     """Return the questions of `agentcvr demo`, by id."""
     if swap:
@@ -50,25 +74,33 @@ def demo_questions(swap: bool) -> dict[str, Question]:
     return {question.id: question for question in demo.demo_questions()}
 
 
-def run_live(given: CVRInput, models: ModelStrings, context: CVRContext = shared.DEFAULTS) -> FinishedRun:
+def run_live(
+    given: CVRInput, models: ModelStrings, context: CVRContext = shared.DEFAULTS, *, verbose: bool = False
+) -> FinishedRun:
     """Answer a question about video."""
     from agentcvr_graph.perception.factory import resolve_perception
 
     perception = resolve_perception(models.vision, models.audio)
     if "offline" in astuple(models):
         err.print(f"[dim]{OFFLINE_NOTICE}[/dim]")
-    return FinishedRun(_run(given, models.master, perception, context))
+    return FinishedRun(_run(given, models.master, perception, context, verbose))
 
 
 def run_scripted(
-    spec: str, master: str, noise: str, context: CVRContext = shared.DEFAULTS, phrasing: str = ""
+    spec: str,
+    master: str,
+    noise: str,
+    context: CVRContext = shared.DEFAULTS,
+    phrasing: str = "",
+    *,
+    verbose: bool = False,
 ) -> FinishedRun:
     """Answer the question of a script, in swap mode."""
     library, script = find_script(spec)
     perception: Perception = ScriptedPerception(library, noise)
     if phrasing:
         perception = _phrased(perception, phrasing)
-    trajectory = _run(as_input(script.as_question()), master, perception, context)
+    trajectory = _run(as_input(script.as_question()), master, perception, context, verbose)
     return FinishedRun(trajectory, script.key, live=False)
 
 
@@ -105,20 +137,22 @@ def as_record(trajectory: Trajectory) -> dict[str, Any]:
     }
 
 
-def _run(given: CVRInput, master: str, perception: Perception, context: CVRContext) -> Trajectory:
+def _run(given: CVRInput, master: str, perception: Perception, context: CVRContext, verbose: bool) -> Trajectory:
     from agentcvr_graph.models.registry import resolve_chat_model
 
     graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
-    return trajectory_of(asyncio.run(_stream(graph, given, context)))
+    return trajectory_of(asyncio.run(_stream(graph, given, context, Words() if verbose else None)))
 
 
-async def _stream(graph: Any, given: CVRInput, context: CVRContext) -> CVROutput:
-    """Run the graph and print its progress on stderr."""
+async def _stream(graph: Any, given: CVRInput, context: CVRContext, words: Words | None) -> CVROutput:
+    """Run the graph and print its progress on stderr, with the master's words if `words` is given."""
     output: Any = None
     with err.status("opening the videos") as status:
         async for mode, event in graph.astream(given, context=context, stream_mode=["custom", "values"]):
             if mode == "values":
                 output = event
+                if words is not None:
+                    words.print_new(event["messages"])
                 continue
             progress = cast(Progress, event)
             line = progress["text"]
@@ -141,11 +175,19 @@ def _show(trajectory: Trajectory) -> None:
     out.print(Panel(f"[bold]{escape(value)}[/bold]", title=escape(trajectory.question), title_align="left"))
     if answer.rationale:
         out.print(escape(answer.rationale), style="dim")
-    titles = {info.number: info.title for info in trajectory.videos}
     for citation in answer.citations:
-        out.print(f"  [cyan]{window_label(citation)}[/cyan] ({escape(titles[citation.video])}), {citation.modality}")
+        out.print(_cited(citation, trajectory.videos[citation.video - 1]))
     usage = trajectory.usage
     out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
+
+
+def _cited(citation: Citation, info: VideoInfo) -> Text:
+    """Return the line of a citation; terminals that can open links open the video at its moment."""
+    from agentcvr_graph.report.moments import link_on_terminal
+
+    place = Style(color="cyan", link=link_on_terminal(info.video, citation.start_s) or None)
+    where, title = Text(window_label(citation), style=place), without_unseen(info.title)
+    return Text.assemble("  ", where, f" ({title}), {citation.modality}")
 
 
 def _report(run: FinishedRun, path: Path, models: ModelStrings) -> None:

@@ -48,6 +48,8 @@ def doctor(
 
     'http://HOST:PORT/v1#NAME': an OpenAI-compatible server.
 
+    'ollama:NAME': a model that Ollama serves.
+
     'transformers:FOLDER_OR_REPO': a model in this process.
 
     'tiny': a small trained master, for its own kind of questions.

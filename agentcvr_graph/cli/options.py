@@ -24,7 +24,7 @@ Master = Annotated[
 ]
 Vision = Annotated[str, typer.Option(help="Model string of the vision model.", rich_help_panel=MODELS)]
 Audio = Annotated[str, typer.Option(help="Model string of the audio model.", rich_help_panel=MODELS)]
-Dialect = Annotated[str, typer.Option(help="How the master calls tools: auto, tools or json.", rich_help_panel=MODELS)]
+Dialect = Annotated[str, typer.Option(help="How the master acts: auto, tools, schema or json.", rich_help_panel=MODELS)]
 Noise = Annotated[str, typer.Option(help="Noise of scripted perception: off, mild, fitted, or a JSON file of rates.")]
 MaxTurns = Annotated[int, typer.Option(min=1, help="Largest number of turns of the master.", rich_help_panel=BUDGETS)]
 MaxFrames = Annotated[int, typer.Option(min=0, help="Largest number of frames to observe.", rich_help_panel=BUDGETS)]
@@ -52,7 +52,7 @@ def context_of(max_turns: int, max_frames: int, dialect: str) -> CVRContext:
     Raises:
         InputError: the dialect is unknown.
     """
-    checked = one_of("--dialect", dialect, ("auto", "tools", "json"))
+    checked = one_of("--dialect", dialect, ("auto", "tools", "schema", "json"))
     return CVRContext(max_turns=max_turns, max_frames=max_frames, dialect=cast(Any, checked))
 
 

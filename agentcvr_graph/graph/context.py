@@ -119,8 +119,12 @@ class CVRContext(BaseModel):
         ),
     ] = "stop"
     dialect: Annotated[
-        Literal["auto", "tools", "json"],
-        setting("master", description="How the master acts: tool calls, JSON text, or tool calls where the model can."),
+        Literal["auto", "tools", "schema", "json"],
+        setting(
+            "master",
+            description="How the master acts: tool calls, JSON text bound to a schema, JSON text, or the first of them "
+            "that the model takes.",
+        ),
     ] = "auto"
     language: Annotated[
         StrictStr, setting("master", description="Language of thoughts and answers; empty for the question's own.")

@@ -16,14 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable
+from langchain_core.language_models import BaseChatModel
 from langgraph.runtime import Runtime
 
 from agentcvr_graph.errors import ActionError, CVRError, InputError, SettingsError, SetupError
 from agentcvr_graph.graph.context import CVRContext, merged
-from agentcvr_graph.graph.dialects import Dialect, bind_master, choose_dialect
 from agentcvr_graph.models.clients.errors import detail_of
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import TOOLS, Toolset
@@ -76,8 +73,8 @@ class Dependencies:
         with _errors_of_the_set_up("the settings"):
             return merged(self.context_schema, stored, runtime.context)
 
-    async def bound_master(self, context: CVRContext) -> tuple[Runnable[LanguageModelInput, AIMessage], Dialect]:
-        """Return the master of this run with its tools bound, and the dialect it acts in.
+    async def chosen_master(self, context: CVRContext) -> BaseChatModel:
+        """Return the master of this run.
 
         Raises:
             SetupError: the function that returns it failed; a `SettingsError` if it refused the settings.
@@ -85,9 +82,8 @@ class Dependencies:
         master = self.master
         if not isinstance(master, BaseChatModel):
             with _errors_of_the_set_up("the master"):
-                master = await asyncio.to_thread(master, context)
-        dialect = choose_dialect(master, context.dialect)
-        return bind_master(master, dialect, self.tools), dialect
+                return await asyncio.to_thread(master, context)
+        return master
 
     async def chosen_perception(self, context: CVRContext) -> Perception:
         """Return the perception of this run.

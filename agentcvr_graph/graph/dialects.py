@@ -1,6 +1,6 @@
-"""The two dialects in which a master acts: tool calls of the model's interface, or JSON text.
+"""The dialects in which a master acts: tool calls of the model's interface, or JSON text, free or bound to a schema.
 
-This is the only module that knows both. It reads either dialect, whatever the model was asked for, so it understands a
+This is the only module that knows them. It reads either form, whatever the model was asked for, so it understands a
 model that writes JSON actions although it has tools. A reply uses the dialect of its call. The master's messages are
 never rewritten: they stay exactly as the model sampled them.
 """
@@ -12,44 +12,84 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, InvalidToolCall, ToolCall, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    HumanMessage,
+    InvalidToolCall,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+)
 from langchain_core.messages.utils import merge_message_runs
 from langchain_core.runnables import Runnable
 
 from agentcvr_graph.answers import stated_answer
+from agentcvr_graph.errors import SetupError
+from agentcvr_graph.graph.action_schema import TurnBounds, turn_schema
 from agentcvr_graph.graph.arrival import CLOSING, unreadable_text
-from agentcvr_graph.graph.prompts import CANCELLED, JSON_DIALECT
+from agentcvr_graph.graph.prompts import CANCELLED, JSON_DIALECT, SCHEMA_DIALECT
 from agentcvr_graph.graph.sanitize import sanitize_value
 from agentcvr_graph.graph.state import Call
 from agentcvr_graph.models.chat_format.loose_json import why_unreadable
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.chat_format.written_calls import WrittenCall, said, written_calls
+from agentcvr_graph.models.clients.refusals import SCHEMA, refused_features
+from agentcvr_graph.models.clients.refusals import TOOLS as TOOL_CALLS
 from agentcvr_graph.models.clients.replies import tolerant
+from agentcvr_graph.models.clients.structured import schema_options
 from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.outline import Outlines, parameters_of
 from agentcvr_graph.types import Observation, whole
 
-Dialect = Literal["tools", "json"]
+Dialect = Literal["tools", "schema", "json"]
+"""`schema` is JSON text that the server constrains to the schema of a turn (`action_schema.py`)."""
 MAX_SHOWN = 300
 """Characters of unreadable arguments that the master reads again."""
+SCHEMA_NAME = "turn"
+"""The name under which a server gets the schema of a turn."""
 FAILED_BY = "failed_by"
 """Key in a message's `additional_kwargs` that says which side failed."""
 
 
-def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "json"]) -> Dialect:
-    """Return the dialect; `auto` means tool calls if the model's class can bind tools, else JSON text."""
+def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "schema", "json"]) -> Dialect:
+    """Return the dialect; `auto` means the first of tool calls, a schema and JSON text that the model takes.
+
+    A model takes what its client offers and its server has not refused.
+
+    Raises:
+        SetupError: a schema is wanted, and the model's client cannot send one.
+    """
+    if wanted == "schema" and not _can_constrain(master):
+        raise SetupError(
+            f"The dialect 'schema' needs a server with `response_format`; {type(master).__name__} has none.",
+            fix="Choose the dialect auto, tools or json.",
+        )
     if wanted != "auto":
         return wanted
-    return "tools" if type(master).bind_tools is not BaseChatModel.bind_tools else "json"
+    refused = refused_features(master)
+    if type(master).bind_tools is not BaseChatModel.bind_tools and TOOL_CALLS not in refused:
+        return "tools"
+    return "schema" if TOOL_CALLS in refused and SCHEMA not in refused and _can_constrain(master) else "json"
 
 
-def bind_master(master: BaseChatModel, dialect: Dialect, tools: Toolset) -> Runnable[LanguageModelInput, AIMessage]:
-    """Return the master, with the tools bound if the dialect is `tools`."""
+def _can_constrain(master: BaseChatModel) -> bool:
+    return schema_options(master, SCHEMA_NAME, {}) is not None
+
+
+def bind_master(
+    master: BaseChatModel, dialect: Dialect, tools: Toolset, bounds: TurnBounds
+) -> Runnable[LanguageModelInput, AIMessage]:
+    """Return the master with the tools or the schema of the turn bound, as the dialect demands."""
     master = tolerant(master)
-    return master.bind_tools(list(tools.schemas)) if dialect == "tools" else master
+    if dialect == "tools":
+        return master.bind_tools(list(tools.schemas))
+    if dialect == "schema":
+        return master.bind(**schema_options(master, SCHEMA_NAME, turn_schema(tools, bounds)) or {})
+    return master
 
 
 def instructions(dialect: Dialect, tools: Toolset = TOOLS) -> str:
@@ -60,7 +100,24 @@ def instructions(dialect: Dialect, tools: Toolset = TOOLS) -> str:
         json.dumps({"action": schema["function"]["name"], "arguments": schema["function"]["parameters"]})
         for schema in tools.schemas
     )
-    return JSON_DIALECT.format(schemas=schemas)
+    return {"schema": SCHEMA_DIALECT, "json": JSON_DIALECT}[dialect].format(schemas=schemas)
+
+
+def with_instructions(messages: Sequence[AnyMessage], dialect: Dialect, tools: Toolset) -> list[AnyMessage]:
+    """Return the messages whose system prompt says how to act in this dialect.
+
+    The brief has written it there, unless the model has refused the dialect of the brief since.
+    """
+    said = instructions(dialect, tools)
+    first = messages[0] if messages else None
+    if not isinstance(first, SystemMessage) or said in first.text:
+        return list(messages)
+    parts = [part for part in str(first.text).split("\n\n") if part not in _all_instructions(tools)]
+    return [SystemMessage("\n\n".join([*parts, said]), id=first.id), *messages[1:]]
+
+
+def _all_instructions(tools: Toolset) -> list[str]:
+    return [instructions(cast(Dialect, dialect), tools) for dialect in get_args(Dialect)]
 
 
 def for_model(messages: Sequence[AnyMessage], dialect: Dialect) -> list[AnyMessage]:
@@ -138,11 +195,18 @@ def read_calls(message: AIMessage, turn: int, tools: Outlines = TOOLS.outlines) 
 
 def write_calls(calls: Sequence[Mapping[str, Any]], dialect: Dialect) -> AIMessage:
     """Return a turn with these calls (name, args), as a master would write it."""
-    if dialect == "json":
+    if dialect != "tools":
         actions = [json.dumps({"action": call["name"], "arguments": call["args"]}) for call in calls]
         return AIMessage("\n".join(actions))
     native = [ToolCall(name=call["name"], args=call["args"], id=f"call_{uuid.uuid4().hex[:8]}") for call in calls]
     return AIMessage("", tool_calls=native)
+
+
+def words_of(message: AIMessage) -> str:
+    """Return all that a turn says, for display: its text as the model wrote it, then its native calls."""
+    calls = [f"{call['name']}({json.dumps(call['args'], ensure_ascii=False)})" for call in message.tool_calls]
+    calls += [f"{call['name'] or ''}({unreadable_text(call)})" for call in message.invalid_tool_calls]
+    return "\n".join(part for part in (message.text.strip(), *calls) if part)
 
 
 def thought_of(message: AIMessage, tools: Outlines = TOOLS.outlines) -> str:
@@ -153,7 +217,19 @@ def thought_of(message: AIMessage, tools: Outlines = TOOLS.outlines) -> str:
         reply = said(text)
         thought = text.removesuffix(reply) if text.endswith(reply) else ""
         text = thought + re.sub(r"```\w*\s*\Z", "", reply[: calls[0].start] if calls else reply)
-    return re.sub(r"</?think>", "", text).strip()
+    return re.sub(r"</?think>", "", text).strip() or _thought_inside(message.text)
+
+
+def _thought_inside(text: str) -> str:
+    """Return the thought of a turn that is one object with a thought and actions; empty for another turn."""
+    if not text.lstrip().startswith("{"):
+        return ""
+    try:
+        turn = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return ""
+    thought: object = turn.get("thought")
+    return thought.strip() if isinstance(thought, str) else ""
 
 
 def reply(

@@ -35,6 +35,10 @@ Act by writing JSON, and nothing after it: one object {{"action": NAME, "argumen
 objects for several calls. The actions and the JSON schemas of their arguments:
 {schemas}"""
 
+SCHEMA_DIALECT = """\
+Act by writing one JSON object, and nothing after it: {{"thought": TEXT, "actions": [{{"action": NAME, "arguments": \
+{{...}}}}, ...]}}. The actions and the JSON schemas of their arguments:
+{schemas}"""
 
 NO_ACTION = "That turn held no action. Call {tools}."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."

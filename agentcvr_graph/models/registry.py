@@ -3,6 +3,7 @@
     offline                       the models that come with this library (the default)
     tiny                          a small trained master for one kind of questions, also included
     http://host:8000/v1#model     an OpenAI-compatible server; without `#model` the only model it serves
+    ollama:NAME                   a model that Ollama serves
     transformers:DIR_OR_REPO      a model in this process, from a folder or the Hub
     whisper:SIZE_OR_FOLDER        a Whisper model in this process, for speech
     openai:gpt-4o, gpt-4o, ...    anything that LangChain's `init_chat_model` takes
@@ -25,6 +26,7 @@ from agentcvr_graph.models.providers.base import ModelStringError, Provider, unk
 from agentcvr_graph.models.providers.hosted import Hosted
 from agentcvr_graph.models.providers.in_process import InProcess
 from agentcvr_graph.models.providers.offline import Offline
+from agentcvr_graph.models.providers.ollama import Ollama
 from agentcvr_graph.models.providers.server import Server
 from agentcvr_graph.models.providers.tiny import Tiny
 from agentcvr_graph.models.providers.whisper import Whisper
@@ -38,6 +40,7 @@ PROVIDERS: list[type[Provider]] = [
     Offline,
     Tiny,
     Server,
+    Ollama,
     InProcess,
     Whisper,
     Hosted,  # last, because it takes every name that no other provider takes

@@ -19,17 +19,22 @@ PACKAGE = "agentcvr_graph.report"
 
 
 def render_report(
-    trajectory: Trajectory, *, thumbnails: Thumbnails | None = None, models: Mapping[str, str] | None = None
+    trajectory: Trajectory,
+    *,
+    thumbnails: Thumbnails | None = None,
+    models: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> str:
     """Return the report as HTML. All text from the trajectory is escaped.
 
     Args:
         thumbnails: source of frames; None for a report without frames, as in swap mode.
         models: the model of each role, for the footer.
+        folder: the folder of the page, from which citations link to moments in files; None for links to URLs only.
     """
     template = html_environment(PACKAGE).get_template("report.html.j2")
     css, js = asset(PACKAGE, "report.css"), asset(PACKAGE, "report.js")
-    return template.render(view=view_of(trajectory, thumbnails), models=dict(models or {}), css=css, js=js)
+    return template.render(view=view_of(trajectory, thumbnails, folder), models=dict(models or {}), css=css, js=js)
 
 
 def write_report(
@@ -45,7 +50,7 @@ def write_report(
         thumbnails: as in `render_report`.
         models: as in `render_report`.
     """
-    html = render_report(trajectory, thumbnails=thumbnails, models=models)
+    html = render_report(trajectory, thumbnails=thumbnails, models=models, folder=path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write_text(path, html)
     return path

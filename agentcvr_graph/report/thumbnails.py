@@ -24,10 +24,16 @@ class Thumbnails(Protocol):
 
 
 class MediaThumbnails:
-    """Thumbnails from a media library."""
+    """Thumbnails from a media library.
 
-    def __init__(self, library: Library) -> None:
+    Args:
+        library: opens the videos.
+        width_px: the longest side of a thumbnail.
+    """
+
+    def __init__(self, library: Library, width_px: int = WIDTH_PX) -> None:
         self._library = library
+        self._width_px = width_px
 
     def thumbnail(self, video: Video, time_s: float) -> bytes | None:
         """Return a frame as in the protocol; None also if the video is unreadable, so that a report can be written."""
@@ -40,7 +46,7 @@ class MediaThumbnails:
         except CVRError:
             return None
         picture = Image.fromarray(frame.pixels)
-        picture.thumbnail((WIDTH_PX, WIDTH_PX))
+        picture.thumbnail((self._width_px, self._width_px))
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
         return buffer.getvalue()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from agentcvr_graph.answers import option_labels
 from agentcvr_graph.render import NOTHING, cost_text, window_label
 from agentcvr_graph.report.citations import NumberedCitation, citing_statement, named_observations, number_citations
+from agentcvr_graph.report.moments import link_in_page
 from agentcvr_graph.report.notebook import MODALITY_VERBS
 from agentcvr_graph.report.pictures import Album, Picture, select_times
 from agentcvr_graph.report.thumbnails import Thumbnails
@@ -86,6 +88,8 @@ class Chip:
     """`observed` or `listened`."""
     opens: str
     """Id of the supporting observation; empty when there is none."""
+    link: str
+    """Address of the moment in the video; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +110,12 @@ class View:
     totals: Sequence[tuple[str, str]]
 
 
-def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None) -> View:
+def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder: Path | None = None) -> View:
     """Return the view of a trajectory.
 
     Args:
         thumbnails: source of frames; None for a report without frames.
+        folder: the folder of the page, from which it links to files; None for no such links.
     """
     cited = number_citations(trajectory)
     named = named_observations(trajectory)
@@ -124,7 +129,7 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None) -> Vie
         headline=_headline(trajectory.answer),
         failure=failure.message if failure else "",
         boundary=_boundary(failure),
-        chips=[_chip(one, trajectory.videos) for one in cited],
+        chips=[_chip(one, trajectory.videos, folder) for one in cited],
         timelines=[timeline_of(info, named, cited, album) for info in trajectory.videos],
         turns=_turns(trajectory.turns, observations),
         totals=_totals(trajectory),
@@ -160,15 +165,17 @@ def _totals(trajectory: Trajectory) -> list[tuple[str, str]]:
     ]
 
 
-def _chip(one: NumberedCitation, videos: Sequence[VideoInfo]) -> Chip:
+def _chip(one: NumberedCitation, videos: Sequence[VideoInfo], folder: Path | None) -> Chip:
     citation = one.citation
+    video = videos[citation.video - 1]
     return Chip(
         number=one.number,
         label=window_label(citation),
-        title=videos[citation.video - 1].title,
+        title=video.title,
         modality=citation.modality,
         how=MODALITY_VERBS[citation.modality],
         opens=one.observation,
+        link=link_in_page(video.video, citation.start_s, folder),
     )
 
 

@@ -104,7 +104,7 @@ async def cancelled(app, given, reached):
         await task
 
 
-@pytest.mark.parametrize("name", ["subgraph", "tool", "remote", "mcp_client"])
+@pytest.mark.parametrize("name", ["subgraph", "tool", "remote", "mcp_client", "mcp_ask"])
 def test_an_example_is_short_and_documents_its_command(name):
     text = (EXAMPLES / f"{name}.py").read_text()
     assert text.count("\n") <= MOST_LINES

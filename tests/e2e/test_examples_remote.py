@@ -5,6 +5,7 @@ The tests cover what each interface provides, and also the missing features that
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import runpy
 import subprocess
@@ -29,6 +30,7 @@ from langgraph_sdk.client import LangGraphClient
 from mcp import Client, MCPError
 
 from agentcvr_graph import CVRContext, InfrastructureError, InputError, as_tool
+from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.graph.context import setting
 from agentcvr_graph.graph.remote import run_remote
 from agentcvr_graph.server import ServerContext
@@ -38,6 +40,7 @@ from tests.e2e.served_graphs import SLOW_S, WORDS
 
 ROOT = Path(__file__).resolve().parents[2]
 SAID = "This time I am cooking with white wine."
+NOWHERE = {"question": "Who?", "videos": ["nowhere.mp4"]}
 SCRIPTS = ["script://cc-000002/1", "script://cc-000002/2"]
 
 pytestmark = pytest.mark.enable_socket
@@ -342,11 +345,20 @@ async def test_mcp_returns_the_whole_output_but_no_progress_and_no_thread(
     assert reports == [] and await client.threads.count() == threads
 
 
+async def test_mcp_has_a_graph_with_a_short_output(studio: Studio) -> None:
+    clip = {"question": "Which word is shown on screen?", "videos": [f"{CLIPS_DIR / 'cook_red.mp4'}#t=0,4"]}
+    async with Client(f"{studio.url}/mcp") as client:
+        texts = [(await client.call_tool("ask_videos", given)).content[0].text for given in (clip, NOWHERE)]
+    answered, wrong = map(ast.literal_eval, texts)
+    assert answered["status"] == "answered" and "HEAT THE PAN" in answered["answer"] and len(texts[0]) < 1500
+    assert wrong["status"] == "wrong_input" and "nowhere.mp4: no such file" in wrong["problem"]
+
+
 async def test_mcp_reports_only_the_type_of_an_error(studio: Studio) -> None:
     ask = example("mcp_client")["ask"]
     async with Client(f"{studio.url}/mcp") as client:
         with pytest.raises(RuntimeError, match=r"^InputError$"):
-            await ask(client, "agentcvr", {"question": "Who?", "videos": ["nowhere.mp4"]})
+            await ask(client, "agentcvr", NOWHERE)
         with pytest.raises(MCPError, match="Unknown tool: agentcvr_swop"):
             await ask(client, "agentcvr_swop", {"question": "Who?", "videos": SCRIPTS})
 

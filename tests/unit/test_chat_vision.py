@@ -158,3 +158,83 @@ async def test_nothing_blocks_the_event_loop() -> None:
     vision = ChatVision(Recorder(reply="[video 1, 0.0-5.0 s] A pan."), name="the vision model")
     with blockbuster.blockbuster_ctx():
         assert len((await vision.look(sampled(), "the salt")).evidence) == 1
+
+
+class Refusal(Exception):
+    """What a client raises for an HTTP error status."""
+
+    def __init__(self, status_code: int, message: str) -> None:
+        super().__init__(f"Error code: {status_code}")
+        self.status_code, self.body = status_code, {"message": message}
+
+
+class Limited(ChatModelBase):
+    """A chat model that refuses more images than it takes, or larger ones, in a server's words."""
+
+    most: int = 99
+    most_px: int = 999
+    status: int = 400
+    words: str
+    sent: list[tuple[int, int]] = []  # noqa: RUF012 - a Pydantic field
+
+    def _reply(self, request: ChatRequest) -> AIMessage:
+        blocks = request.messages[-1].content_blocks
+        pictures = [picture_of(block) for block in blocks if block["type"] == "image"]
+        self.sent.append((len(pictures), max(max(picture.size) for picture in pictures)))
+        if len(pictures) > self.most or max(max(picture.size) for picture in pictures) > self.most_px:
+            raise Refusal(self.status, self.words)
+        windows = [part for part in str(blocks[-1].get("text")).splitlines() if part.startswith("[")]
+        return AIMessage(windows[0].replace("...", f"{len(pictures)} frames"))
+
+
+def picture_of(block: Any) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(block["base64"])))
+
+
+LONG = [SampledFrames(SHOWN[0], tuple(Frame(n + 0.5, np.zeros((36, 64, 3), dtype=np.uint8)) for n in range(10)), "a")]
+TOO_MANY = {
+    "vLLM": (4, 400, "At most 4 image(s) may be provided in one request."),
+    "vLLM, newer": (4, 400, "At most 4 image(s) may be provided in one prompt."),
+    "Groq": (5, 400, "Too many images provided. This model supports up to 5 images"),
+    "Mistral": (8, 400, "Too many images in request. Max is 8."),
+    "vLLM, context": (
+        5,
+        400,
+        "This model's maximum context length is 4096 tokens. However, your request has 6011 input tokens.",
+    ),
+    "llama.cpp, context": (3, 400, "the request exceeds the available context size, try increasing it"),
+    "Anthropic, size": (5, 413, "Request exceeds the maximum size"),
+    "Anthropic, prompt": (5, 400, "prompt is too long: 210000 tokens > 200000 maximum"),
+    "no number": (2, 400, "too many images"),
+}
+
+
+@pytest.mark.parametrize("server", TOO_MANY)
+async def test_a_refusal_of_too_many_images_sends_the_frames_in_several_calls(server: str) -> None:
+    most, status, words = TOO_MANY[server]
+    model = Limited(most=most, status=status, words=words, sent=[])
+    vision = ChatVision(model, name="limited")
+    output = await vision.look(LONG, "")
+    windows = [said.window for said in output.evidence]
+    assert windows[0] and windows[-1] and (windows[0].start_s, windows[-1].end_s) == (0.0, 10.0)
+    assert sum(int(said.text.split()[0]) for said in output.evidence) == 10, "each frame is seen once"
+    refused = len([count for count, _ in model.sent if count > most])
+    model.sent.clear()
+    await vision.look(LONG, "")
+    assert 0 < refused <= 3 and all(count <= most for count, _ in model.sent), "the limit is known from then on"
+
+
+async def test_a_refusal_of_a_large_image_makes_the_images_smaller() -> None:
+    big = [SampledFrames(SHOWN[0], (Frame(1.0, np.zeros((300, 500, 3), dtype=np.uint8)),), "a")]
+    words = "messages.0.content.1.image.source.base64.data: image exceeds 5 MB maximum: 6213400 bytes > 5242880 bytes"
+    model = Limited(most_px=200, words=words, sent=[])
+    assert (await ChatVision(model, name="limited").look(big, "")).evidence
+    assert [px for _, px in model.sent] == [500, 256, 128]
+
+
+@pytest.mark.parametrize(("status", "words"), [(400, "At most 0 image(s) may be provided"), (404, "no such model")])
+async def test_what_fewer_or_smaller_images_cannot_help_is_an_error(status: int, words: str) -> None:
+    model = Limited(most=0, status=status, words=words, sent=[])
+    with pytest.raises(InfrastructureError, match=words.split("(")[0]):
+        await ChatVision(model, name="limited").look(LONG, "")
+    assert len(model.sent) <= 5

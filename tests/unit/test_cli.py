@@ -24,7 +24,7 @@ BAD = {
     "no options": (["ask", RED, "-q", "Who?", "--kind", "choice"], "needs at least 2 options"),
     "too many options": (["ask", RED, "-q", "Who?", *[x for n in range(27) for x in ("-o", str(n))]], "27 options"),
     "unknown kind": (["ask", RED, "-q", "Who?", "--kind", "guess"], "Unknown answer kind 'guess'"),
-    "unknown dialect": (["ask", RED, "-q", "Who?", "--dialect", "latin"], "auto, tools, json"),
+    "unknown dialect": (["ask", RED, "-q", "Who?", "--dialect", "latin"], "auto, tools, schema, json"),
     "unknown model": (["ask", RED, "-q", "Who?", "--master", "gpt"], "'gpt'"),
     "missing key": (["ask", RED, "-q", "Who?", "--master", "openai:gpt-4.1"], "OPENAI_API_KEY"),
     "missing model folder": (["ask", RED, "-q", "Who?", "--vision", "transformers:./none"], "./none"),

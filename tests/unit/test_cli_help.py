@@ -77,7 +77,7 @@ def environment() -> dict[str, str]:
 
 
 def test_help_of_every_command_imports_no_heavy_library(texts: dict[str, str]):
-    commands = {"", "ask", "demo", "doctor", "eval", "scripts", "scripts make", "scripts sim-gap", "train"}
+    commands = {"", "ask", "mcp", "demo", "doctor", "eval", "scripts", "scripts make", "scripts sim-gap", "train"}
     assert commands <= set(texts)
     assert {"train grpo", "train sft", "train demonstrate", "train dry-run"} <= set(texts)
     assert all("Usage: agentcvr" in text for text in texts.values())

@@ -189,6 +189,22 @@ async def test_a_turn_without_an_action_is_sent_back_to_the_master():
     assert complaints == ["That turn held no action. Call observe, listen or answer."] * 2
 
 
+@pytest.mark.parametrize(
+    ("last", "quoted"),
+    [
+        (turn("I would\nlike a \x07sandwich."), 'Its last turn was: "I would like a sandwich."'),
+        (turn("word " * 99), 'Its last turn was: "' + ("word " * 40).strip() + '..."'),
+        (turn("Hm.", {"name": "look_at", "args": {"video": 1}}), """Its last turn was: "Hm. look_at({"video": 1})\""""),
+        (turn(""), "Its last turn was empty."),
+    ],
+    ids=["words", "shortened", "a call", "nothing"],
+)
+async def test_a_run_without_a_usable_action_quotes_the_last_turn(last, quoted):
+    output, _ = await run([turn("Hello."), turn("Hello again."), last])
+    assert output["failure"].boundary == "master"
+    assert output["failure"].message == f"The master gave no usable action in 3 turns in a row. {quoted}"
+
+
 async def test_three_turns_without_an_action_are_a_failure_of_the_master():
     output, _ = await run([AIMessage("hm")] * 3)
     assert output["failure"].boundary == "master"

@@ -36,8 +36,9 @@ LAYERS = (
     ("trajectory",),
     ("graph.run", "graph.as_tool", "graph.retake", "testing"),
     ("report",),
+    ("short_answer", "short_graph"),
     ("eval", "demo"),
-    ("server",),
+    ("server", "mcp_server"),
     ("cli", "__main__"),
 )
 """The lowest layer comes first. A module may import from its own row and from earlier rows, never from later ones."""

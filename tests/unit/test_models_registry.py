@@ -24,6 +24,7 @@ from agentcvr_graph.models.providers.base import Provider
 from agentcvr_graph.models.providers.hosted import Hosted
 from agentcvr_graph.models.providers.in_process import InProcess
 from agentcvr_graph.models.providers.offline import Offline
+from agentcvr_graph.models.providers.ollama import Ollama
 from agentcvr_graph.models.providers.server import Server
 from agentcvr_graph.models.providers.tiny import Tiny
 from agentcvr_graph.models.providers.whisper import Whisper
@@ -52,7 +53,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         ("tiny", Tiny()),
         ("openai:gpt-4o", Hosted("openai", "gpt-4o")),
         ("gpt-4o", Hosted("", "gpt-4o")),
-        ("ollama:qwen3:8b", Hosted("ollama", "qwen3:8b")),
+        ("ollama:qwen3:8b", Ollama("qwen3:8b")),
         (f"{SERVER}#qwen", Server(SERVER, "qwen")),
         (f"{SERVER}/", Server(SERVER, "")),
         (f"{SERVER}#Qwen/Qwen3-4B", Server(SERVER, "Qwen/Qwen3-4B")),

@@ -84,3 +84,13 @@ def test_a_broken_module_of_this_library_is_no_missing_extra():
     broken = ImportError("cannot import name 'x'", name="agentcvr_graph.media")
     with pytest.raises(ImportError, match="cannot import name"), naming_extra("live"):
         raise broken
+
+
+async def test_the_short_graph_returns_a_few_hundred_characters_and_errors_as_data():
+    graph = server.create_short_graph(server.make_swap_graph(), SwapContext).compile()
+    given = {"question": "Who cooks with white wine?", "videos": ["script://cc-000002/1", "script://cc-000002/2"]}
+    output = await graph.ainvoke(given, context=SwapContext(max_turns=6))
+    assert (output["status"], output["answer"]) == ("answered", "This time I am cooking with white wine.")
+    assert output["evidence"][0]["video"] == 1 and len(repr(output)) < 800
+    wrong = await graph.ainvoke({**given, "videos": ["script://cc-000002/9"]})
+    assert (wrong["status"], wrong["answer"]) == ("wrong_input", "") and "cc-000002/9" in wrong["problem"]

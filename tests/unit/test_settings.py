@@ -64,7 +64,7 @@ async def test_settings_of_a_review_need_a_thread():
         ({"remember": "yes"}, "The setting 'remember' cannot be 'yes'. Give true or false."),
         ({"remember": 1}, "The setting 'remember' cannot be 1. Give true or false."),
         ({"unreadable": "skip"}, "The setting 'unreadable' cannot be 'skip'. Choose from: stop, continue."),
-        ({"dialect": None}, "The setting 'dialect' cannot be None. Choose from: auto, tools, json."),
+        ({"dialect": None}, "The setting 'dialect' cannot be None. Choose from: auto, tools, schema, json."),
         ({"language": 3}, "The setting 'language' cannot be 3. Give text."),
         ({"memory_namespace": "../other"}, "The setting 'memory_namespace' cannot be '../other'. Give text that"),
         ({"memory_namespace": "a\n"}, "The setting 'memory_namespace' cannot be"),

@@ -21,7 +21,7 @@ from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import check_steps, full_budget, remaining_steps
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
-from agentcvr_graph.graph.dialects import answered_calls, instructions
+from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import check_review
@@ -78,7 +78,7 @@ class Brief:
     ) -> dict[str, Any]:
         if sources == state.get("sources"):
             return {"messages": _continued(state["messages"], brief)}
-        _, dialect = await self._dependencies.bound_master(context)
+        dialect = choose_dialect(await self._dependencies.chosen_master(context), context.dialect)
         tools = self._dependencies.tools
         system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
         messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]

@@ -22,19 +22,24 @@ from langgraph.types import Command
 
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
+from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.arrival import tidy
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
-from agentcvr_graph.graph.dialects import for_model, read_calls, reply
+from agentcvr_graph.graph.dialects import read_calls, reply, words_of
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import report
+from agentcvr_graph.graph.master_call import call_master
 from agentcvr_graph.graph.state import Assignment, Call, CVRState, Work
+from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.models.clients.usage import cost_of
-from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, budget_text, error_text
+from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, budget_text, error_text, one_line
 from agentcvr_graph.tools import Budget, Toolset
 from agentcvr_graph.types import Cost, Failure, VideoInfo
 
+MAX_QUOTED = 200
+"""Characters of the last turn in the error of a run that it ended."""
 MAX_COMPLAINTS = 2
 """Turns in a row that may be without a usable action; one more ends the run as the master's failure."""
 
@@ -70,11 +75,13 @@ class Master:
         if edited is not None:
             return TurnStart.again(state, context).update(edited, state, tools) | {"spent": Cost(), **settings}
         start = TurnStart.of(state, context)
-        model, dialect = await self._dependencies.bound_master(context)
+        model = await self._dependencies.chosen_master(context)
+        bounds = TurnBounds(state["checked_question"], state["sources"], closing=start.closing)
         report(runtime, "master", "answering" if start.closing else "thinking", start.turn)
         with without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
-                message = await model.ainvoke(for_model([*state["messages"], *start.notice], dialect))
+                messages = [*state["messages"], *start.notice]
+                message = await call_master(model, context.dialect, messages, tools, bounds)
         return start.update(message, state, tools) | settings
 
 
@@ -121,7 +128,7 @@ class TurnStart:
             "assignments": plan.assignments,
             "draft": plan.draft,
             "spent": cost_of(message),
-            "failure": _gave_up(complaints, self.closing, remaining_steps(state) - 1),
+            "failure": _gave_up(complaints, self.closing, remaining_steps(state) - 1, message),
         }
 
 
@@ -196,17 +203,26 @@ def _closing_notice(state: CVRState, budget: Budget) -> list[AnyMessage]:
     return [HumanMessage(ONLY_ANSWER.format(budget=run_out))]
 
 
-def _gave_up(complaints: int, closing: bool, steps: int) -> Failure | None:
+def _gave_up(complaints: int, closing: bool, steps: int, last: AIMessage) -> Failure | None:
     # A closing turn may be repeated once, if the recursion limit leaves the steps for it; earlier, MAX_COMPLAINTS turns
     # in a row may be without a usable action.
     allowed = (1 if steps >= STEPS_PER_TURN else 0) if closing else MAX_COMPLAINTS
     if complaints <= allowed:
         return None
     turns = "1 turn" if complaints == 1 else f"{complaints} turns in a row"
-    message = f"The master gave no usable action in {turns}."
+    message = f"The master gave no usable action in {turns}. {_last_words(last)}"
     if steps < STEPS_PER_TURN:
         message += RAISE_LIMIT
     return Failure(boundary="master", message=message, out_of_budget=closing)
+
+
+def _last_words(message: AIMessage) -> str:
+    """Return the sentence that quotes the end of a run's last turn, shortened."""
+    words = one_line(without_keys(words_of(message)))
+    if not words:
+        return "Its last turn was empty."
+    shown = words if len(words) <= MAX_QUOTED else f"{words[:MAX_QUOTED].rstrip()}..."
+    return f'Its last turn was: "{shown}"'
 
 
 def _answer_among(calls: Sequence[Call], tools: Toolset) -> Call | None:

@@ -24,6 +24,7 @@ from PIL import Image
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.types import Frame
+from agentcvr_graph.models.adapters.image_limits import ImageLimits, in_calls, merged
 from agentcvr_graph.models.base import ModelOutput, SampledFrames
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
@@ -70,6 +71,7 @@ class ChatVision:
     def __init__(self, model: BaseChatModel, *, name: str) -> None:
         self._model = model
         self._name = name
+        self._limits = ImageLimits()
 
     @property
     def name(self) -> str:
@@ -79,15 +81,23 @@ class ChatVision:
     async def look(self, sampled: Sequence[SampledFrames], focus: str) -> ModelOutput:
         """Send the frames to the model and return its statements.
 
+        A refusal that names a limit of images lowers it for this model: the frames then go in several calls.
+
         Raises:
             InfrastructureError: the model or its server failed, or the reply holds no text.
             SetupError: the server refused the key.
         """
-        content = await asyncio.to_thread(content_of, sampled, focus)
-        try:
-            message = await self._model.ainvoke([HumanMessage(content_blocks=content)])
-        except Exception as error:
-            raise as_infrastructure_error(error, self._name) from error
+        while True:
+            parts = in_calls(sampled, self._limits.images)
+            try:
+                return merged([await self._look_once(part, focus) for part in parts])
+            except Exception as error:
+                if not self._limits.lower(error, max(map(_count, parts))):
+                    raise as_infrastructure_error(error, self._name) from error
+
+    async def _look_once(self, sampled: Sequence[SampledFrames], focus: str) -> ModelOutput:
+        content = await asyncio.to_thread(content_of, sampled, focus, self._limits.px)
+        message = await self._model.ainvoke([HumanMessage(content_blocks=content)])
         text = without_thoughts(message.text).strip()
         if not text:
             raise InfrastructureError(
@@ -101,22 +111,25 @@ class ChatVision:
         return ModelOutput(evidence=tuple(evidence), notes=notes, cost=cost_of(message))
 
 
-def content_of(sampled: Sequence[SampledFrames], focus: str) -> list[ContentBlock]:
+def content_of(sampled: Sequence[SampledFrames], focus: str, most_px: int | None = None) -> list[ContentBlock]:
     """Return the task, then each frame after its label, then the focus. Encodes pictures, so call it in a thread."""
     blocks: list[ContentBlock] = [create_text_block(TASK)]
     for part in sampled:
         for frame in part.frames:
             label = FRAME_LABEL.format(video=part.window.video, time_s=frame.time_s)
             blocks.append(create_text_block(label))
-            blocks.append(create_image_block(base64=jpeg_base64(frame), mime_type="image/jpeg"))
+            blocks.append(create_image_block(base64=jpeg_base64(frame, most_px), mime_type="image/jpeg"))
     blocks.append(create_text_block(_request(sampled, focus)))
     return blocks
 
 
-def jpeg_base64(frame: Frame) -> str:
-    """Return the frame as a JPEG in base64."""
+def jpeg_base64(frame: Frame, most_px: int | None = None) -> str:
+    """Return the frame as a JPEG in base64, with at most `most_px` pixels on its long side."""
     file = io.BytesIO()
-    Image.fromarray(frame.pixels).save(file, "JPEG", quality=JPEG_QUALITY)
+    picture = Image.fromarray(frame.pixels)
+    if most_px:
+        picture.thumbnail((most_px, most_px))
+    picture.save(file, "JPEG", quality=JPEG_QUALITY)
     return base64.b64encode(file.getvalue()).decode("ascii")
 
 
@@ -141,6 +154,10 @@ def clipped(said: Evidence, shown: Sequence[Window]) -> Evidence | None:
     if not cuts:
         return None
     return said.model_copy(update={"window": max(cuts, key=lambda cut: cut.duration_s)})
+
+
+def _count(sampled: Sequence[SampledFrames]) -> int:
+    return sum(len(part.frames) for part in sampled)
 
 
 def _request(sampled: Sequence[SampledFrames], focus: str) -> str:

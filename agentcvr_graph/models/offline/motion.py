@@ -40,12 +40,6 @@ def change_between(before: Frame, after: Frame) -> Change:
     return Change(cut=False, motion=_direction(old, new, moved))
 
 
-def same_picture(one: Pixels, other: Pixels) -> bool:
-    """Return whether two frames differ by less than a letter would. If so, their on-screen text is the same."""
-    difference = cv2.absdiff(cv2.resize(one, _SIZE), cv2.resize(other, _SIZE))
-    return bool(difference.max() < _CHANGED)
-
-
 def _grey(pixels: Pixels) -> Pixels:
     grey = cv2.cvtColor(cv2.resize(pixels, _SIZE), cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.GaussianBlur(grey, (5, 5), 0), dtype=np.uint8)  # (90, 160)

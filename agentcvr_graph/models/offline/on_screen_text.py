@@ -1,49 +1,147 @@
-"""On-screen text, read by RapidOCR with the models in its wheel."""
+"""On-screen text of a series of frames, each text read once while it does not change.
+
+Text regions are found in every frame, because a new text may be small and anywhere. Reading them costs more, and is
+left out where the regions lie and look as in the frame that was read last: that frame, and not the neighbour, is
+compared, so that a slow change adds up. Two regions look the same if they differ, smoothed over 3 by 3 pixels, by less
+than a change of the faintest stroke in them would; encoders leave less behind.
+
+Frames are worked on by all cores at the same time; the result does not depend on the order.
+"""
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import json
-import threading
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
 
 from agentcvr_graph.media.cache import DiskCache
-from agentcvr_graph.media.types import Frame
+from agentcvr_graph.media.types import Frame, Pixels
+from agentcvr_graph.models.offline.text_engine import Box, TextEngine
+from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 VERSION = "rapidocr-3/480"
 """Part of every cache key, because other models or settings give other text."""
-MIN_SCORE = 0.6
-# Frames have a height of 360 px. RapidOCR's default enlarges them to 736 px, which costs five times as much and read no
-# line better in our measurements.
-_SETTINGS = {"Global.log_level": "critical", "Det.limit_type": "max", "Det.limit_side_len": 480}
+BOX_REACH_PX = 4
+"""Farthest that the edges of an unchanged region move from frame to frame."""
+MOST_NOISE = 16.0
+"""Largest difference of smoothed unchanged pixels, of 255, where the contrast is full."""
+NOISE_SHARE = 0.12
+"""Largest difference as a share of the contrast of a region."""
+MOST_THREADS = 8
+Lines = tuple[str, ...]
+Input = TypeVar("Input")
+
+
+@dataclass
+class _Reading:
+    """What is known of one frame."""
+
+    frame: Frame
+    stored: Lines | None
+    regions: Sequence[Box] = ()
+    like: _Reading | None = None
+    """The earlier frame that shows the same text."""
+    lines: Lines = ()
 
 
 class TextReader:
-    """Reads the text of frames, one at a time, and stores the results in `cache`."""
+    """Reads the text of frames, and stores the results in `cache`."""
 
-    def __init__(self, cache: DiskCache | None = None) -> None:
+    def __init__(self, cache: DiskCache | None = None, engine: TextEngine | None = None) -> None:
         self._cache = cache
-        self._engine: Any = None
-        self._lock = threading.Lock()
+        self._engine = engine or TextEngine()
 
-    def read(self, frame: Frame, content_id: str) -> tuple[str, ...]:
-        """Return the lines of text in a frame, from top to bottom, with single spaces between words."""
-        key = f"{VERSION}|{content_id}|{frame.time_s:.4f}|{frame.pixels.shape}"
-        stored = self._cache.get(key) if self._cache else None
-        if stored is not None:
-            return tuple(json.loads(stored))
-        lines = self._recognise(frame)
-        if self._cache:
-            self._cache.put(key, json.dumps(lines).encode())
-        return lines
+    def read(self, frames: Sequence[Frame], content_id: str) -> list[Lines]:
+        """Return the lines of text of each frame, from top to bottom.
 
-    def _recognise(self, frame: Frame) -> tuple[str, ...]:
-        with self._lock:
-            if self._engine is None:
-                from rapidocr import RapidOCR
+        Args:
+            frames: in order of time, of one video.
+        """
+        readings = [_Reading(frame, self._stored(frame, content_id)) for frame in frames]
+        if all(reading.stored is not None for reading in readings):
+            return [reading.stored or () for reading in readings]
+        _at_once(self._find, readings)
+        _link(readings)
+        _at_once(self._read, [reading for reading in readings if reading.like is None])
+        for reading in readings:
+            reading.lines = reading.like.lines if reading.like else reading.lines
+            self._store(reading, content_id)
+        return [reading.lines for reading in readings]
 
-                self._engine = RapidOCR(params=_SETTINGS)
-            found = self._engine(frame.pixels[:, :, ::-1], use_cls=False)  # it expects BGR
-        if found.txts is None:
-            return ()
-        rows = sorted(zip(found.boxes, found.txts, found.scores, strict=True), key=lambda row: row[0][0][1] // 12)
-        return tuple(" ".join(text.split()) for _, text, score in rows if score >= MIN_SCORE and text.strip())
+    def _find(self, reading: _Reading) -> None:
+        raise_if_cancelled()
+        reading.regions = self._engine.regions(reading.frame.pixels)
+
+    def _read(self, reading: _Reading) -> None:
+        raise_if_cancelled()
+        stored = reading.stored
+        reading.lines = stored if stored is not None else self._engine.lines(reading.frame.pixels)
+
+    def _stored(self, frame: Frame, content_id: str) -> Lines | None:
+        stored = self._cache.get(_key(frame, content_id)) if self._cache else None
+        return None if stored is None else tuple(json.loads(stored))
+
+    def _store(self, reading: _Reading, content_id: str) -> None:
+        if self._cache and reading.stored is None:
+            self._cache.put(_key(reading.frame, content_id), json.dumps(reading.lines).encode())
+
+
+def same_regions(one: Pixels, regions: Sequence[Box], other: Pixels, others: Sequence[Box]) -> bool:
+    """Return whether two pictures have text regions in the same places that look the same."""
+    if one.shape != other.shape or len(regions) != len(others):
+        return False
+    pairs = list(zip(regions, others, strict=True))
+    near = all(abs(a - b) <= BOX_REACH_PX for pair in pairs for a, b in zip(*pair, strict=True))
+    return near and all(_looks_same(one, other, _union(*pair)) for pair in pairs)
+
+
+def _key(frame: Frame, content_id: str) -> str:
+    return f"{VERSION}|{content_id}|{frame.time_s:.4f}|{frame.pixels.shape}"
+
+
+def _link(readings: Sequence[_Reading]) -> None:
+    """Link each frame whose text is that of the frame that is read last before it."""
+    read: _Reading | None = None
+    for reading in readings:
+        if read and same_regions(read.frame.pixels, read.regions, reading.frame.pixels, reading.regions):
+            reading.like = read
+        else:
+            read = reading
+
+
+def _looks_same(one: Pixels, other: Pixels, box: Box) -> bool:
+    left, top, right, bottom = box
+    first, second = (picture[max(0, top) : bottom, max(0, left) : right] for picture in (one, other))
+    contrast = float(first.max()) - float(first.min())
+    return _difference(first, second) <= min(MOST_NOISE, NOISE_SHARE * contrast)
+
+
+def _difference(one: Pixels, other: Pixels) -> float:
+    """Return the largest difference of two pictures, smoothed over 3 by 3 pixels."""
+    difference = cv2.subtract(one, other, dtype=cv2.CV_32F)
+    return float(np.abs(cv2.blur(difference, (3, 3))).max())
+
+
+def _union(one: Box, other: Box) -> Box:
+    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
+
+
+def _at_once(work: Callable[[Input], None], items: Sequence[Input]) -> None:
+    """Call `work` with each item, on all cores; the cancellation of this thread is that of the work too."""
+    futures = [_threads().submit(contextvars.copy_context().run, work, item) for item in items]
+    for future in futures:
+        future.result()
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    from loky import cpu_count
+
+    return ThreadPoolExecutor(min(MOST_THREADS, cpu_count()), thread_name_prefix="on-screen-text")

@@ -17,11 +17,11 @@ from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.base import ModelOutput, SampledFrames
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.colours import dominant_colours
-from agentcvr_graph.models.offline.motion import Change, change_between, same_picture
+from agentcvr_graph.models.offline.motion import Change, change_between
 from agentcvr_graph.models.offline.on_screen_text import TextReader
 from agentcvr_graph.render import picture_text
 from agentcvr_graph.types import Evidence, Window
-from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
+from agentcvr_graph.utils.cancellation import run_in_thread
 
 
 @dataclass
@@ -55,7 +55,7 @@ class OfflineVision:
             yield Evidence(text=describe(stretch), window=window)
 
     def _stretches(self, sampled: SampledFrames) -> list[Stretch]:
-        lines = self._lines(sampled)
+        lines = self._reader.read(sampled.frames, sampled.content_id)
         changes = [Change(cut=True, motion="")]
         changes += [change_between(one, other) for one, other in pairwise(sampled.frames)]
         stretches: list[Stretch] = []
@@ -67,19 +67,6 @@ class OfflineVision:
             if change.motion:
                 stretches[-1].motions.append(change.motion)
         return stretches
-
-    def _lines(self, sampled: SampledFrames) -> list[tuple[str, ...]]:
-        """Return the text of each frame. A frame that looks like the last one that was read is not read again."""
-        lines: list[tuple[str, ...]] = []
-        read: Frame | None = None
-        for frame in sampled.frames:
-            raise_if_cancelled()
-            if read is None or not same_picture(read.pixels, frame.pixels):
-                lines.append(self._reader.read(frame, sampled.content_id))
-                read = frame
-            else:
-                lines.append(lines[-1])
-        return lines
 
 
 def describe(stretch: Stretch) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from agentcvr_graph.errors import CVRError, SetupError, missing_extra
+from agentcvr_graph.models.clients.adaptive import adaptive
 from agentcvr_graph.models.clients.extras import require
 from agentcvr_graph.models.clients.keys import missing_key, without_keys
 from agentcvr_graph.models.clients.openai_compatible import unpooled_client
@@ -78,7 +79,7 @@ class Hosted(Provider):
         # Some constructors do not check for a key, and the provider may have been guessed, so check again.
         if key := missing_key(type(model).__module__.partition(".")[0].removeprefix("langchain_")):
             raise _no_key(self.spec, key)
-        return tolerant(model)
+        return adaptive(tolerant(model))
 
     def audio(self, timeout_s: float) -> AudioModel:
         from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint

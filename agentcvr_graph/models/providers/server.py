@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from agentcvr_graph.errors import SetupError, shown_address
+from agentcvr_graph.models.clients.adaptive import adaptive
 from agentcvr_graph.models.clients.extras import require
 from agentcvr_graph.models.clients.keys import SERVER_KEY, server_key
 from agentcvr_graph.models.clients.openai_compatible import only_model, unpooled_client
@@ -77,7 +78,7 @@ class Server(Provider):
             http_async_client=unpooled_client(timeout_s),
             use_responses_api=False,
         )
-        return tolerant(model)
+        return adaptive(tolerant(model))
 
     def audio(self, timeout_s: float) -> AudioModel:
         from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint

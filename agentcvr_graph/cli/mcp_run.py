@@ -1,0 +1,53 @@
+"""Carry out `agentcvr mcp`: build the service from model strings, and serve it."""
+
+from __future__ import annotations
+
+from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.mcp_server.server import build_server
+from agentcvr_graph.mcp_server.service import VideoService
+from agentcvr_graph.media.access import Access, access_of_untrusted_clients
+from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.models.strings import ModelStrings
+
+PICTURE_PX = 512
+"""Longest side of an evidence picture, which a model reads."""
+
+
+def service_of(models: ModelStrings, context: CVRContext, *, swap: bool) -> VideoService:
+    """Return what the server serves.
+
+    Raises:
+        SetupError: a model, a package or a key is missing.
+    """
+    return _scripted(models, context) if swap else _live(models, context)
+
+
+def serve(service: VideoService, *, http: bool, host: str, port: int) -> None:
+    """Serve until the client closes the connection, or until the process is stopped."""
+    server = build_server(service)
+    if http:
+        server.run("streamable-http", host=host, port=port)
+    else:
+        server.run("stdio")
+
+
+def _live(models: ModelStrings, context: CVRContext) -> VideoService:
+    from agentcvr_graph.demo import CLIPS_DIR
+    from agentcvr_graph.perception.factory import isolated_media, resolve_perception
+    from agentcvr_graph.report.thumbnails import MediaThumbnails
+
+    access = access_of_untrusted_clients(CLIPS_DIR)
+    media = isolated_media(access=access)
+    perception = resolve_perception(models.vision, models.audio, media=media)
+    graph = create_cvr_graph(resolve_chat_model(models.master), perception).compile()
+    return VideoService(graph, perception, access, context, MediaThumbnails(media, PICTURE_PX))
+
+
+def _scripted(models: ModelStrings, context: CVRContext) -> VideoService:
+    from agentcvr_graph.perception.scripted import ScriptedPerception
+    from agentcvr_graph.scripts.bundled import bundled_library
+
+    perception = ScriptedPerception(bundled_library())
+    graph = create_cvr_graph(resolve_chat_model(models.master), perception).compile()
+    return VideoService(graph, perception, Access(roots=(), remote="none"), context)

@@ -1,0 +1,255 @@
+"""The protocol: three tools, the pictures and reports that they link to, progress, and errors of one line.
+
+A call that a client cannot make that way (a missing file, a wrong argument) is a tool error of one line. What failed
+outside (a model, a server, a decoder) is a result with `status: "failed"`. Cancelling a call cancels its run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated, Any, Literal
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError, UnexpectedToolError
+from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent, ToolAnnotations
+from pydantic import Field, ValidationError
+
+from agentcvr_graph.answers import KnownQuestionKind
+from agentcvr_graph.errors import ActionError, InfrastructureError, InputError, SetupError
+from agentcvr_graph.graph.as_tool import DESCRIPTION, reply_of
+from agentcvr_graph.graph.state import CVRInput
+from agentcvr_graph.mcp_server.service import Moment, OnProgress, VideoService
+from agentcvr_graph.report.page import render_report
+from agentcvr_graph.short_answer import ShortAnswer, failed_answer, short_answer, shortened
+from agentcvr_graph.trajectory import Trajectory
+from agentcvr_graph.types import FrozenModel, Observation, Window
+
+RUN = "agentcvr://runs/{run}"
+MOST_STATEMENTS = 12
+MOST_FRAMES = 32
+READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
+INSTRUCTIONS = (
+    "Ask about videos by their paths or URLs; '#t=12.5,40' behind one makes a clip. `ask_videos` answers a question "
+    "over one or several videos, `describe_video` shows what one video holds, `evidence_report` returns the page of a "
+    "run."
+)
+
+Videos = Annotated[list[str], Field(min_length=1, description="Files or URLs; '#t=12.5,40' behind one makes a clip.")]
+Question = Annotated[
+    str, Field(min_length=1, description="The question, in plain words; videos are 'video 1', 'video 2', ... in it.")
+]
+Options = Annotated[list[str], Field(description="Options to choose from, or things to order.")]
+Kind = Annotated[KnownQuestionKind, Field(description="Kind of answer; 'auto': options mean 'choice', else text.")]
+
+
+class AskResult(ShortAnswer):
+    """The answer of `ask_videos`."""
+
+    run: str = Field(default="", description="Id of the run, for `evidence_report`; empty if it failed.")
+
+
+class Statement(FrozenModel):
+    """What is seen or heard in a window."""
+
+    how: Literal["seen", "heard"]
+    start_s: float
+    end_s: float
+    text: str
+
+
+class VideoDescription(FrozenModel):
+    """What a video is and what it shows."""
+
+    title: str
+    duration_s: float
+    width: int = Field(description="Width of the picture in pixels; 0 for a video without a picture.")
+    height: int
+    has_sound: bool
+    has_subtitles: bool
+    statements: tuple[Statement, ...] = Field(description="What is seen and heard, the first statements of each.")
+    notes: tuple[str, ...] = ()
+    problem: str = Field(default="", description="Why a part could not be looked at; empty if all could.")
+
+
+class ReportResult(FrozenModel):
+    """Where the evidence report of a run is."""
+
+    uri: str = Field(description="Resource with the page, as HTML.")
+    pictures: tuple[str, ...] = Field(description="Resources with the cited frames, as JPEG.")
+    answer: ShortAnswer
+
+
+class EvidenceServer(MCPServer[Any]):
+    """An MCP server whose tool errors are one line, without the name of the tool and without Pydantic's report."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        """Call a tool, as `MCPServer.call_tool` does.
+
+        Raises:
+            ToolError: the arguments are wrong, or a video cannot be used; the message is one line.
+        """
+        try:
+            return await super().call_tool(name, arguments, context)
+        except UnexpectedToolError:
+            raise
+        except ToolError as error:
+            raise ToolError(_one_line(error)) from error
+
+
+def build_server(service: VideoService) -> MCPServer[Any]:
+    """Return the server of a service."""
+    server = EvidenceServer("agentcvr", instructions=INSTRUCTIONS, version=version("agentcvr-graph"), log_level="ERROR")
+
+    @server.tool(description=DESCRIPTION, annotations=READS)
+    async def ask_videos(  # pyright: ignore[reportUnusedFunction]
+        question: Question,
+        videos: Videos,
+        context: Context[Any, Any],
+        options: Options = [],  # noqa: B006 (the SDK publishes the default)
+        kind: Kind = "auto",
+    ) -> Annotated[CallToolResult, AskResult]:
+        given = CVRInput(question=question, videos=[*videos], options=options, kind=kind)
+        try:
+            run, trajectory = await service.ask(given, _progress(context))
+        except InfrastructureError as error:
+            failed = failed_answer(str(error))
+            return _result(failed.problem, AskResult(**failed.model_dump()))
+        except (InputError, ActionError, SetupError) as error:
+            raise ToolError(str(error)) from error
+        text = f"{reply_of(trajectory)}\nRun: {run}"
+        return _result(text, AskResult(**short_answer(trajectory).model_dump(), run=run), _links(service, run))
+
+    @server.tool(annotations=READS)
+    async def describe_video(  # pyright: ignore[reportUnusedFunction]
+        video: Annotated[str, Field(min_length=1, description="A file or URL; '#t=12.5,40' behind it makes a clip.")],
+        context: Context[Any, Any],
+        frames: Annotated[int, Field(ge=0, le=MOST_FRAMES, description="Frames to look at; 0 for none.")] = 8,
+        listen: Annotated[bool, Field(description="Whether to listen to it too, which takes longer.")] = False,
+        focus: Annotated[str, Field(description="What to look for; empty for everything.")] = "",
+    ) -> Annotated[CallToolResult, VideoDescription]:
+        """Show what one video holds: its length, picture and sound, and what is seen and heard in it, with times."""
+        try:
+            info, found, problem = await service.describe(video, frames, listen, focus, _progress(context))
+        except (InputError, SetupError) as error:
+            raise ToolError(str(error)) from error
+        described = VideoDescription(
+            title=info.title,
+            duration_s=round(info.duration_s, 2),
+            width=info.width,
+            height=info.height,
+            has_sound=info.has_sound,
+            has_subtitles=info.has_subtitles,
+            statements=tuple(line for observation in found for line in _statements(observation)),
+            notes=tuple(map(shortened, info.notes[:3])),
+            problem=shortened(problem),
+        )
+        return _result(_in_words(described), described)
+
+    @server.tool(annotations=READS)
+    async def evidence_report(  # pyright: ignore[reportUnusedFunction]
+        run: Annotated[str, Field(min_length=1, description="The `run` of an answer.")],
+    ) -> Annotated[CallToolResult, ReportResult]:
+        """Return the HTML page of a run: what was looked at, what was found, and what the answer rests on."""
+        try:
+            trajectory = service.run(run)
+        except InputError as error:
+            raise ToolError(str(error)) from error
+        links = _links(service, run)
+        page = ResourceLink(name="evidence.html", uri=f"{RUN.format(run=run)}/report.html", mime_type="text/html")
+        result = ReportResult(
+            uri=str(page.uri), pictures=tuple(str(link.uri) for link in links), answer=short_answer(trajectory)
+        )
+        return _result(f"Report: {page.uri}", result, [page, *links])
+
+    @server.resource(f"{RUN}/report.html", mime_type="text/html")
+    async def report(run: str) -> str:  # pyright: ignore[reportUnusedFunction]
+        """Return the evidence report of a run, one self-contained page."""
+        trajectory = _run_of(service, run).without_secrets()
+        return await asyncio.to_thread(render_report, trajectory, thumbnails=service.thumbnails)
+
+    @server.resource(f"{RUN}/pictures/{{name}}.jpg", mime_type="image/jpeg")
+    async def picture(run: str, name: str) -> bytes:  # pyright: ignore[reportUnusedFunction]
+        """Return a cited frame of a run; it is named by its video and its time in milliseconds, such as `1-12500`."""
+        trajectory = _run_of(service, run)
+        named = {_name(moment): moment for moment in service.moments(trajectory)}
+        if name not in named or service.thumbnails is None:
+            raise ResourceNotFoundError(f"The run {run!r} cites no picture {name[:40]!r}.")
+        number, time_s = named[name]
+        found = await asyncio.to_thread(service.thumbnails.thumbnail, trajectory.videos[number - 1].video, time_s)
+        if found is None:
+            raise ResourceNotFoundError(f"Video {number} has no picture at {time_s:.1f} s any more.")
+        return found
+
+    return server
+
+
+def _run_of(service: VideoService, run: str) -> Trajectory:
+    try:
+        return service.run(run)
+    except InputError as error:
+        raise ResourceNotFoundError(str(error)) from error
+
+
+def _progress(context: Context[Any, Any]) -> OnProgress:
+    """Return a function that reports each step to the client, if it asked for that."""
+    steps = 0
+
+    async def report(text: str) -> None:
+        nonlocal steps
+        steps += 1
+        await context.report_progress(steps, message=text)
+
+    return report
+
+
+def _links(service: VideoService, run: str) -> list[ResourceLink]:
+    trajectory = service.run(run)
+    return [
+        ResourceLink(
+            name=f"video {number}, {time_s:.1f} s",
+            uri=f"{RUN.format(run=run)}/pictures/{_name((number, time_s))}.jpg",
+            mime_type="image/jpeg",
+        )
+        for number, time_s in service.moments(trajectory)
+    ]
+
+
+def _name(moment: Moment) -> str:
+    return f"{moment[0]}-{round(moment[1] * 1000)}"
+
+
+def _result(text: str, structured: FrozenModel, links: Sequence[ContentBlock] = ()) -> CallToolResult:
+    """Return a result for clients that read structured content, and for those that read text."""
+    content = [TextContent(text=text), *links]
+    return CallToolResult(content=content, structured_content=structured.model_dump(mode="json"))
+
+
+def _statements(observation: Observation) -> list[Statement]:
+    how = "seen" if observation.modality == "visual" else "heard"
+    placed = [(said.text, said.window or observation.windows[0]) for said in observation.evidence[:MOST_STATEMENTS]]
+    return [_statement(how, text, window) for text, window in placed]
+
+
+def _statement(how: Literal["seen", "heard"], text: str, window: Window) -> Statement:
+    return Statement(how=how, start_s=round(window.start_s, 2), end_s=round(window.end_s, 2), text=shortened(text))
+
+
+def _in_words(described: VideoDescription) -> str:
+    head = f"{described.title}: {described.duration_s:g} s, {described.width}x{described.height}"
+    lines = [f"{line.start_s:.1f}-{line.end_s:.1f} s, {line.how}: {line.text}" for line in described.statements]
+    return "\n".join([head, *lines, *described.notes, *filter(None, [described.problem])])
+
+
+def _one_line(error: ToolError) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        wrong = [f"`{'.'.join(map(str, one['loc']))}`: {_said(one['msg'])}" for one in cause.errors()]
+        return f"The arguments cannot be used. {' '.join(wrong)}"
+    return " ".join(str(cause if isinstance(cause, ToolError) else error).split())
+
+
+def _said(message: str) -> str:
+    """Return Pydantic's message as one sentence, without its prefix for errors of a validator."""
+    return f"{message.removeprefix('Value error, ').removesuffix('.')}."

@@ -1,0 +1,58 @@
+"""`ollama:NAME`: a model that Ollama serves, over its own interface.
+
+Its own interface and not its OpenAI port, because only there can a call set the length of the context: Ollama cuts a
+longer prompt off without an error, and by default it is shorter than one look at a few frames. `OLLAMA_HOST` names a
+server that is not on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from agentcvr_graph.models.clients.adaptive import adaptive
+from agentcvr_graph.models.clients.extras import require
+from agentcvr_graph.models.providers.base import Provider, unknown
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+SCHEME = "ollama:"
+CONTEXT_TOKENS = 16_384
+"""Length of the context that a call asks for; Ollama lowers it to what the model has."""
+ADDRESS = "http://127.0.0.1:11434"
+
+
+@dataclass(frozen=True)
+class Ollama(Provider):
+    """A model by the name that `ollama list` shows."""
+
+    model: str
+
+    form = "'ollama:NAME'"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        if not text.startswith(SCHEME):
+            return None
+        if not (model := text.removeprefix(SCHEME)):
+            raise unknown(text, f"it names no model behind {SCHEME!r}; 'ollama list' shows those that you have")
+        return cls(model)
+
+    @property
+    def spec(self) -> str:
+        return f"{SCHEME}{self.model}"
+
+    @property
+    def endpoint(self) -> str:
+        return os.environ.get("OLLAMA_HOST") or ADDRESS
+
+    def chat(self, timeout_s: float) -> BaseChatModel:
+        require("langchain_ollama", "langchain-ollama", "ollama")
+        import httpx
+        from langchain_ollama import ChatOllama
+
+        # As `unpooled_client`: a pooled connection breaks a model that several event loops use.
+        unpooled = {"timeout": timeout_s, "limits": httpx.Limits(max_keepalive_connections=0)}
+        return adaptive(ChatOllama(model=self.model, num_ctx=CONTEXT_TOKENS, client_kwargs=unpooled))

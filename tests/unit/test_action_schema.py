@@ -1,0 +1,107 @@
+"""The schema of a turn admits calls that the planner accepts: it names videos, times and options of the question."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
+
+from agentcvr_graph.graph.action_schema import TurnBounds, turn_schema
+from agentcvr_graph.graph.dialects import read_calls, thought_of
+from agentcvr_graph.graph.nodes.master import plan_closing, plan_turn
+from agentcvr_graph.tools import TOOLS, Budget
+from agentcvr_graph.types import Question, Video, VideoInfo
+
+CHOICE = Question(question="Which?", videos=(Video(source="a.mp4"),), options=("red", "blue"), kind="choice")
+
+
+def video(number: int, **given: Any) -> VideoInfo:
+    facts = {"duration_s": 60.0, "fps": 25.0, "width": 640, "height": 360, "has_sound": True}
+    return VideoInfo(number=number, video=Video(source=f"{number}.mp4"), **{**facts, **given})
+
+
+VIDEOS = (video(1), video(2, has_sound=False), video(3, problem="it cannot be read"))
+BUDGET = Budget(turns=9, frames=10_000, frames_per_call=10_000, audio_s=1e6)
+
+
+def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Return the values that a schema admits, in so far as a planner's test needs them."""
+    if "anyOf" in schema:
+        return st.one_of(*map(values, schema["anyOf"]))
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    match schema["type"]:
+        case "object":
+            assert schema["required"] == list(schema["properties"]) and schema["additionalProperties"] is False
+            return st.fixed_dictionaries({name: values(part) for name, part in schema["properties"].items()})
+        case "array":
+            return st.lists(values(schema["items"]), min_size=schema["minItems"], max_size=schema["maxItems"])
+        case "string":
+            return st.text(min_size=schema.get("minLength", 0), max_size=8)
+        case "integer":
+            return st.integers(schema["minimum"], schema["maximum"])
+        case _:
+            return st.floats(schema.get("minimum", 0), schema.get("maximum", 9), allow_nan=False)
+
+
+def bounds(**given: Any) -> TurnBounds:
+    return TurnBounds(**{"question": CHOICE, "videos": VIDEOS, **given})
+
+
+@given(values(turn_schema(TOOLS, bounds())))
+def test_only_a_window_without_length_is_refused_of_what_the_schema_admits(written: dict[str, Any]) -> None:
+    calls = read_calls(AIMessage(json.dumps(written)), 1)
+    assert calls and not any(call.problem for call in calls)
+    plan = plan_turn(calls, VIDEOS, BUDGET, TOOLS, 1)
+    refused = [reply.text for reply in plan.refusals]
+    assert plan.draft or all("must end after its start" in text or "lies outside video" in text for text in refused)
+
+
+@given(values(turn_schema(TOOLS, bounds(closing=True))))
+def test_a_closing_turn_is_an_answer(written: dict[str, Any]) -> None:
+    draft = plan_closing(read_calls(AIMessage(json.dumps(written)), 1), TOOLS).draft
+    assert draft is not None and draft.arguments["value"] in ("A", "B")
+
+
+def arguments_of(tool: str, **given: Any) -> dict[str, Any]:
+    actions = turn_schema(TOOLS, bounds(**given))["properties"]["actions"]["items"]["anyOf"]
+    (found,) = [action for action in actions if action["properties"]["action"]["enum"] == [tool]]
+    return found["properties"]["arguments"]["properties"]
+
+
+def test_the_schema_names_the_videos_that_each_tool_can_use() -> None:
+    target = arguments_of("observe")["targets"]["items"]["properties"]
+    assert target["video"]["enum"] == [1, 2]
+    assert (target["end_s"]["minimum"], target["end_s"]["maximum"]) == (0, 60.0)
+    assert arguments_of("listen")["video"]["enum"] == [1]
+
+
+def test_without_sound_there_is_no_listening() -> None:
+    with pytest.raises(ValueError, match="not enough values"):
+        arguments_of("listen", videos=(video(1, has_sound=False),))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "value"),
+    [
+        ("choice", ("x", "y"), {"type": "string", "enum": ["A", "B"]}),
+        ("number", (), {"type": "number"}),
+        ("order", ("x", "y", "z"), {"type": "integer", "minimum": 1, "maximum": 3}),
+        ("interval", (), {"type": "number"}),
+        ("choices", ("x", "y"), {"type": "string", "enum": ["A", "B"]}),
+    ],
+)
+def test_the_value_has_the_form_of_the_answer_kind(kind: Any, options: tuple[str, ...], value: dict[str, Any]) -> None:
+    schema = arguments_of(
+        "answer", question=Question(question="?", videos=(Video(source="a.mp4"),), options=options, kind=kind)
+    )["value"]
+    assert schema.get("items", schema) == value
+
+
+def test_the_thought_of_a_constrained_turn_is_shown() -> None:
+    written = {"thought": "B is likely.", "actions": [{"action": "answer", "arguments": {"value": "B"}}]}
+    assert thought_of(AIMessage(json.dumps(written))) == "B is likely."
