@@ -5,7 +5,8 @@ no cache of their own:
 
 - an observe request that was answered before (same content, windows, frames, focus and model) costs nothing;
 - sound is transcribed in fixed cells of about 15 s, cut where it is quietest. A window is assembled from its cells, so
-  the transcript of a moment never depends on earlier requests, and overlapping windows are transcribed once.
+  the transcript of a moment never depends on earlier requests, and overlapping windows are transcribed once;
+- requests that are answered at the same time wait for each other where they are identical (`utils/single_flight.py`).
 
 Blocking calls run in threads. When a run is cancelled, its threads end at their next step.
 """
@@ -16,7 +17,7 @@ import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +29,14 @@ from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.damage import overlapping, touching
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
-from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Note, Samples
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Note, Samples
 from agentcvr_graph.models.base import AudioModel, ModelOutput, SampledFrames, Sound, VisionModel
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.perception.audio_cells import cell_sound, cell_window, cells_of
 from agentcvr_graph.perception.clipping import clip_evidence, joined
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Target, Video, VideoInfo, Window
 from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
+from agentcvr_graph.utils.single_flight import SingleFlight
 
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 """Limits concurrent decoding. Each decoder uses several threads; more decoders would cost memory and save no time."""
@@ -52,6 +54,8 @@ class Remembered(BaseModel):
     frame_times_s: tuple[tuple[float, ...], ...] = ()
     damage: tuple[Note, ...] = ()
     """What the decoder says about the sound of a cell; a window shows what touches it."""
+    complete: bool = True
+    """False if a target could not be decoded, which may pass: such a reply is not stored."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class LivePerception:
         self._audio = audio
         self.media: Library = media or MediaLibrary()
         self._memory = DiskCache(self.media.cache_dir / "perceived", self.media.cache_bytes)
+        self._flights = SingleFlight[Remembered](self.media.cache_dir / "locks")
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Open the video and read its headers.
@@ -107,10 +112,12 @@ class LivePerception:
         """
         medias = await asyncio.gather(*(self._open(target.video, videos) for target in request.targets))
         key = self._observe_key(request, medias)
-        remembered = await asyncio.to_thread(self._recall, key)
-        if remembered is not None:
-            frames = sum(len(times) for times in remembered.frame_times_s)
-            return self._seen(request, remembered, Cost(frames=frames, cached_frames=frames))
+        said, cost = await self._once(key, lambda: self._look(request, medias))
+        frames = sum(len(times) for times in said.frame_times_s)
+        return self._seen(request, said, cost or Cost(frames=frames, cached_frames=frames))
+
+    async def _look(self, request: Observe, medias: Sequence[Clip]) -> tuple[Remembered, Cost]:
+        """Return what the vision model says of the targets, and what it cost."""
         looked = await asyncio.gather(
             *(run_in_thread(_look, media, target) for media, target in zip(medias, request.targets, strict=True))
         )
@@ -122,12 +129,10 @@ class LivePerception:
         times = tuple(tuple(f.time_s for f in look.sampled.frames) if look.sampled else () for look in looked)
         decoder_notes = (note for look in looked for note in look.notes)
         notes = (*output.notes, *_sampling_notes(request, times), *dict.fromkeys(decoder_notes), *problems)
-        fresh = Remembered(evidence=output.evidence, notes=notes, frame_times_s=times)
-        if not problems:
-            await asyncio.to_thread(self._remember, key, fresh)
+        fresh = Remembered(evidence=output.evidence, notes=notes, frame_times_s=times, complete=not problems)
         decoded = [frame for part in sampled for frame in part.frames]
         cost = Cost(frames=len(decoded), cached_frames=sum(frame.cached for frame in decoded))
-        return self._seen(request, fresh, cost + output.cost)
+        return fresh, cost + output.cost
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
         """Assemble the window from its cells. If subtitles overlap it, use them and the whole window's sound instead.
@@ -139,10 +144,9 @@ class LivePerception:
         media = await self._open(window.video, videos)
         cues = await run_in_thread(media.cues, window.start_s, window.end_s)
         if cues:
-            samples = await run_in_thread(_sound_or_silence, media, window)
-            heard = await self._audio.hear(Sound(window, samples, cues, media.info.content_id), request.focus)
-            said = (*heard.notes, *media.notes(window.start_s, window.end_s, "audio"))
-            return self._heard(request, heard.evidence, said, Cost(audio_s=window.duration_s) + heard.cost)
+            heard, cost = await self._subtitled(request, media, cues)
+            said = (*heard.notes, *overlapping(heard.damage, window.start_s, window.end_s))
+            return self._heard(request, heard.evidence, said, cost)
         evidence: list[Evidence] = []
         notes: list[str] = []
         cost = Cost(audio_s=window.duration_s)
@@ -159,15 +163,46 @@ class LivePerception:
     async def _cell(self, media: Clip, number: int) -> tuple[ModelOutput, tuple[Note, ...], bool]:
         """Return what is heard in one cell (as if in video 1), the decoder's notes, and whether it was remembered."""
         key = f"cell|{self._audio.name}|{media.info.content_id}|{number}"
-        remembered = await asyncio.to_thread(self._recall, key)
-        if remembered is not None:
-            return ModelOutput(remembered.evidence, remembered.notes), remembered.damage, True
-        sound = await run_in_thread(cell_sound, media, number)
-        heard = await self._audio.hear(sound, "")
-        damage = touching(media.all_notes(), sound.window.start_s, sound.window.end_s, "audio")
-        fresh = Remembered(evidence=heard.evidence, notes=heard.notes, damage=damage)
-        await asyncio.to_thread(self._remember, key, fresh)
-        return heard, damage, False
+
+        async def hear() -> tuple[Remembered, Cost]:
+            sound = await run_in_thread(cell_sound, media, number)
+            heard = await self._audio.hear(sound, "")
+            damage = touching(media.all_notes(), sound.window.start_s, sound.window.end_s, "audio")
+            return Remembered(evidence=heard.evidence, notes=heard.notes, damage=damage), heard.cost
+
+        said, cost = await self._once(key, hear)
+        return ModelOutput(said.evidence, said.notes, cost or Cost()), said.damage, cost is None
+
+    async def _subtitled(self, request: Listen, media: Clip, cues: tuple[Cue, ...]) -> tuple[Remembered, Cost]:
+        """Return what the audio model says of a window with subtitles, and the cost."""
+        window = request.window
+        key = f"subtitled|{self._audio.name}|{media.info.content_id}|{request.model_dump_json()}|{cues}"
+
+        async def hear() -> tuple[Remembered, Cost]:
+            samples = await run_in_thread(_sound_or_silence, media, window)
+            heard = await self._audio.hear(Sound(window, samples, cues, media.info.content_id), request.focus)
+            damage = touching(media.all_notes(), window.start_s, window.end_s, "audio")
+            return Remembered(evidence=heard.evidence, notes=heard.notes, damage=damage), heard.cost
+
+        said, cost = await self._once(key, hear)
+        cached_s = window.duration_s if cost is None else 0.0
+        return said, Cost(audio_s=window.duration_s, cached_audio_s=cached_s) + (cost or Cost())
+
+    async def _once(
+        self, key: str, work: Callable[[], Awaitable[tuple[Remembered, Cost]]]
+    ) -> tuple[Remembered, Cost | None]:
+        """Return what is remembered for a key, with None; else the result of the work and its cost, and remember it."""
+        paid: list[Cost] = []
+
+        async def done() -> Remembered:
+            fresh, cost = await work()
+            if fresh.complete:
+                await asyncio.to_thread(self._remember, key, fresh)
+            paid.append(cost)
+            return fresh
+
+        said = await self._flights.run(key, lambda: asyncio.to_thread(self._recall, key), done)
+        return said, paid[0] if paid else None
 
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Clip:
         probed = videos[number - 1]

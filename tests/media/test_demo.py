@@ -96,6 +96,5 @@ async def test_a_repeated_question_uses_cached_frames_and_sound(graph):
     output = await fresh.ainvoke(as_input(QUESTIONS["for-whom"]))
     usage = output["usage"]
     assert usage.cached_frames == usage.frames > 0
-    transcribed = [video.duration_s for video in output["sources"] if not video.has_subtitles]
-    assert transcribed == [40.0]  # the sound of the other clip is not transcribed: it has subtitles
-    assert usage.cached_audio_s == sum(transcribed)
+    assert any(video.has_subtitles for video in output["sources"])  # what is said there is remembered too
+    assert usage.cached_audio_s == usage.audio_s > 0
