@@ -4,9 +4,13 @@ The public names stand in `__init__.pyi`. Each is imported when it is first used
 none of them, and start four times as fast without LangGraph.
 """
 
+import logging
 import sys
 
 import lazy_loader
+
+# Without a handler, Python would print warnings of the library to the terminal of the application.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # lazy_loader leaves its types open; those of the public names are in the stub.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # pyright: ignore[reportUnknownVariableType]
@@ -16,4 +20,4 @@ if "IPython" in sys.modules:  # a notebook: objects display themselves as HTML
 
     register()
     del register
-del sys
+del logging, sys

@@ -5,6 +5,8 @@ Only results go to stdout; progress, notices and errors go to stderr.
 
 from __future__ import annotations
 
+import functools
+import logging
 import signal
 import sys
 import threading
@@ -80,6 +82,7 @@ def run_app(app: Callable[[], None], extra: str = "live") -> None:
         app: the command line.
         extra: the extra that an ImportError suggests to install.
     """
+    _show_warnings()
     with _sigterm_as_ctrl_c() as terminated:
         try:
             app()
@@ -103,6 +106,15 @@ def run_app(app: Callable[[], None], extra: str = "live") -> None:
                 raise
             err.print("stopped")
             sys.exit(TERMINATED if terminated else STOPPED)
+
+
+@functools.cache
+def _show_warnings() -> None:
+    """Print warnings of the library on stderr, without those of looks, which are shown as progress."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(lambda record: not record.name.endswith(".looks"))
+    logging.getLogger("agentcvr_graph").addHandler(handler)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from agentcvr_graph.graph.nodes.agents import Agent, agent_failed
 from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import Conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
+from agentcvr_graph.graph.routing import Router
 from agentcvr_graph.graph.state import AgentInput, CVRInput, CVRState, OutputChannels
 from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.perception.base import Perception
@@ -113,8 +114,8 @@ def create_cvr_graph(
     graph.add("conclude", Conclude(dependencies))
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "master")
-    graph.add_conditional_edges("master", after_master, [*dependencies.tools.nodes, "master", "conclude"])
-    graph.add_conditional_edges("conclude", after_conclude, ["master", END])
+    graph.add_conditional_edges("master", Router(after_master), [*dependencies.tools.nodes, "master", "conclude"])
+    graph.add_conditional_edges("conclude", Router(after_conclude), ["master", END])
     return graph
 
 

@@ -17,6 +17,7 @@ from langgraph.types import Command, Durability, StateUpdate
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.context import CVRContext, check_sent
+from agentcvr_graph.graph.run_names import described
 from agentcvr_graph.graph.state import CVRInput, CVROutput, CVRState, OutputChannels
 from agentcvr_graph.graph.threaded_saver import callable_saver
 from agentcvr_graph.utils.private_loop import iterate_in_private_loop, refuse_running_loop, run_in_private_loop
@@ -85,7 +86,7 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
         """
         check_sent(kwargs.get("context"))
         parent = cast(Any, super())  # its overloads differ only in what they yield
-        return parent.astream(storable_input(input), config, **kwargs)
+        return parent.astream(storable_input(input), described(config, input), **kwargs)
 
     def stream(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any

@@ -55,4 +55,4 @@ def without_keys_in_errors() -> Generator[None]:
 
 
 def _log(error: BaseException) -> None:
-    logger.warning("An unexpected error was reported to the master\n%s", traceback_without_keys(error))
+    logger.error("An unexpected error was reported to the master\n%s", traceback_without_keys(error))

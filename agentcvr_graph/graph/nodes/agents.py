@@ -13,6 +13,7 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agentcvr_graph.graph import looks
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import reply
@@ -64,7 +65,7 @@ class Agent:
         self, request: Request, tool: AnyToolSpec, sources: list[VideoInfo], context: CVRContext
     ) -> Observation:
         perception = await self._dependencies.chosen_perception(context)
-        with without_keys_in_errors():
+        with looks.logged(tool.describe(request)), without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
                 return await tool.run(request, perception, sources)
 
@@ -103,6 +104,7 @@ async def agent_failed(state: AgentInput, error: NodeError, runtime: Runtime[CVR
     assignment = agent_input(state)["assignment"]
     cause = error_for_master(error.error)
     report(runtime, assignment.node, f"failed: {cause}", assignment.turn)
+    looks.gave_up(assignment.node, cause)
     text = _with_budget(error_text(cause), assignment)
     work = vars(error.error).get(WORK)
     update = {

@@ -18,7 +18,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage
 from langchain_core.messages.content import ContentBlock, create_image_block, create_text_block
 from PIL import Image
 
@@ -28,6 +27,7 @@ from agentcvr_graph.models.adapters.image_limits import ImageLimits, in_calls, m
 from agentcvr_graph.models.base import ModelOutput, SampledFrames
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.traces import call_with_pictures
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.render import FRAME_LABEL, read_evidence, seconds, window_label
 from agentcvr_graph.types import Evidence, Window
@@ -97,7 +97,7 @@ class ChatVision:
 
     async def _look_once(self, sampled: Sequence[SampledFrames], focus: str) -> ModelOutput:
         content = await asyncio.to_thread(content_of, sampled, focus, self._limits.px)
-        message = await self._model.ainvoke([HumanMessage(content_blocks=content)])
+        message = await call_with_pictures(self._model, content)
         text = without_thoughts(message.text).strip()
         if not text:
             raise InfrastructureError(

@@ -16,6 +16,8 @@ MARGIN_S = 0.2
 """Sound before and after a voice that belongs to its part."""
 LEAST_S = 0.1
 """A shorter sound is no voice."""
+UNCLEAR_S = 1.0
+"""Shorter unclear speech is not reported: a drum or a cough may sound like it."""
 THRESHOLD = 0.5
 """Probability from which a sound is a voice."""
 

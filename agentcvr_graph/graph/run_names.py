@@ -1,0 +1,47 @@
+"""Tags and metadata of a run, by which LangSmith and OpenTelemetry find it: question, number of videos, versions."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping, Sized
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+
+TAG = "agentcvr"
+PACKAGES = {"agentcvr_version": "agentcvr-graph", "langgraph_version": "langgraph"}
+
+
+def described(config: RunnableConfig | None, given: object) -> RunnableConfig:
+    """Return the configuration of a run with its tag and metadata. What the caller set stays."""
+    sent = config or {}
+    metadata = {**_versions(), **_question(given), **(sent.get("metadata") or {})}
+    return {**sent, "tags": list(dict.fromkeys([*(sent.get("tags") or []), TAG])), "metadata": metadata}
+
+
+def _question(given: object) -> dict[str, Any]:
+    """Return the id and the size of a question; nothing for a run that continues.
+
+    The id is the same for the same question, and does not contain its words.
+    """
+    fields = cast(dict[str, Any], given if isinstance(given, Mapping) else {})
+    if "question" not in fields:
+        return {}
+    videos: Any = fields.get("videos")
+    count = 1 if isinstance(videos, str) else len(videos) if isinstance(videos, Sized) else 0
+    digest = hashlib.sha256(repr((fields["question"], videos)).encode("utf-8", "replace")).hexdigest()[:12]
+    return {"question_id": digest, "video_count": count}
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {name: found for name, package in PACKAGES.items() if (found := _version(package))}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
