@@ -58,5 +58,5 @@ def _without_pictures(message: BaseMessage) -> BaseMessage:
 
 
 def _shown(block: Any) -> Any:
-    is_text = isinstance(block, str) or block["type"] == "text"
-    return block if is_text else create_text_block(f"[{block['type']}, not traced]")
+    kind = "text" if isinstance(block, str) else str(block["type"])
+    return block if kind == "text" else create_text_block(f"[{kind}, not traced]")
