@@ -1,4 +1,4 @@
-"""Voice detection: where somebody speaks, by the Silero model that comes with faster-whisper.
+"""Voice detection: where a voice is, by the Silero model that comes with faster-whisper.
 
 In: samples. Out: the first and last sample of each part with a voice. Music, noise, drums and silence are no parts, so
 neither recogniser gets to invent words for them. The model knows no languages and no words: it also finds babble.
