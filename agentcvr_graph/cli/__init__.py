@@ -39,6 +39,7 @@ COMMANDS = {
         "agentcvr_graph.cli.models:app",
         "List the models that can be used from here, and print a full command with them.",
     ),
+    "setup": ("agentcvr_graph.cli.setup:app", "Download the weights of a speech recogniser."),
     "scripts": (
         "agentcvr_graph.cli.scripts:app",
         "Make, check, show and render scripts, the text stand-ins for video in swap mode.",

@@ -14,6 +14,7 @@ import typer
 from agentcvr_graph.answers import KINDS
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import escape, one_of, out
+from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.strings import ModelStrings
 
@@ -79,7 +80,7 @@ def ask(
     kind: Annotated[str, typer.Option(help=f"Kind of the answer: auto, {', '.join(KINDS)}.")] = "auto",
     master: shared.Master = "offline",
     vision: shared.Vision = "offline",
-    audio: shared.Audio = "offline",
+    audio: shared.Audio = "auto",
     swap: Swap = None,
     noise: shared.Noise = "off",
     phrasing: Annotated[
@@ -97,7 +98,7 @@ def ask(
     from agentcvr_graph.graph.state import CVRInput
 
     context = shared.context_of(max_turns, max_frames, dialect)
-    models = ModelStrings(master, vision, audio)
+    models = ModelStrings(master, vision, chosen_audio(audio) if swap is None else audio)
     if swap is not None:
         if videos or question:
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
@@ -118,7 +119,7 @@ def demo(
     name: Annotated[str, typer.Argument(help="Name of a demo question; 'list' prints them.")] = "",
     master: shared.Master = "offline",
     vision: shared.Vision = "offline",
-    audio: shared.Audio = "offline",
+    audio: shared.Audio = "auto",
     swap: Annotated[bool, typer.Option("--swap", help="Use swap mode, on a bundled script.")] = False,
     noise: shared.Noise = "off",
     report: Report = Path("agentcvr-demo.html"),
@@ -133,7 +134,7 @@ def demo(
         for question in questions.values():
             out.print(f"[bold]{question.id}[/bold]  {escape(question.question)}")
         return
-    models = ModelStrings(master, vision, audio)
+    models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
     chosen = one_of("demo question", name or next(iter(questions)), tuple(questions))
     if swap:
         run = run_scripted(chosen, master, noise, verbose=verbose)

@@ -36,7 +36,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print every chec
 
 @app.command("doctor", epilog=DOCTOR_EXAMPLES)
 def doctor(
-    master: Master = "offline", vision: Vision = "offline", audio: Audio = "offline", verbose: Verbose = False
+    master: Master = "offline", vision: Vision = "offline", audio: Audio = "auto", verbose: Verbose = False
 ) -> None:
     """Show what works, what does not, and the command that fixes it.
 

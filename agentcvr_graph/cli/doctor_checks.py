@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 
 from agentcvr_graph.errors import CVRError, shown_address
 from agentcvr_graph.models.clients.openai_compatible import served_models
+from agentcvr_graph.models.providers.auto import Auto
 from agentcvr_graph.models.providers.in_process import InProcess
 from agentcvr_graph.models.providers.server import Server
 from agentcvr_graph.models.registry import read_model_string, resolve_audio, resolve_chat_model, resolve_vision
@@ -53,7 +54,7 @@ class Check:
     """A command or an instruction that fixes the problem; empty if there is nothing to fix."""
 
 
-def diagnose(master: str = "offline", vision: str = "offline", audio: str = "offline") -> list[Check]:
+def diagnose(master: str = "offline", vision: str = "offline", audio: str = "auto") -> list[Check]:
     """Check everything that a question about real video needs, including the given three models.
 
     This blocks: it imports libraries and may wait ten seconds for a server.
@@ -196,7 +197,14 @@ def model(role: str, spec: str, resolve: Callable[[str], object]) -> Check:
         return Check("models", name, False, error.message, error.fix)
     except ImportError as error:
         return Check("models", name, False, str(error), LIVE_FIX)
-    return Check("models", name, True, "ready")
+    return Check("models", name, True, _chosen(string) if isinstance(string, Auto) else "ready")
+
+
+def _chosen(auto: Auto) -> str:
+    chosen = auto.chosen().spec
+    return (
+        "uses offline; 'agentcvr setup' fetches Whisper, which is better" if chosen == "offline" else f"uses {chosen}"
+    )
 
 
 def _server(name: str, server: Server) -> Check:

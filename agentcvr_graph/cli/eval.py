@@ -14,6 +14,7 @@ from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import err, escape, out, print_notes
 from agentcvr_graph.cli.eval_options import EvalOptions
 from agentcvr_graph.cli.options import with_options
+from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.errors import BugError, InputError
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.utils.progress import ProgressBar
@@ -65,7 +66,7 @@ def _config(options: EvalOptions) -> EvalConfig:
 
     return EvalConfig(
         methods=tuple(name.strip() for name in options.methods.split(",") if name.strip()),
-        models=ModelStrings(options.master, options.vision, options.audio),
+        models=ModelStrings(options.master, options.vision, _audio(options)),
         context=shared.context_of(options.max_turns, options.max_frames, options.dialect),
         noise=options.noise,
         frames=options.frames,
@@ -76,6 +77,11 @@ def _config(options: EvalOptions) -> EvalConfig:
         per_endpoint=options.per_endpoint,
         timeout_s=options.timeout_s,
     )
+
+
+def _audio(options: EvalOptions) -> str:
+    """Return the audio model that the run records. Scripts need none."""
+    return "offline" if options.data is None else chosen_audio(options.audio)
 
 
 def _questions(options: EvalOptions) -> Benchmark:

@@ -70,7 +70,7 @@ class EvalOptions:
     ] = False
     master: shared.Master = "offline"
     vision: shared.Vision = "offline"
-    audio: shared.Audio = "offline"
+    audio: shared.Audio = "auto"
     judge: Annotated[
         str,
         typer.Option(

@@ -13,6 +13,7 @@ import typer
 
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import err
+from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.models.strings import ModelStrings
 
 EXAMPLES = """
@@ -42,7 +43,7 @@ def mcp(
     remote: Remote = "",
     master: shared.Master = "offline",
     vision: shared.Vision = "offline",
-    audio: shared.Audio = "offline",
+    audio: shared.Audio = "auto",
     swap: Annotated[bool, typer.Option("--swap", help="Serve the bundled scripts instead of video.")] = False,
     max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
@@ -64,7 +65,7 @@ def mcp(
     if remote:
         os.environ[REMOTE_VARIABLE] = shared.one_of("--remote", remote, ("public", "none", "any"))
     context = shared.context_of(max_turns, max_frames, dialect)
-    service = service_of(ModelStrings(master, vision, audio), context, swap=swap)
+    service = service_of(ModelStrings(master, vision, audio if swap else chosen_audio(audio)), context, swap=swap)
     if http:
         err.print(f"serving MCP at http://{host}:{port}/mcp")
     serve(service, http=http, host=host, port=port)

@@ -5,6 +5,7 @@
     http://host:8000/v1#model     an OpenAI-compatible server; without `#model` the only model it serves
     ollama:NAME                   a model that Ollama serves
     transformers:DIR_OR_REPO      a model in this process, from a folder or the Hub
+    auto                          for speech: Whisper if its weights are there, else offline
     whisper:SIZE_OR_FOLDER        a Whisper model in this process, for speech
     openai:gpt-4o, gpt-4o, ...    anything that LangChain's `init_chat_model` takes
 
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.clients.extras import require
+from agentcvr_graph.models.providers.auto import Auto
 from agentcvr_graph.models.providers.base import ModelStringError, Provider, unknown
 from agentcvr_graph.models.providers.hosted import Hosted
 from agentcvr_graph.models.providers.in_process import InProcess
@@ -43,6 +45,7 @@ PROVIDERS: list[type[Provider]] = [
     Ollama,
     InProcess,
     Whisper,
+    Auto,
     Hosted,  # last, because it takes every name that no other provider takes
 ]
 TYPO_SIMILARITY = 0.75

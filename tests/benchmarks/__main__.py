@@ -26,13 +26,14 @@ def measured(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Ro
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         benchmark = importlib.import_module(f"tests.benchmarks.bench_{name}")
-        yield from benchmark.rows(arguments.policy, arguments.device) if name == "training" else benchmark.rows()
+        given = {"training": (arguments.policy, arguments.device), "speech": (arguments.recordings,)}.get(name, ())
+        yield from benchmark.rows(*given)
 
 
 def main() -> None:
     """Run the chosen benchmarks."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    names = f"which of {', '.join(BENCHMARKS)}, default all of these; or training"
+    names = f"which of {', '.join(BENCHMARKS)}, default all of these; or training, speech"
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
@@ -40,11 +41,14 @@ def main() -> None:
         "--policy", type=Path, help="folder of the policy that `training` runs; default the shipped one"
     )
     parser.add_argument("--device", default="cpu", help="device of that policy, such as cuda; default cpu")
+    parser.add_argument("--recordings", type=Path, help="folder of recordings with texts, for `speech`")
     arguments = parser.parse_args()
-    known = (*BENCHMARKS, "training")
+    known = (*BENCHMARKS, "training", "speech")
     chosen = arguments.names or list(BENCHMARKS)
     if unknown := set(chosen) - set(known):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
+    if "speech" in chosen and arguments.recordings is None:
+        parser.error("speech needs --recordings DIR")
     rows = show(measured(chosen, arguments))
     if arguments.markdown:
         arguments.markdown.write_text(as_markdown(rows))

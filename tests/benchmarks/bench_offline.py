@@ -22,6 +22,7 @@ from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.on_screen_text import TextReader
 from agentcvr_graph.models.offline.speech import Recogniser
+from agentcvr_graph.render import UNCLEAR_SPEECH
 from agentcvr_graph.types import Video
 from tests.benchmarks.rows import Row
 
@@ -114,7 +115,7 @@ def _sound(kind: str, random: np.random.Generator) -> Samples:
 
 
 def _heard(recogniser: Recogniser, clip: Samples) -> str:
-    return " ".join(word.text for word in recogniser.words(clip))
+    return " ".join(word.text for word in recogniser.words(clip) if word.text != UNCLEAR_SPEECH)
 
 
 def _plain(text: str) -> str:

@@ -16,6 +16,7 @@ from agentcvr_graph.media.isolated import IsolatedLibrary
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.base import ModelOutput, SampledFrames, Sound
+from agentcvr_graph.models.offline import speech
 from agentcvr_graph.models.offline.on_screen_text import MOST_THREADS
 from agentcvr_graph.models.offline.speech import Recogniser
 from agentcvr_graph.models.offline.vision import OfflineVision
@@ -110,8 +111,8 @@ async def test_the_offline_vision_model_stops_between_frames(monkeypatch):
 async def test_the_offline_audio_model_stops_between_utterances(monkeypatch):
     audio, steps = Recogniser(), Steps()
     monkeypatch.setattr(audio, "_ready", lambda: (steps(), Silent())[1])
-    second = np.concatenate([np.zeros(16_000), np.sin(np.arange(16_000) * 0.2)]).astype(np.float32)
-    sound = Sound(Window(video=1, start_s=0, end_s=40), np.tile(second, 20), (), "x")
+    monkeypatch.setattr(speech, "voiced_parts", lambda _: [(n * 32_000, n * 32_000 + 16_000) for n in range(20)])
+    sound = Sound(Window(video=1, start_s=0, end_s=40), np.ones(40 * 16_000, dtype=np.float32), (), "x")
     await cancel_in_the_second_step(audio.hear(sound, ""), steps)
     assert steps.taken == 2
 

@@ -19,7 +19,9 @@ from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import change_between
 from agentcvr_graph.models.offline.noises import noises
+from agentcvr_graph.models.offline.speech import ENGLISH_ONLY
 from agentcvr_graph.models.offline.vision import OfflineVision
+from agentcvr_graph.render import UNCLEAR_SPEECH
 from agentcvr_graph.types import Window
 from tests.support.examples import examples
 
@@ -122,6 +124,17 @@ async def test_earlier_audio_does_not_change_a_transcript():
     assert (await audio.hear(line, "")).evidence == alone.evidence
 
 
+async def test_what_is_not_clear_english_is_unclear_speech_and_a_drum_is_none():
+    clip = speak("She put three eggs and a cup of sugar into the bowl.", "rms")
+    backwards = await OfflineAudio().hear(sound(padded(clip[::-1].copy(), 0.4)), "")
+    assert [e.text for e in backwards.evidence] == [UNCLEAR_SPEECH]
+    assert backwards.notes == (ENGLISH_ONLY,)
+    decay = np.exp(-np.arange(SAMPLE_RATE_HZ // 2) / 1500)
+    beat = decay * np.random.default_rng(1).standard_normal(len(decay)) * 0.3
+    drums = await OfflineAudio().hear(sound(np.tile(beat, 20).astype(np.float32)), "")
+    assert not [e.text for e in drums.evidence if e.text.startswith('"') or e.text == UNCLEAR_SPEECH]
+
+
 async def test_subtitles_replace_speech_recognition():
     heard = sound(padded(speak("Today I am cooking with olive oil.", "rms")), (Cue(11, 13, "Heute koche ich."),))
     said = [e.text for e in (await OfflineAudio().hear(heard, "")).evidence if e.text.startswith('"')]
@@ -149,7 +162,7 @@ FIRST_USE = """
 import threading
 import numpy as np
 from agentcvr_graph.models.offline.noises import noises
-from agentcvr_graph.models.offline.speech import voiced_parts
+from agentcvr_graph.models.offline.voices import voiced_parts
 
 sound = np.sin(np.arange(32000) * 0.2).astype(np.float32)
 failed = []

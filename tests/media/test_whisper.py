@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
-from agentcvr_graph.errors import SetupError
+from agentcvr_graph.cli.recogniser import chosen_audio
+from agentcvr_graph.cli.setup import setup
+from agentcvr_graph.errors import InputError, SetupError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
 from agentcvr_graph.models.adapters import whisper, whisper_weights
 from agentcvr_graph.models.adapters.whisper import half_minutes, joined, statements
@@ -150,17 +153,35 @@ async def test_a_folder_without_a_usable_model_is_a_setup_error(tmp_path: Path):
         await resolve_audio(f"whisper:{tmp_path}/model").hear(sound(padded(speak(SENTENCE, "rms"))), "")
 
 
-def test_weights_in_the_cache_of_the_hub_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_weights_in_the_cache_of_the_hub_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     snapshot = tmp_path / "models--Systran--faster-whisper-base" / "snapshots" / "1"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert whisper_weights.available() == ""
+    assert chosen_audio("auto") == "offline"
+    assert "agentcvr setup" in capsys.readouterr().err
     shutil.copytree(whisper_base(), snapshot)
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("1")
     assert whisper_weights.available() == "base"
     assert whisper_weights.find("base") == snapshot
     assert whisper_weights.fetch("base") == snapshot
-    assert resolve_audio("whisper:base").name.startswith("whisper:base@")
+    assert resolve_audio("auto").name.startswith("whisper:base@")
+    assert chosen_audio("auto") == "whisper:base"
+    assert capsys.readouterr().err == "Speech: whisper:base.\n"
+    assert chosen_audio("openai:whisper-1") == "openai:whisper-1"
+
+
+def test_setup_asks_on_a_terminal_and_reports_a_download_that_fails(monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda text, **_: asked.append(text))
+    with pytest.raises(typer.Exit):
+        setup("whisper:base", yes=False)
+    assert asked == ["Download whisper:base from https://huggingface.co/Systran/faster-whisper-base?"]
+    with pytest.raises(SetupError, match="could not be downloaded"):  # tests reach no network
+        setup("whisper:tiny", yes=True)
+    with pytest.raises(InputError, match="whisper:SIZE"):
+        setup("offline", yes=True)
 
 
 def test_a_gpu_without_its_libraries_leaves_the_cpu(monkeypatch: pytest.MonkeyPatch, caplog):

@@ -26,8 +26,10 @@ def test_the_diagnosis_finds_the_offline_models_ready(tmp_path: Path, monkeypatc
     checks = {check.name: check for check in diagnose()}
     for name in ("python", "core", "live", "pyav", "decord", "on-screen text", "speech"):
         assert checks[name].ok is True, checks[name]
-    for role in ("master", "vision", "audio"):
+    for role in ("master", "vision"):
         assert checks[f"{role} offline"] == Check("models", f"{role} offline", True, "ready")
+    assert checks["audio auto"].ok
+    assert "uses offline; 'agentcvr setup'" in checks["audio auto"].detail
     assert checks["cache"].ok is True
     assert str(tmp_path / "cache") in checks["cache"].detail
     assert {"ffmpeg", "flite", "chromium"} <= {name for check in checks for name in check.split(", ")}

@@ -20,6 +20,7 @@ from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.clients import openai_compatible
 from agentcvr_graph.models.clients.errors import MAX_DETAIL_CHARS, as_infrastructure_error, recognised
+from agentcvr_graph.models.providers.auto import Auto
 from agentcvr_graph.models.providers.base import Provider
 from agentcvr_graph.models.providers.hosted import Hosted
 from agentcvr_graph.models.providers.in_process import InProcess
@@ -59,6 +60,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         (f"{SERVER}#Qwen/Qwen3-4B", Server(SERVER, "Qwen/Qwen3-4B")),
         ("transformers:Qwen/Qwen3-4B", InProcess("Qwen/Qwen3-4B")),
         ("transformers:./folder", InProcess("./folder")),
+        ("auto", Auto()),
         ("whisper:base", Whisper("base")),
         ("whisper:./folder", Whisper("./folder")),
     ],

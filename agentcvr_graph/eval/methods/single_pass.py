@@ -34,6 +34,7 @@ from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.adapters.chat_vision import jpeg_base64
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, is_transient
+from agentcvr_graph.models.clients.traces import call_with_pictures
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import FRAME_LABEL, error_text, evidence_line, note_line, video_line
@@ -124,7 +125,7 @@ class SinglePass:
             reraise=True,
         )
         try:
-            return await tries(self._model.ainvoke, messages)
+            return await tries(call_with_pictures, self._model, messages)
         except Exception as error:
             raise as_infrastructure_error(error, self._name) from error
 

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
 from langchain_core.messages.content import ContentBlock, create_image_block, create_text_block
 from PIL import Image
 
@@ -97,7 +98,7 @@ class ChatVision:
 
     async def _look_once(self, sampled: Sequence[SampledFrames], focus: str) -> ModelOutput:
         content = await asyncio.to_thread(content_of, sampled, focus, self._limits.px)
-        message = await call_with_pictures(self._model, content)
+        message = await call_with_pictures(self._model, [HumanMessage(content_blocks=content)])
         text = without_thoughts(message.text).strip()
         if not text:
             raise InfrastructureError(

@@ -1,6 +1,6 @@
 """An audio model in this process: Whisper by faster-whisper (CTranslate2), in int8 on the CPU and float16 on CUDA.
 
-In: sound. Out: a statement for each sentence, with the times of its first and last word. Where nobody speaks, the model
+In: sound. Out: a statement for each sentence, with the times of its first and last word. Without a voice, the model
 is not called. Where it is unsure of the language, or of its words by Whisper's own limits, the statement says that
 speech is unclear: Whisper writes fluent sentences about babble. Other languages than English are named in a note.
 
@@ -90,7 +90,7 @@ class WhisperTranscriber:
         return ModelOutput(focus_first(evidence, focus), notes, Cost(model_calls=len(heard)))
 
     def transcribe(self, samples: Samples) -> list[Spoken]:
-        """Return what is said in the samples, one item for each half minute in which somebody speaks."""
+        """Return what is said in the samples, one item for each half minute with a voice."""
         stretches = half_minutes(voiced_parts(samples, longest_s=HALF_MINUTE_S))
         if stretches and self._model is None:
             self._model = load(self._folder)
@@ -112,7 +112,7 @@ class Listener(WhisperModel):
     _language = ""
 
     def spoken(self, samples: Samples, start: int, end: int) -> Spoken:
-        """Transcribe a part of the samples in which somebody speaks."""
+        """Transcribe a part of the samples with a voice."""
         self._language = ""
         try:
             cues = [cue for segment in self._segments(samples[start:end]) for cue in statements(segment)]

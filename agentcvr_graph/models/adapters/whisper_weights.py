@@ -7,6 +7,7 @@ downloads, and only `agentcvr setup` calls it.
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,17 +15,10 @@ from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.clients.errors import one_line
 from agentcvr_graph.models.clients.extras import require
 
-DEFAULT_SIZE = "base"
-"""The size that `agentcvr setup` fetches: about 145 MB, faster than real time on two cores."""
 SIZES_OF_AUTO = ("small", "base", "tiny")
 """The sizes that `auto` uses if their weights are there, best first. Larger ones are too slow without a GPU."""
 _FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 _WEIGHTS = "model.bin"
-
-
-def sizes() -> list[str]:
-    """Return the sizes that have a repository."""
-    return sorted(_repositories())
 
 
 def find(source: str) -> Path:
@@ -45,11 +39,19 @@ def find(source: str) -> Path:
 
 
 def available() -> str:
-    """Return the best size for `auto` whose weights are on this computer, or ""."""
-    try:
-        return next((size for size in SIZES_OF_AUTO if _cached(repository(size))), "")
-    except SetupError:  # faster-whisper is not installed
+    """Return the best size for `auto` whose weights are on this computer, or ""; import no model library."""
+    if importlib.util.find_spec("faster_whisper") is None or importlib.util.find_spec("huggingface_hub") is None:
         return ""
+    return next((size for size in SIZES_OF_AUTO if _cached(f"Systran/faster-whisper-{size}")), "")
+
+
+def is_here(source: str) -> bool:
+    """Return whether the weights of a model are on this computer.
+
+    Raises:
+        SetupError: there is no such model.
+    """
+    return Path(source).expanduser().is_dir() or _cached(repository(source)) is not None
 
 
 def fetch(source: str) -> Path:
@@ -58,7 +60,7 @@ def fetch(source: str) -> Path:
     Raises:
         SetupError: there is no such model, or the download failed.
     """
-    if Path(source).expanduser().is_dir() or _cached(repository(source)):
+    if is_here(source):
         return find(source)
     import huggingface_hub
 

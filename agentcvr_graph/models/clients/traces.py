@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.messages.content import ContentBlock, create_text_block
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.content import create_text_block
 from langsmith import tracing_context  # pyright: ignore[reportUnknownVariableType]
 from pydantic import PrivateAttr
 
@@ -23,15 +23,11 @@ MEDIA_VARIABLE = "AGENTCVR_TRACE_MEDIA"
 """Environment variable: `true` sends pictures to tracers."""
 
 
-async def call_with_pictures(
-    model: BaseChatModel, content: Sequence[ContentBlock], before: Sequence[BaseMessage] = ()
-) -> AIMessage:
-    """Send one message with pictures to a chat model, after the messages `before`. Traces hold no pictures."""
-    sent = [*before, HumanMessage(content_blocks=[*content])]
+async def call_with_pictures(model: BaseChatModel, messages: Sequence[BaseMessage]) -> AIMessage:
+    """Send messages with pictures to a chat model. Traces hold no pictures."""
     if os.environ.get(MEDIA_VARIABLE, "").lower() in ("1", "true", "yes"):
-        return await model.ainvoke(sent)
-    shown = [*before, HumanMessage(content_blocks=[_shown(block) for block in content])]
-    return await _Traced.of(model, sent).ainvoke(shown)
+        return await model.ainvoke([*messages])
+    return await _Traced.of(model, [*messages]).ainvoke([_without_pictures(message) for message in messages])
 
 
 class _Traced(ChatModelBase):
@@ -56,5 +52,11 @@ class _Traced(ChatModelBase):
         return cast(Any, self._model)._get_ls_params(stop, **kwargs)
 
 
-def _shown(block: ContentBlock) -> ContentBlock:
-    return block if block["type"] == "text" else create_text_block(f"[{block['type']}, not traced]")
+def _without_pictures(message: BaseMessage) -> BaseMessage:
+    content = cast(Any, message.content)
+    return message if isinstance(content, str) else message.model_copy(update={"content": [*map(_shown, content)]})
+
+
+def _shown(block: Any) -> Any:
+    kind = "text" if isinstance(block, str) else str(block["type"])
+    return block if kind == "text" else create_text_block(f"[{kind}, not traced]")

@@ -9,13 +9,12 @@ from agentcvr_graph.models.base import AudioModel, ModelOutput, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.speech import Recogniser
+from agentcvr_graph.models.offline.voices import UNCLEAR_S
 from agentcvr_graph.models.subtitles_first import SubtitlesFirst
 from agentcvr_graph.render import UNCLEAR_SPEECH
 from agentcvr_graph.types import Evidence, Window
 
 LONE_WORD_S = 0.5
-UNCLEAR_S = 1.0
-"""Shorter unclear speech is not reported."""
 
 
 class SpeechAndSounds:
@@ -44,7 +43,7 @@ class OfflineAudio(SpeechAndSounds):
     """The audio model that needs no weights."""
 
     def __init__(self) -> None:
-        super().__init__(Recogniser(), name="offline-audio-1")
+        super().__init__(Recogniser(), name="offline-audio-2")
 
 
 def _is_lone_word(statement: Evidence) -> bool:

@@ -1,34 +1,41 @@
-"""Speech recognition for clear English: words with times, by pocketsphinx with the model in its wheel."""
+"""Speech recognition for clear English: words with times, by pocketsphinx with the model in its wheel.
+
+The recogniser finds English words in everything: in babble, in other languages, in noise. So voice detection comes
+first, and what is left is reported only if the recogniser is sure of it; the rest becomes `UNCLEAR_SPEECH`. It cannot
+tell which language it does not understand.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Protocol, cast
 
-import librosa
 import numpy as np
 
 from agentcvr_graph.media.sound import quietest_s
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
 from agentcvr_graph.models.base import ModelOutput, Sound
-from agentcvr_graph.models.offline.signals import load_librosa
+from agentcvr_graph.models.offline.voices import PAUSE_S, UNCLEAR_S, voiced_parts
+from agentcvr_graph.render import UNCLEAR_SPEECH, spoken
 from agentcvr_graph.types import Evidence, Window
 from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 
-PAUSE_S = 0.35
-"""A pause of this length ends an utterance; each utterance is recognised by itself."""
 LONGEST_UTTERANCE_S = 6.0
 """Longer utterances are split, because the recogniser holds the interpreter's lock while it works on one."""
-MARGIN_S = 0.2
-SILENCE_BELOW_PEAK_DB = 35
-QUIET = 0.01
-"""Below this peak (full scale is 1) there is nothing to recognise."""
+LEAST_LOG_PROB = -1.0
+"""Log probability of an utterance among all that the recogniser considered, divided by its words, below which it is
+unclear. Clear voices have -0.3 to -0.9, another language and speech in noise -1.2 to -3.6."""
+ENGLISH_ONLY = "speech that is not clear English was not recognised"
+"""Note on unclear speech."""
 _FRAME_S = 0.01
-LONGEST_WORD_S = 1.2
-"""No spoken word lasts longer. Longer words are music that the recogniser misheard, and are dropped."""
 _FILLER = re.compile(r"^[<\[+].*")
+_SAY_NOTHING = frozenset(
+    ("a", "an", "and", "at", "but", "for", "in", "is", "it", "of", "on", "or", "that", "the", "to", "with")
+)
+"""No utterance consists of these words alone; they are what the recogniser makes of a drum or a sigh."""
 
 
 class _Segment(Protocol):
@@ -37,6 +44,12 @@ class _Segment(Protocol):
     word: str
     start_frame: int
     end_frame: int
+
+
+class _Hypothesis(Protocol):
+    """What the recogniser takes for an utterance."""
+
+    prob: float
 
 
 class _Decoder(Protocol):
@@ -50,7 +63,7 @@ class _Decoder(Protocol):
 
     def end_utt(self) -> None: ...
 
-    def hyp(self) -> object | None: ...
+    def hyp(self) -> _Hypothesis | None: ...
 
     def seg(self) -> Iterable[_Segment] | None: ...
 
@@ -67,15 +80,17 @@ class Recogniser:
     async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Return one statement for each utterance, in order of time."""
         words = await run_in_thread(self.words, sound.samples)
-        return ModelOutput(evidence=tuple(utterances(words, sound.window)))
+        unclear = any(one.text == UNCLEAR_SPEECH and one.end_s - one.start_s >= UNCLEAR_S for one in words)
+        return ModelOutput(evidence=tuple(utterances(words, sound.window)), notes=(ENGLISH_ONLY,) if unclear else ())
 
     def words(self, samples: Samples) -> list[Cue]:
-        """Return the words with their times from the start of the samples."""
-        return [word for start, end in voiced_parts(samples) for word in self._recognise(samples, start, end)]
+        """Return the words, or `UNCLEAR_SPEECH` for an utterance, with their times from the start of the samples."""
+        parts = [short for start, end in voiced_parts(samples) for short in _shortened(samples, start, end)]
+        return [word for start, end in parts for word in self._recognise(samples, start, end)]
 
-    def _recognise(self, samples: Samples, start: int, end: int) -> Iterator[Cue]:
+    def _recognise(self, samples: Samples, start: int, end: int) -> list[Cue]:
         part = samples[start:end]
-        pcm = (part / float(np.abs(part).max()) * 0.9 * 32767).astype(np.int16)
+        pcm = (part / max(1e-6, float(np.abs(part).max())) * 0.9 * 32767).astype(np.int16)
         with self._lock:
             raise_if_cancelled()
             decoder = self._ready()
@@ -83,12 +98,11 @@ class Recogniser:
             decoder.start_utt()
             decoder.process_raw(pcm.tobytes(), full_utt=True)
             decoder.end_utt()
-            segments = list(decoder.seg() or ()) if decoder.hyp() else []
-        shift_s = start / SAMPLE_RATE_HZ
-        for s in segments:
-            if not _FILLER.match(s.word) and (s.end_frame - s.start_frame) * _FRAME_S <= LONGEST_WORD_S:
-                word = re.sub(r"\(\d+\)$", "", s.word)
-                yield Cue(shift_s + s.start_frame * _FRAME_S, shift_s + (s.end_frame + 1) * _FRAME_S, word)
+            found = decoder.hyp()
+            words = list(_words(decoder.seg() or (), start / SAMPLE_RATE_HZ)) if found else []
+        if found is None or not is_sure(found.prob, [word.text for word in words]):
+            return [Cue(start / SAMPLE_RATE_HZ, end / SAMPLE_RATE_HZ, UNCLEAR_SPEECH)]
+        return words
 
     def _ready(self) -> _Decoder:
         if self._decoder is None:
@@ -99,23 +113,21 @@ class Recogniser:
         return self._decoder
 
 
-def voiced_parts(samples: Samples) -> list[tuple[int, int]]:
-    """Return first and last sample of each part that is loud enough for speech, with a margin; pauses separate them."""
-    load_librosa()
-    if not samples.size or float(np.abs(samples).max()) < QUIET:
-        return []
-    loud = librosa.effects.split(  # pyright: ignore[reportUnknownMemberType]
-        samples, top_db=SILENCE_BELOW_PEAK_DB, frame_length=640, hop_length=160
-    )
-    parts: list[tuple[int, int]] = []
-    for start, end in loud.tolist():
-        if parts and start - parts[-1][1] < PAUSE_S * SAMPLE_RATE_HZ:
-            parts[-1] = (parts[-1][0], end)
-        else:
-            parts.append((start, end))
-    margin = round(MARGIN_S * SAMPLE_RATE_HZ)
-    wide = [(max(0, start - margin), min(len(samples), end + margin)) for start, end in parts]
-    return [piece for start, end in wide for piece in _shortened(samples, start, end)]
+def is_sure(probability: float, words: list[str]) -> bool:
+    """Return whether the words of an utterance are likely what was said.
+
+    >>> is_sure(0.1, ["olive", "oil"]), is_sure(0.01, ["olive", "oil"]), is_sure(1.0, ["the"])
+    (True, False, False)
+    """
+    likely = math.log(max(probability, 1e-300)) >= LEAST_LOG_PROB * len(words)
+    return likely and not _SAY_NOTHING.issuperset(words)
+
+
+def _words(segments: Iterable[_Segment], shift_s: float) -> Iterator[Cue]:
+    for s in segments:
+        if not _FILLER.match(s.word):
+            word = re.sub(r"\(\d+\)$", "", s.word)
+            yield Cue(shift_s + s.start_frame * _FRAME_S, shift_s + (s.end_frame + 1) * _FRAME_S, word)
 
 
 def _shortened(samples: Samples, start: int, end: int) -> list[tuple[int, int]]:
@@ -129,10 +141,10 @@ def _shortened(samples: Samples, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def utterances(words: list[Cue], window: Window) -> Iterator[Evidence]:
-    """Yield the words joined up to the next pause, with their times in the video."""
+    """Yield the words joined up to the next pause, and unclear speech, with their times in the video."""
     said: list[Cue] = []
     for word in words:
-        if said and word.start_s - said[-1].end_s > PAUSE_S:
+        if said and (word.start_s - said[-1].end_s > PAUSE_S or _is_unclear(word) != _is_unclear(said[-1])):
             yield _utterance(said, window)
             said = []
         said.append(word)
@@ -140,8 +152,12 @@ def utterances(words: list[Cue], window: Window) -> Iterator[Evidence]:
         yield _utterance(said, window)
 
 
+def _is_unclear(word: Cue) -> bool:
+    return word.text == UNCLEAR_SPEECH
+
+
 def _utterance(said: list[Cue], window: Window) -> Evidence:
-    text = " ".join(word.text for word in said)
+    text = UNCLEAR_SPEECH if _is_unclear(said[0]) else spoken(" ".join(word.text for word in said))
     start_s = window.start_s + said[0].start_s
     end_s = min(window.end_s, window.start_s + said[-1].end_s)
-    return Evidence(text=f'"{text}"', window=Window(video=window.video, start_s=start_s, end_s=end_s))
+    return Evidence(text=text, window=Window(video=window.video, start_s=start_s, end_s=end_s))

@@ -1,4 +1,4 @@
-"""Voice detection: where somebody speaks, by the Silero model that comes with faster-whisper.
+"""Voice detection: where a voice is, by the Silero model that comes with faster-whisper.
 
 In: samples. Out: the first and last sample of each part with a voice. Music, noise, drums and silence are no parts, so
 neither recogniser gets to invent words for them. The model knows no languages and no words: it also finds babble.
@@ -16,6 +16,8 @@ MARGIN_S = 0.2
 """Sound before and after a voice that belongs to its part."""
 LEAST_S = 0.1
 """A shorter sound is no voice."""
+UNCLEAR_S = 1.0
+"""Shorter unclear speech is not reported: a drum or a cough may sound like it."""
 THRESHOLD = 0.5
 """Probability from which a sound is a voice."""
 

@@ -1,0 +1,47 @@
+"""`auto`: the best recogniser of speech whose weights are on this computer, else the one without weights.
+
+Nothing is downloaded. `agentcvr setup` fetches weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from agentcvr_graph.models.providers.base import Provider
+from agentcvr_graph.models.providers.offline import Offline
+from agentcvr_graph.models.providers.whisper import Whisper
+
+if TYPE_CHECKING:
+    from agentcvr_graph.models.base import AudioModel
+
+
+@dataclass(frozen=True)
+class Auto(Provider):
+    """The recogniser of speech that is there."""
+
+    name = "auto"
+    form = "'auto' (audio only)"
+    audio_form = "'auto'"
+    vision_is_chat = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        return cls() if text == cls.name else None
+
+    @property
+    def spec(self) -> str:
+        return self.name
+
+    def chosen(self) -> Provider:
+        """Return the provider of the recogniser, after a look into the cache of the Hub."""
+        from agentcvr_graph.models.adapters.whisper_weights import available
+
+        size = available()
+        return Whisper(size) if size else Offline()
+
+    def cache_name(self) -> str:
+        return self.chosen().cache_name()
+
+    def audio(self, timeout_s: float) -> AudioModel:
+        return self.chosen().audio(timeout_s)
