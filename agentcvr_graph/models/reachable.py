@@ -70,10 +70,13 @@ def reachable_models(servers: Iterable[str] = (), folders: Iterable[Path] = (Pat
     asked = {**dict.fromkeys(servers, "named"), **{url: kind for kind, url in SERVERS.items()}}
     with ThreadPoolExecutor(len(asked) + 1) as pool:
         ollama = pool.submit(lambda: list(_of_ollama()))
-        served = [
-            model for models in pool.map(lambda url: list(_of_server(asked[url], url)), asked) for model in models
-        ]
-    return [*served, *ollama.result(), *_with_keys(), *_in_folders(folders), *_in_hub_cache()]
+        served = [pool.submit(_listed, kind, url) for url, kind in asked.items()]
+    found = [model for one in served for model in one.result()]
+    return [*found, *ollama.result(), *_with_keys(), *_in_folders(folders), *_in_hub_cache()]
+
+
+def _listed(kind: str, url: str) -> list[Reachable]:
+    return list(_of_server(kind, url))
 
 
 def proposed(models: Sequence[Reachable]) -> ModelStrings:
