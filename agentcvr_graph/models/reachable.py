@@ -70,12 +70,12 @@ def reachable_models(servers: Iterable[str] = (), folders: Iterable[Path] = (Pat
     asked = {**dict.fromkeys(servers, "named"), **{url: kind for kind, url in SERVERS.items()}}
     with ThreadPoolExecutor(len(asked) + 1) as pool:
         ollama = pool.submit(lambda: list(_of_ollama()))
-        served = [pool.submit(_listed, kind, url) for url, kind in asked.items()]
+        served = [pool.submit(_models_of, kind, url) for url, kind in asked.items()]
     found = [model for one in served for model in one.result()]
     return [*found, *ollama.result(), *_with_keys(), *_in_folders(folders), *_in_hub_cache()]
 
 
-def _listed(kind: str, url: str) -> list[Reachable]:
+def _models_of(kind: str, url: str) -> list[Reachable]:
     return list(_of_server(kind, url))
 
 
