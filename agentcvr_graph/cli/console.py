@@ -108,11 +108,17 @@ def run_app(app: Callable[[], None], extra: str = "live") -> None:
             sys.exit(TERMINATED if terminated else STOPPED)
 
 
+class _ToStderr(logging.Handler):
+    """Prints records on `err`, whose stream is what `sys.stderr` is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(escape(self.format(record)))
+
+
 @functools.cache
 def _show_warnings() -> None:
     """Print warnings of the library on stderr, without those of looks, which are shown as progress."""
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
+    handler = _ToStderr(logging.WARNING)
     handler.addFilter(lambda record: not record.name.endswith(".looks"))
     logging.getLogger("agentcvr_graph").addHandler(handler)
 

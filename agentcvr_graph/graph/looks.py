@@ -12,13 +12,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from agentcvr_graph.models.clients.keys import without_keys
+from agentcvr_graph.render import one_line
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def logged(what: str) -> Generator[None]:
-    """Log the start, the duration and the end of one attempt at a look."""
+    """Log the start, the duration and the end of one attempt at a look; what a model wrote stays on one line."""
+    what = one_line(what)
     logger.debug("start: %s", what)
     start_s = time.monotonic()
     try:
@@ -27,7 +29,7 @@ def logged(what: str) -> Generator[None]:
         logger.info("cancelled after %.1f s: %s", time.monotonic() - start_s, what)
         raise
     except Exception as error:
-        cause = without_keys(f"{type(error).__name__}: {error}".strip())
+        cause = one_line(without_keys(f"{type(error).__name__}: {error}"))
         logger.warning("attempt failed after %.1f s: %s: %s", time.monotonic() - start_s, what, cause)
         raise
     logger.info("end after %.1f s: %s", time.monotonic() - start_s, what)
@@ -35,4 +37,4 @@ def logged(what: str) -> Generator[None]:
 
 def gave_up(node: str, cause: str) -> None:
     """Log that a look failed after all attempts."""
-    logger.warning("failed: %s: %s", node, cause)
+    logger.warning("failed: %s: %s", node, one_line(cause))

@@ -81,6 +81,7 @@ def test_each_unusable_video_gets_its_own_error():
     assert done.stderr.count("error:") == 2
 
 
+@pytest.mark.enable_socket  # so that the connection is really refused
 def test_an_unreachable_server_is_an_infrastructure_error_with_status_1():
     done = agentcvr("ask", YELLOW, "-q", "Who?", "--master", "http://127.0.0.1:9/v1#m", "--json")
     assert done.returncode == 1

@@ -47,8 +47,10 @@ def without_keys(text: str) -> str:
 
 
 def traceback_without_keys(error: BaseException) -> str:
-    """Return the traceback of an exception for a log, with the keys of this process masked."""
-    return without_keys("".join(traceback.format_exception(error)))
+    """Return the traceback of an exception for a log: with the keys of this process masked, and as text that can be
+    written, whatever a model put into the error."""
+    trace = without_keys("".join(traceback.format_exception(error)))
+    return trace.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def server_key() -> str:
