@@ -6,6 +6,7 @@ not load LangGraph.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -98,7 +99,7 @@ def ask(
     from agentcvr_graph.graph.state import CVRInput
 
     context = shared.context_of(max_turns, max_frames, dialect)
-    models = ModelStrings(master, vision, chosen_audio(audio) if swap is None else audio)
+    models = ModelStrings(master, vision, audio)
     if swap is not None:
         if videos or question:
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
@@ -110,6 +111,7 @@ def ask(
         raise InputError(f"Missing: {missing}.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
         given = CVRInput(question=question, videos=list(videos), options=options or [], kind=kind)
+        models = replace(models, audio=chosen_audio(audio))
         run = run_live(given, models, context, verbose=verbose)
     present(run, models, as_json=as_json, report=report)
 
@@ -134,8 +136,8 @@ def demo(
         for question in questions.values():
             out.print(f"[bold]{question.id}[/bold]  {escape(question.question)}")
         return
-    models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
     chosen = one_of("demo question", name or next(iter(questions)), tuple(questions))
+    models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
     if swap:
         run = run_scripted(chosen, master, noise, verbose=verbose)
     else:
