@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, cast, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 
 import typer
 
 from agentcvr_graph.cli.console import one_of
-from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.context import CVRContext, WantedDialect
 
 MODELS, BUDGETS, RUNNING = "Models", "Budgets", "Running"
 """Headings of the help."""
@@ -52,7 +52,7 @@ def context_of(max_turns: int, max_frames: int, dialect: str) -> CVRContext:
     Raises:
         InputError: the dialect is unknown.
     """
-    checked = one_of("--dialect", dialect, ("auto", "tools", "schema", "json"))
+    checked = one_of("--dialect", dialect, get_args(WantedDialect))
     return CVRContext(max_turns=max_turns, max_frames=max_frames, dialect=cast(Any, checked))
 
 

@@ -20,6 +20,8 @@ from pydantic_core import ErrorDetails
 
 from agentcvr_graph.errors import InputError, SetupError, shown_address
 
+WantedDialect = Literal["auto", "tools", "schema", "json"]
+"""The dialects that a run may ask for; `auto` chooses one by what the model takes (`dialects.py`)."""
 CONTEXT = "Pass CVRContext(max_turns=8), or {'max_turns': 8}."
 SHOWN_CHARACTERS = 80
 """Longest part of a wrong value that an error shows."""
@@ -119,7 +121,7 @@ class CVRContext(BaseModel):
         ),
     ] = "stop"
     dialect: Annotated[
-        Literal["auto", "tools", "schema", "json"],
+        WantedDialect,
         setting(
             "master",
             description="How the master acts: tool calls, JSON text bound to a schema, JSON text, or the first of them "

@@ -31,6 +31,7 @@ from agentcvr_graph.answers import stated_answer
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.graph.action_schema import TurnBounds, turn_schema
 from agentcvr_graph.graph.arrival import CLOSING, unreadable_text
+from agentcvr_graph.graph.context import WantedDialect
 from agentcvr_graph.graph.prompts import CANCELLED, JSON_DIALECT, SCHEMA_DIALECT
 from agentcvr_graph.graph.sanitize import sanitize_value
 from agentcvr_graph.graph.state import Call
@@ -55,7 +56,7 @@ FAILED_BY = "failed_by"
 """Key in a message's `additional_kwargs` that says which side failed."""
 
 
-def choose_dialect(master: BaseChatModel, wanted: Literal["auto", "tools", "schema", "json"]) -> Dialect:
+def choose_dialect(master: BaseChatModel, wanted: WantedDialect) -> Dialect:
     """Return the dialect; `auto` means the first of tool calls, a schema and JSON text that the model takes.
 
     A model takes what its client offers and its server has not refused.

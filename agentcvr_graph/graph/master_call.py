@@ -8,12 +8,12 @@ that the settings name is used as it is, and its refusal is an error of the run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage
 
 from agentcvr_graph.graph.action_schema import TurnBounds
+from agentcvr_graph.graph.context import WantedDialect
 from agentcvr_graph.graph.dialects import bind_master, choose_dialect, for_model, with_instructions
 from agentcvr_graph.models.clients.refusals import SCHEMA, TOOLS, note_refusal
 from agentcvr_graph.tools import Toolset
@@ -24,7 +24,7 @@ REFUSABLE: dict[str, tuple[str, ...]] = {"tools": (TOOLS,), "schema": (SCHEMA,),
 
 async def call_master(
     master: BaseChatModel,
-    wanted: Literal["auto", "tools", "schema", "json"],
+    wanted: WantedDialect,
     messages: Sequence[AnyMessage],
     tools: Toolset,
     bounds: TurnBounds,

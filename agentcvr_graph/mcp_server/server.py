@@ -98,12 +98,14 @@ class EvidenceServer(MCPServer[Any]):
             raise ToolError(_one_line(error)) from error
 
 
-def build_server(service: VideoService) -> MCPServer[Any]:
-    """Return the server of a service."""
-    server = EvidenceServer("agentcvr", instructions=INSTRUCTIONS, version=version("agentcvr-graph"), log_level="ERROR")
+class _Calls:
+    """The tools and the resources, as the SDK calls them. It publishes their signatures and docstrings."""
 
-    @server.tool(description=DESCRIPTION, annotations=READS)
-    async def ask_videos(  # pyright: ignore[reportUnusedFunction]
+    def __init__(self, service: VideoService) -> None:
+        self._service = service
+
+    async def ask_videos(
+        self,
         question: Question,
         videos: Videos,
         context: Context[Any, Any],
@@ -112,17 +114,17 @@ def build_server(service: VideoService) -> MCPServer[Any]:
     ) -> Annotated[CallToolResult, AskResult]:
         given = CVRInput(question=question, videos=[*videos], options=options, kind=kind)
         try:
-            run, trajectory = await service.ask(given, _progress(context))
+            run, trajectory = await self._service.ask(given, _progress(context))
         except InfrastructureError as error:
             failed = failed_answer(str(error))
             return _result(failed.problem, AskResult(**failed.model_dump()))
         except (InputError, ActionError, SetupError) as error:
             raise ToolError(str(error)) from error
         text = f"{reply_of(trajectory)}\nRun: {run}"
-        return _result(text, AskResult(**short_answer(trajectory).model_dump(), run=run), _links(service, run))
+        return _result(text, AskResult(**short_answer(trajectory).model_dump(), run=run), _links(self._service, run))
 
-    @server.tool(annotations=READS)
-    async def describe_video(  # pyright: ignore[reportUnusedFunction]
+    async def describe_video(
+        self,
         video: Annotated[str, Field(min_length=1, description="A file or URL; '#t=12.5,40' behind it makes a clip.")],
         context: Context[Any, Any],
         frames: Annotated[int, Field(ge=0, le=MOST_FRAMES, description="Frames to look at; 0 for none.")] = 8,
@@ -131,7 +133,7 @@ def build_server(service: VideoService) -> MCPServer[Any]:
     ) -> Annotated[CallToolResult, VideoDescription]:
         """Show what one video holds: its length, picture and sound, and what is seen and heard in it, with times."""
         try:
-            info, found, problem = await service.describe(video, frames, listen, focus, _progress(context))
+            info, found, problem = await self._service.describe(video, frames, listen, focus, _progress(context))
         except (InputError, SetupError) as error:
             raise ToolError(str(error)) from error
         described = VideoDescription(
@@ -147,41 +149,49 @@ def build_server(service: VideoService) -> MCPServer[Any]:
         )
         return _result(_in_words(described), described)
 
-    @server.tool(annotations=READS)
-    async def evidence_report(  # pyright: ignore[reportUnusedFunction]
+    async def evidence_report(
+        self,
         run: Annotated[str, Field(min_length=1, description="The `run` of an answer.")],
     ) -> Annotated[CallToolResult, ReportResult]:
         """Return the HTML page of a run: what was looked at, what was found, and what the answer rests on."""
         try:
-            trajectory = service.run(run)
+            trajectory = self._service.run(run)
         except InputError as error:
             raise ToolError(str(error)) from error
-        links = _links(service, run)
+        links = _links(self._service, run)
         page = ResourceLink(name="evidence.html", uri=f"{RUN.format(run=run)}/report.html", mime_type="text/html")
         result = ReportResult(
             uri=str(page.uri), pictures=tuple(str(link.uri) for link in links), answer=short_answer(trajectory)
         )
         return _result(f"Report: {page.uri}", result, [page, *links])
 
-    @server.resource(f"{RUN}/report.html", mime_type="text/html")
-    async def report(run: str) -> str:  # pyright: ignore[reportUnusedFunction]
+    async def report(self, run: str) -> str:
         """Return the evidence report of a run, one self-contained page."""
-        trajectory = _run_of(service, run).without_secrets()
-        return await asyncio.to_thread(render_report, trajectory, thumbnails=service.thumbnails)
+        trajectory = _run_of(self._service, run).without_secrets()
+        return await asyncio.to_thread(render_report, trajectory, thumbnails=self._service.thumbnails)
 
-    @server.resource(f"{RUN}/pictures/{{name}}.jpg", mime_type="image/jpeg")
-    async def picture(run: str, name: str) -> bytes:  # pyright: ignore[reportUnusedFunction]
+    async def picture(self, run: str, name: str) -> bytes:
         """Return a cited frame of a run; it is named by its video and its time in milliseconds, such as `1-12500`."""
-        trajectory = _run_of(service, run)
-        named = {_name(moment): moment for moment in service.moments(trajectory)}
-        if name not in named or service.thumbnails is None:
+        trajectory = _run_of(self._service, run)
+        named = {_name(moment): moment for moment in self._service.moments(trajectory)}
+        if name not in named or self._service.thumbnails is None:
             raise ResourceNotFoundError(f"The run {run!r} cites no picture {name[:40]!r}.")
         number, time_s = named[name]
-        found = await asyncio.to_thread(service.thumbnails.thumbnail, trajectory.videos[number - 1].video, time_s)
+        found = await asyncio.to_thread(self._service.thumbnails.thumbnail, trajectory.videos[number - 1].video, time_s)
         if found is None:
             raise ResourceNotFoundError(f"Video {number} has no picture at {time_s:.1f} s any more.")
         return found
 
+
+def build_server(service: VideoService) -> MCPServer[Any]:
+    """Return the server of a service."""
+    server = EvidenceServer("agentcvr", instructions=INSTRUCTIONS, version=version("agentcvr-graph"), log_level="ERROR")
+    calls = _Calls(service)
+    server.tool(description=DESCRIPTION, annotations=READS)(calls.ask_videos)
+    server.tool(annotations=READS)(calls.describe_video)
+    server.tool(annotations=READS)(calls.evidence_report)
+    server.resource(f"{RUN}/report.html", mime_type="text/html")(calls.report)
+    server.resource(f"{RUN}/pictures/{{name}}.jpg", mime_type="image/jpeg")(calls.picture)
     return server
 
 

@@ -20,7 +20,7 @@ from typing import Any, cast
 import httpx
 
 from agentcvr_graph.models.clients.keys import PROVIDER_KEYS, server_key
-from agentcvr_graph.models.providers.ollama import ADDRESS as OLLAMA
+from agentcvr_graph.models.providers.ollama import server_address
 from agentcvr_graph.models.strings import ModelStrings
 
 SERVERS = {
@@ -108,8 +108,7 @@ def _of_server(kind: str, url: str) -> Iterator[Reachable]:
 
 
 def _of_ollama() -> Iterator[Reachable]:
-    host = os.environ.get("OLLAMA_HOST") or OLLAMA
-    url = host if "://" in host else f"http://{host}"
+    url = server_address()
     needs = _missing("langchain_ollama", "agentcvr-graph[ollama]")
     for entry in _listed(_json(f"{url}/api/tags").get("models")):
         name = str(entry.get("name"))

@@ -9,13 +9,13 @@ Only the refusals of `refusals.py` are handled; any other error is raised as it 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
+from agentcvr_graph.models.clients.mixins import with_mixin
 from agentcvr_graph.models.clients.refusals import PARAMETERS, SYSTEM, note_refusal, refused_features
 
 OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -48,17 +48,7 @@ class AdaptiveCalls:
 
 def adaptive(model: BaseChatModel) -> BaseChatModel:
     """Return a copy of a model that adapts its calls; the model itself if it does already."""
-    if isinstance(model, AdaptiveCalls):
-        return model
-    copy = model.model_copy()
-    object.__setattr__(copy, "__class__", _adaptive_class(type(model)))
-    return copy
-
-
-@functools.cache
-def _adaptive_class(kind: type[BaseChatModel]) -> type[BaseChatModel]:
-    made = type(kind.__name__, (AdaptiveCalls, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
-    return cast(type[BaseChatModel], made)
+    return model if isinstance(model, AdaptiveCalls) else with_mixin(model, AdaptiveCalls)
 
 
 def without_system(messages: Sequence[BaseMessage]) -> list[BaseMessage]:

@@ -86,8 +86,8 @@ def note_refusal(model: BaseChatModel, error: BaseException, features: Collectio
     if status_of(error) not in (*_CLIENT_FAULTS, None):
         return None
     said, known = detail_of(error), _refused.setdefault(_identity(model), set())
-    for feature in features:
-        if _PATTERNS[feature].search(said):
+    for feature, pattern in _PATTERNS.items():  # in this order, whatever collection the features are in
+        if feature in features and pattern.search(said):
             known.add(feature)
             return feature
     return None

@@ -11,7 +11,6 @@ OpenAI client and those derived from it do. This module imports no client librar
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.models.chat_format.call_shapes import arguments_of
 from agentcvr_graph.models.chat_format.loose_json import decoded
 from agentcvr_graph.models.clients.errors import one_line, raise_error_in
+from agentcvr_graph.models.clients.mixins import with_mixin
 from agentcvr_graph.models.clients.usage import count, counts
 
 SERVER = "The model's server"
@@ -47,15 +47,7 @@ def tolerant(model: BaseChatModel) -> BaseChatModel:
     if isinstance(model, TolerantReplies) or not hasattr(type(model), "_create_chat_result"):
         return model
     streams = bool(getattr(model, "streaming", False))
-    copy = model.model_copy(update={} if streams else {"disable_streaming": True})
-    object.__setattr__(copy, "__class__", _tolerant_class(type(model)))
-    return copy
-
-
-@functools.cache
-def _tolerant_class(kind: type[BaseChatModel]) -> type[BaseChatModel]:
-    made = type(kind.__name__, (TolerantReplies, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
-    return cast(type[BaseChatModel], made)
+    return with_mixin(model, TolerantReplies, **({} if streams else {"disable_streaming": True}))
 
 
 def tidy_reply(body: Body) -> Body:

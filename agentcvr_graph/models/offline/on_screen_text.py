@@ -41,10 +41,9 @@ Input = TypeVar("Input")
 
 @dataclass
 class _Reading:
-    """What is known of one frame."""
+    """What is known of a frame whose text is not stored yet."""
 
     frame: Frame
-    stored: Lines | None
     regions: Sequence[Box] = ()
     like: _Reading | None = None
     """The earlier frame that shows the same text."""
@@ -64,16 +63,16 @@ class TextReader:
         Args:
             frames: in order of time, of one video.
         """
-        readings = [_Reading(frame, self._stored(frame, content_id)) for frame in frames]
-        if all(reading.stored is not None for reading in readings):
-            return [reading.stored or () for reading in readings]
-        _at_once(self._find, readings)
-        _link(readings)
-        _at_once(self._read, [reading for reading in readings if reading.like is None])
-        for reading in readings:
+        stored = [self._stored(frame, content_id) for frame in frames]
+        fresh = [_Reading(frame) for frame, lines in zip(frames, stored, strict=True) if lines is None]
+        _at_once(self._find, fresh)
+        _link(fresh)
+        _at_once(self._read, [reading for reading in fresh if reading.like is None])
+        for reading in fresh:
             reading.lines = reading.like.lines if reading.like else reading.lines
             self._store(reading, content_id)
-        return [reading.lines for reading in readings]
+        new = iter(fresh)
+        return [next(new).lines if lines is None else lines for lines in stored]
 
     def _find(self, reading: _Reading) -> None:
         raise_if_cancelled()
@@ -81,15 +80,14 @@ class TextReader:
 
     def _read(self, reading: _Reading) -> None:
         raise_if_cancelled()
-        stored = reading.stored
-        reading.lines = stored if stored is not None else self._engine.lines(reading.frame.pixels)
+        reading.lines = self._engine.lines(reading.frame.pixels)
 
     def _stored(self, frame: Frame, content_id: str) -> Lines | None:
         stored = self._cache.get(_key(frame, content_id)) if self._cache else None
         return None if stored is None else tuple(json.loads(stored))
 
     def _store(self, reading: _Reading, content_id: str) -> None:
-        if self._cache and reading.stored is None:
+        if self._cache:
             self._cache.put(_key(reading.frame, content_id), json.dumps(reading.lines).encode())
 
 

@@ -6,9 +6,9 @@ Nothing is downloaded. `agentcvr setup` fetches weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from agentcvr_graph.models.providers.base import Provider
+from agentcvr_graph.models.providers.base import OneModel, Provider
 from agentcvr_graph.models.providers.offline import Offline
 from agentcvr_graph.models.providers.whisper import Whisper
 
@@ -17,21 +17,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Auto(Provider):
+class Auto(OneModel):
     """The recogniser of speech that is there."""
 
     name = "auto"
     form = "'auto' (audio only)"
     audio_form = "'auto'"
     vision_is_chat = False
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        return cls() if text == cls.name else None
-
-    @property
-    def spec(self) -> str:
-        return self.name
 
     def chosen(self) -> Provider:
         """Return the provider of the recogniser, after a look into the cache of the Hub."""

@@ -96,6 +96,34 @@ class Provider(ABC):
         raise ModelStringError(f"No transcription is known for {self.spec!r}.")
 
 
+class OneModel(Provider):
+    """A provider that reads one model string only, its `name`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        return cls() if text == cls.name else None
+
+    @property
+    def spec(self) -> str:
+        return self.name
+
+
+def behind(scheme: str, text: str, hint: str = "") -> str | None:
+    """Return the name behind a scheme such as `ollama:`; None for a model string without the scheme.
+
+    Args:
+        hint: where names are found, for the error.
+
+    Raises:
+        ModelStringError: there is nothing behind the scheme.
+    """
+    if not text.startswith(scheme):
+        return None
+    if not (name := text.removeprefix(scheme)):
+        raise unknown(text, f"it names no model behind {scheme!r}{hint}")
+    return name
+
+
 def unknown(spec: str, hint: str = "") -> ModelStringError:
     """Return the error for a model string that no provider can use."""
     text = f"Unknown model string {shown_address(spec)!r}{': ' + hint if hint else ''}"

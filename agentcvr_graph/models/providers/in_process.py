@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.clients.extras import require
-from agentcvr_graph.models.providers.base import Provider, unknown
+from agentcvr_graph.models.providers.base import Provider, behind
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -31,12 +31,8 @@ class InProcess(Provider):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        if not text.startswith(SCHEME):
-            return None
-        source = text.removeprefix(SCHEME)
-        if not source:
-            raise unknown(text, f"it names no model behind {SCHEME!r}")
-        return cls(source)
+        source = behind(SCHEME, text)
+        return None if source is None else cls(source)
 
     @property
     def spec(self) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from agentcvr_graph.models.providers.base import Provider
+from agentcvr_graph.models.providers.base import OneModel
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -17,21 +17,13 @@ TEXT_CACHE_BYTES = 2**27
 
 
 @dataclass(frozen=True)
-class Offline(Provider):
+class Offline(OneModel):
     """The offline master, vision model and audio model."""
 
     name = "offline"
     form = "'offline'"
     audio_form = "'offline'"
     vision_is_chat = False
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        return cls() if text == cls.name else None
-
-    @property
-    def spec(self) -> str:
-        return self.name
 
     def chat(self, timeout_s: float) -> BaseChatModel:
         from agentcvr_graph.models.offline.master import OfflineMaster

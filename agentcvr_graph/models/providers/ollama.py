@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from agentcvr_graph.models.clients.adaptive import adaptive
 from agentcvr_graph.models.clients.extras import require
-from agentcvr_graph.models.providers.base import Provider, unknown
+from agentcvr_graph.models.providers.base import Provider, behind
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -34,11 +34,8 @@ class Ollama(Provider):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        if not text.startswith(SCHEME):
-            return None
-        if not (model := text.removeprefix(SCHEME)):
-            raise unknown(text, f"it names no model behind {SCHEME!r}; 'ollama list' shows those that you have")
-        return cls(model)
+        model = behind(SCHEME, text, "; 'ollama list' shows those that you have")
+        return None if model is None else cls(model)
 
     @property
     def spec(self) -> str:
@@ -46,7 +43,7 @@ class Ollama(Provider):
 
     @property
     def endpoint(self) -> str:
-        return os.environ.get("OLLAMA_HOST") or ADDRESS
+        return server_address()
 
     def chat(self, timeout_s: float) -> BaseChatModel:
         require("langchain_ollama", "langchain-ollama", "ollama")
@@ -56,3 +53,9 @@ class Ollama(Provider):
         # As `unpooled_client`: a pooled connection breaks a model that several event loops use.
         unpooled = {"timeout": timeout_s, "limits": httpx.Limits(max_keepalive_connections=0)}
         return adaptive(ChatOllama(model=self.model, num_ctx=CONTEXT_TOKENS, client_kwargs=unpooled))
+
+
+def server_address() -> str:
+    """Return the address of the server; `OLLAMA_HOST` may leave the scheme out."""
+    host = os.environ.get("OLLAMA_HOST") or ADDRESS
+    return host if "://" in host else f"http://{host}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from agentcvr_graph.models.clients.extras import require
-from agentcvr_graph.models.providers.base import Provider, unknown
+from agentcvr_graph.models.providers.base import Provider, behind
 from agentcvr_graph.models.providers.in_process import digest_of
 
 if TYPE_CHECKING:
@@ -30,12 +30,8 @@ class Whisper(Provider):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        if not text.startswith(SCHEME):
-            return None
-        source = text.removeprefix(SCHEME)
-        if not source:
-            raise unknown(text, f"it names no model behind {SCHEME!r}")
-        return cls(source)
+        source = behind(SCHEME, text)
+        return None if source is None else cls(source)
 
     @property
     def spec(self) -> str:
