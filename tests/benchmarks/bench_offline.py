@@ -21,7 +21,8 @@ from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.on_screen_text import TextReader
-from agentcvr_graph.models.offline.speech import Recogniser
+from agentcvr_graph.models.offline.signals import measured
+from agentcvr_graph.models.offline.sphinx import recognised
 from agentcvr_graph.render import UNCLEAR_SPEECH
 from agentcvr_graph.types import Video
 from tests.benchmarks.rows import Row
@@ -63,13 +64,11 @@ def rows() -> Iterator[Row]:
 
 def speech() -> Iterator[Row]:
     """Measure the word error rate per voice, clean and with white noise 15 dB below the voice."""
-    recogniser, random = Recogniser(), np.random.default_rng(0)
+    random = np.random.default_rng(0)
     for voice in ("slt", "rms", "awb"):
         spoken = [_padded(speak(sentence, voice)) for sentence in SENTENCES]
         noisy = [clip + _noise(clip, random) for clip in spoken]
-        rates = [
-            jiwer.wer([_plain(s) for s in SENTENCES], [_heard(recogniser, c) for c in set_]) for set_ in (spoken, noisy)
-        ]
+        rates = [jiwer.wer([_plain(s) for s in SENTENCES], [_heard(c) for c in set_]) for set_ in (spoken, noisy)]
         yield Row(f"word error rate, voice {voice}", f"{rates[0]:.2f} clean, {rates[1]:.2f} at 15 dB noise")
 
 
@@ -89,12 +88,12 @@ def sounds() -> Iterator[Row]:
     """Measure how many synthetic sounds of each kind are recognised."""
     random = np.random.default_rng(1)
     made = {kind: [_sound(kind, random) for _ in range(10)] for kind in ("impact", "music", "steady noise", "silence")}
-    recognised = {kind: [{cue.text for cue in noises(clip, [])} for clip in clips] for kind, clips in made.items()}
-    for kind, answers in recognised.items():
+    found = {kind: [{cue.text for cue in noises(measured(clip), [])} for clip in clips] for kind, clips in made.items()}
+    for kind, answers in found.items():
         hits = sum(kind in answer for answer in answers)
-        false = sum(kind in answer for other, rest in recognised.items() if other != kind for answer in rest)
+        false = sum(kind in answer for other, rest in found.items() if other != kind for answer in rest)
         # An impact is surrounded by silence, so silence found in its clip is not false.
-        false -= sum("silence" in answer for answer in recognised["impact"]) if kind == "silence" else 0
+        false -= sum("silence" in answer for answer in found["impact"]) if kind == "silence" else 0
         yield Row(f"{kind} found", f"{hits} of {len(answers)}, {false} false")
 
 
@@ -114,8 +113,8 @@ def _sound(kind: str, random: np.random.Generator) -> Samples:
     return clip.astype(np.float32)
 
 
-def _heard(recogniser: Recogniser, clip: Samples) -> str:
-    return " ".join(word.text for word in recogniser.words(clip) if word.text != UNCLEAR_SPEECH)
+def _heard(clip: Samples) -> str:
+    return " ".join(word.text for word in recognised(clip) if word.text != UNCLEAR_SPEECH)
 
 
 def _plain(text: str) -> str:
