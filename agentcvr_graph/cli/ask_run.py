@@ -180,13 +180,22 @@ def _show(trajectory: Trajectory) -> None:
         return
     answer = trajectory.answer
     value = f"{answer.value}. {answer.text}" if answer.kind == "choice" else answer.text
-    out.print(Panel(f"[bold]{escape(value)}[/bold]", title=escape(trajectory.question), title_align="left"))
+    _print_boxed(value, trajectory.question)
     if answer.rationale:
         out.print(escape(answer.rationale), style="dim")
     for citation in answer.citations:
         out.print(_cited(citation, trajectory.videos[citation.video - 1]))
     usage = trajectory.usage
     out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
+
+
+def _print_boxed(answer: str, question: str) -> None:
+    """Print the answer in a box as wide as the terminal; for a program that reads it, print its text alone."""
+    if out.is_terminal:
+        box = Panel(f"[bold]{escape(answer)}[/bold]", title=escape(question), title_align="left")
+        out.print(box, soft_wrap=False)
+    else:
+        out.print(escape(answer))
 
 
 def _cited(citation: Citation, info: VideoInfo) -> Text:
