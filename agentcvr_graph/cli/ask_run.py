@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import typer
 from langchain_core.messages import AIMessage, AnyMessage
 from rich.panel import Panel
+from rich.status import Status
 from rich.style import Style
 from rich.text import Text
 
@@ -154,13 +155,20 @@ async def _stream(graph: Any, given: CVRInput, context: CVRContext, words: Words
                 if words is not None:
                     words.print_new(event["messages"])
                 continue
-            progress = cast(Progress, event)
-            line = progress["text"]
-            status.update(escape(line))
-            if progress["stage"] != "master":
-                turn = f"turn {progress['turn']}  " if progress["turn"] else ""
-                err.print(f"[dim]{turn}[/dim]{escape(line)}")
+            _show_progress(cast(Progress, event), status)
     return cast(CVROutput, output)
+
+
+def _show_progress(progress: Progress, status: Status) -> None:
+    """Show what starts beside the spinner, and print the rest. Without a terminal, print what starts too."""
+    line = escape(progress["text"])
+    if progress["event"] == "start":
+        status.update(line)
+        if err.is_terminal or progress["stage"] == "master":
+            return
+    turn = f"turn {progress['turn']}  " if progress["turn"] else ""
+    style = "yellow" if progress["event"] in ("retry", "failure") else ""
+    err.print(f"[dim]{turn}[/dim]", Text.from_markup(line, style=style), sep="")
 
 
 def _show(trajectory: Trajectory) -> None:
