@@ -159,7 +159,7 @@ class _OwnThreads:
 
     async def run(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         work = functools.partial(function, *arguments, **named)
-        return await run_in_thread(self._call, work, executor=self._threads)
+        return await run_in_thread(lambda: self._call(work), executor=self._threads)
 
     def submit(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Future[T]:
         work = functools.partial(function, *arguments, **named)

@@ -1,8 +1,8 @@
 """The event loop runs on while a question is answered with cold caches: recognisers work in other processes.
 
-A ticker measures how long the loop is late. A busy machine makes it late too, which is no fault of ours. So a tick counts
-with what is surely ours: the time that it is late, without the time in which the loop's thread waits for a core, and at
-most the processor time that this process spent meanwhile. Load can only add to it: the best of three runs counts.
+A ticker measures how long the loop is late. A busy machine makes it late too. So of each tick only that time counts
+which is surely the program's own: without the time in which the loop's thread waits for a core, and at most the
+processor time that the process spent meanwhile. Load can only add to it, so the best of three runs counts.
 """
 
 from __future__ import annotations

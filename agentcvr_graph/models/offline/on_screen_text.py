@@ -65,13 +65,13 @@ class TextReader:
         """
         stored = [self._stored(frame, content_id) for frame in frames]
         fresh = [_Reading(frame) for frame, lines in zip(frames, stored, strict=True) if lines is None]
-        for reading, regions in zip(
-            fresh, _all([self._engine.regions(one.frame.pixels) for one in fresh]), strict=True
-        ):
+        found = _all([self._engine.regions(reading.frame.pixels) for reading in fresh])
+        for reading, regions in zip(fresh, found, strict=True):
             reading.regions = regions
         _link(fresh)
         to_read = [reading for reading in fresh if reading.like is None]
-        for reading, lines in zip(to_read, _all([self._engine.lines(one.regions) for one in to_read]), strict=True):
+        read = _all([self._engine.lines(reading.regions) for reading in to_read])
+        for reading, lines in zip(to_read, read, strict=True):
             reading.lines = lines
         for reading in fresh:
             reading.lines = reading.like.lines if reading.like else reading.lines
