@@ -1,4 +1,4 @@
-"""Loudness and spectrum of sound, by librosa, which takes two seconds to load: `audio.py` measures in a worker process."""
+"""Loudness and spectrum of sound, by librosa. It loads for two seconds, so `audio.py` has it in a worker process."""
 
 from __future__ import annotations
 
