@@ -34,6 +34,7 @@ from multiprocessing import resource_tracker
 from typing import Any, ParamSpec, TypeVar
 
 from loky import cpu_count
+from loky.backend import process, synchronize
 from loky.backend.context import LokyContext
 from pebble import ProcessExpired, ProcessPool
 
@@ -51,6 +52,8 @@ LOOK_AFTER_S = 0.1
 GRACE_S = 0.3
 """Time in which a call that was cancelled may still end, in seconds; a new worker has to load its libraries again."""
 MOST_WORKERS = 8
+_LOADED = (process, synchronize)
+"""Modules that loky would import when the first worker starts, while an event loop waits."""
 _DEATHS = (ProcessExpired, BrokenProcessPool)
 """Raised when a worker dies: after it took up its call, or before."""
 logger = logging.getLogger(__name__)
@@ -179,13 +182,13 @@ class _OwnThreads:
 
 
 @functools.cache
-def _shared(process: int) -> _OwnThreads:
+def _shared(process_id: int) -> _OwnThreads:
     """Return the workers of this process; a forked process starts its own."""
     return _OwnThreads(min(MOST_WORKERS, cpu_count()))
 
 
 @functools.cache
-def _of_module(process: int, module: str) -> _OwnThreads:
+def _of_module(process_id: int, module: str) -> _OwnThreads:
     return _OwnThreads(1)
 
 
