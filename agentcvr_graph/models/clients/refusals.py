@@ -73,7 +73,7 @@ _refused: dict[str, set[str]] = {}
 
 def refused_features(model: BaseChatModel) -> frozenset[str]:
     """Return the features that this model has refused in this process."""
-    return frozenset(_refused.get(_identity(model), ()))
+    return frozenset(_refused.get(_identity(model), ()) if _refused else ())
 
 
 def note_refusal(model: BaseChatModel, error: BaseException, features: Collection[str]) -> str | None:
