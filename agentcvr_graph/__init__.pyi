@@ -10,6 +10,7 @@ from .errors import (
 from .graph.as_tool import as_tool as as_tool
 from .graph.builder import create_cvr_graph as create_cvr_graph
 from .graph.context import CVRContext as CVRContext
+from .graph.events import Progress as Progress
 from .graph.retake import retake as retake
 from .graph.state import (
     CVRAnswered as CVRAnswered,

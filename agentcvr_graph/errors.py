@@ -39,11 +39,16 @@ class CVRError(Exception):
     def __init__(self, message: str, *, fix: str = "") -> None:
         self.message = message
         self.fix = fix
-        super().__init__(f"{message} {fix}".strip())
+        super().__init__(" ".join(filter(None, [_ended(message) if fix else message, fix])))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the attributes instead of calling the constructor again: errors come back from other processes."""
         return _restored, (type(self), self.args, self.__dict__)
+
+
+def _ended(message: str) -> str:
+    """Return a message that ends as a sentence does: texts of other libraries often have no full stop."""
+    return message if not message or message[-1] in ".:;!?" else f"{message}."
 
 
 def _restored(kind: type[CVRError], arguments: tuple[Any, ...], state: dict[str, Any]) -> CVRError:

@@ -9,9 +9,12 @@ This package is internal: import `agentcvr_graph` and use its public names.
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
-from agentcvr_graph.cli.console import run_app
+from agentcvr_graph.cli.console import out, run_app
 from agentcvr_graph.cli.lazy import LazyGroup, add_lazy
 from agentcvr_graph.cli.plugins import add_plugins
 
@@ -55,6 +58,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"agentcvr {version('agentcvr-graph')}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    wanted: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options of `agentcvr` itself."""
 
 
 for name, (target, line) in COMMANDS.items():

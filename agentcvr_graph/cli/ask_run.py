@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import typer
 from langchain_core.messages import AIMessage, AnyMessage
 from rich.panel import Panel
+from rich.status import Status
 from rich.style import Style
 from rich.text import Text
 
@@ -154,13 +155,20 @@ async def _stream(graph: Any, given: CVRInput, context: CVRContext, words: Words
                 if words is not None:
                     words.print_new(event["messages"])
                 continue
-            progress = cast(Progress, event)
-            line = progress["text"]
-            status.update(escape(line))
-            if progress["stage"] != "master":
-                turn = f"turn {progress['turn']}  " if progress["turn"] else ""
-                err.print(f"[dim]{turn}[/dim]{escape(line)}")
+            _show_progress(cast(Progress, event), status)
     return cast(CVROutput, output)
+
+
+def _show_progress(progress: Progress, status: Status) -> None:
+    """Show what starts beside the spinner, and print the rest. Without a terminal, print what starts too."""
+    line = escape(progress["text"])
+    if progress["event"] == "start":
+        status.update(line)
+        if err.is_terminal or progress["stage"] == "master":
+            return
+    turn = f"turn {progress['turn']}  " if progress["turn"] else ""
+    style = "yellow" if progress["event"] in ("retry", "failure") else ""
+    err.print(f"[dim]{turn}[/dim]", Text.from_markup(line, style=style), sep="")
 
 
 def _show(trajectory: Trajectory) -> None:
@@ -172,13 +180,22 @@ def _show(trajectory: Trajectory) -> None:
         return
     answer = trajectory.answer
     value = f"{answer.value}. {answer.text}" if answer.kind == "choice" else answer.text
-    out.print(Panel(f"[bold]{escape(value)}[/bold]", title=escape(trajectory.question), title_align="left"))
+    _print_boxed(value, trajectory.question)
     if answer.rationale:
         out.print(escape(answer.rationale), style="dim")
     for citation in answer.citations:
         out.print(_cited(citation, trajectory.videos[citation.video - 1]))
     usage = trajectory.usage
     out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
+
+
+def _print_boxed(answer: str, question: str) -> None:
+    """Print the answer in a box as wide as the terminal; for a program that reads it, print its text alone."""
+    if out.is_terminal:
+        box = Panel(f"[bold]{escape(answer)}[/bold]", title=escape(question), title_align="left")
+        out.print(box, soft_wrap=False)
+    else:
+        out.print(escape(answer))
 
 
 def _cited(citation: Citation, info: VideoInfo) -> Text:

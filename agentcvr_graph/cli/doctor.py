@@ -40,20 +40,6 @@ def doctor(
 ) -> None:
     """Show what works, what does not, and the command that fixes it.
 
-    Forms of a model string:
-
-    'offline': the models that come with this package.
-
-    'openai:NAME', 'anthropic:NAME', ...: providers of LangChain's init_chat_model.
-
-    'http://HOST:PORT/v1#NAME': an OpenAI-compatible server.
-
-    'ollama:NAME': a model that Ollama serves.
-
-    'transformers:FOLDER_OR_REPO': a model in this process.
-
-    'tiny': a small trained master, for its own kind of questions.
-
     Exit status 2 if something that is required does not work.
     """
     from agentcvr_graph.cli.doctor_checks import diagnose

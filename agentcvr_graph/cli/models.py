@@ -21,7 +21,7 @@ agentcvr models
 
 agentcvr models --server http://gpu-host:8000/v1 --folder ~/models
 """
-app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich")
+app = typer.Typer(rich_markup_mode="rich", add_completion=False)
 
 
 @app.command("models", epilog=EXAMPLES)
@@ -35,8 +35,27 @@ def models(
 ) -> None:
     """List the models that can be used from here, and print a full command with them.
 
-    It asks servers on their usual ports (Ollama, vLLM, SGLang, LM Studio, llama.cpp), and looks for API keys, model
-    folders and the Hub cache. No model is called.
+    It asks servers on their usual ports: Ollama, vLLM, SGLang, LM Studio, llama.cpp.
+
+    It looks for API keys, model folders and the Hub cache. No model is called.
+
+    Forms of a model string:
+
+    'offline': the models that come with this package.
+
+    'openai:NAME', 'anthropic:NAME', ...: providers of LangChain's init_chat_model.
+
+    'http://HOST:PORT/v1#NAME': an OpenAI-compatible server.
+
+    'ollama:NAME': a model that Ollama serves.
+
+    'transformers:FOLDER_OR_REPO': a model in this process.
+
+    'whisper:SIZE_OR_FOLDER': a recogniser of speech in this process.
+
+    'auto': as audio model, Whisper if its weights are here, else offline.
+
+    'tiny': a small trained master, for its own kind of questions.
     """
     from agentcvr_graph.models.reachable import proposed, reachable_models
 

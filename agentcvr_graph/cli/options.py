@@ -20,7 +20,7 @@ DEFAULTS = CVRContext()
 Options = TypeVar("Options")
 
 Master = Annotated[
-    str, typer.Option(help="Model string of the master; see 'agentcvr doctor --help'.", rich_help_panel=MODELS)
+    str, typer.Option(help="Model string of the master; see 'agentcvr models --help'.", rich_help_panel=MODELS)
 ]
 Vision = Annotated[str, typer.Option(help="Model string of the vision model.", rich_help_panel=MODELS)]
 Audio = Annotated[str, typer.Option(help="Model string of the audio model.", rich_help_panel=MODELS)]

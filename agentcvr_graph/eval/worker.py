@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import set_config_context
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
 from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
@@ -13,6 +17,8 @@ from agentcvr_graph.eval.methods.base import Method
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.scoring import EvalTask, failed_row, is_bug, now, row_of
 from agentcvr_graph.eval.strict import with_strict_score
+from agentcvr_graph.graph.run_names import described
+from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.clients.keys import traceback_without_keys
 from agentcvr_graph.trajectory import Trajectory
 
@@ -58,7 +64,8 @@ class EvalWorker:
         Raises:
             SetupError: no question can be answered.
         """
-        result = await self._scored(job)
+        with set_config_context(_trace_config(job)) as context:
+            result = await asyncio.create_task(self._scored(job), context=context)
         row = result.row.model_copy(update={"group": job.question.group})
         return EvalResult(with_strict_score(row, job.question, result.trajectory, self._strict), result.trajectory)
 
@@ -78,6 +85,12 @@ class EvalWorker:
     def close(self) -> None:
         """Release files and processes."""
         self._close()
+
+
+def _trace_config(job: EvalTask) -> RunnableConfig:
+    """Return what the traces of a task share, also those of a judge: the id that its row and its trajectory have."""
+    metadata = {"question_id": job.question.id, "method": job.method, "attempt": job.attempt}
+    return described({"metadata": metadata}, as_input(job.question))
 
 
 def failed_result(job: EvalTask, error: Exception) -> EvalResult:

@@ -21,7 +21,7 @@ from langgraph.types import RetryPolicy, Send
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext, check_schema
 from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies, check_objects
-from agentcvr_graph.graph.nodes.agents import Agent, agent_failed
+from agentcvr_graph.graph.nodes.agents import Agent
 from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import Conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
@@ -33,7 +33,7 @@ from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.spec import AnyTool
 
 RETRY = RetryPolicy(max_attempts=3, initial_interval=0.5, backoff_factor=2.0, retry_on=is_transient)
-"""Retry twice after a transient failure: after half a second, then after another second."""
+"""Retry twice after a transient failure: after half a second, then after another second, each up to a second longer."""
 TIMEOUT_S = 300.0
 """Longest single attempt of a model call or an observation, in seconds."""
 RECURSION_PER_TURN = 4
@@ -97,20 +97,15 @@ def create_cvr_graph(
     """
     check_objects(master, perception)
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
-    dependencies = Dependencies(master, perception, timeout_s, Toolset(tools), check_schema(context_schema))
+    dependencies = Dependencies(master, perception, timeout_s, retry, Toolset(tools), check_schema(context_schema))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
     graph.name, graph.tools = name, dependencies.tools
     graph.add("brief", Brief(dependencies))
     graph.add("master", Master(dependencies), retry_policy=retry, error_handler=master_failed)
-    for agent in dependencies.tools.nodes:
-        graph.add(
-            agent,
-            Agent(dependencies, agent),
-            input_schema=AgentInput,
-            retry_policy=retry,
-            error_handler=agent_failed,
-        )
-        graph.add_edge(agent, "master")
+    for node in dependencies.tools.nodes:
+        agent = Agent(dependencies, node)
+        graph.add(node, agent, input_schema=AgentInput, retry_policy=retry, error_handler=agent.failed)
+        graph.add_edge(node, "master")
     graph.add("conclude", Conclude(dependencies))
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "master")

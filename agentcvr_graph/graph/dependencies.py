@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, cast
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.runtime import Runtime
+from langgraph.types import RetryPolicy
 
 from agentcvr_graph.errors import ActionError, CVRError, InputError, SettingsError, SetupError
 from agentcvr_graph.graph.context import CVRContext, merged
@@ -30,6 +31,9 @@ ChooseMaster: TypeAlias = Callable[[Any], BaseChatModel]
 """Returns the master for the context of the run, an instance of the graph's `context_schema`."""
 ChoosePerception: TypeAlias = Callable[[Any], Perception]
 """Returns the perception for the context of the run."""
+
+
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
 def check_objects(master: object, perception: object) -> None:
@@ -62,6 +66,8 @@ class Dependencies:
     perception: Perception | ChoosePerception
     timeout_s: float | None = None
     """Longest single attempt of a model call or an observation; None for no limit."""
+    retry: RetryPolicy = ONE_ATTEMPT
+    """The retry policy of the nodes, by which progress says whether a failed attempt is repeated."""
     tools: Toolset = TOOLS
     context_schema: type[CVRContext] = CVRContext
 

@@ -1,4 +1,8 @@
-"""Tags and metadata of a run, by which LangSmith and OpenTelemetry find it: question, number of videos, versions."""
+"""Tags and metadata of a run, by which LangSmith and OpenTelemetry find it: question, number of videos, versions.
+
+An application passes its own id of a question as `config={"metadata": {"question_id": "q-17"}}`. The calls of a run and
+the runs that it starts inherit it.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +13,25 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 
 TAG = "agentcvr"
 PACKAGES = {"agentcvr_version": "agentcvr-graph", "langgraph_version": "langgraph"}
 
 
 def described(config: RunnableConfig | None, given: object) -> RunnableConfig:
-    """Return the configuration of a run with its tag and metadata. What the caller set stays."""
+    """Return the configuration of a run with its tag and metadata. What the caller or a run around it set stays."""
     sent = config or {}
-    metadata = {**_versions(), **_question(given), **(sent.get("metadata") or {})}
+    around: Mapping[str, Any] = (var_child_runnable_config.get() or {}).get("metadata") or {}
+    own = {name: value for name, value in (_versions() | _question(given)).items() if name not in around}
+    metadata = {**own, **(sent.get("metadata") or {})}
     return {**sent, "tags": list(dict.fromkeys([*(sent.get("tags") or []), TAG])), "metadata": metadata}
 
 
 def _question(given: object) -> dict[str, Any]:
     """Return the id and the size of a question; nothing for a run that continues.
 
-    The id is the same for the same question, and does not contain its words.
+    The id is the same for the same question over the same videos, and does not contain its words.
     """
     fields = cast(dict[str, Any], given if isinstance(given, Mapping) else {})
     if "question" not in fields:

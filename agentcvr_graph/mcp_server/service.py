@@ -17,12 +17,15 @@ from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.graph.builder import recursion_limit
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.events import Progress
 from agentcvr_graph.graph.question import read_videos
 from agentcvr_graph.graph.state import CVRInput
 from agentcvr_graph.media.access import Access, limited
 from agentcvr_graph.media.source import check_source
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.report.thumbnails import Thumbnails
+from agentcvr_graph.tools.listen import LISTEN
+from agentcvr_graph.tools.observe import OBSERVE
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Listen, Observation, Observe, Target, VideoInfo, Window
 
@@ -63,7 +66,7 @@ class VideoService:
                 if mode == "values":
                     output = event
                 else:
-                    await on_progress(cast(dict[str, str], event)["text"])
+                    await on_progress(cast(Progress, event)["text"])
         return self._keep(trajectory_of(output))
 
     async def describe(
@@ -87,11 +90,14 @@ class VideoService:
             found: list[Observation] = []
             problem = ""
             for look in looks:
-                await on_progress("looking" if isinstance(look, Observe) else "listening")
+                what = OBSERVE.describe(look) if isinstance(look, Observe) else LISTEN.describe(look)
+                await on_progress(what)
                 try:
                     found.append(await self._perceive(look, info))
+                    await on_progress(f"{what}: done")
                 except InfrastructureError as error:
                     problem = str(error)
+                    await on_progress(f"{what}: failed: {problem}")
         return info, found, problem
 
     def run(self, name: str) -> Trajectory:

@@ -34,6 +34,7 @@ from agentcvr_graph.models.base import AudioModel, ModelOutput, SampledFrames, S
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.perception.audio_cells import cell_sound, cell_window, cells_of
 from agentcvr_graph.perception.clipping import clip_evidence, joined
+from agentcvr_graph.render import window_label
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Target, Video, VideoInfo, Window
 from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 from agentcvr_graph.utils.single_flight import SingleFlight
@@ -272,7 +273,7 @@ def _look(media: Clip, target: Target) -> Looked:
 def _sampling_notes(request: Observe, times_s: Sequence[Sequence[float]]) -> list[str]:
     """Return a note for each target with fewer different frames than requested."""
     return [
-        f"video {target.video}: {len(times)} different frames there, not {target.frames}"
+        f"{window_label(target)}: {len(times)} different frames, not {target.frames}"
         for target, times in zip(request.targets, times_s, strict=True)
         if 0 < len(times) < target.frames
     ]

@@ -100,7 +100,7 @@ async def test_remote_progress_and_tokens_reach_the_caller(client: LangGraphClie
             stages.append(event["stage"])
         elif event[1]["langgraph_node"] == "master":
             tokens.append(event[0]["content"])
-    assert stages == ["brief", "master", "visual_agent", "master", "conclude"]
+    assert stages == ["brief", "master", "visual_agent", "visual_agent", "master", "conclude"]
     assert len(tokens) > 20 and "".join(tokens) == "".join(WORDS)
 
 
@@ -113,7 +113,7 @@ async def test_remote_progress_and_tokens_reach_the_stream_of_the_parent(client:
             stages.append(event["stage"])
         elif event[1]["langgraph_node"] == "master":
             tokens.append(event[0]["content"])
-    assert stages == ["brief", "master", "visual_agent", "master", "conclude"]
+    assert stages == ["brief", "master", "visual_agent", "visual_agent", "master", "conclude"]
     assert "".join(tokens) == "".join(WORDS)
 
 

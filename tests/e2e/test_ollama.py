@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage, SystemMessage
 
 from agentcvr_graph import create_cvr_graph, resolve_chat_model
 from agentcvr_graph.cli.models import command_with
@@ -138,3 +140,55 @@ def test_the_proposed_command_uses_what_needs_no_installation() -> None:
     command = command_with(proposed(models))
     assert command.endswith("--master 'http://h:1/v1#vl model' --vision 'http://h:1/v1#vl model'")
     assert command_with(proposed([])) == "agentcvr ask a.mp4 b.mp4 -q 'Who arrives first?'"
+
+
+NO_SYSTEM = Reply(status=400, body=b'{"error": "system role not supported"}')
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+async def test_a_refusal_is_adapted_to_in_every_way_of_calling(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reply(_: int, body: dict[str, Any]) -> Reply:
+        return NO_SYSTEM if body["messages"][0]["role"] == "system" else chunk(content="Mary")
+
+    with StubEndpoint(reply) as endpoint:
+        monkeypatch.setenv("OLLAMA_HOST", endpoint.url.removesuffix("/v1"))
+        model = resolve_chat_model("ollama:gemma3")
+        assert await said_by(model, way) == "Mary"
+    assert [call["messages"][0]["role"] for call in endpoint.calls] == ["system", "user"]
+
+
+async def said_by(model: Any, way: str) -> str:
+    """Return the reply of a model that is called in one of LangChain's ways."""
+    messages = [SystemMessage("Be brief."), HumanMessage("Who?")]
+    match way:
+        case "invoke":
+            return (await asyncio.to_thread(model.invoke, messages)).text
+        case "ainvoke":
+            return (await model.ainvoke(messages)).text
+        case "stream":
+            return await asyncio.to_thread(lambda: "".join(part.text for part in model.stream(messages)))
+        case _:
+            return "".join([part.text async for part in model.astream(messages)])
+
+
+async def test_an_error_behind_the_first_part_of_a_stream_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same words as those of a refusal: a reply that has begun is not asked for again."""
+    begun = chunk(content="Ma").body or b""
+    broken = Reply(body=begun.splitlines()[0] + b'\n{"error": "system role not supported"}\n')
+    with StubEndpoint(lambda *_: broken) as endpoint:
+        monkeypatch.setenv("OLLAMA_HOST", endpoint.url.removesuffix("/v1"))
+        with pytest.raises(Exception, match="system role not supported"):
+            await said_by(resolve_chat_model("ollama:gemma3"), "astream")
+    assert len(endpoint.calls) == 1
+
+
+async def test_a_run_that_streams_messages_adapts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = [NO_SYSTEM, calling("listen", {"video": 1, "start_s": 0, "end_s": 5}), calling("answer", {"value": "B"})]
+
+    with StubEndpoint(lambda number, _: turns[number]) as endpoint:
+        monkeypatch.setenv("OLLAMA_HOST", endpoint.url.removesuffix("/v1"))
+        graph = create_cvr_graph(resolve_chat_model("ollama:qwen3:8b"), FakePerception()).compile()
+        parts = [part async for part in graph.astream(QUESTION, stream_mode=["messages", "values"])]
+    assert [mode for mode, _ in parts].count("values") > 1
+    assert parts[-1][1]["answer"].value == "B"
+    assert [call["messages"][0]["role"] for call in endpoint.calls] == ["system", "user", "user"]

@@ -151,7 +151,7 @@ async def test_a_custom_tool_runs_on_its_own_node():
     app = create_cvr_graph(master, FakePerception(), tools=[own, ANSWER]).compile()
     assert "glance_agent" in app.get_graph().nodes and "visual_agent" not in app.get_graph().nodes
     events = [event async for event in app.astream(QUESTION, stream_mode="custom")]
-    seen = [(event["stage"], event["text"]) for event in events if event["windows"]]
+    seen = [(event["stage"], event["text"]) for event in events if event["windows"] and event["event"] == "start"]
     assert sorted(seen) == [
         ("glance_agent", "running glance on video 1, 0.0-60.0 s"),
         ("glance_agent", "running glance on video 2, 0.0-60.0 s"),

@@ -81,7 +81,7 @@ async def test_progress_and_tokens_reach_the_callers_stream():
             stages.append(event["stage"])
         elif event[0].type == "ai":
             spoken.append(event[0].text)
-    assert stages == ["brief", "master", "visual_agent", "master", "conclude"]
+    assert stages == ["brief", "master", "visual_agent", "visual_agent", "master", "conclude"]
     assert "look" in spoken and spoken[-1] == "It is the first."
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from agentcvr_graph.cli import COMMANDS, app
 from agentcvr_graph.cli.lazy import loaded
 from agentcvr_graph.eval.benchmarks import BENCHMARKS
 from agentcvr_graph.eval.methods import METHODS
+from tests.support.command_line import agentcvr
 
 PROGRAM = """
 import sys
@@ -97,3 +100,13 @@ def test_the_line_of_a_command_in_the_list_is_the_first_of_its_help(name: str):
     listed: Any = typer.main.get_command(app)
     command = listed.commands[name]
     assert loaded(command).help.splitlines()[0] == command.help
+
+
+def test_the_reference_names_every_command():
+    page = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"| `agentcvr {name}` |" not in page] == []
+
+
+def test_the_version_is_that_of_the_package():
+    done = agentcvr("--version")
+    assert (done.returncode, done.stdout) == (0, f"agentcvr {version('agentcvr-graph')}\n")

@@ -419,7 +419,14 @@ async def test_progress_reaches_the_stream_of_a_parent_graph():
         else:
             final = event
     assert final["answer"].value == "A"
-    assert [event["stage"] for event in events] == ["brief", "master", "visual_agent", "master", "conclude"]
+    assert [event["stage"] for event in events] == [
+        "brief",
+        "master",
+        "visual_agent",
+        "visual_agent",
+        "master",
+        "conclude",
+    ]
     assert events[2]["windows"][0] == {"video": 1, "start_s": 0.0, "end_s": 10.0}
 
 

@@ -349,5 +349,16 @@ def test_a_misspelled_name_is_recognised_without_langchain(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "langchain", None)
     with pytest.raises(SetupError, match="did you mean 'offline'"):
         resolve_chat_model("offlin")
-    with pytest.raises(SetupError, match="'langchain' is not installed"):
+    with pytest.raises(SetupError, match=r"^The package .langchain. is not installed"):
+        resolve_chat_model("openai:gpt-4o")
+    # Without LangChain a short name of a hosted model cannot be told from a misspelled one.
+    said = r"Unknown model string 'gpt-4o': a hosted model needs more packages: .*\[openai\].* Allowed are 'offline'"
+    with pytest.raises(SetupError, match=said):
         resolve_chat_model("gpt-4o")
+
+
+def test_the_small_master_neither_sees_nor_hears() -> None:
+    with pytest.raises(SetupError, match="sees no pictures"):
+        resolve_vision("tiny")
+    with pytest.raises(SetupError, match="hears no sound; Whisper's smallest size is 'whisper:tiny'"):
+        resolve_audio("tiny")

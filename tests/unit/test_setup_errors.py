@@ -43,6 +43,12 @@ def without_scripts(tmp_path):
     return lambda context: ScriptedPerception(ScriptLibrary(tmp_path))
 
 
+def test_a_reason_of_another_library_ends_before_the_fix():
+    assert str(SetupError("It cannot be loaded: bad size", fix="Copy it.")) == "It cannot be loaded: bad size. Copy it."
+    assert str(SetupError("Which one?", fix="Name it.")) == "Which one? Name it."
+    assert str(SetupError("no model")) == "no model"
+
+
 WRONG = [
     (InputError("No script.", fix="Make some."), SettingsError, r"^No script\. Make some\."),
     (ActionError("odd"), SettingsError, "^odd"),

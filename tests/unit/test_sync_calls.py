@@ -43,7 +43,7 @@ def test_invoke_returns_the_output():
 def test_stream_yields_every_event_in_order():
     events = list(cvr().stream(GIVEN, stream_mode=["custom", "values"]))
     stages = [event["stage"] for mode, event in events if mode == "custom"]
-    assert stages == ["brief", "master", "visual_agent", "master", "conclude"]
+    assert stages == ["brief", "master", "visual_agent", "visual_agent", "master", "conclude"]
     assert events[-1][0] == "values" and events[-1][1]["answer"].value == "A"
 
 

@@ -82,9 +82,8 @@ async def demonstrate(
 
     async def one(script: Script) -> Demonstration | None:
         async with limit:
-            output: Any = await graph.ainvoke(
-                as_input(script.as_question()), {"recursion_limit": recursion_limit(context)}, context=context
-            )
+            config: Any = {"recursion_limit": recursion_limit(context), "metadata": {"question_id": script.id}}
+            output: Any = await graph.ainvoke(as_input(script.as_question()), config, context=context)
         trajectory = trajectory_of(output)
         if infrastructure_failed(trajectory):
             return None

@@ -18,10 +18,11 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import reply
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
-from agentcvr_graph.graph.events import report
+from agentcvr_graph.graph.events import failure_kind, failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
 from agentcvr_graph.graph.state import AgentInput, Assignment, Work, agent_input
+from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import error_text
 from agentcvr_graph.tools.spec import AnyToolSpec
 from agentcvr_graph.types import Observation, Request, VideoInfo
@@ -57,15 +58,17 @@ class Agent:
                 return {"messages": [reply(assignment.call, _with_budget(error_text(str(refused)), assignment))]}
         if isinstance(request, Observation):
             return await self._record(request, tool, given, context, runtime)
-        report(runtime, self._name, tool.describe(request), assignment.turn, request.windows)
-        observation = await self._perceive(request, tool, sources, context)
+        what, windows = tool.describe(request), request.windows
+        attempt = looks.Attempt(runtime, self._name, what, assignment.turn, windows, assignment.call.id)
+        perception = await self._dependencies.chosen_perception(context)
+        with looks.reported(attempt, self._dependencies.retry):
+            observation = await self._perceive(request, tool, perception, sources)
         return await self._record(observation, tool, given, context, runtime)
 
     async def _perceive(
-        self, request: Request, tool: AnyToolSpec, sources: list[VideoInfo], context: CVRContext
+        self, request: Request, tool: AnyToolSpec, perception: Perception, sources: list[VideoInfo]
     ) -> Observation:
-        perception = await self._dependencies.chosen_perception(context)
-        with looks.logged(tool.describe(request)), without_keys_in_errors():
+        with without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
                 return await tool.run(request, perception, sources)
 
@@ -95,23 +98,44 @@ class Agent:
             "spent": observation.cost,
         }
 
+    async def failed(
+        self, state: AgentInput, error: NodeError, runtime: Runtime[CVRContext]
+    ) -> Command[Literal["master"]]:
+        """Reply to the master with the error that remained after all retries.
 
-async def agent_failed(state: AgentInput, error: NodeError, runtime: Runtime[CVRContext]) -> Command[Literal["master"]]:
-    """Reply to the master with the error that remained after all retries.
+        A node that failed has no outgoing edge, so the command names the next node.
+        """
+        assignment = agent_input(state)["assignment"]
+        work = vars(error.error).get(WORK)
+        with failures_reported(runtime, assignment.node, assignment.turn, call=assignment.call.id):
+            cause = error_for_master(error.error)
+        self._report_failure(assignment, error.error, cause, work, runtime)
+        update = {
+            "messages": [
+                reply(assignment.call, _with_budget(error_text(cause), assignment), failed_by="infrastructure")
+            ],
+            **({"clock": work} if isinstance(work, Work) else {}),
+        }
+        return Command(update=update, goto="master")
 
-    A node that failed has no outgoing edge, so the command names the next node.
-    """
-    assignment = agent_input(state)["assignment"]
-    cause = error_for_master(error.error)
-    report(runtime, assignment.node, f"failed: {cause}", assignment.turn)
-    looks.gave_up(assignment.node, cause)
-    text = _with_budget(error_text(cause), assignment)
-    work = vars(error.error).get(WORK)
-    update = {
-        "messages": [reply(assignment.call, text, failed_by="infrastructure")],
-        **({"clock": work} if isinstance(work, Work) else {}),
-    }
-    return Command(update=update, goto="master")
+    def _report_failure(
+        self, assignment: Assignment, error: BaseException, cause: str, work: Work | None, runtime: Runtime[CVRContext]
+    ) -> None:
+        tool = self._dependencies.tools.spec(assignment.call.tool)
+        request = tool.load(assignment.request)
+        what = tool.describe(request)
+        looks.gave_up(what, cause)
+        report(
+            runtime,
+            assignment.node,
+            f"{what}: failed: {cause}",
+            assignment.turn,
+            event="failure",
+            windows=request.windows,
+            call=assignment.call.id,
+            duration_s=work.end_s - work.start_s if work else None,
+            failure=failure_kind(error),
+        )
 
 
 def observed_videos(observations: list[Observation]) -> list[int]:

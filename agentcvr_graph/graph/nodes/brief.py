@@ -22,7 +22,7 @@ from agentcvr_graph.graph.budget import check_steps, full_budget, remaining_step
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
-from agentcvr_graph.graph.events import report
+from agentcvr_graph.graph.events import failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import check_review
 from agentcvr_graph.graph.question import check_question, question_kind
@@ -39,13 +39,17 @@ class Brief:
         self._dependencies = dependencies
 
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-        """Write the brief.
+        """Write the brief, and report why it cannot be written.
 
         Raises:
             InputError: the question or its videos cannot be used; nothing has been spent.
             SetupError: the recursion limit leaves no turn, what the settings choose cannot be used, or reviews have no
                 thread on which they can wait.
         """
+        with failures_reported(runtime, "brief"):
+            return await self._brief(state, runtime)
+
+    async def _brief(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         context = self._dependencies.context_of(runtime, {})
         check_steps(state)
         check_review(runtime, context)

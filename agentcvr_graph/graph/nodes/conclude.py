@@ -40,9 +40,13 @@ class Conclude:
 
     async def __call__(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Accept the draft or send it back; or end the run with the failure that the state already holds."""
-        context, work = self._dependencies.context_of(runtime, state.get("settings") or {}), Work.of(runtime)
+        context = self._dependencies.context_of(runtime, state.get("settings") or {})
+        update = self._concluded(state, context, Work.of(runtime))
+        _report_end(runtime, state, update)
+        return update
+
+    def _concluded(self, state: CVRState, context: CVRContext, work: Work) -> dict[str, Any]:
         if state["failure"] is not None:
-            report(runtime, "conclude", f"failed: {state['failure'].message}", state["turn"])
             return _settled(state, work)
         draft = cast(Call, state["draft"])
         missing = [] if state["closing"] else missing_evidence(state, context.min_evidence)
@@ -55,9 +59,21 @@ class Conclude:
             answer, notes = read_answer(draft, state, self._dependencies.tools)
         except ActionError as error:
             return _sent_back(state, draft, error, work)
-        report(runtime, "conclude", f"answer: {answer.text}", state["turn"])
         text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in notes)])
         return {"messages": [reply(draft, text)], "answer": answer, **_settled(state, work)}
+
+
+def _report_end(runtime: Runtime[CVRContext], state: CVRState, update: dict[str, Any]) -> None:
+    """Report the end of the run, with its answer or its failure; an answer that was sent back ends nothing."""
+    answer: Answer | None = update.get("answer")
+    failure: Failure | None = update.get("failure") or state["failure"]
+    if answer is not None:
+        duration_s = update["usage"].wall_s
+        report(runtime, "conclude", f"answer: {answer.text}", state["turn"], event="end", duration_s=duration_s)
+    elif failure is not None:
+        text, kind = f"failed: {failure.message}", failure.boundary
+        duration_s = update["usage"].wall_s
+        report(runtime, "conclude", text, state["turn"], event="failure", failure=kind, duration_s=duration_s)
 
 
 def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, tuple[str, ...]]:

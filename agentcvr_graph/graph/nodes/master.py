@@ -21,7 +21,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agentcvr_graph.errors import ActionError
-from agentcvr_graph.graph import prompts
+from agentcvr_graph.graph import looks, prompts
 from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.arrival import tidy
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps
@@ -29,7 +29,7 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import read_calls, reply, words_of
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
-from agentcvr_graph.graph.events import report
+from agentcvr_graph.graph.events import failures_reported
 from agentcvr_graph.graph.master_call import call_master
 from agentcvr_graph.graph.state import Assignment, Call, CVRState, Work
 from agentcvr_graph.models.clients.keys import without_keys
@@ -77,8 +77,9 @@ class Master:
         start = TurnStart.of(state, context)
         model = await self._dependencies.chosen_master(context)
         bounds = TurnBounds(state["checked_question"], state["sources"], closing=start.closing)
-        report(runtime, "master", "answering" if start.closing else "thinking", start.turn)
-        with without_keys_in_errors():
+        what, shown = f"turn {start.turn} of the master", "answering" if start.closing else "thinking"
+        attempt = looks.Attempt(runtime, "master", what, start.turn, started_as=shown)
+        with looks.reported(attempt, self._dependencies.retry, ends=False), without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
                 messages = [*state["messages"], *start.notice]
                 message = await call_master(model, context.dialect, messages, tools, bounds)
@@ -154,13 +155,16 @@ def _count_turns(state: CVRState) -> int:
     return sum(isinstance(message, AIMessage) for message in prompts.since_brief(state["messages"]))
 
 
-async def master_failed(state: CVRState, error: NodeError) -> Command[Literal["conclude"]]:
+async def master_failed(
+    state: CVRState, error: NodeError, runtime: Runtime[CVRContext]
+) -> Command[Literal["conclude"]]:
     """End the run as an infrastructure failure: the master's model failed, also after retries.
 
     Raises:
         SetupError, BugError: as `error_for_master`.
     """
-    message = f"The master's model failed: {error_for_master(error.error)}"
+    with failures_reported(runtime, "master", state["turn"] + 1):
+        message = f"The master's model failed: {error_for_master(error.error)}"
     failure = Failure(boundary="infrastructure", message=message)
     return Command(update={"failure": failure, "draft": None, "assignments": []}, goto="conclude")
 

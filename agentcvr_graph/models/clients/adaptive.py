@@ -4,12 +4,13 @@
     max_tokens, max_completion_tokens      each is sent under the name of the other
     tool_choice, temperature, ...          left out
 
-Only the refusals of `refusals.py` are handled; any other error is raised as it came.
+Only the refusals of `refusals.py` are handled; any other error is raised as it came. The four ways to call a model
+(blocking or not, at once or in a stream) share `attempts`, which knows when a call is sent again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -24,16 +25,19 @@ OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "m
 class AdaptiveCalls:
     """Mixin of a chat model that adapts its calls to what its server takes."""
 
+    def _generate(self, messages: list[BaseMessage], *args: Any, **options: Any) -> Any:
+        reply = None
+        for attempt in attempts(self, messages):
+            with attempt as sent:
+                reply = cast(Any, super())._generate(sent, *args, **options)
+        return reply
+
     async def _agenerate(self, messages: list[BaseMessage], *args: Any, **options: Any) -> Any:
-        model = cast(BaseChatModel, self)
-        while True:
-            known = refused_features(model)
-            sent = without_system(messages) if SYSTEM in known else messages
-            try:
-                return await cast(Any, super())._agenerate(sent, *args, **options)
-            except Exception as error:
-                if note_refusal(model, error, {SYSTEM, *PARAMETERS} - known) is None:
-                    raise
+        reply = None
+        for attempt in attempts(self, messages):
+            with attempt as sent:
+                reply = await cast(Any, super())._agenerate(sent, *args, **options)
+        return reply
 
     def _get_request_payload(self, *args: Any, **options: Any) -> dict[str, Any]:
         """Return the body of a request; LangChain's OpenAI client and those derived from it send it."""
@@ -46,9 +50,61 @@ class AdaptiveCalls:
         return payload
 
 
+class AdaptiveStreams(AdaptiveCalls):
+    """Mixin of a chat model that streams: a refusal is adapted to before the first chunk, a later error is raised."""
+
+    def _stream(self, messages: list[BaseMessage], *args: Any, **options: Any) -> Iterator[Any]:
+        for attempt in attempts(self, messages):
+            with attempt as sent:
+                for chunk in cast(Any, super())._stream(sent, *args, **options):
+                    attempt.begun = True
+                    yield chunk
+
+    async def _astream(self, messages: list[BaseMessage], *args: Any, **options: Any) -> AsyncIterator[Any]:
+        for attempt in attempts(self, messages):
+            with attempt as sent:
+                async for chunk in cast(Any, super())._astream(sent, *args, **options):
+                    attempt.begun = True
+                    yield chunk
+
+
+class Attempt:
+    """One call. It leaves the errors that refuse a feature which the call used to the next attempt."""
+
+    def __init__(self, model: BaseChatModel, messages: list[BaseMessage]) -> None:
+        self._model = model
+        self._known = refused_features(model)
+        self._messages = without_system(messages) if SYSTEM in self._known else messages
+        self.begun = False
+        """Whether a part of the reply has arrived."""
+        self.refused = False
+
+    def __enter__(self) -> list[BaseMessage]:
+        return self._messages
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if isinstance(error, Exception) and not self.begun:
+            left = {SYSTEM, *PARAMETERS} - self._known
+            self.refused = note_refusal(self._model, error, left) is not None
+        return self.refused
+
+
+def attempts(model: object, messages: list[BaseMessage]) -> Iterator[Attempt]:
+    """Yield a call, and another one after each that was refused."""
+    while True:
+        attempt = Attempt(cast(BaseChatModel, model), messages)
+        yield attempt
+        if not attempt.refused:
+            return
+
+
 def adaptive(model: BaseChatModel) -> BaseChatModel:
     """Return a copy of a model that adapts its calls; the model itself if it does already."""
-    return model if isinstance(model, AdaptiveCalls) else with_mixin(model, AdaptiveCalls)
+    if isinstance(model, AdaptiveCalls):
+        return model
+    # LangChain asks whether a class has `_stream`, so a model that does not stream must not inherit one.
+    streams = cast(Any, type(model))._stream is not cast(Any, BaseChatModel)._stream
+    return with_mixin(model, AdaptiveStreams if streams else AdaptiveCalls)
 
 
 def without_system(messages: Sequence[BaseMessage]) -> list[BaseMessage]:

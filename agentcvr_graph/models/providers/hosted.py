@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from agentcvr_graph.errors import CVRError, SetupError, missing_extra
 from agentcvr_graph.models.clients.adaptive import adaptive
 from agentcvr_graph.models.clients.extras import require
-from agentcvr_graph.models.clients.keys import missing_key, without_keys
+from agentcvr_graph.models.clients.keys import PROVIDER_KEYS, missing_key, without_keys
 from agentcvr_graph.models.clients.openai_compatible import unpooled_client
 from agentcvr_graph.models.clients.replies import tolerant
 from agentcvr_graph.models.providers.base import ModelStringError, Provider, unknown
@@ -61,7 +61,7 @@ class Hosted(Provider):
 
     def chat(self, timeout_s: float) -> BaseChatModel:
         """Return the chat model of the provider; its client does not retry, the graph does."""
-        require("langchain", "langchain", "openai")
+        self._require_langchain()
         from langchain.chat_models import init_chat_model
 
         key = missing_key(self.provider)
@@ -80,6 +80,20 @@ class Hosted(Provider):
         if key := missing_key(type(model).__module__.partition(".")[0].removeprefix("langchain_")):
             raise _no_key(self.spec, key)
         return adaptive(tolerant(model))
+
+    def _require_langchain(self) -> None:
+        """Import LangChain; without it only its best-known providers can be told from a misspelled model string.
+
+        Raises:
+            SetupError: it is missing, and the string names one of these providers.
+            ModelStringError: it is missing, and the string may be misspelled.
+        """
+        try:
+            require("langchain", "langchain", "openai")
+        except SetupError as error:
+            if self.provider in PROVIDER_KEYS:
+                raise
+            raise unknown(self.spec, f"a hosted model needs more packages: {error.fix}") from error
 
     def audio(self, timeout_s: float) -> AudioModel:
         from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint

@@ -52,7 +52,9 @@ class Ollama(Provider):
 
         # As `unpooled_client`: a pooled connection breaks a model that several event loops use.
         unpooled = {"timeout": timeout_s, "limits": httpx.Limits(max_keepalive_connections=0)}
-        return adaptive(ChatOllama(model=self.model, num_ctx=CONTEXT_TOKENS, client_kwargs=unpooled))
+        # The address is given, because what a model refuses is remembered by address and name.
+        model = ChatOllama(model=self.model, base_url=self.endpoint, num_ctx=CONTEXT_TOKENS, client_kwargs=unpooled)
+        return adaptive(model)
 
 
 def server_address() -> str:

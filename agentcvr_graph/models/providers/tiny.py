@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.providers.base import ModelStringError
 from agentcvr_graph.models.providers.in_process import InProcess
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agentcvr_graph.models.base import AudioModel, VisionModel
 
 TINY = Path(__file__).parents[1] / "tiny"
 """The checkpoint that `python -m training.recipes.tiny --release` writes."""
@@ -20,7 +26,7 @@ class Tiny(InProcess):
     source: str = str(TINY)
 
     name = "tiny"
-    form = "'tiny'"
+    form = "'tiny' (master only)"
     audio_form = ""
 
     @classmethod
@@ -37,3 +43,9 @@ class Tiny(InProcess):
                 "The master 'tiny' is not trained yet.", fix="Train it: python -m training.recipes.tiny --release"
             )
         return super().found()
+
+    def vision(self, timeout_s: float, chat: BaseChatModel | None = None) -> VisionModel:
+        raise ModelStringError("'tiny' is a master and sees no pictures.")
+
+    def audio(self, timeout_s: float) -> AudioModel:
+        raise ModelStringError("'tiny' is a master and hears no sound; Whisper's smallest size is 'whisper:tiny'.")

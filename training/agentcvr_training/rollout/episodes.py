@@ -122,10 +122,10 @@ class RolloutRunner:
 
     async def _run_one(self, graph: Any, task: RolloutTask) -> Episode:
         question = task.question or task.script.as_question()
-        limit = recursion_limit(self.context)
+        config: Any = {"recursion_limit": recursion_limit(self.context), "metadata": {"question_id": question.id}}
         with recording(seed=task.seed, strict=self.strict) as recorded:
             try:
-                output = await graph.ainvoke(as_input(question), {"recursion_limit": limit}, context=self.context)
+                output = await graph.ainvoke(as_input(question), config, context=self.context)
             finally:
                 for conversation in recorded.conversations.values():
                     self.policy.engine.release(conversation.session)
