@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tests.benchmarks.rows import Row
 
@@ -35,25 +36,29 @@ class Pairs:
         return Row(what, figure) if target is None else Row(what, figure, f">= {target:g}", value >= target)
 
 
-def seconds(call: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
-    """Return the seconds that a call takes."""
-    started_s = clock()
+def processor_seconds(call: Callable[[], object]) -> float:
+    """Return the processor time that a call takes in this process."""
+    started_s = time.process_time()
     call()
-    return clock() - started_s
+    return time.process_time() - started_s
 
 
 def alternately(
-    ours: Callable[[], object],
-    other: Callable[[], object],
+    ours: Callable[[], Any],
+    other: Callable[[], Any],
     pairs: int,
-    clock: Callable[[], float] = time.process_time,
+    timed: Callable[[Callable[[], Any]], float] = processor_seconds,
 ) -> Pairs:
-    """Run both ways once to warm up, then `pairs` times each, alternately."""
+    """Run both ways once to warm up, then `pairs` times each, alternately.
+
+    Args:
+        timed: runs one way and returns its seconds.
+    """
     ways = (ours, other)
     for way in ways:
         way()
     taken: tuple[list[float], list[float]] = ([], [])
     for pair in range(pairs):
         for way in (pair % 2, 1 - pair % 2):
-            taken[way].append(seconds(ways[way], clock))
+            taken[way].append(timed(ways[way]))
     return Pairs(tuple(taken[0]), tuple(taken[1]))
