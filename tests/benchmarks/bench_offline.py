@@ -19,6 +19,7 @@ from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.on_screen_text import TextReader
+from agentcvr_graph.models.offline.signals import measured
 from agentcvr_graph.types import Video
 from tests.benchmarks.rows import Row
 
@@ -50,12 +51,12 @@ def sounds() -> Iterator[Row]:
     """Measure how many synthetic sounds of each kind are recognised."""
     random = np.random.default_rng(1)
     made = {kind: [_sound(kind, random) for _ in range(10)] for kind in ("impact", "music", "steady noise", "silence")}
-    recognised = {kind: [{cue.text for cue in noises(clip, [])} for clip in clips] for kind, clips in made.items()}
-    for kind, answers in recognised.items():
+    found = {kind: [{cue.text for cue in noises(measured(clip), [])} for clip in clips] for kind, clips in made.items()}
+    for kind, answers in found.items():
         hits = sum(kind in answer for answer in answers)
-        false = sum(kind in answer for other, rest in recognised.items() if other != kind for answer in rest)
+        false = sum(kind in answer for other, rest in found.items() if other != kind for answer in rest)
         # An impact is surrounded by silence, so silence found in its clip is not false.
-        false -= sum("silence" in answer for answer in recognised["impact"]) if kind == "silence" else 0
+        false -= sum("silence" in answer for answer in found["impact"]) if kind == "silence" else 0
         yield Row(f"{kind} found", f"{hits} of {len(answers)}, {false} false")
 
 

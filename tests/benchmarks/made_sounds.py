@@ -13,7 +13,7 @@ from agentcvr_graph.media.types import SAMPLE_RATE_HZ
 from agentcvr_graph.scripts.video.sound import VOICES, speak
 from tests.benchmarks.recognisers import Recording
 
-Sound = NDArray[np.float64]
+Sound = NDArray[np.floating]
 SENTENCES = (
     "The train to the city leaves at a quarter to ten.",
     "She put three eggs and a cup of sugar into the bowl.",
