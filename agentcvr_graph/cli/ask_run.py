@@ -39,6 +39,8 @@ OFFLINE_NOTICE = (
     "Choose better models with --master, --vision and --audio."
 )
 PHRASING_BYTES = 2**28
+LONG_S = 1.0
+"""Duration of a look from which its end is printed without a terminal."""
 
 
 class FinishedRun(NamedTuple):
@@ -160,14 +162,19 @@ async def _stream(graph: Any, given: CVRInput, context: CVRContext, words: Words
 
 
 def _show_progress(progress: Progress, status: Status) -> None:
-    """Show what starts beside the spinner, and print the rest. Without a terminal, print what starts too."""
-    line = escape(progress["text"])
-    if progress["event"] == "start":
+    """Show what starts beside the spinner, and print the rest.
+
+    Without a terminal there is no spinner: what starts is printed, and the end of a look if it took long.
+    """
+    line, event = escape(progress["text"]), progress["event"]
+    if event == "start":
         status.update(line)
         if err.is_terminal or progress["stage"] == "master":
             return
+    if event == "end" and progress["windows"] and not err.is_terminal and (progress["duration_s"] or 0) < LONG_S:
+        return
     turn = f"turn {progress['turn']}  " if progress["turn"] else ""
-    style = "yellow" if progress["event"] in ("retry", "failure") else ""
+    style = "yellow" if event in ("retry", "failure") else ""
     err.print(f"[dim]{turn}[/dim]", Text.from_markup(line, style=style), sep="")
 
 
@@ -183,6 +190,8 @@ def _show(trajectory: Trajectory) -> None:
     _print_boxed(value, trajectory.question)
     if answer.rationale:
         out.print(escape(answer.rationale), style="dim")
+    if not answer.citations:
+        out.print("  no citations", style="dim")
     for citation in answer.citations:
         out.print(_cited(citation, trajectory.videos[citation.video - 1]))
     usage = trajectory.usage

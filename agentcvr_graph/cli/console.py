@@ -5,7 +5,9 @@ Only results go to stdout; progress, notices and errors go to stderr.
 
 from __future__ import annotations
 
+import errno
 import functools
+import io
 import logging
 import signal
 import sys
@@ -25,6 +27,8 @@ from agentcvr_graph.models.clients.keys import traceback_without_keys
 ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED, TERMINATED = 0, 1, 2, 130, 143
 """Exit statuses: done; could not answer; the input or the set-up is wrong; stopped with Ctrl-C; stopped by SIGTERM."""
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""Errors of a disk that is full, or that cannot be written for another reason."""
 NOTES_SHOWN = 20
 """Number of notes that are printed."""
 
@@ -83,6 +87,7 @@ def run_app(app: Callable[[], None], extra: str = "live") -> None:
         extra: the extra that an ImportError suggests to install.
     """
     _show_warnings()
+    _replace_unknown_characters()
     with _sigterm_as_ctrl_c() as terminated:
         try:
             app()
@@ -106,6 +111,13 @@ def run_app(app: Callable[[], None], extra: str = "live") -> None:
                 raise
             err.print("stopped")
             sys.exit(TERMINATED if terminated else STOPPED)
+
+
+def _replace_unknown_characters() -> None:
+    """Print a question mark for what the encoding of the terminal or file does not have, instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 class _ToStderr(logging.Handler):
@@ -151,6 +163,8 @@ def _for_user(error: Exception, extra: str) -> str:
         return str(missing_extra(error.name or "a library", extra))
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename} cannot be read or written: {error.strerror}. Check the path, or choose another."
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return f"The output cannot be written: {error.strerror}. Free some space, or write to another disk."
     return ""
 
 

@@ -1,25 +1,48 @@
 """Call the master's model in the best dialect that it takes.
 
 A server that takes no tool calls says so with an error. The refusal is recorded for the model, and the same turn is
-asked for in the next dialect: a schema, then JSON text. The next question starts in the dialect that is left. A dialect
-that the settings name is used as it is, and its refusal is an error of the run.
+asked for in the next dialect: a schema, then JSON text. Some servers ignore tools or a schema without an error, which
+shows in a reply in words: that turn counts, and the next one is asked for in the next dialect. The next question starts
+in the dialect that is left. A dialect that the settings name is used as it is, and its refusal is an error of the run.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage
 
 from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.context import WantedDialect
-from agentcvr_graph.graph.dialects import bind_master, choose_dialect, for_model, with_instructions
+from agentcvr_graph.graph.dialects import (
+    Dialect,
+    bind_master,
+    choose_dialect,
+    for_model,
+    read_calls,
+    with_instructions,
+)
+from agentcvr_graph.models.clients.errors import detail_of
+from agentcvr_graph.models.clients.ignored import check_schema, check_tools
 from agentcvr_graph.models.clients.refusals import SCHEMA, TOOLS, note_refusal
+from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.tools import Toolset
+from agentcvr_graph.types import Cost
+
+logger = logging.getLogger(__name__)
 
 REFUSABLE: dict[str, tuple[str, ...]] = {"tools": (TOOLS,), "schema": (SCHEMA,), "json": ()}
 """The feature of the model's server that each dialect needs."""
+
+
+class MasterReply(NamedTuple):
+    """A turn of the master, and what it cost."""
+
+    message: AIMessage
+    cost: Cost
 
 
 async def call_master(
@@ -28,7 +51,7 @@ async def call_master(
     messages: Sequence[AnyMessage],
     tools: Toolset,
     bounds: TurnBounds,
-) -> AIMessage:
+) -> MasterReply:
     """Return the next turn of the master.
 
     Raises:
@@ -39,7 +62,21 @@ async def call_master(
         dialect = choose_dialect(master, wanted)
         bound = bind_master(master, dialect, tools, bounds)
         try:
-            return await bound.ainvoke(for_model(with_instructions(messages, dialect, tools), dialect))
+            message = await bound.ainvoke(for_model(with_instructions(messages, dialect, tools), dialect))
         except Exception as error:
             if wanted != "auto" or note_refusal(master, error, REFUSABLE[dialect]) is None:
                 raise
+            logger.info("%s; the master acts in another dialect.", detail_of(error))
+        else:
+            asked = await _check(master, dialect, message, tools) if wanted == "auto" and not bounds.closing else Cost()
+            return MasterReply(message, cost_of(message) + asked)
+
+
+async def _check(master: BaseChatModel, dialect: Dialect, message: AIMessage, tools: Toolset) -> Cost:
+    """Record what the server ignored, if that shows in the reply; return the cost of asking. Words may end a run."""
+    acts = bool(read_calls(message, 0, tools.outlines))
+    if dialect == "tools":
+        return await check_tools(master, message, acts=acts)
+    if dialect == "schema" and not acts:
+        check_schema(master, message)
+    return Cost()

@@ -6,7 +6,9 @@ damaged or deleted entry counts as a miss. The least recently used entries are e
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import logging
 import os
 import threading
 from pathlib import Path
@@ -18,6 +20,7 @@ from agentcvr_graph.utils.files import atomic_write_bytes
 DECODING = 3
 """The version of everything that turns files into frames, sound and words. It is part of every content id, and so of
 the key of every frame, transcript and observation: raise it when the decoding changes, and nothing older is used."""
+logger = logging.getLogger(__name__)
 _DIGEST_BYTES = 16
 _CHECKED = "00"
 """The folder's size is checked when the hash of a key starts like this: one write in 256, which also holds over many
@@ -50,12 +53,13 @@ class DiskCache:
         return value if _digest(value) == digest else None
 
     def put(self, key: str, value: bytes) -> None:
-        """Store bytes under a key. A full or read-only disk only costs speed, so it is not an error."""
+        """Store bytes under a key. A full or read-only disk only costs speed, so it is one warning and no error."""
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic_write_bytes(path, _digest(value) + value, flush_to_disk=False)  # `get` checks what it reads
-        except OSError:
+        except OSError as error:
+            _warn(str(self._folder.parent), error.strerror or str(error))
             return
         if path.parent.name == _CHECKED:
             evict(self._folder, self._max_bytes, self._evicting)
@@ -80,6 +84,12 @@ def evict(folder: Path, max_bytes: int, lock: threading.Lock, *, spared: Path | 
                 excess -= size
     finally:
         lock.release()
+
+
+@functools.cache
+def _warn(folder: str, reason: str) -> None:
+    """Log once for each folder of caches and reason that nothing can be stored."""
+    logger.warning("The cache %s cannot be written (%s), so work is not kept for the next question.", folder, reason)
 
 
 def _stat(path: Path) -> os.stat_result | None:

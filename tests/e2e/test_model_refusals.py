@@ -164,3 +164,75 @@ async def test_another_error_is_raised_at_once() -> None:
     with missing as endpoint, pytest.raises(Exception, match="does not exist"):
         await resolve_chat_model(f"{endpoint.url}#m").ainvoke("Who?")
     assert len(endpoint.calls) == 1
+
+
+def ignoring(tools: bool, schema: bool, *, calls_when_asked: bool = False) -> Any:
+    """Return a server that ignores tools or schemas without an error, and then lets its model answer in words."""
+
+    def reply(_: int, body: dict[str, Any]) -> Reply:
+        if calls_when_asked and [tool["function"]["name"] for tool in body.get("tools", [])] == ["ready"]:
+            return Reply("", tool=("ready", {}))
+        if "tools" in body and tools or "response_format" in body and schema:
+            return Reply("I would look at the first video.")
+        return answers_in_turn(body)
+
+    return reply
+
+
+def answers_in_turn(body: dict[str, Any]) -> Reply:
+    """Look, and answer once something was seen."""
+    seen = any(message["role"] == "user" and "red ball" in str(message["content"]) for message in body["messages"][2:])
+    return Reply(text=json.dumps(ANSWER if seen else LOOK))
+
+
+def forms(endpoint: StubEndpoint) -> list[str]:
+    """Return what each call was bound to: its tools, a schema, or nothing."""
+    calls: list[Any] = endpoint.calls
+    return [
+        "+".join(tool["function"]["name"] for tool in call.get("tools", []))
+        or ("schema" if "response_format" in call else "words")
+        for call in calls
+    ]
+
+
+ALL = "observe+listen+answer"
+
+
+async def test_a_server_that_ignores_tools_is_found_out_once(caplog: pytest.LogCaptureFixture) -> None:
+    with StubEndpoint(ignoring(tools=True, schema=False)) as endpoint:
+        first, second = await ask(endpoint.url), await ask(endpoint.url)
+    assert first["answer"] and second["answer"]
+    assert forms(endpoint) == [ALL, "ready", "schema", "schema", "schema", "schema"]
+    assert first["usage"].model_calls == 4, "the call that asked for `ready` is counted"
+    assert [record.message for record in caplog.records if "ignores tools" in record.message] == [
+        f"The server of {endpoint.url} m ignores tools: the master acts in a schema from now on."
+    ]
+
+
+async def test_a_server_that_ignores_tools_and_schemas_gets_neither() -> None:
+    with StubEndpoint(ignoring(tools=True, schema=True)) as endpoint:
+        output = await ask(endpoint.url)
+        await ask(endpoint.url)
+    assert output["answer"]
+    assert forms(endpoint) == [ALL, "ready", "schema", "words", "words", "words", "words"]
+
+
+async def test_a_model_that_calls_the_tool_it_is_asked_for_keeps_its_tools() -> None:
+    with StubEndpoint(ignoring(tools=True, schema=False, calls_when_asked=True)) as endpoint:
+        output = await ask(endpoint.url)
+    assert output["failure"] and output["failure"].boundary == "master"
+    assert forms(endpoint) == [ALL, "ready", ALL, ALL]
+
+
+async def test_runs_in_parallel_ask_once() -> None:
+    with StubEndpoint(ignoring(tools=True, schema=False)) as endpoint:
+        outputs = await asyncio.gather(*(ask(endpoint.url) for _ in range(6)))
+    assert all(output["answer"] for output in outputs)
+    assert forms(endpoint).count("ready") == 1
+
+
+async def test_a_dialect_of_the_settings_is_kept_although_the_server_ignores_it() -> None:
+    with StubEndpoint(ignoring(tools=True, schema=True)) as endpoint:
+        await ask(endpoint.url, dialect="schema")
+        await ask(endpoint.url, dialect="tools")
+    assert forms(endpoint) == ["schema"] * 3 + [ALL] * 3

@@ -337,6 +337,18 @@ def test_the_cache_ignores_damaged_entries_and_stays_within_its_size(tmp_path):
     assert cache.get("19") == b"y" * 100
 
 
+def test_a_cache_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path, caplog):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    for name in ("frames", "perceived"):
+        cache = DiskCache(file / name, 1000)
+        cache.put("a", b"x")
+        cache.put("b", b"x")
+        assert cache.get("a") is None
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "agentcvr_graph.media.cache"]
+    assert said == f"The cache {file} cannot be written (Not a directory), so work is not kept for the next question."
+
+
 def test_closing_a_library_and_opening_many_files_close_readers(clip, tmp_path, monkeypatch):
     monkeypatch.setattr("agentcvr_graph.media.library.MAX_OPEN", 2)
     media = library(tmp_path)

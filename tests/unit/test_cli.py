@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 import typer
 
 from agentcvr_graph import BugError, CVRError, InfrastructureError, InputError, SetupError, create_cvr_graph
+from agentcvr_graph.cli.console import out, run_app
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.testing import FakeMaster, FakePerception, observe, turn
 from tests.support.command_line import agentcvr, run_in_process
@@ -121,6 +124,7 @@ def ending_in(error: Exception):
         (CVRError("Wrong."), 1, "could not answer:"),
         (ImportError("Wrong.", name="torch"), 2, "error:"),
         (PermissionError(13, "Permission denied", "/out"), 2, "error:"),
+        (OSError(28, "No space left on device"), 2, "error:"),
     ],
 )
 def test_an_error_that_the_user_can_fix_is_one_line(error, status, label):
@@ -155,6 +159,14 @@ def test_the_traceback_of_a_bug_holds_no_key(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789abcdef0123456789")
     ended = ending_in(RuntimeError("sent sk-0123456789abcdef0123456789"))
     assert ended.returncode == 70 and "0123456789abcdef" not in ended.stderr
+
+
+def test_a_character_that_the_output_has_no_code_for_is_replaced(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1", errors="strict"))
+    run_app(lambda: out.print("Goddard\u2019s centre: caf\u00e9"))
+    sys.stdout.flush()
+    assert written.getvalue().decode("latin-1").strip() == "Goddard?s centre: caf\u00e9"
 
 
 async def test_a_bug_in_a_node_is_raised_to_the_caller_and_not_reported_to_the_master():

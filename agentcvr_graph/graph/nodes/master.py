@@ -82,8 +82,8 @@ class Master:
         with looks.reported(attempt, self._dependencies.retry, ends=False), without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
                 messages = [*state["messages"], *start.notice]
-                message = await call_master(model, context.dialect, messages, tools, bounds)
-        return start.update(message, state, tools) | settings
+                said = await call_master(model, context.dialect, messages, tools, bounds)
+        return start.update(said.message, state, tools) | {"spent": said.cost, **settings}
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,15 @@ _refused: dict[str, set[str]] = {}
 
 def refused_features(model: BaseChatModel) -> frozenset[str]:
     """Return the features that this model has refused in this process."""
-    return frozenset(_refused.get(_identity(model), ()) if _refused else ())
+    return frozenset(_refused.get(identity(model), ()) if _refused else ())
+
+
+def note_ignored(model: BaseChatModel, feature: str) -> bool:
+    """Record that the model's server ignores a feature, which counts as refused; return whether that is new."""
+    known = _refused.setdefault(identity(model), set())
+    new = feature not in known
+    known.add(feature)
+    return new
 
 
 def note_refusal(model: BaseChatModel, error: BaseException, features: Collection[str]) -> str | None:
@@ -85,7 +93,7 @@ def note_refusal(model: BaseChatModel, error: BaseException, features: Collectio
     """
     if status_of(error) not in (*_CLIENT_FAULTS, None):
         return None
-    said, known = detail_of(error), _refused.setdefault(_identity(model), set())
+    said, known = detail_of(error), _refused.setdefault(identity(model), set())
     for feature, pattern in _PATTERNS.items():  # in this order, whatever collection the features are in
         if feature in features and pattern.search(said):
             known.add(feature)
@@ -119,7 +127,8 @@ def innermost(model: BaseChatModel) -> BaseChatModel:
     return innermost(inner) if isinstance(inner, BaseChatModel) else model
 
 
-def _identity(model: BaseChatModel) -> str:
+def identity(model: BaseChatModel) -> str:
+    """Return what a model is remembered by: its class, address and name."""
     inner = innermost(model)
     address = getattr(inner, "openai_api_base", None) or getattr(inner, "base_url", None) or ""
     name = getattr(inner, "model_name", None) or getattr(inner, "model", None) or id(inner)
