@@ -8,26 +8,32 @@ minute after a run was cancelled. `run_in_thread` passes the cancellation on to 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextvars import ContextVar
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
 _cancelled: ContextVar[threading.Event | None] = ContextVar("cancelled", default=None)
 
 
-async def run_in_thread(work: Callable[..., T], *arguments: object) -> T:
-    """Run `work` as `asyncio.to_thread` does. If the waiting task is cancelled, `is_cancelled()` is true in `work`."""
+async def run_in_thread(work: Callable[..., T], *arguments: object, executor: Executor | None = None) -> T:
+    """Run `work` as `asyncio.to_thread` does. If the waiting task is cancelled, `is_cancelled()` is true in `work`.
+
+    Args:
+        executor: the threads; None for those of the event loop.
+    """
     event = threading.Event()
-    token = _cancelled.set(event)  # the thread gets a copy of the context
+    context = contextvars.copy_context()
+    context.run(_cancelled.set, event)
     try:
-        return await asyncio.to_thread(work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(executor, context.run, partial(work, *arguments))
     except asyncio.CancelledError:
         event.set()
         raise
-    finally:
-        _cancelled.reset(token)
 
 
 def is_cancelled() -> bool:

@@ -16,12 +16,12 @@ from agentcvr_graph.media.isolated import IsolatedLibrary
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.base import ModelOutput, SampledFrames, Sound
-from agentcvr_graph.models.offline import speech
-from agentcvr_graph.models.offline.on_screen_text import MOST_THREADS
 from agentcvr_graph.models.offline.speech import Recogniser
+from agentcvr_graph.models.offline.text_engine import find_regions
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.types import Observe, Target, Video, Window
+from agentcvr_graph.utils import worker_processes
 from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 from tests.support.media_files import counting
 
@@ -98,30 +98,34 @@ async def test_a_cancelled_observation_stops_between_frames_and_queued_ones_neve
     assert (await live.observe(Observe(targets=targets), [video])).cost.frames == 48
 
 
-async def test_the_offline_vision_model_stops_between_frames(monkeypatch):
-    vision, steps = OfflineVision(), Steps()
-    monkeypatch.setattr(vision._reader._engine, "regions", lambda *_: (steps(), [])[1])
+async def test_the_offline_models_leave_no_work_behind(monkeypatch):
+    """Frames and cells that wait for a worker are never worked on."""
+    pool = worker_processes._shared(os.getpid())
+    begun, go_on = threading.Event(), threading.Event()
+    calls: list[object] = []
+
+    def call(function, *_):
+        calls.append(function)
+        begun.set()
+        assert go_on.wait(60)
+        raise_if_cancelled()
+
+    monkeypatch.setattr(pool._workers, "call", call)
     pictures = [np.full((90, 160, 3), 50 * (n % 5), dtype=np.uint8) for n in range(40)]
     frames = tuple(Frame(time_s=float(n), pixels=picture) for n, picture in enumerate(pictures))
-    sampled = SampledFrames(Window(video=1, start_s=0, end_s=40), frames, "x")
-    await cancel_in_the_second_step(vision.look([sampled], ""), steps)
-    assert steps.taken <= 1 + MOST_THREADS
-
-
-async def test_the_offline_audio_model_stops_between_utterances(monkeypatch):
-    audio, steps = Recogniser(), Steps()
-    monkeypatch.setattr(audio, "_ready", lambda: (steps(), Silent())[1])
-    monkeypatch.setattr(speech, "voiced_parts", lambda _: [(n * 32_000, n * 32_000 + 16_000) for n in range(20)])
-    sound = Sound(Window(video=1, start_s=0, end_s=40), np.ones(40 * 16_000, dtype=np.float32), (), "x")
-    await cancel_in_the_second_step(audio.hear(sound, ""), steps)
-    assert steps.taken == 2
-
-
-class Silent:
-    """A recogniser that recognises nothing."""
-
-    def __getattr__(self, name):
-        return lambda *_, **__: None
+    window = Window(video=1, start_s=0, end_s=40)
+    looking = asyncio.ensure_future(OfflineVision().look([SampledFrames(window, frames, "x")], ""))
+    await asyncio.to_thread(begun.wait, 60)
+    hearing = asyncio.ensure_future(Recogniser().hear(Sound(window, np.ones(9, np.float32), (), "x"), ""))
+    await asyncio.sleep(0)
+    for task in (looking, hearing):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    go_on.set()
+    await asyncio.to_thread(pool._threads.submit(int).result)  # after all that was waiting
+    assert {call.func for call in calls} == {find_regions}
+    assert len(calls) <= len(frames)
 
 
 async def test_a_worker_of_a_cancelled_request_is_stopped_and_its_library_still_works(tmp_path):

@@ -19,6 +19,7 @@ from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import change_between
 from agentcvr_graph.models.offline.noises import noises
+from agentcvr_graph.models.offline.signals import measured
 from agentcvr_graph.models.offline.speech import ENGLISH_ONLY
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.render import UNCLEAR_SPEECH
@@ -147,27 +148,26 @@ def test_sounds_other_than_speech_are_classified():
     silent = np.zeros(len(time_s), dtype=np.float32)
     knock = silent.copy()
     knock[32_000:36_800] = 0.5 * random.standard_normal(4800) * np.exp(-time_s[:4800] * 30)
-    assert {cue.text for cue in noises(silent, [])} == {"silence"}
-    assert [round(cue.start_s, 1) for cue in noises(knock, []) if cue.text == "impact"] == [
+    hiss = 0.1 * random.standard_normal(len(time_s))
+    assert {cue.text for cue in noises(measured(silent), [])} == {"silence"}
+    assert [round(cue.start_s, 1) for cue in noises(measured(knock), []) if cue.text == "impact"] == [
         pytest.approx(2.0, abs=0.11)
     ]
-    assert {c.text for c in noises((0.1 * random.standard_normal(len(time_s))).astype(np.float32), [])} == {
-        "steady noise"
-    }
+    assert {c.text for c in noises(measured(hiss.astype(np.float32)), [])} == {"steady noise"}
     chord = 0.1 * sum(np.sin(2 * np.pi * pitch * time_s) for pitch in (220, 277, 330))
-    assert {cue.text for cue in noises(chord.astype(np.float32), [])} == {"music"}
+    assert {cue.text for cue in noises(measured(chord.astype(np.float32)), [])} == {"music"}
 
 
 FIRST_USE = """
 import threading
 import numpy as np
-from agentcvr_graph.models.offline.noises import noises
+from agentcvr_graph.models.offline.signals import measured
 from agentcvr_graph.models.offline.voices import voiced_parts
 
 sound = np.sin(np.arange(32000) * 0.2).astype(np.float32)
 failed = []
 threading.excepthook = failed.append
-work = (lambda: noises(sound, []), lambda: voiced_parts(sound))
+work = (lambda: measured(sound), lambda: voiced_parts(sound))
 threads = [threading.Thread(target=one) for one in work * 3]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]

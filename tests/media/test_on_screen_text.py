@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 from agentcvr_graph.demo.drawing import FONT
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.media.types import Frame, Pixels
+from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.offline.on_screen_text import TextReader, same_regions
-from agentcvr_graph.models.offline.text_engine import TextEngine
+from agentcvr_graph.models.offline.text_engine import Region, TextEngine
 from agentcvr_graph.types import Video
 
 LETTER_PX = 18
@@ -34,9 +35,9 @@ class CountingEngine(TextEngine):
         super().__init__()
         self.count = 0
 
-    def lines(self, pixels: Pixels) -> tuple[str, ...]:
+    def lines(self, regions: Sequence[Region]) -> Future[tuple[str, ...]]:
         self.count += 1
-        return super().lines(pixels)
+        return super().lines(regions)
 
 
 def picture(text: str, ink: str, ground: str, x: int) -> Image.Image:

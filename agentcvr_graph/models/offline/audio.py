@@ -8,11 +8,13 @@ from agentcvr_graph.media.types import Cue
 from agentcvr_graph.models.base import AudioModel, ModelOutput, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.noises import noises
+from agentcvr_graph.models.offline.signals import measured
 from agentcvr_graph.models.offline.speech import Recogniser
 from agentcvr_graph.models.offline.voices import UNCLEAR_S
 from agentcvr_graph.models.subtitles_first import SubtitlesFirst
 from agentcvr_graph.render import UNCLEAR_SPEECH
 from agentcvr_graph.types import Evidence, Window
+from agentcvr_graph.utils.worker_processes import run_in_own_worker
 
 LONE_WORD_S = 0.5
 
@@ -30,10 +32,10 @@ class SpeechAndSounds:
 
     async def hear(self, sound: Sound, focus: str) -> ModelOutput:
         """Return speech and other sounds in order of time, those that share words with the focus first."""
-        said = await self._words.hear(sound, focus)
+        said, signal = await asyncio.gather(self._words.hear(sound, focus), run_in_own_worker(measured, sound.samples))
         likely = [statement for statement in said.evidence if not _is_short_and_unclear(statement)]
         speech = [_cue(statement, sound.window) for statement in likely if not _is_lone_word(statement)]
-        heard = [_statement(cue, sound.window) for cue in await asyncio.to_thread(noises, sound.samples, speech)]
+        heard = [_statement(cue, sound.window) for cue in await asyncio.to_thread(noises, signal, speech)]
         words = [e for e in likely if not (_is_lone_word(e) and any(_overlap(e, noise) for noise in heard))]
         both = sorted((*words, *heard), key=lambda e: e.window.start_s if e.window else 0.0)
         return ModelOutput(evidence=focus_first(both, focus), notes=said.notes, cost=said.cost)

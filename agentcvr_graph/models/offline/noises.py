@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
-from agentcvr_graph.models.offline.signals import load_librosa
+from agentcvr_graph.media.types import Cue
+from agentcvr_graph.models.offline.signals import HOP_S, Signal
 
-HOP_S = 0.02
 PART_S = 0.5
 """Length of a part that gets one kind."""
 MIN_STRETCH_S = 1.5
@@ -26,26 +24,17 @@ IMPACT_RISE_DB = 14.0
 IMPACT_FALL_DB = 8.0
 NOISE_FLATNESS = 0.12
 TONAL_FLATNESS = 0.01
-_HOP = int(HOP_S * SAMPLE_RATE_HZ)
 
 
-def noises(samples: Samples, speech: Sequence[Cue]) -> list[Cue]:
-    """Return the sounds besides speech. All times are from the start of the samples."""
-    load_librosa()
-    if samples.size < 2 * SAMPLE_RATE_HZ * PART_S:
+def noises(signal: Signal, speech: Sequence[Cue]) -> list[Cue]:
+    """Return the sounds besides speech. All times are from the start of the signal."""
+    if signal.loudness_db.size < 2 * PART_S / HOP_S:
         return []
-    loudness_db = _loudness(samples)
-    return sorted([*_stretches(samples, loudness_db, speech), *_impacts(loudness_db, speech)], key=lambda c: c.start_s)
+    return sorted([*_stretches(signal, speech), *_impacts(signal.loudness_db, speech)], key=lambda c: c.start_s)
 
 
-def _loudness(samples: Samples) -> NDArray[np.float64]:
-    """Return the loudness in dB relative to full scale, one value every 20 ms."""
-    rms = librosa.feature.rms(y=samples, frame_length=2 * _HOP, hop_length=_HOP)[0]
-    return 20 * np.log10(np.maximum(rms, 1e-7))
-
-
-def _stretches(samples: Samples, loudness_db: NDArray[np.float64], speech: Sequence[Cue]) -> Iterator[Cue]:
-    flatness = librosa.feature.spectral_flatness(y=samples, n_fft=1024, hop_length=_HOP)[0]
+def _stretches(signal: Signal, speech: Sequence[Cue]) -> Iterator[Cue]:
+    loudness_db, flatness = signal.loudness_db, signal.flatness
     per_part = int(PART_S / HOP_S)
     kinds: list[str] = []
     for first in range(0, len(loudness_db) - per_part + 1, per_part):

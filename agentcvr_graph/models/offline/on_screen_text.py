@@ -5,16 +5,14 @@ left out where the regions lie and look as in the frame that was read last: that
 compared, so that a slow change adds up. Two regions look the same if they differ, smoothed over 3 by 3 pixels, by less
 than a change of the faintest stroke in them would; encoders leave less behind.
 
-Frames are worked on by all cores at the same time; the result does not depend on the order.
+Frames are worked on by all cores at the same time, in worker processes; the result does not depend on the order.
 """
 
 from __future__ import annotations
 
-import contextvars
-import functools
 import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,8 +21,7 @@ import numpy as np
 
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.types import Frame, Pixels
-from agentcvr_graph.models.offline.text_engine import Box, TextEngine
-from agentcvr_graph.utils.cancellation import raise_if_cancelled
+from agentcvr_graph.models.offline.text_engine import Box, Region, TextEngine
 
 VERSION = "rapidocr-3/480"
 """Part of every cache key, because other models or settings give other text."""
@@ -34,9 +31,8 @@ MOST_NOISE = 16.0
 """Largest difference of smoothed unchanged pixels, of 255, where the contrast is full."""
 NOISE_SHARE = 0.12
 """Largest difference as a share of the contrast of a region."""
-MOST_THREADS = 8
 Lines = tuple[str, ...]
-Input = TypeVar("Input")
+T = TypeVar("T")
 
 
 @dataclass
@@ -44,10 +40,14 @@ class _Reading:
     """What is known of a frame whose text is not stored yet."""
 
     frame: Frame
-    regions: Sequence[Box] = ()
+    regions: Sequence[Region] = ()
     like: _Reading | None = None
     """The earlier frame that shows the same text."""
     lines: Lines = ()
+
+    @property
+    def boxes(self) -> list[Box]:
+        return [region.box for region in self.regions]
 
 
 class TextReader:
@@ -65,22 +65,19 @@ class TextReader:
         """
         stored = [self._stored(frame, content_id) for frame in frames]
         fresh = [_Reading(frame) for frame, lines in zip(frames, stored, strict=True) if lines is None]
-        _at_once(self._find, fresh)
+        found = _all([self._engine.regions(reading.frame.pixels) for reading in fresh])
+        for reading, regions in zip(fresh, found, strict=True):
+            reading.regions = regions
         _link(fresh)
-        _at_once(self._read, [reading for reading in fresh if reading.like is None])
+        to_read = [reading for reading in fresh if reading.like is None]
+        read = _all([self._engine.lines(reading.regions) for reading in to_read])
+        for reading, lines in zip(to_read, read, strict=True):
+            reading.lines = lines
         for reading in fresh:
             reading.lines = reading.like.lines if reading.like else reading.lines
             self._store(reading, content_id)
         new = iter(fresh)
         return [next(new).lines if lines is None else lines for lines in stored]
-
-    def _find(self, reading: _Reading) -> None:
-        raise_if_cancelled()
-        reading.regions = self._engine.regions(reading.frame.pixels)
-
-    def _read(self, reading: _Reading) -> None:
-        raise_if_cancelled()
-        reading.lines = self._engine.lines(reading.frame.pixels)
 
     def _stored(self, frame: Frame, content_id: str) -> Lines | None:
         stored = self._cache.get(_key(frame, content_id)) if self._cache else None
@@ -108,7 +105,7 @@ def _link(readings: Sequence[_Reading]) -> None:
     """Link each frame whose text is that of the frame that is read last before it."""
     read: _Reading | None = None
     for reading in readings:
-        if read and same_regions(read.frame.pixels, read.regions, reading.frame.pixels, reading.regions):
+        if read and same_regions(read.frame.pixels, read.boxes, reading.frame.pixels, reading.boxes):
             reading.like = read
         else:
             read = reading
@@ -131,15 +128,10 @@ def _union(one: Box, other: Box) -> Box:
     return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
 
 
-def _at_once(work: Callable[[Input], None], items: Sequence[Input]) -> None:
-    """Call `work` with each item, on all cores; the cancellation of this thread is that of the work too."""
-    futures = [_threads().submit(contextvars.copy_context().run, work, item) for item in items]
-    for future in futures:
-        future.result()
-
-
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    from loky import cpu_count
-
-    return ThreadPoolExecutor(min(MOST_THREADS, cpu_count()), thread_name_prefix="on-screen-text")
+def _all(futures: Sequence[Future[T]]) -> list[T]:
+    """Return the results. If one fails, those that have not begun never do."""
+    try:
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.cancel()
