@@ -74,7 +74,7 @@ def typed(kind: Any, value: Any) -> Any:
 def _is_model(value: Any) -> bool:
     """Return whether a value needs no validation. This check runs on every write, and is cheaper than validation."""
     if isinstance(value, list):
-        return all(_is_model_class(type(one)) for one in cast(list[object], value))
+        return all(_is_model_class(one.__class__) for one in cast(list[object], value))
     return value is None or _is_model_class(type(value))
 
 
