@@ -43,7 +43,7 @@ def rows(folders: Sequence[Path]) -> Iterator[Row]:
         command = (sys.executable, "-m", __name__, name, *map(str, folders))
         use = Use(**json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
         yield Row(f"{name}: memory at most", f"{use.peak_mb:.0f} MB")
-        yield Row(f"{name}: memory after all recordings once, at the end", f"{use.first_mb:.0f} MB, {use.last_mb:.0f} MB")
+        yield Row(f"{name}: memory after one round, at the end", f"{use.first_mb:.0f} MB, {use.last_mb:.0f} MB")
         yield Row(f"{name}: processor seconds a second of sound", f"{use.spent_s / SOUND_S:.2f}")
 
 
