@@ -190,6 +190,8 @@ def _show(trajectory: Trajectory) -> None:
     _print_boxed(value, trajectory.question)
     if answer.rationale:
         out.print(escape(answer.rationale), style="dim")
+    if not answer.citations:
+        out.print("  no citations", style="dim")
     for citation in answer.citations:
         out.print(_cited(citation, trajectory.videos[citation.video - 1]))
     usage = trajectory.usage

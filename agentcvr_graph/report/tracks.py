@@ -6,7 +6,7 @@ the axis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agentcvr_graph.render import first_notes
@@ -157,16 +157,26 @@ def _overlap(one: Bar, other: Bar) -> bool:
 def _strip(
     info: VideoInfo, observations: Sequence[Observation], cited: Sequence[NumberedCitation], album: Album
 ) -> list[Picture | None]:
-    """Return for each eighth of the video the observed frame that is nearest to its middle."""
-    slot_s = info.duration_s / STRIP_SLOTS
+    """Return for each slot the nearest observed frame: as many slots as frames if they are evenly spread, else 8."""
+    times_s = _observed_times_s(info, observations)
+    slots = min(STRIP_SLOTS, max(1, len(times_s)))
+    nearest = _nearest(times_s, info.duration_s, slots)
+    if len(nearest) < slots:
+        slots, nearest = STRIP_SLOTS, _nearest(times_s, info.duration_s, STRIP_SLOTS)
+    pictures = {picture.time_s: picture for picture in album.pictures(info, list(nearest.values()), cited)}
+    return [pictures.get(nearest.get(slot, -1.0)) for slot in range(slots)] if pictures else []
+
+
+def _nearest(times_s: Iterable[float], duration_s: float, slots: int) -> dict[int, float]:
+    """Return for each slot, an equal part of the video, the time that is nearest to its middle."""
+    slot_s = duration_s / slots
     nearest: dict[int, float] = {}
-    for time_s in _observed_times_s(info, observations):
-        slot = min(STRIP_SLOTS - 1, int(time_s / slot_s)) if slot_s else 0
+    for time_s in times_s:
+        slot = min(slots - 1, int(time_s / slot_s)) if slot_s else 0
         middle_s = (slot + 0.5) * slot_s
         if slot not in nearest or abs(time_s - middle_s) < abs(nearest[slot] - middle_s):
             nearest[slot] = time_s
-    pictures = {picture.time_s: picture for picture in album.pictures(info, list(nearest.values()), cited)}
-    return [pictures.get(nearest.get(slot, -1.0)) for slot in range(STRIP_SLOTS)] if pictures else []
+    return nearest
 
 
 def _observed_times_s(info: VideoInfo, observations: Sequence[Observation]) -> set[float]:

@@ -15,10 +15,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.rows import Row, as_markdown, show
 
-BENCHMARKS = ("eval", "graph", "guessing", "media", "offline", "reading", "swap")
+BENCHMARKS = ("eval", "graph", "guessing", "media", "offline", "reading", "speech", "swap")
+"""Those that run by default."""
+LONG = ("speech_memory", "training")
+WITH_RECORDINGS = ("speech", "speech_memory")
 
 
 def measured(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Row]:
@@ -26,14 +30,19 @@ def measured(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Ro
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         benchmark = importlib.import_module(f"tests.benchmarks.bench_{name}")
-        given = {"training": (arguments.policy, arguments.device), "speech": (arguments.recordings,)}.get(name, ())
-        yield from benchmark.rows(*given)
+        yield from benchmark.rows(*_given(name, arguments))
+
+
+def _given(name: str, arguments: argparse.Namespace) -> tuple[Any, ...]:
+    if name == "training":
+        return (arguments.policy, arguments.device)
+    return (arguments.recordings,) if name in WITH_RECORDINGS else ()
 
 
 def main() -> None:
     """Run the chosen benchmarks."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    names = f"which of {', '.join(BENCHMARKS)}, default all of these; or training, speech"
+    names = f"which of {', '.join(BENCHMARKS)}, default all of these; or {', '.join(LONG)}"
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
@@ -41,14 +50,15 @@ def main() -> None:
         "--policy", type=Path, help="folder of the policy that `training` runs; default the shipped one"
     )
     parser.add_argument("--device", default="cpu", help="device of that policy, such as cuda; default cpu")
-    parser.add_argument("--recordings", type=Path, help="folder of recordings with texts, for `speech`")
+    recordings = "folder of recordings with texts, for `speech` and `speech_memory`; may be given again"
+    parser.add_argument("--recordings", type=Path, action="append", default=[], help=recordings)
     arguments = parser.parse_args()
-    known = (*BENCHMARKS, "training", "speech")
+    known = (*BENCHMARKS, *LONG)
     chosen = arguments.names or list(BENCHMARKS)
     if unknown := set(chosen) - set(known):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
-    if "speech" in chosen and arguments.recordings is None:
-        parser.error("speech needs --recordings DIR")
+    if "speech_memory" in chosen and not arguments.recordings:
+        parser.error("speech_memory needs --recordings DIR")
     rows = show(measured(chosen, arguments))
     if arguments.markdown:
         arguments.markdown.write_text(as_markdown(rows))

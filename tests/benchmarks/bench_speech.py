@@ -1,91 +1,91 @@
-"""Speech recognition on recordings: word error, processor time, memory, and words where nobody speaks.
+"""Speech recognition: word error, words where nobody speaks, and processor time of both recognisers.
 
-    python -m tests.benchmarks speech --recordings DIR
+    python -m tests.benchmarks speech --recordings DIR --recordings DIR
 
 DIR holds recordings, each with a text of the same name that states what is said: `talk.mp3` and `talk.txt`. An empty
-text means that nobody says a word that can be understood. Both recognisers hear the same recordings in turns, as a run
-hears them: in cells of about 15 s. Word error counts English recordings with words.
+text means that nobody says a word that can be understood; recordings in other languages do not belong there. Each DIR
+has its own rows. The voices of flite and the sounds without words are made here.
+
+The recognisers hear the same recordings in turns, as a run hears them: in cells of about 15 s.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import re
-import resource
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import jiwer
-
-from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.base import AudioModel
-from agentcvr_graph.models.registry import resolve_audio
-from agentcvr_graph.perception.audio_cells import cell_sound, cells_of
-from agentcvr_graph.types import Video, Window
+from agentcvr_graph.types import Video
+from tests.benchmarks.made_sounds import voices, wordless
+from tests.benchmarks.recognisers import (
+    NAMES,
+    Errors,
+    Recording,
+    errors,
+    heard_words,
+    recogniser,
+    recordings_in,
+    spent_s,
+    total,
+)
 from tests.benchmarks.rows import Row, ratio
-from tests.support.disk_cache import VARIABLE
-from tests.support.whisper_weights import whisper_base
+
+MOST_WORD_ERROR = 0.05
 
 
-def rows(recordings: Path) -> Iterator[Row]:
-    """Yield the rows of each recogniser, and their comparison."""
-    os.environ.setdefault(VARIABLE, str(Path(tempfile.gettempdir()) / "agentcvr-test-cache"))
-    models = {"whisper base": resolve_audio(f"whisper:{whisper_base()}"), "offline": resolve_audio("offline")}
-    spent = dict.fromkeys(models, 0.0)
-    said: dict[str, list[tuple[str, str]]] = {name: [] for name in models}
+def rows(folders: Sequence[Path]) -> Iterator[Row]:
+    """Yield the rows of each recogniser for each folder, the voices of flite, and sounds without words."""
+    models = {name: recogniser(name) for name in NAMES}
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch)
+        for folder in folders:
+            yield from compared(folder.name, recordings_in(folder), models)
+        yield from compared("flite, clean", voices(made / "clean", noise_db=None), models)
+        yield from compared("flite, 15 dB noise", voices(made / "noisy", noise_db=15), models)
+        yield from compared("no words", wordless(made / "wordless"), models)
+
+
+@dataclass
+class Tally:
+    """The errors of a recogniser and its processor time."""
+
+    errors: list[Errors] = field(default_factory=list[Errors])
+    spent_s: float = 0.0
+
+    def of(self, *, spoken: bool) -> Errors:
+        """Return the errors in recordings with words, or in those without."""
+        return total([Errors(0, 0, 0), *(one for one in self.errors if bool(one.said) == spoken)])
+
+
+def compared(group: str, recordings: Sequence[Recording], models: dict[str, AudioModel]) -> Iterator[Row]:
+    """Let each model hear each recording, and yield the rows of the recordings and of the group."""
+    tallies = {name: Tally() for name in models}
     length_s = 0.0
     with tempfile.TemporaryDirectory() as cache:
-        for path, reference in _recordings(recordings):
-            media = MediaLibrary(cache_dir=Path(cache)).open(Video(source=str(path)))
-            length_s += media.info.duration_s
+        for recording in recordings:
+            clip = MediaLibrary(cache_dir=Path(cache)).open(Video(source=str(recording.path)))
+            length_s += clip.info.duration_s
             for name, model in models.items():
-                before = time.process_time()
-                heard = _heard(model, media)
-                spent[name] += time.process_time() - before
-                said[name].append((reference, heard))
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-                yield Row(f"{name}, {path.name}", _figure(reference, heard) + f", peak {peak} MB so far")
-    for name in models:
-        yield from _summary(name, said[name], spent[name] / length_s)
-    yield ratio("processor time of offline over whisper base", spent["offline"] / spent["whisper base"], 1.5)
+                before = spent_s()
+                found = errors(recording.said, heard_words(model, clip))
+                tallies[name].spent_s += spent_s() - before
+                tallies[name].errors.append(found)
+                yield Row(f"{group}, {name}, {recording.path.name}", str(found))
+    for name, tally in tallies.items():
+        yield from _summary(f"{group}, {name}", tally, length_s)
+    whisper, offline = (tallies[name].spent_s for name in NAMES)
+    if any(recording.said for recording in recordings):
+        yield ratio(f"{group}, processor time of offline over whisper", offline / whisper, 1.5)
 
 
-def _recordings(folder: Path) -> Iterator[tuple[Path, str]]:
-    for text in sorted(folder.glob("*.txt")):
-        for path in sorted(folder.glob(f"{text.stem}.*")):
-            if path != text:
-                yield path, _plain(text.read_text(encoding="utf-8"))
-
-
-def _heard(model: AudioModel, clip: Clip) -> str:
-    """Return the words that a model hears in a recording; subtitles are left out."""
-    duration_s = clip.info.duration_s
-    sounds = [cell_sound(clip, number) for number in cells_of(Window(video=1, start_s=0, end_s=duration_s), duration_s)]
-    outputs = [asyncio.run(model.hear(sound, "")) for sound in sounds]
-    quotes = [one.text for output in outputs for one in output.evidence if one.text.startswith('"')]
-    return _plain(" ".join(quotes))
-
-
-def _figure(reference: str, heard: str) -> str:
-    if not reference:
-        return f"{len(heard.split())} invented words"
-    return f"word error {jiwer.wer(reference, heard):.3f}, {len(heard.split())} of {len(reference.split())} words"
-
-
-def _summary(name: str, said: list[tuple[str, str]], cost: float) -> Iterator[Row]:
-    spoken = [pair for pair in said if pair[0]]
-    target = name.startswith("whisper")
-    if spoken:
-        error = jiwer.wer([reference for reference, _ in spoken], [heard for _, heard in spoken])
-        yield Row(f"{name}, word error", f"{error:.3f}", "<= 0.05" if target else "", error <= 0.05 if target else None)
-    invented = sum(len(heard.split()) for reference, heard in said if not reference)
-    yield Row(f"{name}, invented words", str(invented), "0", invented == 0)
-    yield Row(f"{name}, processor seconds a second of sound", f"{cost:.2f}")
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[^\w' ]", " ", text.lower().replace("-", "")).split())
+def _summary(what: str, tally: Tally, length_s: float) -> Iterator[Row]:
+    spoken, silent = tally.of(spoken=True), tally.of(spoken=False)
+    if spoken.said:
+        target = ("<= 0.05", spoken.rate <= MOST_WORD_ERROR) if "whisper" in what else ("", None)
+        yield Row(f"{what}, word error", str(spoken), *target)
+    if len(tally.errors) > sum(one.said > 0 for one in tally.errors):
+        yield Row(f"{what}, invented words", str(silent.wrong), "0", silent.wrong == 0)
+    yield Row(f"{what}, processor seconds a second of sound", f"{tally.spent_s / length_s:.2f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,45 @@ async def test_replies_without_an_answer_are_a_failed_run_and_a_broken_model_rai
         await SinglePass(saying(), "stub", perception, frames=2).ask(question_about(str(clip)))
     with pytest.raises(InputError, match="no such file"):
         await SinglePass(saying("A"), "stub", perception, frames=2).ask(question_about("none.mp4"))
+
+
+class Limited(Saying):
+    """A chat model of a server that takes few images, and small ones."""
+
+    most: int
+    most_characters: int = 10**9
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        images = [block for block in messages[0].content_blocks if block["type"] == "image"]
+        if len(images) > self.most:
+            raise Refusal(f"At most {self.most} image(s) may be provided in one prompt.")
+        if any(len(image["base64"]) > self.most_characters for image in images):
+            raise Refusal("Image dimensions exceed the maximum.")
+        return super()._generate(messages, stop, run_manager, **kwargs)
+
+
+class Refusal(Exception):
+    status_code = 400
+
+
+async def test_a_limit_of_images_thins_the_frames_evenly_and_the_record_says_so(clip, perception):
+    model = Limited(messages=iter(map(AIMessage, ["A", "B"])), heard=[], most=5)
+    method = SinglePass(model, "stub", perception, frames=16)
+    questions = [question_about(f"{clip}#t=0,2", f"{clip}#t=2,8")] * 2
+    first, second = [await method.ask(question) for question in questions]
+    assert (first.answer.value, second.answer.value) == ("A", "B")
+    assert [len(seen.frame_times_s[0]) for seen in first.observations] == [1, 4]
+    times = first.observations[1].frame_times_s[0]
+    assert max(b - a for a, b in itertools.pairwise(times)) < 2 * min(b - a for a, b in itertools.pairwise(times))
+    assert "video 2: 4 of 12 frames were sent, because the model takes no more." in first.notes
+    assert "note: video 2: 4 of 12 frames were sent" in str(model.heard[0][0].content)
+    assert second.notes == first.notes, "the limit is known from the first question on"
+
+
+async def test_a_limit_of_the_size_of_images_makes_them_smaller(clip, perception):
+    model = Limited(messages=iter([AIMessage("A")]), heard=[], most=9, most_characters=2500)
+    trajectory = await SinglePass(model, "stub", perception, frames=2).ask(question_about(str(clip)))
+    assert trajectory.answer.value == "A" and trajectory.usage.model_calls == 1
 
 
 LOOK = '{"action": "observe", "arguments": {"targets": [{"video": 1, "start_s": 0, "end_s": 5}]}}'

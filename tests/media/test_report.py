@@ -111,6 +111,14 @@ def test_the_strip_shows_observed_frames_at_their_times():
     assert [picture and picture.time_s for picture in strip] == [None, 8.0, 12.0, None, None, None, None, None]
 
 
+def test_a_strip_of_few_frames_that_are_evenly_spread_has_no_gaps():
+    look = seen("a", 1, window(1, 0, 38), [6.0, 18.0, 30.0])
+    actions = usual().turns[0].actions
+    trajectory = with_actions(usual(), actions[0].model_copy(update={"observation": look}))
+    strip = view_of(trajectory, StubThumbnails()).timelines[0].strip
+    assert [picture and picture.time_s for picture in strip] == [6.0, 18.0, 30.0]
+
+
 def test_cited_frames_are_marked_and_selected_first():
     look = seen("a", 1, window(1, 0, 30), [float(n) for n in range(30)])
     actions = usual().turns[0].actions

@@ -194,6 +194,40 @@ def test_text_answers_come_from_the_evidence(question, text):
     assert answer_to(question, "text", GARDEN)["value"] == text
 
 
+SPACE = [
+    (1, 0, 4, '"here is the telescope"'),
+    (1, 4, 8, '"in a clean room"'),
+    (1, 20, 24, '"it was built in maryland"'),
+    (1, 0, 16, "mostly black"),
+    (2, 0, 10, "unclear speech"),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "value", "cited"),
+    [
+        ("What is said between 0 and 12 s of video 1?", "here is the telescope in a clean room", 2),
+        ("In which video is a telescope named?", "Video 1", 1),
+        ("Which video shows a drummer?", "The evidence does not say.", 0),
+        ("What is said from 30 to 40 s of video 1?", "The evidence does not say.", 0),
+    ],
+)
+def test_speech_in_a_window_is_quoted_and_videos_are_named(question, value, cited):
+    answer = answer_to(question, "text", SPACE)
+    assert (answer["value"], len(answer["citations"])) == (value, cited)
+    assert cited or "only matches words" in answer["rationale"]
+
+
+def test_when_something_is_said_is_the_time_of_the_speech():
+    assert answer_to("When is a telescope mentioned?", "interval", SPACE)["value"] == [0.0, 4.0]
+
+
+def test_a_guess_is_called_one():
+    answer = answer_to("Who plays the drums?", "choice", SPACE, ["the man", "the woman"])
+    assert answer["citations"] == []
+    assert answer["rationale"].startswith("This is a guess")
+
+
 async def test_a_kind_of_an_extension_is_answered_as_text_and_ends_in_a_typed_failure(monkeypatch):
     moment = replace(KINDS["interval"], name="moment", format="a time, for example 1:14")
     monkeypatch.setitem(KINDS, "moment", moment)

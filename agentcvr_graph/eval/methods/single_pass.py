@@ -3,7 +3,8 @@
 CrossVid's protocol (arXiv 2511.12263): 128 frames in total, 360 px on the long side, the same number for each video, or
 in proportion to their length for segments of one recording; one call. Transcripts of all videos may follow the frames.
 A reply that holds no plain answer is sent back as often as the graph sends one back, so that no method has an
-advantage.
+advantage. A model that refuses the number or the size of the frames gets fewer or smaller ones, and a note of the
+record says how many it got: one call cannot be split, because it asks for the answer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from langchain_core.messages.content import ContentBlock, create_image_block, cr
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from agentcvr_graph.answers import KINDS, parse_reply
-from agentcvr_graph.errors import ActionError
+from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.builder import RETRY
@@ -32,6 +33,7 @@ from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.adapters.chat_vision import jpeg_base64
+from agentcvr_graph.models.adapters.image_limits import ImageLimits
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, is_transient
 from agentcvr_graph.models.clients.traces import call_with_pictures
@@ -54,6 +56,14 @@ class Look(NamedTuple):
 
     frames: Sequence[Frame] = ()
     notes: tuple[str, ...] = ()
+
+
+class Sent(NamedTuple):
+    """What a model has received, and its first reply."""
+
+    looks: list[Look]
+    messages: list[BaseMessage]
+    reply: AIMessage
 
 
 class Reply(NamedTuple):
@@ -86,6 +96,7 @@ class SinglePass:
     ) -> None:
         self._model, self._name, self._perception = model, name, perception
         self._frames, self._listens = frames, listens
+        self._limits = ImageLimits()
 
     async def ask(self, question: Question) -> Trajectory:
         """Answer with one call; send a reply back that holds no plain answer."""
@@ -94,26 +105,45 @@ class SinglePass:
         infos = await probe_all(self._perception, question.videos, CVRContext())
         looks = await asyncio.gather(*self._looks(question, infos))
         heard = await self._transcripts(infos) if self._listens else []
-        content = await asyncio.to_thread(content_of, question, infos, looks, heard)
-        replies = await self._replies(content, question)
+        sent = await self._sent(question, infos, looks, heard)
+        replies = await self._replies(sent, question)
         frames = [frame for look in looks for frame in look.frames]
         decoded = Cost(frames=len(frames), cached_frames=sum(frame.cached for frame in frames))
         cost = sum([*(said.cost for said in heard), *(cost_of(reply.message) for reply in replies)], decoded)
-        seen = [_seen(info, look, self._name) for info, look in zip(infos, looks, strict=True) if look.frames]
+        seen = [
+            _seen(info, look, self._name)
+            for info, look in zip(infos, sent.looks, strict=True)
+            if look.frames or look.notes
+        ]
         return _trajectory_of(question, infos, replies, [*seen, *heard], cost, started_s)
 
-    async def _replies(self, content: list[ContentBlock], question: Question) -> list[Reply]:
+    async def _sent(
+        self, question: Question, infos: Sequence[VideoInfo], looks: Sequence[Look], heard: Sequence[Observation]
+    ) -> Sent:
+        """Send the question with as many frames as the model takes."""
+        while True:
+            kept = thinned(looks, self._limits.images)
+            content = await asyncio.to_thread(content_of, question, infos, kept, heard, self._limits.px)
+            messages: list[BaseMessage] = [HumanMessage(content_blocks=content)]
+            try:
+                return Sent(kept, messages, await self._call(messages))
+            except InfrastructureError as error:
+                if not self._limits.lower(error, sum(len(look.frames) for look in kept)):
+                    raise
+
+    async def _replies(self, sent: Sent, question: Question) -> list[Reply]:
         """Return the model's replies: the last one holds an answer, or the model had its second try."""
-        messages: list[BaseMessage] = [HumanMessage(content_blocks=content)]
+        messages, message = sent.messages, sent.reply
         replies: list[Reply] = []
         for _ in range(1 + MAX_REPAIRS):
-            message = await self._call(messages)
+            if replies:
+                message = await self._call(messages)
             try:
                 replies.append(Reply(message, read_reply(message.text, question)))
                 break
             except ActionError as error:
                 replies.append(Reply(message, None, str(error)))
-                messages += [message, HumanMessage(error_text(str(error)))]
+                messages = [*messages, message, HumanMessage(error_text(str(error)))]
         return replies
 
     async def _call(self, messages: list[BaseMessage]) -> AIMessage:
@@ -156,8 +186,31 @@ class SinglePass:
         )
 
 
+def thinned(looks: Sequence[Look], most: int | None) -> list[Look]:
+    """Return looks with at most `most` frames in total, each with its evenly spread part and a note that says so."""
+    total = sum(len(look.frames) for look in looks)
+    if most is None or total <= most:
+        return list(looks)
+    shares = share_frames([float(len(look.frames)) for look in looks], most, evenly=False)
+    return [_thinned(look, count, n) for n, (look, count) in enumerate(zip(looks, shares, strict=True), start=1)]
+
+
+def _thinned(look: Look, count: int, video: int) -> Look:
+    total = len(look.frames)
+    if count >= total:
+        return look
+    kept = [look.frames[int((n + 0.5) * total / count)] for n in range(count)]
+    return Look(
+        kept, (*look.notes, f"video {video}: {count} of {total} frames were sent, because the model takes no more.")
+    )
+
+
 def content_of(
-    question: Question, infos: Sequence[VideoInfo], looks: Sequence[Look], heard: Sequence[Observation]
+    question: Question,
+    infos: Sequence[VideoInfo],
+    looks: Sequence[Look],
+    heard: Sequence[Observation],
+    most_px: int | None = None,
 ) -> list[ContentBlock]:
     """Return the task, labelled frames, speech, then the question. Encodes pictures, so call it in a thread.
 
@@ -167,7 +220,7 @@ def content_of(
     for info, look in zip(infos, looks, strict=True):
         for frame in look.frames:
             blocks.append(create_text_block(FRAME_LABEL.format(video=info.number, time_s=frame.time_s)))
-            blocks.append(create_image_block(base64=jpeg_base64(frame), mime_type="image/jpeg"))
+            blocks.append(create_image_block(base64=jpeg_base64(frame, most_px), mime_type="image/jpeg"))
     if notes := [note_line(note) for look in looks for note in look.notes]:
         blocks.append(create_text_block("\n".join(notes)))
     if heard:

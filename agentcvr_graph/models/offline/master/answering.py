@@ -15,6 +15,7 @@ from agentcvr_graph.models.offline.master.language import (
     counted,
     day_of_year,
     is_about_purpose,
+    is_about_speech,
     numbers,
 )
 from agentcvr_graph.models.offline.master.matching import ALIKE, CONTIGUOUS_S, Matcher, run_around
@@ -23,6 +24,9 @@ from agentcvr_graph.models.offline.master.reading import Reading, Statement
 from agentcvr_graph.types import AnswerKind, Window
 
 _VIDEO_NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
+_WHICH_VIDEO = re.compile(r"(?:in |on )?(?:which|what) (?:video|clip|recording)\b", re.I)
+NOT_SAID = "The evidence does not say."
+"""Value of a text where no statement has a word of the question."""
 MAX_CITATIONS = 8
 
 
@@ -136,10 +140,13 @@ def _interval(reading: Reading, matcher: Matcher) -> Verdict:
     if not ranked:
         clip = reading.videos[target - 1]
         return Verdict([0.0, clip.duration_s or 1.0])
-    if ranked[0].statement.modality == "audio" and (scene := _scene_of(ranked[0].statement, reading)):
-        return Verdict([scene.window.start_s, scene.window.end_s], (*sources, ranked[0].statement, scene))
+    best = ranked[0].statement
+    if reference is None and best.modality == "audio" and is_about_speech(reading.question):
+        return Verdict([best.window.start_s, best.window.end_s], (best,))
+    if best.modality == "audio" and (scene := _scene_of(best, reading)):
+        return Verdict([scene.window.start_s, scene.window.end_s], (*sources, best, scene))
     like = [match.statement for match in ranked if match.score >= ALIKE * ranked[0].score]
-    run = run_around(like, ranked[0].statement)
+    run = run_around(like, best)
     return Verdict([run[0].window.start_s, max(s.window.end_s for s in run)], (*sources, *run))
 
 
@@ -201,11 +208,25 @@ def _occasions(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def _text(reading: Reading, matcher: Matcher) -> Verdict:
+    window = reference_window(reading.question)
+    if window is not None and is_about_speech(reading.question):
+        return _quoted(window, reading)
     places = _videos_in_question(reading)
     match = matcher.best(content_words(reading.question), lambda s: s.window.video in places)
     if match is None:
-        return Verdict("The evidence does not say.")
+        return Verdict(NOT_SAID)
+    if _WHICH_VIDEO.match(reading.question):
+        return Verdict(f"Video {match.statement.window.video}", (match.statement,))
     return Verdict(match.statement.text.strip('"'), (match.statement,))
+
+
+def _quoted(window: Window, reading: Reading) -> Verdict:
+    """Return all that was said in a window."""
+    said = sorted(
+        (s for s in reading.statements if s.text.startswith('"') and s.window.overlap_s(window) > 0),
+        key=lambda s: s.window.start_s,
+    )
+    return Verdict(" ".join(s.text.strip('"') for s in said) or NOT_SAID, tuple(said))
 
 
 _ANSWERS: dict[AnswerKind, Callable[[Reading, Matcher], Verdict]] = {

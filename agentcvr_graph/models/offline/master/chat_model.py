@@ -8,12 +8,14 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
-from agentcvr_graph.models.offline.master.answering import MAX_CITATIONS, Verdict, answer
+from agentcvr_graph.models.offline.master.answering import MAX_CITATIONS, NOT_SAID, Verdict, answer
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
 from agentcvr_graph.render import window_label
 
 Call = dict[str, Any]
+GUESSED = "This is a guess: the offline master only matches words, and no statement has the words that decide it."
+UNMATCHED = "The offline master only matches words, and no statement has the words of the question."
 
 
 class OfflineMaster(ChatModelBase):
@@ -47,7 +49,7 @@ def decide(reading: Reading) -> tuple[str, list[Call]]:
         elif not _surveyed(reading):
             calls = survey(reading) if reading.turn == 0 else []
             if calls:
-                return "First an overview of every video, by eye and by ear.", calls
+                return "First an overview of every video: frames and sound.", calls
         elif reading.turn <= 1 and (calls := zoom(reading)):
             return "A closer look at the windows that match the question best.", calls
     verdict = answer(reading)
@@ -61,7 +63,7 @@ def _surveyed(reading: Reading) -> bool:
 
 def _because(verdict: Verdict) -> str:
     if not verdict.support:
-        return "Nothing that was seen or heard decides this; it is a guess."
+        return UNMATCHED if verdict.value == NOT_SAID else GUESSED
     return "; ".join(f"{window_label(s.window)}: {s.text}" for s in verdict.support[:MAX_CITATIONS])
 
 
@@ -84,7 +86,7 @@ def _safe(reading: Reading) -> Verdict:
         "order": "->".join(str(n) for n in range(1, count + 1)),
         "interval": [0.0, max([clip.duration_s for clip in reading.videos] + [1.0])],
         "number": 0,
-        "text": "The evidence does not say.",
+        "text": NOT_SAID,
     }
     return Verdict(fallback.get(reading.kind, fallback["text"]))
 

@@ -20,7 +20,9 @@ _QUESTION_WORDS = stems(
 _CLAUSE = re.compile(r"\s*(?:,|;|\bbut\b|\bwhile\b|\band\b)\s*", re.I)
 _NEGATION = re.compile(r"\b(?:not|never|no|without|n't|doesn't|does not|nobody|none)\b", re.I)
 _PURPOSE = re.compile(r"\b(?:purpose|reason|why|good for|function|in order to)\b", re.I)
-_SAYING = re.compile(r"\b(?:say|says|said|tell|tells|told|mention\w*|speak\w*|hear\w*|talk\w*|announce\w*)\b", re.I)
+_SAYING = re.compile(
+    r"\b(?:say|says|said|tell|tells|told|mention\w*|named|speak\w*|hear\w*|talk\w*|announce\w*)\b", re.I
+)
 _COUNTING = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen twenty"
