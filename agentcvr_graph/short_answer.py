@@ -33,7 +33,8 @@ class ShortAnswer(FrozenModel):
     """The answer to a question about videos, or why there is none."""
 
     status: Literal["answered", "no_answer", "failed", "wrong_input"] = Field(
-        description="'no_answer': the videos did not lead to one. 'failed': a model, a server or a decoder failed. "
+        description="'no_answer': the videos did not lead to one. 'failed': a model, a server, a decoder or the set-up "
+        "failed. "
         "'wrong_input': the question or a video cannot be used."
     )
     answer: str = Field(default="", description="The answer in words; empty if there is none.")

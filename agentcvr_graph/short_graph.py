@@ -1,8 +1,8 @@
 """The graph with a short output, for callers that read a whole output as text, such as a LangGraph server's own `/mcp`.
 
 It has one node, which runs the full graph as its child: progress, cancellation and the checkpointer of the caller reach
-it. A server shows the caller no more than the class of an error, so errors that the caller can fix are part of the
-output.
+it. A server's `/mcp` shows the caller no more than the class of an error, so errors that the caller or the owner of the
+server can fix are part of the output.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from agentcvr_graph.errors import InfrastructureError, InputError
+from agentcvr_graph.errors import InfrastructureError, InputError, SetupError
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.run import ask
@@ -60,7 +60,7 @@ async def _short(
     given = cast(CVRInput, {name: sent[name] for name in CVRInput.__annotations__ if name in sent})
     try:
         return short_answer(await ask(graph, given, context, config))
+    except (InfrastructureError, SetupError) as error:
+        return failed_answer(str(error))
     except InputError as error:
         return wrong_input(str(error))
-    except InfrastructureError as error:
-        return failed_answer(str(error))

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import err
 from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.models.strings import ModelStrings
 
@@ -57,7 +56,7 @@ def mcp(
     from agentcvr_graph.models.clients.extras import require
 
     require("mcp", "mcp", "mcp")
-    from agentcvr_graph.cli.mcp_run import serve, service_of
+    from agentcvr_graph.cli.mcp_run import serve, serve_http, service_of
     from agentcvr_graph.media.access import REMOTE_VARIABLE, ROOTS_VARIABLE
 
     if roots:
@@ -67,5 +66,6 @@ def mcp(
     context = shared.context_of(max_turns, max_frames, dialect)
     service = service_of(ModelStrings(master, vision, audio if swap else chosen_audio(audio)), context, swap=swap)
     if http:
-        err.print(f"serving MCP at http://{host}:{port}/mcp")
-    serve(service, http=http, host=host, port=port)
+        serve_http(service, host, port)
+    else:
+        serve(service)

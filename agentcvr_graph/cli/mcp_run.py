@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+
+from agentcvr_graph.cli.console import err
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.mcp_server.server import build_server
@@ -23,13 +27,34 @@ def service_of(models: ModelStrings, context: CVRContext, *, swap: bool) -> Vide
     return _scripted(models, context) if swap else _live(models, context)
 
 
-def serve(service: VideoService, *, http: bool, host: str, port: int) -> None:
-    """Serve until the client closes the connection, or until the process is stopped."""
-    server = build_server(service)
-    if http:
-        server.run("streamable-http", host=host, port=port)
-    else:
-        server.run("stdio")
+def serve(service: VideoService) -> None:
+    """Serve over stdio until the client closes the connection."""
+    build_server(service).run("stdio")
+
+
+def serve_http(service: VideoService, host: str, port: int) -> None:
+    """Serve HTTP until the process is stopped.
+
+    Raises:
+        InputError: the address cannot be listened on.
+    """
+    check_free(host, port)
+    err.print(f"serving MCP at http://{host}:{port}/mcp")
+    build_server(service).run("streamable-http", host=host, port=port)
+
+
+def check_free(host: str, port: int) -> None:
+    """Check that an address can be listened on.
+
+    Raises:
+        InputError: it cannot, because another program listens there or the host is not this one.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        fix = "Choose another with --port or --host."
+        raise InputError(f"{host}:{port} cannot be listened on: {error.strerror}.", fix=fix) from error
 
 
 def _live(models: ModelStrings, context: CVRContext) -> VideoService:

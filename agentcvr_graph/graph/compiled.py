@@ -6,6 +6,7 @@ loop (`utils/private_loop.py`): LangGraph's `invoke` is written with `stream`, s
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
@@ -24,6 +25,8 @@ from agentcvr_graph.utils.private_loop import iterate_in_private_loop, refuse_ru
 
 Out_co = TypeVar("Out_co", covariant=True)
 Other_co = TypeVar("Other_co", covariant=True)
+ALMOST = 0.8
+"""Similarity from which one name counts as another one that is misspelled."""
 INPUT = "Pass {'question': 'Which is red?', 'videos': ['a.mp4', 'b.mp4']}."
 DESCRIPTIONS = {
     "brief": "Checks the question, opens the videos, writes the first messages.",
@@ -141,6 +144,19 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
         return drawn
 
 
+def _check_spelling(fields: Mapping[str, Any]) -> None:
+    """Refuse a field whose name is nearly that of one that is missing. A parent may pass fields of its own.
+
+    Raises:
+        InputError: there is such a field.
+    """
+    missing = [name for name in CVRInput.__annotations__ if name not in fields]
+    for name in fields:
+        meant = difflib.get_close_matches(str(name), missing, n=1, cutoff=ALMOST)
+        if meant and name not in CVRState.__annotations__:
+            raise InputError(f"The input has the field {name!r}.", fix=f"Did you mean {meant[0]!r}? {INPUT}")
+
+
 def storable_input(given: object) -> object:
     """Return the input of a run as a checkpoint can store it: iterators become lists.
 
@@ -154,4 +170,5 @@ def storable_input(given: object) -> object:
     fields = cast(Mapping[str, Any], given)
     if "messages" in fields and "question" not in fields:
         raise InputError("The input holds `messages` but no `question`.", fix=INPUT)
+    _check_spelling(fields)
     return {name: list(cast(Any, value)) if isinstance(value, Iterator) else value for name, value in fields.items()}

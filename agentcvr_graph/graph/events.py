@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from agentcvr_graph.errors import BugError, CVRError, InputError, SetupError
+from agentcvr_graph.errors import BugError, CVRError, InputError, SettingsError, SetupError
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.clients.errors import one_line
 from agentcvr_graph.types import Window
@@ -86,12 +86,18 @@ def report(
 
 @contextmanager
 def failures_reported(runtime: Runtime[CVRContext], stage: str, turn: int = 0, **look: Any) -> Generator[None]:
-    """Report an error that ends the run, and raise it on."""
+    """Report an error that ends the run, and raise it on.
+
+    A `SetupError`, such as a key that is refused in a call, becomes a `SettingsError`: a LangGraph server shows the
+    message of that to its client, and of a plain `SetupError` only the class.
+    """
     try:
         yield
     except CVRError as error:
         text = f"failed: {one_line(str(error))}"
         report(runtime, stage, text, turn, event="failure", failure=failure_kind(error), **look)
+        if isinstance(error, SetupError) and not isinstance(error, SettingsError):
+            raise SettingsError(error.message, fix=error.fix) from error
         raise
 
 

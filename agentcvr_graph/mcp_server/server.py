@@ -7,7 +7,7 @@ outside (a model, a server, a decoder) is a result with `status: "failed"`. Canc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
@@ -31,9 +31,9 @@ MOST_STATEMENTS = 12
 MOST_FRAMES = 32
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 INSTRUCTIONS = (
-    "Ask about videos by their paths or URLs; '#t=12.5,40' behind one makes a clip. `ask_videos` answers a question "
-    "over one or several videos, `describe_video` shows what one video holds, `evidence_report` returns the page of a "
-    "run."
+    "Ask about videos by their paths or URLs; '#t=12.5,40' behind one makes a clip. A relative path counts from the "
+    "folders that this server reads. `ask_videos` answers a question over one or several videos, `describe_video` "
+    "shows what one video holds, `evidence_report` returns the page of a run."
 )
 
 Videos = Annotated[list[str], Field(min_length=1, description="Files or URLs; '#t=12.5,40' behind one makes a clip.")]
@@ -90,12 +90,24 @@ class EvidenceServer(MCPServer[Any]):
         Raises:
             ToolError: the arguments are wrong, or a video cannot be used; the message is one line.
         """
+        await self._check_names(name, arguments)
         try:
             return await super().call_tool(name, arguments, context)
         except UnexpectedToolError:
             raise
         except ToolError as error:
             raise ToolError(_one_line(error)) from error
+
+    async def _check_names(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Refuse arguments that the tool does not have: the SDK would ignore them.
+
+        Raises:
+            ToolError: there is such an argument.
+        """
+        known = next((tool.input_schema["properties"] for tool in await self.list_tools() if tool.name == name), None)
+        unknown = [] if known is None else [argument for argument in arguments if argument not in known]
+        if known is not None and unknown:
+            raise ToolError(f"There is no argument {unknown[0][:40]!r}; `{name}` takes {', '.join(known)}.")
 
 
 class _Calls:

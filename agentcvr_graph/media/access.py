@@ -53,14 +53,25 @@ class Access:
     max_images: int | None = None
     """Largest number of images in a folder."""
 
-    def check_path(self, given: str, path: Path) -> None:
+    def check_path(self, given: str, *places: Path) -> None:
         """Refuse a file or folder that may not be read.
 
+        Args:
+            given: the video string, for the message.
+            places: what it may mean (`places`); one of them must be allowed.
+
         Raises:
-            VideoError: the path lies outside `roots`; the message is the same whether it exists or not.
+            VideoError: all places lie outside `roots`; the message is the same whether they exist or not.
         """
-        if not self.may_read(path):
-            raise VideoError(given, "it lies outside the folders that may be read.", fix="Ask about a file in them.")
+        if not any(map(self.may_read, places)):
+            fix = "Name a file below them; relative names count from them too."
+            raise VideoError(given, "it lies outside the folders that may be read.", fix=fix)
+
+    def places(self, path: Path) -> tuple[Path, ...]:
+        """Return what a path may mean: a relative one counts from the working folder, then from each of `roots`."""
+        if self.roots is None or path.is_absolute() or str(path).startswith("~"):
+            return (path,)
+        return (path, *(root / path for root in self.roots))
 
     def may_read(self, path: Path) -> bool:
         """Return whether a file or folder may be read, after links are resolved."""

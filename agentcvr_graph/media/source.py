@@ -108,7 +108,7 @@ def check_source(given: str, access: Access) -> None:
         access.check_path(given, Path(_file_of(given.partition("#")[0])))
     elif "://" not in given:
         for path in (given, given.partition("#")[0]):
-            access.check_path(given, Path(path))
+            access.check_path(given, *access.places(Path(path)))
 
 
 def _split_fragment(given: str, access: Access) -> tuple[str, str]:
@@ -134,7 +134,7 @@ def _resolved(given: str, place: str, access: Access) -> tuple[Literal["file", "
     if path is None and scheme and len(scheme[1]) > 1:
         path = _schemed(given, place, scheme[1], access)
     if path is None:
-        access.check_path(given, Path(place))
+        access.check_path(given, *access.places(Path(place)))
         raise VideoError(given, "no such file or folder.", fix="Check the path.")
     if path.is_dir():
         return "folder", str(path)
@@ -163,23 +163,27 @@ def _found(place: str, access: Access) -> Path | None:
 
     A name with accents is found however they are written.
     """
-    for spell in (Path, _expanded, _same_name):
-        try:
-            path = spell(place).absolute()
-            if place.strip() and access.may_read(path) and path.exists():
-                return path
-        except (OSError, ValueError, RuntimeError):  # a sentence, a stray NUL, `~nobody`
-            continue
+    for path in access.places(Path(place)):
+        for spell in (_as_written, _expanded, _same_name):
+            try:
+                found = spell(path).absolute()
+                if place.strip() and access.may_read(found) and found.exists():
+                    return found
+            except (OSError, ValueError, RuntimeError):  # a sentence, a stray NUL, `~nobody`
+                continue
     return None
 
 
-def _expanded(place: str) -> Path:
-    return Path(place).expanduser()
+def _as_written(path: Path) -> Path:
+    return path
 
 
-def _same_name(place: str) -> Path:
+def _expanded(path: Path) -> Path:
+    return path.expanduser()
+
+
+def _same_name(path: Path) -> Path:
     """Return the path of the file beside it whose name is the same text in another normal form of Unicode."""
-    path = Path(place)
     if path.name.isascii():
         return path
     wanted = unicodedata.normalize("NFC", path.name)

@@ -61,7 +61,7 @@ def read_model_string(spec: str) -> Provider:
         SetupError: no provider reads it; the message lists the forms that they read.
     """
     with _naming_the_allowed([provider.form for provider in PROVIDERS]):
-        text = spec.strip()
+        text = str(spec).strip()  # a caller without types may pass None
         for provider in PROVIDERS:
             if (found := provider.parse(text)) is not None:
                 return _not_misspelled(found)

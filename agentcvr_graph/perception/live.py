@@ -31,6 +31,7 @@ from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Note, Samples
 from agentcvr_graph.models.base import AudioModel, ModelOutput, SampledFrames, Sound, VisionModel
+from agentcvr_graph.models.clients.extras import naming_extra
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.perception.audio_cells import cell_sound, cell_window, cells_of
 from agentcvr_graph.perception.clipping import clip_evidence, joined
@@ -110,7 +111,12 @@ class LivePerception:
 
         Raises:
             InfrastructureError: no target could be decoded, or the model failed.
+            SetupError: a package is not installed.
         """
+        with naming_extra("live"):
+            return await self._observed(request, videos)
+
+    async def _observed(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         medias = await asyncio.gather(*(self._open(target.video, videos) for target in request.targets))
         key = self._observe_key(request, medias)
         said, cost = await self._once(key, lambda: self._look(request, medias))
@@ -140,7 +146,12 @@ class LivePerception:
 
         Raises:
             InfrastructureError: the sound cannot be decoded, or the model failed.
+            SetupError: a package is not installed.
         """
+        with naming_extra("live"):
+            return await self._listened(request, videos)
+
+    async def _listened(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
         window = request.window
         media = await self._open(window.video, videos)
         cues = await run_in_thread(media.cues, window.start_s, window.end_s)

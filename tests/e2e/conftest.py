@@ -196,7 +196,7 @@ def _served_graphs() -> dict[str, object]:
     config = json.loads((REPOSITORY / "langgraph.json").read_text())
     for graph in config["graphs"].values():
         graph["path"] = str(REPOSITORY / graph["path"])
-    for name in ("slow", "talking", "until_told"):
+    for name in ("slow", "talking", "until_told", "refused"):
         config["graphs"][name] = {"path": f"{REPOSITORY}/tests/e2e/served_graphs.py:make_{name}"}
     return config
 

@@ -1,4 +1,4 @@
-"""Graphs that only tests serve: one with slow observations, one whose master streams, and one that looks until the end.
+"""Graphs that only tests serve: with slow observations, with a master that streams, looks until the end, or has no key.
 
 `slow` observes its first video twice. The first observation returns immediately; the second takes `SLOW_S` seconds
 unless it is cancelled. Both are logged in the file that `AGENTCVR_TEST_LOG` names, one event per line: `begun`,
@@ -16,7 +16,7 @@ from pathlib import Path
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from agentcvr_graph import create_cvr_graph
+from agentcvr_graph import SetupError, create_cvr_graph
 from agentcvr_graph.graph.builder import CompiledCVRGraph
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 from agentcvr_graph.types import Observation, Observe, VideoInfo
@@ -59,6 +59,15 @@ def make_talking() -> CompiledCVRGraph:
 def make_until_told() -> CompiledCVRGraph:
     """Build a graph that observes in every turn until only an answer is allowed."""
     return create_cvr_graph(FakeMaster(turns=[_look_until_told] * 1000), FakePerception()).compile()
+
+
+def make_refused() -> CompiledCVRGraph:
+    """Build a graph whose master's key is refused in its first call."""
+    return create_cvr_graph(FakeMaster(turns=[_refuse] * 1000), FakePerception()).compile()
+
+
+def _refuse(messages: Sequence[BaseMessage]) -> AIMessage:
+    raise SetupError("The model refused the API key (HTTP 401).", fix="Set OPENAI_API_KEY.")
 
 
 def _look_until_told(messages: Sequence[BaseMessage]) -> AIMessage:

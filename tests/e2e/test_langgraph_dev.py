@@ -13,11 +13,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+from agentcvr_graph import InfrastructureError
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.graph.compiled import DESCRIPTIONS
+from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.scripts.bundled import bundled_library
 from tests.e2e.conftest import Studio
@@ -144,6 +147,15 @@ async def test_a_thread_streams_progress_and_takes_a_second_question(client: Lan
     assert kinds(again["messages"]).count("human") == 2  # the second question follows the first
     history = await client.threads.get_history(thread)
     assert len(history) > 6
+
+
+async def test_a_client_reads_that_a_key_was_refused_in_a_call(client: LangGraphClient) -> None:
+    """The server hides the message of an error that is no `ValueError`: "An internal error occurred"."""
+    refused = "The model refused the API key (HTTP 401). Set OPENAI_API_KEY."
+    ended = await client.runs.wait(None, "refused", input=QUESTION, raise_error=False)
+    assert ended["__error__"] == {"error": "SettingsError", "message": refused}
+    with pytest.raises(InfrastructureError, match=re.escape(refused)):
+        await ask(RemoteGraph("refused", client=client), QUESTION)
 
 
 async def test_all_stream_modes_of_studio_work_in_one_run(client: LangGraphClient) -> None:

@@ -70,6 +70,21 @@ def test_only_files_inside_the_allowed_folders_are_opened(tree, tmp_path):
         library.open(Video(source="\\\\host\\share\\film.mp4"))
 
 
+def test_a_relative_name_counts_from_the_allowed_folders_too(tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    library = restricted_library(tree, tmp_path / "cache")
+    assert library.open(Video(source="clip.mp4#t=0,1")).info.duration_s == pytest.approx(1.0, abs=0.05)
+    for source in ("clips.mp4", "secret/film.mp4"):  # below the folder, as far as one may tell
+        with pytest.raises(VideoError, match="no such file or folder"):
+            library.open(Video(source=source))
+    for source in ("../secret/film.mp4", "link.mp4", "~/clip.mp4"):
+        with pytest.raises(VideoError, match=r"outside the folders|no such file"):
+            library.open(Video(source=source))
+    (tmp_path / "boxes.json").write_text("{}")
+    with pytest.raises(VideoError, match=OUTSIDE):
+        library.open(Video(source=f"{tree}/open/clip.mp4", boxes="boxes.json"))
+
+
 def test_a_refusal_does_not_reveal_whether_the_file_exists(tree, tmp_path):
     library = restricted_library(tree, tmp_path)
     said = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import jsonschema
 import pytest
 from mcp import Client
 
-from agentcvr_graph import InfrastructureError, create_cvr_graph
+from agentcvr_graph import InfrastructureError, InputError, create_cvr_graph
+from agentcvr_graph.cli.mcp_run import check_free
 from agentcvr_graph.mcp_server import service as service_module
 from agentcvr_graph.mcp_server.server import build_server
 from agentcvr_graph.mcp_server.service import VideoService
@@ -142,6 +144,11 @@ WRONG = [
     ("describe_video", {"video": "{root}/a.mp4", "frames": 999}, "`frames`: Input should be less than or equal to 32"),
     ("evidence_report", {"run": "guessed"}, "There is no run 'guessed'"),
     ("find_everything", {}, "find_everything"),
+    (
+        "ask_videos",
+        {"question": "Which?", "videos": ["{root}/a.mp4"], "model": "x"},
+        "There is no argument 'model'; `ask_videos` takes question, videos, options, kind.",
+    ),
 ]
 
 
@@ -197,3 +204,9 @@ async def test_old_runs_are_forgotten(tmp_path, given, monkeypatch):
     assert service.run(runs[1]) and service.run(runs[2])
     with pytest.raises(Exception, match="There is no run"):
         service.run(runs[0])
+
+
+@pytest.mark.enable_socket
+def test_a_port_that_is_taken_is_one_line_before_anything_is_served():
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="cannot be listened on"):
+        check_free("127.0.0.1", taken.getsockname()[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -355,6 +356,13 @@ def test_a_misspelled_name_is_recognised_without_langchain(monkeypatch: pytest.M
     said = r"Unknown model string 'gpt-4o': a hosted model needs more packages: .*\[openai\].* Allowed are 'offline'"
     with pytest.raises(SetupError, match=said):
         resolve_chat_model("gpt-4o")
+
+
+@pytest.mark.parametrize("wrong", [None, 3])
+def test_a_model_string_of_another_type_is_refused(wrong: Any) -> None:
+    for resolve in (resolve_chat_model, resolve_vision, resolve_audio):
+        with pytest.raises(SetupError, match="Allowed are 'offline'"):
+            resolve(wrong)
 
 
 def test_the_small_master_neither_sees_nor_hears() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from agentcvr_graph import InputError, server
+from agentcvr_graph import InputError, Listen, LivePerception, SetupError, Window, create_cvr_graph, server
+from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.clients.extras import naming_extra
+from agentcvr_graph.models.offline.audio import OfflineAudio
+from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.server import (
     ServerContext,
@@ -16,6 +19,7 @@ from agentcvr_graph.server import (
     choose_scripts,
     make_swap_graph,
 )
+from agentcvr_graph.testing import FakeMaster, FakePerception, observe, turn
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +45,7 @@ def test_a_run_may_choose_only_allowed_models(spec):
         (choose_perception, ServerContext(vision=spec)),
         (choose_perception, ServerContext(audio=spec)),
     ):
-        with pytest.raises(InputError, match=r"may not be chosen here\. Choose from: offline\."):
+        with pytest.raises(InputError, match=r"may not be chosen here\. Choose from: offline(, auto)?\."):
             choose(context)
 
 
@@ -50,6 +54,7 @@ def test_the_server_owner_sets_the_allowed_models(monkeypatch):
     assert allowed_model("http://localhost:8000/v1#qwen") and allowed_model("offline")
     with pytest.raises(InputError, match="http://localhost:8000/v1#qwen"):
         allowed_model("http://localhost:8001/v1#qwen")
+    assert allowed_model(ServerContext().audio, "auto") == "auto"  # always allowed for sound: nothing is downloaded
     monkeypatch.setenv("AGENTCVR_MODELS", "any")
     assert allowed_model("http://localhost:8001/v1") == "http://localhost:8001/v1"
 
@@ -78,6 +83,36 @@ async def test_the_client_of_a_server_without_the_extra_live_reads_which_extra_i
     server._perception.cache_clear()
     with pytest.raises(ValueError, match=r"'rapidocr' is not installed\. Install it with: .*agentcvr-graph\[live\]"):
         await server.make_graph().ainvoke({"question": "Which?", "videos": ["a.mp4"]})
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["in a turn", "in a look"])
+async def test_the_client_of_a_server_whose_key_is_refused_in_a_call_reads_that(after):
+    refused = SetupError("The model refused the API key (HTTP 401).", fix="Set OPENAI_API_KEY.")
+
+    class Refused(FakePerception):
+        async def observe(self, request, videos):
+            raise refused
+
+    def refuse(messages):
+        raise refused
+
+    turns = [turn("", observe((1, 0, 10, 2))) if after else refuse]
+    graph = create_cvr_graph(FakeMaster(turns=turns * 2), Refused()).compile()
+    with pytest.raises(ValueError, match=r"^The model refused the API key \(HTTP 401\)\. Set OPENAI_API_KEY\."):
+        await graph.ainvoke({"question": "Which?", "videos": ["a.mp4"]})
+    short_graph = server.create_short_graph(graph, SwapContext).compile()
+    short = await short_graph.ainvoke({"question": "Which?", "videos": ["a.mp4"]})
+    assert short["status"] == "failed" and "Set OPENAI_API_KEY." in short["problem"]
+
+
+async def test_a_package_that_a_look_misses_ends_the_run_with_its_extra(tmp_path):
+    class Missing(LivePerception):
+        async def _open(self, number, videos):
+            raise ModuleNotFoundError("No module named 'faster_whisper'", name="faster_whisper")
+
+    perception = Missing(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=tmp_path))
+    with pytest.raises(SetupError, match=r"'faster_whisper' is not installed\..*agentcvr-graph\[live\]"):
+        await perception.listen(Listen(window=Window(video=1, start_s=0, end_s=1)), [])
 
 
 def test_a_broken_module_of_this_library_is_no_missing_extra():
