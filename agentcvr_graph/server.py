@@ -5,8 +5,8 @@ model strings, `SwapContext` adds `master` and the noise of the simulator. A mod
 shared by the runs of the process.
 
 Everyone who can start a run is an untrusted client. A model string names a server to connect to, a folder to load or
-an account to charge, so a run may choose only `offline` and the models that the server's owner lists in
-`AGENTCVR_MODELS`. `media/access.py` decides which media a run may open.
+an account to charge, so a run may choose only `offline`, `auto` for sound, and the models that the server's owner
+lists in `AGENTCVR_MODELS`. `media/access.py` decides which media a run may open.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MODELS_VARIABLE = "AGENTCVR_MODELS"
 """Environment variable with the model strings that a run may choose, separated by commas; `any` allows all.
-`offline` is always allowed."""
+`offline` is always allowed, and `auto` for sound: the best recogniser whose weights are on the server."""
 MORE_MODELS = f"Whoever runs the server allows more with {MODELS_VARIABLE}."
 
 
@@ -61,7 +61,7 @@ class ServerContext(CVRContext):
     audio: Annotated[
         StrictStr,
         setting("audio_agent", description="Model string of the audio model, where the server allows it."),
-    ] = "offline"
+    ] = "auto"
 
 
 class SwapContext(CVRContext):
@@ -148,7 +148,7 @@ def choose_master(context: ServerContext | SwapContext) -> BaseChatModel:
 def choose_perception(context: ServerContext) -> Perception:
     """Return the vision and audio models that the context names."""
     with _shown_to_clients():
-        return _perception(allowed_model(context.vision), allowed_model(context.audio))
+        return _perception(allowed_model(context.vision), allowed_model(context.audio, "auto"))
 
 
 def choose_scripts(context: SwapContext) -> Perception:
@@ -156,14 +156,14 @@ def choose_scripts(context: SwapContext) -> Perception:
     return _scripted(context.noise)
 
 
-def allowed_model(spec: str) -> str:
-    """Return the model string if a run may choose it.
+def allowed_model(spec: str, *also: str) -> str:
+    """Return the model string if a run may choose it: `offline`, one of `also`, or one that the owner lists.
 
     Raises:
         InputError: a run may not choose it.
     """
     named = [part.strip() for part in os.environ.get(MODELS_VARIABLE, "").split(",")]
-    allowed = ("offline", *filter(None, named))
+    allowed = ("offline", *also, *filter(None, named))
     if spec not in allowed and "any" not in allowed:
         raise InputError(
             f"The model {shown_address(spec)!r} may not be chosen here.",

@@ -11,6 +11,7 @@ import typer
 
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, new_file, one_of, out, print_notes
+from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
@@ -245,7 +246,7 @@ def sim_gap(
     if fit is not None:
         new_file(fit, force=force, option="--fit")
     opened = _library(library)
-    models = ModelStrings(master, vision, audio)
+    models = ModelStrings(master, vision, chosen_audio(audio))
     found = asyncio.run(measure_sim_gap(_first_of_each(opened, limit), to, noise=noise, models=models))
     _print_problems(opened.problems)
     out.print(sim_gap_table(found))

@@ -77,7 +77,8 @@ def compared(group: str, recordings: Sequence[Recording], models: dict[str, Audi
     for name, tally in tallies.items():
         yield from _summary(f"{group}, {name}", tally, length_s)
     whisper, offline = (tallies[name].spent_s for name in NAMES)
-    yield ratio(f"{group}, processor time of offline over whisper", offline / whisper, 1.5)
+    if any(recording.said for recording in recordings):
+        yield ratio(f"{group}, processor time of offline over whisper", offline / whisper, 1.5)
 
 
 def _summary(what: str, tally: Tally, length_s: float) -> Iterator[Row]:

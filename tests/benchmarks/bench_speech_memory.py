@@ -1,9 +1,9 @@
-"""Memory of the recognisers: each in a process of its own that hears an hour of sound.
+"""Memory of the recognisers: each in a process of its own that hears twenty minutes of sound.
 
     python -m tests.benchmarks speech_memory --recordings DIR
 
 The recordings of the folders are heard again and again, as in a run in cells of about 15 s; memory includes worker
-processes. It takes about a quarter of an hour for each recogniser.
+processes. It takes five to ten minutes of processor time for each recogniser.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from agentcvr_graph.types import Video
 from tests.benchmarks.recognisers import NAMES, heard_words, recogniser, recordings_in, resident_mb, spent_s
 from tests.benchmarks.rows import Row
 
-SOUND_S = 3600.0
+SOUND_S = 1200.0
 
 
 @dataclass(frozen=True)
 class Use:
-    """What a recogniser took for an hour of sound."""
+    """What a recogniser took for all the sound."""
 
     first_mb: float
     """Memory after all recordings were heard once."""
@@ -43,12 +43,12 @@ def rows(folders: Sequence[Path]) -> Iterator[Row]:
         command = (sys.executable, "-m", __name__, name, *map(str, folders))
         use = Use(**json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
         yield Row(f"{name}: memory at most", f"{use.peak_mb:.0f} MB")
-        yield Row(f"{name}: memory after all recordings, after an hour", f"{use.first_mb:.0f} MB, {use.last_mb:.0f} MB")
+        yield Row(f"{name}: memory after one round, at the end", f"{use.first_mb:.0f} MB, {use.last_mb:.0f} MB")
         yield Row(f"{name}: processor seconds a second of sound", f"{use.spent_s / SOUND_S:.2f}")
 
 
-def hour(name: str, folders: Sequence[Path]) -> Use:
-    """Let a recogniser hear the recordings again and again for an hour of sound."""
+def heard_again(name: str, folders: Sequence[Path]) -> Use:
+    """Let a recogniser hear the recordings again and again."""
     recordings = [recording for folder in folders for recording in recordings_in(folder)]
     model = recogniser(name)
     heard_s, sizes = 0.0, list[float]()
@@ -65,4 +65,4 @@ def hour(name: str, folders: Sequence[Path]) -> Use:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(hour(sys.argv[1], [Path(folder) for folder in sys.argv[2:]]))))
+    print(json.dumps(asdict(heard_again(sys.argv[1], [Path(folder) for folder in sys.argv[2:]]))))

@@ -119,7 +119,7 @@ async def test_every_server_of_the_page_starts(tmp_path: Path):
     """The files of desktops and editors and each command; those that differ only in their folder start once."""
     found = documented()
     assert len(found) == 5
-    for options, variables in found:
+    for options, _ in found:
         options[options.index("--root") + 1] = str(CLIPS_DIR)
     for number, (options, variables) in enumerate(found):
         if (options, variables) not in found[:number]:

@@ -45,7 +45,7 @@ def test_a_run_may_choose_only_allowed_models(spec):
         (choose_perception, ServerContext(vision=spec)),
         (choose_perception, ServerContext(audio=spec)),
     ):
-        with pytest.raises(InputError, match=r"may not be chosen here\. Choose from: offline\."):
+        with pytest.raises(InputError, match=r"may not be chosen here\. Choose from: offline(, auto)?\."):
             choose(context)
 
 
@@ -54,6 +54,7 @@ def test_the_server_owner_sets_the_allowed_models(monkeypatch):
     assert allowed_model("http://localhost:8000/v1#qwen") and allowed_model("offline")
     with pytest.raises(InputError, match="http://localhost:8000/v1#qwen"):
         allowed_model("http://localhost:8001/v1#qwen")
+    assert allowed_model(ServerContext().audio, "auto") == "auto"  # always allowed for sound: nothing is downloaded
     monkeypatch.setenv("AGENTCVR_MODELS", "any")
     assert allowed_model("http://localhost:8001/v1") == "http://localhost:8001/v1"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.clients.extras import require
@@ -51,6 +52,14 @@ class InProcess(Provider):
         folder = Path(self.found())
         return f"{SCHEME}{folder}@{digest_of(folder)}" if folder.is_dir() else self.spec
 
+    def check(self) -> str:
+        folder = Path(self.found())
+        if folder.is_file():
+            return f"loaded from {folder}"
+        if not folder.is_dir():
+            return "loaded from the Hugging Face cache, or downloaded at the first call"
+        return f"{_kind_of(folder)} in {folder}"
+
     def chat(self, timeout_s: float) -> BaseChatModel:
         source = self.found()
         _require_transformers()
@@ -87,6 +96,22 @@ def checked_source(source: str) -> str:
             fix="Give an existing folder, or a repository as OWNER/NAME.",
         )
     return source
+
+
+def _kind_of(folder: Path) -> str:
+    """Return the kind of a saved model.
+
+    Raises:
+        SetupError: its configuration cannot be read, or there are no weights.
+    """
+    fix = "Save the model again with save_pretrained."
+    try:
+        config = cast(dict[str, Any], json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise SetupError(f"{folder / 'config.json'} is not JSON.", fix=fix) from error
+    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+        raise SetupError(f"{folder} holds no weights.", fix=fix)
+    return str(config.get("model_type", "model"))
 
 
 def digest_of(folder: Path) -> str:
