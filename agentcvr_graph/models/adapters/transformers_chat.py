@@ -34,7 +34,7 @@ from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.chat_format.read_turn import read_turn
 from agentcvr_graph.models.chat_format.template_messages import template_messages
 from agentcvr_graph.models.clients.errors import one_line
-from agentcvr_graph.models.providers.in_process import GGUF
+from agentcvr_graph.models.strings import GGUF
 
 MAX_NEW_TOKENS = 1024
 MAX_TIME_S = 120.0

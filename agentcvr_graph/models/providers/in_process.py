@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.clients.extras import require
 from agentcvr_graph.models.providers.base import Provider, behind
+from agentcvr_graph.models.strings import GGUF
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from agentcvr_graph.models.base import AudioModel
 
 SCHEME = "transformers:"
-GGUF = ".gguf"
 
 
 @dataclass(frozen=True)
