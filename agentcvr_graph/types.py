@@ -201,7 +201,8 @@ class Cost(FrozenModel):
     """Calls of any chat model, master or perception."""
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(**{name: getattr(self, name) + getattr(other, name) for name in Cost.model_fields})
+        mine, more = vars(self), vars(other)
+        return Cost(**{name: mine[name] + more[name] for name in Cost.model_fields})
 
 
 class Usage(Cost):

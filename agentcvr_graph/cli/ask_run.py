@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
@@ -19,6 +20,7 @@ from rich.text import Text
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out, print_notes
+from agentcvr_graph.errors import shown_address
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import words_of
@@ -121,12 +123,20 @@ def present(run: FinishedRun, models: ModelStrings, *, as_json: bool, report: Pa
     """Print the answer, write the report, and exit with the status of the run."""
     trajectory = run.trajectory
     out.print_json(json.dumps(as_record(trajectory))) if as_json else _show(trajectory)
+    if trajectory.failure is not None and trajectory.failure.boundary == "infrastructure" and run.live:
+        err.print(f"Check the models: {escape(doctor_command(models))}")
     if run.key is not None and trajectory.answer and not as_json:
         score = score_of(trajectory.answer, run.key)
         out.print(f"[dim]the key of the script: {escape(str(run.key))}; score {score:.2f}[/dim]")
     if report is not None:
         _report(run, report, models)
     raise typer.Exit(ANSWERED if trajectory.answer else NO_ANSWER)
+
+
+def doctor_command(models: ModelStrings) -> str:
+    """Return the command that checks these models."""
+    chosen = [(f"--{role}", shlex.quote(shown_address(spec))) for role, spec in asdict(models).items()]
+    return " ".join(["agentcvr doctor", *(part for flag, spec in chosen if spec != "offline" for part in (flag, spec))])
 
 
 def as_record(trajectory: Trajectory) -> dict[str, Any]:
@@ -171,9 +181,11 @@ def _show_progress(progress: Progress, status: Status) -> None:
         status.update(line)
         if err.is_terminal or progress["stage"] == "master":
             return
+    if event == "failure" and not progress["windows"]:
+        return  # the end of the run, which is printed last
     if event == "end" and progress["windows"] and not err.is_terminal and (progress["duration_s"] or 0) < LONG_S:
         return
-    turn = f"turn {progress['turn']}  " if progress["turn"] else ""
+    turn = f"turn {progress['turn']}  " if progress["turn"] and progress["stage"] != "master" else ""
     style = "yellow" if event in ("retry", "failure") else ""
     err.print(f"[dim]{turn}[/dim]", Text.from_markup(line, style=style), sep="")
 

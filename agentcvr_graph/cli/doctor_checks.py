@@ -9,22 +9,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import json
 import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from packaging.requirements import Requirement
 
 from agentcvr_graph.errors import CVRError, shown_address
-from agentcvr_graph.models.clients.openai_compatible import served_models
-from agentcvr_graph.models.providers.auto import Auto
-from agentcvr_graph.models.providers.in_process import InProcess
-from agentcvr_graph.models.providers.server import Server
 from agentcvr_graph.models.registry import read_model_string, resolve_audio, resolve_chat_model, resolve_vision
 
 DISTRIBUTION = "agentcvr-graph"
@@ -60,6 +54,7 @@ def diagnose(master: str = "offline", vision: str = "offline", audio: str = "aut
     This blocks: it imports libraries and may wait ten seconds for a server.
     """
     return [
+        Check("agentcvr", "agentcvr", True, importlib.metadata.version(DISTRIBUTION)),
         python_version(),
         *extras(),
         *readers(),
@@ -187,51 +182,13 @@ def model(role: str, spec: str, resolve: Callable[[str], object]) -> Check:
     """Check whether the model of a model string can be used, without calling it."""
     name = f"{role} {shown_address(spec)}"
     try:
-        string = read_model_string(spec)
-        if isinstance(string, Server):
-            return _server(name, string)
+        detail = read_model_string(spec).check()
         resolve(spec)
-        if isinstance(string, InProcess):
-            return _in_process(name, string)
     except CVRError as error:
         return Check("models", name, False, error.message, error.fix)
     except ImportError as error:
         return Check("models", name, False, str(error), LIVE_FIX)
-    return Check("models", name, True, _chosen(string) if isinstance(string, Auto) else "ready")
-
-
-def _chosen(auto: Auto) -> str:
-    chosen = auto.chosen().spec
-    return (
-        "uses offline; 'agentcvr setup' fetches Whisper, which is better" if chosen == "offline" else f"uses {chosen}"
-    )
-
-
-def _server(name: str, server: Server) -> Check:
-    served = served_models(server.base_url)
-    detail = f"reachable, serves {', '.join(served) or 'nothing'}"
-    choices = " or ".join(f"{server.base_url}#{one}" for one in served)
-    known = server.model in served if server.model else len(served) == 1
-    return (
-        Check("models", name, True, detail)
-        if known
-        else Check("models", name, False, detail, f"Use {choices or 'another server'}.")
-    )
-
-
-def _in_process(name: str, string: InProcess) -> Check:
-    folder = Path(string.found())
-    if not folder.is_dir():
-        return Check("models", name, None, "loaded from the Hugging Face cache, or downloaded at the first call")
-    try:
-        config = cast(dict[str, Any], json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except ValueError:
-        return Check(
-            "models", name, False, f"{folder / 'config.json'} is not JSON", "Save the model again with save_pretrained."
-        )
-    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
-        return Check("models", name, False, f"{folder} holds no weights", "Save the model again with save_pretrained.")
-    return Check("models", name, True, f"{config.get('model_type', 'model')} in {folder}")
+    return Check("models", name, True, detail)
 
 
 def _import_problem(module: str) -> str:

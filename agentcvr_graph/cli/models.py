@@ -57,7 +57,7 @@ def models(
 
     'tiny': a small trained master, for its own kind of questions.
     """
-    from agentcvr_graph.models.reachable import proposed, reachable_models
+    from agentcvr_graph.models.reachable import SERVERS, proposed, reachable_models
 
     urls = [url.rstrip("/") for url in server or []]
     with err.status("asking servers"):
@@ -68,7 +68,8 @@ def models(
     if found:
         _show(found)
     else:
-        err.print("No model server, key, model folder or cached model was found. The offline models need none.")
+        looked = ", ".join([*SERVERS, "Ollama", "API keys", "model folders", "the Hub cache"])
+        err.print(f"No model was found (looked at {looked}). The command below uses the offline models.")
     out.print(escape(command_with(proposed(found))))
 
 

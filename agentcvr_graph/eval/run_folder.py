@@ -1,7 +1,7 @@
 """The folder of a run: everything needed to trace a result and to resume after a crash.
 
     run.json                         the questions, models, settings and package versions (`manifest.py`)
-    results.jsonl                    one `Row` per line, written before the next question starts; a later row of
+    results.jsonl                    one `Row` per line, written as soon as it arrives; a later row of
                                      the same question and method (a retry) replaces the earlier one
     trajectories/<method>/<id>.json  the trajectory of each answer, written before its row
     results.parquet                  the latest rows as a table, written when the run ends
@@ -16,6 +16,7 @@ import json
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -41,6 +42,7 @@ class RunFolder:
         self.path = path
         self.results = path / "results.jsonl"
         self.manifest_path = path / "run.json"
+        self._appending = Lock()
 
     @contextmanager
     def opened(self, manifest: RunManifest) -> Generator[dict[Place, Row]]:
@@ -90,7 +92,7 @@ class RunFolder:
         return {row.place: row for row in self.rows()}
 
     def add(self, row: Row, trajectory: Trajectory | None) -> None:
-        """Store a result: the trajectory first, so that every row has one.
+        """Store a result: the trajectory first, so that every row has one. Several threads may store results.
 
         Raises:
             SetupError: the disk is full, or may not be written.
@@ -100,7 +102,8 @@ class RunFolder:
                 path = self.trajectory_path(row.method, row.id)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 atomic_write_text(path, trajectory.without_secrets().model_dump_json())
-            append_row(self.results, row.model_dump_json())
+            with self._appending:
+                append_row(self.results, row.model_dump_json())
 
     def trajectory_path(self, method: str, question_id: str) -> Path:
         """Return the path of a trajectory."""

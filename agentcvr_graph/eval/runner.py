@@ -1,10 +1,15 @@
-"""Run the unfinished questions on an engine and store each result before the next one is started."""
+"""Run the unfinished questions on an engine and store each result as it arrives, while the next questions run.
+
+Questions that end together would hold up the next ones for as long as the disk takes to write all of their results, one
+after another. At any time, at most as many results are unstored as questions may run.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -15,10 +20,13 @@ from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import Place, RunFolder
 from agentcvr_graph.eval.scoring import EvalTask
 from agentcvr_graph.eval.worker import EvalResult
+from agentcvr_graph.utils.concurrency import Background
 from agentcvr_graph.utils.engines import Engine
 
 MAX_FAILURES_IN_A_ROW = 50
 """Consecutive retryable failures after which a run stops, plus one for each concurrent question."""
+WRITERS = 8
+"""Threads that wait for the disk. They are no threads of the event loop, in which videos are read."""
 
 
 @dataclass
@@ -76,7 +84,7 @@ async def run(
     """
     if concurrency < 1:
         raise InputError(f"concurrency is {concurrency}.", fix="It must be at least 1.")
-    with folder.opened(manifest) as earlier:
+    with folder.opened(manifest) as earlier, ThreadPoolExecutor(WRITERS, "agentcvr-results") as disk:
         asks = list(_left(benchmark, manifest, earlier, retry_failed=retry_failed))
         totals = Totals(planned=len(benchmark.questions) * len(manifest.methods))
         again = {(ask.method, ask.question.id) for ask in asks}
@@ -86,11 +94,16 @@ async def run(
         on_progress(totals)
         failed_in_a_row = 0
         left = iter(asks)
-        async with aclosing(engine.run(lambda: next(left, None), concurrency)) as answers:
+
+        async def store(result: EvalResult) -> None:
+            await asyncio.get_running_loop().run_in_executor(disk, folder.add, result.row, result.trajectory)
+            totals.add(result.row)
+            on_progress(totals)
+
+        answering = aclosing(engine.run(lambda: next(left, None), concurrency))
+        async with Background(store, concurrency) as storing, answering as answers:
             async for result in answers:
-                await asyncio.to_thread(folder.add, result.row, result.trajectory)
-                totals.add(result.row)
-                on_progress(totals)
+                await storing.start(result)
                 failed_in_a_row = failed_in_a_row + 1 if result.row.retryable else 0
                 if failed_in_a_row >= MAX_FAILURES_IN_A_ROW + concurrency:
                     kind = BugError if result.row.outcome == "bug" else InfrastructureError

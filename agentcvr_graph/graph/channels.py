@@ -24,7 +24,7 @@ class Latest(LastValue[Any]):
 
     def update(self, values: Sequence[Any]) -> bool:
         """Validate the values, then update as `LastValue` does."""
-        return super().update([typed(self.typ, value) for value in values])
+        return bool(values) and super().update([typed(self.typ, value) for value in values])
 
     def from_checkpoint(self, checkpoint: Any) -> Latest:
         """Validate a stored value."""
@@ -44,8 +44,16 @@ class Reduced(BinaryOperatorAggregate[Any]):
         """What nodes write: the type of the reducer's second argument. A strict checkpointer reads no other types."""
         return [*get_type_hints(self.operator).values()][1]
 
+    def copy(self) -> Reduced:
+        """Return a copy. A router copies all channels, and the parent's method would validate a new value each time."""
+        other = object.__new__(type(self))
+        other.typ, other.key, other.operator, other.value = self.typ, self.key, self.operator, self.value
+        return other
+
     def update(self, values: Sequence[Any]) -> bool:
         """Update as `BinaryOperatorAggregate` does, then validate."""
+        if not values:
+            return False
         changed = super().update(values)
         self.value = typed(self.typ, self.value)
         return changed
@@ -66,8 +74,13 @@ def typed(kind: Any, value: Any) -> Any:
 def _is_model(value: Any) -> bool:
     """Return whether a value needs no validation. This check runs on every write, and is cheaper than validation."""
     if isinstance(value, list):
-        return all(isinstance(one, FrozenModel) for one in cast(list[Any], value))
-    return value is None or isinstance(value, FrozenModel)
+        return all(_is_model_class(type(one)) for one in cast(list[object], value))
+    return value is None or _is_model_class(type(cast(object, value)))
+
+
+@functools.cache
+def _is_model_class(kind: type) -> bool:
+    return issubclass(kind, FrozenModel)
 
 
 @functools.cache

@@ -14,7 +14,8 @@ import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias, cast
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.runtime import Runtime
@@ -97,10 +98,16 @@ class Dependencies:
         Raises:
             SetupError: the function that returns it failed; a `SettingsError` if it refused the settings.
         """
-        if isinstance(self.perception, Perception):
-            return self.perception
+        if not self._chooses_perception:
+            return cast(Perception, self.perception)
+        choose = cast(ChoosePerception, self.perception)
         with _errors_of_the_set_up("the perception"):
-            return await asyncio.to_thread(self.perception, context)
+            return await asyncio.to_thread(choose, context)
+
+    @cached_property
+    def _chooses_perception(self) -> bool:
+        """Whether the perception is a function that returns one; a protocol's check is slow, so it is made once."""
+        return not isinstance(self.perception, Perception)
 
 
 @contextmanager

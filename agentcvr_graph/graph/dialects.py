@@ -111,7 +111,7 @@ def with_instructions(messages: Sequence[AnyMessage], dialect: Dialect, tools: T
     """
     said = instructions(dialect, tools)
     first = messages[0] if messages else None
-    if not isinstance(first, SystemMessage) or said in first.text:
+    if not said or not isinstance(first, SystemMessage) or said in first.text:
         return list(messages)
     parts = [part for part in str(first.text).split("\n\n") if part not in _all_instructions(tools)]
     return [SystemMessage("\n\n".join([*parts, said]), id=first.id), *messages[1:]]

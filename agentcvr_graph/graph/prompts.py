@@ -92,13 +92,15 @@ def tools_in_brief(messages: Sequence[AnyMessage]) -> Outlines:
     """Return the tools of the current question as its brief holds them; those of the library if it holds none."""
     after = _after_brief(messages)
     stored = messages[after - 1].additional_kwargs.get(TOOL_OUTLINES) if after else None
-    return tuple(map(ToolOutline.model_validate, stored)) if stored else TOOLS.outlines
+    if not stored or stored == TOOLS.stored_outlines:
+        return TOOLS.outlines
+    return tuple(map(ToolOutline.model_validate, stored))
 
 
 def _after_brief(messages: Sequence[AnyMessage]) -> int:
     """Return the position after the last brief; 0 if there is none."""
-    briefs = [n for n, message in enumerate(messages) if (message.id or "").startswith(BRIEF_ID)]
-    return briefs[-1] + 1 if briefs else 0
+    positions = range(len(messages), 0, -1)
+    return next((n for n in positions if (messages[n - 1].id or "").startswith(BRIEF_ID)), 0)
 
 
 def option_lines(options: Sequence[str], kind: AnswerKind) -> list[str]:

@@ -7,7 +7,6 @@ as invalid, and the error is returned to the master.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage
@@ -30,10 +29,10 @@ def sanitize_value(value: Any, depth: int = 0) -> Any:
         return whole(value)
     if isinstance(value, int) and not isinstance(value, bool) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
         raise ValueError(NOT_SERIALIZABLE)
-    if isinstance(value, Mapping | list | tuple) and depth >= MAX_DEPTH:
+    if isinstance(value, dict | list | tuple) and depth >= MAX_DEPTH:
         raise ValueError(NOT_SERIALIZABLE)
-    if isinstance(value, Mapping):
-        items = cast(Mapping[Any, Any], value).items()
+    if isinstance(value, dict):
+        items = cast(dict[Any, Any], value).items()
         return {whole(str(key)): sanitize_value(inner, depth + 1) for key, inner in items}
     if isinstance(value, list | tuple):
         return [sanitize_value(inner, depth + 1) for inner in cast(list[Any], value)]

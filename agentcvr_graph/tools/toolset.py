@@ -75,8 +75,13 @@ class Toolset:
         return tuple(tool.name for tool in self if not isinstance(tool, ToolSpec))
 
     @cached_property
+    def stored_outlines(self) -> list[dict[str, Any]]:
+        """The outlines as a brief stores them."""
+        return [outline.model_dump(mode="json") for outline in self.outlines]
+
+    @cached_property
     def outlines(self) -> Outlines:
-        """What a brief stores of the tools."""
+        """What is needed to read a call that a master wrote as text."""
         return tuple(
             ToolOutline(
                 name=tool.name,

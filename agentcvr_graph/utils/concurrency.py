@@ -1,10 +1,10 @@
-"""Bounded concurrency: run many jobs, at most N at a time, and yield results as they complete."""
+"""Bounded concurrency: run many jobs, at most N at a time; yield results as they complete, or run in the background."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -37,3 +37,49 @@ async def run_bounded(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+class Background(Generic[Job]):
+    """Runs jobs in the background of an `async with` block, whose end waits for all that were started.
+
+    Args:
+        work: run one job.
+        count: the largest number of jobs in flight.
+    """
+
+    def __init__(self, work: Callable[[Job], Awaitable[object]], count: int) -> None:
+        self._work, self._room = work, asyncio.Semaphore(count)
+        self._running: set[asyncio.Task[None]] = set()
+        self._errors: list[Exception] = []
+
+    async def start(self, job: Job) -> None:
+        """Start a job as soon as there is room for it.
+
+        Raises:
+            Exception: what an earlier job raised.
+        """
+        await self._room.acquire()
+        self._raise_error()
+        task = asyncio.create_task(self._run(job))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def __aenter__(self) -> Background[Job]:
+        return self
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        await asyncio.gather(*self._running)
+        if error is None:
+            self._raise_error()
+
+    async def _run(self, job: Job) -> None:
+        try:
+            await self._work(job)
+        except Exception as error:
+            self._errors.append(error)
+        finally:
+            self._room.release()
+
+    def _raise_error(self) -> None:
+        if self._errors:
+            raise self._errors[0]

@@ -10,7 +10,7 @@ worker that is killed while it holds them would lose the calls of the others, or
 Workers are fresh interpreters, because a process with threads and open decoders cannot be forked safely. `loky` starts
 them, and does not import the caller's `__main__` again as multiprocessing's `spawn` does. A script without a guard, a
 program on the standard input and an interactive session can therefore use them too. A worker imports what the module of
-a function imports, so such modules stay light.
+a function imports, so such modules stay light. Warnings that a worker logs are logged again in this process.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import logging
+import multiprocessing
 import os
 import queue
 import signal
@@ -28,10 +29,12 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from logging.handlers import QueueHandler
 from multiprocessing import resource_tracker
 from typing import Any, ParamSpec, TypeVar
 
 from loky import cpu_count
+from loky.backend import process, synchronize
 from loky.backend.context import LokyContext
 from pebble import ProcessExpired, ProcessPool
 
@@ -49,6 +52,8 @@ LOOK_AFTER_S = 0.1
 GRACE_S = 0.3
 """Time in which a call that was cancelled may still end, in seconds; a new worker has to load its libraries again."""
 MOST_WORKERS = 8
+_LOADED = (process, synchronize)
+"""Modules that loky would import when the first worker starts, while an event loop waits."""
 _DEATHS = (ProcessExpired, BrokenProcessPool)
 """Raised when a worker dies: after it took up its call, or before."""
 logger = logging.getLogger(__name__)
@@ -177,13 +182,13 @@ class _OwnThreads:
 
 
 @functools.cache
-def _shared(process: int) -> _OwnThreads:
+def _shared(process_id: int) -> _OwnThreads:
     """Return the workers of this process; a forked process starts its own."""
     return _OwnThreads(min(MOST_WORKERS, cpu_count()))
 
 
 @functools.cache
-def _of_module(process: int, module: str) -> _OwnThreads:
+def _of_module(process_id: int, module: str) -> _OwnThreads:
     return _OwnThreads(1)
 
 
@@ -212,14 +217,17 @@ class _Worker:
                 check()
                 pool = self._started()
                 future = self._scheduled(pool, work)
-            return self._result(pool, future)
+            result, warnings = self._result(pool, future)
+            for record in warnings:
+                logging.getLogger(record.name).handle(record)
+            return result
         except (*_DEATHS, TimeoutError):
             self.stop()
             raise
 
     def _scheduled(self, pool: ProcessPool, work: Callable[[], Any]) -> Future[Any]:
         try:
-            return pool.schedule(work, timeout=self._timeout_s)
+            return pool.schedule(_with_warnings, args=(work,), timeout=self._timeout_s)
         except RuntimeError as error:  # the worker died since the check in `_started`
             raise BrokenProcessPool(str(error)) from error
 
@@ -302,7 +310,26 @@ def _hidden_from_ctrl_c() -> Generator[None]:
 
 
 def _prepare(prepare: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:
-    """Prepare this worker process. It ends at once when it is told to: a handler would wait for C code to return."""
+    """Prepare this worker process: it may be killed at any time.
+
+    It ends at once when it is told to, because a handler would wait for C code to return. Semaphores of libraries are
+    nameless, as in a process that forks, because nobody would remove their names.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if "fork" in multiprocessing.get_all_start_methods():
+        multiprocessing.set_start_method("fork", force=True)
     if prepare is not None:
         prepare(*arguments)
+
+
+def _with_warnings(work: Callable[[], T]) -> tuple[T, list[logging.LogRecord]]:
+    """Return the result of a call in this worker process, and the warnings that it logs."""
+    records = queue.SimpleQueue[logging.LogRecord]()
+    handler = QueueHandler(records)  # makes records that can be pickled
+    handler.setLevel(logging.WARNING)
+    own = logging.getLogger("agentcvr_graph")
+    own.addHandler(handler)
+    try:
+        return work(), [records.get() for _ in range(records.qsize())]
+    finally:
+        own.removeHandler(handler)

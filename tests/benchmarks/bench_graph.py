@@ -1,16 +1,15 @@
 """Trajectories per second with an instant master and an instant perception, compared with a hand-written graph.
 
 The hand-written graph has the same number of supersteps (a brief, six tool turns with one call each, an answer). Its
-nodes have no validation, budgets, retries, typed observations or trajectories. Both graphs run alternately, several
-times, in one process; the figure is the ratio of the medians.
+nodes have no validation, budgets, retries, typed observations or trajectories. Both graphs only compute, so they are
+compared in processor time, in short alternating pairs (`pairs.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import statistics
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from statistics import median
 from typing import Annotated
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -21,11 +20,12 @@ from typing_extensions import TypedDict
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.models.chat_base import ChatModelBase
 from agentcvr_graph.testing import FakePerception, answer, listen, observe, turn
-from tests.benchmarks.rows import Row, ratio
+from tests.benchmarks.pairs import alternately
+from tests.benchmarks.rows import Row
 
 TURNS = 6
-RUNS = 60
-ROUNDS = 5
+RUNS, PAIRS = 4, 40
+"""Runs in one half of a pair, and pairs."""
 QUESTION = {"question": "Which?", "videos": ["a.mp4", "b.mp4"], "options": ["x", "y"]}
 LOOKS = [
     turn("look", observe((1, 0, 9, 2), (2, 0, 9, 2), id=f"c{n}") if n % 2 == 0 else listen(1, 0, 5, id=f"c{n}"))
@@ -83,37 +83,22 @@ def hand_written():
     return graph.compile()
 
 
-async def seconds(run: Callable[[], Awaitable[object]]) -> float:
-    """Return the seconds that `RUNS` sequential runs take."""
-    started = time.perf_counter()
-    for _ in range(RUNS):
-        await run()
-    return time.perf_counter() - started
-
-
-async def measure() -> list[Row]:
-    """Measure both graphs alternately."""
+def rows() -> Iterator[Row]:
+    """Yield the rows, which are measured together."""
     ours, theirs = create_cvr_graph(Instant(), FakePerception()).compile(), hand_written()
     context = CVRContext()
 
     async def run_ours() -> None:
-        output = await ours.ainvoke(QUESTION, context=context)
-        assert output["answer"].value == "A"
+        for _ in range(RUNS):
+            output = await ours.ainvoke(QUESTION, context=context)
+            assert output["answer"].value == "A"
 
     async def run_theirs() -> None:
-        await theirs.ainvoke({"question": "Which?", "messages": []})
+        for _ in range(RUNS):
+            await theirs.ainvoke({"question": "Which?", "messages": []})
 
-    await run_ours()
-    await run_theirs()
-    pairs = [(await seconds(run_ours), await seconds(run_theirs)) for _ in range(ROUNDS)]
-    mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return [
-        Row("graph: trajectories/s, 6 tool turns", f"{RUNS / mine:.0f}"),
-        Row("hand-written loop: trajectories/s", f"{RUNS / other:.0f}"),
-        ratio("graph against the hand-written loop", other / mine, 0.8),
-    ]
-
-
-def rows() -> list[Row]:
-    """Return the rows, which are measured together."""
-    return asyncio.run(measure())
+    with asyncio.Runner() as runner:
+        measured = alternately(lambda: runner.run(run_ours()), lambda: runner.run(run_theirs()), PAIRS)
+    yield Row("graph: trajectories per second of processor time, 6 tool turns", f"{RUNS / median(measured.ours_s):.0f}")
+    yield Row("hand-written loop: trajectories per second", f"{RUNS / median(measured.other_s):.0f}")
+    yield measured.row("graph against the hand-written loop", 0.85)

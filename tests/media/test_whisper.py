@@ -16,8 +16,9 @@ from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.cli.setup import setup
 from agentcvr_graph.errors import InputError, SetupError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
-from agentcvr_graph.models.adapters import whisper, whisper_weights
-from agentcvr_graph.models.adapters.whisper import half_minutes, joined, statements
+from agentcvr_graph.models.adapters import whisper_engine, whisper_weights
+from agentcvr_graph.models.adapters.whisper_engine import half_minutes
+from agentcvr_graph.models.adapters.whisper_words import joined, statements
 from agentcvr_graph.models.base import Sound
 from agentcvr_graph.models.registry import resolve_audio, resolve_chat_model, resolve_vision
 from agentcvr_graph.render import UNCLEAR_SPEECH
@@ -189,11 +190,13 @@ def test_a_gpu_without_its_libraries_leaves_the_cpu(monkeypatch: pytest.MonkeyPa
         raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
 
     chosen: list[tuple[str, str]] = []
-    monkeypatch.setattr(whisper.ctranslate2, "get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr(whisper_engine.ctranslate2, "get_cuda_device_count", lambda: 1)
     monkeypatch.setattr(
-        whisper.Listener, "__init__", lambda self, folder, device, compute_type: chosen.append((device, compute_type))
+        whisper_engine.Listener,
+        "__init__",
+        lambda self, folder, device, compute_type: chosen.append((device, compute_type)),
     )
-    monkeypatch.setattr(whisper.Listener, "try_out", no_library)
-    whisper.load(Path("model"))
+    monkeypatch.setattr(whisper_engine.Listener, "try_out", no_library)
+    whisper_engine.load(Path("model"))
     assert chosen == [("cuda", "float16"), ("cpu", "int8")]
     assert "libcublas" in caplog.text

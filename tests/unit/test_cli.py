@@ -48,6 +48,14 @@ def test_bad_input_exits_with_a_one_line_error_and_status_2(case, monkeypatch):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.enable_socket
+def test_a_run_that_failed_says_so_once_and_how_to_check_the_models():
+    done = agentcvr("ask", YELLOW, "-q", "Who?", "--master", "http://127.0.0.1:9/v1#m", "--audio", "offline")
+    assert done.returncode == 1 and done.stderr.count("The master's model failed") == 1
+    assert "\nturn 1 of the master: attempt 1 of 3 failed" in done.stderr
+    assert done.stderr.endswith("Check the models: agentcvr doctor --master 'http://127.0.0.1:9/v1#m'\n")
+
+
 @pytest.mark.parametrize(
     "command", [["scripts", "make", "--each", "1", "--out"], ["scripts", "show", "cc-000000", "--out"]]
 )

@@ -16,7 +16,9 @@ from agentcvr_graph.cli import doctor_checks as doctor
 from agentcvr_graph.cli.doctor import details_of, summary_of
 from agentcvr_graph.cli.doctor_checks import Check, diagnose
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.models.clients import openai_compatible
+from agentcvr_graph.models.providers import ollama
+from agentcvr_graph.models.registry import resolve_audio, resolve_chat_model
 
 SERVER = "http://127.0.0.1:8000/v1"
 
@@ -93,15 +95,15 @@ def test_a_cache_folder_that_cannot_be_written_is_reported(tmp_path: Path, monke
     [
         (f"{SERVER}#a", ["a", "b"], True, "reachable, serves a, b", ""),
         (SERVER, ["a"], True, "reachable, serves a", ""),
-        (SERVER, ["a", "b"], False, "reachable, serves a, b", f"Use {SERVER}#a or {SERVER}#b."),
-        (f"{SERVER}#c", ["a"], False, "reachable, serves a", f"Use {SERVER}#a."),
-        (f"{SERVER}#c", [], False, "reachable, serves nothing", "Use another server."),
+        (SERVER, ["a", "b"], False, f"The server {SERVER} serves a, b.", f"Use {SERVER}#a or {SERVER}#b."),
+        (f"{SERVER}#c", ["a"], False, f"The server {SERVER} serves a.", f"Use {SERVER}#a."),
+        (f"{SERVER}#c", [], False, f"The server {SERVER} serves nothing.", "Use another server."),
     ],
 )
 def test_model_names_are_compared_with_the_models_of_the_server(
     monkeypatch: pytest.MonkeyPatch, spec: str, served: list[str], ok: bool, detail: str, fix: str
 ) -> None:
-    monkeypatch.setattr(doctor, "served_models", lambda base_url: served)
+    monkeypatch.setattr(openai_compatible, "served_models", lambda base_url: served)
     assert doctor.model("master", spec, resolve_chat_model) == Check("models", f"master {spec}", ok, detail, fix)
 
 
@@ -109,12 +111,29 @@ def test_an_unreachable_server_is_reported_with_its_fix(monkeypatch: pytest.Monk
     def down(base_url: str) -> list[str]:
         raise SetupError(f"The server {base_url} cannot be reached.", fix="Start the server.")
 
-    monkeypatch.setattr(doctor, "served_models", down)
+    monkeypatch.setattr(openai_compatible, "served_models", down)
     check = doctor.model("vision", f"{SERVER}#a", resolve_chat_model)
     expected = Check(
         "models", f"vision {SERVER}#a", False, f"The server {SERVER} cannot be reached.", "Start the server."
     )
     assert check == expected
+
+
+def test_models_of_ollama_are_compared_with_those_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def served(base_url: str) -> list[str]:
+        return ["qwen3:latest", "gemma3:4b"]
+
+    monkeypatch.setattr(ollama, "served_models", served)
+    found = {name: doctor.model("master", f"ollama:{name}", resolve_chat_model) for name in ("qwen3", "gemma3", "x")}
+    assert [check.ok for check in found.values()] == [True, False, False]
+    assert (found["x"].detail, found["x"].fix) == ("Ollama has qwen3:latest, gemma3:4b.", "ollama pull x")
+
+
+def test_whisper_weights_are_loaded(tmp_path: Path) -> None:
+    for name in ("config.json", "model.bin"):
+        (tmp_path / name).write_text("{}")
+    check = doctor.model("audio", f"whisper:{tmp_path}", resolve_audio)
+    assert check.ok is False and f"The Whisper model in {tmp_path} cannot be loaded" in check.detail
 
 
 @pytest.mark.parametrize(
@@ -144,7 +163,7 @@ def test_a_model_folder_needs_a_valid_config_and_weights(tmp_path: Path) -> None
     assert "holds no weights" in look(spec).detail
     (tmp_path / "model.safetensors").write_bytes(b"")
     assert look(spec) == Check("models", f"audio {spec}", True, f"whisper in {tmp_path}")
-    assert look("transformers:owner/name").ok is None
+    assert look("transformers:owner/name").detail.startswith("loaded from the Hugging Face cache")
 
 
 def test_a_failing_native_library_is_reported_and_does_not_raise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
-"""Helpers in `agentcvr_graph/utils/`: atomic writes, progress bars, JSONL logs."""
+"""Helpers in `agentcvr_graph/utils/`: atomic writes, progress bars, JSONL logs, background work."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import json
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from agentcvr_graph.errors import InputError, SetupError
+from agentcvr_graph.utils.concurrency import Background
 from agentcvr_graph.utils.files import atomic_write, atomic_write_bytes, atomic_write_text, explain_disk_error
 from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row
 from agentcvr_graph.utils.progress import ProgressBar, track
@@ -160,3 +162,45 @@ def test_a_file_that_is_not_a_log_is_not_changed(tmp_path: Path):
     with pytest.raises(InputError, match=r"notes\.txt"):
         repair_last_row(path, '{"id"')
     assert path.read_bytes() == b"my notes"
+
+
+async def test_background_work_is_bounded_and_awaited():
+    running, most, done = 0, 0, list[int]()
+    go_on = asyncio.Event()
+
+    async def work(job: int) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await go_on.wait()
+        running -= 1
+        done.append(job)
+
+    async with Background(work, 2) as background:
+        await background.start(1)
+        await background.start(2)
+        third = asyncio.create_task(background.start(3))
+        await asyncio.sleep(0)
+        assert not third.done()
+        go_on.set()
+        await third
+    assert (most, sorted(done)) == (2, [1, 2, 3])
+
+
+async def test_an_error_of_background_work_is_raised_after_the_rest_is_done():
+    done = list[int]()
+
+    async def work(job: int) -> None:
+        await asyncio.sleep(0)
+        if job == 1:
+            raise ValueError("disk full")
+        done.append(job)
+
+    async def run() -> None:
+        async with Background(work, 3) as background:
+            for job in (1, 2, 3):
+                await background.start(job)
+
+    with pytest.raises(ValueError, match="disk full"):
+        await run()
+    assert done == [2, 3]

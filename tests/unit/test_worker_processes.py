@@ -23,6 +23,12 @@ async def test_a_call_returns_what_the_function_returns_and_raises_what_it_raise
         await run_in_worker(divmod, 7, 0)
 
 
+async def test_warnings_that_a_worker_logs_are_logged_here(caplog):
+    await run_in_worker(logging.getLogger("agentcvr_graph.x").warning, "no GPU: %s", "libcublas")
+    await run_in_worker(logging.getLogger("agentcvr_graph.x").info, "loaded")
+    assert caplog.messages == ["no GPU: libcublas"]
+
+
 async def test_a_call_that_kills_its_worker_fails_and_the_next_one_works():
     with pytest.raises(InfrastructureError, match="A worker process died, twice"):
         await run_in_own_worker(os._exit, 3)

@@ -91,10 +91,8 @@ class Brief:
 
 def _brief_message(text: str, tools: Toolset) -> HumanMessage:
     """Return the brief as a message, by which a trajectory later finds the question and the graph's tools."""
-    outlines = [tool.model_dump(mode="json") for tool in tools.outlines]
-    return HumanMessage(
-        text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}", additional_kwargs={prompts.TOOL_OUTLINES: outlines}
-    )
+    marks = {prompts.TOOL_OUTLINES: tools.stored_outlines}
+    return HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}", additional_kwargs=marks)
 
 
 def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> list[BaseMessage]:

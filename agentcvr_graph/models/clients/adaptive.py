@@ -18,6 +18,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from agentcvr_graph.models.clients.mixins import with_mixin
 from agentcvr_graph.models.clients.refusals import PARAMETERS, SYSTEM, note_refusal, refused_features
+from agentcvr_graph.models.clients.request_bodies import with_messages_as_written
 
 OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
@@ -47,7 +48,8 @@ class AdaptiveCalls:
             if other := OTHER_NAME.get(name):
                 # A client may not know the other name as a parameter, so it goes into the body as it is.
                 payload["extra_body"] = {**(payload.get("extra_body") or {}), other: value}
-        return payload
+        walked = hasattr(self, "openai_api_base") and "messages" in payload  # other clients do not walk a body
+        return with_messages_as_written(payload) if walked else payload
 
 
 class AdaptiveStreams(AdaptiveCalls):

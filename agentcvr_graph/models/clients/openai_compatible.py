@@ -49,6 +49,21 @@ def served_models(base_url: str) -> list[str]:
         ) from error
 
 
+def check_served(base_url: str, model: str = "") -> str:
+    """Return which models a server serves, as words.
+
+    Raises:
+        SetupError: no server answers, or it does not serve the model, or the model is not named and there are several.
+    """
+    served = served_models(base_url)
+    if model in served or not model and len(served) == 1:
+        return f"reachable, serves {', '.join(served)}"
+    choices = " or ".join(f"{base_url}#{one}" for one in served)
+    raise SetupError(
+        f"The server {base_url} serves {', '.join(served) or 'nothing'}.", fix=f"Use {choices or 'another server'}."
+    )
+
+
 def only_model(base_url: str, model: str = "") -> str:
     """Return the given model, or else the only model that the server serves.
 

@@ -73,7 +73,7 @@ _refused: dict[str, set[str]] = {}
 
 def refused_features(model: BaseChatModel) -> frozenset[str]:
     """Return the features that this model has refused in this process."""
-    return frozenset(_refused.get(identity(model), ()))
+    return frozenset(_refused.get(identity(model), ()) if _refused else ())
 
 
 def note_ignored(model: BaseChatModel, feature: str) -> bool:

@@ -35,5 +35,11 @@ class Auto(OneModel):
     def cache_name(self) -> str:
         return self.chosen().cache_name()
 
+    def check(self) -> str:
+        chosen = self.chosen()
+        if isinstance(chosen, Offline):
+            return "uses offline; 'agentcvr setup' fetches Whisper, which is better"
+        return f"uses {chosen.spec}, {chosen.check()}"
+
     def audio(self, timeout_s: float) -> AudioModel:
         return self.chosen().audio(timeout_s)

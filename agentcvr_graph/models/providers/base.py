@@ -62,6 +62,14 @@ class Provider(ABC):
         """
         return self.spec
 
+    def check(self) -> str:
+        """Return what is known of the model without calling it. This blocks, and may wait for a server.
+
+        Raises:
+            SetupError: the model cannot be used.
+        """
+        return "ready"
+
     def chat(self, timeout_s: float) -> BaseChatModel:
         """Return the chat model.
 

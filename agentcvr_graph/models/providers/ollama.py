@@ -11,8 +11,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.clients.adaptive import adaptive
 from agentcvr_graph.models.clients.extras import require
+from agentcvr_graph.models.clients.openai_compatible import served_models
 from agentcvr_graph.models.providers.base import Provider, behind
 
 if TYPE_CHECKING:
@@ -44,6 +46,15 @@ class Ollama(Provider):
     @property
     def endpoint(self) -> str:
         return server_address()
+
+    def check(self) -> str:
+        try:
+            served = served_models(f"{self.endpoint}/v1")
+        except SetupError as error:
+            raise SetupError(error.message, fix="Start it with 'ollama serve', or set OLLAMA_HOST.") from error
+        if not {self.model, f"{self.model}:latest"} & {*served}:
+            raise SetupError(f"Ollama has {', '.join(served) or 'no models'}.", fix=f"ollama pull {self.model}")
+        return "reachable"
 
     def chat(self, timeout_s: float) -> BaseChatModel:
         require("langchain_ollama", "langchain-ollama", "ollama")

@@ -10,7 +10,7 @@ from agentcvr_graph.errors import SetupError, shown_address
 from agentcvr_graph.models.clients.adaptive import adaptive
 from agentcvr_graph.models.clients.extras import require
 from agentcvr_graph.models.clients.keys import SERVER_KEY, server_key
-from agentcvr_graph.models.clients.openai_compatible import only_model, unpooled_client
+from agentcvr_graph.models.clients.openai_compatible import check_served, only_model, unpooled_client
 from agentcvr_graph.models.clients.replies import tolerant
 from agentcvr_graph.models.providers.base import Provider, unknown
 
@@ -63,6 +63,9 @@ class Server(Provider):
 
     def cache_name(self) -> str:
         return f"{self.base_url}#{only_model(self.base_url, self.model)}"
+
+    def check(self) -> str:
+        return check_served(self.base_url, self.model)
 
     def chat(self, timeout_s: float) -> BaseChatModel:
         require("langchain_openai", "langchain-openai", "openai")

@@ -52,6 +52,13 @@ class Whisper(Provider):
         """Return the model string with a digest that changes with the weights."""
         return f"{self.spec}@{digest_of(self.found())}"
 
+    def check(self) -> str:
+        folder = self.found()
+        from agentcvr_graph.models.adapters.whisper import load
+
+        load(folder)
+        return f"loaded from {folder}"
+
     def audio(self, timeout_s: float) -> AudioModel:
         folder = self.found()
         from agentcvr_graph.models.adapters.whisper import WhisperTranscriber
