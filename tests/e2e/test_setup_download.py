@@ -1,4 +1,4 @@
-"""`agentcvr setup` against a local server that speaks the protocol of the Hub: broken connection, no cache, no server."""
+"""`agentcvr setup` against a local server that speaks the protocol of the Hub, also with a broken connection."""
 
 from __future__ import annotations
 
