@@ -1,9 +1,13 @@
 """The JSON schema of one turn, for servers that constrain a reply to a schema (`response_format`).
 
 In: the tools and what is fixed for the question: its videos, its options and whether only an answer is allowed. Out:
-the schema of a list of actions in the form of the JSON dialect. It admits only calls that the planner accepts as far as
-a schema can say so: known tools, numbers of readable videos, times within them, values that name an option. Bounded
-lists and texts end the reply of a small model, which may otherwise repeat itself to the token limit.
+the schema of a list of actions in the form of the JSON dialect. It admits only calls that the graph accepts as far as a
+schema can say so: known tools, numbers of readable videos, times within them, values that name an option, an answer
+only once there is evidence for it, citations of what was observed. Bounded lists and texts end the reply of a small
+model, which may otherwise repeat itself to the token limit.
+
+That a window ends after its start cannot be said of two numbers. So a short video is divided into cells: a window
+starts in one and ends behind it. For a long video the cells would be too coarse, and its times are free.
 
 The keywords used are those that the grammar compilers of vLLM, SGLang, llama.cpp, LM Studio and Ollama have in common;
 the model reads the descriptions of the arguments in its system prompt, so the schema has none.
@@ -11,6 +15,8 @@ the model reads the descriptions of the arguments in its system prompt, so the s
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,12 +24,19 @@ from typing import Any, cast
 from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
-from agentcvr_graph.types import Modality, Question, VideoInfo
+from agentcvr_graph.types import Citation, Modality, Observation, Question, VideoInfo
 
 MAX_ACTIONS, MAX_ITEMS, MAX_TEXT, MAX_FRAMES = 3, 6, 200, 64
 """Most actions in a turn, entries in a list, characters in a text, and frames in a window."""
+MAX_CITABLE, MAX_CITATIONS = 24, 3
+"""Windows that can be cited, the latest ones, and most citations of an answer."""
+CELLS, LONGEST_CELL_S = 8, 12.0
+"""Cells of a video, and the length of a cell up to which a video counts as short."""
+LEAST_S = 0.1
+"""Shortest window; times have one decimal, as in what the master reads."""
 KEPT = frozenset({"type", "enum", "minimum", "maximum"})
 """The keywords that a schema without parts keeps."""
+WINDOW = frozenset({"video", "start_s", "end_s"})
 Json = dict[str, Any]
 
 
@@ -36,20 +49,30 @@ class TurnBounds:
     videos: Sequence[VideoInfo]
     closing: bool = False
     """Whether only an answer is allowed."""
+    may_answer: bool = True
+    """Whether an answer would be accepted: not while evidence for it is missing."""
+    observed: Sequence[Observation] = ()
+    """What was observed, which an answer can cite."""
 
     def numbers(self, modality: Modality | None) -> list[int]:
         """Return the numbers of the videos that can be observed, or that have this modality."""
         return [info.number for info in self.videos if not info.problem and _has(info, modality)]
 
     @property
-    def longest_s(self) -> float:
-        """The duration of the longest video in seconds."""
-        return max((info.duration_s for info in self.videos), default=0.0)
+    def citable(self) -> list[Citation]:
+        """Return the windows of the evidence, at most `MAX_CITABLE`."""
+        found = (
+            Citation(video=window.video, start_s=window.start_s, end_s=window.end_s, modality=one.modality)
+            for one in self.observed
+            for window in [said.window for said in one.evidence if said.window] or one.windows
+        )
+        return list(dict.fromkeys(found))[-MAX_CITABLE:]
 
 
 def turn_schema(tools: Toolset, bounds: TurnBounds) -> Json:
     """Return the schema of a turn: an object with a thought and a list of actions."""
     allowed = [tool for tool in tools if _possible(tool, tools, bounds)]
+    allowed = allowed or [tool for tool in tools if tool.name in tools.ending]
     listed = {
         "type": "array",
         "items": {"anyOf": [_action(tool, bounds) for tool in allowed]},
@@ -74,21 +97,58 @@ def _modality(tool: AnyTool) -> Modality | None:
 
 
 def _possible(tool: AnyTool, tools: Toolset, bounds: TurnBounds) -> bool:
-    return tool.name in tools.ending or not bounds.closing and bool(bounds.numbers(_modality(tool)))
+    if tool.name in tools.ending:
+        return bounds.closing or bounds.may_answer
+    return not bounds.closing and bool(bounds.numbers(_modality(tool)))
 
 
 def _action(tool: AnyTool, bounds: TurnBounds) -> Json:
-    time = {"type": "number", "minimum": 0, "maximum": bounds.longest_s}
     question = bounds.question
-    narrowed: dict[str, Json] = {
-        "video": {"type": "integer", "enum": bounds.numbers(_modality(tool))},
-        "start_s": time,
-        "end_s": time,
+    narrowed: dict[str, Json | None] = {
         "frames": {"type": "integer", "minimum": 1, "maximum": MAX_FRAMES},
         "value": KINDS[question.kind].schema(option_labels(question.kind, question.options), _n_items(bounds)),
+        "citations": _citations(bounds.citable),
     }
-    arguments = _bounded(tool.schema["function"]["parameters"], narrowed)
+    numbers = bounds.numbers(_modality(tool))
+    spans = [span for info in bounds.videos if info.number in numbers for span in _spans(info)]
+    arguments = _bounded(tool.schema["function"]["parameters"], narrowed, spans)
     return _closed({"action": {"type": "string", "enum": [tool.name]}, "arguments": arguments})
+
+
+def _citations(citable: Sequence[Citation]) -> Json | None:
+    """Return a list of some of these windows; None if there are none."""
+    if not citable:
+        return None
+    items = [_constant(citation) for citation in citable]
+    return {"type": "array", "items": {"anyOf": items}, "minItems": 0, "maxItems": MAX_CITATIONS}
+
+
+def _constant(citation: Citation) -> Json:
+    return _closed(
+        {
+            "video": {"type": "integer", "enum": [citation.video]},
+            "start_s": {"type": "number", "enum": [round(citation.start_s, 1)]},
+            "end_s": {"type": "number", "enum": [round(citation.end_s, 1)]},
+            "modality": {"type": "string", "enum": [citation.modality]},
+        }
+    )
+
+
+def _spans(info: VideoInfo) -> list[Json]:
+    """Return the windows of a video: one entry for each cell in which they start, or a single one of a long video."""
+    end_s = math.floor(info.duration_s * 10) / 10
+    video = {"type": "integer", "enum": [info.number]}
+    if not CELLS * 2 * LEAST_S < end_s <= CELLS * LONGEST_CELL_S:
+        return [{"video": video, "start_s": _time(0, end_s), "end_s": _time(0, end_s)}]
+    edges = [round(end_s * n / CELLS, 1) for n in range(CELLS)] + [round(end_s - LEAST_S, 1)]
+    return [
+        {"video": video, "start_s": _time(first, last), "end_s": _time(round(last + LEAST_S, 1), end_s)}
+        for first, last in itertools.pairwise(edges)
+    ]
+
+
+def _time(first_s: float, last_s: float) -> Json:
+    return {"type": "number", "minimum": first_s, "maximum": last_s}
 
 
 def _n_items(bounds: TurnBounds) -> int:
@@ -103,18 +163,29 @@ def _text() -> Json:
     return {"type": "string", "maxLength": MAX_TEXT}
 
 
-def _bounded(schema: Json, narrowed: Mapping[str, Json]) -> Json:
-    """Return a schema of arguments without descriptions and defaults; parts in `narrowed` are replaced by name."""
+def _bounded(schema: Json, narrowed: Mapping[str, Json | None], spans: Sequence[Json]) -> Json:
+    """Return a schema of arguments without descriptions and defaults.
+
+    Args:
+        narrowed: replaces parts by name; None leaves a part out.
+        spans: the windows that an object with a window may name.
+    """
     match schema.get("type"):
         case "object":
-            parts = cast(Mapping[str, Json], schema.get("properties", {}))
-            return _closed({name: narrowed.get(name) or _bounded(part, narrowed) for name, part in parts.items()})
+            given = cast(Mapping[str, Json], schema.get("properties", {}))
+            parts = {name: narrowed.get(name, part) for name, part in given.items()}
+            kept = {
+                name: part if name in narrowed else _bounded(part, narrowed, spans)
+                for name, part in parts.items()
+                if part is not None
+            }
+            return {"anyOf": [_closed({**kept, **span}) for span in spans]} if kept.keys() >= WINDOW else _closed(kept)
         case "array":
-            items = _bounded(schema.get("items", {"type": "string"}), narrowed)
+            items = _bounded(schema.get("items", {"type": "string"}), narrowed, spans)
             return {"type": "array", "items": items, "minItems": schema.get("minItems", 0), "maxItems": MAX_ITEMS}
         case "string" if "enum" not in schema:
             return _text()
         case None if "anyOf" in schema:
-            return {"anyOf": [_bounded(part, narrowed) for part in schema["anyOf"]]}
+            return {"anyOf": [_bounded(part, narrowed, spans) for part in schema["anyOf"]]}
         case _:
             return {key: value for key, value in schema.items() if key in KEPT}

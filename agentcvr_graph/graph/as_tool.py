@@ -69,9 +69,7 @@ class AskArgs(BaseModel):
     @field_validator("videos", mode="before")
     @classmethod
     def _one_or_several(cls, given: object) -> object:
-        """Read one video without a list, and a list that was written as JSON text."""
-        listed = _from_json(given)
-        return [listed] if isinstance(listed, str) else listed
+        return one_or_several(given)
 
     @field_validator("options", mode="before")
     @classmethod
@@ -204,6 +202,12 @@ def _told(message: str) -> str:
 def _for_agent(*parts: str) -> str:
     """Return an error as the agent reads it: short lines without invisible characters."""
     return "\n".join(cut(one_line(line)) for part in parts for line in part.splitlines())
+
+
+def one_or_several(given: object) -> object:
+    """Read one video without a list, and a list that was written as JSON text."""
+    listed = _from_json(given)
+    return [listed] if isinstance(listed, str) else listed
 
 
 def _from_json(given: object) -> object:

@@ -74,12 +74,12 @@ def typed(kind: Any, value: Any) -> Any:
 def _is_model(value: Any) -> bool:
     """Return whether a value needs no validation. This check runs on every write, and is cheaper than validation."""
     if isinstance(value, list):
-        return all(_is_model_class(one.__class__) for one in cast(list[object], value))
-    return value is None or _is_model_class(type(value))
+        return all(_is_model_class(type(one)) for one in cast(list[object], value))
+    return value is None or _is_model_class(type(cast(object, value)))
 
 
 @functools.cache
-def _is_model_class(kind: type[object]) -> bool:
+def _is_model_class(kind: type) -> bool:
     return issubclass(kind, FrozenModel)
 
 

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError, UnexpectedToolError
 from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent, ToolAnnotations
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from agentcvr_graph.answers import KnownQuestionKind
 from agentcvr_graph.errors import ActionError, InfrastructureError, InputError, SetupError
-from agentcvr_graph.graph.as_tool import DESCRIPTION, reply_of
+from agentcvr_graph.graph.as_tool import DESCRIPTION, one_or_several, reply_of
 from agentcvr_graph.graph.state import CVRInput
 from agentcvr_graph.mcp_server.service import Moment, OnProgress, VideoService
 from agentcvr_graph.report.page import render_report
@@ -36,7 +36,11 @@ INSTRUCTIONS = (
     "shows what one video holds, `evidence_report` returns the page of a run."
 )
 
-Videos = Annotated[list[str], Field(min_length=1, description="Files or URLs; '#t=12.5,40' behind one makes a clip.")]
+Videos = Annotated[
+    list[str],
+    Field(min_length=1, description="Files or URLs; '#t=12.5,40' behind one makes a clip."),
+    BeforeValidator(one_or_several),
+]
 Question = Annotated[
     str, Field(min_length=1, description="The question, in plain words; videos are 'video 1', 'video 2', ... in it.")
 ]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GGUF = ".gguf"
+"""Ending of a model that is one file, as llama.cpp and Ollama use."""
+
 
 @dataclass(frozen=True)
 class ModelStrings:

@@ -27,7 +27,7 @@ def link_in_page(video: Video, time_s: float, folder: Path | None) -> str:
     source = _source_of(video)
     if source is None or (source.kind == "file" and folder is None):
         return ""
-    place = source.place if source.kind == "url" else _relative(source.path, folder or Path())
+    place = _encoded(source.place) if source.kind == "url" else _relative(source.path, folder or Path())
     return f"{place}{_fragment(source, time_s)}" if place else ""
 
 
@@ -36,7 +36,8 @@ def link_on_terminal(video: Video, time_s: float) -> str:
     source = _source_of(video)
     if source is None:
         return ""
-    return f"{source.place if source.kind == 'url' else source.path.as_uri()}{_fragment(source, time_s)}"
+    place = _encoded(source.place) if source.kind == "url" else source.path.as_uri()
+    return f"{place}{_fragment(source, time_s)}"
 
 
 def named_moment(video: Video, start_s: float, end_s: float) -> str:
@@ -44,9 +45,15 @@ def named_moment(video: Video, start_s: float, end_s: float) -> str:
     source = _source_of(video)
     if source is None:
         return ""
-    place = video.source.partition("#")[0] if Path(video.source.partition("#")[0]).exists() else source.place
+    place = source.place if source.kind == "url" else _as_written(video, source)
     first_s, last_s = time_in_file(source, start_s), time_in_file(source, end_s)
-    return f"{place}#t={first_s:g},{last_s:g}" if first_s < last_s else f"{place}#t={first_s:g}"
+    return f"{place}#t={_shown(first_s)}" + (f",{_shown(last_s)}" if first_s < last_s else "")
+
+
+def _as_written(video: Video, source: Source) -> str:
+    """Return the name of a file as the caller wrote it, unless '#' is a part of the name."""
+    given = Path(video.source.partition("#")[0])
+    return str(given) if given.is_file() and given.samefile(source.path) else source.place
 
 
 def time_in_file(source: Source, time_s: float) -> float:
@@ -69,11 +76,26 @@ def _source_of(video: Video) -> Source | None:
 
 
 def _fragment(source: Source, time_s: float) -> str:
-    return f"#t={time_in_file(source, time_s):g}"
+    return f"#t={_shown(time_in_file(source, time_s))}"
+
+
+def _shown(time_s: float) -> str:
+    """Return a time without an exponent and without trailing zeros; players read no others.
+
+    >>> _shown(1234567.5)
+    '1234567.5'
+    """
+    return f"{time_s:.3f}".rstrip("0").rstrip(".")
+
+
+def _encoded(address: str) -> str:
+    """Return an address without characters that end an attribute of a page or a terminal's link; escapes in it stay."""
+    return quote(address, safe="/:@[]!$&()*+,;=~%")
 
 
 def _relative(path: Path, folder: Path) -> str:
     try:
-        return quote(Path(os.path.relpath(path, folder.absolute())).as_posix())
+        # as bytes, because a name may be none in UTF-8
+        return quote(os.fsencode(Path(os.path.relpath(path, folder.absolute())).as_posix()))
     except ValueError:  # another drive
         return ""

@@ -21,7 +21,7 @@ from tests.benchmarks.rows import Row, as_markdown, show
 
 BENCHMARKS = ("eval", "graph", "guessing", "media", "offline", "reading", "speech", "swap")
 """Those that run by default."""
-LONG = ("speech_memory", "training")
+LONG = ("small_model", "speech_memory", "training")
 WITH_RECORDINGS = ("speech", "speech_memory")
 
 
@@ -36,6 +36,8 @@ def measured(names: Sequence[str], arguments: argparse.Namespace) -> Iterator[Ro
 def _given(name: str, arguments: argparse.Namespace) -> tuple[Any, ...]:
     if name == "training":
         return (arguments.policy, arguments.device)
+    if name == "small_model":
+        return (arguments.server,)
     return (arguments.recordings,) if name in WITH_RECORDINGS else ()
 
 
@@ -52,6 +54,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="device of that policy, such as cuda; default cpu")
     recordings = "folder of recordings with texts, for `speech` and `speech_memory`; may be given again"
     parser.add_argument("--recordings", type=Path, action="append", default=[], help=recordings)
+    parser.add_argument("--server", help="address of a server of the model, for `small_model`: http://HOST:PORT/v1")
     arguments = parser.parse_args()
     known = (*BENCHMARKS, *LONG)
     chosen = arguments.names or list(BENCHMARKS)
@@ -59,6 +62,8 @@ def main() -> None:
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     if "speech_memory" in chosen and not arguments.recordings:
         parser.error("speech_memory needs --recordings DIR")
+    if "small_model" in chosen and not arguments.server:
+        parser.error("small_model needs --server URL")
     rows = show(measured(chosen, arguments))
     if arguments.markdown:
         arguments.markdown.write_text(as_markdown(rows))

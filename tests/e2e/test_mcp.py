@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -36,6 +39,20 @@ def over_stdio(*options: str, folder: Path) -> Client:
             StdioServerParameters(command=sys.executable, args=command, env=environment(), cwd=folder),
         )
     )
+
+
+PAGE = (ROOT / "docs/how-to/mcp.md").read_text()
+
+
+def documented() -> list[tuple[list[str], dict[str, str]]]:
+    """Return the arguments and the environment of each server over stdio that the page starts."""
+    blocks = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    configs = [config for block in blocks for servers in json.loads(block).values() for config in servers.values()]
+    assert {config["command"] for config in configs} == {"agentcvr"}
+    lines = [shlex.split(line.partition(" -- ")[2]) for line in re.findall(r"^    (?:claude|codex) mcp .*", PAGE, re.M)]
+    lines += [shlex.split(line) for line in re.findall(r"^    agentcvr mcp .*", PAGE, re.M) if "--http" not in line]
+    found = [(config["args"], config.get("env", {})) for config in configs]
+    return found + [(arguments, {}) for command, *arguments in lines if command == "agentcvr"]
 
 
 @pytest.fixture
@@ -96,6 +113,24 @@ async def test_a_video_below_the_root_is_described_over_stdio(tmp_path: Path):
     assert (found["title"], found["duration_s"], found["problem"]) == ("cook_red", 4, "")
     assert any("HEAT THE PAN" in one["text"] for one in found["statements"])
     assert outside.is_error and "outside the folders that may be read" in outside.content[0].text
+
+
+async def test_every_server_of_the_page_starts(tmp_path: Path):
+    """The files of desktops and editors and each command; those that differ only in their folder start once."""
+    found = documented()
+    assert len(found) == 5
+    for options, _ in found:
+        options[options.index("--root") + 1] = str(CLIPS_DIR)
+    for number, (options, variables) in enumerate(found):
+        if (options, variables) not in found[:number]:
+            started = StdioServerParameters(
+                command=sys.executable,
+                args=["-m", "agentcvr_graph", *options],
+                env=environment() | variables,
+                cwd=tmp_path,
+            )
+            async with Client(stdio_client(started)) as client:
+                assert len((await client.list_tools()).tools) == 3
 
 
 def test_a_server_with_an_unknown_model_does_not_start(tmp_path: Path):

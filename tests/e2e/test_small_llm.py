@@ -1,4 +1,4 @@
-"""A real small language model, SmolLM2-135M-Instruct, in this process: whatever it says, every role ends typed.
+"""A real small language model, SmolLM2-135M-Instruct, in this process and served: whatever it says, roles end typed.
 
 It is far too small for the task. What counts is that a run, a grading and a script end in a result or a typed failure,
 and that a user can read what the model said.
@@ -6,24 +6,33 @@ and that a user can read what the model said.
 
 from __future__ import annotations
 
+import asyncio
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentcvr_graph import create_cvr_graph, resolve_chat_model
+from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.eval.judge import ChatJudge
+from agentcvr_graph.graph.context import WantedDialect
 from agentcvr_graph.graph.dialects import words_of
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import one_line
 from agentcvr_graph.report import render_report
 from agentcvr_graph.scripts.bundled import find_script
-from agentcvr_graph.trajectory import trajectory_of
+from agentcvr_graph.scripts.generators.procedural import make_scripts
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Question, Video
+from tests.support.accepted import accepted
 from tests.support.smollm_weights import PACKAGE, smollm2
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Server
 
 pytest.importorskip("transformers", reason="needs the extra 'transformers'")
 
@@ -70,3 +79,32 @@ async def graded(judge: ChatJudge, question: Question) -> str:
     except InfrastructureError as error:
         return error.message.partition(" in ")[0]
     return "grades"
+
+
+N_SERVED = 3
+"""Questions; `python -m tests.benchmarks small_model` asks more."""
+
+
+@pytest.mark.enable_socket
+async def test_behind_a_server_with_schemas_its_calls_are_accepted(small_server: Server) -> None:
+    """The server refuses tool calls, so the dialect is chosen by that refusal."""
+    scripts = list(make_scripts({"CC": N_SERVED}))
+    settings = CVRContext(max_turns=2)
+    bound, free = [
+        await asyncio.gather(*(answered(small_server, script, settings, dialect) for script in scripts))
+        for dialect in ("auto", "json")
+    ]
+    calls, words = accepted(bound), accepted(free)
+    assert calls[True] >= 0.9 * calls.total() and calls.total() >= 2 * N_SERVED
+    assert all(trajectory.answer for trajectory in bound)
+    assert words[True] < 0.5 * words.total(), "without a schema it writes prose"
+
+
+async def answered(server: Server, script: Script, settings: CVRContext, dialect: WantedDialect) -> Trajectory:
+    master: Any = resolve_chat_model(f"{server.url}#smollm2")
+    master.temperature = 0.0
+    if dialect == "json":
+        master.max_tokens = 24
+    graph = create_cvr_graph(master, ScriptedPerception(ScriptLibrary.of([script]))).compile()
+    context = settings.model_copy(update={"dialect": dialect})
+    return trajectory_of(await graph.ainvoke(as_input(script.as_question()), context=context))

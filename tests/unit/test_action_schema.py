@@ -14,13 +14,13 @@ from agentcvr_graph.graph.action_schema import TurnBounds, turn_schema
 from agentcvr_graph.graph.dialects import read_calls, thought_of
 from agentcvr_graph.graph.nodes.master import plan_closing, plan_turn
 from agentcvr_graph.tools import TOOLS, Budget
-from agentcvr_graph.types import Question, Video, VideoInfo
+from agentcvr_graph.types import Evidence, Observation, Question, Video, VideoInfo, Window
 
 CHOICE = Question(question="Which?", videos=(Video(source="a.mp4"),), options=("red", "blue"), kind="choice")
 
 
 def video(number: int, **given: Any) -> VideoInfo:
-    facts = {"duration_s": 60.0, "fps": 25.0, "width": 640, "height": 360, "has_sound": True}
+    facts: dict[str, Any] = {"duration_s": 60.0, "fps": 25.0, "width": 640, "height": 360, "has_sound": True}
     return VideoInfo(number=number, video=Video(source=f"{number}.mp4"), **{**facts, **given})
 
 
@@ -49,16 +49,26 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 def bounds(**given: Any) -> TurnBounds:
-    return TurnBounds(**{"question": CHOICE, "videos": VIDEOS, **given})
+    facts: dict[str, Any] = {"question": CHOICE, "videos": VIDEOS, **given}
+    return TurnBounds(**facts)
 
 
-@given(values(turn_schema(TOOLS, bounds())))
-def test_only_a_window_without_length_is_refused_of_what_the_schema_admits(written: dict[str, Any]) -> None:
+@given(values(turn_schema(TOOLS, bounds(may_answer=False))))
+def test_nothing_is_refused_of_what_the_schema_of_short_videos_admits(written: dict[str, Any]) -> None:
     calls = read_calls(AIMessage(json.dumps(written)), 1)
     assert calls and not any(call.problem for call in calls)
     plan = plan_turn(calls, VIDEOS, BUDGET, TOOLS, 1)
+    assert len(plan.assignments) == len(calls) and not plan.refusals and plan.draft is None
+
+
+LONG = (video(1, duration_s=7200.0),)
+
+
+@given(values(turn_schema(TOOLS, bounds(videos=LONG, may_answer=False))))
+def test_only_the_order_of_two_times_is_refused_in_a_long_video(written: dict[str, Any]) -> None:
+    plan = plan_turn(read_calls(AIMessage(json.dumps(written)), 1), LONG, BUDGET, TOOLS, 1)
     refused = [reply.text for reply in plan.refusals]
-    assert plan.draft or all("must end after its start" in text or "lies outside video" in text for text in refused)
+    assert all("must end after its start" in text or "lies outside video" in text for text in refused)
 
 
 @given(values(turn_schema(TOOLS, bounds(closing=True))))
@@ -67,22 +77,58 @@ def test_a_closing_turn_is_an_answer(written: dict[str, Any]) -> None:
     assert draft is not None and draft.arguments["value"] in ("A", "B")
 
 
-def arguments_of(tool: str, **given: Any) -> dict[str, Any]:
+def choices_of(tool: str, **given: Any) -> list[dict[str, Any]]:
+    """Return the forms that the arguments of a tool may have."""
     actions = turn_schema(TOOLS, bounds(**given))["properties"]["actions"]["items"]["anyOf"]
     (found,) = [action for action in actions if action["properties"]["action"]["enum"] == [tool]]
-    return found["properties"]["arguments"]["properties"]
+    arguments = found["properties"]["arguments"]
+    return arguments.get("anyOf", [arguments])
+
+
+def arguments_of(tool: str, **given: Any) -> dict[str, Any]:
+    (choice,) = choices_of(tool, **given)
+    return choice["properties"]
 
 
 def test_the_schema_names_the_videos_that_each_tool_can_use() -> None:
-    target = arguments_of("observe")["targets"]["items"]["properties"]
-    assert target["video"]["enum"] == [1, 2]
-    assert (target["end_s"]["minimum"], target["end_s"]["maximum"]) == (0, 60.0)
-    assert arguments_of("listen")["video"]["enum"] == [1]
+    targets = arguments_of("observe")["targets"]["items"]["anyOf"]
+    assert {target["properties"]["video"]["enum"][0] for target in targets} == {1, 2}
+    assert max(target["properties"]["end_s"]["maximum"] for target in targets) == 60.0
+    assert {choice["properties"]["video"]["enum"][0] for choice in choices_of("listen")} == {1}
+
+
+def test_a_window_ends_behind_the_cell_in_which_it_starts() -> None:
+    first, second, *_, last = [
+        (time["start_s"]["minimum"], time["start_s"]["maximum"], time["end_s"]["minimum"])
+        for time in (choice["properties"] for choice in choices_of("listen"))
+    ]
+    assert (first, second, last) == ((0, 7.5, 7.6), (7.5, 15.0, 15.1), (52.5, 59.9, 60.0))
+
+
+OBSERVED = Observation(
+    modality="visual",
+    windows=(Window(video=1, start_s=0, end_s=30),),
+    frame_times_s=((15.0,),),
+    evidence=(Evidence(text="a ball", window=Window(video=1, start_s=2.04, end_s=4)),),
+)
+
+
+def test_what_was_observed_can_be_cited_and_nothing_else() -> None:
+    assert "citations" not in arguments_of("answer")
+    (cited,) = arguments_of("answer", observed=(OBSERVED,))["citations"]["items"]["anyOf"]
+    found = {name: part["enum"][0] for name, part in cited["properties"].items()}
+    assert found == {"video": 1, "start_s": 2.0, "end_s": 4.0, "modality": "visual"}
+
+
+def test_an_answer_without_evidence_is_not_offered_unless_it_is_all_that_is_left() -> None:
+    with pytest.raises(ValueError, match="not enough values"):
+        choices_of("answer", may_answer=False)
+    assert choices_of("answer", may_answer=False, closing=True)
 
 
 def test_without_sound_there_is_no_listening() -> None:
     with pytest.raises(ValueError, match="not enough values"):
-        arguments_of("listen", videos=(video(1, has_sound=False),))
+        choices_of("listen", videos=(video(1, has_sound=False),))
 
 
 @pytest.mark.parametrize(

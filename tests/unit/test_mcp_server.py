@@ -110,6 +110,13 @@ async def test_an_answer_is_short_typed_and_links_to_its_pictures(tmp_path, give
     assert all(step in said for step in expected)
 
 
+async def test_one_video_needs_no_list(tmp_path, given, video):
+    async with client_of(tmp_path, turns=TURNS * 2) as client:
+        for videos in (video, json.dumps([video])):
+            result = await client.call_tool("ask_videos", {**given, "videos": videos})
+            assert result.structured_content["value"] == "B"
+
+
 async def test_the_report_of_a_run_is_a_page(tmp_path, given):
     async with client_of(tmp_path) as client:
         run = (await client.call_tool("ask_videos", given)).structured_content["run"]

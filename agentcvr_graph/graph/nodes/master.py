@@ -31,6 +31,7 @@ from agentcvr_graph.graph.dialects import read_calls, reply, words_of
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import failures_reported
 from agentcvr_graph.graph.master_call import call_master
+from agentcvr_graph.graph.nodes.conclude import missing_evidence
 from agentcvr_graph.graph.state import Assignment, Call, CVRState, Work
 from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.models.clients.usage import cost_of
@@ -76,7 +77,13 @@ class Master:
             return TurnStart.again(state, context).update(edited, state, tools) | {"spent": Cost(), **settings}
         start = TurnStart.of(state, context)
         model = await self._dependencies.chosen_master(context)
-        bounds = TurnBounds(state["checked_question"], state["sources"], closing=start.closing)
+        bounds = TurnBounds(
+            state["checked_question"],
+            state["sources"],
+            closing=start.closing,
+            may_answer=not missing_evidence(state, context.min_evidence),
+            observed=state["observations"],
+        )
         what, shown = f"turn {start.turn} of the master", "answering" if start.closing else "thinking"
         attempt = looks.Attempt(runtime, "master", what, start.turn, started_as=shown)
         with looks.reported(attempt, self._dependencies.retry, ends=False), without_keys_in_errors():

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -33,6 +34,7 @@ from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.chat_format.read_turn import read_turn
 from agentcvr_graph.models.chat_format.template_messages import template_messages
 from agentcvr_graph.models.clients.errors import one_line
+from agentcvr_graph.models.strings import GGUF
 
 MAX_NEW_TOKENS = 1024
 MAX_TIME_S = 120.0
@@ -118,11 +120,13 @@ def load(source: str) -> Loaded:
     """
     try:
         # transformers types its auto classes loosely; `Any` says so.
-        config = cast(Any, AutoConfig).from_pretrained(source)
+        place, options = _place_of(source)
+        config = cast(Any, AutoConfig).from_pretrained(place, **options)
         sees = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
         family = cast(Any, AutoModelForImageTextToText if sees else AutoModelForCausalLM)
-        model = family.from_pretrained(source, dtype="auto", device_map="auto" if torch.cuda.is_available() else None)
-        template = cast(Any, AutoProcessor if sees else AutoTokenizer).from_pretrained(source)
+        device_map = "auto" if torch.cuda.is_available() else None
+        model = family.from_pretrained(place, dtype="auto", device_map=device_map, **options)
+        template = cast(Any, AutoProcessor if sees else AutoTokenizer).from_pretrained(place, **options)
     except (OSError, ValueError, ImportError) as error:
         raise SetupError(
             f"The model {source!r} cannot be loaded: {one_line(str(error))}",
@@ -133,7 +137,15 @@ def load(source: str) -> Loaded:
     return Loaded(model.eval(), template, sees)
 
 
+def _place_of(source: str) -> tuple[str, dict[str, str]]:
+    """Return where a model is, and the options that name its file there if it is a GGUF file."""
+    path = Path(source)
+    return (str(path.parent), {"gguf_file": path.name}) if path.suffix == GGUF else (source, {})
+
+
 def _fix_for(error: Exception) -> str:
+    if isinstance(error, ImportError) and "gguf" in str(error).lower():
+        return "Install the package that reads GGUF files: pip install gguf"
     if "torchvision" in str(error).lower():  # the processors of some families (Qwen-VL) need it
         return "Install the torchvision that goes with your torch: pip install torchvision"
     return "Give a folder or a repository with a chat model that this version of transformers knows."

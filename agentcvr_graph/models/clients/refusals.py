@@ -22,7 +22,10 @@ PARAMETERS = (
 )
 """Features: what a model may refuse. A parameter is one that a call can do without, or that has another name."""
 
-_NO = r"(?:not (?:supported|support|permitted|enabled|available|allowed)|unsupported|unknown|unrecognized|extra)"
+_NO = (
+    r"(?:not (?:supported|support|permitted|enabled|available|allowed)"
+    r"|unsupported|unknown|unrecognized|unexpected|extra)"
+)
 
 
 def _any_of(*texts: str) -> re.Pattern[str]:

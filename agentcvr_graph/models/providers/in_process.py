@@ -1,4 +1,4 @@
-"""`transformers:FOLDER_OR_REPO`: a model of the `transformers` library in this process."""
+"""`transformers:FOLDER_OR_REPO`: a model of the `transformers` library in this process; also one GGUF file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.clients.extras import require
 from agentcvr_graph.models.providers.base import Provider, behind
+from agentcvr_graph.models.strings import GGUF
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -25,7 +26,7 @@ class InProcess(Provider):
     """A chat model, a vision-language model or a Whisper-class model."""
 
     source: str
-    """A folder, or the name of a repository on the Hub."""
+    """A folder, a GGUF file, or the name of a repository on the Hub."""
 
     form = "'transformers:FOLDER_OR_REPO'"
     audio_form = "'transformers:FOLDER_OR_REPO'"
@@ -40,17 +41,17 @@ class InProcess(Provider):
         return f"{SCHEME}{self.source}"
 
     def found(self) -> str:
-        """Return the absolute path of the model's folder, or the name of its repository.
+        """Return the absolute path of the model's folder or file, or the name of its repository.
 
         Raises:
-            SetupError: there is no such folder.
+            SetupError: there is no such folder or file.
         """
         return checked_source(self.source)
 
     def cache_name(self) -> str:
-        """Return the model string; for a folder the absolute path and a digest that changes with its files."""
-        folder = Path(self.found())
-        return f"{SCHEME}{folder}@{digest_of(folder)}" if folder.is_dir() else self.spec
+        """Return the model string; for what is on this computer the absolute path and a digest of its files."""
+        found = Path(self.found())
+        return f"{SCHEME}{found}@{digest_of(found)}" if found.exists() else self.spec
 
     def check(self) -> str:
         folder = Path(self.found())
@@ -77,12 +78,14 @@ class InProcess(Provider):
 
 
 def checked_source(source: str) -> str:
-    """Return the absolute path of a model folder, or the name of a repository unchanged.
+    """Return the absolute path of a model folder or a GGUF file, or the name of a repository unchanged.
 
     Raises:
         SetupError: the source looks like a folder but is not one, or the folder holds no `config.json`.
     """
     folder = Path(source).expanduser()
+    if folder.is_file() and folder.suffix == GGUF:
+        return str(folder.resolve())
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise SetupError(
@@ -93,7 +96,7 @@ def checked_source(source: str) -> str:
     if source[0] in "./~" or folder.exists() or source.count("/") != 1:
         raise SetupError(
             f"There is no model folder {source}.",
-            fix="Give an existing folder, or a repository as OWNER/NAME.",
+            fix="Give an existing folder, a .gguf file, or a repository as OWNER/NAME.",
         )
     return source
 
@@ -114,9 +117,10 @@ def _kind_of(folder: Path) -> str:
     return str(config.get("model_type", "model"))
 
 
-def digest_of(folder: Path) -> str:
-    """Return a digest that changes with the files of a folder."""
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir())]
+def digest_of(source: Path) -> str:
+    """Return a digest that changes with a file, or with the files of a folder."""
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(repr(stats).encode()).hexdigest()[:6]
 
 

@@ -54,7 +54,7 @@ class Whisper(Provider):
 
     def check(self) -> str:
         folder = self.found()
-        from agentcvr_graph.models.adapters.whisper import load
+        from agentcvr_graph.models.adapters.whisper_engine import load
 
         load(folder)
         return f"loaded from {folder}"
