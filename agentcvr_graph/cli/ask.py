@@ -15,6 +15,7 @@ import typer
 from agentcvr_graph.answers import KINDS
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import escape, one_of, out
+from agentcvr_graph.cli.first_run import load_models
 from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.strings import ModelStrings
@@ -95,11 +96,14 @@ def ask(
     verbose: Verbose = False,
 ) -> None:
     """Answer a question about one or more videos; with --swap, the question of a script, in swap mode."""
+    models = ModelStrings(master, vision, audio)
+    if videos and question and swap is None:
+        models = replace(models, audio=chosen_audio(audio))
+        load_models(models)
     from agentcvr_graph.cli.ask_run import present, run_live, run_scripted
     from agentcvr_graph.graph.state import CVRInput
 
     context = shared.context_of(max_turns, max_frames, dialect)
-    models = ModelStrings(master, vision, audio)
     if swap is not None:
         if videos or question:
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
@@ -111,7 +115,6 @@ def ask(
         raise InputError(f"Missing: {missing}.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
         given = CVRInput(question=question, videos=list(videos), options=options or [], kind=kind)
-        models = replace(models, audio=chosen_audio(audio))
         run = run_live(given, models, context, verbose=verbose)
     present(run, models, as_json=as_json, report=report)
 
@@ -128,6 +131,9 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Answer a question about the bundled clips and write an HTML evidence report."""
+    models = ModelStrings(master, vision, audio if swap or name == "list" else chosen_audio(audio))
+    if not swap and name != "list":
+        load_models(models)
     from agentcvr_graph.cli.ask_run import demo_questions, present, run_live, run_scripted
     from agentcvr_graph.graph.state import as_input
 
@@ -137,7 +143,6 @@ def demo(
             out.print(f"[bold]{question.id}[/bold]  {escape(question.question)}")
         return
     chosen = one_of("demo question", name or next(iter(questions)), tuple(questions))
-    models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
     if swap:
         run = run_scripted(chosen, master, noise, verbose=verbose)
     else:

@@ -28,7 +28,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import QueueHandler
 from multiprocessing import resource_tracker
 from typing import Any, ParamSpec, TypeVar
@@ -88,6 +88,16 @@ def submit_to_worker(function: Callable[P, T], *arguments: P.args, **named: P.kw
     return _shared(os.getpid()).submit(function, *arguments, **named)
 
 
+def start_worker(function: Callable[[], object]) -> None:
+    """Start one more worker of this program, which calls a function before anything else, and do not wait for it."""
+    _shared(os.getpid()).start(function)
+
+
+def start_own_worker(function: Callable[[], object]) -> None:
+    """Start the worker of a module, as `start_worker` does."""
+    _of_module(os.getpid(), function.__module__).start(function)
+
+
 class WorkerProcesses:
     """Worker processes, each of which handles one call at a time and starts with its first one.
 
@@ -141,6 +151,12 @@ class WorkerProcesses:
         finally:
             self._free.put(worker)
 
+    def start(self, function: Callable[[], object]) -> None:
+        """Start a worker that is not running, and let it call a function first. Without processes, do nothing."""
+        for worker in self._all:
+            if worker.start(function):
+                return
+
     def close(self) -> None:
         """Stop the workers. The next call starts them again; calls in progress fail."""
         self._closings += 1
@@ -161,6 +177,9 @@ class _OwnThreads:
         self._workers = WorkerProcesses(count, what="A worker process")
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker-process")
         self._logged = False
+
+    def start(self, function: Callable[[], object]) -> None:
+        self._workers.start(function)
 
     async def run(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         work = functools.partial(function, *arguments, **named)
@@ -196,7 +215,7 @@ class _Worker:
     """One worker process. Starts with the first call and after each death; handles one call at a time."""
 
     def __init__(self, timeout_s: float, prepare: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:
-        self._timeout_s, self._start = timeout_s, (prepare, arguments)
+        self._timeout_s, self._preparation = timeout_s, (prepare, arguments)
         self._pool: ProcessPool | None = None
         self._starting = threading.Lock()
 
@@ -224,6 +243,15 @@ class _Worker:
         except (*_DEATHS, TimeoutError):
             self.stop()
             raise
+
+    def start(self, function: Callable[[], object]) -> bool:
+        """Start the process unless it is running, let it call a function, and return whether it was started."""
+        with self._starting, _hidden_from_ctrl_c():
+            if self._pool is not None:
+                return False
+            with suppress(InfrastructureError, BrokenProcessPool):
+                self._scheduled(self._started(), function)
+            return True
 
     def _scheduled(self, pool: ProcessPool, work: Callable[[], Any]) -> Future[Any]:
         try:
@@ -274,7 +302,7 @@ class _Worker:
 
     def _new_pool(self) -> ProcessPool:
         context: Any = LokyContext()  # it has locks of its own classes
-        pool = ProcessPool(max_workers=1, initializer=_prepare, initargs=self._start, context=context)
+        pool = ProcessPool(max_workers=1, initializer=_prepare, initargs=self._preparation, context=context)
         try:
             _ = pool.active  # starts the process
         except (BrokenProcessPool, OSError, ImportError, AssertionError) as error:

@@ -3,7 +3,7 @@
     python -m tests.benchmarks speech --recordings DIR --recordings DIR
 
 DIR holds recordings, each with a text of the same name that states what is said: `talk.mp3` and `talk.txt`. An empty
-text means that nobody says a word that can be understood; recordings in other languages do not belong there. Each DIR
+text means that no word is said that can be understood; recordings in other languages do not belong there. Each DIR
 has its own rows. The voices of flite and the sounds without words are made here.
 
 The recognisers hear the same recordings in turns, as a run hears them: in cells of about 15 s.

@@ -34,7 +34,7 @@ def recogniser(name: str) -> AudioModel:
 
 @dataclass(frozen=True)
 class Recording:
-    """A file with sound, and what is said in it; empty if nobody says a word that can be understood."""
+    """A file with sound, and what is said in it; empty if no word is said that can be understood."""
 
     path: Path
     said: str

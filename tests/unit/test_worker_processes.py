@@ -81,6 +81,27 @@ async def test_without_processes_the_call_runs_in_a_thread_and_one_line_is_logge
     assert "No worker process can be started here" in caplog.text
 
 
+STARTED_EARLY = """
+import time
+from agentcvr_graph.utils.worker_processes import start_worker
+start_worker(time.localtime)
+start_worker(time.localtime)
+start_worker(time.localtime)
+"""
+
+
+def test_a_program_that_ends_while_its_workers_start_ends_without_a_word():
+    done = subprocess.run([sys.executable, "-c", STARTED_EARLY], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+async def test_a_worker_that_was_started_early_is_used():
+    pool = worker_processes._OwnThreads(2)
+    pool.start(time.localtime)
+    assert await asyncio.gather(pool.run(divmod, 7, 2), pool.run(divmod, 8, 2)) == [(3, 1), (4, 0)]
+    pool._workers.close()
+
+
 WITHOUT_MAIN = """
 import asyncio, sys
 from agentcvr_graph.utils.worker_processes import run_in_worker

@@ -7,6 +7,7 @@ downloads, and only `agentcvr setup` calls it.
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,9 @@ SIZES_OF_AUTO = ("small", "base", "tiny")
 """The sizes that `auto` uses if their weights are there, best first. Larger ones are too slow without a GPU."""
 _FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 _WEIGHTS = "model.bin"
+_OF_DISK = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS)
+NETWORK = "Check the network and the name, or copy a model folder here and write 'whisper:FOLDER'."
+DISK = "Free space on that disk, or set HF_HOME to a folder that can be written."
 
 
 def find(source: str) -> Path:
@@ -69,7 +73,7 @@ def fetch(source: str) -> Path:
     except Exception as error:  # the Hub's client, its HTTP client and the disk raise their own errors
         raise SetupError(
             f"The weights of 'whisper:{source}' could not be downloaded: {one_line(str(error))}",
-            fix="Check the network, or copy a model folder here and write 'whisper:FOLDER'.",
+            fix=DISK if isinstance(error, OSError) and error.errno in _OF_DISK else NETWORK,
         ) from error
 
 

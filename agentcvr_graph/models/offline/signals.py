@@ -28,6 +28,11 @@ class Signal:
     """From 0, a tone, to 1, white noise."""
 
 
+def load() -> None:
+    """Load librosa."""
+    measured(np.zeros(SAMPLE_RATE_HZ, np.float32))
+
+
 def measured(samples: Samples) -> Signal:
     """Measure a sound."""
     with _loading:

@@ -71,6 +71,12 @@ class _Decoder(Protocol):
     def seg(self) -> Iterable[_Segment] | None: ...
 
 
+def load() -> None:
+    """Load the recogniser and voice detection."""
+    voiced_parts(np.zeros(SAMPLE_RATE_HZ, np.float32))
+    _decoder()
+
+
 def recognised(samples: Samples) -> list[Cue]:
     """Return the words, or `UNCLEAR_SPEECH` for an utterance, with their times from the start of the samples."""
     parts = [short for start, end in voiced_parts(samples) for short in _shortened(samples, start, end)]

@@ -12,6 +12,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from agentcvr_graph.media.types import Pixels
 from agentcvr_graph.utils.worker_processes import submit_to_worker
 
@@ -53,6 +55,12 @@ class TextEngine:
     def lines(self, regions: Sequence[Region]) -> Future[tuple[str, ...]]:
         """Start to read the regions of a picture."""
         return submit_to_worker(read_lines, regions)
+
+
+def load() -> None:
+    """Load the engine and its models."""
+    find_regions(np.zeros((64, 64, 3), np.uint8))
+    _engine().recognize_txt([np.zeros((32, 64, 3), np.uint8)])
 
 
 def find_regions(pixels: Pixels) -> list[Region]:
