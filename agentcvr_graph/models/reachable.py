@@ -36,7 +36,9 @@ HOSTED = {
     "google_genai": ("google_genai:gemini-2.5-flash",),
 }
 """Examples of model strings for providers whose key is set; others are shown without a model."""
-TRANSFORMERS = "agentcvr-graph[transformers]"
+TRANSFORMERS, LIVE = "agentcvr-graph[transformers]", "agentcvr-graph[live]"
+FASTER_WHISPER = "Systran/faster-whisper-"
+"""Start of the names of repositories that have a size as their model string."""
 TIMEOUT_S = 1.0
 MASTER, VISION, AUDIO = "master", "vision", "audio"
 Roles = frozenset[str]
@@ -146,8 +148,11 @@ def _in_hub_cache() -> Iterator[Reachable]:
     cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
     for folder in sorted(cache.glob("models--*--*")):
         configs = sorted(folder.glob("snapshots/*/config.json"))
-        if configs and (roles := _roles_in(configs[-1])):
-            name = "/".join(folder.name.split("--")[1:])
+        name = "/".join(folder.name.split("--")[1:])
+        if "whisper" in name.lower() and any(folder.glob("snapshots/*/model.bin")):
+            spec = f"whisper:{name.removeprefix(FASTER_WHISPER)}"
+            yield Reachable(spec, "Hub cache", frozenset({AUDIO}), _missing("faster_whisper", LIVE))
+        elif configs and (roles := _roles_in(configs[-1])):
             yield Reachable(f"transformers:{name}", "Hub cache", roles, _missing("torch", TRANSFORMERS))
 
 

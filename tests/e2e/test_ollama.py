@@ -118,6 +118,10 @@ def test_models_lists_an_openai_compatible_server_keys_folders_and_the_hub_cache
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(json.dumps({"architectures": [kind]}))
     (saved / "model.safetensors").touch()
+    for name in ("Systran--faster-whisper-base", "me--my-whisper-ct2"):
+        weights = tmp_path / "hub" / f"models--{name}" / "snapshots" / "abc" / "model.bin"
+        weights.parent.mkdir(parents=True)
+        weights.touch()
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("ANTHROPIC_API_KEY", "a key")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -129,6 +133,7 @@ def test_models_lists_an_openai_compatible_server_keys_folders_and_the_hub_cache
     assert found[f"{endpoint.url}#bge-m3"] == []
     assert found[f"transformers:{saved}"] == ["master"]
     assert found["transformers:org/whisper-x"] == ["audio"]
+    assert found["whisper:base"] == found["whisper:me/my-whisper-ct2"] == ["audio"]
     assert found["anthropic:claude-sonnet-4-5"] == ["master", "vision"]
 
 

@@ -16,13 +16,17 @@ from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.eval.judge import ChatJudge
+from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.graph.context import WantedDialect
 from agentcvr_graph.graph.dialects import words_of
 from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import one_line
 from agentcvr_graph.report import render_report
 from agentcvr_graph.scripts.bundled import find_script
+from agentcvr_graph.scripts.generators.llm import Job
+from agentcvr_graph.scripts.generators.llm.writing import Writer
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
@@ -79,6 +83,21 @@ async def graded(judge: ChatJudge, question: Question) -> str:
     except InfrastructureError as error:
         return error.message.partition(" in ")[0]
     return "grades"
+
+
+async def test_as_script_writer_it_gives_a_script_or_says_what_is_wrong(model: Any) -> None:
+    written = await Writer(model, "smollm2").run(Job("CC", seed=0))
+    assert (written.script is None) == bool(written.failure)
+    assert written.usage.calls >= 1
+
+
+async def test_as_blind_answerer_it_answers_or_fails_and_its_words_are_kept(model: Any) -> None:
+    library, script = find_script("cc-000000")
+    graph = create_cvr_graph(model, BlindPerception(ScriptedPerception(library))).compile()
+    trajectory = await GraphMethod(graph, CVRContext(max_turns=1)).ask(script.as_question())
+    assert trajectory.answer or trajectory.failure and trajectory.failure.boundary == "master"
+    last = trajectory.turns[-1]
+    assert last.thought or last.actions, "the report shows what it said"
 
 
 N_SERVED = 3

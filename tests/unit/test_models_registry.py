@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from agentcvr_graph.models.providers.ollama import Ollama
 from agentcvr_graph.models.providers.server import Server
 from agentcvr_graph.models.providers.tiny import Tiny
 from agentcvr_graph.models.providers.whisper import Whisper
+from agentcvr_graph.models.reachable import SERVERS
 from agentcvr_graph.models.registry import (
     PROVIDERS,
     read_model_string,
@@ -370,3 +372,13 @@ def test_the_small_master_neither_sees_nor_hears() -> None:
         resolve_vision("tiny")
     with pytest.raises(SetupError, match="hears no sound; Whisper's smallest size is 'whisper:tiny'"):
         resolve_audio("tiny")
+
+
+def test_every_flag_of_the_page_on_models_is_read():
+    page = (Path(__file__).parents[2] / "docs/how-to/models.md").read_text(encoding="utf-8")
+    flags = re.findall(r"--(?:master|vision|audio) ([^\s`\"']+)", page)
+    assert len(flags) >= 12
+    for flag in flags:
+        assert read_model_string(flag).spec == flag
+    for kind, address in SERVERS.items():
+        assert any(flag.startswith(address.replace("127.0.0.1", "localhost")) for flag in flags), kind
