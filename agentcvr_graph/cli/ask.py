@@ -19,6 +19,7 @@ from agentcvr_graph.cli.first_run import load_models
 from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.strings import ModelStrings
+from agentcvr_graph.types import Question
 
 ASK_EXAMPLES = """
 [bold]Examples[/bold]
@@ -131,20 +132,31 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Answer a question about the bundled clips and write an HTML evidence report."""
-    models = ModelStrings(master, vision, audio if swap or name == "list" else chosen_audio(audio))
-    if not swap and name != "list":
-        load_models(models)
-    from agentcvr_graph.cli.ask_run import demo_questions, present, run_live, run_scripted
-    from agentcvr_graph.graph.state import as_input
-
-    questions = demo_questions(swap)
+    questions = _demo_questions(swap)
     if name == "list":
         for question in questions.values():
             out.print(f"[bold]{question.id}[/bold]  {escape(question.question)}")
         return
     chosen = one_of("demo question", name or next(iter(questions)), tuple(questions))
+    models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
+    if not swap:
+        load_models(models)
+    from agentcvr_graph.cli.ask_run import present, run_live, run_scripted
+    from agentcvr_graph.graph.state import as_input
+
     if swap:
         run = run_scripted(chosen, master, noise, verbose=verbose)
     else:
         run = run_live(as_input(questions[chosen]), models, verbose=verbose)
     present(run, models, as_json=False, report=report)
+
+
+def _demo_questions(swap: bool) -> dict[str, Question]:
+    """Return the questions of `agentcvr demo`, by id."""
+    if swap:
+        from agentcvr_graph.scripts.bundled import bundled_library
+
+        return {script.id: script.as_question() for script in bundled_library()}
+    from agentcvr_graph import demo
+
+    return {question.id: question for question in demo.demo_questions()}

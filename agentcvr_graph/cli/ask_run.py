@@ -32,9 +32,9 @@ from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import cost_text, window_label, without_unseen
-from agentcvr_graph.scripts.bundled import bundled_library, find_script
+from agentcvr_graph.scripts.bundled import find_script
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
-from agentcvr_graph.types import AnswerValue, Citation, Question, VideoInfo
+from agentcvr_graph.types import AnswerValue, Citation, VideoInfo
 
 OFFLINE_NOTICE = (
     "Offline models recognise on-screen text, colours, motion, clear English speech and simple sounds only. "
@@ -68,15 +68,6 @@ class Words:
                 self._printed.add(key)
                 who = "master" if isinstance(message, AIMessage) else "reply"
                 err.print(f"[bold]{who}:[/bold] {escape(without_keys(said)) or '[dim](nothing)[/dim]'}")
-
-
-def demo_questions(swap: bool) -> dict[str, Question]:
-    """Return the questions of `agentcvr demo`, by id."""
-    if swap:
-        return {script.id: script.as_question() for script in bundled_library()}
-    from agentcvr_graph import demo
-
-    return {question.id: question for question in demo.demo_questions()}
 
 
 def run_live(

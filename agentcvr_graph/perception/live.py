@@ -38,6 +38,7 @@ from agentcvr_graph.perception.clipping import clip_evidence, joined
 from agentcvr_graph.render import window_label
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Target, Video, VideoInfo, Window
 from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
+from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.single_flight import SingleFlight
 
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
@@ -46,6 +47,10 @@ _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 SHORTEST_VIDEO_S = 0.1
 """Length given to shorter videos, such as a single picture: times are written with one digit, and a window from 0.0 to
 0.0 s cannot be asked for."""
+
+
+CELLS_AT_ONCE = 4
+"""Most cells of one request that are transcribed at the same time."""
 
 
 class Remembered(BaseModel):
@@ -162,8 +167,9 @@ class LivePerception:
         evidence: list[Evidence] = []
         notes: list[str] = []
         cost = Cost(audio_s=window.duration_s)
-        for number in cells_of(window, media.info.duration_s):
-            cell, damage, cached = await self._cell(media, number)
+        numbers = cells_of(window, media.info.duration_s)
+        cells = await in_order(lambda number: self._cell(media, number), numbers, CELLS_AT_ONCE)
+        for number, (cell, damage, cached) in zip(numbers, cells, strict=True):
             evidence += cell.evidence
             notes += [*cell.notes, *overlapping(damage, window.start_s, window.end_s)]
             if cached:

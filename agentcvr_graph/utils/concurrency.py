@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Generic, TypeVar
 
 Job = TypeVar("Job")
@@ -37,6 +38,22 @@ async def run_bounded(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def in_order(work: Callable[[Job], Awaitable[Result]], jobs: Sequence[Job], count: int) -> list[Result]:
+    """Run jobs, at most `count` at a time, and return their results in the order of the jobs.
+
+    Raises:
+        Exception: what the first job to fail raised; the jobs in flight are cancelled.
+    """
+    left = iter(range(len(jobs)))
+
+    async def numbered(number: int) -> tuple[int, Result]:
+        return number, await work(jobs[number])
+
+    async with aclosing(run_bounded(lambda: next(left, None), numbered, count)) as results:
+        found = dict([result async for result in results])
+    return [found[number] for number in range(len(jobs))]
 
 
 class Background(Generic[Job]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,28 @@ async def test_overlapping_windows_are_transcribed_once(tmp_path):
     part = await live.listen(listen(20, 25), videos)
     assert audio.seconds == pytest.approx(38, abs=0.5)
     assert part.cost.cached_audio_s == pytest.approx(5, abs=0.1)
+
+
+class PairedAudio(CountingAudio):
+    """An audio model whose first call ends after a second one has begun."""
+
+    def __init__(self):
+        super().__init__()
+        self._second = asyncio.Event()
+
+    async def hear(self, sound, focus):
+        heard = await super().hear(sound, focus)
+        if self.calls > 1:
+            self._second.set()
+        await self._second.wait()
+        return heard
+
+
+async def test_the_cells_of_a_long_window_are_heard_at_the_same_time_and_told_in_order(tmp_path):
+    live = LivePerception(CountingVision(), PairedAudio(), MediaLibrary(cache_dir=tmp_path / "cache"))
+    heard = await asyncio.wait_for(live.listen(listen(0, 38), [await live.probe(RED, 1)]), 60)
+    starts_s = [said.window.start_s for said in heard.evidence if said.window]
+    assert len(starts_s) >= 2 and starts_s == sorted(starts_s)
 
 
 async def test_transcripts_do_not_depend_on_earlier_requests(tmp_path):

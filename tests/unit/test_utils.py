@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from agentcvr_graph.errors import InputError, SetupError
-from agentcvr_graph.utils.concurrency import Background
+from agentcvr_graph.utils.concurrency import Background, in_order
 from agentcvr_graph.utils.files import atomic_write, atomic_write_bytes, atomic_write_text, explain_disk_error
 from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row
 from agentcvr_graph.utils.progress import ProgressBar, track
@@ -204,3 +204,34 @@ async def test_an_error_of_background_work_is_raised_after_the_rest_is_done():
     with pytest.raises(ValueError, match="disk full"):
         await run()
     assert done == [2, 3]
+
+
+async def test_jobs_run_at_the_same_time_and_keep_their_order():
+    entered = [asyncio.Event() for _ in range(4)]
+
+    async def work(number: int) -> int:
+        entered[number].set()
+        if number % 2 == 0:  # the first of each pair ends after the second has begun
+            await entered[number + 1].wait()
+        return number * 10
+
+    assert await asyncio.wait_for(in_order(work, range(4), 2), 20) == [0, 10, 20, 30]
+    assert await in_order(work, [], 2) == []
+
+
+async def test_the_first_job_that_fails_cancels_the_others():
+    begun, cancelled = asyncio.Event(), []
+
+    async def work(number: int) -> None:
+        if number == 1:
+            await begun.wait()
+            raise ValueError("one")
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.append(number)
+
+    with pytest.raises(ValueError, match="one"):
+        await asyncio.wait_for(in_order(work, range(5), 2), 20)
+    assert cancelled == [0]
