@@ -114,6 +114,13 @@ async def test_the_setting_schema_needs_no_refusal() -> None:
     assert all("response_format" in call and "tools" not in call for call in endpoint.calls)
 
 
+async def test_a_turn_in_a_schema_that_is_cut_off_is_a_turn_of_the_master() -> None:
+    with StubEndpoint(lambda *_: Reply(text='{"thought": "I am', finish_reason="length")) as endpoint:
+        output = await ask(endpoint.url, dialect="schema")
+    assert output["failure"] and output["failure"].boundary == "master"
+    assert len(endpoint.calls) == output["usage"].model_calls == 3
+
+
 SYSTEM = {
     "vLLM": (400, "System role not supported None"),
     "Gemini": (400, "Developer instruction is not enabled for models/gemma-3-27b-it"),

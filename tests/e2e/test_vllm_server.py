@@ -101,9 +101,9 @@ async def test_a_master_that_writes_noise_ends_the_run_with_a_failure(server: Se
     result = await graph.ainvoke({"question": "Who adds salt?", "videos": ["a.mp4"], "options": ["x", "y"]})
     assert result["answer"] is None
     assert result["failure"].boundary == "master"
-    assert result["usage"].model_calls == 3
+    assert result["usage"].model_calls == 4  # three turns, and once the question whether the server ignores tools
     assert result["usage"].input_tokens > 1500
-    assert 0 < result["usage"].output_tokens <= 48
+    assert 0 < result["usage"].output_tokens <= 64
 
 
 class Blind:

@@ -21,6 +21,7 @@ class Reply:
     text: str = "Answer: A"
     tool: tuple[str, dict] | None = None
     """Name and arguments of a tool call that is sent with the text."""
+    finish_reason: str = "stop"
     status: int = 200
     delay_s: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
@@ -154,7 +155,7 @@ def _completion(reply: Reply) -> bytes:
             "object": "chat.completion",
             "created": 0,
             "model": "stub",
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason}],
             "usage": {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105},
         }
     ).encode()

@@ -38,6 +38,7 @@ from agentcvr_graph import (
     Observation,
     Observe,
     Perception,
+    Progress,
     Question,
     ScriptedPerception,
     ScriptLibrary,
@@ -134,6 +135,11 @@ def to_blame(error: CVRError) -> str:
             return "we"
         case _:
             return error.message
+
+
+def shown(event: Progress) -> str:
+    """Return a line for an event of the `custom` stream."""
+    return f"turn {event['turn']}, {event['stage']}, {event['event']}: {event['text']}"
 
 
 def in_words(output: CVROutput) -> str:

@@ -31,6 +31,29 @@ Body = dict[str, Any]
 class TolerantReplies:
     """Mixin of a chat model that reads deviating replies."""
 
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        try:
+            return cast(Any, super())._generate(*args, **kwargs)
+        except Exception as error:
+            return self._cut_off_reply(error)
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        try:
+            return await cast(Any, super())._agenerate(*args, **kwargs)
+        except Exception as error:
+            return self._cut_off_reply(error)
+
+    def _cut_off_reply(self, error: Exception) -> ChatResult:
+        """Return the reply in an error of OpenAI's client; raise every other error.
+
+        The client refuses a reply to a call with a schema that the limit of tokens cut off. It is the model's reply
+        nevertheless, and was paid for.
+        """
+        completion: Any = getattr(error, "completion", None)
+        if completion is None:
+            raise error
+        return self._create_chat_result(completion)
+
     def _create_chat_result(self, response: Any, *args: Any, **kwargs: Any) -> ChatResult:
         given = _as_body(response)
         tidied = tidy_reply(given)
