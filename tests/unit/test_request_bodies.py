@@ -1,4 +1,4 @@
-"""Calls with pictures: the server gets the body that it gets without the shortcut."""
+"""Calls with many pictures: the same body as without the shortcuts, and LangChain's own answers about blocks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 import httpx
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
-from langchain_core.messages.content import create_image_block, create_text_block
+from langchain_core.messages.content import create_image_block, create_text_block, is_data_content_block
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from agentcvr_graph.models.clients.adaptive import adaptive
+from agentcvr_graph.models.clients.request_bodies import compute_block_types_once
 
 PICTURE = create_image_block(base64="QUJD", mime_type="image/jpeg")
 MESSAGES: list[BaseMessage] = [
@@ -40,3 +41,9 @@ async def sent(*, adapts: bool) -> dict[str, Any]:
     reply = await (adaptive(model) if adapts else model).ainvoke(MESSAGES)
     assert reply.text == "A"
     return bodies[0]
+
+
+def test_data_blocks_are_still_told_from_text():
+    compute_block_types_once()
+    blocks: list[Any] = [PICTURE, create_text_block("A"), {"type": "image_url", "image_url": {"url": "data:"}}]
+    assert [is_data_content_block(block) for block in blocks] == [True, False, False]

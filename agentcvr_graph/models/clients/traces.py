@@ -18,6 +18,7 @@ from langsmith import tracing_context  # pyright: ignore[reportUnknownVariableTy
 from pydantic import PrivateAttr
 
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
+from agentcvr_graph.models.clients.request_bodies import compute_block_types_once
 
 MEDIA_VARIABLE = "AGENTCVR_TRACE_MEDIA"
 """Environment variable: `true` sends pictures to tracers."""
@@ -25,6 +26,7 @@ MEDIA_VARIABLE = "AGENTCVR_TRACE_MEDIA"
 
 async def call_with_pictures(model: BaseChatModel, messages: Sequence[BaseMessage]) -> AIMessage:
     """Send messages with pictures to a chat model. Traces hold no pictures."""
+    compute_block_types_once()
     if os.environ.get(MEDIA_VARIABLE, "").lower() in ("1", "true", "yes"):
         return await model.ainvoke([*messages])
     return await _Traced.of(model, [*messages]).ainvoke([_without_pictures(message) for message in messages])
