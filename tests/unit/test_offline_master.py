@@ -228,6 +228,14 @@ def test_a_guess_is_called_one():
     assert answer["rationale"].startswith("This is a guess")
 
 
+def test_an_option_that_is_the_title_of_a_video_stands_for_the_video(monkeypatch):
+    monkeypatch.setattr(VideoInfo, "title", property(lambda info: ["telescope", "drums"][info.number - 1]))
+    guess = answer_to("Which video shows a man playing the piano?", "choice", SPACE, ["telescope", "drums"])
+    assert guess["citations"] == [] and guess["rationale"].startswith("This is a guess")
+    found = answer_to("Which video shows a clean room?", "choice", SPACE, ["drums", "telescope"])
+    assert found["value"] == "B" and {one["video"] for one in found["citations"]} == {1}
+
+
 async def test_a_kind_of_an_extension_is_answered_as_text_and_ends_in_a_typed_failure(monkeypatch):
     moment = replace(KINDS["interval"], name="moment", format="a time, for example 1:14")
     monkeypatch.setitem(KINDS, "moment", moment)
@@ -290,3 +298,5 @@ def test_dates_and_references_to_windows_are_parsed():
     assert day_of_year("12 March") == day_of_year("March 12")
     assert reference_window("what 74 to 89 s of video 1 does") == window(1, 74, 89)
     assert reference_window("Which is red?") is None
+    assert reference_window("What is said between 0 and 12 s?") is None
+    assert reference_window("What is said between 0 and 12 s?", only_video=1) == window(1, 0, 12)

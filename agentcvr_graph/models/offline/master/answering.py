@@ -60,7 +60,7 @@ def _choices(reading: Reading, matcher: Matcher) -> Verdict:
 def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
     """Score an option by the question's conditions in the video that it names, or by its own words as conditions."""
     number = named_video(option, reading)
-    own = conditions_of(_VIDEO_NUMBER.sub(" ", option))
+    own = conditions_of(_besides_video(option, reading))
     conditions = conditions_of(reading.question)
     if number is not None and not own:
         return check_all(conditions, number, matcher)
@@ -78,8 +78,16 @@ def named_video(text: str, reading: Reading) -> int | None:
     match = _VIDEO_NUMBER.search(text)
     if match and 1 <= int(match[1]) <= len(reading.videos):
         return int(match[1])
-    titles = {clip.title.casefold(): clip.number for clip in reading.videos}
-    return titles.get(text.strip().casefold())
+    return _numbers_of_titles(reading).get(text.strip().casefold())
+
+
+def _besides_video(option: str, reading: Reading) -> str:
+    """Return what an option says besides naming a video: nothing if it is the title of one."""
+    return "" if option.strip().casefold() in _numbers_of_titles(reading) else _VIDEO_NUMBER.sub(" ", option)
+
+
+def _numbers_of_titles(reading: Reading) -> dict[str, int]:
+    return {clip.title.casefold(): clip.number for clip in reading.videos}
 
 
 def _videos_in_question(reading: Reading) -> list[int]:
@@ -102,7 +110,7 @@ def _marks_of_options(reading: Reading, matcher: Matcher) -> list[Mark]:
     marks: list[Mark] = []
     for option in reading.options:
         number = named_video(option, reading)
-        if number is not None and not content_words(_VIDEO_NUMBER.sub(" ", option)):
+        if number is not None and not content_words(_besides_video(option, reading)):
             marks.append(_marks_of_videos(reading)[number - 1])
             continue
         match = matcher.best(content_words(option))
@@ -208,7 +216,7 @@ def _occasions(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def _text(reading: Reading, matcher: Matcher) -> Verdict:
-    window = reference_window(reading.question)
+    window = reference_window(reading.question, only_video=_only_video(reading))
     if window is not None and is_about_speech(reading.question):
         return _quoted(window, reading)
     places = _videos_in_question(reading)
@@ -218,6 +226,10 @@ def _text(reading: Reading, matcher: Matcher) -> Verdict:
     if _WHICH_VIDEO.match(reading.question):
         return Verdict(f"Video {match.statement.window.video}", (match.statement,))
     return Verdict(match.statement.text.strip('"'), (match.statement,))
+
+
+def _only_video(reading: Reading) -> int | None:
+    return reading.videos[0].number if len(reading.videos) == 1 else None
 
 
 def _quoted(window: Window, reading: Reading) -> Verdict:

@@ -82,14 +82,21 @@ _RANGE_THEN_VIDEO = re.compile(rf"{_RANGE}\s*(?:of|in)\s+(?:the\s+)?video\s+(\d+
 _VIDEO_THEN_RANGE = re.compile(rf"video\s+(\d+)\D*?\b(?:at|between|from|during)?\s*{_RANGE}", re.I)
 
 
-def reference_window(question: str) -> Window | None:
-    """Return the window that a question refers to: `74 to 89 s of video 1` or `video 1 ... at 25 to 30 s`."""
+def reference_window(question: str, only_video: int | None = None) -> Window | None:
+    """Return the window that a question refers to: `74 to 89 s of video 1` or `video 1 ... at 25 to 30 s`.
+
+    Args:
+        only_video: the number of the only video, which a question need not name.
+    """
     match = _RANGE_THEN_VIDEO.search(question)
     if match:
         return Window(video=int(match[3]), start_s=float(match[1]), end_s=float(match[2]))
     match = _VIDEO_THEN_RANGE.search(question)
     if match:
         return Window(video=int(match[1]), start_s=float(match[2]), end_s=float(match[3]))
+    match = re.search(_RANGE, question, re.I) if only_video is not None else None
+    if match and only_video is not None:
+        return Window(video=only_video, start_s=float(match[1]), end_s=float(match[2]))
     return None
 
 
