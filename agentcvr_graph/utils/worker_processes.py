@@ -340,8 +340,8 @@ def _hidden_from_ctrl_c() -> Generator[None]:
 def _prepare(prepare: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:
     """Prepare this worker process: it may be killed at any time.
 
-    It ends at once when it is told to, because a handler would wait for C code to return. Semaphores of libraries are
-    nameless, as in a process that forks, because nobody would remove their names.
+    SIGTERM ends it at once: a Python handler would run only after the C code returns. Libraries get semaphores without
+    a name, as after a fork, because nobody would remove the names.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if "fork" in multiprocessing.get_all_start_methods():

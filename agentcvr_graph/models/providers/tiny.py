@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.models.providers.base import ModelStringError
+from agentcvr_graph.models.providers.base import ModelStringError, OneModel
 from agentcvr_graph.models.providers.in_process import InProcess
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ TINY = Path(__file__).parents[1] / "tiny"
 
 
 @dataclass(frozen=True)
-class Tiny(InProcess):
+class Tiny(OneModel, InProcess):
     """The released checkpoint, as a model of the `transformers` library."""
 
     source: str = str(TINY)
@@ -28,14 +28,6 @@ class Tiny(InProcess):
     name = "tiny"
     form = "'tiny' (master only)"
     audio_form = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        return cls() if text == cls.name else None
-
-    @property
-    def spec(self) -> str:
-        return self.name
 
     def found(self) -> str:
         if not TINY.is_dir():
