@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,14 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AGENTCVR_CACHE_DIR", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_known_of_servers() -> None:
+    """Forget what earlier tests learned of servers: a new stub may get the port, and so the address, of an old one."""
+    for module, record in (("refusals", "_refused"), ("ignored", "_settled")):
+        if loaded := sys.modules.get(f"agentcvr_graph.models.clients.{module}"):
+            vars(loaded)[record].clear()
 
 
 @pytest.fixture(scope="module")
