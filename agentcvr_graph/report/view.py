@@ -182,11 +182,10 @@ def _chip(one: NumberedCitation, videos: Sequence[VideoInfo], folder: Path | Non
 def _observation(
     name: str, observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
 ) -> ObservationView:
-    verb = "Observed" if observation.modality == "visual" else "Listened to"
     return ObservationView(
         id=name,
         modality=observation.modality,
-        heading=f"{verb} {'; '.join(window_label(window) for window in observation.windows)}",
+        heading=_heading(observation),
         focus="" if observation.focus == trajectory.question else observation.focus,
         lines=_lines(observation, cited),
         nothing=NOTHING[observation.modality],
@@ -195,6 +194,13 @@ def _observation(
         cost=cost_text(observation.cost) + (f", by {observation.model}" if observation.model else ""),
         cited=any(one.observation == name for one in cited),
     )
+
+
+def _heading(observation: Observation) -> str:
+    if observation.modality == "index":
+        return "Searched the index"
+    verb = "Observed" if observation.modality == "visual" else "Listened to"
+    return f"{verb} {'; '.join(window_label(window) for window in observation.windows)}"
 
 
 def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[StatementView]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.tools.answer import ANSWER, ConfidentAnswerArgs
-from agentcvr_graph.tools.spec import AnyTool
+from agentcvr_graph.tools.find import FIND
+from agentcvr_graph.tools.spec import AnyTool, ToolSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +23,18 @@ class Features:
 
     confidence: bool = False
     """An answer may say how sure the master is."""
+    find: bool = False
+    """The master may search the evidence of all videos."""
 
     def apply(self, tools: Iterable[AnyTool]) -> list[AnyTool]:
         """Return the tools with the features. Tools that are not the library's own stay as they are."""
-        return [self._with_features(tool) for tool in tools]
+        listed = [self._with_features(tool) for tool in tools]
+        return self._with_find(listed) if self.find else listed
+
+    def _with_find(self, tools: list[AnyTool]) -> list[AnyTool]:
+        """Return the tools with `find` before the first that ends the question."""
+        place = next((n for n, tool in enumerate(tools) if not isinstance(tool, ToolSpec)), len(tools))
+        return [*tools[:place], FIND, *tools[place:]]
 
     def _with_features(self, tool: AnyTool) -> AnyTool:
         if tool is ANSWER and self.confidence:
@@ -36,6 +45,7 @@ class Features:
 NO_FEATURES = Features()
 BY_NAME: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "confidence": lambda: {"confidence": True},
+    "find": lambda: {"find": True},
 }
 """Of each feature that can be turned on by name: a function that returns its field of `Features`."""
 
