@@ -266,6 +266,8 @@ class Answer(FrozenModel):
     rationale: str = ""
     citations: tuple[Citation | ClaimedCitation, ...] = ()
     """With the feature `verify`, each with its claim."""
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """How sure the master said it is, from 0 to 1; None if it did not say."""
 
 
 Verdict = Literal["supported", "contradicted", "unclear"]
