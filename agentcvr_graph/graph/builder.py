@@ -2,7 +2,9 @@
 
     START -> brief -> master -> (visual_agent | audio_agent, fanned out with Send) -> master -> ... -> conclude -> END
 
-With the feature `verify`: conclude -> verify, one task for each citation -> conclude. One builder serves live and swap mode: `create_cvr_graph(master, LivePerception(...))` observes real video,
+With the feature `verify`, `conclude` leads to `verify`, one task for each citation, and back.
+
+One builder serves live and swap mode: `create_cvr_graph(master, LivePerception(...))` observes real video,
 `create_cvr_graph(policy, ScriptedPerception(...))` reads scripts. It returns the builder uncompiled, so that the caller
 can add a checkpointer, a store and a cache, or use it in another graph. All nodes are async; `compiled.py` also
 runs them for callers without an event loop.
@@ -125,9 +127,7 @@ def _add_verify(graph: CVRGraph, dependencies: Dependencies) -> list[str]:
     if dependencies.judge is None:
         return []
     verify = Verify(dependencies, dependencies.judge)
-    graph.add(
-        NODE, verify, input_schema=VerifyInput, retry_policy=dependencies.retry, error_handler=verify.failed
-    )
+    graph.add(NODE, verify, input_schema=VerifyInput, retry_policy=dependencies.retry, error_handler=verify.failed)
     graph.add_edge(NODE, "conclude")
     return [NODE]
 

@@ -8,7 +8,7 @@ answer because it is likely. A reply without a verdict is asked for again, then 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, get_args, runtime_checkable
 
@@ -135,7 +135,10 @@ def read_verdict(text: str) -> tuple[Verdict, str] | None:
 def _messages(claim: str, seen: Observation) -> list[SystemMessage | HumanMessage]:
     lines = [evidence_line(evidence) for evidence in seen.evidence] or [NOTHING[seen.modality]]
     verb = "saw" if seen.modality == "visual" else "heard"
-    return [SystemMessage(SYSTEM), HumanMessage(TASK.format(claim=plain(claim), verb=verb, statements="\n".join(lines)))]
+    return [
+        SystemMessage(SYSTEM),
+        HumanMessage(TASK.format(claim=plain(claim), verb=verb, statements="\n".join(lines))),
+    ]
 
 
 def _verdict(value: object) -> Verdict | None:
@@ -155,8 +158,7 @@ def _objects(text: str) -> Iterator[Mapping[str, Any]]:
             position += 1
         else:
             position = found.end
-            if isinstance(found.value, Mapping):
-                yield cast(Mapping[str, Any], found.value)
+            yield cast(Mapping[str, Any], found.value)  # what begins with a brace is an object
 
 
 def _name_of(model: BaseChatModel) -> str:

@@ -109,7 +109,9 @@ class Verify:
     def _tool(self, check: Check) -> AnyToolSpec:
         return tool_for(check.citation.modality, self._dependencies.tools)
 
-    def _attempt(self, check: Check, tool: AnyToolSpec, request: Request, runtime: Runtime[CVRContext]) -> looks.Attempt:
+    def _attempt(
+        self, check: Check, tool: AnyToolSpec, request: Request, runtime: Runtime[CVRContext]
+    ) -> looks.Attempt:
         assignment = check.assignment
         what = f"checking a citation: {tool.describe(request)}"
         return looks.Attempt(runtime, NODE, what, assignment.turn, request.windows, assignment.call.id)

@@ -23,9 +23,10 @@ from agentcvr_graph.models.offline.master.language import (
     without_times,
 )
 from agentcvr_graph.models.offline.palette import PALETTE
+from agentcvr_graph.render import read_picture
 from agentcvr_graph.types import Verdict
 
-ENOUGH = 0.7
+ENOUGH = 0.8
 """Share of the claim's words that one statement must have to support it."""
 ENOUGH_TOGETHER = 0.9
 """The same share for all statements of the window together."""
@@ -34,14 +35,17 @@ SAME_THING = 0.5
 ALIKE = 0.8
 """Similarity from which a long word counts as another one that was misread or misheard."""
 LONG_WORD = 5
-VALUE_WORDS = 3
+VALUE_WORDS = 4
 """Words for which a number, a time or a date counts."""
 _NEGATION = re.compile(r"\b(?:not|no|never|without|nobody|nothing|none|neither|nor|cannot)\b|n['\u2019]t\b", re.I)
 _PLACES = re.compile(
     r"\b(?:video|clip|recording|option) #?\d+|\b(?:(?:at|from) )?\d+(?:\.\d+)?(?: ?(?:-|to) ?\d+(?:\.\d+)?)? s\b", re.I
 )
 """Names of videos and times of windows: the window that is checked, not a part of what happens there."""
+_FORM = re.compile(r"\bon-screen text\b|\bmostly\b|\bsomething moves\b|\bstill$")
+"""The words with which every statement about a picture is written."""
 _WORD = re.compile(r"\w+")
+_LOOKALIKES = str.maketrans("0158", "oisb")
 _OPPOSITES = (
     "left/right up/down upwards/downwards in/out inside/outside on/off open/close/shut hot/cold more/less/fewer "
     "increase/decrease rise/fall raise/lower high/low big/small large/small long/short fast/slow early/late "
@@ -83,7 +87,7 @@ def compare(claim: str, statements: Sequence[str]) -> tuple[Verdict, str]:
     together = " ; ".join(statements)
     if not near and wanted.share(together) >= ENOUGH_TOGETHER:
         near = [together]
-    if any(wanted.values <= _values(said) and not _conflict(claim, said) for said in near):
+    if any(wanted.in_full(said) and not _conflict(claim, said) for said in near):
         return "supported", ""
     for _, said in ranked:
         if (found := _conflict(claim, said)) and _same_thing(claim, said):
@@ -100,15 +104,22 @@ class Wanted:
     """Stems of words."""
     values: frozenset[tuple[str, float]]
     """Numbers, times of day and dates. All of them must be there."""
+    lines: tuple[str, ...] = ()
+    """Lines of on-screen text that the claim quotes. All of their words must be there."""
 
     @classmethod
     def of(cls, claim: str) -> Wanted:
         """Return what a claim wants: its words that carry content, or all of them if it has nothing else."""
         values, text = _values(claim), without_times(claim)
-        words = frozenset(word for word in content_words(text) if not word.isdigit())
+        words = frozenset(word for word in content_words(_FORM.sub(" ", text)) if not word.isdigit())
         if not words and not values:
-            words = frozenset(map(_form, _WORD.findall(text.lower())))
-        return cls(words, values)
+            words = _forms(text)
+        lines = read_picture(claim)[1] if "on-screen text" in claim else ()
+        return cls(words, values, tuple(lines))
+
+    def in_full(self, text: str) -> bool:
+        """Return whether a text has all values and all lines."""
+        return self.values <= _values(text) and all(_has_line(line, text) for line in self.lines)
 
     @property
     def total(self) -> int:
@@ -116,10 +127,34 @@ class Wanted:
 
     def share(self, text: str) -> float:
         """Return the share that a text has, from 0 to 1."""
-        held = frozenset(map(_form, _WORD.findall(text.lower())))
-        squeezed = re.sub(r"\W", "", text.lower()) if "on-screen text" in text else ""
+        squeezed = _squeezed(text) if "on-screen text" in text else ""
+        read = [_forms(line) for line in self.lines if _squeezed(line) in squeezed]
+        held = _forms(text).union(*read)
         found = sum(_held(word, held, squeezed) for word in self.words)
         return (found + VALUE_WORDS * len(self.values & _values(text))) / self.total if self.total else 0.0
+
+
+def _has_line(line: str, text: str) -> bool:
+    """Return whether a text has every word of a line, or the line without its spaces."""
+    return _squeezed(line) in _squeezed(text) or Wanted(_forms(line), frozenset()).share(text) == 1
+
+
+def _forms(text: str) -> frozenset[str]:
+    return frozenset(_words(text))
+
+
+def _words(text: str) -> dict[str, str]:
+    """Return the words of a text by their stems; a letter that was read as a digit is put right."""
+    return {_form(_letters(word)): word for word in _WORD.findall(text.lower())}
+
+
+def _letters(word: str) -> str:
+    mixed = re.search(r"[a-z]{2}", word) and re.search(r"\d", word)
+    return word.translate(_LOOKALIKES) if mixed else word
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\W", "", text.lower())
 
 
 def _values(text: str) -> frozenset[tuple[str, float]]:
@@ -165,15 +200,11 @@ def _conflicts(claim: str, said: str) -> Iterator[str]:
 
 def _excluding(claim: str, said: str) -> Iterator[tuple[str, str]]:
     """Yield the words of the claim and of the statement that exclude each other."""
-    one, other = _forms(claim), _forms(said)
+    one, other = _words(claim), _words(said)
     for group in _GROUPS:
         ours, theirs = one.keys() & group, other.keys() & group
         if ours and theirs and not ours & theirs:
             yield one[min(ours)], other[min(theirs)]
-
-
-def _forms(text: str) -> dict[str, str]:
-    return {_form(word): word for word in _WORD.findall(text.lower())}
 
 
 def _negated_otherwise(claim: str, said: str) -> bool:
@@ -194,4 +225,4 @@ def _same_thing(claim: str, said: str) -> bool:
     """Return whether a statement has half of the claim's words, without those in which they conflict."""
     conflicting = {_form(word) for word, _ in _excluding(claim, said)}
     rest = Wanted(Wanted.of(claim).words - conflicting, frozenset())
-    return rest.share(said) >= SAME_THING
+    return not rest.total or rest.share(said) >= SAME_THING
