@@ -34,6 +34,7 @@ DESCRIPTIONS = {
     "visual_agent": "Observes frames of windows and reports what they show.",
     "audio_agent": "Listens to a window and reports what is said and heard.",
     "search": "Searches the index of the videos' evidence.",
+    "verify": "Observes a cited window once more and compares the claim with it.",
     "conclude": "Accepts the answer, or sends it back.",
 }
 """Description of each node in a drawing."""
