@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, VideoError
@@ -27,6 +29,8 @@ from agentcvr_graph.types import Cost, Modality, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.single_flight import SingleFlight
 
+FILE = "evidence.sqlite"
+"""Name of the index in its folder."""
 AT_ONCE = 4
 """Videos that are indexed at the same time by one search."""
 KEYS_AT_ONCE = 16
@@ -35,6 +39,10 @@ HITS_PER_WINDOW = 20
 NOTHING_SPENT = Cost()
 MAX_SETS = 32
 """Sets of videos whose index is kept in memory."""
+
+
+_Index: TypeAlias = tuple[EvidenceStore, SingleFlight[bool]]
+"""Where statements are kept, and the videos that are being indexed there."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +92,10 @@ class Finder:
     """Searches the indexes of perceptions."""
 
     def __init__(self) -> None:
-        self._files: dict[Path, tuple[EvidenceStore, SingleFlight[bool]]] = {}
-        self._own: WeakKeyDictionary[Perception, tuple[EvidenceStore, SingleFlight[bool]]] = WeakKeyDictionary()
-        self._sets: OrderedDict[str, tuple[EvidenceStore, SingleFlight[bool]]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._files: dict[Path, _Index] = {}
+        self._own: WeakKeyDictionary[Perception, _Index] = WeakKeyDictionary()
+        self._sets: OrderedDict[str, _Index] = OrderedDict()
 
     async def find(
         self, query: Query, perception: Perception, videos: Sequence[VideoInfo], allowance: Cost = NOTHING_SPENT
@@ -121,7 +130,7 @@ class Finder:
             tuple(sorted([*problems, *built.problems])),
         )
 
-    async def _index(self, perception: Perception, keys: Sequence[str]) -> tuple[EvidenceStore, SingleFlight[bool]]:
+    async def _index(self, perception: Perception, keys: Sequence[str]) -> _Index:
         if not isinstance(perception, Indexable):
             if perception not in self._own:
                 self._own[perception] = EvidenceStore(), SingleFlight(None)
@@ -129,12 +138,15 @@ class Finder:
         folder = perception.index_folder
         if folder is None:
             return self._of_set(keys)
-        if folder not in self._files:
-            store = await asyncio.to_thread(EvidenceStore, folder / "evidence.sqlite")
-            self._files.setdefault(folder, (store, SingleFlight(folder / "locks")))
-        return self._files[folder]
+        return self._files.get(folder) or await asyncio.to_thread(self._opened, folder)
 
-    def _of_set(self, keys: Sequence[str]) -> tuple[EvidenceStore, SingleFlight[bool]]:
+    def _opened(self, folder: Path) -> _Index:
+        with self._lock:
+            if folder not in self._files:
+                self._files[folder] = EvidenceStore(folder / FILE), SingleFlight(folder / "locks")
+            return self._files[folder]
+
+    def _of_set(self, keys: Sequence[str]) -> _Index:
         digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
         if digest not in self._sets:
             self._sets[digest] = EvidenceStore(), SingleFlight(None)

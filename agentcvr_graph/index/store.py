@@ -28,6 +28,7 @@ from agentcvr_graph.types import Modality
 MEMORY = ":memory:"
 LOCK_S = 30.0
 """Longest wait for another process that writes, in seconds."""
+POLL_S = 0.02
 FORMAT = 1
 """Version of the tables below, in the file's `user_version`."""
 APPLICATION = 0x43565249
@@ -238,13 +239,26 @@ def _opened(file: Path | str) -> sqlite3.Connection:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(file, timeout=LOCK_S, check_same_thread=False, isolation_level=None)
     try:
-        database.execute("PRAGMA journal_mode = WAL")
+        _use_wal(database)
         database.execute("PRAGMA synchronous = NORMAL")
         _create(database)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    """Let readers and a writer work at the same time. SQLite does not wait for others here, so it is tried again."""
+    until_s = time.monotonic() + LOCK_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until_s:
+                raise
+            time.sleep(POLL_S)
 
 
 def _create(database: sqlite3.Connection) -> None:
