@@ -153,6 +153,12 @@ class Script(FrozenModel):
         """Return video `number`, from 1, as an input of the graph."""
         return Video(source=self.source(number), title=self.videos[number - 1].title or f"video {number}")
 
+    def excerpt(self, limit: int) -> list[int]:
+        """Return the numbers of at most `limit` videos, in order: those with evidence, then the first others."""
+        decisive = {window.video for window in self.evidence}
+        numbers = range(1, len(self.videos) + 1)
+        return sorted(sorted(numbers, key=lambda number: number not in decisive)[:limit])
+
     def as_question(self) -> Question:
         """Return the question over the scripted videos."""
         return Question(
