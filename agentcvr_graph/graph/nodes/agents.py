@@ -64,15 +64,8 @@ class Agent:
         attempt = looks.Attempt(runtime, self._name, what, assignment.turn, windows, assignment.call.id)
         perception = await self._dependencies.chosen_perception(context)
         with looks.reported(attempt, self._dependencies.retry):
-            observation = await self._perceive(request, tool, perception, sources)
+            observation = await perceive(request, tool, perception, sources, self._dependencies.timeout_s)
         return await self._record(observation, tool, given, context, runtime)
-
-    async def _perceive(
-        self, request: Request, tool: AnyToolSpec, perception: Perception, sources: list[VideoInfo]
-    ) -> Observation:
-        with without_keys_in_errors():
-            async with asyncio.timeout(self._dependencies.timeout_s):
-                return await tool.run(request, perception, sources)
 
     async def _record(
         self,
@@ -138,6 +131,15 @@ class Agent:
             duration_s=work.end_s - work.start_s if work else None,
             failure=failure_kind(error),
         )
+
+
+async def perceive(
+    request: Request, tool: AnyToolSpec, perception: Perception, sources: list[VideoInfo], timeout_s: float | None
+) -> Observation:
+    """Carry out a request within its time; no error of it contains a key."""
+    with without_keys_in_errors():
+        async with asyncio.timeout(timeout_s):
+            return await tool.run(request, perception, sources)
 
 
 def observed_videos(observations: list[Observation]) -> list[int]:

@@ -17,7 +17,7 @@ from langgraph.types import Overwrite
 
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.budget import check_steps, full_budget, remaining_steps
+from agentcvr_graph.graph.budget import NO_RESERVE, check_steps, full_budget, remaining_steps, reserve_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
@@ -60,7 +60,8 @@ class Brief:
         known: list[Observation] = []
         if (memory := memory_of(runtime, context)) is not None and sources != state.get("sources"):
             known = await memory.recall(question.question, sources)
-        left = full_budget(context, remaining_steps(state) - 1).shown()
+        reserve = reserve_of(context) if self._dependencies.verifies(context) else NO_RESERVE
+        left = full_budget(context, remaining_steps(state) - 1, reserve).shown()
         text = prompts.brief(question.question, question_kind(question), question.options, sources, left, known)
         message = _brief_message(text, self._dependencies.tools)
         return {
@@ -70,6 +71,7 @@ class Brief:
             "settings": context.sent,
             **(await self._conversation(state, context, sources, message, known)),
             **_reset(),
+            "reserve": reserve,
             "clock": Clock().add(Work.of(runtime)),
         }
 
@@ -146,6 +148,8 @@ def _reset() -> dict[str, Any]:
         "spent": Overwrite(Cost()),
         "assignments": [],
         "draft": None,
+        "checks": [],
+        "verifications": Overwrite([]),
         # The next question on this thread starts from the defaults, not from this one's options.
         "options": [],
         "kind": "auto",

@@ -3,8 +3,11 @@
 An answer is accepted if its value fits the kind and if the minimum of evidence was observed; the minimum does not apply
 once a budget has run out. An answer that does not fit is sent back once. If infrastructure errors failed every
 observation, the run ends without an answer. Citations of an accepted answer are clipped to their video; only those that
-overlap an observation are kept. Every run ends here, with an answer or with a typed failure, and
-with the message that says it to the caller.
+overlap an observation are kept. Every run ends here, with an answer or with a typed failure, and with the message that
+says it to the caller.
+
+With the feature `verify`, the citations of an answer that fits are checked before it is accepted (`verify.py`), and the
+result is sent to the master once, if there is something to decide.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from agentcvr_graph.answers import parse_answer, parse_reply
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, remaining_steps
+from agentcvr_graph.graph.checks import Checks, plan_checks, result_for_master
 from agentcvr_graph.graph.closing import closing_message, failure_message
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
@@ -63,8 +67,26 @@ class Conclude:
             answer, notes = read_answer(draft, state, self._dependencies.tools)
         except ActionError as error:
             return _sent_back(state, draft, error, work)
+        checks = self._checks(answer, state, context)
+        if checks.planned:
+            return {"checks": checks.planned, "verifications": checks.settled, "clock": work}
+        checked = {"checks": [], "verifications": checks.settled}
+        verifications = [*(state.get("verifications") or []), *checks.settled]
+        if verifications and (result := result_for_master(answer, verifications, state, context)):
+            return {"policy_messages": policy_records(reply(draft, result)), "draft": None, "clock": work, **checked}
         text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in notes)])
-        return {"policy_messages": policy_records(reply(draft, text)), "answer": answer, **_settled(state, work)}
+        return {
+            "policy_messages": policy_records(reply(draft, text)),
+            "answer": answer,
+            **_settled(state, work),
+            **checked,
+        }
+
+    def _checks(self, answer: Answer, state: CVRState, context: CVRContext) -> Checks:
+        """Return the checks that the answer still needs; none without the feature `verify`."""
+        if not self._dependencies.verifies(context):
+            return Checks()
+        return plan_checks(answer, state, context, self._dependencies.tools)
 
 
 def _closing(state: CVRState, update: dict[str, Any]) -> list[AIMessage]:
@@ -109,7 +131,7 @@ def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, t
         rationale=arguments.rationale,
         citations=citations,
     )
-    return answer, (*ignored, *notes)
+    return answer.model_copy(update={"confidence": arguments.how_sure}), (*ignored, *notes)
 
 
 def missing_evidence(state: CVRState, at_least: int) -> list[int]:
