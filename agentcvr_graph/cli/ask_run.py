@@ -25,6 +25,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import words_of
 from agentcvr_graph.graph.events import Progress
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import since_brief
 from agentcvr_graph.graph.state import CVRInput, CVROutput, as_input
 from agentcvr_graph.models.clients.keys import without_keys
@@ -160,7 +161,7 @@ async def _stream(graph: Any, given: CVRInput, context: CVRContext, words: Words
             if mode == "values":
                 output = event
                 if words is not None:
-                    words.print_new(event["messages"])
+                    words.print_new(policy_messages(event))
                 continue
             _show_progress(cast(Progress, event), status)
     return cast(CVROutput, output)
