@@ -23,6 +23,7 @@ from typing import Any, cast
 
 from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.tools import Toolset
+from agentcvr_graph.tools.answer import ClaimedAnswerArgs
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
 from agentcvr_graph.types import Citation, EvidenceKind, Observation, Question, VideoInfo
 
@@ -108,7 +109,7 @@ def _action(tool: AnyTool, bounds: TurnBounds) -> Json:
     narrowed: dict[str, Json | None] = {
         "frames": {"type": "integer", "minimum": 1, "maximum": MAX_FRAMES},
         "value": KINDS[question.kind].schema(option_labels(question.kind, question.options), _n_items(bounds)),
-        "citations": _citations(bounds.citable),
+        "citations": _citations(bounds.citable, claims=_states_claims(tool)),
     }
     numbers = bounds.numbers(_modality(tool))
     spans = [span for info in bounds.videos if info.number in numbers for span in _spans(info)]
@@ -116,21 +117,27 @@ def _action(tool: AnyTool, bounds: TurnBounds) -> Json:
     return _closed({"action": {"type": "string", "enum": [tool.name]}, "arguments": arguments})
 
 
-def _citations(citable: Sequence[Citation]) -> Json | None:
+def _states_claims(tool: AnyTool) -> bool:
+    """Return whether a citation of an answer says what it proves (feature `verify`)."""
+    return issubclass(tool.arguments, ClaimedAnswerArgs)
+
+
+def _citations(citable: Sequence[Citation], *, claims: bool) -> Json | None:
     """Return a list of some of these windows; None if there are none."""
     if not citable:
         return None
-    items = [_constant(citation) for citation in citable]
+    items = [_constant(citation, {"claim": _text()} if claims else {}) for citation in citable]
     return {"type": "array", "items": {"anyOf": items}, "minItems": 0, "maxItems": MAX_CITATIONS}
 
 
-def _constant(citation: Citation) -> Json:
+def _constant(citation: Citation, free: Json) -> Json:
     return _closed(
         {
             "video": {"type": "integer", "enum": [citation.video]},
             "start_s": {"type": "number", "enum": [round(citation.start_s, 1)]},
             "end_s": {"type": "number", "enum": [round(citation.end_s, 1)]},
             "modality": {"type": "string", "enum": [citation.modality]},
+            **free,
         }
     )
 

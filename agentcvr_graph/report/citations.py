@@ -32,6 +32,11 @@ def named_observations(trajectory: Trajectory) -> list[NamedObservation]:
     return [(f"o{number}", observation) for number, observation in enumerate(trajectory.observations, start=1)]
 
 
+def second_looks(trajectory: Trajectory) -> list[Observation]:
+    """Return what was observed to check citations."""
+    return [one.observation for one in trajectory.verifications if one.observation is not None]
+
+
 def number_citations(trajectory: Trajectory) -> list[NumberedCitation]:
     """Return the citations of the answer; none where there is no answer."""
     citations = trajectory.answer.citations if trajectory.answer else ()
