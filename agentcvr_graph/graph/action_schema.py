@@ -25,7 +25,7 @@ from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.tools.answer import ClaimedAnswerArgs
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
-from agentcvr_graph.types import Citation, Modality, Observation, Question, VideoInfo
+from agentcvr_graph.types import Citation, EvidenceKind, Observation, Question, VideoInfo
 
 MAX_ACTIONS, MAX_ITEMS, MAX_TEXT, MAX_FRAMES = 3, 6, 200, 64
 """Most actions in a turn, entries in a list, characters in a text, and frames in a window."""
@@ -55,7 +55,7 @@ class TurnBounds:
     observed: Sequence[Observation] = ()
     """What was observed, which an answer can cite."""
 
-    def numbers(self, modality: Modality | None) -> list[int]:
+    def numbers(self, modality: EvidenceKind | None) -> list[int]:
         """Return the numbers of the videos that can be observed, or that have this modality."""
         return [info.number for info in self.videos if not info.problem and _has(info, modality)]
 
@@ -65,6 +65,7 @@ class TurnBounds:
         found = (
             Citation(video=window.video, start_s=window.start_s, end_s=window.end_s, modality=one.modality)
             for one in self.observed
+            if one.modality != "index"
             for window in [said.window for said in one.evidence if said.window] or one.windows
         )
         return list(dict.fromkeys(found))[-MAX_CITABLE:]
@@ -83,17 +84,17 @@ def turn_schema(tools: Toolset, bounds: TurnBounds) -> Json:
     return _closed({"thought": _text(), "actions": listed})
 
 
-def _has(info: VideoInfo, modality: Modality | None) -> bool:
+def _has(info: VideoInfo, modality: EvidenceKind | None) -> bool:
     match modality:
         case "visual":
             return info.has_picture
         case "audio":
             return info.has_sound or info.has_subtitles
-        case None:
+        case _:
             return True
 
 
-def _modality(tool: AnyTool) -> Modality | None:
+def _modality(tool: AnyTool) -> EvidenceKind | None:
     return cast("ToolSpec[Any, Any]", tool).modality if isinstance(tool, ToolSpec) else None
 
 

@@ -49,6 +49,11 @@ class PhrasedPerception:
         self._cache = cache
         self._name = name
 
+    @property
+    def plain(self) -> Perception:
+        """The perception whose observations are rephrased; the index keeps its words."""
+        return self._inner
+
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Probe with the inner perception."""
         return await self._inner.probe(video, number)

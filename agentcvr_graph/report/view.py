@@ -220,11 +220,10 @@ def _check(number: int, check: Verification, trajectory: Trajectory, album: Albu
 def _observation(
     name: str, observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
 ) -> ObservationView:
-    verb = "Observed" if observation.modality == "visual" else "Listened to"
     return ObservationView(
         id=name,
         modality=observation.modality,
-        heading=f"{verb} {'; '.join(window_label(window) for window in observation.windows)}",
+        heading=_heading(observation),
         focus="" if observation.focus == trajectory.question else observation.focus,
         lines=_lines(observation, cited),
         nothing=NOTHING[observation.modality],
@@ -233,6 +232,13 @@ def _observation(
         cost=cost_text(observation.cost) + (f", by {observation.model}" if observation.model else ""),
         cited=any(one.observation == name for one in cited),
     )
+
+
+def _heading(observation: Observation) -> str:
+    if observation.modality == "index":
+        return "Searched the index"
+    verb = "Observed" if observation.modality == "visual" else "Listened to"
+    return f"{verb} {'; '.join(window_label(window) for window in observation.windows)}"
 
 
 def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[StatementView]:

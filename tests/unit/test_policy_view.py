@@ -59,7 +59,9 @@ async def test_what_the_master_sees():
 
 async def test_what_the_master_sees_with_all_features():
     features = features_named(BY_NAME, "features")
+    search = {"name": "find", "args": {"query": "ball", "videos": [1, 7], "limit": 2}, "id": "search"}
     turns = [
+        turn("Where is it?", search),
         turn("An overview first.", observe((1, 0, 60, 4), (2, 0, 60, 4), focus="red")),
         turn("Sure.", with_arguments(answer("B", "a blue ball", [CLAIM], id="first"), confidence=0.9)),
         turn("Then so.", with_arguments(answer("B", "a red ball"), confidence=0.9)),

@@ -147,7 +147,7 @@ def _nothing_observed(state: CVRState) -> str:
     """
     messages = prompts.since_brief(policy_messages(state))
     refused = [message.text for message in messages if message.additional_kwargs.get(FAILED_BY) == "infrastructure"]
-    if state["observations"] or not refused:
+    if observed_videos(state["observations"]) or not refused:
         return ""
     return f"Nothing could be observed. The last look ended in: {refused[-1].splitlines()[0]}"
 
