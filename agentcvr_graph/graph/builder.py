@@ -26,7 +26,7 @@ from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import Conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
 from agentcvr_graph.graph.routing import Router
-from agentcvr_graph.graph.state import AgentInput, CVRInput, CVRState, OutputChannels
+from agentcvr_graph.graph.state import AgentInput, CVRInput, CVRState, OutputChannels, input_of_agent
 from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import TOOLS, Toolset
@@ -129,13 +129,7 @@ async def after_master(state: CVRState) -> list[Send] | str:
         return "conclude"
     if not state["assignments"]:
         return "master"
-    return [
-        Send(
-            assignment.node,
-            AgentInput(assignment=assignment, sources=state["sources"], settings=state.get("settings") or {}),
-        )
-        for assignment in state["assignments"]
-    ]
+    return [Send(assignment.node, input_of_agent(assignment, state)) for assignment in state["assignments"]]
 
 
 async def after_conclude(state: CVRState) -> str:

@@ -21,6 +21,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from agentcvr_graph.answers import KnownQuestionKind
+from agentcvr_graph.catalogue import LISTED, Summary
 from agentcvr_graph.graph.channels import Latest, Reduced, typed
 from agentcvr_graph.types import (
     Answer,
@@ -59,6 +60,8 @@ class Assignment(FrozenModel):
     request: dict[str, object]
     """The request as the tool's specification dumps it: JSON, so that a checkpoint can store any tool's request."""
     notes: tuple[str, ...] = ()
+    videos: tuple[int, ...] | None = None
+    """Numbers of the videos of the request; None if it may need any of them."""
     turn: int
     left: str = ""
     """The budget line at the end of the last reply of a turn; empty for the others."""
@@ -117,6 +120,12 @@ def append_observations(so_far: list[Observation], more: list[Observation]) -> l
     return so_far + typed(list[Observation], more)
 
 
+def add_sources(so_far: list[VideoInfo], more: list[VideoInfo]) -> list[VideoInfo]:
+    """Add opened videos, in order of their numbers: the reducer of `sources`."""
+    known = {info.number: info for info in (*so_far, *typed(list[VideoInfo], more))}
+    return [known[number] for number in sorted(known)]
+
+
 class CVRInput(TypedDict):
     """The input of the graph; flat, so that a form can show it."""
 
@@ -143,7 +152,10 @@ class _Reported(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
     checked_question: Annotated[Question, Latest]
     """The checked question: videos as `Video`, kind decided."""
-    sources: Annotated[list[VideoInfo], Latest]
+    sources: Annotated[list[VideoInfo], Reduced(list[VideoInfo], add_sources)]
+    """What is known of the videos that were opened: the first ones, and those that calls named; by number."""
+    catalogue: Annotated[Summary, Latest]
+    """How many videos there are in all, and a digest of the list."""
 
 
 class CVRAnswered(_Reported):
@@ -203,8 +215,27 @@ class AgentInput(TypedDict):
 
     assignment: Assignment
     sources: list[VideoInfo]
+    """The opened videos; of more than a brief lists only those of the request."""
     settings: NotRequired[dict[str, Any]]
     """The settings that were sent for the question."""
+    catalogue: NotRequired[Summary | None]
+    """Set if there are more videos than a brief lists."""
+    named: NotRequired[list[Video]]
+    """What the caller named; set with `catalogue` if it is short, or if the request may need any video."""
+
+
+def input_of_agent(assignment: Assignment, state: CVRState) -> AgentInput:
+    """Return what `Send` passes to an agent: of more videos than a brief lists only those of the request."""
+    given = AgentInput(assignment=assignment, sources=state["sources"], settings=state.get("settings") or {})
+    summary = state.get("catalogue")
+    if summary is None or summary.count <= LISTED:
+        return given
+    given["catalogue"], numbers, named = summary, assignment.videos, state["checked_question"].videos
+    if numbers is not None:
+        given["sources"] = [info for info in state["sources"] if info.number in numbers]
+    if numbers is None or len(named) <= LISTED:
+        given["named"] = list(named)
+    return given
 
 
 def agent_input(given: Mapping[str, Any]) -> AgentInput:
@@ -213,4 +244,6 @@ def agent_input(given: Mapping[str, Any]) -> AgentInput:
         assignment=typed(Assignment, given["assignment"]),
         sources=typed(list[VideoInfo], given["sources"]),
         settings=given.get("settings") or {},
+        catalogue=typed(Summary | None, given.get("catalogue")),
+        named=typed(list[Video], given.get("named") or []),
     )

@@ -1,4 +1,4 @@
-"""`brief`: check the question, probe its videos, and write the first messages.
+"""`brief`: check the question, list its videos, probe the first of them, and write the first messages.
 
 Errors in the input are raised here, before any model is called; one error names all videos that cannot be read. A
 follow-up question on the same thread about the same videos keeps the conversation and its evidence.
@@ -6,7 +6,6 @@ follow-up question on the same thread about the same videos keeps the conversati
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -16,20 +15,20 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from agentcvr_graph.errors import InputError, VideoError
+from agentcvr_graph.catalogue import LISTED, Catalogue
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import check_steps, full_budget, remaining_steps
+from agentcvr_graph.graph.catalogues import is_same, list_videos, probe_first
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
 from agentcvr_graph.graph.events import failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import check_review
-from agentcvr_graph.graph.question import check_question, question_kind
+from agentcvr_graph.graph.question import check_count, check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
-from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import Toolset
-from agentcvr_graph.types import Cost, Observation, Usage, Video, VideoInfo
+from agentcvr_graph.types import Cost, Observation, Usage
 
 
 class Brief:
@@ -54,20 +53,27 @@ class Brief:
         check_steps(state)
         check_review(runtime, context)
         question = check_question(state)
-        count = len(question.videos)
-        report(runtime, "brief", f"opening {count} video{'' if count == 1 else 's'}")
-        sources = await probe_all(await self._dependencies.chosen_perception(context), question.videos, context)
+        perception = await self._dependencies.chosen_perception(context)
+        catalogue = await list_videos(perception, question.videos)
+        check_count(question, len(catalogue))
+        report(runtime, "brief", _opening(catalogue))
+        listed = await probe_first(perception, catalogue, context)
+        self._dependencies.catalogues.keep(catalogue)
+        same = is_same(state, catalogue, listed)
         known: list[Observation] = []
-        if (memory := memory_of(runtime, context)) is not None and sources != state.get("sources"):
-            known = await memory.recall(question.question, sources)
+        if (memory := memory_of(runtime, context)) is not None and not same:
+            known = await memory.recall(question.question, listed)
         left = full_budget(context, remaining_steps(state) - 1).shown()
-        text = prompts.brief(question.question, question_kind(question), question.options, sources, left, known)
-        message = _brief_message(text, self._dependencies.tools)
+        tools = self._dependencies.tools
+        more = prompts.more_videos(len(listed), len(catalogue), tools)
+        text = prompts.brief(question.question, question_kind(question), question.options, listed, left, known, more)
+        message = _brief_message(text, tools)
         return {
             "checked_question": question,
-            "sources": sources,
+            "catalogue": catalogue.summary,
+            **({} if same else {"sources": Overwrite(listed)}),
             "settings": context.sent,
-            **(await self._conversation(state, context, sources, message, known)),
+            **(await self._conversation(state, context, same, message, known)),
             **_reset(),
             "clock": Clock().add(Work.of(runtime)),
         }
@@ -76,17 +82,24 @@ class Brief:
         self,
         state: CVRState,
         context: CVRContext,
-        sources: list[VideoInfo],
+        same: bool,
         brief: HumanMessage,
         known: list[Observation],
     ) -> dict[str, Any]:
-        if sources == state.get("sources"):
+        if same:
             return {"messages": _continued(state["messages"], brief)}
         dialect = choose_dialect(await self._dependencies.chosen_master(context), context.dialect)
         tools = self._dependencies.tools
         system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
         messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
         return {"messages": messages, "observations": Overwrite(known)}
+
+
+def _opening(catalogue: Catalogue) -> str:
+    """Return the progress line: how many videos are opened, and what was left out of a folder."""
+    count = len(catalogue)
+    opened = f"{count} video{'' if count == 1 else 's'}" if count <= LISTED else f"{LISTED} of {count:,} videos"
+    return "; ".join([f"opening {opened}", *catalogue.summary.notes])
 
 
 def _brief_message(text: str, tools: Toolset) -> HumanMessage:
@@ -105,26 +118,6 @@ def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> list[Base
     if complete == list(messages):
         return [brief]
     return [RemoveMessage(id=REMOVE_ALL_MESSAGES), *complete, brief]
-
-
-async def probe_all(perception: Perception, videos: Sequence[Video], context: CVRContext) -> list[VideoInfo]:
-    """Probe all videos concurrently.
-
-    Raises:
-        InputError: no video can be read, or one cannot and the context says `stop`; the message names each of them.
-    """
-    found = await asyncio.gather(*(_probe(perception, video, n) for n, video in enumerate(videos, start=1)))
-    problems = [info.problem for info in found if info.problem]
-    if len(problems) == len(found) or (problems and context.unreadable == "stop"):
-        raise InputError("\n".join(problems))
-    return list(found)
-
-
-async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo:
-    try:
-        return await perception.probe(video, number)
-    except VideoError as error:
-        return VideoInfo(number=number, video=video, problem=str(error))
 
 
 def _reset() -> dict[str, Any]:
