@@ -30,6 +30,8 @@ from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.short_graph import create_short_graph
+from agentcvr_graph.tools import Features
+from agentcvr_graph.tools.features import read_features
 
 if TYPE_CHECKING:
     from agentcvr_graph.media.base import Library
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 MODELS_VARIABLE = "AGENTCVR_MODELS"
 """Environment variable with the model strings that a run may choose, separated by commas; `any` allows all.
 `offline` is always allowed, and `auto` for sound: the best recogniser whose weights are on the server."""
+FEATURES_VARIABLE = "AGENTCVR_FEATURES"
+"""Environment variable with the features of the server's graphs (`tools/features.py`), separated by commas."""
 MORE_MODELS = f"Whoever runs the server allows more with {MODELS_VARIABLE}."
 
 
@@ -117,12 +121,24 @@ def _short_graph() -> Any:
 
 @functools.lru_cache(maxsize=1)
 def _live_graph() -> CompiledCVRGraph:
-    return create_cvr_graph(choose_master, choose_perception, context_schema=ServerContext).compile()
+    graph = create_cvr_graph(choose_master, choose_perception, features=_features(), context_schema=ServerContext)
+    return graph.compile()
 
 
 @functools.lru_cache(maxsize=1)
 def _swap_graph() -> CompiledCVRGraph:
-    return create_cvr_graph(choose_master, choose_scripts, context_schema=SwapContext).compile()
+    graph = create_cvr_graph(choose_master, choose_scripts, features=_features(), context_schema=SwapContext)
+    return graph.compile()
+
+
+def _features() -> Features:
+    """Return the features that the server's owner turned on.
+
+    Raises:
+        SettingsError: one of them does not exist.
+    """
+    with _shown_to_clients():
+        return read_features(os.environ.get(FEATURES_VARIABLE, ""), FEATURES_VARIABLE)
 
 
 def _check_names(runtime: ServerRuntime[Any] | None, schema: type[CVRContext]) -> None:

@@ -258,6 +258,8 @@ class Answer(FrozenModel):
     text: str
     rationale: str = ""
     citations: tuple[Citation, ...] = ()
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """How sure the master said it is, from 0 to 1; None if it did not say."""
 
 
 class Failure(FrozenModel):

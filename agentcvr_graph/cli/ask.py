@@ -92,6 +92,7 @@ def ask(
     max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
     dialect: shared.Dialect = "auto",
+    features: shared.Features = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     report: Report = None,
     verbose: Verbose = False,
@@ -101,14 +102,14 @@ def ask(
     if videos and question and swap is None:
         models = replace(models, audio=chosen_audio(audio))
         load_models(models)
-    from agentcvr_graph.cli.ask_run import present, run_live, run_scripted
+    from agentcvr_graph.cli.ask_run import RunSettings, present, run_live, run_scripted
     from agentcvr_graph.graph.state import CVRInput
 
-    context = shared.context_of(max_turns, max_frames, dialect)
+    settings = RunSettings(shared.context_of(max_turns, max_frames, dialect), features, verbose)
     if swap is not None:
         if videos or question:
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
-        run = run_scripted(swap, models.master, noise, context, phrasing, verbose=verbose)
+        run = run_scripted(swap, models.master, noise, settings, phrasing)
     elif not videos or not question:
         missing = " and ".join(
             name for name, given in (("the videos", videos), ("the question", question)) if not given
@@ -116,7 +117,7 @@ def ask(
         raise InputError(f"Missing: {missing}.", fix='Write: agentcvr ask a.mp4 b.mp4 -q "..."')
     else:
         given = CVRInput(question=question, videos=list(videos), options=options or [], kind=kind)
-        run = run_live(given, models, context, verbose=verbose)
+        run = run_live(given, models, settings)
     present(run, models, as_json=as_json, report=report)
 
 
@@ -141,13 +142,15 @@ def demo(
     models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
     if not swap:
         load_models(models)
-    from agentcvr_graph.cli.ask_run import present, run_live, run_scripted
+    from agentcvr_graph.cli.ask_run import RunSettings, present, run_live, run_scripted
     from agentcvr_graph.graph.state import as_input
 
+    settings = RunSettings(verbose=verbose)
+
     if swap:
-        run = run_scripted(chosen, master, noise, verbose=verbose)
+        run = run_scripted(chosen, master, noise, settings)
     else:
-        run = run_live(as_input(questions[chosen]), models, verbose=verbose)
+        run = run_live(as_input(questions[chosen]), models, settings)
     present(run, models, as_json=False, report=report)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -33,6 +33,7 @@ from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import cost_text, window_label, without_unseen
 from agentcvr_graph.scripts.bundled import find_script
+from agentcvr_graph.tools.features import read_features
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import AnswerValue, Citation, VideoInfo
 
@@ -70,33 +71,33 @@ class Words:
                 err.print(f"[bold]{who}:[/bold] {escape(without_keys(said)) or '[dim](nothing)[/dim]'}")
 
 
-def run_live(
-    given: CVRInput, models: ModelStrings, context: CVRContext = shared.DEFAULTS, *, verbose: bool = False
-) -> FinishedRun:
+@dataclass(frozen=True)
+class RunSettings:
+    """How the question is answered and shown."""
+
+    context: CVRContext = shared.DEFAULTS
+    features: str = ""
+    """Names of features, separated by commas."""
+    verbose: bool = False
+
+
+def run_live(given: CVRInput, models: ModelStrings, settings: RunSettings) -> FinishedRun:
     """Answer a question about video."""
     from agentcvr_graph.perception.factory import resolve_perception
 
     perception = resolve_perception(models.vision, models.audio)
     if "offline" in astuple(models):
         err.print(f"[dim]{OFFLINE_NOTICE}[/dim]")
-    return FinishedRun(_run(given, models.master, perception, context, verbose))
+    return FinishedRun(_run(given, models.master, perception, settings))
 
 
-def run_scripted(
-    spec: str,
-    master: str,
-    noise: str,
-    context: CVRContext = shared.DEFAULTS,
-    phrasing: str = "",
-    *,
-    verbose: bool = False,
-) -> FinishedRun:
+def run_scripted(spec: str, master: str, noise: str, settings: RunSettings, phrasing: str = "") -> FinishedRun:
     """Answer the question of a script, in swap mode."""
     library, script = find_script(spec)
     perception: Perception = ScriptedPerception(library, noise)
     if phrasing:
         perception = _phrased(perception, phrasing)
-    trajectory = _run(as_input(script.as_question()), master, perception, context, verbose)
+    trajectory = _run(as_input(script.as_question()), master, perception, settings)
     return FinishedRun(trajectory, script.key, live=False)
 
 
@@ -141,11 +142,13 @@ def as_record(trajectory: Trajectory) -> dict[str, Any]:
     }
 
 
-def _run(given: CVRInput, master: str, perception: Perception, context: CVRContext, verbose: bool) -> Trajectory:
+def _run(given: CVRInput, master: str, perception: Perception, settings: RunSettings) -> Trajectory:
     from agentcvr_graph.models.registry import resolve_chat_model
 
-    graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
-    return trajectory_of(asyncio.run(_stream(graph, given, context, Words() if verbose else None)))
+    features = read_features(settings.features, "--features")
+    graph = create_cvr_graph(resolve_chat_model(master), perception, features=features).compile()
+    words = Words() if settings.verbose else None
+    return trajectory_of(asyncio.run(_stream(graph, given, settings.context, words)))
 
 
 async def _stream(graph: Any, given: CVRInput, context: CVRContext, words: Words | None) -> CVROutput:

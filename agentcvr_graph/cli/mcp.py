@@ -47,6 +47,7 @@ def mcp(
     max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
     dialect: shared.Dialect = "auto",
+    features: shared.Features = "",
 ) -> None:
     """Serve questions about videos to MCP clients.
 
@@ -58,13 +59,15 @@ def mcp(
     require("mcp", "mcp", "mcp")
     from agentcvr_graph.cli.mcp_run import serve, serve_http, service_of
     from agentcvr_graph.media.access import REMOTE_VARIABLE, ROOTS_VARIABLE
+    from agentcvr_graph.tools.features import read_features
 
     if roots:
         os.environ[ROOTS_VARIABLE] = os.pathsep.join(str(root.expanduser().resolve()) for root in roots)
     if remote:
         os.environ[REMOTE_VARIABLE] = shared.one_of("--remote", remote, ("public", "none", "any"))
     context = shared.context_of(max_turns, max_frames, dialect)
-    service = service_of(ModelStrings(master, vision, audio if swap else chosen_audio(audio)), context, swap=swap)
+    models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
+    service = service_of(models, context, read_features(features, "--features"), swap=swap)
     if http:
         serve_http(service, host, port)
     else:

@@ -13,18 +13,19 @@ from agentcvr_graph.mcp_server.service import VideoService
 from agentcvr_graph.media.access import Access, access_of_untrusted_clients
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.models.strings import ModelStrings
+from agentcvr_graph.tools import Features
 
 PICTURE_PX = 512
 """Longest side of an evidence picture, which a model reads."""
 
 
-def service_of(models: ModelStrings, context: CVRContext, *, swap: bool) -> VideoService:
+def service_of(models: ModelStrings, context: CVRContext, features: Features, *, swap: bool) -> VideoService:
     """Return what the server serves.
 
     Raises:
         SetupError: a model, a package or a key is missing.
     """
-    return _scripted(models, context) if swap else _live(models, context)
+    return _scripted(models, context, features) if swap else _live(models, context, features)
 
 
 def serve(service: VideoService) -> None:
@@ -57,7 +58,7 @@ def check_free(host: str, port: int) -> None:
         raise InputError(f"{host}:{port} cannot be listened on: {error.strerror}.", fix=fix) from error
 
 
-def _live(models: ModelStrings, context: CVRContext) -> VideoService:
+def _live(models: ModelStrings, context: CVRContext, features: Features) -> VideoService:
     from agentcvr_graph.demo import CLIPS_DIR
     from agentcvr_graph.perception.factory import isolated_media, resolve_perception
     from agentcvr_graph.report.thumbnails import MediaThumbnails
@@ -65,14 +66,14 @@ def _live(models: ModelStrings, context: CVRContext) -> VideoService:
     access = access_of_untrusted_clients(CLIPS_DIR)
     media = isolated_media(access=access)
     perception = resolve_perception(models.vision, models.audio, media=media)
-    graph = create_cvr_graph(resolve_chat_model(models.master), perception).compile()
+    graph = create_cvr_graph(resolve_chat_model(models.master), perception, features=features).compile()
     return VideoService(graph, perception, access, context, MediaThumbnails(media, PICTURE_PX))
 
 
-def _scripted(models: ModelStrings, context: CVRContext) -> VideoService:
+def _scripted(models: ModelStrings, context: CVRContext, features: Features) -> VideoService:
     from agentcvr_graph.perception.scripted import ScriptedPerception
     from agentcvr_graph.scripts.bundled import bundled_library
 
     perception = ScriptedPerception(bundled_library())
-    graph = create_cvr_graph(resolve_chat_model(models.master), perception).compile()
+    graph = create_cvr_graph(resolve_chat_model(models.master), perception, features=features).compile()
     return VideoService(graph, perception, Access(roots=(), remote="none"), context)

@@ -25,6 +25,9 @@ Master = Annotated[
 Vision = Annotated[str, typer.Option(help="Model string of the vision model.", rich_help_panel=MODELS)]
 Audio = Annotated[str, typer.Option(help="Model string of the audio model.", rich_help_panel=MODELS)]
 Dialect = Annotated[str, typer.Option(help="How the master acts: auto, tools, schema or json.", rich_help_panel=MODELS)]
+Features = Annotated[
+    str, typer.Option(help="What the master may do besides, separated by commas: confidence.", rich_help_panel=MODELS)
+]
 Noise = Annotated[str, typer.Option(help="Noise of scripted perception: off, mild, fitted, or a JSON file of rates.")]
 MaxTurns = Annotated[int, typer.Option(min=1, help="Largest number of turns of the master.", rich_help_panel=BUDGETS)]
 MaxFrames = Annotated[int, typer.Option(min=0, help="Largest number of frames to observe.", rich_help_panel=BUDGETS)]

@@ -29,7 +29,7 @@ from agentcvr_graph.graph.routing import Router
 from agentcvr_graph.graph.state import AgentInput, CVRInput, CVRState, OutputChannels, input_of_agent
 from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_graph.tools import NO_FEATURES, TOOLS, Features, Toolset
 from agentcvr_graph.tools.spec import AnyTool
 
 RETRY = RetryPolicy(max_attempts=3, initial_interval=0.5, backoff_factor=2.0, retry_on=is_transient)
@@ -65,6 +65,7 @@ def create_cvr_graph(
     perception: Perception | ChoosePerception,
     *,
     tools: Iterable[AnyTool] = TOOLS,
+    features: Features = NO_FEATURES,
     context_schema: type[CVRContext] = CVRContext,
     name: str = "agentcvr",
     retry: RetryPolicy = RETRY,
@@ -76,6 +77,7 @@ def create_cvr_graph(
         master: the chat model that decides where to look and listen, or a function that returns it for a run's context.
         perception: such as `LivePerception` for real video, or a function that returns one for a run's context.
         tools: what the master may call; `[*TOOLS, MY_TOOL]` adds one to the tools of the library.
+        features: what the library's tools can do besides; all of it is off by default.
         context_schema: `CVRContext`, or a subclass with settings that the two functions read.
         name: the name of the compiled graph, as a parent graph or a server shows it.
         retry: the retry policy for failed calls of a model or a perception.
@@ -97,7 +99,8 @@ def create_cvr_graph(
     """
     check_objects(master, perception)
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
-    dependencies = Dependencies(master, perception, timeout_s, retry, Toolset(tools), check_schema(context_schema))
+    toolset = Toolset(features.apply(tools))
+    dependencies = Dependencies(master, perception, timeout_s, retry, toolset, check_schema(context_schema))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
     graph.name, graph.tools = name, dependencies.tools
     graph.add("brief", Brief(dependencies))

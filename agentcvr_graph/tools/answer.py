@@ -32,6 +32,24 @@ class AnswerArgs(BaseModel):
         items = cast(list[object], given) if isinstance(given, list) else [given]
         return [citation for item in items if (citation := _citation(item)) is not None]
 
+    @property
+    def how_sure(self) -> float | None:
+        """The confidence that the master stated, from 0 to 1; None where its tool has no such field."""
+        return None
+
+
+class ConfidentAnswerArgs(AnswerArgs):
+    # The policy reads this docstring and these descriptions.
+    """Answer the question. This ends it."""
+
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="How sure you are that the answer is right, from 0 to 1."
+    )
+
+    @property
+    def how_sure(self) -> float | None:
+        return self.confidence
+
 
 def _citation(item: object) -> Citation | None:
     """Return a citation, read as tolerantly as the other arguments; None if it is no valid window."""

@@ -20,7 +20,10 @@ def loaded(tmp_path, overrides=None, **changes):
 
 
 WRONG = {
-    "unknown part": ({"modle": {}}, "there is no key 'modle'; did you mean 'model'? (known are graph, grpo, held_out"),
+    "unknown part": (
+        {"modle": {}},
+        "there is no key 'modle'; did you mean 'model'? (known are features, graph, grpo, held_out",
+    ),
     "unknown key": ({"rollout.temprature": 1}, "there is no key 'rollout.temprature'; did you mean 'temperature'?"),
     "unknown key two parts down": (
         {"model.lora": {"rnk": 3}},

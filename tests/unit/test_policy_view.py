@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.graph.builder import tools_of
 from agentcvr_graph.graph.dialects import instructions
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.noise import MILD
@@ -18,8 +20,10 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS
+from agentcvr_graph.tools.features import BY_NAME, features_named
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "policy_view.txt"
+FEATURES_SNAPSHOT = SNAPSHOT.with_name("policy_view_features.txt")
 SWAP_SNAPSHOT = SNAPSHOT.with_name("policy_view_swap.txt")
 
 
@@ -47,6 +51,28 @@ async def test_what_the_master_sees():
     tools = json.dumps(TOOL_SCHEMAS, indent=1)
     view = "\n".join([*shown, "--- tools", tools, "--- JSON dialect", instructions("json")]) + "\n"
     compare(view, SNAPSHOT)
+
+
+async def test_what_the_master_sees_with_all_features():
+    features = features_named(BY_NAME, "features")
+    turns = [
+        turn("An overview first.", observe((1, 0, 60, 4), (2, 0, 60, 4), focus="red")),
+        turn("Sure.", with_arguments(answer("B", "a red ball"), confidence=0.9)),
+    ]
+    graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(), features=features).compile()
+    output = await graph.ainvoke(
+        {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
+    )
+    shown = [f"--- {message.type}\n{message.text}" for message in output["messages"]]
+    view = "\n".join([*shown, "--- tools", json.dumps(tools_of(graph).schemas, indent=1)]) + "\n"
+    compare(view, FEATURES_SNAPSHOT)
+    assert output["answer"] is not None
+    assert output["answer"].confidence == 0.9
+
+
+def with_arguments(call: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    """Return a call with more arguments."""
+    return {**call, "args": {**call["args"], **arguments}}
 
 
 async def test_what_the_master_sees_in_swap_mode():

@@ -39,6 +39,8 @@ class EvalConfig:
     methods: tuple[str, ...] = ("agent",)
     models: ModelStrings = field(default_factory=ModelStrings)
     context: CVRContext = field(default_factory=CVRContext)
+    features: str = ""
+    """Features of the agent's graph, separated by commas."""
     frames: int = 128
     """Frames of a single pass, over all videos together."""
     long_side_px: int = 360
@@ -132,8 +134,12 @@ def models_of(config: EvalConfig) -> dict[str, str]:
 def _agent(resources: MethodResources) -> Method:
     from agentcvr_graph.eval.methods.base import GraphMethod
     from agentcvr_graph.graph.builder import create_cvr_graph
+    from agentcvr_graph.tools.features import read_features
 
-    return GraphMethod(create_cvr_graph(resources.master, resources.perception).compile(), resources.config.context)
+    config = resources.config
+    features = read_features(config.features, "features")
+    graph = create_cvr_graph(resources.master, resources.perception, features=features).compile()
+    return GraphMethod(graph, config.context)
 
 
 def _single_pass(listens: bool) -> Callable[[MethodResources], Method]:

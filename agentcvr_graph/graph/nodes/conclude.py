@@ -96,7 +96,7 @@ def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, t
         rationale=arguments.rationale,
         citations=citations,
     )
-    return answer, (*ignored, *notes)
+    return answer.model_copy(update={"confidence": arguments.how_sure}), (*ignored, *notes)
 
 
 def missing_evidence(state: CVRState, at_least: int) -> list[int]:

@@ -21,6 +21,7 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS, make_scripts
 from agentcvr_graph.scripts.schema import Script, Task
 from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_graph.tools.features import features_named
 from agentcvr_training.config.extensions import load_tools
 from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset_names, preset_weights
 
@@ -197,6 +198,8 @@ class Settings(Part):
     """Fields of `CVRContext`."""
     tools: str = ""
     """Import path of the tools of the graph, as a list of them; empty for those of the library."""
+    features: list[str] = Field(default_factory=list)
+    """Features of the library's tools, such as `[confidence]`."""
     rollout: Rollout = Rollout()
     reward: Reward = Reward()
     sft: Sft | None = None
@@ -211,10 +214,11 @@ class Settings(Part):
         """Return the tools of the graph.
 
         Raises:
-            InputError: the import path is malformed, or it names no list of tools.
+            InputError: the import path is malformed, it names no list of tools, or a feature does not exist.
             SetupError: the tools do not fit together.
         """
-        return load_tools(self.tools, "tools") if self.tools else TOOLS
+        tools = load_tools(self.tools, "tools") if self.tools else TOOLS
+        return Toolset(features_named(self.features, "features").apply(tools))
 
     def load_scripts(self) -> tuple[list[Script], list[Script]]:
         """Return the training scripts and the held-out scripts.
