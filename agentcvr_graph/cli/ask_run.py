@@ -199,7 +199,7 @@ def _show(trajectory: Trajectory) -> None:
     if not answer.citations:
         out.print("  no citations", style="dim")
     for citation in answer.citations:
-        out.print(_cited(citation, trajectory.videos[citation.video - 1]))
+        out.print(_cited(citation, trajectory.video(citation.video)))
     usage = trajectory.usage
     out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
 

@@ -44,7 +44,7 @@ class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
     """A `StateGraph` that compiles to a `CompiledCVRGraph` under its own name."""
 
     name: str = "agentcvr"
-    tools: Toolset = TOOLS
+    dependencies: Dependencies
 
     def compile(
         self, checkpointer: BaseCheckpointSaver[Any] | bool | None = None, *, name: str | None = None, **kwargs: Any
@@ -102,7 +102,7 @@ def create_cvr_graph(
     toolset = Toolset(features.apply(tools))
     dependencies = Dependencies(master, perception, timeout_s, retry, toolset, check_schema(context_schema))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
-    graph.name, graph.tools = name, dependencies.tools
+    graph.name, graph.dependencies = name, dependencies
     graph.add("brief", Brief(dependencies))
     graph.add("master", Master(dependencies), retry_policy=retry, error_handler=master_failed)
     for node in dependencies.tools.nodes:
@@ -117,9 +117,14 @@ def create_cvr_graph(
     return graph
 
 
+def dependencies_of(graph: CompiledCVRGraph) -> Dependencies:
+    """Return the objects that a graph was built with."""
+    return cast(CVRGraph, graph.builder).dependencies
+
+
 def tools_of(graph: CompiledCVRGraph) -> Toolset:
     """Return the tools that a graph was built with."""
-    return cast(CVRGraph, graph.builder).tools
+    return dependencies_of(graph).tools
 
 
 async def after_master(state: CVRState) -> list[Send] | str:

@@ -137,8 +137,13 @@ def _part_changed(before: Part, now: Part) -> str:
 
 def sources_of(state: Mapping[str, Any]) -> Sources:
     """Return the videos of a question from the state, or from what `Send` passes."""
+    return Sources(state["sources"], count_of(state))
+
+
+def count_of(state: Mapping[str, Any]) -> int:
+    """Return the number of all videos of a question."""
     summary: Summary | None = state.get("catalogue")
-    return Sources(state["sources"], summary.count if summary else None)
+    return summary.count if summary else len(state["sources"])
 
 
 def is_same(state: Mapping[str, Any], catalogue: Catalogue, listed: Sequence[VideoInfo]) -> bool:

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from langgraph.runtime import Runtime
 
-from agentcvr_graph.catalogue import Catalogue, Sources, Summary, UnopenedError
-from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.catalogue import Catalogue, Sources, Summary
+from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.graph.catalogues import probe, sources_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
@@ -72,21 +72,23 @@ class Opener:
         while True:
             try:
                 plan = make(self.sources)
-            except UnopenedError:
-                pass
+            except ActionError:
+                if not self.sources.wanted:
+                    raise
             else:
                 if not self.sources.wanted:
                     return plan
             await self._open(sorted(self.sources.wanted))
 
-    async def catalogue(self, perception: Perception) -> Catalogue:
-        """Return the references of all videos.
+    async def with_references(self, perception: Perception) -> Sources:
+        """Return the videos with the reference of each, also of those that are not open.
 
         Raises:
             InfrastructureError: the list is another one now.
         """
-        assert self._summary is not None  # without it, all videos are open
-        return await self._dependencies.catalogues.again(perception, self._named, self._summary)
+        if len(self.sources) == len(self.sources.opened):
+            return self.sources
+        return Sources(self.sources.opened, len(self.sources), await self._catalogue(perception))
 
     async def _open(self, numbers: Sequence[int]) -> None:
         if self._runtime is not None:
@@ -104,5 +106,9 @@ class Opener:
 
     async def _probed(self, numbers: Sequence[int]) -> list[VideoInfo]:
         perception = await self._dependencies.chosen_perception(self._context)
-        catalogue = await self.catalogue(perception)
+        catalogue = await self._catalogue(perception)
         return await in_order(lambda number: probe(perception, catalogue[number], number), numbers, AT_ONCE)
+
+    async def _catalogue(self, perception: Perception) -> Catalogue:
+        assert self._summary is not None  # without it, all videos are open
+        return await self._dependencies.catalogues.again(perception, self._named, self._summary)

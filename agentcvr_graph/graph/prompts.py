@@ -12,8 +12,8 @@ from langchain_core.messages import AnyMessage
 from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.render import budget_text, observation_text, video_line
 from agentcvr_graph.tools import TOOLS, Toolset
-from agentcvr_graph.tools.spec import ToolSpec
 from agentcvr_graph.tools.outline import Outlines, ToolOutline
+from agentcvr_graph.tools.spec import ToolSpec
 from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
 BRIEF_ID = "brief-"
@@ -44,6 +44,7 @@ Act by writing one JSON object, and nothing after it: {{"thought": TEXT, "action
 MORE_VIDEOS = "... and {more} more videos, numbered {first} to {last}; {how}."
 NO_ACTION = "That turn held no action. Call {tools}."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."
+CITE_FIRST = "Not yet: look at or listen to a window that proves the answer, and cite it."
 RECORDED = "The answer is recorded."
 CANCELLED = "error: Cancelled before it was carried out."
 SKIPPED = "Not carried out: the same turn answered the question."

@@ -16,7 +16,7 @@ from agentcvr_graph.report.pictures import Album, Picture, select_times
 from agentcvr_graph.report.thumbnails import Thumbnails
 from agentcvr_graph.report.tracks import VideoTimeline, timeline_of
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
-from agentcvr_graph.types import Answer, Failure, Observation, VideoInfo
+from agentcvr_graph.types import Answer, Failure, Observation
 
 _ERROR = "error: "
 _BOUNDARIES = {
@@ -129,7 +129,7 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
         headline=_headline(trajectory.answer),
         failure=failure.message if failure else "",
         boundary=_boundary(failure),
-        chips=[_chip(one, trajectory.videos, folder) for one in cited],
+        chips=[_chip(one, trajectory, folder) for one in cited],
         timelines=[timeline_of(info, named, cited, album) for info in trajectory.videos],
         turns=_turns(trajectory.turns, observations),
         totals=_totals(trajectory),
@@ -165,9 +165,9 @@ def _totals(trajectory: Trajectory) -> list[tuple[str, str]]:
     ]
 
 
-def _chip(one: NumberedCitation, videos: Sequence[VideoInfo], folder: Path | None) -> Chip:
+def _chip(one: NumberedCitation, trajectory: Trajectory, folder: Path | None) -> Chip:
     citation = one.citation
-    video = videos[citation.video - 1]
+    video = trajectory.video(citation.video)
     return Chip(
         number=one.number,
         label=window_label(citation),
@@ -191,7 +191,7 @@ def _observation(
         lines=_lines(observation, cited),
         nothing=NOTHING[observation.modality],
         notes=observation.notes,
-        pictures=_pictures(observation, trajectory.videos, cited, album),
+        pictures=_pictures(observation, trajectory, cited, album),
         cost=cost_text(observation.cost) + (f", by {observation.model}" if observation.model else ""),
         cited=any(one.observation == name for one in cited),
     )
@@ -209,12 +209,12 @@ def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[
 
 
 def _pictures(
-    observation: Observation, videos: Sequence[VideoInfo], cited: Sequence[NumberedCitation], album: Album
+    observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
 ) -> list[tuple[str, Sequence[Picture]]]:
     shown: list[tuple[str, Sequence[Picture]]] = []
     for window, times_s in zip(observation.windows, observation.frame_times_s, strict=False):
         chosen = select_times(times_s, window.video, cited, album.per_window)
-        pictures = album.pictures(videos[window.video - 1], chosen, cited)
+        pictures = album.pictures(trajectory.video(window.video), chosen, cited)
         if pictures:
             shown.append((window_label(window), pictures))
     return shown

@@ -134,7 +134,10 @@ class ScriptLibrary:
         """
         script_id, slash, number = source.removeprefix(SCHEME).partition("#")[0].rpartition("/")
         if not source.startswith(SCHEME) or not slash or not number.isdigit():
-            raise InputError(f"{source!r} is no address of a scripted video.", fix=f"Write {SCHEME}<id>/<number>, or {SCHEME}<id>{ALL} for all videos of a script.")
+            raise InputError(
+                f"{source!r} is no address of a scripted video.",
+                fix=f"Write {SCHEME}<id>/<number>, or {SCHEME}<id>{ALL} for all videos of a script.",
+            )
         script = self.get(script_id)
         if not 1 <= int(number) <= len(script.videos):
             raise InputError(f"Script {script_id!r} has no video {number}; it has 1 to {len(script.videos)}.")

@@ -24,8 +24,8 @@ from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.builder import RETRY
+from agentcvr_graph.graph.catalogues import probe_all
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.nodes.brief import probe_all
 from agentcvr_graph.graph.nodes.conclude import MAX_REPAIRS
 from agentcvr_graph.graph.question import check_question, question_kind
 from agentcvr_graph.graph.state import as_input

@@ -25,13 +25,14 @@ from agentcvr_graph.graph import looks, prompts
 from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.arrival import tidy
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps
+from agentcvr_graph.graph.catalogues import count_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import read_calls, reply, words_of
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import failures_reported
 from agentcvr_graph.graph.master_call import call_master
-from agentcvr_graph.graph.nodes.conclude import missing_evidence
+from agentcvr_graph.graph.nodes.conclude import MOST_SEEN, may_answer
 from agentcvr_graph.graph.opening import Opener
 from agentcvr_graph.graph.state import Assignment, Call, CVRState, Work
 from agentcvr_graph.models.clients.keys import without_keys
@@ -84,7 +85,8 @@ class Master:
             state["checked_question"],
             opener.sources,
             closing=start.closing,
-            may_answer=not missing_evidence(state, context.min_evidence),
+            may_answer=may_answer(state, context.min_evidence),
+            must_cite=bool(context.min_evidence) and count_of(state) > MOST_SEEN,
             observed=state["observations"],
         )
         what, shown = f"turn {start.turn} of the master", "answering" if start.closing else "thinking"
