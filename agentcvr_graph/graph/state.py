@@ -154,7 +154,7 @@ class _Reported(TypedDict):
     """The checked question: videos as `Video`, kind decided."""
     sources: Annotated[list[VideoInfo], Reduced(list[VideoInfo], add_sources)]
     """What is known of the videos that were opened: the first ones, and those that calls named; by number."""
-    catalogue: Annotated[Summary, Latest]
+    catalogue: Annotated[Summary | None, Latest]
     """How many videos there are in all, and a digest of the list."""
 
 

@@ -89,7 +89,8 @@ async def test_the_input_schema_describes_every_field(client: LangGraphClient) -
         assert all(field["description"] for field in input_schema["properties"].values())
         assert set(input_schema["properties"]["kind"]["enum"]) >= {"auto", "choice", "interval", "text"}
         answers = set(schemas["output_schema"]["properties"])
-        assert answers == {"answer", "failure", "observations", "usage", "messages", "checked_question", "sources"}
+        videos = {"checked_question", "sources", "catalogue"}
+        assert answers == {"answer", "failure", "observations", "usage", "messages"} | videos
         assert answers | set(input_schema["properties"]) < set(schemas["state_schema"]["properties"])
 
 

@@ -9,6 +9,9 @@ from langgraph.types import Command
 from agentcvr_graph import CVRContext, InputError, Video, VideoError, create_cvr_graph, retake
 from agentcvr_graph.catalogue import Catalogue, Expansion, Sources, UnopenedError
 from agentcvr_graph.graph.prompts import CITE_FIRST
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.schema import Origin, Scene, Script, ScriptedVideo
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.tools.observe import OBSERVE
@@ -239,3 +242,17 @@ def test_sources_know_only_what_was_opened():
     with pytest.raises(IndexError):
         sources[2]
     assert sources.wanted == {2}
+
+
+async def test_all_videos_of_a_script_are_one_reference():
+    video = ScriptedVideo(duration_s=9, scenes=(Scene(start_s=0, end_s=9, visual="a red ball"),))
+    origin = Origin(generator="test")
+    script = Script(id="lib", task="CC", question="?", kind="text", key="x", videos=(video,) * 300, origin=origin)
+    perception = ScriptedPerception(ScriptLibrary.of([script]))
+    graph, master = built(turn("", observe((300, 0, 9, 1))), turn("", answer("x", citations=[cited(300)])),
+                          perception=perception)  # fmt: skip
+    output = await graph.ainvoke({"question": "?", "videos": [script.all_videos]})
+    assert output["answer"].citations[0].video == 300 and "a red ball" in master.seen[1][-1].text
+    assert "280 more videos, numbered 21 to 300" in master.seen[0][1].text
+    with pytest.raises(InputError, match="There is no script 'other'"):
+        await graph.ainvoke({"question": "?", "videos": ["script://other/*"]})

@@ -116,7 +116,7 @@ def missing_evidence(state: CVRState, at_least: int) -> list[int]:
 
 def lacks_citation(answer: Answer, state: CVRState) -> bool:
     """Return whether an answer about more than `MOST_SEEN` videos cites nothing that was looked at or listened to."""
-    return count_of(state) > MOST_SEEN and answer.value is not None and not answer.citations
+    return count_of(state) > MOST_SEEN and not answer.citations
 
 
 def may_answer(state: CVRState, at_least: int) -> bool:
