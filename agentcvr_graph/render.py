@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 
 from agentcvr_graph.errors import shown_address
-from agentcvr_graph.types import Cost, Evidence, Modality, Observation, VideoInfo, Window
+from agentcvr_graph.types import Cost, Evidence, Modality, Observation, Verification, VideoInfo, Window
 
 NOTHING: dict[Modality, str] = {
     "visual": "Nothing to see in this window.",
@@ -28,6 +28,8 @@ ONLY_ANSWER = (
     "Out of {budget}: call answer now, with the best answer that the evidence supports. Nothing else is allowed."
 )
 TOO_LATE = "Only answer is allowed now."
+CHECKED = "Not recorded yet: an agent that does not know your claims observed the cited windows once more."
+ANSWER_AGAIN = "Call answer again: keep the answer, correct it, or look further first. It is not sent back again."
 PLAIN_PICTURE = "a picture without text"
 UNCLEAR_SPEECH = "unclear speech"
 """Statement about a voice whose words the recogniser is not sure of."""
@@ -178,6 +180,23 @@ def observation_text(observation: Observation) -> str:
     lines = [evidence_line(evidence) for evidence in observation.evidence] or [NOTHING[observation.modality]]
     lines += map(note_line, observation.notes)
     return "\n".join([heading, *lines])
+
+
+def verification_text(found: Sequence[Verification]) -> str:
+    """Return the checks of an answer's citations as the master reads them, with what was found where it matters."""
+    lines = [CHECKED]
+    for number, one in enumerate(found, start=1):
+        lines.append(verification_line(number, one))
+        if one.verdict != "supported" and one.observation is not None:
+            lines.append(observation_text(one.observation))
+    return "\n".join([*lines, ANSWER_AGAIN])
+
+
+def verification_line(number: int, one: Verification) -> str:
+    """Return a check on one line: `citation 1, visual, video 2, 12.0-15.5 s, "he adds salt": supported`."""
+    cited = one.citation
+    reason = f" ({plain(one.reason)})" if one.reason else ""
+    return f"citation {number}, {cited.modality}, {window_label(cited)}, {quoted(cited.claim)}: {one.verdict}{reason}"
 
 
 def _heading_parts(observation: Observation) -> list[str]:

@@ -20,7 +20,18 @@ from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
 from agentcvr_graph.graph.prompts import since_brief, tools_in_brief
 from agentcvr_graph.graph.state import Call, CVROutput
 from agentcvr_graph.tools.outline import Outlines, ToolOutline, outline_of
-from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Question, Usage, VideoInfo
+from agentcvr_graph.types import (
+    Answer,
+    AnswerKind,
+    Citation,
+    Failure,
+    FrozenModel,
+    Observation,
+    Question,
+    Usage,
+    Verification,
+    VideoInfo,
+)
 
 
 class Action(FrozenModel):
@@ -72,6 +83,12 @@ class Trajectory(FrozenModel):
     answer: Answer | None
     failure: Failure | None
     usage: Usage
+    verifications: tuple[Verification, ...] = ()
+    """The checks of citations, in the order in which they ended; empty without the feature `verify`."""
+
+    def verification_of(self, citation: Citation) -> Verification | None:
+        """Return the check of a citation; None if it was not checked."""
+        return next((one for one in self.verifications if one.citation == citation), None)
 
     @property
     def video_count(self) -> int:
@@ -153,6 +170,7 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
         answer=typed(Answer | None, given["answer"]),
         failure=typed(Failure | None, given["failure"]),
         usage=typed(Usage, given["usage"]),
+        verifications=tuple(typed(list[Verification], given.get("verifications") or [])),
     )
 
 

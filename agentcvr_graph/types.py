@@ -240,6 +240,13 @@ class Citation(Window):
     modality: Modality = Field(description="'visual' or 'audio'.")
 
 
+class ClaimedCitation(Citation):
+    # The policy reads this docstring and this description, in a graph with the feature `verify`.
+    """Where the evidence for an answer is, and what it proves."""
+
+    claim: str = Field(description="What this window shows or says, in one sentence that can be checked there alone.")
+
+
 class Answer(FrozenModel):
     """A valid answer. The type of `value` depends on `kind`.
 
@@ -257,9 +264,35 @@ class Answer(FrozenModel):
     value: AnswerValue
     text: str
     rationale: str = ""
-    citations: tuple[Citation, ...] = ()
+    citations: tuple[Citation | ClaimedCitation, ...] = ()
+    """With the feature `verify`, each with its claim."""
     confidence: float | None = Field(default=None, ge=0, le=1)
     """How sure the master said it is, from 0 to 1; None if it did not say."""
+
+
+Verdict = Literal["supported", "contradicted", "unclear"]
+
+
+class Verification(FrozenModel):
+    """The check of one citation: its window was observed once more, and a judge compared the claim with that."""
+
+    citation: ClaimedCitation
+    verdict: Verdict
+    reason: str = ""
+    """The judge's reason; for `unclear` also why there is no verdict, such as a failed look."""
+    judge: str = ""
+    """Name of the judge; empty if it was not reached."""
+    observation: Observation | None = None
+    """The second look, which did not know the claim; None if it failed or was not made."""
+    cost: Cost = Cost()
+    """Of the second look and the judge."""
+    turn: int = 0
+    """Turn of the answer with this citation, from 1."""
+
+    @field_validator("reason")
+    @classmethod
+    def _whole_characters(cls, text: str) -> str:
+        return whole(text)
 
 
 class Failure(FrozenModel):

@@ -20,7 +20,7 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.error_policy import error_for_master
 from agentcvr_graph.graph.events import report
-from agentcvr_graph.graph.state import CVRState
+from agentcvr_graph.graph.state import CVRState, SentVideos
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.types import Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
@@ -62,6 +62,12 @@ class Opener:
         """Return the opener of a turn of the master."""
         named, summary = state["checked_question"].videos, state.get("catalogue")
         return cls(dependencies, context, sources_of(state), named, summary, runtime)
+
+    @classmethod
+    def sent(cls, dependencies: Dependencies, context: CVRContext, given: SentVideos) -> Opener:
+        """Return the opener of one request, from what `Send` passes."""
+        named, summary = given.get("named") or (), given.get("catalogue")
+        return cls(dependencies, context, sources_of(given), named, summary)
 
     async def plan(self, make: Callable[[Sources], T]) -> T:
         """Return a plan over the videos. A plan that asks for videos that are not open is made again with them.

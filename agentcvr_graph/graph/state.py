@@ -25,12 +25,14 @@ from agentcvr_graph.catalogue import LISTED, Summary
 from agentcvr_graph.graph.channels import Latest, Reduced, typed
 from agentcvr_graph.types import (
     Answer,
+    ClaimedCitation,
     Cost,
     Failure,
     FrozenModel,
     Observation,
     Question,
     Usage,
+    Verification,
     Video,
     VideoInfo,
 )
@@ -65,6 +67,25 @@ class Assignment(FrozenModel):
     turn: int
     left: str = ""
     """The budget line at the end of the last reply of a turn; empty for the others."""
+
+
+class Check(FrozenModel):
+    """A cited window that is to be observed once more (feature `verify`)."""
+
+    citation: ClaimedCitation
+    assignment: Assignment
+    """The second look, planned within the reserve."""
+
+
+class Reserve(FrozenModel):
+    """The part of the budgets that is kept for `verify` from the start of a question; all 0 without the feature."""
+
+    frames: int = 0
+    audio_s: float = 0.0
+    tokens: int = 0
+    wall_s: float = 0.0
+    turns: int = 0
+    """Turns in which the master reads the result of the checks: 0 or 1."""
 
 
 class Work(FrozenModel):
@@ -115,6 +136,11 @@ def add_costs(so_far: Cost, more: Cost) -> Cost:
     return typed(Cost, so_far) + typed(Cost, more)
 
 
+def append_verifications(so_far: list[Verification], more: list[Verification]) -> list[Verification]:
+    """Append verifications: the reducer of `verifications`."""
+    return so_far + typed(list[Verification], more)
+
+
 def append_observations(so_far: list[Observation], more: list[Observation]) -> list[Observation]:
     """Append observations: the reducer of `observations`."""
     return so_far + typed(list[Observation], more)
@@ -148,6 +174,8 @@ class _Reported(TypedDict):
     """The output of a run besides its answer or failure."""
 
     observations: Annotated[list[Observation], Reduced(list[Observation], append_observations)]
+    verifications: Annotated[list[Verification], Reduced(list[Verification], append_verifications)]
+    """The checks of citations, in the order in which they ended; empty without the feature `verify`."""
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
     checked_question: Annotated[Question, Latest]
@@ -207,13 +235,15 @@ class CVRState(CVRInput, OutputChannels):
     assignments: Annotated[list[Assignment], Latest]
     """The calls of the last turn that go to the agents."""
     draft: Annotated[Call | None, Latest]
-    """The answer call of the last turn, not yet validated."""
+    """The answer call of the last turn, not yet accepted."""
+    checks: Annotated[list[Check], Latest]
+    """The citations of the draft that are to be checked before it is accepted."""
+    reserve: Annotated[Reserve, Latest]
 
 
-class AgentInput(TypedDict):
-    """The input that `Send` passes to an agent."""
+class SentVideos(TypedDict):
+    """What `Send` passes of the videos and the settings of a question: of thousands of videos only those needed."""
 
-    assignment: Assignment
     sources: list[VideoInfo]
     """The opened videos; of more than a brief lists only those of the request."""
     settings: NotRequired[dict[str, Any]]
@@ -224,13 +254,45 @@ class AgentInput(TypedDict):
     """What the caller named; set with `catalogue` if it is short, or if the request may need any video."""
 
 
+class AgentInput(SentVideos):
+    """The input that `Send` passes to an agent."""
+
+    assignment: Assignment
+
+
+class VerifyInput(SentVideos):
+    """The input that `Send` passes to `verify`."""
+
+    check: Check
+
+
 def input_of_agent(assignment: Assignment, state: CVRState) -> AgentInput:
-    """Return what `Send` passes to an agent: of more videos than a brief lists only those of the request."""
-    given = AgentInput(assignment=assignment, sources=state["sources"], settings=state.get("settings") or {})
+    """Return what `Send` passes to an agent."""
+    return AgentInput(assignment=assignment, **_sent(assignment.videos, state))
+
+
+def input_of_verify(check: Check, state: CVRState) -> VerifyInput:
+    """Return what `Send` passes to `verify`."""
+    return VerifyInput(check=check, **_sent((check.citation.video,), state))
+
+
+def agent_input(given: Mapping[str, Any]) -> AgentInput:
+    """Return the input of an agent with typed values: a checkpoint may hold them as dictionaries."""
+    return AgentInput(assignment=typed(Assignment, given["assignment"]), **_typed_videos(given))
+
+
+def verify_input(given: Mapping[str, Any]) -> VerifyInput:
+    """Return the input of `verify` with typed values: a checkpoint may hold them as dictionaries."""
+    return VerifyInput(check=typed(Check, given["check"]), **_typed_videos(given))
+
+
+def _sent(numbers: tuple[int, ...] | None, state: CVRState) -> SentVideos:
+    """Return the videos of a request; None for a request that may need any of them."""
+    given = SentVideos(sources=state["sources"], settings=state.get("settings") or {})
     summary = state.get("catalogue")
     if summary is None or summary.count <= LISTED:
         return given
-    given["catalogue"], numbers, named = summary, assignment.videos, state["checked_question"].videos
+    given["catalogue"], named = summary, state["checked_question"].videos
     if numbers is not None:
         given["sources"] = [info for info in state["sources"] if info.number in numbers]
     if numbers is None or len(named) <= LISTED:
@@ -238,10 +300,8 @@ def input_of_agent(assignment: Assignment, state: CVRState) -> AgentInput:
     return given
 
 
-def agent_input(given: Mapping[str, Any]) -> AgentInput:
-    """Return the input of an agent with typed values: a checkpoint may hold them as dictionaries."""
-    return AgentInput(
-        assignment=typed(Assignment, given["assignment"]),
+def _typed_videos(given: Mapping[str, Any]) -> SentVideos:
+    return SentVideos(
         sources=typed(list[VideoInfo], given["sources"]),
         settings=given.get("settings") or {},
         catalogue=typed(Summary | None, given.get("catalogue")),

@@ -27,6 +27,9 @@ FEATURES_SNAPSHOT = SNAPSHOT.with_name("policy_view_features.txt")
 SWAP_SNAPSHOT = SNAPSHOT.with_name("policy_view_swap.txt")
 
 
+CLAIM = {"video": 1, "start_s": 0, "end_s": 9, "modality": "visual", "claim": "The ball is blue."}
+
+
 def compare(view: str, snapshot: Path) -> None:
     if os.environ.get("UPDATE_SNAPSHOTS"):
         snapshot.parent.mkdir(exist_ok=True)
@@ -57,7 +60,8 @@ async def test_what_the_master_sees_with_all_features():
     features = features_named(BY_NAME, "features")
     turns = [
         turn("An overview first.", observe((1, 0, 60, 4), (2, 0, 60, 4), focus="red")),
-        turn("Sure.", with_arguments(answer("B", "a red ball"), confidence=0.9)),
+        turn("Sure.", with_arguments(answer("B", "a blue ball", [CLAIM], id="first"), confidence=0.9)),
+        turn("Then so.", with_arguments(answer("B", "a red ball"), confidence=0.9)),
     ]
     graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(), features=features).compile()
     output = await graph.ainvoke(

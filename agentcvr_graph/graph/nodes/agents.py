@@ -14,7 +14,6 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agentcvr_graph.graph import looks
-from agentcvr_graph.graph.catalogues import sources_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import reply
@@ -53,9 +52,7 @@ class Agent:
         context = self._dependencies.context_of(runtime, given.get("settings", {}))
         tool = self._dependencies.tools.spec(assignment.call.tool)
         request: Request | Observation = tool.load(assignment.request)
-        opener = Opener(
-            self._dependencies, context, sources_of(given), given.get("named") or (), given.get("catalogue")
-        )
+        opener = Opener.sent(self._dependencies, context, given)
         if needs_review(tool.cost(request), context):
             try:
                 request = await review(assignment, tool, opener, context)
@@ -67,16 +64,8 @@ class Agent:
         attempt = looks.Attempt(runtime, self._name, what, assignment.turn, windows, assignment.call.id)
         perception = await self._dependencies.chosen_perception(context)
         with looks.reported(attempt, self._dependencies.retry):
-            observation = await self._perceive(request, tool, perception, opener)
+            observation = await perceive(request, tool, perception, opener, self._dependencies.timeout_s)
         return await self._record(observation, tool, given, context, runtime) | opener.update
-
-    async def _perceive(
-        self, request: Request, tool: AnyToolSpec, perception: Perception, opener: Opener
-    ) -> Observation:
-        with without_keys_in_errors():
-            async with asyncio.timeout(self._dependencies.timeout_s):
-                sources = await opener.with_references(perception) if tool.reaches_all else opener.sources
-                return await tool.run(request, perception, sources)
 
     async def _record(
         self,
@@ -142,6 +131,16 @@ class Agent:
             duration_s=work.end_s - work.start_s if work else None,
             failure=failure_kind(error),
         )
+
+
+async def perceive(
+    request: Request, tool: AnyToolSpec, perception: Perception, opener: Opener, timeout_s: float | None
+) -> Observation:
+    """Carry out a request within its time; no error of it contains a key."""
+    with without_keys_in_errors():
+        async with asyncio.timeout(timeout_s):
+            sources = await opener.with_references(perception) if tool.reaches_all else opener.sources
+            return await tool.run(request, perception, sources)
 
 
 def observed_videos(observations: list[Observation]) -> list[int]:

@@ -17,7 +17,7 @@ from langgraph.types import Overwrite
 
 from agentcvr_graph.catalogue import LISTED, Catalogue
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.budget import check_steps, full_budget, remaining_steps
+from agentcvr_graph.graph.budget import NO_RESERVE, check_steps, full_budget, remaining_steps, reserve_of
 from agentcvr_graph.graph.catalogues import is_same, list_videos, probe_first
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
@@ -63,7 +63,8 @@ class Brief:
         known: list[Observation] = []
         if (memory := memory_of(runtime, context)) is not None and not same:
             known = await memory.recall(question.question, listed)
-        left = full_budget(context, remaining_steps(state) - 1).shown()
+        reserve = reserve_of(context) if self._dependencies.verifies(context) else NO_RESERVE
+        left = full_budget(context, remaining_steps(state) - 1, reserve).shown()
         tools = self._dependencies.tools
         more = prompts.more_videos(len(listed), len(catalogue), tools)
         text = prompts.brief(question.question, question_kind(question), question.options, listed, left, known, more)
@@ -75,6 +76,7 @@ class Brief:
             "settings": context.sent,
             **(await self._conversation(state, context, same, message, known)),
             **_reset(),
+            "reserve": reserve,
             "clock": Clock().add(Work.of(runtime)),
         }
 
@@ -133,6 +135,8 @@ def _reset() -> dict[str, Any]:
         "spent": Overwrite(Cost()),
         "assignments": [],
         "draft": None,
+        "checks": [],
+        "verifications": Overwrite([]),
         # The next question on this thread starts from the defaults, not from this one's options.
         "options": [],
         "kind": "auto",

@@ -5,6 +5,9 @@ of more a window that the answer cites. The minimum does not apply once a budget
 fit is sent back once. If infrastructure errors failed every observation, the run ends without an answer. Citations of
 an accepted answer are clipped to their video; only those that overlap an observation are kept. Every run ends here,
 with an answer or with a typed failure.
+
+With the feature `verify`, the citations of an answer that fits are checked before it is accepted (`verify.py`), and the
+result is sent to the master once, if there is something to decide.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, remaining_steps
 from agentcvr_graph.graph.catalogues import count_of, sources_of
+from agentcvr_graph.graph.checks import Checks, plan_checks, result_for_master
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
@@ -66,8 +70,21 @@ class Conclude:
             return _sent_back(state, draft, error, work)
         if not state["closing"] and context.min_evidence and lacks_citation(answer, state):
             return {"messages": [reply(draft, error_text(prompts.CITE_FIRST))], "draft": None}
+        checks = self._checks(answer, state, context)
+        if checks.planned:
+            return {"checks": checks.planned, "verifications": checks.settled, "clock": work}
+        checked = {"checks": [], "verifications": checks.settled}
+        verifications = [*(state.get("verifications") or []), *checks.settled]
+        if verifications and (result := result_for_master(answer, verifications, state, context)):
+            return {"messages": [reply(draft, result)], "draft": None, "clock": work, **checked}
         text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in notes)])
-        return {"messages": [reply(draft, text)], "answer": answer, **_settled(state, work)}
+        return {"messages": [reply(draft, text)], "answer": answer, **_settled(state, work), **checked}
+
+    def _checks(self, answer: Answer, state: CVRState, context: CVRContext) -> Checks:
+        """Return the checks that the answer still needs; none without the feature `verify`."""
+        if not self._dependencies.verifies(context):
+            return Checks()
+        return plan_checks(answer, state, context, self._dependencies.tools)
 
 
 def _report_end(runtime: Runtime[CVRContext], state: CVRState, update: dict[str, Any]) -> None:

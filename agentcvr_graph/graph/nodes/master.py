@@ -24,7 +24,7 @@ from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.graph import looks, prompts
 from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.arrival import tidy
-from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps
+from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps, withheld_of
 from agentcvr_graph.graph.catalogues import count_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
@@ -113,7 +113,8 @@ class TurnStart:
     def of(cls, state: CVRState, context: CVRContext) -> TurnStart:
         """Return the start of the next turn."""
         steps = remaining_steps(state)
-        budget = budget_left(context, state["turn"], state["spent"], state["clock"].elapsed_s, steps)
+        elapsed_s, withheld = state["clock"].elapsed_s, withheld_of(state)
+        budget = budget_left(context, state["turn"], state["spent"], elapsed_s, steps, withheld)
         notice = _closing_notice(state, budget)
         return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice))
 

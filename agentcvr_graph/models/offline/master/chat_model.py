@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import AIMessage
@@ -25,7 +26,7 @@ class OfflineMaster(ChatModelBase):
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         messages = request.messages
-        thought, calls = decide(read(messages))
+        thought, calls = decide(replace(read(messages), claims=wants_claims(request)))
         count = sum(isinstance(message, AIMessage) for message in messages)
         message = as_turn(thought, calls, count, as_tools=bool(request.tools))
         read_words = sum(len(message.text.split()) for message in messages)
@@ -57,7 +58,14 @@ def decide(reading: Reading) -> tuple[str, list[Call]]:
         elif reading.turn <= 1 and (calls := zoom(reading)):
             return "A closer look at the windows that match the question best.", calls
     verdict = answer(reading)
-    return _because(verdict), [_answer_call(reading, verdict)]
+    checked = f"A second look did not confirm {reading.refuted} of my citations. " if reading.refuted else ""
+    return checked + _because(verdict), [_answer_call(reading, verdict)]
+
+
+def wants_claims(request: ChatRequest) -> bool:
+    """Return whether a citation of this graph carries a claim (feature `verify`), in either dialect."""
+    schemas = json.dumps(request.tools) if request.tools else request.messages[0].text
+    return '"claim"' in schemas
 
 
 def _surveyed(reading: Reading) -> bool:
@@ -72,7 +80,8 @@ def _because(verdict: Verdict) -> str:
 
 
 def _answer_call(reading: Reading, verdict: Verdict) -> Call:
-    citations = [_citation(statement) for statement in dict.fromkeys(verdict.support)][:MAX_CITATIONS]
+    support = [*dict.fromkeys(verdict.support)][:MAX_CITATIONS]
+    citations = [_citation(statement, claims=reading.claims) for statement in support]
     arguments = {"value": verdict.value, "rationale": _because(verdict), "citations": citations}
     return {"name": "answer", "args": arguments}
 
@@ -82,12 +91,13 @@ def _citing_call(reading: Reading) -> Call:
     call = _answer_call(reading, answer(reading))
     ranked = Matcher(reading.statements).ranked(content_words(reading.question))
     closest = [match.statement for match in ranked] or reading.statements or reading.looked
-    call["args"]["citations"] = call["args"]["citations"] or [_citation(closest[0])]
+    call["args"]["citations"] = call["args"]["citations"] or [_citation(closest[0], claims=reading.claims)]
     return call
 
 
-def _citation(statement: Statement) -> Call:
-    return {**statement.window.model_dump(), "modality": statement.modality}
+def _citation(statement: Statement, *, claims: bool) -> Call:
+    claim = {"claim": statement.text} if claims else {}
+    return {**statement.window.model_dump(), "modality": statement.modality, **claim}
 
 
 def _safe(reading: Reading) -> Verdict:
