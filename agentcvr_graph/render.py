@@ -15,12 +15,14 @@ import re
 from collections.abc import Sequence
 
 from agentcvr_graph.errors import shown_address
-from agentcvr_graph.types import Cost, Evidence, Modality, Observation, Verification, VideoInfo, Window
+from agentcvr_graph.types import Cost, Evidence, EvidenceKind, Observation, Verification, VideoInfo, Window
 
-NOTHING: dict[Modality, str] = {
+NOTHING: dict[EvidenceKind, str] = {
     "visual": "Nothing to see in this window.",
     "audio": "Nothing to hear in this window.",
+    "index": "Nothing was found. Try other words.",
 }
+_VERBS: dict[EvidenceKind, str] = {"visual": "seen", "audio": "heard", "index": "found"}
 
 FRAME_LABEL = "video {video}, {time_s:.1f} s:"
 """Label before each frame that a vision model gets."""
@@ -175,8 +177,7 @@ def observation_text(observation: Observation) -> str:
     >>> observation_text(Observation(modality="audio", windows=(Window(video=1, start_s=0, end_s=5),)))
     'heard: video 1, 0.0-5.0 s\\nNothing to hear in this window.'
     """
-    verb = "seen" if observation.modality == "visual" else "heard"
-    heading = f"{verb}: " + "; ".join(_heading_parts(observation))
+    heading = f"{_VERBS[observation.modality]}: " + "; ".join(_heading_parts(observation))
     lines = [evidence_line(evidence) for evidence in observation.evidence] or [NOTHING[observation.modality]]
     lines += map(note_line, observation.notes)
     return "\n".join([heading, *lines])
@@ -200,6 +201,8 @@ def verification_line(number: int, one: Verification) -> str:
 
 
 def _heading_parts(observation: Observation) -> list[str]:
+    if observation.modality == "index":
+        return [quoted(observation.focus)]
     labels = [window_label(window) for window in observation.windows]
     if not observation.frame_times_s:
         return labels

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
-from pydantic import TypeAdapter
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agentcvr_graph.catalogue import Summary
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.channels import typed
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import since_brief, tools_in_brief
 from agentcvr_graph.graph.state import Call, CVROutput
 from agentcvr_graph.tools.outline import Outlines, ToolOutline, outline_of
@@ -158,7 +158,7 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
     if given.get("checked_question") is None:
         raise InputError("The run has no result yet.", fix="Resume it, then read its output.")
     question = typed(Question, given["checked_question"])
-    messages = [_message(one) for one in given["messages"]]
+    messages = policy_messages(cast(Any, given))
     observations = typed(list[Observation], given["observations"])
     return Trajectory(
         question=question.question,
@@ -182,13 +182,6 @@ def _error_in(reply: str) -> str:
 def _placed(note: str, observation: Observation) -> str:
     """Return a note of an observation with the number of its video."""
     return note if note.lower().startswith("video ") else f"video {observation.windows[0].video}: {note}"
-
-
-_MESSAGE = TypeAdapter[AnyMessage](AnyMessage)
-
-
-def _message(given: Any) -> AnyMessage:
-    return cast(AnyMessage, given) if isinstance(given, BaseMessage) else _MESSAGE.validate_python(given)
 
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], tools: Outlines) -> list[Turn]:

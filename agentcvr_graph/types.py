@@ -8,12 +8,14 @@ is always a reference, so every model fits into a checkpoint and can be sent as 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Modality = Literal["visual", "audio"]
+EvidenceKind = Modality | Literal["index"]
+"""What an observation is based on: frames, sound, or the index of evidence that `find` searches."""
 AnswerKind = str
 """Name of an answer kind: `choice`, `choices`, `order`, `interval`, `number`, `text`, or one that was added to
 `answers.KINDS`. Kinds are checked against `answers.KINDS`."""
@@ -212,11 +214,12 @@ class Usage(Cost):
 
 
 class Observation(FrozenModel):
-    """The result of one observe or listen call: text evidence and the windows it comes from."""
+    """The result of one observe, listen or find call: text evidence and the windows it comes from."""
 
-    modality: Modality
-    windows: tuple[Window, ...] = Field(min_length=1)
-    """The windows that were observed, clipped to the video and the budget."""
+    modality: EvidenceKind
+    windows: tuple[Window, ...]
+    """The windows that were observed, clipped to the video and the budget. An observation of the index has none: what
+    was found there proves nothing until it is observed."""
     focus: str = ""
     evidence: tuple[Evidence, ...] = ()
     """In the order that the model chose; empty if there was nothing to see or hear."""
@@ -231,6 +234,12 @@ class Observation(FrozenModel):
     """Id of the action that requested it; set by the graph."""
     turn: int = 0
     """Turn of the master that requested it, from 1; set by the graph."""
+
+    @model_validator(mode="after")
+    def _check_windows(self) -> Self:
+        if bool(self.windows) == (self.modality == "index"):
+            raise ValueError("an observation has windows, except one of the index, which has none")
+        return self
 
 
 class Citation(Window):

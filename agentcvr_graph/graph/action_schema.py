@@ -24,8 +24,9 @@ from typing import Any, cast
 from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.catalogue import opened_of
 from agentcvr_graph.tools import Toolset
+from agentcvr_graph.tools.answer import ClaimedAnswerArgs
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
-from agentcvr_graph.types import Citation, Modality, Observation, Question, VideoInfo
+from agentcvr_graph.types import Citation, EvidenceKind, Observation, Question, VideoInfo
 
 MAX_ACTIONS, MAX_ITEMS, MAX_TEXT, MAX_FRAMES = 3, 6, 200, 64
 """Most actions in a turn, entries in a list, characters in a text, and frames in a window."""
@@ -59,7 +60,7 @@ class TurnBounds:
     observed: Sequence[Observation] = ()
     """What was observed, which an answer can cite."""
 
-    def numbers(self, modality: Modality | None) -> list[int]:
+    def numbers(self, modality: EvidenceKind | None) -> list[int]:
         """Return the numbers of the videos that can be observed, or that have this modality."""
         return [info.number for info in opened_of(self.videos) if not info.problem and _has(info, modality)]
 
@@ -79,6 +80,7 @@ class TurnBounds:
         found = (
             Citation(video=window.video, start_s=window.start_s, end_s=window.end_s, modality=one.modality)
             for one in self.observed
+            if one.modality != "index"
             for window in [said.window for said in one.evidence if said.window] or one.windows
         )
         return list(dict.fromkeys(found))[-MAX_CITABLE:]
@@ -97,17 +99,17 @@ def turn_schema(tools: Toolset, bounds: TurnBounds) -> Json:
     return _closed({"thought": _text(), "actions": listed})
 
 
-def _has(info: VideoInfo, modality: Modality | None) -> bool:
+def _has(info: VideoInfo, modality: EvidenceKind | None) -> bool:
     match modality:
         case "visual":
             return info.has_picture
         case "audio":
             return info.has_sound or info.has_subtitles
-        case None:
+        case _:
             return True
 
 
-def _modality(tool: AnyTool) -> Modality | None:
+def _modality(tool: AnyTool) -> EvidenceKind | None:
     return cast("ToolSpec[Any, Any]", tool).modality if isinstance(tool, ToolSpec) else None
 
 
@@ -122,7 +124,7 @@ def _action(tool: AnyTool, bounds: TurnBounds) -> Json:
     narrowed: dict[str, Json | None] = {
         "frames": {"type": "integer", "minimum": 1, "maximum": MAX_FRAMES},
         "value": KINDS[question.kind].schema(option_labels(question.kind, question.options), _n_items(bounds)),
-        "citations": _citations(bounds.citable, bounds.least_citations),
+        "citations": _citations(bounds.citable, bounds.least_citations, claims=_states_claims(tool)),
     }
     numbers = bounds.numbers(_modality(tool))
     spans = [span for info in opened_of(bounds.videos) if info.number in numbers for span in _spans(info)]
@@ -131,21 +133,27 @@ def _action(tool: AnyTool, bounds: TurnBounds) -> Json:
     return _closed({"action": {"type": "string", "enum": [tool.name]}, "arguments": arguments})
 
 
-def _citations(citable: Sequence[Citation], least: int) -> Json | None:
+def _states_claims(tool: AnyTool) -> bool:
+    """Return whether a citation of an answer says what it proves (feature `verify`)."""
+    return issubclass(tool.arguments, ClaimedAnswerArgs)
+
+
+def _citations(citable: Sequence[Citation], least: int, *, claims: bool) -> Json | None:
     """Return a list of at least so many of these windows; None if there are none."""
     if not citable:
         return None
-    items = [_constant(citation) for citation in citable]
+    items = [_constant(citation, {"claim": _text()} if claims else {}) for citation in citable]
     return {"type": "array", "items": {"anyOf": items}, "minItems": least, "maxItems": MAX_CITATIONS}
 
 
-def _constant(citation: Citation) -> Json:
+def _constant(citation: Citation, free: Json) -> Json:
     return _closed(
         {
             "video": {"type": "integer", "enum": [citation.video]},
             "start_s": {"type": "number", "enum": [round(citation.start_s, 1)]},
             "end_s": {"type": "number", "enum": [round(citation.end_s, 1)]},
             "modality": {"type": "string", "enum": [citation.modality]},
+            **free,
         }
     )
 

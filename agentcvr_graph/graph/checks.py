@@ -43,7 +43,7 @@ class Checks:
 
 def plan_checks(answer: Answer, state: CVRState, context: CVRContext, tools: Toolset) -> Checks:
     """Plan the checks that an answer still needs; the reserve is spent in the order of its citations."""
-    known = {one.citation for one in state["verifications"]}
+    known = [one.citation for one in state["verifications"]]
     cited = [one for one in answer.citations if isinstance(one, ClaimedCitation) and one not in known]
     checks = Checks()
     budget, problem = _budget(state, context)

@@ -23,6 +23,7 @@ from typing_extensions import TypedDict
 from agentcvr_graph.answers import KnownQuestionKind
 from agentcvr_graph.catalogue import LISTED, Summary
 from agentcvr_graph.graph.channels import Latest, Reduced, typed
+from agentcvr_graph.graph.policy_messages import PolicyMessage, merge_policy_messages
 from agentcvr_graph.types import (
     Answer,
     ClaimedCitation,
@@ -178,6 +179,9 @@ class _Reported(TypedDict):
     """The checks of citations, in the order in which they ended; empty without the feature `verify`."""
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
+    """The conversation with the caller: each question, and the reply that closes its run."""
+    policy_messages: Annotated[list[PolicyMessage], Reduced(list[PolicyMessage], merge_policy_messages)]
+    """The conversation of the master with the graph."""
     checked_question: Annotated[Question, Latest]
     """The checked question: videos as `Video`, kind decided."""
     sources: Annotated[list[VideoInfo], Reduced(list[VideoInfo], add_sources)]

@@ -19,6 +19,7 @@ from agentcvr_graph.errors import InfrastructureError, SetupError
 from agentcvr_graph.models.chat_format.loose_json import Unreadable, read_at
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.models.offline.claims import compare
 from agentcvr_graph.models.registry import resolve_chat_model
@@ -97,7 +98,7 @@ class ChatClaimJudge:
         for _ in range(TRIES):
             try:
                 # Nothing that the judge writes is a part of the answer, so it does not stream to a chat.
-                reply = await self._model.ainvoke(_messages(claim, seen), {"tags": ["nostream"]})
+                reply = await self._model.ainvoke(_messages(claim, seen), UNSTREAMED)
             except Exception as error:
                 raise as_infrastructure_error(error, f"The judge {self.name}") from error
             cost += cost_of(reply)

@@ -17,6 +17,7 @@ The contract of an implementation:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
 from agentcvr_graph.catalogue import Expansion
@@ -68,3 +69,35 @@ async def expand(perception: Perception, video: Video) -> Expansion | None:
     """Return the videos that a reference stands for; None if it is a video itself, as it is for most perceptions."""
     known = getattr(perception, "expand", None)  # a protocol's check is slow
     return None if known is None else await cast(Expands, perception).expand(video)
+
+
+@runtime_checkable
+class Indexable(Protocol):
+    """A perception whose evidence can be kept in an index; optional.
+
+    Evidence of other perceptions is indexed in memory, for each perception object.
+    """
+
+    @property
+    def index_folder(self) -> Path | None:
+        """Where the index is stored. None for evidence that costs nothing: it is indexed in memory, when it is needed,
+        and counts as indexed beforehand."""
+        ...
+
+    async def evidence_key(self, info: VideoInfo) -> str:
+        """Return a key of everything that the evidence about a video depends on, such as content and model names.
+
+        Raises:
+            VideoError, InfrastructureError: the video can no longer be read.
+        """
+        ...
+
+
+@runtime_checkable
+class Reworded(Protocol):
+    """A perception that words the observations of another one differently; optional. The other one is indexed."""
+
+    @property
+    def plain(self) -> Perception:
+        """The perception whose observations are reworded."""
+        ...

@@ -28,11 +28,11 @@ ALL = "/*"
 PICTURE_SIZE = (640, 360)
 """Width and height in pixels that a scripted video claims to have, and its rendered video has."""
 FPS = 12.0
-Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM"]
+Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM", "LIB"]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
 """CrossVid's task codes."""
-OWN_TASKS: tuple[Task, ...] = ("NUM",)
-"""Tasks of ours: CrossVid asks for no number."""
+OWN_TASKS: tuple[Task, ...] = ("NUM", "LIB")
+"""Tasks of ours: CrossVid asks for no number, and searches no library."""
 KIND_OF: dict[Task, AnswerKind] = {
     **dict.fromkeys(TASKS, "choice"),
     "BU": "choices",
@@ -41,7 +41,7 @@ KIND_OF: dict[Task, AnswerKind] = {
     "CCQA": "text",
     "NUM": "number",
 }
-"""The kind of answer that each task asks for."""
+"""The kind of answer that each task asks for; LIB asks for several kinds."""
 Motion = Literal["", "still", "to the right", "to the left", "up", "down"]
 Noise = Literal["impact", "music", "steady noise"]
 
@@ -159,6 +159,12 @@ class Script(FrozenModel):
     def all_videos(self) -> Video:
         """The address that stands for all videos, as one input of the graph."""
         return Video(source=f"{SCHEME}{self.id}{ALL}")
+
+    def excerpt(self, limit: int) -> list[int]:
+        """Return the numbers of at most `limit` videos, in order: those with evidence, then the first others."""
+        decisive = {window.video for window in self.evidence}
+        numbers = range(1, len(self.videos) + 1)
+        return sorted(sorted(numbers, key=lambda number: number not in decisive)[:limit])
 
     def as_question(self) -> Question:
         """Return the question over the scripted videos."""

@@ -18,7 +18,8 @@ from pydantic import create_model
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.claims import OFFLINE, ClaimJudge, resolve_claim_judge
 from agentcvr_graph.tools.answer import ANSWER, AnswerArgs, ClaimedAnswerArgs, ConfidentAnswerArgs
-from agentcvr_graph.tools.spec import AnyTool
+from agentcvr_graph.tools.find import FIND
+from agentcvr_graph.tools.spec import AnyTool, ToolSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Features:
 
     confidence: bool = False
     """An answer may say how sure the master is."""
+    find: bool = False
+    """The master may search the evidence of all videos."""
     verify: bool | str | BaseChatModel | ClaimJudge = False
     """Every citation says what it proves, and its window is observed once more before the answer is accepted
     (`graph/nodes/verify.py`). The value is the judge of the claims: a model string, a chat model or an object; True
@@ -45,7 +48,13 @@ class Features:
 
     def apply(self, tools: Iterable[AnyTool]) -> list[AnyTool]:
         """Return the tools with the features. Tools that are not the library's own stay as they are."""
-        return [self._with_features(tool) for tool in tools]
+        listed = [self._with_features(tool) for tool in tools]
+        return self._with_find(listed) if self.find else listed
+
+    def _with_find(self, tools: list[AnyTool]) -> list[AnyTool]:
+        """Return the tools with `find` before the first that ends the question."""
+        place = next((n for n, tool in enumerate(tools) if not isinstance(tool, ToolSpec)), len(tools))
+        return [*tools[:place], FIND, *tools[place:]]
 
     def _with_features(self, tool: AnyTool) -> AnyTool:
         if tool is ANSWER and (parts := self._answer_parts()):
@@ -67,6 +76,7 @@ def _joined(parts: tuple[type[AnswerArgs], ...]) -> type[AnswerArgs]:
 NO_FEATURES = Features()
 BY_NAME: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "confidence": lambda: {"confidence": True},
+    "find": lambda: {"find": True},
     "verify": lambda: {"verify": True},
 }
 """Of each feature that can be turned on by name: a function that returns its field of `Features`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,14 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command, RetryPolicy
+from typer.testing import CliRunner
 
 from agentcvr_graph import CVRContext, InfrastructureError, SetupError, create_cvr_graph, trajectory_of
+from agentcvr_graph.cli import app
 from agentcvr_graph.graph.builder import RETRY
 from agentcvr_graph.models.claims import ChatClaimJudge, Judgement
+from agentcvr_graph.scripts.generators.procedural import make_scripts
+from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import Features
 from agentcvr_graph.types import ClaimedCitation, Cost, Evidence, Listen, Observe
@@ -306,3 +311,20 @@ def cite_target() -> dict[str, Any]:
 def test_what_is_no_judge_is_refused_when_the_graph_is_built():
     with pytest.raises(SetupError, match="`verify` is 3"):
         create_cvr_graph(FakeMaster(turns=[]), FakePerception(), features=Features(verify=3))  # pyright: ignore[reportArgumentType]
+
+
+def test_the_command_line_shows_the_verdicts():
+    shown = CliRunner().invoke(app, ["ask", "--swap", "cc-000000", "--verify", "offline"])
+    assert shown.exit_code == 0 and "    supported: " in shown.output
+    record = CliRunner().invoke(app, ["ask", "--swap", "cc-000000", "--features", "verify", "--json"])
+    (first, *_) = json.loads(record.stdout)["verifications"]
+    assert first["verdict"] == "supported" and "observation" not in first
+
+
+def test_an_evaluation_verifies(tmp_path: Path):
+    scripts = tmp_path / "s.jsonl"
+    write_scripts(make_scripts({"CC": 1}), scripts)
+    arguments = ["eval", "--scripts", str(scripts), "--out", str(tmp_path / "run"), "--verify", "offline"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    stored = "".join(path.read_text() for path in (tmp_path / "run").rglob("*.json*"))
+    assert '"verdict":' in stored and "verify=offline" in stored

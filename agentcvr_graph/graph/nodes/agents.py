@@ -22,6 +22,7 @@ from agentcvr_graph.graph.events import failure_kind, failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
 from agentcvr_graph.graph.opening import Opener
+from agentcvr_graph.graph.policy_messages import policy_records
 from agentcvr_graph.graph.state import AgentInput, Assignment, Work, agent_input
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import error_text
@@ -57,7 +58,8 @@ class Agent:
             try:
                 request = await review(assignment, tool, opener, context)
             except Refusal as refused:
-                return {"messages": [reply(assignment.call, _with_budget(error_text(str(refused)), assignment))]}
+                text = _with_budget(error_text(str(refused)), assignment)
+                return {"policy_messages": policy_records(reply(assignment.call, text))}
         if isinstance(request, Observation):
             return await self._record(request, tool, given, context, runtime) | opener.update
         what, windows = tool.describe(request), request.windows
@@ -88,7 +90,7 @@ class Agent:
             await memory.keep(observation, given["sources"])
         text = _with_budget(tool.render(observation), assignment)
         return {
-            "messages": [reply(assignment.call, text, observation)],
+            "policy_messages": policy_records(reply(assignment.call, text, observation)),
             "observations": [observation],
             "spent": observation.cost,
         }
@@ -106,9 +108,9 @@ class Agent:
             cause = error_for_master(error.error)
         self._report_failure(assignment, error.error, cause, work, runtime)
         update = {
-            "messages": [
+            "policy_messages": policy_records(
                 reply(assignment.call, _with_budget(error_text(cause), assignment), failed_by="infrastructure")
-            ],
+            ),
             **({"clock": work} if isinstance(work, Work) else {}),
         }
         return Command(update=update, goto="master")

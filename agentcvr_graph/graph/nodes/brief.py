@@ -10,8 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, RemoveMessage, SystemMessage
-from langgraph.graph.message import REMOVE_ALL_MESSAGES
+from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
@@ -25,10 +24,11 @@ from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instru
 from agentcvr_graph.graph.events import failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import check_review
+from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.question import check_count, check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
 from agentcvr_graph.tools import Toolset
-from agentcvr_graph.types import Cost, Observation, Usage
+from agentcvr_graph.types import Cost, Observation, Question, Usage
 
 
 class Brief:
@@ -72,6 +72,7 @@ class Brief:
         return {
             "checked_question": question,
             "catalogue": catalogue.summary,
+            "messages": [_asked(question)],
             **({} if same else {"sources": Overwrite(listed)}),
             "settings": context.sent,
             **(await self._conversation(state, context, same, message, known)),
@@ -89,12 +90,17 @@ class Brief:
         known: list[Observation],
     ) -> dict[str, Any]:
         if same:
-            return {"messages": _continued(state["messages"], brief)}
+            return {"policy_messages": _continued(policy_messages(state), brief)}
         dialect = choose_dialect(await self._dependencies.chosen_master(context), context.dialect)
         tools = self._dependencies.tools
         system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
-        messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
-        return {"messages": messages, "observations": Overwrite(known)}
+        return {"policy_messages": Overwrite(policy_records(system, brief)), "observations": Overwrite(known)}
+
+
+def _asked(question: Question) -> HumanMessage:
+    """Return the question as the caller's message."""
+    options = prompts.option_lines(question.options, question_kind(question))
+    return HumanMessage("\n".join([question.question, *options]))
 
 
 def _opening(catalogue: Catalogue) -> str:
@@ -110,7 +116,7 @@ def _brief_message(text: str, tools: Toolset) -> HumanMessage:
     return HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}", additional_kwargs=marks)
 
 
-def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> list[BaseMessage]:
+def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> Any:
     """Return the update that puts a brief behind a conversation in which every call has its reply.
 
     A run that was cancelled, and a question over one that waits for a human, leave calls without replies. Servers that
@@ -118,8 +124,8 @@ def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> list[Base
     """
     complete = answered_calls(messages)
     if complete == list(messages):
-        return [brief]
-    return [RemoveMessage(id=REMOVE_ALL_MESSAGES), *complete, brief]
+        return policy_records(brief)
+    return Overwrite(policy_records(*complete, brief))
 
 
 def _reset() -> dict[str, Any]:

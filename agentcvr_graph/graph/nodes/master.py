@@ -34,6 +34,7 @@ from agentcvr_graph.graph.events import failures_reported
 from agentcvr_graph.graph.master_call import call_master
 from agentcvr_graph.graph.nodes.conclude import MOST_SEEN, may_answer
 from agentcvr_graph.graph.opening import Opener
+from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.state import Assignment, Call, CVRState, Work
 from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.models.clients.usage import cost_of
@@ -93,7 +94,7 @@ class Master:
         attempt = looks.Attempt(runtime, "master", what, start.turn, started_as=shown)
         with looks.reported(attempt, self._dependencies.retry, ends=False), without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
-                messages = [*state["messages"], *start.notice]
+                messages = [*policy_messages(state), *start.notice]
                 said = await call_master(model, context.dialect, messages, tools, bounds)
         return await start.update(said.message, state, tools, opener) | {"spent": said.cost, **settings}
 
@@ -126,8 +127,9 @@ class TurnStart:
 
     async def update(self, message: AIMessage, state: CVRState, tools: Toolset, opener: Opener) -> dict[str, Any]:
         """Return the state update of a turn with this message, whether a model or a client wrote it."""
-        message = tidy(message, state["messages"], closing=self.closing)
-        calls = read_calls(message, self.turn, prompts.tools_in_brief(state["messages"]))
+        thread = policy_messages(state)
+        message = tidy(message, thread, closing=self.closing)
+        calls = read_calls(message, self.turn, prompts.tools_in_brief(thread))
         if self.closing:
             plan = plan_closing(calls, tools)
         else:
@@ -135,7 +137,7 @@ class TurnStart:
             plan = await opener.plan(lambda sources: plan_turn(calls, sources, budget, tools, self.turn))
         complaints = 0 if plan.usable else state["complaints"] + 1
         return {
-            "messages": [*self.notice, message, *plan.refusals],
+            "policy_messages": policy_records(*self.notice, message, *plan.refusals),
             "turn": self.turn,
             "closing": self.closing,
             "complaints": complaints,
@@ -149,7 +151,7 @@ class TurnStart:
 
 def pending_message(state: CVRState) -> AIMessage | None:
     """Return the last message if it is the master's and has no reply yet, else None."""
-    message = state["messages"][-1]
+    message = policy_messages(state)[-1]
     return message if isinstance(message, AIMessage) else None
 
 
@@ -158,7 +160,7 @@ def was_edited(state: CVRState) -> bool:
     pending = pending_message(state)
     if pending is None:
         return False
-    written = read_calls(pending, state["turn"], prompts.tools_in_brief(state["messages"]))
+    written = read_calls(pending, state["turn"], prompts.tools_in_brief(policy_messages(state)))
     held = [assignment.call for assignment in state["assignments"]]
     held += [state["draft"]] if state["draft"] is not None else []
     return any(call not in written for call in held)
@@ -166,7 +168,7 @@ def was_edited(state: CVRState) -> bool:
 
 def _count_turns(state: CVRState) -> int:
     """Return the number of the master's messages in this question; in a fork, `state["turn"]` may be outdated."""
-    return sum(isinstance(message, AIMessage) for message in prompts.since_brief(state["messages"]))
+    return sum(isinstance(message, AIMessage) for message in prompts.since_brief(policy_messages(state)))
 
 
 async def master_failed(
