@@ -15,6 +15,7 @@ from typing import Any
 
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph.budget import STEPS_PER_CHECK, STEPS_PER_TURN, budget_left, remaining_steps, withheld_of
+from agentcvr_graph.graph.catalogues import sources_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import Assignment, Call, Check, CVRState
 from agentcvr_graph.render import budget_text, verification_text
@@ -56,7 +57,7 @@ def plan_checks(answer: Answer, state: CVRState, context: CVRContext, tools: Too
             visual = sum(one.modality == "visual" for one in cited[place:MOST_CHECKED])
             share = replace(budget, frames=budget.frames // visual if citation.modality == "visual" else budget.frames)
             frames = frames_for(citation, state["observations"])
-            check = plan_check(citation, frames, state["sources"], share, tools, state["turn"], place)
+            check = plan_check(citation, frames, sources_of(state), share, tools, state["turn"], place)
         except ActionError as error:
             checks.settled.append(unclear(citation, str(error), state["turn"]))
         else:
