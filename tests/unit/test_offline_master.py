@@ -376,3 +376,11 @@ def test_what_was_only_found_is_not_cited():
     messages += [AIMessage("", tool_calls=ask(messages)), ToolMessage("error: no", tool_call_id="x")]
     [given] = ask(messages)
     assert (given["name"], given["args"]["citations"]) == ("answer", [])
+
+
+def test_an_answer_that_must_cite_something_cites_what_was_looked_at():
+    videos = [f"{n}.mp4" for n in range(1, 6)]
+    master = OfflineMaster()
+    graph = create_cvr_graph(master, FakePerception(text="a picture without text", said="hm")).compile()
+    output = graph.invoke({"question": "Which zebra wins?", "videos": videos, "options": ["red", "blue"]})
+    assert output["failure"] is None and len(output["answer"].citations) == 1

@@ -27,6 +27,8 @@ _FIND = re.compile(r"^- find: ", re.M)
 FOUND = "found: "
 """Beginning of a reply of `find`."""
 _MISSING = re.compile(r"look at or listen to video ([\d and]+) before")
+_HEADING = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s")
+_UNCITED = re.compile(r"\berror: Not yet: look at or listen to a window")
 _CHECK = re.compile(
     r'^citation \d+, (visual|audio), video (\d+), ([\d.]+)-([\d.]+) s, (".*"): (contradicted|unclear)(?: \(.*\))?$'
 )
@@ -78,6 +80,10 @@ class Reading:
     """Number of its answers that were sent back."""
     missing: list[int] = field(default_factory=list[int])
     """Videos that the graph requires to be observed first."""
+    uncited: bool = False
+    """True if the last answer was sent back because it cites nothing."""
+    looked: list[Statement] = field(default_factory=list[Statement])
+    """The windows of the observations, without their statements."""
     claims: bool = False
     """Whether a citation says what it proves."""
     refuted: int = 0
@@ -105,6 +111,7 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
         reading.statements = [one for one in reading.statements if not _is_one_of(one, refuted)]
         reading.statements += _read_statements(text)
         reading.found |= _read_found(text)
+        reading.looked += _read_headings(text)
         reading.refuted += len(refuted)
     for message, text in zip(messages[start + 1 :], texts[start + 1 :], strict=True):
         if isinstance(message, AIMessage):
@@ -116,6 +123,7 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
             reading.left |= _read_left(text)
             reading.closing |= text.startswith((_OUT_OF, TOO_LATE)) or f"\n{_OUT_OF}" in text
             missing = _MISSING.search(text)
+            reading.uncited = _UNCITED.search(text) is not None
             reading.missing = [int(n) for n in re.findall(r"\d+", missing[1])] if missing else []
     return reading
 
@@ -177,6 +185,15 @@ def _read_found(text: str) -> dict[str, list[Statement]]:
 
 def _sense(text: str) -> Modality:
     return "audio" if text.startswith('"') else "visual"
+
+
+def _read_headings(text: str) -> list[Statement]:
+    lines = [line for line in text.splitlines() if line.startswith(("seen: ", "heard: "))]
+    return [
+        Statement(Window(video=int(v), start_s=float(a), end_s=float(b)), "", "visual" if line[0] == "s" else "audio")
+        for line in lines
+        for v, a, b in _HEADING.findall(line)
+    ]
 
 
 def _read_statements(text: str) -> list[Statement]:
