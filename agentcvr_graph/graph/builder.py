@@ -111,9 +111,9 @@ def create_cvr_graph(
     """
     check_objects(master, perception)
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
-    toolset = Toolset(features.apply(tools))
-    schema, judge = check_schema(context_schema), features.judge
-    dependencies = Dependencies(master, perception, timeout_s, retry, toolset, schema, judge)
+    judge = features.judge or (tools.judge if isinstance(tools, Toolset) else None)
+    toolset = Toolset(features.apply(tools), judge)
+    dependencies = Dependencies(master, perception, timeout_s, retry, toolset, check_schema(context_schema))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
     graph.name, graph.dependencies = name, dependencies
     graph.add("brief", Brief(dependencies))
@@ -137,9 +137,9 @@ def dependencies_of(graph: CompiledCVRGraph) -> Dependencies:
 
 def _add_verify(graph: CVRGraph, dependencies: Dependencies) -> list[str]:
     """Add the node that checks citations, and return its name; nothing without the feature `verify`."""
-    if dependencies.judge is None:
+    if dependencies.tools.judge is None:
         return []
-    verify = Verify(dependencies, dependencies.judge)
+    verify = Verify(dependencies, dependencies.tools.judge)
     graph.add(NODE, verify, input_schema=VerifyInput, retry_policy=dependencies.retry, error_handler=verify.failed)
     graph.add_edge(NODE, "conclude")
     return [NODE]
