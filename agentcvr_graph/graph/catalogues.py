@@ -12,14 +12,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentcvr_graph.catalogue import LISTED, Catalogue, Expansion, Part, Sources, Summary
+from agentcvr_graph.catalogue import LISTED, MAX_VIDEOS, Catalogue, Expansion, Part, Sources, Summary
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError, shown_address
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.perception.base import Perception, expand
 from agentcvr_graph.types import Video, VideoInfo
-
-MAX_VIDEOS = 100_000
-"""Most videos of a question, a limit for untrusted clients."""
 
 
 async def list_videos(perception: Perception, given: Sequence[Video]) -> Catalogue:

@@ -104,10 +104,13 @@ def _asked(question: Question) -> HumanMessage:
 
 
 def _opening(catalogue: Catalogue) -> str:
-    """Return the progress line: how many videos are opened, and what was left out of a folder."""
+    """Return the progress line: how many videos are opened."""
     count = len(catalogue)
-    opened = f"{count} video{'' if count == 1 else 's'}" if count <= LISTED else f"{LISTED} of {count:,} videos"
-    return "; ".join([f"opening {opened}", *catalogue.summary.notes])
+    return (
+        f"opening {count} video{'' if count == 1 else 's'}"
+        if count <= LISTED
+        else f"opening {LISTED} of {count:,} videos"
+    )
 
 
 def _brief_message(text: str, tools: Toolset) -> HumanMessage:
