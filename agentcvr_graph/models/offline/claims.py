@@ -45,9 +45,9 @@ _PLACES = re.compile(
 _FORM = re.compile(r"\bon-screen text\b|\bmostly\b|\bsomething moves\b|\bstill$")
 """The words with which every statement about a picture is written."""
 _REPORTING = stems(
-    "voice speaker narrator screen text word words sign signs caption title picture image frame scene camera view visible "
-    "read reads readable display displays displayed appear appears written writes shown heard speech sound audio window "
-    "moment part there"
+    "voice speaker narrator screen text word words sign signs caption title picture image frame scene camera view "
+    "visible read reads readable display displays displayed appear appears written writes shown heard speech sound "
+    "audio window moment part there"
 )
 """Words with which a claim says how something is known: that it is read, shown or heard."""
 _WORD = re.compile(r"\w+")
