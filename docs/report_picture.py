@@ -1,4 +1,6 @@
-"""Make the pictures of reports in docs/images: run the demo, and a question whose citations are checked.
+"""Make the pictures of reports in docs/images.
+
+One is of the demo, the other of a question whose citations are checked.
 
 Run `make picture`. It needs Chromium, on the path or installed with
 `playwright install chromium`.
