@@ -1,7 +1,9 @@
 """`brief`: check the question, probe its videos, and write the first messages.
 
 Errors in the input are raised here, before any model is called; one error names all videos that cannot be read. A
-follow-up question on the same thread about the same videos keeps the conversation and its evidence.
+follow-up question on the same thread about the same videos, or with more behind them, keeps the conversation and its
+evidence. A chat (`messages` without a question) raises no error in its input: the run ends with a reply that asks for
+what is missing.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from langgraph.types import Overwrite
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import NO_RESERVE, check_steps, full_budget, remaining_steps, reserve_of
+from agentcvr_graph.graph.chat.conversation import Missing, missing_in, read_conversation, waits_for_reply
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
@@ -29,7 +32,7 @@ from agentcvr_graph.graph.question import check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import Toolset
-from agentcvr_graph.types import Cost, Observation, Question, Usage, Video, VideoInfo
+from agentcvr_graph.types import Cost, Failure, Observation, Question, Usage, Video, VideoInfo
 
 
 class Brief:
@@ -47,48 +50,72 @@ class Brief:
                 thread on which they can wait.
         """
         with failures_reported(runtime, "brief"):
-            return await self._brief(state, runtime)
+            context = self._dependencies.context_of(runtime, {})
+            check_steps(state)
+            check_review(runtime, context)
+            try:
+                return await self._brief(state, context, runtime)
+            except Missing as missing:
+                return _asked_back(missing, context, runtime)
 
-    async def _brief(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-        context = self._dependencies.context_of(runtime, {})
-        check_steps(state)
-        check_review(runtime, context)
-        question = check_question(state)
+    async def _brief(self, state: CVRState, context: CVRContext, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+        chat = read_conversation(state) if not state.get("question") and waits_for_reply(state["messages"]) else None
+        with missing_in(chat):
+            question = check_question(state if chat is None else {**state, **chat.fields})
         count = len(question.videos)
         report(runtime, "brief", f"opening {count} video{'' if count == 1 else 's'}")
-        sources = await probe_all(await self._dependencies.chosen_perception(context), question.videos, context)
-        known: list[Observation] = []
-        if (memory := memory_of(runtime, context)) is not None and sources != state.get("sources"):
-            known = await memory.recall(question.question, sources)
+        sources = await probe_all(await self._dependencies.chosen_perception(context), question.videos)
+        with missing_in(chat, sources):
+            check_readable(sources, context)
+        old = _kept(state, sources)
+        known = [] if old or chat is None else chat.known(sources)
+        if (memory := memory_of(runtime, context)) is not None:
+            known += await memory.recall(question.question, sources[old:])
+        earlier = () if old or chat is None else chat.earlier
         reserve = reserve_of(context) if self._dependencies.verifies(context) else NO_RESERVE
         left = full_budget(context, remaining_steps(state) - 1, reserve).shown()
-        text = prompts.brief(question.question, question_kind(question), question.options, sources, left, known)
+        text = prompts.brief(
+            question.question, question_kind(question), question.options, sources, left, known, earlier
+        )
         message = _brief_message(text, self._dependencies.tools)
         return {
             "checked_question": question,
             "sources": sources,
-            "messages": [_asked(question)],
+            **({"messages": [_asked(question)]} if chat is None else {"videos": list(question.videos)}),
             "settings": context.sent,
-            **(await self._conversation(state, context, sources, message, known)),
+            **(await self._conversation(state, context, old, message, known)),
             **_reset(),
             "reserve": reserve,
             "clock": Clock().add(Work.of(runtime)),
         }
 
     async def _conversation(
-        self,
-        state: CVRState,
-        context: CVRContext,
-        sources: list[VideoInfo],
-        brief: HumanMessage,
-        known: list[Observation],
+        self, state: CVRState, context: CVRContext, old: int, brief: HumanMessage, known: list[Observation]
     ) -> dict[str, Any]:
-        if sources == state.get("sources"):
-            return {"policy_messages": _continued(policy_messages(state), brief)}
+        if old:
+            return {"policy_messages": _continued(policy_messages(state), brief), "observations": known}
         dialect = choose_dialect(await self._dependencies.chosen_master(context), context.dialect)
         tools = self._dependencies.tools
         system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
         return {"policy_messages": Overwrite(policy_records(system, brief)), "observations": Overwrite(known)}
+
+
+def _kept(state: CVRState, sources: Sequence[VideoInfo]) -> int:
+    """Return how many videos the master's conversation is about that goes on; 0 if another one begins."""
+    before = state.get("sources") or []
+    return len(before) if before == sources[: len(before)] else 0
+
+
+def _asked_back(missing: Missing, context: CVRContext, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+    """Return the update of a run that asks for what a chat lacks."""
+    return {
+        **_reset(),
+        "failure": Failure(boundary="input", message=str(missing)),
+        "checked_question": None,
+        "videos": list(missing.videos),
+        "settings": context.sent,
+        "clock": Clock().add(Work.of(runtime)),
+    }
 
 
 def _asked(question: Question) -> HumanMessage:
@@ -115,17 +142,20 @@ def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> Any:
     return Overwrite(policy_records(*complete, brief))
 
 
-async def probe_all(perception: Perception, videos: Sequence[Video], context: CVRContext) -> list[VideoInfo]:
-    """Probe all videos concurrently.
+async def probe_all(perception: Perception, videos: Sequence[Video]) -> list[VideoInfo]:
+    """Probe all videos concurrently. What cannot be read has a `problem`."""
+    return list(await asyncio.gather(*(_probe(perception, video, n) for n, video in enumerate(videos, start=1))))
+
+
+def check_readable(sources: Sequence[VideoInfo], context: CVRContext) -> None:
+    """Refuse videos that cannot be read.
 
     Raises:
         InputError: no video can be read, or one cannot and the context says `stop`; the message names each of them.
     """
-    found = await asyncio.gather(*(_probe(perception, video, n) for n, video in enumerate(videos, start=1)))
-    problems = [info.problem for info in found if info.problem]
-    if len(problems) == len(found) or (problems and context.unreadable == "stop"):
+    problems = [info.problem for info in sources if info.problem]
+    if len(problems) == len(sources) or (problems and context.unreadable == "stop"):
         raise InputError("\n".join(problems))
-    return list(found)
 
 
 async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo:
