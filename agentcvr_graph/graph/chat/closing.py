@@ -7,7 +7,7 @@ without an answer says why. No model reads this message as a turn of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.content import Annotation, create_citation, create_text_block
@@ -25,17 +25,18 @@ MAX_QUOTED = 300
 
 
 def closing_message(
-    answer: Answer, sources: Sequence[VideoInfo], observations: Sequence[Observation], asked: Closed
+    answer: Answer, sources: Iterable[VideoInfo], observations: Sequence[Observation], asked: Closed
 ) -> AIMessage:
     """Return the reply that states an answer.
 
     Args:
         asked: what the next question on this conversation may use.
     """
+    known = {info.number: info for info in sources}
     text = "\n\n".join(part for part in (in_words(answer), answer.rationale.strip()) if part)
     annotations: list[Annotation] = []
     for number, citation in enumerate(answer.citations):
-        info = sources[citation.video - 1]
+        info = known[citation.video]
         label = f"[{window_label(citation)}]"
         text += "\n" if number else "\n\n"
         start = len(text) + len("- ")
@@ -49,20 +50,19 @@ def failure_message(failure: Failure, asked: Closed) -> AIMessage:
     return _message(failure.message if failure.boundary == "input" else f"I could not answer: {failure.message}", asked)
 
 
-def left_for_next(question: Question, sources: Sequence[VideoInfo], observations: Sequence[Observation]) -> Closed:
+def left_for_next(question: Question, sources: Iterable[VideoInfo], observations: Sequence[Observation]) -> Closed:
     """Return what the next question may use: the videos, and the last observations that fit into `MAX_KEPT`."""
     kept: list[Observation] = []
     size = 0
-    for one in reversed(observations):
+    for one in reversed([one for one in observations if one.modality in SENSES]):
         bare = one.model_copy(update={"cost": Cost(), "turn": 0, "frame_times_s": ()})
         size += len(bare.model_dump_json(exclude_defaults=True))
         if size > MAX_KEPT:
             break
         kept.append(bare)
-    digest = digest_of(sources) if kept else ""
-    return Closed(
-        question=question.question, videos=question.videos, sources=digest, observations=tuple(reversed(kept))
-    )
+    seen = {window.video for one in kept for window in one.windows}
+    opened = {info.number: digest_of(info) for info in sources if info.number in seen}
+    return Closed(question=question.question, videos=question.videos, opened=opened, observations=tuple(reversed(kept)))
 
 
 def _message(text: str, asked: Closed, annotations: list[Annotation] | None = None) -> AIMessage:

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.graph.catalogues import UnreadableError
 from agentcvr_graph.graph.chat.blocks import Content, read_content
 from agentcvr_graph.graph.chat.mentions import asks_nothing, named_videos, split_options, with_numbers
 from agentcvr_graph.graph.question import MAX_CHARACTERS, as_video, read_options, read_videos
@@ -45,12 +46,13 @@ class Closed(FrozenModel):
     question: str = ""
     """What was asked; empty if the run only asked for what was missing."""
     videos: tuple[Video, ...] = ()
-    sources: str = ""
-    """Digest of what was found when the videos were opened; evidence of other videos is not used."""
+    opened: dict[int, str] = Field(default_factory=dict[int, str])
+    """By number of the observed videos, a digest of what was found when they were opened; evidence of a video that has
+    changed since is not used."""
     observations: tuple[Observation, ...] = ()
 
 
-class Missing(InputError):
+class MissingError(InputError):
     """Raised when a conversation lacks what a question needs. `videos` are those that it keeps."""
 
     def __init__(self, message: str, *, fix: str = "", videos: Sequence[Video] = ()) -> None:
@@ -76,31 +78,34 @@ class Conversation:
 
     def known(self, sources: Sequence[VideoInfo]) -> list[Observation]:
         """Return what earlier runs observed of these videos. It costs nothing again."""
+        now = {info.number: digest_of(info) for info in sources}
         found = [
             one
             for closed in self.closed
-            if closed.sources and closed.sources == digest_of(sources[: len(closed.videos)])
             for one in closed.observations
+            if all(now.get(window.video) == closed.opened.get(window.video, "") for window in one.windows)
         ]
         return [one.model_copy(update={"call_id": f"earlier_{n}"}) for n, one in enumerate(found)]
 
 
 @contextmanager
-def missing_in(chat: Conversation | None, sources: Sequence[VideoInfo] = ()) -> Generator[None]:
+def missing_in(chat: Conversation | None) -> Generator[None]:
     """Raise an error in the input of a chat as one that the graph replies to; videos that can be read are kept."""
     try:
         yield
     except InputError as error:
+        if chat is None and isinstance(error, UnreadableError):  # a server's client knows the public classes alone
+            raise InputError(error.message, fix=error.fix) from None
         if chat is None:
             raise
-        kept = [info.video for info in sources if not info.problem] if sources else chat.videos
-        raise Missing(error.message, fix=error.fix, videos=kept) from None
+        unreadable = error.videos if isinstance(error, UnreadableError) else frozenset[str]()
+        kept = [video for video in chat.videos if video.source not in unreadable]
+        raise MissingError(error.message, fix=error.fix, videos=kept) from None
 
 
-def digest_of(sources: Sequence[VideoInfo]) -> str:
-    """Return a digest of what was found when videos were opened."""
-    found = repr([info.model_dump(mode="json") for info in sources])
-    return hashlib.blake2b(found.encode(), digest_size=16).hexdigest()
+def digest_of(info: VideoInfo) -> str:
+    """Return a digest of what was found when a video was opened."""
+    return hashlib.blake2b(info.model_dump_json().encode(), digest_size=8).hexdigest()
 
 
 def waits_for_reply(messages: Sequence[BaseMessage] | None) -> bool:
@@ -126,7 +131,7 @@ def read_conversation(given: Mapping[str, Any]) -> Conversation:
         given: `messages`, and optionally `videos` and `options`, as the state holds them.
 
     Raises:
-        Missing: there is no video, no question, or a block that cannot be read.
+        MissingError: there is no video, no question, or a block that cannot be read.
     """
     messages = cast(Sequence[AnyMessage], given["messages"])
     closed = [found for message in messages if (found := closed_by(message))]
@@ -134,15 +139,15 @@ def read_conversation(given: Mapping[str, Any]) -> Conversation:
     try:
         pending = _read_after(messages, answered=True)
         videos, numbers = _numbered(before, _read_after(messages, answered=False), pending)
-    except Missing:
+    except MissingError:
         raise
     except InputError as error:
-        raise Missing(error.message, fix=error.fix, videos=before) from None
+        raise MissingError(error.message, fix=error.fix, videos=before) from None
     if not videos:
-        raise Missing(NO_VIDEOS)
+        raise MissingError(NO_VIDEOS)
     question, options = _question(pending, numbers)
     if not question:
-        raise Missing(f"What do you want to know about {_listed(videos)}?", videos=videos)
+        raise MissingError(f"What do you want to know about {_listed(videos)}?", videos=videos)
     _check_numbers(question, videos)
     options = read_options(given.get("options")) or options
     return Conversation(question, videos, options, _exchanges(messages)[-REMEMBERED:], tuple(closed))
@@ -199,7 +204,7 @@ def _check_numbers(question: str, videos: Sequence[Video]) -> None:
     for words, number in named:
         if not 1 <= number <= len(videos):
             there = f"There are {len(videos)} videos" if len(videos) > 1 else "There is 1 video"
-            raise Missing(
+            raise MissingError(
                 f"{there}: {_listed(videos)}. Which one is {words!r}? Name its file to add it.", videos=videos
             )
 

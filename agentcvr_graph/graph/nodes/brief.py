@@ -1,4 +1,4 @@
-"""`brief`: check the question, probe its videos, and write the first messages.
+"""`brief`: check the question, list its videos, probe the first of them, and write the first messages.
 
 Errors in the input are raised here, before any model is called; one error names all videos that cannot be read. A
 follow-up question on the same thread about the same videos, or with more behind them, keeps the conversation and its
@@ -8,7 +8,6 @@ what is missing.
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +16,11 @@ from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from agentcvr_graph.errors import InputError, VideoError
+from agentcvr_graph.catalogue import LISTED, Catalogue
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import NO_RESERVE, check_steps, full_budget, remaining_steps, reserve_of
-from agentcvr_graph.graph.chat.conversation import Missing, missing_in, read_conversation, waits_for_reply
+from agentcvr_graph.graph.catalogues import count_kept, list_videos, probe_first
+from agentcvr_graph.graph.chat.conversation import MissingError, missing_in, read_conversation, waits_for_reply
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
@@ -28,11 +28,10 @@ from agentcvr_graph.graph.events import failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import check_review
 from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
-from agentcvr_graph.graph.question import check_question, question_kind
+from agentcvr_graph.graph.question import check_count, check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
-from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import Toolset
-from agentcvr_graph.types import Cost, Failure, Observation, Question, Usage, Video, VideoInfo
+from agentcvr_graph.types import Cost, Failure, Observation, Question, Usage
 
 
 class Brief:
@@ -55,33 +54,41 @@ class Brief:
             check_review(runtime, context)
             try:
                 return await self._brief(state, context, runtime)
-            except Missing as missing:
+            except MissingError as missing:
                 return _asked_back(missing, context, runtime)
 
     async def _brief(self, state: CVRState, context: CVRContext, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         chat = read_conversation(state) if not state.get("question") and waits_for_reply(state["messages"]) else None
+        perception = await self._dependencies.chosen_perception(context)
         with missing_in(chat):
             question = check_question(state if chat is None else {**state, **chat.fields})
-        count = len(question.videos)
-        report(runtime, "brief", f"opening {count} video{'' if count == 1 else 's'}")
-        sources = await probe_all(await self._dependencies.chosen_perception(context), question.videos)
-        with missing_in(chat, sources):
-            check_readable(sources, context)
-        old = _kept(state, sources)
-        known = [] if old or chat is None else chat.known(sources)
+            catalogue = await list_videos(perception, question.videos)
+            check_count(question, len(catalogue))
+            report(runtime, "brief", _opening(catalogue))
+            listed = await probe_first(perception, catalogue, context)
+        self._dependencies.catalogues.keep(catalogue)
+        old = count_kept(state, catalogue, listed)
+        known = [] if old or chat is None else chat.known(listed)
         if (memory := memory_of(runtime, context)) is not None:
-            known += await memory.recall(question.question, sources[old:])
-        earlier = () if old or chat is None else chat.earlier
+            known += await memory.recall(question.question, [info for info in listed if info.number > old])
         reserve = reserve_of(context) if self._dependencies.verifies(context) else NO_RESERVE
-        left = full_budget(context, remaining_steps(state) - 1, reserve).shown()
+        tools = self._dependencies.tools
         text = prompts.brief(
-            question.question, question_kind(question), question.options, sources, left, known, earlier
+            question.question,
+            question_kind(question),
+            question.options,
+            listed,
+            full_budget(context, remaining_steps(state) - 1, reserve).shown(),
+            known,
+            earlier=() if old or chat is None else chat.earlier,
+            more=prompts.more_videos(len(listed), len(catalogue), tools),
         )
-        message = _brief_message(text, self._dependencies.tools)
+        message = _brief_message(text, tools)
         return {
             "checked_question": question,
-            "sources": sources,
+            "catalogue": catalogue.summary,
             **({"messages": [_asked(question)]} if chat is None else {"videos": list(question.videos)}),
+            "sources": listed if old else Overwrite(listed),
             "settings": context.sent,
             **(await self._conversation(state, context, old, message, known)),
             **_reset(),
@@ -100,13 +107,7 @@ class Brief:
         return {"policy_messages": Overwrite(policy_records(system, brief)), "observations": Overwrite(known)}
 
 
-def _kept(state: CVRState, sources: Sequence[VideoInfo]) -> int:
-    """Return how many videos the master's conversation is about that goes on; 0 if another one begins."""
-    before = state.get("sources") or []
-    return len(before) if before == sources[: len(before)] else 0
-
-
-def _asked_back(missing: Missing, context: CVRContext, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+def _asked_back(missing: MissingError, context: CVRContext, runtime: Runtime[CVRContext]) -> dict[str, Any]:
     """Return the update of a run that asks for what a chat lacks."""
     return {
         **_reset(),
@@ -122,6 +123,16 @@ def _asked(question: Question) -> HumanMessage:
     """Return the question as the caller's message."""
     options = prompts.option_lines(question.options, question_kind(question))
     return HumanMessage("\n".join([question.question, *options]))
+
+
+def _opening(catalogue: Catalogue) -> str:
+    """Return the progress line: how many videos are opened."""
+    count = len(catalogue)
+    return (
+        f"opening {count} video{'' if count == 1 else 's'}"
+        if count <= LISTED
+        else f"opening {LISTED} of {count:,} videos"
+    )
 
 
 def _brief_message(text: str, tools: Toolset) -> HumanMessage:
@@ -140,29 +151,6 @@ def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> Any:
     if complete == list(messages):
         return policy_records(brief)
     return Overwrite(policy_records(*complete, brief))
-
-
-async def probe_all(perception: Perception, videos: Sequence[Video]) -> list[VideoInfo]:
-    """Probe all videos concurrently. What cannot be read has a `problem`."""
-    return list(await asyncio.gather(*(_probe(perception, video, n) for n, video in enumerate(videos, start=1))))
-
-
-def check_readable(sources: Sequence[VideoInfo], context: CVRContext) -> None:
-    """Refuse videos that cannot be read.
-
-    Raises:
-        InputError: no video can be read, or one cannot and the context says `stop`; the message names each of them.
-    """
-    problems = [info.problem for info in sources if info.problem]
-    if len(problems) == len(sources) or (problems and context.unreadable == "stop"):
-        raise InputError("\n".join(problems))
-
-
-async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo:
-    try:
-        return await perception.probe(video, number)
-    except VideoError as error:
-        return VideoInfo(number=number, video=video, problem=str(error))
 
 
 def _reset() -> dict[str, Any]:
