@@ -45,7 +45,10 @@ class Video(FrozenModel):
     """One video of a question, by reference."""
 
     source: str
-    """A file, an `http(s)` URL, or a folder of images; `#t=12.5,40` appended to any of them selects a clip."""
+    """A file, an `http(s)` URL, or a folder of images; `#t=12.5,40` appended to any of them selects a clip.
+
+    As an input, also what stands for many videos: a folder with video files, a pattern (`clips/*.mp4`), `script://ID/*`.
+    """
     fps: float | None = Field(default=None, gt=0)
     """Frames per second of a folder of images; ignored for files."""
     boxes: str | None = None

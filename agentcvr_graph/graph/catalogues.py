@@ -47,7 +47,7 @@ async def list_videos(perception: Perception, given: Sequence[Video]) -> Catalog
         raise UnreadableError(problems, unreadable)
     catalogue = Catalogue(parts)
     if not len(catalogue):
-        raise InputError("There is no video to look at.", fix="Name at least one file, URL or folder.")
+        raise InputError("There is no video to look at.", fix="Name at least one file, folder or URL.")
     if len(catalogue) > MAX_VIDEOS:
         raise InputError(f"{len(catalogue):,} videos are too many.", fix=f"Ask about at most {MAX_VIDEOS:,}.")
     return catalogue

@@ -159,7 +159,7 @@ class CVRInput(TypedDict):
     question: Annotated[str, Field(description="The question, in plain words.")]
     videos: Annotated[
         list[str | Video],
-        Field(description="Files, http(s) URLs or image folders; '#t=12.5,40' behind one makes a clip."),
+        Field(description="Files, folders, patterns (clips/*.mp4) or http(s) URLs; '#t=12.5,40' makes a clip."),
     ]
     options: NotRequired[Annotated[list[str], Field(description="Options to choose from, or things to order.")]]
     kind: NotRequired[Annotated[KnownQuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]

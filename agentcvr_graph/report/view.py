@@ -20,7 +20,7 @@ from agentcvr_graph.report.moments import link_in_page
 from agentcvr_graph.report.notebook import MODALITY_VERBS
 from agentcvr_graph.report.pictures import Album, Picture, select_times
 from agentcvr_graph.report.thumbnails import Thumbnails
-from agentcvr_graph.report.tracks import VideoTimeline, timeline_of
+from agentcvr_graph.report.tracks import VideoTimeline, timelines_of
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
 from agentcvr_graph.types import Answer, Failure, Observation, Verification
 
@@ -127,7 +127,12 @@ class View:
     """The cause of a failure in words."""
     chips: Sequence[Chip]
     checks: Sequence[CheckView]
+    video_count: int
+    """Number of all videos of the question."""
+    notes: Sequence[str]
+    """What was left out of a folder."""
     timelines: Sequence[VideoTimeline]
+    """Of many videos, those that were observed or cited."""
     turns: Sequence[TurnView]
     totals: Sequence[tuple[str, str]]
 
@@ -153,7 +158,9 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
         boundary=_boundary(failure),
         chips=[_chip(one, trajectory, folder) for one in cited],
         checks=[_check(number, one, trajectory, album) for number, one in enumerate(trajectory.verifications, start=1)],
-        timelines=[timeline_of(info, named, cited, album) for info in trajectory.videos],
+        video_count=trajectory.video_count,
+        notes=trajectory.catalogue.notes if trajectory.catalogue else (),
+        timelines=timelines_of(trajectory, named, cited, album),
         turns=_turns(trajectory.turns, observations),
         totals=_totals(trajectory),
     )
