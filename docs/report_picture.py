@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def make(command: list[str], name: str, height: int) -> None:
-    """Run a command of agentcvr and photograph its report, with the first second look open if there is one."""
+    """Photograph the report of a command; the first second look in it is open."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.html"
         subprocess.run(
