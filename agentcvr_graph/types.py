@@ -310,8 +310,9 @@ class Verification(FrozenModel):
 class Failure(FrozenModel):
     """Why a run ended without an answer: a typed result, never text in place of an answer."""
 
-    boundary: Literal["master", "infrastructure"]
-    """`master`: it never gave a valid answer. `infrastructure`: the master's model or every observation failed."""
+    boundary: Literal["master", "infrastructure", "input"]
+    """`master`: it never gave a valid answer. `infrastructure`: the master's model or every observation failed.
+    `input`: the messages of a chat lack a question or a video; outside of a chat this is an `InputError`."""
     message: str
     out_of_budget: bool = False
     """True if a budget had run out and only an answer was still allowed."""
