@@ -71,14 +71,16 @@ def brief(
     videos: Sequence[VideoInfo],
     left: Sequence[tuple[str, float]],
     known: Sequence[Observation] = (),
+    tools: Toolset = TOOLS,
 ) -> str:
-    """Return the first user message: question, answer format, options, videos, known evidence, budgets."""
+    """Return the first user message: question, answer format, options, videos, known evidence, tools, budgets."""
     parts = [f"Question: {question}", f"Answer format ({kind}): {KINDS[kind].format}"]
     if options:
         parts.append("Options:\n" + "\n".join(option_lines(options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in videos))
     if known:
         parts.append("Known from earlier questions:\n" + "\n".join(observation_text(one) for one in known))
+    parts += [line for tool in tools for line in tool.in_brief(videos)]
     parts.append(budget_text(left))
     return "\n".join(parts)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
+from agentcvr_graph.media.view import View
 from agentcvr_graph.types import Modality, Tracks, Video
 
 
@@ -35,8 +36,11 @@ class Clip(Protocol):
     @property
     def info(self) -> MediaInfo: ...
 
-    def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
+    def frames(self, times_s: Sequence[float], view: View | None = None) -> tuple[Frame, ...]:
         """Return the frames on screen at ascending times, each with its true time.
+
+        Args:
+            view: the part of the picture to show, and how large; None for the whole picture at the library's size.
 
         Raises:
             InfrastructureError: there is no picture, or it cannot be decoded.

@@ -13,7 +13,9 @@ from typing import Any
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.tools.answer import ANSWER, ConfidentAnswerArgs
+from agentcvr_graph.tools.observe import OBSERVE
 from agentcvr_graph.tools.spec import AnyTool
+from agentcvr_graph.tools.zoom import ZOOM_OBSERVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class Features:
 
     confidence: bool = False
     """An answer may say how sure the master is."""
+    zoom: bool = False
+    """`observe` may look at a part of the picture, and at higher detail."""
 
     def apply(self, tools: Iterable[AnyTool]) -> list[AnyTool]:
         """Return the tools with the features. Tools that are not the library's own stay as they are."""
@@ -30,12 +34,15 @@ class Features:
     def _with_features(self, tool: AnyTool) -> AnyTool:
         if tool is ANSWER and self.confidence:
             return replace(ANSWER, arguments=ConfidentAnswerArgs)
+        if tool is OBSERVE and self.zoom:
+            return ZOOM_OBSERVE
         return tool
 
 
 NO_FEATURES = Features()
 BY_NAME: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "confidence": lambda: {"confidence": True},
+    "zoom": lambda: {"zoom": True},
 }
 """Of each feature that can be turned on by name: a function that returns its field of `Features`."""
 

@@ -61,8 +61,9 @@ class Brief:
         if (memory := memory_of(runtime, context)) is not None and sources != state.get("sources"):
             known = await memory.recall(question.question, sources)
         left = full_budget(context, remaining_steps(state) - 1).shown()
-        text = prompts.brief(question.question, question_kind(question), question.options, sources, left, known)
-        message = _brief_message(text, self._dependencies.tools)
+        tools, kind = self._dependencies.tools, question_kind(question)
+        text = prompts.brief(question.question, kind, question.options, sources, left, known, tools)
+        message = _brief_message(text, tools)
         return {
             "checked_question": question,
             "sources": sources,
