@@ -13,6 +13,7 @@ from .graph.context import CVRContext as CVRContext
 from .graph.events import Progress as Progress
 from .graph.retake import retake as retake
 from .graph.state import (
+    ChatInput as ChatInput,
     CVRAnswered as CVRAnswered,
     CVRFailed as CVRFailed,
     CVRInput as CVRInput,
@@ -29,6 +30,7 @@ from .trajectory import Trajectory as Trajectory, trajectory_of as trajectory_of
 from .types import (
     Answer as Answer,
     Citation as Citation,
+    ClaimedCitation as ClaimedCitation,
     Cost as Cost,
     Evidence as Evidence,
     Failure as Failure,
@@ -38,6 +40,7 @@ from .types import (
     Question as Question,
     Target as Target,
     Usage as Usage,
+    Verification as Verification,
     Video as Video,
     VideoInfo as VideoInfo,
     Window as Window,

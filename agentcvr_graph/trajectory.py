@@ -7,18 +7,31 @@ need; they never read the graph's state or its messages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
-from pydantic import TypeAdapter
+from langchain_core.messages import AIMessage, AnyMessage
 
+from agentcvr_graph.catalogue import Summary
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.channels import typed
-from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
+from agentcvr_graph.graph.dialects import FAILED_BY, call_answered, read_calls, thought_of
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import since_brief, tools_in_brief
 from agentcvr_graph.graph.state import Call, CVROutput
 from agentcvr_graph.tools.outline import Outlines, ToolOutline, outline_of
-from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Question, Usage, VideoInfo
+from agentcvr_graph.types import (
+    Answer,
+    AnswerKind,
+    Citation,
+    Failure,
+    FrozenModel,
+    Observation,
+    Question,
+    Usage,
+    Verification,
+    VideoInfo,
+)
 
 
 class Action(FrozenModel):
@@ -63,10 +76,36 @@ class Trajectory(FrozenModel):
     kind: AnswerKind
     options: tuple[str, ...]
     videos: tuple[VideoInfo, ...]
+    """The videos that were opened, by number; of a large catalogue those that were listed, looked at or listened to."""
+    catalogue: Summary | None = None
+    """How many videos there are in all; None in runs of earlier versions, which opened all."""
     turns: tuple[Turn, ...]
     answer: Answer | None
     failure: Failure | None
     usage: Usage
+    verifications: tuple[Verification, ...] = ()
+    """The checks of citations, in the order in which they ended; empty without the feature `verify`."""
+
+    def verification_of(self, citation: Citation) -> Verification | None:
+        """Return the check of a citation; None if it was not checked."""
+        return next((one for one in self.verifications if one.citation == citation), None)
+
+    @property
+    def video_count(self) -> int:
+        """Number of all videos of the question."""
+        return self.catalogue.count if self.catalogue else len(self.videos)
+
+    def video(self, number: int) -> VideoInfo:
+        """Return an opened video by its number.
+
+        Raises:
+            KeyError: it was not opened.
+        """
+        return self._by_number[number]
+
+    @cached_property
+    def _by_number(self) -> dict[int, VideoInfo]:
+        return {info.number: info for info in self.videos}
 
     @property
     def observations(self) -> tuple[Observation, ...]:
@@ -76,8 +115,12 @@ class Trajectory(FrozenModel):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What limits the evidence, once each: notes on the videos, those of the observations, then failed calls."""
-        known = [f"video {info.number}: {note}" for info in self.videos for note in info.notes]
+        """What limits the evidence, once each.
+
+        First what a folder left out, then notes on the videos, those of the observations, and failed calls.
+        """
+        known = list(self.catalogue.notes) if self.catalogue else []
+        known += [f"video {info.number}: {note}" for info in self.videos for note in info.notes]
         later = [_placed(note, one) for one in self.observations for note in one.notes]
         return tuple(dict.fromkeys([*known, *later, *self.failed_calls]))
 
@@ -113,19 +156,23 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
     """
     given = cast(Mapping[str, Any], output)
     if given.get("checked_question") is None:
+        if (failure := typed(Failure | None, given.get("failure"))) is not None:
+            raise InputError(failure.message)
         raise InputError("The run has no result yet.", fix="Resume it, then read its output.")
     question = typed(Question, given["checked_question"])
-    messages = [_message(one) for one in given["messages"]]
+    messages = policy_messages(cast(Any, given))
     observations = typed(list[Observation], given["observations"])
     return Trajectory(
         question=question.question,
         kind=question.kind,
         options=question.options,
         videos=tuple(typed(list[VideoInfo], given["sources"])),
+        catalogue=typed(Summary | None, given.get("catalogue")),
         turns=tuple(_turns(since_brief(messages), observations, tools_in_brief(messages))),
         answer=typed(Answer | None, given["answer"]),
         failure=typed(Failure | None, given["failure"]),
         usage=typed(Usage, given["usage"]),
+        verifications=tuple(typed(list[Verification], given.get("verifications") or [])),
     )
 
 
@@ -137,13 +184,6 @@ def _error_in(reply: str) -> str:
 def _placed(note: str, observation: Observation) -> str:
     """Return a note of an observation with the number of its video."""
     return note if note.lower().startswith("video ") else f"video {observation.windows[0].video}: {note}"
-
-
-_MESSAGE = TypeAdapter[AnyMessage](AnyMessage)
-
-
-def _message(given: Any) -> AnyMessage:
-    return cast(AnyMessage, given) if isinstance(given, BaseMessage) else _MESSAGE.validate_python(given)
 
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], tools: Outlines) -> list[Turn]:
@@ -163,7 +203,7 @@ def _turn(
     tools: Outlines,
 ) -> Turn:
     seen = {observation.call_id: observation for observation in observations if observation.turn == number}
-    replies = {_call_id(reply): reply for reply in after}
+    replies = {call_answered(reply): reply for reply in after}
     return Turn(
         number=number,
         thought=thought_of(message, tools),
@@ -187,8 +227,3 @@ def _action(call: Call, reply: AnyMessage | None, seen: Observation | None, tool
         alias=tool is not None and tool.name.casefold() != call.tool.strip().casefold(),
         prose=call.prose,
     )
-
-
-def _call_id(reply: AnyMessage) -> str:
-    """Return the id of the call that a message replies to; empty for a message that replies to no call."""
-    return reply.tool_call_id if isinstance(reply, ToolMessage) else str(reply.additional_kwargs.get("call_id", ""))

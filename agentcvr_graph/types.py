@@ -8,13 +8,15 @@ is always a reference, so every model fits into a checkpoint and can be sent as 
 from __future__ import annotations
 
 import re
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 Modality = Literal["visual", "audio"]
+EvidenceKind = Modality | Literal["index"]
+"""What an observation is based on: frames, sound, or the index of evidence that `find` searches."""
 Region = Literal["", "top left", "top", "top right", "left", "centre", "right", "bottom left", "bottom", "bottom right"]
 """A part of the picture as it is displayed, half as wide and half as high; empty for the whole picture."""
 REGIONS: tuple[Region, ...] = get_args(Region)[1:]
@@ -48,7 +50,10 @@ class Video(FrozenModel):
     """One video of a question, by reference."""
 
     source: str
-    """A file, an `http(s)` URL, or a folder of images; `#t=12.5,40` appended to any of them selects a clip."""
+    """A file, an `http(s)` URL, or a folder of images; `#t=12.5,40` appended to any of them selects a clip.
+
+    As an input, also what stands for many videos: a folder with video files, a pattern (`clips/*.mp4`), `script://ID/*`.
+    """
     fps: float | None = Field(default=None, gt=0)
     """Frames per second of a folder of images; ignored for files."""
     boxes: str | None = None
@@ -316,11 +321,12 @@ class Usage(Cost):
 
 
 class Observation(FrozenModel):
-    """The result of one observe or listen call: text evidence and the windows it comes from."""
+    """The result of one observe, listen or find call: text evidence and the windows it comes from."""
 
-    modality: Modality
-    windows: tuple[Window, ...] = Field(min_length=1)
-    """The windows that were observed, clipped to the video and the budget."""
+    modality: EvidenceKind
+    windows: tuple[Window, ...]
+    """The windows that were observed, clipped to the video and the budget. An observation of the index has none: what
+    was found there proves nothing until it is observed."""
     focus: str = ""
     evidence: tuple[Evidence, ...] = ()
     """In the order that the model chose; empty if there was nothing to see or hear."""
@@ -338,12 +344,25 @@ class Observation(FrozenModel):
     turn: int = 0
     """Turn of the master that requested it, from 1; set by the graph."""
 
+    @model_validator(mode="after")
+    def _check_windows(self) -> Self:
+        if bool(self.windows) == (self.modality == "index"):
+            raise ValueError("an observation has windows, except one of the index, which has none")
+        return self
+
 
 class Citation(Window):
     # The policy reads this docstring and this description.
     """Where the evidence for an answer is."""
 
     modality: Modality = Field(description="'visual' or 'audio'.")
+
+
+class ClaimedCitation(Citation):
+    # The policy reads this docstring and this description, in a graph with the feature `verify`.
+    """Where the evidence for an answer is, and what it proves."""
+
+    claim: str = Field(description="What this window shows or says, in one sentence that can be checked there alone.")
 
 
 class Answer(FrozenModel):
@@ -363,16 +382,43 @@ class Answer(FrozenModel):
     value: AnswerValue
     text: str
     rationale: str = ""
-    citations: tuple[Citation, ...] = ()
+    citations: tuple[Citation | ClaimedCitation, ...] = ()
+    """With the feature `verify`, each with its claim."""
     confidence: float | None = Field(default=None, ge=0, le=1)
     """How sure the master said it is, from 0 to 1; None if it did not say."""
+
+
+Verdict = Literal["supported", "contradicted", "unclear"]
+
+
+class Verification(FrozenModel):
+    """The check of one citation: its window was observed once more, and a judge compared the claim with that."""
+
+    citation: ClaimedCitation
+    verdict: Verdict
+    reason: str = ""
+    """The judge's reason; for `unclear` also why there is no verdict, such as a failed look."""
+    judge: str = ""
+    """Name of the judge; empty if it was not reached."""
+    observation: Observation | None = None
+    """The second look, which did not know the claim; None if it failed or was not made."""
+    cost: Cost = Cost()
+    """Of the second look and the judge."""
+    turn: int = 0
+    """Turn of the answer with this citation, from 1."""
+
+    @field_validator("reason")
+    @classmethod
+    def _whole_characters(cls, text: str) -> str:
+        return whole(text)
 
 
 class Failure(FrozenModel):
     """Why a run ended without an answer: a typed result, never text in place of an answer."""
 
-    boundary: Literal["master", "infrastructure"]
-    """`master`: it never gave a valid answer. `infrastructure`: the master's model or every observation failed."""
+    boundary: Literal["master", "infrastructure", "input"]
+    """`master`: it never gave a valid answer. `infrastructure`: the master's model or every observation failed.
+    `input`: the messages of a chat lack a question or a video; outside of a chat this is an `InputError`."""
     message: str
     out_of_budget: bool = False
     """True if a budget had run out and only an answer was still allowed."""

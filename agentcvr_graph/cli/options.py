@@ -26,7 +26,18 @@ Vision = Annotated[str, typer.Option(help="Model string of the vision model.", r
 Audio = Annotated[str, typer.Option(help="Model string of the audio model.", rich_help_panel=MODELS)]
 Dialect = Annotated[str, typer.Option(help="How the master acts: auto, tools, schema or json.", rich_help_panel=MODELS)]
 Features = Annotated[
-    str, typer.Option(help="What the master may do besides, separated by commas: confidence.", rich_help_panel=MODELS)
+    str,
+    typer.Option(
+        help="What the master may do besides, separated by commas: confidence, verify.", rich_help_panel=MODELS
+    ),
+]
+Verify = Annotated[
+    str,
+    typer.Option(
+        metavar="JUDGE",
+        help="Observe cited windows once more and let this model judge their claims; 'offline' compares words.",
+        rich_help_panel=MODELS,
+    ),
 ]
 Noise = Annotated[str, typer.Option(help="Noise of scripted perception: off, mild, fitted, or a JSON file of rates.")]
 MaxTurns = Annotated[int, typer.Option(min=1, help="Largest number of turns of the master.", rich_help_panel=BUDGETS)]
@@ -57,6 +68,11 @@ def context_of(max_turns: int, max_frames: int, dialect: str) -> CVRContext:
     """
     checked = one_of("--dialect", dialect, get_args(WantedDialect))
     return CVRContext(max_turns=max_turns, max_frames=max_frames, dialect=cast(Any, checked))
+
+
+def with_judge(features: str, judge: str) -> str:
+    """Return the names of features, with `verify` by a judge if one is named."""
+    return ",".join(filter(None, [features, f"verify={judge}" if judge else ""]))
 
 
 def checked_engine(engine: str) -> str:

@@ -2,6 +2,8 @@
 
     START -> brief -> master -> (visual_agent | audio_agent, fanned out with Send) -> master -> ... -> conclude -> END
 
+With the feature `verify`, `conclude` leads to `verify`, one task for each citation, and back.
+
 One builder serves live and swap mode: `create_cvr_graph(master, LivePerception(...))` observes real video,
 `create_cvr_graph(policy, ScriptedPerception(...))` reads scripts. It returns the builder uncompiled, so that the caller
 can add a checkpointer, a store and a cache, or use it in another graph. All nodes are async; `compiled.py` also
@@ -18,6 +20,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy, Send
 
+from agentcvr_graph.graph.checks import NODE
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext, check_schema
 from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies, check_objects
@@ -25,8 +28,17 @@ from agentcvr_graph.graph.nodes.agents import Agent
 from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import Conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
+from agentcvr_graph.graph.nodes.verify import Verify
 from agentcvr_graph.graph.routing import Router
-from agentcvr_graph.graph.state import AgentInput, CVRInput, CVRState, OutputChannels
+from agentcvr_graph.graph.state import (
+    AgentInput,
+    CVRState,
+    InputChannels,
+    OutputChannels,
+    VerifyInput,
+    input_of_agent,
+    input_of_verify,
+)
 from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import NO_FEATURES, TOOLS, Features, Toolset
@@ -40,11 +52,11 @@ RECURSION_PER_TURN = 4
 """Supersteps that a turn may take; more than any turn needs."""
 
 
-class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
+class CVRGraph(StateGraph[CVRState, CVRContext, InputChannels, OutputChannels]):
     """A `StateGraph` that compiles to a `CompiledCVRGraph` under its own name."""
 
     name: str = "agentcvr"
-    tools: Toolset = TOOLS
+    dependencies: Dependencies
 
     def compile(
         self, checkpointer: BaseCheckpointSaver[Any] | bool | None = None, *, name: str | None = None, **kwargs: Any
@@ -84,7 +96,7 @@ def create_cvr_graph(
         timeout_s: the longest single attempt of such a call, in seconds; None for no limit.
 
     Returns:
-        The builder, uncompiled. Input `CVRInput`, output `CVROutput`, context `CVRContext`.
+        The builder, uncompiled. Input `CVRInput` or `ChatInput`, output `CVROutput`, context `CVRContext`.
 
     Examples:
         >>> graph = create_cvr_graph(master, perception).compile()
@@ -99,10 +111,11 @@ def create_cvr_graph(
     """
     check_objects(master, perception)
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
-    toolset = Toolset(features.apply(tools))
+    judge = features.judge or (tools.judge if isinstance(tools, Toolset) else None)
+    toolset = Toolset(features.apply(tools), judge)
     dependencies = Dependencies(master, perception, timeout_s, retry, toolset, check_schema(context_schema))
-    graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
-    graph.name, graph.tools = name, dependencies.tools
+    graph = CVRGraph(CVRState, context_schema, input_schema=InputChannels, output_schema=OutputChannels)
+    graph.name, graph.dependencies = name, dependencies
     graph.add("brief", Brief(dependencies))
     graph.add("master", Master(dependencies), retry_policy=retry, error_handler=master_failed)
     for node in dependencies.tools.nodes:
@@ -111,15 +124,35 @@ def create_cvr_graph(
         graph.add_edge(node, "master")
     graph.add("conclude", Conclude(dependencies))
     graph.add_edge(START, "brief")
-    graph.add_edge("brief", "master")
+    graph.add_conditional_edges("brief", Router(after_brief), ["master", "conclude"])
     graph.add_conditional_edges("master", Router(after_master), [*dependencies.tools.nodes, "master", "conclude"])
-    graph.add_conditional_edges("conclude", Router(after_conclude), ["master", END])
+    graph.add_conditional_edges("conclude", Router(after_conclude), ["master", *_add_verify(graph, dependencies), END])
     return graph
+
+
+def dependencies_of(graph: CompiledCVRGraph) -> Dependencies:
+    """Return the objects that a graph was built with."""
+    return cast(CVRGraph, graph.builder).dependencies
+
+
+def _add_verify(graph: CVRGraph, dependencies: Dependencies) -> list[str]:
+    """Add the node that checks citations, and return its name; nothing without the feature `verify`."""
+    if dependencies.tools.judge is None:
+        return []
+    verify = Verify(dependencies, dependencies.tools.judge)
+    graph.add(NODE, verify, input_schema=VerifyInput, retry_policy=dependencies.retry, error_handler=verify.failed)
+    graph.add_edge(NODE, "conclude")
+    return [NODE]
 
 
 def tools_of(graph: CompiledCVRGraph) -> Toolset:
     """Return the tools that a graph was built with."""
-    return cast(CVRGraph, graph.builder).tools
+    return dependencies_of(graph).tools
+
+
+async def after_brief(state: CVRState) -> str:
+    """Return the next step: `master`, or `conclude` if a chat lacks a question or a video."""
+    return "master" if state["failure"] is None else "conclude"
 
 
 async def after_master(state: CVRState) -> list[Send] | str:
@@ -132,18 +165,16 @@ async def after_master(state: CVRState) -> list[Send] | str:
         return "conclude"
     if not state["assignments"]:
         return "master"
-    return [
-        Send(
-            assignment.node,
-            AgentInput(assignment=assignment, sources=state["sources"], settings=state.get("settings") or {}),
-        )
-        for assignment in state["assignments"]
-    ]
+    return [Send(assignment.node, input_of_agent(assignment, state)) for assignment in state["assignments"]]
 
 
-async def after_conclude(state: CVRState) -> str:
-    """Return the next step: the end, or `master` again if its answer was not accepted."""
-    return END if state["answer"] is not None or state["failure"] is not None else "master"
+async def after_conclude(state: CVRState) -> list[Send] | str:
+    """Return the next step: the end, the checks of citations, or `master` again if its answer was not accepted."""
+    if state["answer"] is not None or state["failure"] is not None:
+        return END
+    if not state.get("checks"):
+        return "master"
+    return [Send(NODE, input_of_verify(one, state)) for one in state["checks"]]
 
 
 def recursion_limit(context: CVRContext) -> int:

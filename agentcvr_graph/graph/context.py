@@ -77,7 +77,11 @@ class CVRContext(BaseModel):
     ] = None
     min_evidence: Annotated[
         StrictInt,
-        setting("conclude", ge=0, description="Observations of every readable video before an answer is accepted."),
+        setting(
+            "conclude",
+            ge=0,
+            description="Observations of every readable video before an answer; of more than four, a cited window.",
+        ),
     ] = 1
     review_above_frames: Annotated[
         StrictInt | None,
@@ -120,6 +124,14 @@ class CVRContext(BaseModel):
             "brief", description="An unreadable video: stop with an error, or report it to the master and continue."
         ),
     ] = "stop"
+    verify: Annotated[
+        Literal["cited", "never"],
+        setting(
+            "verify",
+            description="Observe cited windows once more before an answer is accepted, in a graph with the feature "
+            "verify; 'never' turns that off.",
+        ),
+    ] = "cited"
     dialect: Annotated[
         WantedDialect,
         setting(

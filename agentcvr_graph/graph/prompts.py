@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from langchain_core.messages import AnyMessage
 
 from agentcvr_graph.answers import KINDS, option_labels
-from agentcvr_graph.render import budget_text, observation_text, video_line
+from agentcvr_graph.render import budget_text, cut, observation_text, video_line
 from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.outline import Outlines, ToolOutline
+from agentcvr_graph.tools.spec import ToolSpec
 from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
 BRIEF_ID = "brief-"
@@ -40,8 +41,10 @@ Act by writing one JSON object, and nothing after it: {{"thought": TEXT, "action
 {{...}}}}, ...]}}. The actions and the JSON schemas of their arguments:
 {schemas}"""
 
+MORE_VIDEOS = "... and {more} more videos, numbered {first} to {last}; {how}."
 NO_ACTION = "That turn held no action. Call {tools}."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."
+CITE_FIRST = "Not yet: look at or listen to a window that proves the answer, and cite it."
 RECORDED = "The answer is recorded."
 CANCELLED = "error: Cancelled before it was carried out."
 SKIPPED = "Not carried out: the same turn answered the question."
@@ -71,18 +74,39 @@ def brief(
     videos: Sequence[VideoInfo],
     left: Sequence[tuple[str, float]],
     known: Sequence[Observation] = (),
+    earlier: Sequence[tuple[str, str]] = (),
+    more: str = "",
     tools: Toolset = TOOLS,
 ) -> str:
-    """Return the first user message: question, answer format, options, videos, known evidence, tools, budgets."""
+    """Return the first user message: question, answer format, options, videos, earlier answers, evidence, budgets.
+
+    Args:
+        videos: the videos that are listed.
+        earlier: earlier questions with their answers, which the conversation does not hold any more.
+        more: the line about the others; empty if there are none.
+        tools: the tools of the graph, which may add lines about the videos.
+    """
     parts = [f"Question: {question}", f"Answer format ({kind}): {KINDS[kind].format}"]
     if options:
         parts.append("Options:\n" + "\n".join(option_lines(options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in videos))
+    parts += [more] if more else []
+    if earlier:
+        parts.append("Asked before:\n" + "\n".join(f"- {cut(asked)} Answer: {cut(told)}" for asked, told in earlier))
     if known:
         parts.append("Known from earlier questions:\n" + "\n".join(observation_text(one) for one in known))
     parts += [line for tool in tools for line in tool.in_brief(videos)]
     parts.append(budget_text(left))
     return "\n".join(parts)
+
+
+def more_videos(listed: int, count: int, tools: Toolset = TOOLS) -> str:
+    """Return the line about the videos that the brief does not list; empty if it lists all."""
+    if count <= listed:
+        return ""
+    reaching = " and ".join(tool.name for tool in tools if isinstance(tool, ToolSpec) and tool.reaches_all)
+    how = f"{reaching} reaches all of them" if reaching else "each is opened when you name its number"
+    return MORE_VIDEOS.format(more=f"{count - listed:,}", first=listed + 1, last=count, how=how)
 
 
 def since_brief(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:

@@ -12,17 +12,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 from typing_extensions import TypedDict
 
 from agentcvr_graph.errors import ActionError, InputError, SetupError
-from agentcvr_graph.graph.builder import tools_of
+from agentcvr_graph.graph.builder import dependencies_of
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext, merged, shown_value
 from agentcvr_graph.graph.dialects import Dialect, write_calls
 from agentcvr_graph.graph.nodes.master import TurnStart
+from agentcvr_graph.graph.opening import Opener
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import CVRState
 from agentcvr_graph.tools import Toolset
 
@@ -61,7 +63,7 @@ async def retake(
         InputError: there is no such turn, or a call is not valid.
         SetupError: the graph has no checkpointer.
     """
-    tools = tools_of(graph)
+    tools = dependencies_of(graph).tools
     for call in calls:
         _check(call, tools)
     snapshot = await _before(graph, config, turn)
@@ -69,7 +71,8 @@ async def retake(
     message = write_calls(calls, await _dialect(graph, config))
     schema = cast(type[CVRContext], graph.builder.context_schema)
     settings = merged(schema, state.get("settings") or {}, context)
-    update = TurnStart.of(state, settings).update(message, state, tools)
+    opener = Opener.of(dependencies_of(graph), settings, state)
+    update = await TurnStart.of(state, settings).update(message, state, tools, opener)
     return await graph.aupdate_state(snapshot.config, update, as_node="master")
 
 
@@ -101,5 +104,6 @@ async def _before(graph: CompiledCVRGraph, config: RunnableConfig, turn: int) ->
 async def _dialect(graph: CompiledCVRGraph, config: RunnableConfig) -> Dialect:
     """Return the dialect in which the master acted."""
     state = await graph.aget_state(config)
-    spoken = [m for m in cast(list[AnyMessage], state.values["messages"]) if isinstance(m, AIMessage)]
+    values = cast(CVRState, state.values)
+    spoken = [m for m in policy_messages(values) if isinstance(m, AIMessage)]
     return "json" if spoken and not any(message.tool_calls for message in spoken) else "tools"

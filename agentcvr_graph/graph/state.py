@@ -10,10 +10,10 @@ Nodes read typed values from every state, because the channels validate what cli
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NotRequired, TypeAlias
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, MessageLikeRepresentation
 from langgraph.graph.message import add_messages
 from langgraph.managed import RemainingSteps
 from langgraph.runtime import Runtime
@@ -21,15 +21,19 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from agentcvr_graph.answers import KnownQuestionKind
+from agentcvr_graph.catalogue import LISTED, Summary
 from agentcvr_graph.graph.channels import Latest, Reduced, typed
+from agentcvr_graph.graph.policy_messages import PolicyMessage, merge_policy_messages
 from agentcvr_graph.types import (
     Answer,
+    ClaimedCitation,
     Cost,
     Failure,
     FrozenModel,
     Observation,
     Question,
     Usage,
+    Verification,
     Video,
     VideoInfo,
 )
@@ -59,9 +63,30 @@ class Assignment(FrozenModel):
     request: dict[str, object]
     """The request as the tool's specification dumps it: JSON, so that a checkpoint can store any tool's request."""
     notes: tuple[str, ...] = ()
+    videos: tuple[int, ...] | None = None
+    """Numbers of the videos of the request; None if it may need any of them."""
     turn: int
     left: str = ""
     """The budget line at the end of the last reply of a turn; empty for the others."""
+
+
+class Check(FrozenModel):
+    """A cited window that is to be observed once more (feature `verify`)."""
+
+    citation: ClaimedCitation
+    assignment: Assignment
+    """The second look, planned within the reserve."""
+
+
+class Reserve(FrozenModel):
+    """The part of the budgets that is kept for `verify` from the start of a question; all 0 without the feature."""
+
+    frames: int = 0
+    audio_s: float = 0.0
+    tokens: int = 0
+    wall_s: float = 0.0
+    turns: int = 0
+    """Turns in which the master reads the result of the checks: 0 or 1."""
 
 
 class Work(FrozenModel):
@@ -112,21 +137,72 @@ def add_costs(so_far: Cost, more: Cost) -> Cost:
     return typed(Cost, so_far) + typed(Cost, more)
 
 
+def append_verifications(so_far: list[Verification], more: list[Verification]) -> list[Verification]:
+    """Append verifications: the reducer of `verifications`."""
+    return so_far + typed(list[Verification], more)
+
+
 def append_observations(so_far: list[Observation], more: list[Observation]) -> list[Observation]:
     """Append observations: the reducer of `observations`."""
     return so_far + typed(list[Observation], more)
 
 
+def add_sources(so_far: list[VideoInfo], more: list[VideoInfo]) -> list[VideoInfo]:
+    """Add opened videos, in order of their numbers: the reducer of `sources`."""
+    known = {info.number: info for info in (*so_far, *typed(list[VideoInfo], more))}
+    return [known[number] for number in sorted(known)]
+
+
 class CVRInput(TypedDict):
-    """The input of the graph; flat, so that a form can show it."""
+    """The input of one question; flat, so that a form can show it."""
 
     question: Annotated[str, Field(description="The question, in plain words.")]
     videos: Annotated[
         list[str | Video],
-        Field(description="Files, http(s) URLs or image folders; '#t=12.5,40' behind one makes a clip."),
+        Field(description="Files, folders, patterns (clips/*.mp4) or http(s) URLs; '#t=12.5,40' makes a clip."),
     ]
     options: NotRequired[Annotated[list[str], Field(description="Options to choose from, or things to order.")]]
     kind: NotRequired[Annotated[KnownQuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
+
+
+class ChatInput(TypedDict):
+    """The input of a chat: the conversation so far, whose last message asks."""
+
+    messages: Annotated[
+        Sequence[MessageLikeRepresentation],
+        Field(
+            description="The conversation. Text names files or URLs; blocks of videos and options 'A) ...' are read."
+        ),
+    ]
+    videos: NotRequired[list[str | Video]]
+    options: NotRequired[list[str]]
+    kind: NotRequired[KnownQuestionKind]
+
+
+class _QuestionChannels(TypedDict):
+    """The fields of both inputs besides `messages`."""
+
+    question: NotRequired[Annotated[str, Field(description="The question, in plain words.")]]
+    videos: NotRequired[
+        Annotated[
+            list[str | Video],
+            Field(description="Files, http(s) URLs or image folders; '#t=12.5,40' behind one makes a clip."),
+        ]
+    ]
+    options: NotRequired[Annotated[list[str], Field(description="Options to choose from, or things to order.")]]
+    kind: NotRequired[Annotated[KnownQuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
+
+
+class InputChannels(_QuestionChannels):
+    """Both inputs as LangGraph channels."""
+
+    messages: NotRequired[
+        Annotated[
+            list[AnyMessage],
+            add_messages,
+            Field(description="A chat: the last message asks, and names files or URLs. Instead of `question`."),
+        ]
+    ]
 
 
 def as_input(question: Question) -> CVRInput:
@@ -139,11 +215,19 @@ class _Reported(TypedDict):
     """The output of a run besides its answer or failure."""
 
     observations: Annotated[list[Observation], Reduced(list[Observation], append_observations)]
+    verifications: Annotated[list[Verification], Reduced(list[Verification], append_verifications)]
+    """The checks of citations, in the order in which they ended; empty without the feature `verify`."""
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
+    """The conversation with the caller: each question, and the reply that closes its run."""
+    policy_messages: Annotated[list[PolicyMessage], Reduced(list[PolicyMessage], merge_policy_messages)]
+    """The conversation of the master with the graph."""
     checked_question: Annotated[Question, Latest]
     """The checked question: videos as `Video`, kind decided."""
-    sources: Annotated[list[VideoInfo], Latest]
+    sources: Annotated[list[VideoInfo], Reduced(list[VideoInfo], add_sources)]
+    """What is known of the videos that were opened: the first ones, and those that calls named; by number."""
+    catalogue: Annotated[Summary | None, Latest]
+    """How many videos there are in all, and a digest of the list."""
 
 
 class CVRAnswered(_Reported):
@@ -175,7 +259,7 @@ class OutputChannels(_Reported):
     failure: Annotated[Failure | None, Latest]
 
 
-class CVRState(CVRInput, OutputChannels):
+class CVRState(_QuestionChannels, OutputChannels):
     """The full state of a run, between START and END."""
 
     turn: int
@@ -195,22 +279,75 @@ class CVRState(CVRInput, OutputChannels):
     assignments: Annotated[list[Assignment], Latest]
     """The calls of the last turn that go to the agents."""
     draft: Annotated[Call | None, Latest]
-    """The answer call of the last turn, not yet validated."""
+    """The answer call of the last turn, not yet accepted."""
+    checks: Annotated[list[Check], Latest]
+    """The citations of the draft that are to be checked before it is accepted."""
+    reserve: Annotated[Reserve, Latest]
 
 
-class AgentInput(TypedDict):
+class SentVideos(TypedDict):
+    """What `Send` passes of the videos and the settings of a question: of thousands of videos only those needed."""
+
+    sources: list[VideoInfo]
+    """The opened videos; of more than a brief lists only those of the request."""
+    settings: NotRequired[dict[str, Any]]
+    """The settings that were sent for the question."""
+    catalogue: NotRequired[Summary | None]
+    """Set if there are more videos than a brief lists."""
+    named: NotRequired[list[Video]]
+    """What the caller named; set with `catalogue` if it is short, or if the request may need any video."""
+
+
+class AgentInput(SentVideos):
     """The input that `Send` passes to an agent."""
 
     assignment: Assignment
-    sources: list[VideoInfo]
-    settings: NotRequired[dict[str, Any]]
-    """The settings that were sent for the question."""
+
+
+class VerifyInput(SentVideos):
+    """The input that `Send` passes to `verify`."""
+
+    check: Check
+
+
+def input_of_agent(assignment: Assignment, state: CVRState) -> AgentInput:
+    """Return what `Send` passes to an agent."""
+    return AgentInput(assignment=assignment, **_sent(assignment.videos, state))
+
+
+def input_of_verify(check: Check, state: CVRState) -> VerifyInput:
+    """Return what `Send` passes to `verify`."""
+    return VerifyInput(check=check, **_sent((check.citation.video,), state))
 
 
 def agent_input(given: Mapping[str, Any]) -> AgentInput:
     """Return the input of an agent with typed values: a checkpoint may hold them as dictionaries."""
-    return AgentInput(
-        assignment=typed(Assignment, given["assignment"]),
+    return AgentInput(assignment=typed(Assignment, given["assignment"]), **_typed_videos(given))
+
+
+def verify_input(given: Mapping[str, Any]) -> VerifyInput:
+    """Return the input of `verify` with typed values: a checkpoint may hold them as dictionaries."""
+    return VerifyInput(check=typed(Check, given["check"]), **_typed_videos(given))
+
+
+def _sent(numbers: tuple[int, ...] | None, state: CVRState) -> SentVideos:
+    """Return the videos of a request; None for a request that may need any of them."""
+    given = SentVideos(sources=state["sources"], settings=state.get("settings") or {})
+    summary = state.get("catalogue")
+    if summary is None or summary.count <= LISTED:
+        return given
+    given["catalogue"], named = summary, state["checked_question"].videos
+    if numbers is not None:
+        given["sources"] = [info for info in state["sources"] if info.number in numbers]
+    if numbers is None or len(named) <= LISTED:
+        given["named"] = list(named)
+    return given
+
+
+def _typed_videos(given: Mapping[str, Any]) -> SentVideos:
+    return SentVideos(
         sources=typed(list[VideoInfo], given["sources"]),
         settings=given.get("settings") or {},
+        catalogue=typed(Summary | None, given.get("catalogue")),
+        named=typed(list[Video], given.get("named") or []),
     )

@@ -26,7 +26,7 @@ _CHECKED = "00"
 """The folder's size is checked when the hash of a key starts like this: one write in 256, which also holds over many
 short processes."""
 _LARGE_SHARE = 256
-"""It is also checked after a write of more than this part of the limit, so that a few large entries do not exceed it."""
+"""The size is also checked after a write of more than this part of the limit: few large entries would exceed it."""
 
 
 def default_cache_dir() -> Path:

@@ -19,10 +19,12 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.base import Clip, Library, MediaInfo
 from agentcvr_graph.media.cache import DiskCache
@@ -112,6 +114,14 @@ class LivePerception:
             notes=tuple(map(str, info.notes)),
         )
 
+    async def expand(self, video: Video) -> Expansion | None:
+        """Return the videos that a folder or a pattern stands for, without opening any; None for one video.
+
+        Raises:
+            VideoError: there is no video, or the folder may not be read.
+        """
+        return await run_in_thread(self.media.expand, video)
+
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         """Sample the targets and call the vision model. A target that cannot be decoded becomes a note.
 
@@ -130,6 +140,22 @@ class LivePerception:
             len(times) * target.frame_price for times, target in zip(said.frame_times_s, request.targets, strict=True)
         )
         return self._seen(request, said, cost or Cost(frames=frames, cached_frames=frames))
+
+    @property
+    def index_folder(self) -> Path:
+        """The folder of the index, beside the caches of the media library."""
+        return self.media.cache_dir / "index"
+
+    async def evidence_key(self, info: VideoInfo) -> str:
+        """Return a key of the clip's content, its subtitles, the names of the models and the size of frames.
+
+        Raises:
+            VideoError: the video can no longer be used.
+        """
+        media = await run_in_thread(self.media.open, info.video)
+        cues = await run_in_thread(media.cues, 0.0, info.duration_s) if info.has_subtitles else ()
+        seen, heard = f"{self._vision.name}|{self.media.long_side_px}", f"{self._audio.name}|{cues}"
+        return _digest(f"{media.info.content_id}|{seen}|{heard}")
 
     async def _look(self, request: Observe, medias: Sequence[Clip]) -> tuple[Remembered, Cost]:
         """Return what the vision model says of the targets, and what it cost."""

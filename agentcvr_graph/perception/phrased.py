@@ -18,11 +18,13 @@ from typing import cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 from agentcvr_graph.models.clients.usage import cost_of
-from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.base import Perception, expand
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo
 
@@ -48,9 +50,18 @@ class PhrasedPerception:
         self._cache = cache
         self._name = name
 
+    @property
+    def plain(self) -> Perception:
+        """The perception whose observations are rephrased; the index keeps its words."""
+        return self._inner
+
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Probe with the inner perception."""
         return await self._inner.probe(video, number)
+
+    async def expand(self, video: Video) -> Expansion | None:
+        """Expand with the inner perception."""
+        return await expand(self._inner, video)
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
         """Listen with the inner perception; speech is not rephrased."""
@@ -79,7 +90,7 @@ class PhrasedPerception:
         """Return other words for each text; the text itself where the reply cannot be used."""
         messages = [SystemMessage(TASK), HumanMessage(json.dumps(texts, ensure_ascii=False))]
         try:
-            reply = await self._model.ainvoke(messages)
+            reply = await self._model.ainvoke(messages, UNSTREAMED)
         except Exception as error:  # each client library has its own
             raise as_infrastructure_error(error, "the model that phrases observations") from error
         cost = cost_of(reply)

@@ -12,14 +12,15 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.focus import focus_first, stems
 from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
-from agentcvr_graph.perception.simulator import Attention, Timeline, hear, look
+from agentcvr_graph.perception.simulator import Attention, Timeline, digest_of, hear, look
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.schema import FPS, PICTURE_SIZE
+from agentcvr_graph.scripts.schema import ALL, FPS, PICTURE_SIZE
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo
 
 MODEL = "script"
@@ -40,6 +41,7 @@ class ScriptedPerception:
     def __init__(self, library: ScriptLibrary | str | Path, noise: Noise | str = OFF) -> None:
         self.library = library if isinstance(library, ScriptLibrary) else ScriptLibrary(library)
         self.noise = resolve_noise(noise)
+        self._noise_key = digest_of(self.noise)
         self._timelines: OrderedDict[str, Timeline] = OrderedDict()
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
@@ -62,6 +64,20 @@ class ScriptedPerception:
             has_sound=scripted.has_sound,
             has_subtitles=scripted.subtitles,
         )
+
+    async def expand(self, video: Video) -> Expansion | None:
+        """Return all videos of a script for `script://<id>/*`.
+
+        Raises:
+            VideoError: the library has no such script.
+        """
+        if not video.source.endswith(ALL):
+            return None
+        try:
+            found = await asyncio.to_thread(self.library.expand, video.source)
+        except InputError as error:
+            raise VideoError(video.source, error.message, fix=error.fix) from error
+        return None if found is None else Expansion(found)
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         """Return what the frames of the windows show.
@@ -106,6 +122,24 @@ class ScriptedPerception:
             model=MODEL,
             cost=Cost(audio_s=window.duration_s),
         )
+
+    @property
+    def index_folder(self) -> None:
+        """Return None: the evidence of a script is computed at no cost."""
+        return None
+
+    async def evidence_key(self, info: VideoInfo) -> str:
+        """Return a key of the script's video and the noise.
+
+        Raises:
+            VideoError: the script can no longer be read.
+        """
+        source = info.video.source
+        try:
+            content = (await self._timeline(source)).digest
+        except InputError as error:
+            raise VideoError(source, error.message, fix=error.fix) from error
+        return f"{source}|{content}|{self._noise_key}"
 
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Timeline:
         try:

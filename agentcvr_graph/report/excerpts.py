@@ -21,7 +21,7 @@ from agentcvr_graph.report.citations import (
 from agentcvr_graph.report.notebook import Inline
 from agentcvr_graph.report.pictures import Album, Picture, thin_out
 from agentcvr_graph.report.thumbnails import Thumbnails
-from agentcvr_graph.report.tracks import MODALITY_VERBS, VideoTimeline, timeline_of
+from agentcvr_graph.report.tracks import MODALITY_VERBS, VideoTimeline, timelines_of
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.utils.templates import html_environment
 
@@ -40,6 +40,8 @@ class CitedWindow:
     title: str
     how: str
     """`observed` or `listened`."""
+    check: str
+    """Verdict and claim of its check; empty if it was not checked."""
     statements: tuple[str, ...]
     pictures: tuple[Picture, ...]
 
@@ -48,7 +50,7 @@ def timeline(trajectory: Trajectory) -> Inline:
     """Draw a timeline of each video: the windows that were observed and listened to, and the cited ones."""
     named, cited = named_observations(trajectory), number_citations(trajectory)
     album = Album(None, trajectory.observations)
-    timelines = [timeline_of(info, named, cited, album) for info in trajectory.videos]
+    timelines = timelines_of(trajectory, named, cited, album)
     tops = list(accumulate(map(_height_px, timelines), initial=0))
     template = _ENVIRONMENT.get_template("timeline.svg.j2")
     return Inline(
@@ -76,15 +78,21 @@ def _height_px(video: VideoTimeline) -> int:
 def _cited_windows(trajectory: Trajectory, thumbnails: Thumbnails | None) -> Iterator[CitedWindow]:
     album = Album(thumbnails, trajectory.observations)
     for one in number_citations(trajectory):
-        info = trajectory.videos[one.citation.video - 1]
+        info = trajectory.video(one.citation.video)
         yield CitedWindow(
             number=one.number,
             label=window_label(one.citation),
             title=info.title,
             how=MODALITY_VERBS[one.citation.modality],
+            check=_check(trajectory, one),
             statements=tuple(dict.fromkeys(_statements(trajectory, one))),
             pictures=tuple(album.pictures(info, _times_s(trajectory, one))),
         )
+
+
+def _check(trajectory: Trajectory, cited: NumberedCitation) -> str:
+    check = trajectory.verification_of(cited.citation)
+    return "" if check is None else f"{check.verdict}: {check.citation.claim or 'no claim'}"
 
 
 def _statements(trajectory: Trajectory, cited: NumberedCitation) -> Iterator[str]:

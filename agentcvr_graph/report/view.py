@@ -9,14 +9,20 @@ from pathlib import Path
 
 from agentcvr_graph.answers import option_labels
 from agentcvr_graph.render import NOTHING, cost_text, window_label
-from agentcvr_graph.report.citations import NumberedCitation, citing_statement, named_observations, number_citations
+from agentcvr_graph.report.citations import (
+    NumberedCitation,
+    citing_statement,
+    named_observations,
+    number_citations,
+    second_looks,
+)
 from agentcvr_graph.report.moments import link_in_page
 from agentcvr_graph.report.notebook import MODALITY_VERBS
 from agentcvr_graph.report.pictures import Album, Picture, select_times
 from agentcvr_graph.report.thumbnails import Thumbnails
-from agentcvr_graph.report.tracks import VideoTimeline, timeline_of
+from agentcvr_graph.report.tracks import VideoTimeline, timelines_of
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
-from agentcvr_graph.types import Answer, Failure, Observation, VideoInfo
+from agentcvr_graph.types import Answer, Failure, Observation, Verification
 
 _ERROR = "error: "
 _BOUNDARIES = {
@@ -90,6 +96,22 @@ class Chip:
     """Id of the supporting observation; empty when there is none."""
     link: str
     """Address of the moment in the video; empty where there is none."""
+    verdict: str
+    """Verdict of the check of the citation; empty if it was not checked."""
+
+
+@dataclass(frozen=True)
+class CheckView:
+    """The check of one citation (feature `verify`)."""
+
+    verdict: str
+    claim: str
+    heading: str
+    """The window and its video, and which answer cites it."""
+    reason: str
+    """The judge's reason, and the judge."""
+    observation: ObservationView | None
+    """The second look; None if there was none."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +127,13 @@ class View:
     boundary: str
     """The cause of a failure in words."""
     chips: Sequence[Chip]
+    checks: Sequence[CheckView]
+    video_count: int
+    """Number of all videos of the question."""
+    notes: Sequence[str]
+    """What was left out of a folder."""
     timelines: Sequence[VideoTimeline]
+    """Of many videos, those that were observed or cited."""
     turns: Sequence[TurnView]
     totals: Sequence[tuple[str, str]]
 
@@ -119,7 +147,7 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
     """
     cited = number_citations(trajectory)
     named = named_observations(trajectory)
-    album = Album(thumbnails, trajectory.observations)
+    album = Album(thumbnails, [*trajectory.observations, *second_looks(trajectory)])
     observations = [_observation(name, observation, trajectory, cited, album) for name, observation in named]
     failure = trajectory.failure
     return View(
@@ -129,8 +157,11 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
         headline=_headline(trajectory.answer),
         failure=failure.message if failure else "",
         boundary=_boundary(failure),
-        chips=[_chip(one, trajectory.videos, folder) for one in cited],
-        timelines=[timeline_of(info, named, cited, album) for info in trajectory.videos],
+        chips=[_chip(one, trajectory, folder) for one in cited],
+        checks=[_check(f"c{n}", one, trajectory, album) for n, one in enumerate(_latest_first(trajectory), start=1)],
+        video_count=trajectory.video_count,
+        notes=trajectory.catalogue.notes if trajectory.catalogue else (),
+        timelines=timelines_of(trajectory, named, cited, album),
         turns=_turns(trajectory.turns, observations),
         totals=_totals(trajectory),
     )
@@ -165,9 +196,9 @@ def _totals(trajectory: Trajectory) -> list[tuple[str, str]]:
     ]
 
 
-def _chip(one: NumberedCitation, videos: Sequence[VideoInfo], folder: Path | None) -> Chip:
-    citation = one.citation
-    video = videos[citation.video - 1]
+def _chip(one: NumberedCitation, trajectory: Trajectory, folder: Path | None) -> Chip:
+    citation, check = one.citation, trajectory.verification_of(one.citation)
+    video = trajectory.video(citation.video)
     return Chip(
         number=one.number,
         label=window_label(citation),
@@ -176,25 +207,55 @@ def _chip(one: NumberedCitation, videos: Sequence[VideoInfo], folder: Path | Non
         how=MODALITY_VERBS[citation.modality],
         opens=one.observation,
         link=link_in_page(video.video, citation.start_s, folder),
+        verdict=check.verdict if check else "",
+    )
+
+
+def _latest_first(trajectory: Trajectory) -> list[Verification]:
+    """Return the checks in the order of the answer's citations, then those of earlier answers."""
+    cited = list(trajectory.answer.citations) if trajectory.answer else []
+    return sorted(
+        trajectory.verifications,
+        key=lambda one: cited.index(one.citation) if one.citation in cited else len(cited),
+    )
+
+
+def _check(name: str, check: Verification, trajectory: Trajectory, album: Album) -> CheckView:
+    cited, seen = check.citation, check.observation
+    earlier = trajectory.answer is None or cited not in trajectory.answer.citations
+    replaced = f", cited by the answer of turn {check.turn}" if earlier else ""
+    judge = f"judge: {check.judge}" if check.judge else ""
+    return CheckView(
+        verdict=check.verdict,
+        claim=cited.claim or "no claim",
+        heading=f"{window_label(cited)}, {trajectory.video(cited.video).title}{replaced}",
+        reason="; ".join(filter(None, [check.reason, judge])),
+        observation=_observation(name, seen, trajectory, (), album) if seen else None,
     )
 
 
 def _observation(
     name: str, observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
 ) -> ObservationView:
-    verb = "Observed" if observation.modality == "visual" else "Listened to"
     return ObservationView(
         id=name,
         modality=observation.modality,
-        heading=f"{verb} {'; '.join(window_label(window) for window in observation.windows)}",
+        heading=_heading(observation),
         focus="" if observation.focus == trajectory.question else observation.focus,
         lines=_lines(observation, cited),
         nothing=NOTHING[observation.modality],
         notes=observation.notes,
-        pictures=_pictures(observation, trajectory.videos, cited, album),
+        pictures=_pictures(observation, trajectory, cited, album),
         cost=cost_text(observation.cost) + (f", by {observation.model}" if observation.model else ""),
         cited=any(one.observation == name for one in cited),
     )
+
+
+def _heading(observation: Observation) -> str:
+    if observation.modality == "index":
+        return "Searched the index"
+    verb = "Observed" if observation.modality == "visual" else "Listened to"
+    return f"{verb} {'; '.join(window_label(window) for window in observation.windows)}"
 
 
 def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[StatementView]:
@@ -209,12 +270,12 @@ def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[
 
 
 def _pictures(
-    observation: Observation, videos: Sequence[VideoInfo], cited: Sequence[NumberedCitation], album: Album
+    observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
 ) -> list[tuple[str, Sequence[Picture]]]:
     shown: list[tuple[str, Sequence[Picture]]] = []
     for window, times_s in zip(observation.windows, observation.frame_times_s, strict=False):
         chosen = select_times(times_s, window.video, cited, album.per_window)
-        pictures = album.pictures(videos[window.video - 1], chosen, cited)
+        pictures = album.pictures(trajectory.video(window.video), chosen, cited)
         if pictures:
             shown.append((window_label(window), pictures))
     return shown

@@ -22,13 +22,14 @@ from pydantic import ValidationError
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.checks import errors_of
-from agentcvr_graph.scripts.schema import SCHEME, Script, ScriptedVideo
+from agentcvr_graph.scripts.schema import ALL, SCHEME, Script, ScriptedVideo
+from agentcvr_graph.types import Video
 from agentcvr_graph.utils.files import atomic_write
 
 _ID = re.compile(rb'^\s*\{\s*"id"\s*:\s*"([A-Za-z0-9._-]+)"')
 _SUFFIXES = (".json", ".jsonl")
-KEPT = 4096
-"""Parsed scripts that are kept in memory."""
+KEPT_SCENES = 150_000
+"""Scenes of parsed scripts that are kept in memory: about 250 MB, or 4,000 scripts of four videos."""
 
 
 class Place(NamedTuple):
@@ -57,7 +58,7 @@ class ScriptLibrary:
     def __init__(self, *paths: str | Path) -> None:
         self._roots = [Path(path).expanduser() for path in paths]
         self._given: dict[str, Script] = {}
-        self._kept: OrderedDict[str, Script] = OrderedDict()
+        self._kept = _Kept()
         self._lock = threading.RLock()
         self._open()
 
@@ -110,15 +111,13 @@ class ScriptLibrary:
             return self._given[script_id]
         with self._lock:
             place = self._current_place(script_id)
-            if script_id in self._kept:
-                self._kept.move_to_end(script_id)
-                return self._kept[script_id]
+            kept = self._kept.get(script_id)
+            if kept is not None:
+                return kept
             script = parse_script(_read_at(place), str(place))
             if script.id != script_id:
                 raise InputError(f"{place}: the script there is {script.id!r}, not {script_id!r}.")
-            self._kept[script_id] = script
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._kept.add(script)
             return script
 
     def place(self, script_id: str) -> str:
@@ -133,7 +132,10 @@ class ScriptLibrary:
         """
         script_id, slash, number = source.removeprefix(SCHEME).partition("#")[0].rpartition("/")
         if not source.startswith(SCHEME) or not slash or not number.isdigit():
-            raise InputError(f"{source!r} is no address of a scripted video.", fix=f"Write {SCHEME}<id>/<number>.")
+            raise InputError(
+                f"{source!r} is no address of a scripted video.",
+                fix=f"Write {SCHEME}<id>/<number>, or {SCHEME}<id>{ALL} for all videos of a script.",
+            )
         script = self.get(script_id)
         if not 1 <= int(number) <= len(script.videos):
             raise InputError(f"Script {script_id!r} has no video {number}; it has 1 to {len(script.videos)}.")
@@ -143,6 +145,17 @@ class ScriptLibrary:
         """Return the scripted video of an address; raises as `video`."""
         script, number = self.video(source)
         return script.videos[number - 1]
+
+    def expand(self, source: str) -> tuple[Video, ...] | None:
+        """Return the videos of a script for its address `script://<id>/*`; None for any other address.
+
+        Raises:
+            InputError: there is no such script, or it is broken.
+        """
+        if not source.startswith(SCHEME) or not source.endswith(ALL):
+            return None
+        script = self.get(source.removeprefix(SCHEME).removesuffix(ALL))
+        return tuple(script.video(number) for number in range(1, len(script.videos) + 1))
 
     def _current_place(self, script_id: str) -> Place:
         place = self._places.get(script_id)
@@ -177,6 +190,31 @@ class ScriptLibrary:
             self.problems.append(f"{place}: the id {script_id!r} is already that of {self._places[script_id]}.")
         else:
             self._places[script_id] = place
+
+
+class _Kept:
+    """The scripts that were used last, up to `KEPT_SCENES` scenes of them, and always the last one."""
+
+    def __init__(self) -> None:
+        self._scripts: OrderedDict[str, tuple[Script, int]] = OrderedDict()
+        self._scenes = 0
+
+    def get(self, script_id: str) -> Script | None:
+        if script_id not in self._scripts:
+            return None
+        self._scripts.move_to_end(script_id)
+        return self._scripts[script_id][0]
+
+    def add(self, script: Script) -> None:
+        scenes = sum(len(video.scenes) for video in script.videos)
+        self._scripts[script.id] = (script, scenes)
+        self._scenes += scenes
+        while self._scenes > KEPT_SCENES and len(self._scripts) > 1:
+            self._scenes -= self._scripts.popitem(last=False)[1][1]
+
+    def clear(self) -> None:
+        self._scripts.clear()
+        self._scenes = 0
 
 
 def parse_script(text: str | bytes, place: str) -> Script:

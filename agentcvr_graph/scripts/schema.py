@@ -19,18 +19,21 @@ from typing import Any, Literal
 from pydantic import Field
 
 from agentcvr_graph.answers import KnownKind
+from agentcvr_graph.catalogue import LISTED
 from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, FrozenModel, Question, Video
 
 SCHEMA_VERSION = 1
 SCHEME = "script://"
+ALL = "/*"
+"""End of an address that stands for all videos of a script: `script://<id>/*`."""
 PICTURE_SIZE = (640, 360)
 """Width and height in pixels that a scripted video claims to have, and its rendered video has."""
 FPS = 12.0
-Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM"]
+Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM", "LIB"]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
 """CrossVid's task codes."""
-OWN_TASKS: tuple[Task, ...] = ("NUM",)
-"""Tasks of ours: CrossVid asks for no number."""
+OWN_TASKS: tuple[Task, ...] = ("NUM", "LIB")
+"""Tasks of ours: CrossVid asks for no number, and searches no library."""
 KIND_OF: dict[Task, AnswerKind] = {
     **dict.fromkeys(TASKS, "choice"),
     "BU": "choices",
@@ -39,7 +42,7 @@ KIND_OF: dict[Task, AnswerKind] = {
     "CCQA": "text",
     "NUM": "number",
 }
-"""The kind of answer that each task asks for."""
+"""The kind of answer that each task asks for; LIB asks for several kinds."""
 Motion = Literal["", "still", "to the right", "to the left", "up", "down"]
 Noise = Literal["impact", "music", "steady noise"]
 
@@ -153,11 +156,23 @@ class Script(FrozenModel):
         """Return video `number`, from 1, as an input of the graph."""
         return Video(source=self.source(number), title=self.videos[number - 1].title or f"video {number}")
 
+    @property
+    def all_videos(self) -> Video:
+        """The address that stands for all videos, as one input of the graph."""
+        return Video(source=f"{SCHEME}{self.id}{ALL}")
+
+    def excerpt(self, limit: int) -> list[int]:
+        """Return the numbers of at most `limit` videos, in order: those with evidence, then the first others."""
+        decisive = {window.video for window in self.evidence}
+        numbers = range(1, len(self.videos) + 1)
+        return sorted(sorted(numbers, key=lambda number: number not in decisive)[:limit])
+
     def as_question(self) -> Question:
-        """Return the question over the scripted videos."""
+        """Return the question over the scripted videos; of a library as one address that stands for all."""
+        numbers = range(1, len(self.videos) + 1)
         return Question(
             question=self.question,
-            videos=tuple(self.video(number) for number in range(1, len(self.videos) + 1)),
+            videos=tuple(map(self.video, numbers)) if len(numbers) <= LISTED else (self.all_videos,),
             options=self.options,
             kind=self.kind,
             key=self.key,

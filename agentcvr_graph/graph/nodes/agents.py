@@ -21,11 +21,13 @@ from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_
 from agentcvr_graph.graph.events import failure_kind, failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
+from agentcvr_graph.graph.opening import Opener
+from agentcvr_graph.graph.policy_messages import policy_records
 from agentcvr_graph.graph.state import AgentInput, Assignment, Work, agent_input
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import error_text
 from agentcvr_graph.tools.spec import AnyToolSpec
-from agentcvr_graph.types import Observation, Request, VideoInfo
+from agentcvr_graph.types import Observation, Request
 
 WORK = "agentcvr_work"
 """Attribute of an error that ended an attempt: the node's times until then."""
@@ -47,30 +49,25 @@ class Agent:
             raise
 
     async def _carry_out(self, given: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-        assignment, sources = given["assignment"], given["sources"]
+        assignment = given["assignment"]
         context = self._dependencies.context_of(runtime, given.get("settings", {}))
         tool = self._dependencies.tools.spec(assignment.call.tool)
         request: Request | Observation = tool.load(assignment.request)
+        opener = Opener.sent(self._dependencies, context, given)
         if needs_review(tool.cost(request), context):
             try:
-                request = review(assignment, tool, sources, context)
+                request = await review(assignment, tool, opener, context)
             except Refusal as refused:
-                return {"messages": [reply(assignment.call, _with_budget(error_text(str(refused)), assignment))]}
+                text = _with_budget(error_text(str(refused)), assignment)
+                return {"policy_messages": policy_records(reply(assignment.call, text))}
         if isinstance(request, Observation):
-            return await self._record(request, tool, given, context, runtime)
+            return await self._record(request, tool, given, context, runtime) | opener.update
         what, windows = tool.describe(request), request.windows
         attempt = looks.Attempt(runtime, self._name, what, assignment.turn, windows, assignment.call.id)
         perception = await self._dependencies.chosen_perception(context)
         with looks.reported(attempt, self._dependencies.retry):
-            observation = await self._perceive(request, tool, perception, sources)
-        return await self._record(observation, tool, given, context, runtime)
-
-    async def _perceive(
-        self, request: Request, tool: AnyToolSpec, perception: Perception, sources: list[VideoInfo]
-    ) -> Observation:
-        with without_keys_in_errors():
-            async with asyncio.timeout(self._dependencies.timeout_s):
-                return await tool.run(request, perception, sources)
+            observation = await perceive(request, tool, perception, opener, self._dependencies.timeout_s)
+        return await self._record(observation, tool, given, context, runtime) | opener.update
 
     async def _record(
         self,
@@ -93,7 +90,7 @@ class Agent:
             await memory.keep(observation, given["sources"])
         text = _with_budget(tool.render(observation), assignment)
         return {
-            "messages": [reply(assignment.call, text, observation)],
+            "policy_messages": policy_records(reply(assignment.call, text, observation)),
             "observations": [observation],
             "spent": observation.cost,
         }
@@ -111,9 +108,9 @@ class Agent:
             cause = error_for_master(error.error)
         self._report_failure(assignment, error.error, cause, work, runtime)
         update = {
-            "messages": [
+            "policy_messages": policy_records(
                 reply(assignment.call, _with_budget(error_text(cause), assignment), failed_by="infrastructure")
-            ],
+            ),
             **({"clock": work} if isinstance(work, Work) else {}),
         }
         return Command(update=update, goto="master")
@@ -136,6 +133,16 @@ class Agent:
             duration_s=work.end_s - work.start_s if work else None,
             failure=failure_kind(error),
         )
+
+
+async def perceive(
+    request: Request, tool: AnyToolSpec, perception: Perception, opener: Opener, timeout_s: float | None
+) -> Observation:
+    """Carry out a request within its time; no error of it contains a key."""
+    with without_keys_in_errors():
+        async with asyncio.timeout(timeout_s):
+            sources = await opener.with_references(perception) if tool.reaches_all else opener.sources
+            return await tool.run(request, perception, sources)
 
 
 def observed_videos(observations: list[Observation]) -> list[int]:

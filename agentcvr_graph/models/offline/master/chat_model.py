@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import AIMessage
 
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.answering import MAX_CITATIONS, NOT_SAID, Verdict, answer
+from agentcvr_graph.models.offline.master.language import content_words
+from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
+from agentcvr_graph.models.offline.master.searching import best_videos, find_calls, searches
 from agentcvr_graph.render import window_label
 
 Call = dict[str, Any]
@@ -23,7 +27,7 @@ class OfflineMaster(ChatModelBase):
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         messages = request.messages
-        thought, calls = decide(read(messages))
+        thought, calls = decide(replace(read(messages), claims=wants_claims(request)))
         count = sum(isinstance(message, AIMessage) for message in messages)
         message = as_turn(thought, calls, count, as_tools=bool(request.tools))
         read_words = sum(len(message.text.split()) for message in messages)
@@ -39,21 +43,40 @@ class OfflineMaster(ChatModelBase):
 
 def decide(reading: Reading) -> tuple[str, list[Call]]:
     """Return the thought and the calls of a turn: survey first, then look closer, then answer."""
-    if reading.answered and not reading.missing:
+    if reading.uncited and reading.looked:
+        return "An answer about many videos must cite what was looked at.", [_citing_call(reading)]
+    if reading.answered and not reading.missing and not reading.uncited:
         return "The answer did not fit; this one does.", [_answer_call(reading, _safe(reading))]
     if not reading.closing:
         if reading.missing:
             calls = look_again(reading)
             if calls:
                 return "Some videos have not been looked at yet.", calls
+        elif searches(reading) and reading.turn <= 1:
+            return _search(reading)
         elif not _surveyed(reading):
             calls = survey(reading) if reading.turn == 0 else []
             if calls:
                 return "First an overview of every video: frames and sound.", calls
-        elif reading.turn <= 1 and (calls := zoom(reading)):
+        elif reading.turn <= 1 + searches(reading) and (calls := zoom(reading)):
             return "A closer look at the windows that match the question best.", calls
     verdict = answer(reading)
-    return _because(verdict), [_answer_call(reading, verdict)]
+    checked = f"A second look did not confirm {reading.refuted} of my citations. " if reading.refuted else ""
+    return checked + _because(verdict), [_answer_call(reading, verdict)]
+
+
+def wants_claims(request: ChatRequest) -> bool:
+    """Return whether a citation of this graph carries a claim (feature `verify`), in either dialect."""
+    schemas = json.dumps(request.tools) if request.tools else request.messages[0].text
+    return '"claim"' in schemas
+
+
+def _search(reading: Reading) -> tuple[str, list[Call]]:
+    """Return the searches, and in the next turn what to look at: the best videos, or the first if nothing is found."""
+    if reading.turn == 0 and (calls := find_calls(reading)):
+        return "There are many videos: first a search for the words of the question.", calls
+    calls = survey(reading, best_videos(reading) or None)
+    return "A look at the videos that fit the question best.", calls
 
 
 def _surveyed(reading: Reading) -> bool:
@@ -68,13 +91,24 @@ def _because(verdict: Verdict) -> str:
 
 
 def _answer_call(reading: Reading, verdict: Verdict) -> Call:
-    citations = [_citation(statement) for statement in dict.fromkeys(verdict.support)][:MAX_CITATIONS]
+    support = [*dict.fromkeys(verdict.support)][:MAX_CITATIONS]
+    citations = [_citation(statement, claims=reading.claims) for statement in support]
     arguments = {"value": verdict.value, "rationale": _because(verdict), "citations": citations}
     return {"name": "answer", "args": arguments}
 
 
-def _citation(statement: Statement) -> Call:
-    return {**statement.window.model_dump(), "modality": statement.modality}
+def _citing_call(reading: Reading) -> Call:
+    """Return the answer with a citation also where nothing supports it: the statement closest to the question."""
+    call = _answer_call(reading, answer(reading))
+    ranked = Matcher(reading.statements).ranked(content_words(reading.question))
+    closest = [match.statement for match in ranked] or reading.statements or reading.looked
+    call["args"]["citations"] = call["args"]["citations"] or [_citation(closest[0], claims=reading.claims)]
+    return call
+
+
+def _citation(statement: Statement, *, claims: bool) -> Call:
+    claim = {"claim": statement.text} if claims else {}
+    return {**statement.window.model_dump(), "modality": statement.modality, **claim}
 
 
 def _safe(reading: Reading) -> Verdict:

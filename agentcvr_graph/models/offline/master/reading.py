@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from langchain_core.messages import AIMessage, BaseMessage
 
 from agentcvr_graph.answers import KINDS
-from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, read_evidence
+from agentcvr_graph.render import CHECKED, ONLY_ANSWER, TOO_LATE, quoted, read_evidence
 from agentcvr_graph.types import AnswerKind, Modality, Window
 
 _KIND = re.compile(r"^Answer format \((\w+)\)", re.M)
@@ -20,7 +20,18 @@ _OPTION = re.compile(r"^(?:[A-Z]|\d+)\. (.*)$", re.M)
 _VIDEO = re.compile(r'^(\d+)\. "(.*)": (?:([\d.]+) s, (.*)|cannot be read.*)$', re.M)
 _LEFT = re.compile(r"(\d+) (turns|frames|audio seconds)")
 _FRAMES = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s \((\d+) frames?\)")
+_MORE = re.compile(r"^\.\.\. and [\d,]+ more videos?, numbered \d+ to (\d+)", re.M)
+"""The line of the brief about videos that it does not list."""
+_FIND = re.compile(r"^- find: ", re.M)
+"""The line of the system prompt about the tool `find`."""
+FOUND = "found: "
+"""Beginning of a reply of `find`."""
 _MISSING = re.compile(r"look at or listen to video ([\d and]+) before")
+_HEADING = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s")
+_UNCITED = re.compile(r"\berror: Not yet: look at or listen to a window")
+_CHECK = re.compile(
+    r'^citation \d+, (visual|audio), video (\d+), ([\d.]+)-([\d.]+) s, (".*"): (contradicted|unclear)(?: \(.*\))?$'
+)
 _OUT_OF = ONLY_ANSWER.partition("{")[0].strip()
 
 
@@ -61,10 +72,22 @@ class Reading:
     """Number of turns that the master has taken on this question."""
     closing: bool = False
     """True if only an answer is allowed now."""
+    can_find: bool = False
+    """Whether the tool `find` is bound."""
+    found: dict[str, list[Statement]] = field(default_factory=dict[str, list[Statement]])
+    """What `find` reported for each query, best first. It proves nothing."""
     answered: int = 0
     """Number of its answers that were sent back."""
     missing: list[int] = field(default_factory=list[int])
     """Videos that the graph requires to be observed first."""
+    uncited: bool = False
+    """True if the last answer was sent back because it cites nothing."""
+    looked: list[Statement] = field(default_factory=list[Statement])
+    """The windows of the observations, without their statements."""
+    claims: bool = False
+    """Whether a citation says what it proves."""
+    refuted: int = 0
+    """Number of its cited statements that a second look did not confirm; they are no evidence any more."""
 
     @property
     def readable(self) -> list[Clip]:
@@ -82,19 +105,46 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
     if start is None:
         raise ValueError("The offline master answers questions of the graph; there is no brief in these messages.")
     reading = _read_brief(texts[start])
+    reading.can_find = any(_FIND.search(text) for text in texts[:start])
     for text in texts:
+        refuted = _refuted(text)
+        reading.statements = [one for one in reading.statements if not _is_one_of(one, refuted)]
         reading.statements += _read_statements(text)
+        reading.found |= _read_found(text)
+        reading.looked += _read_headings(text)
+        reading.refuted += len(refuted)
     for message, text in zip(messages[start + 1 :], texts[start + 1 :], strict=True):
         if isinstance(message, AIMessage):
             reading.turn += 1
             answered = [call for call in message.tool_calls if call["name"] == "answer"]
             reading.answered += len(answered) or '"answer"' in text
         else:
+            reading.answered -= text.startswith(CHECKED)  # sent back, but not because it did not fit
             reading.left |= _read_left(text)
             reading.closing |= text.startswith((_OUT_OF, TOO_LATE)) or f"\n{_OUT_OF}" in text
             missing = _MISSING.search(text)
+            reading.uncited = _UNCITED.search(text) is not None
             reading.missing = [int(n) for n in re.findall(r"\d+", missing[1])] if missing else []
     return reading
+
+
+def _refuted(text: str) -> list[tuple[Modality, Window, str]]:
+    """Return the claims that a second look did not confirm; those without a second look are not among them."""
+    lines = text.splitlines() if text.startswith(CHECKED) else []
+    found: list[tuple[Modality, Window, str]] = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=False):
+        check = _CHECK.match(line)
+        if check and following.startswith(("seen: ", "heard: ")):
+            window = Window(video=int(check[2]), start_s=float(check[3]), end_s=float(check[4]))
+            found.append(("visual" if check[1] == "visual" else "audio", window, check[5]))
+    return found
+
+
+def _is_one_of(statement: Statement, claims: Sequence[tuple[Modality, Window, str]]) -> bool:
+    return any(
+        statement.modality == modality and statement.window.overlap_s(window) > 0 and quoted(statement.text) == claim
+        for modality, window, claim in claims
+    )
 
 
 def _read_brief(text: str) -> Reading:
@@ -112,6 +162,8 @@ def _read_brief(text: str) -> Reading:
         )
         for number, title, duration, tracks in _VIDEO.findall(tail)
     ]
+    if more := _MORE.search(tail):
+        videos += [Clip(number, "", 0.0, False, False) for number in range(len(videos) + 1, int(more[1]) + 1)]
     named = kind[1] if kind and kind[1] in KINDS else "text"
     return Reading(question, named, _OPTION.findall(options), videos, left=_read_left(text))
 
@@ -119,6 +171,29 @@ def _read_brief(text: str) -> Reading:
 def _read_left(text: str) -> dict[str, float]:
     lines = [line for line in text.splitlines() if line.startswith("left: ")]
     return {name: float(amount) for amount, name in _LEFT.findall(lines[-1])} if lines else {}
+
+
+def _read_found(text: str) -> dict[str, list[Statement]]:
+    """Return what a reply of `find` reports, by its query."""
+    if not text.startswith(FOUND):
+        return {}
+    heading, *lines = text.splitlines()
+    evidence = [one for line in lines if (one := read_evidence(line)) is not None]
+    query = heading.removeprefix(FOUND).strip('"')
+    return {query: [Statement(one.window, one.text, _sense(one.text)) for one in evidence if one.window]}
+
+
+def _sense(text: str) -> Modality:
+    return "audio" if text.startswith('"') else "visual"
+
+
+def _read_headings(text: str) -> list[Statement]:
+    lines = [line for line in text.splitlines() if line.startswith(("seen: ", "heard: "))]
+    return [
+        Statement(Window(video=int(v), start_s=float(a), end_s=float(b)), "", "visual" if line[0] == "s" else "audio")
+        for line in lines
+        for v, a, b in _HEADING.findall(line)
+    ]
 
 
 def _read_statements(text: str) -> list[Statement]:
@@ -132,6 +207,8 @@ def _read_statements(text: str) -> list[Statement]:
                 (Window(video=int(v), start_s=float(a), end_s=float(b)), (float(b) - float(a)) / int(n))
                 for v, a, b, n in _FRAMES.findall(line)
             ]
+        elif line.startswith(FOUND):
+            modality = None
         elif modality and (evidence := read_evidence(line)) is not None and evidence.window:
             spacing_s = min((s for w, s in sampled if w.overlap_s(evidence.window) > 0), default=0.0)
             found.append(Statement(evidence.window, evidence.text, modality, spacing_s))
