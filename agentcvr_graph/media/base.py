@@ -82,6 +82,14 @@ class Library(Protocol):
         """
         ...
 
+    def stamp(self, video: Video) -> str:
+        """Return a text that changes when the file or a subtitle file beside it does, without opening them.
+
+        Raises:
+            VideoError: the file is not allowed or missing.
+        """
+        ...
+
     def close(self) -> None:
         """Close files and stop processes. A later use opens them again."""
         ...

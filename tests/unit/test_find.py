@@ -38,9 +38,16 @@ class Kept(FakePerception):
         super().__init__(said="good morning")
         self.index_folder = folder
         self.damaged: set[str] = set()
+        self.stamps: dict[str, str] = {}
 
     async def evidence_key(self, info: VideoInfo) -> str:
-        return info.video.source
+        return f"{info.video.source} {await self.reference_stamp(info.video)}"
+
+    def reference_key(self, video: Video) -> str:
+        return video.source
+
+    async def reference_stamp(self, video: Video) -> str:
+        return self.stamps.get(video.source, "first")
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         name = videos[request.targets[0].video - 1].title
