@@ -60,7 +60,7 @@ def short_answer(trajectory: Trajectory) -> ShortAnswer:
         answer=shortened(answer.text),
         value=answer.value,
         why=shortened(answer.rationale),
-        evidence=tuple(_cited(one, trajectory.videos[one.video - 1]) for one in answer.citations[:MOST_CITED]),
+        evidence=tuple(_cited(one, trajectory.video(one.video)) for one in answer.citations[:MOST_CITED]),
         notes=notes,
     )
 

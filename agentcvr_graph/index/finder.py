@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import cast
 from weakref import WeakKeyDictionary
 
+from agentcvr_graph.catalogue import Sources, opened_of
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.index.building import Entry, Index, Outcome, fill, fill_in_order, key_of
 from agentcvr_graph.index.overview import VERSION
@@ -238,7 +239,7 @@ async def _entries(
     numbers: Iterable[int], perception: Perception, videos: Sequence[VideoInfo], outcome: Outcome
 ) -> list[Entry]:
     """Return the videos with their keys, opened where they are not yet; those that cannot be read are failures."""
-    opened = _opened(videos)
+    opened = {info.number: info for info in opened_of(videos)}
 
     async def entry(number: int) -> Entry | None:
         try:
@@ -254,11 +255,5 @@ async def _entries(
     return [one for one in found if one is not None]
 
 
-def _opened(videos: Sequence[VideoInfo]) -> dict[int, VideoInfo]:
-    known: Iterable[VideoInfo] = getattr(videos, "opened", videos)
-    return {info.number: info for info in known}
-
-
 def _reference(number: int, videos: Sequence[VideoInfo]) -> Video:
-    reference = getattr(videos, "reference", None)
-    return videos[number - 1].video if reference is None else reference(number)
+    return videos.reference(number) if isinstance(videos, Sources) else videos[number - 1].video

@@ -10,6 +10,8 @@ from langchain_core.messages import AIMessage
 
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.answering import MAX_CITATIONS, NOT_SAID, Verdict, answer
+from agentcvr_graph.models.offline.master.language import content_words
+from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
 from agentcvr_graph.render import window_label
@@ -40,7 +42,9 @@ class OfflineMaster(ChatModelBase):
 
 def decide(reading: Reading) -> tuple[str, list[Call]]:
     """Return the thought and the calls of a turn: survey first, then look closer, then answer."""
-    if reading.answered and not reading.missing:
+    if reading.uncited and reading.looked:
+        return "An answer about many videos must cite what was looked at.", [_citing_call(reading)]
+    if reading.answered and not reading.missing and not reading.uncited:
         return "The answer did not fit; this one does.", [_answer_call(reading, _safe(reading))]
     if not reading.closing:
         if reading.missing:
@@ -80,6 +84,15 @@ def _answer_call(reading: Reading, verdict: Verdict) -> Call:
     citations = [_citation(statement, claims=reading.claims) for statement in support]
     arguments = {"value": verdict.value, "rationale": _because(verdict), "citations": citations}
     return {"name": "answer", "args": arguments}
+
+
+def _citing_call(reading: Reading) -> Call:
+    """Return the answer with a citation also where nothing supports it: the statement closest to the question."""
+    call = _answer_call(reading, answer(reading))
+    ranked = Matcher(reading.statements).ranked(content_words(reading.question))
+    closest = [match.statement for match in ranked] or reading.statements or reading.looked
+    call["args"]["citations"] = call["args"]["citations"] or [_citation(closest[0], claims=reading.claims)]
+    return call
 
 
 def _citation(statement: Statement, *, claims: bool) -> Call:
