@@ -87,6 +87,14 @@ class Library(Protocol):
         """
         ...
 
+    def stamp(self, video: Video) -> str:
+        """Return a text that changes when the file or a subtitle file beside it does, without opening them.
+
+        Raises:
+            VideoError: the file is not allowed or missing.
+        """
+        ...
+
     def expand(self, video: Video) -> Expansion | None:
         """Return the videos that a folder or a pattern stands for, without opening any; None for one video.
 

@@ -17,7 +17,7 @@ from agentcvr_graph.media.access import EVERYTHING, Access, current_limit, limit
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.damage import overlapping
 from agentcvr_graph.media.folders import expand
-from agentcvr_graph.media.library import MediaLibrary, stamp_of
+from agentcvr_graph.media.library import MediaLibrary, stamp_of, stamp_text
 from agentcvr_graph.media.source import absolute, parse_source
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
 from agentcvr_graph.media.view import View
@@ -69,6 +69,10 @@ class IsolatedLibrary:
             raise type(error)(video.source, error.problem, fix=error.fix) from error
         self._known[key] = (stamp, info)
         return IsolatedClip(self, located, info)
+
+    def stamp(self, video: Video) -> str:
+        """Return what changes with a file, as `Library.stamp`; no worker is needed."""
+        return stamp_text(parse_source(video, self._access.narrowed(current_limit())))
 
     def request(self, video: Video, what: str, *arguments: Any) -> Any:
         """Call a clip's method in a worker and return its result; without arguments, return the clip's attribute.

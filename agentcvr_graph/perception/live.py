@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ from agentcvr_graph.utils.single_flight import SingleFlight
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 """Limits concurrent decoding. Each decoder uses several threads; more decoders would cost memory and save no time."""
 
+_ABSOLUTE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]+://")
 SHORTEST_VIDEO_S = 0.1
 """Length given to shorter videos, such as a single picture: times are written with one digit, and a window from 0.0 to
 0.0 s cannot be asked for."""
@@ -146,6 +148,23 @@ class LivePerception:
         """The folder of the index, beside the caches of the media library."""
         return self.media.cache_dir / "index"
 
+    def reference_key(self, video: Video) -> str:
+        """Return the absolute place of the video, and what else an observation depends on."""
+        place = video.source if _ABSOLUTE.match(video.source) else Path(video.source).absolute()
+        return f"{self._evidence_models}|{place}|{video.fps}|{video.boxes}|{video.objects}"
+
+    async def reference_stamp(self, video: Video) -> str:
+        """Return sizes and times of the files.
+
+        Raises:
+            VideoError: the video is missing, or may not be read.
+        """
+        return await run_in_thread(self.media.stamp, video)
+
+    @property
+    def _evidence_models(self) -> str:
+        return f"{self._vision.name}|{self.media.long_side_px}|{self._audio.name}"
+
     async def evidence_key(self, info: VideoInfo) -> str:
         """Return a key of the clip's content, its subtitles, the names of the models and the size of frames.
 
@@ -154,8 +173,7 @@ class LivePerception:
         """
         media = await run_in_thread(self.media.open, info.video)
         cues = await run_in_thread(media.cues, 0.0, info.duration_s) if info.has_subtitles else ()
-        seen, heard = f"{self._vision.name}|{self.media.long_side_px}", f"{self._audio.name}|{cues}"
-        return _digest(f"{media.info.content_id}|{seen}|{heard}")
+        return _digest(f"{media.info.content_id}|{self._evidence_models}|{cues}")
 
     async def _look(self, request: Observe, medias: Sequence[Clip]) -> tuple[Remembered, Cost]:
         """Return what the vision model says of the targets, and what it cost."""
