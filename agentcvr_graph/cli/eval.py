@@ -67,7 +67,8 @@ def _config(options: EvalOptions) -> EvalConfig:
     return EvalConfig(
         methods=tuple(name.strip() for name in options.methods.split(",") if name.strip()),
         models=ModelStrings(options.master, options.vision, _audio(options)),
-        context=shared.context_of(options.max_turns, options.max_frames, options.dialect),
+        context=shared.context_of(options.max_turns, options.max_frames, options.dialect, options.abstain),
+        features=options.features,
         noise=options.noise,
         frames=options.frames,
         long_side_px=options.long_side_px,

@@ -92,6 +92,7 @@ class EvalOptions:
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames
     dialect: shared.Dialect = "auto"
     features: shared.Features = ""
+    abstain: shared.Abstain = "never"
     concurrency: Annotated[
         int | None,
         typer.Option(min=1, help="Questions in flight; default 2 offline, 32 with endpoints.", rich_help_panel=RUNNING),

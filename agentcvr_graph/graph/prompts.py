@@ -42,6 +42,8 @@ Act by writing one JSON object, and nothing after it: {{"thought": TEXT, "action
 
 NO_ACTION = "That turn held no action. Call {tools}."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."
+ANSWER_NEEDED = "This run needs a value: give the most likely one."
+"""Reply to an abstention that the settings do not allow."""
 RECORDED = "The answer is recorded."
 CANCELLED = "error: Cancelled before it was carried out."
 SKIPPED = "Not carried out: the same turn answered the question."

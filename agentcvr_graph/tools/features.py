@@ -8,11 +8,11 @@ programs set, and one line in `BY_NAME`, by which the command line, a server and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.tools.answer import ANSWER, ConfidentAnswerArgs
+from agentcvr_graph.tools.answer import ANSWER, AbstainingAnswerArgs, AnswerArgs, ConfidentAnswerArgs, answer_with
 from agentcvr_graph.tools.spec import AnyTool
 
 
@@ -22,19 +22,28 @@ class Features:
 
     confidence: bool = False
     """An answer may say how sure the master is."""
+    abstain: bool = False
+    """An answer may say that the videos do not show it; accepted where the setting `abstain` allows it."""
 
     def apply(self, tools: Iterable[AnyTool]) -> list[AnyTool]:
         """Return the tools with the features. Tools that are not the library's own stay as they are."""
         return [self._with_features(tool) for tool in tools]
 
     def _with_features(self, tool: AnyTool) -> AnyTool:
-        if tool is ANSWER and self.confidence:
-            return replace(ANSWER, arguments=ConfidentAnswerArgs)
-        return tool
+        return answer_with(*self._parts_of_answer) if tool is ANSWER else tool
+
+    @property
+    def _parts_of_answer(self) -> list[type[AnswerArgs]]:
+        parts: list[tuple[bool, type[AnswerArgs]]] = [
+            (self.confidence, ConfidentAnswerArgs),
+            (self.abstain, AbstainingAnswerArgs),
+        ]
+        return [part for wanted, part in parts if wanted]
 
 
 NO_FEATURES = Features()
 BY_NAME: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+    "abstain": lambda: {"abstain": True},
     "confidence": lambda: {"confidence": True},
 }
 """Of each feature that can be turned on by name: a function that returns its field of `Features`."""

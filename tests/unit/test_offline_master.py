@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agentcvr_graph import create_cvr_graph
+from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.answers import KINDS
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.models.offline.master import OfflineMaster
@@ -240,7 +240,8 @@ async def test_a_kind_of_an_extension_is_answered_as_text_and_ends_in_a_typed_fa
     moment = replace(KINDS["interval"], name="moment", format="a time, for example 1:14")
     monkeypatch.setitem(KINDS, "moment", moment)
     app = create_cvr_graph(OfflineMaster(), FakePerception()).compile()
-    output = await app.ainvoke({"question": "When does the car appear?", "videos": ["a.mp4"], "kind": "moment"})
+    given = {"question": "When does the car appear?", "videos": ["a.mp4"], "kind": "moment"}
+    output = await app.ainvoke(given, context=CVRContext(abstain="never"))
     assert output["failure"] is not None
     assert output["failure"].boundary == "master"
 

@@ -110,10 +110,10 @@ class Agent:
         with failures_reported(runtime, assignment.node, assignment.turn, call=assignment.call.id):
             cause = error_for_master(error.error)
         self._report_failure(assignment, error.error, cause, work, runtime)
+        text = _with_budget(error_text(cause), assignment)
+        modality = self._dependencies.tools.spec(assignment.call.tool).modality
         update = {
-            "messages": [
-                reply(assignment.call, _with_budget(error_text(cause), assignment), failed_by="infrastructure")
-            ],
+            "messages": [reply(assignment.call, text, failed_by="infrastructure", modality=modality)],
             **({"clock": work} if isinstance(work, Work) else {}),
         }
         return Command(update=update, goto="master")

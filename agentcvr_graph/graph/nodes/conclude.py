@@ -3,7 +3,7 @@
 An answer is accepted if its value fits the kind and if the minimum of evidence was observed; the minimum does not apply
 once a budget has run out. An answer that does not fit is sent back once. If infrastructure errors failed every
 observation, the run ends without an answer. Citations of an accepted answer are clipped to their video; only those that
-overlap an observation are kept. Every run ends here, with an answer or with a typed failure.
+overlap an observation are kept. Every run ends here, with an answer, an abstention (`grounds.py`) or a typed failure.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
 from agentcvr_graph.graph.events import report
+from agentcvr_graph.graph.grounds import abstention_of, confidence_of, failed_modalities, report_of_last, with_failures
 from agentcvr_graph.graph.nodes.agents import observed_videos
 from agentcvr_graph.graph.question import question_kind
 from agentcvr_graph.graph.state import Call, CVRState, Work
@@ -56,7 +57,7 @@ class Conclude:
         if context.min_evidence and (message := _nothing_observed(state)):
             return {"failure": Failure(boundary="infrastructure", message=message), **_settled(state, work)}
         try:
-            answer, notes = read_answer(draft, state, self._dependencies.tools)
+            answer, notes = read_answer(draft, state, self._dependencies.tools, context)
         except ActionError as error:
             return _sent_back(state, draft, error, work)
         text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in notes)])
@@ -69,34 +70,41 @@ def _report_end(runtime: Runtime[CVRContext], state: CVRState, update: dict[str,
     failure: Failure | None = update.get("failure") or state["failure"]
     if answer is not None:
         duration_s = update["usage"].wall_s
-        report(runtime, "conclude", f"answer: {answer.text}", state["turn"], event="end", duration_s=duration_s)
+        text = answer.text if answer.abstained else f"answer: {answer.text}"
+        report(runtime, "conclude", text, state["turn"], event="end", duration_s=duration_s)
     elif failure is not None:
         text, kind = f"failed: {failure.message}", failure.boundary
         duration_s = update["usage"].wall_s
         report(runtime, "conclude", text, state["turn"], event="failure", failure=kind, duration_s=duration_s)
 
 
-def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, tuple[str, ...]]:
-    """Return the typed answer of a draft, and notes on what was left out of it.
+def read_answer(draft: Call, state: CVRState, tools: Toolset, context: CVRContext) -> tuple[Answer, tuple[str, ...]]:
+    """Return the typed answer of a draft, or its abstention, and notes on what was left out of it.
 
     Raises:
-        ActionError: the value does not fit the kind.
+        ActionError: the value does not fit the kind, or the settings allow no abstention.
     """
     if draft.problem:
         raise ActionError(draft.problem)
     arguments, ignored = tools.read_answer(draft.tool, draft.arguments)
-    question = state["checked_question"]
+    messages, question = prompts.since_brief(state["messages"]), state["checked_question"]
+    self_report, kind = report_of_last(messages), question_kind(question)
+    failed = failed_modalities(messages, state["observations"])
+    abstained = abstention_of(arguments, self_report, kind, allowed=context.abstain == "allowed")
+    if abstained is not None:
+        return with_failures(abstained, failed), ignored
     citations, notes = clip_citations(arguments.citations, state["observations"], state["sources"])
     parse = parse_reply if draft.prose else parse_answer
     answer = parse(
         arguments.value,
-        question_kind(question),
+        kind,
         question.options,
         len(question.options or question.videos),
         rationale=arguments.rationale,
         citations=citations,
     )
-    return answer.model_copy(update={"confidence": arguments.how_sure}), (*ignored, *notes)
+    answer = answer.model_copy(update={"confidence": confidence_of(arguments, self_report)})
+    return with_failures(answer, failed), (*ignored, *notes)
 
 
 def missing_evidence(state: CVRState, at_least: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage
 
@@ -11,6 +11,8 @@ from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.answering import MAX_CITATIONS, NOT_SAID, Verdict, answer
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
+from agentcvr_graph.models.offline.master.support import report_of, support_of
+from agentcvr_graph.models.self_report import SelfReport, with_report
 from agentcvr_graph.render import window_label
 
 Call = dict[str, Any]
@@ -23,11 +25,13 @@ class OfflineMaster(ChatModelBase):
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         messages = request.messages
-        thought, calls = decide(read(messages))
+        move = decide(read(messages))
         count = sum(isinstance(message, AIMessage) for message in messages)
-        message = as_turn(thought, calls, count, as_tools=bool(request.tools))
+        message = as_turn(move.thought, move.calls, count, as_tools=bool(request.tools))
+        if move.report is not None:
+            message = with_report(message, move.report)
         read_words = sum(len(message.text.split()) for message in messages)
-        written = len((thought + json.dumps(calls)).split())
+        written = len((move.thought + json.dumps(move.calls)).split())
         # There is no tokenizer, so words are counted as tokens: token budgets and reports need a number.
         message.usage_metadata = {
             "input_tokens": read_words,
@@ -37,23 +41,34 @@ class OfflineMaster(ChatModelBase):
         return message
 
 
-def decide(reading: Reading) -> tuple[str, list[Call]]:
-    """Return the thought and the calls of a turn: survey first, then look closer, then answer."""
+class Move(NamedTuple):
+    """A turn of the master."""
+
+    thought: str
+    calls: list[Call]
+    report: SelfReport | None = None
+    """Of an answer: how well the evidence supports it."""
+
+
+def decide(reading: Reading) -> Move:
+    """Return the next turn: survey first, then look closer, then answer."""
     if reading.answered and not reading.missing:
-        return "The answer did not fit; this one does.", [_answer_call(reading, _safe(reading))]
+        safe = _safe(reading)
+        return Move("The answer did not fit; this one does.", [_answer_call(safe, 0.0)], report_of(reading, 0.0))
     if not reading.closing:
         if reading.missing:
             calls = look_again(reading)
             if calls:
-                return "Some videos have not been looked at yet.", calls
+                return Move("Some videos have not been looked at yet.", calls)
         elif not _surveyed(reading):
             calls = survey(reading) if reading.turn == 0 else []
             if calls:
-                return "First an overview of every video: frames and sound.", calls
+                return Move("First an overview of every video: frames and sound.", calls)
         elif reading.turn <= 1 and (calls := zoom(reading)):
-            return "A closer look at the windows that match the question best.", calls
+            return Move("A closer look at the windows that match the question best.", calls)
     verdict = answer(reading)
-    return _because(verdict), [_answer_call(reading, verdict)]
+    support = support_of(reading, verdict)
+    return Move(_because(verdict, support), [_answer_call(verdict, support)], report_of(reading, support))
 
 
 def _surveyed(reading: Reading) -> bool:
@@ -61,15 +76,17 @@ def _surveyed(reading: Reading) -> bool:
     return reading.turn > 0 or seen >= {clip.number for clip in reading.readable}
 
 
-def _because(verdict: Verdict) -> str:
-    if not verdict.support:
+def _because(verdict: Verdict, support: float) -> str:
+    if not support:
         return UNMATCHED if verdict.value == NOT_SAID else GUESSED
     return "; ".join(f"{window_label(s.window)}: {s.text}" for s in verdict.support[:MAX_CITATIONS])
 
 
-def _answer_call(reading: Reading, verdict: Verdict) -> Call:
-    citations = [_citation(statement) for statement in dict.fromkeys(verdict.support)][:MAX_CITATIONS]
-    arguments = {"value": verdict.value, "rationale": _because(verdict), "citations": citations}
+def _answer_call(verdict: Verdict, support: float) -> Call:
+    """Return the call of `answer`. A guess cites nothing."""
+    cited = dict.fromkeys(verdict.support) if support else {}
+    citations = [_citation(statement) for statement in cited][:MAX_CITATIONS]
+    arguments = {"value": verdict.value, "rationale": _because(verdict, support), "citations": citations}
     return {"name": "answer", "args": arguments}
 
 
