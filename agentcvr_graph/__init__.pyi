@@ -29,6 +29,7 @@ from .trajectory import Trajectory as Trajectory, trajectory_of as trajectory_of
 from .types import (
     Answer as Answer,
     Citation as Citation,
+    ClaimedCitation as ClaimedCitation,
     Cost as Cost,
     Evidence as Evidence,
     Failure as Failure,
@@ -38,6 +39,7 @@ from .types import (
     Question as Question,
     Target as Target,
     Usage as Usage,
+    Verification as Verification,
     Video as Video,
     VideoInfo as VideoInfo,
     Window as Window,

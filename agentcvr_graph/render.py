@@ -15,12 +15,14 @@ import re
 from collections.abc import Sequence
 
 from agentcvr_graph.errors import shown_address
-from agentcvr_graph.types import Cost, Evidence, Modality, Observation, VideoInfo, Window
+from agentcvr_graph.types import Cost, Evidence, EvidenceKind, Observation, Verification, VideoInfo, Window
 
-NOTHING: dict[Modality, str] = {
+NOTHING: dict[EvidenceKind, str] = {
     "visual": "Nothing to see in this window.",
     "audio": "Nothing to hear in this window.",
+    "index": "Nothing was found. Try other words.",
 }
+_VERBS: dict[EvidenceKind, str] = {"visual": "seen", "audio": "heard", "index": "found"}
 
 FRAME_LABEL = "video {video}, {time_s:.1f} s:"
 """Label before each frame that a vision model gets."""
@@ -28,6 +30,8 @@ ONLY_ANSWER = (
     "Out of {budget}: call answer now, with the best answer that the evidence supports. Nothing else is allowed."
 )
 TOO_LATE = "Only answer is allowed now."
+CHECKED = "Not recorded yet: an agent that does not know your claims observed the cited windows once more."
+ANSWER_AGAIN = "Call answer again: keep the answer, correct it, or look further first. It is not sent back again."
 PLAIN_PICTURE = "a picture without text"
 UNCLEAR_SPEECH = "unclear speech"
 """Statement about a voice whose words the recogniser is not sure of."""
@@ -173,14 +177,32 @@ def observation_text(observation: Observation) -> str:
     >>> observation_text(Observation(modality="audio", windows=(Window(video=1, start_s=0, end_s=5),)))
     'heard: video 1, 0.0-5.0 s\\nNothing to hear in this window.'
     """
-    verb = "seen" if observation.modality == "visual" else "heard"
-    heading = f"{verb}: " + "; ".join(_heading_parts(observation))
+    heading = f"{_VERBS[observation.modality]}: " + "; ".join(_heading_parts(observation))
     lines = [evidence_line(evidence) for evidence in observation.evidence] or [NOTHING[observation.modality]]
     lines += map(note_line, observation.notes)
     return "\n".join([heading, *lines])
 
 
+def verification_text(found: Sequence[Verification]) -> str:
+    """Return the checks of an answer's citations as the master reads them, with what was found where it matters."""
+    lines = [CHECKED]
+    for number, one in enumerate(found, start=1):
+        lines.append(verification_line(number, one))
+        if one.verdict != "supported" and one.observation is not None:
+            lines.append(observation_text(one.observation))
+    return "\n".join([*lines, ANSWER_AGAIN])
+
+
+def verification_line(number: int, one: Verification) -> str:
+    """Return a check on one line: `citation 1, visual, video 2, 12.0-15.5 s, "he adds salt": supported`."""
+    cited = one.citation
+    reason = f" ({plain(one.reason)})" if one.reason else ""
+    return f"citation {number}, {cited.modality}, {window_label(cited)}, {quoted(cited.claim)}: {one.verdict}{reason}"
+
+
 def _heading_parts(observation: Observation) -> list[str]:
+    if observation.modality == "index":
+        return [quoted(observation.focus)]
     labels = [window_label(window) for window in observation.windows]
     if not observation.frame_times_s:
         return labels

@@ -135,10 +135,12 @@ def _features() -> Features:
     """Return the features that the server's owner turned on.
 
     Raises:
-        SettingsError: one of them does not exist.
+        SettingsError: one of them does not exist, or the judge of `verify` cannot be used.
     """
     with _shown_to_clients():
-        return read_features(os.environ.get(FEATURES_VARIABLE, ""), FEATURES_VARIABLE)
+        features = read_features(os.environ.get(FEATURES_VARIABLE, ""), FEATURES_VARIABLE)
+        _ = features.judge  # resolved here, where an error of the set-up reaches the client
+        return features
 
 
 def _check_names(runtime: ServerRuntime[Any] | None, schema: type[CVRContext]) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from agentcvr_graph.render import window_label
 from agentcvr_graph.report.moments import named_moment
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import AnswerValue, Citation, FrozenModel, Modality, VideoInfo
@@ -56,7 +57,7 @@ class ShortAnswer(FrozenModel):
 def short_answer(trajectory: Trajectory) -> ShortAnswer:
     """Return the outcome of a run, shortened."""
     answer, failure = trajectory.answer, trajectory.failure
-    notes = tuple(shortened(note) for note in trajectory.notes[:MOST_NOTES])
+    notes = tuple(map(shortened, [*_unconfirmed(trajectory), *trajectory.notes][:MOST_NOTES]))
     if answer is None:
         status = "failed" if failure is not None and failure.boundary == "infrastructure" else "no_answer"
         return ShortAnswer(status=status, notes=notes, problem=shortened(failure.message if failure else ""))
@@ -93,6 +94,16 @@ def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
     """
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _unconfirmed(trajectory: Trajectory) -> list[str]:
+    """Return a note for each citation that its check does not support (feature `verify`)."""
+    checks = map(trajectory.verification_of, trajectory.answer.citations if trajectory.answer else ())
+    return [
+        f"{window_label(one.citation)}: {one.verdict}: {one.citation.claim} ({one.reason})"
+        for one in checks
+        if one and one.verdict != "supported"
+    ]
 
 
 def _cited(citation: Citation, info: VideoInfo) -> Cited:

@@ -9,16 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
-from pydantic import TypeAdapter
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.channels import typed
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import since_brief, tools_in_brief
 from agentcvr_graph.graph.state import Call, CVROutput
 from agentcvr_graph.tools.outline import Outlines, ToolOutline, outline_of
-from agentcvr_graph.types import Answer, AnswerKind, Failure, FrozenModel, Observation, Question, Usage, VideoInfo
+from agentcvr_graph.types import (
+    Answer,
+    AnswerKind,
+    Citation,
+    Failure,
+    FrozenModel,
+    Observation,
+    Question,
+    Usage,
+    Verification,
+    VideoInfo,
+)
 
 
 class Action(FrozenModel):
@@ -67,6 +78,12 @@ class Trajectory(FrozenModel):
     answer: Answer | None
     failure: Failure | None
     usage: Usage
+    verifications: tuple[Verification, ...] = ()
+    """The checks of citations, in the order in which they ended; empty without the feature `verify`."""
+
+    def verification_of(self, citation: Citation) -> Verification | None:
+        """Return the check of a citation; None if it was not checked."""
+        return next((one for one in self.verifications if one.citation == citation), None)
 
     @property
     def observations(self) -> tuple[Observation, ...]:
@@ -115,7 +132,7 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
     if given.get("checked_question") is None:
         raise InputError("The run has no result yet.", fix="Resume it, then read its output.")
     question = typed(Question, given["checked_question"])
-    messages = [_message(one) for one in given["messages"]]
+    messages = policy_messages(cast(Any, given))
     observations = typed(list[Observation], given["observations"])
     return Trajectory(
         question=question.question,
@@ -126,6 +143,7 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
         answer=typed(Answer | None, given["answer"]),
         failure=typed(Failure | None, given["failure"]),
         usage=typed(Usage, given["usage"]),
+        verifications=tuple(typed(list[Verification], given.get("verifications") or [])),
     )
 
 
@@ -137,13 +155,6 @@ def _error_in(reply: str) -> str:
 def _placed(note: str, observation: Observation) -> str:
     """Return a note of an observation with the number of its video."""
     return note if note.lower().startswith("video ") else f"video {observation.windows[0].video}: {note}"
-
-
-_MESSAGE = TypeAdapter[AnyMessage](AnyMessage)
-
-
-def _message(given: Any) -> AnyMessage:
-    return cast(AnyMessage, given) if isinstance(given, BaseMessage) else _MESSAGE.validate_python(given)
 
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], tools: Outlines) -> list[Turn]:

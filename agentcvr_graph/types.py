@@ -8,12 +8,14 @@ is always a reference, so every model fits into a checkpoint and can be sent as 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Modality = Literal["visual", "audio"]
+EvidenceKind = Modality | Literal["index"]
+"""What an observation is based on: frames, sound, or the index of evidence that `find` searches."""
 AnswerKind = str
 """Name of an answer kind: `choice`, `choices`, `order`, `interval`, `number`, `text`, or one that was added to
 `answers.KINDS`. Kinds are checked against `answers.KINDS`."""
@@ -212,11 +214,12 @@ class Usage(Cost):
 
 
 class Observation(FrozenModel):
-    """The result of one observe or listen call: text evidence and the windows it comes from."""
+    """The result of one observe, listen or find call: text evidence and the windows it comes from."""
 
-    modality: Modality
-    windows: tuple[Window, ...] = Field(min_length=1)
-    """The windows that were observed, clipped to the video and the budget."""
+    modality: EvidenceKind
+    windows: tuple[Window, ...]
+    """The windows that were observed, clipped to the video and the budget. An observation of the index has none: what
+    was found there proves nothing until it is observed."""
     focus: str = ""
     evidence: tuple[Evidence, ...] = ()
     """In the order that the model chose; empty if there was nothing to see or hear."""
@@ -232,12 +235,25 @@ class Observation(FrozenModel):
     turn: int = 0
     """Turn of the master that requested it, from 1; set by the graph."""
 
+    @model_validator(mode="after")
+    def _check_windows(self) -> Self:
+        if bool(self.windows) == (self.modality == "index"):
+            raise ValueError("an observation has windows, except one of the index, which has none")
+        return self
+
 
 class Citation(Window):
     # The policy reads this docstring and this description.
     """Where the evidence for an answer is."""
 
     modality: Modality = Field(description="'visual' or 'audio'.")
+
+
+class ClaimedCitation(Citation):
+    # The policy reads this docstring and this description, in a graph with the feature `verify`.
+    """Where the evidence for an answer is, and what it proves."""
+
+    claim: str = Field(description="What this window shows or says, in one sentence that can be checked there alone.")
 
 
 class Answer(FrozenModel):
@@ -258,7 +274,8 @@ class Answer(FrozenModel):
     text: str
     """The value in words; of an abstention, a sentence that says so."""
     rationale: str = ""
-    citations: tuple[Citation, ...] = ()
+    citations: tuple[Citation | ClaimedCitation, ...] = ()
+    """With the feature `verify`, each with its claim."""
     confidence: float | None = Field(default=None, ge=0, le=1)
     """How sure the master said it is, from 0 to 1; None if it did not say. 0 without citations is a guess."""
     looked_for: str = ""
@@ -280,6 +297,31 @@ class Answer(FrozenModel):
     def is_usable(self) -> bool:
         """Return whether there is a value, and, if one sense failed, evidence of the other one for it."""
         return self.value is not None and (bool(self.citations) or not self.failed_modalities)
+
+
+Verdict = Literal["supported", "contradicted", "unclear"]
+
+
+class Verification(FrozenModel):
+    """The check of one citation: its window was observed once more, and a judge compared the claim with that."""
+
+    citation: ClaimedCitation
+    verdict: Verdict
+    reason: str = ""
+    """The judge's reason; for `unclear` also why there is no verdict, such as a failed look."""
+    judge: str = ""
+    """Name of the judge; empty if it was not reached."""
+    observation: Observation | None = None
+    """The second look, which did not know the claim; None if it failed or was not made."""
+    cost: Cost = Cost()
+    """Of the second look and the judge."""
+    turn: int = 0
+    """Turn of the answer with this citation, from 1."""
+
+    @field_validator("reason")
+    @classmethod
+    def _whole_characters(cls, text: str) -> str:
+        return whole(text)
 
 
 class Failure(FrozenModel):

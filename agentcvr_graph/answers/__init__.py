@@ -23,10 +23,11 @@ from agentcvr_graph.answers.registry import (
     score_answer,
     score_of,
 )
-from agentcvr_graph.answers.standing import confidence_text, headline, standing
+from agentcvr_graph.answers.standing import GUESS, confidence_text, headline, standing
 from agentcvr_graph.answers.text import token_f1
 
 __all__ = [
+    "GUESS",
     "KINDS",
     "MAX_OPTIONS",
     "AnswerSpec",

@@ -94,6 +94,7 @@ def ask(
     dialect: shared.Dialect = "auto",
     features: shared.Features = "",
     abstain: shared.Abstain = "allowed",
+    verify: shared.Verify = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     report: Report = None,
     verbose: Verbose = False,
@@ -106,7 +107,8 @@ def ask(
     from agentcvr_graph.cli.ask_run import RunSettings, present, run_live, run_scripted
     from agentcvr_graph.graph.state import CVRInput
 
-    settings = RunSettings(shared.context_of(max_turns, max_frames, dialect, abstain), features, verbose)
+    context = shared.context_of(max_turns, max_frames, dialect, abstain)
+    settings = RunSettings(context, shared.with_judge(features, verify), verbose)
     if swap is not None:
         if videos or question:
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -25,6 +25,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import words_of
 from agentcvr_graph.graph.events import Progress
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import since_brief
 from agentcvr_graph.graph.state import CVRInput, CVROutput, as_input
 from agentcvr_graph.models.clients.keys import without_keys
@@ -35,7 +36,7 @@ from agentcvr_graph.render import cost_text, window_label, without_unseen
 from agentcvr_graph.scripts.bundled import find_script
 from agentcvr_graph.tools.features import read_features
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
-from agentcvr_graph.types import AnswerValue, Citation, VideoInfo
+from agentcvr_graph.types import AnswerValue, Citation, Verdict, Verification, VideoInfo
 
 OFFLINE_NOTICE = (
     "Offline models recognise on-screen text, colours, motion, clear English speech and simple sounds only. "
@@ -138,6 +139,7 @@ def as_record(trajectory: Trajectory) -> dict[str, Any]:
         "failure": trajectory.failure.model_dump(mode="json") if trajectory.failure else None,
         "turns": len(trajectory.turns),
         "usage": trajectory.usage.model_dump(mode="json"),
+        "verifications": [one.model_dump(mode="json", exclude={"observation"}) for one in trajectory.verifications],
         "notes": list(trajectory.notes),
     }
 
@@ -159,7 +161,7 @@ async def _stream(graph: Any, given: CVRInput, context: CVRContext, words: Words
             if mode == "values":
                 output = event
                 if words is not None:
-                    words.print_new(event["messages"])
+                    words.print_new(policy_messages(event))
                 continue
             _show_progress(cast(Progress, event), status)
     return cast(CVROutput, output)
@@ -199,6 +201,8 @@ def _show(trajectory: Trajectory) -> None:
         out.print(f"  {note}", style="dim")
     for citation in answer.citations:
         out.print(_cited(citation, trajectory.videos[citation.video - 1]))
+        if (check := trajectory.verification_of(citation)) is not None:
+            out.print(_checked(check))
     usage = trajectory.usage
     out.print(f"[dim]{len(trajectory.turns)} turns, {cost_text(usage)}, {usage.wall_s:.1f} s[/dim]")
 
@@ -219,6 +223,16 @@ def _cited(citation: Citation, info: VideoInfo) -> Text:
     place = Style(color="cyan", link=link_on_terminal(info.video, citation.start_s) or None)
     where, title = Text(window_label(citation), style=place), without_unseen(info.title)
     return Text.assemble("  ", where, f" ({title}), {citation.modality}")
+
+
+VERDICT_STYLES: Mapping[Verdict, str] = {"supported": "green", "contradicted": "red", "unclear": "yellow"}
+
+
+def _checked(check: Verification) -> Text:
+    """Return the line of the check of a citation: the verdict, the claim and the reason."""
+    claim = f": {without_unseen(check.citation.claim)}" if check.citation.claim else ""
+    reason = f" ({without_unseen(check.reason)})" if check.reason else ""
+    return Text.assemble("    ", (check.verdict, VERDICT_STYLES[check.verdict]), f"{claim}{reason}")
 
 
 def _report(run: FinishedRun, path: Path, models: ModelStrings) -> None:

@@ -93,6 +93,7 @@ class EvalOptions:
     dialect: shared.Dialect = "auto"
     features: shared.Features = ""
     abstain: shared.Abstain = "never"
+    verify: shared.Verify = ""
     concurrency: Annotated[
         int | None,
         typer.Option(min=1, help="Questions in flight; default 2 offline, 32 with endpoints.", rich_help_panel=RUNNING),

@@ -26,7 +26,18 @@ Vision = Annotated[str, typer.Option(help="Model string of the vision model.", r
 Audio = Annotated[str, typer.Option(help="Model string of the audio model.", rich_help_panel=MODELS)]
 Dialect = Annotated[str, typer.Option(help="How the master acts: auto, tools, schema or json.", rich_help_panel=MODELS)]
 Features = Annotated[
-    str, typer.Option(help="What the master may do besides, separated by commas: confidence.", rich_help_panel=MODELS)
+    str,
+    typer.Option(
+        help="What the master may do besides, separated by commas: confidence, verify.", rich_help_panel=MODELS
+    ),
+]
+Verify = Annotated[
+    str,
+    typer.Option(
+        metavar="JUDGE",
+        help="Observe cited windows once more and let this model judge their claims; 'offline' compares words.",
+        rich_help_panel=MODELS,
+    ),
 ]
 Abstain = Annotated[
     str,
@@ -65,6 +76,11 @@ def context_of(max_turns: int, max_frames: int, dialect: str, abstain: str) -> C
     checked = cast(Any, one_of("--dialect", dialect, get_args(WantedDialect)))
     allowed = cast(Any, one_of("--abstain", abstain, get_args(Abstaining)))
     return CVRContext(max_turns=max_turns, max_frames=max_frames, dialect=checked, abstain=allowed)
+
+
+def with_judge(features: str, judge: str) -> str:
+    """Return the names of features, with `verify` by a judge if one is named."""
+    return ",".join(filter(None, [features, f"verify={judge}" if judge else ""]))
 
 
 def checked_engine(engine: str) -> str:

@@ -193,13 +193,19 @@ def render(
     script: Annotated[str, typer.Argument(help="A script file, 'FILE.jsonl#ID', or the id of a bundled script.")],
     to: Annotated[Path, typer.Option("--out", help="The folder to write into.")],
     subtitles: Annotated[bool, typer.Option(help="Also write the captions as subtitles.")] = False,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Largest number of videos: those with evidence come first; 0 for all.")
+    ] = 20,
 ) -> None:
     """Render a script as real videos: drawn scenes, spoken captions, sounds (needs flite)."""
     from agentcvr_graph.scripts.video import render_script
 
     _, found = find_script(script)
-    with err.status(f"rendering {len(found.videos)} videos"):
-        rendered = render_script(found, to, subtitles=subtitles)
+    count = len(found.excerpt(limit or len(found.videos)))
+    if count < len(found.videos):
+        err.print(f"[yellow]note:[/] {count} of {len(found.videos)} videos: those with evidence and the first others.")
+    with err.status(f"rendering {count} videos"):
+        rendered = render_script(found, to, subtitles=subtitles, limit=limit)
     for warning in rendered.warnings:
         err.print(f"[yellow]note:[/] {escape(warning)}")
     for path in rendered.paths:
@@ -258,6 +264,11 @@ def sim_gap(
 
 def _write_with_model(counts: Mapping[Task, int], seed: int, model: str, out_path: Path, **options: Any) -> None:
     """Generate scripts with a chat model, with a progress bar and a summary on stderr."""
+    if own := [task for task in counts if task not in TASKS]:
+        raise InputError(
+            f"A chat model writes scripts of CrossVid's tasks, not of {', '.join(own)}.",
+            fix=f"Leave out --model, or choose from {', '.join(TASKS)}.",
+        )
     try:
         from agentcvr_graph.scripts.generators.llm import Totals, generate, jobs_of
     except ImportError as error:

@@ -23,9 +23,9 @@ from typing import Any, cast
 
 from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.tools import Toolset
-from agentcvr_graph.tools.answer import NO_VALUE
+from agentcvr_graph.tools.answer import NO_VALUE, ClaimedAnswerArgs
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
-from agentcvr_graph.types import Citation, Modality, Observation, Question, VideoInfo
+from agentcvr_graph.types import Citation, EvidenceKind, Observation, Question, VideoInfo
 
 MAX_ACTIONS, MAX_ITEMS, MAX_TEXT, MAX_FRAMES = 3, 6, 200, 64
 """Most actions in a turn, entries in a list, characters in a text, and frames in a window."""
@@ -55,7 +55,7 @@ class TurnBounds:
     observed: Sequence[Observation] = ()
     """What was observed, which an answer can cite."""
 
-    def numbers(self, modality: Modality | None) -> list[int]:
+    def numbers(self, modality: EvidenceKind | None) -> list[int]:
         """Return the numbers of the videos that can be observed, or that have this modality."""
         return [info.number for info in self.videos if not info.problem and _has(info, modality)]
 
@@ -65,6 +65,7 @@ class TurnBounds:
         found = (
             Citation(video=window.video, start_s=window.start_s, end_s=window.end_s, modality=one.modality)
             for one in self.observed
+            if one.modality != "index"
             for window in [said.window for said in one.evidence if said.window] or one.windows
         )
         return list(dict.fromkeys(found))[-MAX_CITABLE:]
@@ -83,17 +84,17 @@ def turn_schema(tools: Toolset, bounds: TurnBounds) -> Json:
     return _closed({"thought": _text(), "actions": listed})
 
 
-def _has(info: VideoInfo, modality: Modality | None) -> bool:
+def _has(info: VideoInfo, modality: EvidenceKind | None) -> bool:
     match modality:
         case "visual":
             return info.has_picture
         case "audio":
             return info.has_sound or info.has_subtitles
-        case None:
+        case _:
             return True
 
 
-def _modality(tool: AnyTool) -> Modality | None:
+def _modality(tool: AnyTool) -> EvidenceKind | None:
     return cast("ToolSpec[Any, Any]", tool).modality if isinstance(tool, ToolSpec) else None
 
 
@@ -107,7 +108,7 @@ def _action(tool: AnyTool, bounds: TurnBounds) -> Json:
     narrowed: dict[str, Json | None] = {
         "frames": {"type": "integer", "minimum": 1, "maximum": MAX_FRAMES},
         "value": _value(tool, bounds),
-        "citations": _citations(bounds.citable),
+        "citations": _citations(bounds.citable, claims=_states_claims(tool)),
     }
     numbers = bounds.numbers(_modality(tool))
     spans = [span for info in bounds.videos if info.number in numbers for span in _spans(info)]
@@ -122,21 +123,27 @@ def _value(tool: AnyTool, bounds: TurnBounds) -> Json:
     return {"anyOf": [schema, NO_VALUE]} if NO_VALUE in tool.any_of.get("value", ()) else schema
 
 
-def _citations(citable: Sequence[Citation]) -> Json | None:
+def _states_claims(tool: AnyTool) -> bool:
+    """Return whether a citation of an answer says what it proves (feature `verify`)."""
+    return issubclass(tool.arguments, ClaimedAnswerArgs)
+
+
+def _citations(citable: Sequence[Citation], *, claims: bool) -> Json | None:
     """Return a list of some of these windows; None if there are none."""
     if not citable:
         return None
-    items = [_constant(citation) for citation in citable]
+    items = [_constant(citation, {"claim": _text()} if claims else {}) for citation in citable]
     return {"type": "array", "items": {"anyOf": items}, "minItems": 0, "maxItems": MAX_CITATIONS}
 
 
-def _constant(citation: Citation) -> Json:
+def _constant(citation: Citation, free: Json) -> Json:
     return _closed(
         {
             "video": {"type": "integer", "enum": [citation.video]},
             "start_s": {"type": "number", "enum": [round(citation.start_s, 1)]},
             "end_s": {"type": "number", "enum": [round(citation.end_s, 1)]},
             "modality": {"type": "string", "enum": [citation.modality]},
+            **free,
         }
     )
 

@@ -2,6 +2,8 @@
 
     START -> brief -> master -> (visual_agent | audio_agent, fanned out with Send) -> master -> ... -> conclude -> END
 
+With the feature `verify`, `conclude` leads to `verify`, one task for each citation, and back.
+
 One builder serves live and swap mode: `create_cvr_graph(master, LivePerception(...))` observes real video,
 `create_cvr_graph(policy, ScriptedPerception(...))` reads scripts. It returns the builder uncompiled, so that the caller
 can add a checkpointer, a store and a cache, or use it in another graph. All nodes are async; `compiled.py` also
@@ -18,6 +20,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy, Send
 
+from agentcvr_graph.graph.checks import NODE
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext, check_schema
 from agentcvr_graph.graph.dependencies import ChooseMaster, ChoosePerception, Dependencies, check_objects
@@ -25,8 +28,9 @@ from agentcvr_graph.graph.nodes.agents import Agent
 from agentcvr_graph.graph.nodes.brief import Brief
 from agentcvr_graph.graph.nodes.conclude import Conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
+from agentcvr_graph.graph.nodes.verify import Verify
 from agentcvr_graph.graph.routing import Router
-from agentcvr_graph.graph.state import AgentInput, CVRInput, CVRState, OutputChannels
+from agentcvr_graph.graph.state import AgentInput, CVRInput, CVRState, OutputChannels, VerifyInput
 from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import NO_FEATURES, TOOLS, Features, Toolset
@@ -100,7 +104,8 @@ def create_cvr_graph(
     check_objects(master, perception)
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
     toolset = Toolset(features.apply(tools))
-    dependencies = Dependencies(master, perception, timeout_s, retry, toolset, check_schema(context_schema))
+    schema, judge = check_schema(context_schema), features.judge
+    dependencies = Dependencies(master, perception, timeout_s, retry, toolset, schema, judge)
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
     graph.name, graph.tools = name, dependencies.tools
     graph.add("brief", Brief(dependencies))
@@ -113,8 +118,18 @@ def create_cvr_graph(
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "master")
     graph.add_conditional_edges("master", Router(after_master), [*dependencies.tools.nodes, "master", "conclude"])
-    graph.add_conditional_edges("conclude", Router(after_conclude), ["master", END])
+    graph.add_conditional_edges("conclude", Router(after_conclude), ["master", *_add_verify(graph, dependencies), END])
     return graph
+
+
+def _add_verify(graph: CVRGraph, dependencies: Dependencies) -> list[str]:
+    """Add the node that checks citations, and return its name; nothing without the feature `verify`."""
+    if dependencies.judge is None:
+        return []
+    verify = Verify(dependencies, dependencies.judge)
+    graph.add(NODE, verify, input_schema=VerifyInput, retry_policy=dependencies.retry, error_handler=verify.failed)
+    graph.add_edge(NODE, "conclude")
+    return [NODE]
 
 
 def tools_of(graph: CompiledCVRGraph) -> Toolset:
@@ -141,9 +156,14 @@ async def after_master(state: CVRState) -> list[Send] | str:
     ]
 
 
-async def after_conclude(state: CVRState) -> str:
-    """Return the next step: the end, or `master` again if its answer was not accepted."""
-    return END if state["answer"] is not None or state["failure"] is not None else "master"
+async def after_conclude(state: CVRState) -> list[Send] | str:
+    """Return the next step: the end, the checks of citations, or `master` again if its answer was not accepted."""
+    if state["answer"] is not None or state["failure"] is not None:
+        return END
+    if not state.get("checks"):
+        return "master"
+    sources, settings = state["sources"], state.get("settings") or {}
+    return [Send(NODE, VerifyInput(check=one, sources=sources, settings=settings)) for one in state["checks"]]
 
 
 def recursion_limit(context: CVRContext) -> int:

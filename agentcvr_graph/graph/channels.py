@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast, get_type_hints
 
 from langgraph.channels import BinaryOperatorAggregate, LastValue
-from pydantic import TypeAdapter
+from pydantic import RootModel, TypeAdapter
 
 from agentcvr_graph.types import FrozenModel
 
@@ -80,7 +80,7 @@ def _is_model(value: Any) -> bool:
 
 @functools.cache
 def _is_model_class(kind: type) -> bool:
-    return issubclass(kind, FrozenModel)
+    return issubclass(kind, FrozenModel | RootModel)
 
 
 @functools.cache

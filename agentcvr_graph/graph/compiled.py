@@ -33,6 +33,8 @@ DESCRIPTIONS = {
     "master": "Takes one turn: where to look, where to listen, or the answer.",
     "visual_agent": "Observes frames of windows and reports what they show.",
     "audio_agent": "Listens to a window and reports what is said and heard.",
+    "search": "Searches the index of the videos' evidence.",
+    "verify": "Observes a cited window once more and compares the claim with it.",
     "conclude": "Accepts the answer, or sends it back.",
 }
 """Description of each node in a drawing."""

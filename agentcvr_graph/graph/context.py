@@ -130,6 +130,14 @@ class CVRContext(BaseModel):
             "brief", description="An unreadable video: stop with an error, or report it to the master and continue."
         ),
     ] = "stop"
+    verify: Annotated[
+        Literal["cited", "never"],
+        setting(
+            "verify",
+            description="Observe cited windows once more before an answer is accepted, in a graph with the feature "
+            "verify; 'never' turns that off.",
+        ),
+    ] = "cited"
     dialect: Annotated[
         WantedDialect,
         setting(

@@ -14,10 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy
@@ -29,6 +29,7 @@ from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.render import one_line
 from agentcvr_graph.types import Window
 
+Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
@@ -82,6 +83,20 @@ def reported(attempt: Attempt, retry: RetryPolicy, *, ends: bool = True) -> Gene
     logger.info("end after %.1f s: %s", duration_s, what)
     if ends:
         attempt.report(f"{attempt.what}: done in {duration_s:.1f} s", event="end", duration_s=duration_s)
+
+
+async def repeated(work: Callable[[], Awaitable[Result]], retry: RetryPolicy) -> Result:
+    """Return the result of some work inside a node, repeated by the policy of the nodes; raise its last error."""
+    attempt = 1
+    while True:
+        try:
+            return await work()
+        except Exception as error:
+            wait_s = wait_before_retry(retry, attempt, error)
+            if wait_s is None:
+                raise
+        await asyncio.sleep(wait_s)
+        attempt += 1
 
 
 def gave_up(what: str, cause: str) -> None:

@@ -28,6 +28,7 @@ from agentcvr_graph.graph.dialects import (
 from agentcvr_graph.models.clients.errors import detail_of
 from agentcvr_graph.models.clients.ignored import check_schema, check_tools
 from agentcvr_graph.models.clients.refusals import SCHEMA, TOOLS, note_refusal
+from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.types import Cost
@@ -62,7 +63,7 @@ async def call_master(
         dialect = choose_dialect(master, wanted)
         bound = bind_master(master, dialect, tools, bounds)
         try:
-            message = await bound.ainvoke(for_model(with_instructions(messages, dialect, tools), dialect))
+            message = await bound.ainvoke(for_model(with_instructions(messages, dialect, tools), dialect), UNSTREAMED)
         except Exception as error:
             if wanted != "auto" or note_refusal(master, error, REFUSABLE[dialect]) is None:
                 raise

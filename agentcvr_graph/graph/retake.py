@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 from typing_extensions import TypedDict
@@ -23,6 +23,7 @@ from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext, merged, shown_value
 from agentcvr_graph.graph.dialects import Dialect, write_calls
 from agentcvr_graph.graph.nodes.master import TurnStart
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import CVRState
 from agentcvr_graph.tools import Toolset
 
@@ -101,5 +102,6 @@ async def _before(graph: CompiledCVRGraph, config: RunnableConfig, turn: int) ->
 async def _dialect(graph: CompiledCVRGraph, config: RunnableConfig) -> Dialect:
     """Return the dialect in which the master acted."""
     state = await graph.aget_state(config)
-    spoken = [m for m in cast(list[AnyMessage], state.values["messages"]) if isinstance(m, AIMessage)]
+    values = cast(CVRState, state.values)
+    spoken = [m for m in policy_messages(values) if isinstance(m, AIMessage)]
     return "json" if spoken and not any(message.tool_calls for message in spoken) else "tools"

@@ -22,14 +22,17 @@ from typing_extensions import TypedDict
 
 from agentcvr_graph.answers import KnownQuestionKind
 from agentcvr_graph.graph.channels import Latest, Reduced, typed
+from agentcvr_graph.graph.policy_messages import PolicyMessage, merge_policy_messages
 from agentcvr_graph.types import (
     Answer,
+    ClaimedCitation,
     Cost,
     Failure,
     FrozenModel,
     Observation,
     Question,
     Usage,
+    Verification,
     Video,
     VideoInfo,
 )
@@ -62,6 +65,25 @@ class Assignment(FrozenModel):
     turn: int
     left: str = ""
     """The budget line at the end of the last reply of a turn; empty for the others."""
+
+
+class Check(FrozenModel):
+    """A cited window that is to be observed once more (feature `verify`)."""
+
+    citation: ClaimedCitation
+    assignment: Assignment
+    """The second look, planned within the reserve."""
+
+
+class Reserve(FrozenModel):
+    """The part of the budgets that is kept for `verify` from the start of a question; all 0 without the feature."""
+
+    frames: int = 0
+    audio_s: float = 0.0
+    tokens: int = 0
+    wall_s: float = 0.0
+    turns: int = 0
+    """Turns in which the master reads the result of the checks: 0 or 1."""
 
 
 class Work(FrozenModel):
@@ -112,6 +134,11 @@ def add_costs(so_far: Cost, more: Cost) -> Cost:
     return typed(Cost, so_far) + typed(Cost, more)
 
 
+def append_verifications(so_far: list[Verification], more: list[Verification]) -> list[Verification]:
+    """Append verifications: the reducer of `verifications`."""
+    return so_far + typed(list[Verification], more)
+
+
 def append_observations(so_far: list[Observation], more: list[Observation]) -> list[Observation]:
     """Append observations: the reducer of `observations`."""
     return so_far + typed(list[Observation], more)
@@ -139,8 +166,13 @@ class _Reported(TypedDict):
     """The output of a run besides its answer or failure."""
 
     observations: Annotated[list[Observation], Reduced(list[Observation], append_observations)]
+    verifications: Annotated[list[Verification], Reduced(list[Verification], append_verifications)]
+    """The checks of citations, in the order in which they ended; empty without the feature `verify`."""
     usage: Annotated[Usage, Latest]
     messages: Annotated[list[AnyMessage], add_messages]
+    """The conversation with the caller: each question, and the reply that closes its run."""
+    policy_messages: Annotated[list[PolicyMessage], Reduced(list[PolicyMessage], merge_policy_messages)]
+    """The conversation of the master with the graph."""
     checked_question: Annotated[Question, Latest]
     """The checked question: videos as `Video`, kind decided."""
     sources: Annotated[list[VideoInfo], Latest]
@@ -195,7 +227,10 @@ class CVRState(CVRInput, OutputChannels):
     assignments: Annotated[list[Assignment], Latest]
     """The calls of the last turn that go to the agents."""
     draft: Annotated[Call | None, Latest]
-    """The answer call of the last turn, not yet validated."""
+    """The answer call of the last turn, not yet accepted."""
+    checks: Annotated[list[Check], Latest]
+    """The citations of the draft that are to be checked before it is accepted."""
+    reserve: Annotated[Reserve, Latest]
 
 
 class AgentInput(TypedDict):
@@ -205,6 +240,24 @@ class AgentInput(TypedDict):
     sources: list[VideoInfo]
     settings: NotRequired[dict[str, Any]]
     """The settings that were sent for the question."""
+
+
+class VerifyInput(TypedDict):
+    """The input that `Send` passes to `verify`."""
+
+    check: Check
+    sources: list[VideoInfo]
+    settings: NotRequired[dict[str, Any]]
+    """The settings that were sent for the question."""
+
+
+def verify_input(given: Mapping[str, Any]) -> VerifyInput:
+    """Return the input of `verify` with typed values: a checkpoint may hold them as dictionaries."""
+    return VerifyInput(
+        check=typed(Check, given["check"]),
+        sources=typed(list[VideoInfo], given["sources"]),
+        settings=given.get("settings") or {},
+    )
 
 
 def agent_input(given: Mapping[str, Any]) -> AgentInput:

@@ -16,6 +16,7 @@ The contract of an implementation:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo
@@ -47,4 +48,36 @@ class Perception(Protocol):
         Raises:
             InfrastructureError: the decoder, the transcriber or its server failed.
         """
+        ...
+
+
+@runtime_checkable
+class Indexable(Protocol):
+    """A perception whose evidence can be kept in an index; optional.
+
+    Evidence of other perceptions is indexed in memory, for each perception object.
+    """
+
+    @property
+    def index_folder(self) -> Path | None:
+        """Where the index is stored. None for evidence that costs nothing: it is indexed in memory, when it is needed,
+        and counts as indexed beforehand."""
+        ...
+
+    async def evidence_key(self, info: VideoInfo) -> str:
+        """Return a key of everything that the evidence about a video depends on, such as content and model names.
+
+        Raises:
+            VideoError, InfrastructureError: the video can no longer be read.
+        """
+        ...
+
+
+@runtime_checkable
+class Reworded(Protocol):
+    """A perception that words the observations of another one differently; optional. The other one is indexed."""
+
+    @property
+    def plain(self) -> Perception:
+        """The perception whose observations are reworded."""
         ...

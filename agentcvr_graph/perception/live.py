@@ -19,6 +19,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel
@@ -127,6 +128,22 @@ class LivePerception:
         said, cost = await self._once(key, lambda: self._look(request, medias))
         frames = sum(len(times) for times in said.frame_times_s)
         return self._seen(request, said, cost or Cost(frames=frames, cached_frames=frames))
+
+    @property
+    def index_folder(self) -> Path:
+        """The folder of the index, beside the caches of the media library."""
+        return self.media.cache_dir / "index"
+
+    async def evidence_key(self, info: VideoInfo) -> str:
+        """Return a key of the clip's content, its subtitles, the names of the models and the size of frames.
+
+        Raises:
+            VideoError: the video can no longer be used.
+        """
+        media = await run_in_thread(self.media.open, info.video)
+        cues = await run_in_thread(media.cues, 0.0, info.duration_s) if info.has_subtitles else ()
+        seen, heard = f"{self._vision.name}|{self.media.long_side_px}", f"{self._audio.name}|{cues}"
+        return _digest(f"{media.info.content_id}|{seen}|{heard}")
 
     async def _look(self, request: Observe, medias: Sequence[Clip]) -> tuple[Remembered, Cost]:
         """Return what the vision model says of the targets, and what it cost."""

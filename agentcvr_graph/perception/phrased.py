@@ -21,6 +21,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
+from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import NOTHING
@@ -47,6 +48,11 @@ class PhrasedPerception:
         self._model = model
         self._cache = cache
         self._name = name
+
+    @property
+    def plain(self) -> Perception:
+        """The perception whose observations are rephrased; the index keeps its words."""
+        return self._inner
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Probe with the inner perception."""
@@ -79,7 +85,7 @@ class PhrasedPerception:
         """Return other words for each text; the text itself where the reply cannot be used."""
         messages = [SystemMessage(TASK), HumanMessage(json.dumps(texts, ensure_ascii=False))]
         try:
-            reply = await self._model.ainvoke(messages)
+            reply = await self._model.ainvoke(messages, UNSTREAMED)
         except Exception as error:  # each client library has its own
             raise as_infrastructure_error(error, "the model that phrases observations") from error
         cost = cost_of(reply)

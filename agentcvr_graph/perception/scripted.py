@@ -16,7 +16,7 @@ from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.focus import focus_first, stems
 from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
-from agentcvr_graph.perception.simulator import Attention, Timeline, hear, look
+from agentcvr_graph.perception.simulator import Attention, Timeline, digest_of, hear, look
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import FPS, PICTURE_SIZE
@@ -40,6 +40,7 @@ class ScriptedPerception:
     def __init__(self, library: ScriptLibrary | str | Path, noise: Noise | str = OFF) -> None:
         self.library = library if isinstance(library, ScriptLibrary) else ScriptLibrary(library)
         self.noise = resolve_noise(noise)
+        self._noise_key = digest_of(self.noise)
         self._timelines: OrderedDict[str, Timeline] = OrderedDict()
 
     async def probe(self, video: Video, number: int) -> VideoInfo:
@@ -106,6 +107,24 @@ class ScriptedPerception:
             model=MODEL,
             cost=Cost(audio_s=window.duration_s),
         )
+
+    @property
+    def index_folder(self) -> None:
+        """Return None: the evidence of a script is computed at no cost."""
+        return None
+
+    async def evidence_key(self, info: VideoInfo) -> str:
+        """Return a key of the script's video and the noise.
+
+        Raises:
+            VideoError: the script can no longer be read.
+        """
+        source = info.video.source
+        try:
+            content = (await self._timeline(source)).digest
+        except InputError as error:
+            raise VideoError(source, error.message, fix=error.fix) from error
+        return f"{source}|{content}|{self._noise_key}"
 
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Timeline:
         try:

@@ -8,11 +8,15 @@ and form are those of the live agents (`render.picture_text`, `render.spoken`).
 
 from __future__ import annotations
 
+import hashlib
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
+
+from pydantic import BaseModel
 
 from agentcvr_graph.media.sampling import DIRECTION_GAP_S
 from agentcvr_graph.models.focus import stems
@@ -40,6 +44,11 @@ class Timeline:
         self._starts_s = [scene.start_s for scene in video.scenes]
         self._ends_s = [scene.end_s for scene in video.scenes]
 
+    @cached_property
+    def digest(self) -> str:
+        """A digest of everything that the script says of the video."""
+        return digest_of(self.video)
+
     def index_at(self, time_s: float) -> int | None:
         """Return the number of the scene on screen at a time, from 0; None between scenes."""
         index = bisect_right(self._starts_s, time_s) - 1
@@ -57,6 +66,11 @@ class Timeline:
             found += [scene.spoken_s] if scene.caption else []
             found += [(sound.start_s, sound.end_s) for sound in scene.facts.sounds]
         return sorted(found)
+
+
+def digest_of(model: BaseModel) -> str:
+    """Return a digest of a model's fields."""
+    return hashlib.blake2b(model.model_dump_json().encode(), digest_size=16).hexdigest()
 
 
 class Glimpse(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentcvr_graph.trajectory import Trajectory
-from agentcvr_graph.types import Citation, Modality, Observation, Window
+from agentcvr_graph.types import Citation, EvidenceKind, Observation, Window
 
 NamedObservation = tuple[str, Observation]
 """An observation with its id on the page, `o1`, `o2`, ... in the order of the trajectory."""
@@ -30,6 +30,11 @@ class NumberedCitation:
 def named_observations(trajectory: Trajectory) -> list[NamedObservation]:
     """Return the observations of a trajectory with their ids on the page."""
     return [(f"o{number}", observation) for number, observation in enumerate(trajectory.observations, start=1)]
+
+
+def second_looks(trajectory: Trajectory) -> list[Observation]:
+    """Return what was observed to check citations."""
+    return [one.observation for one in trajectory.verifications if one.observation is not None]
 
 
 def number_citations(trajectory: Trajectory) -> list[NumberedCitation]:
@@ -53,7 +58,7 @@ def citing_frame(cited: Sequence[NumberedCitation], video: int, time_s: float) -
     )
 
 
-def citing_statement(cited: Sequence[NumberedCitation], modality: Modality, window: Window) -> tuple[int, ...]:
+def citing_statement(cited: Sequence[NumberedCitation], modality: EvidenceKind, window: Window) -> tuple[int, ...]:
     """Return the numbers of the citations that overlap a statement by at least half of the shorter of the two.
 
     The shorter one decides because a citation may be part of a long statement, or contain a short one.

@@ -40,6 +40,8 @@ class CitedWindow:
     title: str
     how: str
     """`observed` or `listened`."""
+    check: str
+    """Verdict and claim of its check; empty if it was not checked."""
     statements: tuple[str, ...]
     pictures: tuple[Picture, ...]
 
@@ -82,9 +84,15 @@ def _cited_windows(trajectory: Trajectory, thumbnails: Thumbnails | None) -> Ite
             label=window_label(one.citation),
             title=info.title,
             how=MODALITY_VERBS[one.citation.modality],
+            check=_check(trajectory, one),
             statements=tuple(dict.fromkeys(_statements(trajectory, one))),
             pictures=tuple(album.pictures(info, _times_s(trajectory, one))),
         )
+
+
+def _check(trajectory: Trajectory, cited: NumberedCitation) -> str:
+    check = trajectory.verification_of(cited.citation)
+    return "" if check is None else f"{check.verdict}: {check.citation.claim or 'no claim'}"
 
 
 def _statements(trajectory: Trajectory, cited: NumberedCitation) -> Iterator[str]:

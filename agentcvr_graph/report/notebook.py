@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from agentcvr_graph.answers import standing
 from agentcvr_graph.render import NOTHING, window_label
-from agentcvr_graph.types import Answer, Modality, Observation, Window
+from agentcvr_graph.types import Answer, EvidenceKind, Observation, Window
 from agentcvr_graph.utils.templates import html_environment
 
 TRAJECTORY_PX, SCRIPT_PX = 720, 760
 """Heights of the iframes."""
-MODALITY_VERBS: Mapping[Modality, str] = {"visual": "observed", "audio": "listened"}
-"""The verb for each modality in the labels of the report."""
+MODALITY_VERBS: Mapping[EvidenceKind, str] = {"visual": "observed", "audio": "listened", "index": "found"}
+"""The verb for each kind of observation in the labels of the report."""
 _ENVIRONMENT = html_environment()
 _FRAME = _ENVIRONMENT.from_string(
     '<iframe srcdoc="{{ page }}" title="{{ title }}" sandbox="allow-scripts" loading="lazy"\n'
@@ -70,7 +70,7 @@ def observation_html(observation: Observation) -> str:
     """Return the windows of an observation and the statements about them."""
     return _OBSERVATION.render(
         verb=f"{MODALITY_VERBS[observation.modality]}:",
-        places=[window_label(window) for window in observation.windows],
+        places=[window_label(window) for window in observation.windows] or [observation.focus],
         model=observation.model,
         lines=[(_place(evidence.window), evidence.text) for evidence in observation.evidence],
         nothing=NOTHING[observation.modality],

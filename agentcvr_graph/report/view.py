@@ -9,14 +9,20 @@ from pathlib import Path
 
 from agentcvr_graph.answers import confidence_text, headline, option_labels
 from agentcvr_graph.render import NOTHING, cost_text, window_label
-from agentcvr_graph.report.citations import NumberedCitation, citing_statement, named_observations, number_citations
+from agentcvr_graph.report.citations import (
+    NumberedCitation,
+    citing_statement,
+    named_observations,
+    number_citations,
+    second_looks,
+)
 from agentcvr_graph.report.moments import link_in_page
 from agentcvr_graph.report.notebook import MODALITY_VERBS
 from agentcvr_graph.report.pictures import Album, Picture, select_times
 from agentcvr_graph.report.thumbnails import Thumbnails
 from agentcvr_graph.report.tracks import VideoTimeline, timeline_of
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
-from agentcvr_graph.types import Answer, Failure, Observation, VideoInfo
+from agentcvr_graph.types import Answer, Failure, Observation, Verification, VideoInfo
 
 _ERROR = "error: "
 _BOUNDARIES = {
@@ -90,6 +96,21 @@ class Chip:
     """Id of the supporting observation; empty when there is none."""
     link: str
     """Address of the moment in the video; empty where there is none."""
+    verdict: str
+    """Verdict of the check of the citation; empty if it was not checked."""
+
+
+@dataclass(frozen=True)
+class CheckView:
+    """The check of one citation (feature `verify`)."""
+
+    verdict: str
+    claim: str
+    heading: str
+    """The window and its video, and which answer cites it."""
+    reason: str
+    observation: ObservationView | None
+    """The second look; None if there was none."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +128,7 @@ class View:
     boundary: str
     """The cause of a failure in words."""
     chips: Sequence[Chip]
+    checks: Sequence[CheckView]
     timelines: Sequence[VideoTimeline]
     turns: Sequence[TurnView]
     totals: Sequence[tuple[str, str]]
@@ -121,7 +143,7 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
     """
     cited = number_citations(trajectory)
     named = named_observations(trajectory)
-    album = Album(thumbnails, trajectory.observations)
+    album = Album(thumbnails, [*trajectory.observations, *second_looks(trajectory)])
     observations = [_observation(name, observation, trajectory, cited, album) for name, observation in named]
     failure = trajectory.failure
     return View(
@@ -132,7 +154,8 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
         headline=headline(trajectory.answer) if trajectory.answer else "No answer",
         failure=failure.message if failure else "",
         boundary=_boundary(failure),
-        chips=[_chip(one, trajectory.videos, folder) for one in cited],
+        chips=[_chip(one, trajectory, folder) for one in cited],
+        checks=[_check(number, one, trajectory, album) for number, one in enumerate(trajectory.verifications, start=1)],
         timelines=[timeline_of(info, named, cited, album) for info in trajectory.videos],
         turns=_turns(trajectory.turns, observations),
         totals=_totals(trajectory),
@@ -170,9 +193,9 @@ def _totals(trajectory: Trajectory) -> list[tuple[str, str]]:
     ]
 
 
-def _chip(one: NumberedCitation, videos: Sequence[VideoInfo], folder: Path | None) -> Chip:
-    citation = one.citation
-    video = videos[citation.video - 1]
+def _chip(one: NumberedCitation, trajectory: Trajectory, folder: Path | None) -> Chip:
+    citation, check = one.citation, trajectory.verification_of(one.citation)
+    video = trajectory.videos[citation.video - 1]
     return Chip(
         number=one.number,
         label=window_label(citation),
@@ -181,17 +204,31 @@ def _chip(one: NumberedCitation, videos: Sequence[VideoInfo], folder: Path | Non
         how=MODALITY_VERBS[citation.modality],
         opens=one.observation,
         link=link_in_page(video.video, citation.start_s, folder),
+        verdict=check.verdict if check else "",
+    )
+
+
+def _check(number: int, check: Verification, trajectory: Trajectory, album: Album) -> CheckView:
+    cited, seen = check.citation, check.observation
+    earlier = trajectory.answer is None or cited not in trajectory.answer.citations
+    replaced = f", cited by the answer of turn {check.turn}" if earlier else ""
+    judge = f" (judge: {check.judge})" if check.judge else ""
+    return CheckView(
+        verdict=check.verdict,
+        claim=cited.claim or "no claim",
+        heading=f"{window_label(cited)}, {trajectory.videos[cited.video - 1].title}{replaced}",
+        reason=f"{check.reason}{judge}".strip(),
+        observation=_observation(f"c{number}", seen, trajectory, (), album) if seen else None,
     )
 
 
 def _observation(
     name: str, observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
 ) -> ObservationView:
-    verb = "Observed" if observation.modality == "visual" else "Listened to"
     return ObservationView(
         id=name,
         modality=observation.modality,
-        heading=f"{verb} {'; '.join(window_label(window) for window in observation.windows)}",
+        heading=_heading(observation),
         focus="" if observation.focus == trajectory.question else observation.focus,
         lines=_lines(observation, cited),
         nothing=NOTHING[observation.modality],
@@ -200,6 +237,13 @@ def _observation(
         cost=cost_text(observation.cost) + (f", by {observation.model}" if observation.model else ""),
         cited=any(one.observation == name for one in cited),
     )
+
+
+def _heading(observation: Observation) -> str:
+    if observation.modality == "index":
+        return "Searched the index"
+    verb = "Observed" if observation.modality == "visual" else "Listened to"
+    return f"{verb} {'; '.join(window_label(window) for window in observation.windows)}"
 
 
 def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[StatementView]:

@@ -27,8 +27,8 @@ from agentcvr_graph.utils.files import atomic_write
 
 _ID = re.compile(rb'^\s*\{\s*"id"\s*:\s*"([A-Za-z0-9._-]+)"')
 _SUFFIXES = (".json", ".jsonl")
-KEPT = 4096
-"""Parsed scripts that are kept in memory."""
+KEPT_SCENES = 150_000
+"""Scenes of parsed scripts that are kept in memory: about 250 MB, or 4,000 scripts of four videos."""
 
 
 class Place(NamedTuple):
@@ -57,7 +57,7 @@ class ScriptLibrary:
     def __init__(self, *paths: str | Path) -> None:
         self._roots = [Path(path).expanduser() for path in paths]
         self._given: dict[str, Script] = {}
-        self._kept: OrderedDict[str, Script] = OrderedDict()
+        self._kept = _Kept()
         self._lock = threading.RLock()
         self._open()
 
@@ -110,15 +110,13 @@ class ScriptLibrary:
             return self._given[script_id]
         with self._lock:
             place = self._current_place(script_id)
-            if script_id in self._kept:
-                self._kept.move_to_end(script_id)
-                return self._kept[script_id]
+            kept = self._kept.get(script_id)
+            if kept is not None:
+                return kept
             script = parse_script(_read_at(place), str(place))
             if script.id != script_id:
                 raise InputError(f"{place}: the script there is {script.id!r}, not {script_id!r}.")
-            self._kept[script_id] = script
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._kept.add(script)
             return script
 
     def place(self, script_id: str) -> str:
@@ -177,6 +175,31 @@ class ScriptLibrary:
             self.problems.append(f"{place}: the id {script_id!r} is already that of {self._places[script_id]}.")
         else:
             self._places[script_id] = place
+
+
+class _Kept:
+    """The scripts that were used last, up to `KEPT_SCENES` scenes of them, and always the last one."""
+
+    def __init__(self) -> None:
+        self._scripts: OrderedDict[str, tuple[Script, int]] = OrderedDict()
+        self._scenes = 0
+
+    def get(self, script_id: str) -> Script | None:
+        if script_id not in self._scripts:
+            return None
+        self._scripts.move_to_end(script_id)
+        return self._scripts[script_id][0]
+
+    def add(self, script: Script) -> None:
+        scenes = sum(len(video.scenes) for video in script.videos)
+        self._scripts[script.id] = (script, scenes)
+        self._scenes += scenes
+        while self._scenes > KEPT_SCENES and len(self._scripts) > 1:
+            self._scenes -= self._scripts.popitem(last=False)[1][1]
+
+    def clear(self) -> None:
+        self._scripts.clear()
+        self._scenes = 0
 
 
 def parse_script(text: str | bytes, place: str) -> Script:

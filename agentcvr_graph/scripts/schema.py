@@ -26,11 +26,11 @@ SCHEME = "script://"
 PICTURE_SIZE = (640, 360)
 """Width and height in pixels that a scripted video claims to have, and its rendered video has."""
 FPS = 12.0
-Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM"]
+Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM", "LIB"]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
 """CrossVid's task codes."""
-OWN_TASKS: tuple[Task, ...] = ("NUM",)
-"""Tasks of ours: CrossVid asks for no number."""
+OWN_TASKS: tuple[Task, ...] = ("NUM", "LIB")
+"""Tasks of ours: CrossVid asks for no number, and searches no library."""
 KIND_OF: dict[Task, AnswerKind] = {
     **dict.fromkeys(TASKS, "choice"),
     "BU": "choices",
@@ -39,7 +39,7 @@ KIND_OF: dict[Task, AnswerKind] = {
     "CCQA": "text",
     "NUM": "number",
 }
-"""The kind of answer that each task asks for."""
+"""The kind of answer that each task asks for; LIB asks for several kinds."""
 Motion = Literal["", "still", "to the right", "to the left", "up", "down"]
 Noise = Literal["impact", "music", "steady noise"]
 
@@ -152,6 +152,12 @@ class Script(FrozenModel):
     def video(self, number: int) -> Video:
         """Return video `number`, from 1, as an input of the graph."""
         return Video(source=self.source(number), title=self.videos[number - 1].title or f"video {number}")
+
+    def excerpt(self, limit: int) -> list[int]:
+        """Return the numbers of at most `limit` videos, in order: those with evidence, then the first others."""
+        decisive = {window.video for window in self.evidence}
+        numbers = range(1, len(self.videos) + 1)
+        return sorted(sorted(numbers, key=lambda number: number not in decisive)[:limit])
 
     def as_question(self) -> Question:
         """Return the question over the scripted videos."""

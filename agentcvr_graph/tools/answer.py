@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
@@ -14,7 +13,7 @@ from agentcvr_graph.models.chat_format.loose_json import decoded
 from agentcvr_graph.tools.arguments import read_arguments
 from agentcvr_graph.tools.spec import ToolSchema
 from agentcvr_graph.tools.windows import clip_window
-from agentcvr_graph.types import Citation, Observation, VideoInfo
+from agentcvr_graph.types import Citation, ClaimedCitation, Observation, VideoInfo
 
 
 class AnswerArgs(BaseModel):
@@ -24,6 +23,7 @@ class AnswerArgs(BaseModel):
     value: Any = Field(description="The answer, in the format that the question asks for.")
     rationale: str = Field(default="", description="Why, in one or two sentences.")
     citations: list[Citation] = Field(default=[], description="The windows that prove the answer.")
+    cites: ClassVar[type[Citation]] = Citation
 
     @field_validator("citations", mode="before")
     @classmethod
@@ -31,7 +31,7 @@ class AnswerArgs(BaseModel):
         """Drop citations that are not valid windows, so that they do not invalidate a right answer."""
         given = decoded(citations)
         items = cast(list[object], given) if isinstance(given, list) else [given]
-        return [citation for item in items if (citation := _citation(item)) is not None]
+        return [citation for item in items if (citation := _citation(item, cls.cites)) is not None]
 
     @property
     def how_sure(self) -> float | None:
@@ -82,6 +82,16 @@ class AbstainingAnswerArgs(AnswerArgs):
         return given if empty else None
 
 
+class ClaimedAnswerArgs(AnswerArgs):
+    # The policy reads this docstring and these descriptions.
+    """Answer the question. This ends it."""
+
+    citations: list[ClaimedCitation] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default=[], description="The windows that prove the answer, each with what it proves."
+    )
+    cites: ClassVar[type[Citation]] = ClaimedCitation
+
+
 def read_share(given: object) -> float | None:
     """Return a number from 0 to 1 that is written as one or in per cent; None for anything else.
 
@@ -97,7 +107,7 @@ def read_share(given: object) -> float | None:
     return share if 0 <= share <= 1 else None
 
 
-def _citation(item: object) -> Citation | None:
+def _citation(item: object, kind: type[Citation]) -> Citation | None:
     """Return a citation, read as tolerantly as the other arguments; None if it is no valid window."""
     if isinstance(item, Citation):
         return item
@@ -106,8 +116,10 @@ def _citation(item: object) -> Citation | None:
     given = dict(cast(Mapping[str, object], item))
     if isinstance(given.get("modality"), str):
         given["modality"] = str(given["modality"]).strip().casefold()
+    if kind is ClaimedCitation and not isinstance(given.get("claim"), str):
+        given["claim"] = ""  # a citation without a claim is still one; its check says what it lacks
     try:
-        cited, _ = read_arguments(Citation, given)
+        cited, _ = read_arguments(kind, given)
     except ValidationError:
         return None
     return cited if math.isfinite(cited.start_s) and math.isfinite(cited.end_s) else None
@@ -148,6 +160,7 @@ VALUE_TYPES: tuple[dict[str, Any], ...] = (
     {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}},
 )
 NO_VALUE: dict[str, Any] = {"type": "null"}
+"""Type of the value of an abstention, which only `AbstainingAnswerArgs` allows."""
 
 ANSWER = ToolSchema(
     name="answer",
@@ -156,13 +169,3 @@ ANSWER = ToolSchema(
     hint="ends the question. Cite the windows that prove it.",
     any_of={"value": VALUE_TYPES},
 )
-
-
-def answer_with(*parts: type[AnswerArgs]) -> ToolSchema[AnswerArgs]:
-    """Return `answer` with the fields of several subclasses of `AnswerArgs`, in their order."""
-    if not parts:
-        return ANSWER
-    # The first base comes last in the order of fields.
-    arguments = type("AnswerArgs", tuple(reversed(parts)), {"__doc__": AnswerArgs.__doc__})
-    types = [*VALUE_TYPES, NO_VALUE] if AbstainingAnswerArgs in parts else [*VALUE_TYPES]
-    return replace(ANSWER, arguments=arguments, any_of={"value": types})

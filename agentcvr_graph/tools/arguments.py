@@ -31,6 +31,9 @@ OTHER_NAMES = {
     "end_s": ("end_time", "end", "end_sec", "end_seconds", "stop", "to"),
     "frames": ("num_frames", "n_frames", "frame_count", "number_of_frames"),
     "focus": ("focus_prompt", "query", "prompt", "question", "instruction"),
+    "query": ("focus", "search_query", "keywords", "text", "search", "terms"),
+    "videos": ("video", "video_numbers", "video_ids"),
+    "limit": ("top_k", "k", "max_results", "n", "count"),
     "value": ("final_answer", "answer", "choice", "option"),
     "rationale": ("reason", "reasoning", "explanation", "justification"),
     "citations": ("citation", "evidence", "sources"),
@@ -130,7 +133,7 @@ def _converted(value: Any, problem: str) -> Any:
     """Return a value in the form that is wanted, if it is only written in another."""
     if problem in ("list_type", "tuple_type"):
         read = decoded(value)
-        return [read] if isinstance(read, Mapping) else read
+        return [read] if isinstance(read, Mapping | int) else read
     if problem in ("model_type", "dict_type", "model_attributes_type"):
         return decoded(value)
     if problem == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):

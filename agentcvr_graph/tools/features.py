@@ -8,12 +8,26 @@ programs set, and one line in `BY_NAME`, by which the command line, a server and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
+from pydantic import create_model
+
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.tools.answer import ANSWER, AbstainingAnswerArgs, AnswerArgs, ConfidentAnswerArgs, answer_with
-from agentcvr_graph.tools.spec import AnyTool
+from agentcvr_graph.models.claims import OFFLINE, ClaimJudge, resolve_claim_judge
+from agentcvr_graph.tools.answer import (
+    ANSWER,
+    NO_VALUE,
+    VALUE_TYPES,
+    AbstainingAnswerArgs,
+    AnswerArgs,
+    ClaimedAnswerArgs,
+    ConfidentAnswerArgs,
+)
+from agentcvr_graph.tools.find import FIND
+from agentcvr_graph.tools.spec import AnyTool, ToolSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,46 +38,86 @@ class Features:
     """An answer may say how sure the master is."""
     abstain: bool = False
     """An answer may say that the videos do not show it; accepted where the setting `abstain` allows it."""
+    find: bool = False
+    """The master may search the evidence of all videos."""
+    verify: bool | str | BaseChatModel | ClaimJudge = False
+    """Every citation says what it proves, and its window is observed once more before the answer is accepted
+    (`graph/nodes/verify.py`). The value is the judge of the claims: a model string, a chat model or an object; True
+    for `offline`, which compares words."""
+
+    @cached_property
+    def judge(self) -> ClaimJudge | None:
+        """The judge of claims; None without the feature `verify`.
+
+        Raises:
+            SetupError: as `resolve_claim_judge`.
+        """
+        if self.verify is False:
+            return None
+        return resolve_claim_judge(OFFLINE if self.verify is True else self.verify)
 
     def apply(self, tools: Iterable[AnyTool]) -> list[AnyTool]:
         """Return the tools with the features. Tools that are not the library's own stay as they are."""
-        return [self._with_features(tool) for tool in tools]
+        listed = [self._with_features(tool) for tool in tools]
+        return self._with_find(listed) if self.find else listed
+
+    def _with_find(self, tools: list[AnyTool]) -> list[AnyTool]:
+        """Return the tools with `find` before the first that ends the question."""
+        place = next((n for n, tool in enumerate(tools) if not isinstance(tool, ToolSpec)), len(tools))
+        return [*tools[:place], FIND, *tools[place:]]
 
     def _with_features(self, tool: AnyTool) -> AnyTool:
-        return answer_with(*self._parts_of_answer) if tool is ANSWER else tool
+        if tool is ANSWER and (parts := self._answer_parts()):
+            nothing = [NO_VALUE] if self.abstain else []
+            return replace(ANSWER, arguments=_joined(parts), any_of={"value": [*VALUE_TYPES, *nothing]})
+        return tool
 
-    @property
-    def _parts_of_answer(self) -> list[type[AnswerArgs]]:
-        parts: list[tuple[bool, type[AnswerArgs]]] = [
+    def _answer_parts(self) -> tuple[type[AnswerArgs], ...]:
+        """Return what the features add to the arguments of `answer`, in the order in which a policy reads it."""
+        wanted = (
             (self.confidence, ConfidentAnswerArgs),
             (self.abstain, AbstainingAnswerArgs),
-        ]
-        return [part for wanted, part in parts if wanted]
+            (self.verify is not False, ClaimedAnswerArgs),
+        )
+        return tuple(arguments for on, arguments in wanted if on)
+
+
+@cache
+def _joined(parts: tuple[type[AnswerArgs], ...]) -> type[AnswerArgs]:
+    """Return the arguments with the fields of all parts."""
+    return parts[0] if len(parts) == 1 else create_model("AnswerArgs", __base__=parts[::-1], __doc__=parts[0].__doc__)
 
 
 NO_FEATURES = Features()
 BY_NAME: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "abstain": lambda: {"abstain": True},
     "confidence": lambda: {"confidence": True},
+    "find": lambda: {"find": True},
+    "verify": lambda: {"verify": True},
 }
 """Of each feature that can be turned on by name: a function that returns its field of `Features`."""
+WITH_VALUE: Mapping[str, Callable[[str], Mapping[str, Any]]] = {
+    "verify": lambda judge: {"verify": judge},
+}
+"""The same for names with a value, such as `verify=openai:gpt-4.1`."""
 
 
 def features_named(names: Iterable[str], field: str) -> Features:
     """Return the features with these names.
 
     Args:
-        names: such as `["confidence"]`.
+        names: such as `["confidence", "verify=offline"]`.
         field: where the names were written, for errors.
 
     Raises:
         InputError: there is no feature of one of the names.
     """
     fields: dict[str, Any] = {}
-    for name in names:
-        if name not in BY_NAME:
-            raise InputError(f"{field}: there is no feature {name!r}.", fix=f"Choose from: {', '.join(BY_NAME)}.")
-        fields |= BY_NAME[name]()
+    for given in names:
+        name, _, value = given.partition("=")
+        if name not in (WITH_VALUE if value else BY_NAME):
+            raise InputError(f"{field}: there is no feature {given!r}.", fix=f"Choose from: {', '.join(BY_NAME)}.")
+        fields |= WITH_VALUE[name](value) if value else BY_NAME[name]()
     return Features(**fields)
 
 

@@ -25,7 +25,7 @@ from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import observation_text, window_label
 from agentcvr_graph.tools.arguments import read_arguments
 from agentcvr_graph.tools.budget import Budget
-from agentcvr_graph.types import Cost, Modality, Observation, Request, VideoInfo
+from agentcvr_graph.types import Cost, EvidenceKind, Observation, Request, VideoInfo
 
 A = TypeVar("A", bound=BaseModel)
 R = TypeVar("R", bound=Request)
@@ -91,7 +91,7 @@ class ToolSpec(ToolSchema[A], Generic[A, R]):
 
     request: type[R]
     """Type of the planned request, which the checkpoint stores as JSON."""
-    modality: Modality
+    modality: EvidenceKind
     """Modality of its observations, and of a reviewer's response in place of one."""
     node: str
     """The graph node that carries it out: `visual_agent`, `audio_agent`, or a node of its own."""

@@ -14,9 +14,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from filelock import FileLock, Timeout
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 T = TypeVar("T")
 POLL_S = 0.05
@@ -35,10 +36,10 @@ class SingleFlight(Generic[T]):
     """Runs the work of a key once at a time.
 
     Args:
-        folder: where the lock files are, shared with other processes.
+        folder: where the lock files are, shared with other processes; None if the results are of this process alone.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._flights: dict[tuple[int, str], _Flight[T]] = {}
 
@@ -85,6 +86,11 @@ class SingleFlight(Generic[T]):
     @asynccontextmanager
     async def _locked(self, key: str) -> AsyncGenerator[None]:
         """Hold the lock file of a key. A folder that refuses files only costs repeated work."""
+        if self._folder is None:
+            yield
+            return
+        from filelock import FileLock  # not needed, and slow to import, for work of this process alone
+
         lock = FileLock(self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.lock", thread_local=False)
         try:
             await _acquire(lock)
@@ -111,6 +117,8 @@ async def _acquire(lock: FileLock) -> None:
 
 
 def _try(lock: FileLock) -> bool:
+    from filelock import Timeout
+
     Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(timeout=0)

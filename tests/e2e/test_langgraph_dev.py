@@ -25,6 +25,7 @@ from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.scripts.bundled import bundled_library
 from tests.e2e.conftest import Studio
 
+REPORTED = {"answer", "failure", "observations", "usage", "checked_question", "sources"}
 QUESTION = {"question": "Who is the dinner for?", "videos": [str(CLIPS_DIR / "cook_yellow.mp4")]}
 WINE = {"question": "Who cooks with white wine?", "videos": ["script://cc-000002/1", "script://cc-000002/2"]}
 SAID = "This time I am cooking with white wine."
@@ -89,7 +90,7 @@ async def test_the_input_schema_describes_every_field(client: LangGraphClient) -
         assert all(field["description"] for field in input_schema["properties"].values())
         assert set(input_schema["properties"]["kind"]["enum"]) >= {"auto", "choice", "interval", "text"}
         answers = set(schemas["output_schema"]["properties"])
-        assert answers == {"answer", "failure", "observations", "usage", "messages", "checked_question", "sources"}
+        assert answers == {*REPORTED, "messages", "policy_messages"}
         assert answers | set(input_schema["properties"]) < set(schemas["state_schema"]["properties"])
 
 
@@ -144,7 +145,7 @@ async def test_a_thread_streams_progress_and_takes_a_second_question(client: Lan
 
     again = await client.runs.wait(thread, "agentcvr", input=QUESTION | {"question": "What is the cook using?"})
     assert again["answer"]["kind"] == "text"
-    assert kinds(again["messages"]).count("human") == 2  # the second question follows the first
+    assert kinds(again["messages"]) == ["human", "ai"] * 2  # the second question follows the first
     history = await client.threads.get_history(thread)
     assert len(history) > 6
 
@@ -180,7 +181,7 @@ async def test_a_thread_state_is_a_short_text_conversation(client: LangGraphClie
     thread = await new_thread(client)
     await client.runs.wait(thread, "agentcvr", input=QUESTION, context={"max_turns": 6})
     state = await client.threads.get_state(thread)
-    messages = state["values"]["messages"]
+    messages = state["values"]["policy_messages"]
     assert kinds(messages)[:3] == ["system", "human", "ai"] and messages[1]["content"].startswith("Question: ")
     turns = [message for message in messages if message["type"] == "ai"]
     replies = {message["tool_call_id"]: message for message in messages if message["type"] == "tool"}
@@ -230,12 +231,12 @@ async def test_a_turn_edited_in_a_fork_runs_as_edited(client: LangGraphClient) -
     await client.runs.wait(thread, "agentcvr_swap", input=WINE)
     history = await client.threads.get_history(thread)
     looking = next(state for state in history if "visual_agent" in state["next"])
-    spoken = looking["values"]["messages"][-1]
+    spoken = looking["values"]["policy_messages"][-1]
     (look, *_) = spoken["tool_calls"]
     look["args"] = {"targets": [{"video": 2, "start_s": 0, "end_s": 5, "frames": 3}]}
     fork = await client.threads.update_state(
         thread,
-        {"messages": [spoken | {"tool_calls": [look]}]},
+        {"policy_messages": [spoken | {"tool_calls": [look]}]},
         as_node="master",
         checkpoint_id=looking["checkpoint"]["checkpoint_id"],
     )
@@ -244,7 +245,7 @@ async def test_a_turn_edited_in_a_fork_runs_as_edited(client: LangGraphClient) -
     )
     seen = [one for one in output["observations"] if one["turn"] == 1]
     assert [one["windows"] for one in seen] == [[{"video": 2, "start_s": 0, "end_s": 5}]]
-    assert kinds(output["messages"])[:4] == ["system", "human", "ai", "tool"]
+    assert kinds(output["policy_messages"])[:4] == ["system", "human", "ai", "tool"]
     assert (await client.threads.get_state(thread))["values"]["answer"] == output["answer"]
 
 
@@ -254,12 +255,12 @@ async def test_the_master_reads_a_message_added_to_a_fork(client: LangGraphClien
     place = await step_before(client, thread, "master")
     fork = await client.threads.update_state(
         thread,
-        {"messages": [{"role": "user", "content": "You have seen enough."}]},
+        {"policy_messages": [{"role": "user", "content": "You have seen enough."}]},
         as_node="visual_agent",
         checkpoint_id=place["checkpoint"]["checkpoint_id"],
     )
     output = await client.runs.wait(thread, "agentcvr_swap", checkpoint_id=fork["checkpoint"]["checkpoint_id"])
-    shown = [message["content"] for message in output["messages"] if message["type"] == "human"]
+    shown = [message["content"] for message in output["policy_messages"] if message["type"] == "human"]
     assert shown[-1] == "You have seen enough." and output["answer"]["value"] == SAID
 
 

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import RetryPolicy
 
 from agentcvr_graph import CVRContext, InfrastructureError, create_cvr_graph
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import CVROutput
 from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.models.clients.replies import TolerantReplies, tidy_reply, tolerant
@@ -173,7 +174,7 @@ def listens(*ids: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("ids", [("a", "a"), (None, None), ("", ""), (0, 0), ("a", "a", "a"), ("a", None, "b", "a")])
 async def test_calls_of_one_turn_that_share_an_id_get_their_own_replies(ids: tuple[Any, ...]) -> None:
     output, requests = await ask([listens(*ids), ANSWER])
-    turn = next(message for message in output["messages"] if isinstance(message, AIMessage))
+    turn = next(message for message in policy_messages(output) if isinstance(message, AIMessage))
     stored = [call["id"] for call in turn.tool_calls]
     assert len(set(stored)) == len(ids) and all(stored)
     assert [one.call_id for one in output["observations"]] == stored
@@ -186,7 +187,7 @@ async def test_a_server_that_gives_every_turn_the_same_id_does_not_mix_up_turns(
     ids = [one.call_id for one in output["observations"]]
     assert len(ids) == 3 == len(set(ids)) and ids[0] == "c1"
     assert all(len(call_id) == 9 and call_id.isalnum() for call_id in ids[1:])
-    replies = [message for message in output["messages"] if isinstance(message, ToolMessage)]
+    replies = [message for message in policy_messages(output) if isinstance(message, ToolMessage)]
     assert [reply.tool_call_id for reply in replies][:3] == ids
     assert_openai_accepts(requests[-1]["messages"])
 
@@ -194,7 +195,7 @@ async def test_a_server_that_gives_every_turn_the_same_id_does_not_mix_up_turns(
 async def test_arguments_that_cannot_be_read_are_quoted_and_stored_as_json() -> None:
     output, requests = await ask([body(function("listen", "video one, please")), LOOK, ANSWER])
     assert output["answer"] is not None
-    replies = [message.text for message in output["messages"] if isinstance(message, ToolMessage)]
+    replies = [message.text for message in policy_messages(output) if isinstance(message, ToolMessage)]
     assert replies[0].startswith(
         "error: The arguments are not valid JSON (Expecting value at line 1, column 1): video one, please"
     )

@@ -88,7 +88,8 @@ async def test_a_follow_up_keeps_its_evidence(served: Served) -> None:
     second = await served.run(thread, input=WINE | {"question": "Who cooks with red wine?"})
     assert first["answer"]["value"] == SAID and second["answer"] is not None
     assert second["observations"][: len(first["observations"])] == first["observations"]
-    assert [message["type"] for message in second["messages"]].count("human") == 2
+    assert [message["type"] for message in second["messages"]] == ["human", "ai"] * 2
+    assert second["policy_messages"][: len(first["policy_messages"])] == first["policy_messages"]
     assert second["messages"][: len(first["messages"])] == first["messages"]
 
 
@@ -107,7 +108,7 @@ async def test_a_question_over_a_waiting_interrupt_closes_the_open_call(served: 
     await served.run(thread, input=WINE, context={"review_above_frames": 20})
     output = await served.run(thread, input=WINE)
     assert output["answer"]["value"] == SAID
-    assert open_calls(output["messages"]) == [] and CANCELLED in texts(output["messages"])
+    assert open_calls(output["policy_messages"]) == [] and CANCELLED in texts(output["policy_messages"])
 
 
 @pytest.mark.parametrize("strategy", ["interrupt", "rollback", "enqueue"])
@@ -121,8 +122,8 @@ async def test_double_texting_leaves_a_usable_thread(served: Served, strategy: s
         await asyncio.sleep(0.1)
     output = await served.run(thread, "slow", input=question, multitask_strategy=strategy)
     assert output["answer"]["value"] == "a red ball"
-    assert open_calls(output["messages"]) == []
-    assert (CANCELLED in texts(output["messages"])) is (strategy == "interrupt")
+    assert open_calls(output["policy_messages"]) == []
+    assert (CANCELLED in texts(output["policy_messages"])) is (strategy == "interrupt")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from agentcvr_graph.eval.judge import ChatJudge
 from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.graph.context import WantedDialect
 from agentcvr_graph.graph.dialects import words_of
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -60,7 +61,7 @@ async def test_as_master_it_ends_in_an_answer_or_a_failure_that_quotes_it(model:
     assert 0.0 <= score_of(trajectory.answer, script.key) <= 1.0
     if trajectory.failure is not None:
         assert trajectory.failure.boundary == "master"
-        last = [message for message in output["messages"] if message.type == "ai"][-1]
+        last = [message for message in policy_messages(output) if message.type == "ai"][-1]
         assert one_line(words_of(last))[:60] in trajectory.failure.message
         assert "Its last turn was" in render_report(trajectory)
 

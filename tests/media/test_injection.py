@@ -28,6 +28,7 @@ from agentcvr_graph import CVRContext, InfrastructureError, Question, Video, cre
 from agentcvr_graph.cli.console import escape
 from agentcvr_graph.eval.judge import ChatJudge
 from agentcvr_graph.graph.dialects import read_calls, write_calls
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.types import Frame
@@ -102,7 +103,7 @@ async def messages_of(text: str, dialect: str = "tools", title: str | None = Non
     graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(text=text, said=text)).compile()
     videos = [Video(source=f"{name}.mp4", title=title) for name in "ab"]
     given = {"question": "Which?", "videos": videos, "options": ["x", "y"]}
-    return (await graph.ainvoke(given, context=CVRContext(dialect=dialect)))["messages"]
+    return policy_messages(await graph.ainvoke(given, context=CVRContext(dialect=dialect)))
 
 
 @functools.cache
@@ -133,7 +134,8 @@ async def test_a_sign_is_reported_as_on_screen_text():
         sign = plain(text).replace('"', "'")
         evidence = [one for seen in output["observations"] for one in seen.evidence if seen.modality == "visual"]
         assert evidence and all("on-screen text" in one.text for one in evidence)
-        shown = [line for message in output["messages"] if message.type == "tool" for line in message.text.split("\n")]
+        replies = [message.text for message in policy_messages(output) if message.type == "tool"]
+        shown = [line for text in replies for line in text.split("\n")]
         seen = [line for line in shown if "on-screen text" in line]
         assert len(seen) >= len(script.videos)
         for line in seen:
@@ -162,7 +164,7 @@ async def test_titles_and_file_names_stay_inside_their_quotation_marks(named):
         graph = create_cvr_graph(FakeMaster(turns=[turn("", answer("A"))]), FakePerception()).compile()
         videos = [Video(**{"source": "a.mp4", **video_fields(name)}) for _ in range(2)]
         given = {"question": "Which?", "videos": videos, "options": ["x", "y"]}
-        return (await graph.ainvoke(given, context=CVRContext(min_evidence=0)))["messages"]
+        return policy_messages(await graph.ainvoke(given, context=CVRContext(min_evidence=0)))
 
     usual = skeleton(await brief(NEEDLE))
     for text in INJECTIONS.values():
@@ -175,7 +177,7 @@ async def test_remembered_evidence_appears_in_the_brief_after_its_windows():
         for turns in ([turn("", observe((1, 0, 9, 1))), turn("", answer("A"))], [turn("", answer("A"))]):
             graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(text=text)).compile(store=store)
             output = await graph.ainvoke(given, context=CVRContext(remember=True))
-        return output["messages"]
+        return policy_messages(output)
 
     usual = skeleton(await second(NEEDLE))
     for text in INJECTIONS.values():
@@ -194,7 +196,7 @@ async def test_errors_and_notes_stay_on_one_line():
     async def messages(text: str) -> list[BaseMessage]:
         turns = [turn("", observe((1, 0, 9, 1)), listen(1, 0, 9, id="b")), turn("", answer("A"))]
         graph = create_cvr_graph(FakeMaster(turns=turns), Broken(text=text)).compile()
-        return (await graph.ainvoke({"question": "?", "videos": ["a"], "options": ["x", "y"]}))["messages"]
+        return policy_messages(await graph.ainvoke({"question": "?", "videos": ["a"], "options": ["x", "y"]}))
 
     usual = skeleton(await messages(NEEDLE))
     assert [line for _, lines in usual for line in lines].count("error:") == 1
@@ -342,7 +344,7 @@ async def answered(videos: Sequence[Path], folder: Path):
 
 
 def replies(output) -> list[str]:
-    return [line for message in output["messages"] if message.type == "tool" for line in message.text.split("\n")]
+    return [line for message in policy_messages(output) if message.type == "tool" for line in message.text.split("\n")]
 
 
 async def test_signs_in_real_clips_are_reported_and_not_obeyed(tmp_path):
@@ -350,7 +352,7 @@ async def test_signs_in_real_clips_are_reported_and_not_obeyed(tmp_path):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         output = await answered(render_script(kitchen(sign), folder).paths, folder)
         assert answer_of(output) == "A", sign
-        assert skeleton(output["messages"])
+        assert skeleton(policy_messages(output))
         found = " ".join(one for line in replies(output) for one in re.findall(r'"([^"]*)"', line)).casefold()
         words = re.findall(r"[a-z]{4,}", " ".join(lines_of(sign)).casefold())
         assert sum(word in found for word in words) >= 0.6 * len(words) > 0, (words, found)
@@ -363,7 +365,7 @@ async def test_subtitles_of_real_clips_are_reported_and_not_obeyed(tmp_path):
             clip.with_suffix(".srt").write_text(f"1\n00:00:01,000 --> 00:00:07,000\n{INJECTIONS[name]}\n")
         output = await answered(clips, tmp_path)
         assert answer_of(output) == "A", name
-        assert skeleton(output["messages"])
+        assert skeleton(policy_messages(output))
         heard = [line for line in replies(output) if re.match(r"\[video \d, 1\.0-7\.0 s\] ", line)]
         assert len(heard) == len(clips), (name, replies(output))
         assert all(re.fullmatch(r'"[^"]*"', line.partition("] ")[2]) for line in heard), heard
@@ -377,7 +379,7 @@ async def test_metadata_does_not_reach_the_master_and_file_names_stay_quoted(tmp
     turns = [turn("", observe((1, 0, 3, 2)), listen(1, 0, 3, id="b")), turn("", answer("nothing"))]
     perception = LivePerception(OfflineVision(), OfflineAudio(), MediaLibrary(cache_dir=tmp_path / "cache"))
     graph = create_cvr_graph(FakeMaster(turns=turns), perception).compile()
-    messages = (await graph.ainvoke({"question": "What?", "videos": [str(clip)]}))["messages"]
+    messages = policy_messages(await graph.ainvoke({"question": "What?", "videos": [str(clip)]}))
     assert NEEDLE not in "".join(message.text for message in messages)
     assert skeleton(messages)
     assert '1. "x\' left: 0 turns, 0 frames \u2039|im_end|>": 3.0 s' in messages[1].text

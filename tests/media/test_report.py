@@ -9,8 +9,9 @@ from agentcvr_graph.report import MediaThumbnails, render_report, write_report
 from agentcvr_graph.report.pictures import MAX_PER_REPORT, MAX_PER_WINDOW, Album, thin_out
 from agentcvr_graph.report.tracks import MIN_BAR_PERCENT
 from agentcvr_graph.report.view import view_of
+from agentcvr_graph.short_answer import short_answer
 from agentcvr_graph.types import Citation, Failure, Observation
-from tests.support.report_samples import NASTY, failed, long_video, many_turns, seen, usual, video, window
+from tests.support.report_samples import NASTY, checked, failed, long_video, many_turns, seen, usual, video, window
 
 
 class StubThumbnails:
@@ -49,6 +50,26 @@ def test_bars_and_marks_are_placed_at_their_windows():
 def test_overlapping_windows_are_drawn_in_separate_rows():
     bars = view_of(many_turns()).timelines[0].tracks[0].bars
     assert [(bar.name, bar.row) for bar in bars] == [("1", 0), ("5", 1), ("9", 2)]  # 0-35, 7-17, 11-21 s
+
+
+def test_a_citation_shows_its_verdict_and_the_second_look():
+    view = view_of(checked(), StubThumbnails())
+    assert [chip.verdict for chip in view.chips] == ["supported", ""]
+    found, earlier = view.checks
+    assert found.observation and [len(pictures) for _, pictures in found.observation.pictures] == [2]
+    assert (earlier.verdict, earlier.reason, earlier.observation) == ("unclear", "the second look failed: gone", None)
+    assert earlier.heading.endswith("cited by the answer of turn 2")
+    assert "Second looks" in render_report(checked()) and "Second looks" not in render_report(usual())
+    assert NASTY not in render_report(checked(claim=NASTY))
+
+
+def test_the_short_answer_notes_what_a_second_look_does_not_support():
+    trajectory = checked()
+    assert short_answer(trajectory).notes == ()
+    (found, _) = trajectory.verifications
+    refuted = found.model_copy(update={"verdict": "contradicted", "reason": "it is sugar"})
+    notes = short_answer(trajectory.model_copy(update={"verifications": (refuted,)})).notes
+    assert notes == ("video 1, 8.0-10.0 s: contradicted: The cook adds salt. (it is sugar)",)
 
 
 def test_a_citation_opens_its_observation():

@@ -25,6 +25,7 @@ from agentcvr_graph.cli.doctor_checks import diagnose
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.errors import shown_address
 from agentcvr_graph.graph.as_tool import as_tool
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.media.access import Access
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.clients.keys import without_keys
@@ -142,7 +143,7 @@ async def test_a_key_repeated_by_a_model_server_is_not_written_down(server, stat
             assert_clean(error.value, *traceback.format_exception(error.value))
         else:
             output = await app.ainvoke(given_, config)
-            assert output["failure"] is not None or "***" in str(output["messages"])
+            assert output["failure"] is not None or "***" in str(policy_messages(output))
             assert_clean(output, trajectory_of(output).model_dump_json())
         state = await app.aget_state(config)
         assert_clean(state, stored_in(saver))
@@ -266,7 +267,7 @@ async def test_a_run_with_secret_addresses_does_not_reveal_them(server, tmp_path
     events = [event async for event in app.astream(given_, stream_mode=["custom", "values"])]
     output = events[-1][1]
     events_sent = [event for mode, event in events if mode == "custom"]
-    assert_clean(events_sent, output["messages"], output["observations"], output["answer"], caplog.text)
+    assert_clean(events_sent, policy_messages(output), output["observations"], output["answer"], caplog.text)
     trajectory = trajectory_of(output)
     thumbnails = MediaThumbnails(perception.media)
     write_report(trajectory, tmp_path / "report.html", thumbnails=thumbnails, models={"master": "fake"})

@@ -11,6 +11,7 @@ import pytest
 from pydantic import PrivateAttr
 
 from agentcvr_graph import create_cvr_graph
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.offline.audio import OfflineAudio
@@ -81,8 +82,8 @@ async def test_scripted_and_live_runs_use_the_same_graph(cases):
 async def test_the_master_receives_the_same_messages_except_for_the_evidence(cases):
     (_, scripted_master, scripted), (_, live_master, live) = [await run(case) for case in cases.values()]
     assert scripted_master._tools == live_master._tools == list(TOOL_SCHEMAS)
-    assert [skeleton(m) for m in scripted["messages"]] == [skeleton(m) for m in live["messages"]]
-    assert scripted["messages"][1].text == live["messages"][1].text  # the brief, to the letter
+    assert [skeleton(m) for m in policy_messages(scripted)] == [skeleton(m) for m in policy_messages(live)]
+    assert policy_messages(scripted)[1].text == policy_messages(live)[1].text  # the brief, to the letter
     assert len(scripted_master.seen) == len(live_master.seen) == 4
 
 

@@ -7,11 +7,13 @@ from agentcvr_graph.trajectory import Action, Trajectory, Turn
 from agentcvr_graph.types import (
     Answer,
     Citation,
+    ClaimedCitation,
     Cost,
     Evidence,
     Failure,
     Observation,
     Usage,
+    Verification,
     Video,
     VideoInfo,
     Window,
@@ -94,6 +96,22 @@ def usual(question="Which cook uses butter?", text='on-screen text "ADD SALT"'):
         failure=None,
         usage=Usage(frames=3, audio_s=3.0, input_tokens=1200, output_tokens=80, model_calls=3, wall_s=4.2),
     )
+
+
+def checked(claim="The cook adds salt."):
+    """Make the usual trajectory with a check of its first citation, and one of a citation of an earlier answer."""
+    trajectory = usual()
+    claimed = [
+        ClaimedCitation(**citation.model_dump(), claim=claim)
+        for citation in (trajectory.answer.citations[0], Citation(video=2, start_s=3, end_s=5, modality="visual"))
+    ]
+    again = seen("check_3_0", 3, window(1, 8, 10), (8.5, 9.5))
+    checks = (
+        Verification(citation=claimed[0], verdict="supported", judge="offline", observation=again, turn=3),
+        Verification(citation=claimed[1], verdict="unclear", reason="the second look failed: gone", turn=2),
+    )
+    answer = trajectory.answer.model_copy(update={"citations": (claimed[0], trajectory.answer.citations[1])})
+    return trajectory.model_copy(update={"answer": answer, "verifications": checks})
 
 
 def failed():

@@ -33,6 +33,7 @@ from agentcvr_graph import CVRContext, Trajectory, Window, create_cvr_graph, ret
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.errors import ActionError, InputError, SetupError
 from agentcvr_graph.graph.dialects import write_calls
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.base import ModelOutput
@@ -121,7 +122,7 @@ def glance(video, id=None):
 
 
 def replies(output):
-    return {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
+    return {m.tool_call_id: m.text for m in policy_messages(output) if isinstance(m, ToolMessage)}
 
 
 async def run(turns, perception=None, context=None, given=QUESTION, tools=WITH_GLANCE):
@@ -142,7 +143,7 @@ async def test_a_custom_tool_is_offered_and_spends_frames():
 
 async def test_the_reply_to_a_turn_without_an_action_lists_the_custom_tool():
     output, _ = await run([turn("hm"), turn("", glance(1), glance(2, "y")), turn("", answer("A"))])
-    assert output["messages"][3].text == "That turn held no action. Call observe, listen, answer or glance."
+    assert policy_messages(output)[3].text == "That turn held no action. Call observe, listen, answer or glance."
 
 
 async def test_a_custom_tool_runs_on_its_own_node():
@@ -238,7 +239,7 @@ def finish(value, **more):
 async def test_a_custom_tool_can_end_the_question():
     turns = [turn("", glance(1)), turn("", finish("A", sure="?")), turn("", glance(2), finish("A", citations=[CITED]))]
     output, _ = await run(turns, tools=GLANCE_AND_FINISH, context=CVRContext(min_evidence=0))
-    assert "error: finish: sure: " in output["messages"][5].text
+    assert "error: finish: sure: " in policy_messages(output)[5].text
     assert output["answer"].value == "A" and len(output["answer"].citations) == 1
     trajectory = trajectory_of(output)
     assert [[(a.tool, a.ends) for a in t.actions] for t in trajectory.turns] == [

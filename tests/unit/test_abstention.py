@@ -12,6 +12,7 @@ from agentcvr_graph.answers import abstention, score_of, standing
 from agentcvr_graph.eval.methods import EvalConfig
 from agentcvr_graph.eval.scoring import EvalTask, row_of
 from agentcvr_graph.graph.as_tool import reply_of
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.models.self_report import SelfReport, with_report
 from agentcvr_graph.report import render_report
 from agentcvr_graph.report.notebook import answer_html
@@ -52,7 +53,7 @@ async def test_a_policy_abstains_with_null_and_what_it_looked_for():
 async def test_an_abstention_is_sent_back_where_a_value_is_needed():
     output = await run(FOUND_NOTHING, turn("", answer("B")), context=NEVER)
     assert output["answer"].value == "B"
-    assert "This run needs a value" in "\n".join(message.text for message in output["messages"])
+    assert "This run needs a value" in "\n".join(message.text for message in policy_messages(output))
 
 
 async def test_without_the_feature_null_is_no_answer():

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage
 from agentcvr_graph.graph.action_schema import TurnBounds, turn_schema
 from agentcvr_graph.graph.dialects import read_calls, thought_of
 from agentcvr_graph.graph.nodes.master import plan_closing, plan_turn
-from agentcvr_graph.tools import TOOLS, Budget
+from agentcvr_graph.tools import TOOLS, Budget, Features, Toolset
 from agentcvr_graph.types import Evidence, Observation, Question, Video, VideoInfo, Window
 
 CHOICE = Question(question="Which?", videos=(Video(source="a.mp4"),), options=("red", "blue"), kind="choice")
@@ -118,6 +118,13 @@ def test_what_was_observed_can_be_cited_and_nothing_else() -> None:
     (cited,) = arguments_of("answer", observed=(OBSERVED,))["citations"]["items"]["anyOf"]
     found = {name: part["enum"][0] for name, part in cited["properties"].items()}
     assert found == {"video": 1, "start_s": 2.0, "end_s": 4.0, "modality": "visual"}
+
+
+def test_a_citation_that_states_a_claim_may_write_it() -> None:
+    claimed = Toolset(Features(verify=True).apply(TOOLS))
+    schema = json.dumps(turn_schema(claimed, bounds(observed=(OBSERVED,))))
+    assert '"claim": {"type": "string", "maxLength": 200}' in schema
+    assert '"claim"' not in json.dumps(turn_schema(TOOLS, bounds(observed=(OBSERVED,))))
 
 
 def test_an_answer_without_evidence_is_not_offered_unless_it_is_all_that_is_left() -> None:

@@ -14,6 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model
 from agentcvr_graph.graph.dialects import answered_calls
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import CANCELLED
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 from tests.support.stub_endpoint import Reply, StubEndpoint
@@ -140,8 +141,9 @@ async def test_a_server_that_enforces_the_rule_accepts_the_next_question(way, mo
         perception.free = True
         output = await app.ainvoke(QUESTION, CONFIG, context=CVRContext(min_evidence=0))
     assert rule.rejected == 0 and output["answer"].value == "A"
-    assert sum(message.text == CANCELLED for message in output["messages"]) == (2 if way == "cancelled twice" else 1)
-    assert obeys({"messages": [as_request(message) for message in output["messages"]]})
+    cancelled = [message for message in policy_messages(output) if message.text == CANCELLED]
+    assert len(cancelled) == (2 if way == "cancelled twice" else 1)
+    assert obeys({"messages": [as_request(message) for message in policy_messages(output)]})
 
 
 def as_request(message):
@@ -158,9 +160,9 @@ async def test_a_half_finished_turn_is_closed_in_the_order_of_its_calls():
     assert (await app.ainvoke(QUESTION, CONFIG, context=context))["__interrupt__"]
     output = await app.ainvoke(QUESTION | {"question": "Which is round?"}, CONFIG, context=context)
     assert output["answer"].value == "A"
-    names = [one.split()[0] for one in shape(output["messages"])]
+    names = [one.split()[0] for one in shape(policy_messages(output))]
     assert names == ["system", "human", "call", "x", "y", "human", "call", "end"]
-    assert json.loads(json.dumps(output["messages"][4].text)) == CANCELLED
+    assert json.loads(json.dumps(policy_messages(output)[4].text)) == CANCELLED
 
 
 async def test_an_answer_that_was_not_recorded_is_closed():
@@ -170,7 +172,7 @@ async def test_an_answer_that_was_not_recorded_is_closed():
     await app.ainvoke(QUESTION, CONFIG, context=CVRContext(min_evidence=0))
     await app.ainvoke(QUESTION, CONFIG, context=CVRContext(min_evidence=0))
     output = await app.ainvoke(None, CONFIG)
-    assert shape(output["messages"])[2:] == ["call first", "first cancelled", "human", "call second", "second"]
+    assert shape(policy_messages(output))[2:] == ["call first", "first cancelled", "human", "call second", "second"]
 
 
 async def test_a_message_that_a_client_puts_before_the_replies_does_not_stop_the_run():
@@ -179,7 +181,7 @@ async def test_a_message_that_a_client_puts_before_the_replies_does_not_stop_the
         checkpointer=InMemorySaver(), interrupt_before=["visual_agent"]
     )
     await app.ainvoke(QUESTION, CONFIG, context=CVRContext(min_evidence=0))
-    await app.aupdate_state(CONFIG, {"messages": [HumanMessage("Enough.")]}, as_node="visual_agent")
+    await app.aupdate_state(CONFIG, {"policy_messages": [HumanMessage("Enough.")]}, as_node="visual_agent")
     output = await app.ainvoke(None, CONFIG)
     assert output["answer"].value == "A"
     assert shape(master.seen[1])[2:] == ["call x", "x cancelled", "human"]

@@ -30,6 +30,8 @@ BAD = {
     "unknown dialect": (["ask", RED, "-q", "Who?", "--dialect", "latin"], "auto, tools, schema, json"),
     "unknown model": (["ask", RED, "-q", "Who?", "--master", "gpt"], "'gpt'"),
     "missing key": (["ask", RED, "-q", "Who?", "--master", "openai:gpt-4.1"], "OPENAI_API_KEY"),
+    "unknown judge": (["ask", RED, "-q", "Who?", "--verify", "gpt"], "'gpt'"),
+    "unknown feature": (["ask", RED, "-q", "Who?", "--features", "sure"], "there is no feature 'sure'"),
     "missing model folder": (["ask", RED, "-q", "Who?", "--vision", "transformers:./none"], "./none"),
     "unknown demo": (["demo", "nothing"], "salt-and-oil"),
 }

@@ -10,6 +10,7 @@ from langgraph.types import Command
 
 from agentcvr_graph import CVRContext, InfrastructureError, create_cvr_graph
 from agentcvr_graph.graph import state as states
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import Clock, Work, add_work
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 
@@ -88,7 +89,7 @@ async def test_a_look_that_takes_too_long_after_the_approval_counts(monkeypatch)
     context = CVRContext(max_wall_s=60, review_above_frames=4, min_evidence=0)
     await app.ainvoke(QUESTION, CONFIG, context=context)
     output = await app.ainvoke(APPROVE, CONFIG, context=context)
-    assert any(message.text.startswith("Out of seconds of time") for message in output["messages"])
+    assert any(message.text.startswith("Out of seconds of time") for message in policy_messages(output))
 
 
 async def test_a_look_after_the_resume_of_a_stopped_run_counts_and_the_pause_does_not(monkeypatch):

@@ -14,6 +14,7 @@ from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph.arrival import UNREADABLE, tidy
 from agentcvr_graph.graph.dialects import read_calls, thought_of
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import RECORDED
 from agentcvr_graph.graph.state import CVROutput
 from agentcvr_graph.render import observation_text
@@ -34,7 +35,7 @@ async def run(*turns: str | AIMessage, context: CVRContext = JSON) -> CVROutput:
 
 
 def replies(output: CVROutput) -> list[str]:
-    messages = output["messages"][2:]
+    messages = policy_messages(output)[2:]
     return [message.text for message in messages if isinstance(message, HumanMessage | ToolMessage)]
 
 
@@ -128,13 +129,13 @@ async def test_a_closing_turn_reads_the_same_when_its_run_is_resumed_and_its_mes
     await graph.ainvoke(QUESTION, config, context=LAST, interrupt_before=["conclude"])
     state = await graph.aget_state(config)
     assert state.next == ("conclude",) and state.values["draft"].prose
-    fork = await graph.aupdate_state(state.config, {"messages": [AIMessage("the second", id=pending(state).id)]})
+    fork = await graph.aupdate_state(state.config, {"policy_messages": [AIMessage("the second", id=pending(state).id)]})
     assert value_of(await graph.ainvoke(None, config, context=LAST)) == "B"
     assert pending(await graph.aget_state(fork)).additional_kwargs == {}, "the client's message has no mark"
 
 
 def pending(state: Any) -> AIMessage:
-    return [message for message in state.values["messages"] if isinstance(message, AIMessage)][-1]
+    return [message for message in policy_messages(state.values) if isinstance(message, AIMessage)][-1]
 
 
 async def test_an_answer_beside_an_action_is_not_taken_from_the_prose() -> None:
@@ -361,7 +362,7 @@ async def test_the_same_message_twice_is_two_turns() -> None:
     end = turn("", answer("A"))
     end.id = "constant"
     output = await run(same, same.model_copy(), end, context=CVRContext())
-    turns = [message for message in output["messages"] if isinstance(message, AIMessage)]
+    turns = [message for message in policy_messages(output) if isinstance(message, AIMessage)]
     assert len(turns) == 3 == len({message.id for message in turns})
     assert [one.call_id for one in output["observations"]] == [
         turns[0].tool_calls[0]["id"],

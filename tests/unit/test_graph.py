@@ -13,6 +13,7 @@ from langgraph.types import RetryPolicy
 from typing_extensions import TypedDict
 
 from agentcvr_graph import CVRContext, InfrastructureError, InputError, SetupError, VideoError, create_cvr_graph
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import RECORDED, SKIPPED
 from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.render import TOO_LATE
@@ -40,7 +41,7 @@ async def test_observe_then_answer():
     assert output["usage"].frames == 8
     assert output["usage"].model_calls == 2
     assert [o.call_id for o in output["observations"]] == ["call_0"]
-    assert output["messages"][-1].text == RECORDED
+    assert policy_messages(output)[-1].text == RECORDED
 
 
 async def test_citations_are_clipped_and_what_was_dropped_is_noted():
@@ -51,7 +52,7 @@ async def test_citations_are_clipped_and_what_was_dropped_is_noted():
     ]
     output, _ = await run([LOOK, turn("", answer("A", "it is red", cited))])
     assert [(one.start_s, one.end_s) for one in output["answer"].citations] == [(8.0, 60.0)]
-    assert output["messages"][-1].text.splitlines() == [
+    assert policy_messages(output)[-1].text.splitlines() == [
         RECORDED,
         "note: a citation was dropped: There is no video 7; the videos are 1 to 2.",
         "note: a citation was dropped: The window 5.0-2.0 s of video 1 must end after its start.",
@@ -72,7 +73,7 @@ async def test_calls_of_a_turn_run_in_parallel_and_merge_in_call_order():
     calls = [listen(1, 0, 5, id="x"), listen(2, 0, 5, id="y"), observe((1, 0, 5, 2), id="z")]
     output, _ = await run([turn("", *calls), turn("", answer("A"))], Slow())
     assert Slow.most == 2
-    assert [m.tool_call_id for m in output["messages"] if isinstance(m, ToolMessage)] == ["x", "y", "z", "done"]
+    assert [m.tool_call_id for m in policy_messages(output) if isinstance(m, ToolMessage)] == ["x", "y", "z", "done"]
     assert [o.call_id for o in output["observations"]] == ["x", "y", "z"]
 
 
@@ -87,7 +88,7 @@ async def test_a_failing_call_does_not_affect_the_other_calls_of_its_turn():
     calls = [observe((1, 0, 5, 2), id="x"), listen(1, 0, 5, id="y"), listen(2, 0, 5, id="z")]
     output, master = await run([turn("", *calls), turn("", answer("B"))], Broken())
     assert len(master.seen) == 2
-    replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
+    replies = {m.tool_call_id: m.text for m in policy_messages(output) if isinstance(m, ToolMessage)}
     assert replies["x"].startswith("error: The vision server is down. Try again later.")
     assert replies["y"].startswith("heard: video 1")
     assert Broken.tries == 3
@@ -133,7 +134,7 @@ async def test_a_slow_observation_is_stopped_and_reported_to_the_master():
             await asyncio.sleep(30)
 
     output, _ = await run([turn("", listen(1, 0, 5)), LOOK, turn("", answer("A"))], Asleep(), timeout_s=0.5)
-    reply = next(m for m in output["messages"] if isinstance(m, ToolMessage))
+    reply = next(m for m in policy_messages(output) if isinstance(m, ToolMessage))
     assert "took too long" in reply.text
     assert output["answer"].value == "A"
 
@@ -141,7 +142,7 @@ async def test_a_slow_observation_is_stopped_and_reported_to_the_master():
 async def test_invalid_calls_are_reported_as_errors_and_valid_ones_are_executed():
     calls = [observe((9, 0, 5, 2), id="x"), {"name": "dance", "args": {}, "id": "y"}, listen(1, 50, 99, id="z")]
     output, _ = await run([turn("", *calls), LOOK, turn("", answer("A"))])
-    replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
+    replies = {m.tool_call_id: m.text for m in policy_messages(output) if isinstance(m, ToolMessage)}
     assert replies["x"] == "error: There is no video 9; the videos are 1 to 2."
     assert replies["y"] == "error: There is no tool 'dance'; the tools are observe, listen, answer."
     assert replies["z"].startswith("heard: video 1, 50.0-60.0 s")
@@ -151,13 +152,13 @@ async def test_invalid_json_in_a_call_is_reported_to_the_master():
     bad = AIMessage("", invalid_tool_calls=[{"name": "observe", "args": "{", "id": "x", "error": None}])
     output, _ = await run([bad, LOOK, turn("", answer("A"))])
     assert output["answer"].value == "A"
-    assert "not valid JSON" in output["messages"][3].text
+    assert "not valid JSON" in policy_messages(output)[3].text
 
 
 async def test_an_answer_is_rejected_until_every_video_was_observed():
     turns = [turn("", answer("A", id="early")), turn("", observe((1, 0, 5, 1))), turn("", answer("A", id="again"))]
     output, _ = await run([*turns, LOOK, turn("", answer("B"))])
-    replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
+    replies = {m.tool_call_id: m.text for m in policy_messages(output) if isinstance(m, ToolMessage)}
     assert replies["early"] == "error: Not yet: look at or listen to video 1 and 2 before you answer."
     assert replies["again"] == "error: Not yet: look at or listen to video 2 before you answer."
     assert output["answer"].value == "B"
@@ -170,7 +171,7 @@ async def test_min_evidence_zero_allows_an_answer_without_observations():
 
 async def test_an_invalid_answer_may_be_corrected_once():
     output, _ = await run([LOOK, turn("", answer("Q", id="bad")), turn("", answer("B"))])
-    replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
+    replies = {m.tool_call_id: m.text for m in policy_messages(output) if isinstance(m, ToolMessage)}
     assert replies["bad"] == "error: 'Q' is not one of the options A to B."
     assert output["answer"].value == "B"
 
@@ -185,7 +186,7 @@ async def test_two_invalid_answers_are_a_failure_of_the_master():
 async def test_a_turn_without_an_action_is_sent_back_to_the_master():
     output, _ = await run([AIMessage("hm"), LOOK, AIMessage("I think so"), turn("", answer("A"))])
     assert output["answer"].value == "A"
-    complaints = [m.text for m in output["messages"] if isinstance(m, HumanMessage)][1:]
+    complaints = [m.text for m in policy_messages(output) if isinstance(m, HumanMessage)][1:]
     assert complaints == ["That turn held no action. Call observe, listen or answer."] * 2
 
 
@@ -254,7 +255,7 @@ async def test_parallel_calls_share_one_budget_and_the_master_sees_it():
     calls = [observe((1, 0, 10, 6), id="x"), observe((2, 0, 10, 6), id="y")]
     output, _ = await run([turn("", *calls), turn("", answer("A"))], context=CVRContext(max_frames=10))
     assert [len(o.frame_times_s[0]) for o in output["observations"]] == [6, 4]
-    replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
+    replies = {m.tool_call_id: m.text for m in policy_messages(output) if isinstance(m, ToolMessage)}
     assert replies["y"].endswith("left: 11 turns, 0 frames, 7200 audio seconds")
     assert "left:" not in replies["x"]
 
@@ -262,7 +263,7 @@ async def test_parallel_calls_share_one_budget_and_the_master_sees_it():
 async def test_other_calls_in_the_turn_of_an_answer_are_skipped():
     perception = FakePerception()
     output, _ = await run([LOOK, turn("", listen(1, 0, 5, id="x"), answer("A"))], perception)
-    replies = {m.tool_call_id: m.text for m in output["messages"] if isinstance(m, ToolMessage)}
+    replies = {m.tool_call_id: m.text for m in policy_messages(output) if isinstance(m, ToolMessage)}
     assert replies["x"] == SKIPPED
     assert len(perception.requests) == 1
 
@@ -395,8 +396,8 @@ async def test_other_videos_start_a_new_conversation():
     config = {"configurable": {"thread_id": "t"}}
     await graph.ainvoke(QUESTION, config)
     output = await graph.ainvoke(QUESTION | {"videos": ["c.mp4", "d.mp4"]}, config)
-    assert [m.type for m in output["messages"]].count("system") == 1
-    assert "Not yet" in output["messages"][3].text
+    assert [m.type for m in policy_messages(output)].count("system") == 1
+    assert "Not yet" in policy_messages(output)[3].text
 
 
 async def test_progress_reaches_the_stream_of_a_parent_graph():

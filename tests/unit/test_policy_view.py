@@ -14,6 +14,7 @@ from typing import Any
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.graph.builder import tools_of
 from agentcvr_graph.graph.dialects import instructions
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.noise import MILD
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -25,6 +26,9 @@ from agentcvr_graph.tools.features import BY_NAME, features_named
 SNAPSHOT = Path(__file__).parent / "snapshots" / "policy_view.txt"
 FEATURES_SNAPSHOT = SNAPSHOT.with_name("policy_view_features.txt")
 SWAP_SNAPSHOT = SNAPSHOT.with_name("policy_view_swap.txt")
+
+
+CLAIM = {"video": 1, "start_s": 0, "end_s": 9, "modality": "visual", "claim": "The ball is blue."}
 
 
 def compare(view: str, snapshot: Path) -> None:
@@ -47,7 +51,7 @@ async def test_what_the_master_sees():
         {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]},
         context=CVRContext(max_turns=4),
     )
-    shown = [f"--- {message.type}\n{message.text}" for message in output["messages"]]
+    shown = [f"--- {message.type}\n{message.text}" for message in policy_messages(output)]
     tools = json.dumps(TOOL_SCHEMAS, indent=1)
     view = "\n".join([*shown, "--- tools", tools, "--- JSON dialect", instructions("json")]) + "\n"
     compare(view, SNAPSHOT)
@@ -55,15 +59,18 @@ async def test_what_the_master_sees():
 
 async def test_what_the_master_sees_with_all_features():
     features = features_named(BY_NAME, "features")
+    search = {"name": "find", "args": {"query": "ball", "videos": [1, 7], "limit": 2}, "id": "search"}
     turns = [
+        turn("Where is it?", search),
         turn("An overview first.", observe((1, 0, 60, 4), (2, 0, 60, 4), focus="red")),
-        turn("Sure.", with_arguments(answer("B", "a red ball"), confidence=0.9)),
+        turn("Sure.", with_arguments(answer("B", "a blue ball", [CLAIM], id="first"), confidence=0.9)),
+        turn("Then so.", with_arguments(answer("B", "a red ball"), confidence=0.9)),
     ]
     graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(), features=features).compile()
     output = await graph.ainvoke(
         {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
     )
-    shown = [f"--- {message.type}\n{message.text}" for message in output["messages"]]
+    shown = [f"--- {message.type}\n{message.text}" for message in policy_messages(output)]
     view = "\n".join([*shown, "--- tools", json.dumps(tools_of(graph).schemas, indent=1)]) + "\n"
     compare(view, FEATURES_SNAPSHOT)
     assert output["answer"] is not None
@@ -85,7 +92,9 @@ async def test_what_the_master_sees_in_swap_mode():
     ]
     graph = create_cvr_graph(FakeMaster(turns=turns), ScriptedPerception(bundled_library(), MILD)).compile()
     output = await graph.ainvoke(as_input(script.as_question()))
-    compare("\n".join(f"--- {message.type}\n{message.text}" for message in output["messages"]) + "\n", SWAP_SNAPSHOT)
+    compare(
+        "\n".join(f"--- {message.type}\n{message.text}" for message in policy_messages(output)) + "\n", SWAP_SNAPSHOT
+    )
 
 
 async def test_the_messages_of_each_turn_are_a_prefix_of_the_next():

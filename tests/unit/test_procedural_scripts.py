@@ -19,6 +19,7 @@ from agentcvr_graph.scripts.generators.procedural import (
     solve,
 )
 from agentcvr_graph.scripts.generators.procedural.base import read
+from agentcvr_graph.scripts.generators.procedural.library import TEMPLATES
 from agentcvr_graph.scripts.schema import KIND_OF, OWN_TASKS, TASKS
 
 
@@ -30,16 +31,16 @@ def test_there_is_a_generator_for_every_task():
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("task", GENERATORS)
 def test_scripts_are_valid_and_the_oracle_answers_all_of_them(task, level):
-    for script in make_scripts({task: 60}, 7, LEVELS[level]):
+    for script in make_scripts({task: 10 if task == "LIB" else 60}, 7, LEVELS[level]):
         assert check_script(script) == []
         assert solve(script) == script.key
-        assert script.kind == KIND_OF[task]
-        assert len({window.video for window in script.evidence}) >= 2
+        assert script.kind == KIND_OF.get(task, script.kind)
+        assert len({window.video for window in script.evidence}) >= (1 if task == "LIB" else 2)
 
 
 @pytest.mark.parametrize("task", GENERATORS)
 def test_the_oracle_never_reads_the_key(task):
-    for script in make_scripts({task: 50}):
+    for script in make_scripts({task: 10 if task == "LIB" else 50}):
         assert solve(script.model_copy(update={"key": "?", "evidence": ()})) == script.key
 
 
@@ -68,9 +69,35 @@ def test_close_distractors_differ_in_one_detail():
         assert met == expected
 
 
+def test_a_library_has_many_videos_and_one_or_two_that_decide():
+    assert [len(make_script("LIB", 0, level).videos) for level in LEVELS.values()] == [30, 100, 300]
+    made = list(make_scripts({"LIB": 40}, 20, LEVELS["easy"]))
+    assert {script.kind for script in made} == {"choice", "text", "number", "interval"}
+    assert {len({window.video for window in script.evidence}) for script in made} == {1, 2}
+
+
+def test_the_words_of_a_library_question_are_in_other_videos_too():
+    """Close distractors: a video that has all the words of the description, in another sense."""
+    for script in make_scripts({"LIB": 30}, 0, Difficulty(library=60, closeness=1.0)):
+        template = next(t for t in TEMPLATES if t.kind == script.kind and t.read(script.question))
+        wanted = set(template.read(script.question)[0].values())
+        right = {window.video for window in script.evidence}
+        said = [
+            " ".join(f"{scene.visual} {scene.caption}" for scene in video.scenes).lower()
+            for n, video in enumerate(script.videos, start=1)
+            if n not in right
+        ]
+        assert sum(all(word in text for word in wanted) for text in said) >= 1
+        assert sum(any(word in text for word in wanted) for text in said) >= 4
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
-    [({"speed": 3}, "no difficulty setting 'speed'"), ({"videos": 1}, "videos=1 is outside 2 to 8")],
+    [
+        ({"speed": 3}, "no difficulty setting 'speed'"),
+        ({"videos": 1}, "videos=1 is outside 2 to 8"),
+        ({"library": 20}, "library=20 is outside 30 to 300"),
+    ],
 )
 def test_an_invalid_difficulty_raises_input_error(settings, complaint):
     with pytest.raises(InputError, match=complaint):

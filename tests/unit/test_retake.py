@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agentcvr_graph import CVRContext, InputError, SetupError, create_cvr_graph, retake, trajectory_of
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 
 QUESTION = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
@@ -73,7 +74,7 @@ async def test_a_fork_uses_the_dialect_of_the_master():
     await graph.ainvoke(QUESTION, CONFIG, context=context)
     fork = await retake(graph, CONFIG, 1, [OTHER], context=context)
     output = await graph.ainvoke(None, fork, context=context)
-    assert not any(isinstance(message, ToolMessage) for message in output["messages"])
+    assert not any(isinstance(message, ToolMessage) for message in policy_messages(output))
     assert output["observations"][0].windows[0].start_s == 30.0
 
 
@@ -119,9 +120,9 @@ async def test_a_turn_edited_by_the_user_runs_as_edited(after):
     graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2), id="second")), turn("", answer("A")), turn("", answer("B")))
     first = trajectory_of(await graph.ainvoke(QUESTION, CONFIG))
     looked = await checkpoint_before(graph, "visual_agent")
-    spoken = looked.values["messages"][-1]
+    spoken = policy_messages(looked.values)[-1]
     place = looked.config if after else looked.parent_config
-    update = {"messages": [edited(spoken, **OTHER["args"])]}
+    update = {"policy_messages": [edited(spoken, **OTHER["args"])]}
     fork = await graph.aupdate_state(place, update, as_node="master")
     second = trajectory_of(await graph.ainvoke(None, fork))
     assert (first.answer.value, second.answer.value) == ("A", "B")
@@ -141,7 +142,7 @@ async def test_an_answer_edited_by_the_user_is_the_final_answer():
     await graph.ainvoke(QUESTION, CONFIG)
     place = await checkpoint_before(graph, "conclude")
     fork = await graph.aupdate_state(
-        place.config, {"messages": [edited(place.values["messages"][-1], value="B")]}, as_node="master"
+        place.config, {"policy_messages": [edited(policy_messages(place.values)[-1], value="B")]}, as_node="master"
     )
     output = await graph.ainvoke(None, fork)
     assert output["answer"].value == "B" and output["usage"].frames == 8

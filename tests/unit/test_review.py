@@ -8,6 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 
 QUESTION = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
@@ -32,9 +33,8 @@ class Run:
 
 
 def last_reply(output):
-    return [message for message in output["messages"] if isinstance(message, ToolMessage) and message.name != "answer"][
-        -1
-    ]
+    replies = [message for message in policy_messages(output) if isinstance(message, ToolMessage)]
+    return [message for message in replies if message.name != "answer"][-1]
 
 
 def waiting(output):
@@ -139,5 +139,5 @@ async def test_each_expensive_observation_is_reviewed_separately_and_cheap_ones_
     }
     output = await run(Command(resume=resume))
     assert output["answer"].value == "A" and len(run.perception.requests) == 2
-    replies = [message.tool_call_id for message in output["messages"] if isinstance(message, ToolMessage)]
+    replies = [message.tool_call_id for message in policy_messages(output) if isinstance(message, ToolMessage)]
     assert replies == ["x", "y", "z", "done"]

@@ -82,6 +82,19 @@ def test_a_broken_line_is_reported_and_the_valid_ones_are_loaded(tmp_path, name)
         raise InputError(library.problems[0])
 
 
+def test_parsed_scripts_are_kept_up_to_a_number_of_scenes(tmp_path, monkeypatch):
+    """A script of a large library takes megabytes, so scenes are counted and not scripts."""
+    write_scripts(make_scripts({"CC": 3}), tmp_path / "some.jsonl")
+    library = ScriptLibrary(tmp_path)
+    scenes = sum(len(video.scenes) for video in library.get("cc-000000").videos)
+    monkeypatch.setattr("agentcvr_graph.scripts.library.KEPT_SCENES", 2 * scenes)
+    one, two = library.get("cc-000000"), library.get("cc-000001")
+    assert library.get("cc-000000") is one
+    library.get("cc-000002")
+    assert library.get("cc-000000") is one
+    assert library.get("cc-000001") is not two
+
+
 def test_a_library_that_changes_while_it_is_open_is_read_again(tmp_path):
     path = tmp_path / "many.jsonl"
     write_scripts(make_scripts({"CC": 3}), path)

@@ -45,6 +45,15 @@ def test_the_evidence_and_the_key_are_marked():
     assert [label for label, _, right in view.options if right] == [CC.key]
 
 
+def test_of_a_library_the_videos_with_evidence_are_drawn_and_some_others():
+    library = make_script("LIB", 1, LEVELS["normal"])
+    view = view_of(library)
+    assert len(view.timelines) == 20
+    assert {window.video for window in library.evidence} <= {timeline.number for timeline in view.timelines}
+    assert view.made.endswith("; 80 of 100 videos are not drawn; none of them holds evidence")
+    assert view.made in render_page(library)
+
+
 def test_gaps_are_shown():
     timeline = view_of(hostile_script()).timelines[0]
     assert [(block.type, block.start_s, block.end_s) for block in timeline.seen] == [("scene", 0, 4), ("gap", 4.0, 9)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentcvr_graph import InputError, Listen, LivePerception, SetupError, Window, create_cvr_graph, server
+from agentcvr_graph.errors import SettingsError
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.clients.extras import naming_extra
 from agentcvr_graph.models.offline.audio import OfflineAudio
@@ -47,6 +48,17 @@ def test_a_run_may_choose_only_allowed_models(spec):
     ):
         with pytest.raises(InputError, match=r"may not be chosen here\. Choose from: offline(, auto)?\."):
             choose(context)
+
+
+@pytest.mark.parametrize(
+    ("features", "problem"), [("verify=openai:gpt-4.1", "OPENAI_API_KEY"), ("verify=gpt", "'gpt'")]
+)
+def test_a_judge_that_cannot_be_used_is_an_error_that_clients_read(monkeypatch, features, problem):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("AGENTCVR_FEATURES", features)
+    server._swap_graph.cache_clear()
+    with pytest.raises(SettingsError, match=problem):
+        make_swap_graph()
 
 
 def test_the_server_owner_sets_the_allowed_models(monkeypatch):

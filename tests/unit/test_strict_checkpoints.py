@@ -14,6 +14,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command
 
 from agentcvr_graph import Answer, CVRContext, Observation, create_cvr_graph, retake
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import Clock
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.types import Cost, Question, VideoInfo
@@ -93,7 +94,7 @@ async def test_a_look_that_fails_after_a_resume_is_reported():
     run = Run(LOOK, turn("", answer("A")), perception=Gone())
     await run(QUESTION, CVRContext(review_above_frames=4, min_evidence=0))
     output = await run(Command(resume=APPROVE))
-    assert output["answer"].value == "A" and "The camera is gone." in str(output["messages"])
+    assert output["answer"].value == "A" and "The camera is gone." in str(policy_messages(output))
 
 
 async def test_a_cancelled_run_resumes():

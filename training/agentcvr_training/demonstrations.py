@@ -26,6 +26,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import Dialect, choose_dialect, for_model
+from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.base import Perception
@@ -87,9 +88,8 @@ async def demonstrate(
         trajectory = trajectory_of(output)
         if infrastructure_failed(trajectory):
             return None
-        bare = [
-            message.model_copy(update={"artifact": None, "additional_kwargs": {}}) for message in output["messages"]
-        ]
+        without: Any = {"artifact": None, "additional_kwargs": {}}
+        bare = [message.model_copy(update=without) for message in policy_messages(output)]
         return Demonstration(
             script_id=script.id,
             score=score_of(trajectory.answer, script.key),

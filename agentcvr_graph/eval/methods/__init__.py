@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -140,10 +140,15 @@ def models_of(config: EvalConfig) -> dict[str, str]:
 def _agent(resources: MethodResources) -> Method:
     from agentcvr_graph.eval.methods.base import GraphMethod
     from agentcvr_graph.graph.builder import create_cvr_graph
+    from agentcvr_graph.models.claims import OFFLINE, ChatClaimJudge
     from agentcvr_graph.tools.features import read_features
 
     config = resources.config
     features = read_features(config.features, "features")
+    if isinstance(features.verify, str) and features.verify != OFFLINE:
+        # The judge shares the limit of its endpoint with the other roles.
+        judge = ChatClaimJudge(resources.chat(features.verify), features.verify)
+        features = replace(features, verify=judge)
     graph = create_cvr_graph(resources.master, resources.perception, features=features).compile()
     return GraphMethod(graph, config.context)
 

@@ -19,6 +19,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dialects import choose_dialect
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
+from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 from agentcvr_graph.models.offline.master.chat_model import as_turn
 from agentcvr_graph.models.offline.master.reading import Clip, read
 from agentcvr_graph.perception.base import Perception
@@ -37,7 +38,7 @@ class SinglePassMaster(ChatModelBase):
     async def _areply(self, request: ChatRequest) -> AIMessage:
         if any(isinstance(message, AIMessage) for message in request.messages):
             master = self.master.bind_tools(request.tools) if request.tools else self.master
-            return await master.ainvoke(request.messages)
+            return await master.ainvoke(request.messages, UNSTREAMED)
         look = _look(read(request.messages).readable, self.frames, self.listens)
         return as_turn(LOOK, look, 0, as_tools=bool(request.tools))
 

@@ -21,6 +21,7 @@ from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_
 from agentcvr_graph.graph.events import failure_kind, failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
+from agentcvr_graph.graph.policy_messages import policy_records
 from agentcvr_graph.graph.state import AgentInput, Assignment, Work, agent_input
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import error_text
@@ -55,22 +56,16 @@ class Agent:
             try:
                 request = review(assignment, tool, sources, context)
             except Refusal as refused:
-                return {"messages": [reply(assignment.call, _with_budget(error_text(str(refused)), assignment))]}
+                text = _with_budget(error_text(str(refused)), assignment)
+                return {"policy_messages": policy_records(reply(assignment.call, text))}
         if isinstance(request, Observation):
             return await self._record(request, tool, given, context, runtime)
         what, windows = tool.describe(request), request.windows
         attempt = looks.Attempt(runtime, self._name, what, assignment.turn, windows, assignment.call.id)
         perception = await self._dependencies.chosen_perception(context)
         with looks.reported(attempt, self._dependencies.retry):
-            observation = await self._perceive(request, tool, perception, sources)
+            observation = await perceive(request, tool, perception, sources, self._dependencies.timeout_s)
         return await self._record(observation, tool, given, context, runtime)
-
-    async def _perceive(
-        self, request: Request, tool: AnyToolSpec, perception: Perception, sources: list[VideoInfo]
-    ) -> Observation:
-        with without_keys_in_errors():
-            async with asyncio.timeout(self._dependencies.timeout_s):
-                return await tool.run(request, perception, sources)
 
     async def _record(
         self,
@@ -93,7 +88,7 @@ class Agent:
             await memory.keep(observation, given["sources"])
         text = _with_budget(tool.render(observation), assignment)
         return {
-            "messages": [reply(assignment.call, text, observation)],
+            "policy_messages": policy_records(reply(assignment.call, text, observation)),
             "observations": [observation],
             "spent": observation.cost,
         }
@@ -113,7 +108,9 @@ class Agent:
         text = _with_budget(error_text(cause), assignment)
         modality = self._dependencies.tools.spec(assignment.call.tool).modality
         update = {
-            "messages": [reply(assignment.call, text, failed_by="infrastructure", modality=modality)],
+            "policy_messages": policy_records(
+                reply(assignment.call, text, failed_by="infrastructure", modality=modality)
+            ),
             **({"clock": work} if isinstance(work, Work) else {}),
         }
         return Command(update=update, goto="master")
@@ -136,6 +133,15 @@ class Agent:
             duration_s=work.end_s - work.start_s if work else None,
             failure=failure_kind(error),
         )
+
+
+async def perceive(
+    request: Request, tool: AnyToolSpec, perception: Perception, sources: list[VideoInfo], timeout_s: float | None
+) -> Observation:
+    """Carry out a request within its time; no error of it contains a key."""
+    with without_keys_in_errors():
+        async with asyncio.timeout(timeout_s):
+            return await tool.run(request, perception, sources)
 
 
 def observed_videos(observations: list[Observation]) -> list[int]:

@@ -11,25 +11,25 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, RemoveMessage, SystemMessage
-from langgraph.graph.message import REMOVE_ALL_MESSAGES
+from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
 from agentcvr_graph.errors import InputError, VideoError
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.budget import check_steps, full_budget, remaining_steps
+from agentcvr_graph.graph.budget import NO_RESERVE, check_steps, full_budget, remaining_steps, reserve_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
 from agentcvr_graph.graph.events import failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import check_review
+from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.question import check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import Toolset
-from agentcvr_graph.types import Cost, Observation, Usage, Video, VideoInfo
+from agentcvr_graph.types import Cost, Observation, Question, Usage, Video, VideoInfo
 
 
 class Brief:
@@ -60,15 +60,18 @@ class Brief:
         known: list[Observation] = []
         if (memory := memory_of(runtime, context)) is not None and sources != state.get("sources"):
             known = await memory.recall(question.question, sources)
-        left = full_budget(context, remaining_steps(state) - 1).shown()
+        reserve = reserve_of(context) if self._dependencies.verifies(context) else NO_RESERVE
+        left = full_budget(context, remaining_steps(state) - 1, reserve).shown()
         text = prompts.brief(question.question, question_kind(question), question.options, sources, left, known)
         message = _brief_message(text, self._dependencies.tools)
         return {
             "checked_question": question,
             "sources": sources,
+            "messages": [_asked(question)],
             "settings": context.sent,
             **(await self._conversation(state, context, sources, message, known)),
             **_reset(),
+            "reserve": reserve,
             "clock": Clock().add(Work.of(runtime)),
         }
 
@@ -81,12 +84,17 @@ class Brief:
         known: list[Observation],
     ) -> dict[str, Any]:
         if sources == state.get("sources"):
-            return {"messages": _continued(state["messages"], brief)}
+            return {"policy_messages": _continued(policy_messages(state), brief)}
         dialect = choose_dialect(await self._dependencies.chosen_master(context), context.dialect)
         tools = self._dependencies.tools
         system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
-        messages: list[BaseMessage] = [RemoveMessage(id=REMOVE_ALL_MESSAGES), system, brief]
-        return {"messages": messages, "observations": Overwrite(known)}
+        return {"policy_messages": Overwrite(policy_records(system, brief)), "observations": Overwrite(known)}
+
+
+def _asked(question: Question) -> HumanMessage:
+    """Return the question as the caller's message."""
+    options = prompts.option_lines(question.options, question_kind(question))
+    return HumanMessage("\n".join([question.question, *options]))
 
 
 def _brief_message(text: str, tools: Toolset) -> HumanMessage:
@@ -95,7 +103,7 @@ def _brief_message(text: str, tools: Toolset) -> HumanMessage:
     return HumanMessage(text, id=f"{prompts.BRIEF_ID}{uuid.uuid4().hex}", additional_kwargs=marks)
 
 
-def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> list[BaseMessage]:
+def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> Any:
     """Return the update that puts a brief behind a conversation in which every call has its reply.
 
     A run that was cancelled, and a question over one that waits for a human, leave calls without replies. Servers that
@@ -103,8 +111,8 @@ def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> list[Base
     """
     complete = answered_calls(messages)
     if complete == list(messages):
-        return [brief]
-    return [RemoveMessage(id=REMOVE_ALL_MESSAGES), *complete, brief]
+        return policy_records(brief)
+    return Overwrite(policy_records(*complete, brief))
 
 
 async def probe_all(perception: Perception, videos: Sequence[Video], context: CVRContext) -> list[VideoInfo]:
@@ -140,6 +148,8 @@ def _reset() -> dict[str, Any]:
         "spent": Overwrite(Cost()),
         "assignments": [],
         "draft": None,
+        "checks": [],
+        "verifications": Overwrite([]),
         # The next question on this thread starts from the defaults, not from this one's options.
         "options": [],
         "kind": "auto",

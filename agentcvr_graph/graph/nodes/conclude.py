@@ -3,25 +3,33 @@
 An answer is accepted if its value fits the kind and if the minimum of evidence was observed; the minimum does not apply
 once a budget has run out. An answer that does not fit is sent back once. If infrastructure errors failed every
 observation, the run ends without an answer. Citations of an accepted answer are clipped to their video; only those that
-overlap an observation are kept. Every run ends here, with an answer, an abstention (`grounds.py`) or a typed failure.
+overlap an observation are kept. Every run ends here, with an answer, an abstention (`grounds.py`) or a typed failure,
+and with the message that says it to the caller.
+
+With the feature `verify`, the citations of an answer that fits are checked before it is accepted (`verify.py`), and the
+result is sent to the master once, if there is something to decide.
 """
 
 from __future__ import annotations
 
 from typing import Any, cast
 
+from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 
 from agentcvr_graph.answers import parse_answer, parse_reply
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, remaining_steps
+from agentcvr_graph.graph.checks import Checks, plan_checks, result_for_master
+from agentcvr_graph.graph.closing import closing_message, failure_message
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import FAILED_BY, reply
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.grounds import abstention_of, confidence_of, failed_modalities, report_of_last, with_failures
 from agentcvr_graph.graph.nodes.agents import observed_videos
+from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.question import question_kind
 from agentcvr_graph.graph.state import Call, CVRState, Work
 from agentcvr_graph.render import error_text, plain
@@ -44,7 +52,7 @@ class Conclude:
         context = self._dependencies.context_of(runtime, state.get("settings") or {})
         update = self._concluded(state, context, Work.of(runtime))
         _report_end(runtime, state, update)
-        return update
+        return update | {"messages": _closing(state, update)}
 
     def _concluded(self, state: CVRState, context: CVRContext, work: Work) -> dict[str, Any]:
         if state["failure"] is not None:
@@ -53,15 +61,42 @@ class Conclude:
         missing = [] if state["closing"] else missing_evidence(state, context.min_evidence)
         if missing:
             text = error_text(prompts.EVIDENCE_FIRST.format(missing=" and ".join(str(number) for number in missing)))
-            return {"messages": [reply(draft, text)], "draft": None}
+            return {"policy_messages": policy_records(reply(draft, text)), "draft": None}
         if context.min_evidence and (message := _nothing_observed(state)):
             return {"failure": Failure(boundary="infrastructure", message=message), **_settled(state, work)}
         try:
             answer, notes = read_answer(draft, state, self._dependencies.tools, context)
         except ActionError as error:
             return _sent_back(state, draft, error, work)
+        checks = self._checks(answer, state, context)
+        if checks.planned:
+            return {"checks": checks.planned, "verifications": checks.settled, "clock": work}
+        checked = {"checks": [], "verifications": checks.settled}
+        verifications = [*(state.get("verifications") or []), *checks.settled]
+        if verifications and (result := result_for_master(answer, verifications, state, context)):
+            return {"policy_messages": policy_records(reply(draft, result)), "draft": None, "clock": work, **checked}
         text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in notes)])
-        return {"messages": [reply(draft, text)], "answer": answer, **_settled(state, work)}
+        return {
+            "policy_messages": policy_records(reply(draft, text)),
+            "answer": answer,
+            **_settled(state, work),
+            **checked,
+        }
+
+    def _checks(self, answer: Answer, state: CVRState, context: CVRContext) -> Checks:
+        """Return the checks that the answer still needs; none without the feature `verify`."""
+        if not self._dependencies.verifies(context):
+            return Checks()
+        return plan_checks(answer, state, context, self._dependencies.tools)
+
+
+def _closing(state: CVRState, update: dict[str, Any]) -> list[AIMessage]:
+    """Return the reply to the caller; none for an answer that was sent back."""
+    answer: Answer | None = update.get("answer")
+    failure: Failure | None = update.get("failure") or state["failure"]
+    if answer is not None:
+        return [closing_message(answer, state["sources"], state["observations"])]
+    return [failure_message(failure)] if failure is not None else []
 
 
 def _report_end(runtime: Runtime[CVRContext], state: CVRState, update: dict[str, Any]) -> None:
@@ -87,7 +122,7 @@ def read_answer(draft: Call, state: CVRState, tools: Toolset, context: CVRContex
     if draft.problem:
         raise ActionError(draft.problem)
     arguments, ignored = tools.read_answer(draft.tool, draft.arguments)
-    messages, question = prompts.since_brief(state["messages"]), state["checked_question"]
+    messages, question = prompts.since_brief(policy_messages(state)), state["checked_question"]
     self_report, kind = report_of_last(messages), question_kind(question)
     failed = failed_modalities(messages, state["observations"])
     abstained = abstention_of(arguments, self_report, kind, allowed=context.abstain == "allowed")
@@ -118,15 +153,16 @@ def _nothing_observed(state: CVRState) -> str:
 
     An answer without any observation would be a guess.
     """
-    messages = prompts.since_brief(state["messages"])
+    messages = prompts.since_brief(policy_messages(state))
     refused = [message.text for message in messages if message.additional_kwargs.get(FAILED_BY) == "infrastructure"]
-    if state["observations"] or not refused:
+    if observed_videos(state["observations"]) or not refused:
         return ""
     return f"Nothing could be observed. The last look ended in: {refused[-1].splitlines()[0]}"
 
 
 def _sent_back(state: CVRState, draft: Call, error: ActionError, work: Work) -> dict[str, Any]:
-    update: dict[str, Any] = {"messages": [reply(draft, error_text(str(error)))], "draft": None}
+    text = error_text(str(error))
+    update: dict[str, Any] = {"policy_messages": policy_records(reply(draft, text)), "draft": None}
     another = remaining_steps(state) - 1 >= STEPS_PER_TURN
     if state["repairs"] < MAX_REPAIRS and another:
         return update | {"repairs": state["repairs"] + 1}

@@ -24,7 +24,7 @@ from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import looks, prompts
 from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.arrival import tidy
-from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps
+from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps, withheld_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import read_calls, reply, words_of
@@ -32,6 +32,7 @@ from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_
 from agentcvr_graph.graph.events import failures_reported
 from agentcvr_graph.graph.master_call import call_master
 from agentcvr_graph.graph.nodes.conclude import missing_evidence
+from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.state import Assignment, Call, CVRState, Work
 from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.models.clients.usage import cost_of
@@ -88,7 +89,7 @@ class Master:
         attempt = looks.Attempt(runtime, "master", what, start.turn, started_as=shown)
         with looks.reported(attempt, self._dependencies.retry, ends=False), without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
-                messages = [*state["messages"], *start.notice]
+                messages = [*policy_messages(state), *start.notice]
                 said = await call_master(model, context.dialect, messages, tools, bounds)
         return start.update(said.message, state, tools) | {"spent": said.cost, **settings}
 
@@ -108,7 +109,8 @@ class TurnStart:
     def of(cls, state: CVRState, context: CVRContext) -> TurnStart:
         """Return the start of the next turn."""
         steps = remaining_steps(state)
-        budget = budget_left(context, state["turn"], state["spent"], state["clock"].elapsed_s, steps)
+        elapsed_s, withheld = state["clock"].elapsed_s, withheld_of(state)
+        budget = budget_left(context, state["turn"], state["spent"], elapsed_s, steps, withheld)
         notice = _closing_notice(state, budget)
         return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice))
 
@@ -120,8 +122,9 @@ class TurnStart:
 
     def update(self, message: AIMessage, state: CVRState, tools: Toolset) -> dict[str, Any]:
         """Return the state update of a turn with this message, whether a model or a client wrote it."""
-        message = tidy(message, state["messages"], closing=self.closing)
-        calls = read_calls(message, self.turn, prompts.tools_in_brief(state["messages"]))
+        thread = policy_messages(state)
+        message = tidy(message, thread, closing=self.closing)
+        calls = read_calls(message, self.turn, prompts.tools_in_brief(thread))
         if self.closing:
             plan = plan_closing(calls, tools)
         else:
@@ -129,7 +132,7 @@ class TurnStart:
             plan = plan_turn(calls, state["sources"], budget, tools, self.turn)
         complaints = 0 if plan.usable else state["complaints"] + 1
         return {
-            "messages": [*self.notice, message, *plan.refusals],
+            "policy_messages": policy_records(*self.notice, message, *plan.refusals),
             "turn": self.turn,
             "closing": self.closing,
             "complaints": complaints,
@@ -142,7 +145,7 @@ class TurnStart:
 
 def pending_message(state: CVRState) -> AIMessage | None:
     """Return the last message if it is the master's and has no reply yet, else None."""
-    message = state["messages"][-1]
+    message = policy_messages(state)[-1]
     return message if isinstance(message, AIMessage) else None
 
 
@@ -151,7 +154,7 @@ def was_edited(state: CVRState) -> bool:
     pending = pending_message(state)
     if pending is None:
         return False
-    written = read_calls(pending, state["turn"], prompts.tools_in_brief(state["messages"]))
+    written = read_calls(pending, state["turn"], prompts.tools_in_brief(policy_messages(state)))
     held = [assignment.call for assignment in state["assignments"]]
     held += [state["draft"]] if state["draft"] is not None else []
     return any(call not in written for call in held)
@@ -159,7 +162,7 @@ def was_edited(state: CVRState) -> bool:
 
 def _count_turns(state: CVRState) -> int:
     """Return the number of the master's messages in this question; in a fork, `state["turn"]` may be outdated."""
-    return sum(isinstance(message, AIMessage) for message in prompts.since_brief(state["messages"]))
+    return sum(isinstance(message, AIMessage) for message in prompts.since_brief(policy_messages(state)))
 
 
 async def master_failed(

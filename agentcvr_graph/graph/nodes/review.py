@@ -175,6 +175,6 @@ def _response(tool: AnyToolSpec, request: Request, message: str) -> Observation:
         modality=tool.modality,
         windows=request.windows,
         focus=request.focus,
-        evidence=tuple(Evidence(text=message.strip(), window=window) for window in request.windows),
+        evidence=tuple(Evidence(text=message.strip(), window=window) for window in request.windows or (None,)),
         model=HUMAN,
     )

@@ -21,6 +21,7 @@ from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.refusals import SCHEMA, TOOLS, identity, note_ignored
 from agentcvr_graph.models.clients.replies import tolerant
 from agentcvr_graph.models.clients.structured import schema_options
+from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.types import Cost
 
@@ -67,7 +68,7 @@ async def check_tools(model: BaseChatModel, reply: AIMessage, *, acts: bool) -> 
 
 
 async def _ask(model: BaseChatModel) -> Cost:
-    said = await tolerant(model).bind_tools([READY]).ainvoke([HumanMessage(REQUEST)])
+    said = await tolerant(model).bind_tools([READY]).ainvoke([HumanMessage(REQUEST)], UNSTREAMED)
     _settled.add(identity(model))
     if not calls_natively(said):
         note_ignored(model, TOOLS)

@@ -19,6 +19,7 @@ from pydantic import PrivateAttr
 
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.clients.request_bodies import compute_block_types_once
+from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 
 MEDIA_VARIABLE = "AGENTCVR_TRACE_MEDIA"
 """Environment variable: `true` sends pictures to tracers."""
@@ -28,8 +29,9 @@ async def call_with_pictures(model: BaseChatModel, messages: Sequence[BaseMessag
     """Send messages with pictures to a chat model. Traces hold no pictures."""
     compute_block_types_once()
     if os.environ.get(MEDIA_VARIABLE, "").lower() in ("1", "true", "yes"):
-        return await model.ainvoke([*messages])
-    return await _Traced.of(model, [*messages]).ainvoke([_without_pictures(message) for message in messages])
+        return await model.ainvoke([*messages], UNSTREAMED)
+    shown = [_without_pictures(message) for message in messages]
+    return await _Traced.of(model, [*messages]).ainvoke(shown, UNSTREAMED)
 
 
 class _Traced(ChatModelBase):

@@ -13,6 +13,8 @@ from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
 from agentcvr_graph.types import Modality
 from agentcvr_graph.utils.ticks import ticks
 
+MOST_VIDEOS = 20
+"""Videos that are drawn: of a larger library those with evidence and the first others."""
 BlockType = Literal["scene", "gap", "speech", "sound"]
 
 
@@ -58,7 +60,7 @@ class ScriptView:
     """Label, text, and whether the option is right."""
     key: str
     made: str
-    """How the script was made."""
+    """How the script was made, and how many of its videos are not drawn."""
     timelines: Sequence[VideoTimeline]
 
 
@@ -67,11 +69,14 @@ def view_of(script: Script) -> ScriptView:
     right = set(script.key) if isinstance(script.key, list) else {script.key}
     labels = option_labels(script.kind, script.options)
     options = [(label, option, label in right) for label, option in zip(labels, script.options, strict=False)]
-    return ScriptView(script, options, _key(script), _made(script), [_timeline(script, n) for n in _numbers(script)])
+    numbers = script.excerpt(MOST_VIDEOS)
+    made = "; ".join([_made(script), *_left_out(script, numbers)])
+    return ScriptView(script, options, _key(script), made, [_timeline(script, n) for n in numbers])
 
 
-def _numbers(script: Script) -> range:
-    return range(1, len(script.videos) + 1)
+def _left_out(script: Script, shown: Sequence[int]) -> list[str]:
+    more = len(script.videos) - len(shown)
+    return [f"{more} of {len(script.videos)} videos are not drawn; none of them holds evidence"] if more else []
 
 
 def _timeline(script: Script, number: int) -> VideoTimeline:

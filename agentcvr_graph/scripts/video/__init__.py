@@ -32,24 +32,27 @@ class RenderedScript:
     """The files of a script."""
 
     paths: tuple[Path, ...]
-    """One for each video, in order."""
+    """One for each rendered video, in order."""
     warnings: tuple[str, ...]
     """What could not be rendered as the script says."""
 
 
-def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> RenderedScript:
+def render_script(script: Script, folder: Path, *, subtitles: bool = False, limit: int | None = None) -> RenderedScript:
     """Render the videos of a script into `folder/<script id>/video_<n>.mp4`. Files that are up to date are kept.
 
     Args:
         subtitles: write captions as `.srt` beside every video, not only where the script says so.
+        limit: largest number of videos to render: those with evidence, then the first others; None for all.
 
     Raises:
         SetupError: flite is not installed, or a package of the extra `live`.
     """
     target = folder / script.id
     target.mkdir(parents=True, exist_ok=True)
-    videos = [video.model_copy(update={"subtitles": video.subtitles or subtitles}) for video in script.videos]
-    paths = [target / f"video_{n}.mp4" for n in range(1, len(videos) + 1)]
+    numbers = script.excerpt(limit or len(script.videos))
+    chosen = [script.videos[number - 1] for number in numbers]
+    videos = [video.model_copy(update={"subtitles": video.subtitles or subtitles}) for video in chosen]
+    paths = [target / f"video_{number}.mp4" for number in numbers]
     jobs = [(video, path, f"{script.id}/{path.stem}") for video, path in zip(videos, paths, strict=True)]
     with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:  # encoding and speaking release the lock
         warnings = [line for lines in pool.map(render_video_once, *zip(*jobs, strict=True)) for line in lines]
@@ -57,7 +60,7 @@ def render_script(script: Script, folder: Path, *, subtitles: bool = False) -> R
 
 
 def rendered_question(script: Script, rendered: RenderedScript) -> Question:
-    """Return the script's question over the rendered files."""
+    """Return the script's question over the rendered files of all its videos."""
     question = script.as_question()
     videos = [
         Video(source=str(path), title=video.title) for path, video in zip(rendered.paths, question.videos, strict=True)

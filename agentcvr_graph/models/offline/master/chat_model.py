@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage
@@ -25,7 +26,7 @@ class OfflineMaster(ChatModelBase):
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         messages = request.messages
-        move = decide(read(messages))
+        move = decide(replace(read(messages), claims=wants_claims(request)))
         count = sum(isinstance(message, AIMessage) for message in messages)
         message = as_turn(move.thought, move.calls, count, as_tools=bool(request.tools))
         if move.report is not None:
@@ -54,7 +55,9 @@ def decide(reading: Reading) -> Move:
     """Return the next turn: survey first, then look closer, then answer."""
     if reading.answered and not reading.missing:
         safe = _safe(reading)
-        return Move("The answer did not fit; this one does.", [_answer_call(safe, 0.0)], report_of(reading, 0.0))
+        return Move(
+            "The answer did not fit; this one does.", [_answer_call(reading, safe, 0.0)], report_of(reading, 0.0)
+        )
     if not reading.closing:
         if reading.missing:
             calls = look_again(reading)
@@ -68,7 +71,15 @@ def decide(reading: Reading) -> Move:
             return Move("A closer look at the windows that match the question best.", calls)
     verdict = answer(reading)
     support = support_of(reading, verdict)
-    return Move(_because(verdict, support), [_answer_call(verdict, support)], report_of(reading, support))
+    checked = f"A second look did not confirm {reading.refuted} of my citations. " if reading.refuted else ""
+    thought = checked + _because(verdict, support)
+    return Move(thought, [_answer_call(reading, verdict, support)], report_of(reading, support))
+
+
+def wants_claims(request: ChatRequest) -> bool:
+    """Return whether a citation of this graph carries a claim (feature `verify`), in either dialect."""
+    schemas = json.dumps(request.tools) if request.tools else request.messages[0].text
+    return '"claim"' in schemas
 
 
 def _surveyed(reading: Reading) -> bool:
@@ -82,16 +93,17 @@ def _because(verdict: Verdict, support: float) -> str:
     return "; ".join(f"{window_label(s.window)}: {s.text}" for s in verdict.support[:MAX_CITATIONS])
 
 
-def _answer_call(verdict: Verdict, support: float) -> Call:
+def _answer_call(reading: Reading, verdict: Verdict, support: float) -> Call:
     """Return the call of `answer`. A guess cites nothing."""
-    cited = dict.fromkeys(verdict.support) if support else {}
-    citations = [_citation(statement) for statement in cited][:MAX_CITATIONS]
+    cited = [*dict.fromkeys(verdict.support)][:MAX_CITATIONS] if support else []
+    citations = [_citation(statement, claims=reading.claims) for statement in cited]
     arguments = {"value": verdict.value, "rationale": _because(verdict, support), "citations": citations}
     return {"name": "answer", "args": arguments}
 
 
-def _citation(statement: Statement) -> Call:
-    return {**statement.window.model_dump(), "modality": statement.modality}
+def _citation(statement: Statement, *, claims: bool) -> Call:
+    claim = {"claim": statement.text} if claims else {}
+    return {**statement.window.model_dump(), "modality": statement.modality, **claim}
 
 
 def _safe(reading: Reading) -> Verdict:

@@ -101,6 +101,13 @@ def day_of_year(text: str) -> float | None:
     return number * 31.0 + int(named[1] or named[4])
 
 
+def without_times(text: str) -> str:
+    """Return a text without its times of day and dates, which `clock_minutes` and `day_of_year` read."""
+    for pattern in (_ISO_DATE, _DATE, _DIGITAL, _SPOKEN, _OCLOCK):
+        text = pattern.sub(" ", text)
+    return text
+
+
 def counted(text: str) -> float | None:
     """Return the number in a phrase such as `step 3` or `day two`."""
     match = _COUNTED.search(text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from langchain_core.messages import AIMessage, BaseMessage
 
 from agentcvr_graph.answers import KINDS
-from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, read_evidence
+from agentcvr_graph.render import CHECKED, ONLY_ANSWER, TOO_LATE, quoted, read_evidence
 from agentcvr_graph.types import AnswerKind, Modality, Window
 
 _KIND = re.compile(r"^Answer format \((\w+)\)", re.M)
@@ -21,6 +21,9 @@ _VIDEO = re.compile(r'^(\d+)\. "(.*)": (?:([\d.]+) s, (.*)|cannot be read.*)$', 
 _LEFT = re.compile(r"(\d+) (turns|frames|audio seconds)")
 _FRAMES = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s \((\d+) frames?\)")
 _MISSING = re.compile(r"look at or listen to video ([\d and]+) before")
+_CHECK = re.compile(
+    r'^citation \d+, (visual|audio), video (\d+), ([\d.]+)-([\d.]+) s, (".*"): (contradicted|unclear)(?: \(.*\))?$'
+)
 _OUT_OF = ONLY_ANSWER.partition("{")[0].strip()
 
 
@@ -65,6 +68,10 @@ class Reading:
     """Number of its answers that were sent back."""
     missing: list[int] = field(default_factory=list[int])
     """Videos that the graph requires to be observed first."""
+    claims: bool = False
+    """Whether a citation says what it proves."""
+    refuted: int = 0
+    """Number of its cited statements that a second look did not confirm; they are no evidence any more."""
 
     @property
     def readable(self) -> list[Clip]:
@@ -83,18 +90,41 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
         raise ValueError("The offline master answers questions of the graph; there is no brief in these messages.")
     reading = _read_brief(texts[start])
     for text in texts:
+        refuted = _refuted(text)
+        reading.statements = [one for one in reading.statements if not _is_one_of(one, refuted)]
         reading.statements += _read_statements(text)
+        reading.refuted += len(refuted)
     for message, text in zip(messages[start + 1 :], texts[start + 1 :], strict=True):
         if isinstance(message, AIMessage):
             reading.turn += 1
             answered = [call for call in message.tool_calls if call["name"] == "answer"]
             reading.answered += len(answered) or '"answer"' in text
         else:
+            reading.answered -= text.startswith(CHECKED)  # sent back, but not because it did not fit
             reading.left |= _read_left(text)
             reading.closing |= text.startswith((_OUT_OF, TOO_LATE)) or f"\n{_OUT_OF}" in text
             missing = _MISSING.search(text)
             reading.missing = [int(n) for n in re.findall(r"\d+", missing[1])] if missing else []
     return reading
+
+
+def _refuted(text: str) -> list[tuple[Modality, Window, str]]:
+    """Return the claims that a second look did not confirm; those without a second look are not among them."""
+    lines = text.splitlines() if text.startswith(CHECKED) else []
+    found: list[tuple[Modality, Window, str]] = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=False):
+        check = _CHECK.match(line)
+        if check and following.startswith(("seen: ", "heard: ")):
+            window = Window(video=int(check[2]), start_s=float(check[3]), end_s=float(check[4]))
+            found.append(("visual" if check[1] == "visual" else "audio", window, check[5]))
+    return found
+
+
+def _is_one_of(statement: Statement, claims: Sequence[tuple[Modality, Window, str]]) -> bool:
+    return any(
+        statement.modality == modality and statement.window.overlap_s(window) > 0 and quoted(statement.text) == claim
+        for modality, window, claim in claims
+    )
 
 
 def _read_brief(text: str) -> Reading:

@@ -1,4 +1,4 @@
-"""Procedural generators: one for each of CrossVid's ten task types and one for a task of ours, without any model.
+"""Procedural generators: one for each of CrossVid's ten task types and for two tasks of ours, without any model.
 
 `make_script("CC", seed=7)` is the same script on every machine. See `base.py` for the rule that keeps questions from
 giving their answers away, and `scenes.py` for how events become timelines. To add a generator, write a class with
@@ -16,6 +16,7 @@ from agentcvr_graph.scripts.generators.procedural.comparison import FILMS, KITCH
 from agentcvr_graph.scripts.generators.procedural.drones import CountingGenerator, DirectionGenerator
 from agentcvr_graph.scripts.generators.procedural.explanation import ExplanationGenerator
 from agentcvr_graph.scripts.generators.procedural.grounding import GroundingGenerator
+from agentcvr_graph.scripts.generators.procedural.library import LibraryGenerator
 from agentcvr_graph.scripts.generators.procedural.plot import PlotGenerator
 from agentcvr_graph.scripts.generators.procedural.sorting import SortingGenerator
 from agentcvr_graph.scripts.generators.procedural.storage import StorageGenerator
@@ -36,6 +37,7 @@ GENERATORS: Mapping[Task, ScriptGenerator] = {
     "MOC": CountingGenerator(),
     "CCQA": ExplanationGenerator(),
     "NUM": StorageGenerator(),
+    "LIB": LibraryGenerator(),
 }
 
 

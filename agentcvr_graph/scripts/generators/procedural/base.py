@@ -10,6 +10,7 @@ and can be answered (a test requires a score of 100), and it is an upper bound f
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -37,10 +38,12 @@ class Difficulty:
     """Mean length in seconds of a scene that matters; a scene lasts at least as long as its speech."""
     closeness: float = 0.7
     """How alike right and wrong are, 0 to 1: the share of distractors that differ from the right one in one detail."""
+    library: int = 100
+    """Videos of a question that searches a library (task LIB)."""
 
     def __post_init__(self) -> None:
         limits = {"videos": (2, 8), "scenes": (4, 200), "scene_s": (1, 600), "decisive_s": (0.5, 600)}
-        for name, (least, most) in {**limits, "closeness": (0, 1)}.items():
+        for name, (least, most) in {**limits, "closeness": (0, 1), "library": (30, 300)}.items():
             if not least <= getattr(self, name) <= most:
                 raise InputError(f"The difficulty {name}={getattr(self, name)!r} is outside {least} to {most}.")
 
@@ -54,14 +57,15 @@ class Difficulty:
         for name in settings:
             if name not in names:
                 raise InputError(f"There is no difficulty setting {name!r}.", fix=f"Choose from: {', '.join(names)}.")
-        given: dict[str, Any] = {**settings, **{n: int(settings[n]) for n in ("videos", "scenes") if n in settings}}
+        counts = {name: int(settings[name]) for name in ("videos", "scenes", "library") if name in settings}
+        given: dict[str, Any] = {**settings, **counts}
         return replace(self, **given)
 
 
 LEVELS: dict[str, Difficulty] = {
-    "easy": Difficulty(videos=3, scenes=5, scene_s=5.0, decisive_s=5.0, closeness=0.3),
+    "easy": Difficulty(videos=3, scenes=5, scene_s=5.0, decisive_s=5.0, closeness=0.3, library=30),
     "normal": Difficulty(),
-    "hard": Difficulty(videos=5, scenes=24, scene_s=10.0, decisive_s=2.0, closeness=1.0),
+    "hard": Difficulty(videos=5, scenes=24, scene_s=10.0, decisive_s=2.0, closeness=1.0, library=300),
 }
 
 
@@ -115,8 +119,12 @@ def read(templates: Sequence[str], text: str) -> dict[str, str] | None:
     {'x': 'salt', 'y': 'olive oil'}
     """
     for template in templates:
-        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(template))
-        match = re.fullmatch(pattern, text, re.I)
+        match = _pattern(template).fullmatch(text)
         if match:
             return match.groupdict()
     return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(template)), re.I)

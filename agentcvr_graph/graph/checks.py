@@ -1,0 +1,144 @@
+"""Plan the checks of an answer's citations, and decide what follows from them. `nodes/verify.py` carries them out.
+
+In: an answer that fits its kind, what was observed and spent, and the reserve that `brief` set aside. Out: a second
+look for each citation that has no verification yet, with more frames than any look had there and without a focus, all
+within the reserve. A citation that cannot be checked is `unclear` at once, with the reason.
+
+A result goes to the master once, and only if a citation is not supported: then there is something to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agentcvr_graph.errors import ActionError
+from agentcvr_graph.graph.budget import STEPS_PER_CHECK, STEPS_PER_TURN, budget_left, remaining_steps, withheld_of
+from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.state import Assignment, Call, Check, CVRState
+from agentcvr_graph.render import budget_text, verification_text
+from agentcvr_graph.tools import TOOLS, Budget, Toolset
+from agentcvr_graph.tools.spec import AnyToolSpec
+from agentcvr_graph.types import Answer, ClaimedCitation, Modality, Observation, Verification, VideoInfo, Window
+
+NODE = "verify"
+LEAST_FRAMES, MOST_FRAMES = 8, 24
+"""Frames of a second look, as far as the reserve allows; a crowded look would lose details."""
+TOOL_OF: Mapping[Modality, str] = {"visual": "observe", "audio": "listen"}
+NO_CLAIM = "the citation states no claim"
+NO_STEPS = "the `recursion_limit` of the run leaves no step for a check"
+SPENT = "the budget of {what} is spent"
+
+
+@dataclass
+class Checks:
+    """The citations of an answer that have no verification yet."""
+
+    planned: list[Check] = field(default_factory=list[Check])
+    settled: list[Verification] = field(default_factory=list[Verification])
+    """Those that cannot be checked."""
+
+
+def plan_checks(answer: Answer, state: CVRState, context: CVRContext, tools: Toolset) -> Checks:
+    """Plan the checks that an answer still needs; the reserve is spent in the order of its citations."""
+    known = [one.citation for one in state["verifications"]]
+    cited = [one for one in answer.citations if isinstance(one, ClaimedCitation) and one not in known]
+    checks = Checks()
+    budget, problem = _budget(state, context)
+    for place, citation in enumerate(cited):
+        try:
+            if why := problem or ("" if citation.claim.strip() else NO_CLAIM):
+                raise ActionError(why)
+            visual = sum(one.modality == "visual" for one in cited[place:])
+            share = replace(budget, frames=budget.frames // visual if citation.modality == "visual" else budget.frames)
+            frames = frames_for(citation, state["observations"])
+            check = plan_check(citation, frames, state["sources"], share, tools, state["turn"], place)
+        except ActionError as error:
+            checks.settled.append(unclear(citation, str(error), state["turn"]))
+        else:
+            checks.planned.append(check)
+            tool = tool_for(citation.modality, tools)
+            budget = budget.minus(tool.cost(tool.load(check.assignment.request)))
+    return checks
+
+
+def plan_check(
+    citation: ClaimedCitation,
+    frames: int,
+    videos: Sequence[VideoInfo],
+    budget: Budget,
+    tools: Toolset,
+    turn: int,
+    place: int,
+) -> Check:
+    """Return the second look at a cited window: no focus, so that nothing suggests the claim.
+
+    Raises:
+        ActionError: the window cannot be observed within the budget.
+    """
+    tool = tool_for(citation.modality, tools)
+    request, notes = tool.plan(tool.read(_arguments(citation, frames)), videos, budget)
+    call = Call(id=f"check_{turn}_{place}", tool=tool.name, arguments={})
+    assignment = Assignment(call=call, node=NODE, request=tool.dump(request), notes=notes, turn=turn)
+    return Check(citation=citation, assignment=assignment)
+
+
+def tool_for(modality: Modality, tools: Toolset) -> AnyToolSpec:
+    """Return the graph's `observe` or `listen`, or the library's where the graph has none."""
+    name = TOOL_OF[modality]
+    return (tools if name in tools.names else TOOLS).spec(name)
+
+
+def frames_for(citation: Window, observations: Iterable[Observation]) -> int:
+    """Return the frames of a second look: twice as many as any look had in the window, within bounds."""
+    seen = [
+        sum(citation.start_s <= time_s <= citation.end_s for time_s in times_s)
+        for observation in observations
+        for window, times_s in zip(observation.windows, observation.frame_times_s, strict=False)
+        if window.video == citation.video
+    ]
+    return min(MOST_FRAMES, max(LEAST_FRAMES, 2 * max(seen, default=0)))
+
+
+def unclear(citation: ClaimedCitation, reason: str, turn: int) -> Verification:
+    """Return the verification of a citation that could not be checked."""
+    return Verification(citation=citation, verdict="unclear", reason=reason, turn=turn)
+
+
+def result_for_master(
+    answer: Answer, verifications: Sequence[Verification], state: CVRState, context: CVRContext
+) -> str:
+    """Return the result of the checks as the master reads it; empty if it does not go there.
+
+    It does not if every citation is supported, if an earlier result went to the master, or if no turn is left.
+    """
+    found = [one for citation in answer.citations for one in verifications if one.citation == citation]
+    sent = any(one.turn < state["turn"] for one in verifications)
+    steps, elapsed_s = remaining_steps(state) - 1, state["clock"].elapsed_s
+    left = budget_left(context, state["turn"], state["spent"], elapsed_s, steps)
+    decided = all(one.verdict == "supported" for one in found)
+    if sent or decided or left.turns < 1 or 0 in (left.tokens, left.wall_s):
+        return ""
+    withheld = withheld_of({**state, "verifications": [*verifications]})
+    rest = budget_left(context, state["turn"], state["spent"], elapsed_s, steps, withheld)
+    return f"{verification_text(found)}\n{budget_text(rest.shown())}"
+
+
+def _budget(state: CVRState, context: CVRContext) -> tuple[Budget, str]:
+    """Return what the checks may spend, and why they may not; the reserve holds it back from the master."""
+    steps = remaining_steps(state) - 1
+    left = budget_left(context, state["turn"], state["spent"], state["clock"].elapsed_s, steps + STEPS_PER_TURN)
+    reserve = withheld_of(state)
+    budget = replace(left, frames=min(left.frames, reserve.frames), audio_s=min(left.audio_s, reserve.audio_s))
+    if steps < STEPS_PER_CHECK:
+        return budget, NO_STEPS
+    out = [what for what, amount in (("tokens", left.tokens), ("time", left.wall_s)) if amount == 0]
+    return budget, SPENT.format(what=out[0]) if out else ""
+
+
+def _arguments(citation: ClaimedCitation, frames: int) -> dict[str, Any]:
+    window = {"video": citation.video, "start_s": citation.start_s, "end_s": citation.end_s}
+    if citation.modality == "audio":
+        return window
+    return {"targets": [{**window, "frames": frames}]}

@@ -1,0 +1,75 @@
+"""The message that closes a run in the caller's conversation: the answer in words, and the windows that prove it.
+
+Its content is one text block of LangChain. Each citation stands in the text as `[video 2, 12.0-15.5 s]`, and as a typed
+annotation with the title of the video, its address without secrets, and the evidence that was observed there. A run
+without an answer says why. No model reads this message as a turn of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.content import Annotation, create_citation, create_text_block
+
+from agentcvr_graph.answers import GUESS, headline
+from agentcvr_graph.errors import shown_address
+from agentcvr_graph.render import window_label, without_unseen
+from agentcvr_graph.types import Answer, Citation, Failure, Observation, VideoInfo
+
+SENSES = {"visual": "seen", "audio": "heard"}
+MAX_QUOTED = 300
+"""Characters of evidence in an annotation."""
+
+
+def closing_message(answer: Answer, sources: Sequence[VideoInfo], observations: Sequence[Observation]) -> AIMessage:
+    """Return the reply that states an answer."""
+    text = "\n\n".join(part for part in (in_words(answer), answer.rationale.strip()) if part)
+    annotations: list[Annotation] = []
+    for number, citation in enumerate(answer.citations):
+        info = sources[citation.video - 1]
+        label = f"[{window_label(citation)}]"
+        text += "\n" if number else "\n\n"
+        start = len(text) + len("- ")
+        text += f"- {label} {without_unseen(info.title)}, {SENSES[citation.modality]}"
+        annotations.append(_annotation(citation, info, observations, (start, start + len(label))))
+    return AIMessage([dict(create_text_block(text, annotations=annotations))])
+
+
+def failure_message(failure: Failure) -> AIMessage:
+    """Return the reply that says why there is no answer."""
+    return AIMessage([dict(create_text_block(f"I could not answer: {failure.message}"))])
+
+
+def in_words(answer: Answer) -> str:
+    """Return an answer as text: with its letter where the question had options; of a guess, that it is one."""
+    return f"{headline(answer)} ({GUESS})" if answer.is_guess else headline(answer)
+
+
+def _annotation(
+    citation: Citation, info: VideoInfo, observations: Sequence[Observation], place: tuple[int, int]
+) -> Annotation:
+    start, end = place
+    return create_citation(
+        url=shown_address(info.video.source),
+        title=without_unseen(info.title),
+        start_index=start,
+        end_index=end,
+        cited_text=_evidence(citation, observations)[:MAX_QUOTED] or None,
+        video=citation.video,
+        start_s=citation.start_s,
+        end_s=citation.end_s,
+        modality=citation.modality,
+    )
+
+
+def _evidence(citation: Citation, observations: Sequence[Observation]) -> str:
+    """Return what was observed in a cited window."""
+    found = [
+        evidence.text
+        for observation in observations
+        if observation.modality == citation.modality
+        for evidence in observation.evidence
+        if evidence.window is not None and evidence.window.overlap_s(citation) > 0
+    ]
+    return "; ".join(dict.fromkeys(found))

@@ -1,0 +1,121 @@
+"""The statements of a video: what an overview `observe` and `listen` of the whole video report.
+
+The requests go to the perception like those of the master, so the statements of a real video and of a script are made
+by the same code, with the same words. The overview depends on nothing but the video's length and tracks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.index.store import Statement
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.render import NOTHING, PLAIN_PICTURE, UNCLEAR_SPEECH
+from agentcvr_graph.types import Cost, Listen, Observation, Observe, Target, VideoInfo, Window
+
+VERSION = 1
+"""Version of the overview. It is part of every key: raise it when the same video gives other statements."""
+SPACING_S = 3.0
+"""Seconds between two frames of an overview; more in a video that would need more than `MOST_FRAMES`."""
+MOST_FRAMES = 96
+"""Largest number of frames of one video."""
+FRAMES_PER_CALL = 16
+"""Frames of one observe request: among more, a vision model reports fewer details of each."""
+AUDIO_STEP_S = 300.0
+"""Length of one listen request: the sound of a long video is not read at once."""
+_EMPTY = frozenset({*NOTHING.values(), PLAIN_PICTURE, UNCLEAR_SPEECH, "silence"})
+"""Texts that say that nothing was seen or heard."""
+_TOUCHING_S = 0.05
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What an overview reports of one video."""
+
+    statements: tuple[Statement, ...]
+    cost: Cost
+
+
+def planned_cost(info: VideoInfo) -> Cost:
+    """Return the frames and seconds of sound that the overview of a video takes at most."""
+    return Cost(frames=_frame_count(info), audio_s=info.duration_s if _has_words(info) else 0.0)
+
+
+async def overview_of(info: VideoInfo, perception: Perception) -> Overview:
+    """Observe and listen to a whole video. A damaged part is left out.
+
+    Raises:
+        InfrastructureError: nothing of it could be observed, or the failure of a part may pass.
+    """
+    alone = info.model_copy(update={"number": 1})
+    observed: list[Observation] = []
+    errors: list[InfrastructureError] = []
+    for request in (*_observes(alone), *_listens(alone)):
+        try:
+            observed.append(await _carry_out(request, perception, [alone]))
+        except InfrastructureError as error:
+            if error.transient:
+                raise
+            errors.append(error)
+    if errors and not observed:
+        raise errors[0]
+    statements = [said for one in observed for said in _statements(one)]
+    return Overview(tuple(_merged(statements)), sum((one.cost for one in observed), Cost()))
+
+
+async def _carry_out(request: Observe | Listen, perception: Perception, videos: Sequence[VideoInfo]) -> Observation:
+    if isinstance(request, Observe):
+        return await perception.observe(request, videos)
+    return await perception.listen(request, videos)
+
+
+def _frame_count(info: VideoInfo) -> int:
+    return min(MOST_FRAMES, math.ceil(info.duration_s / SPACING_S)) if info.has_picture else 0
+
+
+def _has_words(info: VideoInfo) -> bool:
+    return info.has_sound or info.has_subtitles
+
+
+def _observes(info: VideoInfo) -> list[Observe]:
+    """Return requests for equal stretches of the video, which share its frames."""
+    frames = _frame_count(info)
+    count = math.ceil(frames / FRAMES_PER_CALL)
+    requests: list[Observe] = []
+    for n, (start_s, end_s) in enumerate(_stretches(info.duration_s, count)):
+        share = frames * (n + 1) // count - frames * n // count
+        requests.append(Observe(targets=(Target(video=1, start_s=start_s, end_s=end_s, frames=share),)))
+    return requests
+
+
+def _listens(info: VideoInfo) -> list[Listen]:
+    count = math.ceil(info.duration_s / AUDIO_STEP_S) if _has_words(info) else 0
+    spans = _stretches(info.duration_s, count)
+    return [Listen(window=Window(video=1, start_s=start_s, end_s=end_s)) for start_s, end_s in spans]
+
+
+def _stretches(duration_s: float, count: int) -> list[tuple[float, float]]:
+    return [(duration_s * n / count, duration_s * (n + 1) / count) for n in range(count)]
+
+
+def _statements(observation: Observation) -> Iterable[Statement]:
+    modality = observation.modality
+    for said in observation.evidence:
+        if modality != "index" and said.window is not None and said.text.strip() and said.text not in _EMPTY:
+            yield Statement(modality, said.window.start_s, said.window.end_s, said.text)
+
+
+def _merged(statements: Iterable[Statement]) -> list[Statement]:
+    """Return the statements in order of time, with equal ones that touch each other made one."""
+    merged: list[Statement] = []
+    for said in sorted(statements, key=lambda one: (one.modality, one.start_s, one.end_s)):
+        last = merged[-1] if merged else None
+        same = last is not None and (last.modality, last.text) == (said.modality, said.text)
+        if last is not None and same and said.start_s - last.end_s <= _TOUCHING_S:
+            merged[-1] = Statement(last.modality, last.start_s, max(last.end_s, said.end_s), last.text)
+        else:
+            merged.append(said)
+    return merged

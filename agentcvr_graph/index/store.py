@@ -1,0 +1,331 @@
+"""Statements about videos in one SQLite file, with full-text search (FTS5).
+
+In: what was seen, heard or written in a video, by the key of the video. Out: for a query, the statements that fit it
+best, by BM25 over stemmed words. A key names everything that the statements depend on: the content of the file and the
+models, or the script and its noise. Nothing is changed under a key: other statements have another key.
+
+Several processes may use one file at a time: a video is added in one transaction, and readers do not wait for writers
+(WAL). The least recently used videos are removed when the file exceeds its size limit. Everything is synchronous and
+thread-safe; async code calls it in a thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.index.words import expression, query_words, spaced
+from agentcvr_graph.types import Modality
+
+MEMORY = ":memory:"
+LOCK_S = 30.0
+"""Longest wait for another process that writes, in seconds."""
+POLL_S = 0.02
+FORMAT = 1
+"""Version of the tables below, in the file's `user_version`."""
+APPLICATION = 0x43565249
+"""The file's `application_id`: "CVRI"."""
+USED_STEP_S = 3600.0
+"""A search records the time of use of a video at most once in this time."""
+_TABLES = """
+CREATE TABLE videos (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, title TEXT NOT NULL, duration_s REAL NOT NULL,
+    used_at REAL NOT NULL
+);
+CREATE TABLE statements (
+    id INTEGER PRIMARY KEY, video INTEGER NOT NULL, modality TEXT NOT NULL, start_s REAL NOT NULL, end_s REAL NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX statements_of_a_video ON statements (video);
+CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize="porter unicode61 remove_diacritics 2");
+"""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is known of a window of a video."""
+
+    modality: Modality
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class IndexedVideo:
+    """A video in the index."""
+
+    key: str
+    title: str
+    duration_s: float
+    statements: int
+    used_at: float
+    """When it was last added or found, in seconds of the system's clock."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A statement that fits a query."""
+
+    key: str
+    statement: Statement
+    score: float
+    """Larger is better; scores of different queries cannot be compared."""
+
+
+class EvidenceStore:
+    """Statements in one file.
+
+    Args:
+        file: where they are stored; `MEMORY` for this object alone.
+        max_bytes: size of the file from which the least recently used videos are removed; None for no limit.
+
+    Raises:
+        InfrastructureError: the file cannot be used: it is damaged, locked, of another version, or cannot be read.
+    """
+
+    def __init__(self, file: Path | str = MEMORY, *, max_bytes: int | None = None) -> None:
+        self.file = file
+        self._max_bytes = max_bytes
+        self._lock = threading.RLock()
+        with self._errors():
+            self._database = _opened(file)
+
+    def add(self, key: str, statements: Iterable[Statement], *, title: str = "", duration_s: float = 0.0) -> None:
+        """Add a video with all of its statements; do nothing if its key is there.
+
+        Raises:
+            InfrastructureError: the file cannot be written.
+        """
+        with self._writing() as database:
+            made = database.execute(
+                "INSERT OR IGNORE INTO videos (key, title, duration_s, used_at) VALUES (?, ?, ?, ?)",
+                (key, title, duration_s, time.time()),
+            )
+            if made.rowcount:
+                _insert(database, made.lastrowid or 0, statements)
+        if self._max_bytes is not None:
+            self._evict(self._max_bytes, spared=key)
+
+    def known(self, keys: Collection[str]) -> set[str]:
+        """Return those of the keys that are in the index."""
+        rows = self._read("SELECT key FROM videos WHERE key IN (SELECT value FROM json_each(?))", _json(keys))
+        return {key for (key,) in rows}
+
+    def search(
+        self,
+        query: str,
+        keys: Collection[str] | None = None,
+        *,
+        modality: Modality | None = None,
+        limit: int = 20,
+    ) -> list[Hit]:
+        """Return the statements that share words with the query, best first; among equals the first added.
+
+        Args:
+            keys: the videos to search; None for all.
+            modality: what to search in; None for everything.
+
+        Raises:
+            InfrastructureError: the file cannot be read.
+        """
+        words = query_words(query)
+        if not words or limit < 1:
+            return []
+        where: list[str] = ["words MATCH ?"]
+        values: list[object] = [expression(words)]
+        if modality is not None:
+            where, values = [*where, "modality = ?"], [*values, modality]
+        if keys is not None:
+            among = "video IN (SELECT id FROM videos WHERE key IN (SELECT value FROM json_each(?)))"
+            where, values = [*where, among], [*values, _json(keys)]
+        # `words` comes first and is read in order of rank, so that the other tables are read for the best rows only.
+        rows = self._read(
+            "SELECT key, modality, start_s, end_s, statements.text, -rank FROM words"
+            " CROSS JOIN statements ON statements.id = words.rowid CROSS JOIN videos ON videos.id = video"
+            f" WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?",
+            *values,
+            limit,
+        )
+        return [
+            Hit(key, Statement(found, start_s, end_s, text), score) for key, found, start_s, end_s, text, score in rows
+        ]
+
+    def mark_used(self, keys: Collection[str]) -> None:
+        """Record that videos were found, which orders their removal. A file that cannot be written is left alone."""
+        now = time.time()
+        stale = "key IN (SELECT value FROM json_each(?)) AND used_at < ?"
+        if not self._read(f"SELECT 1 FROM videos WHERE {stale} LIMIT 1", _json(keys), now - USED_STEP_S):
+            return
+        try:
+            with self._writing() as database:
+                database.execute(f"UPDATE videos SET used_at = ? WHERE {stale}", (now, _json(keys), now - USED_STEP_S))
+        except InfrastructureError:
+            return
+
+    def videos(self) -> list[IndexedVideo]:
+        """Return the videos, by title."""
+        rows = self._read(
+            "SELECT key, title, duration_s, (SELECT count(*) FROM statements WHERE video = videos.id), used_at"
+            " FROM videos ORDER BY title, key"
+        )
+        return [IndexedVideo(*row) for row in rows]
+
+    def forget(self, keys: Sequence[str]) -> int:
+        """Remove videos, and their words from the file; return how many were there.
+
+        Raises:
+            InfrastructureError: the file cannot be written.
+        """
+        with self._writing() as database:
+            count = sum(_delete(database, key) for key in keys)
+            if count:
+                database.execute("INSERT INTO words (words) VALUES ('optimize')")
+        if count:
+            self._shrink()
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._database.close()
+
+    def _evict(self, max_bytes: int, spared: str) -> None:
+        """Remove the least recently used videos until the file fits its limit."""
+        with self._writing() as database:
+            while _used_bytes(database) > max_bytes:
+                oldest = database.execute("SELECT key FROM videos WHERE key != ? ORDER BY used_at LIMIT 64", (spared,))
+                keys = [key for (key,) in oldest]
+                if not keys:
+                    return
+                for key in keys:
+                    _delete(database, key)
+                database.execute("INSERT INTO words (words) VALUES ('optimize')")
+
+    def _shrink(self) -> None:
+        with self._lock, self._errors():
+            self._database.execute("VACUUM")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with self._lock, self._errors():
+            return self._database.execute(query, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        with self._lock, self._errors():
+            self._database.execute("BEGIN IMMEDIATE")
+            with self._database:  # commits, or rolls back after an error
+                yield self._database
+
+    @contextmanager
+    def _errors(self) -> Generator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise _unusable(self.file, error) from error
+
+
+def _opened(file: Path | str) -> sqlite3.Connection:
+    if file != MEMORY:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(file, timeout=LOCK_S, check_same_thread=False, isolation_level=None)
+    try:
+        _use_wal(database)
+        database.execute("PRAGMA synchronous = NORMAL")
+        _create(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    """Let readers and a writer work at the same time. SQLite does not wait for others here, so it is tried again."""
+    until_s = time.monotonic() + LOCK_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until_s:
+                raise
+            time.sleep(POLL_S)
+
+
+def _create(database: sqlite3.Connection) -> None:
+    """Create the tables of a new file; refuse a file of another version or of another program."""
+    if _is_ready(database):
+        return
+    database.execute("BEGIN IMMEDIATE")
+    with database:
+        if not _is_ready(database):  # another process may have created them since
+            for statement in _TABLES.strip().split(";\n"):
+                database.execute(statement.rstrip(";"))
+            database.execute(f"PRAGMA application_id = {APPLICATION}")
+            database.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _is_ready(database: sqlite3.Connection) -> bool:
+    """Return whether a file has the tables; False for an empty file.
+
+    Raises:
+        sqlite3.DatabaseError: it has other ones.
+    """
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if (application, version) == (APPLICATION, FORMAT):
+        return True
+    if application == APPLICATION:
+        raise sqlite3.DatabaseError(f"it has format {version}, and this version of agentcvr reads format {FORMAT}")
+    if application or version or database.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise sqlite3.DatabaseError("it is a database of another program")
+    return False
+
+
+def _insert(database: sqlite3.Connection, video: int, statements: Iterable[Statement]) -> None:
+    for one in statements:
+        made = database.execute(
+            "INSERT INTO statements (video, modality, start_s, end_s, text) VALUES (?, ?, ?, ?, ?)",
+            (video, one.modality, one.start_s, one.end_s, one.text),
+        )
+        database.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (made.lastrowid, spaced(one.text)))
+
+
+def _delete(database: sqlite3.Connection, key: str) -> int:
+    found = database.execute("SELECT id FROM videos WHERE key = ?", (key,)).fetchone()
+    if found is None:
+        return 0
+    for number, text in database.execute("SELECT id, text FROM statements WHERE video = ?", found).fetchall():
+        database.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (number, spaced(text)))
+    database.execute("DELETE FROM statements WHERE video = ?", found)
+    database.execute("DELETE FROM videos WHERE id = ?", found)
+    return 1
+
+
+def _used_bytes(database: sqlite3.Connection) -> int:
+    numbers = [
+        database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    ]
+    return (numbers[0] - numbers[1]) * numbers[2]
+
+
+def _json(keys: Collection[str]) -> str:
+    return json.dumps(list(keys))
+
+
+def _unusable(file: Path | str, error: Exception) -> InfrastructureError:
+    reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    locked = "locked" in reason
+    fix = "Try again later." if locked else "Remove it to build it again: agentcvr index forget --all"
+    if "full" in reason or "readonly" in reason or isinstance(error, OSError):
+        fix = "Free some space, or set AGENTCVR_CACHE_DIR to a folder that can be written."
+    return InfrastructureError(f"The index {file} cannot be used: {reason}", fix=fix, transient=locked)

@@ -1,0 +1,38 @@
+"""The words of queries and statements, as the full-text search compares them."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"\w+")
+_UNSPACED = re.compile(
+    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])"
+)
+"""Characters of scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+_COMMON_TEXT = """
+a an and are as at be been but by can did do does during each every find for from had has have he her his how if in into
+is it its me most not of on one only or other out she show shown shows so than that the their them then there they this
+to up video videos was we were what when where which while who whom whose why will with would you your
+"""
+_COMMON = frozenset(_COMMON_TEXT.split())
+"""Words that most questions contain and that say nothing about a video."""
+
+
+def query_words(query: str) -> list[str]:
+    """Return the words of a query that say something, each once; all of its words if none does.
+
+    >>> query_words("Which cook adds the SALT, the sea salt?")
+    ['cook', 'adds', 'salt', 'sea']
+    """
+    words = list(dict.fromkeys(word.casefold() for word in _WORD.findall(query)))
+    return [word for word in words if word not in _COMMON] or words
+
+
+def spaced(text: str) -> str:
+    """Return a text with a space around each character of a script that separates no words, so that each is a word."""
+    return text if text.isascii() else _UNSPACED.sub(r" \1 ", text)
+
+
+def expression(words: list[str]) -> str:
+    """Return the FTS5 query for any of the words. In quotation marks they are no operators; several are a phrase."""
+    return " OR ".join(f'"{spaced(word).strip()}"' for word in words)

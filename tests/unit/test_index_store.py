@@ -1,0 +1,177 @@
+"""The store of the evidence index: what is found, in what order, and what happens to its file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.index.store import EvidenceStore, Hit, Statement
+from agentcvr_graph.index.windows import windows_of
+from agentcvr_graph.index.words import query_words
+
+
+def seen(text: str, start_s: float = 0.0, end_s: float = 5.0) -> Statement:
+    return Statement("visual", start_s, end_s, text)
+
+
+def heard(text: str, start_s: float = 0.0, end_s: float = 5.0) -> Statement:
+    return Statement("audio", start_s, end_s, text)
+
+
+@pytest.fixture
+def store() -> EvidenceStore:
+    made = EvidenceStore()
+    made.add("a", [seen('on-screen text "ADD SALT"'), heard('"first the onions"', 5, 8)], title="Cook 1")
+    made.add("b", [seen("a cook adds the salt; still", 2, 6), heard('"salted water, never pepper"', 6, 9)])
+    made.add("c", [seen("a dog runs"), seen("字幕 塩を加える", 4, 6)])
+    return made
+
+
+def keys(hits: list[Hit]) -> list[str]:
+    return [hit.key for hit in hits]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("salt", {"a", "b"}),
+        ("Which cook adds salt?", {"a", "b"}),
+        ("ONION", {"a"}),
+        ("onions AND NOT salt*", {"a", "b"}),
+        ('"; DROP TABLE videos; --', set[str]()),
+        ("塩", {"c"}),
+        ("加える", {"c"}),
+        ("the of which", {"a", "b"}),
+        ("", set[str]()),
+    ],
+)
+def test_a_query_finds_the_videos_that_share_words_with_it(store: EvidenceStore, query: str, found: set[str]):
+    assert set(keys(store.search(query))) == found
+
+
+def test_the_statement_with_more_of_the_query_comes_first(store: EvidenceStore):
+    assert store.search("salted water")[0].statement.text == '"salted water, never pepper"'
+
+
+def test_a_search_keeps_to_videos_and_modality(store: EvidenceStore):
+    assert keys(store.search("salt", ["b", "c"])) == ["b", "b"]
+    assert [hit.statement.modality for hit in store.search("salt", modality="audio")] == ["audio"]
+    assert len(store.search("salt", limit=1)) == 1
+    assert store.search("salt", []) == []
+
+
+def test_a_key_is_added_once(store: EvidenceStore):
+    store.add("a", [seen("something else")])
+    assert store.search("something") == []
+    assert store.known(["a", "x"]) == {"a"}
+    assert [(video.key, video.title, video.statements) for video in store.videos()][-1] == ("a", "Cook 1", 2)
+
+
+def test_what_is_forgotten_leaves_neither_hits_nor_words(tmp_path: Path):
+    file = tmp_path / "evidence.sqlite"
+    store = EvidenceStore(file)
+    store.add("a", [seen("a marzipan pig")])
+    store.add("b", [seen("a dog")])
+    assert store.forget(["a", "x"]) == 1
+    assert store.search("marzipan") == []
+    store.close()
+    assert b"marzipan" not in file.read_bytes()
+    assert keys(EvidenceStore(file).search("dog")) == ["b"]
+
+
+def test_the_least_recently_used_videos_are_removed_above_the_limit(tmp_path: Path):
+    store = EvidenceStore(tmp_path / "evidence.sqlite", max_bytes=200_000)
+    for number in range(200):
+        store.add(f"v{number:03}", [seen(f"scene {number} word{number} " + "x" * 500, n, n + 1) for n in range(5)])
+    left = [video.key for video in store.videos()]
+    assert "v199" in left and "v000" not in left and 5 < len(left) < 190
+    assert keys(store.search("word199")) == ["v199"] * 5
+    assert store.search("word0") == []
+
+
+def test_two_objects_share_a_file(tmp_path: Path):
+    one, other = (EvidenceStore(tmp_path / "evidence.sqlite") for _ in range(2))
+    one.add("a", [seen("salt")])
+    other.add("b", [seen("salt")])
+    assert sorted(keys(one.search("salt"))) == sorted(keys(other.search("salt"))) == ["a", "b"]
+
+
+def damaged(file: Path) -> None:
+    file.write_bytes(b"not a database " * 100)
+
+
+def of_another_format(file: Path) -> None:
+    EvidenceStore(file).close()
+    with sqlite3.connect(file) as database:
+        database.execute("PRAGMA user_version = 9")
+    database.close()
+
+
+def of_another_program(file: Path) -> None:
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE notes (text)")
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (damaged, "file is not a database"),
+        (of_another_format, "it has format 9, and this version of agentcvr reads format"),
+        (of_another_program, "it is a database of another program"),
+        (Path.mkdir, "unable to open database file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line_with_a_fix(
+    tmp_path: Path, spoil: Callable[[Path], object], reason: str
+):
+    file = tmp_path / "evidence.sqlite"
+    spoil(file)
+    with pytest.raises(InfrastructureError, match=reason) as caught:
+        EvidenceStore(file)
+    assert str(file) in str(caught.value) and "\n" not in str(caught.value)
+    assert caught.value.fix
+
+
+def test_a_file_that_is_damaged_later_is_one_line(tmp_path: Path):
+    file = tmp_path / "evidence.sqlite"
+    store = EvidenceStore(file)
+    store.add("a", [seen(f"salt {number}", number, number + 1) for number in range(2000)])
+    store.close()
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"\x07" * (len(content) - 4096)
+    file.write_bytes(content)
+    with pytest.raises(InfrastructureError, match=r"cannot be used: .*forget --all"):
+        EvidenceStore(file).search("salt")
+
+
+def test_statements_that_lie_together_are_one_window():
+    def hit(start_s: float, score: float, key: str = "a") -> Hit:
+        return Hit(key, seen(f"at {start_s}", start_s, start_s + 2), score)
+
+    found = windows_of([hit(10, 4.0), hit(50, 3.5), hit(13, 2.0), hit(9, 1.0), hit(0, 5.0, "b")], 3)
+    assert [(window.key, window.start_s, window.end_s, window.score) for window in found] == [
+        ("a", 9, 15, 4.0 + 1.0 + 0.25),
+        ("b", 0, 2, 5.0),
+        ("a", 50, 52, 3.5),
+    ]
+    assert [said.start_s for said in found[0].statements] == [9, 10, 13]
+
+
+@settings(max_examples=50)
+@given(st.text(max_size=80))
+def test_any_query_can_be_searched(query: str):
+    store = EvidenceStore()
+    store.add("a", [seen("salt"), seen(query, 5, 6)])
+    store.search(query)
+    store.close()
+
+
+def test_words_that_say_nothing_are_left_out():
+    assert query_words("In which video does the cook add salt, and when?") == ["cook", "add", "salt"]
