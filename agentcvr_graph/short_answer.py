@@ -71,7 +71,7 @@ def short_answer(trajectory: Trajectory) -> ShortAnswer:
         why=shortened(answer.rationale),
         confidence=answer.confidence,
         guess=answer.is_guess,
-        evidence=tuple(_cited(one, trajectory.videos[one.video - 1]) for one in answer.citations[:MOST_CITED]),
+        evidence=tuple(_cited(one, trajectory.video(one.video)) for one in answer.citations[:MOST_CITED]),
         notes=notes,
     )
 

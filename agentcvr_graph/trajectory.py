@@ -7,10 +7,12 @@ need; they never read the graph's state or its messages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
+from agentcvr_graph.catalogue import Summary
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.channels import typed
 from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
@@ -74,6 +76,9 @@ class Trajectory(FrozenModel):
     kind: AnswerKind
     options: tuple[str, ...]
     videos: tuple[VideoInfo, ...]
+    """The videos that were opened, by number; of a large catalogue those that were listed, looked at or listened to."""
+    catalogue: Summary | None = None
+    """How many videos there are in all; None in runs of earlier versions, which opened all."""
     turns: tuple[Turn, ...]
     answer: Answer | None
     failure: Failure | None
@@ -86,6 +91,23 @@ class Trajectory(FrozenModel):
         return next((one for one in self.verifications if one.citation == citation), None)
 
     @property
+    def video_count(self) -> int:
+        """Number of all videos of the question."""
+        return self.catalogue.count if self.catalogue else len(self.videos)
+
+    def video(self, number: int) -> VideoInfo:
+        """Return an opened video by its number.
+
+        Raises:
+            KeyError: it was not opened.
+        """
+        return self._by_number[number]
+
+    @cached_property
+    def _by_number(self) -> dict[int, VideoInfo]:
+        return {info.number: info for info in self.videos}
+
+    @property
     def observations(self) -> tuple[Observation, ...]:
         return tuple(
             action.observation for turn in self.turns for action in turn.actions if action.observation is not None
@@ -93,8 +115,12 @@ class Trajectory(FrozenModel):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What limits the evidence, once each: notes on the videos, those of the observations, then failed calls."""
-        known = [f"video {info.number}: {note}" for info in self.videos for note in info.notes]
+        """What limits the evidence, once each.
+
+        First what a folder left out, then notes on the videos, those of the observations, and failed calls.
+        """
+        known = list(self.catalogue.notes) if self.catalogue else []
+        known += [f"video {info.number}: {note}" for info in self.videos for note in info.notes]
         later = [_placed(note, one) for one in self.observations for note in one.notes]
         return tuple(dict.fromkeys([*known, *later, *self.failed_calls]))
 
@@ -139,6 +165,7 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
         kind=question.kind,
         options=question.options,
         videos=tuple(typed(list[VideoInfo], given["sources"])),
+        catalogue=typed(Summary | None, given.get("catalogue")),
         turns=tuple(_turns(since_brief(messages), observations, tools_in_brief(messages))),
         answer=typed(Answer | None, given["answer"]),
         failure=typed(Failure | None, given["failure"]),

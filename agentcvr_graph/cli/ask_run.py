@@ -200,7 +200,7 @@ def _show(trajectory: Trajectory) -> None:
     if note := standing(answer):
         out.print(f"  {note}", style="dim")
     for citation in answer.citations:
-        out.print(_cited(citation, trajectory.videos[citation.video - 1]))
+        out.print(_cited(citation, trajectory.video(citation.video)))
         if (check := trajectory.verification_of(citation)) is not None:
             out.print(_checked(check))
     usage = trajectory.usage

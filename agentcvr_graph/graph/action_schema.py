@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from agentcvr_graph.answers import KINDS, option_labels
+from agentcvr_graph.catalogue import opened_of
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.tools.answer import NO_VALUE, ClaimedAnswerArgs
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
@@ -33,6 +34,8 @@ MAX_CITABLE, MAX_CITATIONS = 24, 3
 """Windows that can be cited, the latest ones, and most citations of an answer."""
 CELLS, LONGEST_CELL_S = 8, 12.0
 """Cells of a video, and the length of a cell up to which a video counts as short."""
+LONGEST_S = 86_400.0
+"""Latest time in a video whose length is not known yet; a window is clipped to the video."""
 LEAST_S = 0.1
 """Shortest window; times have one decimal, as in what the master reads."""
 KEPT = frozenset({"type", "enum", "minimum", "maximum"})
@@ -52,12 +55,24 @@ class TurnBounds:
     """Whether only an answer is allowed."""
     may_answer: bool = True
     """Whether an answer would be accepted: not while evidence for it is missing."""
+    must_cite: bool = False
+    """Whether an answer is accepted only with a citation."""
     observed: Sequence[Observation] = ()
     """What was observed, which an answer can cite."""
 
     def numbers(self, modality: EvidenceKind | None) -> list[int]:
         """Return the numbers of the videos that can be observed, or that have this modality."""
-        return [info.number for info in self.videos if not info.problem and _has(info, modality)]
+        return [info.number for info in opened_of(self.videos) if not info.problem and _has(info, modality)]
+
+    @property
+    def unopened(self) -> bool:
+        """Whether there are videos that were not opened yet; a call may name any of them."""
+        return len(opened_of(self.videos)) < len(self.videos)
+
+    @property
+    def least_citations(self) -> int:
+        """Return how many windows an answer must cite."""
+        return 1 if self.must_cite and not self.closing and self.citable else 0
 
     @property
     def citable(self) -> list[Citation]:
@@ -101,17 +116,18 @@ def _modality(tool: AnyTool) -> EvidenceKind | None:
 def _possible(tool: AnyTool, tools: Toolset, bounds: TurnBounds) -> bool:
     if tool.name in tools.ending:
         return bounds.closing or bounds.may_answer
-    return not bounds.closing and bool(bounds.numbers(_modality(tool)))
+    return not bounds.closing and (bounds.unopened or bool(bounds.numbers(_modality(tool))))
 
 
 def _action(tool: AnyTool, bounds: TurnBounds) -> Json:
     narrowed: dict[str, Json | None] = {
         "frames": {"type": "integer", "minimum": 1, "maximum": MAX_FRAMES},
         "value": _value(tool, bounds),
-        "citations": _citations(bounds.citable, claims=_states_claims(tool)),
+        "citations": _citations(bounds.citable, bounds.least_citations, claims=_states_claims(tool)),
     }
     numbers = bounds.numbers(_modality(tool))
-    spans = [span for info in bounds.videos if info.number in numbers for span in _spans(info)]
+    spans = [span for info in opened_of(bounds.videos) if info.number in numbers for span in _spans(info)]
+    spans += [_any_span(len(bounds.videos))] if bounds.unopened else []
     arguments = _bounded(tool.schema["function"]["parameters"], narrowed, spans)
     return _closed({"action": {"type": "string", "enum": [tool.name]}, "arguments": arguments})
 
@@ -128,12 +144,12 @@ def _states_claims(tool: AnyTool) -> bool:
     return issubclass(tool.arguments, ClaimedAnswerArgs)
 
 
-def _citations(citable: Sequence[Citation], *, claims: bool) -> Json | None:
-    """Return a list of some of these windows; None if there are none."""
+def _citations(citable: Sequence[Citation], least: int, *, claims: bool) -> Json | None:
+    """Return a list of at least so many of these windows; None if there are none."""
     if not citable:
         return None
     items = [_constant(citation, {"claim": _text()} if claims else {}) for citation in citable]
-    return {"type": "array", "items": {"anyOf": items}, "minItems": 0, "maxItems": MAX_CITATIONS}
+    return {"type": "array", "items": {"anyOf": items}, "minItems": least, "maxItems": MAX_CITATIONS}
 
 
 def _constant(citation: Citation, free: Json) -> Json:
@@ -159,6 +175,12 @@ def _spans(info: VideoInfo) -> list[Json]:
         {"video": video, "start_s": _time(first, last), "end_s": _time(round(last + LEAST_S, 1), end_s)}
         for first, last in itertools.pairwise(edges)
     ]
+
+
+def _any_span(count: int) -> Json:
+    """Return a window of any video, for those whose length is not known yet."""
+    video = {"type": "integer", "minimum": 1, "maximum": count}
+    return {"video": video, "start_s": _time(0, LONGEST_S), "end_s": _time(0, LONGEST_S)}
 
 
 def _time(first_s: float, last_s: float) -> Json:

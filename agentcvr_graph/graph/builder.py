@@ -30,7 +30,15 @@ from agentcvr_graph.graph.nodes.conclude import Conclude
 from agentcvr_graph.graph.nodes.master import Master, master_failed, was_edited
 from agentcvr_graph.graph.nodes.verify import Verify
 from agentcvr_graph.graph.routing import Router
-from agentcvr_graph.graph.state import AgentInput, CVRInput, CVRState, OutputChannels, VerifyInput
+from agentcvr_graph.graph.state import (
+    AgentInput,
+    CVRInput,
+    CVRState,
+    OutputChannels,
+    VerifyInput,
+    input_of_agent,
+    input_of_verify,
+)
 from agentcvr_graph.models.clients.errors import is_transient
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import NO_FEATURES, TOOLS, Features, Toolset
@@ -48,7 +56,7 @@ class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
     """A `StateGraph` that compiles to a `CompiledCVRGraph` under its own name."""
 
     name: str = "agentcvr"
-    tools: Toolset = TOOLS
+    dependencies: Dependencies
 
     def compile(
         self, checkpointer: BaseCheckpointSaver[Any] | bool | None = None, *, name: str | None = None, **kwargs: Any
@@ -103,11 +111,11 @@ def create_cvr_graph(
     """
     check_objects(master, perception)
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
-    toolset = Toolset(features.apply(tools))
-    schema, judge = check_schema(context_schema), features.judge
-    dependencies = Dependencies(master, perception, timeout_s, retry, toolset, schema, judge)
+    judge = features.judge or (tools.judge if isinstance(tools, Toolset) else None)
+    toolset = Toolset(features.apply(tools), judge)
+    dependencies = Dependencies(master, perception, timeout_s, retry, toolset, check_schema(context_schema))
     graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
-    graph.name, graph.tools = name, dependencies.tools
+    graph.name, graph.dependencies = name, dependencies
     graph.add("brief", Brief(dependencies))
     graph.add("master", Master(dependencies), retry_policy=retry, error_handler=master_failed)
     for node in dependencies.tools.nodes:
@@ -122,11 +130,16 @@ def create_cvr_graph(
     return graph
 
 
+def dependencies_of(graph: CompiledCVRGraph) -> Dependencies:
+    """Return the objects that a graph was built with."""
+    return cast(CVRGraph, graph.builder).dependencies
+
+
 def _add_verify(graph: CVRGraph, dependencies: Dependencies) -> list[str]:
     """Add the node that checks citations, and return its name; nothing without the feature `verify`."""
-    if dependencies.judge is None:
+    if dependencies.tools.judge is None:
         return []
-    verify = Verify(dependencies, dependencies.judge)
+    verify = Verify(dependencies, dependencies.tools.judge)
     graph.add(NODE, verify, input_schema=VerifyInput, retry_policy=dependencies.retry, error_handler=verify.failed)
     graph.add_edge(NODE, "conclude")
     return [NODE]
@@ -134,7 +147,7 @@ def _add_verify(graph: CVRGraph, dependencies: Dependencies) -> list[str]:
 
 def tools_of(graph: CompiledCVRGraph) -> Toolset:
     """Return the tools that a graph was built with."""
-    return cast(CVRGraph, graph.builder).tools
+    return dependencies_of(graph).tools
 
 
 async def after_master(state: CVRState) -> list[Send] | str:
@@ -147,13 +160,7 @@ async def after_master(state: CVRState) -> list[Send] | str:
         return "conclude"
     if not state["assignments"]:
         return "master"
-    return [
-        Send(
-            assignment.node,
-            AgentInput(assignment=assignment, sources=state["sources"], settings=state.get("settings") or {}),
-        )
-        for assignment in state["assignments"]
-    ]
+    return [Send(assignment.node, input_of_agent(assignment, state)) for assignment in state["assignments"]]
 
 
 async def after_conclude(state: CVRState) -> list[Send] | str:
@@ -162,8 +169,7 @@ async def after_conclude(state: CVRState) -> list[Send] | str:
         return END
     if not state.get("checks"):
         return "master"
-    sources, settings = state["sources"], state.get("settings") or {}
-    return [Send(NODE, VerifyInput(check=one, sources=sources, settings=settings)) for one in state["checks"]]
+    return [Send(NODE, input_of_verify(one, state)) for one in state["checks"]]
 
 
 def recursion_limit(context: CVRContext) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph.budget import STEPS_PER_CHECK, STEPS_PER_TURN, budget_left, remaining_steps, withheld_of
+from agentcvr_graph.graph.catalogues import sources_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import Assignment, Call, Check, CVRState
 from agentcvr_graph.render import budget_text, verification_text
@@ -26,6 +27,9 @@ NODE = "verify"
 LEAST_FRAMES, MOST_FRAMES = 8, 24
 """Frames of a second look, as far as the reserve allows; a crowded look would lose details."""
 TOOL_OF: Mapping[Modality, str] = {"visual": "observe", "audio": "listen"}
+MOST_CHECKED = 8
+"""Citations of an answer that are checked, so that the state stays small."""
+TOO_MANY = f"only the first {MOST_CHECKED} citations of an answer are checked"
 NO_CLAIM = "the citation states no claim"
 NO_STEPS = "the `recursion_limit` of the run leaves no step for a check"
 SPENT = "the budget of {what} is spent"
@@ -48,12 +52,12 @@ def plan_checks(answer: Answer, state: CVRState, context: CVRContext, tools: Too
     budget, problem = _budget(state, context)
     for place, citation in enumerate(cited):
         try:
-            if why := problem or ("" if citation.claim.strip() else NO_CLAIM):
+            if why := problem or _why_not(citation, place):
                 raise ActionError(why)
-            visual = sum(one.modality == "visual" for one in cited[place:])
+            visual = sum(one.modality == "visual" for one in cited[place:MOST_CHECKED])
             share = replace(budget, frames=budget.frames // visual if citation.modality == "visual" else budget.frames)
             frames = frames_for(citation, state["observations"])
-            check = plan_check(citation, frames, state["sources"], share, tools, state["turn"], place)
+            check = plan_check(citation, frames, sources_of(state), share, tools, state["turn"], place)
         except ActionError as error:
             checks.settled.append(unclear(citation, str(error), state["turn"]))
         else:
@@ -123,6 +127,13 @@ def result_for_master(
     withheld = withheld_of({**state, "verifications": [*verifications]})
     rest = budget_left(context, state["turn"], state["spent"], elapsed_s, steps, withheld)
     return f"{verification_text(found)}\n{budget_text(rest.shown())}"
+
+
+def _why_not(citation: ClaimedCitation, place: int) -> str:
+    """Return why a citation is not checked; empty if it is."""
+    if not citation.claim.strip():
+        return NO_CLAIM
+    return TOO_MANY if place >= MOST_CHECKED else ""
 
 
 def _budget(state: CVRState, context: CVRContext) -> tuple[Budget, str]:

@@ -7,7 +7,7 @@ without an answer says why. No model reads this message as a turn of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.content import Annotation, create_citation, create_text_block
@@ -22,12 +22,13 @@ MAX_QUOTED = 300
 """Characters of evidence in an annotation."""
 
 
-def closing_message(answer: Answer, sources: Sequence[VideoInfo], observations: Sequence[Observation]) -> AIMessage:
+def closing_message(answer: Answer, sources: Iterable[VideoInfo], observations: Sequence[Observation]) -> AIMessage:
     """Return the reply that states an answer."""
+    known = {info.number: info for info in sources}
     text = "\n\n".join(part for part in (in_words(answer), answer.rationale.strip()) if part)
     annotations: list[Annotation] = []
     for number, citation in enumerate(answer.citations):
-        info = sources[citation.video - 1]
+        info = known[citation.video]
         label = f"[{window_label(citation)}]"
         text += "\n" if number else "\n\n"
         start = len(text) + len("- ")

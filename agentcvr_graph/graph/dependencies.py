@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
@@ -22,8 +22,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy
 
 from agentcvr_graph.errors import ActionError, CVRError, InputError, SettingsError, SetupError
+from agentcvr_graph.graph.catalogues import Catalogues
 from agentcvr_graph.graph.context import CVRContext, merged
-from agentcvr_graph.models.claims import ClaimJudge
 from agentcvr_graph.models.clients.errors import detail_of
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import TOOLS, Toolset
@@ -71,12 +71,11 @@ class Dependencies:
     """The retry policy of the nodes, by which progress says whether a failed attempt is repeated."""
     tools: Toolset = TOOLS
     context_schema: type[CVRContext] = CVRContext
-    judge: ClaimJudge | None = None
-    """The judge of claims; None without the feature `verify`."""
+    catalogues: Catalogues = field(default_factory=Catalogues)
 
     def verifies(self, context: CVRContext) -> bool:
         """Return whether a run checks its citations."""
-        return self.judge is not None and context.verify != "never"
+        return self.tools.judge is not None and context.verify != "never"
 
     def context_of(self, runtime: Runtime[CVRContext], stored: Mapping[str, Any]) -> CVRContext:
         """Return the settings of this call of a node, with those that `brief` stored for the question.

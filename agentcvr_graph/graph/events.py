@@ -32,7 +32,7 @@ class Progress(TypedDict):
     source: Literal["agentcvr"]
     event: Event
     stage: str
-    """The node that reports: `brief`, `master`, `conclude`, or the node of a tool."""
+    """The node that reports: `brief`, `master`, `verify`, `conclude`, or the node of a tool."""
     turn: int
     text: str
     """The event on one line: `observing video 1, 0.0-38.0 s (19 frames)`, and for its end `...: done in 2.1 s`."""

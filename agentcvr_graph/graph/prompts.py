@@ -13,6 +13,7 @@ from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.render import budget_text, observation_text, video_line
 from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.outline import Outlines, ToolOutline
+from agentcvr_graph.tools.spec import ToolSpec
 from agentcvr_graph.types import AnswerKind, Observation, VideoInfo
 
 BRIEF_ID = "brief-"
@@ -40,8 +41,10 @@ Act by writing one JSON object, and nothing after it: {{"thought": TEXT, "action
 {{...}}}}, ...]}}. The actions and the JSON schemas of their arguments:
 {schemas}"""
 
+MORE_VIDEOS = "... and {more} more videos, numbered {first} to {last}; {how}."
 NO_ACTION = "That turn held no action. Call {tools}."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."
+CITE_FIRST = "Not yet: look at or listen to a window that proves the answer, and cite it."
 ANSWER_NEEDED = "This run needs a value: give the most likely one."
 """Reply to an abstention that the settings do not allow."""
 RECORDED = "The answer is recorded."
@@ -73,16 +76,32 @@ def brief(
     videos: Sequence[VideoInfo],
     left: Sequence[tuple[str, float]],
     known: Sequence[Observation] = (),
+    more: str = "",
 ) -> str:
-    """Return the first user message: question, answer format, options, videos, known evidence, budgets."""
+    """Return the first user message: question, answer format, options, videos, known evidence, budgets.
+
+    Args:
+        videos: the videos that are listed.
+        more: the line about the others; empty if there are none.
+    """
     parts = [f"Question: {question}", f"Answer format ({kind}): {KINDS[kind].format}"]
     if options:
         parts.append("Options:\n" + "\n".join(option_lines(options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in videos))
+    parts += [more] if more else []
     if known:
         parts.append("Known from earlier questions:\n" + "\n".join(observation_text(one) for one in known))
     parts.append(budget_text(left))
     return "\n".join(parts)
+
+
+def more_videos(listed: int, count: int, tools: Toolset = TOOLS) -> str:
+    """Return the line about the videos that the brief does not list; empty if it lists all."""
+    if count <= listed:
+        return ""
+    reaching = " and ".join(tool.name for tool in tools if isinstance(tool, ToolSpec) and tool.reaches_all)
+    how = f"{reaching} reaches all of them" if reaching else "each is opened when you name its number"
+    return MORE_VIDEOS.format(more=f"{count - listed:,}", first=listed + 1, last=count, how=how)
 
 
 def since_brief(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:

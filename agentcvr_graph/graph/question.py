@@ -20,7 +20,8 @@ from agentcvr_graph.answers import KINDS, option_labels, resolve_kind
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.types import AnswerKind, Question, Video, whole
 
-MAX_VIDEOS = 100
+MAX_NAMED = 10_000
+"""Most videos, folders and patterns in one question: a limit for untrusted clients. A folder may hold more videos."""
 MAX_CHARACTERS = 20_000
 """Maximum length of a question or an option: a limit for untrusted clients, far above normal use."""
 NAME_VIDEO = "Name a file, a URL or an image folder."
@@ -46,8 +47,8 @@ def check_question(given: Mapping[str, object]) -> Question:
     videos = read_videos(given.get("videos"))
     if not videos:
         raise InputError("There is no video to look at.", fix="Name at least one file, URL or image folder.")
-    if len(videos) > MAX_VIDEOS:
-        raise InputError(f"{len(videos):,} videos are too many.", fix=f"Ask about at most {MAX_VIDEOS}.")
+    if len(videos) > MAX_NAMED:
+        raise InputError(f"{len(videos):,} videos are too many.", fix=f"Name at most {MAX_NAMED:,}, or their folder.")
     options = read_options(given.get("options"))
     longest = max(map(len, (question, *options)))
     if longest > MAX_CHARACTERS:
@@ -58,8 +59,16 @@ def check_question(given: Mapping[str, object]) -> Question:
         raise InputError("An option is empty.", fix="Give every option a text.")
     kind = resolve_kind(_read_kind(given.get("kind")), options)
     options = _without_labels(options, kind)
-    KINDS[kind].check(options, len(options or videos))
     return Question(question=question, videos=videos, options=options, kind=kind)
+
+
+def check_count(question: Question, count: int) -> None:
+    """Check the options, or the number of all videos where they are the things to put in order.
+
+    Raises:
+        InputError: they do not fit the kind.
+    """
+    KINDS[question.kind].check(question.options, len(question.options) or count)
 
 
 def question_kind(question: Question) -> AnswerKind:

@@ -18,11 +18,12 @@ from langgraph.types import StateSnapshot
 from typing_extensions import TypedDict
 
 from agentcvr_graph.errors import ActionError, InputError, SetupError
-from agentcvr_graph.graph.builder import tools_of
+from agentcvr_graph.graph.builder import dependencies_of
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext, merged, shown_value
 from agentcvr_graph.graph.dialects import Dialect, write_calls
 from agentcvr_graph.graph.nodes.master import TurnStart
+from agentcvr_graph.graph.opening import Opener
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import CVRState
 from agentcvr_graph.tools import Toolset
@@ -62,7 +63,7 @@ async def retake(
         InputError: there is no such turn, or a call is not valid.
         SetupError: the graph has no checkpointer.
     """
-    tools = tools_of(graph)
+    tools = dependencies_of(graph).tools
     for call in calls:
         _check(call, tools)
     snapshot = await _before(graph, config, turn)
@@ -70,7 +71,8 @@ async def retake(
     message = write_calls(calls, await _dialect(graph, config))
     schema = cast(type[CVRContext], graph.builder.context_schema)
     settings = merged(schema, state.get("settings") or {}, context)
-    update = TurnStart.of(state, settings).update(message, state, tools)
+    opener = Opener.of(dependencies_of(graph), settings, state)
+    update = await TurnStart.of(state, settings).update(message, state, tools, opener)
     return await graph.aupdate_state(snapshot.config, update, as_node="master")
 
 

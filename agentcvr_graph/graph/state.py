@@ -21,6 +21,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from agentcvr_graph.answers import KnownQuestionKind
+from agentcvr_graph.catalogue import LISTED, Summary
 from agentcvr_graph.graph.channels import Latest, Reduced, typed
 from agentcvr_graph.graph.policy_messages import PolicyMessage, merge_policy_messages
 from agentcvr_graph.types import (
@@ -62,6 +63,8 @@ class Assignment(FrozenModel):
     request: dict[str, object]
     """The request as the tool's specification dumps it: JSON, so that a checkpoint can store any tool's request."""
     notes: tuple[str, ...] = ()
+    videos: tuple[int, ...] | None = None
+    """Numbers of the videos of the request; None if it may need any of them."""
     turn: int
     left: str = ""
     """The budget line at the end of the last reply of a turn; empty for the others."""
@@ -144,6 +147,12 @@ def append_observations(so_far: list[Observation], more: list[Observation]) -> l
     return so_far + typed(list[Observation], more)
 
 
+def add_sources(so_far: list[VideoInfo], more: list[VideoInfo]) -> list[VideoInfo]:
+    """Add opened videos, in order of their numbers: the reducer of `sources`."""
+    known = {info.number: info for info in (*so_far, *typed(list[VideoInfo], more))}
+    return [known[number] for number in sorted(known)]
+
+
 class CVRInput(TypedDict):
     """The input of the graph; flat, so that a form can show it."""
 
@@ -175,7 +184,10 @@ class _Reported(TypedDict):
     """The conversation of the master with the graph."""
     checked_question: Annotated[Question, Latest]
     """The checked question: videos as `Video`, kind decided."""
-    sources: Annotated[list[VideoInfo], Latest]
+    sources: Annotated[list[VideoInfo], Reduced(list[VideoInfo], add_sources)]
+    """What is known of the videos that were opened: the first ones, and those that calls named; by number."""
+    catalogue: Annotated[Summary | None, Latest]
+    """How many videos there are in all, and a digest of the list."""
 
 
 class CVRAnswered(_Reported):
@@ -233,37 +245,69 @@ class CVRState(CVRInput, OutputChannels):
     reserve: Annotated[Reserve, Latest]
 
 
-class AgentInput(TypedDict):
+class SentVideos(TypedDict):
+    """What `Send` passes of the videos and the settings of a question: of thousands of videos only those needed."""
+
+    sources: list[VideoInfo]
+    """The opened videos; of more than a brief lists only those of the request."""
+    settings: NotRequired[dict[str, Any]]
+    """The settings that were sent for the question."""
+    catalogue: NotRequired[Summary | None]
+    """Set if there are more videos than a brief lists."""
+    named: NotRequired[list[Video]]
+    """What the caller named; set with `catalogue` if it is short, or if the request may need any video."""
+
+
+class AgentInput(SentVideos):
     """The input that `Send` passes to an agent."""
 
     assignment: Assignment
-    sources: list[VideoInfo]
-    settings: NotRequired[dict[str, Any]]
-    """The settings that were sent for the question."""
 
 
-class VerifyInput(TypedDict):
+class VerifyInput(SentVideos):
     """The input that `Send` passes to `verify`."""
 
     check: Check
-    sources: list[VideoInfo]
-    settings: NotRequired[dict[str, Any]]
-    """The settings that were sent for the question."""
 
 
-def verify_input(given: Mapping[str, Any]) -> VerifyInput:
-    """Return the input of `verify` with typed values: a checkpoint may hold them as dictionaries."""
-    return VerifyInput(
-        check=typed(Check, given["check"]),
-        sources=typed(list[VideoInfo], given["sources"]),
-        settings=given.get("settings") or {},
-    )
+def input_of_agent(assignment: Assignment, state: CVRState) -> AgentInput:
+    """Return what `Send` passes to an agent."""
+    return AgentInput(assignment=assignment, **_sent(assignment.videos, state))
+
+
+def input_of_verify(check: Check, state: CVRState) -> VerifyInput:
+    """Return what `Send` passes to `verify`."""
+    return VerifyInput(check=check, **_sent((check.citation.video,), state))
 
 
 def agent_input(given: Mapping[str, Any]) -> AgentInput:
     """Return the input of an agent with typed values: a checkpoint may hold them as dictionaries."""
-    return AgentInput(
-        assignment=typed(Assignment, given["assignment"]),
+    return AgentInput(assignment=typed(Assignment, given["assignment"]), **_typed_videos(given))
+
+
+def verify_input(given: Mapping[str, Any]) -> VerifyInput:
+    """Return the input of `verify` with typed values: a checkpoint may hold them as dictionaries."""
+    return VerifyInput(check=typed(Check, given["check"]), **_typed_videos(given))
+
+
+def _sent(numbers: tuple[int, ...] | None, state: CVRState) -> SentVideos:
+    """Return the videos of a request; None for a request that may need any of them."""
+    given = SentVideos(sources=state["sources"], settings=state.get("settings") or {})
+    summary = state.get("catalogue")
+    if summary is None or summary.count <= LISTED:
+        return given
+    given["catalogue"], named = summary, state["checked_question"].videos
+    if numbers is not None:
+        given["sources"] = [info for info in state["sources"] if info.number in numbers]
+    if numbers is None or len(named) <= LISTED:
+        given["named"] = list(named)
+    return given
+
+
+def _typed_videos(given: Mapping[str, Any]) -> SentVideos:
+    return SentVideos(
         sources=typed(list[VideoInfo], given["sources"]),
         settings=given.get("settings") or {},
+        catalogue=typed(Summary | None, given.get("catalogue")),
+        named=typed(list[Video], given.get("named") or []),
     )

@@ -17,9 +17,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from weakref import WeakKeyDictionary
 
+from agentcvr_graph.catalogue import Sources, UnopenedError
 from agentcvr_graph.errors import CVRError, InfrastructureError, VideoError
 from agentcvr_graph.index.overview import VERSION, overview_of, planned_cost
 from agentcvr_graph.index.store import EvidenceStore
@@ -162,10 +163,10 @@ async def _entries(
     """Return the videos with their keys, and those that cannot be read."""
 
     async def entry(number: int) -> _Entry | tuple[int, str]:
-        info = videos[number - 1]
-        if info.problem:
-            return number, info.problem
         try:
+            info = await _info(number, perception, videos)
+            if info.problem:
+                return number, info.problem
             return _Entry(info, await _key(info, perception))
         except VideoError as error:
             return number, error.problem
@@ -174,6 +175,14 @@ async def _entries(
 
     found = await in_order(entry, list(numbers), KEYS_AT_ONCE)
     return [one for one in found if isinstance(one, _Entry)], [one for one in found if isinstance(one, tuple)]
+
+
+async def _info(number: int, perception: Perception, videos: Sequence[VideoInfo]) -> VideoInfo:
+    """Return what is known of a video; open it if that was not needed until now."""
+    try:
+        return videos[number - 1]
+    except UnopenedError:
+        return await perception.probe(cast(Sources, videos).reference(number), number)
 
 
 async def _key(info: VideoInfo, perception: Perception) -> str:

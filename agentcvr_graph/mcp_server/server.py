@@ -193,7 +193,7 @@ class _Calls:
         if name not in named or self._service.thumbnails is None:
             raise ResourceNotFoundError(f"The run {run!r} cites no picture {name[:40]!r}.")
         number, time_s = named[name]
-        found = await asyncio.to_thread(self._service.thumbnails.thumbnail, trajectory.videos[number - 1].video, time_s)
+        found = await asyncio.to_thread(self._service.thumbnails.thumbnail, trajectory.video(number).video, time_s)
         if found is None:
             raise ResourceNotFoundError(f"Video {number} has no picture at {time_s:.1f} s any more.")
         return found

@@ -10,15 +10,17 @@ The contract of an implementation:
 - `windows` of the observation are the windows of the request, in the request's order;
 - an observation holds nothing from outside its windows and nothing of the other modality;
 - what fails is raised: `VideoError` from `probe`, `InfrastructureError` (with `transient`) from `observe` and `listen`;
-- every method may be called many times at once, from one event loop, and must not block it.
+- every method may be called many times at once, from one event loop, and must not block it;
+- `videos` may be a `Sources`: only the videos of the request are sure to be open, so ask for no other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo
 
 
@@ -49,6 +51,24 @@ class Perception(Protocol):
             InfrastructureError: the decoder, the transcriber or its server failed.
         """
         ...
+
+
+class Expands(Protocol):
+    """A perception that knows references that stand for many videos: a folder, a pattern, all videos of a script."""
+
+    async def expand(self, video: Video) -> Expansion | None:
+        """Return the videos that a reference stands for, without probing them; None if it is a video itself.
+
+        Raises:
+            VideoError: the reference stands for many videos, and there are none or they cannot be listed.
+        """
+        ...
+
+
+async def expand(perception: Perception, video: Video) -> Expansion | None:
+    """Return the videos that a reference stands for; None if it is a video itself, as it is for most perceptions."""
+    known = getattr(perception, "expand", None)  # a protocol's check is slow
+    return None if known is None else await cast(Expands, perception).expand(video)
 
 
 @runtime_checkable

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.catalogue import Expansion
+from agentcvr_graph.perception.base import Perception, expand
 from agentcvr_graph.types import Listen, Observation, Observe, Video, VideoInfo
 
 
@@ -20,6 +21,10 @@ class BlindPerception:
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Probe with the perception behind it."""
         return await self._perception.probe(video, number)
+
+    async def expand(self, video: Video) -> Expansion | None:
+        """Expand with the perception behind it."""
+        return await expand(self._perception, video)
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         """Return an observation without evidence."""

@@ -18,12 +18,13 @@ from typing import cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
 from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 from agentcvr_graph.models.clients.usage import cost_of
-from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.base import Perception, expand
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo
 
@@ -57,6 +58,10 @@ class PhrasedPerception:
     async def probe(self, video: Video, number: int) -> VideoInfo:
         """Probe with the inner perception."""
         return await self._inner.probe(video, number)
+
+    async def expand(self, video: Video) -> Expansion | None:
+        """Expand with the inner perception."""
+        return await expand(self._inner, video)
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
         """Listen with the inner perception; speech is not rephrased."""

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.models.focus import focus_first, stems
@@ -19,7 +20,7 @@ from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
 from agentcvr_graph.perception.simulator import Attention, Timeline, digest_of, hear, look
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.schema import FPS, PICTURE_SIZE
+from agentcvr_graph.scripts.schema import ALL, FPS, PICTURE_SIZE
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo
 
 MODEL = "script"
@@ -63,6 +64,20 @@ class ScriptedPerception:
             has_sound=scripted.has_sound,
             has_subtitles=scripted.subtitles,
         )
+
+    async def expand(self, video: Video) -> Expansion | None:
+        """Return all videos of a script for `script://<id>/*`.
+
+        Raises:
+            VideoError: the library has no such script.
+        """
+        if not video.source.endswith(ALL):
+            return None
+        try:
+            found = await asyncio.to_thread(self.library.expand, video.source)
+        except InputError as error:
+            raise VideoError(video.source, error.message, fix=error.fix) from error
+        return None if found is None else Expansion(found)
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         """Return what the frames of the windows show.

@@ -78,7 +78,7 @@ def _height_px(video: VideoTimeline) -> int:
 def _cited_windows(trajectory: Trajectory, thumbnails: Thumbnails | None) -> Iterator[CitedWindow]:
     album = Album(thumbnails, trajectory.observations)
     for one in number_citations(trajectory):
-        info = trajectory.videos[one.citation.video - 1]
+        info = trajectory.video(one.citation.video)
         yield CitedWindow(
             number=one.number,
             label=window_label(one.citation),

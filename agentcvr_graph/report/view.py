@@ -22,7 +22,7 @@ from agentcvr_graph.report.pictures import Album, Picture, select_times
 from agentcvr_graph.report.thumbnails import Thumbnails
 from agentcvr_graph.report.tracks import VideoTimeline, timeline_of
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
-from agentcvr_graph.types import Answer, Failure, Observation, Verification, VideoInfo
+from agentcvr_graph.types import Answer, Failure, Observation, Verification
 
 _ERROR = "error: "
 _BOUNDARIES = {
@@ -195,7 +195,7 @@ def _totals(trajectory: Trajectory) -> list[tuple[str, str]]:
 
 def _chip(one: NumberedCitation, trajectory: Trajectory, folder: Path | None) -> Chip:
     citation, check = one.citation, trajectory.verification_of(one.citation)
-    video = trajectory.videos[citation.video - 1]
+    video = trajectory.video(citation.video)
     return Chip(
         number=one.number,
         label=window_label(citation),
@@ -216,7 +216,7 @@ def _check(number: int, check: Verification, trajectory: Trajectory, album: Albu
     return CheckView(
         verdict=check.verdict,
         claim=cited.claim or "no claim",
-        heading=f"{window_label(cited)}, {trajectory.videos[cited.video - 1].title}{replaced}",
+        heading=f"{window_label(cited)}, {trajectory.video(cited.video).title}{replaced}",
         reason=f"{check.reason}{judge}".strip(),
         observation=_observation(f"c{number}", seen, trajectory, (), album) if seen else None,
     )
@@ -233,7 +233,7 @@ def _observation(
         lines=_lines(observation, cited),
         nothing=NOTHING[observation.modality],
         notes=observation.notes,
-        pictures=_pictures(observation, trajectory.videos, cited, album),
+        pictures=_pictures(observation, trajectory, cited, album),
         cost=cost_text(observation.cost) + (f", by {observation.model}" if observation.model else ""),
         cited=any(one.observation == name for one in cited),
     )
@@ -258,12 +258,12 @@ def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[
 
 
 def _pictures(
-    observation: Observation, videos: Sequence[VideoInfo], cited: Sequence[NumberedCitation], album: Album
+    observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
 ) -> list[tuple[str, Sequence[Picture]]]:
     shown: list[tuple[str, Sequence[Picture]]] = []
     for window, times_s in zip(observation.windows, observation.frame_times_s, strict=False):
         chosen = select_times(times_s, window.video, cited, album.per_window)
-        pictures = album.pictures(videos[window.video - 1], chosen, cited)
+        pictures = album.pictures(trajectory.video(window.video), chosen, cited)
         if pictures:
             shown.append((window_label(window), pictures))
     return shown

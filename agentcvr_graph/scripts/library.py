@@ -22,7 +22,8 @@ from pydantic import ValidationError
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.checks import errors_of
-from agentcvr_graph.scripts.schema import SCHEME, Script, ScriptedVideo
+from agentcvr_graph.scripts.schema import ALL, SCHEME, Script, ScriptedVideo
+from agentcvr_graph.types import Video
 from agentcvr_graph.utils.files import atomic_write
 
 _ID = re.compile(rb'^\s*\{\s*"id"\s*:\s*"([A-Za-z0-9._-]+)"')
@@ -131,7 +132,10 @@ class ScriptLibrary:
         """
         script_id, slash, number = source.removeprefix(SCHEME).partition("#")[0].rpartition("/")
         if not source.startswith(SCHEME) or not slash or not number.isdigit():
-            raise InputError(f"{source!r} is no address of a scripted video.", fix=f"Write {SCHEME}<id>/<number>.")
+            raise InputError(
+                f"{source!r} is no address of a scripted video.",
+                fix=f"Write {SCHEME}<id>/<number>, or {SCHEME}<id>{ALL} for all videos of a script.",
+            )
         script = self.get(script_id)
         if not 1 <= int(number) <= len(script.videos):
             raise InputError(f"Script {script_id!r} has no video {number}; it has 1 to {len(script.videos)}.")
@@ -141,6 +145,17 @@ class ScriptLibrary:
         """Return the scripted video of an address; raises as `video`."""
         script, number = self.video(source)
         return script.videos[number - 1]
+
+    def expand(self, source: str) -> tuple[Video, ...] | None:
+        """Return the videos of a script for its address `script://<id>/*`; None for any other address.
+
+        Raises:
+            InputError: there is no such script, or it is broken.
+        """
+        if not source.startswith(SCHEME) or not source.endswith(ALL):
+            return None
+        script = self.get(source.removeprefix(SCHEME).removesuffix(ALL))
+        return tuple(script.video(number) for number in range(1, len(script.videos) + 1))
 
     def _current_place(self, script_id: str) -> Place:
         place = self._places.get(script_id)

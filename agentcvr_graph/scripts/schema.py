@@ -23,6 +23,8 @@ from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, FrozenModel,
 
 SCHEMA_VERSION = 1
 SCHEME = "script://"
+ALL = "/*"
+"""End of an address that stands for all videos of a script: `script://<id>/*`."""
 PICTURE_SIZE = (640, 360)
 """Width and height in pixels that a scripted video claims to have, and its rendered video has."""
 FPS = 12.0
@@ -152,6 +154,11 @@ class Script(FrozenModel):
     def video(self, number: int) -> Video:
         """Return video `number`, from 1, as an input of the graph."""
         return Video(source=self.source(number), title=self.videos[number - 1].title or f"video {number}")
+
+    @property
+    def all_videos(self) -> Video:
+        """The address that stands for all videos, as one input of the graph."""
+        return Video(source=f"{SCHEME}{self.id}{ALL}")
 
     def excerpt(self, limit: int) -> list[int]:
         """Return the numbers of at most `limit` videos, in order: those with evidence, then the first others."""

@@ -118,6 +118,7 @@ def find_tool(finder: Finder) -> ToolSpec[FindArgs, Find]:
         run=run,
         cost=lambda request: request.reserve,
         progress=find_progress,
+        reaches_all=True,
         to_arguments=lambda request: {
             "query": request.focus,
             "videos": list(request.numbers),

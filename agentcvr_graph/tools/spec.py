@@ -99,6 +99,9 @@ class ToolSpec(ToolSchema[A], Generic[A, R]):
     run: Run[R]
     cost: Callable[[R], Cost]
     """Return the frames and seconds of sound that a request will spend."""
+    reaches_all: bool = False
+    """Whether a request may need any of the videos, and not only those of its windows. Then `run` gets the reference
+    of each (`Sources.reference`)."""
     render: Callable[[Observation], str] = observation_text
     """Return the observation as the master reads it."""
     progress: Callable[[R], str] | None = None

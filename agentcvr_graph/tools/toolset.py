@@ -9,6 +9,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from agentcvr_graph.errors import ActionError, SetupError
+from agentcvr_graph.models.claims import ClaimJudge
 from agentcvr_graph.tools.answer import AnswerArgs
 from agentcvr_graph.tools.arguments import with_defaults
 from agentcvr_graph.tools.outline import Outlines, ToolOutline
@@ -20,13 +21,15 @@ class Toolset:
 
     Args:
         tools: the tools; at least one ends the question.
+        judge: what judges the claims of citations; None without the feature `verify`.
 
     Raises:
         SetupError: two tools share a name, none ends the question, or one that ends it takes other arguments than
             `AnswerArgs`.
     """
 
-    def __init__(self, tools: Iterable[AnyTool]) -> None:
+    def __init__(self, tools: Iterable[AnyTool], judge: ClaimJudge | None = None) -> None:
+        self.judge = judge
         listed = list(tools)
         self._tools = {tool.name: tool for tool in listed}
         self._aliases = {alias: tool.name for tool in listed for alias in tool.aliases}

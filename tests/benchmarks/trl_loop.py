@@ -25,7 +25,7 @@ from agentcvr_graph.answers import resolve_kind
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import budget_left
-from agentcvr_graph.graph.nodes.brief import probe_all
+from agentcvr_graph.graph.catalogues import probe_all
 from agentcvr_graph.graph.nodes.master import plan_turn
 from agentcvr_graph.graph.state import Call
 from agentcvr_graph.perception.scripted import ScriptedPerception

@@ -378,7 +378,7 @@ async def test_failed_observations_of_an_earlier_question_do_not_affect_a_later_
     ("more", "says"),
     [
         ({"options": [str(n) for n in range(10_000)]}, "at most 26 options"),
-        ({"videos": ["a.mp4"] * 1000}, "at most 100"),
+        ({"videos": ["a.mp4"] * 10_001}, "at most 10,000"),
         ({"question": "why? " * 10_000}, "49,999 characters"),
         ({"options": ["x", "y" * 30_000]}, "30,000 characters"),
     ],

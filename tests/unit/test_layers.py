@@ -26,6 +26,7 @@ HEAVY = (
 LAYERS = (
     ("errors", "utils"),
     ("types", "models.chat_format.thoughts"),
+    ("catalogue",),
     ("render", "answers"),
     ("media",),
     ("models",),

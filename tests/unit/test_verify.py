@@ -21,7 +21,7 @@ from agentcvr_graph.models.claims import ChatClaimJudge, Judgement
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
-from agentcvr_graph.tools import Features
+from agentcvr_graph.tools import TOOLS, Features, Toolset
 from agentcvr_graph.types import ClaimedCitation, Cost, Evidence, Listen, Observe
 
 QUESTION: Any = {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
@@ -140,6 +140,32 @@ async def test_a_citation_beyond_the_reserve_is_unclear_and_says_so():
     output = await run(max_frames=10)
     found = {one.citation.start_s: (one.verdict, one.reason) for one in output["verifications"]}
     assert found[2] == ("supported", "") and found[0] == ("unclear", "The frame budget is spent.")
+
+
+async def test_no_more_than_eight_citations_are_checked_and_a_turn_of_them_stays_under_20_kb():
+    cited = [cite("red", 1, n, n + 9) for n in range(10)]
+    perception = FakePerception(text="a red ball, and a long line of evidence " * 20)
+    run = Run(answers("A", *cited), answers("A", *cited, id="again"), perception=perception)
+    before = len(JsonPlusSerializer().dumps_typed(await run(verify="never"))[1])
+    output = await Run(answers("A", *cited), answers("A", *cited, id="again"), perception=perception)()
+    reasons = [one.reason for one in output["verifications"] if one.verdict == "unclear"]
+    assert reasons == ["only the first 8 citations of an answer are checked"] * 2
+    assert len(JsonPlusSerializer().dumps_typed(output)[1]) - before < 20_000
+
+
+async def test_what_the_judge_writes_does_not_stream_as_text():
+    model = FakeMaster(turns=[AIMessage('{"verdict": "supported"}')])
+    run = Run(answers("A", cite("red")), judge=model)
+    streamed = [part async for part, _ in run.graph.astream(QUESTION, THREAD, stream_mode="messages")]
+    assert streamed and not any("verdict" in part.text for part in streamed)
+
+
+async def test_a_toolset_carries_the_judge_so_that_training_checks_too():
+    features = Features(verify=True)
+    tools = Toolset(features.apply(TOOLS), features.judge)
+    master = FakeMaster(turns=[LOOK, answers("A", cite("red"))])
+    output = await create_cvr_graph(master, FakePerception(), tools=tools).compile().ainvoke(QUESTION)
+    assert [one.verdict for one in output["verifications"]] == ["supported"]
 
 
 async def test_the_answer_of_the_last_turn_can_still_be_checked_and_given_again():

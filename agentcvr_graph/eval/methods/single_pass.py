@@ -24,10 +24,10 @@ from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.eval.methods.frames import share_frames
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.builder import RETRY
+from agentcvr_graph.graph.catalogues import list_videos, probe_first
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.nodes.brief import probe_all
 from agentcvr_graph.graph.nodes.conclude import MAX_REPAIRS
-from agentcvr_graph.graph.question import check_question, question_kind
+from agentcvr_graph.graph.question import check_count, check_question, question_kind
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.sampling import sample_times
@@ -102,7 +102,10 @@ class SinglePass:
         """Answer with one call; send a reply back that holds no plain answer."""
         started_s = time.monotonic()
         question = check_question(as_input(question))
-        infos = await probe_all(self._perception, question.videos, CVRContext())
+        catalogue = await list_videos(self._perception, question.videos)
+        check_count(question, len(catalogue))
+        question = question.model_copy(update={"videos": catalogue.videos})
+        infos = await probe_first(self._perception, catalogue, CVRContext(), len(catalogue))
         looks = await asyncio.gather(*self._looks(question, infos))
         heard = await self._transcripts(infos) if self._listens else []
         sent = await self._sent(question, infos, looks, heard)

@@ -21,12 +21,13 @@ from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_
 from agentcvr_graph.graph.events import failure_kind, failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
+from agentcvr_graph.graph.opening import Opener
 from agentcvr_graph.graph.policy_messages import policy_records
 from agentcvr_graph.graph.state import AgentInput, Assignment, Work, agent_input
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import error_text
 from agentcvr_graph.tools.spec import AnyToolSpec
-from agentcvr_graph.types import Observation, Request, VideoInfo
+from agentcvr_graph.types import Observation, Request
 
 WORK = "agentcvr_work"
 """Attribute of an error that ended an attempt: the node's times until then."""
@@ -48,24 +49,25 @@ class Agent:
             raise
 
     async def _carry_out(self, given: AgentInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-        assignment, sources = given["assignment"], given["sources"]
+        assignment = given["assignment"]
         context = self._dependencies.context_of(runtime, given.get("settings", {}))
         tool = self._dependencies.tools.spec(assignment.call.tool)
         request: Request | Observation = tool.load(assignment.request)
+        opener = Opener.sent(self._dependencies, context, given)
         if needs_review(tool.cost(request), context):
             try:
-                request = review(assignment, tool, sources, context)
+                request = await review(assignment, tool, opener, context)
             except Refusal as refused:
                 text = _with_budget(error_text(str(refused)), assignment)
                 return {"policy_messages": policy_records(reply(assignment.call, text))}
         if isinstance(request, Observation):
-            return await self._record(request, tool, given, context, runtime)
+            return await self._record(request, tool, given, context, runtime) | opener.update
         what, windows = tool.describe(request), request.windows
         attempt = looks.Attempt(runtime, self._name, what, assignment.turn, windows, assignment.call.id)
         perception = await self._dependencies.chosen_perception(context)
         with looks.reported(attempt, self._dependencies.retry):
-            observation = await perceive(request, tool, perception, sources, self._dependencies.timeout_s)
-        return await self._record(observation, tool, given, context, runtime)
+            observation = await perceive(request, tool, perception, opener, self._dependencies.timeout_s)
+        return await self._record(observation, tool, given, context, runtime) | opener.update
 
     async def _record(
         self,
@@ -136,11 +138,12 @@ class Agent:
 
 
 async def perceive(
-    request: Request, tool: AnyToolSpec, perception: Perception, sources: list[VideoInfo], timeout_s: float | None
+    request: Request, tool: AnyToolSpec, perception: Perception, opener: Opener, timeout_s: float | None
 ) -> Observation:
     """Carry out a request within its time; no error of it contains a key."""
     with without_keys_in_errors():
         async with asyncio.timeout(timeout_s):
+            sources = await opener.with_references(perception) if tool.reaches_all else opener.sources
             return await tool.run(request, perception, sources)
 
 

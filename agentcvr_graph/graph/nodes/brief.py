@@ -1,4 +1,4 @@
-"""`brief`: check the question, probe its videos, and write the first messages.
+"""`brief`: check the question, list its videos, probe the first of them, and write the first messages.
 
 Errors in the input are raised here, before any model is called; one error names all videos that cannot be read. A
 follow-up question on the same thread about the same videos keeps the conversation and its evidence.
@@ -6,7 +6,6 @@ follow-up question on the same thread about the same videos keeps the conversati
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -15,9 +14,10 @@ from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from agentcvr_graph.errors import InputError, VideoError
+from agentcvr_graph.catalogue import LISTED, Catalogue
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import NO_RESERVE, check_steps, full_budget, remaining_steps, reserve_of
+from agentcvr_graph.graph.catalogues import is_same, list_videos, probe_first
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
@@ -25,11 +25,10 @@ from agentcvr_graph.graph.events import failures_reported, report
 from agentcvr_graph.graph.nodes.memory import memory_of
 from agentcvr_graph.graph.nodes.review import check_review
 from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
-from agentcvr_graph.graph.question import check_question, question_kind
+from agentcvr_graph.graph.question import check_count, check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
-from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import Toolset
-from agentcvr_graph.types import Cost, Observation, Question, Usage, Video, VideoInfo
+from agentcvr_graph.types import Cost, Observation, Question, Usage
 
 
 class Brief:
@@ -54,22 +53,29 @@ class Brief:
         check_steps(state)
         check_review(runtime, context)
         question = check_question(state)
-        count = len(question.videos)
-        report(runtime, "brief", f"opening {count} video{'' if count == 1 else 's'}")
-        sources = await probe_all(await self._dependencies.chosen_perception(context), question.videos, context)
+        perception = await self._dependencies.chosen_perception(context)
+        catalogue = await list_videos(perception, question.videos)
+        check_count(question, len(catalogue))
+        report(runtime, "brief", _opening(catalogue))
+        listed = await probe_first(perception, catalogue, context)
+        self._dependencies.catalogues.keep(catalogue)
+        same = is_same(state, catalogue, listed)
         known: list[Observation] = []
-        if (memory := memory_of(runtime, context)) is not None and sources != state.get("sources"):
-            known = await memory.recall(question.question, sources)
+        if (memory := memory_of(runtime, context)) is not None and not same:
+            known = await memory.recall(question.question, listed)
         reserve = reserve_of(context) if self._dependencies.verifies(context) else NO_RESERVE
         left = full_budget(context, remaining_steps(state) - 1, reserve).shown()
-        text = prompts.brief(question.question, question_kind(question), question.options, sources, left, known)
-        message = _brief_message(text, self._dependencies.tools)
+        tools = self._dependencies.tools
+        more = prompts.more_videos(len(listed), len(catalogue), tools)
+        text = prompts.brief(question.question, question_kind(question), question.options, listed, left, known, more)
+        message = _brief_message(text, tools)
         return {
             "checked_question": question,
-            "sources": sources,
+            "catalogue": catalogue.summary,
             "messages": [_asked(question)],
+            **({} if same else {"sources": Overwrite(listed)}),
             "settings": context.sent,
-            **(await self._conversation(state, context, sources, message, known)),
+            **(await self._conversation(state, context, same, message, known)),
             **_reset(),
             "reserve": reserve,
             "clock": Clock().add(Work.of(runtime)),
@@ -79,11 +85,11 @@ class Brief:
         self,
         state: CVRState,
         context: CVRContext,
-        sources: list[VideoInfo],
+        same: bool,
         brief: HumanMessage,
         known: list[Observation],
     ) -> dict[str, Any]:
-        if sources == state.get("sources"):
+        if same:
             return {"policy_messages": _continued(policy_messages(state), brief)}
         dialect = choose_dialect(await self._dependencies.chosen_master(context), context.dialect)
         tools = self._dependencies.tools
@@ -95,6 +101,13 @@ def _asked(question: Question) -> HumanMessage:
     """Return the question as the caller's message."""
     options = prompts.option_lines(question.options, question_kind(question))
     return HumanMessage("\n".join([question.question, *options]))
+
+
+def _opening(catalogue: Catalogue) -> str:
+    """Return the progress line: how many videos are opened, and what was left out of a folder."""
+    count = len(catalogue)
+    opened = f"{count} video{'' if count == 1 else 's'}" if count <= LISTED else f"{LISTED} of {count:,} videos"
+    return "; ".join([f"opening {opened}", *catalogue.summary.notes])
 
 
 def _brief_message(text: str, tools: Toolset) -> HumanMessage:
@@ -113,26 +126,6 @@ def _continued(messages: Sequence[AnyMessage], brief: HumanMessage) -> Any:
     if complete == list(messages):
         return policy_records(brief)
     return Overwrite(policy_records(*complete, brief))
-
-
-async def probe_all(perception: Perception, videos: Sequence[Video], context: CVRContext) -> list[VideoInfo]:
-    """Probe all videos concurrently.
-
-    Raises:
-        InputError: no video can be read, or one cannot and the context says `stop`; the message names each of them.
-    """
-    found = await asyncio.gather(*(_probe(perception, video, n) for n, video in enumerate(videos, start=1)))
-    problems = [info.problem for info in found if info.problem]
-    if len(problems) == len(found) or (problems and context.unreadable == "stop"):
-        raise InputError("\n".join(problems))
-    return list(found)
-
-
-async def _probe(perception: Perception, video: Video, number: int) -> VideoInfo:
-    try:
-        return await perception.probe(video, number)
-    except VideoError as error:
-        return VideoInfo(number=number, video=video, problem=str(error))
 
 
 def _reset() -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """`conclude`: accept the answer, or send it back.
 
-An answer is accepted if its value fits the kind and if the minimum of evidence was observed; the minimum does not apply
-once a budget has run out. An answer that does not fit is sent back once. If infrastructure errors failed every
-observation, the run ends without an answer. Citations of an accepted answer are clipped to their video; only those that
-overlap an observation are kept. Every run ends here, with an answer, an abstention (`grounds.py`) or a typed failure,
-and with the message that says it to the caller.
+An answer is accepted if its value fits the kind and if the minimum of evidence was observed: of up to four videos each,
+of more a window that the answer cites. The minimum does not apply once a budget has run out. An answer that does not
+fit is sent back once. If infrastructure errors failed every observation, the run ends without an answer. Citations of
+an accepted answer are clipped to their video; only those that overlap an observation are kept. Every run ends here,
+with an answer, an abstention (`grounds.py`) or a typed failure, and with the message that says it to the caller.
 
 With the feature `verify`, the citations of an answer that fits are checked before it is accepted (`verify.py`), and the
 result is sent to the master once, if there is something to decide.
@@ -21,6 +21,7 @@ from agentcvr_graph.answers import parse_answer, parse_reply
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, remaining_steps
+from agentcvr_graph.graph.catalogues import count_of, sources_of
 from agentcvr_graph.graph.checks import Checks, plan_checks, result_for_master
 from agentcvr_graph.graph.closing import closing_message, failure_message
 from agentcvr_graph.graph.context import CVRContext
@@ -35,8 +36,11 @@ from agentcvr_graph.graph.state import Call, CVRState, Work
 from agentcvr_graph.render import error_text, plain
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.tools.answer import clip_citations
-from agentcvr_graph.types import Answer, Failure, Usage
+from agentcvr_graph.types import Answer, Failure, Modality, Usage
 
+MOST_SEEN = 4
+"""Each of up to so many videos must be observed before an answer; of more, a window must be that is cited."""
+CITED: tuple[Modality, ...] = ("visual", "audio")
 MAX_REPAIRS = 1
 """How often an answer is sent back because its value does not fit the kind."""
 
@@ -68,6 +72,8 @@ class Conclude:
             answer, notes = read_answer(draft, state, self._dependencies.tools, context)
         except ActionError as error:
             return _sent_back(state, draft, error, work)
+        if not state["closing"] and context.min_evidence and lacks_citation(answer, state):
+            return {"policy_messages": policy_records(reply(draft, error_text(prompts.CITE_FIRST))), "draft": None}
         checks = self._checks(answer, state, context)
         if checks.planned:
             return {"checks": checks.planned, "verifications": checks.settled, "clock": work}
@@ -128,13 +134,13 @@ def read_answer(draft: Call, state: CVRState, tools: Toolset, context: CVRContex
     abstained = abstention_of(arguments, self_report, kind, allowed=context.abstain == "allowed")
     if abstained is not None:
         return with_failures(abstained, failed), ignored
-    citations, notes = clip_citations(arguments.citations, state["observations"], state["sources"])
+    citations, notes = clip_citations(arguments.citations, state["observations"], sources_of(state))
     parse = parse_reply if draft.prose else parse_answer
     answer = parse(
         arguments.value,
         kind,
         question.options,
-        len(question.options or question.videos),
+        len(question.options) or count_of(state),
         rationale=arguments.rationale,
         citations=citations,
     )
@@ -143,9 +149,28 @@ def read_answer(draft: Call, state: CVRState, tools: Toolset, context: CVRContex
 
 
 def missing_evidence(state: CVRState, at_least: int) -> list[int]:
-    """Return the readable videos that were observed fewer than `at_least` times."""
+    """Return the readable videos that were observed fewer than `at_least` times; none of more than `MOST_SEEN`."""
+    if count_of(state) > MOST_SEEN:
+        return []
     seen = observed_videos(state["observations"])
     return [info.number for info in state["sources"] if not info.problem and seen.count(info.number) < at_least]
+
+
+def lacks_citation(answer: Answer, state: CVRState) -> bool:
+    """Return whether an answer about more than `MOST_SEEN` videos cites nothing that was looked at or listened to.
+
+    An abstention has nothing to cite, and neither has a value that the master calls a guess after it has looked.
+    """
+    looked = any(one.modality in CITED for one in state["observations"])
+    admitted = answer.abstained or (answer.is_guess and looked)
+    return count_of(state) > MOST_SEEN and not answer.citations and not admitted
+
+
+def may_answer(state: CVRState, at_least: int) -> bool:
+    """Return whether there is the evidence that an answer needs."""
+    if not at_least or count_of(state) <= MOST_SEEN:
+        return not missing_evidence(state, at_least)
+    return any(one.modality in CITED for one in state["observations"])
 
 
 def _nothing_observed(state: CVRState) -> str:

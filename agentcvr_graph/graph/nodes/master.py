@@ -20,18 +20,20 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agentcvr_graph.errors import ActionError
+from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.graph import looks, prompts
 from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.arrival import tidy
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps, withheld_of
+from agentcvr_graph.graph.catalogues import count_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import read_calls, reply, words_of
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import failures_reported
 from agentcvr_graph.graph.master_call import call_master
-from agentcvr_graph.graph.nodes.conclude import missing_evidence
+from agentcvr_graph.graph.nodes.conclude import MOST_SEEN, may_answer
+from agentcvr_graph.graph.opening import Opener
 from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.state import Assignment, Call, CVRState, Work
 from agentcvr_graph.models.clients.keys import without_keys
@@ -74,15 +76,18 @@ class Master:
         context = self._dependencies.context_of(runtime, state.get("settings") or {})
         tools, settings = self._dependencies.tools, {"settings": context.sent}
         edited = pending_message(state)
+        opener = Opener.of(self._dependencies, context, state, runtime)
         if edited is not None:
-            return TurnStart.again(state, context).update(edited, state, tools) | {"spent": Cost(), **settings}
+            update = await TurnStart.again(state, context).update(edited, state, tools, opener)
+            return update | {"spent": Cost(), **settings}
         start = TurnStart.of(state, context)
         model = await self._dependencies.chosen_master(context)
         bounds = TurnBounds(
             state["checked_question"],
-            state["sources"],
+            opener.sources,
             closing=start.closing,
-            may_answer=not missing_evidence(state, context.min_evidence),
+            may_answer=may_answer(state, context.min_evidence),
+            must_cite=bool(context.min_evidence) and count_of(state) > MOST_SEEN,
             observed=state["observations"],
         )
         what, shown = f"turn {start.turn} of the master", "answering" if start.closing else "thinking"
@@ -91,7 +96,7 @@ class Master:
             async with asyncio.timeout(self._dependencies.timeout_s):
                 messages = [*policy_messages(state), *start.notice]
                 said = await call_master(model, context.dialect, messages, tools, bounds)
-        return start.update(said.message, state, tools) | {"spent": said.cost, **settings}
+        return await start.update(said.message, state, tools, opener) | {"spent": said.cost, **settings}
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class TurnStart:
         before: CVRState = {**state, "turn": _count_turns(state) - 1}
         return replace(cls.of(before, context), notice=[])
 
-    def update(self, message: AIMessage, state: CVRState, tools: Toolset) -> dict[str, Any]:
+    async def update(self, message: AIMessage, state: CVRState, tools: Toolset, opener: Opener) -> dict[str, Any]:
         """Return the state update of a turn with this message, whether a model or a client wrote it."""
         thread = policy_messages(state)
         message = tidy(message, thread, closing=self.closing)
@@ -129,7 +134,7 @@ class TurnStart:
             plan = plan_closing(calls, tools)
         else:
             budget = replace(self.budget, turns=self.budget.turns - 1)
-            plan = plan_turn(calls, state["sources"], budget, tools, self.turn)
+            plan = await opener.plan(lambda sources: plan_turn(calls, sources, budget, tools, self.turn))
         complaints = 0 if plan.usable else state["complaints"] + 1
         return {
             "policy_messages": policy_records(*self.notice, message, *plan.refusals),
@@ -140,6 +145,7 @@ class TurnStart:
             "draft": plan.draft,
             "spent": cost_of(message),
             "failure": _gave_up(complaints, self.closing, remaining_steps(state) - 1, message),
+            **opener.update,
         }
 
 
@@ -190,6 +196,8 @@ def plan_turn(calls: Sequence[Call], sources: Sequence[VideoInfo], budget: Budge
             assignment, cost = _assign(call, sources, budget, tools, turn)
         except ActionError as error:
             plan.refusals.append(reply(call, error_text(str(error))))
+        except InfrastructureError as error:  # a video that it names cannot be opened
+            plan.refusals.append(reply(call, error_text(str(error)), failed_by="infrastructure"))
         else:
             plan.assignments.append(assignment)
             budget = budget.minus(cost)
@@ -253,5 +261,13 @@ def _assign(
     tool = tools.spec(call.tool)
     arguments, ignored = tools.read_noting(call.tool, call.arguments)
     request, notes = tool.plan(arguments, sources, budget)
-    assignment = Assignment(call=call, node=tool.node, request=tool.dump(request), notes=(*notes, *ignored), turn=turn)
+    numbers = None if tool.reaches_all else tuple(dict.fromkeys(window.video for window in request.windows))
+    assignment = Assignment(
+        call=call,
+        node=tool.node,
+        request=tool.dump(request),
+        notes=(*notes, *ignored),
+        videos=numbers,
+        turn=turn,
+    )
     return assignment, tool.cost(request)

@@ -39,9 +39,10 @@ class Memory:
 
     async def keep(self, observation: Observation, sources: Sequence[VideoInfo]) -> None:
         """Store an observation under each of its videos, without statements that compare videos."""
+        known = {info.number: info for info in sources}
         for number in dict.fromkeys(window.video for window in observation.windows):
             part = _about(observation, number)
-            info = next(source for source in sources if source.number == number)
+            info = known[number]
             stored = {"observation": part.model_dump(mode="json"), "text": _text(part)}
             # The index holds the words alone: times and names of models would make unlike observations alike.
             await self.store.aput(self._place(info), _digest(part.model_dump_json()), stored, index=["text"])

@@ -8,7 +8,7 @@ requests wait, with a mapping from the id of each interrupt to its decisions. Th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, cast
 
 from langgraph.runtime import Runtime
@@ -16,12 +16,13 @@ from langgraph.types import interrupt
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from agentcvr_graph.errors import ActionError, SettingsError
+from agentcvr_graph.errors import ActionError, InfrastructureError, SettingsError
 from agentcvr_graph.graph.budget import full_budget
 from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.opening import Opener
 from agentcvr_graph.graph.state import Assignment
 from agentcvr_graph.tools.spec import AnyToolSpec
-from agentcvr_graph.types import Cost, Evidence, Observation, Request, VideoInfo
+from agentcvr_graph.types import Cost, Evidence, Observation, Request
 
 DecisionType = Literal["approve", "edit", "reject", "respond"]
 DECISIONS: tuple[DecisionType, ...] = ("approve", "edit", "reject", "respond")
@@ -91,8 +92,8 @@ def _exceeds(amount: float, limit: float | None) -> bool:
     return limit is not None and amount > limit
 
 
-def review(
-    assignment: Assignment, tool: AnyToolSpec, sources: Sequence[VideoInfo], context: CVRContext
+async def review(
+    assignment: Assignment, tool: AnyToolSpec, opener: Opener, context: CVRContext
 ) -> Request | Observation:
     """Wait for a decision: return the request to carry out, or the reviewer's own observation.
 
@@ -106,10 +107,10 @@ def review(
     while True:
         given = interrupt(_review_request(tool, request, problem))
         try:
-            return _apply(_read_decision(given), tool, request, sources, context)
+            return await _apply(_read_decision(given), tool, request, opener, context)
         except Refusal:
             raise
-        except ActionError as error:
+        except (ActionError, InfrastructureError) as error:
             problem = str(error)
 
 
@@ -144,27 +145,28 @@ def _read_decision(given: object) -> Decision:
         raise ActionError(wanted) from None
 
 
-def _apply(
-    decision: Decision, tool: AnyToolSpec, request: Request, sources: Sequence[VideoInfo], context: CVRContext
+async def _apply(
+    decision: Decision, tool: AnyToolSpec, request: Request, opener: Opener, context: CVRContext
 ) -> Request | Observation:
     match decision["type"]:
         case "approve":
             return request
         case "edit":
-            return _edited(decision, tool, sources, context)
+            return await _edited(decision, tool, opener, context)
         case "reject":
             raise Refusal(f"A person refused this look. {decision.get('message') or ''}".strip())
         case "respond":
             return _response(tool, request, decision.get("message") or "")
 
 
-def _edited(decision: Decision, tool: AnyToolSpec, sources: Sequence[VideoInfo], context: CVRContext) -> Request:
+async def _edited(decision: Decision, tool: AnyToolSpec, opener: Opener, context: CVRContext) -> Request:
     action = decision.get("edited_action") or {}
     if action.get("name", tool.name) != tool.name:
         raise ActionError(f"A request of {tool.name} cannot become one of another tool.")
     arguments = tool.read(cast(Mapping[str, object], action.get("args") or {}))
     # A reviewer may allow more than the remaining budget; its cost is still counted.
-    return tool.plan(arguments, sources, full_budget(context))[0]
+    request, _ = await opener.plan(lambda sources: tool.plan(arguments, sources, full_budget(context)))
+    return request
 
 
 def _response(tool: AnyToolSpec, request: Request, message: str) -> Observation:

@@ -26,6 +26,7 @@ from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_
 from agentcvr_graph.graph.events import failure_kind
 from agentcvr_graph.graph.nodes.agents import WORK, perceive
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
+from agentcvr_graph.graph.opening import Opener
 from agentcvr_graph.graph.state import Check, VerifyInput, Work, verify_input
 from agentcvr_graph.models.claims import ClaimJudge, Judgement
 from agentcvr_graph.render import plain
@@ -43,29 +44,31 @@ class Verify:
     async def __call__(self, state: VerifyInput, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         """Check one citation. The node's retry policy handles what the perception raises."""
         try:
-            found = await self._verify(verify_input(state), runtime)
+            found, opened = await self._verify(verify_input(state), runtime)
         except Exception as error:
             vars(error)[WORK] = Work.of(runtime)  # the error handler has no access to this node's times
             raise
-        return {"verifications": [found], "spent": found.cost, "clock": Work.of(runtime)}
+        return {"verifications": [found], "spent": found.cost, "clock": Work.of(runtime)} | opened
 
-    async def _verify(self, given: VerifyInput, runtime: Runtime[CVRContext]) -> Verification:
-        check, sources = given["check"], given["sources"]
+    async def _verify(self, given: VerifyInput, runtime: Runtime[CVRContext]) -> tuple[Verification, dict[str, Any]]:
+        """Return the verification, and the state update of a video that a reviewer's edit opened."""
+        check = given["check"]
         context = self._dependencies.context_of(runtime, given.get("settings", {}))
+        opener = Opener.sent(self._dependencies, context, given)
         tool = self._tool(check)
         request: Request | Observation = tool.load(check.assignment.request)
         if needs_review(tool.cost(request), context):
             try:
-                request = review(check.assignment, tool, sources, context)
+                request = await review(check.assignment, tool, opener, context)
             except Refusal as refused:
-                return unclear(check.citation, str(refused), check.assignment.turn)
+                return unclear(check.citation, str(refused), check.assignment.turn), {}
         if isinstance(request, Observation):
-            return await self._judged(check, request)
+            return await self._judged(check, request), opener.update
         attempt = self._attempt(check, tool, request, runtime)
         perception = await self._dependencies.chosen_perception(context)
         with looks.reported(attempt, self._dependencies.retry):
-            seen = await perceive(request, tool, perception, sources, self._dependencies.timeout_s)
-        return await self._judged(check, seen)
+            seen = await perceive(request, tool, perception, opener, self._dependencies.timeout_s)
+        return await self._judged(check, seen), opener.update
 
     async def _judged(self, check: Check, observed: Observation) -> Verification:
         """Return the verification after a look; a judge that fails leaves it unclear."""

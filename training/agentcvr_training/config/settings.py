@@ -219,7 +219,8 @@ class Settings(Part):
             SetupError: the tools do not fit together.
         """
         tools = load_tools(self.tools, "tools") if self.tools else TOOLS
-        return Toolset(features_named(self.features, "features").apply(tools))
+        features = features_named(self.features, "features")
+        return Toolset(features.apply(tools), features.judge)
 
     def load_scripts(self) -> tuple[list[Script], list[Script]]:
         """Return the training scripts and the held-out scripts.

@@ -10,6 +10,8 @@ from langchain_core.messages import AIMessage
 
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.answering import MAX_CITATIONS, NOT_SAID, Verdict, answer
+from agentcvr_graph.models.offline.master.language import content_words
+from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
 from agentcvr_graph.models.offline.master.support import report_of, support_of
@@ -53,11 +55,11 @@ class Move(NamedTuple):
 
 def decide(reading: Reading) -> Move:
     """Return the next turn: survey first, then look closer, then answer."""
-    if reading.answered and not reading.missing:
-        safe = _safe(reading)
-        return Move(
-            "The answer did not fit; this one does.", [_answer_call(reading, safe, 0.0)], report_of(reading, 0.0)
-        )
+    if reading.uncited and reading.looked:
+        return _citing_move(reading)
+    if reading.answered and not reading.missing and not reading.uncited:
+        call = _answer_call(reading, _safe(reading), 0.0)
+        return Move("The answer did not fit; this one does.", [call], report_of(reading, 0.0))
     if not reading.closing:
         if reading.missing:
             calls = look_again(reading)
@@ -99,6 +101,18 @@ def _answer_call(reading: Reading, verdict: Verdict, support: float) -> Call:
     citations = [_citation(statement, claims=reading.claims) for statement in cited]
     arguments = {"value": verdict.value, "rationale": _because(verdict, support), "citations": citations}
     return {"name": "answer", "args": arguments}
+
+
+def _citing_move(reading: Reading) -> Move:
+    """Return the answer with a citation also where nothing supports it: the statement closest to the question."""
+    verdict = answer(reading)
+    support = support_of(reading, verdict)
+    call = _answer_call(reading, verdict, support)
+    ranked = Matcher(reading.statements).ranked(content_words(reading.question))
+    closest = [match.statement for match in ranked] or reading.statements or reading.looked
+    call["args"]["citations"] = call["args"]["citations"] or [_citation(closest[0], claims=reading.claims)]
+    thought = "An answer about many videos must cite what was looked at."
+    return Move(thought, [call], report_of(reading, support))
 
 
 def _citation(statement: Statement, *, claims: bool) -> Call:

@@ -21,6 +21,8 @@ _VIDEO = re.compile(r'^(\d+)\. "(.*)": (?:([\d.]+) s, (.*)|cannot be read.*)$', 
 _LEFT = re.compile(r"(\d+) (turns|frames|audio seconds)")
 _FRAMES = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s \((\d+) frames?\)")
 _MISSING = re.compile(r"look at or listen to video ([\d and]+) before")
+_HEADING = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s")
+_UNCITED = re.compile(r"\berror: Not yet: look at or listen to a window")
 _CHECK = re.compile(
     r'^citation \d+, (visual|audio), video (\d+), ([\d.]+)-([\d.]+) s, (".*"): (contradicted|unclear)(?: \(.*\))?$'
 )
@@ -68,6 +70,10 @@ class Reading:
     """Number of its answers that were sent back."""
     missing: list[int] = field(default_factory=list[int])
     """Videos that the graph requires to be observed first."""
+    uncited: bool = False
+    """True if the last answer was sent back because it cites nothing."""
+    looked: list[Statement] = field(default_factory=list[Statement])
+    """The windows of the observations, without their statements."""
     claims: bool = False
     """Whether a citation says what it proves."""
     refuted: int = 0
@@ -93,6 +99,7 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
         refuted = _refuted(text)
         reading.statements = [one for one in reading.statements if not _is_one_of(one, refuted)]
         reading.statements += _read_statements(text)
+        reading.looked += _read_headings(text)
         reading.refuted += len(refuted)
     for message, text in zip(messages[start + 1 :], texts[start + 1 :], strict=True):
         if isinstance(message, AIMessage):
@@ -104,6 +111,7 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
             reading.left |= _read_left(text)
             reading.closing |= text.startswith((_OUT_OF, TOO_LATE)) or f"\n{_OUT_OF}" in text
             missing = _MISSING.search(text)
+            reading.uncited = _UNCITED.search(text) is not None
             reading.missing = [int(n) for n in re.findall(r"\d+", missing[1])] if missing else []
     return reading
 
@@ -149,6 +157,15 @@ def _read_brief(text: str) -> Reading:
 def _read_left(text: str) -> dict[str, float]:
     lines = [line for line in text.splitlines() if line.startswith("left: ")]
     return {name: float(amount) for amount, name in _LEFT.findall(lines[-1])} if lines else {}
+
+
+def _read_headings(text: str) -> list[Statement]:
+    lines = [line for line in text.splitlines() if line.startswith(("seen: ", "heard: "))]
+    return [
+        Statement(Window(video=int(v), start_s=float(a), end_s=float(b)), "", "visual" if line[0] == "s" else "audio")
+        for line in lines
+        for v, a, b in _HEADING.findall(line)
+    ]
 
 
 def _read_statements(text: str) -> list[Statement]:
