@@ -303,9 +303,11 @@ def test_dates_and_references_to_windows_are_parsed():
     assert reference_window("What is said between 0 and 12 s?", only_video=1) == window(1, 0, 12)
 
 
-def test_an_answer_that_must_cite_something_cites_what_was_looked_at():
+@pytest.mark.parametrize("abstain", ["allowed", "never"])
+def test_without_support_it_cites_nothing_also_where_many_videos_need_a_citation(abstain):
     videos = [f"{n}.mp4" for n in range(1, 6)]
-    master = OfflineMaster()
-    graph = create_cvr_graph(master, FakePerception(text="a picture without text", said="hm")).compile()
-    output = graph.invoke({"question": "Which zebra wins?", "videos": videos, "options": ["red", "blue"]})
-    assert output["failure"] is None and len(output["answer"].citations) == 1
+    graph = create_cvr_graph(OfflineMaster(), FakePerception(text="a picture without text", said="hm")).compile()
+    given = {"question": "Which zebra wins?", "videos": videos, "options": ["red", "blue"]}
+    output = graph.invoke(given, context=CVRContext(abstain=abstain))
+    assert output["failure"] is None and output["answer"].citations == ()
+    assert (output["answer"].abstained, output["answer"].is_guess) == (abstain == "allowed", abstain == "never")
