@@ -13,6 +13,7 @@ from .graph.context import CVRContext as CVRContext
 from .graph.events import Progress as Progress
 from .graph.retake import retake as retake
 from .graph.state import (
+    ChatInput as ChatInput,
     CVRAnswered as CVRAnswered,
     CVRFailed as CVRFailed,
     CVRInput as CVRInput,

@@ -19,6 +19,8 @@ from typing import overload
 from agentcvr_graph.errors import ActionError, BugError, InfrastructureError
 from agentcvr_graph.types import FrozenModel, Video, VideoInfo
 
+MAX_VIDEOS = 100_000
+"""Most videos of a question: a limit for untrusted clients."""
 LISTED = 20
 """Videos that a question opens and lists at its start. Others are opened when a call names them."""
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage
 
 from agentcvr_graph.catalogue import Summary
 from agentcvr_graph.errors import InputError, shown_address
 from agentcvr_graph.graph.channels import typed
-from agentcvr_graph.graph.dialects import FAILED_BY, read_calls, thought_of
+from agentcvr_graph.graph.dialects import FAILED_BY, call_answered, read_calls, thought_of
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import since_brief, tools_in_brief
 from agentcvr_graph.graph.state import Call, CVROutput
@@ -156,6 +156,8 @@ def trajectory_of(output: CVROutput | Mapping[str, Any]) -> Trajectory:
     """
     given = cast(Mapping[str, Any], output)
     if given.get("checked_question") is None:
+        if (failure := typed(Failure | None, given.get("failure"))) is not None:
+            raise InputError(failure.message)
         raise InputError("The run has no result yet.", fix="Resume it, then read its output.")
     question = typed(Question, given["checked_question"])
     messages = policy_messages(cast(Any, given))
@@ -201,7 +203,7 @@ def _turn(
     tools: Outlines,
 ) -> Turn:
     seen = {observation.call_id: observation for observation in observations if observation.turn == number}
-    replies = {_call_id(reply): reply for reply in after}
+    replies = {call_answered(reply): reply for reply in after}
     return Turn(
         number=number,
         thought=thought_of(message, tools),
@@ -225,8 +227,3 @@ def _action(call: Call, reply: AnyMessage | None, seen: Observation | None, tool
         alias=tool is not None and tool.name.casefold() != call.tool.strip().casefold(),
         prose=call.prose,
     )
-
-
-def _call_id(reply: AnyMessage) -> str:
-    """Return the id of the call that a message replies to; empty for a message that replies to no call."""
-    return reply.tool_call_id if isinstance(reply, ToolMessage) else str(reply.additional_kwargs.get("call_id", ""))

@@ -45,7 +45,10 @@ class Video(FrozenModel):
     """One video of a question, by reference."""
 
     source: str
-    """A file, an `http(s)` URL, or a folder of images; `#t=12.5,40` appended to any of them selects a clip."""
+    """A file, an `http(s)` URL, or a folder of images; `#t=12.5,40` appended to any of them selects a clip.
+
+    As an input, also what stands for many videos: a folder with video files, a pattern (`clips/*.mp4`), `script://ID/*`.
+    """
     fps: float | None = Field(default=None, gt=0)
     """Frames per second of a folder of images; ignored for files."""
     boxes: str | None = None
@@ -327,8 +330,9 @@ class Verification(FrozenModel):
 class Failure(FrozenModel):
     """Why a run ended without an answer: a typed result, never text in place of an answer."""
 
-    boundary: Literal["master", "infrastructure"]
-    """`master`: it never gave a valid answer. `infrastructure`: the master's model or every observation failed."""
+    boundary: Literal["master", "infrastructure", "input"]
+    """`master`: it never gave a valid answer. `infrastructure`: the master's model or every observation failed.
+    `input`: the messages of a chat lack a question or a video; outside of a chat this is an `InputError`."""
     message: str
     out_of_budget: bool = False
     """True if a budget had run out and only an answer was still allowed."""

@@ -30,6 +30,8 @@ agentcvr ask match.mp4#t=60,180 replay.mp4 -q "Which interval of video 2 shows t
 
 agentcvr ask *.mp4 -q "In which order were these recorded?" --kind order --report evidence.html
 
+agentcvr ask clips/ -q "In which video is a cake cut?" --features find
+
 agentcvr ask --swap cc-000000 --noise fitted
 
 agentcvr ask a.mp4 b.mp4 -q "Who arrives first?" --master openai:gpt-4.1 --vision http://localhost:8000/v1#qwen-vl
@@ -76,7 +78,9 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print what the m
 def ask(
     videos: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, http(s) URLs or frame folders; '#t=12.5,40' selects a clip."),
+        typer.Argument(
+            help="Files, folders, patterns such as 'clips/*.mp4', or http(s) URLs; '#t=12.5,40' selects a clip."
+        ),
     ] = None,
     question: Annotated[str, typer.Option("--question", "-q", help="The question, in natural language.")] = "",
     options: Annotated[list[str] | None, typer.Option("--option", "-o", help="An answer option; repeatable.")] = None,

@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from agentcvr_graph.catalogue import Sources
 from agentcvr_graph.graph.checks import plan_check, tool_for
 from agentcvr_graph.models.claims import ClaimJudge
 from agentcvr_graph.perception.base import Perception
@@ -56,12 +57,13 @@ async def random_window_control(
     rng, control = random.Random(seed), Control()
     drawn: list[tuple[ClaimedCitation, int, Sequence[VideoInfo]]] = []
     for trajectory in trajectories:
+        videos = Sources(trajectory.videos, trajectory.video_count)
         for check in (one for one in trajectory.verifications if one.observation is not None):
-            elsewhere = random_window(check.citation, trajectory.videos[check.citation.video - 1], rng)
+            elsewhere = random_window(check.citation, trajectory.video(check.citation.video), rng)
             if elsewhere is None:
                 control.skipped += 1
             else:
-                drawn.append((elsewhere, _frames(check), trajectory.videos))
+                drawn.append((elsewhere, _frames(check), videos))
 
     async def judged(one: tuple[ClaimedCitation, int, Sequence[VideoInfo]]) -> Verdict:
         cited, frames, videos = one

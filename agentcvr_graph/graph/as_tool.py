@@ -50,6 +50,7 @@ DESCRIPTION = (
     "Answers a question about one or more videos, also where the evidence is spread over several of them. It looks at "
     "frames and listens by itself, and cites the windows that prove the answer. It needs the addresses of the videos."
 )
+VIDEOS = "Files, folders, patterns (clips/*.mp4) or URLs; '#t=12.5,40' behind one makes a clip."
 CORRECT = "Nothing was looked at. Correct this, then call again; do not repeat the same arguments."
 """Last line of an error about what the agent wrote."""
 NOTES_SHOWN = 3
@@ -60,7 +61,7 @@ class AskArgs(BaseModel):
     """What the calling agent writes."""
 
     question: str = Field(description="The question, in plain words; videos are 'video 1', 'video 2', ... in it.")
-    videos: list[str] = Field(min_length=1, description="Files or URLs; '#t=12.5,40' behind one makes a clip.")
+    videos: list[str] = Field(min_length=1, description=VIDEOS)
     options: list[str] = Field(default=[], description="Options to choose from, or things to order.")
     kind: KnownQuestionKind = Field(
         default="auto", description="Kind of answer; 'auto': options mean 'choice', else text."

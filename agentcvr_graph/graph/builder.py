@@ -32,8 +32,8 @@ from agentcvr_graph.graph.nodes.verify import Verify
 from agentcvr_graph.graph.routing import Router
 from agentcvr_graph.graph.state import (
     AgentInput,
-    CVRInput,
     CVRState,
+    InputChannels,
     OutputChannels,
     VerifyInput,
     input_of_agent,
@@ -52,7 +52,7 @@ RECURSION_PER_TURN = 4
 """Supersteps that a turn may take; more than any turn needs."""
 
 
-class CVRGraph(StateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
+class CVRGraph(StateGraph[CVRState, CVRContext, InputChannels, OutputChannels]):
     """A `StateGraph` that compiles to a `CompiledCVRGraph` under its own name."""
 
     name: str = "agentcvr"
@@ -96,7 +96,7 @@ def create_cvr_graph(
         timeout_s: the longest single attempt of such a call, in seconds; None for no limit.
 
     Returns:
-        The builder, uncompiled. Input `CVRInput`, output `CVROutput`, context `CVRContext`.
+        The builder, uncompiled. Input `CVRInput` or `ChatInput`, output `CVROutput`, context `CVRContext`.
 
     Examples:
         >>> graph = create_cvr_graph(master, perception).compile()
@@ -114,7 +114,7 @@ def create_cvr_graph(
     judge = features.judge or (tools.judge if isinstance(tools, Toolset) else None)
     toolset = Toolset(features.apply(tools), judge)
     dependencies = Dependencies(master, perception, timeout_s, retry, toolset, check_schema(context_schema))
-    graph = CVRGraph(CVRState, context_schema, input_schema=CVRInput, output_schema=OutputChannels)
+    graph = CVRGraph(CVRState, context_schema, input_schema=InputChannels, output_schema=OutputChannels)
     graph.name, graph.dependencies = name, dependencies
     graph.add("brief", Brief(dependencies))
     graph.add("master", Master(dependencies), retry_policy=retry, error_handler=master_failed)
@@ -124,7 +124,7 @@ def create_cvr_graph(
         graph.add_edge(node, "master")
     graph.add("conclude", Conclude(dependencies))
     graph.add_edge(START, "brief")
-    graph.add_edge("brief", "master")
+    graph.add_conditional_edges("brief", Router(after_brief), ["master", "conclude"])
     graph.add_conditional_edges("master", Router(after_master), [*dependencies.tools.nodes, "master", "conclude"])
     graph.add_conditional_edges("conclude", Router(after_conclude), ["master", *_add_verify(graph, dependencies), END])
     return graph
@@ -148,6 +148,11 @@ def _add_verify(graph: CVRGraph, dependencies: Dependencies) -> list[str]:
 def tools_of(graph: CompiledCVRGraph) -> Toolset:
     """Return the tools that a graph was built with."""
     return dependencies_of(graph).tools
+
+
+async def after_brief(state: CVRState) -> str:
+    """Return the next step: `master`, or `conclude` if a chat lacks a question or a video."""
+    return "master" if state["failure"] is None else "conclude"
 
 
 async def after_master(state: CVRState) -> list[Send] | str:

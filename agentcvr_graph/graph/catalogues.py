@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from agentcvr_graph.catalogue import LISTED, Catalogue, Expansion, Part, Sources, Summary
+from agentcvr_graph.catalogue import LISTED, MAX_VIDEOS, Catalogue, Expansion, Part, Sources, Summary, digest_of
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError, shown_address
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.perception.base import Perception, expand
 from agentcvr_graph.types import Video, VideoInfo
 
-MAX_VIDEOS = 100_000
-"""Most videos of a question, a limit for untrusted clients."""
+
+class UnreadableError(InputError):
+    """Raised when videos of a question cannot be listed or opened. `videos` are the sources of these."""
+
+    def __init__(self, problems: Sequence[str], videos: Iterable[Video]) -> None:
+        super().__init__("\n".join(problems))
+        self.videos = frozenset(video.source for video in videos)
 
 
 async def list_videos(perception: Perception, given: Sequence[Video]) -> Catalogue:
@@ -31,16 +36,18 @@ async def list_videos(perception: Perception, given: Sequence[Video]) -> Catalog
     """
     parts: list[tuple[Video, Expansion | None]] = []
     problems: list[str] = []
+    unreadable: list[Video] = []
     for video in given:
         try:
             parts.append((video, await expand(perception, video)))
         except InputError as error:
             problems.append(str(error))
+            unreadable.append(video)
     if problems:
-        raise InputError("\n".join(problems))
+        raise UnreadableError(problems, unreadable)
     catalogue = Catalogue(parts)
     if not len(catalogue):
-        raise InputError("There is no video to look at.", fix="Name at least one file, URL or folder.")
+        raise InputError("There is no video to look at.", fix="Name at least one file, folder or URL.")
     if len(catalogue) > MAX_VIDEOS:
         raise InputError(f"{len(catalogue):,} videos are too many.", fix=f"Ask about at most {MAX_VIDEOS:,}.")
     return catalogue
@@ -68,7 +75,7 @@ async def probe_first(
     problems = [info.problem for info in found if info.problem]
     fatal = problems if len(problems) == len(found) else _of_named(found, catalogue)
     if fatal and (fatal is problems or context.unreadable == "stop"):
-        raise InputError("\n".join(fatal))
+        raise UnreadableError(fatal, (info.video for info in found if info.problem))
     return found
 
 
@@ -146,8 +153,15 @@ def count_of(state: Mapping[str, Any]) -> int:
     return summary.count if summary else len(state["sources"])
 
 
-def is_same(state: Mapping[str, Any], catalogue: Catalogue, listed: Sequence[VideoInfo]) -> bool:
-    """Return whether a thread's last question was about the same videos; the first ones were probed again."""
+def count_kept(state: Mapping[str, Any], catalogue: Catalogue, listed: Sequence[VideoInfo]) -> int:
+    """Return how many videos a thread's last question was about, if this list begins with the same ones; else 0.
+
+    Args:
+        listed: the first ones, which were probed again.
+    """
     before: Summary | None = state.get("catalogue")
+    if before is None or digest_of(catalogue.videos[: before.count]) != before.digest:
+        return 0
     known: Sequence[VideoInfo] = state.get("sources") or ()
-    return before is not None and before.digest == catalogue.summary.digest and known[: len(listed)] == list(listed)
+    again = [info for info in listed if info.number <= before.count]
+    return before.count if known[: len(again)] == again else 0

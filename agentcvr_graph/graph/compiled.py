@@ -19,7 +19,7 @@ from langgraph.types import Command, Durability, StateUpdate
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.context import CVRContext, check_sent
 from agentcvr_graph.graph.run_names import described
-from agentcvr_graph.graph.state import CVRInput, CVROutput, CVRState, OutputChannels
+from agentcvr_graph.graph.state import ChatInput, CVRInput, CVROutput, CVRState, InputChannels, OutputChannels
 from agentcvr_graph.graph.threaded_saver import callable_saver
 from agentcvr_graph.utils.private_loop import iterate_in_private_loop, refuse_running_loop, run_in_private_loop
 
@@ -50,7 +50,7 @@ class _Run(Protocol[Out_co, Other_co]):
     @overload
     def __call__(
         self,
-        input: CVRInput | Command[Any] | None,
+        input: CVRInput | ChatInput | Command[Any] | None,
         config: RunnableConfig | None = None,
         *,
         context: CVRContext | None = None,
@@ -60,7 +60,7 @@ class _Run(Protocol[Out_co, Other_co]):
     @overload
     def __call__(
         self,
-        input: CVRInput | Command[Any] | None,
+        input: CVRInput | ChatInput | Command[Any] | None,
         config: RunnableConfig | None = None,
         *,
         context: CVRContext | None = None,
@@ -68,7 +68,7 @@ class _Run(Protocol[Out_co, Other_co]):
     ) -> Other_co: ...
 
 
-class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, OutputChannels]):
+class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, InputChannels, OutputChannels]):
     """The compiled graph. Its drawing has a description for every node and no error handlers.
 
     No edge leads to the error handlers. LangGraph expands a subgraph in a parent's drawing only if it finds one first
@@ -82,7 +82,7 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
         invoke: _Run[CVROutput, Any]  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def astream(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: CVRInput | ChatInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """Stream the run, as `Pregel.astream` does.
 
@@ -94,7 +94,7 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
         return parent.astream(storable_input(input), described(config, input), **kwargs)
 
     def stream(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, input: CVRInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: CVRInput | ChatInput | Command[Any] | None, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Generator[Any]:
         """Stream the run for a caller without an event loop. Closing the generator cancels the run.
 
@@ -106,14 +106,14 @@ class CompiledCVRGraph(CompiledStateGraph[CVRState, CVRContext, CVRInput, Output
         )
         return iterate_in_private_loop(lambda: self.astream(input, config, **kwargs))
 
-    def batch(self, inputs: list[CVRInput], *args: Any, **kwargs: Any) -> list[Any]:
+    def batch(self, inputs: list[CVRInput | ChatInput], *args: Any, **kwargs: Any) -> list[Any]:
         """Run several inputs in threads, as `Pregel.batch` does.
 
         Raises:
             SetupError: this thread runs an event loop.
         """
         refuse_running_loop("`batch`", "`await graph.abatch(...)`")
-        return super().batch(inputs, *args, **kwargs)
+        return super().batch(cast(Any, inputs), *args, **kwargs)
 
     def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
         """Update the state, as `Pregel.bulk_update_state` does; `update_state` is written with this method.
@@ -152,7 +152,7 @@ def _check_spelling(fields: Mapping[str, Any]) -> None:
     Raises:
         InputError: there is such a field.
     """
-    missing = [name for name in CVRInput.__annotations__ if name not in fields]
+    missing = [name for name in InputChannels.__annotations__ if name not in fields]
     for name in fields:
         meant = difflib.get_close_matches(str(name), missing, n=1, cutoff=ALMOST)
         if meant and name not in CVRState.__annotations__:
@@ -163,14 +163,18 @@ def storable_input(given: object) -> object:
     """Return the input of a run as a checkpoint can store it: iterators become lists.
 
     Raises:
-        InputError: the input is a text, a list or a number, or holds `messages` without a question.
+        InputError: the input is a text, a list or a number.
     """
     if isinstance(given, str | bytes | list | tuple | set | int | float):
         raise InputError(f"The input is a {type(cast(object, given)).__name__}.", fix=INPUT)
     if not isinstance(given, Mapping):
         return given  # None and commands continue a run; an object with the fields of the input is read by LangGraph
     fields = cast(Mapping[str, Any], given)
-    if "messages" in fields and "question" not in fields:
-        raise InputError("The input holds `messages` but no `question`.", fix=INPUT)
     _check_spelling(fields)
-    return {name: list(cast(Any, value)) if isinstance(value, Iterator) else value for name, value in fields.items()}
+    given = {name: list(cast(Any, value)) if isinstance(value, Iterator) else value for name, value in fields.items()}
+    if given.get("messages") and not given.get("question"):
+        given |= {
+            "question": "",
+            "videos": given.get("videos") or [],
+        }  # an earlier input of the thread is no part of it
+    return given

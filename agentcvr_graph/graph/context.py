@@ -79,7 +79,11 @@ class CVRContext(BaseModel):
     ] = None
     min_evidence: Annotated[
         StrictInt,
-        setting("conclude", ge=0, description="Observations of every readable video before an answer is accepted."),
+        setting(
+            "conclude",
+            ge=0,
+            description="Observations of every readable video before an answer; of more than four, a cited window.",
+        ),
     ] = 1
     abstain: Annotated[
         Abstaining,

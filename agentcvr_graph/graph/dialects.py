@@ -259,6 +259,11 @@ def reply(
     return HumanMessage(text, additional_kwargs={"call_id": call.id, "artifact": artifact, **marks})
 
 
+def call_answered(reply: AnyMessage) -> str:
+    """Return the id of the call that a message replies to; empty for a message that replies to no call."""
+    return reply.tool_call_id if isinstance(reply, ToolMessage) else str(reply.additional_kwargs.get("call_id", ""))
+
+
 def _not_json(text: str) -> str:
     shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
     return f"The arguments are not valid JSON ({why_unreadable(text)}): {shown}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from langchain_core.messages import AnyMessage
 
 from agentcvr_graph.answers import KINDS, option_labels
-from agentcvr_graph.render import budget_text, observation_text, video_line
+from agentcvr_graph.render import budget_text, cut, observation_text, video_line
 from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.outline import Outlines, ToolOutline
 from agentcvr_graph.tools.spec import ToolSpec
@@ -76,12 +76,14 @@ def brief(
     videos: Sequence[VideoInfo],
     left: Sequence[tuple[str, float]],
     known: Sequence[Observation] = (),
+    earlier: Sequence[tuple[str, str]] = (),
     more: str = "",
 ) -> str:
-    """Return the first user message: question, answer format, options, videos, known evidence, budgets.
+    """Return the first user message: question, answer format, options, videos, earlier answers, evidence, budgets.
 
     Args:
         videos: the videos that are listed.
+        earlier: earlier questions with their answers, which the conversation does not hold any more.
         more: the line about the others; empty if there are none.
     """
     parts = [f"Question: {question}", f"Answer format ({kind}): {KINDS[kind].format}"]
@@ -89,6 +91,8 @@ def brief(
         parts.append("Options:\n" + "\n".join(option_lines(options, kind)))
     parts.append("Videos:\n" + "\n".join(video_line(info) for info in videos))
     parts += [more] if more else []
+    if earlier:
+        parts.append("Asked before:\n" + "\n".join(f"- {cut(asked)} Answer: {cut(told)}" for asked, told in earlier))
     if known:
         parts.append("Known from earlier questions:\n" + "\n".join(observation_text(one) for one in known))
     parts.append(budget_text(left))

@@ -24,7 +24,7 @@ MAX_NAMED = 10_000
 """Most videos, folders and patterns in one question: a limit for untrusted clients. A folder may hold more videos."""
 MAX_CHARACTERS = 20_000
 """Maximum length of a question or an option: a limit for untrusted clients, far above normal use."""
-NAME_VIDEO = "Name a file, a URL or an image folder."
+NAME_VIDEO = "Name a file, a folder or a URL."
 RENAME = "Rename the file, or its folder."
 LIST_VIDEOS = "Pass a list: ['a.mp4', 'b.mp4']."
 LIST_OPTIONS = "Pass a list of texts: ['red', 'blue']."
@@ -46,7 +46,7 @@ def check_question(given: Mapping[str, object]) -> Question:
         raise InputError("The question is empty.", fix=_without_question(given))
     videos = read_videos(given.get("videos"))
     if not videos:
-        raise InputError("There is no video to look at.", fix="Name at least one file, URL or image folder.")
+        raise InputError("There is no video to look at.", fix="Name at least one file, folder or URL.")
     if len(videos) > MAX_NAMED:
         raise InputError(f"{len(videos):,} videos are too many.", fix=f"Name at most {MAX_NAMED:,}, or their folder.")
     options = read_options(given.get("options"))

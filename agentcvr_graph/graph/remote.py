@@ -16,13 +16,14 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from langchain_core.messages import HumanMessage, convert_to_messages
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Command, Interrupt, interrupt
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, InputError, SetupError, VideoError
 from agentcvr_graph.graph.context import NO_SETTING, WRONG_SETTING, CVRContext
-from agentcvr_graph.graph.state import CVRInput
+from agentcvr_graph.graph.state import ChatInput, CVRInput
 from agentcvr_graph.models.clients.errors import detail_of, one_line, recognised, refused, status_of
 from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.types import Video
@@ -47,7 +48,7 @@ class WaitingError(InputError):
 
 
 async def run_remote(
-    remote: RemoteGraph, given: CVRInput, config: RunnableConfig, context: CVRContext | None = None
+    remote: RemoteGraph, given: CVRInput | ChatInput, config: RunnableConfig, context: CVRContext | None = None
 ) -> dict[str, Any]:
     """Run a question on the server's thread that the configuration names; continue it if it was stopped or waits.
 
@@ -70,9 +71,9 @@ async def run_remote(
 
 
 async def _run(
-    remote: RemoteGraph, given: CVRInput, config: RunnableConfig, context: CVRContext | None
+    remote: RemoteGraph, given: CVRInput | ChatInput, config: RunnableConfig, context: CVRContext | None
 ) -> dict[str, Any]:
-    sent: Any = given | {"videos": [_as_json(video) for video in given["videos"]]}
+    sent: Any = {**given, "videos": [_as_json(video) for video in given.get("videos", ())]}
     waiting: Sequence[Interrupt] = ()
     if _thread_of(config):
         sent, waiting = await _begun(remote, given, sent, config)
@@ -84,7 +85,7 @@ async def _run(
             return output
 
 
-def thread_of_call(config: RunnableConfig, given: CVRInput) -> RunnableConfig:
+def thread_of_call(config: RunnableConfig, given: CVRInput | ChatInput) -> RunnableConfig:
     """Return the configuration of a tool call with a server's thread of its own, which is the same after a resume.
 
     Calls of one turn run in parallel, so they cannot share the thread of their agent.
@@ -92,20 +93,27 @@ def thread_of_call(config: RunnableConfig, given: CVRInput) -> RunnableConfig:
     if not (thread := _thread_of(config)):
         return config
     names = config.get("configurable", {})
-    key = f"{thread}/{names.get('checkpoint_ns', '')}/{given['question']}/{given['videos']}"
+    key = f"{thread}/{names.get('checkpoint_ns', '')}/{_asked(given)}/{given.get('videos', [])}"
     thread_id = str(uuid.uuid5(uuid.NAMESPACE_URL, key))
     return {**config, "configurable": {**names, "thread_id": thread_id}}
 
 
 async def _begun(
-    remote: RemoteGraph, given: CVRInput, sent: Any, config: RunnableConfig
+    remote: RemoteGraph, given: CVRInput | ChatInput, sent: Any, config: RunnableConfig
 ) -> tuple[Any, Sequence[Interrupt]]:
     """Return the input that continues this question on its thread, and the interrupts for which it waits."""
     await cast(Any, remote.client).threads.create(thread_id=_thread_of(config), if_exists="do_nothing")
     state = await _state(remote, config)
-    if not state["next"] or cast(dict[str, Any], state["values"]).get("question") != given["question"]:
+    values = cast(dict[str, Any], state["values"])
+    if not state["next"] or _asked(values) != _asked(given):
         return sent, ()
     return None, _waiting(state)
+
+
+def _asked(given: Mapping[str, Any]) -> str:
+    """Return the question of an input or a state: its text, or the text of the last message of the caller."""
+    asked = [one.text for one in convert_to_messages(given.get("messages") or []) if isinstance(one, HumanMessage)]
+    return given.get("question") or (str(asked[-1]) if asked else "")
 
 
 async def _state(remote: RemoteGraph, config: RunnableConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from agentcvr_graph.graph.builder import recursion_limit
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.remote import errors_of, run_remote, thread_of_call
-from agentcvr_graph.graph.state import CVRInput
+from agentcvr_graph.graph.state import ChatInput, CVRInput
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 async def ask(
     graph: CompiledCVRGraph | RemoteGraph,
-    given: CVRInput,
+    given: CVRInput | ChatInput,
     context: CVRContext | None = None,
     config: RunnableConfig | None = None,
 ) -> Trajectory:

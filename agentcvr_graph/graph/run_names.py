@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sized
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
+from langchain_core.messages import convert_to_messages
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
@@ -34,12 +35,20 @@ def _question(given: object) -> dict[str, Any]:
     The id is the same for the same question over the same videos, and does not contain its words.
     """
     fields = cast(dict[str, Any], given if isinstance(given, Mapping) else {})
-    if "question" not in fields:
+    if not (asked := fields.get("question") or _last_words(fields.get("messages"))):
         return {}
     videos: Any = fields.get("videos")
     count = 1 if isinstance(videos, str) else len(videos) if isinstance(videos, Sized) else 0
-    digest = hashlib.sha256(repr((fields["question"], videos)).encode("utf-8", "replace")).hexdigest()[:12]
+    digest = hashlib.sha256(repr((asked, videos)).encode("utf-8", "replace")).hexdigest()[:12]
     return {"question_id": digest, "video_count": count}
+
+
+def _last_words(messages: Any) -> str:
+    """Return the content of the last message of a chat."""
+    try:
+        return str(convert_to_messages(messages)[-1].content) if messages else ""
+    except (ValueError, NotImplementedError, TypeError, KeyError, AttributeError):  # the run itself refuses it
+        return ""
 
 
 @functools.cache

@@ -10,10 +10,10 @@ Nodes read typed values from every state, because the channels validate what cli
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NotRequired, TypeAlias
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, MessageLikeRepresentation
 from langgraph.graph.message import add_messages
 from langgraph.managed import RemainingSteps
 from langgraph.runtime import Runtime
@@ -154,15 +154,55 @@ def add_sources(so_far: list[VideoInfo], more: list[VideoInfo]) -> list[VideoInf
 
 
 class CVRInput(TypedDict):
-    """The input of the graph; flat, so that a form can show it."""
+    """The input of one question; flat, so that a form can show it."""
 
     question: Annotated[str, Field(description="The question, in plain words.")]
     videos: Annotated[
         list[str | Video],
-        Field(description="Files, http(s) URLs or image folders; '#t=12.5,40' behind one makes a clip."),
+        Field(description="Files, folders, patterns (clips/*.mp4) or http(s) URLs; '#t=12.5,40' makes a clip."),
     ]
     options: NotRequired[Annotated[list[str], Field(description="Options to choose from, or things to order.")]]
     kind: NotRequired[Annotated[KnownQuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
+
+
+class ChatInput(TypedDict):
+    """The input of a chat: the conversation so far, whose last message asks."""
+
+    messages: Annotated[
+        Sequence[MessageLikeRepresentation],
+        Field(
+            description="The conversation. Text names files or URLs; blocks of videos and options 'A) ...' are read."
+        ),
+    ]
+    videos: NotRequired[list[str | Video]]
+    options: NotRequired[list[str]]
+    kind: NotRequired[KnownQuestionKind]
+
+
+class _QuestionChannels(TypedDict):
+    """The fields of both inputs besides `messages`."""
+
+    question: NotRequired[Annotated[str, Field(description="The question, in plain words.")]]
+    videos: NotRequired[
+        Annotated[
+            list[str | Video],
+            Field(description="Files, http(s) URLs or image folders; '#t=12.5,40' behind one makes a clip."),
+        ]
+    ]
+    options: NotRequired[Annotated[list[str], Field(description="Options to choose from, or things to order.")]]
+    kind: NotRequired[Annotated[KnownQuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
+
+
+class InputChannels(_QuestionChannels):
+    """Both inputs as LangGraph channels."""
+
+    messages: NotRequired[
+        Annotated[
+            list[AnyMessage],
+            add_messages,
+            Field(description="A chat: the last message asks, and names files or URLs. Instead of `question`."),
+        ]
+    ]
 
 
 def as_input(question: Question) -> CVRInput:
@@ -219,7 +259,7 @@ class OutputChannels(_Reported):
     failure: Annotated[Failure | None, Latest]
 
 
-class CVRState(CVRInput, OutputChannels):
+class CVRState(_QuestionChannels, OutputChannels):
     """The full state of a run, between START and END."""
 
     turn: int

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from agentcvr_graph.answers import KnownQuestionKind
 from agentcvr_graph.errors import ActionError, InfrastructureError, InputError, SetupError
-from agentcvr_graph.graph.as_tool import DESCRIPTION, one_or_several, reply_of
+from agentcvr_graph.graph.as_tool import DESCRIPTION, VIDEOS, one_or_several, reply_of
 from agentcvr_graph.graph.state import CVRInput
 from agentcvr_graph.mcp_server.service import Moment, OnProgress, VideoService
 from agentcvr_graph.report.page import render_report
@@ -38,7 +38,7 @@ INSTRUCTIONS = (
 
 Videos = Annotated[
     list[str],
-    Field(min_length=1, description="Files or URLs; '#t=12.5,40' behind one makes a clip."),
+    Field(min_length=1, description=VIDEOS),
     BeforeValidator(one_or_several),
 ]
 Question = Annotated[

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
 from agentcvr_graph.types import Modality, Tracks, Video
 
@@ -79,6 +80,14 @@ class Library(Protocol):
 
         Raises:
             VideoError: the file is missing, unreadable, too large or not a video, or the clip starts after its end.
+        """
+        ...
+
+    def expand(self, video: Video) -> Expansion | None:
+        """Return the videos that a folder or a pattern stands for, without opening any; None for one video.
+
+        Raises:
+            VideoError: there is no video, or the folder may not be read.
         """
         ...
 

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.access import EVERYTHING, Access, current_limit, limited
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.damage import overlapping
+from agentcvr_graph.media.folders import expand
 from agentcvr_graph.media.library import MediaLibrary, stamp_of
 from agentcvr_graph.media.source import absolute, parse_source
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
@@ -74,6 +76,14 @@ class IsolatedLibrary:
             CVRError: as the method; `InfrastructureError` when the worker died or took too long.
         """
         return self._workers.call(_answer, current_limit(), video, what, arguments)
+
+    def expand(self, video: Video) -> Expansion | None:
+        """Return the videos that a folder or a pattern stands for, without opening any; None for one video.
+
+        Raises:
+            VideoError: there is no video, or the folder may not be read.
+        """
+        return expand(video, self._access.narrowed(current_limit()))
 
     def close(self) -> None:
         """Stop the workers. The next request starts them again; requests in progress fail."""

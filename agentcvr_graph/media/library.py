@@ -9,11 +9,13 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.media.access import EVERYTHING, Access, current_limit
 from agentcvr_graph.media.cache import DiskCache, default_cache_dir
 from agentcvr_graph.media.clip import READERS, Media, ReaderName
 from agentcvr_graph.media.fetch import fetch, forget
+from agentcvr_graph.media.folders import expand
 from agentcvr_graph.media.frames import FrameStore
 from agentcvr_graph.media.probe import NotAVideoError
 from agentcvr_graph.media.source import Source, parse_source
@@ -90,6 +92,14 @@ class MediaLibrary:
         for other in dropped:
             other.close()
         return media
+
+    def expand(self, video: Video) -> Expansion | None:
+        """Return the videos that a folder or a pattern stands for, without opening any; None for one video.
+
+        Raises:
+            VideoError: there is no video, or the folder may not be read.
+        """
+        return expand(video, self._access.narrowed(current_limit()))
 
     def close(self) -> None:
         """Close all files. A `Media` that is used later opens its file again."""

@@ -16,11 +16,11 @@ from agentcvr_graph.media.languages import language_code, language_in_name
 
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".smi", ".sami", ".sub", ".mpl", ".lrc")
 """Endings of subtitle files; of several with one name the first is read."""
-_VIDEOS = (
+MEDIA_ENDINGS = (
     *(".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"),
     *(".mp3", ".m4a", ".wav", ".flac", ".ogg", ".opus"),
 )
-"""A subtitle file with exactly the name of one of these belongs to that file alone."""
+"""Endings of videos and sound. A subtitle file with exactly the name of one of these belongs to that file alone."""
 _FORCED = ("forced", "foreign", "signs")
 _DEAF = ("sdh", "cc", "hi")
 _KINDS = ("full", "default", "auto", "orig", "und", *_DEAF)
@@ -44,7 +44,7 @@ def sidecars(path: Path, language: str = "") -> list[Sidecar]:
     """
     beside = [other for other in path.parent.iterdir() if not other.name.startswith(".") and other.is_file()]
     own = _spelt(path.stem)
-    taken = {_spelt(other.stem) for other in beside if other.suffix.lower() in _VIDEOS} - {own}
+    taken = {_spelt(other.stem) for other in beside if other.suffix.lower() in MEDIA_ENDINGS} - {own}
     files = [other for other in beside if other.suffix.lower() in ENDINGS and _spelt(other.stem) not in taken]
     named = [one for other in files if (one := _read_name(other, path))]
     spoken = language_code(language) if len(named) > 1 else ""

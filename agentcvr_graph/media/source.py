@@ -82,6 +82,17 @@ def parse_source(video: Video, access: Access = EVERYTHING) -> Source:
     )
 
 
+def locate(given: str, access: Access) -> tuple[str, str, Path | None]:
+    """Split a video string into place and fragment, and return the file or folder that it names, if there is one."""
+    if _WEB.match(given):
+        return given, "", None
+    place, fragment = _split_fragment(given, access)
+    scheme = _SCHEME.match(place)
+    if scheme and scheme[1].lower() == "file" and _found(place, access) is None:
+        place = _file_of(place)
+    return place, fragment, _found(place, access)
+
+
 def absolute(video: Video, source: Source) -> Video:
     """Return the video, which was parsed as `source`, by its absolute path: another process has another folder."""
     if source.kind == "url":

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.base import Clip, Library, MediaInfo
 from agentcvr_graph.media.cache import DiskCache
@@ -111,6 +112,14 @@ class LivePerception:
             tracks=info.tracks,
             notes=tuple(map(str, info.notes)),
         )
+
+    async def expand(self, video: Video) -> Expansion | None:
+        """Return the videos that a folder or a pattern stands for, without opening any; None for one video.
+
+        Raises:
+            VideoError: there is no video, or the folder may not be read.
+        """
+        return await run_in_thread(self.media.expand, video)
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         """Sample the targets and call the vision model. A target that cannot be decoded becomes a note.

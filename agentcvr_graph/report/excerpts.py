@@ -21,7 +21,7 @@ from agentcvr_graph.report.citations import (
 from agentcvr_graph.report.notebook import Inline
 from agentcvr_graph.report.pictures import Album, Picture, thin_out
 from agentcvr_graph.report.thumbnails import Thumbnails
-from agentcvr_graph.report.tracks import MODALITY_VERBS, VideoTimeline, timeline_of
+from agentcvr_graph.report.tracks import MODALITY_VERBS, VideoTimeline, timelines_of
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.utils.templates import html_environment
 
@@ -50,7 +50,7 @@ def timeline(trajectory: Trajectory) -> Inline:
     """Draw a timeline of each video: the windows that were observed and listened to, and the cited ones."""
     named, cited = named_observations(trajectory), number_citations(trajectory)
     album = Album(None, trajectory.observations)
-    timelines = [timeline_of(info, named, cited, album) for info in trajectory.videos]
+    timelines = timelines_of(trajectory, named, cited, album)
     tops = list(accumulate(map(_height_px, timelines), initial=0))
     template = _ENVIRONMENT.get_template("timeline.svg.j2")
     return Inline(

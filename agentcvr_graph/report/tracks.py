@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from agentcvr_graph.catalogue import LISTED
 from agentcvr_graph.render import first_notes
 from agentcvr_graph.report.citations import NamedObservation, NumberedCitation
 from agentcvr_graph.report.notebook import MODALITY_VERBS
 from agentcvr_graph.report.pictures import Album, Picture
+from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Modality, Observation, VideoInfo, Window
 from agentcvr_graph.utils.ticks import ticks
 
@@ -70,6 +72,17 @@ class VideoTimeline:
     tracks: Sequence[Track]
     strip: Sequence[Picture | None]
     """For each eighth of the video a frame or None; empty when no frame was observed."""
+
+
+def timelines_of(
+    trajectory: Trajectory, named: Sequence[NamedObservation], cited: Sequence[NumberedCitation], album: Album
+) -> list[VideoTimeline]:
+    """Return the timelines of the videos; of more than a brief lists, of those alone that were observed or cited."""
+    windows = [window for _, observation in named for window in observation.windows]
+    looked_at = {window.video for window in (*windows, *(one.citation for one in cited))}
+    every = trajectory.video_count <= LISTED
+    shown = [info for info in trajectory.videos if every or info.number in looked_at]
+    return [timeline_of(info, named, cited, album) for info in shown]
 
 
 def timeline_of(

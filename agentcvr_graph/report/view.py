@@ -20,7 +20,7 @@ from agentcvr_graph.report.moments import link_in_page
 from agentcvr_graph.report.notebook import MODALITY_VERBS
 from agentcvr_graph.report.pictures import Album, Picture, select_times
 from agentcvr_graph.report.thumbnails import Thumbnails
-from agentcvr_graph.report.tracks import VideoTimeline, timeline_of
+from agentcvr_graph.report.tracks import VideoTimeline, timelines_of
 from agentcvr_graph.trajectory import Action, Trajectory, Turn
 from agentcvr_graph.types import Answer, Failure, Observation, Verification
 
@@ -109,6 +109,7 @@ class CheckView:
     heading: str
     """The window and its video, and which answer cites it."""
     reason: str
+    """The judge's reason, and the judge."""
     observation: ObservationView | None
     """The second look; None if there was none."""
 
@@ -129,7 +130,12 @@ class View:
     """The cause of a failure in words."""
     chips: Sequence[Chip]
     checks: Sequence[CheckView]
+    video_count: int
+    """Number of all videos of the question."""
+    notes: Sequence[str]
+    """What was left out of a folder."""
     timelines: Sequence[VideoTimeline]
+    """Of many videos, those that were observed or cited."""
     turns: Sequence[TurnView]
     totals: Sequence[tuple[str, str]]
 
@@ -155,8 +161,10 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
         failure=failure.message if failure else "",
         boundary=_boundary(failure),
         chips=[_chip(one, trajectory, folder) for one in cited],
-        checks=[_check(number, one, trajectory, album) for number, one in enumerate(trajectory.verifications, start=1)],
-        timelines=[timeline_of(info, named, cited, album) for info in trajectory.videos],
+        checks=[_check(f"c{n}", one, trajectory, album) for n, one in enumerate(_latest_first(trajectory), start=1)],
+        video_count=trajectory.video_count,
+        notes=trajectory.catalogue.notes if trajectory.catalogue else (),
+        timelines=timelines_of(trajectory, named, cited, album),
         turns=_turns(trajectory.turns, observations),
         totals=_totals(trajectory),
     )
@@ -208,17 +216,26 @@ def _chip(one: NumberedCitation, trajectory: Trajectory, folder: Path | None) ->
     )
 
 
-def _check(number: int, check: Verification, trajectory: Trajectory, album: Album) -> CheckView:
+def _latest_first(trajectory: Trajectory) -> list[Verification]:
+    """Return the checks in the order of the answer's citations, then those of earlier answers."""
+    cited = list(trajectory.answer.citations) if trajectory.answer else []
+    return sorted(
+        trajectory.verifications,
+        key=lambda one: cited.index(one.citation) if one.citation in cited else len(cited),
+    )
+
+
+def _check(name: str, check: Verification, trajectory: Trajectory, album: Album) -> CheckView:
     cited, seen = check.citation, check.observation
     earlier = trajectory.answer is None or cited not in trajectory.answer.citations
     replaced = f", cited by the answer of turn {check.turn}" if earlier else ""
-    judge = f" (judge: {check.judge})" if check.judge else ""
+    judge = f"judge: {check.judge}" if check.judge else ""
     return CheckView(
         verdict=check.verdict,
         claim=cited.claim or "no claim",
         heading=f"{window_label(cited)}, {trajectory.video(cited.video).title}{replaced}",
-        reason=f"{check.reason}{judge}".strip(),
-        observation=_observation(f"c{number}", seen, trajectory, (), album) if seen else None,
+        reason="; ".join(filter(None, [check.reason, judge])),
+        observation=_observation(name, seen, trajectory, (), album) if seen else None,
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from agentcvr_graph.answers import KnownKind
+from agentcvr_graph.catalogue import LISTED
 from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, FrozenModel, Question, Video
 
 SCHEMA_VERSION = 1
@@ -167,10 +168,11 @@ class Script(FrozenModel):
         return sorted(sorted(numbers, key=lambda number: number not in decisive)[:limit])
 
     def as_question(self) -> Question:
-        """Return the question over the scripted videos."""
+        """Return the question over the scripted videos; of a library as one address that stands for all."""
+        numbers = range(1, len(self.videos) + 1)
         return Question(
             question=self.question,
-            videos=tuple(self.video(number) for number in range(1, len(self.videos) + 1)),
+            videos=tuple(map(self.video, numbers)) if len(numbers) <= LISTED else (self.all_videos,),
             options=self.options,
             kind=self.kind,
             key=self.key,

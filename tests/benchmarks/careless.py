@@ -22,13 +22,15 @@ from agentcvr_graph.models.offline.master.reading import Reading, Statement, rea
 from agentcvr_graph.render import CHECKED, read_picture
 from agentcvr_graph.types import Citation, ClaimedCitation
 
-Place = tuple[int, float, float, str]
+Place = tuple[int, float, float]
 
 
 class CarelessMaster(ChatModelBase):
     """The offline master, careless in a share of the questions."""
 
     share: float = 0.4
+    own_words: bool = False
+    """Whether claims are sentences of the master's own instead of what it read."""
     _wrong: set[tuple[str, Place]] = PrivateAttr(default_factory=set[tuple[str, Place]])
 
     def cited_wrongly(self, question: str, citation: Citation) -> bool:
@@ -41,6 +43,8 @@ class CarelessMaster(ChatModelBase):
         rng = random.Random(f"careless/{reading.question}")
         if rng.random() < self.share and not _checked(request.messages):
             calls = [self._spoilt(call, reading, rng) for call in calls]
+        if self.own_words and reading.claims:
+            calls = [_in_own_words(call) for call in calls]
         count = sum(isinstance(message, AIMessage) for message in request.messages)
         return as_turn(thought, calls, count, as_tools=bool(request.tools))
 
@@ -76,6 +80,28 @@ class CarelessMaster(ChatModelBase):
         return moved
 
 
+def _in_own_words(call: Mapping[str, Any]) -> dict[str, Any]:
+    if call["name"] != "answer":
+        return dict(call)
+    cited = [{**one, "claim": sentence(one["claim"])} for one in call["args"]["citations"]]
+    return {**call, "args": {**call["args"], "citations": cited}}
+
+
+def sentence(statement: str) -> str:
+    """Return a statement as a sentence, without what is beside the point.
+
+    >>> sentence('a cook stirs; on-screen text "ADD SALT"; mostly red; still'), sentence('"wash your hands"')
+    ('The video shows a cook stirs, and the words ADD SALT can be read.', 'A voice says: wash your hands')
+    """
+    if statement.startswith('"'):
+        return "A voice says: " + statement.strip('"')
+    described, lines, colours, motion = read_picture(statement)
+    parts = [f"the video shows {described}"] if described else []
+    parts += [f"the words {' and '.join(lines)} can be read"] if lines else []
+    text = ", and ".join(parts) or f"the picture is mostly {' and '.join(colours)} {motion}"
+    return f"{text[0].upper()}{text[1:].strip()}."
+
+
 def _checked(messages: Sequence[BaseMessage]) -> bool:
     return any(message.text.startswith(CHECKED) for message in messages)
 
@@ -86,5 +112,4 @@ def _differs(statement: Statement, cited: ClaimedCitation) -> bool:
 
 
 def _place(citation: Citation) -> Place:
-    claim = citation.claim if isinstance(citation, ClaimedCitation) else ""
-    return citation.video, round(citation.start_s, 1), round(citation.end_s, 1), claim
+    return citation.video, round(citation.start_s, 1), round(citation.end_s, 1)

@@ -85,8 +85,8 @@ async def test_the_input_schema_describes_every_field(client: LangGraphClient) -
     for name in ("agentcvr", "agentcvr_swap"):
         schemas = await client.assistants.get_schemas(await assistant(client, name))
         input_schema = schemas["input_schema"]
-        assert list(input_schema["properties"]) == ["question", "videos", "options", "kind"]
-        assert input_schema["required"] == ["question", "videos"]
+        assert set(input_schema["properties"]) == {"messages", "question", "videos", "options", "kind"}
+        assert "required" not in input_schema  # a question with videos, or messages
         assert all(field["description"] for field in input_schema["properties"].values())
         assert set(input_schema["properties"]["kind"]["enum"]) >= {"auto", "choice", "interval", "text"}
         answers = set(schemas["output_schema"]["properties"])
@@ -175,6 +175,31 @@ async def test_all_stream_modes_of_studio_work_in_one_run(client: LangGraphClien
     assert by_mode["values"][-1]["answer"]["value"] == SAID
     spoken = [message for part in parts if part.event.startswith("messages") for message in part.data]
     assert any(isinstance(one, dict) and SAID in str(one.get("content")) for one in spoken)
+
+
+async def test_a_chat_streams_one_reply_and_takes_a_follow_up(client: LangGraphClient) -> None:
+    """The server and its clients know nothing of this graph but its `messages`."""
+    thread = await new_thread(client)
+    asked = f"Who cooks with white wine? {' '.join(WINE['videos'])}"
+    for content in (asked, "And who cooks with white wine in the second one?"):
+        parts = [
+            part
+            async for part in client.runs.stream(
+                thread,
+                "agentcvr_swap",
+                input={"messages": [{"type": "human", "content": [{"type": "text", "text": content}]}]},
+                stream_mode=["messages-tuple", "values"],
+                stream_subgraphs=True,
+            )
+        ]
+        replies = [part.data[0] for part in parts if part.event == "messages"]
+        assert [reply["type"] for reply in replies] == ["ai"]
+    state = await client.threads.get_state(thread)
+    messages = state["values"]["messages"]
+    assert kinds(messages) == ["human", "ai"] * 2 and SAID in messages[1]["content"][0]["text"]
+    assert messages[1]["content"][0]["annotations"][0]["type"] == "citation"
+    missing = await client.runs.wait(None, "agentcvr_swap", input={"messages": [{"role": "user", "content": "Who?"}]})
+    assert missing["failure"]["boundary"] == "input" and "Which videos" in missing["messages"][1]["content"][0]["text"]
 
 
 async def test_a_thread_state_is_a_short_text_conversation(client: LangGraphClient) -> None:

@@ -73,7 +73,7 @@ def windows(script: Script):
 
 
 async def probed(perception: ScriptedPerception, script: Script):
-    return [await perception.probe(video, n) for n, video in enumerate(script.as_question().videos, start=1)]
+    return [await perception.probe(script.video(n), n) for n in range(1, len(script.videos) + 1)]
 
 
 def assert_inside(

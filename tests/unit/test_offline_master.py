@@ -303,6 +303,82 @@ def test_dates_and_references_to_windows_are_parsed():
     assert reference_window("What is said between 0 and 12 s?", only_video=1) == window(1, 0, 12)
 
 
+FIND = "- find: searches what is seen, said and written in many videos.\n"
+
+
+def library_brief(question, kind, options=(), more=80):
+    """Return a brief that lists 20 videos and says that there are more."""
+    system, text = brief(question, kind, options, videos=20)
+    listed, left = text.text.rsplit("\nleft: ", 1)
+    line = f"... and {more} more videos, numbered 21 to {20 + more}; find reaches all of them."
+    return [SystemMessage(f"{system.text}\n{FIND}"), HumanMessage(f"{listed}\n{line}\nleft: {left}")]
+
+
+def found(query, *statements):
+    said = tuple(Evidence(text=text, window=window(v, a, b)) for v, a, b, text in statements)
+    return ToolMessage(
+        observation_text(Observation(modality="index", windows=(), focus=query, evidence=said)), tool_call_id="f"
+    )
+
+
+def queries(calls):
+    return [call["args"]["query"] for call in calls if call["name"] == "find"]
+
+
+def test_many_videos_are_searched_by_the_question_its_clauses_and_its_options():
+    question = "Somebody says that their aunt gave them the lamp. Which word is on the card?"
+    calls = ask(library_brief(question, "choice", ["tiger", "river"]))
+    assert {call["name"] for call in calls} == {"find"}
+    assert queries(calls) == [
+        "tiger",
+        "river",
+        "Somebody aunt gave lamp word card",
+        "Somebody aunt gave lamp",
+        "word card",
+    ]
+
+
+@pytest.mark.parametrize("videos", [8, 9])
+def test_few_videos_are_looked_at_without_a_search(videos):
+    messages = brief("Which video shows a lamp?", "choice", ["1", "2"], videos)
+    messages[0] = SystemMessage(f"{messages[0].text}\n{FIND}")
+    assert {call["name"] for call in ask(messages)} == ({"find"} if videos > 8 else {"observe", "listen"})
+
+
+def test_many_videos_are_not_searched_if_find_is_not_bound():
+    messages = library_brief("Which video shows a lamp?", "text")
+    messages[0] = SystemMessage(prompts.system("", ""))
+    assert {call["name"] for call in ask(messages)} == {"observe", "listen"}
+
+
+def test_after_a_search_the_master_looks_at_what_was_found_and_cites_what_it_saw():
+    question = "Somebody says that their aunt gave them the lamp. Which word is on the card?"
+    messages = library_brief(question, "choice", ["tiger", "river"])
+    searches = ask(messages)
+    hit = (57, 10.0, 13.0, '"my aunt gave me this lamp"')
+    decoy = (3, 20.0, 24.0, "a card with the word TIGER")
+    messages += [AIMessage("", tool_calls=searches), found(searches[2]["args"]["query"], hit, decoy)]
+    looks = ask(messages)
+    targets = looks[0]["args"]["targets"]
+    assert [target["video"] for target in targets] == [57, 3]
+    assert [call["args"]["video"] for call in looks[1:]] == [57, 3]
+    seen = [*evidence(hit, (57, 30.0, 34.0, "a card with the word RIVER"), decoy)]
+    seen[0] = AIMessage("", tool_calls=looks)
+    [given] = ask([*messages, *seen])
+    assert given["args"]["value"] == "B"
+    cited = [(citation["video"], citation["modality"], citation["start_s"]) for citation in given["args"]["citations"]]
+    assert cited == [(57, "visual", 30.0), (57, "audio", 10.0)]
+
+
+def test_what_was_only_found_is_not_cited():
+    messages = library_brief("Which video shows a lamp?", "text")
+    searches = ask(messages)
+    messages += [AIMessage("", tool_calls=searches), found(searches[0]["args"]["query"], (57, 1.0, 3.0, "a lamp"))]
+    messages += [AIMessage("", tool_calls=ask(messages)), ToolMessage("error: no", tool_call_id="x")]
+    [given] = ask(messages)
+    assert (given["name"], given["args"]["citations"]) == ("answer", [])
+
+
 @pytest.mark.parametrize("abstain", ["allowed", "never"])
 def test_without_support_it_cites_nothing_also_where_many_videos_need_a_citation(abstain):
     videos = [f"{n}.mp4" for n in range(1, 6)]

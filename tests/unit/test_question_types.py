@@ -208,7 +208,6 @@ async def test_iterators_run_with_and_without_a_checkpointer(saver):
         ("Which is red?", "The input is a str."),
         (["Which is red?"], "The input is a list."),
         (3.5, "The input is a float."),
-        ({"messages": [HumanMessage("Which?")]}, "The input holds `messages` but no `question`."),
         ({"question": "Which?", "videos": ["a.mp4"], "option": ["x", "y"]}, "The input has the field 'option'."),
         ({}, "The question is empty."),
         ({"question": "Which?"}, "There is no video to look at."),

@@ -115,8 +115,8 @@ async def _compare(pair: Pair, noise: Noise) -> list[tuple[FactMatch, FactMatch]
     library = ScriptLibrary.of([pair.script])
     clean = ScriptedPerception(library, OFF.model_copy(update={"crowded_frames": UNCROWDED}))
     noisy = ScriptedPerception(library, noise)
-    videos = pair.script.as_question().videos
-    infos = [await clean.probe(video, number) for number, video in enumerate(videos, start=1)]
+    numbers = range(1, len(pair.script.videos) + 1)
+    infos = [await clean.probe(pair.script.video(number), number) for number in numbers]
     found: list[tuple[FactMatch, FactMatch]] = []
     for live in pair.live.observations:
         wanted = await _repeat(live, clean, infos)

@@ -1,7 +1,9 @@
 """`brief`: check the question, list its videos, probe the first of them, and write the first messages.
 
 Errors in the input are raised here, before any model is called; one error names all videos that cannot be read. A
-follow-up question on the same thread about the same videos keeps the conversation and its evidence.
+follow-up question on the same thread about the same videos, or with more behind them, keeps the conversation and its
+evidence. A chat (`messages` without a question) raises no error in its input: the run ends with a reply that asks for
+what is missing.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from langgraph.types import Overwrite
 from agentcvr_graph.catalogue import LISTED, Catalogue
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import NO_RESERVE, check_steps, full_budget, remaining_steps, reserve_of
-from agentcvr_graph.graph.catalogues import is_same, list_videos, probe_first
+from agentcvr_graph.graph.catalogues import count_kept, list_videos, probe_first
+from agentcvr_graph.graph.chat.conversation import MissingError, missing_in, read_conversation, waits_for_reply
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
@@ -28,7 +31,7 @@ from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.question import check_count, check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
 from agentcvr_graph.tools import Toolset
-from agentcvr_graph.types import Cost, Observation, Question, Usage
+from agentcvr_graph.types import Cost, Failure, Observation, Question, Usage
 
 
 class Brief:
@@ -46,55 +49,74 @@ class Brief:
                 thread on which they can wait.
         """
         with failures_reported(runtime, "brief"):
-            return await self._brief(state, runtime)
+            context = self._dependencies.context_of(runtime, {})
+            check_steps(state)
+            check_review(runtime, context)
+            try:
+                return await self._brief(state, context, runtime)
+            except MissingError as missing:
+                return _asked_back(missing, context, runtime)
 
-    async def _brief(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
-        context = self._dependencies.context_of(runtime, {})
-        check_steps(state)
-        check_review(runtime, context)
-        question = check_question(state)
+    async def _brief(self, state: CVRState, context: CVRContext, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+        chat = read_conversation(state) if not state.get("question") and waits_for_reply(state["messages"]) else None
         perception = await self._dependencies.chosen_perception(context)
-        catalogue = await list_videos(perception, question.videos)
-        check_count(question, len(catalogue))
-        report(runtime, "brief", _opening(catalogue))
-        listed = await probe_first(perception, catalogue, context)
+        with missing_in(chat):
+            question = check_question(state if chat is None else {**state, **chat.fields})
+            catalogue = await list_videos(perception, question.videos)
+            check_count(question, len(catalogue))
+            report(runtime, "brief", _opening(catalogue))
+            listed = await probe_first(perception, catalogue, context)
         self._dependencies.catalogues.keep(catalogue)
-        same = is_same(state, catalogue, listed)
-        known: list[Observation] = []
-        if (memory := memory_of(runtime, context)) is not None and not same:
-            known = await memory.recall(question.question, listed)
+        old = count_kept(state, catalogue, listed)
+        known = [] if old or chat is None else chat.known(listed)
+        if (memory := memory_of(runtime, context)) is not None:
+            known += await memory.recall(question.question, [info for info in listed if info.number > old])
         reserve = reserve_of(context) if self._dependencies.verifies(context) else NO_RESERVE
-        left = full_budget(context, remaining_steps(state) - 1, reserve).shown()
         tools = self._dependencies.tools
-        more = prompts.more_videos(len(listed), len(catalogue), tools)
-        text = prompts.brief(question.question, question_kind(question), question.options, listed, left, known, more)
+        text = prompts.brief(
+            question.question,
+            question_kind(question),
+            question.options,
+            listed,
+            full_budget(context, remaining_steps(state) - 1, reserve).shown(),
+            known,
+            earlier=() if old or chat is None else chat.earlier,
+            more=prompts.more_videos(len(listed), len(catalogue), tools),
+        )
         message = _brief_message(text, tools)
         return {
             "checked_question": question,
             "catalogue": catalogue.summary,
-            "messages": [_asked(question)],
-            **({} if same else {"sources": Overwrite(listed)}),
+            **({"messages": [_asked(question)]} if chat is None else {"videos": list(question.videos)}),
+            "sources": listed if old else Overwrite(listed),
             "settings": context.sent,
-            **(await self._conversation(state, context, same, message, known)),
+            **(await self._conversation(state, context, old, message, known)),
             **_reset(),
             "reserve": reserve,
             "clock": Clock().add(Work.of(runtime)),
         }
 
     async def _conversation(
-        self,
-        state: CVRState,
-        context: CVRContext,
-        same: bool,
-        brief: HumanMessage,
-        known: list[Observation],
+        self, state: CVRState, context: CVRContext, old: int, brief: HumanMessage, known: list[Observation]
     ) -> dict[str, Any]:
-        if same:
-            return {"policy_messages": _continued(policy_messages(state), brief)}
+        if old:
+            return {"policy_messages": _continued(policy_messages(state), brief), "observations": known}
         dialect = choose_dialect(await self._dependencies.chosen_master(context), context.dialect)
         tools = self._dependencies.tools
         system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
         return {"policy_messages": Overwrite(policy_records(system, brief)), "observations": Overwrite(known)}
+
+
+def _asked_back(missing: MissingError, context: CVRContext, runtime: Runtime[CVRContext]) -> dict[str, Any]:
+    """Return the update of a run that asks for what a chat lacks."""
+    return {
+        **_reset(),
+        "failure": Failure(boundary="input", message=str(missing)),
+        "checked_question": None,
+        "videos": list(missing.videos),
+        "settings": context.sent,
+        "clock": Clock().add(Work.of(runtime)),
+    }
 
 
 def _asked(question: Question) -> HumanMessage:
@@ -104,10 +126,13 @@ def _asked(question: Question) -> HumanMessage:
 
 
 def _opening(catalogue: Catalogue) -> str:
-    """Return the progress line: how many videos are opened, and what was left out of a folder."""
+    """Return the progress line: how many videos are opened."""
     count = len(catalogue)
-    opened = f"{count} video{'' if count == 1 else 's'}" if count <= LISTED else f"{LISTED} of {count:,} videos"
-    return "; ".join([f"opening {opened}", *catalogue.summary.notes])
+    return (
+        f"opening {count} video{'' if count == 1 else 's'}"
+        if count <= LISTED
+        else f"opening {LISTED} of {count:,} videos"
+    )
 
 
 def _brief_message(text: str, tools: Toolset) -> HumanMessage:

@@ -22,21 +22,22 @@ from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, remaining_steps
 from agentcvr_graph.graph.catalogues import count_of, sources_of
+from agentcvr_graph.graph.chat.closing import closing_message, failure_message, left_for_next
+from agentcvr_graph.graph.chat.conversation import Closed
 from agentcvr_graph.graph.checks import Checks, plan_checks, result_for_master
-from agentcvr_graph.graph.closing import closing_message, failure_message
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
-from agentcvr_graph.graph.dialects import FAILED_BY, reply
+from agentcvr_graph.graph.dialects import FAILED_BY, call_answered, reply
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.grounds import abstention_of, confidence_of, failed_modalities, report_of_last, with_failures
 from agentcvr_graph.graph.nodes.agents import observed_videos
 from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
-from agentcvr_graph.graph.question import question_kind
+from agentcvr_graph.graph.question import question_kind, read_videos
 from agentcvr_graph.graph.state import Call, CVRState, Work
 from agentcvr_graph.render import error_text, plain
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.tools.answer import clip_citations
-from agentcvr_graph.types import Answer, Failure, Modality, Usage
+from agentcvr_graph.types import Answer, Failure, Modality, Observation, Usage
 
 MOST_SEEN = 4
 """Each of up to so many videos must be observed before an answer; of more, a window must be that is cited."""
@@ -100,9 +101,22 @@ def _closing(state: CVRState, update: dict[str, Any]) -> list[AIMessage]:
     """Return the reply to the caller; none for an answer that was sent back."""
     answer: Answer | None = update.get("answer")
     failure: Failure | None = update.get("failure") or state["failure"]
+    if answer is None and failure is None:
+        return []
+    if failure is not None and failure.boundary == "input":
+        return [failure_message(failure, Closed(videos=read_videos(state.get("videos"))))]
+    new = _observed_now(state)
+    left = left_for_next(state["checked_question"], state["sources"], new)
     if answer is not None:
-        return [closing_message(answer, state["sources"], state["observations"])]
-    return [failure_message(failure)] if failure is not None else []
+        return [closing_message(answer, state["sources"], state["observations"], left)]
+    return [failure_message(cast(Failure, failure), left)]
+
+
+def _observed_now(state: CVRState) -> list[Observation]:
+    """Return what was observed for this question."""
+    replies = prompts.since_brief(policy_messages(state))
+    calls = {call_answered(message) for message in replies}
+    return [one for one in state["observations"] if one.call_id in calls]
 
 
 def _report_end(runtime: Runtime[CVRContext], state: CVRState, update: dict[str, Any]) -> None:

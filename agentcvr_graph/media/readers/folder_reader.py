@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.pictures import ENDINGS, UNREAD_ENDINGS, UnreadablePictureError, picture_size, read_picture
 from agentcvr_graph.media.readers.base import Decoded, PictureInfo
 from agentcvr_graph.media.types import Note, Pixels
+from agentcvr_graph.utils.natural_order import natural
 
 COLOURS = ("#ff3b30", "#34c759", "#0a84ff", "#ffd60a", "#ff9f0a", "#bf5af2")
 _SAMPLED = 16
@@ -139,7 +139,10 @@ class FolderReader:
 def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the images of a folder in natural order, and those in a format that cannot be read."""
     with os.scandir(folder) as entries:
-        files = sorted((Path(e.path) for e in entries if not e.name.startswith(".") and e.is_file()), key=_natural)
+        files = sorted(
+            (Path(e.path) for e in entries if not e.name.startswith(".") and e.is_file()),
+            key=lambda file: natural(file.name),
+        )
     named = [file for file in files if file.suffix.lower() in (*ENDINGS, *UNREAD_ENDINGS)]
     unread = [file for file in named if file.suffix.lower() in UNREAD_ENDINGS and _size_of(file) is None]
     return [file for file in named if file not in set(unread)], unread
@@ -208,9 +211,3 @@ def _left_out(unread: Sequence[Path], duration_s: float) -> tuple[Note, ...]:
 def _named(files: Sequence[Path]) -> str:
     names = ", ".join(file.name for file in files[:_NAMED])
     return names if len(files) <= _NAMED else f"{names} and {len(files) - _NAMED} more"
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Return a sort key that orders `frame_2` before `Frame_10`."""
-    parts = re.split(r"(\d+)", path.name.casefold())
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name

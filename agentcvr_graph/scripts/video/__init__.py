@@ -61,11 +61,10 @@ def render_script(script: Script, folder: Path, *, subtitles: bool = False, limi
 
 def rendered_question(script: Script, rendered: RenderedScript) -> Question:
     """Return the script's question over the rendered files of all its videos."""
-    question = script.as_question()
     videos = [
-        Video(source=str(path), title=video.title) for path, video in zip(rendered.paths, question.videos, strict=True)
+        Video(source=str(path), title=script.video(number).title) for number, path in enumerate(rendered.paths, start=1)
     ]
-    return question.model_copy(update={"videos": tuple(videos)})
+    return script.as_question().model_copy(update={"videos": tuple(videos)})
 
 
 def render_video(video: ScriptedVideo, path: Path, name: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
@@ -21,6 +21,7 @@ from agentcvr_graph.models.offline.master.language import (
 from agentcvr_graph.models.offline.master.matching import ALIKE, CONTIGUOUS_S, Matcher, run_around
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
 from agentcvr_graph.models.offline.master.reading import Reading, Statement
+from agentcvr_graph.models.offline.master.searching import fitting_statements, narrowed, searches
 from agentcvr_graph.types import AnswerKind, Window
 
 _VIDEO_NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
@@ -42,7 +43,17 @@ class Verdict:
 
 def answer(reading: Reading) -> Verdict:
     """Return the best answer that the evidence supports, or a guess without support."""
+    if searches(reading) and reading.statements:
+        return _answer_among_many(reading)
     return _ANSWERS.get(reading.kind, _text)(reading, Matcher(reading.statements))
+
+
+def _answer_among_many(reading: Reading) -> Verdict:
+    """Answer from the videos that fit the question, and support it also by the statements that show that they do."""
+    among = narrowed(reading)
+    verdict = _ANSWERS.get(among.kind, _text)(among, Matcher(among.statements))
+    described = fitting_statements(reading) if verdict.support else []
+    return replace(verdict, support=tuple(dict.fromkeys([*verdict.support, *described])))
 
 
 def _choice(reading: Reading, matcher: Matcher) -> Verdict:

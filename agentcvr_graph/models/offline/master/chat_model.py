@@ -14,6 +14,7 @@ from agentcvr_graph.models.offline.master.language import content_words
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
+from agentcvr_graph.models.offline.master.searching import best_videos, find_calls, searches
 from agentcvr_graph.models.offline.master.support import report_of, support_of
 from agentcvr_graph.models.self_report import SelfReport, with_report
 from agentcvr_graph.render import window_label
@@ -65,11 +66,13 @@ def decide(reading: Reading) -> Move:
             calls = look_again(reading)
             if calls:
                 return Move("Some videos have not been looked at yet.", calls)
+        elif searches(reading) and reading.turn <= 1:
+            return Move(*_search(reading))
         elif not _surveyed(reading):
             calls = survey(reading) if reading.turn == 0 else []
             if calls:
                 return Move("First an overview of every video: frames and sound.", calls)
-        elif reading.turn <= 1 and (calls := zoom(reading)):
+        elif reading.turn <= 1 + searches(reading) and (calls := zoom(reading)):
             return Move("A closer look at the windows that match the question best.", calls)
     verdict = answer(reading)
     support = support_of(reading, verdict)
@@ -82,6 +85,14 @@ def wants_claims(request: ChatRequest) -> bool:
     """Return whether a citation of this graph carries a claim (feature `verify`), in either dialect."""
     schemas = json.dumps(request.tools) if request.tools else request.messages[0].text
     return '"claim"' in schemas
+
+
+def _search(reading: Reading) -> tuple[str, list[Call]]:
+    """Return the searches, and in the next turn what to look at: the best videos, or the first if nothing is found."""
+    if reading.turn == 0 and (calls := find_calls(reading)):
+        return "There are many videos: first a search for the words of the question.", calls
+    calls = survey(reading, best_videos(reading) or None)
+    return "A look at the videos that fit the question best.", calls
 
 
 def _surveyed(reading: Reading) -> bool:

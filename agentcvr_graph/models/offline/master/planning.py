@@ -26,14 +26,15 @@ MAX_ZOOMS = 4
 Call = dict[str, Any]
 
 
-def survey(reading: Reading) -> list[Call]:
-    """Return calls that observe and listen to every readable video."""
+def survey(reading: Reading, clips: Sequence[Clip] | None = None) -> list[Call]:
+    """Return calls that observe and listen to every readable video, or to the given ones."""
+    chosen = reading.readable if clips is None else clips
     calls: list[Call] = []
-    seen = [clip for clip in reading.readable if clip.has_picture]
+    seen = [clip for clip in chosen if clip.has_picture]
     frames = int(min(MAX_CALL_FRAMES, reading.left.get("frames", 0) * SURVEY_SHARE))
     if seen and frames >= len(seen):
         calls.append(_observe([_whole(clip, _share(clip, seen, frames)) for clip in seen], reading.question))
-    heard = [clip for clip in reading.readable if clip.has_words]
+    heard = [clip for clip in chosen if clip.has_words]
     seconds = min(MAX_LISTEN_S, reading.left.get("audio seconds", 0) / max(1, len(heard)))
     calls += [_listen(clip, min(clip.duration_s, seconds), reading.question) for clip in heard if seconds > 0]
     return calls

@@ -20,6 +20,12 @@ _OPTION = re.compile(r"^(?:[A-Z]|\d+)\. (.*)$", re.M)
 _VIDEO = re.compile(r'^(\d+)\. "(.*)": (?:([\d.]+) s, (.*)|cannot be read.*)$', re.M)
 _LEFT = re.compile(r"(\d+) (turns|frames|audio seconds)")
 _FRAMES = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s \((\d+) frames?\)")
+_MORE = re.compile(r"^\.\.\. and [\d,]+ more videos?, numbered \d+ to (\d+)", re.M)
+"""The line of the brief about videos that it does not list."""
+_FIND = re.compile(r"^- find: ", re.M)
+"""The line of the system prompt about the tool `find`."""
+FOUND = "found: "
+"""Beginning of a reply of `find`."""
 _MISSING = re.compile(r"look at or listen to video ([\d and]+) before")
 _HEADING = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s")
 _UNCITED = re.compile(r"\berror: Not yet: look at or listen to a window")
@@ -66,6 +72,10 @@ class Reading:
     """Number of turns that the master has taken on this question."""
     closing: bool = False
     """True if only an answer is allowed now."""
+    can_find: bool = False
+    """Whether the tool `find` is bound."""
+    found: dict[str, list[Statement]] = field(default_factory=dict[str, list[Statement]])
+    """What `find` reported for each query, best first. It proves nothing."""
     answered: int = 0
     """Number of its answers that were sent back."""
     missing: list[int] = field(default_factory=list[int])
@@ -95,10 +105,12 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
     if start is None:
         raise ValueError("The offline master answers questions of the graph; there is no brief in these messages.")
     reading = _read_brief(texts[start])
+    reading.can_find = any(_FIND.search(text) for text in texts[:start])
     for text in texts:
         refuted = _refuted(text)
         reading.statements = [one for one in reading.statements if not _is_one_of(one, refuted)]
         reading.statements += _read_statements(text)
+        reading.found |= _read_found(text)
         reading.looked += _read_headings(text)
         reading.refuted += len(refuted)
     for message, text in zip(messages[start + 1 :], texts[start + 1 :], strict=True):
@@ -150,6 +162,8 @@ def _read_brief(text: str) -> Reading:
         )
         for number, title, duration, tracks in _VIDEO.findall(tail)
     ]
+    if more := _MORE.search(tail):
+        videos += [Clip(number, "", 0.0, False, False) for number in range(len(videos) + 1, int(more[1]) + 1)]
     named = kind[1] if kind and kind[1] in KINDS else "text"
     return Reading(question, named, _OPTION.findall(options), videos, left=_read_left(text))
 
@@ -157,6 +171,20 @@ def _read_brief(text: str) -> Reading:
 def _read_left(text: str) -> dict[str, float]:
     lines = [line for line in text.splitlines() if line.startswith("left: ")]
     return {name: float(amount) for amount, name in _LEFT.findall(lines[-1])} if lines else {}
+
+
+def _read_found(text: str) -> dict[str, list[Statement]]:
+    """Return what a reply of `find` reports, by its query."""
+    if not text.startswith(FOUND):
+        return {}
+    heading, *lines = text.splitlines()
+    evidence = [one for line in lines if (one := read_evidence(line)) is not None]
+    query = heading.removeprefix(FOUND).strip('"')
+    return {query: [Statement(one.window, one.text, _sense(one.text)) for one in evidence if one.window]}
+
+
+def _sense(text: str) -> Modality:
+    return "audio" if text.startswith('"') else "visual"
 
 
 def _read_headings(text: str) -> list[Statement]:
@@ -179,6 +207,8 @@ def _read_statements(text: str) -> list[Statement]:
                 (Window(video=int(v), start_s=float(a), end_s=float(b)), (float(b) - float(a)) / int(n))
                 for v, a, b, n in _FRAMES.findall(line)
             ]
+        elif line.startswith(FOUND):
+            modality = None
         elif modality and (evidence := read_evidence(line)) is not None and evidence.window:
             spacing_s = min((s for w, s in sampled if w.overlap_s(evidence.window) > 0), default=0.0)
             found.append(Statement(evidence.window, evidence.text, modality, spacing_s))

@@ -41,10 +41,10 @@ PLACES = (
 HALLS = ("North hall", "South hall", "East hall", "West hall", "Old hall", "New hall")
 IDLES = (
     "people walk past a table.",
-    "somebody looks at a card and a poster.",
+    "somebody looks for a lost child.",
     "a hand moves some paper.",
     "a dog sleeps below a chair.",
-    "somebody reads the words on a box.",
+    "somebody counts the money in a box.",
 )
 CHATTER = (
     "somebody said that it will rain today.",
@@ -108,9 +108,9 @@ NUMBER = Fact(shows="a card with the number {number} stands on the table.", sign
 DAY = Fact(shows="a card says that this is day {day}.", sign="DAY {day}")
 PLAN = Fact(
     says=(
-        "tomorrow we go to the {place}.",
-        "after this we drive to the {place}.",
-        "we will take all of it to the {place}.",
+        "our next stop is the {place}.",
+        "next week we go to the {place}.",
+        "we will take all of it to the {place} next.",
     )
 )
 FACT_OF: Mapping[str, Fact] = {"word": CARD, "number": NUMBER, "day": DAY, "place": PLAN}

@@ -14,16 +14,25 @@ from langchain_core.messages.content import Annotation, create_citation, create_
 
 from agentcvr_graph.answers import GUESS, headline
 from agentcvr_graph.errors import shown_address
+from agentcvr_graph.graph.chat.conversation import METADATA, Closed, digest_of
 from agentcvr_graph.render import window_label, without_unseen
-from agentcvr_graph.types import Answer, Citation, Failure, Observation, VideoInfo
+from agentcvr_graph.types import Answer, Citation, Cost, Failure, Observation, Question, VideoInfo
 
 SENSES = {"visual": "seen", "audio": "heard"}
+MAX_KEPT = 6000
+"""Characters of evidence that a message keeps for the next question."""
 MAX_QUOTED = 300
 """Characters of evidence in an annotation."""
 
 
-def closing_message(answer: Answer, sources: Iterable[VideoInfo], observations: Sequence[Observation]) -> AIMessage:
-    """Return the reply that states an answer."""
+def closing_message(
+    answer: Answer, sources: Iterable[VideoInfo], observations: Sequence[Observation], asked: Closed
+) -> AIMessage:
+    """Return the reply that states an answer.
+
+    Args:
+        asked: what the next question on this conversation may use.
+    """
     known = {info.number: info for info in sources}
     text = "\n\n".join(part for part in (in_words(answer), answer.rationale.strip()) if part)
     annotations: list[Annotation] = []
@@ -34,12 +43,33 @@ def closing_message(answer: Answer, sources: Iterable[VideoInfo], observations: 
         start = len(text) + len("- ")
         text += f"- {label} {without_unseen(info.title)}, {SENSES[citation.modality]}"
         annotations.append(_annotation(citation, info, observations, (start, start + len(label))))
-    return AIMessage([dict(create_text_block(text, annotations=annotations))])
+    return _message(text, asked, annotations)
 
 
-def failure_message(failure: Failure) -> AIMessage:
-    """Return the reply that says why there is no answer."""
-    return AIMessage([dict(create_text_block(f"I could not answer: {failure.message}"))])
+def failure_message(failure: Failure, asked: Closed) -> AIMessage:
+    """Return the reply that says why there is no answer, or asks for what is missing."""
+    return _message(failure.message if failure.boundary == "input" else f"I could not answer: {failure.message}", asked)
+
+
+def left_for_next(question: Question, sources: Iterable[VideoInfo], observations: Sequence[Observation]) -> Closed:
+    """Return what the next question may use: the videos, and the last observations that fit into `MAX_KEPT`."""
+    kept: list[Observation] = []
+    size = 0
+    for one in reversed([one for one in observations if one.modality in SENSES]):
+        bare = one.model_copy(update={"cost": Cost(), "turn": 0, "frame_times_s": ()})
+        size += len(bare.model_dump_json(exclude_defaults=True))
+        if size > MAX_KEPT:
+            break
+        kept.append(bare)
+    seen = {window.video for one in kept for window in one.windows}
+    opened = {info.number: digest_of(info) for info in sources if info.number in seen}
+    return Closed(question=question.question, videos=question.videos, opened=opened, observations=tuple(reversed(kept)))
+
+
+def _message(text: str, asked: Closed, annotations: list[Annotation] | None = None) -> AIMessage:
+    block = dict(create_text_block(text, annotations=annotations))
+    metadata = {METADATA: asked.model_dump(mode="json", exclude_defaults=True)}
+    return AIMessage([block], response_metadata=metadata)
 
 
 def in_words(answer: Answer) -> str:

@@ -1,0 +1,230 @@
+"""Read a conversation: which question its last messages ask, over which videos, and what is known from before.
+
+A run that was started with `messages` has no other input. The videos are those of the earlier questions and those that
+the caller has named since, so that "and in the second one?" keeps its numbers. What the earlier runs knew stands in
+the metadata of the messages that closed them (`METADATA`): a graph whose own state was lost, such as a subgraph of a
+parent, goes on from there. A message that has no answer yet and one that adds the videos are one question.
+
+This module opens nothing and asks no model. What is missing becomes an `InputError`, which the graph sends as a reply.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
+from pydantic import Field, ValidationError
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.graph.catalogues import UnreadableError
+from agentcvr_graph.graph.chat.blocks import Content, read_content
+from agentcvr_graph.graph.chat.mentions import asks_nothing, named_videos, split_options, with_numbers
+from agentcvr_graph.graph.question import MAX_CHARACTERS, as_video, read_options, read_videos
+from agentcvr_graph.render import one_line, without_unseen
+from agentcvr_graph.types import FrozenModel, Observation, Video, VideoInfo
+
+METADATA = "agentcvr"
+"""Key in the `response_metadata` of a closing message, which no model reads."""
+NO_VIDEOS = "Which videos should I look at? Name files, folders of images or URLs."
+SHOWN = 10
+"""Videos that a reply lists by name."""
+REMEMBERED = 6
+"""Earlier questions that the master reads again after the state was lost."""
+_VIDEO_NUMBER = re.compile(r"\bvideo\s*#?(\d{1,6})\b", re.I)
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)}) (?:video|clip|film|recording)\b", re.I)
+
+
+class Closed(FrozenModel):
+    """What the closing message of a run holds for the next question."""
+
+    question: str = ""
+    """What was asked; empty if the run only asked for what was missing."""
+    videos: tuple[Video, ...] = ()
+    opened: dict[int, str] = Field(default_factory=dict[int, str])
+    """By number of the observed videos, a digest of what was found when they were opened; evidence of a video that has
+    changed since is not used."""
+    observations: tuple[Observation, ...] = ()
+
+
+class MissingError(InputError):
+    """Raised when a conversation lacks what a question needs. `videos` are those that it keeps."""
+
+    def __init__(self, message: str, *, fix: str = "", videos: Sequence[Video] = ()) -> None:
+        super().__init__(message, fix=fix)
+        self.videos = tuple(videos)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What the messages say, before anything is checked or opened."""
+
+    question: str
+    videos: tuple[Video, ...]
+    options: tuple[str, ...]
+    earlier: tuple[tuple[str, str], ...]
+    """Earlier questions, each with its answer in words."""
+    closed: tuple[Closed, ...]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The question as the fields of an input."""
+        return {"question": self.question, "videos": list(self.videos), "options": list(self.options)}
+
+    def known(self, sources: Sequence[VideoInfo]) -> list[Observation]:
+        """Return what earlier runs observed of these videos. It costs nothing again."""
+        now = {info.number: digest_of(info) for info in sources}
+        found = [
+            one
+            for closed in self.closed
+            for one in closed.observations
+            if all(now.get(window.video) == closed.opened.get(window.video, "") for window in one.windows)
+        ]
+        return [one.model_copy(update={"call_id": f"earlier_{n}"}) for n, one in enumerate(found)]
+
+
+@contextmanager
+def missing_in(chat: Conversation | None) -> Generator[None]:
+    """Raise an error in the input of a chat as one that the graph replies to; videos that can be read are kept."""
+    try:
+        yield
+    except InputError as error:
+        if chat is None and isinstance(error, UnreadableError):  # a server's client knows the public classes alone
+            raise InputError(error.message, fix=error.fix) from None
+        if chat is None:
+            raise
+        unreadable = error.videos if isinstance(error, UnreadableError) else frozenset[str]()
+        kept = [video for video in chat.videos if video.source not in unreadable]
+        raise MissingError(error.message, fix=error.fix, videos=kept) from None
+
+
+def digest_of(info: VideoInfo) -> str:
+    """Return a digest of what was found when a video was opened."""
+    return hashlib.blake2b(info.model_dump_json().encode(), digest_size=8).hexdigest()
+
+
+def waits_for_reply(messages: Sequence[BaseMessage] | None) -> bool:
+    """Return whether a conversation has a message of the caller, and ends with none that closed a run."""
+    if not messages or closed_by(messages[-1]) is not None:
+        return False
+    return any(isinstance(message, HumanMessage) for message in messages)
+
+
+def closed_by(message: BaseMessage) -> Closed | None:
+    """Return what a closing message holds; None for any other message. A client may have changed it."""
+    found: object = message.response_metadata.get(METADATA) if isinstance(message, AIMessage) else None
+    try:
+        return Closed.model_validate(found) if isinstance(found, Mapping) else None
+    except ValidationError:
+        return Closed()
+
+
+def read_conversation(given: Mapping[str, Any]) -> Conversation:
+    """Return the question that a conversation asks.
+
+    Args:
+        given: `messages`, and optionally `videos` and `options`, as the state holds them.
+
+    Raises:
+        MissingError: there is no video, no question, or a block that cannot be read.
+    """
+    messages = cast(Sequence[AnyMessage], given["messages"])
+    closed = [found for message in messages if (found := closed_by(message))]
+    before = read_videos(given.get("videos")) or (closed[-1].videos if closed else ())
+    try:
+        pending = _read_after(messages, answered=True)
+        videos, numbers = _numbered(before, _read_after(messages, answered=False), pending)
+    except MissingError:
+        raise
+    except InputError as error:
+        raise MissingError(error.message, fix=error.fix, videos=before) from None
+    if not videos:
+        raise MissingError(NO_VIDEOS)
+    question, options = _question(pending, numbers)
+    if not question:
+        raise MissingError(f"What do you want to know about {_listed(videos)}?", videos=videos)
+    _check_numbers(question, videos)
+    options = read_options(given.get("options")) or options
+    return Conversation(question, videos, options, _exchanges(messages)[-REMEMBERED:], tuple(closed))
+
+
+def _read_after(messages: Sequence[AnyMessage], *, answered: bool) -> list[Content]:
+    """Return the caller's messages since the last run that was answered, or since the last run at all."""
+    ends = [n for n, one in enumerate(messages, start=1) if (end := closed_by(one)) and (end.question or not answered)]
+    since = messages[ends[-1] if ends else 0 :]
+    found = [read_content(message) for message in since if isinstance(message, HumanMessage)]
+    if any(len(content.text) > MAX_CHARACTERS for content in found):
+        raise InputError("The message is too long.", fix=f"Use at most {MAX_CHARACTERS:,} characters.")
+    return found
+
+
+def _numbered(
+    before: Sequence[Video], new: Sequence[Content], pending: Sequence[Content]
+) -> tuple[tuple[Video, ...], dict[str, int]]:
+    """Return the videos with those of new messages behind the others, and the number of each name in a text."""
+    videos = list(before)
+    for content in new:
+        for video in (*content.videos, *map(as_video, named_videos(content.text))):
+            if _place_of(video.source, videos) is None:
+                videos.append(video)
+    names = [name for content in pending for name in named_videos(content.text)]
+    places = {name: place for name in names if (place := _place_of(name, videos)) is not None}
+    return tuple(videos), {name: place + 1 for name, place in places.items()}
+
+
+def _place_of(name: str, videos: Sequence[Video]) -> int | None:
+    """Return where a video stands: the one of this address, or the only one of this file name."""
+    sources = [video.source for video in videos]
+    if name in sources:
+        return sources.index(name)
+    files = [_info(video).file_name for video in videos]
+    return files.index(name) if files.count(name) == 1 else None
+
+
+def _question(pending: Sequence[Content], numbers: dict[str, int]) -> tuple[str, tuple[str, ...]]:
+    """Return the last words of the caller that ask something, with the options that stand there or behind them."""
+    options: tuple[str, ...] = ()
+    for content in reversed(pending):
+        text, found = split_options(with_numbers(content.text, numbers))
+        options = options or found
+        if not asks_nothing(text):
+            return text, options
+    return "", options
+
+
+def _check_numbers(question: str, videos: Sequence[Video]) -> None:
+    """Refuse a question about a video that is not there."""
+    named = [(found[0], int(found[1])) for found in _VIDEO_NUMBER.finditer(question)]
+    named += [(found[0], _ORDINALS.index(found[1].casefold()) + 1) for found in _ORDINAL.finditer(question)]
+    for words, number in named:
+        if not 1 <= number <= len(videos):
+            there = f"There are {len(videos)} videos" if len(videos) > 1 else "There is 1 video"
+            raise MissingError(
+                f"{there}: {_listed(videos)}. Which one is {words!r}? Name its file to add it.", videos=videos
+            )
+
+
+def _listed(videos: Sequence[Video]) -> str:
+    """Return the numbers and titles of videos, for a sentence."""
+    shown = [f"video {n} ({without_unseen(_info(video).title)})" for n, video in enumerate(videos[:SHOWN], start=1)]
+    more = [f"{len(videos) - SHOWN} more"] if len(videos) > SHOWN else []
+    *first, last = [*shown, *more]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _info(video: Video) -> VideoInfo:
+    return VideoInfo(number=1, video=video)
+
+
+def _exchanges(messages: Sequence[AnyMessage]) -> tuple[tuple[str, str], ...]:
+    """Return the questions that were answered, with the first paragraph of each answer."""
+    return tuple(
+        (one_line(closed.question), one_line(str(message.text).partition("\n\n")[0]))
+        for message in messages
+        if (closed := closed_by(message)) and closed.question
+    )
