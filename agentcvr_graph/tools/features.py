@@ -27,7 +27,9 @@ from agentcvr_graph.tools.answer import (
     ConfidentAnswerArgs,
 )
 from agentcvr_graph.tools.find import FIND
+from agentcvr_graph.tools.observe import OBSERVE
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
+from agentcvr_graph.tools.zoom import ZOOM_OBSERVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class Features:
     """An answer may say that the videos do not show it; accepted where the setting `abstain` allows it."""
     find: bool = False
     """The master may search the evidence of all videos."""
+    zoom: bool = False
+    """`observe` may look at a part of the picture, and at higher detail."""
     verify: bool | str | BaseChatModel | ClaimJudge = False
     """Every citation says what it proves, and its window is observed once more before the answer is accepted
     (`graph/nodes/verify.py`). The value is the judge of the claims: a model string, a chat model or an object; True
@@ -70,6 +74,8 @@ class Features:
         if tool is ANSWER and (parts := self._answer_parts()):
             nothing = [NO_VALUE] if self.abstain else []
             return replace(ANSWER, arguments=_joined(parts), any_of={"value": [*VALUE_TYPES, *nothing]})
+        if tool is OBSERVE and self.zoom:
+            return ZOOM_OBSERVE
         return tool
 
     def _answer_parts(self) -> tuple[type[AnswerArgs], ...]:
@@ -94,6 +100,7 @@ BY_NAME: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "confidence": lambda: {"confidence": True},
     "find": lambda: {"find": True},
     "verify": lambda: {"verify": True},
+    "zoom": lambda: {"zoom": True},
 }
 """Of each feature that can be turned on by name: a function that returns its field of `Features`."""
 WITH_VALUE: Mapping[str, Callable[[str], Mapping[str, Any]]] = {
