@@ -152,13 +152,17 @@ def demo(
     from agentcvr_graph.cli.ask_run import RunSettings, present, run_live, run_scripted
     from agentcvr_graph.graph.state import as_input
 
-    settings = RunSettings(verbose=verbose)
-
+    settings = RunSettings(features=_features_of(questions[chosen]), verbose=verbose)
     if swap:
         run = run_scripted(chosen, master, noise, settings)
     else:
         run = run_live(as_input(questions[chosen]), models, settings)
     present(run, models, as_json=False, report=report)
+
+
+def _features_of(question: Question) -> str:
+    """Return the features for a demo question: a library is searched."""
+    return "find" if question.task == "LIB" else ""
 
 
 def _demo_questions(swap: bool) -> dict[str, Question]:

@@ -14,7 +14,7 @@ from agentcvr_graph.models.offline.master.language import content_words
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
-from agentcvr_graph.models.offline.master.searching import best_videos, find_calls, searches
+from agentcvr_graph.models.offline.master.searching import best_videos, find_calls, relevant, searches
 from agentcvr_graph.render import window_label
 
 Call = dict[str, Any]
@@ -58,7 +58,7 @@ def decide(reading: Reading) -> tuple[str, list[Call]]:
             calls = survey(reading) if reading.turn == 0 else []
             if calls:
                 return "First an overview of every video: frames and sound.", calls
-        elif reading.turn <= 1 + searches(reading) and (calls := zoom(reading)):
+        elif reading.turn <= 1 + searches(reading) and (calls := zoom(relevant(reading))):
             return "A closer look at the windows that match the question best.", calls
     verdict = answer(reading)
     checked = f"A second look did not confirm {reading.refuted} of my citations. " if reading.refuted else ""
