@@ -20,6 +20,7 @@ from agentcvr_graph.media.frames import FrameStore
 from agentcvr_graph.media.probe import NotAVideoError
 from agentcvr_graph.media.sidecars import subtitles_beside
 from agentcvr_graph.media.source import Source, parse_source
+from agentcvr_graph.media.view import NORMAL_PX
 from agentcvr_graph.types import Video
 
 MAX_OPEN = 16
@@ -34,7 +35,8 @@ class MediaLibrary:
         cache_bytes: size of each of these caches above which the least recently used entries are removed.
         max_download_bytes: largest remote file that is fetched.
         reader: the decoding library; `auto` takes PyAV.
-        long_side_px: frames are scaled down so that their longer side has at most this many pixels.
+        long_side_px: frames are scaled down so that their longer side has at most this many pixels. With zoom, those of
+            a region too, and those at high detail to `view.HIGH_PX` if that is more.
         download_timeout_s: longest time in seconds that a remote server may stay silent.
         access: what may be opened.
 
@@ -49,7 +51,7 @@ class MediaLibrary:
         cache_bytes: int = 2 * 2**30,
         max_download_bytes: int = 2 * 2**30,
         reader: ReaderName = "auto",
-        long_side_px: int = 360,
+        long_side_px: int = NORMAL_PX,
         download_timeout_s: float = 30.0,
         access: Access = EVERYTHING,
     ) -> None:
