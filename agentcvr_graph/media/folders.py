@@ -11,7 +11,7 @@ A folder with a frame rate or boxes is always one video of its pictures. Only fi
 `clips/**/*.mp4` reaches those below. A pattern (`*`, `?`, `[...]`, `**`) stands for the video and sound files that it
 matches, GIFs included, and for no folders. A name that exists is no pattern, as that of a file `take [1].mp4`.
 
-Files are told apart by their endings. Hidden files, and links to what may not be read, are left out. What is left out
+The ending of a file decides what it is. Hidden files, and links to what may not be read, are left out. What is left out
 is counted in a note.
 """
 

@@ -128,18 +128,28 @@ class ScriptedPerception:
         """Return None: the evidence of a script is computed at no cost."""
         return None
 
+    def reference_key(self, video: Video) -> str:
+        """Return the address and the noise. What the script says is part of the stamp."""
+        return f"{video.source}|{self._noise_key}"
+
+    async def reference_stamp(self, video: Video) -> str:
+        """Return a digest of the script's video.
+
+        Raises:
+            VideoError: the library has no such script or video.
+        """
+        try:
+            return (await self._timeline(video.source)).digest
+        except InputError as error:
+            raise VideoError(video.source, error.message, fix=error.fix) from error
+
     async def evidence_key(self, info: VideoInfo) -> str:
         """Return a key of the script's video and the noise.
 
         Raises:
             VideoError: the script can no longer be read.
         """
-        source = info.video.source
-        try:
-            content = (await self._timeline(source)).digest
-        except InputError as error:
-            raise VideoError(source, error.message, fix=error.fix) from error
-        return f"{source}|{content}|{self._noise_key}"
+        return f"{self.reference_key(info.video)}|{await self.reference_stamp(info.video)}"
 
     async def _open(self, number: int, videos: Sequence[VideoInfo]) -> Timeline:
         try:

@@ -19,7 +19,9 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.claims import OFFLINE, ClaimJudge, resolve_claim_judge
 from agentcvr_graph.tools.answer import ANSWER, AnswerArgs, ClaimedAnswerArgs, ConfidentAnswerArgs
 from agentcvr_graph.tools.find import FIND
+from agentcvr_graph.tools.observe import OBSERVE
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
+from agentcvr_graph.tools.zoom import ZOOM_OBSERVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,8 @@ class Features:
     """An answer may say how sure the master is."""
     find: bool = False
     """The master may search the evidence of all videos."""
+    zoom: bool = False
+    """`observe` may look at a part of the picture, and at higher detail."""
     verify: bool | str | BaseChatModel | ClaimJudge = False
     """Every citation says what it proves, and its window is observed once more before the answer is accepted
     (`graph/nodes/verify.py`). The value is the judge of the claims: a model string, a chat model or an object; True
@@ -59,6 +63,8 @@ class Features:
     def _with_features(self, tool: AnyTool) -> AnyTool:
         if tool is ANSWER and (parts := self._answer_parts()):
             return replace(ANSWER, arguments=_joined(parts))
+        if tool is OBSERVE and self.zoom:
+            return ZOOM_OBSERVE
         return tool
 
     def _answer_parts(self) -> tuple[type[AnswerArgs], ...]:
@@ -78,6 +84,7 @@ BY_NAME: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "confidence": lambda: {"confidence": True},
     "find": lambda: {"find": True},
     "verify": lambda: {"verify": True},
+    "zoom": lambda: {"zoom": True},
 }
 """Of each feature that can be turned on by name: a function that returns its field of `Features`."""
 WITH_VALUE: Mapping[str, Callable[[str], Mapping[str, Any]]] = {

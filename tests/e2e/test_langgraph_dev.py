@@ -25,7 +25,7 @@ from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.scripts.bundled import bundled_library
 from tests.e2e.conftest import Studio
 
-REPORTED = {"answer", "failure", "observations", "usage", "checked_question", "sources"}
+REPORTED = {"answer", "failure", "observations", "usage", "checked_question", "sources", "catalogue", "verifications"}
 QUESTION = {"question": "Who is the dinner for?", "videos": [str(CLIPS_DIR / "cook_yellow.mp4")]}
 WINE = {"question": "Who cooks with white wine?", "videos": ["script://cc-000002/1", "script://cc-000002/2"]}
 SAID = "This time I am cooking with white wine."
