@@ -366,7 +366,7 @@ class ClaimedCitation(Citation):
 
 
 class Answer(FrozenModel):
-    """A valid answer. The type of `value` depends on `kind`.
+    """A valid answer, or an abstention. The type of `value` depends on `kind`; it is None for an abstention.
 
     | kind | value | text |
     |---|---|---|
@@ -379,13 +379,33 @@ class Answer(FrozenModel):
     """
 
     kind: AnswerKind
-    value: AnswerValue
+    value: AnswerValue | None
     text: str
+    """The value in words; of an abstention, a sentence that says so."""
     rationale: str = ""
     citations: tuple[Citation | ClaimedCitation, ...] = ()
     """With the feature `verify`, each with its claim."""
     confidence: float | None = Field(default=None, ge=0, le=1)
-    """How sure the master said it is, from 0 to 1; None if it did not say."""
+    """How sure the master said it is, from 0 to 1; None if it did not say. 0 without citations is a guess."""
+    looked_for: str = ""
+    """What an abstention looked for and did not find; empty for an answer."""
+    failed_modalities: tuple[Modality, ...] = ()
+    """Senses of which every look failed, because a model or a server did; the other one is all that was used."""
+
+    @property
+    def abstained(self) -> bool:
+        """Return whether the master says that the videos do not show the answer."""
+        return self.value is None
+
+    @property
+    def is_guess(self) -> bool:
+        """Return whether the value rests on nothing: no citation, and by the master's own word no confidence."""
+        return self.value is not None and self.confidence == 0 and not self.citations
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether there is a value, and, if one sense failed, evidence of the other one for it."""
+        return self.value is not None and (bool(self.citations) or not self.failed_modalities)
 
 
 Verdict = Literal["supported", "contradicted", "unclear"]

@@ -30,6 +30,7 @@ from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.base import Clip, Library, MediaInfo
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.damage import overlapping, touching
+from agentcvr_graph.media.folders import is_plain_name
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Note, Samples
@@ -122,7 +123,7 @@ class LivePerception:
         Raises:
             VideoError: there is no video, or the folder may not be read.
         """
-        return await run_in_thread(self.media.expand, video)
+        return None if is_plain_name(video.source) else await run_in_thread(self.media.expand, video)
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         """Sample the targets and call the vision model. A target that cannot be decoded becomes a note.
@@ -198,8 +199,9 @@ class LivePerception:
         return fresh, Cost(frames=sum(price for price, _ in priced), cached_frames=cached) + output.cost
 
     def _frames(self, media: Clip, target: Target) -> Looked:
+        # With zoom on, also a whole picture is cut out of the large one: a closer look then decodes nothing.
         zoom = target.zoom
-        return _look(media, target, view_of(zoom, self.media.long_side_px) if zoom and zoom.words else None)
+        return _look(media, target, None if zoom is None else view_of(zoom, self.media.long_side_px))
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
         """Assemble the window from its cells. If subtitles overlap it, use them and the whole window's sound instead.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentcvr_graph.answers import option_labels
+from agentcvr_graph.answers import confidence_text, headline, option_labels
 from agentcvr_graph.render import NOTHING, cost_text, window_label
 from agentcvr_graph.report.citations import (
     NumberedCitation,
@@ -122,6 +122,8 @@ class View:
     options: Sequence[tuple[str, str, bool]]
     """Letter, text, and whether it is the answer."""
     answer: Answer | None
+    kicker: str
+    """What the headline is: an answer, a guess, an abstention."""
     headline: str
     failure: str
     boundary: str
@@ -154,7 +156,8 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
         question=trajectory.question,
         options=_options(trajectory),
         answer=trajectory.answer,
-        headline=_headline(trajectory.answer),
+        kicker=_kicker(trajectory.answer),
+        headline=headline(trajectory.answer) if trajectory.answer else "No answer",
         failure=failure.message if failure else "",
         boundary=_boundary(failure),
         chips=[_chip(one, trajectory, folder) for one in cited],
@@ -167,12 +170,14 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
     )
 
 
-def _headline(answer: Answer | None) -> str:
+def _kicker(answer: Answer | None) -> str:
+    """Return what stands above the headline: whether it is an answer, and how sure the master is."""
     if answer is None:
-        return "No answer"
-    if answer.kind == "choice":
-        return f"{answer.value}. {answer.text}"
-    return answer.text
+        return "Could not answer"
+    if answer.abstained:
+        return "The master abstained"
+    name = "A guess" if answer.is_guess else "Answer" if answer.citations else "Answer without citations"
+    return ", ".join(part for part in (name, confidence_text(answer)) if part)
 
 
 def _boundary(failure: Failure | None) -> str:

@@ -107,9 +107,11 @@ class Agent:
         with failures_reported(runtime, assignment.node, assignment.turn, call=assignment.call.id):
             cause = error_for_master(error.error)
         self._report_failure(assignment, error.error, cause, work, runtime)
+        text = _with_budget(error_text(cause), assignment)
+        modality = self._dependencies.tools.spec(assignment.call.tool).modality
         update = {
             "policy_messages": policy_records(
-                reply(assignment.call, _with_budget(error_text(cause), assignment), failed_by="infrastructure")
+                reply(assignment.call, text, failed_by="infrastructure", modality=modality)
             ),
             **({"clock": work} if isinstance(work, Work) else {}),
         }
