@@ -194,6 +194,17 @@ def read_unread(text: str) -> list[Region]:
     ]
 
 
+def split_unread(text: str) -> tuple[str, tuple[Region, ...]]:
+    """Return a picture's description without its report of unreadable text, and the regions of that.
+
+    >>> split_unread('small text that cannot be read (left); mostly blue')
+    ('mostly blue', ('left',))
+    """
+    if UNREAD_TEXT not in text:
+        return text, ()
+    return "; ".join(part for part in _parts(text) if not part.startswith(UNREAD_TEXT)), tuple(read_unread(text))
+
+
 def _parts(text: str) -> list[str]:
     """Split a picture's text at its semicolons, except those inside quotation marks."""
     parts: list[list[str]] = [[]]
