@@ -255,11 +255,15 @@ def _heading_parts(observation: Observation) -> list[str]:
     labels = [window_label(window) for window in observation.windows]
     if not observation.frame_times_s:
         return labels
-    zooms = observation.zooms or (None,) * len(labels)
     return [
         f"{label} ({frames_label(len(times), zoom)})"
-        for label, times, zoom in zip(labels, observation.frame_times_s, zooms, strict=True)
+        for label, times, (_, zoom) in zip(labels, observation.frame_times_s, observation.looks, strict=True)
     ]
+
+
+def look_label(window: Window, zoom: Zoom) -> str:
+    """Return a window and the part of the picture that was shown: `video 1, 0.0-4.0 s, top left, high detail`."""
+    return ", ".join(part for part in (window_label(window), zoom.words) if part)
 
 
 def frames_label(count: int, zoom: Zoom | None = None) -> str:
