@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentcvr_graph.media.languages import language_code, language_in_name
+from agentcvr_graph.types import MEDIA_ENDINGS
 
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".smi", ".sami", ".sub", ".mpl", ".lrc")
 """Endings of subtitle files; of several with one name the first is read."""
-MEDIA_ENDINGS = (
-    *(".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"),
-    *(".mp3", ".m4a", ".wav", ".flac", ".ogg", ".opus"),
-)
-"""Endings of videos and sound. A subtitle file with exactly the name of one of these belongs to that file alone."""
 _FORCED = ("forced", "foreign", "signs")
 _DEAF = ("sdh", "cc", "hi")
 _KINDS = ("full", "default", "auto", "orig", "und", *_DEAF)
