@@ -13,9 +13,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import get_args
 
 from agentcvr_graph.errors import shown_address
-from agentcvr_graph.types import Cost, Evidence, EvidenceKind, Observation, Verification, VideoInfo, Window
+from agentcvr_graph.types import (
+    Cost,
+    Evidence,
+    EvidenceKind,
+    Observation,
+    Region,
+    Verification,
+    VideoInfo,
+    Window,
+    Zoom,
+)
 
 NOTHING: dict[EvidenceKind, str] = {
     "visual": "Nothing to see in this window.",
@@ -33,6 +44,9 @@ TOO_LATE = "Only answer is allowed now."
 CHECKED = "Not recorded yet: an agent that does not know your claims observed the cited windows once more."
 ANSWER_AGAIN = "Call answer again: keep the answer, correct it, or look further first. It is not sent back again."
 PLAIN_PICTURE = "a picture without text"
+UNREAD_TEXT = "small text that cannot be read"
+WHOLE_PICTURE = "across the picture"
+"""Place of text that no region shows wholly."""
 UNCLEAR_SPEECH = "unclear speech"
 """Statement about a voice whose words the recogniser is not sure of."""
 ALL_WINDOWS = "[all windows]"
@@ -122,16 +136,24 @@ def spoken(text: str) -> str:
     return '"' + " ".join(text.split()).replace('"', "'") + '"'
 
 
-def picture_text(description: str, lines: Sequence[str], colours: Sequence[str], motion: str) -> str:
+def picture_text(
+    description: str, lines: Sequence[str], colours: Sequence[str], motion: str, unread: Sequence[Region] = ()
+) -> str:
     """Return the parts of a picture's description as one text; empty parts are left out.
+
+    Args:
+        unread: regions with text that is too small to read; "" for text across the picture.
 
     >>> picture_text("", ["ADD SALT"], ["red", "white"], "still")
     'on-screen text "ADD SALT"; mostly red and white; still'
+    >>> picture_text("", [], ["blue"], "", ["top left"])
+    'small text that cannot be read (top left); mostly blue'
     """
     signs = ", ".join('"' + line.replace('"', "'") + '"' for line in lines)
     parts = (
         description.rstrip(". "),
         f"on-screen text {signs}" if signs else "",
+        f"{UNREAD_TEXT} ({', '.join(region or WHOLE_PICTURE for region in unread)})" if unread else "",
         f"mostly {' and '.join(colours)}" if colours else "",
         motion,
     )
@@ -154,9 +176,22 @@ def read_picture(text: str) -> tuple[str, list[str], list[str], str]:
             colours = part.removeprefix("mostly ").split(" and ")
         elif part == "still" or part.startswith("something moves"):
             motion = part
-        elif part != PLAIN_PICTURE:
+        elif part != PLAIN_PICTURE and not part.startswith(UNREAD_TEXT):
             description = f"{description}; {part}" if description else part
     return description, lines, colours, motion
+
+
+def read_unread(text: str) -> list[Region]:
+    """Return the regions in which a picture's description reports text that is too small to read.
+
+    >>> read_unread('on-screen text "A"; small text that cannot be read (top left, across the picture); still')
+    ['top left', '']
+    """
+    reported = (part for part in _parts(text) if part.startswith(f"{UNREAD_TEXT} ("))
+    names = [name for part in reported for name in part[len(UNREAD_TEXT) + 2 :].rstrip(")").split(", ")]
+    return [
+        region for name in names for region in get_args(Region) if region == ("" if name == WHOLE_PICTURE else name)
+    ]
 
 
 def _parts(text: str) -> list[str]:
@@ -206,10 +241,21 @@ def _heading_parts(observation: Observation) -> list[str]:
     labels = [window_label(window) for window in observation.windows]
     if not observation.frame_times_s:
         return labels
+    zooms = observation.zooms or (None,) * len(labels)
     return [
-        f"{label} ({len(times)} frame{'' if len(times) == 1 else 's'})"
-        for label, times in zip(labels, observation.frame_times_s, strict=True)
+        f"{label} ({frames_label(len(times), zoom)})"
+        for label, times, zoom in zip(labels, observation.frame_times_s, zooms, strict=True)
     ]
+
+
+def frames_label(count: int, zoom: Zoom | None = None) -> str:
+    """Return a number of frames and how closely they were looked at.
+
+    >>> frames_label(1, Zoom(region="top left", detail="high"))
+    '1 frame, top left, high detail'
+    """
+    closely = f", {zoom.words}" if zoom and zoom.words else ""
+    return f"{count} frame{'' if count == 1 else 's'}{closely}"
 
 
 def note_line(note: str) -> str:

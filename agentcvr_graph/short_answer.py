@@ -33,19 +33,25 @@ class Cited(FrozenModel):
 class ShortAnswer(FrozenModel):
     """The answer to a question about videos, or why there is none."""
 
-    status: Literal["answered", "no_answer", "failed", "wrong_input"] = Field(
-        description="'no_answer': the videos did not lead to one. 'failed': a model, a server, a decoder or the set-up "
-        "failed. "
-        "'wrong_input': the question or a video cannot be used."
+    status: Literal["answered", "abstained", "no_answer", "failed", "wrong_input"] = Field(
+        description="'abstained': the videos do not show the answer, as far as the models can tell. 'no_answer': no "
+        "valid answer was given. 'failed': a model, a server, a decoder or the set-up failed. 'wrong_input': the "
+        "question or a video cannot be used."
     )
     answer: str = Field(default="", description="The answer in words; empty if there is none.")
     value: AnswerValue | None = Field(
         default=None, description="The answer as data: a letter, letters, an order such as '2->1', [start, end], ..."
     )
     why: str = Field(default="", description="How the evidence leads to the answer.")
+    confidence: float | None = Field(
+        default=None, description="How sure the model says it is, from 0 to 1; null if it does not say."
+    )
+    guess: bool = Field(default=False, description="True if no evidence supports the answer.")
     evidence: tuple[Cited, ...] = Field(default=(), description="The windows that prove the answer.")
     notes: tuple[str, ...] = Field(default=(), description="What limits the evidence.")
-    problem: str = Field(default="", description="Why there is no answer; empty if there is one.")
+    problem: str = Field(
+        default="", description="Why there is no answer, or what was looked for in vain; empty if there is one."
+    )
 
 
 def short_answer(trajectory: Trajectory) -> ShortAnswer:
@@ -55,11 +61,16 @@ def short_answer(trajectory: Trajectory) -> ShortAnswer:
     if answer is None:
         status = "failed" if failure is not None and failure.boundary == "infrastructure" else "no_answer"
         return ShortAnswer(status=status, notes=notes, problem=shortened(failure.message if failure else ""))
+    if answer.abstained:
+        why = shortened(answer.rationale)
+        return ShortAnswer(status="abstained", why=why, notes=notes, problem=shortened(answer.text))
     return ShortAnswer(
         status="answered",
         answer=shortened(answer.text),
         value=answer.value,
         why=shortened(answer.rationale),
+        confidence=answer.confidence,
+        guess=answer.is_guess,
         evidence=tuple(_cited(one, trajectory.video(one.video)) for one in answer.citations[:MOST_CITED]),
         notes=notes,
     )

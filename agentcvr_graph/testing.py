@@ -68,7 +68,8 @@ class FakePerception:
                 tuple(t.start_s + (n + 0.5) * t.duration_s / t.frames for n in range(t.frames)) for t in request.targets
             ),
             model="fake",
-            cost=Cost(frames=request.frames),
+            zooms=request.zooms,
+            cost=Cost(frames=request.cost_frames),
         )
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:

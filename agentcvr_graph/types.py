@@ -8,14 +8,19 @@ is always a reference, so every model fits into a checkpoint and can be sent as 
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 Modality = Literal["visual", "audio"]
 EvidenceKind = Modality | Literal["index"]
 """What an observation is based on: frames, sound, or the index of evidence that `find` searches."""
+Region = Literal["", "top left", "top", "top right", "left", "centre", "right", "bottom left", "bottom", "bottom right"]
+"""A part of the picture as it is displayed, half as wide and half as high; empty for the whole picture."""
+REGIONS: tuple[Region, ...] = get_args(Region)[1:]
+Detail = Literal["normal", "high"]
 AnswerKind = str
 """Name of an answer kind: `choice`, `choices`, `order`, `interval`, `number`, `text`, or one that was added to
 `answers.KINDS`. Kinds are checked against `answers.KINDS`."""
@@ -145,6 +150,88 @@ class Target(Window):
         """The window alone."""
         return Window(video=self.video, start_s=self.start_s, end_s=self.end_s)
 
+    @property
+    def zoom(self) -> Zoom | None:
+        """How closely to look; None for a look that knows no zoom."""
+        return None
+
+    @property
+    def frame_price(self) -> int:
+        """Frames of the budget that one frame costs."""
+        return 1
+
+
+class Zoom(FrozenModel):
+    """The part of the picture that is shown, and how large."""
+
+    region: Region = ""
+    detail: Detail = "normal"
+
+    @property
+    def words(self) -> str:
+        """The part and the size in words, such as `top left, high detail`; empty for the whole picture as usual."""
+        return ", ".join(part for part in (self.region, "high detail" if self.detail == "high" else "") if part)
+
+
+class ZoomTarget(Target):
+    # The policy reads this docstring and these descriptions.
+    """A window to look at, with the number of frames to sample from it, and how closely to look."""
+
+    region: Region = Field(
+        default="",
+        description="Part of the picture to show larger; each is half as wide and half as high as the picture. Empty "
+        "for the whole picture.",
+    )
+    detail: Detail = Field(
+        default="normal", description="'high' shows up to three times as many pixels a side; a frame then costs more."
+    )
+
+    @field_validator("region", mode="before")
+    @classmethod
+    def _read_region(cls, given: object) -> object:
+        try:
+            return read_region(given) if isinstance(given, str) else given
+        except ValueError as error:
+            raise PydanticCustomError("unknown_region", "{message}", {"message": str(error)}) from error
+
+    @property
+    def zoom(self) -> Zoom:
+        return Zoom(region=self.region, detail=self.detail)
+
+
+_OTHER_REGION_WORDS = {"upper": "top", "lower": "bottom", "center": "centre", "middle": "centre", "central": "centre"}
+_WHOLE_PICTURE = frozenset({"whole", "full", "all", "none", "everything", "entire"})
+_NO_PLACE = frozenset({"the", "corner", "part", "side", "edge", "half", "quarter", "of", "picture", "region"})
+
+
+def read_region(text: str) -> Region:
+    """Return the region that a text names, read tolerantly: `Upper-left corner` is `top left`.
+
+    Raises:
+        ValueError: it names none of the nine regions and not the whole picture.
+    """
+    words = [_OTHER_REGION_WORDS.get(word, word) for word in re.findall(r"[a-z]+", text.casefold())]
+    named = {word for word in words if word not in _NO_PLACE and word not in _WHOLE_PICTURE}
+    if named > {"centre"}:  # "middle left" is the left
+        named -= {"centre"}
+    if not text.strip() or (not named and _WHOLE_PICTURE & set(words)):
+        return ""
+    for region in REGIONS:
+        if set(region.split()) == named:
+            return region
+    raise ValueError(f"there is no region {text[:40]!r}; the regions are {', '.join(REGIONS)}")
+
+
+class PricedTarget(ZoomTarget):
+    """A planned target with the price of a frame, which depends on the size of its video."""
+
+    price: int = Field(default=1, ge=1)
+    """Frames of the budget that one frame costs."""
+
+    @property
+    def frame_price(self) -> int:
+        return self.price
+
 
 class Request(FrozenModel):
     """Base class of requests from a tool to the perception: validated, clipped to the video and within budget."""
@@ -171,6 +258,23 @@ class Observe(Request):
     def frames(self) -> int:
         """Number of frames of all windows together."""
         return sum(target.frames for target in self.targets)
+
+    @property
+    def cost_frames(self) -> int:
+        """Frames of the budget that they cost."""
+        return sum(target.frames * target.frame_price for target in self.targets)
+
+    @property
+    def zooms(self) -> tuple[Zoom, ...]:
+        """How closely each window is looked at; empty if all are whole pictures at normal detail."""
+        zooms = tuple(target.zoom or Zoom() for target in self.targets)
+        return zooms if any(zoom.words for zoom in zooms) else ()
+
+
+class ZoomObserve(Observe):
+    """The request of `observe` where zoom is on."""
+
+    targets: tuple[PricedTarget, ...] = Field(min_length=1)  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class Listen(Request):
@@ -200,7 +304,7 @@ class Cost(FrozenModel):
     """The cost of an observation or of a whole run. Costs add up with `+`."""
 
     frames: int = 0
-    """Frames passed to a vision model."""
+    """Frames passed to a vision model; a frame at high detail counts as several, by its pixels."""
     audio_s: float = 0.0
     """Seconds of sound passed to an audio model or read from subtitles."""
     cached_frames: int = 0
@@ -235,6 +339,8 @@ class Observation(FrozenModel):
     """In the order that the model chose; empty if there was nothing to see or hear."""
     frame_times_s: tuple[tuple[float, ...], ...] = ()
     """For each window, the exact times of the sampled frames; empty for sound."""
+    zooms: tuple[Zoom, ...] = ()
+    """For each window, the part of the picture that was shown; empty if all were whole pictures at normal detail."""
     notes: tuple[str, ...] = ()
     """Limits of this observation: fewer frames than requested, key frames only, ..."""
     model: str = ""
@@ -267,7 +373,7 @@ class ClaimedCitation(Citation):
 
 
 class Answer(FrozenModel):
-    """A valid answer. The type of `value` depends on `kind`.
+    """A valid answer, or an abstention. The type of `value` depends on `kind`; it is None for an abstention.
 
     | kind | value | text |
     |---|---|---|
@@ -280,13 +386,33 @@ class Answer(FrozenModel):
     """
 
     kind: AnswerKind
-    value: AnswerValue
+    value: AnswerValue | None
     text: str
+    """The value in words; of an abstention, a sentence that says so."""
     rationale: str = ""
     citations: tuple[Citation | ClaimedCitation, ...] = ()
     """With the feature `verify`, each with its claim."""
     confidence: float | None = Field(default=None, ge=0, le=1)
-    """How sure the master said it is, from 0 to 1; None if it did not say."""
+    """How sure the master said it is, from 0 to 1; None if it did not say. 0 without citations is a guess."""
+    looked_for: str = ""
+    """What an abstention looked for and did not find; empty for an answer."""
+    failed_modalities: tuple[Modality, ...] = ()
+    """Senses of which every look failed, because a model or a server did; the other one is all that was used."""
+
+    @property
+    def abstained(self) -> bool:
+        """Return whether the master says that the videos do not show the answer."""
+        return self.value is None
+
+    @property
+    def is_guess(self) -> bool:
+        """Return whether the value rests on nothing: no citation, and by the master's own word no confidence."""
+        return self.value is not None and self.confidence == 0 and not self.citations
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether there is a value, and, if one sense failed, evidence of the other one for it."""
+        return self.value is not None and (bool(self.citations) or not self.failed_modalities)
 
 
 Verdict = Literal["supported", "contradicted", "unclear"]

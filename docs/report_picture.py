@@ -1,4 +1,6 @@
-"""Make docs/images/evidence-report.png: run the demo and photograph its report.
+"""Make the pictures of reports in docs/images.
+
+One is of the demo, the other of a question whose citations are checked.
 
 Run `make picture`. It needs Chromium, on the path or installed with
 `playwright install chromium`.
@@ -14,28 +16,52 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-PICTURE = Path(__file__).parent / "images" / "evidence-report.png"
+from agentcvr_graph.demo import CLIPS_DIR
+
+IMAGES = Path(__file__).parent / "images"
 WIDTH, HEIGHT = 1100, 1455  # down to the third video, whose windows are cited
+CHECKS_HEIGHT = 1020  # down to the second looks
+SALT = (
+    "Which cook adds the salt before the meat and says that they cook with olive oil?"
+)
 
 
 def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    make(["demo"], "evidence-report.png", HEIGHT)
+    clips = [
+        str(CLIPS_DIR / f"cook_{name}.mp4")
+        for name in ("red", "green", "blue", "yellow")
+    ]
+    options = [part for n in range(1, 5) for part in ("-o", f"The cook in video {n}")]
+    make(
+        ["ask", *clips, "-q", SALT, *options, "--verify", "offline"],
+        "second-looks.png",
+        CHECKS_HEIGHT,
+    )
+
+
+def make(command: list[str], name: str, height: int) -> None:
+    """Photograph the report of a command; the first second look in it is open."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.html"
-        demo = [sys.executable, "-m", "agentcvr_graph", "demo", "--report", str(report)]
-        subprocess.run(demo, check=True)
-        PICTURE.parent.mkdir(exist_ok=True)
-        photograph(report.as_uri(), PICTURE)
-    print(f"wrote {PICTURE}")
+        subprocess.run(
+            [sys.executable, "-m", "agentcvr_graph", *command, "--report", str(report)],
+            check=True,
+        )
+        photograph(report.as_uri(), IMAGES / name, height)
+    print(f"wrote {IMAGES / name}")
 
 
-def photograph(url: str, picture: Path) -> None:
+def photograph(url: str, picture: Path, height: int) -> None:
     """Write the top of a page as a PNG."""
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium")  # else the one that Playwright installed
         browser = playwright.chromium.launch(executable_path=chromium)
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page = browser.new_page(viewport={"width": WIDTH, "height": height})
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
         page.goto(url)
+        page.evaluate("document.querySelector('.check')?.setAttribute('open', '')")
         page.screenshot(path=picture)
         browser.close()
 

@@ -12,6 +12,7 @@ from agentcvr_graph.answers.registry import (
     KINDS,
     KnownKind,
     KnownQuestionKind,
+    abstention,
     answer_text,
     option_labels,
     parse_answer,
@@ -22,16 +23,21 @@ from agentcvr_graph.answers.registry import (
     score_answer,
     score_of,
 )
+from agentcvr_graph.answers.standing import GUESS, confidence_text, headline, standing
 from agentcvr_graph.answers.text import token_f1
 
 __all__ = [
+    "GUESS",
     "KINDS",
     "MAX_OPTIONS",
     "AnswerSpec",
     "KnownKind",
     "KnownQuestionKind",
     "UnclearError",
+    "abstention",
     "answer_text",
+    "confidence_text",
+    "headline",
     "named_option",
     "option_labels",
     "parse_answer",
@@ -41,6 +47,7 @@ __all__ = [
     "resolve_kind",
     "score_answer",
     "score_of",
+    "standing",
     "stated_answer",
     "temporal_iou",
     "token_f1",

@@ -153,6 +153,17 @@ def read_key(
     return strict_key(raw, KINDS[kind], options, n_items, labels)
 
 
+def abstention(kind: AnswerKind, looked_for: str, rationale: str = "") -> Answer:
+    """Return the typed answer that says that the videos do not show what the question asks for.
+
+    >>> abstention("text", "a dog").text
+    'No answer: looked for a dog, and found no evidence.'
+    """
+    wanted = looked_for.strip().rstrip(".") or "the answer to the question"
+    text = f"No answer: looked for {wanted}, and found no evidence."
+    return Answer(kind=kind, value=None, text=text, rationale=rationale, looked_for=wanted)
+
+
 def _typed(
     value: AnswerValue, kind: AnswerKind, options: Sequence[str], rationale: str, citations: Sequence[Citation]
 ) -> Answer:
@@ -183,11 +194,11 @@ def score_answer(kind: AnswerKind, value: AnswerValue, key: AnswerValue) -> floa
 
 
 def score_of(answer: Answer | None, key: AnswerValue) -> float:
-    """Return the score of a run's answer against the key; 0 where there is no answer.
+    """Return the score of a run's answer against the key; 0 where there is no answer or an abstention.
 
     Evaluation, rewards and the report of the sim-to-real gap all score with this.
     """
-    return score_answer(answer.kind, answer.value, key) if answer else 0.0
+    return 0.0 if answer is None or answer.value is None else score_answer(answer.kind, answer.value, key)
 
 
 def option_labels(kind: AnswerKind, options: Sequence[str]) -> list[str]:

@@ -97,6 +97,7 @@ def ask(
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
     dialect: shared.Dialect = "auto",
     features: shared.Features = "",
+    abstain: shared.Abstain = "allowed",
     verify: shared.Verify = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     report: Report = None,
@@ -110,9 +111,8 @@ def ask(
     from agentcvr_graph.cli.ask_run import RunSettings, present, run_live, run_scripted
     from agentcvr_graph.graph.state import CVRInput
 
-    settings = RunSettings(
-        shared.context_of(max_turns, max_frames, dialect), shared.with_judge(features, verify), verbose
-    )
+    context = shared.context_of(max_turns, max_frames, dialect, abstain)
+    settings = RunSettings(context, shared.with_judge(features, verify), verbose)
     if swap is not None:
         if videos or question:
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
@@ -152,13 +152,17 @@ def demo(
     from agentcvr_graph.cli.ask_run import RunSettings, present, run_live, run_scripted
     from agentcvr_graph.graph.state import as_input
 
-    settings = RunSettings(verbose=verbose)
-
+    settings = RunSettings(features=_features_of(questions[chosen]), verbose=verbose)
     if swap:
         run = run_scripted(chosen, master, noise, settings)
     else:
         run = run_live(as_input(questions[chosen]), models, settings)
     present(run, models, as_json=False, report=report)
+
+
+def _features_of(question: Question) -> str:
+    """Return the features for a demo question: a library is searched."""
+    return "find" if question.task == "LIB" else ""
 
 
 def _demo_questions(swap: bool) -> dict[str, Question]:

@@ -17,7 +17,7 @@ from rich.status import Status
 from rich.style import Style
 from rich.text import Text
 
-from agentcvr_graph.answers import score_of
+from agentcvr_graph.answers import headline, score_of, standing
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out, print_notes
 from agentcvr_graph.errors import shown_address
@@ -118,12 +118,12 @@ def present(run: FinishedRun, models: ModelStrings, *, as_json: bool, report: Pa
     out.print_json(json.dumps(as_record(trajectory))) if as_json else _show(trajectory)
     if trajectory.failure is not None and trajectory.failure.boundary == "infrastructure" and run.live:
         err.print(f"Check the models: {escape(doctor_command(models))}")
-    if run.key is not None and trajectory.answer and not as_json:
+    if run.key is not None and trajectory.answer and not trajectory.answer.abstained and not as_json:
         score = score_of(trajectory.answer, run.key)
         out.print(f"[dim]the key of the script: {escape(str(run.key))}; score {score:.2f}[/dim]")
     if report is not None:
         _report(run, report, models)
-    raise typer.Exit(ANSWERED if trajectory.answer else NO_ANSWER)
+    raise typer.Exit(ANSWERED if trajectory.answer and trajectory.answer.is_usable else NO_ANSWER)
 
 
 def doctor_command(models: ModelStrings) -> str:
@@ -194,12 +194,11 @@ def _show(trajectory: Trajectory) -> None:
         err.print(f"[red]could not answer:[/] {escape(failure.message if failure else 'no answer')}")
         return
     answer = trajectory.answer
-    value = f"{answer.value}. {answer.text}" if answer.kind == "choice" else answer.text
-    _print_boxed(value, trajectory.question)
+    _print_boxed(headline(answer), trajectory.question)
     if answer.rationale:
         out.print(escape(answer.rationale), style="dim")
-    if not answer.citations:
-        out.print("  no citations", style="dim")
+    if note := standing(answer):
+        out.print(f"  {note}", style="dim")
     for citation in answer.citations:
         out.print(_cited(citation, trajectory.video(citation.video)))
         if (check := trajectory.verification_of(citation)) is not None:

@@ -92,6 +92,7 @@ class EvalOptions:
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames
     dialect: shared.Dialect = "auto"
     features: shared.Features = ""
+    abstain: shared.Abstain = "never"
     verify: shared.Verify = ""
     concurrency: Annotated[
         int | None,

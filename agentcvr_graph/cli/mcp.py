@@ -48,6 +48,7 @@ def mcp(
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
     dialect: shared.Dialect = "auto",
     features: shared.Features = "",
+    abstain: shared.Abstain = "allowed",
 ) -> None:
     """Serve questions about videos to MCP clients.
 
@@ -65,7 +66,7 @@ def mcp(
         os.environ[ROOTS_VARIABLE] = os.pathsep.join(str(root.expanduser().resolve()) for root in roots)
     if remote:
         os.environ[REMOTE_VARIABLE] = shared.one_of("--remote", remote, ("public", "none", "any"))
-    context = shared.context_of(max_turns, max_frames, dialect)
+    context = shared.context_of(max_turns, max_frames, dialect, abstain)
     models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
     service = service_of(models, context, read_features(features, "--features"), swap=swap)
     if http:

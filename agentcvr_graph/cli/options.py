@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 import typer
 
 from agentcvr_graph.cli.console import one_of
-from agentcvr_graph.graph.context import CVRContext, WantedDialect
+from agentcvr_graph.graph.context import Abstaining, CVRContext, WantedDialect
 
 MODELS, BUDGETS, RUNNING = "Models", "Budgets", "Running"
 """Headings of the help."""
@@ -39,6 +39,13 @@ Verify = Annotated[
         rich_help_panel=MODELS,
     ),
 ]
+Abstain = Annotated[
+    str,
+    typer.Option(
+        help="allowed: a run may end without a value and say what it looked for; never: it guesses then.",
+        rich_help_panel=MODELS,
+    ),
+]
 Noise = Annotated[str, typer.Option(help="Noise of scripted perception: off, mild, fitted, or a JSON file of rates.")]
 MaxTurns = Annotated[int, typer.Option(min=1, help="Largest number of turns of the master.", rich_help_panel=BUDGETS)]
 MaxFrames = Annotated[int, typer.Option(min=0, help="Largest number of frames to observe.", rich_help_panel=BUDGETS)]
@@ -60,14 +67,15 @@ def with_options(run: Callable[[Options], None], options: Callable[..., Options]
     return command
 
 
-def context_of(max_turns: int, max_frames: int, dialect: str) -> CVRContext:
+def context_of(max_turns: int, max_frames: int, dialect: str, abstain: str) -> CVRContext:
     """Return the settings of a run from the options of a command.
 
     Raises:
-        InputError: the dialect is unknown.
+        InputError: a choice is unknown.
     """
-    checked = one_of("--dialect", dialect, get_args(WantedDialect))
-    return CVRContext(max_turns=max_turns, max_frames=max_frames, dialect=cast(Any, checked))
+    checked = cast(Any, one_of("--dialect", dialect, get_args(WantedDialect)))
+    allowed = cast(Any, one_of("--abstain", abstain, get_args(Abstaining)))
+    return CVRContext(max_turns=max_turns, max_frames=max_frames, dialect=checked, abstain=allowed)
 
 
 def with_judge(features: str, judge: str) -> str:

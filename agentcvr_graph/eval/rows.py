@@ -6,9 +6,10 @@ from typing import Literal, get_args
 
 from agentcvr_graph.types import AnswerKind, AnswerValue, FrozenModel, Usage
 
-Outcome = Literal["right", "partly", "wrong", "unparsable", "out of budget", "infrastructure error", "bug"]
-"""How a question ended. The last four have no answer and score 0: no reply was valid, a budget ran out first, a model,
-a server or a file failed, or the code of this library or of a plugin did (its traceback is in the log)."""
+Outcome = Literal["right", "partly", "wrong", "abstained", "unparsable", "out of budget", "infrastructure error", "bug"]
+"""How a question ended. The last five have no answer and score 0: the master abstained, no reply was valid, a budget
+ran out first, a model, a server or a file failed, or the code of this library or of a plugin did (its traceback is in
+the log)."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
@@ -31,8 +32,10 @@ class Row(FrozenModel):
     """Weight within its task: the number of scoring points of a judged answer, else 1."""
     value: AnswerValue | None = None
     key: AnswerValue | None = None
+    confidence: float | None = None
+    """How sure the method says it is of its value, from 0 to 1; None if it does not say."""
     detail: str = ""
-    """Why there is no answer."""
+    """Why there is no answer, or what an abstention looked for."""
     notes: tuple[str, ...] = ()
     """What limited the evidence, such as 'video 1: from 5.0 to 10.0 s there is no sound'."""
     retryable: bool = False
@@ -46,6 +49,11 @@ class Row(FrozenModel):
     """For each scoring point, whether the answer is correct about it."""
     started_at: str = ""
     """Start of the attempt, UTC, ISO 8601."""
+
+    @property
+    def answered(self) -> bool:
+        """Return whether there is a value, right or wrong."""
+        return self.outcome in ("right", "partly", "wrong")
 
     @property
     def place(self) -> tuple[str, str]:

@@ -79,7 +79,9 @@ def _failed(failure: Failure | None) -> dict[str, Any]:
 
 
 async def _scored(question: Question, answer: Answer, judge: Judge | None) -> dict[str, Any]:
-    update: dict[str, Any] = {"value": answer.value}
+    if answer.value is None:
+        return {"outcome": "abstained", "detail": f"looked for {answer.looked_for}"}
+    update: dict[str, Any] = {"value": answer.value, "confidence": answer.confidence}
     if question.key is None:
         raise BugError(f"{question.id} has no key; benchmarks leave such questions out.")
     if judge is not None and answer.kind == "text" and question.scoring_points:

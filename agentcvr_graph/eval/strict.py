@@ -95,7 +95,7 @@ def text_of(value: object) -> str:
 
 def _score(row: Row, question: Question, trajectory: Trajectory | None, rule: str) -> float | None:
     """Return the strict score; None where the benchmark's script leaves the question out."""
-    if trajectory is None or trajectory.answer is None:
+    if trajectory is None or trajectory.answer is None or trajectory.answer.abstained:
         return 0.0
     if row.kind == "text":
         return None if row.outcome == "infrastructure error" else row.score  # its judge could not be read

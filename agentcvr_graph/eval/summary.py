@@ -120,11 +120,14 @@ def _line(method: str, name: str, parts: Sequence[Sequence[Row]], average_of: tu
 
 
 FAILURES: dict[str, Callable[[SummaryLine], int]] = {
+    "abstained": lambda line: line.outcomes.get("abstained", 0),
     "no valid answer": lambda line: line.unanswered,
     "infrastructure errors": lambda line: line.outcomes.get("infrastructure error", 0),
     "bugs": lambda line: line.outcomes.get("bug", 0),
 }
-"""The last table rows, which count questions without an answer. Bugs have a row only if there are some."""
+"""The last table rows, which count questions without an answer."""
+RARE = frozenset({"abstained", "bugs"})
+"""Those that have a row only if there are some."""
 
 STRICT = "strict"
 """Head of the column with the score of the benchmark's own script."""
@@ -143,7 +146,7 @@ def accuracy_table(lines: Sequence[SummaryLine]) -> tuple[list[str], list[list[s
     tasks = [[line for line in lines if line.method == method and not line.average_of] for method in methods]
     for name, count_of in FAILURES.items():
         counts = [sum(map(count_of, own)) for own in tasks]
-        if any(counts) or name != "bugs":
+        if any(counts) or name not in RARE:
             rows.append([name, "", *(text for count in counts for text in [str(count)] + [""] * strict)])
     return ["task", "questions", *(text for method in methods for text in [method] + [STRICT] * strict)], rows
 

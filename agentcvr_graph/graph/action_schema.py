@@ -24,7 +24,7 @@ from typing import Any, cast
 from agentcvr_graph.answers import KINDS, option_labels
 from agentcvr_graph.catalogue import opened_of
 from agentcvr_graph.tools import Toolset
-from agentcvr_graph.tools.answer import ClaimedAnswerArgs
+from agentcvr_graph.tools.answer import NO_VALUE, ClaimedAnswerArgs
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
 from agentcvr_graph.types import Citation, EvidenceKind, Observation, Question, VideoInfo
 
@@ -120,10 +120,9 @@ def _possible(tool: AnyTool, tools: Toolset, bounds: TurnBounds) -> bool:
 
 
 def _action(tool: AnyTool, bounds: TurnBounds) -> Json:
-    question = bounds.question
     narrowed: dict[str, Json | None] = {
         "frames": {"type": "integer", "minimum": 1, "maximum": MAX_FRAMES},
-        "value": KINDS[question.kind].schema(option_labels(question.kind, question.options), _n_items(bounds)),
+        "value": _value(tool, bounds),
         "citations": _citations(bounds.citable, bounds.least_citations, claims=_states_claims(tool)),
     }
     numbers = bounds.numbers(_modality(tool))
@@ -131,6 +130,13 @@ def _action(tool: AnyTool, bounds: TurnBounds) -> Json:
     spans += [_any_span(len(bounds.videos))] if bounds.unopened else []
     arguments = _bounded(tool.schema["function"]["parameters"], narrowed, spans)
     return _closed({"action": {"type": "string", "enum": [tool.name]}, "arguments": arguments})
+
+
+def _value(tool: AnyTool, bounds: TurnBounds) -> Json:
+    """Return the schema of a value of the question's kind, or of none where the tool allows that."""
+    kind, options = bounds.question.kind, bounds.question.options
+    schema = KINDS[kind].schema(option_labels(kind, options), _n_items(bounds))
+    return {"anyOf": [schema, NO_VALUE]} if NO_VALUE in tool.any_of.get("value", ()) else schema
 
 
 def _states_claims(tool: AnyTool) -> bool:

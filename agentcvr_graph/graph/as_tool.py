@@ -28,7 +28,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from agentcvr_graph.answers import KINDS, KnownQuestionKind
+from agentcvr_graph.answers import GUESS, KINDS, KnownQuestionKind
 from agentcvr_graph.errors import ActionError, BugError, InfrastructureError, InputError, SetupError
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
@@ -228,7 +228,9 @@ def reply_of(trajectory: Trajectory) -> str:
         return f"No answer: {failure.message}"
     assert answer is not None  # a run has either an answer or a failure
     proofs = [f"{window_label(cited)} ({cited.modality})" for cited in answer.citations]
-    lines = [f"Answer: {answer.text}"]
+    lines = [answer.text if answer.abstained else f"Answer: {answer.text}"]
+    lines += [f"This is {GUESS}."] if answer.is_guess else []
+    lines += [f"Confidence: {100 * answer.confidence:.0f} %"] if answer.confidence else []
     lines += [f"Why: {answer.rationale}"] if answer.rationale else []
     lines += [f"Evidence: {'; '.join(proofs)}"] if proofs else []
     lines += [f"Note: {failed}" for failed in trajectory.failed_calls[:NOTES_SHOWN]]

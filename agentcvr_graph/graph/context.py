@@ -22,6 +22,8 @@ from agentcvr_graph.errors import InputError, SetupError, shown_address
 
 WantedDialect = Literal["auto", "tools", "schema", "json"]
 """The dialects that a run may ask for; `auto` chooses one by what the model takes (`dialects.py`)."""
+Abstaining = Literal["never", "allowed"]
+"""Whether a run may end without a value."""
 CONTEXT = "Pass CVRContext(max_turns=8), or {'max_turns': 8}."
 SHOWN_CHARACTERS = 80
 """Longest part of a wrong value that an error shows."""
@@ -83,6 +85,14 @@ class CVRContext(BaseModel):
             description="Observations of every readable video before an answer; of more than four, a cited window.",
         ),
     ] = 1
+    abstain: Annotated[
+        Abstaining,
+        setting(
+            "conclude",
+            description="Whether a run may end without a value, by saying what it looked for: 'allowed'; or whether it "
+            "guesses then, as benchmarks demand: 'never'.",
+        ),
+    ] = "allowed"
     review_above_frames: Annotated[
         StrictInt | None,
         setting(

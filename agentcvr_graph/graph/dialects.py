@@ -54,6 +54,8 @@ SCHEMA_NAME = "turn"
 """The name under which a server gets the schema of a turn."""
 FAILED_BY = "failed_by"
 """Key in a message's `additional_kwargs` that says which side failed."""
+FAILED_MODALITY = "failed_modality"
+"""Key in a message's `additional_kwargs`, beside `FAILED_BY`: the modality of the tool that failed."""
 
 
 def choose_dialect(master: BaseChatModel, wanted: WantedDialect) -> Dialect:
@@ -234,15 +236,21 @@ def _thought_inside(text: str) -> str:
 
 
 def reply(
-    call: Call, text: str, observation: Observation | None = None, *, failed_by: Literal["", "infrastructure"] = ""
+    call: Call,
+    text: str,
+    observation: Observation | None = None,
+    *,
+    failed_by: Literal["", "infrastructure"] = "",
+    modality: str = "",
 ) -> AnyMessage:
     """Return the reply to a call, in the dialect of the call. The typed observation is the reply's artifact.
 
     Args:
         failed_by: `infrastructure` if the call was valid and carrying it out failed; no model reads this.
+        modality: with `failed_by`, the modality of the tool that failed.
     """
     artifact = observation.model_dump(mode="json") if observation else None
-    marks: dict[str, Any] = {FAILED_BY: failed_by} if failed_by else {}
+    marks: dict[str, Any] = {FAILED_BY: failed_by, FAILED_MODALITY: modality} if failed_by else {}
     if call.native:
         status = "error" if observation is None and text.startswith("error") else "success"
         return ToolMessage(

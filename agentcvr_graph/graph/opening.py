@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from langgraph.runtime import Runtime
 
@@ -66,8 +66,8 @@ class Opener:
     @classmethod
     def sent(cls, dependencies: Dependencies, context: CVRContext, given: SentVideos) -> Opener:
         """Return the opener of one request, from what `Send` passes."""
-        named, summary = given.get("named") or (), given.get("catalogue")
-        return cls(dependencies, context, sources_of(given), named, summary)
+        named = cast(Sequence[Video], given.get("named") or ())  # `agent_input` made them so
+        return cls(dependencies, context, sources_of(given), named, given.get("catalogue"))
 
     async def plan(self, make: Callable[[Sources], T]) -> T:
         """Return a plan over the videos. A plan that asks for videos that are not open is made again with them.

@@ -45,6 +45,8 @@ MORE_VIDEOS = "... and {more} more videos, numbered {first} to {last}; {how}."
 NO_ACTION = "That turn held no action. Call {tools}."
 EVIDENCE_FIRST = "Not yet: look at or listen to video {missing} before you answer."
 CITE_FIRST = "Not yet: look at or listen to a window that proves the answer, and cite it."
+ANSWER_NEEDED = "This run needs a value: give the most likely one."
+"""Reply to an abstention that the settings do not allow."""
 RECORDED = "The answer is recorded."
 CANCELLED = "error: Cancelled before it was carried out."
 SKIPPED = "Not carried out: the same turn answered the question."
@@ -76,6 +78,7 @@ def brief(
     known: Sequence[Observation] = (),
     earlier: Sequence[tuple[str, str]] = (),
     more: str = "",
+    tools: Toolset = TOOLS,
 ) -> str:
     """Return the first user message: question, answer format, options, videos, earlier answers, evidence, budgets.
 
@@ -83,6 +86,7 @@ def brief(
         videos: the videos that are listed.
         earlier: earlier questions with their answers, which the conversation does not hold any more.
         more: the line about the others; empty if there are none.
+        tools: the tools of the graph, which may add lines about the videos.
     """
     parts = [f"Question: {question}", f"Answer format ({kind}): {KINDS[kind].format}"]
     if options:
@@ -93,6 +97,7 @@ def brief(
         parts.append("Asked before:\n" + "\n".join(f"- {cut(asked)} Answer: {cut(told)}" for asked, told in earlier))
     if known:
         parts.append("Known from earlier questions:\n" + "\n".join(observation_text(one) for one in known))
+    parts += [line for tool in tools for line in tool.in_brief(videos)]
     parts.append(budget_text(left))
     return "\n".join(parts)
 

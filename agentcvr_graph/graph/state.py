@@ -294,8 +294,9 @@ class SentVideos(TypedDict):
     """The settings that were sent for the question."""
     catalogue: NotRequired[Summary | None]
     """Set if there are more videos than a brief lists."""
-    named: NotRequired[list[Video]]
-    """What the caller named; set with `catalogue` if it is short, or if the request may need any video."""
+    named: NotRequired[list[str | Video]]
+    """What the caller named, as a source where that is all; set with `catalogue` if it is short, or if the request may
+    need any video."""
 
 
 class AgentInput(SentVideos):
@@ -340,7 +341,7 @@ def _sent(numbers: tuple[int, ...] | None, state: CVRState) -> SentVideos:
     if numbers is not None:
         given["sources"] = [info for info in state["sources"] if info.number in numbers]
     if numbers is None or len(named) <= LISTED:
-        given["named"] = list(named)
+        given["named"] = [video.source if video == Video(source=video.source) else video for video in named]
     return given
 
 
@@ -349,5 +350,5 @@ def _typed_videos(given: Mapping[str, Any]) -> SentVideos:
         sources=typed(list[VideoInfo], given["sources"]),
         settings=given.get("settings") or {},
         catalogue=typed(Summary | None, given.get("catalogue")),
-        named=typed(list[Video], given.get("named") or []),
+        named=[Video(source=one) if isinstance(one, str) else typed(Video, one) for one in given.get("named") or []],
     )

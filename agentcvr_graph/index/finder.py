@@ -1,11 +1,11 @@
 """Search the evidence of many videos, and index those that are missing before.
 
-A video is indexed at most once under its key, by whichever run or process needs it first; others wait for it
-(`utils/single_flight.py`). What an index costs stays within the allowance of the search: the missing videos are taken
-in their order while their planned cost fits. A video that cannot be indexed is reported and does not stop the others.
+The index of a perception is a file in the folder that it names. Which videos it holds is known by their references, so
+a search over thousands opens none of them: it opens those that are missing, as far as the allowance goes, and looks at
+the files of those that it found. A file that has changed meanwhile is left out and indexed by the next search.
 
-The index of a perception is a file in the folder that it names. Evidence that costs nothing (scripts) is indexed in
-memory: one index for each set of videos, so that scores depend on nothing but these videos.
+Evidence that costs nothing (scripts) is indexed in memory: one index for each set of videos, so that scores depend on
+nothing but these videos. The evidence of other perceptions is kept in memory with the perception.
 """
 
 from __future__ import annotations
@@ -15,35 +15,31 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import cast
 from weakref import WeakKeyDictionary
 
-from agentcvr_graph.catalogue import Sources, UnopenedError
-from agentcvr_graph.errors import CVRError, InfrastructureError, VideoError
-from agentcvr_graph.index.overview import VERSION, overview_of, planned_cost
-from agentcvr_graph.index.store import EvidenceStore
+from agentcvr_graph.catalogue import Sources, opened_of
+from agentcvr_graph.errors import InfrastructureError, VideoError
+from agentcvr_graph.index.building import Entry, Index, Outcome, fill, fill_in_order, key_of, place_of, reference_of
+from agentcvr_graph.index.places import MAX_BYTES, file_in
+from agentcvr_graph.index.store import EvidenceStore, Link
 from agentcvr_graph.index.windows import FoundWindow, windows_of
 from agentcvr_graph.perception.base import Indexable, Perception, Reworded
-from agentcvr_graph.types import Cost, Modality, VideoInfo
+from agentcvr_graph.types import Cost, Modality, Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.single_flight import SingleFlight
 
-FILE = "evidence.sqlite"
-"""Name of the index in its folder."""
-AT_ONCE = 4
-"""Videos that are indexed at the same time by one search."""
-KEYS_AT_ONCE = 16
+PROBED_AT_ONCE = 16
+MOST_OPENED = 64
+"""Videos that are not in the index and are opened by one search, to see what they cost."""
 HITS_PER_WINDOW = 20
 """Statements that are read for each window that is wanted: several belong to one window."""
 NOTHING_SPENT = Cost()
 MAX_SETS = 32
 """Sets of videos whose index is kept in memory."""
-
-
-_Index: TypeAlias = tuple[EvidenceStore, SingleFlight[bool]]
-"""Where statements are kept, and the videos that are being indexed there."""
+CHANGED = "it has changed since it was indexed"
 
 
 @dataclass(frozen=True)
@@ -72,31 +68,14 @@ class Found:
     """Videos that cannot be indexed, and why."""
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A video to search."""
-
-    info: VideoInfo
-    key: str
-
-
-@dataclass
-class _Built:
-    """The outcome of indexing the missing videos."""
-
-    beyond: list[int] = field(default_factory=list[int])
-    problems: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    cost: Cost = field(default_factory=Cost)
-
-
 class Finder:
     """Searches the indexes of perceptions."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files: dict[Path, _Index] = {}
-        self._own: WeakKeyDictionary[Perception, _Index] = WeakKeyDictionary()
-        self._sets: OrderedDict[str, _Index] = OrderedDict()
+        self._files: dict[Path, Index] = {}
+        self._own: WeakKeyDictionary[Perception, Index] = WeakKeyDictionary()
+        self._sets: OrderedDict[str, Index] = OrderedDict()
 
     async def find(
         self, query: Query, perception: Perception, videos: Sequence[VideoInfo], allowance: Cost = NOTHING_SPENT
@@ -110,138 +89,165 @@ class Finder:
             InfrastructureError: the index cannot be used.
         """
         perception = perception.plain if isinstance(perception, Reworded) else perception
-        entries, problems = await _entries(query.numbers, perception, videos)
-        free = isinstance(perception, Indexable) and perception.index_folder is None
-        store, flights = await self._index(perception, [entry.key for entry in entries])
-        built = await _build(entries, perception, store, flights, None if free else allowance)
-        by_key = {entry.key: entry.info.number for entry in reversed(entries)}
-        hits = await asyncio.to_thread(
-            store.search,
-            query.text,
-            list(by_key),
-            modality=query.modality,
-            limit=query.limit * HITS_PER_WINDOW,
-        )
-        windows = windows_of(hits, query.limit)
-        await asyncio.to_thread(store.mark_used, [window.key for window in windows])
-        return Found(
-            tuple((by_key[window.key], window) for window in windows),
-            Cost() if free else built.cost,
-            tuple(built.beyond),
-            tuple(sorted([*problems, *built.problems])),
-        )
-
-    async def _index(self, perception: Perception, keys: Sequence[str]) -> _Index:
-        if not isinstance(perception, Indexable):
-            if perception not in self._own:
-                self._own[perception] = EvidenceStore(), SingleFlight(None)
-            return self._own[perception]
-        folder = perception.index_folder
+        folder = perception.index_folder if isinstance(perception, Indexable) else None
         if folder is None:
-            return self._of_set(keys)
-        return self._files.get(folder) or await asyncio.to_thread(self._opened, folder)
+            return await self._find_in_memory(query, perception, videos, allowance)
+        index = await self._opened(file_in(folder))
+        return await _find_in_file(query, cast(Indexable, perception), videos, index, allowance)
 
-    def _opened(self, folder: Path) -> _Index:
+    async def _opened(self, file: Path) -> Index:
+        return self._files.get(file) or await asyncio.to_thread(self._open, file)
+
+    async def _find_in_memory(
+        self, query: Query, perception: Perception, videos: Sequence[VideoInfo], allowance: Cost
+    ) -> Found:
+        outcome = Outcome()
+        entries = await _entries(query.numbers, perception, videos, outcome)
+        if isinstance(perception, Indexable):
+            index = self._of_set([entry.key for entry in entries])
+            await fill_in_order(entries, perception, index, outcome)
+        else:
+            index = self._of_object(perception)
+            await fill(entries, perception, index, allowance, outcome)
+        return _found(await _search(query, index, outcome), outcome)
+
+    def _open(self, file: Path) -> Index:
         with self._lock:
-            if folder not in self._files:
-                self._files[folder] = EvidenceStore(folder / FILE), SingleFlight(folder / "locks")
-            return self._files[folder]
+            if file not in self._files:
+                store = EvidenceStore(file, max_bytes=MAX_BYTES)
+                self._files[file] = Index(store, SingleFlight(file.parent / "locks"))
+            return self._files[file]
 
-    def _of_set(self, keys: Sequence[str]) -> _Index:
+    def _of_object(self, perception: Perception) -> Index:
+        if perception not in self._own:
+            self._own[perception] = Index(EvidenceStore(), SingleFlight(None))
+        return self._own[perception]
+
+    def _of_set(self, keys: Sequence[str]) -> Index:
         digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
         if digest not in self._sets:
-            self._sets[digest] = EvidenceStore(), SingleFlight(None)
+            self._sets[digest] = Index(EvidenceStore(), SingleFlight(None))
             if len(self._sets) > MAX_SETS:
                 self._sets.popitem(last=False)
         self._sets.move_to_end(digest)
         return self._sets[digest]
 
 
-async def _entries(
-    numbers: Iterable[int], perception: Perception, videos: Sequence[VideoInfo]
-) -> tuple[list[_Entry], list[tuple[int, str]]]:
-    """Return the videos with their keys, and those that cannot be read."""
+async def _find_in_file(
+    query: Query, perception: Indexable, videos: Sequence[VideoInfo], index: Index, allowance: Cost
+) -> Found:
+    """Search an index that holds other videos too."""
+    outcome = Outcome()
+    linked = await asyncio.to_thread(_linked, query.numbers, perception, videos, index)
+    outcome.ids |= {number: link.video for number, (_, link) in linked.items()}
+    missing = [number for number in query.numbers if number not in linked]
+    await _add_missing(missing, perception, videos, index, allowance, outcome)
+    while True:
+        windows = await _search(query, index, outcome)
+        found = {number for number, _ in windows} & linked.keys()
+        changed = await _changed({number: linked[number] for number in found}, perception, videos, outcome)
+        if not changed:
+            break
+        await asyncio.to_thread(index.store.unlink, [linked[number][0] for number in changed])
+        for number in changed:
+            del outcome.ids[number]
+    await asyncio.to_thread(index.store.mark_used, [window.video for _, window in windows])
+    return _found(windows, outcome)
 
-    async def entry(number: int) -> _Entry | tuple[int, str]:
-        try:
-            info = await _info(number, perception, videos)
-            if info.problem:
-                return number, info.problem
-            return _Entry(info, await _key(info, perception))
-        except VideoError as error:
-            return number, error.problem
-        except InfrastructureError as error:
-            return number, str(error)
 
-    found = await in_order(entry, list(numbers), KEYS_AT_ONCE)
-    return [one for one in found if isinstance(one, _Entry)], [one for one in found if isinstance(one, tuple)]
+def _linked(
+    numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo], index: Index
+) -> dict[int, tuple[str, Link]]:
+    """Return the reference and the link of each video that was indexed."""
+    links, found = index.store.links(), dict[int, tuple[str, Link]]()
+    for number in numbers:
+        reference = reference_of(_reference(number, videos), perception)
+        if (link := links.get(reference)) is not None:
+            found[number] = reference, link
+    return found
 
 
-async def _info(number: int, perception: Perception, videos: Sequence[VideoInfo]) -> VideoInfo:
-    """Return what is known of a video; open it if that was not needed until now."""
+async def _add_missing(
+    numbers: Sequence[int],
+    perception: Indexable,
+    videos: Sequence[VideoInfo],
+    index: Index,
+    allowance: Cost,
+    outcome: Outcome,
+) -> None:
+    """Index missing videos, as far as the allowance goes, and remember where they are."""
+    seen = cast(Perception, perception)
+    entries = await _entries(numbers[:MOST_OPENED], seen, videos, outcome)
+    await fill(entries, seen, index, allowance, outcome)
+    outcome.beyond += numbers[MOST_OPENED:]
+    for entry in entries:
+        if (video := outcome.ids.get(entry.number)) is not None:
+            await remember_place(entry.info.video, video, perception, index)
+
+
+async def remember_place(video: Video, indexed: int, perception: Indexable, index: Index) -> None:
+    """Record where an indexed video is, so that it is found there without opening it."""
+    reference = reference_of(video, perception)
     try:
-        return videos[number - 1]
-    except UnopenedError:
-        return await perception.probe(cast(Sources, videos).reference(number), number)
+        stamp = await perception.reference_stamp(video)
+    except VideoError:  # it was removed meanwhile
+        return
+    await asyncio.to_thread(index.store.link, reference, place_of(video), stamp, indexed)
 
 
-async def _key(info: VideoInfo, perception: Perception) -> str:
-    if isinstance(perception, Indexable):
-        return f"{VERSION}|{await perception.evidence_key(info)}"
-    return info.model_copy(update={"number": 1}).model_dump_json()
-
-
-async def _build(
-    entries: Sequence[_Entry],
-    perception: Perception,
-    store: EvidenceStore,
-    flights: SingleFlight[bool],
-    allowance: Cost | None,
-) -> _Built:
-    """Index the missing videos whose planned cost fits into the allowance; None for no limit."""
-    built = _Built()
-    known = await asyncio.to_thread(store.known, [entry.key for entry in entries])
-    missing = list({entry.key: entry for entry in reversed(entries) if entry.key not in known}.values())[::-1]
-    chosen: list[_Entry] = []
-    for entry in missing:
-        planned = planned_cost(entry.info)
-        if allowance is None:
-            chosen.append(entry)
-        elif planned.frames <= allowance.frames and planned.audio_s <= allowance.audio_s:
-            chosen.append(entry)
-            allowance = Cost(frames=allowance.frames - planned.frames, audio_s=allowance.audio_s - planned.audio_s)
-        else:
-            built.beyond.append(entry.info.number)
-
-    async def build(entry: _Entry) -> None:
+async def _changed(
+    linked: dict[int, tuple[str, Link]], perception: Indexable, videos: Sequence[VideoInfo], outcome: Outcome
+) -> list[int]:
+    """Return the videos whose files are not those that were indexed."""
+    changed: list[int] = []
+    for number, (_, link) in linked.items():
         try:
-            cost = await _add(entry, perception, store, flights)
-        except (InfrastructureError, VideoError) as error:
-            built.problems.append((entry.info.number, _reason(error)))
+            same = await perception.reference_stamp(_reference(number, videos)) == link.stamp
+        except VideoError as error:
+            outcome.failed(number, error)
         else:
-            built.cost += cost
-
-    await in_order(build, chosen, AT_ONCE)
-    return built
-
-
-async def _add(entry: _Entry, perception: Perception, store: EvidenceStore, flights: SingleFlight[bool]) -> Cost:
-    """Index a video, unless another run does it meanwhile; return what it cost this run."""
-    paid: list[Cost] = []
-
-    async def stored() -> bool | None:
-        return True if await asyncio.to_thread(store.known, [entry.key]) else None
-
-    async def work() -> bool:
-        overview = await overview_of(entry.info, perception)
-        paid.append(overview.cost)
-        title, duration_s = entry.info.title, entry.info.duration_s
-        await asyncio.to_thread(store.add, entry.key, overview.statements, title=title, duration_s=duration_s)
-        return True
-
-    await flights.run(entry.key, stored, work)
-    return sum(paid, Cost())
+            if same:
+                continue
+            outcome.problems[number] = CHANGED
+        changed.append(number)
+    return changed
 
 
-def _reason(error: CVRError) -> str:
-    return error.problem if isinstance(error, VideoError) else str(error)
+async def _search(query: Query, index: Index, outcome: Outcome) -> list[tuple[int, FoundWindow]]:
+    numbers = {video: number for number, video in sorted(outcome.ids.items(), reverse=True)}
+    hits = await asyncio.to_thread(
+        index.store.search,
+        query.text,
+        list(numbers),
+        modality=query.modality,
+        limit=query.limit * HITS_PER_WINDOW,
+    )
+    return [(numbers[window.video], window) for window in windows_of(hits, query.limit)]
+
+
+def _found(windows: Sequence[tuple[int, FoundWindow]], outcome: Outcome) -> Found:
+    return Found(tuple(windows), outcome.cost, tuple(sorted(outcome.beyond)), tuple(sorted(outcome.problems.items())))
+
+
+async def _entries(
+    numbers: Iterable[int], perception: Perception, videos: Sequence[VideoInfo], outcome: Outcome
+) -> list[Entry]:
+    """Return the videos with their keys, opened where they are not yet; those that cannot be read are failures."""
+    opened = {info.number: info for info in opened_of(videos)}
+
+    async def entry(number: int) -> Entry | None:
+        try:
+            info = opened.get(number) or await perception.probe(_reference(number, videos), number)
+            if not info.problem:
+                return Entry(info, await key_of(info, perception))
+            outcome.problems[number] = info.problem
+        except (VideoError, InfrastructureError) as error:
+            outcome.failed(number, error)
+        return None
+
+    found = await in_order(entry, list(numbers), PROBED_AT_ONCE)
+    return [one for one in found if one is not None]
+
+
+def _reference(number: int, videos: Sequence[VideoInfo]) -> Video:
+    return videos.reference(number) if isinstance(videos, Sources) else videos[number - 1].video

@@ -4,6 +4,9 @@ In: what was seen, heard or written in a video, by the key of the video. Out: fo
 best, by BM25 over stemmed words. A key names everything that the statements depend on: the content of the file and the
 models, or the script and its noise. Nothing is changed under a key: other statements have another key.
 
+A reference names where a video is. Its link leads to the statements of what was there last, with a stamp by which a
+change is noticed: which of thousands of videos are indexed is known without looking at their files.
+
 Several processes may use one file at a time: a video is added in one transaction, and readers do not wait for writers
 (WAL). The least recently used videos are removed when the file exceeds its size limit. Everything is synchronous and
 thread-safe; async code calls it in a thread.
@@ -33,6 +36,8 @@ FORMAT = 1
 """Version of the tables below, in the file's `user_version`."""
 APPLICATION = 0x43565249
 """The file's `application_id`: "CVRI"."""
+ROOM = 0.9
+"""Share of its size limit to which a file is cut when it is full."""
 USED_STEP_S = 3600.0
 """A search records the time of use of a video at most once in this time."""
 _TABLES = """
@@ -44,6 +49,10 @@ CREATE TABLE statements (
     id INTEGER PRIMARY KEY, video INTEGER NOT NULL, modality TEXT NOT NULL, start_s REAL NOT NULL, end_s REAL NOT NULL,
     text TEXT NOT NULL
 );
+CREATE TABLE sources (
+    reference TEXT PRIMARY KEY, place TEXT NOT NULL, stamp TEXT NOT NULL, video INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX sources_of_a_video ON sources (video);
 CREATE INDEX statements_of_a_video ON statements (video);
 CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize="porter unicode61 remove_diacritics 2");
 """
@@ -60,22 +69,45 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class Addition:
+    """A video to add, with all of its statements."""
+
+    key: str
+    statements: tuple[Statement, ...]
+    title: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class IndexedVideo:
     """A video in the index."""
 
-    key: str
+    id: int
     title: str
     duration_s: float
+    places: tuple[str, ...]
+    """Where it was, as the user wrote it."""
     statements: int
     used_at: float
     """When it was last added or found, in seconds of the system's clock."""
 
 
 @dataclass(frozen=True)
+class Link:
+    """What is known of a reference."""
+
+    video: int
+    """Id of the video."""
+    stamp: str
+    """The stamp of the files when they were indexed."""
+
+
+@dataclass(frozen=True)
 class Hit:
     """A statement that fits a query."""
 
-    key: str
+    video: int
+    """Id of the video."""
     statement: Statement
     score: float
     """Larger is better; scores of different queries cannot be compared."""
@@ -95,35 +127,63 @@ class EvidenceStore:
     def __init__(self, file: Path | str = MEMORY, *, max_bytes: int | None = None) -> None:
         self.file = file
         self._max_bytes = max_bytes
+        self._links: tuple[int, dict[str, Link]] | None = None
+        """The links, as of a version of the file."""
         self._lock = threading.RLock()
         with self._errors():
             self._database = _opened(file)
 
-    def add(self, key: str, statements: Iterable[Statement], *, title: str = "", duration_s: float = 0.0) -> None:
-        """Add a video with all of its statements; do nothing if its key is there.
+    def add(self, key: str, statements: Iterable[Statement], *, title: str = "", duration_s: float = 0.0) -> int:
+        """Add a video with all of its statements, if its key is not there; return its id.
 
         Raises:
             InfrastructureError: the file cannot be written.
         """
-        with self._writing() as database:
-            made = database.execute(
-                "INSERT OR IGNORE INTO videos (key, title, duration_s, used_at) VALUES (?, ?, ?, ?)",
-                (key, title, duration_s, time.time()),
-            )
-            if made.rowcount:
-                _insert(database, made.lastrowid or 0, statements)
-        if self._max_bytes is not None:
-            self._evict(self._max_bytes, spared=key)
+        self.add_all([Addition(key, tuple(statements), title, duration_s)])
+        return self.known([key])[key]
 
-    def known(self, keys: Collection[str]) -> set[str]:
-        """Return those of the keys that are in the index."""
-        rows = self._read("SELECT key FROM videos WHERE key IN (SELECT value FROM json_each(?))", _json(keys))
-        return {key for (key,) in rows}
+    def add_all(self, additions: Sequence[Addition]) -> None:
+        """Add videos in their order, as `add` does, all or none of them."""
+        with self._writing() as database:
+            for one in additions:
+                _add(database, one)
+        if self._max_bytes is not None:
+            self._evict(self._max_bytes, spared=[one.key for one in additions])
+
+    def known(self, keys: Collection[str]) -> dict[str, int]:
+        """Return the ids of those keys that are in the index."""
+        return dict(self._read("SELECT key, id FROM videos WHERE key IN (SELECT value FROM json_each(?))", _json(keys)))
+
+    def link(self, reference: str, place: str, stamp: str, video: int) -> None:
+        """Record which video a reference leads to.
+
+        Raises:
+            InfrastructureError: the file cannot be written.
+        """
+        if self._read("SELECT video, stamp FROM sources WHERE reference = ?", reference) == [(video, stamp)]:
+            return
+        with self._writing() as database:
+            row = reference, place, stamp, video
+            database.execute("INSERT OR REPLACE INTO sources (reference, place, stamp, video) VALUES (?, ?, ?, ?)", row)
+
+    def unlink(self, references: Collection[str]) -> None:
+        """Remove links, as of files that have changed."""
+        with self._writing() as database:
+            database.executemany("DELETE FROM sources WHERE reference = ?", [(one,) for one in references])
+
+    def links(self) -> dict[str, Link]:
+        """Return the links of all references. They are read again only after a change of the file."""
+        with self._lock, self._errors():
+            (version,) = self._database.execute("PRAGMA data_version").fetchone()
+            if self._links is None or self._links[0] != version:
+                rows = self._database.execute("SELECT reference, video, stamp FROM sources")
+                self._links = version, {reference: Link(video, stamp) for reference, video, stamp in rows}
+            return self._links[1]
 
     def search(
         self,
         query: str,
-        keys: Collection[str] | None = None,
+        among: Collection[int] | None = None,
         *,
         modality: Modality | None = None,
         limit: int = 20,
@@ -131,7 +191,7 @@ class EvidenceStore:
         """Return the statements that share words with the query, best first; among equals the first added.
 
         Args:
-            keys: the videos to search; None for all.
+            among: ids of the videos to search; None for all.
             modality: what to search in; None for everything.
 
         Raises:
@@ -144,49 +204,54 @@ class EvidenceStore:
         values: list[object] = [expression(words)]
         if modality is not None:
             where, values = [*where, "modality = ?"], [*values, modality]
-        if keys is not None:
-            among = "video IN (SELECT id FROM videos WHERE key IN (SELECT value FROM json_each(?)))"
-            where, values = [*where, among], [*values, _json(keys)]
-        # `words` comes first and is read in order of rank, so that the other tables are read for the best rows only.
+        if among is not None:
+            where, values = [*where, "video IN (SELECT value FROM json_each(?))"], [*values, _json(among)]
+        # `words` comes first and is read in order of rank, so that the statements are read of the best rows only.
         rows = self._read(
-            "SELECT key, modality, start_s, end_s, statements.text, -rank FROM words"
-            " CROSS JOIN statements ON statements.id = words.rowid CROSS JOIN videos ON videos.id = video"
+            "SELECT video, modality, start_s, end_s, statements.text, -rank FROM words"
+            " CROSS JOIN statements ON statements.id = words.rowid"
             f" WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?",
             *values,
             limit,
         )
         return [
-            Hit(key, Statement(found, start_s, end_s, text), score) for key, found, start_s, end_s, text, score in rows
+            Hit(video, Statement(found, start_s, end_s, text), score)
+            for video, found, start_s, end_s, text, score in rows
         ]
 
-    def mark_used(self, keys: Collection[str]) -> None:
+    def mark_used(self, videos: Collection[int]) -> None:
         """Record that videos were found, which orders their removal. A file that cannot be written is left alone."""
         now = time.time()
-        stale = "key IN (SELECT value FROM json_each(?)) AND used_at < ?"
-        if not self._read(f"SELECT 1 FROM videos WHERE {stale} LIMIT 1", _json(keys), now - USED_STEP_S):
+        stale = "id IN (SELECT value FROM json_each(?)) AND used_at < ?"
+        if not self._read(f"SELECT 1 FROM videos WHERE {stale} LIMIT 1", _json(videos), now - USED_STEP_S):
             return
         try:
             with self._writing() as database:
-                database.execute(f"UPDATE videos SET used_at = ? WHERE {stale}", (now, _json(keys), now - USED_STEP_S))
+                database.execute(
+                    f"UPDATE videos SET used_at = ? WHERE {stale}", (now, _json(videos), now - USED_STEP_S)
+                )
         except InfrastructureError:
             return
 
     def videos(self) -> list[IndexedVideo]:
         """Return the videos, by title."""
         rows = self._read(
-            "SELECT key, title, duration_s, (SELECT count(*) FROM statements WHERE video = videos.id), used_at"
-            " FROM videos ORDER BY title, key"
+            "SELECT id, title, duration_s, (SELECT json_group_array(place) FROM sources WHERE video = videos.id),"
+            " (SELECT count(*) FROM statements WHERE video = videos.id), used_at FROM videos ORDER BY title, id"
         )
-        return [IndexedVideo(*row) for row in rows]
+        return [
+            IndexedVideo(video, title, duration_s, tuple(sorted(set(json.loads(places)))), count, used_at)
+            for video, title, duration_s, places, count, used_at in rows
+        ]
 
-    def forget(self, keys: Sequence[str]) -> int:
+    def forget(self, videos: Sequence[int]) -> int:
         """Remove videos, and their words from the file; return how many were there.
 
         Raises:
             InfrastructureError: the file cannot be written.
         """
         with self._writing() as database:
-            count = sum(_delete(database, key) for key in keys)
+            count = sum(_delete(database, video) for video in videos)
             if count:
                 database.execute("INSERT INTO words (words) VALUES ('optimize')")
         if count:
@@ -198,17 +263,18 @@ class EvidenceStore:
         with self._lock:
             self._database.close()
 
-    def _evict(self, max_bytes: int, spared: str) -> None:
-        """Remove the least recently used videos until the file fits its limit."""
+    def _evict(self, max_bytes: int, spared: Collection[str]) -> None:
+        """Remove the least recently used videos of a file above its limit, until there is room for others again."""
         with self._writing() as database:
-            while _used_bytes(database) > max_bytes:
-                oldest = database.execute("SELECT key FROM videos WHERE key != ? ORDER BY used_at LIMIT 64", (spared,))
-                keys = [key for (key,) in oldest]
-                if not keys:
-                    return
-                for key in keys:
-                    _delete(database, key)
-                database.execute("INSERT INTO words (words) VALUES ('optimize')")
+            if _used_bytes(database) <= max_bytes:
+                return
+            others = "SELECT id FROM videos WHERE key NOT IN (SELECT value FROM json_each(?)) ORDER BY used_at"
+            oldest = database.execute(others, (_json(spared),)).fetchall()
+            for (video,) in oldest:
+                _delete(database, video)
+                if _used_bytes(database) <= ROOM * max_bytes:
+                    break
+            database.execute("INSERT INTO words (words) VALUES ('optimize')")
 
     def _shrink(self) -> None:
         with self._lock, self._errors():
@@ -223,6 +289,7 @@ class EvidenceStore:
     def _writing(self) -> Generator[sqlite3.Connection]:
         with self._lock, self._errors():
             self._database.execute("BEGIN IMMEDIATE")
+            self._links = None
             with self._database:  # commits, or rolls back after an error
                 yield self._database
 
@@ -291,6 +358,15 @@ def _is_ready(database: sqlite3.Connection) -> bool:
     return False
 
 
+def _add(database: sqlite3.Connection, one: Addition) -> None:
+    made = database.execute(
+        "INSERT OR IGNORE INTO videos (key, title, duration_s, used_at) VALUES (?, ?, ?, ?)",
+        (one.key, one.title, one.duration_s, time.time()),
+    )
+    if made.rowcount:
+        _insert(database, made.lastrowid or 0, one.statements)
+
+
 def _insert(database: sqlite3.Connection, video: int, statements: Iterable[Statement]) -> None:
     for one in statements:
         made = database.execute(
@@ -300,15 +376,12 @@ def _insert(database: sqlite3.Connection, video: int, statements: Iterable[State
         database.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (made.lastrowid, spaced(one.text)))
 
 
-def _delete(database: sqlite3.Connection, key: str) -> int:
-    found = database.execute("SELECT id FROM videos WHERE key = ?", (key,)).fetchone()
-    if found is None:
-        return 0
-    for number, text in database.execute("SELECT id, text FROM statements WHERE video = ?", found).fetchall():
+def _delete(database: sqlite3.Connection, video: int) -> int:
+    for number, text in database.execute("SELECT id, text FROM statements WHERE video = ?", (video,)).fetchall():
         database.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (number, spaced(text)))
-    database.execute("DELETE FROM statements WHERE video = ?", found)
-    database.execute("DELETE FROM videos WHERE id = ?", found)
-    return 1
+    database.execute("DELETE FROM statements WHERE video = ?", (video,))
+    database.execute("DELETE FROM sources WHERE video = ?", (video,))
+    return database.execute("DELETE FROM videos WHERE id = ?", (video,)).rowcount
 
 
 def _used_bytes(database: sqlite3.Connection) -> int:
@@ -318,8 +391,8 @@ def _used_bytes(database: sqlite3.Connection) -> int:
     return (numbers[0] - numbers[1]) * numbers[2]
 
 
-def _json(keys: Collection[str]) -> str:
-    return json.dumps(list(keys))
+def _json(values: Collection[str] | Collection[int]) -> str:
+    return json.dumps(list(values))
 
 
 def _unusable(file: Path | str, error: Exception) -> InfrastructureError:

@@ -25,7 +25,8 @@ MOST_STATEMENTS = 4
 class FoundWindow:
     """A window of a video, with the statements that fit the query, in order of time."""
 
-    key: str
+    video: int
+    """Id of the video in the index."""
     start_s: float
     end_s: float
     statements: tuple[Statement, ...]
@@ -34,9 +35,9 @@ class FoundWindow:
 
 def windows_of(hits: Iterable[Hit], limit: int) -> list[FoundWindow]:
     """Return the best windows; among equals the one whose statement was found first."""
-    by_video: defaultdict[str, list[tuple[int, Hit]]] = defaultdict(list)
+    by_video: defaultdict[int, list[tuple[int, Hit]]] = defaultdict(list)
     for order, hit in enumerate(hits):
-        by_video[hit.key].append((order, hit))
+        by_video[hit.video].append((order, hit))
     found = [window for ranked in by_video.values() for window in _of_video(ranked)]
     found.sort(key=lambda placed: (-placed[1].score, placed[0]))
     return [window for _, window in found[:limit]]
@@ -63,7 +64,7 @@ def _window(hits: Sequence[Hit]) -> FoundWindow:
     best = sorted(hits, key=lambda hit: -hit.score)
     shown = sorted((hit.statement for hit in best[:MOST_STATEMENTS]), key=lambda said: (said.start_s, said.end_s))
     return FoundWindow(
-        key=hits[0].key,
+        video=hits[0].video,
         start_s=min(hit.statement.start_s for hit in hits),
         end_s=max(hit.statement.end_s for hit in hits),
         statements=tuple(shown),

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from agentcvr_graph.errors import InfrastructureError, InputError
+from agentcvr_graph.errors import InfrastructureError, InputError, VideoError, shown_address
 from agentcvr_graph.graph.builder import recursion_limit
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
@@ -22,7 +22,7 @@ from agentcvr_graph.graph.question import read_videos
 from agentcvr_graph.graph.state import CVRInput
 from agentcvr_graph.media.access import Access, limited
 from agentcvr_graph.media.source import check_source
-from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.base import Perception, expand
 from agentcvr_graph.report.thumbnails import Thumbnails
 from agentcvr_graph.tools.listen import LISTEN
 from agentcvr_graph.tools.observe import OBSERVE
@@ -80,6 +80,11 @@ class VideoService:
         with limited(self.access):
             self._check([video])
             (named,) = read_videos([video])
+            if (several := await expand(self.perception, named)) is not None:
+                first = shown_address(several.videos[0].source)
+                raise VideoError(
+                    video, f"it stands for {len(several.videos):,} videos.", fix=f"Name one, such as {first}."
+                )
             info = await self.perception.probe(named, 1)
             whole = Window(video=1, start_s=0.0, end_s=info.duration_s)
             looks: list[Observe | Listen] = []

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
+from agentcvr_graph.media.view import View
 from agentcvr_graph.types import Modality, Tracks, Video
 
 
@@ -36,8 +37,11 @@ class Clip(Protocol):
     @property
     def info(self) -> MediaInfo: ...
 
-    def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
+    def frames(self, times_s: Sequence[float], view: View | None = None) -> tuple[Frame, ...]:
         """Return the frames on screen at ascending times, each with its true time.
+
+        Args:
+            view: the part of the picture to show, and how large; None for the whole picture at the library's size.
 
         Raises:
             InfrastructureError: there is no picture, or it cannot be decoded.
@@ -80,6 +84,14 @@ class Library(Protocol):
 
         Raises:
             VideoError: the file is missing, unreadable, too large or not a video, or the clip starts after its end.
+        """
+        ...
+
+    def stamp(self, video: Video) -> str:
+        """Return a text that changes when the file or a subtitle file beside it does, without opening them.
+
+        Raises:
+            VideoError: the file is not allowed or missing.
         """
         ...
 

@@ -25,6 +25,8 @@ _DIGEST_BYTES = 16
 _CHECKED = "00"
 """The folder's size is checked when the hash of a key starts like this: one write in 256, which also holds over many
 short processes."""
+_LARGE_SHARE = 256
+"""The size is also checked after a write of more than this part of the limit: few large entries would exceed it."""
 
 
 def default_cache_dir() -> Path:
@@ -61,7 +63,7 @@ class DiskCache:
         except OSError as error:
             _warn(str(self._folder.parent), error.strerror or str(error))
             return
-        if path.parent.name == _CHECKED:
+        if path.parent.name == _CHECKED or len(value) > self._max_bytes // _LARGE_SHARE:
             evict(self._folder, self._max_bytes, self._evicting)
 
     def _path(self, key: str) -> Path:

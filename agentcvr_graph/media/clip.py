@@ -24,7 +24,7 @@ from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.cache import DECODING
 from agentcvr_graph.media.containers import why
 from agentcvr_graph.media.damage import Damage, overlapping
-from agentcvr_graph.media.frames import FrameStore
+from agentcvr_graph.media.frames import FrameStore, Shelf
 from agentcvr_graph.media.index import FileIndex
 from agentcvr_graph.media.probe import Probe, probe
 from agentcvr_graph.media.readers.base import Reader, nearest, scaled_size
@@ -34,6 +34,7 @@ from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
 from agentcvr_graph.media.subtitles import Subtitles, clip_cues, read_subtitles
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
+from agentcvr_graph.media.view import View
 from agentcvr_graph.types import Modality
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
@@ -92,8 +93,11 @@ class Media:
         self._segments = _segments(source, self._file_s)
         self.info = self._describe(probed)
 
-    def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
+    def frames(self, times_s: Sequence[float], view: View | None = None) -> tuple[Frame, ...]:
         """Return the frames on screen at ascending times of the clip, each with its true time.
+
+        For a view, they are decoded and stored at full size, and its part is cut out of what is stored: another view of
+        the same moments decodes nothing.
 
         Where the times lie further apart than the key frames, the nearest key frame is returned instead; also where too
         much would have to be decoded between them, which `notes` then says.
@@ -105,7 +109,9 @@ class Media:
             raise InfrastructureError(f"{self._source.name} has no picture.")
         with self._lock, explained(self._source.name):
             frames = [
-                frame for segment, own_s in by_segment(self._segments, times_s) for frame in self._shown(segment, own_s)
+                frame
+                for segment, own_s in by_segment(self._segments, times_s)
+                for frame in self._shown(segment, own_s, view)
             ]
         if not frames:
             raise InfrastructureError(f"No frame of {self._source.name} could be decoded there.")
@@ -227,15 +233,16 @@ class Media:
             notes=self.all_notes(),
         )
 
-    def _shown(self, segment: Segment, times_s: Sequence[float]) -> list[Frame]:
+    def _shown(self, segment: Segment, times_s: Sequence[float], view: View | None) -> list[Frame]:
         """Return the frames on screen at ascending times of one segment."""
         shift_s = segment.shift_s
         wanted_s = [time_s + shift_s for time_s in times_s]
         by_key = self._served_by_key_frames(wanted_s)
-        found = {time_s: self._store.get(self._key(time_s, time_s in by_key), shift_s) for time_s in wanted_s}
+        shelf = Shelf(self._store, self._pictures_id, self._long_side_px, view)
+        found = {time_s: shelf.get(time_s, time_s in by_key, shift_s) for time_s in wanted_s}
         missing = [time_s for time_s, frame in found.items() if frame is None]
         if missing:
-            found.update(self._decode(missing, by_key, shift_s))
+            found.update(self._decode(missing, by_key, shift_s, shelf))
         return [frame for time_s in wanted_s if (frame := found[time_s]) is not None]
 
     def _served_by_key_frames(self, times_s: Sequence[float]) -> frozenset[float]:
@@ -270,21 +277,20 @@ class Media:
         pairs = zip(itertools.pairwise(times_s), befores_s[1:], strict=True)
         return self.info.fps * sum(time_s - max(last_s, before_s) for (last_s, time_s), before_s in pairs)
 
-    def _decode(self, missing: Sequence[float], by_key: frozenset[float], shift_s: float) -> dict[float, Frame]:
+    def _decode(
+        self, missing: Sequence[float], by_key: frozenset[float], shift_s: float, shelf: Shelf
+    ) -> dict[float, Frame]:
         """Return frames by requested time. Frames decoded on the way are stored but not returned."""
-        size = scaled_size(self.info.width, self.info.height, self._long_side_px)
+        size = scaled_size(self.info.width, self.info.height, shelf.long_side_px)
         frames: dict[float, Frame] = {}
         reader = self._open_reader()
         for read, sparse in ((reader.key_frames, True), (reader.shown_at, False)):
             times_s = [time_s for time_s in sorted(missing) if (time_s in by_key) is sparse]
             for decoded in read(times_s, size):
                 raise_if_cancelled()
-                key = self._key(decoded.requested_s, sparse)
-                frames[decoded.requested_s] = self._store.put(key, decoded, shift_s)
+                if decoded.requested_s in times_s or shelf.keeps_others:
+                    frames[decoded.requested_s] = shelf.put(decoded, sparse, shift_s)
         return {time_s: frames[time_s] for time_s in missing if time_s in frames}
-
-    def _key(self, time_s: float, key_frame: bool) -> str:
-        return f"{self._pictures_id}|{time_s:.3f}|{'key' if key_frame else 'exact'}|{self._long_side_px}"
 
 
 _inherited: list[Reader] = []

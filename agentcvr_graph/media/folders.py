@@ -11,8 +11,8 @@ A folder with a frame rate or boxes is always one video of its pictures. Only fi
 `clips/**/*.mp4` reaches those below. A pattern (`*`, `?`, `[...]`, `**`) stands for the video and sound files that it
 matches, GIFs included, and for no folders. A name that exists is no pattern, as that of a file `take [1].mp4`.
 
-Files are told apart by their endings. Hidden files, and links to what may not be read, are left out. What is left out
-is counted in a note.
+The ending of a file decides what it is; a name that ends as a video does is taken for a file. Hidden files, and links
+to what may not be read, are left out. What is left out is counted in a note.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from agentcvr_graph.catalogue import MAX_VIDEOS, Expansion
 from agentcvr_graph.errors import VideoError
@@ -69,16 +69,16 @@ _PICTURES_MEANT = re.compile(r"(?:^|&)(?:fps|boxes)=")
 
 @dataclass
 class _Listed:
-    """The files of a folder or a pattern, by kind; paths are relative to where it begins."""
+    """The files of a folder or a pattern, by kind: their paths below where it begins, with `/` between the parts."""
 
-    videos: list[PurePath] = field(default_factory=list[PurePath])
-    sounds: list[PurePath] = field(default_factory=list[PurePath])
+    videos: list[str] = field(default_factory=list[str])
+    sounds: list[str] = field(default_factory=list[str])
     left_out: Counter[str] = field(default_factory=Counter[str])
     others: list[str] = field(default_factory=list[str])
 
-    def add(self, name: PurePath) -> None:
+    def add(self, name: str) -> None:
         """Sort a file by its ending."""
-        ending = name.suffix.lower()
+        ending = _ending(name)
         kinds = (("image", PICTURES), ("subtitle file", SUBTITLES))
         if ending in VIDEOS:
             self.videos.append(name)
@@ -87,7 +87,7 @@ class _Listed:
         elif kind := next((kind for kind, endings in kinds if ending in endings), ""):
             self.left_out[kind] += 1
         else:
-            self.others.append(name.name)
+            self.others.append(name.rpartition("/")[2])
 
     @property
     def besides(self) -> str:
@@ -100,6 +100,13 @@ class _Listed:
         named = ", ".join(sorted(self.others, key=natural)[:NAMED])
         more = f" and {count - NAMED} more" if count > NAMED else ""
         return f"{count} other file{'' if count == 1 else 's'} ({named}{more})"
+
+
+def is_plain_name(source: str) -> bool:
+    """Return whether a string names one file by its ending, or a web address: there is nothing to look up."""
+    if source.startswith(("http://", "https://")):
+        return True
+    return _ending(source.partition("#")[0]) in (*VIDEOS, *SOUNDS) and not _MAGIC.search(source)
 
 
 def expand(video: Video, access: Access) -> Expansion | None:
@@ -158,7 +165,7 @@ def _sort(entry: os.DirEntry[str], listed: _Listed, access: Access) -> None:
     elif not is_file:
         listed.others.append(entry.name)
     else:
-        listed.add(PurePath(entry.name))
+        listed.add(entry.name)
 
 
 def _nothing_in_folder(listed: _Listed) -> str:
@@ -222,11 +229,11 @@ def _matches(video: Video, base: Path, pattern: str) -> Iterator[Path]:
 
 def _sort_match(match: Path, base: Path, pattern: str, listed: _Listed, access: Access) -> None:
     try:
-        name, is_file, is_folder = match.relative_to(base), match.is_file(), match.is_dir()
+        name, is_file, is_folder = match.relative_to(base).as_posix(), match.is_file(), match.is_dir()
     except (OSError, ValueError):  # a loop of links, or a pattern that leaves its folder
         listed.left_out[BAD_LINK] += 1
         return
-    hidden = any(part.startswith(".") for part in name.parts)
+    hidden = any(part.startswith(".") for part in name.split("/"))
     if hidden and not re.search(r"(?:^|/)\.", pattern):
         listed.left_out["hidden file"] += 1
     elif not _writable(str(match)):
@@ -235,7 +242,7 @@ def _sort_match(match: Path, base: Path, pattern: str, listed: _Listed, access: 
         listed.left_out["folder"] += 1
     elif not is_file or not access.may_read(match):
         listed.left_out[BAD_LINK] += 1
-    elif name.suffix.lower() == ".gif":
+    elif _ending(name) == ".gif":
         listed.videos.append(name)
     else:
         listed.add(name)
@@ -254,25 +261,26 @@ def _writable(name: str) -> bool:
     return True
 
 
-def _expansion(video: Video, base: Path, names: Sequence[PurePath], fragment: str, listed: _Listed) -> Expansion:
+def _ending(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
+
+
+def _expansion(video: Video, base: Path, names: Sequence[str], fragment: str, listed: _Listed) -> Expansion:
     if len(names) > MAX_VIDEOS:
         problem = f"it stands for {len(names):,} videos, which are too many."
         raise VideoError(video.source, problem, fix=f"Name at most {MAX_VIDEOS:,}.")
-    ordered = sorted(names, key=lambda name: [natural(part) for part in name.parts])
+    ordered = sorted(names, key=lambda name: [natural(part) for part in name.split("/")])
     titles = _titles(ordered)
-    clip = f"#{fragment}" if fragment else ""
-    videos = tuple(Video(source=f"{base / name}{clip}", title=titles.get(name)) for name in ordered)
+    clip, below = f"#{fragment}" if fragment else "", "" if base == Path() else f"{base}/".replace("//", "/")
+    videos = tuple(Video(source=f"{below}{name}{clip}", title=titles.get(name)) for name in ordered)
     count = f"{len(videos):,} video{'' if len(videos) == 1 else 's'}"
     note = f"{video.source}: left out besides {count}: {listed.besides}" if listed.besides else ""
     return Expansion(videos, (note,) if note else ())
 
 
-def _titles(names: Iterable[PurePath]) -> dict[PurePath, str]:
+def _titles(names: Sequence[str]) -> dict[str, str]:
     """Return a title for each file that would have the title of another one: its path below the folder."""
-    names = list(names)
-    by_stem, by_path = Counter(name.stem for name in names), Counter(name.with_suffix("") for name in names)
-    return {
-        name: name.as_posix() if by_path[name.with_suffix("")] > 1 else name.with_suffix("").as_posix()
-        for name in names
-        if by_stem[name.stem] > 1
-    }
+    paths = {name: os.path.splitext(name)[0] for name in names}  # noqa: PTH122
+    stems = {name: path.rpartition("/")[2] for name, path in paths.items()}
+    by_stem, by_path = Counter(stems.values()), Counter(paths.values())
+    return {name: name if by_path[path] > 1 else path for name, path in paths.items() if by_stem[stems[name]] > 1}

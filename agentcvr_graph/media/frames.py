@@ -1,21 +1,24 @@
 """The frame store: decoded frames as JPEG by key, in memory and on disk.
 
 Every frame is encoded once, also on its first use. A fresh and a cached frame therefore have the same pixels, and a
-model's reply does not depend on the cache.
+model's reply does not depend on the cache. The frames of views are stored as large as any view can show them, and each
+view is cut out of them: so looks at several parts of one moment decode it once.
 """
 
 from __future__ import annotations
 
 import io
 import threading
+from dataclasses import replace
 
 import numpy as np
 from cachetools import LRUCache
 from PIL import Image
 
 from agentcvr_graph.media.cache import DiskCache
-from agentcvr_graph.media.readers.base import Decoded
-from agentcvr_graph.media.types import Frame
+from agentcvr_graph.media.readers.base import Decoded, scaled_size
+from agentcvr_graph.media.types import Frame, Pixels
+from agentcvr_graph.media.view import HIGH_PX, View, crop_px
 
 _JPEG_QUALITY = 92
 MEMORY_BYTES = 64 * 2**20
@@ -50,6 +53,47 @@ class FrameStore:
         if len(stored) <= self._memory.maxsize:
             with self._lock:
                 self._memory[key] = stored
+
+
+class Shelf:
+    """The frames of one video in the store, at the size that a view needs.
+
+    Args:
+        pictures_id: identifies the pictures of the video.
+        normal_px: the long side of a frame without a view.
+        view: what is cut out of each frame; None for the whole picture at `normal_px`.
+    """
+
+    def __init__(self, store: FrameStore, pictures_id: str, normal_px: int, view: View | None) -> None:
+        self._store, self._pictures_id, self._view = store, pictures_id, view
+        self.long_side_px = normal_px if view is None else 2 * max(HIGH_PX, view.long_side_px)
+        self.keeps_others = view is None
+        """Whether to store frames that were decoded on the way to others: large ones would take too much room."""
+
+    def get(self, time_s: float, key_frame: bool, shift_s: float) -> Frame | None:
+        """Return the frame that is stored for a time of the file, or None."""
+        frame = self._store.get(self._key(time_s, key_frame), shift_s)
+        return None if frame is None else self._cut(frame)
+
+    def put(self, decoded: Decoded, key_frame: bool, shift_s: float) -> Frame:
+        """Store a frame, and return it as `get` will."""
+        return self._cut(self._store.put(self._key(decoded.requested_s, key_frame), decoded, shift_s))
+
+    def _key(self, time_s: float, key_frame: bool) -> str:
+        return f"{self._pictures_id}|{time_s:.3f}|{'key' if key_frame else 'exact'}|{self.long_side_px}"
+
+    def _cut(self, frame: Frame) -> Frame:
+        return frame if self._view is None else replace(frame, pixels=cut_out(frame.pixels, self._view))
+
+
+def cut_out(pixels: Pixels, view: View) -> Pixels:
+    """Return the part of a picture that a view shows, scaled down to its size."""
+    left, top, right, bottom = crop_px(view.region, pixels.shape[1], pixels.shape[0])
+    part = pixels[top:bottom, left:right]
+    if max(part.shape[:2]) <= view.long_side_px:
+        return np.ascontiguousarray(part)
+    size = scaled_size(part.shape[1], part.shape[0], view.long_side_px)
+    return np.asarray(Image.fromarray(part).resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 def _written(decoded: Decoded) -> bytes:

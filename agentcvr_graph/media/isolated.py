@@ -17,9 +17,10 @@ from agentcvr_graph.media.access import EVERYTHING, Access, current_limit, limit
 from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.damage import overlapping
 from agentcvr_graph.media.folders import expand
-from agentcvr_graph.media.library import MediaLibrary, stamp_of
+from agentcvr_graph.media.library import MediaLibrary, stamp_of, stamp_text
 from agentcvr_graph.media.source import absolute, parse_source
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
+from agentcvr_graph.media.view import View
 from agentcvr_graph.types import Modality, Video
 from agentcvr_graph.utils.worker_processes import TIMEOUT_S, WorkerProcesses
 
@@ -69,6 +70,10 @@ class IsolatedLibrary:
         self._known[key] = (stamp, info)
         return IsolatedClip(self, located, info)
 
+    def stamp(self, video: Video) -> str:
+        """Return what changes with a file, as `Library.stamp`; no worker is needed."""
+        return stamp_text(parse_source(video, self._access.narrowed(current_limit())))
+
     def request(self, video: Video, what: str, *arguments: Any) -> Any:
         """Call a clip's method in a worker and return its result; without arguments, return the clip's attribute.
 
@@ -98,9 +103,9 @@ class IsolatedClip:
         self.info = info
         self._notes = info.notes
 
-    def frames(self, times_s: Sequence[float]) -> tuple[Frame, ...]:
-        """Return frames, as `Clip.frames`."""
-        return self._noted("frames", list(times_s))
+    def frames(self, times_s: Sequence[float], view: View | None = None) -> tuple[Frame, ...]:
+        """Return frames, as `Clip.frames`. Those of a view are cut out in the worker."""
+        return self._noted("frames", list(times_s), view)
 
     def sound(self, start_s: float, end_s: float) -> Samples:
         """Return samples, as `Clip.sound`."""

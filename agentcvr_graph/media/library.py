@@ -18,7 +18,9 @@ from agentcvr_graph.media.fetch import fetch, forget
 from agentcvr_graph.media.folders import expand
 from agentcvr_graph.media.frames import FrameStore
 from agentcvr_graph.media.probe import NotAVideoError
+from agentcvr_graph.media.sidecars import subtitles_beside
 from agentcvr_graph.media.source import Source, parse_source
+from agentcvr_graph.media.view import NORMAL_PX
 from agentcvr_graph.types import Video
 
 MAX_OPEN = 16
@@ -33,7 +35,8 @@ class MediaLibrary:
         cache_bytes: size of each of these caches above which the least recently used entries are removed.
         max_download_bytes: largest remote file that is fetched.
         reader: the decoding library; `auto` takes PyAV.
-        long_side_px: frames are scaled down so that their longer side has at most this many pixels.
+        long_side_px: frames are scaled down so that their longer side has at most this many pixels. With zoom, those of
+            a region too, and those at high detail to `view.HIGH_PX` if that is more.
         download_timeout_s: longest time in seconds that a remote server may stay silent.
         access: what may be opened.
 
@@ -48,7 +51,7 @@ class MediaLibrary:
         cache_bytes: int = 2 * 2**30,
         max_download_bytes: int = 2 * 2**30,
         reader: ReaderName = "auto",
-        long_side_px: int = 360,
+        long_side_px: int = NORMAL_PX,
         download_timeout_s: float = 30.0,
         access: Access = EVERYTHING,
     ) -> None:
@@ -93,6 +96,10 @@ class MediaLibrary:
             other.close()
         return media
 
+    def stamp(self, video: Video) -> str:
+        """Return what changes with a file, as `Library.stamp`."""
+        return stamp_text(parse_source(video, self._access.narrowed(current_limit())))
+
     def expand(self, video: Video) -> Expansion | None:
         """Return the videos that a folder or a pattern stands for, without opening any; None for one video.
 
@@ -135,7 +142,15 @@ def stamp_of(source: Source) -> object | None:
     return None if source.kind == "url" else _stamp(source.path, source.boxes)
 
 
-def _stamp(path: Path, boxes: str | None) -> object:
+def stamp_text(source: Source) -> str:
+    """Return sizes and times of a file, its box file and its subtitle files as text; empty for a URL."""
+    if source.kind == "url":
+        return ""
+    beside = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in subtitles_beside(source.path)]
+    return repr((_stamp(source.path, source.boxes)[1], beside))
+
+
+def _stamp(path: Path, boxes: str | None) -> tuple[Path, list[tuple[int, int]]]:
     """Return sizes and modification times: they change with a file, the listing of a folder, or its box file.
 
     The path belongs to them, because a relative one means another file after the program changed its folder.

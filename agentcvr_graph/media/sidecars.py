@@ -8,6 +8,9 @@ the speech is heard better without them, so they are left out.
 
 from __future__ import annotations
 
+import functools
+import os
+import time
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +20,8 @@ from agentcvr_graph.types import MEDIA_ENDINGS
 
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".smi", ".sami", ".sub", ".mpl", ".lrc")
 """Endings of subtitle files; of several with one name the first is read."""
+SETTLED_NS = 2_000_000_000
+"""Age of a folder's last change from which its listing is kept: a clock may give two changes one time."""
 _FORCED = ("forced", "foreign", "signs")
 _DEAF = ("sdh", "cc", "hi")
 _KINDS = ("full", "default", "auto", "orig", "und", *_DEAF)
@@ -38,13 +43,43 @@ def sidecars(path: Path, language: str = "") -> list[Sidecar]:
     Args:
         language: tag of the language that is spoken, if it is known.
     """
-    beside = [other for other in path.parent.iterdir() if not other.name.startswith(".") and other.is_file()]
+    beside = _beside(path)
     own = _spelt(path.stem)
     taken = {_spelt(other.stem) for other in beside if other.suffix.lower() in MEDIA_ENDINGS} - {own}
     files = [other for other in beside if other.suffix.lower() in ENDINGS and _spelt(other.stem) not in taken]
-    named = [one for other in files if (one := _read_name(other, path))]
+    named = [one for other in files if other.is_file() and (one := _read_name(other, path))]
     spoken = language_code(language) if len(named) > 1 else ""
     return sorted(named, key=lambda one: _rank(one, path, spoken))
+
+
+def subtitles_beside(path: Path) -> list[Path]:
+    """Return the subtitle files beside a video whose names start as its own; at least those of `sidecars`."""
+    return [other for other in _beside(path) if other.suffix.lower() in ENDINGS and other.is_file()]
+
+
+def _beside(path: Path) -> list[Path]:
+    """Return the subtitle and media files beside a video whose names are its own up to the first dot.
+
+    A folder is listed once until it changes: it may hold thousands of videos.
+    """
+    folder, changed_ns = path.parent, path.parent.stat().st_mtime_ns
+    settled = time.time_ns() - changed_ns > SETTLED_NS
+    names = _names(str(folder), changed_ns) if settled else _names.__wrapped__(str(folder), changed_ns)
+    return [folder / name for name in names.get(_first_part(path.name), ())]
+
+
+@functools.lru_cache(maxsize=16)
+def _names(folder: str, changed_ns: int) -> dict[str, list[str]]:
+    """Return the names of a folder's subtitle and media files by the part before the first dot."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208 (paths of thousands of files are slow)
+        if name.lower().endswith((*ENDINGS, *MEDIA_ENDINGS)) and not name.startswith("."):
+            found.setdefault(_first_part(name), []).append(name)
+    return found
+
+
+def _first_part(name: str) -> str:
+    return _spelt(name).partition(".")[0]
 
 
 def _read_name(other: Path, path: Path) -> Sidecar | None:

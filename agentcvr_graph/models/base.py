@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentcvr_graph.media.types import Cue, Frame, Samples
-from agentcvr_graph.types import Cost, Evidence, Window
+from agentcvr_graph.types import Cost, Evidence, Window, Zoom
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class SampledFrames:
     frames: tuple[Frame, ...]
     content_id: str
     """Identifies the content of the video, not its name; used as a cache key."""
+    zoom: Zoom | None = None
+    """The part of the picture that the frames show; None for a look that knows no zoom, whose frames are whole."""
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,21 @@ class Indexable(Protocol):
         and counts as indexed beforehand."""
         ...
 
+    def reference_key(self, video: Video) -> str:
+        """Return a key of a reference and of everything else that the evidence depends on, without looking at files.
+
+        The index knows by it which of thousands of videos it holds, and asks for their stamps only when they are found.
+        """
+        ...
+
+    async def reference_stamp(self, video: Video) -> str:
+        """Return a text that changes when the video does; empty where that cannot be known without fetching it.
+
+        Raises:
+            VideoError: the video is missing, or may not be read.
+        """
+        ...
+
     async def evidence_key(self, info: VideoInfo) -> str:
         """Return a key of everything that the evidence about a video depends on, such as content and model names.
 

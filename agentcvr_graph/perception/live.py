@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,9 +30,11 @@ from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.base import Clip, Library, MediaInfo
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.damage import overlapping, touching
+from agentcvr_graph.media.folders import is_plain_name
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Note, Samples
+from agentcvr_graph.media.view import View, view_of
 from agentcvr_graph.models.base import AudioModel, ModelOutput, SampledFrames, Sound, VisionModel
 from agentcvr_graph.models.clients.extras import naming_extra
 from agentcvr_graph.models.focus import focus_first
@@ -46,6 +49,7 @@ from agentcvr_graph.utils.single_flight import SingleFlight
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 """Limits concurrent decoding. Each decoder uses several threads; more decoders would cost memory and save no time."""
 
+_ABSOLUTE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]+://")
 SHORTEST_VIDEO_S = 0.1
 """Length given to shorter videos, such as a single picture: times are written with one digit, and a window from 0.0 to
 0.0 s cannot be asked for."""
@@ -119,7 +123,7 @@ class LivePerception:
         Raises:
             VideoError: there is no video, or the folder may not be read.
         """
-        return await run_in_thread(self.media.expand, video)
+        return None if is_plain_name(video.source) else await run_in_thread(self.media.expand, video)
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         """Sample the targets and call the vision model. A target that cannot be decoded becomes a note.
@@ -135,13 +139,32 @@ class LivePerception:
         medias = await asyncio.gather(*(self._open(target.video, videos) for target in request.targets))
         key = self._observe_key(request, medias)
         said, cost = await self._once(key, lambda: self._look(request, medias))
-        frames = sum(len(times) for times in said.frame_times_s)
+        frames = sum(
+            len(times) * target.frame_price for times, target in zip(said.frame_times_s, request.targets, strict=True)
+        )
         return self._seen(request, said, cost or Cost(frames=frames, cached_frames=frames))
 
     @property
     def index_folder(self) -> Path:
         """The folder of the index, beside the caches of the media library."""
         return self.media.cache_dir / "index"
+
+    def reference_key(self, video: Video) -> str:
+        """Return the absolute place of the video, and what else an observation depends on."""
+        place = video.source if _ABSOLUTE.match(video.source) else Path(video.source).absolute()
+        return f"{self._evidence_models}|{place}|{video.fps}|{video.boxes}|{video.objects}"
+
+    async def reference_stamp(self, video: Video) -> str:
+        """Return sizes and times of the files.
+
+        Raises:
+            VideoError: the video is missing, or may not be read.
+        """
+        return await run_in_thread(self.media.stamp, video)
+
+    @property
+    def _evidence_models(self) -> str:
+        return f"{self._vision.name}|{self.media.long_side_px}|{self._audio.name}"
 
     async def evidence_key(self, info: VideoInfo) -> str:
         """Return a key of the clip's content, its subtitles, the names of the models and the size of frames.
@@ -151,13 +174,12 @@ class LivePerception:
         """
         media = await run_in_thread(self.media.open, info.video)
         cues = await run_in_thread(media.cues, 0.0, info.duration_s) if info.has_subtitles else ()
-        seen, heard = f"{self._vision.name}|{self.media.long_side_px}", f"{self._audio.name}|{cues}"
-        return _digest(f"{media.info.content_id}|{seen}|{heard}")
+        return _digest(f"{media.info.content_id}|{self._evidence_models}|{cues}")
 
     async def _look(self, request: Observe, medias: Sequence[Clip]) -> tuple[Remembered, Cost]:
         """Return what the vision model says of the targets, and what it cost."""
         looked = await asyncio.gather(
-            *(run_in_thread(_look, media, target) for media, target in zip(medias, request.targets, strict=True))
+            *(run_in_thread(self._frames, media, target) for media, target in zip(medias, request.targets, strict=True))
         )
         sampled = [look.sampled for look in looked if look.sampled is not None]
         problems = tuple(look.problem for look in looked if look.problem)
@@ -168,9 +190,18 @@ class LivePerception:
         decoder_notes = (note for look in looked for note in look.notes)
         notes = (*output.notes, *_sampling_notes(request, times), *dict.fromkeys(decoder_notes), *problems)
         fresh = Remembered(evidence=output.evidence, notes=notes, frame_times_s=times, complete=not problems)
-        decoded = [frame for part in sampled for frame in part.frames]
-        cost = Cost(frames=len(decoded), cached_frames=sum(frame.cached for frame in decoded))
-        return fresh, cost + output.cost
+        priced = [
+            (target.frame_price, frame.cached)
+            for target, look in zip(request.targets, looked, strict=True)
+            for frame in (look.sampled.frames if look.sampled else ())
+        ]
+        cached = sum(price for price, was_cached in priced if was_cached)
+        return fresh, Cost(frames=sum(price for price, _ in priced), cached_frames=cached) + output.cost
+
+    def _frames(self, media: Clip, target: Target) -> Looked:
+        # With zoom on, also a whole picture is cut out of the large one: a closer look then decodes nothing.
+        zoom = target.zoom
+        return _look(media, target, None if zoom is None else view_of(zoom, self.media.long_side_px))
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
         """Assemble the window from its cells. If subtitles overlap it, use them and the whole window's sound instead.
@@ -265,6 +296,7 @@ class LivePerception:
             focus=request.focus,
             evidence=said.evidence,
             frame_times_s=said.frame_times_s,
+            zooms=request.zooms,
             notes=said.notes,
             model=self._vision.name,
             cost=cost,
@@ -299,16 +331,16 @@ def _shape(info: MediaInfo | VideoInfo) -> tuple[object, ...]:
     return max(info.duration_s, SHORTEST_VIDEO_S), info.fps, info.width, info.height, info.has_sound
 
 
-def _look(media: Clip, target: Target) -> Looked:
+def _look(media: Clip, target: Target, view: View | None) -> Looked:
     times_s = sample_times(target.start_s, target.end_s, target.frames)
     try:
         with _decoding:
             raise_if_cancelled()
-            frames = media.frames(times_s)
+            frames = media.frames(times_s, view)
     except InfrastructureError as error:
         return Looked(None, f"Video {target.video}: {error.message}")
     distinct = {frame.time_s: frame for frame in frames}
-    sampled = SampledFrames(target.window, tuple(distinct.values()), media.info.content_id)
+    sampled = SampledFrames(target.window, tuple(distinct.values()), media.info.content_id, target.zoom)
     notes = tuple(f"video {target.video}: {note}" for note in media.notes(target.start_s, target.end_s, "visual"))
     return Looked(sampled, notes=notes)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agentcvr_graph.answers import standing
 from agentcvr_graph.render import NOTHING, window_label
 from agentcvr_graph.types import Answer, EvidenceKind, Observation, Window
 from agentcvr_graph.utils.templates import html_environment
@@ -23,7 +24,7 @@ _FRAME = _ENVIRONMENT.from_string(
     ' style="width:100%;height:{{ height_px }}px;border:1px solid #8884;border-radius:6px"></iframe>'
 )
 _ANSWER = _ENVIRONMENT.from_string(
-    "<p><b>{{ answer.text }}</b>"
+    "<p><b>{{ answer.text }}</b>{% if how %} <small>({{ how }})</small>{% endif %}"
     "{% if answer.rationale %}<br>{{ answer.rationale }}{% endif %}</p>"
     "{% if citations %}<ul>{% for place, how in citations %}<li>{{ place }}, {{ how }}</li>{% endfor %}</ul>{% endif %}"
 )
@@ -59,7 +60,9 @@ def framed(page: str, title: str, height_px: int) -> str:
 def answer_html(answer: Answer) -> str:
     """Return the answer, its rationale and its citations."""
     return _ANSWER.render(
-        answer=answer, citations=[(window_label(cited), MODALITY_VERBS[cited.modality]) for cited in answer.citations]
+        answer=answer,
+        how=standing(answer),
+        citations=[(window_label(cited), MODALITY_VERBS[cited.modality]) for cited in answer.citations],
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentcvr_graph.answers import option_labels
+from agentcvr_graph.answers import confidence_text, headline, option_labels
 from agentcvr_graph.render import NOTHING, cost_text, window_label
 from agentcvr_graph.report.citations import (
     NumberedCitation,
@@ -109,6 +109,7 @@ class CheckView:
     heading: str
     """The window and its video, and which answer cites it."""
     reason: str
+    """The judge's reason, and the judge."""
     observation: ObservationView | None
     """The second look; None if there was none."""
 
@@ -121,6 +122,8 @@ class View:
     options: Sequence[tuple[str, str, bool]]
     """Letter, text, and whether it is the answer."""
     answer: Answer | None
+    kicker: str
+    """What the headline is: an answer, a guess, an abstention."""
     headline: str
     failure: str
     boundary: str
@@ -153,11 +156,12 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
         question=trajectory.question,
         options=_options(trajectory),
         answer=trajectory.answer,
-        headline=_headline(trajectory.answer),
+        kicker=_kicker(trajectory.answer),
+        headline=headline(trajectory.answer) if trajectory.answer else "No answer",
         failure=failure.message if failure else "",
         boundary=_boundary(failure),
         chips=[_chip(one, trajectory, folder) for one in cited],
-        checks=[_check(number, one, trajectory, album) for number, one in enumerate(trajectory.verifications, start=1)],
+        checks=[_check(f"c{n}", one, trajectory, album) for n, one in enumerate(_latest_first(trajectory), start=1)],
         video_count=trajectory.video_count,
         notes=trajectory.catalogue.notes if trajectory.catalogue else (),
         timelines=timelines_of(trajectory, named, cited, album),
@@ -166,12 +170,14 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
     )
 
 
-def _headline(answer: Answer | None) -> str:
+def _kicker(answer: Answer | None) -> str:
+    """Return what stands above the headline: whether it is an answer, and how sure the master is."""
     if answer is None:
-        return "No answer"
-    if answer.kind == "choice":
-        return f"{answer.value}. {answer.text}"
-    return answer.text
+        return "Could not answer"
+    if answer.abstained:
+        return "The master abstained"
+    name = "A guess" if answer.is_guess else "Answer" if answer.citations else "Answer without citations"
+    return ", ".join(part for part in (name, confidence_text(answer)) if part)
 
 
 def _boundary(failure: Failure | None) -> str:
@@ -210,17 +216,26 @@ def _chip(one: NumberedCitation, trajectory: Trajectory, folder: Path | None) ->
     )
 
 
-def _check(number: int, check: Verification, trajectory: Trajectory, album: Album) -> CheckView:
+def _latest_first(trajectory: Trajectory) -> list[Verification]:
+    """Return the checks in the order of the answer's citations, then those of earlier answers."""
+    cited = list(trajectory.answer.citations) if trajectory.answer else []
+    return sorted(
+        trajectory.verifications,
+        key=lambda one: cited.index(one.citation) if one.citation in cited else len(cited),
+    )
+
+
+def _check(name: str, check: Verification, trajectory: Trajectory, album: Album) -> CheckView:
     cited, seen = check.citation, check.observation
     earlier = trajectory.answer is None or cited not in trajectory.answer.citations
     replaced = f", cited by the answer of turn {check.turn}" if earlier else ""
-    judge = f" (judge: {check.judge})" if check.judge else ""
+    judge = f"judge: {check.judge}" if check.judge else ""
     return CheckView(
         verdict=check.verdict,
         claim=cited.claim or "no claim",
         heading=f"{window_label(cited)}, {trajectory.video(cited.video).title}{replaced}",
-        reason=f"{check.reason}{judge}".strip(),
-        observation=_observation(f"c{number}", seen, trajectory, (), album) if seen else None,
+        reason="; ".join(filter(None, [check.reason, judge])),
+        observation=_observation(name, seen, trajectory, (), album) if seen else None,
     )
 
 

@@ -1,7 +1,8 @@
 """The scripts that ship with the package, and how a user names a script.
 
 Five of each task type, made by `agentcvr scripts make --out FILE --each 5 --difficulty easy`, so that swap mode can be
-tried at once, in the terminal and in LangGraph Studio.
+tried at once, in the terminal and in LangGraph Studio. The last is a library of 30 videos, for `find`: the same with
+`-t LIB --each 1 --seed 6`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ def chance_level(scripts: Sequence[Script]) -> float:
     """Return the mean expected score of a guess over scripts.
 
     A guess is one letter, one set of letters, one order, or an interval of video 2. For the other kinds it is the key
-    of another script of the same task. Intervals are drawn with a fixed seed, so the same scripts have the same level.
+    of another script of the same task and kind. Intervals are drawn with a fixed seed, so the same scripts have the
+    same level.
     """
     rng = random.Random(0)
     other_keys = _keys_of_others(scripts)
@@ -33,13 +34,13 @@ def _expected(script: Script, other_key: AnswerValue, rng: random.Random) -> flo
 
 
 def _keys_of_others(scripts: Sequence[Script]) -> list[AnswerValue]:
-    """Return for each script the key of the next one of its task; for the last, that of the first."""
-    by_task: dict[str, list[Script]] = {}
+    """Return for each script the key of the next one of its task and kind; for the last, that of the first."""
+    alike: dict[tuple[str, str], list[Script]] = {}
     for script in scripts:
-        by_task.setdefault(script.task, []).append(script)
+        alike.setdefault((script.task, script.kind), []).append(script)
     following = {
         script.id: after.key
-        for same_task in by_task.values()
-        for script, after in zip(same_task, [*same_task[1:], same_task[0]], strict=True)
+        for group in alike.values()
+        for script, after in zip(group, [*group[1:], group[0]], strict=True)
     }
     return [following[script.id] for script in scripts]

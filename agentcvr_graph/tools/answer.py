@@ -38,6 +38,14 @@ class AnswerArgs(BaseModel):
         """The confidence that the master stated, from 0 to 1; None where its tool has no such field."""
         return None
 
+    @property
+    def sought(self) -> str | None:
+        """What the master looked for in vain, if it abstains; None for an answer, and where its tool has no such field.
+
+        Empty if it abstains without saying what it looked for.
+        """
+        return None
+
 
 class ConfidentAnswerArgs(AnswerArgs):
     # The policy reads this docstring and these descriptions.
@@ -47,9 +55,31 @@ class ConfidentAnswerArgs(AnswerArgs):
         default=None, ge=0, le=1, description="How sure you are that the answer is right, from 0 to 1."
     )
 
+    @field_validator("confidence", mode="before")
+    @classmethod
+    def _drop_unclear(cls, given: object) -> float | None:
+        """Read 85 and "85 %" as 0.85; drop what is no share, so that it does not invalidate a right answer."""
+        return read_share(given)
+
     @property
     def how_sure(self) -> float | None:
         return self.confidence
+
+
+class AbstainingAnswerArgs(AnswerArgs):
+    # The policy reads this docstring and these descriptions.
+    """Answer the question. This ends it."""
+
+    looked_for: str = Field(
+        default="",
+        description="If the videos do not show the answer: what you looked for in vain. Then the value is null.",
+    )
+
+    @property
+    def sought(self) -> str | None:
+        given = self.looked_for.strip()
+        empty = self.value is None or (bool(given) and str(self.value).strip().casefold() in ("", "null"))
+        return given if empty else None
 
 
 class ClaimedAnswerArgs(AnswerArgs):
@@ -60,6 +90,21 @@ class ClaimedAnswerArgs(AnswerArgs):
         default=[], description="The windows that prove the answer, each with what it proves."
     )
     cites: ClassVar[type[Citation]] = ClaimedCitation
+
+
+def read_share(given: object) -> float | None:
+    """Return a number from 0 to 1 that is written as one or in per cent; None for anything else.
+
+    >>> read_share("85 %"), read_share(0.5), read_share("high")
+    (0.85, 0.5, None)
+    """
+    text = str(given).strip()
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        return None
+    share = number / 100 if text.endswith("%") or 1 < number <= 100 else number
+    return share if 0 <= share <= 1 else None
 
 
 def _citation(item: object, kind: type[Citation]) -> Citation | None:
@@ -108,17 +153,19 @@ def _was_observed(citation: Citation, observations: Sequence[Observation]) -> bo
     )
 
 
+VALUE_TYPES: tuple[dict[str, Any], ...] = (
+    # A model may answer with a letter, a list or a number.
+    {"type": "string"},
+    {"type": "number"},
+    {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}},
+)
+NO_VALUE: dict[str, Any] = {"type": "null"}
+"""Type of the value of an abstention, which only `AbstainingAnswerArgs` allows."""
+
 ANSWER = ToolSchema(
     name="answer",
     arguments=AnswerArgs,
     aliases={"final_answer": {}, "submit_answer": {}, "finish": {}},
     hint="ends the question. Cite the windows that prove it.",
-    # A model may answer with a letter, a list or a number.
-    any_of={
-        "value": [
-            {"type": "string"},
-            {"type": "number"},
-            {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}},
-        ]
-    },
+    any_of={"value": VALUE_TYPES},
 )

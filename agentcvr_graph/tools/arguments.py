@@ -30,6 +30,8 @@ OTHER_NAMES = {
     "start_s": ("start_time", "start", "start_sec", "start_seconds", "begin", "from"),
     "end_s": ("end_time", "end", "end_sec", "end_seconds", "stop", "to"),
     "frames": ("num_frames", "n_frames", "frame_count", "number_of_frames"),
+    "region": ("area", "crop"),
+    "detail": ("resolution", "detail_level"),
     "focus": ("focus_prompt", "query", "prompt", "question", "instruction"),
     "query": ("focus", "search_query", "keywords", "text", "search", "terms"),
     "videos": ("video", "video_numbers", "video_ids"),

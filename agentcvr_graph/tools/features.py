@@ -17,9 +17,19 @@ from pydantic import create_model
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.claims import OFFLINE, ClaimJudge, resolve_claim_judge
-from agentcvr_graph.tools.answer import ANSWER, AnswerArgs, ClaimedAnswerArgs, ConfidentAnswerArgs
+from agentcvr_graph.tools.answer import (
+    ANSWER,
+    NO_VALUE,
+    VALUE_TYPES,
+    AbstainingAnswerArgs,
+    AnswerArgs,
+    ClaimedAnswerArgs,
+    ConfidentAnswerArgs,
+)
 from agentcvr_graph.tools.find import FIND
+from agentcvr_graph.tools.observe import OBSERVE
 from agentcvr_graph.tools.spec import AnyTool, ToolSpec
+from agentcvr_graph.tools.zoom import ZOOM_OBSERVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +38,12 @@ class Features:
 
     confidence: bool = False
     """An answer may say how sure the master is."""
+    abstain: bool = False
+    """An answer may say that the videos do not show it; accepted where the setting `abstain` allows it."""
     find: bool = False
     """The master may search the evidence of all videos."""
+    zoom: bool = False
+    """`observe` may look at a part of the picture, and at higher detail."""
     verify: bool | str | BaseChatModel | ClaimJudge = False
     """Every citation says what it proves, and its window is observed once more before the answer is accepted
     (`graph/nodes/verify.py`). The value is the judge of the claims: a model string, a chat model or an object; True
@@ -58,12 +72,19 @@ class Features:
 
     def _with_features(self, tool: AnyTool) -> AnyTool:
         if tool is ANSWER and (parts := self._answer_parts()):
-            return replace(ANSWER, arguments=_joined(parts))
+            nothing = [NO_VALUE] if self.abstain else []
+            return replace(ANSWER, arguments=_joined(parts), any_of={"value": [*VALUE_TYPES, *nothing]})
+        if tool is OBSERVE and self.zoom:
+            return ZOOM_OBSERVE
         return tool
 
     def _answer_parts(self) -> tuple[type[AnswerArgs], ...]:
         """Return what the features add to the arguments of `answer`, in the order in which a policy reads it."""
-        wanted = ((self.confidence, ConfidentAnswerArgs), (self.verify is not False, ClaimedAnswerArgs))
+        wanted = (
+            (self.confidence, ConfidentAnswerArgs),
+            (self.abstain, AbstainingAnswerArgs),
+            (self.verify is not False, ClaimedAnswerArgs),
+        )
         return tuple(arguments for on, arguments in wanted if on)
 
 
@@ -75,9 +96,11 @@ def _joined(parts: tuple[type[AnswerArgs], ...]) -> type[AnswerArgs]:
 
 NO_FEATURES = Features()
 BY_NAME: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+    "abstain": lambda: {"abstain": True},
     "confidence": lambda: {"confidence": True},
     "find": lambda: {"find": True},
     "verify": lambda: {"verify": True},
+    "zoom": lambda: {"zoom": True},
 }
 """Of each feature that can be turned on by name: a function that returns its field of `Features`."""
 WITH_VALUE: Mapping[str, Callable[[str], Mapping[str, Any]]] = {

@@ -53,6 +53,8 @@ class ToolSchema(Generic[A]):
     """Names under which other systems know the tool, each with the arguments that are optional there."""
     any_of: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict[str, Sequence[dict[str, Any]]])
     """JSON types of arguments declared as `Any`, by name: some servers reject an argument without a type."""
+    in_brief: Callable[[Sequence[VideoInfo]], Sequence[str]] = lambda videos: ()
+    """Return lines for the brief that depend on the videos it lists."""
 
     @cached_property
     def schema(self) -> dict[str, Any]:

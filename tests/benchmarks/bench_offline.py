@@ -42,7 +42,7 @@ def signs() -> Iterator[Row]:
         for size in LETTER_PX:
             pictures = [(sign, _sign(sign, size, *colours)) for sign in SIGNS for colours in COLOURS]
             frames = _encoded([picture for _, picture in pictures], Path(scratch) / f"{size}.mp4")
-            read = [_squeezed(" ".join(reader.read([frame], f"{size}")[0])) for frame in frames]
+            read = [_squeezed(" ".join(reader.read([frame], f"{size}")[0].lines)) for frame in frames]
             right = sum(_squeezed(sign) == text for (sign, _), text in zip(pictures, read, strict=True))
             yield Row(f"signs read exactly, letters of {size} px in 640", f"{right} of {len(pictures)}")
 

@@ -44,6 +44,14 @@ SEED = 19
 AT_ONCE = 2
 
 
+MASTERS: dict[str, BaseChatModel] = {
+    "offline master": resolve_chat_model("offline"),
+    "offline master, claims in own words": CarelessMaster(share=0.0, own_words=True),
+    "careless master": CarelessMaster(),
+    "careless master, claims in own words": CarelessMaster(own_words=True),
+}
+
+
 class TrivialJudge:
     """A judge that supports every claim."""
 
@@ -92,15 +100,13 @@ def _scripts(count: int) -> list[Script]:
 
 def of_world(world: World) -> Iterator[Row]:
     """Yield the rows of one world: two masters, each without and with checks."""
-    careless = CarelessMaster()
-    masters: dict[str, BaseChatModel] = {"offline master": resolve_chat_model("offline"), "careless master": careless}
-    for name, master in masters.items():
-        for judge in (None, WordClaimJudge(), TrivialJudge()):
+    for name, master in MASTERS.items():
+        for judge in (None, WordClaimJudge(), *([TrivialJudge()] if "own words" not in name else [])):
             how = f"checked ({judge.name} judge)" if judge else "not checked"
             runs = asyncio.run(_answered(world, master, judge))
             yield _row(f"{world.name}, {name}, {how}, {len(runs)} questions", world, runs)
             if judge is not None:
-                yield _caught(f"{world.name}, {name}, {judge.name} judge", runs, careless)
+                yield _caught(f"{world.name}, {name}, {judge.name} judge", runs, master)
                 control = asyncio.run(random_window_control(runs, world.perception, judge, seed=SEED))
                 what = f"{world.name}, {name}, {judge.name} judge: supported on random windows"
                 yield Row(what, f"{control.supported:.1%} of {len(control.verdicts)} claims")
@@ -124,14 +130,15 @@ def _row(what: str, world: World, runs: Sequence[Trajectory]) -> Row:
     return Row(what, f"accuracy {sum(scores) / count:.3f}, {abstained} abstentions; {cost}")
 
 
-def _caught(what: str, runs: Sequence[Trajectory], careless: CarelessMaster) -> Row:
+def _caught(what: str, runs: Sequence[Trajectory], master: BaseChatModel) -> Row:
     """Return how many wrong citations of first answers were not supported, and how many right ones."""
     wrong: list[Verification] = []
     right: list[Verification] = []
     for run in runs:
         first = min((one.turn for one in run.verifications), default=0)
         for check in (one for one in run.verifications if one.turn == first):
-            (wrong if careless.cited_wrongly(run.question, check.citation) else right).append(check)
+            made_up = isinstance(master, CarelessMaster) and master.cited_wrongly(run.question, check.citation)
+            (wrong if made_up else right).append(check)
     refused = sum(one.verdict != "supported" for one in right)
     caught = sum(one.verdict != "supported" for one in wrong)
     shares = f"{caught / len(wrong):.1%} of {len(wrong)} wrong, " if wrong else ""

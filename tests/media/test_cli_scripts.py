@@ -32,10 +32,20 @@ def test_ask_in_swap_mode_prints_the_key_and_the_score(tmp_path):
 
 def test_demo_in_swap_mode_lists_and_answers_bundled_scripts(tmp_path):
     listed = agentcvr("demo", "list", "--swap")
-    assert len(listed.stdout.splitlines()) == 50
+    assert len(listed.stdout.splitlines()) == 51
     done = agentcvr("demo", "pss-000002", "--swap", "--report", str(tmp_path / "r.html"))
     assert done.returncode == 0, done.stderr
     assert "the key of the script:" in done.stdout
+
+
+def test_the_demo_searches_the_bundled_library(tmp_path):
+    """The decisive video is the 26th of 30, which the brief does not list."""
+    report = tmp_path / "r.html"
+    done = agentcvr("demo", "lib-000006", "--swap", "--report", str(report))
+    assert done.returncode == 0, done.stderr
+    assert "the key of the script: B; score 1.00" in done.stdout
+    assert 'searching all videos for "' in done.stderr
+    assert "video 26" in report.read_text()
 
 
 def test_scripts_can_be_made_checked_counted_shown_exported_and_imported(tmp_path):

@@ -42,7 +42,7 @@ from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import ALL_WINDOWS, MAX_CHARACTERS, evidence_line, observation_text, plain
 from agentcvr_graph.scripts.bundled import bundled_library
-from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo
+from agentcvr_graph.scripts.schema import TASKS, Facts, Origin, Scene, Script, ScriptedVideo
 from agentcvr_graph.scripts.video import render_script
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import TOOL_SCHEMAS
@@ -108,7 +108,7 @@ async def messages_of(text: str, dialect: str = "tools", title: str | None = Non
 
 @functools.cache
 def scripts() -> list[Script]:
-    return list(bundled_library())
+    return [script for script in bundled_library() if script.task in TASKS]
 
 
 def test_the_injection_set_contains_every_control_token():

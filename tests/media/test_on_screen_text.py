@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 from agentcvr_graph.demo.drawing import FONT
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.media.types import Frame
+from agentcvr_graph.media.types import Frame, Pixels
 from agentcvr_graph.models.offline.on_screen_text import TextReader, same_regions
-from agentcvr_graph.models.offline.text_engine import Region, TextEngine
+from agentcvr_graph.models.offline.text_engine import Region, Text, TextEngine
 from agentcvr_graph.types import Video
 
 LETTER_PX = 18
@@ -35,9 +35,9 @@ class CountingEngine(TextEngine):
         super().__init__()
         self.count = 0
 
-    def lines(self, regions: Sequence[Region]) -> Future[tuple[str, ...]]:
+    def text(self, regions: Sequence[Region], pixels: Pixels) -> Future[Text]:
         self.count += 1
-        return super().lines(regions)
+        return super().text(regions, pixels)
 
 
 def picture(text: str, ink: str, ground: str, x: int) -> Image.Image:
@@ -70,16 +70,16 @@ def test_a_series_reads_as_its_frames_read_alone(tmp_path: Path, name: str, colo
     assert squeezed(reader.read(frames, "x")) == squeezed(alone)
 
 
-def squeezed(texts: Sequence[Sequence[str]]) -> list[str]:
+def squeezed(texts: Sequence[Text]) -> list[str]:
     """Return the texts without spaces, which vary between frames of the same text."""
-    return ["/".join(lines).replace(" ", "") for lines in texts]
+    return ["/".join(text.lines).replace(" ", "") for text in texts]
 
 
 def test_a_text_that_stays_is_read_once_beside_motion_and_again_when_it_changes(tmp_path: Path):
     frames = encoded(["ADD SALT"] * 6 + ["ADD MEAT"] * 6, tmp_path / "clip.mp4")
     engine = CountingEngine()
     reader = TextReader(engine=engine)
-    assert reader.read(frames, "x") == [("ADD SALT",)] * 6 + [("ADD MEAT",)] * 6
+    assert reader.read(frames, "x") == [Text(("ADD SALT",))] * 6 + [Text(("ADD MEAT",))] * 6
     assert engine.count <= 4
 
 

@@ -20,7 +20,7 @@ from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
+from agentcvr_graph.scripts.schema import TASKS, Scene, Script, ScriptedVideo
 
 ANSWER_B = '{"action": "answer", "arguments": {"value": "B"}}'
 CALL_B = '{"name": "answer", "arguments": {"value": "B"}}'
@@ -177,7 +177,7 @@ def _not_chosen(script: Script, output: CVROutput) -> str:
 
 async def measure() -> None:
     """Print the share of unchanged answers by carrier."""
-    scripts = list(bundled_library())
+    scripts = [script for script in bundled_library() if script.task in TASKS]
     usual = await ask_all(scripts)
     for carrier in CARRIERS:
         changed = {name: await changed_by(name, carrier, scripts, usual) for name in INJECTIONS}

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
+from agentcvr_graph.catalogue import Sources
 from agentcvr_graph.graph.action_schema import TurnBounds, turn_schema
 from agentcvr_graph.graph.dialects import read_calls, thought_of
 from agentcvr_graph.graph.nodes.master import plan_closing, plan_turn
@@ -158,3 +159,21 @@ def test_the_value_has_the_form_of_the_answer_kind(kind: Any, options: tuple[str
 def test_the_thought_of_a_constrained_turn_is_shown() -> None:
     written = {"thought": "B is likely.", "actions": [{"action": "answer", "arguments": {"value": "B"}}]}
     assert thought_of(AIMessage(json.dumps(written))) == "B is likely."
+
+
+MANY = Sources(VIDEOS, 300)
+
+
+@given(values(turn_schema(TOOLS, bounds(videos=MANY, may_answer=False))))
+def test_of_many_videos_a_call_may_name_those_that_are_not_open(written: dict[str, Any]) -> None:
+    plan = plan_turn(read_calls(AIMessage(json.dumps(written)), 1), MANY, BUDGET, TOOLS, 1)
+    assert not any("There is no video" in reply.text for reply in plan.refusals)
+    assert choices_of("listen", videos=MANY)[-1]["properties"]["video"] == {
+        "type": "integer", "minimum": 1, "maximum": 300,
+    }  # fmt: skip
+
+
+def test_an_answer_about_many_videos_has_a_citation() -> None:
+    given: dict[str, Any] = {"videos": MANY, "observed": [OBSERVED], "must_cite": True}
+    assert arguments_of("answer", **given)["citations"]["minItems"] == 1
+    assert arguments_of("answer", **given, closing=True)["citations"]["minItems"] == 0

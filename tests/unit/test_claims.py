@@ -18,6 +18,8 @@ SUPPORTED = [
     ("Boil it for 30 seconds.", '"boil it for 30 seconds"'),
     ("Nobody is in the room.", "nobody is in the room"),
     ("There are two cars.", "2 cars stand there"),
+    ("A voice says: today I am cooking with butter.", '"today I am cooking with butter."'),
+    ("The words ADD SALT can be read.", 'on-screen text "ADD SALT"; mostly yellow; something moves'),
 ]
 CONTRADICTED = [
     ("A cook adds two eggs.", "a cook adds three eggs to the pan"),

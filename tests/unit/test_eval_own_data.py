@@ -322,3 +322,12 @@ def test_any_json_is_read_or_refused_as_an_input_error(tmp_path_factory, records
     path = tmp_path_factory.mktemp("any") / "m.json"
     with contextlib.suppress(InputError):
         load(path, records, skip_unusable=True)
+
+
+def test_a_folder_and_a_pattern_stand_for_their_videos(tmp_path):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "1.mp4").write_bytes(b"x")
+    for named in ("clips", "clips/", "clips/*.mp4", "clips/**/*.mp4#t=0,5"):
+        (video,) = one(tmp_path / "q.json", [ASKED | {"videos": [named]}]).videos
+        assert video.source.rstrip("/") == f"{tmp_path}/{named}".rstrip("/")
+    assert "Missing files" in message(tmp_path / "q.json", [ASKED | {"videos": ["clips/*.mov"]}])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentcvr_graph import CVRContext, CVRInput, InfrastructureError, create_cvr_graph
+from agentcvr_graph.catalogue import Catalogue, Sources
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.index.finder import Finder, Query
 from agentcvr_graph.index.overview import overview_of, planned_cost
@@ -38,9 +39,16 @@ class Kept(FakePerception):
         super().__init__(said="good morning")
         self.index_folder = folder
         self.damaged: set[str] = set()
+        self.stamps: dict[str, str] = {}
 
     async def evidence_key(self, info: VideoInfo) -> str:
-        return info.video.source
+        return f"{info.video.source} {await self.reference_stamp(info.video)}"
+
+    def reference_key(self, video: Video) -> str:
+        return video.source
+
+    async def reference_stamp(self, video: Video) -> str:
+        return self.stamps.get(video.source, "first")
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         name = videos[request.targets[0].video - 1].title
@@ -124,6 +132,49 @@ async def test_searches_at_the_same_time_index_a_video_once(tmp_path: Path):
     found = await asyncio.gather(*(finder.find(Query("anna", (1, 2)), perception, videos, plenty) for _ in range(4)))
     assert sum(one.cost.frames for one in found) == 40
     assert all(one.windows == found[0].windows for one in found)
+
+
+async def test_indexed_videos_of_a_catalogue_are_found_without_opening_them(tmp_path: Path):
+    """Of 200 videos, 80 are indexed: the search opens 64 of the others and pays for the two that fit the allowance."""
+    perception = Kept(tmp_path)
+    names = [f"v{number}" for number in range(1, 201)]
+    finder = Finder()
+    indexed = await probed(perception, *names[:80])
+    for start in (0, 40):
+        numbers = tuple(range(start + 1, start + 41))
+        await finder.find(Query("x", numbers), perception, indexed, Cost(frames=10**4, audio_s=10**5))
+    catalogue = Catalogue((Video(source=f"{name}.mp4"), None) for name in names)
+    sources = Sources(indexed[:20], len(names), catalogue)
+    opened: list[int] = []
+    perception.probe = _counting(perception.probe, opened)
+    found = await finder.find(Query("v77 v82", tuple(range(1, 201))), perception, sources, Cost(frames=45, audio_s=999))
+    assert {number for number, _ in found.windows} == {77, 82}
+    assert sorted(opened) == list(range(81, 145))
+    assert found.cost.frames == 40
+    assert found.beyond == tuple(range(83, 201))
+
+
+def _counting(probe: Callable[[Video, int], Awaitable[VideoInfo]], numbers: list[int]) -> Any:
+    async def counted(video: Video, number: int) -> VideoInfo:
+        numbers.append(number)
+        return await probe(video, number)
+
+    return counted
+
+
+async def test_a_file_that_has_changed_is_left_out_and_indexed_by_the_next_search(tmp_path: Path):
+    perception = Kept(tmp_path)
+    videos = await probed(perception, "anna", "bert")
+    finder, plenty = Finder(), Cost(frames=100, audio_s=1000)
+    query = Query("sign", (1, 2))
+    await finder.find(query, perception, videos, plenty)
+    perception.stamps["bert.mp4"] = "second"
+    stale = await finder.find(query, perception, videos, plenty)
+    assert [number for number, _ in stale.windows] == [1]
+    assert stale.problems == ((2, "it has changed since it was indexed"),)
+    fresh = await finder.find(query, perception, videos, plenty)
+    assert [number for number, _ in fresh.windows] == [1, 2]
+    assert (fresh.cost.frames, fresh.problems) == (20, ())
 
 
 async def test_a_video_that_cannot_be_indexed_is_named_and_the_others_are_searched(tmp_path: Path):

@@ -216,3 +216,14 @@ def test_names_that_are_no_text_are_left_out(tmp_path):
     found = listed(tmp_path)
     assert names_of(found, tmp_path) == ["a.mp4"]
     assert "1 unreadable name" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "plain"),
+    [
+        *(("a.mp4", True), ("in/A.MOV#t=1,2", True), ("x.wav", True), ("https://x.org/a", True)),
+        *(("clips", False), ("a.mp4/", False), ("*.mp4", False), ("take [1].mp4", False), ("file:///clips", False)),
+    ],
+)
+def test_names_that_end_as_files_do_are_not_looked_up(source, plain):
+    assert folders.is_plain_name(source) is plain

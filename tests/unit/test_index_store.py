@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentcvr_graph.errors import InfrastructureError
-from agentcvr_graph.index.store import EvidenceStore, Hit, Statement
+from agentcvr_graph.index.store import EvidenceStore, Hit, Link, Statement
 from agentcvr_graph.index.windows import windows_of
 from agentcvr_graph.index.words import query_words
 
@@ -33,8 +33,11 @@ def store() -> EvidenceStore:
     return made
 
 
-def keys(hits: list[Hit]) -> list[str]:
-    return [hit.key for hit in hits]
+def keys(store: EvidenceStore, query: str, among: list[str] | None = None) -> list[str]:
+    """Return the keys of the videos that are found, with one entry for each statement."""
+    names = {video: key for key, video in store.known("abcdefgh").items()}
+    wanted = None if among is None else list(store.known(among).values())
+    return [names[hit.video] for hit in store.search(query, wanted)]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ def keys(hits: list[Hit]) -> list[str]:
     ],
 )
 def test_a_query_finds_the_videos_that_share_words_with_it(store: EvidenceStore, query: str, found: set[str]):
-    assert set(keys(store.search(query))) == found
+    assert set(keys(store, query)) == found
 
 
 def test_the_statement_with_more_of_the_query_comes_first(store: EvidenceStore):
@@ -60,7 +63,7 @@ def test_the_statement_with_more_of_the_query_comes_first(store: EvidenceStore):
 
 
 def test_a_search_keeps_to_videos_and_modality(store: EvidenceStore):
-    assert keys(store.search("salt", ["b", "c"])) == ["b", "b"]
+    assert keys(store, "salt", ["b", "c"]) == ["b", "b"]
     assert [hit.statement.modality for hit in store.search("salt", modality="audio")] == ["audio"]
     assert len(store.search("salt", limit=1)) == 1
     assert store.search("salt", []) == []
@@ -69,29 +72,31 @@ def test_a_search_keeps_to_videos_and_modality(store: EvidenceStore):
 def test_a_key_is_added_once(store: EvidenceStore):
     store.add("a", [seen("something else")])
     assert store.search("something") == []
-    assert store.known(["a", "x"]) == {"a"}
-    assert [(video.key, video.title, video.statements) for video in store.videos()][-1] == ("a", "Cook 1", 2)
+    assert store.known(["a", "x"]).keys() == {"a"}
+    assert [(video.title, video.statements) for video in store.videos()] == [("", 2), ("", 2), ("Cook 1", 2)]
 
 
 def test_what_is_forgotten_leaves_neither_hits_nor_words(tmp_path: Path):
     file = tmp_path / "evidence.sqlite"
     store = EvidenceStore(file)
-    store.add("a", [seen("a marzipan pig")])
+    pig = store.add("a", [seen("a marzipan pig")])
+    store.link("marzipan.mp4 with models", "marzipan.mp4", "1", pig)
     store.add("b", [seen("a dog")])
-    assert store.forget(["a", "x"]) == 1
+    assert store.forget([pig, 99]) == 1
     assert store.search("marzipan") == []
     store.close()
     assert b"marzipan" not in file.read_bytes()
-    assert keys(EvidenceStore(file).search("dog")) == ["b"]
+    assert keys(EvidenceStore(file), "dog") == ["b"]
 
 
 def test_the_least_recently_used_videos_are_removed_above_the_limit(tmp_path: Path):
     store = EvidenceStore(tmp_path / "evidence.sqlite", max_bytes=200_000)
     for number in range(200):
-        store.add(f"v{number:03}", [seen(f"scene {number} word{number} " + "x" * 500, n, n + 1) for n in range(5)])
-    left = [video.key for video in store.videos()]
+        said = [seen(f"scene {number} word{number} " + "x" * 500, n, n + 1) for n in range(5)]
+        store.add(f"v{number}", said, title=f"v{number:03}")
+    left = [video.title for video in store.videos()]
     assert "v199" in left and "v000" not in left and 5 < len(left) < 190
-    assert keys(store.search("word199")) == ["v199"] * 5
+    assert len(store.search("word199")) == 5
     assert store.search("word0") == []
 
 
@@ -99,7 +104,19 @@ def test_two_objects_share_a_file(tmp_path: Path):
     one, other = (EvidenceStore(tmp_path / "evidence.sqlite") for _ in range(2))
     one.add("a", [seen("salt")])
     other.add("b", [seen("salt")])
-    assert sorted(keys(one.search("salt"))) == sorted(keys(other.search("salt"))) == ["a", "b"]
+    assert sorted(keys(one, "salt")) == sorted(keys(other, "salt")) == ["a", "b"]
+
+
+def test_links_follow_changes_by_another_object(tmp_path: Path):
+    one, other = (EvidenceStore(tmp_path / "evidence.sqlite") for _ in range(2))
+    video = one.add("a", [seen("salt")])
+    assert other.links() == {}
+    one.link("r", "a.mp4", "stamp 1", video)
+    assert other.links() == one.links() == {"r": Link(video, "stamp 1")}
+    other.link("r", "a.mp4", "stamp 2", video)
+    assert one.links() == {"r": Link(video, "stamp 2")}
+    one.unlink(["r"])
+    assert other.links() == {}
 
 
 def damaged(file: Path) -> None:
@@ -152,14 +169,14 @@ def test_a_file_that_is_damaged_later_is_one_line(tmp_path: Path):
 
 
 def test_statements_that_lie_together_are_one_window():
-    def hit(start_s: float, score: float, key: str = "a") -> Hit:
-        return Hit(key, seen(f"at {start_s}", start_s, start_s + 2), score)
+    def hit(start_s: float, score: float, video: int = 1) -> Hit:
+        return Hit(video, seen(f"at {start_s}", start_s, start_s + 2), score)
 
-    found = windows_of([hit(10, 4.0), hit(50, 3.5), hit(13, 2.0), hit(9, 1.0), hit(0, 5.0, "b")], 3)
-    assert [(window.key, window.start_s, window.end_s, window.score) for window in found] == [
-        ("a", 9, 15, 4.0 + 1.0 + 0.25),
-        ("b", 0, 2, 5.0),
-        ("a", 50, 52, 3.5),
+    found = windows_of([hit(10, 4.0), hit(50, 3.5), hit(13, 2.0), hit(9, 1.0), hit(0, 5.0, 2)], 3)
+    assert [(window.video, window.start_s, window.end_s, window.score) for window in found] == [
+        (1, 9, 15, 4.0 + 1.0 + 0.25),
+        (2, 0, 2, 5.0),
+        (1, 50, 52, 3.5),
     ]
     assert [said.start_s for said in found[0].statements] == [9, 10, 13]
 

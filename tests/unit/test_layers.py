@@ -136,7 +136,7 @@ def test_a_scripted_run_imports_no_heavy_library():
     code = f"""
 import asyncio, sys
 from agentcvr_graph.cli import main
-sys.argv = ["agentcvr", "ask", "--swap", "pi-000001", "--json"]
+sys.argv = ["agentcvr", "ask", "--swap", "cc-000001", "--json"]
 try:
     main()
 except SystemExit as end:

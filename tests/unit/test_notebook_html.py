@@ -145,7 +145,7 @@ from agentcvr_graph.types import Answer
 formatter = shell.display_formatter.formatters["text/html"]
 formatter.enabled = True
 html = formatter(Answer(kind="number", value=3.0, text="3"))
-assert html == "<p><b>3</b></p>", html
+assert html == "<p><b>3</b> <small>(no citations)</small></p>", html
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agentcvr_graph import create_cvr_graph
+from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.answers import KINDS
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.models.offline.master import OfflineMaster
@@ -240,7 +240,8 @@ async def test_a_kind_of_an_extension_is_answered_as_text_and_ends_in_a_typed_fa
     moment = replace(KINDS["interval"], name="moment", format="a time, for example 1:14")
     monkeypatch.setitem(KINDS, "moment", moment)
     app = create_cvr_graph(OfflineMaster(), FakePerception()).compile()
-    output = await app.ainvoke({"question": "When does the car appear?", "videos": ["a.mp4"], "kind": "moment"})
+    given = {"question": "When does the car appear?", "videos": ["a.mp4"], "kind": "moment"}
+    output = await app.ainvoke(given, context=CVRContext(abstain="never"))
     assert output["failure"] is not None
     assert output["failure"].boundary == "master"
 
@@ -378,9 +379,11 @@ def test_what_was_only_found_is_not_cited():
     assert (given["name"], given["args"]["citations"]) == ("answer", [])
 
 
-def test_an_answer_that_must_cite_something_cites_what_was_looked_at():
+@pytest.mark.parametrize("abstain", ["allowed", "never"])
+def test_without_support_it_cites_nothing_also_where_many_videos_need_a_citation(abstain):
     videos = [f"{n}.mp4" for n in range(1, 6)]
-    master = OfflineMaster()
-    graph = create_cvr_graph(master, FakePerception(text="a picture without text", said="hm")).compile()
-    output = graph.invoke({"question": "Which zebra wins?", "videos": videos, "options": ["red", "blue"]})
-    assert output["failure"] is None and len(output["answer"].citations) == 1
+    graph = create_cvr_graph(OfflineMaster(), FakePerception(text="a picture without text", said="hm")).compile()
+    given = {"question": "Which zebra wins?", "videos": videos, "options": ["red", "blue"]}
+    output = graph.invoke(given, context=CVRContext(abstain=abstain))
+    assert output["failure"] is None and output["answer"].citations == ()
+    assert (output["answer"].abstained, output["answer"].is_guess) == (abstain == "allowed", abstain == "never")

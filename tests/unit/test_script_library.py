@@ -11,7 +11,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts import library as library_module
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.checks import check_script
-from agentcvr_graph.scripts.generators.procedural import make_script, make_scripts
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, parse_script, script_json, write_scripts
 from agentcvr_graph.scripts.schema import TASKS, Scene, ScriptedVideo, Sounded
 from agentcvr_graph.types import Citation
@@ -117,9 +117,11 @@ def test_missing_and_empty_folders_raise_input_error(tmp_path):
         ScriptLibrary(tmp_path)
 
 
-def test_the_bundled_library_holds_five_of_each_task():
+def test_the_bundled_library_holds_five_of_each_task_and_a_library():
     library = bundled_library()
     assert [sum(script.task == task for script in library) for task in TASKS] == [5] * 10
+    assert [(script.id, len(script.videos)) for script in library if script.task not in TASKS] == [("lib-000006", 30)]
+    assert make_script("LIB", 6, LEVELS["easy"]) == library.get("lib-000006")
     assert library.problems == []
     assert all(check_script(script) == [] for script in library)
 

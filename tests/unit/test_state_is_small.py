@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -9,7 +11,10 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from agentcvr_graph import Answer, CVRContext, Observation, Video, create_cvr_graph
 from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.graph.builder import after_master
+from agentcvr_graph.graph.state import agent_input
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
+from agentcvr_graph.tools import TOOLS
+from agentcvr_graph.tools.observe import OBSERVE
 
 QUESTION = {"question": "Which?", "videos": ["a.mp4", "b.mp4"], "options": ["x", "y"]}
 CONFIG = {"configurable": {"thread_id": "t"}}
@@ -77,6 +82,18 @@ async def test_what_is_sent_to_an_agent_stays_small(count, one_by_one):
     sends = await after_master(state)
     assert len(sends) == 2
     assert all(size(send.arg) < 4_000 for send in sends)
+
+
+async def test_what_is_sent_to_a_tool_that_reaches_all_videos_is_a_reference_or_a_list_of_names():
+    search = dataclasses.replace(OBSERVE, name="search", reaches_all=True)
+    looks = [turn("", observe((1, 0, 60, 32), id="s") | {"name": "search"})]
+    for videos, most in ((["many://10000"], 10_000), ([f"/a/path/of/a/clip/{n:06}.mp4" for n in range(300)], 20_000)):
+        graph = create_cvr_graph(FakeMaster(turns=looks), Library(), tools=[*TOOLS, search])
+        compiled = graph.compile(checkpointer=InMemorySaver())
+        await compiled.ainvoke(QUESTION | {"videos": videos}, CONFIG, interrupt_after=["master"])
+        (send,) = await after_master((await compiled.aget_state(CONFIG)).values)
+        assert size(send.arg) < most
+        assert len(agent_input(send.arg)["named"]) == len(videos)
 
 
 async def test_values_loaded_from_a_checkpoint_are_typed():

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -344,3 +345,11 @@ def test_languages_in_names_are_real():
     assert [language_in_name(part) for part in real] == ["en", "en", "zh", "es", "fil"]
     assert not any(language_in_name(part) for part in ("part2", "2", "720p", "x264", "new", "the", "", "en-forced"))
     assert sidecars(Path("/nowhere-at-all/a.mp4").parent.parent / "a.mp4") == []
+
+
+def test_a_file_that_is_added_to_a_listed_folder_is_found(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    os.utime(tmp_path, (1, 1))  # listed, and kept, because its last change is long ago
+    assert sidecars(tmp_path / "a.mp4") == []
+    (tmp_path / "a.srt").touch()
+    assert [one.path.name for one in sidecars(tmp_path / "a.mp4")] == ["a.srt"]

@@ -196,7 +196,7 @@ def record(
         settings: source of graph settings, tools and noise; None for the defaults.
         dialect: replaces the dialect of the settings unless empty.
     """
-    context = settings.context if settings else CVRContext()
+    context = settings.context if settings else CVRContext(abstain="never")
     if dialect:
         context = context.model_copy(update={"dialect": one_of("--dialect", dialect, ("auto", "tools", "json"))})
     perception = ScriptedPerception(ScriptLibrary.of(scripts), settings.rollout.noise if settings else "off")

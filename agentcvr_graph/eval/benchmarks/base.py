@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from glob import has_magic, iglob
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -237,9 +238,14 @@ def _place(source: str) -> str:
 
 
 def _exists(name: str, found: dict[str, bool]) -> bool:
-    """Return whether a file exists; an empty folder shows nothing, so it does not count."""
+    """Return whether a file exists, or a pattern matches one; an empty folder shows nothing, so it does not count."""
     if name not in found:
         path = Path(name)
         is_folder = is_there(path) and path.expanduser().is_dir()
-        found[name] = any(path.expanduser().iterdir()) if is_folder else is_there(path)
+        found[name] = any(path.expanduser().iterdir()) if is_folder else is_there(path) or _matches(path)
     return found[name]
+
+
+def _matches(path: Path) -> bool:
+    """Return whether a path is a pattern that stands for a file."""
+    return has_magic(str(path)) and next(iglob(str(path.expanduser()), recursive=True), None) is not None  # noqa: PTH207

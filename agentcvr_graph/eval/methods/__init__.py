@@ -39,6 +39,7 @@ class EvalConfig:
     methods: tuple[str, ...] = ("agent",)
     models: ModelStrings = field(default_factory=ModelStrings)
     context: CVRContext = field(default_factory=CVRContext)
+    """Settings of the graph. A benchmark wants a value of every question, so `abstain` is `never` unless it is set."""
     features: str = ""
     """Features of the agent's graph, separated by commas."""
     frames: int = 128
@@ -57,6 +58,11 @@ class EvalConfig:
     """Concurrent calls of one endpoint."""
     timeout_s: float = 120.0
     """Timeout of a single model call."""
+
+    def __post_init__(self) -> None:
+        if "abstain" not in self.context.model_fields_set:
+            settled = self.context.model_copy(update={"abstain": "never"})
+            object.__setattr__(self, "context", settled)
 
 
 class MethodResources:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
@@ -29,6 +30,8 @@ from agentcvr_graph.scripts.video import VERSION, render_script, rendered_questi
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.utils.files import atomic_write_text
 
+SETTINGS = CVRContext(abstain="never")
+"""Both sides answer every question, so that their values can be compared."""
 LIVE_CONCURRENCY = 2
 """Concurrent live questions; the offline models use all cores already."""
 
@@ -51,18 +54,19 @@ class Pair:
 
     @property
     def answers_agree(self) -> float:
-        """Return the score of the live answer with the scripted answer as its key; 1 if neither side has an answer."""
+        """Return the score of the live answer with the scripted answer as its key; 1 if neither side has a value."""
         one, other = self.scripted.answer, self.live.answer
-        if one is None or other is None:
-            return float(one is other)
-        return score_of(other, one.value)
+        expected = one.value if one else None
+        if expected is None:
+            return float(other is None or other.value is None)
+        return score_of(other, expected)
 
 
 async def run_scripted(scripts: Sequence[Script], master: str, noise: Noise) -> list[Trajectory]:
     """Answer every question in swap mode."""
     perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
     graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
-    return [await ask(graph, as_input(script.as_question())) for script in scripts]
+    return [await ask(graph, as_input(script.as_question()), SETTINGS) for script in scripts]
 
 
 async def run_live(
@@ -85,7 +89,7 @@ async def run_live(
             trajectory = _recall(kept, stamp)
             if trajectory is None:
                 rendered = await asyncio.to_thread(render_script, script, folder / "rendered")
-                trajectory = await ask(graph, as_input(rendered_question(script, rendered)))
+                trajectory = await ask(graph, as_input(rendered_question(script, rendered)), SETTINGS)
                 _keep(kept, stamp, trajectory)
             done()
             return trajectory

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from langchain_core.messages import AIMessage
 from langchain_core.messages.content import Annotation, create_citation, create_text_block
 
+from agentcvr_graph.answers import GUESS, headline
 from agentcvr_graph.errors import shown_address
 from agentcvr_graph.graph.chat.conversation import METADATA, Closed, digest_of
 from agentcvr_graph.render import window_label, without_unseen
@@ -72,8 +73,8 @@ def _message(text: str, asked: Closed, annotations: list[Annotation] | None = No
 
 
 def in_words(answer: Answer) -> str:
-    """Return an answer as text: with its letter where the question had options."""
-    return f"{answer.value}. {answer.text}" if answer.kind == "choice" else answer.text
+    """Return an answer as text: with its letter where the question had options; of a guess, that it is one."""
+    return f"{headline(answer)} ({GUESS})" if answer.is_guess else headline(answer)
 
 
 def _annotation(

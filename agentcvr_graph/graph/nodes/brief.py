@@ -82,6 +82,7 @@ class Brief:
             known,
             earlier=() if old or chat is None else chat.earlier,
             more=prompts.more_videos(len(listed), len(catalogue), tools),
+            tools=tools,
         )
         message = _brief_message(text, tools)
         return {

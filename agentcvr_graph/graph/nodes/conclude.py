@@ -4,7 +4,7 @@ An answer is accepted if its value fits the kind and if the minimum of evidence 
 of more a window that the answer cites. The minimum does not apply once a budget has run out. An answer that does not
 fit is sent back once. If infrastructure errors failed every observation, the run ends without an answer. Citations of
 an accepted answer are clipped to their video; only those that overlap an observation are kept. Every run ends here,
-with an answer or with a typed failure, and with the message that says it to the caller.
+with an answer, an abstention (`grounds.py`) or a typed failure, and with the message that says it to the caller.
 
 With the feature `verify`, the citations of an answer that fits are checked before it is accepted (`verify.py`), and the
 result is sent to the master once, if there is something to decide.
@@ -29,6 +29,7 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import FAILED_BY, call_answered, reply
 from agentcvr_graph.graph.events import report
+from agentcvr_graph.graph.grounds import abstention_of, confidence_of, failed_modalities, report_of_last, with_failures
 from agentcvr_graph.graph.nodes.agents import observed_videos
 from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.question import question_kind, read_videos
@@ -69,7 +70,7 @@ class Conclude:
         if context.min_evidence and (message := _nothing_observed(state)):
             return {"failure": Failure(boundary="infrastructure", message=message), **_settled(state, work)}
         try:
-            answer, notes = read_answer(draft, state, self._dependencies.tools)
+            answer, notes = read_answer(draft, state, self._dependencies.tools, context)
         except ActionError as error:
             return _sent_back(state, draft, error, work)
         if not state["closing"] and context.min_evidence and lacks_citation(answer, state):
@@ -124,34 +125,41 @@ def _report_end(runtime: Runtime[CVRContext], state: CVRState, update: dict[str,
     failure: Failure | None = update.get("failure") or state["failure"]
     if answer is not None:
         duration_s = update["usage"].wall_s
-        report(runtime, "conclude", f"answer: {answer.text}", state["turn"], event="end", duration_s=duration_s)
+        text = answer.text if answer.abstained else f"answer: {answer.text}"
+        report(runtime, "conclude", text, state["turn"], event="end", duration_s=duration_s)
     elif failure is not None:
         text, kind = f"failed: {failure.message}", failure.boundary
         duration_s = update["usage"].wall_s
         report(runtime, "conclude", text, state["turn"], event="failure", failure=kind, duration_s=duration_s)
 
 
-def read_answer(draft: Call, state: CVRState, tools: Toolset) -> tuple[Answer, tuple[str, ...]]:
-    """Return the typed answer of a draft, and notes on what was left out of it.
+def read_answer(draft: Call, state: CVRState, tools: Toolset, context: CVRContext) -> tuple[Answer, tuple[str, ...]]:
+    """Return the typed answer of a draft, or its abstention, and notes on what was left out of it.
 
     Raises:
-        ActionError: the value does not fit the kind.
+        ActionError: the value does not fit the kind, or the settings allow no abstention.
     """
     if draft.problem:
         raise ActionError(draft.problem)
     arguments, ignored = tools.read_answer(draft.tool, draft.arguments)
-    question = state["checked_question"]
+    messages, question = prompts.since_brief(policy_messages(state)), state["checked_question"]
+    self_report, kind = report_of_last(messages), question_kind(question)
+    failed = failed_modalities(messages, state["observations"])
+    abstained = abstention_of(arguments, self_report, kind, allowed=context.abstain == "allowed")
+    if abstained is not None:
+        return with_failures(abstained, failed), ignored
     citations, notes = clip_citations(arguments.citations, state["observations"], sources_of(state))
     parse = parse_reply if draft.prose else parse_answer
     answer = parse(
         arguments.value,
-        question_kind(question),
+        kind,
         question.options,
         len(question.options) or count_of(state),
         rationale=arguments.rationale,
         citations=citations,
     )
-    return answer.model_copy(update={"confidence": arguments.how_sure}), (*ignored, *notes)
+    answer = answer.model_copy(update={"confidence": confidence_of(arguments, self_report)})
+    return with_failures(answer, failed), (*ignored, *notes)
 
 
 def missing_evidence(state: CVRState, at_least: int) -> list[int]:
@@ -163,8 +171,13 @@ def missing_evidence(state: CVRState, at_least: int) -> list[int]:
 
 
 def lacks_citation(answer: Answer, state: CVRState) -> bool:
-    """Return whether an answer about more than `MOST_SEEN` videos cites nothing that was looked at or listened to."""
-    return count_of(state) > MOST_SEEN and not answer.citations
+    """Return whether an answer about more than `MOST_SEEN` videos cites nothing that was looked at or listened to.
+
+    An abstention has nothing to cite, and neither has a value that the master calls a guess after it has looked.
+    """
+    looked = any(one.modality in CITED for one in state["observations"])
+    admitted = answer.abstained or (answer.is_guess and looked)
+    return count_of(state) > MOST_SEEN and not answer.citations and not admitted
 
 
 def may_answer(state: CVRState, at_least: int) -> bool:

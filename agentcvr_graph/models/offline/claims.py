@@ -44,6 +44,12 @@ _PLACES = re.compile(
 """Names of videos and times of windows: the window that is checked, not a part of what happens there."""
 _FORM = re.compile(r"\bon-screen text\b|\bmostly\b|\bsomething moves\b|\bstill$")
 """The words with which every statement about a picture is written."""
+_REPORTING = stems(
+    "voice speaker narrator screen text word words sign signs caption title picture image frame scene camera view "
+    "visible read reads readable display displays displayed appear appears written writes shown heard speech sound "
+    "audio window moment part there"
+)
+"""Words with which a claim says how something is known: that it is read, shown or heard."""
 _WORD = re.compile(r"\w+")
 _LOOKALIKES = str.maketrans("0158", "oisb")
 _OPPOSITES = (
@@ -112,6 +118,7 @@ class Wanted:
         """Return what a claim wants: its words that carry content, or all of them if it has nothing else."""
         values, text = _values(claim), without_times(claim)
         words = frozenset(word for word in content_words(_FORM.sub(" ", text)) if not word.isdigit())
+        words = words - _REPORTING or words
         if not words and not values:
             words = _forms(text)
         lines = read_picture(claim)[1] if "on-screen text" in claim else ()

@@ -21,9 +21,11 @@ import numpy as np
 
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.types import Frame, Pixels
-from agentcvr_graph.models.offline.text_engine import Box, Region, TextEngine
+from agentcvr_graph.models.offline.close_text import CloseTextEngine
+from agentcvr_graph.models.offline.text_engine import Box, Region, Text, TextEngine
+from agentcvr_graph.types import Zoom
 
-VERSION = "rapidocr-3/480"
+VERSION = "rapidocr-3.1"
 """Part of every cache key, because other models or settings give other text."""
 BOX_REACH_PX = 4
 """Farthest that the edges of an unchanged region move from frame to frame."""
@@ -31,7 +33,7 @@ MOST_NOISE = 16.0
 """Largest difference of smoothed unchanged pixels, of 255, where the contrast is full."""
 NOISE_SHARE = 0.12
 """Largest difference as a share of the contrast of a region."""
-Lines = tuple[str, ...]
+NO_TEXT = Text(())
 T = TypeVar("T")
 
 
@@ -43,7 +45,7 @@ class _Reading:
     regions: Sequence[Region] = ()
     like: _Reading | None = None
     """The earlier frame that shows the same text."""
-    lines: Lines = ()
+    text: Text = NO_TEXT
 
     @property
     def boxes(self) -> list[Box]:
@@ -51,41 +53,55 @@ class _Reading:
 
 
 class TextReader:
-    """Reads the text of frames, and stores the results in `cache`."""
+    """Reads the text of frames, and stores the results in `cache`.
 
-    def __init__(self, cache: DiskCache | None = None, engine: TextEngine | None = None) -> None:
+    Args:
+        engine: the engine of a look without zoom.
+        close: the engine of a look with zoom, which also says where text cannot be read.
+    """
+
+    def __init__(
+        self, cache: DiskCache | None = None, engine: TextEngine | None = None, close: TextEngine | None = None
+    ) -> None:
         self._cache = cache
         self._engine = engine or TextEngine()
+        self._close = close or CloseTextEngine()
 
-    def read(self, frames: Sequence[Frame], content_id: str) -> list[Lines]:
-        """Return the lines of text of each frame, from top to bottom.
+    def read(self, frames: Sequence[Frame], content_id: str, zoom: Zoom | None = None) -> list[Text]:
+        """Return the text of each frame.
 
         Args:
             frames: in order of time, of one video.
+            zoom: the part of the picture that they show; None for a look that knows no zoom.
         """
-        stored = [self._stored(frame, content_id) for frame in frames]
-        fresh = [_Reading(frame) for frame, lines in zip(frames, stored, strict=True) if lines is None]
-        found = _all([self._engine.regions(reading.frame.pixels) for reading in fresh])
+        engine = self._engine if zoom is None else self._close
+        prefix = f"{VERSION}|{engine.version}|{content_id}|{zoom.region if zoom else ''}"
+        stored = [self._stored(frame, prefix) for frame in frames]
+        fresh = [_Reading(frame) for frame, text in zip(frames, stored, strict=True) if text is None]
+        found = _all([engine.regions(reading.frame.pixels) for reading in fresh])
         for reading, regions in zip(fresh, found, strict=True):
             reading.regions = regions
         _link(fresh)
         to_read = [reading for reading in fresh if reading.like is None]
-        read = _all([self._engine.lines(reading.regions) for reading in to_read])
-        for reading, lines in zip(to_read, read, strict=True):
-            reading.lines = lines
+        read = _all([engine.text(reading.regions, reading.frame.pixels) for reading in to_read])
+        for reading, text in zip(to_read, read, strict=True):
+            reading.text = text
         for reading in fresh:
-            reading.lines = reading.like.lines if reading.like else reading.lines
-            self._store(reading, content_id)
+            reading.text = reading.like.text if reading.like else reading.text
+            self._store(reading, prefix)
         new = iter(fresh)
-        return [next(new).lines if lines is None else lines for lines in stored]
+        return [next(new).text if text is None else text for text in stored]
 
-    def _stored(self, frame: Frame, content_id: str) -> Lines | None:
-        stored = self._cache.get(_key(frame, content_id)) if self._cache else None
-        return None if stored is None else tuple(json.loads(stored))
+    def _stored(self, frame: Frame, prefix: str) -> Text | None:
+        stored = self._cache.get(_key(frame, prefix)) if self._cache else None
+        if stored is None:
+            return None
+        lines, unread = json.loads(stored)
+        return Text(tuple(lines), tuple((left, top, right, bottom) for left, top, right, bottom in unread))
 
-    def _store(self, reading: _Reading, content_id: str) -> None:
+    def _store(self, reading: _Reading, prefix: str) -> None:
         if self._cache:
-            self._cache.put(_key(reading.frame, content_id), json.dumps(reading.lines).encode())
+            self._cache.put(_key(reading.frame, prefix), json.dumps(reading.text).encode())
 
 
 def same_regions(one: Pixels, regions: Sequence[Box], other: Pixels, others: Sequence[Box]) -> bool:
@@ -97,8 +113,8 @@ def same_regions(one: Pixels, regions: Sequence[Box], other: Pixels, others: Seq
     return near and all(_looks_same(one, other, _union(*pair)) for pair in pairs)
 
 
-def _key(frame: Frame, content_id: str) -> str:
-    return f"{VERSION}|{content_id}|{frame.time_s:.4f}|{frame.pixels.shape}"
+def _key(frame: Frame, prefix: str) -> str:
+    return f"{prefix}|{frame.time_s:.4f}|{frame.pixels.shape}"
 
 
 def _link(readings: Sequence[_Reading]) -> None:

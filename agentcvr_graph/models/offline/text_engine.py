@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,16 +45,28 @@ class Region:
     """The part alone, made straight, BGR."""
 
 
+class Text(NamedTuple):
+    """The text of a picture."""
+
+    lines: tuple[str, ...]
+    """The lines that were read, from top to bottom."""
+    unread: tuple[Box, ...] = ()
+    """Where there is text that cannot be read, as far as the engine says so."""
+
+
 class TextEngine:
     """Finds and reads text in pictures, in worker processes."""
+
+    version = "480"
+    """Part of every cache key."""
 
     def regions(self, pixels: Pixels) -> Future[list[Region]]:
         """Start to find where a picture may have text."""
         return submit_to_worker(find_regions, pixels)
 
-    def lines(self, regions: Sequence[Region]) -> Future[tuple[str, ...]]:
+    def text(self, regions: Sequence[Region], pixels: Pixels) -> Future[Text]:
         """Start to read the regions of a picture."""
-        return submit_to_worker(read_lines, regions)
+        return submit_to_worker(read_text, regions)
 
 
 def load() -> None:
@@ -78,13 +90,18 @@ def find_regions(pixels: Pixels) -> list[Region]:
     return [Region(_box(four), float(four[0][1]), part) for four, part in zip(corners, parts, strict=True)]
 
 
-def read_lines(regions: Sequence[Region]) -> tuple[str, ...]:
+def read_text(regions: Sequence[Region]) -> Text:
     """Return the lines of text in regions of one picture, from top to bottom, with single spaces between words."""
+    return Text(tuple(text for _, text, score in recognised(regions) if score >= MIN_SCORE and text))
+
+
+def recognised(regions: Sequence[Region]) -> list[tuple[Region, str, float]]:
+    """Return the text and the score of each region of one picture, from top to bottom."""
     if not regions:
-        return ()
+        return []
     read = _engine().recognize_txt([region.picture for region in regions])
     rows = sorted(zip(regions, read.txts, read.scores, strict=True), key=lambda row: row[0].top // 12)
-    return tuple(" ".join(text.split()) for _, text, score in rows if score >= MIN_SCORE and text.strip())
+    return [(region, " ".join(text.split()), float(score)) for region, text, score in rows]
 
 
 def _engine() -> Any:

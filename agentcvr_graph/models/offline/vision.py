@@ -14,13 +14,15 @@ from itertools import pairwise
 
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.types import Frame
+from agentcvr_graph.media.view import Box, region_around
 from agentcvr_graph.models.base import ModelOutput, SampledFrames
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import Change, change_between
 from agentcvr_graph.models.offline.on_screen_text import TextReader
+from agentcvr_graph.models.offline.text_engine import Text
 from agentcvr_graph.render import picture_text
-from agentcvr_graph.types import Evidence, Window
+from agentcvr_graph.types import Evidence, Region, Window, Zoom
 from agentcvr_graph.utils.cancellation import run_in_thread
 
 
@@ -31,6 +33,8 @@ class Stretch:
     frames: list[Frame]
     lines: tuple[str, ...]
     motions: list[str] = field(default_factory=list[str])
+    unread: dict[Region, None] = field(default_factory=dict[Region, None])
+    """Regions of the picture with text that cannot be read, in order; a set in order."""
 
 
 class OfflineVision:
@@ -55,15 +59,16 @@ class OfflineVision:
             yield Evidence(text=describe(stretch), window=window)
 
     def _stretches(self, sampled: SampledFrames) -> list[Stretch]:
-        lines = self._reader.read(sampled.frames, sampled.content_id)
+        texts = self._reader.read(sampled.frames, sampled.content_id, sampled.zoom)
         changes = [Change(cut=True, motion="")]
         changes += [change_between(one, other) for one, other in pairwise(sampled.frames)]
         stretches: list[Stretch] = []
-        for frame, text, change in zip(sampled.frames, lines, changes, strict=True):
-            if change.cut or not same_text(stretches[-1].lines, text):
-                stretches.append(Stretch([frame], text))
+        for frame, text, change in zip(sampled.frames, texts, changes, strict=True):
+            if change.cut or not same_text(stretches[-1].lines, text.lines):
+                stretches.append(Stretch([frame], text.lines))
             else:
                 stretches[-1].frames.append(frame)
+            stretches[-1].unread |= dict.fromkeys(_places(text, frame, sampled.zoom))
             if change.motion:
                 stretches[-1].motions.append(change.motion)
         return stretches
@@ -74,7 +79,16 @@ def describe(stretch: Stretch) -> str:
     middle = stretch.frames[len(stretch.frames) // 2]
     moving = Counter(motion for motion in stretch.motions if motion != "still")
     motion = max(moving, key=lambda motion: (moving[motion], len(motion))) if moving else "".join(stretch.motions[:1])
-    return picture_text("", stretch.lines, dominant_colours(middle.pixels), motion)
+    return picture_text("", stretch.lines, dominant_colours(middle.pixels), motion, tuple(stretch.unread))
+
+
+def _places(text: Text, frame: Frame, zoom: Zoom | None) -> list[Region]:
+    """Return the regions of the whole picture with text that cannot be read: the region that is shown, if it is one."""
+    height, width = frame.pixels.shape[:2]
+    boxes = [
+        Box(left / width, top / height, right / width, bottom / height) for left, top, right, bottom in text.unread
+    ]
+    return [zoom.region if zoom and zoom.region else region_around(box) for box in boxes]
 
 
 def same_text(one: Sequence[str], other: Sequence[str]) -> bool:

@@ -195,7 +195,7 @@ class Settings(Part):
     scripts: Scripts
     held_out: Scripts | None = None
     graph: dict[str, Any] = Field(default_factory=dict)
-    """Fields of `CVRContext`."""
+    """Fields of `CVRContext`; `abstain` is `never` unless it is set."""
     tools: str = ""
     """Import path of the tools of the graph, as a list of them; empty for those of the library."""
     features: list[str] = Field(default_factory=list)
@@ -208,7 +208,8 @@ class Settings(Part):
     @property
     def context(self) -> CVRContext:
         """Return the settings of a graph run."""
-        return CVRContext(**self.graph)
+        settings: dict[str, Any] = {"abstain": "never", **self.graph}
+        return CVRContext(**settings)
 
     def load_tools(self) -> Toolset:
         """Return the tools of the graph.

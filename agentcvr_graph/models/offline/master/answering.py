@@ -37,6 +37,8 @@ class Verdict:
 
     value: Any
     support: tuple[Statement, ...] = ()
+    quoted: bool = False
+    """Whether the value is all that was said in the window that the question names."""
 
 
 def answer(reading: Reading) -> Verdict:
@@ -55,17 +57,22 @@ def _answer_among_many(reading: Reading) -> Verdict:
 
 
 def _choice(reading: Reading, matcher: Matcher) -> Verdict:
-    findings = [_option_finding(option, reading, matcher) for option in reading.options]
+    findings = option_findings(reading, matcher)
     best = max(range(len(findings)), key=lambda n: (findings[n].score, -n))
     return Verdict(ascii_uppercase[best], findings[best].support)
 
 
 def _choices(reading: Reading, matcher: Matcher) -> Verdict:
-    findings = [_option_finding(option, reading, matcher) for option in reading.options]
+    findings = option_findings(reading, matcher)
     chosen = [n for n, finding in enumerate(findings) if finding.score >= HOLDS]
     chosen = chosen or [max(range(len(findings)), key=lambda n: findings[n].score)]
     support = tuple(statement for n in chosen for statement in findings[n].support)
     return Verdict([ascii_uppercase[n] for n in chosen], support)
+
+
+def option_findings(reading: Reading, matcher: Matcher) -> list[Finding]:
+    """Return how well each option holds, with its supporting statements."""
+    return [_option_finding(option, reading, matcher) for option in reading.options]
 
 
 def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
@@ -90,6 +97,11 @@ def named_video(text: str, reading: Reading) -> int | None:
     if match and 1 <= int(match[1]) <= len(reading.videos):
         return int(match[1])
     return _numbers_of_titles(reading).get(text.strip().casefold())
+
+
+def is_video(option: str, reading: Reading) -> bool:
+    """Return whether an option names a video and says nothing else."""
+    return named_video(option, reading) is not None and not content_words(_besides_video(option, reading))
 
 
 def _besides_video(option: str, reading: Reading) -> str:
@@ -249,7 +261,7 @@ def _quoted(window: Window, reading: Reading) -> Verdict:
         (s for s in reading.statements if s.text.startswith('"') and s.window.overlap_s(window) > 0),
         key=lambda s: s.window.start_s,
     )
-    return Verdict(" ".join(s.text.strip('"') for s in said) or NOT_SAID, tuple(said))
+    return Verdict(" ".join(s.text.strip('"') for s in said) or NOT_SAID, tuple(said), quoted=True)
 
 
 _ANSWERS: dict[AnswerKind, Callable[[Reading, Matcher], Verdict]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage
 
@@ -14,7 +14,9 @@ from agentcvr_graph.models.offline.master.language import content_words
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
-from agentcvr_graph.models.offline.master.searching import best_videos, find_calls, searches
+from agentcvr_graph.models.offline.master.searching import best_videos, find_calls, relevant, searches
+from agentcvr_graph.models.offline.master.support import report_of, support_of
+from agentcvr_graph.models.self_report import SelfReport, with_report
 from agentcvr_graph.render import window_label
 
 Call = dict[str, Any]
@@ -27,11 +29,13 @@ class OfflineMaster(ChatModelBase):
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         messages = request.messages
-        thought, calls = decide(replace(read(messages), claims=wants_claims(request)))
+        move = decide(replace(read(messages), claims=wants_claims(request)))
         count = sum(isinstance(message, AIMessage) for message in messages)
-        message = as_turn(thought, calls, count, as_tools=bool(request.tools))
+        message = as_turn(move.thought, move.calls, count, as_tools=bool(request.tools))
+        if move.report is not None:
+            message = with_report(message, move.report)
         read_words = sum(len(message.text.split()) for message in messages)
-        written = len((thought + json.dumps(calls)).split())
+        written = len((move.thought + json.dumps(move.calls)).split())
         # There is no tokenizer, so words are counted as tokens: token budgets and reports need a number.
         message.usage_metadata = {
             "input_tokens": read_words,
@@ -41,28 +45,40 @@ class OfflineMaster(ChatModelBase):
         return message
 
 
-def decide(reading: Reading) -> tuple[str, list[Call]]:
-    """Return the thought and the calls of a turn: survey first, then look closer, then answer."""
+class Move(NamedTuple):
+    """A turn of the master."""
+
+    thought: str
+    calls: list[Call]
+    report: SelfReport | None = None
+    """Of an answer: how well the evidence supports it."""
+
+
+def decide(reading: Reading) -> Move:
+    """Return the next turn: survey first, then look closer, then answer."""
     if reading.uncited and reading.looked:
-        return "An answer about many videos must cite what was looked at.", [_citing_call(reading)]
+        return _citing_move(reading)
     if reading.answered and not reading.missing and not reading.uncited:
-        return "The answer did not fit; this one does.", [_answer_call(reading, _safe(reading))]
+        call = _answer_call(reading, _safe(reading), 0.0)
+        return Move("The answer did not fit; this one does.", [call], report_of(reading, 0.0))
     if not reading.closing:
         if reading.missing:
             calls = look_again(reading)
             if calls:
-                return "Some videos have not been looked at yet.", calls
+                return Move("Some videos have not been looked at yet.", calls)
         elif searches(reading) and reading.turn <= 1:
-            return _search(reading)
+            return Move(*_search(reading))
         elif not _surveyed(reading):
             calls = survey(reading) if reading.turn == 0 else []
             if calls:
-                return "First an overview of every video: frames and sound.", calls
-        elif reading.turn <= 1 + searches(reading) and (calls := zoom(reading)):
-            return "A closer look at the windows that match the question best.", calls
+                return Move("First an overview of every video: frames and sound.", calls)
+        elif reading.turn <= 1 + searches(reading) and (calls := zoom(relevant(reading))):
+            return Move("A closer look at the windows that match the question best.", calls)
     verdict = answer(reading)
+    support = support_of(reading, verdict)
     checked = f"A second look did not confirm {reading.refuted} of my citations. " if reading.refuted else ""
-    return checked + _because(verdict), [_answer_call(reading, verdict)]
+    thought = checked + _because(verdict, support)
+    return Move(thought, [_answer_call(reading, verdict, support)], report_of(reading, support))
 
 
 def wants_claims(request: ChatRequest) -> bool:
@@ -84,26 +100,30 @@ def _surveyed(reading: Reading) -> bool:
     return reading.turn > 0 or seen >= {clip.number for clip in reading.readable}
 
 
-def _because(verdict: Verdict) -> str:
-    if not verdict.support:
+def _because(verdict: Verdict, support: float) -> str:
+    if not support:
         return UNMATCHED if verdict.value == NOT_SAID else GUESSED
     return "; ".join(f"{window_label(s.window)}: {s.text}" for s in verdict.support[:MAX_CITATIONS])
 
 
-def _answer_call(reading: Reading, verdict: Verdict) -> Call:
-    support = [*dict.fromkeys(verdict.support)][:MAX_CITATIONS]
-    citations = [_citation(statement, claims=reading.claims) for statement in support]
-    arguments = {"value": verdict.value, "rationale": _because(verdict), "citations": citations}
+def _answer_call(reading: Reading, verdict: Verdict, support: float) -> Call:
+    """Return the call of `answer`. A guess cites nothing."""
+    cited = [*dict.fromkeys(verdict.support)][:MAX_CITATIONS] if support else []
+    citations = [_citation(statement, claims=reading.claims) for statement in cited]
+    arguments = {"value": verdict.value, "rationale": _because(verdict, support), "citations": citations}
     return {"name": "answer", "args": arguments}
 
 
-def _citing_call(reading: Reading) -> Call:
+def _citing_move(reading: Reading) -> Move:
     """Return the answer with a citation also where nothing supports it: the statement closest to the question."""
-    call = _answer_call(reading, answer(reading))
+    verdict = answer(reading)
+    support = support_of(reading, verdict)
+    call = _answer_call(reading, verdict, support)
     ranked = Matcher(reading.statements).ranked(content_words(reading.question))
     closest = [match.statement for match in ranked] or reading.statements or reading.looked
     call["args"]["citations"] = call["args"]["citations"] or [_citation(closest[0], claims=reading.claims)]
-    return call
+    thought = "An answer about many videos must cite what was looked at."
+    return Move(thought, [call], report_of(reading, support))
 
 
 def _citation(statement: Statement, *, claims: bool) -> Call:

@@ -53,6 +53,11 @@ def best_videos(reading: Reading) -> list[Clip]:
     return [_opened(clips[number], length_s) for number in chosen]
 
 
+def relevant(reading: Reading) -> Reading:
+    """Return the reading without the videos that do not fit the question, where there are too many to look at all."""
+    return narrowed(reading) if searches(reading) and reading.statements else reading
+
+
 def narrowed(reading: Reading) -> Reading:
     """Return the reading with the evidence of the videos that fit the question best, and of no other."""
     kept = set(_fitting(reading))
@@ -70,9 +75,14 @@ def fitting_statements(reading: Reading) -> list[Statement]:
     return [match.statement for match in best if match is not None and match.score >= HOLDS]
 
 
+def question_queries(question: str) -> list[str]:
+    """Return what to search for by a question: its words, and those of each of its clauses."""
+    return list(dict.fromkeys(map(_words, (question, *_parts(question)))))
+
+
 def _queries(reading: Reading) -> dict[str, bool]:
     """Return what to search for, each with whether the question says it and not an option."""
-    own = dict.fromkeys(map(_words, (reading.question, *_parts(reading.question))), True)
+    own = dict.fromkeys(question_queries(reading.question), True)
     options = dict.fromkeys(map(_words, reading.options), False)
     return {text: of_question for text, of_question in {**options, **own}.items() if text}
 
