@@ -46,6 +46,13 @@ class FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+MEDIA_ENDINGS = (
+    *(".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"),
+    *(".mp3", ".m4a", ".wav", ".flac", ".ogg", ".opus"),
+)
+"""Endings of the files of videos and of sound."""
+
+
 class Video(FrozenModel):
     """One video of a question, by reference."""
 

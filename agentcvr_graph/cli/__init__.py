@@ -34,6 +34,10 @@ COMMANDS = {
         "agentcvr_graph.cli.eval:app",
         "Run methods on the questions of a benchmark, score the answers, and write a report.",
     ),
+    "index": (
+        "agentcvr_graph.cli.index:app",
+        "Index videos beforehand, so that the tool find searches them at no cost; list and forget them.",
+    ),
     "mcp": (
         "agentcvr_graph.cli.mcp:app",
         "Serve questions about videos to MCP clients.",

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, VideoError
 from agentcvr_graph.index.overview import VERSION, Overview, overview_of, planned_cost
 from agentcvr_graph.index.store import Addition, EvidenceStore
 from agentcvr_graph.perception.base import Indexable, Perception
-from agentcvr_graph.types import Cost, VideoInfo
+from agentcvr_graph.types import Cost, Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.single_flight import SingleFlight
 
@@ -57,6 +58,16 @@ class Outcome:
     def failed(self, number: int, error: CVRError) -> None:
         """Record a video that could not be read."""
         self.problems[number] = error.problem if isinstance(error, VideoError) else str(error)
+
+
+def reference_of(video: Video, perception: Indexable) -> str:
+    """Return the reference under which the index knows where a video is."""
+    return f"{VERSION}|{perception.reference_key(video)}"
+
+
+def place_of(video: Video) -> str:
+    """Return where a video is, for display: an absolute path or an address."""
+    return video.source if "://" in video.source else str(Path(video.source).absolute())
 
 
 async def key_of(info: VideoInfo, perception: Perception) -> str:
@@ -112,7 +123,7 @@ async def fill_in_order(entries: Sequence[Entry], perception: Perception, index:
         made: list[Addition] = []
         for entry in entries:
             try:
-                made.append(_addition(entry, await overview_of(entry.info, perception)))
+                made.append(addition_of(entry, await overview_of(entry.info, perception)))
             except (InfrastructureError, VideoError) as error:
                 outcome.failed(entry.number, error)
         await asyncio.to_thread(index.store.add_all, made)
@@ -123,7 +134,8 @@ async def fill_in_order(entries: Sequence[Entry], perception: Perception, index:
     outcome.ids |= {entry.number: known[entry.key] for entry in entries if entry.key in known}
 
 
-def _addition(entry: Entry, overview: Overview) -> Addition:
+def addition_of(entry: Entry, overview: Overview) -> Addition:
+    """Return what the store gets of a video."""
     return Addition(entry.key, overview.statements, entry.info.title, entry.info.duration_s)
 
 
@@ -152,7 +164,7 @@ async def add(entry: Entry, perception: Perception, index: Index) -> Cost:
     async def work() -> bool:
         overview = await overview_of(entry.info, perception)
         paid.append(overview.cost)
-        await asyncio.to_thread(index.store.add_all, [_addition(entry, overview)])
+        await asyncio.to_thread(index.store.add_all, [addition_of(entry, overview)])
         return True
 
     await index.flights.run(entry.key, stored, work)

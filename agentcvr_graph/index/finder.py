@@ -22,8 +22,8 @@ from weakref import WeakKeyDictionary
 
 from agentcvr_graph.catalogue import Sources, opened_of
 from agentcvr_graph.errors import InfrastructureError, VideoError
-from agentcvr_graph.index.building import Entry, Index, Outcome, fill, fill_in_order, key_of
-from agentcvr_graph.index.overview import VERSION
+from agentcvr_graph.index.building import Entry, Index, Outcome, fill, fill_in_order, key_of, place_of, reference_of
+from agentcvr_graph.index.places import MAX_BYTES, file_in
 from agentcvr_graph.index.store import EvidenceStore, Link
 from agentcvr_graph.index.windows import FoundWindow, windows_of
 from agentcvr_graph.perception.base import Indexable, Perception, Reworded
@@ -31,8 +31,6 @@ from agentcvr_graph.types import Cost, Modality, Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.single_flight import SingleFlight
 
-FILE = "evidence.sqlite"
-"""Name of the index in its folder."""
 PROBED_AT_ONCE = 16
 MOST_OPENED = 64
 """Videos that are not in the index and are opened by one search, to see what they cost."""
@@ -94,16 +92,11 @@ class Finder:
         folder = perception.index_folder if isinstance(perception, Indexable) else None
         if folder is None:
             return await self._find_in_memory(query, perception, videos, allowance)
-        index = await self.opened(folder)
+        index = await self._opened(file_in(folder))
         return await _find_in_file(query, cast(Indexable, perception), videos, index, allowance)
 
-    async def opened(self, folder: Path) -> Index:
-        """Return the index in a folder.
-
-        Raises:
-            InfrastructureError: it cannot be used.
-        """
-        return self._files.get(folder) or await asyncio.to_thread(self._open, folder)
+    async def _opened(self, file: Path) -> Index:
+        return self._files.get(file) or await asyncio.to_thread(self._open, file)
 
     async def _find_in_memory(
         self, query: Query, perception: Perception, videos: Sequence[VideoInfo], allowance: Cost
@@ -118,11 +111,12 @@ class Finder:
             await fill(entries, perception, index, allowance, outcome)
         return _found(await _search(query, index, outcome), outcome)
 
-    def _open(self, folder: Path) -> Index:
+    def _open(self, file: Path) -> Index:
         with self._lock:
-            if folder not in self._files:
-                self._files[folder] = Index(EvidenceStore(folder / FILE), SingleFlight(folder / "locks"))
-            return self._files[folder]
+            if file not in self._files:
+                store = EvidenceStore(file, max_bytes=MAX_BYTES)
+                self._files[file] = Index(store, SingleFlight(file.parent / "locks"))
+            return self._files[file]
 
     def _of_object(self, perception: Perception) -> Index:
         if perception not in self._own:
@@ -167,7 +161,7 @@ def _linked(
     """Return the reference and the link of each video that was indexed."""
     links, found = index.store.links(), dict[int, tuple[str, Link]]()
     for number in numbers:
-        reference = f"{VERSION}|{perception.reference_key(_reference(number, videos))}"
+        reference = reference_of(_reference(number, videos), perception)
         if (link := links.get(reference)) is not None:
             found[number] = reference, link
     return found
@@ -193,12 +187,12 @@ async def _add_missing(
 
 async def remember_place(video: Video, indexed: int, perception: Indexable, index: Index) -> None:
     """Record where an indexed video is, so that it is found there without opening it."""
-    reference = f"{VERSION}|{perception.reference_key(video)}"
+    reference = reference_of(video, perception)
     try:
         stamp = await perception.reference_stamp(video)
     except VideoError:  # it was removed meanwhile
         return
-    await asyncio.to_thread(index.store.link, reference, video.source, stamp, indexed)
+    await asyncio.to_thread(index.store.link, reference, place_of(video), stamp, indexed)
 
 
 async def _changed(

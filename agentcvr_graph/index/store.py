@@ -160,7 +160,7 @@ class EvidenceStore:
         Raises:
             InfrastructureError: the file cannot be written.
         """
-        if self.links().get(reference) == Link(video, stamp):
+        if self._read("SELECT video, stamp FROM sources WHERE reference = ?", reference) == [(video, stamp)]:
             return
         with self._writing() as database:
             row = reference, place, stamp, video

@@ -199,8 +199,9 @@ class LivePerception:
         return fresh, Cost(frames=sum(price for price, _ in priced), cached_frames=cached) + output.cost
 
     def _frames(self, media: Clip, target: Target) -> Looked:
+        # With zoom on, also a whole picture is cut out of the large one: a closer look then decodes nothing.
         zoom = target.zoom
-        return _look(media, target, view_of(zoom, self.media.long_side_px) if zoom and zoom.words else None)
+        return _look(media, target, None if zoom is None else view_of(zoom, self.media.long_side_px))
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
         """Assemble the window from its cells. If subtitles overlap it, use them and the whole window's sound instead.

@@ -20,7 +20,7 @@ from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
 from agentcvr_graph.perception.simulator import Attention, Timeline, digest_of, hear, look
 from agentcvr_graph.render import NOTHING
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.schema import ALL, FPS, PICTURE_SIZE
+from agentcvr_graph.scripts.schema import ALL, FPS
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo
 
 MODEL = "script"
@@ -59,8 +59,8 @@ class ScriptedPerception:
             video=video if video.title else video.model_copy(update={"title": scripted.title or f"video {number}"}),
             duration_s=scripted.duration_s,
             fps=FPS,
-            width=PICTURE_SIZE[0],
-            height=PICTURE_SIZE[1],
+            width=scripted.size[0],
+            height=scripted.size[1],
             has_sound=scripted.has_sound,
             has_subtitles=scripted.subtitles,
         )
@@ -102,8 +102,9 @@ class ScriptedPerception:
             focus=request.focus,
             evidence=focus_first(evidence, request.focus),
             frame_times_s=tuple(times_s),
+            zooms=request.zooms,
             model=MODEL,
-            cost=Cost(frames=frames),
+            cost=Cost(frames=request.cost_frames),
         )
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:

@@ -23,8 +23,9 @@ from agentcvr_graph.models.focus import stems
 from agentcvr_graph.perception.clipping import clip_evidence
 from agentcvr_graph.perception.noise import Noise, misheard, misread
 from agentcvr_graph.render import picture_text, spoken
-from agentcvr_graph.scripts.schema import Facts, ScriptedVideo
-from agentcvr_graph.types import Evidence, Target, Window
+from agentcvr_graph.scripts.legibility import close_look, colours_in, is_small, lines_in
+from agentcvr_graph.scripts.schema import Facts, Scene, ScriptedVideo
+from agentcvr_graph.types import Evidence, Region, Target, Window, Zoom
 
 SILENCE = "silence"
 SILENCE_S = 1.5
@@ -39,8 +40,8 @@ class Timeline:
     def __init__(self, source: str, video: ScriptedVideo) -> None:
         self.source = source
         self.video = video
-        self.descriptions: dict[tuple[int, str], str] = {}
-        """Scenes in words, by number and movement, without noise and crowding; filled as they are needed."""
+        self.descriptions: dict[tuple[int, str, Zoom | None], str] = {}
+        """Scenes in words, by number, movement and zoom, without noise and crowding; filled as they are needed."""
         self._starts_s = [scene.start_s for scene in video.scenes]
         self._ends_s = [scene.end_s for scene in video.scenes]
 
@@ -80,6 +81,7 @@ class Glimpse(NamedTuple):
     lines: Sequence[str]
     colours: Sequence[str]
     motion: str
+    unread: Sequence[Region] = ()
 
     @property
     def text(self) -> str:
@@ -112,7 +114,7 @@ def look(
     """
     last = len(times_s) - 1
     for index, first, final in _runs(timeline, times_s):
-        text = _describe(timeline, index, times_s[first : final + 1], attention, noise)
+        text = _describe(timeline, index, times_s[first : final + 1], attention, noise, target.zoom)
         if text:
             start_s = target.start_s if first == 0 else (times_s[first - 1] + times_s[first]) / 2
             end_s = target.end_s if final == last else (times_s[final] + times_s[final + 1]) / 2
@@ -150,21 +152,54 @@ def _runs(timeline: Timeline, times_s: Sequence[float]) -> Iterator[tuple[int, i
             first = n + 1
 
 
-def _describe(timeline: Timeline, index: int, times_s: Sequence[float], attention: Attention, noise: Noise) -> str:
+def _describe(
+    timeline: Timeline,
+    index: int,
+    times_s: Sequence[float],
+    attention: Attention,
+    noise: Noise,
+    zoom: Zoom | None = None,
+) -> str:
     """Return a scene in words; empty where the script shows nothing."""
     scene = timeline.video.scenes[index]
     motion = _motion(scene.facts, times_s)
     unhurried = attention.frames <= noise.crowded_frames and not noise.affects_vision
-    if unhurried and (index, motion) in timeline.descriptions:
-        return timeline.descriptions[index, motion]
-    glimpse = Glimpse(scene.visual, scene.facts.text, scene.facts.colours, motion)
+    if unhurried and (index, motion, zoom) in timeline.descriptions:
+        return timeline.descriptions[index, motion, zoom]
+    glimpse = _glimpse(scene, timeline.video.height_px, motion, zoom)
     if not any(glimpse):
         return ""
     if unhurried:
-        return timeline.descriptions.setdefault((index, motion), glimpse.text)
+        return timeline.descriptions.setdefault((index, motion, zoom), glimpse.text)
     if noise.affects_vision:
         glimpse = _with_noise(glimpse, noise, noise.at(timeline.source, index, f"{times_s[0]:.2f}"))
     return attention.limit(glimpse, noise.crowded_frames).text
+
+
+def _glimpse(scene: Scene, height_px: int, motion: str, zoom: Zoom | None) -> Glimpse:
+    """Return what a look without errors shows of a scene. Its description has no place, so every look has it."""
+    facts = scene.facts
+    glimpse = Glimpse(scene.visual, facts.text, facts.colours, motion)
+    if zoom is not None and zoom.region:
+        lines, colours = lines_in(_titles(facts), zoom.region), colours_in(facts.colours, zoom.region)
+        glimpse = glimpse._replace(lines=(*_labels(facts), *lines), colours=colours)
+    if not is_small(facts):
+        return glimpse
+    close = close_look(facts, height_px, zoom)
+    description = "; ".join(part for part in (scene.visual.rstrip(". "), *close.things) if part)
+    return glimpse._replace(description=description, lines=(*glimpse.lines, *close.lines), unread=close.unread)
+
+
+def _titles(facts: Facts) -> list[str]:
+    """Return the lines that are drawn as titles."""
+    labels = _labels(facts)
+    return [line for line in facts.text if line not in labels]
+
+
+def _labels(facts: Facts) -> list[str]:
+    """Return the lines that stand on things."""
+    labels = {thing.label for thing in facts.things}
+    return [line for line in facts.text if line in labels]
 
 
 def _motion(facts: Facts, times_s: Sequence[float]) -> str:
@@ -185,6 +220,7 @@ def _with_noise(glimpse: Glimpse, noise: Noise, rng: random.Random) -> Glimpse:
         [misread(line, rng) if rng.random() < noise.misread_text else line for line in kept],
         () if rng.random() < noise.missed_colour else glimpse.colours,
         "" if rng.random() < noise.missed_motion else glimpse.motion,
+        tuple(place for place in glimpse.unread if rng.random() >= noise.missed_text),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from agentcvr_graph.answers import KINDS, read_key
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.scripts.legibility import legible_anywhere
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
 
 TOLERANCE_S = 0.05
@@ -76,8 +77,11 @@ def _check_scene(scene: Scene, video: ScriptedVideo, place: str) -> Iterator[Pro
         yield Problem(place, f"it ends at {scene.end_s:g} s, not after its start at {scene.start_s:g} s")
     if scene.end_s > video.duration_s + TOLERANCE_S:
         yield Problem(place, f"it ends at {scene.end_s:g} s, but the video at {video.duration_s:g} s")
-    if not (scene.visual or scene.caption or scene.facts.text or scene.facts.things):
+    if not (scene.visual or scene.caption or scene.facts.text or scene.facts.things or scene.facts.signs):
         yield Problem(place, "it shows and says nothing", "warning")
+    for sign in scene.facts.signs:
+        if sign.text not in legible_anywhere(scene.facts, video.height_px):
+            yield Problem(place, f"its text {sign.text!r} is too small or too long to be read in any look", "warning")
     start_s, end_s = scene.spoken_s
     inside = scene.start_s - TOLERANCE_S <= start_s < end_s <= scene.end_s + TOLERANCE_S
     if scene.caption and not inside and scene.end_s > scene.start_s:

@@ -26,8 +26,8 @@ SCHEMA_VERSION = 1
 SCHEME = "script://"
 ALL = "/*"
 """End of an address that stands for all videos of a script: `script://<id>/*`."""
-PICTURE_SIZE = (640, 360)
-"""Width and height in pixels that a scripted video claims to have, and its rendered video has."""
+PICTURE_SIZE: tuple[int, Literal[360]] = (640, 360)
+"""Width and height in pixels that a scripted video claims to have, and its rendered video has, if it names none."""
 FPS = 12.0
 Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM", "LIB"]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
@@ -59,6 +59,20 @@ class Thing(FrozenModel):
     """Centre as a share of the picture from its left and upper edge; None for anywhere."""
     label: str = ""
     """Letters written on it, such as a number plate."""
+    height: float | None = Field(default=None, gt=0, le=1)
+    """Height as a share of the picture's; None for a thing that is large enough for every look. `visual` does not
+    describe a thing with a height: a look describes it if it shows it large enough (`legibility.py`)."""
+
+
+class Sign(FrozenModel):
+    """Text of a given size at a given place: small print, which not every look can read."""
+
+    text: str = Field(min_length=1)
+    height: float = Field(gt=0, le=1)
+    """Height of a capital letter as a share of the picture's height."""
+    x: float = Field(default=0.5, ge=0, le=1)
+    y: float = Field(default=0.5, ge=0, le=1)
+    """Centre as a share of the picture from its left and upper edge."""
 
 
 class Sounded(FrozenModel):
@@ -73,7 +87,9 @@ class Facts(FrozenModel):
     """What a scene shows and sounds like, in a form that can be drawn, played and compared."""
 
     text: tuple[str, ...] = ()
-    """Lines of on-screen text, from top to bottom."""
+    """Lines of on-screen text, from top to bottom, as large as titles: every look can read them."""
+    signs: tuple[Sign, ...] = ()
+    """Text of other sizes, which is not in `text`."""
     colours: tuple[str, ...] = ()
     """Names of the colours that fill the picture, the largest first."""
     things: tuple[Thing, ...] = ()
@@ -110,6 +126,13 @@ class ScriptedVideo(FrozenModel):
     """Title as the master reads it, in scripts and live, so it must not give the answer away."""
     subtitles: bool = False
     """Whether captions come as subtitles too."""
+    height_px: Literal[360, 720, 1080, 1440, 2160] = PICTURE_SIZE[1]
+    """Height of the picture in pixels; its width is 16/9 of that."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels."""
+        return self.height_px * 16 // 9, self.height_px
 
     @property
     def has_sound(self) -> bool:

@@ -19,11 +19,12 @@ from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import reply
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import failure_kind, failures_reported, report
-from agentcvr_graph.graph.nodes.memory import memory_of
+from agentcvr_graph.graph.nodes.memory import index_namespace, memory_of
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
 from agentcvr_graph.graph.opening import Opener
 from agentcvr_graph.graph.policy_messages import policy_records
 from agentcvr_graph.graph.state import AgentInput, Assignment, Work, agent_input
+from agentcvr_graph.index.places import searching_in
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import error_text
 from agentcvr_graph.tools.spec import AnyToolSpec
@@ -65,7 +66,8 @@ class Agent:
         what, windows = tool.describe(request), request.windows
         attempt = looks.Attempt(runtime, self._name, what, assignment.turn, windows, assignment.call.id)
         perception = await self._dependencies.chosen_perception(context)
-        with looks.reported(attempt, self._dependencies.retry):
+        namespace = searching_in(index_namespace(runtime, context))
+        with namespace, looks.reported(attempt, self._dependencies.retry):
             observation = await perceive(request, tool, perception, opener, self._dependencies.timeout_s)
         return await self._record(observation, tool, given, context, runtime) | opener.update
 

@@ -74,9 +74,18 @@ def memory_of(runtime: Runtime[CVRContext], context: CVRContext) -> Memory | Non
     """
     if runtime.store is None or not context.remember:
         return None
+    return Memory(runtime.store, (ROOT, *_owner(runtime), context.memory_namespace or SHARED))
+
+
+def index_namespace(runtime: Runtime[CVRContext], context: CVRContext) -> str:
+    """Return the namespace of the index that a run searches; empty for the one that is shared."""
+    return "-".join([*_owner(runtime), *filter(None, [context.memory_namespace])])
+
+
+def _owner(runtime: Runtime[CVRContext]) -> tuple[str, ...]:
+    """Return the part of a namespace that belongs to the user that a server authenticated; empty without one."""
     user = runtime.server_info.user if runtime.server_info is not None else None
-    owner = (f"user-{_digest(user.identity)}",) if user is not None else ()
-    return Memory(runtime.store, (ROOT, *owner, context.memory_namespace or SHARED))
+    return (f"user-{_digest(user.identity)}",) if user is not None else ()
 
 
 def _text(observation: Observation) -> str:

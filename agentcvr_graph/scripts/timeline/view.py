@@ -115,7 +115,8 @@ def _gaps(video: ScriptedVideo) -> Iterator[Block]:
 def _scene(script: Script, number: int, scene: Scene) -> Block:
     facts = scene.facts
     moving = f"something moves {facts.motion}" if facts.motion not in ("", "still") else facts.motion
-    text = picture_text(scene.visual, facts.text, (), moving)  # the colours are shown as such
+    lines = (*facts.text, *(sign.text for sign in facts.signs))
+    text = picture_text(scene.visual, lines, (), moving)  # the colours are shown as such
     swatches = tuple("#{:02x}{:02x}{:02x}".format(*PALETTE[name]) for name in facts.colours if name in PALETTE)
     return Block("scene", scene.start_s, scene.end_s, text, swatches, _proves(script, number, scene, "visual"))
 

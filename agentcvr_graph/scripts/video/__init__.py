@@ -74,7 +74,7 @@ def render_video(video: ScriptedVideo, path: Path, name: str) -> list[str]:
         name: chooses the voice.
     """
     sound, cues, warnings = soundtrack(video, voice_of(name))
-    encode(path, _pictures(video), sound)
+    encode(path, _pictures(video), sound, video.size)
     if video.subtitles:
         _write_subtitles(cues, path.with_suffix(".srt"))
     return warnings
@@ -94,7 +94,7 @@ def render_video_once(video: ScriptedVideo, path: Path, name: str) -> list[str]:
 def _pictures(video: ScriptedVideo) -> Iterator[Pixels]:
     """Yield all frames; each distinct picture is drawn once."""
     still: dict[int, Pixels] = {}
-    empty = blank()
+    empty = blank(video.size)
     for n in range(max(1, round(video.duration_s * FPS))):
         time_s = n / FPS
         index = next((i for i, scene in enumerate(video.scenes) if scene.start_s <= time_s < scene.end_s), None)
@@ -103,10 +103,10 @@ def _pictures(video: ScriptedVideo) -> Iterator[Pixels]:
             continue
         scene = video.scenes[index]
         if moves(scene.facts):
-            yield draw_scene(scene.facts, (time_s - scene.start_s) / (scene.end_s - scene.start_s))
+            yield draw_scene(scene.facts, (time_s - scene.start_s) / (scene.end_s - scene.start_s), video.size)
         else:
             if index not in still:
-                still = {index: draw_scene(scene.facts, 0.5)}
+                still = {index: draw_scene(scene.facts, 0.5, video.size)}
             yield still[index]
 
 

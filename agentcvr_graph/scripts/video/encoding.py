@@ -29,12 +29,12 @@ class _Encoder(Protocol[_Frame]):
         ...
 
 
-def encode(path: Path, pictures: Iterable[Pixels], sound: Samples) -> None:
-    """Write a video. The file appears under its name only when it is complete."""
+def encode(path: Path, pictures: Iterable[Pixels], sound: Samples, size: tuple[int, int] = PICTURE_SIZE) -> None:
+    """Write a video of pictures of one size. The file appears under its name only when it is complete."""
     options = {"movflags": "+faststart"}
     with atomic_write(path) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as container:
         video = container.add_stream("libx264", rate=int(FPS), options=QUALITY)  # pyright: ignore[reportUnknownMemberType]
-        video.width, video.height = PICTURE_SIZE
+        video.width, video.height = size
         video.pix_fmt = "yuv420p"
         video.codec_context.gop_size = int(KEY_FRAME_S * FPS)
         audio = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")  # pyright: ignore[reportUnknownMemberType]

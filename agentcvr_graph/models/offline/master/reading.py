@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from langchain_core.messages import AIMessage, BaseMessage
 
 from agentcvr_graph.answers import KINDS
+from agentcvr_graph.models.offline.master.follow_ups import completed
 from agentcvr_graph.render import CHECKED, ONLY_ANSWER, TOO_LATE, quoted, read_evidence
 from agentcvr_graph.types import AnswerKind, Modality, Window
 
 _KIND = re.compile(r"^Answer format \((\w+)\)", re.M)
 _OPTION = re.compile(r"^(?:[A-Z]|\d+)\. (.*)$", re.M)
 _VIDEO = re.compile(r'^(\d+)\. "(.*)": (?:([\d.]+) s, (.*)|cannot be read.*)$', re.M)
+_ASKED = re.compile(r"^- (.*) Answer: ", re.M)
 _LEFT = re.compile(r"(\d+) (turns|frames|audio seconds)")
 _FRAMES = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s \((\d+) frames?\)")
 _MORE = re.compile(r"^\.\.\. and [\d,]+ more videos?, numbered \d+ to (\d+)", re.M)
@@ -101,10 +103,12 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
         ValueError: there is no brief in the messages.
     """
     texts = [message.text for message in messages]
-    start = max((n for n, text in enumerate(texts) if text.startswith("Question: ")), default=None)
+    start = max((n for n, text in enumerate(texts) if _is_brief(text)), default=None)
     if start is None:
         raise ValueError("The offline master answers questions of the graph; there is no brief in these messages.")
     reading = _read_brief(texts[start])
+    asked = [*_ASKED.findall(texts[start]), *map(_question_of, filter(_is_brief, texts[:start]))]
+    reading.question = completed(reading.question, asked, len(reading.videos))
     reading.can_find = any(_FIND.search(text) for text in texts[:start])
     for text in texts:
         refuted = _refuted(text)
@@ -147,8 +151,16 @@ def _is_one_of(statement: Statement, claims: Sequence[tuple[Modality, Window, st
     )
 
 
+def _is_brief(text: str) -> bool:
+    return text.startswith("Question: ")
+
+
+def _question_of(brief: str) -> str:
+    return brief.removeprefix("Question: ").partition("\nAnswer format (")[0]
+
+
 def _read_brief(text: str) -> Reading:
-    question = text.removeprefix("Question: ").partition("\nAnswer format (")[0]
+    question = _question_of(text)
     kind = _KIND.search(text)
     head, _, tail = text.partition("\nVideos:\n")
     _, _, options = head.partition("\nOptions:\n")

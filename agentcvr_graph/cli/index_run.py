@@ -1,0 +1,136 @@
+"""Carry out `agentcvr index`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out
+from agentcvr_graph.errors import InfrastructureError, InputError, SetupError
+from agentcvr_graph.index.batch import IndexResult, Totals, index_videos, places_below
+from agentcvr_graph.index.places import file_in, remove_index
+from agentcvr_graph.index.store import EvidenceStore, IndexedVideo
+from agentcvr_graph.media.cache import default_cache_dir
+from agentcvr_graph.models.registry import read_model_string
+from agentcvr_graph.render import cost_text
+from agentcvr_graph.types import Video
+from agentcvr_graph.utils.progress import ProgressBar
+
+OFFLINE_AT_ONCE, REMOTE_AT_ONCE = 2, 16
+
+
+def add_videos(
+    videos: Sequence[str],
+    vision: str,
+    audio: str,
+    namespace: str,
+    engine: str,
+    concurrency: int | None,
+    max_mb: int,
+) -> None:
+    """Index videos with a progress bar, and print what was done.
+
+    Raises:
+        Exit: a video could not be indexed.
+    """
+    remote = any(read_model_string(spec).endpoint for spec in (vision, audio))
+    at_once = concurrency or (REMOTE_AT_ONCE if remote else OFFLINE_AT_ONCE)
+    given = [Video(source=source) for source in videos]
+    with _usable(), ProgressBar("indexing", console=err) as bar:
+        store = EvidenceStore(_file(namespace), max_bytes=max_mb * 2**20)
+
+        def show(result: IndexResult | None, totals: Totals) -> None:
+            if result is not None and result.problem:
+                err.print(f"[yellow]not indexed:[/] {escape(result.job.video.source)}: {escape(result.problem)}")
+            text = f"indexing ({totals.statements} statements)"
+            bar.update(completed=totals.done, total=totals.planned, description=text)
+
+        running = index_videos(given, store, vision, audio, engine=engine, concurrency=at_once, on_result=show)
+        totals = asyncio.run(running)
+        store.close()
+    out.print(_summary(totals))
+    if totals.failed:
+        raise typer.Exit(NO_ANSWER)
+
+
+def _summary(totals: Totals) -> str:
+    failed = f", {totals.failed} could not be indexed" if totals.failed else ""
+    cost = f" ({totals.statements} statements, {cost_text(totals.cost)})" if totals.indexed else ""
+    return f"{totals.indexed} indexed{cost}, {totals.unchanged} unchanged{failed}"
+
+
+def list_videos(namespace: str, *, as_json: bool) -> None:
+    """Print the indexed videos."""
+    listed = _videos(namespace)
+    if as_json:
+        for video in listed:
+            out.print(json.dumps(_fields(video), ensure_ascii=False), markup=False)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("title", "length", "statements", "last used", "place"):
+        table.add_column(name, justify="right" if name in ("length", "statements") else "left")
+    for video in listed:
+        place = escape(video.places[0]) if video.places else ""
+        length = f"{video.duration_s:.0f} s"
+        table.add_row(escape(video.title), length, str(video.statements), _day(video), place)
+    out.print(table if listed else "no video is indexed")
+
+
+def _fields(video: IndexedVideo) -> dict[str, object]:
+    fields = {"title": video.title, "duration_s": video.duration_s, "statements": video.statements}
+    return {**fields, "places": video.places, "used": _day(video)}
+
+
+def forget_videos(videos: Sequence[str], namespace: str, *, everything: bool) -> None:
+    """Remove videos from the index.
+
+    Raises:
+        InputError: none of them is indexed.
+    """
+    if everything:
+        removed = remove_index(_file(namespace))
+        out.print("the index is removed" if removed else "no video is indexed")
+        return
+    with _usable():
+        listed = _videos(namespace)
+        chosen = [one.id for one in listed if next(places_below(videos, one.places), None) is not None]
+        if not chosen:
+            raise InputError(f"{', '.join(videos)}: not indexed.", fix="See: agentcvr index list")
+        store = EvidenceStore(_file(namespace))
+        out.print(f"{store.forget(chosen)} forgotten")
+        store.close()
+
+
+def _videos(namespace: str) -> list[IndexedVideo]:
+    file = _file(namespace)
+    if not file.exists():
+        return []
+    with _usable():
+        store = EvidenceStore(file)
+        found = store.videos()
+        store.close()
+        return found
+
+
+def _file(namespace: str) -> Path:
+    return file_in(default_cache_dir() / "index", namespace)
+
+
+def _day(video: IndexedVideo) -> str:
+    return datetime.fromtimestamp(video.used_at, UTC).date().isoformat()
+
+
+@contextmanager
+def _usable() -> Generator[None]:
+    """Raise an error of the index file as one of the set-up: nothing can be indexed."""
+    try:
+        yield
+    except InfrastructureError as error:
+        raise SetupError(error.message, fix=error.fix) from error

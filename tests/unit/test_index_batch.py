@@ -1,0 +1,183 @@
+"""Indexing beforehand: only what changed, failures as data, and a run that goes on after SIGKILL."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentcvr_graph import CVRContext, InfrastructureError, create_cvr_graph
+from agentcvr_graph.index import batch
+from agentcvr_graph.index.batch import Totals, index_videos
+from agentcvr_graph.index.finder import Finder, Query
+from agentcvr_graph.index.places import file_in, searching_in
+from agentcvr_graph.index.store import EvidenceStore
+from agentcvr_graph.testing import FakeMaster, answer, turn
+from agentcvr_graph.tools import Features
+from agentcvr_graph.types import Video
+from tests.support.command_line import agentcvr
+from tests.unit.test_find import Kept, find, probed
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from agentcvr_graph.index import batch
+from tests.unit.test_index_batch import Closable, index
+
+class Dying(Closable):
+    async def listen(self, request, videos):
+        if videos[0].video.source == "v3.mp4":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await super().listen(request, videos)
+
+made = Dying(Path(sys.argv[1]))
+batch.perception_of = lambda vision, audio: made
+asyncio.run(index(made.index_folder, concurrency=1))
+"""
+
+
+class Closable(Kept):
+    """A perception as `perception_of` returns one; it fails for a while where `failing` says so."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.media = self
+        self.failing = False
+
+    def close(self) -> None:
+        pass
+
+    async def probe(self, video: Video, number: int):
+        if self.failing:
+            raise InfrastructureError("the server is down", transient=True)
+        return await super().probe(video, number)
+
+
+def _returning(made: Closable) -> Callable[[str, str], Closable]:
+    return lambda vision, audio: made
+
+
+async def index(folder: Path, count: int = 5, concurrency: int = 2) -> Totals:
+    store = EvidenceStore(file_in(folder, ""))
+    try:
+        videos = [Video(source=f"v{number}.mp4") for number in range(1, count + 1)]
+        return await index_videos(videos, store, "", "", concurrency=concurrency)
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def perception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Closable:
+    made = Closable(tmp_path)
+    monkeypatch.setattr(batch, "perception_of", _returning(made))
+    return made
+
+
+def counts(totals: Totals) -> tuple[int, int, int]:
+    return totals.indexed, totals.unchanged, totals.failed
+
+
+async def test_only_changed_videos_are_indexed_again(perception: Closable, tmp_path: Path):
+    assert counts(await index(tmp_path)) == (5, 0, 0)
+    perception.requests.clear()
+    perception.stamps["v2.mp4"] = "changed"
+    assert counts(await index(tmp_path, count=6)) == (2, 4, 0)
+    assert len(perception.requests) == 2 * 3
+
+
+async def test_a_video_that_fails_is_counted_and_tried_again_by_the_next_run(perception: Closable, tmp_path: Path):
+    perception.damaged = {"v2"}
+    perception.said = ""
+    totals = await index(tmp_path)
+    assert counts(totals) == (5, 0, 0)  # its sound could be read
+    perception.stamps = {"v2.mp4": "x", "v3.mp4": "x"}
+    perception.failing = True
+    assert counts(await index(tmp_path)) == (0, 3, 2)
+    perception.failing = False
+    assert counts(await index(tmp_path)) == (2, 3, 0)
+
+
+async def test_a_server_that_is_down_stops_the_run(perception: Closable, tmp_path: Path):
+    perception.failing = True
+    with pytest.raises(InfrastructureError, match=r"The last 22 videos all failed: the server is down\. Fix"):
+        await index(tmp_path, count=100)
+
+
+def test_a_run_goes_on_after_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    killed = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    made = Closable(tmp_path)
+    monkeypatch.setattr(batch, "perception_of", _returning(made))
+    assert counts(asyncio.run(index(tmp_path))) == (3, 2, 0)
+    store = EvidenceStore(file_in(tmp_path, ""))
+    assert len(store.videos()) == 5
+
+
+async def test_namespaces_are_searched_apart(tmp_path: Path):
+    assert file_in(tmp_path, "../anna").parent == tmp_path
+    with searching_in("bert"):
+        assert file_in(tmp_path) == file_in(tmp_path, "bert") == tmp_path / "evidence-bert.sqlite"
+    assert file_in(tmp_path) == tmp_path / "evidence.sqlite"
+
+
+async def test_a_run_searches_the_index_of_its_namespace(tmp_path: Path):
+    perception = Kept(tmp_path)
+    master = FakeMaster(turns=[turn("", find("sign")), turn("", answer("A"))])
+    graph = create_cvr_graph(master, perception, features=Features(find=True)).compile()
+    settings = CVRContext(min_evidence=0, memory_namespace="anna")
+    await graph.ainvoke({"question": "Which?", "videos": ["a.mp4"], "options": ["1", "2"]}, context=settings)
+    with searching_in("anna"):
+        again = await Finder().find(Query("sign", (1,)), perception, await probed(perception, "a"))
+    assert [number for number, _ in again.windows] == [1]
+    shared = await Finder().find(Query("sign", (1,)), perception, await probed(perception, "a"))
+    assert shared.beyond == (1,)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AGENTCVR_CACHE_DIR", str(tmp_path))
+    return tmp_path / "index"
+
+
+def test_the_commands_list_and_forget(cache: Path):
+    store = EvidenceStore(file_in(cache, ""))
+    for name in ("a", "b", "c"):
+        folder = "/films/old" if name == "c" else "/films"
+        store.link(name, f"{folder}/{name}.mp4", "1", store.add(name, [], title=name, duration_s=9.0))
+    store.close()
+    assert agentcvr("index", "list", "--json").stdout.count('"statements": 0') == 3
+    assert "1 forgotten" in agentcvr("index", "forget", "/films/old").stdout
+    refused = agentcvr("index", "forget", "/nowhere")
+    assert (refused.returncode, "not indexed. See: agentcvr index list" in refused.stderr) == (2, True)
+    assert "/films/b.mp4" in agentcvr("index", "list").stdout
+    assert "removed" in agentcvr("index", "forget", "--all").stdout
+    assert "no video is indexed" in agentcvr("index", "list").stdout
+
+
+def test_a_damaged_index_is_one_line_and_can_be_removed(cache: Path):
+    cache.mkdir()
+    file_in(cache, "").write_text("damaged " * 999)
+    listed = agentcvr("index", "list")
+    assert listed.returncode == 2
+    assert "cannot be used: file is not a database. Remove it" in listed.stderr and "Traceback" not in listed.stderr
+    assert agentcvr("index", "forget", "--all").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["add"], "Missing: the videos. Write: agentcvr index clips/"),
+        (["nowhere.mp4", "--engine", "slurm"], "Unknown --engine 'slurm'"),
+        (["forget"], "Name either videos or --all."),
+        (["forget", "a.mp4", "--all"], "Name either videos or --all."),
+    ],
+)
+def test_what_cannot_be_carried_out_is_one_line(cache: Path, arguments: list[str], said: str):
+    done = agentcvr("index", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr.replace("\n", " ")
