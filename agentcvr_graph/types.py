@@ -351,6 +351,11 @@ class Observation(FrozenModel):
     turn: int = 0
     """Turn of the master that requested it, from 1; set by the graph."""
 
+    @property
+    def looks(self) -> tuple[tuple[Window, Zoom], ...]:
+        """Each window with the part of the picture that was shown."""
+        return tuple(zip(self.windows, self.zooms or (Zoom(),) * len(self.windows), strict=True))
+
     @model_validator(mode="after")
     def _check_windows(self) -> Self:
         if bool(self.windows) == (self.modality == "index"):
