@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.benchmarks.rows import Row, as_markdown, show
 
-BENCHMARKS = ("eval", "graph", "guessing", "library", "many", "media", "offline", "reading", "speech", "swap")
+BENCHMARKS = ("eval", "graph", "guessing", "index", "library", "many", "media", "offline", "reading", "speech", "swap")
 """Those that run by default."""
 LONG = ("small_model", "speech_memory", "training")
 WITH_RECORDINGS = ("speech", "speech_memory")
