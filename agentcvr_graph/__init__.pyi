@@ -1,3 +1,4 @@
+from .agent_graph import as_agent as as_agent
 from .errors import (
     ActionError as ActionError,
     BugError as BugError,

@@ -69,6 +69,7 @@ _MARKS = str.maketrans("<\uff1c\ufe64[]\uff3b\uff3d{}\uff5b\uff5d\ufe5b\ufe5c", 
 """Replacements for characters that begin a control token, a tag, JSON or a window, full-width forms included."""
 _ODD = re.compile("[<\\[\\]{}\uff1c\ufe64\uff3b\uff3d\uff5b\uff5d\ufe5b\ufe5c]")
 
+_UNREAD = re.compile(rf"{UNREAD_TEXT} \(([a-z, ]+)\)")
 _EVIDENCE_LINE = re.compile(
     r"^\[video (?P<video>\d{1,6}), (?P<start>\d{1,9}(?:\.\d{1,9})?)-(?P<end>\d{1,9}(?:\.\d{1,9})?) s\]"
     r"(?: (?P<text>.*))?$"
@@ -187,11 +188,24 @@ def read_unread(text: str) -> list[Region]:
     >>> read_unread('on-screen text "A"; small text that cannot be read (top left, across the picture); still')
     ['top left', '']
     """
-    reported = (part for part in _parts(text) if part.startswith(f"{UNREAD_TEXT} ("))
-    names = [name for part in reported for name in part[len(UNREAD_TEXT) + 2 :].rstrip(")").split(", ")]
+    outside_quotes = text.split('"')[::2]
+    names = [name for part in outside_quotes for found in _UNREAD.findall(part) for name in found.split(", ")]
     return [
         region for name in names for region in get_args(Region) if region == ("" if name == WHOLE_PICTURE else name)
     ]
+
+
+def split_unread(text: str) -> tuple[str, tuple[Region, ...]]:
+    """Return a picture's description without its report of unreadable text, and the regions of that.
+
+    >>> split_unread('small text that cannot be read (left); mostly blue')
+    ('mostly blue', ('left',))
+    """
+    if not (regions := read_unread(text)):
+        return text, ()
+    pieces = text.split('"')
+    pieces[::2] = [_UNREAD.sub("", piece) for piece in pieces[::2]]
+    return "; ".join(part for part in _parts('"'.join(pieces)) if part.strip(" .")), tuple(regions)
 
 
 def _parts(text: str) -> list[str]:
@@ -241,11 +255,15 @@ def _heading_parts(observation: Observation) -> list[str]:
     labels = [window_label(window) for window in observation.windows]
     if not observation.frame_times_s:
         return labels
-    zooms = observation.zooms or (None,) * len(labels)
     return [
         f"{label} ({frames_label(len(times), zoom)})"
-        for label, times, zoom in zip(labels, observation.frame_times_s, zooms, strict=True)
+        for label, times, (_, zoom) in zip(labels, observation.frame_times_s, observation.looks, strict=True)
     ]
+
+
+def look_label(window: Window, zoom: Zoom) -> str:
+    """Return a window and the part of the picture that was shown: `video 1, 0.0-4.0 s, top left, high detail`."""
+    return ", ".join(part for part in (window_label(window), zoom.words) if part)
 
 
 def frames_label(count: int, zoom: Zoom | None = None) -> str:

@@ -46,6 +46,13 @@ class FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+MEDIA_ENDINGS = (
+    *(".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"),
+    *(".mp3", ".m4a", ".wav", ".flac", ".ogg", ".opus"),
+)
+"""Endings of the files of videos and of sound."""
+
+
 class Video(FrozenModel):
     """One video of a question, by reference."""
 
@@ -343,6 +350,11 @@ class Observation(FrozenModel):
     """Id of the action that requested it; set by the graph."""
     turn: int = 0
     """Turn of the master that requested it, from 1; set by the graph."""
+
+    @property
+    def looks(self) -> tuple[tuple[Window, Zoom], ...]:
+        """Each window with the part of the picture that was shown."""
+        return tuple(zip(self.windows, self.zooms or (Zoom(),) * len(self.windows), strict=True))
 
     @model_validator(mode="after")
     def _check_windows(self) -> Self:

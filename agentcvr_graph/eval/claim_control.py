@@ -13,15 +13,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agentcvr_graph.catalogue import Sources
-from agentcvr_graph.graph.checks import plan_check, tool_for
+from agentcvr_graph.graph.checks import Look, plan_check, tool_for
 from agentcvr_graph.models.claims import ClaimJudge
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.tools import TOOLS, Budget
+from agentcvr_graph.tools import TOOLS, Budget, Features, Toolset
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import ClaimedCitation, Verdict, Verification, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
 
 UNLIMITED = Budget(turns=1, frames=10**6, audio_s=1e9)
+CLOSE_TOOLS = Toolset(Features(zoom=True).apply(TOOLS))
 AT_ONCE = 4
 """Random windows that are observed at the same time."""
 
@@ -55,7 +56,7 @@ async def random_window_control(
         InfrastructureError: a window cannot be observed, or the judge failed.
     """
     rng, control = random.Random(seed), Control()
-    drawn: list[tuple[ClaimedCitation, int, Sequence[VideoInfo]]] = []
+    drawn: list[tuple[ClaimedCitation, Look, Sequence[VideoInfo]]] = []
     for trajectory in trajectories:
         videos = Sources(trajectory.videos, trajectory.video_count)
         for check in (one for one in trajectory.verifications if one.observation is not None):
@@ -63,12 +64,13 @@ async def random_window_control(
             if elsewhere is None:
                 control.skipped += 1
             else:
-                drawn.append((elsewhere, _frames(check), videos))
+                drawn.append((elsewhere, _look(check), videos))
 
-    async def judged(one: tuple[ClaimedCitation, int, Sequence[VideoInfo]]) -> Verdict:
-        cited, frames, videos = one
-        tool = tool_for(cited.modality, TOOLS)
-        check = plan_check(cited, frames, videos, UNLIMITED, TOOLS, 1, 0)
+    async def judged(one: tuple[ClaimedCitation, Look, Sequence[VideoInfo]]) -> Verdict:
+        cited, look, videos = one
+        tools = CLOSE_TOOLS if look.zoom else TOOLS
+        tool = tool_for(cited.modality, tools)
+        check = plan_check(cited, look, videos, UNLIMITED, tools, 1, 0)
         seen = await tool.run(tool.load(check.assignment.request), perception, videos)
         return (await judge.judge(cited.claim, seen)).verdict
 
@@ -87,7 +89,9 @@ def random_window(cited: ClaimedCitation, video: VideoInfo, rng: random.Random) 
     return cited.model_copy(update={"start_s": start_s, "end_s": start_s + length_s})
 
 
-def _frames(check: Verification) -> int:
-    """Return the frames that the second look was planned with; 1 for sound, which has none."""
+def _look(check: Verification) -> Look:
+    """Return how the cited window was looked at again."""
     seen = check.observation
-    return max(1, seen.cost.frames if seen is not None else 0)
+    if seen is None or not seen.frame_times_s:
+        return Look()
+    return Look(max(1, len(seen.frame_times_s[0])), seen.zooms[0] if seen.zooms else None)

@@ -10,8 +10,9 @@ A result goes to the master once, and only if a citation is not supported: then 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.graph.budget import STEPS_PER_CHECK, STEPS_PER_TURN, budget_left, remaining_steps, withheld_of
@@ -21,11 +22,24 @@ from agentcvr_graph.graph.state import Assignment, Call, Check, CVRState
 from agentcvr_graph.render import budget_text, verification_text
 from agentcvr_graph.tools import TOOLS, Budget, Toolset
 from agentcvr_graph.tools.spec import AnyToolSpec
-from agentcvr_graph.types import Answer, ClaimedCitation, Modality, Observation, Verification, VideoInfo, Window
+from agentcvr_graph.types import (
+    Answer,
+    ClaimedCitation,
+    Modality,
+    Observation,
+    Region,
+    Verification,
+    VideoInfo,
+    Window,
+    Zoom,
+    ZoomObserve,
+)
 
 NODE = "verify"
 LEAST_FRAMES, MOST_FRAMES = 8, 24
 """Frames of a second look, as far as the reserve allows; a crowded look would lose details."""
+LEAST_CLOSE_FRAMES = 4
+"""Frames from which a close look is better than one with more frames."""
 TOOL_OF: Mapping[Modality, str] = {"visual": "observe", "audio": "listen"}
 MOST_CHECKED = 8
 """Citations of an answer that are checked, so that the state stays small."""
@@ -33,6 +47,13 @@ TOO_MANY = f"only the first {MOST_CHECKED} citations of an answer are checked"
 NO_CLAIM = "the citation states no claim"
 NO_STEPS = "the `recursion_limit` of the run leaves no step for a check"
 SPENT = "the budget of {what} is spent"
+
+
+class Look(NamedTuple):
+    """How a window is looked at again; a sound has no such settings."""
+
+    frames: int = LEAST_FRAMES
+    zoom: Zoom | None = None
 
 
 @dataclass
@@ -56,8 +77,8 @@ def plan_checks(answer: Answer, state: CVRState, context: CVRContext, tools: Too
                 raise ActionError(why)
             visual = sum(one.modality == "visual" for one in cited[place:MOST_CHECKED])
             share = replace(budget, frames=budget.frames // visual if citation.modality == "visual" else budget.frames)
-            frames = frames_for(citation, state["observations"])
-            check = plan_check(citation, frames, sources_of(state), share, tools, state["turn"], place)
+            looks = looks_at(citation, state["observations"], tools)
+            check = _first_possible(citation, looks, sources_of(state), share, tools, state["turn"], place)
         except ActionError as error:
             checks.settled.append(unclear(citation, str(error), state["turn"]))
         else:
@@ -67,9 +88,24 @@ def plan_checks(answer: Answer, state: CVRState, context: CVRContext, tools: Too
     return checks
 
 
+def _first_possible(citation: ClaimedCitation, looks: Sequence[Look], *given: Any) -> Check:
+    """Return the check with the first look that the budget allows; a close one needs several frames.
+
+    Raises:
+        ActionError: it allows none of them.
+    """
+    for look in looks[:-1]:
+        with suppress(ActionError):
+            check = plan_check(citation, look, *given)
+            (target,) = ZoomObserve.model_validate(check.assignment.request).targets
+            if target.frames >= LEAST_CLOSE_FRAMES:
+                return check
+    return plan_check(citation, looks[-1], *given)
+
+
 def plan_check(
     citation: ClaimedCitation,
-    frames: int,
+    look: Look,
     videos: Sequence[VideoInfo],
     budget: Budget,
     tools: Toolset,
@@ -82,7 +118,7 @@ def plan_check(
         ActionError: the window cannot be observed within the budget.
     """
     tool = tool_for(citation.modality, tools)
-    request, notes = tool.plan(tool.read(_arguments(citation, frames)), videos, budget)
+    request, notes = tool.plan(tool.read(_arguments(citation, look)), videos, budget)
     call = Call(id=f"check_{turn}_{place}", tool=tool.name, arguments={})
     assignment = Assignment(call=call, node=NODE, request=tool.dump(request), notes=notes, turn=turn)
     return Check(citation=citation, assignment=assignment)
@@ -94,6 +130,18 @@ def tool_for(modality: Modality, tools: Toolset) -> AnyToolSpec:
     return (tools if name in tools.names else TOOLS).spec(name)
 
 
+def looks_at(citation: ClaimedCitation, observations: Sequence[Observation], tools: Toolset) -> list[Look]:
+    """Return the second looks at a window to try, the most detailed first.
+
+    With the feature `zoom` it is a close one: at the part of the picture that was looked at, or at all of it.
+    """
+    looks = [Look(frames_for(citation, observations))]
+    if citation.modality == "visual" and tool_for("visual", tools).request is ZoomObserve:
+        regions: list[Region] = [zoom.region for zoom in _zooms(citation, observations) if zoom.words] or [""]
+        looks.insert(0, Look(LEAST_FRAMES, Zoom(region=regions[-1], detail="high")))
+    return looks
+
+
 def frames_for(citation: Window, observations: Iterable[Observation]) -> int:
     """Return the frames of a second look: twice as many as any look had in the window, within bounds."""
     seen = [
@@ -103,6 +151,16 @@ def frames_for(citation: Window, observations: Iterable[Observation]) -> int:
         if window.video == citation.video
     ]
     return min(MOST_FRAMES, max(LEAST_FRAMES, 2 * max(seen, default=0)))
+
+
+def _zooms(citation: Window, observations: Iterable[Observation]) -> list[Zoom]:
+    """Return how closely a window was looked at."""
+    return [
+        zoom
+        for observation in observations
+        for window, zoom in zip(observation.windows, observation.zooms, strict=False)
+        if window.overlap_s(citation) > 0
+    ]
 
 
 def unclear(citation: ClaimedCitation, reason: str, turn: int) -> Verification:
@@ -148,8 +206,8 @@ def _budget(state: CVRState, context: CVRContext) -> tuple[Budget, str]:
     return budget, SPENT.format(what=out[0]) if out else ""
 
 
-def _arguments(citation: ClaimedCitation, frames: int) -> dict[str, Any]:
+def _arguments(citation: ClaimedCitation, look: Look) -> dict[str, Any]:
     window = {"video": citation.video, "start_s": citation.start_s, "end_s": citation.end_s}
     if citation.modality == "audio":
         return window
-    return {"targets": [{**window, "frames": frames}]}
+    return {"targets": [{**window, "frames": look.frames, **(look.zoom.model_dump() if look.zoom else {})}]}

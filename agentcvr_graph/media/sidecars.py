@@ -16,14 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentcvr_graph.media.languages import language_code, language_in_name
+from agentcvr_graph.types import MEDIA_ENDINGS
 
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".sbv", ".smi", ".sami", ".sub", ".mpl", ".lrc")
 """Endings of subtitle files; of several with one name the first is read."""
-MEDIA_ENDINGS = (
-    *(".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"),
-    *(".mp3", ".m4a", ".wav", ".flac", ".ogg", ".opus"),
-)
-"""Endings of videos and sound. A subtitle file with exactly the name of one of these belongs to that file alone."""
 SETTLED_NS = 2_000_000_000
 """Age of a folder's last change from which its listing is kept: a clock may give two changes one time."""
 _FORCED = ("forced", "foreign", "signs")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentcvr_graph.answers import standing
-from agentcvr_graph.render import NOTHING, window_label
+from agentcvr_graph.render import NOTHING, look_label, window_label
 from agentcvr_graph.types import Answer, EvidenceKind, Observation, Window
 from agentcvr_graph.utils.templates import html_environment
 
@@ -70,7 +70,7 @@ def observation_html(observation: Observation) -> str:
     """Return the windows of an observation and the statements about them."""
     return _OBSERVATION.render(
         verb=f"{MODALITY_VERBS[observation.modality]}:",
-        places=[window_label(window) for window in observation.windows] or [observation.focus],
+        places=[look_label(window, zoom) for window, zoom in observation.looks] or [observation.focus],
         model=observation.model,
         lines=[(_place(evidence.window), evidence.text) for evidence in observation.evidence],
         nothing=NOTHING[observation.modality],

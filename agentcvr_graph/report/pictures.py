@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from agentcvr_graph.report.citations import NumberedCitation, citing_frame
 from agentcvr_graph.report.thumbnails import Thumbnails
-from agentcvr_graph.types import Observation, VideoInfo
+from agentcvr_graph.types import Observation, VideoInfo, Zoom
 
 MAX_PER_WINDOW = 8
 """Frames of one window."""
 MIN_PER_WINDOW = 2
 MAX_PER_REPORT = 200
 """Frames of all windows together, about 2 MB."""
+WHOLE = Zoom()
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Picture:
     data_uri: str
     cited: tuple[int, ...] = ()
     """Numbers of the citations that contain it."""
+    close: bool = False
+    """Whether it shows a close look."""
 
     @property
     def time(self) -> str:
@@ -38,22 +41,25 @@ class Album:
         windows = sum(len(observation.frame_times_s) for observation in observations)
         self._thumbnails = thumbnails
         self.per_window = max(MIN_PER_WINDOW, min(MAX_PER_WINDOW, MAX_PER_REPORT // max(1, windows)))
-        self._taken: dict[tuple[int, float], str] = {}
+        self._taken: dict[tuple[int, float, Zoom], str] = {}
 
     def pictures(
-        self, info: VideoInfo, times_s: Sequence[float], cited: Sequence[NumberedCitation] = ()
+        self, info: VideoInfo, times_s: Sequence[float], cited: Sequence[NumberedCitation] = (), zoom: Zoom = WHOLE
     ) -> list[Picture]:
-        """Return the thumbnails at these times; times without one are left out."""
-        found = [(time_s, self._data_uri(info, time_s)) for time_s in times_s]
-        return [Picture(time_s, uri, citing_frame(cited, info.number, time_s)) for time_s, uri in found if uri]
+        """Return the thumbnails at these times, of the part of the picture that was shown; times without one are left
+        out."""
+        found = [(time_s, self._data_uri(info, time_s, zoom)) for time_s in times_s]
+        close = bool(zoom.words)
+        return [Picture(time_s, uri, citing_frame(cited, info.number, time_s), close) for time_s, uri in found if uri]
 
-    def _data_uri(self, info: VideoInfo, time_s: float) -> str:
+    def _data_uri(self, info: VideoInfo, time_s: float, zoom: Zoom) -> str:
         """Return a thumbnail as a data URI; empty where there is none."""
         if self._thumbnails is None:
             return ""
-        key = (info.number, time_s)
+        key = (info.number, time_s, zoom)
         if key not in self._taken:
-            jpeg = self._thumbnails.thumbnail(info.video, time_s)
+            thumbnail = self._thumbnails.thumbnail
+            jpeg = thumbnail(info.video, time_s, zoom) if zoom.words else thumbnail(info.video, time_s)
             self._taken[key] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
         return self._taken[key]
 

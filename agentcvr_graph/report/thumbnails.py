@@ -6,20 +6,27 @@ import io
 from typing import TYPE_CHECKING, Protocol
 
 from agentcvr_graph.errors import HIDDEN, CVRError
-from agentcvr_graph.types import Video
+from agentcvr_graph.media.view import view_of
+from agentcvr_graph.types import Video, Zoom
 
 if TYPE_CHECKING:
     from agentcvr_graph.media.base import Library
 
 WIDTH_PX = 192
+CLOSE_SHARE = 3
+"""A thumbnail of a close look has this many times as many pixels a side: what it was taken for is small."""
 _JPEG_QUALITY = 78
 
 
 class Thumbnails(Protocol):
     """Source of small JPEGs of single moments."""
 
-    def thumbnail(self, video: Video, time_s: float) -> bytes | None:
-        """Return the frame at a time, or None where there is none."""
+    def thumbnail(self, video: Video, time_s: float, zoom: Zoom | None = None, /) -> bytes | None:
+        """Return the frame at a time, or None where there is none.
+
+        Args:
+            zoom: the part of the picture that a close look showed; not passed for the whole picture.
+        """
         ...
 
 
@@ -35,18 +42,20 @@ class MediaThumbnails:
         self._library = library
         self._width_px = width_px
 
-    def thumbnail(self, video: Video, time_s: float) -> bytes | None:
+    def thumbnail(self, video: Video, time_s: float, zoom: Zoom | None = None, /) -> bytes | None:
         """Return a frame as in the protocol; None also if the video is unreadable, so that a report can be written."""
         from PIL import Image
 
         if HIDDEN in video.source:  # stored runs hide secrets in addresses
             return None
         try:
-            frame = self._library.open(video).frames([time_s])[0]
+            view = None if zoom is None else view_of(zoom, self._library.long_side_px)
+            frame = self._library.open(video).frames([time_s], view)[0]
         except CVRError:
             return None
         picture = Image.fromarray(frame.pixels)
-        picture.thumbnail((self._width_px, self._width_px))
+        width_px = self._width_px if zoom is None else CLOSE_SHARE * self._width_px
+        picture.thumbnail((width_px, width_px))
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
         return buffer.getvalue()

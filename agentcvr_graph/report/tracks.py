@@ -15,7 +15,7 @@ from agentcvr_graph.report.citations import NamedObservation, NumberedCitation
 from agentcvr_graph.report.notebook import MODALITY_VERBS
 from agentcvr_graph.report.pictures import Album, Picture
 from agentcvr_graph.trajectory import Trajectory
-from agentcvr_graph.types import Modality, Observation, VideoInfo, Window
+from agentcvr_graph.types import Modality, Observation, VideoInfo, Window, Zoom
 from agentcvr_graph.utils.ticks import ticks
 
 MIN_BAR_PERCENT = 1.0
@@ -124,9 +124,9 @@ def _track(
     modality: Modality, info: VideoInfo, named: Sequence[NamedObservation], cited: Sequence[NumberedCitation]
 ) -> Track:
     bars = [
-        _bar(window, info, name, str(observation.turn), _window_label(window, observation))
+        _bar(window, info, name, str(observation.turn), _look_label(window, zoom, observation))
         for name, observation in named
-        for window in observation.windows
+        for window, zoom in observation.looks
         if observation.modality == modality and window.video == info.number
     ]
     marks = [
@@ -137,9 +137,10 @@ def _track(
     return Track(modality, assign_rows(bars), marks)
 
 
-def _window_label(window: Window, observation: Observation) -> str:
+def _look_label(window: Window, zoom: Zoom, observation: Observation) -> str:
     verb = MODALITY_VERBS[observation.modality]
-    return f"turn {observation.turn}: {verb} {window.start_s:.1f}-{window.end_s:.1f} s"
+    closely = f", {zoom.words}" if zoom.words else ""
+    return f"turn {observation.turn}: {verb} {window.start_s:.1f}-{window.end_s:.1f} s{closely}"
 
 
 def _citation_label(one: NumberedCitation) -> str:

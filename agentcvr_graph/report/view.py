@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentcvr_graph.answers import confidence_text, headline, option_labels
-from agentcvr_graph.render import NOTHING, cost_text, window_label
+from agentcvr_graph.render import NOTHING, cost_text, look_label, window_label
 from agentcvr_graph.report.citations import (
     NumberedCitation,
     citing_statement,
@@ -260,7 +260,7 @@ def _heading(observation: Observation) -> str:
     if observation.modality == "index":
         return "Searched the index"
     verb = "Observed" if observation.modality == "visual" else "Listened to"
-    return f"{verb} {'; '.join(window_label(window) for window in observation.windows)}"
+    return f"{verb} {'; '.join(look_label(window, zoom) for window, zoom in observation.looks)}"
 
 
 def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[StatementView]:
@@ -278,11 +278,11 @@ def _pictures(
     observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
 ) -> list[tuple[str, Sequence[Picture]]]:
     shown: list[tuple[str, Sequence[Picture]]] = []
-    for window, times_s in zip(observation.windows, observation.frame_times_s, strict=False):
+    for (window, zoom), times_s in zip(observation.looks, observation.frame_times_s, strict=False):
         chosen = select_times(times_s, window.video, cited, album.per_window)
-        pictures = album.pictures(trajectory.video(window.video), chosen, cited)
+        pictures = album.pictures(trajectory.video(window.video), chosen, cited, zoom)
         if pictures:
-            shown.append((window_label(window), pictures))
+            shown.append((look_label(window, zoom), pictures))
     return shown
 
 

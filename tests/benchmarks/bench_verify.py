@@ -101,7 +101,7 @@ def _scripts(count: int) -> list[Script]:
 def of_world(world: World) -> Iterator[Row]:
     """Yield the rows of one world: two masters, each without and with checks."""
     for name, master in MASTERS.items():
-        for judge in (None, WordClaimJudge(), TrivialJudge()):
+        for judge in (None, WordClaimJudge(), *([TrivialJudge()] if "own words" not in name else [])):
             how = f"checked ({judge.name} judge)" if judge else "not checked"
             runs = asyncio.run(_answered(world, master, judge))
             yield _row(f"{world.name}, {name}, {how}, {len(runs)} questions", world, runs)

@@ -2,31 +2,32 @@
 
 In those questions it cites, for each claim, another window: one of the same video where it observed something else. If
 the question has options, its answer is the next option. After its citations were checked it answers as the offline
-master does, which is the most that a check can bring about.
+master does, which is the most that a check can bring about. It may also state its claims in its own words instead of
+those that it read.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from string import ascii_uppercase
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import PrivateAttr
 
-from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
-from agentcvr_graph.models.offline.master.chat_model import as_turn, decide, wants_claims
+from agentcvr_graph.models.chat_base import ChatRequest
+from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
 from agentcvr_graph.render import CHECKED, read_picture
-from agentcvr_graph.types import Citation, ClaimedCitation
+from agentcvr_graph.types import Citation, Window
 
 Place = tuple[int, float, float]
+Call = dict[str, Any]
 
 
-class CarelessMaster(ChatModelBase):
-    """The offline master, careless in a share of the questions."""
+class CarelessMaster(OfflineMaster):
+    """The offline master, careless in a share of the questions. It needs tool calls."""
 
     share: float = 0.4
     own_words: bool = False
@@ -38,53 +39,42 @@ class CarelessMaster(ChatModelBase):
         return (question, _place(citation)) in self._wrong
 
     def _reply(self, request: ChatRequest) -> AIMessage:
-        reading = replace(read(request.messages), claims=wants_claims(request))
-        thought, calls = decide(reading)
+        message, reading = super()._reply(request), read(request.messages)
+        calls: list[Any] = [*message.tool_calls]
         rng = random.Random(f"careless/{reading.question}")
         if rng.random() < self.share and not _checked(request.messages):
             calls = [self._spoilt(call, reading, rng) for call in calls]
-        if self.own_words and reading.claims:
+        if self.own_words:
             calls = [_in_own_words(call) for call in calls]
-        count = sum(isinstance(message, AIMessage) for message in request.messages)
-        return as_turn(thought, calls, count, as_tools=bool(request.tools))
+        return message.model_copy(update={"tool_calls": calls})
 
-    def _spoilt(self, call: Mapping[str, Any], reading: Reading, rng: random.Random) -> dict[str, Any]:
+    def _spoilt(self, call: Call, reading: Reading, rng: random.Random) -> Call:
         """Return an answer with wrong windows, and with another option; other calls stay as they are."""
-        if call["name"] != "answer":
-            return dict(call)
-        cited = [
-            ClaimedCitation(claim="", **one) if "claim" not in one else ClaimedCitation(**one)
-            for one in call["args"]["citations"]
-        ]
-        moved = [self._moved(one, cited, reading, rng) for one in cited]
-        keys = {"video", "start_s", "end_s", "modality", *(["claim"] if reading.claims else [])}
-        arguments = {**call["args"], "citations": [one.model_dump(include=keys) for one in moved]}
-        if reading.kind == "choice" and reading.options:
-            chosen = ascii_uppercase.index(str(arguments["value"]))
-            arguments["value"] = ascii_uppercase[(chosen + 1) % len(reading.options)]
-        return {"name": "answer", "args": arguments}
+        cited: list[Call] = call["args"].get("citations", [])
+        windows = [_window(one) for one in cited]
+        arguments = {**call["args"], "citations": [self._moved(one, windows, reading, rng) for one in cited]}
+        value = str(arguments.get("value"))
+        if call["name"] == "answer" and reading.kind == "choice" and value in ascii_uppercase:
+            arguments["value"] = ascii_uppercase[(ascii_uppercase.index(value) + 1) % len(reading.options)]
+        return {**call, "args": arguments} if call["name"] == "answer" else call
 
-    def _moved(
-        self, cited: ClaimedCitation, all_cited: Sequence[ClaimedCitation], reading: Reading, rng: random.Random
-    ) -> ClaimedCitation:
+    def _moved(self, cited: Call, windows: Sequence[Window], reading: Reading, rng: random.Random) -> Call:
         places = [
             one.window
             for one in reading.statements
-            if one.window.video == cited.video and one.modality == cited.modality and _differs(one, cited)
-            if not any(other.overlap_s(one.window) > 0 for other in all_cited)
+            if one.window.video == cited["video"] and one.modality == cited["modality"] and _differs(one, cited)
+            if not any(window.overlap_s(one.window) > 0 for window in windows)
         ]
         if not places:
             return cited
-        moved = cited.model_copy(update=rng.choice(places).model_dump())
-        self._wrong.add((reading.question, _place(moved)))
-        return moved
+        place = rng.choice(places)
+        self._wrong.add((reading.question, _place(place)))
+        return {**cited, **place.model_dump()}
 
 
-def _in_own_words(call: Mapping[str, Any]) -> dict[str, Any]:
-    if call["name"] != "answer":
-        return dict(call)
-    cited = [{**one, "claim": sentence(one["claim"])} for one in call["args"]["citations"]]
-    return {**call, "args": {**call["args"], "citations": cited}}
+def _in_own_words(call: Call) -> Call:
+    cited = [{**one, "claim": sentence(one["claim"])} for one in call["args"].get("citations", []) if "claim" in one]
+    return {**call, "args": {**call["args"], "citations": cited}} if cited else call
 
 
 def sentence(statement: str) -> str:
@@ -106,10 +96,14 @@ def _checked(messages: Sequence[BaseMessage]) -> bool:
     return any(message.text.startswith(CHECKED) for message in messages)
 
 
-def _differs(statement: Statement, cited: ClaimedCitation) -> bool:
+def _differs(statement: Statement, cited: Call) -> bool:
     """Return whether a statement says something else than the claim, apart from colours and movement."""
-    return read_picture(statement.text)[:2] != read_picture(cited.claim)[:2]
+    return read_picture(statement.text)[:2] != read_picture(str(cited.get("claim", "")))[:2]
 
 
-def _place(citation: Citation) -> Place:
-    return citation.video, round(citation.start_s, 1), round(citation.end_s, 1)
+def _window(cited: Call) -> Window:
+    return Window(video=cited["video"], start_s=cited["start_s"], end_s=cited["end_s"])
+
+
+def _place(window: Window) -> Place:
+    return window.video, round(window.start_s, 1), round(window.end_s, 1)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from agentcvr_graph import create_cvr_graph
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.view import frame_price
 from agentcvr_graph.models.offline.audio import OfflineAudio
+from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.live import LivePerception
@@ -15,6 +17,7 @@ from agentcvr_graph.render import read_picture, read_unread
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo, Sign
 from agentcvr_graph.scripts.video import render_script, rendered_question
+from agentcvr_graph.tools.features import Features
 from agentcvr_graph.types import Observe, PricedTarget, Region, Target, Video, Zoom, ZoomObserve
 
 LETTER_PX = 14
@@ -109,6 +112,27 @@ async def test_the_script_and_the_file_show_the_same_in_a_look(
 
 def squeezed(lines: list[str]) -> list[str]:
     return sorted(line.replace(" ", "") for line in lines)
+
+
+@pytest.mark.parametrize("zoom", [True, False])
+async def test_the_offline_master_zooms_in_on_small_print_and_answers_by_it(
+    worlds: list[tuple[Perception, tuple[Video, ...]]], zoom: bool
+):
+    """With zoom it answers right in both worlds; without, nothing that it reads decides the question."""
+    for perception, videos in worlds:
+        graph = create_cvr_graph(OfflineMaster(), perception, features=Features(zoom=zoom)).compile()
+        output = await graph.ainvoke(
+            {"question": SCRIPT.question, "videos": list(videos), "options": list(SCRIPT.options)}
+        )
+        answer = output["answer"]
+        assert answer is not None
+        if zoom:
+            assert answer.value == SCRIPT.key
+            assert [citation.video for citation in answer.citations] == [2]
+            assert any(one.detail == "high" for seen in output["observations"] for one in seen.zooms)
+        else:
+            assert answer.citations == ()
+            assert not any(seen.zooms for seen in output["observations"])
 
 
 async def test_a_look_without_zoom_neither_reads_nor_reports_small_print(

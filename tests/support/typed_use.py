@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -20,6 +20,7 @@ from agentcvr_graph import (
     ActionError,
     Answer,
     BugError,
+    ChatInput,
     Citation,
     Cost,
     CVRAnswered,
@@ -50,6 +51,7 @@ from agentcvr_graph import (
     VideoError,
     VideoInfo,
     Window,
+    as_agent,
     as_tool,
     create_cvr_graph,
     resolve_chat_model,
@@ -108,6 +110,19 @@ def wait() -> CVROutput:
 def tool() -> BaseTool:
     """Return the graph as a tool for an agent."""
     return as_tool(create_cvr_graph(master(), RedCars()).compile(), context=CVRContext(max_turns=4))
+
+
+async def agent() -> str:
+    """Ask the graph as an agent of another framework; return its final message."""
+    app = as_agent(create_cvr_graph(master(), RedCars()).compile(), context=CVRContext(max_turns=4))
+    output = await app.ainvoke({"messages": [HumanMessage("Which colour is the car in a.mp4?")]})
+    return str(output["messages"][-1].text)
+
+
+async def chat() -> CVROutput:
+    """Ask in a conversation."""
+    app = create_cvr_graph(master(), RedCars()).compile()
+    return await app.ainvoke(ChatInput(messages=[("user", "Which colour is the car in a.mp4?")]))
 
 
 def summary(trajectory: Trajectory) -> str:

@@ -13,6 +13,7 @@ from agentcvr_graph import InputError, create_cvr_graph, trajectory_of
 from agentcvr_graph.errors import VideoError
 from agentcvr_graph.graph.chat.mentions import named_videos, split_options, with_numbers
 from agentcvr_graph.graph.policy_messages import policy_messages
+from agentcvr_graph.models.offline.master.follow_ups import completed
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 
 CONFIG = {"configurable": {"thread_id": "t"}}
@@ -193,6 +194,18 @@ async def test_outside_of_a_chat_errors_are_raised_and_a_reply_is_no_trajectory(
     await chat("Which?")
     with pytest.raises(InputError, match="Which videos should I look at"):
         trajectory_of(chat.output)
+
+
+def test_the_offline_master_completes_a_follow_up_from_the_question_before():
+    asked = ["Who cooks with white wine?", "And what does the cook in the first video say at 7 to 9 s?"]
+    for question, meant in {
+        "And in the second one?": "And what does the cook in video 2 say at 7 to 9 s?",
+        "What about video 2?": "And what does the cook in video 2 say at 7 to 9 s?",
+        "Which of them adds salt in the last clip?": "Which of them adds salt in video 2?",
+    }.items():
+        assert completed(question, asked, 2) == meant
+    assert completed("And in the second one?", asked[:1], 2) == "Who cooks with white wine? In video 2."
+    assert completed("Who is in the second video?", [], 2) == "Who is in the second video?"
 
 
 def test_videos_in_a_text_become_numbers_and_lists_of_them_are_left_out():

@@ -17,7 +17,8 @@ from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.adapters.chat_vision import ChatVision, clipped
 from agentcvr_graph.models.base import SampledFrames
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
-from agentcvr_graph.types import Cost, Evidence, Window
+from agentcvr_graph.render import read_unread
+from agentcvr_graph.types import Cost, Evidence, Window, Zoom
 
 SHOWN = (Window(video=1, start_s=0.0, end_s=10.0), Window(video=2, start_s=20.0, end_s=30.0))
 
@@ -238,3 +239,30 @@ async def test_what_fewer_or_smaller_images_cannot_help_is_an_error(status: int,
     with pytest.raises(InfrastructureError, match=words.split("(")[0]):
         await ChatVision(model, name="limited").look(LONG, "")
     assert len(model.sent) <= 5
+
+
+def zoomed(zoom: Zoom, long_side: int = 1080) -> SampledFrames:
+    pixels = np.zeros((long_side * 9 // 16, long_side, 3), dtype=np.uint8)
+    return SampledFrames(SHOWN[0], (Frame(1.0, pixels),), "a", zoom)
+
+
+async def test_a_large_image_is_halved_after_a_refusal_and_lost_detail_is_noted() -> None:
+    words = "messages.0.content.1.image.source.base64.data: image exceeds 5 MB maximum: 6213400 bytes > 5242880 bytes"
+    model = Limited(most_px=600, words=words, sent=[])
+    vision = ChatVision(model, name="limited")
+    output = await vision.look([zoomed(Zoom(detail="high"))], "")
+    assert [px for _, px in model.sent] == [1080, 540]
+    assert output.notes == ("the vision model takes pictures of at most 540 pixels a side, so detail was lost",)
+    assert (await vision.look([zoomed(Zoom(), 360)], "")).notes == ()
+    assert model.sent[-1] == (1, 360), "frames of the usual size are sent as they are"
+
+
+async def test_frames_of_a_region_are_labelled_and_small_text_is_asked_for_with_zoom_alone() -> None:
+    model = Recorder(reply="A pan; small text that cannot be read (top left).", seen=[])
+    vision = ChatVision(model, name="the vision model")
+    output = await vision.look([zoomed(Zoom(region="top left"), 32)], "")
+    await vision.look(sampled(), "")
+    closely, usual = ["\n".join(str(block.get("text")) for block in m.content_blocks) for (m,) in model.seen]
+    assert "video 1, 1.0 s, top left part of the picture:" in closely
+    assert "Where text is too small to read, do not guess it" in closely and "too small" not in usual
+    assert read_unread(output.evidence[0].text) == ["top left"]

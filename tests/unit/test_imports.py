@@ -44,8 +44,8 @@ UNUSED = {
     "agentcvr_graph.report",
     "agentcvr_graph.scripts.generators",
 }
-MOST_OWN = 140
-"""Modules of this package; there are 127. LangGraph and what it imports are about 1,200 more."""
+MOST_OWN = 155
+"""Modules of this package; there are 140. LangGraph and what it imports are about 1,200 more."""
 
 
 @pytest.fixture(scope="module")

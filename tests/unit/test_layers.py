@@ -38,7 +38,7 @@ LAYERS = (
     ("trajectory",),
     ("graph.run", "graph.as_tool", "graph.retake", "testing"),
     ("report",),
-    ("short_answer", "short_graph"),
+    ("agent_graph", "short_answer", "short_graph"),
     ("eval", "demo"),
     ("server", "mcp_server"),
     ("cli", "__main__"),

@@ -78,6 +78,31 @@ async def test_the_second_look_has_more_frames_and_no_focus():
     assert (heard.focus, heard.window.end_s) == ("", 5)
 
 
+def closely(region: str = "", detail: str = "high") -> AIMessage:
+    """Return a turn that looks closely at the windows of both videos."""
+    targets = [{"video": n, "start_s": 0, "end_s": 9, "frames": 2, "region": region, "detail": detail} for n in (1, 2)]
+    return turn("", {"name": "observe", "args": {"targets": targets}, "id": "close"})
+
+
+@pytest.mark.parametrize(
+    ("region", "settings", "look"),
+    [
+        ("", {}, ("", "high", 8)),
+        ("top left", {}, ("top left", "high", 8)),
+        ("", {"max_frames": 50}, ("", "normal", 8)),
+    ],
+)
+async def test_with_zoom_the_second_look_is_a_close_one_if_the_reserve_allows(region: str, settings: Any, look: Any):
+    master = FakeMaster(turns=[closely(region), answers("A", cite("red"))])
+    perception = FakePerception()
+    graph = create_cvr_graph(master, perception, features=Features(verify=True, zoom=True)).compile()
+    await graph.ainvoke(QUESTION, context=CVRContext(**settings))
+    again = perception.requests[-1]
+    assert isinstance(again, Observe)
+    (target,) = again.targets
+    assert target.zoom is not None and (target.zoom.region, target.zoom.detail, target.frames) == look
+
+
 async def test_a_result_that_refutes_is_sent_to_the_master_once():
     again = answers("B", cite("The ball is green.", 2), id="again")
     run = Run(answers("A", cite("The ball is blue.")), again)

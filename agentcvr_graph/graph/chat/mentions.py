@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agentcvr_graph.media.sidecars import MEDIA_ENDINGS
+from agentcvr_graph.types import MEDIA_ENDINGS
 
 _ENDING = "|".join(ending[1:] for ending in MEDIA_ENDINGS)
 _CLIP = r"(?:#(?:t|fps)=[\w.:,&=]*\w)?"

@@ -16,7 +16,9 @@ from agentcvr_graph.models.clients.refusals import fewer_images, wants_smaller_i
 from agentcvr_graph.types import Cost
 
 FIRST_PX, LEAST_PX = 256, 64
-"""Long side of an image in pixels, after the first refusal of its size, and the least that is tried."""
+"""Long side of an image in pixels, after a refusal of images of the usual size, and the least that is tried."""
+LARGE_PX = 2 * FIRST_PX
+"""Larger images, those of a look at high detail, are halved after a refusal."""
 
 
 @dataclass
@@ -28,15 +30,42 @@ class ImageLimits:
     px: int | None = None
     """Long side of an image in pixels; None for the frames as they are."""
 
-    def lower(self, error: BaseException, sent: int) -> bool:
-        """Lower the limit that an error names; return whether it names one that can be lower."""
+    def lower(self, error: BaseException, sent: int, sent_px: int = 0) -> bool:
+        """Lower the limit that an error names; return whether it names one that can be lower.
+
+        Args:
+            sent: number of images in the call.
+            sent_px: long side of its largest image, before the limit.
+        """
         if wants_smaller_images(error) and (self.px is None or self.px // 2 >= LEAST_PX):
-            self.px = FIRST_PX if self.px is None else self.px // 2
+            self.px = self._smaller(sent_px)
             return True
         if (fewer := fewer_images(error, sent)) is None:
             return False
         self.images = fewer
         return True
+
+    def _smaller(self, sent_px: int) -> int:
+        if self.px is not None:
+            return self.px // 2
+        return sent_px // 2 if sent_px > LARGE_PX else FIRST_PX
+
+    def reduced(self, sampled: Sequence[SampledFrames]) -> tuple[str, ...]:
+        """Return a note if frames of a close look were sent smaller than they are: the model takes no larger ones."""
+        lost = self.px is not None and longest_side([part for part in sampled if part.zoom]) > self.px
+        return (
+            (f"the vision model takes pictures of at most {self.px} pixels a side, so detail was lost",) if lost else ()
+        )
+
+
+def longest_side(sampled: Sequence[SampledFrames]) -> int:
+    """Return the long side of the largest frame in pixels; 0 if there is none."""
+    return max((max(frame.pixels.shape[:2]) for part in sampled for frame in part.frames), default=0)
+
+
+def with_notes(output: ModelOutput, notes: Sequence[str]) -> ModelOutput:
+    """Return an output with more notes."""
+    return replace(output, notes=(*output.notes, *notes)) if notes else output
 
 
 def in_calls(sampled: Sequence[SampledFrames], most: int | None) -> list[list[SampledFrames]]:

@@ -15,6 +15,7 @@ from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
 from agentcvr_graph.models.offline.master.searching import best_videos, find_calls, relevant, searches
+from agentcvr_graph.models.offline.master.small_text import magnify
 from agentcvr_graph.models.offline.master.support import report_of, support_of
 from agentcvr_graph.models.self_report import SelfReport, with_report
 from agentcvr_graph.render import window_label
@@ -72,13 +73,18 @@ def decide(reading: Reading) -> Move:
             calls = survey(reading) if reading.turn == 0 else []
             if calls:
                 return Move("First an overview of every video: frames and sound.", calls)
-        elif reading.turn <= 1 + searches(reading) and (calls := zoom(relevant(reading))):
+        elif reading.turn <= 1 + searches(reading) and (calls := closer(reading)):
             return Move("A closer look at the windows that match the question best.", calls)
     verdict = answer(reading)
     support = support_of(reading, verdict)
     checked = f"A second look did not confirm {reading.refuted} of my citations. " if reading.refuted else ""
     thought = checked + _because(verdict, support)
     return Move(thought, [_answer_call(reading, verdict, support)], report_of(reading, support))
+
+
+def closer(reading: Reading) -> list[Call]:
+    """Return looks at text that could not be read, and at the windows that match the question best."""
+    return [*magnify(reading), *zoom(relevant(reading))]
 
 
 def wants_claims(request: ChatRequest) -> bool:

@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from langchain_core.messages import AIMessage, BaseMessage
 
 from agentcvr_graph.answers import KINDS
-from agentcvr_graph.render import CHECKED, ONLY_ANSWER, TOO_LATE, quoted, read_evidence
-from agentcvr_graph.types import AnswerKind, Modality, Window
+from agentcvr_graph.models.offline.master.follow_ups import completed
+from agentcvr_graph.render import CHECKED, ONLY_ANSWER, TOO_LATE, quoted, read_evidence, split_unread
+from agentcvr_graph.types import AnswerKind, Modality, Region, Window
 
 _KIND = re.compile(r"^Answer format \((\w+)\)", re.M)
 _OPTION = re.compile(r"^(?:[A-Z]|\d+)\. (.*)$", re.M)
 _VIDEO = re.compile(r'^(\d+)\. "(.*)": (?:([\d.]+) s, (.*)|cannot be read.*)$', re.M)
+_ASKED = re.compile(r"^- (.*) Answer: ", re.M)
 _LEFT = re.compile(r"(\d+) (turns|frames|audio seconds)")
-_FRAMES = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s \((\d+) frames?\)")
+_FRAMES = re.compile(r"video (\d+), ([\d.]+)-([\d.]+) s \((\d+) frames?[,)]")
+_PRICES = re.compile(r"^A frame at high detail costs (\d+) frames?, (\d+) with a region \(videos? ([\d, ]+)\)", re.M)
 _MORE = re.compile(r"^\.\.\. and [\d,]+ more videos?, numbered \d+ to (\d+)", re.M)
 """The line of the brief about videos that it does not list."""
 _FIND = re.compile(r"^- find: ", re.M)
@@ -56,6 +59,8 @@ class Statement:
     modality: Modality
     spacing_s: float = 0.0
     """Seconds between the frames that it is based on; 0 for sound."""
+    unread: tuple[Region, ...] = ()
+    """Regions with text that could not be read. `text` does not say so: these words describe nothing in the video."""
 
 
 @dataclass
@@ -72,6 +77,8 @@ class Reading:
     """Number of turns that the master has taken on this question."""
     closing: bool = False
     """True if only an answer is allowed now."""
+    prices: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    """Of each video: what a frame costs at high detail, of the whole picture and of a region; empty without zoom."""
     can_find: bool = False
     """Whether the tool `find` is bound."""
     found: dict[str, list[Statement]] = field(default_factory=dict[str, list[Statement]])
@@ -101,10 +108,12 @@ def read(messages: Sequence[BaseMessage]) -> Reading:
         ValueError: there is no brief in the messages.
     """
     texts = [message.text for message in messages]
-    start = max((n for n, text in enumerate(texts) if text.startswith("Question: ")), default=None)
+    start = max((n for n, text in enumerate(texts) if _is_brief(text)), default=None)
     if start is None:
         raise ValueError("The offline master answers questions of the graph; there is no brief in these messages.")
     reading = _read_brief(texts[start])
+    asked = [*_ASKED.findall(texts[start]), *map(_question_of, filter(_is_brief, texts[:start]))]
+    reading.question = completed(reading.question, asked, len(reading.videos))
     reading.can_find = any(_FIND.search(text) for text in texts[:start])
     for text in texts:
         refuted = _refuted(text)
@@ -147,8 +156,16 @@ def _is_one_of(statement: Statement, claims: Sequence[tuple[Modality, Window, st
     )
 
 
+def _is_brief(text: str) -> bool:
+    return text.startswith("Question: ")
+
+
+def _question_of(brief: str) -> str:
+    return brief.removeprefix("Question: ").partition("\nAnswer format (")[0]
+
+
 def _read_brief(text: str) -> Reading:
-    question = text.removeprefix("Question: ").partition("\nAnswer format (")[0]
+    question = _question_of(text)
     kind = _KIND.search(text)
     head, _, tail = text.partition("\nVideos:\n")
     _, _, options = head.partition("\nOptions:\n")
@@ -165,7 +182,12 @@ def _read_brief(text: str) -> Reading:
     if more := _MORE.search(tail):
         videos += [Clip(number, "", 0.0, False, False) for number in range(len(videos) + 1, int(more[1]) + 1)]
     named = kind[1] if kind and kind[1] in KINDS else "text"
-    return Reading(question, named, _OPTION.findall(options), videos, left=_read_left(text))
+    return Reading(question, named, _OPTION.findall(options), videos, left=_read_left(text), prices=_read_prices(tail))
+
+
+def _read_prices(text: str) -> dict[int, tuple[int, int]]:
+    rows = [(int(whole), int(part), numbers) for whole, part, numbers in _PRICES.findall(text)]
+    return {int(number): (whole, part) for whole, part, numbers in rows for number in numbers.split(", ")}
 
 
 def _read_left(text: str) -> dict[str, float]:
@@ -211,5 +233,6 @@ def _read_statements(text: str) -> list[Statement]:
             modality = None
         elif modality and (evidence := read_evidence(line)) is not None and evidence.window:
             spacing_s = min((s for w, s in sampled if w.overlap_s(evidence.window) > 0), default=0.0)
-            found.append(Statement(evidence.window, evidence.text, modality, spacing_s))
+            text, unread = split_unread(evidence.text)
+            found.append(Statement(evidence.window, text, modality, spacing_s, unread))
     return found

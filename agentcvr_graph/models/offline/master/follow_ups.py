@@ -1,0 +1,44 @@
+"""Complete a follow-up question: "and in the second one?" means the question before it, about video 2.
+
+A language model reads the conversation. The offline master matches the words of one question, so a follow-up that
+leaves words out has to get them from the question before. A first question is never changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agentcvr_graph.models.offline.master.language import content_words
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_REFERENCE = re.compile(rf"\b(?:the )?({'|'.join(_ORDINALS)}|last) (?:one|video|clip|recording)\b", re.I)
+_NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
+_PLACE = re.compile(r"\s*\b(?:(?:in|on|of|from)\s+)?video\s*#?\d+", re.I)
+MOST_WORDS = 5
+"""Words of a follow-up that leaves the rest out, besides the video that it names."""
+_LEAD = re.compile(r"^\W*(?:and|but|so|then|what about|how about)\b", re.I)
+
+
+def completed(question: str, earlier: Sequence[str], videos: int) -> str:
+    """Return a question with what the earlier ones say for it.
+
+    >>> completed("And in the second one?", ["Who adds salt in video 1?"], 2)
+    'Who adds salt in video 2?'
+    """
+    for before in reversed(earlier):
+        numbered = _REFERENCE.sub(lambda found: _video(found, videos), question)
+        rest = _PLACE.sub(" ", _LEAD.sub(" ", numbered))
+        if content_words(rest) or len(rest.split()) > MOST_WORDS:
+            return numbered
+        places = " and ".join(f"video {found[1]}" for found in _NUMBER.finditer(numbered))
+        before = _REFERENCE.sub(lambda found: _video(found, videos), before)
+        moved, count = _NUMBER.subn(places, before) if places else (before, 1)
+        question = moved if count else f"{moved} In {places}."
+    return question
+
+
+def _video(found: re.Match[str], videos: int) -> str:
+    word = found[1].casefold()
+    number = videos if word == "last" else _ORDINALS.index(word) + 1
+    return f"video {number}" if number <= videos else found[0]
