@@ -23,7 +23,7 @@ from agentcvr_graph.types import Video, Zoom
 from tests.benchmarks.rows import Row
 
 SIZE = (1920, 1080)
-LETTER_PX = (5, 7, 9, 11, 14, 18, 22, 28)
+LETTER_PX = (5, 7, 9, 11, 14, 18, 22)
 """Heights of a capital letter."""
 CAPITAL_SHARE = 0.729
 LOOKS = {
@@ -97,10 +97,8 @@ def _encoded(pictures: Sequence[Image.Image], path: Path) -> Path:
 def _read(library: MediaLibrary, path: Path, zoom: Zoom, signs: Sequence[str]) -> tuple[int, int]:
     """Return how many signs are read exactly, ignoring white space, and how many are seen to be unreadable text."""
     clip = library.open(Video(source=str(path)))
-    texts = [
-        TextReader().read(clip.frames([n + 0.5], view_of(zoom)), clip.info.content_id, zoom)[0]
-        for n in range(len(signs))
-    ]
+    frames = clip.frames([float(n) for n in range(len(signs))], view_of(zoom))
+    texts = TextReader().read(frames, clip.info.content_id, zoom)
     right = sum(_squeezed(sign) in map(_squeezed, text.lines) for sign, text in zip(signs, texts, strict=True))
     return right, sum(bool(text.unread) for text in texts)
 
