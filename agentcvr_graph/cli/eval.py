@@ -21,6 +21,7 @@ from agentcvr_graph.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
     from agentcvr_graph.eval import Benchmark, EvalConfig, Totals
+    from agentcvr_graph.eval.rows import Row
     from agentcvr_graph.eval.summary import SummaryLine
 
 REPORT_BUG = "Please report it with its traceback; run again with --retry-failed once it is fixed."
@@ -127,12 +128,29 @@ def _run(benchmark: Benchmark, config: EvalConfig, to: Path, options: EvalOption
         )
         run = asyncio.run(running)
     out.print(table_of(run.summary()))
+    _print_reliability(run.rows())
     with err.status("writing the report"):
         report = write_run_report(run, pictures=options.pictures)
     err.print(f"report: {escape(str(report))}")
     if bugs := sum(row.outcome == "bug" for row in run.rows()):
         err.print(f"[red]bug:[/] {bugs} question{'' if bugs == 1 else 's'} ended in an unexpected error. {REPORT_BUG}")
         raise typer.Exit(BugError.exit_status)
+
+
+def _print_reliability(rows: Sequence[Row]) -> None:
+    """Print how far the answers can be relied on, if there are abstentions or stated confidences."""
+    from agentcvr_graph.eval.reliability import by_method, reliability_table
+
+    found = [one for one in by_method(rows) if one.is_shown]
+    if not found:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), title="reliability", title_justify="left")
+    head, lines = reliability_table(found)
+    for n, name in enumerate(head):
+        table.add_column(name, justify="right" if n else "left")
+    for line in lines:
+        table.add_row(*line)
+    out.print(table)
 
 
 def table_of(lines: Sequence[SummaryLine]) -> Table:

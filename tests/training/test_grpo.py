@@ -138,7 +138,9 @@ def test_one_registry_entry_adds_a_reward(speaker, tmp_path, monkeypatch):
             sum(weights[name] * logged[f"rewards/{name}/mean"] for name in weights), abs=1e-6
         )
     assert sum(" brevity " in line for line in printed.getvalue().splitlines()) == 2
-    with pytest.raises(InputError, match="Input should be 'answer', 'format', 'grounding', 'economy' or 'brevity'"):
+    with pytest.raises(
+        InputError, match="Input should be 'answer', 'format', 'grounding', 'economy', 'brier' or 'brevity'"
+    ):
         load_settings(write_settings(speaker, output, reward={"weights": {"beauty": 1}}))
 
 

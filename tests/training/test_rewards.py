@@ -13,6 +13,7 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Origin, Scene, Script, ScriptedVideo
 from agentcvr_graph.testing import FakeMaster, answer, listen, observe, turn
+from agentcvr_graph.tools import NO_FEATURES, Features
 from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_graph.types import Citation
 
@@ -38,9 +39,9 @@ def cite(video, start_s, end_s, modality):
     return {"video": video, "start_s": start_s, "end_s": end_s, "modality": modality}
 
 
-async def rewarded(*turns, script=SCRIPT, perception=None, context=CONTEXT):
+async def rewarded(*turns, script=SCRIPT, perception=None, context=CONTEXT, features=NO_FEATURES):
     perception = perception or ScriptedPerception(ScriptLibrary.of([SCRIPT]))
-    graph = create_cvr_graph(FakeMaster(turns=list(turns)), perception).compile()
+    graph = create_cvr_graph(FakeMaster(turns=list(turns)), perception, features=features).compile()
     output = await graph.ainvoke(as_input(SCRIPT.as_question()), context=context)
     return reward_of(trajectory_of(output), script, context)
 
@@ -57,10 +58,12 @@ async def test_a_perfect_run_earns_full_rewards():
     reward = await rewarded(LOOK, turn("", answer("B", citations=PROOF)))
     # Remaining budget: 8 of 10 turns, 90 of 100 frames, 90 of 100 s of sound.
     economy = pytest.approx((0.8 + 0.9 + 0.9) / 3)
-    assert reward == {"answer": 1.0, "format": 1.0, "grounding": 1.0, "economy": economy}
+    assert reward == {"answer": 1.0, "format": 1.0, "grounding": 1.0, "economy": economy, "brier": 0.0}
     assert total_reward(reward, preset_weights("paper")) == pytest.approx(1.1)
     assert total_reward(reward, preset_weights("answer")) == 1.0
-    assert total_reward(reward, {"answer": 1, "format": 2, "grounding": 3, "economy": 0}) == pytest.approx(6.0)
+    assert total_reward(reward, {"answer": 1, "format": 2, "grounding": 3, "economy": 0, "brier": 0}) == pytest.approx(
+        6.0
+    )
 
 
 async def test_a_wrong_answer_earns_no_answer_or_economy_reward():
@@ -90,7 +93,33 @@ async def test_the_grounding_reward_is_the_overlap_of_citations_and_evidence():
     assert other_modality["grounding"] == 0.0
 
 
+@pytest.mark.parametrize(
+    ("value", "said", "earned"),
+    [
+        ("B", {"confidence": 0.8}, 0.96),  # 1 - 0.2 * 0.2
+        ("A", {"confidence": 0.8}, 0.36),  # 1 - 0.8 * 0.8
+        ("A", {"confidence": 0.0}, 1.0),
+        ("B", {}, 0.0),
+        (None, {"looked_for": "a dog"}, 1.0),
+    ],
+)
+async def test_the_brier_reward_is_high_where_the_confidence_is_what_the_answer_scores(value, said, earned):
+    given = answer(value)
+    given["args"] |= said
+    reward = await rewarded(LOOK, turn("", given), features=Features(confidence=True, abstain=True))
+    assert reward["brier"] == pytest.approx(earned)
+
+
 # Attempts at reward hacking.
+
+
+def test_no_confidence_pays_more_on_average_than_the_true_chance():
+    def expected(confidence, chance):
+        return chance * (1 - (confidence - 1) ** 2) + (1 - chance) * (1 - confidence**2)
+
+    for chance in (0.0, 0.25, 0.6, 1.0):
+        best = max((n / 100 for n in range(101)), key=lambda confidence: expected(confidence, chance))
+        assert best == pytest.approx(chance)
 
 
 async def test_guessing_without_observing_earns_no_grounding_reward():

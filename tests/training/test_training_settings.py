@@ -55,7 +55,10 @@ WRONG = {
     "an unknown task": ({"scripts.tasks": ["XX"]}, "scripts.tasks.0: Input should be 'BU', "),
     "no temperature": ({"rollout.temperature": 0}, "rollout.temperature: Input should be greater than 0 (it is 0)."),
     "no node": ({"rollout.train_on": []}, "rollout.train_on: Tuple should have at least 1 item"),
-    "an unknown preset": ({"reward.preset": "mine"}, "reward.preset: Input should be 'default', 'paper' or 'answer'"),
+    "an unknown preset": (
+        {"reward.preset": "mine"},
+        "reward.preset: Input should be 'default', 'paper', 'answer' or 'calibrated'",
+    ),
     "an unknown reward": ({"reward.weights": {"beauty": 1}}, "Input should be 'answer', 'format', 'grounding'"),
     "TRL's name for ours": ({"grpo.trainer.seed": 3}, "grpo.trainer.seed does not belong here. Set 'seed' instead."),
     "no effect": ({"grpo.trainer.top_k": 3}, "grpo.trainer.top_k=3 cannot be set here: the trainer sets it."),
@@ -146,15 +149,16 @@ def test_settings_are_passed_to_trl(tmp_path):
 @pytest.mark.parametrize(
     ("reward", "weights"),
     [
-        ({}, (1.0, 0.1, 0.2, 0.1)),
-        ({"preset": "paper"}, (1.0, 0.1, 0.0, 0.0)),
-        ({"preset": "answer"}, (1.0, 0.0, 0.0, 0.0)),
-        ({"weights": {"answer": 2.0, "economy": 0.5}}, (2.0, 0.0, 0.0, 0.5)),
+        ({}, (1.0, 0.1, 0.2, 0.1, 0.0)),
+        ({"preset": "paper"}, (1.0, 0.1, 0.0, 0.0, 0.0)),
+        ({"preset": "answer"}, (1.0, 0.0, 0.0, 0.0, 0.0)),
+        ({"preset": "calibrated"}, (1.0, 0.1, 0.2, 0.1, 0.5)),
+        ({"weights": {"answer": 2.0, "economy": 0.5}}, (2.0, 0.0, 0.0, 0.5, 0.0)),
     ],
 )
 def test_reward_presets_and_weights_are_passed_to_the_trainer(reward, weights, tmp_path):
     found = loaded(tmp_path, reward=reward).reward.resolve()
-    assert found == dict(zip(("answer", "format", "grounding", "economy"), weights, strict=True))
+    assert found == dict(zip(("answer", "format", "grounding", "economy", "brier"), weights, strict=True))
     functions, numbers = reward_functions(found)
     assert {function.__name__: number for function, number in zip(functions, numbers, strict=True)} == found
 

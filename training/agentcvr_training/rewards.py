@@ -10,6 +10,7 @@ of `episodes.jsonl` and the plan of a dry run. To add a reward, write one functi
 | format | the share of actions that could be carried out | an empty run has no valid action and scores 0 |
 | grounding | citations that cover the evidence windows, and little else | citing everything costs precision |
 | economy | budget left over | proportional to the answer's score, so an early guess earns nothing |
+| brier | 1 minus the squared error of the stated confidence | a proper score: only the true chance earns the most |
 
 This module does not know tokens, models or the trainer. If the infrastructure failed, or a valid action could not be
 carried out, the reward is None and the trainer leaves the row out of its group. An invalid argument of a tool is the
@@ -93,20 +94,34 @@ def economy_score(trajectory: Trajectory, script: Script, context: CVRContext) -
     return answer_score(trajectory, script, context) * (sum(left) / len(left) if left else 0.0)
 
 
+def brier_score(trajectory: Trajectory, script: Script, context: CVRContext) -> float:
+    """Return 1 minus the squared difference of the stated confidence and the answer's score (Brier, 1950).
+
+    0 without an answer and for an answer that states no confidence. An abstention is a confidence of 0 in a value that
+    scores 0. Together with the answer's reward it is that of RLCR (arXiv 2507.16806), up to a constant.
+    """
+    answer = trajectory.answer
+    confidence = 0.0 if answer is not None and answer.abstained else answer.confidence if answer is not None else None
+    return 0.0 if confidence is None else 1.0 - (confidence - answer_score(trajectory, script, context)) ** 2
+
+
 REWARDS: dict[str, RewardTerm] = {
     "answer": RewardTerm(answer_score, 1.0),
     "format": RewardTerm(format_score, 0.1),
     "grounding": RewardTerm(grounding_score, 0.2),
     "economy": RewardTerm(economy_score, 0.1),
+    "brier": RewardTerm(brier_score, 0.0),
 }
 DEFAULT = "default"
 """The preset with the weights of the registry."""
 PRESETS: Mapping[str, Mapping[str, float]] = {
     "paper": {"answer": 1.0, "format": 0.1},
     "answer": {"answer": 1.0},
+    "calibrated": {"answer": 1.0, "format": 0.1, "grounding": 0.2, "economy": 0.1, "brier": 0.5},
 }
 """Other presets; a reward that a preset does not name has weight 0. `paper`: 1.0 for the right answer and 0.1 for calls
-that parse (arXiv 2605.29643), except that an interval earns its IoU."""
+that parse (arXiv 2605.29643), except that an interval earns its IoU. `calibrated`: the default, and the confidence of
+the feature `confidence`, which must be on."""
 
 
 def preset_names() -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from markupsafe import Markup
 
 from agentcvr_graph.eval.manifest import RunManifest
 from agentcvr_graph.eval.methods import models_of
+from agentcvr_graph.eval.reliability import by_method, reliability_table
 from agentcvr_graph.eval.report.leaderboard import COLUMNS, CROSSVID
-from agentcvr_graph.eval.report.plots import draw
+from agentcvr_graph.eval.report.plots import draw, draw_reliability
 from agentcvr_graph.eval.rows import OUTCOMES, Row
 from agentcvr_graph.eval.run import EvalRun
 from agentcvr_graph.eval.run_folder import RunFolder, file_name
@@ -83,6 +84,7 @@ def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[SummaryLine],
     names = list(dict.fromkeys(line.name for line in lines))
     methods = list(dict.fromkeys(line.method for line in lines))
     cells = {(line.method, line.name): line for line in lines}
+    reliable = [one for one in by_method(rows) if one.is_shown]
     return (
         html_environment(package)
         .get_template("run.html.j2")
@@ -97,6 +99,8 @@ def render(folder: RunFolder, rows: Sequence[Row], lines: Sequence[SummaryLine],
             columns=COLUMNS,
             models=models_of(manifest.to_config()),
             plots=Markup(draw(lines, rows)),
+            reliability=reliability_table(reliable) if reliable else None,
+            curves=Markup(draw_reliability(reliable)) if reliable else "",
             rows=Markup(_as_data([_shown(folder, row) for row in rows])),
             css=asset("agentcvr_graph.report", "report.css") + asset(package, "run.css"),
             js=asset(package, "run.js"),
@@ -109,9 +113,11 @@ def _leaderboard(cells: dict[tuple[str, str], SummaryLine], methods: Sequence[st
     found = [LeaderboardEntry(line.model, line.frames, line.scores, ours=False) for line in CROSSVID]
     for method in methods:
         own = [cells.get((method, column)) for column in COLUMNS]
+        abstained = own[0].outcomes.get("abstained", 0) / own[0].count if own[0] else 0.0
+        name = f"{method} (this run{f', abstained {100 * abstained:.0f} %' if abstained else ''})"
         frames = f"{own[0].frames:.0f}" if own[0] else ""
         scores = tuple(100 * line.accuracy.mean if line else None for line in own)
-        found.append(LeaderboardEntry(f"{method} (this run)", frames, scores, ours=True))
+        found.append(LeaderboardEntry(name, frames, scores, ours=True))
     return sorted(found, key=lambda entry: -(entry.scores[0] or 0.0))
 
 
@@ -124,6 +130,7 @@ def _shown(folder: RunFolder, row: Row) -> dict[str, Any]:
         "task": row.task,
         "outcome": row.outcome,
         "score": round(row.score, 3),
+        "confidence": "" if row.confidence is None else f"{100 * row.confidence:.0f} %",
         "value": _text(row.value),
         "key": _text(row.key),
         "detail": row.detail,

@@ -6,12 +6,20 @@ import io
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from agentcvr_graph.eval.reliability import Reliability
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.summary import SummaryLine
 from agentcvr_graph.utils.figures import Axes, figure_style, new_figure
 
 COLOURS = ("#2f6fde", "#c4671d", "#178a5c", "#8a4fc9", "#b3322b", "#5d6878")
 SIZE = (10.5, 3.6)
+STYLE: dict[str, object] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "agentcvr",  # makes the ids, and so the file, reproducible
+}
 MOST_TURNS = 24
 """Largest number of turns that is plotted."""
 
@@ -26,14 +34,7 @@ def draw(lines: Sequence[SummaryLine], rows: Sequence[Row]) -> str:
     Raises:
         SetupError: matplotlib is not installed.
     """
-    style: dict[str, object] = {
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "svg.fonttype": "none",
-    }
-    style["svg.hashsalt"] = "agentcvr"  # makes the ids, and so the file, reproducible
-    with figure_style(style, extra="eval"):
+    with figure_style(STYLE, extra="eval"):
         figure, (tokens, frames, turns) = new_figure(1, 3, size_in=SIZE, sharey=True, extra="eval")
         _against(tokens, lines, "tokens per question", lambda line: line.tokens)
         _against(frames, lines, "frames per question", lambda line: line.frames)
@@ -44,6 +45,45 @@ def draw(lines: Sequence[SummaryLine], rows: Sequence[Row]) -> str:
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     text = drawn.getvalue()
     return text[text.index("<svg") :]
+
+
+def draw_reliability(found: Sequence[Reliability]) -> str:
+    """Draw accuracy against coverage, and accuracy against stated confidence, and return them as SVG.
+
+    Raises:
+        SetupError: matplotlib is not installed.
+    """
+    with figure_style(STYLE, extra="eval"):
+        figure, (covered, stated) = new_figure(1, 2, size_in=SIZE, extra="eval")
+        for one, colour in zip(found, COLOURS * len(found), strict=False):
+            _coverage(covered, one, colour)
+            _calibration(stated, one, colour)
+        stated.plot([0, 100], [0, 100], color="#8d97a6", linewidth=1, alpha=0.8)
+        covered.set_xlabel("coverage: questions answered, %")
+        stated.set_xlabel("stated confidence, %")
+        covered.set_ylabel("accuracy, %")
+        for axes in (covered, stated):
+            axes.set_ylim(-3, 103)
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    text = drawn.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _coverage(axes: Axes, one: Reliability, colour: str) -> None:
+    """Plot the curve of a method up to the last question that it answered."""
+    points = [point for point in one.curve if point.coverage <= one.coverage + 1e-9]
+    shares, accuracies = [100 * point.coverage for point in points], [100 * point.accuracy for point in points]
+    axes.plot(shares, accuracies, color=colour, linewidth=1.5, alpha=0.9)
+    axes.scatter(shares[-1:], accuracies[-1:], 40, colour, label=one.method, zorder=3)
+
+
+def _calibration(axes: Axes, one: Reliability, colour: str) -> None:
+    """Plot the bins of a method; larger points stand for more answers."""
+    most = max((part.count for part in one.bins), default=1)
+    sizes = [10 + 120 * part.count / most for part in one.bins]
+    means = [100 * part.confidence for part in one.bins]
+    axes.scatter(means, [100 * part.accuracy for part in one.bins], sizes, colour, label=one.method)
 
 
 def _against(axes: Axes, lines: Sequence[SummaryLine], what: str, cost: Callable[[SummaryLine], float]) -> None:

@@ -37,6 +37,7 @@ function draw(row) {
   dot.className = `dot o-${row.outcome.replaceAll(" ", "-")}`;
   outcome.append(dot, row.outcome);
   cell(line, row.score.toFixed(2));
+  cell(line, row.confidence);
   const value = cell(line, row.value, "words");
   for (const said of [row.detail, ...row.notes].filter(Boolean))
     value.append(Object.assign(document.createElement("small"), { textContent: said }));
