@@ -73,7 +73,9 @@ class Catalogue:
         found: list[Part] = []
         notes: list[str] = []
         named: set[int] = set()
+        starts: list[int] = []
         for given, expansion in parts:
+            starts.append(len(videos) + 1)
             if expansion is None:
                 videos.append(given)
                 named.add(len(videos))
@@ -85,6 +87,8 @@ class Catalogue:
         self.videos = tuple(videos)
         self.named = frozenset(named)
         """Numbers of the videos that the caller named one by one."""
+        self.starts = tuple(starts)
+        """Number of the first video of each thing that the caller named."""
         self.summary = Summary(
             count=len(videos), digest=digest_of(videos), parts=tuple(found), notes=tuple(dict.fromkeys(notes))
         )

@@ -42,7 +42,7 @@ ONLY_ANSWER = (
 )
 TOO_LATE = "Only answer is allowed now."
 CHECKED = "Not recorded yet: an agent that does not know your claims observed the cited windows once more."
-ANSWER_AGAIN = "Call answer again: keep the answer, correct it, or look further first. It is not sent back again."
+ANSWER_AGAIN = "Call answer again: {choices}. It is not sent back again."
 PLAIN_PICTURE = "a picture without text"
 UNREAD_TEXT = "small text that cannot be read"
 WHOLE_PICTURE = "across the picture"
@@ -232,14 +232,19 @@ def observation_text(observation: Observation) -> str:
     return "\n".join([heading, *lines])
 
 
-def verification_text(found: Sequence[Verification]) -> str:
-    """Return the checks of an answer's citations as the master reads them, with what was found where it matters."""
+def verification_text(found: Sequence[Verification], choices: Sequence[str]) -> str:
+    """Return the checks of an answer's citations as the master reads them, with what was found where it matters.
+
+    Args:
+        choices: what the master may do now, such as `keep the answer`; at least two.
+    """
     lines = [CHECKED]
     for number, one in enumerate(found, start=1):
         lines.append(verification_line(number, one))
         if one.verdict != "supported" and one.observation is not None:
             lines.append(observation_text(one.observation))
-    return "\n".join([*lines, ANSWER_AGAIN])
+    *first, last = choices
+    return "\n".join([*lines, ANSWER_AGAIN.format(choices=f"{', '.join(first)}, or {last}")])
 
 
 def verification_line(number: int, one: Verification) -> str:

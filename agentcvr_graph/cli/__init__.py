@@ -25,6 +25,10 @@ COMMANDS = {
         "agentcvr_graph.cli.ask:ask_app",
         "Answer a question about one or more videos; with --swap, the question of a script, in swap mode.",
     ),
+    "chat": (
+        "agentcvr_graph.cli.chat:app",
+        "Ask about videos in a conversation: follow-ups, /report, /cost, /quit.",
+    ),
     "demo": (
         "agentcvr_graph.cli.ask:demo_app",
         "Answer a question about the bundled clips and write an HTML evidence report.",

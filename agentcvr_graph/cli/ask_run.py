@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import typer
 from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.runnables import RunnableConfig
 from rich.panel import Panel
 from rich.status import Status
 from rich.style import Style
@@ -27,7 +28,7 @@ from agentcvr_graph.graph.dialects import words_of
 from agentcvr_graph.graph.events import Progress
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.prompts import since_brief
-from agentcvr_graph.graph.state import CVRInput, CVROutput, as_input
+from agentcvr_graph.graph.state import ChatInput, CVRInput, CVROutput, as_input
 from agentcvr_graph.models.clients.keys import without_keys
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
@@ -87,9 +88,14 @@ def run_live(given: CVRInput, models: ModelStrings, settings: RunSettings) -> Fi
     from agentcvr_graph.perception.factory import resolve_perception
 
     perception = resolve_perception(models.vision, models.audio)
+    print_offline_notice(models)
+    return FinishedRun(_run(given, models.master, perception, settings))
+
+
+def print_offline_notice(models: ModelStrings) -> None:
+    """Say what the offline models recognise, if one of them is used."""
     if "offline" in astuple(models):
         err.print(f"[dim]{OFFLINE_NOTICE}[/dim]")
-    return FinishedRun(_run(given, models.master, perception, settings))
 
 
 def run_scripted(spec: str, master: str, noise: str, settings: RunSettings, phrasing: str = "") -> FinishedRun:
@@ -122,7 +128,7 @@ def present(run: FinishedRun, models: ModelStrings, *, as_json: bool, report: Pa
         score = score_of(trajectory.answer, run.key)
         out.print(f"[dim]the key of the script: {escape(str(run.key))}; score {score:.2f}[/dim]")
     if report is not None:
-        _report(run, report, models)
+        write_run_report(run, report, models)
     raise typer.Exit(ANSWERED if trajectory.answer and trajectory.answer.is_usable else NO_ANSWER)
 
 
@@ -149,15 +155,18 @@ def _run(given: CVRInput, master: str, perception: Perception, settings: RunSett
 
     features = read_features(settings.features, "--features")
     graph = create_cvr_graph(resolve_chat_model(master), perception, features=features).compile()
-    words = Words() if settings.verbose else None
-    return trajectory_of(asyncio.run(_stream(graph, given, settings.context, words)))
+    return trajectory_of(asyncio.run(stream_run(graph, given, settings)))
 
 
-async def _stream(graph: Any, given: CVRInput, context: CVRContext, words: Words | None) -> CVROutput:
-    """Run the graph and print its progress on stderr, with the master's words if `words` is given."""
+async def stream_run(
+    graph: Any, given: CVRInput | ChatInput, settings: RunSettings, config: RunnableConfig | None = None
+) -> CVROutput:
+    """Run the graph and print its progress on stderr, with the master's words if the settings want them."""
     output: Any = None
+    words = Words() if settings.verbose else None
+    modes, context = ["custom", "values"], settings.context
     with err.status("opening the videos") as status:
-        async for mode, event in graph.astream(given, context=context, stream_mode=["custom", "values"]):
+        async for mode, event in graph.astream(given, config, context=context, stream_mode=modes):
             if mode == "values":
                 output = event
                 if words is not None:
@@ -235,7 +244,8 @@ def _checked(check: Verification) -> Text:
     return Text.assemble("    ", (check.verdict, VERDICT_STYLES[check.verdict]), f"{claim}{reason}")
 
 
-def _report(run: FinishedRun, path: Path, models: ModelStrings) -> None:
+def write_run_report(run: FinishedRun, path: Path, models: ModelStrings) -> None:
+    """Write the evidence report of a run."""
     from agentcvr_graph.report import MediaThumbnails, write_report
 
     thumbnails, names = None, asdict(models)

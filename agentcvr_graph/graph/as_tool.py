@@ -40,7 +40,7 @@ from agentcvr_graph.media.access import Access, access_of_untrusted_clients, lim
 from agentcvr_graph.media.source import check_source
 from agentcvr_graph.render import cut, one_line, window_label
 from agentcvr_graph.trajectory import Trajectory
-from agentcvr_graph.types import QuestionKind, Video, whole
+from agentcvr_graph.types import Citation, QuestionKind, Video, whole
 from agentcvr_graph.utils.private_loop import refuse_running_loop, run_in_private_loop
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def reply_of(trajectory: Trajectory) -> str:
     if failure is not None:
         return f"No answer: {failure.message}"
     assert answer is not None  # a run has either an answer or a failure
-    proofs = [f"{window_label(cited)} ({cited.modality})" for cited in answer.citations]
+    proofs = [f"{window_label(cited)} ({cited.modality}{_verdict(trajectory, cited)})" for cited in answer.citations]
     lines = [answer.text if answer.abstained else f"Answer: {answer.text}"]
     lines += [f"This is {GUESS}."] if answer.is_guess else []
     lines += [f"Confidence: {100 * answer.confidence:.0f} %"] if answer.confidence else []
@@ -235,3 +235,9 @@ def reply_of(trajectory: Trajectory) -> str:
     lines += [f"Evidence: {'; '.join(proofs)}"] if proofs else []
     lines += [f"Note: {failed}" for failed in trajectory.failed_calls[:NOTES_SHOWN]]
     return "\n".join(lines)
+
+
+def _verdict(trajectory: Trajectory, cited: Citation) -> str:
+    """Return the verdict of a citation's check, such as `, supported`; empty if it was not checked."""
+    check = trajectory.verification_of(cited)
+    return f", {check.verdict}" if check else ""

@@ -21,6 +21,7 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import Assignment, Call, Check, CVRState
 from agentcvr_graph.render import budget_text, verification_text
 from agentcvr_graph.tools import TOOLS, Budget, Toolset
+from agentcvr_graph.tools.answer import AbstainingAnswerArgs
 from agentcvr_graph.tools.spec import AnyToolSpec
 from agentcvr_graph.types import (
     Answer,
@@ -169,7 +170,7 @@ def unclear(citation: ClaimedCitation, reason: str, turn: int) -> Verification:
 
 
 def result_for_master(
-    answer: Answer, verifications: Sequence[Verification], state: CVRState, context: CVRContext
+    answer: Answer, verifications: Sequence[Verification], state: CVRState, context: CVRContext, tools: Toolset
 ) -> str:
     """Return the result of the checks as the master reads it; empty if it does not go there.
 
@@ -184,7 +185,18 @@ def result_for_master(
         return ""
     withheld = withheld_of({**state, "verifications": [*verifications]})
     rest = budget_left(context, state["turn"], state["spent"], elapsed_s, steps, withheld)
-    return f"{verification_text(found)}\n{budget_text(rest.shown())}"
+    return f"{verification_text(found, _choices(state, context, tools))}\n{budget_text(rest.shown())}"
+
+
+def _choices(state: CVRState, context: CVRContext, tools: Toolset) -> list[str]:
+    """Return what the master may do after it has read the result."""
+    abstains = any(issubclass(tools[name].arguments, AbstainingAnswerArgs) for name in tools.ending)
+    return [
+        "keep the answer",
+        "correct it",
+        *(["abstain"] if abstains and context.abstain == "allowed" else []),
+        *([] if state["closing"] else ["look further first"]),
+    ]
 
 
 def _why_not(citation: ClaimedCitation, place: int) -> str:

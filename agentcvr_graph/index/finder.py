@@ -214,7 +214,7 @@ async def _changed(
 
 
 async def _search(query: Query, index: Index, outcome: Outcome) -> list[tuple[int, FoundWindow]]:
-    numbers = {video: number for number, video in sorted(outcome.ids.items(), reverse=True)}
+    numbers = {video: number for number, video in reversed(outcome.ids.items())}
     hits = await asyncio.to_thread(
         index.store.search,
         query.text,

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from agentcvr_graph.errors import InfrastructureError
-from agentcvr_graph.index.words import expression, query_words, spaced
+from agentcvr_graph.index.ranking import ranked
+from agentcvr_graph.index.words import query_words, spaced
 from agentcvr_graph.types import Modality
 
 MEMORY = ":memory:"
@@ -200,23 +201,15 @@ class EvidenceStore:
         words = query_words(query)
         if not words or limit < 1:
             return []
-        where: list[str] = ["words MATCH ?"]
-        values: list[object] = [expression(words)]
+        where, values = "", list[object]()
         if modality is not None:
-            where, values = [*where, "modality = ?"], [*values, modality]
+            where, values = " AND modality = ?", [modality]
         if among is not None:
-            where, values = [*where, "video IN (SELECT value FROM json_each(?))"], [*values, _json(among)]
-        # `words` comes first and is read in order of rank, so that the statements are read of the best rows only.
-        rows = self._read(
-            "SELECT video, modality, start_s, end_s, statements.text, -rank FROM words"
-            " CROSS JOIN statements ON statements.id = words.rowid"
-            f" WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?",
-            *values,
-            limit,
-        )
+            where, values = f"{where} AND video IN (SELECT value FROM json_each(?))", [*values, _json(among)]
+        rows = ranked(self._read, words, where, values, limit)
         return [
             Hit(video, Statement(found, start_s, end_s, text), score)
-            for video, found, start_s, end_s, text, score in rows
+            for _, video, found, start_s, end_s, text, score in rows
         ]
 
     def mark_used(self, videos: Collection[int]) -> None:

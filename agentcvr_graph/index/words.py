@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile(
@@ -33,6 +34,6 @@ def spaced(text: str) -> str:
     return text if text.isascii() else _UNSPACED.sub(r" \1 ", text)
 
 
-def expression(words: list[str]) -> str:
+def expression(words: Sequence[str]) -> str:
     """Return the FTS5 query for any of the words. In quotation marks they are no operators; several are a phrase."""
     return " OR ".join(f'"{spaced(word).strip()}"' for word in words)

@@ -123,7 +123,7 @@ def _row(what: str, world: World, runs: Sequence[Trajectory]) -> Row:
         score_of(run.answer, question.key) if run.answer is not None and question.key is not None else 0.0
         for run, question in zip(runs, world.questions, strict=True)
     ]
-    abstained = sum(run.answer is None for run in runs)
+    abstained = sum(run.answer is None or run.answer.abstained for run in runs)
     frames, audio_s = sum(run.usage.frames for run in runs), sum(run.usage.audio_s for run in runs)
     turns = sum(len(run.turns) for run in runs)
     cost = f"{frames / count:.0f} frames, {audio_s / count:.0f} s of sound, {turns / count:.2f} turns a question"
@@ -141,7 +141,8 @@ def _caught(what: str, runs: Sequence[Trajectory], master: BaseChatModel) -> Row
             (wrong if made_up else right).append(check)
     refused = sum(one.verdict != "supported" for one in right)
     caught = sum(one.verdict != "supported" for one in wrong)
-    shares = f"{caught / len(wrong):.1%} of {len(wrong)} wrong, " if wrong else ""
+    refuted = sum(one.verdict == "contradicted" for one in wrong)
+    shares = f"{caught / len(wrong):.1%} of {len(wrong)} wrong ({refuted} contradicted), " if wrong else ""
     return Row(
         f"{what}: refused", f"{shares}{refused / len(right):.1%} of {len(right)} right citations" if right else shares
     )

@@ -48,6 +48,7 @@ from agentcvr_graph.tools import (
     OBSERVE,
     TOOLS,
     AnswerArgs,
+    Features,
     ToolSchema,
     Toolset,
     ToolSpec,
@@ -293,6 +294,27 @@ async def test_a_custom_tool_is_rolled_out_and_rewarded_in_training():
     assert episode.summary["frames"] == 3 * len(script.videos)
     assert "seen: video 1" in form.tokenizer.decode(row.completion_ids)
     assert sum(row.mask) == sum(len(form.tokenizer.encode(text, add_special_tokens=False)) + 1 for text in texts)
+
+
+async def test_a_library_is_searched_in_training():
+    """The brief lists 20 of 30 videos; the policy finds the 26th, listens to it and is rewarded for its answer."""
+    script = bundled_library().get("lib-000006")
+    form = ChatFormat(tokenizer())
+    cited = [one.model_dump() for one in script.evidence if one.modality == "audio"]
+    texts = [
+        spoken_call("find", query="black dragon", limit=1),
+        spoken_call("listen", video=26, start_s=0, end_s=20),
+        spoken_call("answer", value=script.key, citations=cited),
+    ]
+    policy = PolicyChatModel(engine=Spoken(form, texts), form=form, max_length=100_000)
+    tools = Features(find=True).apply(TOOLS)
+    runner = RolloutRunner(policy, ScriptedPerception(bundled_library()), CVRContext(), tools=tools, strict=True)
+    (episode,) = await runner.run([RolloutTask(script, 1)])
+    (row,) = episode.rows
+    assert episode.reward["answer"] == episode.reward["format"] == 1.0
+    assert episode.summary["frames"] == 0
+    read = form.tokenizer.decode(row.completion_ids)
+    assert "found:" in read and "26" in read
 
 
 @pytest.mark.parametrize("dialect", ["tools", "json"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
@@ -102,6 +103,7 @@ async def test_an_answer_about_many_videos_must_cite_what_was_observed():
     output = await graph.ainvoke(MANY)
     refused = [messages[-1].text for messages in master.seen[1:]]
     assert [CITE_FIRST in text for text in refused] == [True, False, True]
+    assert refused[0] == ("error: Not yet: look at or listen to a window that proves the answer, and cite it.")
     assert output["answer"].value == "yes"
 
 
@@ -256,3 +258,17 @@ async def test_all_videos_of_a_script_are_one_reference():
     assert "280 more videos, numbered 21 to 300" in master.seen[0][1].text
     with pytest.raises(InputError, match="There is no script 'other'"):
         await graph.ainvoke({"question": "?", "videos": ["script://other/*"]})
+
+
+async def test_a_chat_may_ask_about_any_video_of_a_folder():
+    graph, master = built(LOOK_FAR, DONE, LOOK_FAR, DONE, perception=Library(), saver=InMemorySaver())
+    given = {"messages": [HumanMessage("What is red in video 9000?")], "videos": ["many://10000"]}
+    output = await graph.ainvoke(given, CONFIG)
+    assert output["answer"].citations[0].video == 9_000
+    assert "[video 9000, 0.0-5.0 s] 9000, seen" in output["messages"][-1].text
+    output = await graph.ainvoke({"messages": [HumanMessage("And in video 10001?")]}, CONFIG)
+    assert output["failure"].message.startswith("There are 10000 videos. Which one is 'video 10001'?")
+    output = await graph.ainvoke({"messages": [HumanMessage("And what is red in extra.mp4?")]}, CONFIG)
+    asked = [message.text for message in master.seen[-1] if message.text.startswith("Question: ")]
+    assert asked[-1].startswith("Question: And what is red in video 10001?")  # its number among all videos
+    assert len(trajectory_of(output).videos) == 22

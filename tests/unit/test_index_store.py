@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.index import ranking
 from agentcvr_graph.index.store import EvidenceStore, Hit, Link, Statement
 from agentcvr_graph.index.windows import windows_of
 from agentcvr_graph.index.words import query_words
@@ -60,6 +61,20 @@ def test_a_query_finds_the_videos_that_share_words_with_it(store: EvidenceStore,
 
 def test_the_statement_with_more_of_the_query_comes_first(store: EvidenceStore):
     assert store.search("salted water")[0].statement.text == '"salted water, never pepper"'
+
+
+def test_common_words_order_what_rarer_words_find(monkeypatch: pytest.MonkeyPatch):
+    """Of 600 statements, 200 have "red" and two "salt"; one of those has both."""
+    monkeypatch.setattr(ranking, "MATCHES", 50)
+    store = EvidenceStore()
+    store.add("a", [seen(f"a red ball {number}") for number in range(200)])
+    store.add("c", [seen(f"a dog {number}") for number in range(400)])
+    salted = store.add("b", [seen("the salt is in the white bowl"), seen("the salt is in the red bowl")])
+    found = store.search("red salt", limit=2)
+    assert [hit.video for hit in found] == [salted] * 2
+    assert found[0].statement.text == "the salt is in the red bowl"
+    assert len(store.search("red salt", limit=20)) == 20
+    assert len(store.search("red", limit=20)) == 20
 
 
 def test_a_search_keeps_to_videos_and_modality(store: EvidenceStore):

@@ -197,6 +197,16 @@ async def test_the_answer_of_the_last_turn_can_still_be_checked_and_given_again(
     run = Run(answers("A", cite("The ball is blue.")), answers("B", id="again"))
     output = await run(max_turns=3)
     assert output["answer"].value == "B" and len(run.master.seen) == 3
+    assert "Call answer again: keep the answer, or correct it." in str(run.master.seen[-1])
+
+
+async def test_a_master_that_may_abstain_reads_that_it_may_and_has_no_citations_to_check():
+    abstains = {"name": "answer", "args": {"value": None, "looked_for": "a red ball"}, "id": "again"}
+    master = FakeMaster(turns=[LOOK, answers("A", cite("The ball is blue.")), turn("", abstains)])
+    features = Features(verify=True, abstain=True)
+    output = await create_cvr_graph(master, FakePerception(), features=features).compile().ainvoke(QUESTION)
+    assert "keep the answer, correct it, abstain, or look further first." in master.seen[-1][-1].text
+    assert output["answer"] is not None and output["answer"].abstained and len(output["verifications"]) == 1
 
 
 async def test_with_one_turn_there_is_nothing_to_send_it_to():

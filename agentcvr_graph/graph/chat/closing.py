@@ -7,6 +7,7 @@ without an answer says why. No model reads this message as a turn of its own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from langchain_core.messages import AIMessage
@@ -57,7 +58,7 @@ def left_for_next(question: Question, sources: Iterable[VideoInfo], observations
     size = 0
     for one in reversed([one for one in observations if one.modality in SENSES]):
         bare = one.model_copy(update={"cost": Cost(), "turn": 0, "frame_times_s": ()})
-        size += len(bare.model_dump_json(exclude_defaults=True))
+        size += len(json.dumps(bare.model_dump(mode="json", exclude_defaults=True)))
         if size > MAX_KEPT:
             break
         kept.append(bare)

@@ -11,15 +11,17 @@ This module opens nothing and asks no model. What is missing becomes an `InputEr
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
 from pydantic import Field, ValidationError
 
+from agentcvr_graph.catalogue import Catalogue
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.catalogues import UnreadableError
 from agentcvr_graph.graph.chat.blocks import Content, read_content
@@ -70,6 +72,21 @@ class Conversation:
     earlier: tuple[tuple[str, str], ...]
     """Earlier questions, each with its answer in words."""
     closed: tuple[Closed, ...]
+    pending: tuple[Content, ...] = ()
+    """The messages that ask."""
+    places: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Where the videos stand that the messages name, from 1."""
+
+    def over(self, catalogue: Catalogue) -> str:
+        """Return the question, with the numbers that the named videos have among all videos.
+
+        Raises:
+            MissingError: the question is about a video that is not there.
+        """
+        numbers = {name: catalogue.starts[place - 1] for name, place in self.places.items()}
+        question, _ = _question(self.pending, numbers)
+        _check_numbers(question, self.videos, len(catalogue))
+        return question
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -105,7 +122,8 @@ def missing_in(chat: Conversation | None) -> Generator[None]:
 
 def digest_of(info: VideoInfo) -> str:
     """Return a digest of what was found when a video was opened."""
-    return hashlib.blake2b(info.model_dump_json().encode(), digest_size=8).hexdigest()
+    found = json.dumps(info.model_dump(mode="json"))  # escapes what is no text, such as half a character in a title
+    return hashlib.blake2b(found.encode(), digest_size=8).hexdigest()
 
 
 def waits_for_reply(messages: Sequence[BaseMessage] | None) -> bool:
@@ -148,9 +166,10 @@ def read_conversation(given: Mapping[str, Any]) -> Conversation:
     question, options = _question(pending, numbers)
     if not question:
         raise MissingError(f"What do you want to know about {_listed(videos)}?", videos=videos)
-    _check_numbers(question, videos)
     options = read_options(given.get("options")) or options
-    return Conversation(question, videos, options, _exchanges(messages)[-REMEMBERED:], tuple(closed))
+    return Conversation(
+        question, videos, options, _exchanges(messages)[-REMEMBERED:], tuple(closed), tuple(pending), numbers
+    )
 
 
 def _read_after(messages: Sequence[AnyMessage], *, answered: bool) -> list[Content]:
@@ -197,16 +216,15 @@ def _question(pending: Sequence[Content], numbers: dict[str, int]) -> tuple[str,
     return "", options
 
 
-def _check_numbers(question: str, videos: Sequence[Video]) -> None:
-    """Refuse a question about a video that is not there."""
+def _check_numbers(question: str, videos: Sequence[Video], count: int) -> None:
+    """Refuse a question about a video that is not there; a folder may stand for many."""
     named = [(found[0], int(found[1])) for found in _VIDEO_NUMBER.finditer(question)]
     named += [(found[0], _ORDINALS.index(found[1].casefold()) + 1) for found in _ORDINAL.finditer(question)]
     for words, number in named:
-        if not 1 <= number <= len(videos):
-            there = f"There are {len(videos)} videos" if len(videos) > 1 else "There is 1 video"
-            raise MissingError(
-                f"{there}: {_listed(videos)}. Which one is {words!r}? Name its file to add it.", videos=videos
-            )
+        if not 1 <= number <= count:
+            there = f"There are {count} videos" if count > 1 else "There is 1 video"
+            which = f": {_listed(videos)}" if count == len(videos) else ""
+            raise MissingError(f"{there}{which}. Which one is {words!r}? Name its file to add it.", videos=videos)
 
 
 def _listed(videos: Sequence[Video]) -> str:

@@ -64,6 +64,8 @@ class Brief:
             question = check_question(state if chat is None else {**state, **chat.fields})
             catalogue = await list_videos(perception, question.videos)
             check_count(question, len(catalogue))
+            if chat is not None:
+                question = question.model_copy(update={"question": chat.over(catalogue)})
             report(runtime, "brief", _opening(catalogue))
             listed = await probe_first(perception, catalogue, context)
         self._dependencies.catalogues.keep(catalogue)

@@ -79,8 +79,8 @@ class Conclude:
         if checks.planned:
             return {"checks": checks.planned, "verifications": checks.settled, "clock": work}
         checked = {"checks": [], "verifications": checks.settled}
-        verifications = [*(state.get("verifications") or []), *checks.settled]
-        if verifications and (result := result_for_master(answer, verifications, state, context)):
+        verifications, tools = [*(state.get("verifications") or []), *checks.settled], self._dependencies.tools
+        if verifications and (result := result_for_master(answer, verifications, state, context, tools)):
             return {"policy_messages": policy_records(reply(draft, result)), "draft": None, "clock": work, **checked}
         text = "\n".join([prompts.RECORDED, *(f"note: {plain(note)}" for note in notes)])
         return {

@@ -1,0 +1,174 @@
+"""Carry out `agentcvr chat`: read messages line by line, run the graph on one thread, print its replies."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from agentcvr_graph.cli.ask_run import FinishedRun, RunSettings, print_offline_notice, stream_run, write_run_report
+from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out, print_notes
+from agentcvr_graph.errors import CVRError
+from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
+from agentcvr_graph.graph.compiled import CompiledCVRGraph
+from agentcvr_graph.graph.policy_messages import PolicyMessage
+from agentcvr_graph.graph.state import ChatInput
+from agentcvr_graph.models.strings import ModelStrings
+from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.render import cost_text
+from agentcvr_graph.scripts.bundled import bundled_library
+from agentcvr_graph.tools.features import read_features
+from agentcvr_graph.trajectory import trajectory_of
+from agentcvr_graph.types import Cost, FrozenModel, Video
+
+REPORT = "agentcvr-chat.html"
+"""File of a report that is named no other."""
+PROMPT = "you> "
+_COMMAND = re.compile(r"/\w*(\s|$)")
+"""A line that is a command; a path with more parts is none."""
+COMMANDS = "Commands: /report [FILE] writes the evidence of the last answer, /cost, /quit. Other lines are messages."
+
+
+class Chat:
+    """A conversation with the graph on one thread."""
+
+    def __init__(
+        self, graph: CompiledCVRGraph, videos: Sequence[str], models: ModelStrings, settings: RunSettings, *, live: bool
+    ) -> None:
+        self._graph, self._models, self._settings, self._live = graph, models, settings, live
+        self._videos: list[str | Video] = list(videos)
+        self._last: FinishedRun | None = None
+        self._cost, self._wall_s, self._questions = Cost(), 0.0, 0
+        self.status = ANSWERED
+        """Exit status of the last question."""
+
+    async def ask(self, text: str) -> None:
+        """Send a message, and print the reply."""
+        self.status = NO_ANSWER
+        given = ChatInput(messages=[HumanMessage(text)])
+        if self._videos:  # later messages go on with those of the conversation
+            given["videos"] = self._videos
+        config: Any = {
+            "configurable": {"thread_id": "chat"},
+            "recursion_limit": recursion_limit(self._settings.context),
+        }
+        output = await stream_run(self._graph, given, self._settings, config)
+        self._videos = []
+        self._print(output)
+
+    def _print(self, output: Any) -> None:
+        usage, failure, answer = output["usage"], output["failure"], output["answer"]
+        if failure is None or failure.boundary != "input":
+            trajectory = trajectory_of(output)
+            print_notes(trajectory.notes)
+            self._last = FinishedRun(trajectory, live=self._live)
+            self._cost, self._wall_s = self._cost + usage, self._wall_s + usage.wall_s
+            self._questions += 1
+        out.print(escape(str(output["messages"][-1].text)), "", sep="\n")
+        self.status = ANSWERED if answer is not None and answer.is_usable else NO_ANSWER
+
+    def command(self, line: str) -> bool:
+        """Carry out a line that begins with a slash; return whether the conversation goes on."""
+        name, _, rest = line.partition(" ")
+        commands: dict[str, Callable[[str], None]] = {"/report": self._report, "/cost": self._print_cost}
+        if name in ("/quit", "/exit"):
+            return False
+        commands.get(name, self._help)(rest.strip())
+        return True
+
+    def _report(self, named: str) -> None:
+        if self._last is None:
+            err.print("There is no answer yet. Ask something first.")
+            return
+        path = Path(*(shlex.split(named)[:1] or [REPORT]))
+        if path.suffix.lower() not in (".html", ".htm"):
+            err.print(f"[red]error:[/] {escape(str(path))}: a report is an HTML page. Name it {REPORT}, for example.")
+            return
+        write_run_report(self._last, path, self._models)
+
+    def _print_cost(self, _: str) -> None:
+        count = f"{self._questions} question{'' if self._questions == 1 else 's'}"
+        out.print(f"{count}: {cost_text(self._cost)}, {self._wall_s:.1f} s")
+
+    def _help(self, _: str) -> None:
+        err.print(COMMANDS)
+
+
+def run_chat(videos: Sequence[str], models: ModelStrings, settings: RunSettings, *, noise: str | None) -> None:
+    """Hold a conversation until its input ends, and exit with the status of the last question.
+
+    Args:
+        noise: of the scripted perception; None for real video.
+    """
+    chat = Chat(_graph(models, settings, noise), videos, models, settings, live=noise is None)
+    talks = sys.stdin.isatty()
+    if noise is None:
+        print_offline_notice(models)
+    if talks:
+        err.print(COMMANDS)
+    with asyncio.Runner() as runner:
+        for line in _lines(talks):
+            if _COMMAND.match(line):
+                if not chat.command(line):
+                    break
+                continue
+            try:
+                runner.run(chat.ask(line))
+            except (CVRError, KeyboardInterrupt) as error:
+                if not talks:
+                    raise
+                err.print(f"[red]error:[/] {escape(str(error))}" if isinstance(error, CVRError) else "stopped")
+    raise typer.Exit(chat.status)
+
+
+def _graph(models: ModelStrings, settings: RunSettings, noise: str | None) -> CompiledCVRGraph:
+    from agentcvr_graph.models.registry import resolve_chat_model
+    from agentcvr_graph.perception.factory import resolve_perception
+
+    perception: Perception = (
+        resolve_perception(models.vision, models.audio)
+        if noise is None
+        else ScriptedPerception(bundled_library(), noise)
+    )
+    features = read_features(settings.features, "--features")
+    graph = create_cvr_graph(resolve_chat_model(models.master), perception, features=features)
+    return graph.compile(checkpointer=InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=_types())))
+
+
+def _types() -> list[tuple[str, str]]:
+    """Return the types that a checkpoint may hold; LangGraph warns of any other."""
+    kinds: list[type[Any]] = [PolicyMessage]
+    open_ = [FrozenModel]
+    while open_:
+        kind = open_.pop()
+        kinds.append(kind)
+        open_ += kind.__subclasses__()
+    return [(kind.__module__, kind.__name__) for kind in kinds]
+
+
+def _lines(talks: bool) -> Iterator[str]:
+    """Yield the lines of the input that are not empty; a terminal shows a prompt, with a history and line editing."""
+    if talks:
+        pass
+    while True:
+        try:
+            line = input(PROMPT if talks else "")
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            if not talks:
+                raise
+            err.print("")
+            return
+        if line.strip():
+            yield line.strip()
