@@ -13,12 +13,14 @@ from typing import Any
 import typer
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from agentcvr_graph.cli.ask_run import FinishedRun, RunSettings, print_offline_notice, stream_run, write_run_report
 from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out, print_notes
 from agentcvr_graph.errors import CVRError
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
+from agentcvr_graph.graph.policy_messages import PolicyMessage
 from agentcvr_graph.graph.state import ChatInput
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
@@ -27,7 +29,7 @@ from agentcvr_graph.render import cost_text
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.tools.features import read_features
 from agentcvr_graph.trajectory import trajectory_of
-from agentcvr_graph.types import Cost, Video
+from agentcvr_graph.types import Cost, FrozenModel, Video
 
 REPORT = "agentcvr-chat.html"
 """File of a report that is named no other."""
@@ -140,7 +142,18 @@ def _graph(models: ModelStrings, settings: RunSettings, noise: str | None) -> Co
     )
     features = read_features(settings.features, "--features")
     graph = create_cvr_graph(resolve_chat_model(models.master), perception, features=features)
-    return graph.compile(checkpointer=InMemorySaver())
+    return graph.compile(checkpointer=InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=_types())))
+
+
+def _types() -> list[tuple[str, str]]:
+    """Return the types that a checkpoint may hold; LangGraph warns of any other."""
+    kinds: list[type[Any]] = [PolicyMessage]
+    open_ = [FrozenModel]
+    while open_:
+        kind = open_.pop()
+        kinds.append(kind)
+        open_ += kind.__subclasses__()
+    return [(kind.__module__, kind.__name__) for kind in kinds]
 
 
 def _lines(talks: bool) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from agentcvr_graph.answers import KINDS, read_key
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.scripts.legibility import legible_anywhere
+from agentcvr_graph.scripts.legibility import is_legible
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
 
 TOLERANCE_S = 0.05
@@ -80,7 +80,7 @@ def _check_scene(scene: Scene, video: ScriptedVideo, place: str) -> Iterator[Pro
     if not (scene.visual or scene.caption or scene.facts.text or scene.facts.things or scene.facts.signs):
         yield Problem(place, "it shows and says nothing", "warning")
     for sign in scene.facts.signs:
-        if sign.text not in legible_anywhere(scene.facts, video.height_px):
+        if not is_legible(sign, video.height_px):
             yield Problem(place, f"its text {sign.text!r} is too small or too long to be read in any look", "warning")
     start_s, end_s = scene.spoken_s
     inside = scene.start_s - TOLERANCE_S <= start_s < end_s <= scene.end_s + TOLERANCE_S

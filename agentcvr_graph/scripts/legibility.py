@@ -82,10 +82,10 @@ def close_look(facts: Facts, height_px: int, zoom: Zoom | None) -> Close:
     return Close(tuple(lines), tuple(dict.fromkeys(unread)), tuple(dict.fromkeys(things)))
 
 
-def legible_anywhere(facts: Facts, height_px: int) -> frozenset[str]:
-    """Return the text with a size that some look reads wholly."""
-    looks = [Zoom(region=region, detail="high") for region in get_args(Region)]
-    return frozenset(line for zoom in looks for line in close_look(facts, height_px, zoom).lines)
+def is_legible(sign: Sign, height_px: int) -> bool:
+    """Return whether some look at a video of that height reads all of a sign."""
+    looks = (Zoom(region=region, detail="high") for region in get_args(Region))
+    return any(sign.text in close_look(Facts(signs=(sign,)), height_px, zoom).lines for zoom in looks)
 
 
 def all_signs(facts: Facts) -> Iterator[Sign]:

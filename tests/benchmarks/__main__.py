@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.benchmarks.rows import Row, as_markdown, show
 
-BENCHMARKS = ("eval", "graph", "guessing", "index", "many", "media", "offline", "reading", "speech", "swap")
+BENCHMARKS = ("eval", "graph", "guessing", "index", "many", "media", "offline", "reading", "speech", "swap", "zoom")
 """Those that run by default."""
 LONG = ("library", "small_model", "speech_memory", "training", "verify")
 WITH_RECORDINGS = ("speech", "speech_memory")

@@ -103,6 +103,7 @@ async def test_an_answer_about_many_videos_must_cite_what_was_observed():
     output = await graph.ainvoke(MANY)
     refused = [messages[-1].text for messages in master.seen[1:]]
     assert [CITE_FIRST in text for text in refused] == [True, False, True]
+    assert refused[0] == ("error: Not yet: look at or listen to a window that proves the answer, and cite it.")
     assert output["answer"].value == "yes"
 
 

@@ -38,6 +38,7 @@ def test_a_piped_conversation_has_replies_cost_and_a_report(tmp_path: Path):
     assert done.stdout.count(f"{SAID}\n\nvideo 1, 6.9-9.3 s:") == 2
     assert "- [video 1, 6.9-9.3 s] video 1, heard" in done.stdout
     assert "1 question: 26 frames, 53.4 s of sound" in done.stdout and "2 questions: 26 frames" in done.stdout
+    assert "LANGGRAPH_STRICT" not in done.stderr
     assert SAID in page.read_text() and "answer: This time" in done.stderr
 
 
