@@ -182,8 +182,9 @@ def _error_in(reply: str) -> str:
 
 
 def _placed(note: str, observation: Observation) -> str:
-    """Return a note of an observation with the number of its video."""
-    return note if note.lower().startswith("video ") else f"video {observation.windows[0].video}: {note}"
+    """Return a note of an observation with the number of its video; one of the index names its videos itself."""
+    named = not observation.windows or note.lower().startswith("video ")
+    return note if named else f"video {observation.windows[0].video}: {note}"
 
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], tools: Outlines) -> list[Turn]:
