@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from langchain_core.messages import AIMessage
 
 from agentcvr_graph import CVRContext, CVRInput, create_cvr_graph
 from agentcvr_graph.answers import abstention, score_of, standing
+from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.eval.methods import EvalConfig
 from agentcvr_graph.eval.scoring import EvalTask, row_of
 from agentcvr_graph.graph.as_tool import reply_of
@@ -17,10 +19,10 @@ from agentcvr_graph.models.self_report import SelfReport, with_report
 from agentcvr_graph.report import render_report
 from agentcvr_graph.report.notebook import answer_html
 from agentcvr_graph.short_answer import short_answer
-from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
+from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import Features
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
-from agentcvr_graph.types import Question, Video
+from agentcvr_graph.types import Observation, Observe, Question, Video, VideoInfo
 
 ASKED: CVRInput = {"question": "Which shows a dog?", "videos": ["a.mp4", "b.mp4"], "options": ["a cat", "a dog"]}
 LOOK = turn("", observe((1, 0, 9, 1), (2, 0, 9, 1)))
@@ -110,3 +112,32 @@ def test_benchmarks_want_a_value_unless_a_run_says_otherwise():
 
 def test_an_abstention_without_words_says_what_every_run_looks_for():
     assert abstention("choice", " ").looked_for == "the answer to the question"
+
+
+class OneSenseDown(FakePerception):
+    """A perception whose vision model cannot be reached."""
+
+    async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
+        raise InfrastructureError("The vision server cannot be reached.")
+
+
+BOTH = turn("", observe((1, 0, 9, 1), (2, 0, 9, 1)), listen(1, 0, 9), listen(2, 0, 9, id="l2"))
+HEARD = {"video": 2, "start_s": 0, "end_s": 9, "modality": "audio"}
+
+
+@pytest.mark.parametrize(("citations", "usable"), [([], False), ([HEARD], True)])
+async def test_an_answer_says_that_every_look_failed(citations: list[Any], usable: bool):
+    given = turn("", answer("B", "it says so", citations))
+    graph = create_cvr_graph(FakeMaster(turns=[BOTH, given]), OneSenseDown()).compile()
+    found = (await graph.ainvoke(ASKED))["answer"]
+    assert found is not None
+    assert found.failed_modalities == ("visual",)
+    assert found.rationale == "it says so. Nothing could be seen: every look failed."
+    assert found.is_usable == usable
+
+
+@pytest.mark.parametrize(("stated", "kept"), [("85 %", 0.85), (85, 0.85), ("very", None), (1.0, 1.0), (-3, None)])
+async def test_a_confidence_is_read_tolerantly(stated: object, kept: float | None):
+    given = answer("B")
+    given["args"]["confidence"] = stated
+    assert (await run(turn("", given), features=Features(confidence=True)))["answer"].confidence == kept

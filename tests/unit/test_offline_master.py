@@ -13,9 +13,10 @@ from agentcvr_graph.graph import prompts
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.master.language import clock_minutes, day_of_year
 from agentcvr_graph.models.offline.master.planning import reference_window
+from agentcvr_graph.models.self_report import report_in
 from agentcvr_graph.render import ONLY_ANSWER, observation_text
 from agentcvr_graph.testing import FakePerception
-from agentcvr_graph.tools import TOOL_SCHEMAS
+from agentcvr_graph.tools import TOOL_SCHEMAS, TOOLS, Features, Toolset
 from agentcvr_graph.types import Evidence, Observation, Video, VideoInfo, Window
 
 LEFT = [("turns", 12.0), ("frames", 512.0), ("audio seconds", 7200.0)]
@@ -387,3 +388,45 @@ def test_without_support_it_cites_nothing_also_where_many_videos_need_a_citation
     output = graph.invoke(given, context=CVRContext(abstain=abstain))
     assert output["failure"] is None and output["answer"].citations == ()
     assert (output["answer"].abstained, output["answer"].is_guess) == (abstain == "allowed", abstain == "never")
+
+
+LINES = [
+    (1, 0, 4, '"NAR: This is the optical segment of the Webb"'),
+    (1, 4, 8, '"space telescope in one of the largest clean rooms"'),
+    (1, 8, 12, '"at the Goddard Space Flight Center."'),
+    (1, 13, 15, '"It is golden."'),
+    (2, 0, 30, "mostly dark grey and black; something moves"),
+    (2, 3, 5, '"if that are are a man"'),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "options", "value"),
+    [
+        ("Where is Webb?", "text", (), "in one of the largest clean rooms at the Goddard"),
+        ("Which video mentions the Goddard Center?", "text", (), "Video 1"),
+        ("Which segment is it?", "choice", ("the optical segment", "the propulsion segment"), "A"),
+        ("When was Webb launched?", "text", (), None),
+        ("How much does the telescope cost?", "text", (), None),
+        ("Which video shows a man?", "text", (), None),  # it was only said, and nothing seen could show it
+        ("Which video shows a man playing the drums?", "choice", ("Video 1", "Video 2"), None),
+        ("Put the videos in order by the number of people.", "order", (), None),
+        ("What is the number of the telescope?", "number", (), None),
+    ],
+)
+def test_it_reports_whether_the_evidence_answers_the_question(question, kind, options, value):
+    messages = [*brief(question, kind, options), *evidence(*LINES)]
+    messages += [AIMessage(""), ToolMessage("", tool_call_id="2")]
+    turn = OfflineMaster().bind_tools(list(TOOL_SCHEMAS)).invoke(messages)
+    [call], report = turn.tool_calls, report_in(turn)
+    assert report is not None and (report.looked_for == "") == (value is not None)
+    assert (report.confidence > 0) == bool(call["args"]["citations"]) == (value is not None)
+    assert value is None or value in call["args"]["value"]
+
+
+def test_it_states_its_confidence_where_the_tool_has_the_field():
+    schemas = Toolset(Features(confidence=True).apply(TOOLS)).schemas
+    messages = [*brief("Where is Webb?", "text"), *evidence(*LINES), AIMessage(""), ToolMessage("", tool_call_id="2")]
+    [call] = OfflineMaster().bind_tools(list(schemas)).invoke(messages).tool_calls
+    assert call["args"]["confidence"] == 1.0
+    assert "confidence" not in ask(messages)[0]["args"]

@@ -22,6 +22,7 @@ from agentcvr_graph.models.offline.master.matching import ALIKE, CONTIGUOUS_S, M
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
 from agentcvr_graph.models.offline.master.reading import Reading, Statement
 from agentcvr_graph.models.offline.master.searching import fitting_statements, narrowed, searches
+from agentcvr_graph.models.offline.master.sentences import answers_type_of, joined_speech
 from agentcvr_graph.types import AnswerKind, Window
 
 _VIDEO_NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
@@ -248,7 +249,16 @@ def _text(reading: Reading, matcher: Matcher) -> Verdict:
         return Verdict(NOT_SAID)
     if _WHICH_VIDEO.match(reading.question):
         return Verdict(f"Video {match.statement.window.video}", (match.statement,))
-    return Verdict(match.statement.text.strip('"'), (match.statement,))
+    said = _whole_sentence(match.statement, reading)
+    return Verdict(said.text.strip('"'), (said,))
+
+
+def _whole_sentence(line: Statement, reading: Reading) -> Statement:
+    """Return the sentence of a line of speech if it says more of what is asked than the line; else the line."""
+    sentence, words = joined_speech(line, reading.statements), content_words(reading.question)
+    more = len(words & content_words(sentence.text)) > len(words & content_words(line.text))
+    fits = answers_type_of(reading.question, sentence.text) and not answers_type_of(reading.question, line.text)
+    return sentence if more or fits else line
 
 
 def _only_video(reading: Reading) -> int | None:

@@ -30,7 +30,8 @@ class OfflineMaster(ChatModelBase):
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         messages = request.messages
-        move = decide(replace(read(messages), claims=wants_claims(request)))
+        features = {"claims": wants(request, "claim"), "confidences": wants(request, "confidence")}
+        move = decide(replace(read(messages), **features))
         count = sum(isinstance(message, AIMessage) for message in messages)
         message = as_turn(move.thought, move.calls, count, as_tools=bool(request.tools))
         if move.report is not None:
@@ -87,10 +88,10 @@ def closer(reading: Reading) -> list[Call]:
     return [*magnify(reading), *zoom(relevant(reading))]
 
 
-def wants_claims(request: ChatRequest) -> bool:
-    """Return whether a citation of this graph carries a claim (feature `verify`), in either dialect."""
+def wants(request: ChatRequest, field: str) -> bool:
+    """Return whether a feature gave the tools of this graph a field, such as `claim` of `verify`, in either dialect."""
     schemas = json.dumps(request.tools) if request.tools else request.messages[0].text
-    return '"claim"' in schemas
+    return f'"{field}"' in schemas
 
 
 def _search(reading: Reading) -> tuple[str, list[Call]]:
@@ -117,6 +118,7 @@ def _answer_call(reading: Reading, verdict: Verdict, support: float) -> Call:
     cited = [*dict.fromkeys(verdict.support)][:MAX_CITATIONS] if support else []
     citations = [_citation(statement, claims=reading.claims) for statement in cited]
     arguments = {"value": verdict.value, "rationale": _because(verdict, support), "citations": citations}
+    arguments |= {"confidence": round(min(1.0, support), 2)} if reading.confidences else {}
     return {"name": "answer", "args": arguments}
 
 

@@ -93,6 +93,8 @@ class Reading:
     """The windows of the observations, without their statements."""
     claims: bool = False
     """Whether a citation says what it proves."""
+    confidences: bool = False
+    """Whether an answer says how sure the master is."""
     refuted: int = 0
     """Number of its cited statements that a second look did not confirm; they are no evidence any more."""
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
+from string import ascii_uppercase
 
 from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.answering import Verdict, is_video, option_findings
-from agentcvr_graph.models.offline.master.conditions import conditions_of
+from agentcvr_graph.models.offline.master.conditions import Finding, conditions_of
 from agentcvr_graph.models.offline.master.language import clauses, content_words, is_about_speech, numbers
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
@@ -34,6 +35,7 @@ LEAST = 0.6
 _SHOWING = re.compile(
     r"\b(?:shows?|shown|showing|see|seen|sees|visible|appears?|wears?|wearing|holds?|holding)\b", re.I
 )
+_ONE_OF = re.compile(r"\bone of\b", re.I)
 _WHICH = re.compile(r"^\W*(?:in |on )?(?:which|what) (?:of the )?\w+", re.I)
 _IN_TIME = re.compile(
     r"\b(?:film\w*|record\w*|shot|times?|clocks?|days?|dates?|chronolog\w*|steps?|segments?|sequence|earli\w+|lat(?:er|est)|"
@@ -116,14 +118,24 @@ def _in_context(support: Sequence[Statement], reading: Reading) -> list[Statemen
 
 
 def _choice_share(reading: Reading, verdict: Verdict) -> float:
-    """Return the share for the best option; 0 if another one is as good."""
-    scores = sorted((finding.score for finding in option_findings(reading, Matcher(reading.statements))), reverse=True)
-    return _option_share(reading, verdict) if scores[0] > scores[1] else 0.0
+    """Return the share for the chosen option; 0 if another one is as good."""
+    found = option_findings(reading, Matcher(reading.statements))
+    scores = [_held_score(option, one, reading) for option, one in zip(reading.options, found, strict=True)]
+    chosen = scores.pop(ascii_uppercase.index(verdict.value))
+    # A search over many videos chooses by more than the words of the options, so its choice may have the lower score.
+    return 0.0 if chosen == max(scores, default=0.0) else _option_share(reading, verdict)
+
+
+def _held_score(option: str, finding: Finding, reading: Reading) -> float:
+    """Return the score of an option, lowered by its words that no statement has: the matcher leaves those out."""
+    if is_video(option, reading):
+        return finding.score
+    return finding.score * _share(content_words(option), [stems(statement.text) for statement in finding.support])
 
 
 def _option_share(reading: Reading, verdict: Verdict) -> float:
     share = _share_of_question(reading, verdict)
-    chosen = [reading.options["ABCDEFGHIJKLMNOPQRSTUVWXYZ".index(letter)] for letter in verdict.value]
+    chosen = [reading.options[ascii_uppercase.index(letter)] for letter in verdict.value]
     own = [content_words(option) for option in chosen if not is_video(option, reading)]
     texts = [stems(statement.text) for statement in _in_context(verdict.support, reading)]
     return min([share, *(_share(words, texts) for words in own)])
@@ -149,7 +161,8 @@ def _interval_share(reading: Reading, verdict: Verdict) -> float:
 def _number_share(reading: Reading, verdict: Verdict) -> float:
     """Return the share of the question, if the number was counted as asked or stated."""
     counted = re.search(r"\bhow (?:many|often)\b", reading.question, re.I) is not None
-    stated = [number for statement in verdict.support for _, number in numbers(statement.text)]
+    texts = [_ONE_OF.sub(" ", statement.text) for statement in verdict.support]
+    stated = [number for text in texts for _, number in numbers(text)]
     return _share_of_question(reading, verdict) if counted or verdict.value in stated else 0.0
 
 
