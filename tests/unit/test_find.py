@@ -94,7 +94,7 @@ async def test_what_is_found_supports_no_citation_and_no_answer():
         turn("", answer("A", citations=cited)),
     ]
     master = FakeMaster(turns=turns)
-    graph = create_cvr_graph(master, FakePerception(), features=Features(find=True)).compile()
+    graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(), features=Features(find=True)).compile()
     output = await graph.ainvoke(SALT)
     assert master.seen[2][-1].text.startswith("error: ")
     assert output["answer"] is not None
@@ -259,3 +259,11 @@ async def test_arguments_are_read_tolerantly(arguments: dict[str, object], numbe
 def test_runs_of_numbers_are_shortened():
     assert listed([12, 3, 5, 6, 7]) == "3, 5-7, 12"
     assert listed([]) == ""
+
+
+async def test_a_note_on_a_search_belongs_to_no_video():
+    """A trajectory puts the number of its video before the note of a look; a search has no window."""
+    turns = [turn("", find("red", limit=50)), turn("", observe((1, 0, 9, 1))), turn("", answer("A"))]
+    graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(), features=Features(find=True)).compile()
+    output = await graph.ainvoke({"question": "Which?", "videos": ["a.mp4"], "options": ["x", "y"]})
+    assert trajectory_of(output).notes == ("At most 20 windows are told.",)
