@@ -17,6 +17,7 @@ from agentcvr_graph.index.overview import overview_of, planned_cost
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.noise import MILD
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.report import render_report
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import Features
@@ -112,6 +113,10 @@ async def test_indexing_is_paid_from_a_fifth_of_what_is_left():
     )
     assert "left: 11 turns, 240 frames, 480 audio seconds" in said
     assert (output["usage"].frames, output["usage"].audio_s) == (40, 120)
+    trajectory = trajectory_of(output)
+    assert trajectory.notes[0].startswith("Videos 3-5 were not searched")
+    page = render_report(trajectory)
+    assert "Searched the index" in page and "a red ball" in page
 
 
 async def test_what_is_indexed_is_neither_built_nor_paid_again(tmp_path: Path):
