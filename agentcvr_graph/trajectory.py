@@ -182,8 +182,10 @@ def _error_in(reply: str) -> str:
 
 
 def _placed(note: str, observation: Observation) -> str:
-    """Return a note of an observation with the number of its video."""
-    return note if note.lower().startswith("video ") else f"video {observation.windows[0].video}: {note}"
+    """Return a note of an observation with the number of its video; as it is if it belongs to none, as in a search."""
+    if not observation.windows or note.lower().startswith("video "):
+        return note
+    return f"video {observation.windows[0].video}: {note}"
 
 
 def _turns(messages: Sequence[AnyMessage], observations: Sequence[Observation], tools: Outlines) -> list[Turn]:

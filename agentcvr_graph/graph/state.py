@@ -346,9 +346,10 @@ def _sent(numbers: tuple[int, ...] | None, state: CVRState) -> SentVideos:
 
 
 def _typed_videos(given: Mapping[str, Any]) -> SentVideos:
+    named: list[Any] = given.get("named") or []
     return SentVideos(
         sources=typed(list[VideoInfo], given["sources"]),
         settings=given.get("settings") or {},
         catalogue=typed(Summary | None, given.get("catalogue")),
-        named=[Video(source=one) if isinstance(one, str) else typed(Video, one) for one in given.get("named") or []],
+        named=[Video(source=one) if isinstance(one, str) else typed(Video, one) for one in named],
     )

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
-from agentcvr_graph.media.view import View
 from agentcvr_graph.types import Modality, Tracks, Video
+from agentcvr_graph.views import View
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
 from agentcvr_graph.media.subtitles import Subtitles, clip_cues, read_subtitles
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
-from agentcvr_graph.media.view import View
 from agentcvr_graph.types import Modality
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
+from agentcvr_graph.views import View
 
 ReaderName = Literal["auto", "pyav", "decord"]
 READERS: tuple[ReaderName, ...] = ("auto", "pyav", "decord")

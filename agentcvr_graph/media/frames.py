@@ -18,7 +18,7 @@ from PIL import Image
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.readers.base import Decoded, scaled_size
 from agentcvr_graph.media.types import Frame, Pixels
-from agentcvr_graph.media.view import HIGH_PX, View, crop_px
+from agentcvr_graph.views import HIGH_PX, View, crop_px
 
 _JPEG_QUALITY = 92
 MEMORY_BYTES = 64 * 2**20

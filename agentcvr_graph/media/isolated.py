@@ -20,9 +20,9 @@ from agentcvr_graph.media.folders import expand
 from agentcvr_graph.media.library import MediaLibrary, stamp_of, stamp_text
 from agentcvr_graph.media.source import absolute, parse_source
 from agentcvr_graph.media.types import Cue, Frame, Note, Samples
-from agentcvr_graph.media.view import View
 from agentcvr_graph.types import Modality, Video
 from agentcvr_graph.utils.worker_processes import TIMEOUT_S, WorkerProcesses
+from agentcvr_graph.views import View
 
 
 class IsolatedLibrary:

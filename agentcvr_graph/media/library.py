@@ -20,8 +20,8 @@ from agentcvr_graph.media.frames import FrameStore
 from agentcvr_graph.media.probe import NotAVideoError
 from agentcvr_graph.media.sidecars import subtitles_beside
 from agentcvr_graph.media.source import Source, parse_source
-from agentcvr_graph.media.view import NORMAL_PX
 from agentcvr_graph.types import Video
+from agentcvr_graph.views import NORMAL_PX
 
 MAX_OPEN = 16
 """Largest number of open files; a decoder of 720p video holds about 30 MB."""
@@ -36,7 +36,7 @@ class MediaLibrary:
         max_download_bytes: largest remote file that is fetched.
         reader: the decoding library; `auto` takes PyAV.
         long_side_px: frames are scaled down so that their longer side has at most this many pixels. With zoom, those of
-            a region too, and those at high detail to `view.HIGH_PX` if that is more.
+            a region too, and those at high detail to `views.HIGH_PX` if that is more.
         download_timeout_s: longest time in seconds that a remote server may stay silent.
         access: what may be opened.
 

@@ -34,7 +34,6 @@ from agentcvr_graph.media.folders import is_plain_name
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Note, Samples
-from agentcvr_graph.media.view import View, view_of
 from agentcvr_graph.models.base import AudioModel, ModelOutput, SampledFrames, Sound, VisionModel
 from agentcvr_graph.models.clients.extras import naming_extra
 from agentcvr_graph.models.focus import focus_first
@@ -45,6 +44,7 @@ from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, T
 from agentcvr_graph.utils.cancellation import raise_if_cancelled, run_in_thread
 from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.single_flight import SingleFlight
+from agentcvr_graph.views import View, view_of
 
 _decoding = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 """Limits concurrent decoding. Each decoder uses several threads; more decoders would cost memory and save no time."""

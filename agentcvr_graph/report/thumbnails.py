@@ -6,8 +6,8 @@ import io
 from typing import TYPE_CHECKING, Protocol
 
 from agentcvr_graph.errors import HIDDEN, CVRError
-from agentcvr_graph.media.view import view_of
 from agentcvr_graph.types import Video, Zoom
+from agentcvr_graph.views import view_of
 
 if TYPE_CHECKING:
     from agentcvr_graph.media.base import Library

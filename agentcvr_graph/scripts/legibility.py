@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, get_args
 
-from agentcvr_graph.media.view import Box, box_of, region_around, scale_of
 from agentcvr_graph.scripts.schema import Facts, Sign, Thing
 from agentcvr_graph.types import Region, Zoom
+from agentcvr_graph.views import Box, box_of, region_around, scale_of
 
 LEGIBLE_PX = 4.0
 """Height of the smallest capital letters that are read, in pixels of the picture that is shown."""

@@ -1,7 +1,7 @@
 """`observe` with zoom: a target may name a part of the picture and ask for more detail.
 
 It has the name, the node and the run of `observe`. Only its arguments have more fields, and a frame of a target costs
-as many frames of the budget as its pixels are worth (`media/view.py`), which planning knows from the video's size.
+as many frames of the budget as its pixels are worth (`views.py`), which planning knows from the video's size.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from agentcvr_graph.media.view import frame_price
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.tools.observe import OBSERVE, ObserveArgs, within_budget, within_videos
 from agentcvr_graph.types import Observe, PricedTarget, Target, VideoInfo, Zoom, ZoomObserve, ZoomTarget
+from agentcvr_graph.views import frame_price
 
 
 class ZoomObserveArgs(ObserveArgs):

@@ -15,7 +15,7 @@ import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 
-from agentcvr_graph import create_cvr_graph, resolve_chat_model
+from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model
 from agentcvr_graph.answers import score_answer
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.index.finder import Finder, Query
@@ -133,7 +133,7 @@ async def _answered(scripts: Sequence[Script], perception: Perception, find: boo
     graph = create_cvr_graph(resolve_chat_model("offline"), perception, features=Features(find=find)).compile()
     scores, frames, sound_s = list[float](), list[float](), list[float]()
     for script in scripts:
-        output = await graph.ainvoke(as_input(script.as_question()))
+        output = await graph.ainvoke(as_input(script.as_question()), context=CVRContext(abstain="never"))
         answer = output["answer"]
         scores.append(0.0 if answer is None else score_answer(script.kind, answer.value, script.key))
         frames.append(output["usage"].frames)

@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from agentcvr_graph.demo.drawing import FONT
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.media.view import frame_price, scale_of, view_of
 from agentcvr_graph.models.offline.on_screen_text import TextReader
 from agentcvr_graph.scripts.legibility import LEGIBLE_PX
 from agentcvr_graph.types import Video, Zoom
+from agentcvr_graph.views import frame_price, scale_of, view_of
 from tests.benchmarks.rows import Row
 
 SIZE = (1920, 1080)

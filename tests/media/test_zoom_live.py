@@ -17,12 +17,12 @@ from agentcvr_graph.media.display import TURNS
 from agentcvr_graph.media.isolated import IsolatedLibrary
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.readers.pyav_reader import PyAVReader
-from agentcvr_graph.media.view import View
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import read_picture, read_unread
 from agentcvr_graph.types import Detail, Observation, Observe, PricedTarget, Region, Target, Video, ZoomObserve
+from agentcvr_graph.views import View
 from tests.media.test_display import matrix_of
 from tests.support import shown_media
 

@@ -6,7 +6,6 @@ import pytest
 
 from agentcvr_graph import create_cvr_graph
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.media.view import frame_price
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.vision import OfflineVision
@@ -19,6 +18,7 @@ from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, Scripted
 from agentcvr_graph.scripts.video import render_script, rendered_question
 from agentcvr_graph.tools.features import Features
 from agentcvr_graph.types import Observe, PricedTarget, Region, Target, Video, Zoom, ZoomObserve
+from agentcvr_graph.views import frame_price
 
 LETTER_PX = 14
 """Height of the capital letters, in pixels of the 1920x1080 picture."""

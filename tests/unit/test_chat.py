@@ -11,6 +11,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from agentcvr_graph import InputError, create_cvr_graph, trajectory_of
 from agentcvr_graph.errors import VideoError
+from agentcvr_graph.graph.chat.conversation import closed_by
 from agentcvr_graph.graph.chat.mentions import named_videos, split_options, with_numbers
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.models.offline.master.follow_ups import completed
@@ -236,3 +237,12 @@ def test_reading_any_text_neither_fails_nor_changes_text_without_videos(text):
     shown = with_numbers(text, {name: number for number, name in enumerate(names, start=1)})
     split_options(shown)
     assert names or shown == text.strip()
+
+
+async def test_a_reply_keeps_a_bounded_part_of_the_evidence_for_the_next_question():
+    looks = [turn("", observe((1, 0, 9, 2), id=f"o{n}"), observe((1, 9, 20, 2), id=f"p{n}")) for n in range(9)]
+    chat = Chat(*looks, turn("", answer("red")), perception=FakePerception(text="a long line of evidence " * 40))
+    await chat("What is in a.mp4?")
+    (*_, reply) = chat.output["messages"]
+    kept = closed_by(reply)
+    assert 1 <= len(kept.observations) < len(chat.output["observations"]) and len(str(reply.response_metadata)) < 9000

@@ -17,11 +17,13 @@ from agentcvr_graph.index.overview import overview_of, planned_cost
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.noise import MILD
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.report import render_report
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.tools import Features
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.tools.find import FIND, FindArgs, listed
+from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_graph.types import Cost, Listen, Observation, Observe, Video, VideoInfo
 
 ALL = Budget(turns=5, frames=1000, audio_s=10_000)
@@ -92,7 +94,7 @@ async def test_what_is_found_supports_no_citation_and_no_answer():
         turn("", answer("A", citations=cited)),
     ]
     master = FakeMaster(turns=turns)
-    graph = create_cvr_graph(master, FakePerception(), features=Features(find=True)).compile()
+    graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(), features=Features(find=True)).compile()
     output = await graph.ainvoke(SALT)
     assert master.seen[2][-1].text.startswith("error: ")
     assert output["answer"] is not None
@@ -111,6 +113,10 @@ async def test_indexing_is_paid_from_a_fifth_of_what_is_left():
     )
     assert "left: 11 turns, 240 frames, 480 audio seconds" in said
     assert (output["usage"].frames, output["usage"].audio_s) == (40, 120)
+    trajectory = trajectory_of(output)
+    assert trajectory.notes[0].startswith("Videos 3-5 were not searched")
+    page = render_report(trajectory)
+    assert "Searched the index" in page and "a red ball" in page
 
 
 async def test_what_is_indexed_is_neither_built_nor_paid_again(tmp_path: Path):
@@ -253,3 +259,11 @@ async def test_arguments_are_read_tolerantly(arguments: dict[str, object], numbe
 def test_runs_of_numbers_are_shortened():
     assert listed([12, 3, 5, 6, 7]) == "3, 5-7, 12"
     assert listed([]) == ""
+
+
+async def test_a_note_on_a_search_belongs_to_no_video():
+    """A trajectory puts the number of its video before the note of a look; a search has no window."""
+    turns = [turn("", find("red", limit=50)), turn("", observe((1, 0, 9, 1))), turn("", answer("A"))]
+    graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(), features=Features(find=True)).compile()
+    output = await graph.ainvoke({"question": "Which?", "videos": ["a.mp4"], "options": ["x", "y"]})
+    assert trajectory_of(output).notes == ("At most 20 windows are told.",)

@@ -9,7 +9,6 @@ import pytest
 
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.errors import ActionError
-from agentcvr_graph.media.view import WHOLE, Box, View, box_of, frame_price, region_around, view_of
 from agentcvr_graph.render import observation_text, picture_text, read_picture, read_unread
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 from agentcvr_graph.tools import OBSERVE, TOOLS
@@ -17,6 +16,7 @@ from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.tools.features import Features
 from agentcvr_graph.tools.zoom import ZOOM_OBSERVE, ZoomObserveArgs, price_lines
 from agentcvr_graph.types import REGIONS, Observation, Region, Video, VideoInfo, Window, Zoom, ZoomObserve, read_region
+from agentcvr_graph.views import WHOLE, Box, View, box_of, frame_price, region_around, view_of
 
 HIGH, HIGH_LEFT = Zoom(detail="high"), Zoom(region="left", detail="high")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from agentcvr_graph.media.view import box_of
 from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import read_picture, read_unread
@@ -16,6 +15,7 @@ from agentcvr_graph.scripts.legibility import close_look, letters_in, lines_in, 
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo, Sign, Thing
 from agentcvr_graph.types import Observe, PricedTarget, Region, Target, Zoom, ZoomObserve
+from agentcvr_graph.views import box_of
 
 HIGH = "high"
 

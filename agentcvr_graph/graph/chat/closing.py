@@ -7,7 +7,6 @@ without an answer says why. No model reads this message as a turn of its own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 from langchain_core.messages import AIMessage
@@ -22,6 +21,8 @@ from agentcvr_graph.types import Answer, Citation, Cost, Failure, Observation, Q
 SENSES = {"visual": "seen", "audio": "heard"}
 MAX_KEPT = 6000
 """Characters of evidence that a message keeps for the next question."""
+WINDOW_SIZE = 80
+"""Characters of a statement's window as JSON, about."""
 MAX_QUOTED = 300
 """Characters of evidence in an annotation."""
 
@@ -57,11 +58,10 @@ def left_for_next(question: Question, sources: Iterable[VideoInfo], observations
     kept: list[Observation] = []
     size = 0
     for one in reversed([one for one in observations if one.modality in SENSES]):
-        bare = one.model_copy(update={"cost": Cost(), "turn": 0, "frame_times_s": ()})
-        size += len(json.dumps(bare.model_dump(mode="json", exclude_defaults=True)))
+        size += sum(len(evidence.text) + WINDOW_SIZE for evidence in one.evidence)
         if size > MAX_KEPT:
             break
-        kept.append(bare)
+        kept.append(one.model_copy(update={"cost": Cost(), "turn": 0, "frame_times_s": ()}))
     seen = {window.video for one in kept for window in one.windows}
     opened = {info.number: digest_of(info) for info in sources if info.number in seen}
     return Closed(question=question.question, videos=question.videos, opened=opened, observations=tuple(reversed(kept)))

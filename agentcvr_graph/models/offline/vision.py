@@ -14,7 +14,6 @@ from itertools import pairwise
 
 from agentcvr_graph.media.cache import DiskCache
 from agentcvr_graph.media.types import Frame
-from agentcvr_graph.media.view import Box, region_around
 from agentcvr_graph.models.base import ModelOutput, SampledFrames
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.colours import dominant_colours
@@ -24,6 +23,7 @@ from agentcvr_graph.models.offline.text_engine import Text
 from agentcvr_graph.render import picture_text
 from agentcvr_graph.types import Evidence, Region, Window, Zoom
 from agentcvr_graph.utils.cancellation import run_in_thread
+from agentcvr_graph.views import Box, region_around
 
 
 @dataclass

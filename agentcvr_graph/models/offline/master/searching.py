@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.conditions import HOLDS
 from agentcvr_graph.models.offline.master.language import clauses, content_words, numbers
 from agentcvr_graph.models.offline.master.matching import Matcher
@@ -28,8 +29,14 @@ OPTION_WEIGHT = 0.25
 """Weight of what is found for an option, against what is found for the question."""
 UNKNOWN_LENGTH = 1.5
 """A video that the brief does not list is taken for so many times as long as the longest known; the graph clips it."""
+FITS = 0.6
+"""Least weighted share of a description's words in a statement that meets it."""
+_ANYBODY = stems("somebody someone anybody anyone something")
 _WORD = re.compile(r"\w+")
-_SENTENCE = re.compile(r"[.?!:]\s+")
+_BREAK = re.compile(
+    r"[.?!:]\s+|\b(?:in |of |from )?(?:the |a )?(?:videos?|one|clip|recording|place) (?:in which|where)\b", re.I
+)
+"""Between what a question asks and how it describes the video: sentences, and "in the video in which"."""
 Call = dict[str, Any]
 
 
@@ -71,13 +78,13 @@ def fitting_statements(reading: Reading) -> list[Statement]:
     """Return for each part of the question the statement that meets it, in the videos that fit."""
     matcher = Matcher(reading.statements)
     kept = _fitting(reading)
-    best = [matcher.best(content_words(part), lambda s: s.window.video in kept) for part in _parts(reading.question)]
-    return [match.statement for match in best if match is not None and match.score >= HOLDS]
+    best = [matcher.best(_telling_words(part), lambda s: s.window.video in kept) for part in parts_of(reading.question)]
+    return [match.statement for match in best if match is not None and match.score >= FITS]
 
 
 def question_queries(question: str) -> list[str]:
     """Return what to search for by a question: its words, and those of each of its clauses."""
-    return list(dict.fromkeys(map(_words, (question, *_parts(question)))))
+    return list(dict.fromkeys(map(_words, (question, *parts_of(question)))))
 
 
 def _queries(reading: Reading) -> dict[str, bool]:
@@ -87,8 +94,18 @@ def _queries(reading: Reading) -> dict[str, bool]:
     return {text: of_question for text, of_question in {**options, **own}.items() if text}
 
 
-def _parts(question: str) -> list[str]:
-    return [part for sentence in _SENTENCE.split(question) for part in clauses(sentence) if content_words(part)]
+def parts_of(question: str) -> list[str]:
+    """Return what a question asks and describes, one by one.
+
+    >>> parts_of("Which word is on the card in the video in which somebody mentions an aunt?")
+    ['Which word is on the card', 'somebody mentions an aunt?']
+    """
+    parts = [part.strip() for sentence in _BREAK.split(question) for part in clauses(sentence)]
+    return [part for part in parts if content_words(part)]
+
+
+def _telling_words(part: str) -> frozenset[str]:
+    return content_words(part) - _ANYBODY
 
 
 def _words(text: str) -> str:
@@ -116,7 +133,7 @@ def _fitting(reading: Reading) -> list[int]:
     """Return the video that fits the question best, and for each part that it does not meet the one that does."""
     matcher = Matcher(reading.statements)
     by_video = _by_video(reading)
-    parts = [content_words(part) for part in _parts(reading.question)]
+    parts = [_telling_words(part) for part in parts_of(reading.question)]
     ranked = sorted(by_video, key=lambda video: -sum(_mass(part, by_video[video], matcher) for part in parts))
     kept = ranked[:1]
     for part in parts:
@@ -149,7 +166,7 @@ def _telling(reading: Reading, statements: list[Statement]) -> list[Statement]:
         return [one for one in statements if numbers(one.text)] or statements
     if reading.kind == "text":
         matcher = Matcher(statements)
-        parts = [content_words(part) for part in _parts(reading.question)]
+        parts = [content_words(part) for part in parts_of(reading.question)]
         repeats = [max(statements, key=lambda one: matcher.score(part, one)) for part in parts]
         others = [one for one in statements if one not in repeats]
         return others if matcher.best(content_words(reading.question), lambda one: one in others) else statements

@@ -20,6 +20,7 @@ from agentcvr_graph.models.offline.master.language import clauses, content_words
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
 from agentcvr_graph.models.offline.master.reading import Reading, Statement
+from agentcvr_graph.models.offline.master.searching import parts_of, searches
 from agentcvr_graph.models.offline.master.sentences import answers_type_of, joined_speech
 from agentcvr_graph.models.self_report import SelfReport
 from agentcvr_graph.render import read_picture
@@ -85,9 +86,13 @@ def recognises_pictures(reading: Reading) -> bool:
 def _share_of_question(reading: Reading, verdict: Verdict) -> float:
     """Return the mean share of each clause's words that the best of the supporting statements has."""
     found = _in_context(verdict.support, reading)
-    shares = [_clause_share(clause, found, reading) for clause in clauses(_asked(reading))]
+    shares = [_clause_share(clause, found, reading) for clause in _clauses(reading)]
     known = [share for share in shares if share is not None]
     return fmean(known) if known else 0.0
+
+
+def _clauses(reading: Reading) -> list[str]:
+    return parts_of(reading.question) if searches(reading) else clauses(_asked(reading))
 
 
 def _asked(reading: Reading) -> str:
