@@ -94,7 +94,7 @@ async def test_what_is_found_supports_no_citation_and_no_answer():
         turn("", answer("A", citations=cited)),
     ]
     master = FakeMaster(turns=turns)
-    graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(), features=Features(find=True)).compile()
+    graph = create_cvr_graph(master, FakePerception(), features=Features(find=True)).compile()
     output = await graph.ainvoke(SALT)
     assert master.seen[2][-1].text.startswith("error: ")
     assert output["answer"] is not None
