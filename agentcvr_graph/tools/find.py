@@ -154,6 +154,8 @@ def _notes(found: Found) -> Iterable[str]:
         yield f"Video {number} could not be searched: {reason}"
     if more := [number for number, _ in found.problems[SHOWN_PROBLEMS:]]:
         yield f"Nor could video {listed(more)}."
+    if found.note:
+        yield found.note
 
 
 def listed(numbers: Iterable[int]) -> str:
