@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import re
 import shlex
 import sys
@@ -177,7 +178,7 @@ def _lines(talks: bool) -> Iterator[str]:
     """Yield the lines of the input that are not empty; a terminal shows a prompt, with a history and line editing."""
     if talks:
         with contextlib.suppress(ImportError):  # not on Windows
-            import readline  # noqa: F401  # importing it changes `input`
+            importlib.import_module("readline")  # importing it gives `input` a history
     while True:
         try:
             line = input(PROMPT if talks else "")
