@@ -76,7 +76,7 @@ async def test_what_is_missing_is_asked_for_and_the_question_waits():
 
     chat = Chat(BOTH, SECOND, perception=Missing())
     assert await chat("Which is red?\nA) the first\nB) the second") == (
-        "Which videos should I look at? Name files, folders of images or URLs."
+        "Which videos should I look at? Name files, folders, patterns or URLs."
     )
     assert chat.output["failure"].boundary == "input" and chat.output["usage"].model_calls == 0
     assert await chat("a.mp4 and gone.mp4") == "gone.mp4: no such file or folder."
