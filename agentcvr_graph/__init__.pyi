@@ -27,6 +27,7 @@ from .perception.factory import resolve_perception as resolve_perception
 from .perception.live import LivePerception as LivePerception
 from .perception.scripted import ScriptedPerception as ScriptedPerception
 from .scripts.library import ScriptLibrary as ScriptLibrary
+from .tools.features import Features as Features
 from .trajectory import Trajectory as Trajectory, trajectory_of as trajectory_of
 from .types import (
     Answer as Answer,

@@ -153,14 +153,19 @@ def read_key(
     return strict_key(raw, KINDS[kind], options, n_items, labels)
 
 
-def abstention(kind: AnswerKind, looked_for: str, rationale: str = "") -> Answer:
+def abstention(kind: AnswerKind, looked_for: str, rationale: str = "", *, looked: bool = True) -> Answer:
     """Return the typed answer that says that the videos do not show what the question asks for.
 
     >>> abstention("text", "a dog").text
     'No answer: looked for a dog, and found no evidence.'
     """
     wanted = looked_for.strip().rstrip(".") or "the answer to the question"
-    text = f"No answer: looked for {wanted}, and found no evidence."
+    done = (
+        f"looked for {wanted}, and found no evidence"
+        if looked
+        else f"nothing was looked at or listened to for {wanted}"
+    )
+    text = f"No answer: {done}."
     return Answer(kind=kind, value=None, text=text, rationale=rationale, looked_for=wanted)
 
 

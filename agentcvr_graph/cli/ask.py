@@ -145,6 +145,10 @@ def demo(
         for question in questions.values():
             out.print(f"[bold]{question.id}[/bold]  {escape(question.question)}")
         return
+    if name and not swap and name in _demo_questions(swap=True):
+        raise InputError(f"{name!r} is the question of a script.", fix=f"Write: agentcvr demo {name} --swap")
+    if name and swap and name not in questions:
+        raise InputError(f"No bundled script is called {name!r}.", fix="See: agentcvr demo list --swap")
     chosen = one_of("demo question", name or next(iter(questions)), tuple(questions))
     models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
     if not swap:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import re
 import shlex
 import sys
@@ -19,8 +21,10 @@ from agentcvr_graph.cli.ask_run import FinishedRun, RunSettings, print_offline_n
 from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out, print_notes
 from agentcvr_graph.errors import CVRError
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
+from agentcvr_graph.graph.catalogues import list_videos, probe_first
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.policy_messages import PolicyMessage
+from agentcvr_graph.graph.question import read_videos
 from agentcvr_graph.graph.state import ChatInput
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
@@ -109,14 +113,20 @@ def run_chat(videos: Sequence[str], models: ModelStrings, settings: RunSettings,
 
     Args:
         noise: of the scripted perception; None for real video.
+
+    Raises:
+        InputError: the videos cannot be read.
     """
-    chat = Chat(_graph(models, settings, noise), videos, models, settings, live=noise is None)
+    perception = _perception(models, noise)
+    chat = Chat(_graph(perception, models, settings), videos, models, settings, live=noise is None)
     talks = sys.stdin.isatty()
     if noise is None:
         print_offline_notice(models)
     if talks:
         err.print(COMMANDS)
     with asyncio.Runner() as runner:
+        if videos:
+            runner.run(_check_videos(perception, videos, settings))
         for line in _lines(talks):
             if _COMMAND.match(line):
                 if not chat.command(line):
@@ -131,15 +141,23 @@ def run_chat(videos: Sequence[str], models: ModelStrings, settings: RunSettings,
     raise typer.Exit(chat.status)
 
 
-def _graph(models: ModelStrings, settings: RunSettings, noise: str | None) -> CompiledCVRGraph:
-    from agentcvr_graph.models.registry import resolve_chat_model
+def _perception(models: ModelStrings, noise: str | None) -> Perception:
     from agentcvr_graph.perception.factory import resolve_perception
 
-    perception: Perception = (
-        resolve_perception(models.vision, models.audio)
-        if noise is None
-        else ScriptedPerception(bundled_library(), noise)
-    )
+    if noise is None:
+        return resolve_perception(models.vision, models.audio)
+    return ScriptedPerception(bundled_library(), noise)
+
+
+async def _check_videos(perception: Perception, videos: Sequence[str], settings: RunSettings) -> None:
+    """Open the first videos, so that a wrong name is an error before the first question."""
+    catalogue = await list_videos(perception, read_videos(list(videos)))
+    await probe_first(perception, catalogue, settings.context)
+
+
+def _graph(perception: Perception, models: ModelStrings, settings: RunSettings) -> CompiledCVRGraph:
+    from agentcvr_graph.models.registry import resolve_chat_model
+
     features = read_features(settings.features, "--features")
     graph = create_cvr_graph(resolve_chat_model(models.master), perception, features=features)
     return graph.compile(checkpointer=InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=_types())))
@@ -159,7 +177,8 @@ def _types() -> list[tuple[str, str]]:
 def _lines(talks: bool) -> Iterator[str]:
     """Yield the lines of the input that are not empty; a terminal shows a prompt, with a history and line editing."""
     if talks:
-        pass
+        with contextlib.suppress(ImportError):  # not on Windows
+            importlib.import_module("readline")  # importing it gives `input` a history
     while True:
         try:
             line = input(PROMPT if talks else "")

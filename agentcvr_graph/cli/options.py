@@ -28,7 +28,8 @@ Dialect = Annotated[str, typer.Option(help="How the master acts: auto, tools, sc
 Features = Annotated[
     str,
     typer.Option(
-        help="What the master may do besides, separated by commas: abstain, confidence, verify.", rich_help_panel=MODELS
+        help="What the master may do besides, separated by commas: abstain, confidence, find, verify, zoom.",
+        rich_help_panel=MODELS,
     ),
 ]
 Verify = Annotated[

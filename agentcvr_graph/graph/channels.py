@@ -11,7 +11,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast, get_type_hints
 
+from langgraph._internal._typing import MISSING
 from langgraph.channels import BinaryOperatorAggregate, LastValue
+from langgraph.types import Overwrite
 from pydantic import RootModel, TypeAdapter
 
 from agentcvr_graph.types import FrozenModel
@@ -35,7 +37,7 @@ class Latest(LastValue[Any]):
 
 
 class Reduced(BinaryOperatorAggregate[Any]):
-    """A channel with a reducer, validated as the channel's type. `update` validates what overwrites the value."""
+    """A channel with a reducer, which returns the channel's type. `update` validates what overwrites the value."""
 
     __slots__ = ()
 
@@ -51,11 +53,13 @@ class Reduced(BinaryOperatorAggregate[Any]):
         return other
 
     def update(self, values: Sequence[Any]) -> bool:
-        """Update as `BinaryOperatorAggregate` does, then validate."""
+        """Update as `BinaryOperatorAggregate` does, then validate a value that no reducer has made."""
         if not values:
             return False
+        overwritten = self.value is MISSING or any(isinstance(value, Overwrite | dict) for value in values)
         changed = super().update(values)
-        self.value = typed(self.typ, self.value)
+        if overwritten:
+            self.value = typed(self.typ, self.value)
         return changed
 
     def from_checkpoint(self, checkpoint: Any) -> Reduced:

@@ -45,7 +45,7 @@ def abstention_of(
             raise ActionError(ANSWER_NEEDED)
         return abstention(kind, arguments.sought, arguments.rationale)
     if report is not None and report.looked_for and allowed:
-        return abstention(kind, report.looked_for, report.reason or arguments.rationale)
+        return abstention(kind, report.looked_for, report.reason or arguments.rationale, looked=report.looked)
     return None
 
 

@@ -25,6 +25,8 @@ class SelfReport(FrozenModel):
     """0 for a value that rests on nothing."""
     looked_for: str = ""
     """What it looked for in vain; empty if the evidence supports the value."""
+    looked: bool = True
+    """Whether it looked at or listened to anything."""
     reason: str = ""
     """Why the evidence does not support the value; the rationale of an abstention."""
 

@@ -22,6 +22,7 @@ from agentcvr_graph import (
     BugError,
     ChatInput,
     Citation,
+    ClaimedCitation,
     Cost,
     CVRAnswered,
     CVRContext,
@@ -32,6 +33,7 @@ from agentcvr_graph import (
     CVRState,
     Evidence,
     Failure,
+    Features,
     InfrastructureError,
     InputError,
     Listen,
@@ -47,6 +49,7 @@ from agentcvr_graph import (
     Target,
     Trajectory,
     Usage,
+    Verification,
     Video,
     VideoError,
     VideoInfo,
@@ -117,6 +120,15 @@ async def agent() -> str:
     app = as_agent(create_cvr_graph(master(), RedCars()).compile(), context=CVRContext(max_turns=4))
     output = await app.ainvoke({"messages": [HumanMessage("Which colour is the car in a.mp4?")]})
     return str(output["messages"][-1].text)
+
+
+async def checked() -> list[str]:
+    """Ask with checks of the citations; return the claims that were not supported."""
+    app = create_cvr_graph(master(), RedCars(), features=Features(verify=True)).compile()
+    output = await app.ainvoke(CVRInput(question="Which colour is the car?", videos=["a.mp4"]))
+    checks: list[Verification] = output["verifications"]
+    cited: list[ClaimedCitation] = [check.citation for check in checks if check.verdict != "supported"]
+    return [citation.claim for citation in cited]
 
 
 async def chat() -> CVROutput:

@@ -78,7 +78,10 @@ BAD = {
     "a number as videos": ({"videos": 5}, "`videos`: Input should be a valid list."),
     "a dictionary as videos": ({"videos": {"url": "a.mp4"}}, "`videos`: Input should be a valid list."),
     "a video that is no text": ({"videos": ["a.mp4", 7]}, "`videos.1`: Input should be a valid string."),
-    "too many videos": ({"videos": ["a.mp4"] * 101}, "101 videos are too many. Ask about at most 100."),
+    "too many videos": (
+        {"videos": ["a.mp4"] * 10_001},
+        "10,001 videos are too many. Name at most 10,000, or their folder.",
+    ),
     "a NUL in a path": ({"videos": ["a\x00.mp4"]}, "it lies outside the folders that may be read."),
     "a path too long for a file system": ({"videos": ["a" * 5000]}, "no such file or folder."),
     "a sentence as a video": ({"videos": ["the video about salt"]}, "the video about salt: no such file or folder."),

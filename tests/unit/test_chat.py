@@ -76,7 +76,7 @@ async def test_what_is_missing_is_asked_for_and_the_question_waits():
 
     chat = Chat(BOTH, SECOND, perception=Missing())
     assert await chat("Which is red?\nA) the first\nB) the second") == (
-        "Which videos should I look at? Name files, folders of images or URLs."
+        "Which videos should I look at? Name files, folders, patterns or URLs."
     )
     assert chat.output["failure"].boundary == "input" and chat.output["usage"].model_calls == 0
     assert await chat("a.mp4 and gone.mp4") == "gone.mp4: no such file or folder."
@@ -206,7 +206,14 @@ def test_the_offline_master_completes_a_follow_up_from_the_question_before():
     }.items():
         assert completed(question, asked, 2) == meant
     assert completed("And in the second one?", asked[:1], 2) == "Who cooks with white wine? In video 2."
-    assert completed("Who is in the second video?", [], 2) == "Who is in the second video?"
+    assert completed("Who is in the second video?", [], 2) == "Who is in video 2?"
+    assert completed("Who adds salt in the last clip?", [], 3) == "Who adds salt in video 3?"
+    for whole in (
+        "Who is in the third video?",
+        "Who is the first one to leave?",
+        "What is the first video that shows a dog?",
+    ):
+        assert completed(whole, [], 2) == whole
 
 
 def test_videos_in_a_text_become_numbers_and_lists_of_them_are_left_out():

@@ -34,6 +34,8 @@ BAD = {
     "unknown feature": (["ask", RED, "-q", "Who?", "--features", "sure"], "there is no feature 'sure'"),
     "missing model folder": (["ask", RED, "-q", "Who?", "--vision", "transformers:./none"], "./none"),
     "unknown demo": (["demo", "nothing"], "salt-and-oil"),
+    "demo of a script": (["demo", "lib-000006"], "agentcvr demo lib-000006 --swap"),
+    "unknown demo of a script": (["demo", "nothing", "--swap"], "agentcvr demo list --swap"),
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from agentcvr_graph import InputError
 from agentcvr_graph.cli import app
 
 VIDEOS = ["script://cc-000002/1", "script://cc-000002/2"]
@@ -86,3 +87,9 @@ def until(user: int, wanted: str) -> str:
             break
         shown += read.decode(errors="replace")
     return shown
+
+
+@pytest.mark.parametrize("name", ["nothere.mp4", "script://nowhere/1"])
+def test_a_video_that_cannot_be_read_is_an_error_before_the_first_question(name):
+    done = CliRunner().invoke(app, ["chat", *(["--swap"] if "script" in name else []), name], input="")
+    assert isinstance(done.exception, InputError) and name in str(done.exception)

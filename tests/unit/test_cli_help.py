@@ -20,6 +20,7 @@ from agentcvr_graph.cli import COMMANDS, app
 from agentcvr_graph.cli.lazy import loaded
 from agentcvr_graph.eval.benchmarks import BENCHMARKS
 from agentcvr_graph.eval.methods import METHODS
+from agentcvr_graph.tools.features import BY_NAME as FEATURES
 from tests.support.command_line import agentcvr
 
 PROGRAM = """
@@ -88,8 +89,8 @@ def test_help_of_every_command_imports_no_heavy_library(texts: dict[str, str]):
 
 @pytest.mark.parametrize(
     ("command", "names"),
-    [("eval", BENCHMARKS), ("eval", METHODS), ("ask", KINDS)],
-    ids=["benchmarks", "methods", "kinds"],
+    [("eval", BENCHMARKS), ("eval", METHODS), ("ask", KINDS), ("ask", FEATURES)],
+    ids=["benchmarks", "methods", "kinds", "features"],
 )
 def test_help_lists_the_registered_names(texts: dict[str, str], command: str, names: dict[str, object]):
     assert ", ".join(names) in texts[command]

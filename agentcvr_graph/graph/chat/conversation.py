@@ -32,7 +32,7 @@ from agentcvr_graph.types import FrozenModel, Observation, Video, VideoInfo
 
 METADATA = "agentcvr"
 """Key in the `response_metadata` of a closing message, which no model reads."""
-NO_VIDEOS = "Which videos should I look at? Name files, folders of images or URLs."
+NO_VIDEOS = "Which videos should I look at? Name files, folders, patterns or URLs."
 SHOWN = 10
 """Videos that a reply lists by name."""
 REMEMBERED = 6

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
+from agentcvr_graph.models.focus import stems
+from agentcvr_graph.models.offline.master.asked import told_part
 from agentcvr_graph.models.offline.master.conditions import HOLDS, Finding, check_all, conditions_of, holds
 from agentcvr_graph.models.offline.master.language import (
     clock_minutes,
@@ -16,13 +18,15 @@ from agentcvr_graph.models.offline.master.language import (
     day_of_year,
     is_about_purpose,
     is_about_speech,
+    key_words,
     numbers,
 )
 from agentcvr_graph.models.offline.master.matching import ALIKE, CONTIGUOUS_S, Matcher, run_around
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
 from agentcvr_graph.models.offline.master.reading import Reading, Statement
 from agentcvr_graph.models.offline.master.searching import fitting_statements, narrowed, searches
-from agentcvr_graph.models.offline.master.sentences import answers_type_of, joined_speech
+from agentcvr_graph.models.offline.master.sentences import answers_type_of, is_speech, joined_speech
+from agentcvr_graph.render import read_picture
 from agentcvr_graph.types import AnswerKind, Window
 
 _VIDEO_NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
@@ -30,6 +34,13 @@ _WHICH_VIDEO = re.compile(r"(?:in |on )?(?:which|what) (?:video|clip|recording)\
 NOT_SAID = "The evidence does not say."
 """Value of a text where no statement has a word of the question."""
 MAX_CITATIONS = 8
+_ENDLESS_S = 1e9
+_SPEAKERS = stems("speaker speakers narrator narration voice voices woman man anyone anybody someone somebody speech")
+"""Words for whoever speaks: a question with no others asks for all that is said."""
+_WRITTEN = stems(
+    "text texts word words sign signs written write read reads screen line lines title titles caption captions"
+)
+"""Words for on-screen text: a question with no others asks for all of it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,9 @@ class Verdict:
     value: Any
     support: tuple[Statement, ...] = ()
     quoted: bool = False
-    """Whether the value is all that was said in the window that the question names."""
+    """Whether the value is all that was said in the window, or in the videos, that the question names."""
+    is_video: bool = False
+    """Whether a text names a video."""
 
 
 def answer(reading: Reading) -> Verdict:
@@ -87,7 +100,7 @@ def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
     findings = [check_all(own, place, matcher) for place in places]
     best = max(findings, key=lambda finding: finding.score, default=Finding(0.0))
     # The option's statement should also contain words of the question.
-    context = content_words(reading.question)
+    context = key_words(reading.question)
     bonus = max((matcher.score(context, statement) for statement in best.support), default=0.0)
     return Finding(0.85 * best.score + 0.15 * bonus, best.support)
 
@@ -137,7 +150,7 @@ def _marks_of_options(reading: Reading, matcher: Matcher) -> list[Mark]:
         if number is not None and not content_words(_besides_video(option, reading)):
             marks.append(_marks_of_videos(reading)[number - 1])
             continue
-        match = matcher.best(content_words(option))
+        match = matcher.best(key_words(option))
         marks.append((match.statement.window.start_s, match.statement) if match else (None, None))
     return marks
 
@@ -161,7 +174,7 @@ def _first_mark(video: int, statements: Sequence[Statement], read_mark: Callable
 
 def _interval(reading: Reading, matcher: Matcher) -> Verdict:
     reference = reference_window(reading.question)
-    words, sources = content_words(reading.question), ()
+    words, sources = key_words(reading.question), ()
     if reference is not None:
         words = reference_words(reading.statements, reference, reading.question)
         sources = tuple(s for s in reading.statements if s.window.overlap_s(reference) > 0.3 and stems_meet(s, words))
@@ -209,7 +222,7 @@ def _number(reading: Reading, matcher: Matcher) -> Verdict:
         met = [clip.number for clip in reading.readable if holds(conditions, clip.number, matcher)]
         support = [s for number in met for s in check_all(conditions, number, matcher).support]
         return Verdict(len(met), tuple(support))
-    words = content_words(reading.question)
+    words = key_words(reading.question)
     ranked = matcher.ranked(words)
     if not ranked:
         return Verdict(0)
@@ -244,13 +257,17 @@ def _text(reading: Reading, matcher: Matcher) -> Verdict:
     if window is not None and is_about_speech(reading.question):
         return _quoted(window, reading)
     places = _videos_in_question(reading)
-    match = matcher.best(content_words(reading.question), lambda s: s.window.video in places)
+    if asks_what_is_said(reading.question):
+        return _all_of(places, lambda number: _said_in(number, reading), " ")
+    if asks_what_is_written(reading.question):
+        return _all_of(places, lambda number: _written_in(number, reading), ", ")
+    match = matcher.best(key_words(reading.question), lambda s: s.window.video in places)
     if match is None:
         return Verdict(NOT_SAID)
     if _WHICH_VIDEO.match(reading.question):
-        return Verdict(f"Video {match.statement.window.video}", (match.statement,))
+        return Verdict(f"Video {match.statement.window.video}", (match.statement,), is_video=True)
     said = _whole_sentence(match.statement, reading)
-    return Verdict(said.text.strip('"'), (said,))
+    return Verdict(told_part(reading.question, said), (said,))
 
 
 def _whole_sentence(line: Statement, reading: Reading) -> Statement:
@@ -265,13 +282,53 @@ def _only_video(reading: Reading) -> int | None:
     return reading.videos[0].number if len(reading.videos) == 1 else None
 
 
+def asks_what_is_said(question: str) -> bool:
+    """Return whether a question asks for all that is said, and names nothing that it is about."""
+    rest = key_words(question) - _SPEAKERS
+    return is_about_speech(question) and not rest and re.search(r"\bwhat\b", question, re.I) is not None
+
+
+def asks_what_is_written(question: str) -> bool:
+    """Return whether a question asks for all on-screen text, and names nothing that it is about."""
+    return bool(key_words(question)) and key_words(question) <= _WRITTEN
+
+
+def _all_of(places: Sequence[int], read_all: Callable[[int], dict[str, Statement]], joint: str) -> Verdict:
+    """Return the first texts of each video, with its number where there are several, with their statements."""
+    found = {number: texts for number in places if (texts := read_all(number))}
+    most = max(1, MAX_CITATIONS // max(1, len(found)))
+    shown = {n: joint.join(list(texts)[:most]) + " ..." * (len(texts) > most) for n, texts in found.items()}
+    value = "; ".join(text if len(places) == 1 else f"Video {n}: {text}" for n, text in shown.items())
+    support = dict.fromkeys(one for texts in found.values() for one in list(texts.values())[:most])
+    return Verdict(value or NOT_SAID, tuple(support)[:MAX_CITATIONS], quoted=True)
+
+
+def _said_in(video: int, reading: Reading) -> dict[str, Statement]:
+    """Return the lines of speech of a video."""
+    return {s.text.strip('"'): s for s in _speech(Window(video=video, start_s=0.0, end_s=_ENDLESS_S), reading)}
+
+
+def _written_in(video: int, reading: Reading) -> dict[str, Statement]:
+    """Return the lines of on-screen text of a video, each with the first statement that has it."""
+    seen = [s for s in reading.statements if s.modality == "visual" and s.window.video == video]
+    ordered = sorted(seen, key=lambda s: -s.window.start_s)
+    lines = {line: s for s in ordered for line in read_picture(s.text)[1]}
+    return dict(sorted(lines.items(), key=lambda item: item[1].window.start_s))
+
+
 def _quoted(window: Window, reading: Reading) -> Verdict:
     """Return all that was said in a window."""
-    said = sorted(
-        (s for s in reading.statements if s.text.startswith('"') and s.window.overlap_s(window) > 0),
-        key=lambda s: s.window.start_s,
-    )
-    return Verdict(" ".join(s.text.strip('"') for s in said) or NOT_SAID, tuple(said), quoted=True)
+    said = _speech(window, reading)
+    return Verdict(_joined(said) or NOT_SAID, tuple(said), quoted=True)
+
+
+def _speech(window: Window, reading: Reading) -> list[Statement]:
+    own = {s for s in reading.statements if is_speech(s) and s.window.overlap_s(window) > 0}
+    return sorted(own, key=lambda s: (s.window.start_s, s.window.end_s))
+
+
+def _joined(said: Sequence[Statement]) -> str:
+    return " ".join(s.text.strip('"') for s in said)
 
 
 _ANSWERS: dict[AnswerKind, Callable[[Reading, Matcher], Verdict]] = {

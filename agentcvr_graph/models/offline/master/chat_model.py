@@ -14,9 +14,10 @@ from agentcvr_graph.models.offline.master.language import content_words
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import look_again, survey, zoom
 from agentcvr_graph.models.offline.master.reading import Reading, Statement, read
+from agentcvr_graph.models.offline.master.reporting import report_of
 from agentcvr_graph.models.offline.master.searching import best_videos, find_calls, relevant, searches
 from agentcvr_graph.models.offline.master.small_text import magnify
-from agentcvr_graph.models.offline.master.support import report_of, support_of
+from agentcvr_graph.models.offline.master.support import support_of
 from agentcvr_graph.models.self_report import SelfReport, with_report
 from agentcvr_graph.render import window_label
 

@@ -6,7 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentcvr_graph.models.offline.master.language import clauses, content_words, is_about_speech, is_negated
+from agentcvr_graph.models.offline.master.language import (
+    clauses,
+    is_about_speech,
+    is_negated,
+    key_words,
+    without_places,
+)
 from agentcvr_graph.models.offline.master.matching import Match, Matcher
 from agentcvr_graph.models.offline.master.reading import Statement
 
@@ -40,7 +46,7 @@ class Finding:
 
 def conditions_of(text: str) -> list[Condition]:
     """Return the conditions in a question or an option. Clauses without content words are left out."""
-    found = [_condition(clause) for clause in clauses(text)]
+    found = [_condition(clause) for clause in clauses(without_places(text))]
     return [condition for condition in found if condition.words]
 
 
@@ -75,11 +81,11 @@ def _condition(clause: str) -> Condition:
     negated, spoken = is_negated(clause), is_about_speech(clause)
     sequence = _SEQUENCE.match(clause)
     if sequence:
-        one, other = content_words(sequence[1]), content_words(sequence[3])
+        one, other = key_words(sequence[1]), key_words(sequence[3])
         if one and other:
             earlier, later = (one, other) if sequence[2].lower() == "before" else (other, one)
             return Condition(earlier - later or earlier, later - earlier or later, negated, spoken)
-    return Condition(content_words(clause), negated=negated, spoken=spoken)
+    return Condition(key_words(clause), negated=negated, spoken=spoken)
 
 
 def _check_sequence(condition: Condition, video: int, matcher: Matcher) -> Finding:

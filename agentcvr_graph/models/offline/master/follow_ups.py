@@ -1,7 +1,7 @@
 """Complete a follow-up question: "and in the second one?" means the question before it, about video 2.
 
 A language model reads the conversation. The offline master matches the words of one question, so a follow-up that
-leaves words out has to get them from the question before. A first question is never changed.
+leaves words out has to get them from the question before. Ordinals of videos become their numbers in every question.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from agentcvr_graph.models.offline.master.language import content_words
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_REFERENCE = re.compile(rf"\b(?:the )?({'|'.join(_ORDINALS)}|last) (?:one|video|clip|recording)\b", re.I)
+_REFERENCE = re.compile(
+    rf"\b(?:the )?({'|'.join(_ORDINALS)}|1st|2nd|3rd|[4-9]th|10th|last) (?:one|video|clip|recording)\b"
+    r"(?! (?:that|which|where|in which|to|with|showing)\b)",
+    re.I,
+)
+_ORDINAL = re.compile(_REFERENCE.pattern.replace("(?:one|", "(?:"), re.I)
+"""The same without "the first one", which is a video only after a question that named one."""
 _NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
 _PLACE = re.compile(r"\s*\b(?:(?:in|on|of|from)\s+)?video\s*#?\d+", re.I)
 MOST_WORDS = 5
@@ -35,10 +41,10 @@ def completed(question: str, earlier: Sequence[str], videos: int) -> str:
         before = _REFERENCE.sub(lambda found: _video(found, videos), before)
         moved, count = _NUMBER.subn(places, before) if places else (before, 1)
         question = moved if count else f"{moved} In {places}."
-    return question
+    return _ORDINAL.sub(lambda found: _video(found, videos), question)
 
 
 def _video(found: re.Match[str], videos: int) -> str:
     word = found[1].casefold()
-    number = videos if word == "last" else _ORDINALS.index(word) + 1
+    number = videos if word == "last" else int(word[:-2]) if word[0].isdigit() else _ORDINALS.index(word) + 1
     return f"video {number}" if number <= videos else found[0]

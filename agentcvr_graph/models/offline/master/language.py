@@ -15,9 +15,10 @@ _QUESTION_WORDS = stems(
     "tells told mention mentions mentioned speak speaks hear heard talk talks announce announces interval window "
     "second seconds time times between during while following option options answer correct order first last before "
     "after one two three four five six his her its our your are was were has have had been being will would can could "
-    "should not never without also each every other same different both all any some only then than"
+    "should not never without also each every other same different both all any some only then than "
+    "but thanks thank please hello compare"
 )
-_CLAUSE = re.compile(r"\s*(?:,|;|\bbut\b|\bwhile\b|\band\b)\s*", re.I)
+_CLAUSE = re.compile(r"\s*(?:,(?!\d{3})|;|\bbut\b|\bwhile\b|\band\b)\s*", re.I)
 _NEGATION = re.compile(r"\b(?:not|never|no|without|n't|doesn't|does not|nobody|none)\b", re.I)
 _PURPOSE = re.compile(r"\b(?:purpose|reason|why|good for|function|in order to)\b", re.I)
 _SAYING = re.compile(
@@ -37,6 +38,14 @@ _COUNTED = re.compile(
     rf"\b(?:step|part|day|row|chapter|lesson|scene|no\.?|number)\s*(?:number\s*)?#?\s*(\d+|{'|'.join(NUMBER_WORDS)})\b",
     re.I,
 )
+_DIGITS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d.])\d{1,15}(?:\.\d+)?(?!\d)")
+_PLACES = re.compile(
+    r"\b(?:videos?|clips?|recordings?|options?) ?#?\d+(?:(?:, ?| and | or | to | ?- ?)(?:video )?\d+)*\b"
+    r"|\b\d+ (?:videos|clips|recordings|options|words|sentences)\b"
+    r"|\b(?:(?:at|from|between) )?\d+(?:\.\d+)? ?(?:s\b|seconds\b)? ?(?:-|to|and|until) ?\d+(?:\.\d+)? ?(?:s|seconds)\b"
+    r"|\b(?:at|from|after|before|until|around) \d+(?:\.\d+)? ?(?:s|seconds)\b|\b\d+(?:\.\d+)? s\b",
+    re.I,
+)
 _MONTHS = [name.lower() for name in calendar.month_name[1:]]
 _MONTH = "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS)
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
@@ -46,6 +55,37 @@ _DATE = re.compile(rf"\b(?:(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})|({_MON
 def content_words(text: str) -> frozenset[str]:
     """Return the stems of a text that carry content."""
     return stems(text) - _QUESTION_WORDS
+
+
+def key_words(text: str) -> frozenset[str]:
+    """Return the content words of a question with its numbers, without those of videos and of times in them."""
+    return content_words(text) | digits(without_times(without_places(text)))
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Return the stems of a statement, and its numbers in digits and as words.
+
+    >>> sorted(words_of("item 7"))
+    ['7', 'item', 'seven']
+    """
+    spoken = {word for word in re.findall(r"[a-z]+", text.lower()) if word in NUMBER_WORDS} - {"one"}
+    written = digits(text)
+    spelled = " ".join(word for word, n in NUMBER_WORDS.items() if str(n) in written)
+    return stems(text) | written | stems(spelled) | {str(NUMBER_WORDS[word]) for word in spoken}
+
+
+def digits(text: str) -> frozenset[str]:
+    """Return the numbers that a text has in digits, also beside letters: on-screen text may be read without spaces.
+
+    >>> sorted(digits("EXIT12, room 7, 1,000 g, 4.50 m"))
+    ['1000', '12', '4.5', '7']
+    """
+    return frozenset(f"{float(number.replace(',', '')):.10g}" for number in _DIGITS.findall(text))
+
+
+def without_places(text: str) -> str:
+    """Return a text without numbers that name videos, windows and lengths of answers, and not what happens there."""
+    return _PLACES.sub(" ", text)
 
 
 def clauses(question: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from agentcvr_graph.models.focus import stems
+from agentcvr_graph.models.offline.master.language import words_of
 from agentcvr_graph.models.offline.master.reading import Statement
 
 CONTIGUOUS_S = 1.0
@@ -29,12 +29,15 @@ class Matcher:
 
     def __init__(self, statements: Sequence[Statement]) -> None:
         self._statements = list(statements)
-        self._stems = {id(statement): stems(statement.text) for statement in self._statements}
+        self._stems = {id(statement): words_of(statement.text) for statement in self._statements}
         self._count = Counter(stem for found in self._stems.values() for stem in found)
 
     def weight(self, stem: str) -> float:
-        """Return the rarity of a stem; 0 if no statement contains it, because it does not distinguish statements."""
-        count = self._count.get(stem, 0)
+        """Return the rarity of a stem; 0 if no statement contains it, because it does not distinguish statements.
+
+        A number has no other wording, so one that no statement contains counts: it makes every match worse.
+        """
+        count = self._count.get(stem, 0) or stem.isdigit()
         return math.log(1 + len(self._statements) / count) if count else 0.0
 
     def score(self, wanted: Iterable[str], statement: Statement) -> float:

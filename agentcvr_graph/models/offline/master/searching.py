@@ -15,7 +15,7 @@ from typing import Any
 
 from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.conditions import HOLDS
-from agentcvr_graph.models.offline.master.language import clauses, content_words, numbers
+from agentcvr_graph.models.offline.master.language import clauses, content_words, key_words, numbers, without_places
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.reading import Clip, Reading, Statement
 
@@ -105,12 +105,12 @@ def parts_of(question: str) -> list[str]:
 
 
 def _telling_words(part: str) -> frozenset[str]:
-    return content_words(part) - _ANYBODY
+    return key_words(part) - _ANYBODY
 
 
 def _words(text: str) -> str:
     """Return the words of a text that carry content, as they are written."""
-    return " ".join(word for word in _WORD.findall(text) if content_words(word))
+    return " ".join(word for word in _WORD.findall(without_places(text)) if key_words(word))
 
 
 def _opened(clip: Clip, length_s: float) -> Clip:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agentcvr_graph.models.offline.master.language import clock_minutes, day_of_year, numbers
+from agentcvr_graph.models.offline.master.language import NUMBER_WORDS, clock_minutes, day_of_year, numbers
 from agentcvr_graph.models.offline.master.matching import CONTIGUOUS_S
 from agentcvr_graph.models.offline.master.reading import Statement
 from agentcvr_graph.render import spoken
@@ -24,7 +24,11 @@ _PERSON = re.compile(
     r"\b(?:i am|i'm|my name|called|by|for|with|from)\b|\b[A-Z][a-z]+ [A-Z][a-z]+|\b(?:mr|mrs|ms|dr)\b\.?", re.I
 )
 _REASON = re.compile(r"\b(?:because|since|so that|in order to|to|for|due to)\b", re.I)
-_WEEKDAY = re.compile(r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|morning|noon|evening|tonight|today)\b", re.I)
+_WEEKDAY = re.compile(
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|morning|noon|midnight|afternoon|evening|night|tonight|today|tomorrow|yesterday)\b",
+    re.I,
+)
+_HOURS = "|".join([*NUMBER_WORDS][1:13])
 
 
 def is_speech(statement: Statement) -> bool:
@@ -69,7 +73,8 @@ def answers_type_of(question: str, text: str) -> bool:
     if asked.startswith("where "):
         return _PLACE.search(text) is not None
     if asked.startswith("when "):
-        return bool(clock_minutes(text) or day_of_year(text) or _WEEKDAY.search(text) or re.search(r"\d{4}", text))
+        stated = clock_minutes(text) is not None or day_of_year(text) is not None
+        return stated or bool(_WEEKDAY.search(text) or re.search(r"\d{4}|\bat (?:\d|" + _HOURS + ")", text, re.I))
     if asked.startswith("who "):
         return _PERSON.search(text) is not None
     if asked.startswith(("how much ", "how many ", "how long ", "how old ", "how tall ", "how far ")):

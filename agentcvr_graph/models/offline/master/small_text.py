@@ -35,5 +35,7 @@ def _places(reading: Reading) -> list[tuple[Statement, Region]]:
     for statement in reading.statements:
         for region in statement.unread:
             places[statement.window.video, region].append(statement)
-    ranked = [(n, video, region, said[n]) for (video, region), said in places.items() for n in range(len(said))]
+    ranked: list[tuple[int, int, Region, Statement]] = [
+        (n, video, region, said[n]) for (video, region), said in places.items() for n in range(len(said))
+    ]
     return [(statement, region) for _, _, region, statement in sorted(ranked, key=lambda row: row[:3])]

@@ -2,8 +2,9 @@
 
 `answering.py` always returns the best value there is. This module decides what to think of it. A value counts as
 supported if the statements that it rests on have most of the words that the question asks about, each clause for
-itself, and if nothing speaks against it: the statement says what the question asks for (a place for "where"), one
-option is better than all others, a number was stated, and what is to be seen is not only spoken of.
+itself, with all of its numbers, names and quoted texts, and if nothing speaks against it: the statement says what the
+question asks for (a place for "where"), one option is better than all others, a number was stated, and what is to be
+seen is not only spoken of.
 """
 
 from __future__ import annotations
@@ -15,22 +16,24 @@ from string import ascii_uppercase
 
 from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.answering import Verdict, is_video, option_findings
+from agentcvr_graph.models.offline.master.asked import has_asked_kind, has_asked_noun
 from agentcvr_graph.models.offline.master.conditions import Finding, conditions_of
-from agentcvr_graph.models.offline.master.language import clauses, content_words, is_about_speech, numbers
+from agentcvr_graph.models.offline.master.language import (
+    clauses,
+    content_words,
+    key_words,
+    numbers,
+    words_of,
+)
+from agentcvr_graph.models.offline.master.marks import marks_of
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
 from agentcvr_graph.models.offline.master.reading import Reading, Statement
+from agentcvr_graph.models.offline.master.reporting import recognises_pictures
 from agentcvr_graph.models.offline.master.searching import parts_of, searches
 from agentcvr_graph.models.offline.master.sentences import answers_type_of, joined_speech
-from agentcvr_graph.models.self_report import SelfReport
-from agentcvr_graph.render import read_picture
 from agentcvr_graph.types import AnswerKind
 
-ONLY_WORDS = "The offline master only matches words, and no statement has enough of the question's."
-NO_RECOGNITION = (
-    "The offline models recognise on-screen text, colours, motion, speech and simple sounds, and no people, objects or "
-    "actions; no statement has enough of the question's words."
-)
 LEAST = 0.6
 """Smallest share of the question's words, averaged over its clauses, that a supported value rests on."""
 _SHOWING = re.compile(
@@ -38,6 +41,12 @@ _SHOWING = re.compile(
 )
 _ONE_OF = re.compile(r"\bone of\b", re.I)
 _WHICH = re.compile(r"^\W*(?:in |on )?(?:which|what) (?:of the )?\w+", re.I)
+_DESCRIBED = re.compile(
+    r"\b(?:in|of|from|on) (?:the|a|one of the) (?:\w+ )?(?:videos?|clips?|recordings?) "
+    r"(?:with|in which|where|that|which|showing|whose)\b[^.?!;]*",
+    re.I,
+)
+"""How a question describes the video that it asks about."""
 _IN_TIME = re.compile(
     r"\b(?:film\w*|record\w*|shot|times?|clocks?|days?|dates?|chronolog\w*|steps?|segments?|sequence|earli\w+|lat(?:er|est)|"
     r"shuffled|happen\w*)\b",
@@ -45,7 +54,8 @@ _IN_TIME = re.compile(
 )
 _MEDIUM = stems(
     "picture pictures image images frame frames colour colours color colors mostly mainly dominant appear appears "
-    "sound sounds noise recording background word words text screen number name named called"
+    "sound sounds noise recording background word words text screen number name named called "
+    "sign signs written write read reads label caption"
 )
 """Words about the medium. They are in few statements, whatever these are about."""
 
@@ -55,32 +65,22 @@ def support_of(reading: Reading, verdict: Verdict) -> float:
     if not verdict.support:
         return 0.0
     share = _SHARES.get(reading.kind, _share_of_question)(reading, verdict)
-    return share if share >= LEAST else 0.0
+    return share if share >= LEAST and not _lacks_marks(reading, verdict) else 0.0
 
 
-def report_of(reading: Reading, support: float) -> SelfReport:
-    """Return what the master says about its value: how sure it is, and what it looked for if that is a guess."""
-    if support:
-        return SelfReport(confidence=round(min(1.0, support), 2))
-    return SelfReport(confidence=0.0, looked_for=_sought(reading), reason=_limits(reading))
+def _lacks_marks(reading: Reading, verdict: Verdict) -> bool:
+    """Return whether the statements lack a number, a name or a quoted text of the question.
 
-
-def _sought(reading: Reading) -> str:
-    """Return the words that the master looked for, as the question writes them."""
-    words = [word for word in re.findall(r"[^\W_]+", reading.question) if content_words(word)]
-    shown = ", ".join(f'"{word}"' for word in dict.fromkeys(words))
-    return f"{shown or 'the answer'} in what was seen and heard"
-
-
-def _limits(reading: Reading) -> str:
-    """Return what the models cannot do, as far as that may be the reason."""
-    about_pictures = not is_about_speech(reading.question) and not recognises_pictures(reading)
-    return NO_RECOGNITION if about_pictures else ONLY_WORDS
-
-
-def recognises_pictures(reading: Reading) -> bool:
-    """Return whether the vision model describes what it sees, and does not only read text, colours and motion."""
-    return any(read_picture(s.text)[0] for s in reading.statements if s.modality == "visual")
+    What describes the video ("in the video with EXIT 12") may be in another statement about that video.
+    """
+    if reading.kind == "order":
+        return False
+    texts = [statement.text for statement in _in_context(verdict.support, reading)]
+    videos = {statement.window.video for statement in verdict.support}
+    around = [*texts, *(statement.text for statement in reading.statements if statement.window.video in videos)]
+    described = [marks_of(part) for part in _DESCRIBED.findall(reading.question)]
+    asked = marks_of(_DESCRIBED.sub(" ", reading.question))
+    return asked.missing(texts) or any(marks.missing(around) for marks in described)
 
 
 def _share_of_question(reading: Reading, verdict: Verdict) -> float:
@@ -89,6 +89,11 @@ def _share_of_question(reading: Reading, verdict: Verdict) -> float:
     shares = [_clause_share(clause, found, reading) for clause in _clauses(reading)]
     known = [share for share in shares if share is not None]
     return fmean(known) if known else 0.0
+
+
+def _is_about_medium(reading: Reading) -> bool:
+    """Return whether a question has no words but of the medium, as "Which text is shown?"."""
+    return not key_words(reading.question) - _MEDIUM
 
 
 def _clauses(reading: Reading) -> list[str]:
@@ -109,7 +114,7 @@ def _clause_share(clause: str, found: Sequence[Statement], reading: Reading) -> 
         return None
     if _SHOWING.search(clause) and not recognises_pictures(reading):
         found = [statement for statement in found if statement.modality == "visual"]
-    return fmean(_share(part, [stems(statement.text) for statement in found]) for part in parts)
+    return fmean(_share(part, [words_of(statement.text) for statement in found]) for part in parts)
 
 
 def _share(words: frozenset[str], texts: Iterable[frozenset[str]]) -> float:
@@ -135,15 +140,20 @@ def _held_score(option: str, finding: Finding, reading: Reading) -> float:
     """Return the score of an option, lowered by its words that no statement has: the matcher leaves those out."""
     if is_video(option, reading):
         return finding.score
-    return finding.score * _share(content_words(option), [stems(statement.text) for statement in finding.support])
+    return finding.score * _share(key_words(option), [words_of(statement.text) for statement in finding.support])
 
 
 def _option_share(reading: Reading, verdict: Verdict) -> float:
-    share = _share_of_question(reading, verdict)
+    of_options = _is_about_medium(reading) and not any(is_video(option, reading) for option in reading.options)
+    share = 1.0 if of_options else _share_of_question(reading, verdict)
     chosen = [reading.options[ascii_uppercase.index(letter)] for letter in verdict.value]
-    own = [content_words(option) for option in chosen if not is_video(option, reading)]
-    texts = [stems(statement.text) for statement in _in_context(verdict.support, reading)]
-    return min([share, *(_share(words, texts) for words in own)])
+    own = [option for option in chosen if not is_video(option, reading)]
+    texts = [statement.text for statement in _in_context(verdict.support, reading)]
+    fits = not own or any(has_asked_kind(reading.question, text) for text in texts)
+    if not fits or any(marks_of(option).missing(texts) for option in own):
+        return 0.0
+    words = [words_of(text) for text in texts]
+    return min([share, *(_share(key_words(option), words) for option in own)])
 
 
 def _order_share(reading: Reading, verdict: Verdict) -> float:
@@ -159,7 +169,7 @@ def _interval_share(reading: Reading, verdict: Verdict) -> float:
     if reference is None:
         return _share_of_question(reading, verdict)
     words = reference_words(reading.statements, reference, reading.question)
-    texts = [stems(s.text) for s in verdict.support if s.window.video != reference.video]
+    texts = [words_of(s.text) for s in verdict.support if s.window.video != reference.video]
     return _share(words, texts)
 
 
@@ -174,8 +184,11 @@ def _number_share(reading: Reading, verdict: Verdict) -> float:
 def _text_share(reading: Reading, verdict: Verdict) -> float:
     if verdict.quoted:
         return 1.0
-    share = _share_of_question(reading, verdict)
-    return share if answers_type_of(reading.question, str(verdict.value)) else 0.0
+    texts = " ".join(statement.text for statement in _in_context(verdict.support, reading))
+    of_type = verdict.is_video or (
+        answers_type_of(reading.question, str(verdict.value)) and has_asked_noun(reading.question, texts)
+    )
+    return _share_of_question(reading, verdict) if of_type else 0.0
 
 
 _SHARES: dict[AnswerKind, Callable[[Reading, Verdict], float]] = {
