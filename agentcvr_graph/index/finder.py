@@ -27,7 +27,7 @@ from agentcvr_graph.index.meaning import Meaning, Meant
 from agentcvr_graph.index.places import MAX_BYTES, file_in
 from agentcvr_graph.index.store import EvidenceStore, Link
 from agentcvr_graph.index.windows import FoundWindow, windows_of
-from agentcvr_graph.perception.base import Indexable, Perception, Reworded
+from agentcvr_graph.perception.base import Indexable, Perception, indexed_of
 from agentcvr_graph.types import Cost, Modality, Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.single_flight import SingleFlight
@@ -96,7 +96,7 @@ class Finder:
         Raises:
             InfrastructureError: the index cannot be used.
         """
-        perception = perception.plain if isinstance(perception, Reworded) else perception
+        perception = indexed_of(perception)
         folder = perception.index_folder if isinstance(perception, Indexable) else None
         if folder is None:
             return await self._find_in_memory(query, perception, videos, allowance)
