@@ -151,7 +151,7 @@ class Finder:
         if self._meaning is not None:
             meant = await self._meaning.search(query.text, index, among, query.modality, limit, limited=limited)
         outcome.note = meant.note
-        return [(numbers[window.video], window) for window in windows_of(hits, query.limit, meant.hits)]
+        return [(numbers[window.video], window) for window in windows_of(hits, query.limit, query.text, meant.hits)]
 
     def _open(self, file: Path) -> Index:
         with self._lock:

@@ -8,12 +8,10 @@ common word may move a statement up, and never brings one in that has none of th
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agentcvr_graph.index.words import expression
-from agentcvr_graph.models.focus import stems
+from agentcvr_graph.index.words import beginning, expression
 
 MATCHES = 2_500
 """Largest number of matches that are scored, unless the rarest word alone has more."""
@@ -38,7 +36,7 @@ def ranked(read: Read, words: Sequence[str], where: str, values: Sequence[object
     if len(found) < limit:
         return _scored(read, list(words), where, values, limit)
     (total,) = read("SELECT max(id) FROM statements")[0]
-    weights = [(_beginning(word), _weight(counts[word], total)) for word in words if word not in rare]
+    weights = [(beginning(word), _weight(counts[word], total)) for word in words if word not in rare]
     scores = {row[0]: row[-1] + sum(weight for word, weight in weights if word.search(row[5])) for row in found}
     best = sorted(found, key=lambda row: (-scores[row[0]], row[0]))[:limit]
     return [(*row[:-1], scores[row[0]]) for row in best]
@@ -47,12 +45,6 @@ def ranked(read: Read, words: Sequence[str], where: str, values: Sequence[object
 def _weight(matches: int, total: int) -> float:
     """Return the weight of a word in BM25: what a statement of usual length gets that has it once."""
     return math.log(max(1.0, (total - matches + 0.5) / (matches + 0.5)))
-
-
-def _beginning(word: str) -> re.Pattern[str]:
-    """Return a pattern of the words that begin with the stem of a word: near enough to the stems of the search."""
-    stem = next(iter(stems(word)), word)
-    return re.compile(rf"\b{re.escape(stem)}", re.IGNORECASE)
 
 
 def _matches(read: Read, word: str) -> int:

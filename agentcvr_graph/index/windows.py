@@ -4,17 +4,21 @@ Statements of a video that lie close together are evidence about one moment: the
 its best statement, and half, a quarter, ... of the next ones. A window with several fitting statements is thus better
 than one of them, and many similar statements do not add up without limit.
 
-Where the meaning of statements was compared too, a window has two ranks: by its score, and by its most similar
+The words of a query may describe several windows, so those that cover other words come earlier (`coverage.py`).
+
+Where the meaning of statements was compared too, a window has two ranks: by its words, and by its most similar
 statement. Scores and similarities cannot be added, so the ranks are fused: the sum of 1 / (60 + rank) (reciprocal rank
-fusion; Cormack, Clarke and Buettcher 2009).
+fusion; Cormack, Clarke and Buettcher 2009). Only the first windows of each ranking are: deep in both, chance matches
+are many, and two low ranks would come before the first place of one ranking.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from agentcvr_graph.index.coverage import covering
 from agentcvr_graph.index.store import Hit, Statement
 
 GAP_S = 2.0
@@ -25,6 +29,8 @@ MOST_STATEMENTS = 4
 """Statements of a window that are shown, the best ones."""
 FUSION = 60
 """The constant of reciprocal rank fusion, as published."""
+FUSED = 2
+"""Windows of each ranking that are fused, for each window that is wanted."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,12 @@ class _Said:
     similarity: float
 
 
-def windows_of(hits: Iterable[Hit], limit: int, similar: Iterable[Hit] = ()) -> list[FoundWindow]:
+def windows_of(hits: Iterable[Hit], limit: int, query: str = "", similar: Iterable[Hit] = ()) -> list[FoundWindow]:
     """Return the best windows; among equals the one whose statement was found first.
 
     Args:
         hits: the statements that share words with the query, best first.
+        query: what was searched for, to cover its words.
         similar: the statements that are similar in meaning, with their similarities.
     """
     by_video: defaultdict[int, list[_Said]] = defaultdict(list)
@@ -65,8 +72,11 @@ def windows_of(hits: Iterable[Hit], limit: int, similar: Iterable[Hit] = ()) -> 
         by_video[video].append(said)
     placed = [window for video, said in by_video.items() for window in _of_video(video, said)]
     placed.sort(key=lambda one: (-one[1].score, one[0]))
-    found = [window for _, window in placed]
-    return (_fused(found) if any(window.similarity for window in found) else found)[:limit]
+    by_words = [window for _, window in placed if window.score > 0]
+    by_words = covering(by_words, query, FUSED * limit)
+    by_meaning = [window for _, window in placed if window.similarity > 0]
+    by_meaning.sort(key=lambda window: -window.similarity)
+    return (_fused((by_words[: FUSED * limit], by_meaning[: FUSED * limit])) if by_meaning else by_words)[:limit]
 
 
 def _joined(hits: Sequence[Hit], similar: Sequence[Hit]) -> Iterable[tuple[int, _Said]]:
@@ -77,22 +87,13 @@ def _joined(hits: Sequence[Hit], similar: Sequence[Hit]) -> Iterable[tuple[int, 
         yield video, _Said(order, said, scores.get((video, said), 0.0), similarities.get((video, said), 0.0))
 
 
-def _fused(windows: Sequence[FoundWindow]) -> list[FoundWindow]:
-    """Return the windows in the order of their fused ranks, which is their score then."""
-    by_words = _ranks(windows, lambda window: window.score)
-    by_meaning = _ranks(windows, lambda window: window.similarity)
-    fused = [
-        replace(window, score=sum(1 / (FUSION + ranks[place]) for ranks in (by_words, by_meaning) if place in ranks))
-        for place, window in enumerate(windows)
-    ]
-    return sorted(fused, key=lambda window: -window.score)
-
-
-def _ranks(windows: Sequence[FoundWindow], value: Callable[[FoundWindow], float]) -> dict[int, int]:
-    """Return the rank of each window that has a value, from 1, by its place."""
-    having = [place for place, window in enumerate(windows) if value(window) > 0]
-    ordered = sorted(having, key=lambda place: -value(windows[place]))
-    return {place: rank for rank, place in enumerate(ordered, start=1)}
+def _fused(rankings: Iterable[Sequence[FoundWindow]]) -> list[FoundWindow]:
+    """Return the windows of all rankings in the order of their fused ranks, which is their score then."""
+    fused: defaultdict[FoundWindow, float] = defaultdict(float)
+    for ranking in rankings:
+        for rank, window in enumerate(ranking, start=1):
+            fused[window] += 1 / (FUSION + rank)
+    return sorted((replace(window, score=score) for window, score in fused.items()), key=lambda window: -window.score)
 
 
 def _of_video(video: int, found: Sequence[_Said]) -> list[tuple[int, FoundWindow]]:

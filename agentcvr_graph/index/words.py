@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from agentcvr_graph.models.focus import stems
+
 _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile(
     "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])"
@@ -27,6 +29,12 @@ def query_words(query: str) -> list[str]:
     """
     words = list(dict.fromkeys(word.casefold() for word in _WORD.findall(query)))
     return [word for word in words if word not in _COMMON] or words
+
+
+def beginning(word: str) -> re.Pattern[str]:
+    """Return a pattern of the words that begin with the stem of a word: near enough to the stems of the search."""
+    stem = next(iter(stems(word)), word)
+    return re.compile(rf"\b{re.escape(stem)}", re.IGNORECASE)
 
 
 def spaced(text: str) -> str:
