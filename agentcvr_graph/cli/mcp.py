@@ -52,8 +52,8 @@ def mcp(
 ) -> None:
     """Serve questions about videos to MCP clients.
 
-    Tools: ask_videos, describe_video, evidence_report. Videos are read below the folders of --root, of
-    AGENTCVR_MEDIA_ROOTS, or below the working folder. Clients cannot choose models.
+    Tools: ask_videos, describe_video, find_in_videos, evidence_report. Videos are read below the folders of --root,
+    of AGENTCVR_MEDIA_ROOTS, or below the working folder. Clients cannot choose models.
     """
     from agentcvr_graph.models.clients.extras import require
 

@@ -67,7 +67,9 @@ def _live(models: ModelStrings, context: CVRContext, features: Features) -> Vide
     media = isolated_media(access=access)
     perception = resolve_perception(models.vision, models.audio, media=media)
     graph = create_cvr_graph(resolve_chat_model(models.master), perception, features=features).compile()
-    return VideoService(graph, perception, access, context, MediaThumbnails(media, PICTURE_PX))
+    return VideoService(
+        graph, perception, access, context, MediaThumbnails(media, PICTURE_PX), finding=features.finding
+    )
 
 
 def _scripted(models: ModelStrings, context: CVRContext, features: Features) -> VideoService:
@@ -76,4 +78,4 @@ def _scripted(models: ModelStrings, context: CVRContext, features: Features) -> 
 
     perception = ScriptedPerception(bundled_library())
     graph = create_cvr_graph(resolve_chat_model(models.master), perception, features=features).compile()
-    return VideoService(graph, perception, Access(roots=(), remote="none"), context)
+    return VideoService(graph, perception, Access(roots=(), remote="none"), context, finding=features.finding)

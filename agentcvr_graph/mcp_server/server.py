@@ -1,4 +1,4 @@
-"""The protocol: three tools, the pictures and reports that they link to, progress, and errors of one line.
+"""The protocol: four tools, the pictures and reports that they link to, progress, and errors of one line.
 
 A call that a client cannot make that way (a missing file, a wrong argument) is a tool error of one line. What failed
 outside (a model, a server, a decoder) is a result with `status: "failed"`. Cancelling a call cancels its run.
@@ -17,12 +17,13 @@ from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent, T
 from pydantic import BeforeValidator, Field, ValidationError
 
 from agentcvr_graph.answers import KnownQuestionKind
-from agentcvr_graph.errors import ActionError, InfrastructureError, InputError, SetupError
+from agentcvr_graph.errors import ActionError, InfrastructureError, InputError, SetupError, shown_address
 from agentcvr_graph.graph.as_tool import DESCRIPTION, VIDEOS, one_or_several, reply_of
 from agentcvr_graph.graph.state import CVRInput
-from agentcvr_graph.mcp_server.service import Moment, OnProgress, VideoService
+from agentcvr_graph.mcp_server.service import FoundEvidence, Moment, OnProgress, VideoService
 from agentcvr_graph.report.page import render_report
 from agentcvr_graph.short_answer import ShortAnswer, failed_answer, short_answer, shortened
+from agentcvr_graph.tools.find import MOST_WINDOWS
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import FrozenModel, Observation, Window
 
@@ -33,7 +34,8 @@ READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_
 INSTRUCTIONS = (
     "Ask about videos by their paths or URLs; '#t=12.5,40' behind one makes a clip. A relative path counts from the "
     "folders that this server reads. `ask_videos` answers a question over one or several videos, `describe_video` "
-    "shows what one video holds, `evidence_report` returns the page of a run."
+    "shows what one video holds, `find_in_videos` searches many videos or a folder, `evidence_report` returns the page "
+    "of a run."
 )
 
 Videos = Annotated[
@@ -75,6 +77,24 @@ class VideoDescription(FrozenModel):
     statements: tuple[Statement, ...] = Field(description="What is seen and heard, the first statements of each.")
     notes: tuple[str, ...] = ()
     problem: str = Field(default="", description="Why a part could not be looked at; empty if all could.")
+
+
+class FoundStatement(FrozenModel):
+    """What is known of a window of a video."""
+
+    video: str = Field(description="File or URL of the video, for the other tools.")
+    start_s: float
+    end_s: float
+    text: str
+
+
+class FindResult(FrozenModel):
+    """What a search found."""
+
+    status: Literal["found", "nothing", "failed"]
+    statements: tuple[FoundStatement, ...] = Field(default=(), description="The best windows first.")
+    notes: tuple[str, ...] = Field(default=(), description="Which videos were not searched, and why.")
+    problem: str = Field(default="", description="Why the search failed; empty if it did not.")
 
 
 class ReportResult(FrozenModel):
@@ -165,6 +185,25 @@ class _Calls:
         )
         return _result(_in_words(described), described)
 
+    async def find_in_videos(
+        self,
+        query: Annotated[str, Field(min_length=1, description="Words to search for.")],
+        videos: Videos,
+        context: Context[Any, Any],
+        limit: Annotated[int, Field(ge=1, le=MOST_WINDOWS, description="How many windows to return, at most.")] = 5,
+    ) -> Annotated[CallToolResult, FindResult]:
+        """Search what is seen, said and written in many videos or whole folders: returns the best windows with their
+        statements. Videos that are not indexed yet are indexed first, as far as a fifth of the budget goes."""
+        try:
+            found = await self._service.find(videos, query, limit, _progress(context))
+        except InfrastructureError as error:
+            return _result(str(error), FindResult(status="failed", problem=str(error)))
+        except (InputError, ActionError, SetupError) as error:
+            raise ToolError(str(error)) from error
+        result = _found(found)
+        lines = [f"{one.video}, {one.start_s:.1f}-{one.end_s:.1f} s: {one.text}" for one in result.statements]
+        return _result("\n".join([*(lines or ["Nothing was found."]), *result.notes]), result)
+
     async def evidence_report(
         self,
         run: Annotated[str, Field(min_length=1, description="The `run` of an answer.")],
@@ -205,6 +244,7 @@ def build_server(service: VideoService) -> MCPServer[Any]:
     calls = _Calls(service)
     server.tool(description=DESCRIPTION, annotations=READS)(calls.ask_videos)
     server.tool(annotations=READS)(calls.describe_video)
+    server.tool(annotations=READS)(calls.find_in_videos)
     server.tool(annotations=READS)(calls.evidence_report)
     server.resource(f"{RUN}/report.html", mime_type="text/html")(calls.report)
     server.resource(f"{RUN}/pictures/{{name}}.jpg", mime_type="image/jpeg")(calls.picture)
@@ -256,6 +296,21 @@ def _statements(observation: Observation) -> list[Statement]:
     how = "seen" if observation.modality == "visual" else "heard"
     placed = [(said.text, said.window or observation.windows[0]) for said in observation.evidence[:MOST_STATEMENTS]]
     return [_statement(how, text, window) for text, window in placed]
+
+
+def _found(found: FoundEvidence) -> FindResult:
+    statements = [
+        FoundStatement(
+            video=shown_address(found.videos[said.window.video].source),
+            start_s=round(said.window.start_s, 2),
+            end_s=round(said.window.end_s, 2),
+            text=shortened(said.text),
+        )
+        for said in found.found.evidence
+        if said.window is not None
+    ]
+    notes = tuple(map(shortened, found.found.notes))
+    return FindResult(status="found" if statements else "nothing", statements=tuple(statements), notes=notes)
 
 
 def _statement(how: Literal["seen", "heard"], text: str, window: Window) -> Statement:

@@ -9,23 +9,29 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from agentcvr_graph.catalogue import Catalogue, Sources
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError, shown_address
+from agentcvr_graph.graph.budget import full_budget
 from agentcvr_graph.graph.builder import recursion_limit
+from agentcvr_graph.graph.catalogues import list_videos
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.events import Progress
 from agentcvr_graph.graph.question import read_videos
 from agentcvr_graph.graph.state import CVRInput
+from agentcvr_graph.index.places import searching_in
 from agentcvr_graph.media.access import Access, limited
 from agentcvr_graph.media.source import check_source
-from agentcvr_graph.perception.base import Perception, expand
+from agentcvr_graph.perception.base import Perception, expand, indexed_at_no_cost
 from agentcvr_graph.report.thumbnails import Thumbnails
+from agentcvr_graph.tools.find import FIND
 from agentcvr_graph.tools.listen import LISTEN
 from agentcvr_graph.tools.observe import OBSERVE
+from agentcvr_graph.tools.spec import AnyToolSpec
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Listen, Observation, Observe, Target, VideoInfo, Window
 
@@ -38,6 +44,14 @@ Moment = tuple[int, float]
 """The number of a video and a time in it."""
 
 
+@dataclass(frozen=True)
+class FoundEvidence:
+    """The result of a search."""
+
+    videos: Catalogue
+    found: Observation
+
+
 @dataclass
 class VideoService:
     """Answers questions and describes videos for MCP clients."""
@@ -48,6 +62,8 @@ class VideoService:
     context: CVRContext = field(default_factory=CVRContext)
     thumbnails: Thumbnails | None = None
     """Source of evidence pictures; None where there are none, as in swap mode."""
+    finding: AnyToolSpec = FIND
+    """The tool that searches the index."""
     _runs: OrderedDict[str, Trajectory] = field(default_factory=OrderedDict[str, Trajectory])
 
     async def ask(self, given: CVRInput, on_progress: OnProgress) -> tuple[str, Trajectory]:
@@ -104,6 +120,24 @@ class VideoService:
                     problem = str(error)
                     await on_progress(f"{what}: failed: {problem}")
         return info, found, problem
+
+    async def find(self, videos: Sequence[str], query: str, limit: int, on_progress: OnProgress) -> FoundEvidence:
+        """Search what is seen, said and written in videos.
+
+        Raises:
+            InputError: a video cannot be used, or may not be opened.
+            ActionError: the query has no words.
+            InfrastructureError: the index cannot be used.
+        """
+        with limited(self.access), searching_in(self.context.memory_namespace):
+            self._check([*videos])
+            catalogue = await list_videos(self.perception, read_videos([*videos]))
+            sources = Sources([], len(catalogue), catalogue, indexed=indexed_at_no_cost(self.perception))
+            arguments = self.finding.arguments(query=query, limit=limit)
+            request, notes = self.finding.plan(arguments, sources, full_budget(self.context))
+            await on_progress(self.finding.describe(request))
+            found = await self.finding.run(request, self.perception, sources)
+        return FoundEvidence(catalogue, found.model_copy(update={"notes": (*notes, *found.notes)}))
 
     def run(self, name: str) -> Trajectory:
         """Return a finished run.

@@ -21,6 +21,7 @@ from agentcvr_graph.mcp_server.service import VideoService
 from agentcvr_graph.media.access import Access
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
 from agentcvr_graph.types import Observation, Observe, Video, VideoInfo
+from tests.unit.test_find import Kept
 
 CITED = {"video": 1, "start_s": 10, "end_s": 20, "modality": "visual"}
 TURNS = [
@@ -74,10 +75,10 @@ def client_of(tmp_path: Path, perception: FakePerception | None = None, turns: S
     return Client(build_server(VideoService(graph, seen, Access(roots=(tmp_path,)), thumbnails=Pictures())))
 
 
-async def test_three_tools_have_typed_input_and_output(tmp_path):
+async def test_four_tools_have_typed_input_and_output(tmp_path):
     async with client_of(tmp_path) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert sorted(tools) == ["ask_videos", "describe_video", "evidence_report"]
+    assert sorted(tools) == ["ask_videos", "describe_video", "evidence_report", "find_in_videos"]
     asking = tools["ask_videos"].input_schema
     assert asking["required"] == ["question", "videos"] and "order" in json.dumps(asking["properties"]["kind"])
     assert all(field["description"] for field in asking["properties"].values())
@@ -149,6 +150,8 @@ WRONG = [
     ("ask_videos", {"question": "Which?", "videos": ["{root}/../b.mp4"]}, "outside the folders that may be read"),
     ("describe_video", {"video": "/etc/hosts"}, "outside the folders that may be read"),
     ("describe_video", {"video": "{root}/a.mp4", "frames": 999}, "`frames`: Input should be less than or equal to 32"),
+    ("find_in_videos", {"query": "x", "videos": ["/etc/hosts"]}, "outside the folders that may be read"),
+    ("find_in_videos", {"query": "...", "videos": ["{root}/a.mp4"]}, "there is no word to search for"),
     ("evidence_report", {"run": "guessed"}, "There is no run 'guessed'"),
     ("find_everything", {}, "find_everything"),
     (
@@ -177,6 +180,28 @@ async def test_an_infrastructure_failure_is_data(tmp_path, given, video):
     assert not asked.is_error and asked.structured_content["status"] == "failed"
     assert "not reachable" in asked.structured_content["problem"]
     assert not described.is_error and "not reachable" in described.structured_content["problem"]
+
+
+async def test_videos_are_searched(tmp_path, video):
+    async with client_of(tmp_path) as client:
+        found = await client.call_tool("find_in_videos", {"query": "ball", "videos": [video]})
+        nothing = await client.call_tool("find_in_videos", {"query": "zebra", "videos": video})
+    assert found.structured_content == {
+        "status": "found",
+        "statements": [{"video": video, "start_s": 0.0, "end_s": 60.0, "text": "a red ball"}],
+        "notes": [],
+        "problem": "",
+    }
+    assert found.content[0].text == f"{video}, 0.0-60.0 s: a red ball"
+    assert (nothing.structured_content["status"], nothing.content[0].text) == ("nothing", "Nothing was found.")
+
+
+async def test_a_search_whose_index_cannot_be_used_is_data(tmp_path, video):
+    (tmp_path / "evidence.sqlite").write_text("damaged " * 1000)
+    async with client_of(tmp_path, Kept(tmp_path)) as client:
+        found = await client.call_tool("find_in_videos", {"query": "ball", "videos": [video]})
+    assert found.structured_content["status"] == "failed"
+    assert "file is not a database" in found.structured_content["problem"]
 
 
 async def test_cancelling_a_call_cancels_its_run(tmp_path, given):
