@@ -11,6 +11,7 @@ from typing import Any
 from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.asked import told_part
 from agentcvr_graph.models.offline.master.conditions import HOLDS, Finding, check_all, conditions_of, holds
+from agentcvr_graph.models.offline.master.follow_ups import numbered
 from agentcvr_graph.models.offline.master.language import (
     clock_minutes,
     content_words,
@@ -107,7 +108,7 @@ def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
 
 def named_video(text: str, reading: Reading) -> int | None:
     """Return the video that a text names by number or title, or None."""
-    match = _VIDEO_NUMBER.search(text)
+    match = _VIDEO_NUMBER.search(numbered(text, len(reading.videos)))
     if match and 1 <= int(match[1]) <= len(reading.videos):
         return int(match[1])
     return _numbers_of_titles(reading).get(text.strip().casefold())
@@ -120,7 +121,11 @@ def is_video(option: str, reading: Reading) -> bool:
 
 def _besides_video(option: str, reading: Reading) -> str:
     """Return what an option says besides naming a video: nothing if it is the title of one."""
-    return "" if option.strip().casefold() in _numbers_of_titles(reading) else _VIDEO_NUMBER.sub(" ", option)
+    return (
+        ""
+        if option.strip().casefold() in _numbers_of_titles(reading)
+        else _VIDEO_NUMBER.sub(" ", numbered(option, len(reading.videos)))
+    )
 
 
 def _numbers_of_titles(reading: Reading) -> dict[str, int]:
