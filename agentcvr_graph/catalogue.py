@@ -111,6 +111,7 @@ class Sources(Sequence[VideoInfo]):
         count: number of all videos; that of the opened ones if None.
         catalogue: the references of all videos, where they are at hand.
         failed: why a video could not be opened because of infrastructure, by number.
+        indexed: whether the perception has the evidence of all videos at hand at no cost; None if that is not known.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Sources(Sequence[VideoInfo]):
         count: int | None = None,
         catalogue: Catalogue | None = None,
         failed: Mapping[int, InfrastructureError] | None = None,
+        indexed: bool | None = None,
     ) -> None:
         self._opened = {info.number: info for info in opened}
         self._count = len(self._opened) if count is None else count
@@ -126,6 +128,15 @@ class Sources(Sequence[VideoInfo]):
         self._failed = failed or {}
         self.wanted: set[int] = set()
         """Numbers of videos that were asked for and are not open."""
+        self.indexed = indexed
+        self.index_wanted = False
+        """Whether it was asked for `indexed` while that was not known."""
+
+    @property
+    def index_costs(self) -> bool:
+        """Whether an index of the videos must be paid for; True while that is not known."""
+        self.index_wanted = self.indexed is None
+        return not self.indexed
 
     def __len__(self) -> int:
         return self._count

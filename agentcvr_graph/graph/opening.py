@@ -21,7 +21,7 @@ from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.error_policy import error_for_master
 from agentcvr_graph.graph.events import report
 from agentcvr_graph.graph.state import CVRState, SentVideos
-from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.perception.base import Perception, indexed_at_no_cost
 from agentcvr_graph.types import Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
 
@@ -70,7 +70,7 @@ class Opener:
         return cls(dependencies, context, sources_of(given), named, given.get("catalogue"))
 
     async def plan(self, make: Callable[[Sources], T]) -> T:
-        """Return a plan over the videos. A plan that asks for videos that are not open is made again with them.
+        """Return a plan over the videos. A plan that asks for what is not known yet is made again with it.
 
         Raises:
             ActionError, InfrastructureError: what making the plan raises, once the videos are open.
@@ -79,12 +79,20 @@ class Opener:
             try:
                 plan = make(self.sources)
             except ActionError:
-                if not self.sources.wanted:
+                if not self._wants_more:
                     raise
             else:
-                if not self.sources.wanted:
+                if not self._wants_more:
                     return plan
-            await self._open(sorted(self.sources.wanted))
+            if self.sources.index_wanted:
+                self.sources.index_wanted = False
+                self.sources.indexed = indexed_at_no_cost(await self._dependencies.chosen_perception(self._context))
+            if self.sources.wanted:
+                await self._open(sorted(self.sources.wanted))
+
+    @property
+    def _wants_more(self) -> bool:
+        return bool(self.sources.wanted) or self.sources.index_wanted
 
     async def with_references(self, perception: Perception) -> Sources:
         """Return the videos with the reference of each, also of those that are not open.
@@ -107,7 +115,8 @@ class Opener:
             self._failed |= dict.fromkeys(numbers, InfrastructureError(LATE))
         except Exception as error:
             self._failed |= dict.fromkeys(numbers, InfrastructureError(error_for_master(error)))
-        self.sources = Sources([*self.sources.opened, *opened], len(self.sources), failed=self._failed)
+        known = [*self.sources.opened, *opened]
+        self.sources = Sources(known, len(self.sources), failed=self._failed, indexed=self.sources.indexed)
         self.update = {"sources": [*self.update.get("sources", []), *opened]}
 
     async def _probed(self, numbers: Sequence[int]) -> list[VideoInfo]:

@@ -54,6 +54,8 @@ class Outcome:
     problems: dict[int, str] = field(default_factory=dict[int, str])
     """Why videos could not be indexed."""
     cost: Cost = field(default_factory=Cost)
+    note: str = ""
+    """What was not compared by meaning, and why."""
 
     def failed(self, number: int, error: CVRError) -> None:
         """Record a video that could not be read."""

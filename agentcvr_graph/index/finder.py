@@ -23,10 +23,11 @@ from weakref import WeakKeyDictionary
 from agentcvr_graph.catalogue import Sources, opened_of
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.index.building import Entry, Index, Outcome, fill, fill_in_order, key_of, place_of, reference_of
+from agentcvr_graph.index.meaning import Meaning, Meant
 from agentcvr_graph.index.places import MAX_BYTES, file_in
 from agentcvr_graph.index.store import EvidenceStore, Link
 from agentcvr_graph.index.windows import FoundWindow, windows_of
-from agentcvr_graph.perception.base import Indexable, Perception, Reworded
+from agentcvr_graph.perception.base import Indexable, Perception, indexed_of
 from agentcvr_graph.types import Cost, Modality, Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.single_flight import SingleFlight
@@ -66,12 +67,19 @@ class Found:
     """Videos that are not indexed because the allowance was too small."""
     problems: tuple[tuple[int, str], ...] = ()
     """Videos that cannot be indexed, and why."""
+    note: str = ""
+    """What was not compared by meaning, and why."""
 
 
 class Finder:
-    """Searches the indexes of perceptions."""
+    """Searches the indexes of perceptions.
 
-    def __init__(self) -> None:
+    Args:
+        meaning: the embeddings model by which the meaning of statements is compared too; None for words alone.
+    """
+
+    def __init__(self, meaning: Meaning | None = None) -> None:
+        self._meaning = meaning
         self._lock = threading.Lock()
         self._files: dict[Path, Index] = {}
         self._own: WeakKeyDictionary[Perception, Index] = WeakKeyDictionary()
@@ -88,12 +96,12 @@ class Finder:
         Raises:
             InfrastructureError: the index cannot be used.
         """
-        perception = perception.plain if isinstance(perception, Reworded) else perception
+        perception = indexed_of(perception)
         folder = perception.index_folder if isinstance(perception, Indexable) else None
         if folder is None:
             return await self._find_in_memory(query, perception, videos, allowance)
         index = await self._opened(file_in(folder))
-        return await _find_in_file(query, cast(Indexable, perception), videos, index, allowance)
+        return await self._find_in_file(query, cast(Indexable, perception), videos, index, allowance)
 
     async def _opened(self, file: Path) -> Index:
         return self._files.get(file) or await asyncio.to_thread(self._open, file)
@@ -109,7 +117,41 @@ class Finder:
         else:
             index = self._of_object(perception)
             await fill(entries, perception, index, allowance, outcome)
-        return _found(await _search(query, index, outcome), outcome)
+        limited = not isinstance(perception, Indexable)
+        return _found(await self._search(query, index, outcome, limited=limited), outcome)
+
+    async def _find_in_file(
+        self, query: Query, perception: Indexable, videos: Sequence[VideoInfo], index: Index, allowance: Cost
+    ) -> Found:
+        """Search an index that holds other videos too."""
+        outcome = Outcome()
+        linked = await asyncio.to_thread(_linked, query.numbers, perception, videos, index)
+        outcome.ids |= {number: link.video for number, (_, link) in linked.items()}
+        missing = [number for number in query.numbers if number not in linked]
+        await _add_missing(missing, perception, videos, index, allowance, outcome)
+        while True:
+            windows = await self._search(query, index, outcome, limited=True)
+            found = {number for number, _ in windows} & linked.keys()
+            changed = await _changed({number: linked[number] for number in found}, perception, videos, outcome)
+            if not changed:
+                break
+            await asyncio.to_thread(index.store.unlink, [linked[number][0] for number in changed])
+            for number in changed:
+                del outcome.ids[number]
+        await asyncio.to_thread(index.store.mark_used, [window.video for _, window in windows])
+        return _found(windows, outcome)
+
+    async def _search(
+        self, query: Query, index: Index, outcome: Outcome, *, limited: bool
+    ) -> list[tuple[int, FoundWindow]]:
+        numbers = {video: number for number, video in reversed(outcome.ids.items())}
+        among, limit = list(numbers), query.limit * HITS_PER_WINDOW
+        hits = await asyncio.to_thread(index.store.search, query.text, among, modality=query.modality, limit=limit)
+        meant = Meant()
+        if self._meaning is not None:
+            meant = await self._meaning.search(query.text, index, among, query.modality, limit, limited=limited)
+        outcome.note = meant.note
+        return [(numbers[window.video], window) for window in windows_of(hits, query.limit, meant.hits)]
 
     def _open(self, file: Path) -> Index:
         with self._lock:
@@ -131,28 +173,6 @@ class Finder:
                 self._sets.popitem(last=False)
         self._sets.move_to_end(digest)
         return self._sets[digest]
-
-
-async def _find_in_file(
-    query: Query, perception: Indexable, videos: Sequence[VideoInfo], index: Index, allowance: Cost
-) -> Found:
-    """Search an index that holds other videos too."""
-    outcome = Outcome()
-    linked = await asyncio.to_thread(_linked, query.numbers, perception, videos, index)
-    outcome.ids |= {number: link.video for number, (_, link) in linked.items()}
-    missing = [number for number in query.numbers if number not in linked]
-    await _add_missing(missing, perception, videos, index, allowance, outcome)
-    while True:
-        windows = await _search(query, index, outcome)
-        found = {number for number, _ in windows} & linked.keys()
-        changed = await _changed({number: linked[number] for number in found}, perception, videos, outcome)
-        if not changed:
-            break
-        await asyncio.to_thread(index.store.unlink, [linked[number][0] for number in changed])
-        for number in changed:
-            del outcome.ids[number]
-    await asyncio.to_thread(index.store.mark_used, [window.video for _, window in windows])
-    return _found(windows, outcome)
 
 
 def _linked(
@@ -213,20 +233,9 @@ async def _changed(
     return changed
 
 
-async def _search(query: Query, index: Index, outcome: Outcome) -> list[tuple[int, FoundWindow]]:
-    numbers = {video: number for number, video in reversed(outcome.ids.items())}
-    hits = await asyncio.to_thread(
-        index.store.search,
-        query.text,
-        list(numbers),
-        modality=query.modality,
-        limit=query.limit * HITS_PER_WINDOW,
-    )
-    return [(numbers[window.video], window) for window in windows_of(hits, query.limit)]
-
-
 def _found(windows: Sequence[tuple[int, FoundWindow]], outcome: Outcome) -> Found:
-    return Found(tuple(windows), outcome.cost, tuple(sorted(outcome.beyond)), tuple(sorted(outcome.problems.items())))
+    problems = tuple(sorted(outcome.problems.items()))
+    return Found(tuple(windows), outcome.cost, tuple(sorted(outcome.beyond)), problems, outcome.note)
 
 
 async def _entries(

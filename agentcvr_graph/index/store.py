@@ -1,8 +1,9 @@
 """Statements about videos in one SQLite file, with full-text search (FTS5).
 
 In: what was seen, heard or written in a video, by the key of the video. Out: for a query, the statements that fit it
-best, by BM25 over stemmed words. A key names everything that the statements depend on: the content of the file and the
-models, or the script and its noise. Nothing is changed under a key: other statements have another key.
+best, by BM25 over stemmed words, or by the vectors of an embeddings model (`vectors.py`). A key names everything that
+the statements depend on: the content of the file and the models, or the script and its noise. Nothing is changed under
+a key: other statements have another key.
 
 A reference names where a video is. Its link leads to the statements of what was there last, with a stamp by which a
 change is noticed: which of thousands of videos are indexed is known without looking at their files.
@@ -18,13 +19,14 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.index import vectors as vector_rows
 from agentcvr_graph.index.ranking import ranked
 from agentcvr_graph.index.words import query_words, spaced
 from agentcvr_graph.types import Modality
@@ -114,6 +116,15 @@ class Hit:
     """Larger is better; scores of different queries cannot be compared."""
 
 
+class Unvectored(NamedTuple):
+    """A statement that has no vector of a model yet."""
+
+    video: int
+    id: int
+    modality: str
+    text: str
+
+
 class EvidenceStore:
     """Statements in one file.
 
@@ -149,7 +160,7 @@ class EvidenceStore:
             for one in additions:
                 _add(database, one)
         if self._max_bytes is not None:
-            self._evict(self._max_bytes, spared=[one.key for one in additions])
+            self._evict(self._max_bytes, spared=self.known([one.key for one in additions]).values())
 
     def known(self, keys: Collection[str]) -> dict[str, int]:
         """Return the ids of those keys that are in the index."""
@@ -212,6 +223,66 @@ class EvidenceStore:
             for _, video, found, start_s, end_s, text, score in rows
         ]
 
+    def without_vectors(self, model: str, among: Collection[int]) -> list[int]:
+        """Return the videos that have statements and no vectors of a model."""
+        rows = self._read(
+            "SELECT id FROM videos WHERE id IN (SELECT value FROM json_each(?))"
+            " AND NOT EXISTS (SELECT 1 FROM vectors WHERE video = videos.id AND model = ?)"
+            " AND EXISTS (SELECT 1 FROM statements WHERE video = videos.id) ORDER BY id",
+            _json(among),
+            model,
+        )
+        return [video for (video,) in rows]
+
+    def unvectored(self, model: str, among: Collection[int]) -> list[Unvectored]:
+        """Return the statements of those videos that have no vectors of a model, by video."""
+        rows = self._read(
+            "SELECT video, id, modality, text FROM statements WHERE video IN (SELECT value FROM json_each(?))"
+            " ORDER BY video, id",
+            _json(self.without_vectors(model, among)),
+        )
+        return [Unvectored(*row) for row in rows]
+
+    def add_vectors(
+        self, model: str, statements: Sequence[Unvectored], vectors: Mapping[int, vector_rows.Vector]
+    ) -> None:
+        """Add the vectors of all statements of some videos, which another process may have removed meanwhile.
+
+        Args:
+            vectors: by id of the statement.
+
+        Raises:
+            InfrastructureError: the file cannot be written.
+        """
+        rows = vector_rows.rows_of(model, [(one.video, one.id, one.modality) for one in statements], vectors)
+        with self._writing() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO vectors (model, video, modality, statements, vectors)"
+                " SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM videos WHERE id = ?2)",
+                rows,
+            )
+        if self._max_bytes is not None:
+            self._evict(self._max_bytes, spared={one.video for one in statements})
+
+    def similar(
+        self,
+        model: str,
+        vector: vector_rows.Vector,
+        among: Collection[int],
+        *,
+        modality: Modality | None = None,
+        limit: int = 20,
+    ) -> list[Hit]:
+        """Return the statements whose vectors are most similar to a query's, with their cosine, best first."""
+        scores = dict(vector_rows.nearest(self._read, model, vector, sorted(among), modality, limit))
+        rows = self._read(
+            "SELECT id, video, modality, start_s, end_s, text FROM statements"
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            _json(scores.keys()),
+        )
+        found = {number: Hit(video, Statement(*said), scores[number]) for number, video, *said in rows}
+        return [found[number] for number in scores if number in found]
+
     def mark_used(self, videos: Collection[int]) -> None:
         """Record that videos were found, which orders their removal. A file that cannot be written is left alone."""
         now = time.time()
@@ -256,12 +327,12 @@ class EvidenceStore:
         with self._lock:
             self._database.close()
 
-    def _evict(self, max_bytes: int, spared: Collection[str]) -> None:
+    def _evict(self, max_bytes: int, spared: Collection[int]) -> None:
         """Remove the least recently used videos of a file above its limit, until there is room for others again."""
         with self._writing() as database:
             if _used_bytes(database) <= max_bytes:
                 return
-            others = "SELECT id FROM videos WHERE key NOT IN (SELECT value FROM json_each(?)) ORDER BY used_at"
+            others = "SELECT id FROM videos WHERE id NOT IN (SELECT value FROM json_each(?)) ORDER BY used_at"
             oldest = database.execute(others, (_json(spared),)).fetchall()
             for (video,) in oldest:
                 _delete(database, video)
@@ -302,6 +373,7 @@ def _opened(file: Path | str) -> sqlite3.Connection:
         _use_wal(database)
         database.execute("PRAGMA synchronous = NORMAL")
         _create(database)
+        _add_vectors_table(database)
     except BaseException:
         database.close()
         raise
@@ -332,6 +404,12 @@ def _create(database: sqlite3.Connection) -> None:
                 database.execute(statement.rstrip(";"))
             database.execute(f"PRAGMA application_id = {APPLICATION}")
             database.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _add_vectors_table(database: sqlite3.Connection) -> None:
+    """Add the table of vectors to a file that was made before there was one."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'vectors'").fetchone():
+        database.execute(vector_rows.TABLE)
 
 
 def _is_ready(database: sqlite3.Connection) -> bool:
@@ -374,6 +452,7 @@ def _delete(database: sqlite3.Connection, video: int) -> int:
         database.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (number, spaced(text)))
     database.execute("DELETE FROM statements WHERE video = ?", (video,))
     database.execute("DELETE FROM sources WHERE video = ?", (video,))
+    database.execute("DELETE FROM vectors WHERE video = ?", (video,))
     return database.execute("DELETE FROM videos WHERE id = ?", (video,)).rowcount
 
 

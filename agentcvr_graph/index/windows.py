@@ -3,13 +3,17 @@
 Statements of a video that lie close together are evidence about one moment: they make one window. Its score is that of
 its best statement, and half, a quarter, ... of the next ones. A window with several fitting statements is thus better
 than one of them, and many similar statements do not add up without limit.
+
+Where the meaning of statements was compared too, a window has two ranks: by its score, and by its most similar
+statement. Scores and similarities cannot be added, so the ranks are fused: the sum of 1 / (60 + rank) (reciprocal rank
+fusion; Cormack, Clarke and Buettcher 2009).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from agentcvr_graph.index.store import Hit, Statement
 
@@ -19,6 +23,8 @@ LONGEST_S = 20.0
 """A statement is not added to a window that would become longer than this, in seconds."""
 MOST_STATEMENTS = 4
 """Statements of a window that are shown, the best ones."""
+FUSION = 60
+"""The constant of reciprocal rank fusion, as published."""
 
 
 @dataclass(frozen=True)
@@ -31,42 +37,89 @@ class FoundWindow:
     end_s: float
     statements: tuple[Statement, ...]
     score: float
+    """Larger is better; scores of different queries cannot be compared."""
+    similarity: float = 0.0
+    """The largest similarity of a statement."""
 
 
-def windows_of(hits: Iterable[Hit], limit: int) -> list[FoundWindow]:
-    """Return the best windows; among equals the one whose statement was found first."""
-    by_video: defaultdict[int, list[tuple[int, Hit]]] = defaultdict(list)
-    for order, hit in enumerate(hits):
-        by_video[hit.video].append((order, hit))
-    found = [window for ranked in by_video.values() for window in _of_video(ranked)]
-    found.sort(key=lambda placed: (-placed[1].score, placed[0]))
-    return [window for _, window in found[:limit]]
+@dataclass(frozen=True)
+class _Said:
+    """A statement that was found, by its words, its meaning, or both."""
+
+    order: int
+    """Its place among all that were found."""
+    statement: Statement
+    score: float
+    similarity: float
 
 
-def _of_video(ranked: Sequence[tuple[int, Hit]]) -> list[tuple[int, FoundWindow]]:
-    groups: list[list[tuple[int, Hit]]] = []
-    for order, hit in sorted(ranked, key=lambda one: (one[1].statement.start_s, one[0])):
-        if groups and _belongs(hit, groups[-1]):
-            groups[-1].append((order, hit))
+def windows_of(hits: Iterable[Hit], limit: int, similar: Iterable[Hit] = ()) -> list[FoundWindow]:
+    """Return the best windows; among equals the one whose statement was found first.
+
+    Args:
+        hits: the statements that share words with the query, best first.
+        similar: the statements that are similar in meaning, with their similarities.
+    """
+    by_video: defaultdict[int, list[_Said]] = defaultdict(list)
+    for video, said in _joined(list(hits), list(similar)):
+        by_video[video].append(said)
+    placed = [window for video, said in by_video.items() for window in _of_video(video, said)]
+    placed.sort(key=lambda one: (-one[1].score, one[0]))
+    found = [window for _, window in placed]
+    return (_fused(found) if any(window.similarity for window in found) else found)[:limit]
+
+
+def _joined(hits: Sequence[Hit], similar: Sequence[Hit]) -> Iterable[tuple[int, _Said]]:
+    """Yield each statement once, with its video."""
+    scores = {(hit.video, hit.statement): hit.score for hit in hits}
+    similarities = {(hit.video, hit.statement): hit.score for hit in similar}
+    for order, (video, said) in enumerate(scores | similarities):
+        yield video, _Said(order, said, scores.get((video, said), 0.0), similarities.get((video, said), 0.0))
+
+
+def _fused(windows: Sequence[FoundWindow]) -> list[FoundWindow]:
+    """Return the windows in the order of their fused ranks, which is their score then."""
+    by_words = _ranks(windows, lambda window: window.score)
+    by_meaning = _ranks(windows, lambda window: window.similarity)
+    fused = [
+        replace(window, score=sum(1 / (FUSION + ranks[place]) for ranks in (by_words, by_meaning) if place in ranks))
+        for place, window in enumerate(windows)
+    ]
+    return sorted(fused, key=lambda window: -window.score)
+
+
+def _ranks(windows: Sequence[FoundWindow], value: Callable[[FoundWindow], float]) -> dict[int, int]:
+    """Return the rank of each window that has a value, from 1, by its place."""
+    having = [place for place, window in enumerate(windows) if value(window) > 0]
+    ordered = sorted(having, key=lambda place: -value(windows[place]))
+    return {place: rank for rank, place in enumerate(ordered, start=1)}
+
+
+def _of_video(video: int, found: Sequence[_Said]) -> list[tuple[int, FoundWindow]]:
+    """Return the windows of a video, each with the place of its first statement among all that were found."""
+    groups: list[list[_Said]] = []
+    for said in sorted(found, key=lambda one: (one.statement.start_s, one.order)):
+        if groups and _belongs(said.statement, groups[-1]):
+            groups[-1].append(said)
         else:
-            groups.append([(order, hit)])
-    return [(min(order for order, _ in group), _window([hit for _, hit in group])) for group in groups]
+            groups.append([said])
+    return [(min(said.order for said in group), _window(video, group)) for group in groups]
 
 
-def _belongs(hit: Hit, group: Sequence[tuple[int, Hit]]) -> bool:
-    start_s = min(other.statement.start_s for _, other in group)
-    end_s = max(other.statement.end_s for _, other in group)
-    said = hit.statement
+def _belongs(said: Statement, group: Sequence[_Said]) -> bool:
+    start_s = min(other.statement.start_s for other in group)
+    end_s = max(other.statement.end_s for other in group)
     return said.start_s - end_s <= GAP_S and max(end_s, said.end_s) - start_s <= LONGEST_S
 
 
-def _window(hits: Sequence[Hit]) -> FoundWindow:
-    best = sorted(hits, key=lambda hit: -hit.score)
-    shown = sorted((hit.statement for hit in best[:MOST_STATEMENTS]), key=lambda said: (said.start_s, said.end_s))
+def _window(video: int, group: Sequence[_Said]) -> FoundWindow:
+    best = sorted(group, key=lambda said: (-said.score, -said.similarity))
+    shown = sorted((said.statement for said in best[:MOST_STATEMENTS]), key=lambda said: (said.start_s, said.end_s))
     return FoundWindow(
-        video=hits[0].video,
-        start_s=min(hit.statement.start_s for hit in hits),
-        end_s=max(hit.statement.end_s for hit in hits),
+        video=video,
+        start_s=min(said.statement.start_s for said in group),
+        end_s=max(said.statement.end_s for said in group),
         statements=tuple(shown),
-        score=sum(hit.score / 2**place for place, hit in enumerate(best)),
+        score=sum(said.score / 2**place for place, said in enumerate(best)),
+        similarity=max(said.similarity for said in group),
     )

@@ -116,3 +116,14 @@ class Reworded(Protocol):
     def plain(self) -> Perception:
         """The perception whose observations are reworded."""
         ...
+
+
+def indexed_of(perception: Perception) -> Perception:
+    """Return the perception whose evidence an index holds: the one that a perception rewords, else itself."""
+    return perception.plain if isinstance(perception, Reworded) else perception
+
+
+def indexed_at_no_cost(perception: Perception) -> bool:
+    """Return whether the evidence of a perception counts as indexed beforehand."""
+    indexed = indexed_of(perception)
+    return isinstance(indexed, Indexable) and indexed.index_folder is None

@@ -12,11 +12,15 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from pydantic import create_model
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.index.finder import Finder
+from agentcvr_graph.index.meaning import Meaning
 from agentcvr_graph.models.claims import OFFLINE, ClaimJudge, resolve_claim_judge
+from agentcvr_graph.models.embeddings import resolve_embeddings
 from agentcvr_graph.tools.answer import (
     ANSWER,
     NO_VALUE,
@@ -26,9 +30,9 @@ from agentcvr_graph.tools.answer import (
     ClaimedAnswerArgs,
     ConfidentAnswerArgs,
 )
-from agentcvr_graph.tools.find import FIND
+from agentcvr_graph.tools.find import FIND, find_tool
 from agentcvr_graph.tools.observe import OBSERVE
-from agentcvr_graph.tools.spec import AnyTool, ToolSpec
+from agentcvr_graph.tools.spec import AnyTool, AnyToolSpec, ToolSpec
 from agentcvr_graph.tools.zoom import ZOOM_OBSERVE
 
 
@@ -40,8 +44,10 @@ class Features:
     """An answer may say how sure the master is."""
     abstain: bool = False
     """An answer may say that the videos do not show it; accepted where the setting `abstain` allows it."""
-    find: bool = False
-    """The master may search the evidence of all videos."""
+    find: bool | str | Embeddings = False
+    """The master may search the evidence of all videos. The value may be an embeddings model, by which a search
+    compares meanings besides words: a string such as `openai:text-embedding-3-small` or `transformers:FOLDER`, or
+    an object."""
     zoom: bool = False
     """`observe` may look at a part of the picture, and at higher detail."""
     verify: bool | str | BaseChatModel | ClaimJudge = False
@@ -60,15 +66,26 @@ class Features:
             return None
         return resolve_claim_judge(OFFLINE if self.verify is True else self.verify)
 
+    @cached_property
+    def finding(self) -> AnyToolSpec:
+        """The tool of the feature `find`.
+
+        Raises:
+            SetupError: as `resolve_embeddings`.
+        """
+        if isinstance(self.find, bool):
+            return FIND
+        return find_tool(Finder(Meaning(*resolve_embeddings(self.find))))
+
     def apply(self, tools: Iterable[AnyTool]) -> list[AnyTool]:
         """Return the tools with the features. Tools that are not the library's own stay as they are."""
         listed = [self._with_features(tool) for tool in tools]
-        return self._with_find(listed) if self.find else listed
+        return listed if self.find is False else self._with_find(listed)
 
     def _with_find(self, tools: list[AnyTool]) -> list[AnyTool]:
         """Return the tools with `find` before the first that ends the question."""
         place = next((n for n, tool in enumerate(tools) if not isinstance(tool, ToolSpec)), len(tools))
-        return [*tools[:place], FIND, *tools[place:]]
+        return [*tools[:place], self.finding, *tools[place:]]
 
     def _with_features(self, tool: AnyTool) -> AnyTool:
         if tool is ANSWER and (parts := self._answer_parts()):
@@ -104,6 +121,7 @@ BY_NAME: Mapping[str, Callable[[], Mapping[str, Any]]] = {
 }
 """Of each feature that can be turned on by name: a function that returns its field of `Features`."""
 WITH_VALUE: Mapping[str, Callable[[str], Mapping[str, Any]]] = {
+    "find": lambda embeddings: {"find": embeddings},
     "verify": lambda judge: {"verify": judge},
 }
 """The same for names with a value, such as `verify=openai:gpt-4.1`."""

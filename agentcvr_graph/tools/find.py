@@ -3,7 +3,7 @@
 What is found proves nothing: the observation has no windows, so it supports no citation and does not count as evidence.
 The master observes or listens to the windows that it needs. Videos that are not indexed yet are indexed first, as far
 as a fifth of the remaining budget allows; that is the planned cost, and the observation has the true one. Scripts are
-indexed at no cost.
+indexed at no cost, and need no reserve.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from agentcvr_graph.catalogue import Sources
 from agentcvr_graph.errors import ActionError
 from agentcvr_graph.index.finder import Finder, Found, Query
 from agentcvr_graph.index.windows import FoundWindow
 from agentcvr_graph.index.words import query_words
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.render import quoted
-from agentcvr_graph.scripts.schema import SCHEME
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.tools.spec import ToolSpec
 from agentcvr_graph.types import Cost, Evidence, Observation, Request, VideoInfo, Window
@@ -85,7 +85,7 @@ def plan_find(arguments: FindArgs, videos: Sequence[VideoInfo], budget: Budget) 
 
 
 def _reserve(videos: Sequence[VideoInfo], budget: Budget) -> Cost:
-    if videos[0].video.source.startswith(SCHEME):
+    if isinstance(videos, Sources) and not videos.index_costs:
         return Cost()
     return Cost(frames=max(0, budget.frames) // RESERVE, audio_s=max(0.0, budget.audio_s) / RESERVE)
 
@@ -154,6 +154,8 @@ def _notes(found: Found) -> Iterable[str]:
         yield f"Video {number} could not be searched: {reason}"
     if more := [number for number, _ in found.problems[SHOWN_PROBLEMS:]]:
         yield f"Nor could video {listed(more)}."
+    if found.note:
+        yield found.note
 
 
 def listed(numbers: Iterable[int]) -> str:

@@ -267,3 +267,17 @@ async def test_a_note_on_a_search_belongs_to_no_video():
     graph = create_cvr_graph(FakeMaster(turns=turns), FakePerception(), features=Features(find=True)).compile()
     output = await graph.ainvoke({"question": "Which?", "videos": ["a.mp4"], "options": ["x", "y"]})
     assert trajectory_of(output).notes == ("At most 20 windows are told.",)
+
+
+async def test_evidence_that_costs_nothing_needs_no_reserve_whatever_the_videos_are_called(tmp_path: Path):
+    """A look in the same turn gets what the reserve leaves: 80 of 100 frames beside an index that must be paid for."""
+
+    async def shown(perception: FakePerception) -> int:
+        turns = [turn("", find("ball"), observe((1, 0, 60, 100), id="o")), turn("", answer("A"))]
+        graph = create_cvr_graph(FakeMaster(turns=turns), perception, features=Features(find=True)).compile()
+        await graph.ainvoke(SALT, context=CVRContext(max_frames=100, min_evidence=0))
+        return max(request.frames for request in perception.requests if isinstance(request, Observe))
+
+    free = Kept(tmp_path)
+    free.index_folder = None  # type: ignore[assignment]
+    assert (await shown(free), await shown(Kept(tmp_path))) == (100, 80)
