@@ -86,6 +86,11 @@ def _seen(modality: Modality) -> str:
         ("What does the text in the last video read?", "ITEM 1"),
         ("What is said in the second video?", "the train to chicago leaves at midnight"),
         ("What does the speaker say in the 3rd video?", "our shop sells bread and honey"),
+        ("Transcribe the second clip.", "the train to chicago leaves at midnight"),
+        ("What words are spoken in video 3?", "our shop sells bread and honey"),
+        ("What is the main colour of the first video?", "red"),
+        ("What is the exit number in the second video?", "12"),
+        ("What text is visible in video 2?", "EXIT 12"),
         ("What is said in video 4?", None),
     ],
 )
@@ -114,6 +119,8 @@ def test_a_choice_has_what_the_question_and_the_option_name(question: str, optio
 def test_what_is_said_quotes_every_video():
     said = given("What is said?")
     assert said.startswith("Video 1: the train to boston leaves at noon") and "; Video 3: our shop sells" in said
+    assert given("Which video has text?") != given("Which text is shown?")
+    assert given("Who speaks?") is None
     assert given("How many videos show EXIT 99?", "number") is None
 
 
