@@ -72,6 +72,8 @@ def _seen(modality: Modality) -> str:
         ('Which video says "bring your ticket"?', "Video 1"),
         ('Which video says "bring your dog"?', None),
         ("When does the train to Denver leave?", None),
+        ("when does the train to denver leave?", None),
+        ("when does the train to boston leave?", "the train to boston leaves at noon please bring your ticket"),
         ("What colour is the video with EXIT 12?", "purple"),
         ("Which platform is shown in the red video?", "PLATFORM 7"),
         ("Which number is on the platform sign?", "7"),
@@ -84,6 +86,11 @@ def _seen(modality: Modality) -> str:
         ("What does the text in the last video read?", "ITEM 1"),
         ("What is said in the second video?", "the train to chicago leaves at midnight"),
         ("What does the speaker say in the 3rd video?", "our shop sells bread and honey"),
+        ("Transcribe the second clip.", "the train to chicago leaves at midnight"),
+        ("What words are spoken in video 3?", "our shop sells bread and honey"),
+        ("What is the main colour of the first video?", "red"),
+        ("What is the exit number in the second video?", "12"),
+        ("What text is visible in video 2?", "EXIT 12"),
         ("What is said in video 4?", None),
     ],
 )
@@ -98,6 +105,7 @@ def test_a_text_says_what_is_asked_for_or_is_a_guess(question: str, value: str |
         ("When does the train to Denver leave?", TIMES, None),
         ("Which video shows the text EXIT 12?", NUMBERED, "B"),
         ("Which video shows the text EXIT 99?", NUMBERED, None),
+        ("Which video shows the text EXIT 12?", ("the first video", "the second video", "the last video"), "B"),
         ("Which text is shown in video 2?", ("EXIT 11", "EXIT 12", "EXIT 99"), "B"),
         ("Which text is shown in video 2?", ("EXIT 11", "EXIT 99"), None),
         ("Which platform is shown?", ("17", "7", "1"), "B"),
@@ -111,6 +119,8 @@ def test_a_choice_has_what_the_question_and_the_option_name(question: str, optio
 def test_what_is_said_quotes_every_video():
     said = given("What is said?")
     assert said.startswith("Video 1: the train to boston leaves at noon") and "; Video 3: our shop sells" in said
+    assert given("Which video has text?") != given("Which text is shown?")
+    assert given("Who speaks?") is None
     assert given("How many videos show EXIT 99?", "number") is None
 
 
@@ -185,4 +195,4 @@ def test_an_abstention_counts_what_was_not_opened_and_names_missing_sound():
         "20 of the 40 videos were not opened; the feature find" in abstention_after(CVRContext(), videos=40).rationale
     )
     silent = abstention_after(CVRContext(), perception=SilentPerception())
-    assert "in what was seen, and" in silent.text and "No video has sound." in silent.rationale
+    assert "in what was seen, and" in silent.text and "None of the opened videos has sound." in silent.rationale

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
-from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.asked import told_part
 from agentcvr_graph.models.offline.master.conditions import HOLDS, Finding, check_all, conditions_of, holds
+from agentcvr_graph.models.offline.master.follow_ups import numbered
 from agentcvr_graph.models.offline.master.language import (
     clock_minutes,
     content_words,
@@ -25,8 +25,8 @@ from agentcvr_graph.models.offline.master.matching import ALIKE, CONTIGUOUS_S, M
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
 from agentcvr_graph.models.offline.master.reading import Reading, Statement
 from agentcvr_graph.models.offline.master.searching import fitting_statements, narrowed, searches
-from agentcvr_graph.models.offline.master.sentences import answers_type_of, is_speech, joined_speech
-from agentcvr_graph.render import read_picture
+from agentcvr_graph.models.offline.master.sentences import answers_type_of, joined_speech
+from agentcvr_graph.models.offline.master.whole import all_asked, all_of, speech_in
 from agentcvr_graph.types import AnswerKind, Window
 
 _VIDEO_NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
@@ -34,13 +34,6 @@ _WHICH_VIDEO = re.compile(r"(?:in |on )?(?:which|what) (?:video|clip|recording)\
 NOT_SAID = "The evidence does not say."
 """Value of a text where no statement has a word of the question."""
 MAX_CITATIONS = 8
-_ENDLESS_S = 1e9
-_SPEAKERS = stems("speaker speakers narrator narration voice voices woman man anyone anybody someone somebody speech")
-"""Words for whoever speaks: a question with no others asks for all that is said."""
-_WRITTEN = stems(
-    "text texts word words sign signs written write read reads screen line lines title titles caption captions"
-)
-"""Words for on-screen text: a question with no others asks for all of it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +100,7 @@ def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
 
 def named_video(text: str, reading: Reading) -> int | None:
     """Return the video that a text names by number or title, or None."""
-    match = _VIDEO_NUMBER.search(text)
+    match = _VIDEO_NUMBER.search(numbered(text, len(reading.videos)))
     if match and 1 <= int(match[1]) <= len(reading.videos):
         return int(match[1])
     return _numbers_of_titles(reading).get(text.strip().casefold())
@@ -120,7 +113,11 @@ def is_video(option: str, reading: Reading) -> bool:
 
 def _besides_video(option: str, reading: Reading) -> str:
     """Return what an option says besides naming a video: nothing if it is the title of one."""
-    return "" if option.strip().casefold() in _numbers_of_titles(reading) else _VIDEO_NUMBER.sub(" ", option)
+    return (
+        ""
+        if option.strip().casefold() in _numbers_of_titles(reading)
+        else _VIDEO_NUMBER.sub(" ", numbered(option, len(reading.videos)))
+    )
 
 
 def _numbers_of_titles(reading: Reading) -> dict[str, int]:
@@ -257,10 +254,9 @@ def _text(reading: Reading, matcher: Matcher) -> Verdict:
     if window is not None and is_about_speech(reading.question):
         return _quoted(window, reading)
     places = _videos_in_question(reading)
-    if asks_what_is_said(reading.question):
-        return _all_of(places, lambda number: _said_in(number, reading), " ")
-    if asks_what_is_written(reading.question):
-        return _all_of(places, lambda number: _written_in(number, reading), ", ")
+    if (read_all := all_asked(reading.question)) is not None:
+        value, support = all_of(places, reading, read_all, MAX_CITATIONS)
+        return Verdict(value or NOT_SAID, support, quoted=True)
     match = matcher.best(key_words(reading.question), lambda s: s.window.video in places)
     if match is None:
         return Verdict(NOT_SAID)
@@ -282,53 +278,10 @@ def _only_video(reading: Reading) -> int | None:
     return reading.videos[0].number if len(reading.videos) == 1 else None
 
 
-def asks_what_is_said(question: str) -> bool:
-    """Return whether a question asks for all that is said, and names nothing that it is about."""
-    rest = key_words(question) - _SPEAKERS
-    return is_about_speech(question) and not rest and re.search(r"\bwhat\b", question, re.I) is not None
-
-
-def asks_what_is_written(question: str) -> bool:
-    """Return whether a question asks for all on-screen text, and names nothing that it is about."""
-    return bool(key_words(question)) and key_words(question) <= _WRITTEN
-
-
-def _all_of(places: Sequence[int], read_all: Callable[[int], dict[str, Statement]], joint: str) -> Verdict:
-    """Return the first texts of each video, with its number where there are several, with their statements."""
-    found = {number: texts for number in places if (texts := read_all(number))}
-    most = max(1, MAX_CITATIONS // max(1, len(found)))
-    shown = {n: joint.join(list(texts)[:most]) + " ..." * (len(texts) > most) for n, texts in found.items()}
-    value = "; ".join(text if len(places) == 1 else f"Video {n}: {text}" for n, text in shown.items())
-    support = dict.fromkeys(one for texts in found.values() for one in list(texts.values())[:most])
-    return Verdict(value or NOT_SAID, tuple(support)[:MAX_CITATIONS], quoted=True)
-
-
-def _said_in(video: int, reading: Reading) -> dict[str, Statement]:
-    """Return the lines of speech of a video."""
-    return {s.text.strip('"'): s for s in _speech(Window(video=video, start_s=0.0, end_s=_ENDLESS_S), reading)}
-
-
-def _written_in(video: int, reading: Reading) -> dict[str, Statement]:
-    """Return the lines of on-screen text of a video, each with the first statement that has it."""
-    seen = [s for s in reading.statements if s.modality == "visual" and s.window.video == video]
-    ordered = sorted(seen, key=lambda s: -s.window.start_s)
-    lines = {line: s for s in ordered for line in read_picture(s.text)[1]}
-    return dict(sorted(lines.items(), key=lambda item: item[1].window.start_s))
-
-
 def _quoted(window: Window, reading: Reading) -> Verdict:
     """Return all that was said in a window."""
-    said = _speech(window, reading)
-    return Verdict(_joined(said) or NOT_SAID, tuple(said), quoted=True)
-
-
-def _speech(window: Window, reading: Reading) -> list[Statement]:
-    own = {s for s in reading.statements if is_speech(s) and s.window.overlap_s(window) > 0}
-    return sorted(own, key=lambda s: (s.window.start_s, s.window.end_s))
-
-
-def _joined(said: Sequence[Statement]) -> str:
-    return " ".join(s.text.strip('"') for s in said)
+    said = speech_in(window, reading)
+    return Verdict(" ".join(s.text.strip('"') for s in said) or NOT_SAID, tuple(said), quoted=True)
 
 
 _ANSWERS: dict[AnswerKind, Callable[[Reading, Matcher], Verdict]] = {

@@ -36,7 +36,7 @@ _DAY = re.compile(
 _HOUR = re.compile(r"\b(?:noon|midnight|morning|afternoon|evening|night|\d+ ?[ap]\.?m|at \w+)\b", re.I)
 _BE = r"(?:'s| is| are| was| were)"
 _NOUN = re.compile(
-    rf"\b(?:what|which){_BE} the (?P<of>\w+)(?: \w+)?(?:$|[?,.]| (?:of|for|on|in|to|at)\b)"
+    rf"\b(?:what|which){_BE} the (?:\w+ )?(?P<of>\w+)(?:$|[?,.]| (?:of|for|on|in|to|at|per)\b)"
     r"|\b(?:what|which) (?:\w+ (?=numbers?\b|colou?rs?\b|prices?\b))?(?P<which>\w+)\b",
     re.I,
 )

@@ -33,15 +33,24 @@ def completed(question: str, earlier: Sequence[str], videos: int) -> str:
     'Who adds salt in video 2?'
     """
     for before in reversed(earlier):
-        numbered = _REFERENCE.sub(lambda found: _video(found, videos), question)
-        rest = _PLACE.sub(" ", _LEAD.sub(" ", numbered))
+        meant = _REFERENCE.sub(lambda found: _video(found, videos), question)
+        rest = _PLACE.sub(" ", _LEAD.sub(" ", meant))
         if content_words(rest) or len(rest.split()) > MOST_WORDS:
-            return numbered
-        places = " and ".join(f"video {found[1]}" for found in _NUMBER.finditer(numbered))
+            return meant
+        places = " and ".join(f"video {found[1]}" for found in _NUMBER.finditer(meant))
         before = _REFERENCE.sub(lambda found: _video(found, videos), before)
         moved, count = _NUMBER.subn(places, before) if places else (before, 1)
         question = moved if count else f"{moved} In {places}."
-    return _ORDINAL.sub(lambda found: _video(found, videos), question)
+    return numbered(question, videos)
+
+
+def numbered(text: str, videos: int) -> str:
+    """Return a text with the numbers of videos in place of their ordinals.
+
+    >>> numbered("What is said in the last video?", 3)
+    'What is said in video 3?'
+    """
+    return _ORDINAL.sub(lambda found: _video(found, videos), text)
 
 
 def _video(found: re.Match[str], videos: int) -> str:

@@ -31,6 +31,7 @@ _YEAR = 372.0
 """Days of a year as `day_of_year` counts them."""
 _QUOTED = re.compile(r"[\"\u201c\u201e](.+?)[\"\u201d\u201c]|(?<!\w)['\u2018](.+?)['\u2019](?!\w)")
 _TOKEN = re.compile(r"[^\W_]+")
+_AFTER_PREPOSITION = re.compile(r"\b(?:to|from|in|at|near|of|for|named|called) ([^\W\d_]{3,})\b")
 _SENTENCE = re.compile(r"(?:^|[.?!:]\s+)\W*")
 
 
@@ -103,7 +104,12 @@ def _line(text: str, run: Sequence[re.Match[str]]) -> str:
 
 
 def _names(text: str) -> Iterator[str]:
-    """Yield the words with a capital inside a sentence; none if a question is written like a title."""
+    """Yield the words with a capital inside a sentence; none if a question is written like a title.
+
+    Of a question without any capital, the words that follow a preposition at once, as a name does.
+    """
+    if text.islower():
+        yield from (word for word in _AFTER_PREPOSITION.findall(text) if content_words(word))
     first = {found.end() for found in _SENTENCE.finditer(text)}
     for token in () if text.isupper() or _is_title(text) else _TOKEN.finditer(text):
         if token[0][0].isupper() and token.start() not in first and content_words(token[0]):

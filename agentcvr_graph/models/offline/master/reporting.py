@@ -26,6 +26,8 @@ _FUNCTION_WORDS = stems(
     "gives given want wants need know think shall may might must cannot don doesn isn aren wasn"
 )
 """Words that questions use around what they ask for. They do not describe it."""
+_PEOPLE = stems("person people cook")
+"""Words that the master does not match, because every statement may be about a person."""
 _WHERE = {
     frozenset({"visual", "audio"}): " in what was seen and heard",
     frozenset({"visual"}): " in what was seen",
@@ -54,7 +56,7 @@ def _sought(reading: Reading) -> str:
 
 
 def _is_sought(word: str) -> bool:
-    return bool(digits(word) or content_words(word) - _FUNCTION_WORDS)
+    return bool(digits(word) or (content_words(word) or stems(word) & _PEOPLE) - _FUNCTION_WORDS)
 
 
 def _senses(reading: Reading) -> frozenset[str]:
@@ -87,7 +89,7 @@ def _left_out(reading: Reading) -> list[str]:
         setting = "max_turns" if reading.left.get("turns", 2) < 2 else "max_tokens or max_wall_s"
         found.append(f"The budget did not allow a look: raise {setting}.")
     if known and not any(clip.has_words for clip in known):
-        found.append("No video has sound." if len(known) > 1 else "The video has no sound.")
+        found.append("None of the opened videos has sound." if len(reading.videos) > 1 else "The video has no sound.")
     return [*found, *_unopened(reading)] if seen else found
 
 
