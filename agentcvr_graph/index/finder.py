@@ -37,6 +37,8 @@ MOST_OPENED = 64
 """Videos that are not in the index and are opened by one search, to see what they cost."""
 HITS_PER_WINDOW = 20
 """Statements that are read for each window that is wanted: several belong to one window."""
+SIMILAR_PER_WINDOW = 4
+"""The same for statements that are similar in meaning. Every statement is somewhat similar: more would fill windows."""
 NOTHING_SPENT = Cost()
 MAX_SETS = 32
 """Sets of videos whose index is kept in memory."""
@@ -149,7 +151,8 @@ class Finder:
         hits = await asyncio.to_thread(index.store.search, query.text, among, modality=query.modality, limit=limit)
         meant = Meant()
         if self._meaning is not None:
-            meant = await self._meaning.search(query.text, index, among, query.modality, limit, limited=limited)
+            most = query.limit * SIMILAR_PER_WINDOW
+            meant = await self._meaning.search(query.text, index, among, query.modality, most, limited=limited)
         outcome.note = meant.note
         return [(numbers[window.video], window) for window in windows_of(hits, query.limit, query.text, meant.hits)]
 
