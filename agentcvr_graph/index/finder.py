@@ -154,7 +154,7 @@ class Finder:
             most = query.limit * SIMILAR_PER_WINDOW
             meant = await self._meaning.search(query.text, index, among, query.modality, most, limited=limited)
         outcome.note = meant.note
-        return [(numbers[window.video], window) for window in windows_of(hits, query.limit, query.text, meant.hits)]
+        return [(numbers[window.video], window) for window in windows_of(hits, query.limit, meant.hits)]
 
     def _open(self, file: Path) -> Index:
         with self._lock:

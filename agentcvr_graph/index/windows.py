@@ -4,8 +4,6 @@ Statements of a video that lie close together are evidence about one moment: the
 its best statement, and half, a quarter, ... of the next ones. A window with several fitting statements is thus better
 than one of them, and many similar statements do not add up without limit.
 
-The words of a query may describe several windows, so those that cover other words come earlier (`coverage.py`).
-
 Where the meaning of statements was compared too, a window has two ranks: by its words, and by its most similar
 statement. Scores and similarities cannot be added, so the ranks are fused: the sum of 1 / (60 + rank) (reciprocal rank
 fusion; Cormack, Clarke and Buettcher 2009). Only the first windows of each ranking are: deep in both, chance matches
@@ -18,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from agentcvr_graph.index.coverage import covering
 from agentcvr_graph.index.store import Hit, Statement
 
 GAP_S = 2.0
@@ -59,12 +56,11 @@ class _Said:
     similarity: float
 
 
-def windows_of(hits: Iterable[Hit], limit: int, query: str = "", similar: Iterable[Hit] = ()) -> list[FoundWindow]:
+def windows_of(hits: Iterable[Hit], limit: int, similar: Iterable[Hit] = ()) -> list[FoundWindow]:
     """Return the best windows; among equals the one whose statement was found first.
 
     Args:
         hits: the statements that share words with the query, best first.
-        query: what was searched for, to cover its words.
         similar: the statements that are similar in meaning, with their similarities.
     """
     by_video: defaultdict[int, list[_Said]] = defaultdict(list)
@@ -73,7 +69,6 @@ def windows_of(hits: Iterable[Hit], limit: int, query: str = "", similar: Iterab
     placed = [window for video, said in by_video.items() for window in _of_video(video, said)]
     placed.sort(key=lambda one: (-one[1].score, one[0]))
     by_words = [window for _, window in placed if window.score > 0]
-    by_words = covering(by_words, query, FUSED * limit)
     by_meaning = [window for _, window in placed if window.similarity > 0]
     by_meaning.sort(key=lambda window: -window.similarity)
     return (_fused((by_words[: FUSED * limit], by_meaning[: FUSED * limit])) if by_meaning else by_words)[:limit]

@@ -227,7 +227,7 @@ def test_ranks_by_words_and_by_meaning_are_fused():
     def hit(video: int, score: float) -> Hit:
         return Hit(video, Statement("visual", 0, 5, f"v{video}"), score)
 
-    found = windows_of([hit(1, 9.0), hit(2, 8.0), hit(4, 7.0)], 4, "", [hit(3, 0.9), hit(2, 0.8)])
+    found = windows_of([hit(1, 9.0), hit(2, 8.0), hit(4, 7.0)], 4, [hit(3, 0.9), hit(2, 0.8)])
     assert [(window.video, round(window.score, 6)) for window in found] == [
         (2, round(2 / 62, 6)),
         (1, round(1 / 61, 6)),
