@@ -203,6 +203,7 @@ def test_the_offline_master_completes_a_follow_up_from_the_question_before():
         "And in the second one?": "And what does the cook in video 2 say at 7 to 9 s?",
         "What about video 2?": "And what does the cook in video 2 say at 7 to 9 s?",
         "Which of them adds salt in the last clip?": "Which of them adds salt in video 2?",
+        "And what is said in the second video?": "And what is said in video 2?",
     }.items():
         assert completed(question, asked, 2) == meant
     assert completed("And in the second one?", asked[:1], 2) == "Who cooks with white wine? In video 2."

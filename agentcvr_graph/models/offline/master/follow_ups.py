@@ -23,6 +23,10 @@ _NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
 _PLACE = re.compile(r"\s*\b(?:(?:in|on|of|from)\s+)?video\s*#?\d+", re.I)
 MOST_WORDS = 5
 """Words of a follow-up that leaves the rest out, besides the video that it names."""
+_ASKED = re.compile(
+    r"\b(?:said|says?|spoken|hear|heard|written|writes?|shown|shows?|seen|sees?|happens?|colou?rs?)\b", re.I
+)
+"""Words by which a question is complete although none of them is matched with statements."""
 _LEAD = re.compile(r"^\W*(?:and|but|so|then|what about|how about)\b", re.I)
 
 
@@ -35,7 +39,7 @@ def completed(question: str, earlier: Sequence[str], videos: int) -> str:
     for before in reversed(earlier):
         meant = _REFERENCE.sub(lambda found: _video(found, videos), question)
         rest = _PLACE.sub(" ", _LEAD.sub(" ", meant))
-        if content_words(rest) or len(rest.split()) > MOST_WORDS:
+        if content_words(rest) or _ASKED.search(rest) or len(rest.split()) > MOST_WORDS:
             return meant
         places = " and ".join(f"video {found[1]}" for found in _NUMBER.finditer(meant))
         before = _REFERENCE.sub(lambda found: _video(found, videos), before)
