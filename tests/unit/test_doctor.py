@@ -140,7 +140,7 @@ def test_whisper_weights_are_loaded(tmp_path: Path) -> None:
     ("spec", "part"),
     [
         ("openai:gpt-4o", "OPENAI_API_KEY"),
-        ("anthropic:claude", "pip install langchain-anthropic"),
+        ("mistralai:small", "pip install langchain-mistralai"),
         ("nonsense", "PROVIDER:MODEL"),
         ("transformers:./nowhere", "Give an existing folder"),
     ],

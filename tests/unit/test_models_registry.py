@@ -106,8 +106,8 @@ def test_an_invalid_model_string_raises_a_one_line_error(resolve: object, spec: 
         ("nobody:model", ["Unknown model string 'nobody:model'", "PROVIDER:MODEL"]),
         ("openai:gpt-4o", ["'openai:gpt-4o' needs an API key", "OPENAI_API_KEY"]),
         ("gpt-4o", ["'gpt-4o' needs an API key", "OPENAI_API_KEY"]),
-        ("anthropic:claude", ["'langchain-anthropic'", "pip install langchain-anthropic"]),
-        ("google_genai:gemini", ["pip install langchain-google-genai"]),
+        ("mistralai:small", ["'langchain-mistralai'", "pip install langchain-mistralai"]),
+        ("cohere:command", ["pip install langchain-cohere"]),
     ],
 )
 def test_an_unusable_hosted_model_raises_a_one_line_error(spec: str, parts: list[str]) -> None:
