@@ -130,7 +130,8 @@ async def test_every_server_of_the_page_starts(tmp_path: Path):
                 cwd=tmp_path,
             )
             async with Client(stdio_client(started)) as client:
-                assert len((await client.list_tools()).tools) == 3
+                named = {tool.name for tool in (await client.list_tools()).tools}
+                assert named >= {"ask_videos", "describe_video", "evidence_report"}
 
 
 def test_a_server_with_an_unknown_model_does_not_start(tmp_path: Path):
