@@ -107,7 +107,12 @@ async def test_settings_have_nodes_bounds_choices_and_defaults(client: LangGraph
     numbers = [number for setting in live.values() for number in setting.get("anyOf", [setting])]
     assert all("minimum" in number for number in numbers if number.get("type") in ("integer", "number"))
     choices = {name: setting["enum"] for name, setting in live.items() if "enum" in setting}
-    assert choices == {"unreadable": ["stop", "continue"], "dialect": ["auto", "tools", "schema", "json"]}
+    assert choices == {
+        "abstain": ["never", "allowed"],
+        "verify": ["cited", "never"],
+        "unreadable": ["stop", "continue"],
+        "dialect": ["auto", "tools", "schema", "json"],
+    }
     of_the_visual_agent = {name for name, setting in live.items() if setting["langgraph_nodes"] == ["visual_agent"]}
     assert of_the_visual_agent == {"max_frames", "max_frames_per_call", "review_above_frames", "vision"}
 

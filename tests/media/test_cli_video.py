@@ -19,7 +19,7 @@ def test_json_output_is_exactly_one_object(tmp_path):
     done = agentcvr_process("ask", YELLOW, "-q", "Who is the dinner for?", "--json", "--report", str(report))
     assert done.returncode == 0
     record = json.loads(done.stdout)
-    assert set(record["answer"]) == {"kind", "value", "text", "rationale", "citations"}
+    assert set(record["answer"]) >= {"kind", "value", "text", "rationale", "citations", "confidence", "looked_for"}
     assert record["answer"]["value"] == "This dinner is for my mother."
     assert record["answer"]["citations"][0]["modality"] == "audio"
     assert {"frames", "audio_s", "input_tokens", "output_tokens", "wall_s"} <= set(record["usage"])

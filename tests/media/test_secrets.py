@@ -313,7 +313,22 @@ def run(tmp_path, monkeypatch):
 def test_the_command_line_prints_no_secret(server, run, tmp_path):
     refusing, broken = f"http://{server}/401/v1#model", f"http://{server}/500/v1#model"
     one, other = addresses(server)
-    asked = ["ask", one, other, "-q", "Which?", "-o", "x", "-o", "y", "--json", "--report", "report.html"]
+    asked = [
+        "ask",
+        one,
+        other,
+        "-q",
+        "Which?",
+        "-o",
+        "x",
+        "-o",
+        "y",
+        "--abstain",
+        "never",
+        "--json",
+        "--report",
+        "report.html",
+    ]
     runs = {
         "offline": (0, asked),
         "refused": (2, [*asked, "--master", refusing]),

@@ -86,8 +86,9 @@ def recipe_of(settings: Settings, scale: Scale) -> str:
     own = {"output": True, "seed": True, "model": {"path"}, "scripts": {"seed"}, "sft": {"demonstrations"}}
     followed: Any = settings.model_dump(mode="json", exclude=own)
     followed["sft"]["trainer"].pop("bf16", None)
-    if not followed["tools"]:  # the tools of the library, as in recipes from before this setting
-        del followed["tools"]
+    for name in ("tools", "features"):
+        if not followed[name]:  # those of the library, as in recipes from before this setting
+            del followed[name]
     described = f"{json.dumps(followed)} {scale.size} {scale.curricula()}"
     return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
 
