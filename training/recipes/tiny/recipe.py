@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -89,7 +90,9 @@ def recipe_of(settings: Settings, scale: Scale) -> str:
     for name in ("tools", "features"):
         if not followed[name]:  # those of the library, as in recipes from before this setting
             del followed[name]
-    described = f"{json.dumps(followed)} {scale.size} {scale.curricula()}"
+    # The size of libraries is no part of a recipe that has none.
+    curricula = re.sub(r", library=\d+", "", str(scale.curricula()))
+    described = f"{json.dumps(followed)} {scale.size} {curricula}"
     return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
 
 
