@@ -140,7 +140,7 @@ class TestRun:
         assert ran.shown("artifact").count('stroke="#178a5c"') == 3
         assert "(24 frames)" in ran.printed("interrupt")
         assert "60 frames in all" in ran.printed("resume") and "<b>Video 3</b>" in ran.shown("resume")
-        assert ran.shown("retake").count('stroke="#178a5c"') == 2
+        assert 'stroke="#178a5c"' not in ran.shown("retake")
         assert "listened" not in ran.shown("forked")
         first, second = ran.printed("memory").splitlines()
         assert "132 frames" in first and "0 frames, 0.0 s of sound" in second
