@@ -7,10 +7,11 @@ one may only answer.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from agentcvr_graph.errors import SettingsError
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.state import CVRState, Reserve
+from agentcvr_graph.graph.state import CVRState
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost
 
@@ -24,6 +25,20 @@ RAISE_LIMIT = " The `recursion_limit` of the run leaves no other turn; raise it 
 """Ends the message of a failure that another turn might have avoided."""
 UNLIMITED = 10**6
 """Supersteps where the caller is not known to limit them."""
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """The part of the budgets that is kept for `verify` from the start of a question; all 0 without the feature."""
+
+    frames: int = 0
+    audio_s: float = 0.0
+    tokens: int = 0
+    wall_s: float = 0.0
+    turns: int = 0
+    """Turns in which the master reads the result of the checks: 0 or 1."""
+
+
 NO_RESERVE = Reserve()
 
 
@@ -89,9 +104,9 @@ def reserve_of(context: CVRContext) -> Reserve:
     )
 
 
-def withheld_of(state: CVRState) -> Reserve:
-    """Return what is left of the reserve. Its turn is free as soon as a result of checks was sent to the master."""
-    reserve, checks = state.get("reserve") or NO_RESERVE, state.get("verifications") or []
+def withheld_of(state: CVRState, reserve: Reserve) -> Reserve:
+    """Return what is left of a reserve. Its turn is free as soon as a result of checks was sent to the master."""
+    checks = state.get("verifications") or []
     if reserve == NO_RESERVE or not checks:
         return reserve
     spent = sum((one.cost for one in checks), Cost())

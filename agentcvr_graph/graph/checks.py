@@ -1,6 +1,6 @@
 """Plan the checks of an answer's citations, and decide what follows from them. `nodes/verify.py` carries them out.
 
-In: an answer that fits its kind, what was observed and spent, and the reserve that `brief` set aside. Out: a second
+In: an answer that fits its kind, what was observed and spent, and the reserve of the run. Out: a second
 look for each citation that has no verification yet, with more frames than any look had there and without a focus, all
 within the reserve. A citation that cannot be checked is `unclear` at once, with the reason.
 
@@ -15,7 +15,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from agentcvr_graph.errors import ActionError
-from agentcvr_graph.graph.budget import STEPS_PER_CHECK, STEPS_PER_TURN, budget_left, remaining_steps, withheld_of
+from agentcvr_graph.graph.budget import (
+    STEPS_PER_CHECK,
+    STEPS_PER_TURN,
+    budget_left,
+    remaining_steps,
+    reserve_of,
+    withheld_of,
+)
 from agentcvr_graph.graph.catalogues import sources_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import Assignment, Call, Check, CVRState
@@ -183,7 +190,7 @@ def result_for_master(
     decided = all(one.verdict == "supported" for one in found)
     if sent or decided or left.turns < 1 or 0 in (left.tokens, left.wall_s):
         return ""
-    withheld = withheld_of({**state, "verifications": [*verifications]})
+    withheld = withheld_of({**state, "verifications": [*verifications]}, reserve_of(context))
     rest = budget_left(context, state["turn"], state["spent"], elapsed_s, steps, withheld)
     return f"{verification_text(found, _choices(state, context, tools))}\n{budget_text(rest.shown())}"
 
@@ -210,7 +217,7 @@ def _budget(state: CVRState, context: CVRContext) -> tuple[Budget, str]:
     """Return what the checks may spend, and why they may not; the reserve holds it back from the master."""
     steps = remaining_steps(state) - 1
     left = budget_left(context, state["turn"], state["spent"], state["clock"].elapsed_s, steps + STEPS_PER_TURN)
-    reserve = withheld_of(state)
+    reserve = withheld_of(state, reserve_of(context))
     budget = replace(left, frames=min(left.frames, reserve.frames), audio_s=min(left.audio_s, reserve.audio_s))
     if steps < STEPS_PER_CHECK:
         return budget, NO_STEPS

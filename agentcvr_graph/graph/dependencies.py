@@ -22,6 +22,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy
 
 from agentcvr_graph.errors import ActionError, CVRError, InputError, SettingsError, SetupError
+from agentcvr_graph.graph.budget import NO_RESERVE, Reserve, reserve_of
 from agentcvr_graph.graph.catalogues import Catalogues
 from agentcvr_graph.graph.context import CVRContext, merged
 from agentcvr_graph.models.clients.errors import detail_of
@@ -76,6 +77,10 @@ class Dependencies:
     def verifies(self, context: CVRContext) -> bool:
         """Return whether a run checks its citations."""
         return self.tools.judge is not None and context.verify != "never"
+
+    def reserve(self, context: CVRContext) -> Reserve:
+        """Return what a run keeps of its budgets for the checks of its citations; nothing if it makes none."""
+        return reserve_of(context) if self.verifies(context) else NO_RESERVE
 
     def context_of(self, runtime: Runtime[CVRContext], stored: Mapping[str, Any]) -> CVRContext:
         """Return the settings of this call of a node, with those that `brief` stored for the question.

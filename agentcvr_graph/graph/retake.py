@@ -63,7 +63,8 @@ async def retake(
         InputError: there is no such turn, or a call is not valid.
         SetupError: the graph has no checkpointer.
     """
-    tools = dependencies_of(graph).tools
+    dependencies = dependencies_of(graph)
+    tools = dependencies.tools
     for call in calls:
         _check(call, tools)
     snapshot = await _before(graph, config, turn)
@@ -71,8 +72,9 @@ async def retake(
     message = write_calls(calls, await _dialect(graph, config))
     schema = cast(type[CVRContext], graph.builder.context_schema)
     settings = merged(schema, state.get("settings") or {}, context)
-    opener = Opener.of(dependencies_of(graph), settings, state)
-    update = await TurnStart.of(state, settings).update(message, state, tools, opener)
+    opener = Opener.of(dependencies, settings, state)
+    start = TurnStart.of(state, settings, dependencies.reserve(settings))
+    update = await start.update(message, state, tools, opener)
     return await graph.aupdate_state(snapshot.config, update, as_node="master")
 
 

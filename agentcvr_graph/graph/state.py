@@ -78,17 +78,6 @@ class Check(FrozenModel):
     """The second look, planned within the reserve."""
 
 
-class Reserve(FrozenModel):
-    """The part of the budgets that is kept for `verify` from the start of a question; all 0 without the feature."""
-
-    frames: int = 0
-    audio_s: float = 0.0
-    tokens: int = 0
-    wall_s: float = 0.0
-    turns: int = 0
-    """Turns in which the master reads the result of the checks: 0 or 1."""
-
-
 class Work(FrozenModel):
     """The time in which one node worked, in seconds of the system's clock, which all processes share."""
 
@@ -153,16 +142,22 @@ def add_sources(so_far: list[VideoInfo], more: list[VideoInfo]) -> list[VideoInf
     return [known[number] for number in sorted(known)]
 
 
+_QuestionText: TypeAlias = Annotated[str, Field(description="The question, in plain words.")]
+_Videos: TypeAlias = Annotated[
+    list[str | Video],
+    Field(description="Files, folders, patterns (clips/*.mp4) or http(s) URLs; '#t=12.5,40' makes a clip."),
+]
+_Options: TypeAlias = Annotated[list[str], Field(description="Options to choose from, or things to order.")]
+_Kind: TypeAlias = Annotated[KnownQuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]
+
+
 class CVRInput(TypedDict):
     """The input of one question; flat, so that a form can show it."""
 
-    question: Annotated[str, Field(description="The question, in plain words.")]
-    videos: Annotated[
-        list[str | Video],
-        Field(description="Files, folders, patterns (clips/*.mp4) or http(s) URLs; '#t=12.5,40' makes a clip."),
-    ]
-    options: NotRequired[Annotated[list[str], Field(description="Options to choose from, or things to order.")]]
-    kind: NotRequired[Annotated[KnownQuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
+    question: _QuestionText
+    videos: _Videos
+    options: NotRequired[_Options]
+    kind: NotRequired[_Kind]
 
 
 class ChatInput(TypedDict):
@@ -174,23 +169,18 @@ class ChatInput(TypedDict):
             description="The conversation. Text names files or URLs; blocks of videos and options 'A) ...' are read."
         ),
     ]
-    videos: NotRequired[list[str | Video]]
-    options: NotRequired[list[str]]
-    kind: NotRequired[KnownQuestionKind]
+    videos: NotRequired[_Videos]
+    options: NotRequired[_Options]
+    kind: NotRequired[_Kind]
 
 
 class _QuestionChannels(TypedDict):
     """The fields of both inputs besides `messages`."""
 
-    question: NotRequired[Annotated[str, Field(description="The question, in plain words.")]]
-    videos: NotRequired[
-        Annotated[
-            list[str | Video],
-            Field(description="Files, http(s) URLs or image folders; '#t=12.5,40' behind one makes a clip."),
-        ]
-    ]
-    options: NotRequired[Annotated[list[str], Field(description="Options to choose from, or things to order.")]]
-    kind: NotRequired[Annotated[KnownQuestionKind, Field(description="'auto': options mean 'choice', else 'text'.")]]
+    question: NotRequired[_QuestionText]
+    videos: NotRequired[_Videos]
+    options: NotRequired[_Options]
+    kind: NotRequired[_Kind]
 
 
 class InputChannels(_QuestionChannels):
@@ -282,7 +272,6 @@ class CVRState(_QuestionChannels, OutputChannels):
     """The answer call of the last turn, not yet accepted."""
     checks: Annotated[list[Check], Latest]
     """The citations of the draft that are to be checked before it is accepted."""
-    reserve: Annotated[Reserve, Latest]
 
 
 class SentVideos(TypedDict):

@@ -18,7 +18,7 @@ from langgraph.types import Overwrite
 
 from agentcvr_graph.catalogue import LISTED, Catalogue
 from agentcvr_graph.graph import prompts
-from agentcvr_graph.graph.budget import NO_RESERVE, check_steps, full_budget, remaining_steps, reserve_of
+from agentcvr_graph.graph.budget import check_steps, full_budget, remaining_steps
 from agentcvr_graph.graph.catalogues import count_kept, list_videos, probe_first
 from agentcvr_graph.graph.chat.conversation import MissingError, missing_in, read_conversation, waits_for_reply
 from agentcvr_graph.graph.context import CVRContext
@@ -73,7 +73,7 @@ class Brief:
         known = [] if old or chat is None else chat.known(listed)
         if (memory := memory_of(runtime, context)) is not None:
             known += await memory.recall(question.question, [info for info in listed if info.number > old])
-        reserve = reserve_of(context) if self._dependencies.verifies(context) else NO_RESERVE
+        reserve = self._dependencies.reserve(context)
         tools = self._dependencies.tools
         text = prompts.brief(
             question.question,
@@ -95,7 +95,6 @@ class Brief:
             "settings": context.sent,
             **(await self._conversation(state, context, old, message, known)),
             **_reset(),
-            "reserve": reserve,
             "clock": Clock().add(Work.of(runtime)),
         }
 

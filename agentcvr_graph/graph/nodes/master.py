@@ -24,7 +24,7 @@ from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.graph import looks, prompts
 from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.arrival import tidy
-from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, budget_left, remaining_steps, withheld_of
+from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, Reserve, budget_left, remaining_steps, withheld_of
 from agentcvr_graph.graph.catalogues import count_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
@@ -75,12 +75,12 @@ class Master:
     async def _turn(self, state: CVRState, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         context = self._dependencies.context_of(runtime, state.get("settings") or {})
         tools, settings = self._dependencies.tools, {"settings": context.sent}
-        edited = pending_message(state)
+        edited, reserve = pending_message(state), self._dependencies.reserve(context)
         opener = Opener.of(self._dependencies, context, state, runtime)
         if edited is not None:
-            update = await TurnStart.again(state, context).update(edited, state, tools, opener)
+            update = await TurnStart.again(state, context, reserve).update(edited, state, tools, opener)
             return update | {"spent": Cost(), **settings}
-        start = TurnStart.of(state, context)
+        start = TurnStart.of(state, context, reserve)
         model = await self._dependencies.chosen_master(context)
         bounds = TurnBounds(
             state["checked_question"],
@@ -111,19 +111,19 @@ class TurnStart:
     closing: bool
 
     @classmethod
-    def of(cls, state: CVRState, context: CVRContext) -> TurnStart:
+    def of(cls, state: CVRState, context: CVRContext, reserve: Reserve) -> TurnStart:
         """Return the start of the next turn."""
         steps = remaining_steps(state)
-        elapsed_s, withheld = state["clock"].elapsed_s, withheld_of(state)
+        elapsed_s, withheld = state["clock"].elapsed_s, withheld_of(state, reserve)
         budget = budget_left(context, state["turn"], state["spent"], elapsed_s, steps, withheld)
         notice = _closing_notice(state, budget)
         return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice))
 
     @classmethod
-    def again(cls, state: CVRState, context: CVRContext) -> TurnStart:
+    def again(cls, state: CVRState, context: CVRContext, reserve: Reserve) -> TurnStart:
         """Return the start of the last turn, which is taken again with an edited message."""
         before: CVRState = {**state, "turn": _count_turns(state) - 1}
-        return replace(cls.of(before, context), notice=[])
+        return replace(cls.of(before, context, reserve), notice=[])
 
     async def update(self, message: AIMessage, state: CVRState, tools: Toolset, opener: Opener) -> dict[str, Any]:
         """Return the state update of a turn with this message, whether a model or a client wrote it."""

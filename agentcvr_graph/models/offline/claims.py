@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.language import (
+    LONG_WORD,
     clauses,
     clock_minutes,
     content_words,
     day_of_year,
+    may_be_misread,
     numbers,
     without_times,
 )
@@ -32,9 +33,6 @@ ENOUGH_TOGETHER = 0.9
 """The same share for all statements of the window together."""
 SAME_THING = 0.5
 """Share of the claim's words, besides the conflict, from which a statement is about the same thing."""
-ALIKE = 0.8
-"""Similarity from which a long word counts as another one that was misread or misheard."""
-LONG_WORD = 5
 VALUE_WORDS = 4
 """Words for which a number, a time or a date counts."""
 _NEGATION = re.compile(r"\b(?:not|no|never|without|nobody|nothing|none|neither|nor|cannot)\b|n['\u2019]t\b", re.I)
@@ -175,18 +173,9 @@ def _held(word: str, held: frozenset[str], squeezed: str) -> bool:
     """Return whether a text has a word, perhaps misread, or without the spaces around it as on-screen text is read."""
     if word in held or (len(word) >= LONG_WORD - 1 and word in squeezed):
         return True
-    if len(word) < LONG_WORD or not word.isalpha():
+    if not word.isalpha():
         return False
-    return any(
-        len(other) >= LONG_WORD and not (word.endswith(other) or other.endswith(word)) and _alike(word, other)
-        for other in held
-    )
-
-
-def _alike(one: str, other: str) -> bool:
-    if abs(len(one) - len(other)) > 2:
-        return False
-    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= ALIKE
+    return any(not (word.endswith(other) or other.endswith(word)) and may_be_misread(word, other) for other in held)
 
 
 def _conflict(claim: str, said: str) -> str:

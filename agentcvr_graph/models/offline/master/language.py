@@ -5,10 +5,17 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 
 from agentcvr_graph.models.focus import stems
 
 # Stop words: words that questions use, and that carry no content.
+LONG_WORD = 5
+"""Letters from which a word can be told from another one although a letter differs."""
+MISREAD_ALIKE = 0.8
+"""Smallest similarity of a long word and its misreading."""
+MOST_MISSING = 2
+"""Largest difference of their lengths, in letters."""
 _QUESTION_WORDS = stems(
     "which what when where who whose how many much does did the and that this these those they them their there with "
     "from into for about video videos clip clips cook cooks person people show shows shown see seen say says said tell "
@@ -187,3 +194,14 @@ def _oclock(text: str) -> Iterator[tuple[int, float]]:
 
 def _number(word: str) -> int:
     return int(word) if word.isdigit() else NUMBER_WORDS.get(word.lower(), 0)
+
+
+def may_be_misread(word: str, other: str) -> bool:
+    """Return whether two long words differ by no more than a misreading.
+
+    >>> may_be_misread("telescope", "telesc0pe")
+    True
+    """
+    if min(len(word), len(other)) < LONG_WORD or abs(len(word) - len(other)) > MOST_MISSING:
+        return False
+    return SequenceMatcher(None, word, other, autojunk=False).ratio() >= MISREAD_ALIKE

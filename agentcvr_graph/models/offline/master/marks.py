@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.language import (
@@ -18,14 +17,12 @@ from agentcvr_graph.models.offline.master.language import (
     content_words,
     day_of_year,
     digits,
+    may_be_misread,
     without_places,
     without_times,
     words_of,
 )
 
-LONG_WORD = 5
-ALIKE = 0.8
-"""Similarity from which a long word counts as another one that was misread or misheard."""
 _HALF_DAY = 720.0
 _YEAR = 372.0
 """Days of a year as `day_of_year` counts them."""
@@ -141,11 +138,7 @@ def _has_word(word: str, statement: str) -> bool:
 
 
 def _is_same_word(word: str, other: str) -> bool:
-    if word == other:
-        return True
-    if min(len(word), len(other)) < LONG_WORD or not (word.isalpha() and other.isalpha()):
-        return False
-    return SequenceMatcher(None, word, other, autojunk=False).ratio() >= ALIKE
+    return word == other or (word.isalpha() and other.isalpha() and may_be_misread(word, other))
 
 
 def _same(one: float, other: float | None, modulus: float) -> bool:
