@@ -313,27 +313,13 @@ def run(tmp_path, monkeypatch):
 def test_the_command_line_prints_no_secret(server, run, tmp_path):
     refusing, broken = f"http://{server}/401/v1#model", f"http://{server}/500/v1#model"
     one, other = addresses(server)
-    asked = [
-        "ask",
-        one,
-        other,
-        "-q",
-        "Which?",
-        "-o",
-        "x",
-        "-o",
-        "y",
-        "--abstain",
-        "never",
-        "--json",
-        "--report",
-        "report.html",
-    ]
+    question = ["-q", "Which?", "-o", "x", "-o", "y", "--abstain", "never"]
+    asked = ["ask", one, other, *question, "--json", "--report", "report.html"]
     runs = {
         "offline": (0, asked),
         "refused": (2, [*asked, "--master", refusing]),
         "broken": (1, [*asked, "--master", broken]),
-        "blind": (0, [*asked, "--vision", broken]),  # the audio evidence is enough for an answer
+        "blind": (1, [*asked, "--vision", broken]),  # nothing that was heard proves the answer
         "keyed": (2, [*asked, "--master", KEYED[0]]),
         "missing": (2, ["ask", one.replace("/clip", "/403/clip"), "-q", "?", "--json"]),
         "doctor": (2, ["doctor", "--master", refusing, "--vision", KEYED[1], "--audio", "openai:whisper-1"]),
