@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from langchain_core.embeddings import Embeddings
 
@@ -40,6 +41,24 @@ class Meant:
     """What was not compared, and why."""
 
 
+class ComparesMeaning(Protocol):
+    """Finds the statements whose meaning is that of a query."""
+
+    async def search(
+        self, query: str, index: Index, among: Collection[int], modality: Modality | None, limit: int, *, limited: bool
+    ) -> Meant:
+        """Return the statements most similar to the query.
+
+        Args:
+            among: ids of the videos to search.
+            limited: whether the search may leave out what takes long.
+
+        Raises:
+            InfrastructureError: the index cannot be used.
+        """
+        ...
+
+
 class Meaning:
     """An embeddings model as searches use it.
 
@@ -58,15 +77,7 @@ class Meaning:
     async def search(
         self, query: str, index: Index, among: Collection[int], modality: Modality | None, limit: int, *, limited: bool
     ) -> Meant:
-        """Return the statements most similar to the query.
-
-        Args:
-            among: ids of the videos to search.
-            limited: whether the limits of time and number hold.
-
-        Raises:
-            InfrastructureError: the index cannot be used.
-        """
+        """Return the statements most similar to the query: `ComparesMeaning.search`."""
         try:
             async with asyncio.timeout(QUERY_S):
                 vector = (await self._vectors([query], is_query=True))[0]
