@@ -184,9 +184,13 @@ async def _linked(
     numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo], index: Index
 ) -> dict[int, tuple[str, Link]]:
     """Return the reference and the link of each video that was indexed."""
-    references = {number: reference_of(_reference(number, videos), perception) for number in numbers}
+    references = await asyncio.to_thread(_references, numbers, perception, videos)
     links = await index.links(references.values())
     return {number: (one, links[one]) for number, one in references.items() if one in links}
+
+
+def _references(numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo]) -> dict[int, str]:
+    return {number: reference_of(_reference(number, videos), perception) for number in numbers}
 
 
 async def _add_missing(
@@ -214,7 +218,8 @@ async def _remember_place(entry: Entry, perception: Indexable, index: Index) -> 
         stamp = await perception.reference_stamp(video)
     except VideoError:  # it was removed meanwhile
         return
-    await index.link(reference_of(video, perception), place_of(video), stamp, entry.key)
+    reference, place = await asyncio.to_thread(lambda: (reference_of(video, perception), place_of(video)))
+    await index.link(reference, place, stamp, entry.key)
 
 
 async def _changed(
