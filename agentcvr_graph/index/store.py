@@ -95,6 +95,8 @@ class IndexedVideo:
     statements: int
     used_at: float
     """When it was last added or found, in seconds of the system's clock."""
+    models: tuple[str, ...] = ()
+    """The embeddings models whose vectors of it there are."""
 
 
 @dataclass(frozen=True)
@@ -312,11 +314,13 @@ class EvidenceStore:
         """Return the videos, by title."""
         rows = self._read(
             "SELECT id, title, duration_s, (SELECT json_group_array(place) FROM sources WHERE video = videos.id),"
-            " (SELECT count(*) FROM statements WHERE video = videos.id), used_at FROM videos ORDER BY title, id"
+            " (SELECT count(*) FROM statements WHERE video = videos.id), used_at,"
+            " (SELECT json_group_array(DISTINCT model) FROM vectors WHERE video = videos.id)"
+            " FROM videos ORDER BY title, id"
         )
         return [
-            IndexedVideo(video, title, duration_s, tuple(sorted(set(json.loads(places)))), count, used_at)
-            for video, title, duration_s, places, count, used_at in rows
+            IndexedVideo(video, title, duration_s, _sorted(places), count, used_at, _sorted(models))
+            for video, title, duration_s, places, count, used_at, models in rows
         ]
 
     def forget(self, videos: Sequence[int]) -> int:
@@ -472,6 +476,10 @@ def _used_bytes(database: sqlite3.Connection) -> int:
         database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     ]
     return (numbers[0] - numbers[1]) * numbers[2]
+
+
+def _sorted(values: str) -> tuple[str, ...]:
+    return tuple(sorted(set(json.loads(values))))
 
 
 def _json(values: Collection[str] | Collection[int]) -> str:
