@@ -22,6 +22,7 @@ from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out, pr
 from agentcvr_graph.errors import CVRError
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
 from agentcvr_graph.graph.catalogues import list_videos, probe_first
+from agentcvr_graph.graph.chat.mentions import asks_nothing
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.policy_messages import PolicyMessage
 from agentcvr_graph.graph.question import read_videos
@@ -53,12 +54,13 @@ class Chat:
         self._videos: list[str | Video] = list(videos)
         self._last: FinishedRun | None = None
         self._cost, self._wall_s, self._questions = Cost(), 0.0, 0
+        self._notes = set[str]()
         self.status = ANSWERED
         """Exit status of the last question."""
 
     async def ask(self, text: str) -> None:
         """Send a message, and print the reply."""
-        self.status = NO_ANSWER
+        before, self.status = self.status, NO_ANSWER
         given = ChatInput(messages=[HumanMessage(text)])
         if self._videos:  # later messages go on with those of the conversation
             given["videos"] = self._videos
@@ -69,12 +71,15 @@ class Chat:
         output = await stream_run(self._graph, given, self._settings, config)
         self._videos = []
         self._print(output)
+        if asks_nothing(text):
+            self.status = before
 
     def _print(self, output: Any) -> None:
         usage, failure, answer = output["usage"], output["failure"], output["answer"]
         if failure is None or failure.boundary != "input":
             trajectory = trajectory_of(output)
-            print_notes(trajectory.notes)
+            print_notes([note for note in trajectory.notes if note not in self._notes])
+            self._notes.update(trajectory.notes)
             self._last = FinishedRun(trajectory, live=self._live)
             self._cost, self._wall_s = self._cost + usage, self._wall_s + usage.wall_s
             self._questions += 1

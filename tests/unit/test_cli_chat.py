@@ -49,6 +49,8 @@ def test_a_piped_conversation_has_replies_cost_and_a_report(tmp_path: Path):
         (["Who cooks?"], "Which videos should I look at?", 1),
         (["Who cooks with white wine? script://nowhere/1"], "nowhere", 1),
         (["Who cooks?", f"Who cooks with white wine? {' '.join(VIDEOS)}"], SAID, 0),
+        ([f"Who cooks with white wine? {' '.join(VIDEOS)}", "Thanks!"], "Happy to help. What do you want to know", 0),
+        (["Who cooks? script://nowhere/1", "ok"], "nowhere", 1),
         (["/report", "/what"], "", 0),
         ([], "", 0),
     ],

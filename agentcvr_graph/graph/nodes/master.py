@@ -20,6 +20,7 @@ from langgraph.errors import NodeError
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agentcvr_graph.catalogue import Sources
 from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.graph import looks, prompts
 from agentcvr_graph.graph.action_schema import TurnBounds
@@ -260,6 +261,8 @@ def _assign(
         raise ActionError(call.problem)
     tool = tools.spec(call.tool)
     arguments, ignored = tools.read_noting(call.tool, call.arguments)
+    if tool.reaches_all and isinstance(sources, Sources):
+        sources.require_references()
     request, notes = tool.plan(arguments, sources, budget)
     numbers = None if tool.reaches_all else tuple(dict.fromkeys(window.video for window in request.windows))
     assignment = Assignment(
