@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage
 
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.chat_base import ChatRequest
 from agentcvr_graph.models.offline.master.reading import read
+from agentcvr_training.baselines.plans import Plan
 from agentcvr_training.rollout.policy import PolicyChatModel
 
 TURNS = 2
@@ -25,8 +26,8 @@ class PlannedPolicy(PolicyChatModel):
     plan: Any
 
     async def _areply(self, request: ChatRequest) -> AIMessage:
-        reading = read(request.messages)
-        calls = self.plan(reading) if reading.turn == 0 else []
+        reading, plan = read(request.messages), cast(Plan, self.plan)
+        calls = plan(reading) if reading.turn == 0 else []
         if not calls:
             return await super()._areply(request)
         return AIMessage("", tool_calls=[{**call, "id": f"look_{n}"} for n, call in enumerate(calls)])

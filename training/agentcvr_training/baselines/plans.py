@@ -25,6 +25,8 @@ Plan = Callable[[Reading], list[Call]]
 """Returns the tool calls of the only turn that looks, from the brief."""
 Part = tuple[float, float]
 """A part of a video, as shares of its length."""
+SHORTEST_S = 1.0
+"""Shorter windows of sound are left out: the budget is spent."""
 HEARD_S = 10.0
 """Length of the windows in which sound is spread."""
 SEEN_S, SEEN_FRAMES = 20.0, 4
@@ -105,7 +107,7 @@ class Schedule:
         calls = [_observe(clip, part[0] * clip.duration_s, part[1] * clip.duration_s, frames) for clip in clips if part]
         for clip in clips:
             windows = SOUND[self.sound](clip, sound_s) if clip.has_words else []
-            calls += [_listen(clip, start_s, end_s) for start_s, end_s in windows]
+            calls += [_listen(clip, start_s, end_s) for start_s, end_s in windows if end_s - start_s >= SHORTEST_S]
         return calls if frames else [call for call in calls if call["name"] == "listen"]
 
 
