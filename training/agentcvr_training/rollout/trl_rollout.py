@@ -23,6 +23,7 @@ import torch
 from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.tools.spec import AnyTool
@@ -65,6 +66,8 @@ class GraphRollout:
     seed: int = 0
     on_batch: Sequence[BatchCallback] = ()
     tools: Iterable[AnyTool] = TOOLS
+    budget_shares: tuple[float, float] | None = None
+    """Least and greatest share of the full cost that an episode is given; None for the budgets of the settings."""
     drifts: Counter[Drift] = field(default_factory=Counter[Drift])
 
     def __call__(self, prompts: Sequence[str], trainer: Any) -> dict[str, list[Any]]:
@@ -130,11 +133,14 @@ class GraphRollout:
         return empty
 
     def _training_tasks(self, prompts: Sequence[str], trainer: Any) -> list[RolloutTask]:
-        """Derive seeds from step, script and index in the global batch: the same for any number of processes."""
+        """Derive seeds from step, script and index in the global batch: the same for any number of processes.
+
+        All generations of a group have the same budget, because they are compared with each other.
+        """
         first = trainer.accelerator.process_index * len(prompts)
         step = trainer.state.global_step
         return [
-            RolloutTask(self.scripts[prompt], seed_of(self.seed, step, prompt, first + n))
+            self._task(prompt, seed_of(self.seed, step, prompt, first + n), seed_of(self.seed, step, prompt))
             for n, prompt in enumerate(prompts)
         ]
 
@@ -143,9 +149,14 @@ class GraphRollout:
         seen = Counter[str]()
         tasks: list[RolloutTask] = []
         for prompt in prompts:
-            tasks.append(RolloutTask(self.scripts[prompt], seed_of(self.seed, "held out", prompt, seen[prompt])))
+            seed = seed_of(self.seed, "held out", prompt, seen[prompt])
+            tasks.append(self._task(prompt, seed, seed))
             seen[prompt] += 1
         return tasks
+
+    def _task(self, prompt: str, seed: int, budget_seed: int) -> RolloutTask:
+        share = None if self.budget_shares is None else drawn_share(self.budget_shares, budget_seed)
+        return RolloutTask(self.scripts[prompt], seed, budget_share=share)
 
 
 def _finished(running: Coroutine[Any, Any, list[Episode]]) -> list[Episode]:
