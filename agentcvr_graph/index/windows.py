@@ -1,8 +1,8 @@
 """Turn the statements that fit a query into windows of videos, best first.
 
 Statements of a video that lie close together are evidence about one moment: they make one window. Its score is that of
-its best statement, and half, a quarter, ... of the next ones. A window with several fitting statements is thus better
-than one of them, and many similar statements do not add up without limit.
+its best statement, and a quarter, a sixteenth, ... of the next ones. A window with several fitting statements is thus
+better than one of them, and several that fit by chance do not come before one that fits well.
 
 Where the meaning of statements was compared too, a window has two ranks: by its words, and by its most similar
 statement. Scores and similarities cannot be added, so the ranks are fused: the sum of 1 / (60 + rank) (reciprocal rank
@@ -22,6 +22,8 @@ GAP_S = 2.0
 """Statements of one window lie at most this far apart, in seconds."""
 LONGEST_S = 20.0
 """A statement is not added to a window that would become longer than this, in seconds."""
+NEXT = 4
+"""A statement counts one part in this many of the one before it."""
 MOST_STATEMENTS = 4
 """Statements of a window that are shown, the best ones."""
 FUSION = 60
@@ -43,6 +45,10 @@ class FoundWindow:
     """Larger is better; scores of different queries cannot be compared."""
     similarity: float = 0.0
     """The largest similarity of a statement."""
+
+    def overlaps(self, other: FoundWindow) -> bool:
+        """Return whether the windows have a moment of one video in common."""
+        return self.video == other.video and self.start_s < other.end_s and other.start_s < self.end_s
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,6 @@ def _window(video: int, group: Sequence[_Said]) -> FoundWindow:
         start_s=min(said.statement.start_s for said in group),
         end_s=max(said.statement.end_s for said in group),
         statements=tuple(shown),
-        score=sum(said.score / 2**place for place, said in enumerate(best)),
+        score=sum(said.score / NEXT**place for place, said in enumerate(best)),
         similarity=max(said.similarity for said in group),
     )

@@ -27,8 +27,16 @@ def query_words(query: str) -> list[str]:
     >>> query_words("Which cook adds the SALT, the sea salt?")
     ['cook', 'adds', 'salt', 'sea']
     """
-    words = list(dict.fromkeys(word.casefold() for word in _WORD.findall(query)))
-    return [word for word in words if word not in _COMMON] or words
+    return telling_words(query) or _words(query)
+
+
+def telling_words(query: str) -> list[str]:
+    """Return the words of a query that say something, each once."""
+    return [word for word in _words(query) if word not in _COMMON]
+
+
+def _words(query: str) -> list[str]:
+    return list(dict.fromkeys(word.casefold() for word in _WORD.findall(query)))
 
 
 def beginning(word: str) -> re.Pattern[str]:
