@@ -318,7 +318,10 @@ class Cost(FrozenModel):
 
     def __add__(self, other: Cost) -> Cost:
         mine, more = vars(self), vars(other)
-        return Cost(**{name: mine[name] + more[name] for name in Cost.model_fields})
+        return Cost(**{name: mine[name] + more[name] for name in _COSTS})
+
+
+_COSTS = tuple(Cost.model_fields)
 
 
 class Usage(Cost):
