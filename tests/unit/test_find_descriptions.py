@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agentcvr_graph.index import finder
-from agentcvr_graph.index.descriptions import BACKGROUND, descriptions, taking_turns
 from agentcvr_graph.index.finder import Finder, Query
-from agentcvr_graph.index.windows import FoundWindow
+from agentcvr_graph.index.windows import BACKGROUND, FoundWindow, taking_turns
+from agentcvr_graph.index.words import descriptions
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -66,6 +66,9 @@ async def test_two_described_videos_are_both_found_among_close_distractors(monke
         found = await Finder().find(Query(script.question, numbers), perception, videos)
         return {proof.video for proof in script.evidence} & {number for number, _ in found.windows}
 
+    def none(_: str) -> list[str]:
+        return []
+
     assert len(await decisive()) == 2
-    monkeypatch.setattr(finder, "descriptions", lambda _: [])
+    monkeypatch.setattr(finder, "descriptions", none)
     assert len(await decisive()) == 1
