@@ -47,7 +47,7 @@ class Marks:
         """Return whether something that is named is in none of the statements."""
         return not (
             all(any(_has_text(text, one) for one in statements) for text in self.texts)
-            and all(any(_has_word(name, one) for one in statements) for name in self.names)
+            and all(any(has_word(name, one) for one in statements) for name in self.names)
             and all(any(number in words_of(one) for one in statements) for number in self.numbers)
             and (self.time is None or any(_same(self.time, clock_minutes(one), _HALF_DAY) for one in statements))
             and (self.date is None or any(_same(self.date, day_of_year(one), _YEAR) for one in statements))
@@ -131,7 +131,7 @@ def _has_text(text: str, statement: str) -> bool:
     return any(all(map(_is_same_word, wanted, part)) for part in parts)
 
 
-def _has_word(word: str, statement: str) -> bool:
+def has_word(word: str, statement: str) -> bool:
     """Return whether a statement has a name, or its stem, perhaps misread."""
     wanted, held = word.casefold(), _TOKEN.findall(statement.casefold())
     return bool(stems(word) & stems(statement)) or any(_is_same_word(wanted, one) for one in held)
