@@ -13,8 +13,7 @@ from agentcvr_graph.graph import prompts
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.master.asked import asked_noun
 from agentcvr_graph.models.offline.master.language import digits, words_of
-from agentcvr_graph.models.offline.master.marks import Marks, marks_of
-from agentcvr_graph.models.offline.master.things import lacks_things, things_in
+from agentcvr_graph.models.offline.master.marks import Marks, lacks_things, marks_of, things_in
 from agentcvr_graph.models.self_report import report_in
 from agentcvr_graph.render import observation_text
 from agentcvr_graph.testing import FakePerception

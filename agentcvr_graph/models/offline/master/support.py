@@ -3,7 +3,7 @@
 `answering.py` always returns the best value there is. This module decides what to think of it. A value counts as
 supported if the statements that it rests on have most of the words that the question asks about, each clause for
 itself, with all of its numbers, names and quoted texts, if every thing that it names is somewhere in the evidence
-(`things.py`), and if nothing speaks against it: the statement says what the
+(`marks.py`), and if nothing speaks against it: the statement says what the
 question asks for (a place for "where"), one option is better than all others, a number was stated, and what is to be
 seen is not only spoken of.
 """
@@ -26,14 +26,13 @@ from agentcvr_graph.models.offline.master.language import (
     numbers,
     words_of,
 )
-from agentcvr_graph.models.offline.master.marks import marks_of
+from agentcvr_graph.models.offline.master.marks import lacks_things, marks_of
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
 from agentcvr_graph.models.offline.master.reading import Reading, Statement
 from agentcvr_graph.models.offline.master.reporting import recognises_pictures
 from agentcvr_graph.models.offline.master.searching import parts_of, relevant, searches
 from agentcvr_graph.models.offline.master.sentences import answers_type_of, joined_speech
-from agentcvr_graph.models.offline.master.things import lacks_things
 from agentcvr_graph.types import AnswerKind
 
 LEAST = 0.6
