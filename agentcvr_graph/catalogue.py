@@ -124,19 +124,33 @@ class Sources(Sequence[VideoInfo]):
     ) -> None:
         self._opened = {info.number: info for info in opened}
         self._count = len(self._opened) if count is None else count
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._failed = failed or {}
         self.wanted: set[int] = set()
         """Numbers of videos that were asked for and are not open."""
         self.indexed = indexed
         self.index_wanted = False
         """Whether it was asked for `indexed` while that was not known."""
+        self.unlisted: InfrastructureError | None = None
+        """Why the references are not at hand, where listing them failed."""
+        self.references_wanted = False
+        """Whether the references of all videos were asked for while they were not at hand."""
 
     @property
     def index_costs(self) -> bool:
         """Whether an index of the videos must be paid for; True while that is not known."""
         self.index_wanted = self.indexed is None
         return not self.indexed
+
+    def require_references(self) -> None:
+        """Ask for the references of all videos.
+
+        Raises:
+            InfrastructureError: they could not be listed.
+        """
+        if self.unlisted is not None:
+            raise self.unlisted
+        self.references_wanted = self.catalogue is None and len(self._opened) < self._count
 
     def __len__(self) -> int:
         return self._count
@@ -178,9 +192,9 @@ class Sources(Sequence[VideoInfo]):
         """
         if (info := self._opened.get(number)) is not None:
             return info.video
-        if self._catalogue is None:
+        if self.catalogue is None:
             raise BugError(f"The reference of video {number} is not at hand: the tool needs `reaches_all=True`.")
-        return self._catalogue[number]
+        return self.catalogue[number]
 
 
 def opened_of(videos: Sequence[VideoInfo]) -> Sequence[VideoInfo]:

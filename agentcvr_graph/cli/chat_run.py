@@ -22,6 +22,7 @@ from agentcvr_graph.cli.console import ANSWERED, NO_ANSWER, err, escape, out, pr
 from agentcvr_graph.errors import CVRError
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
 from agentcvr_graph.graph.catalogues import list_videos, probe_first
+from agentcvr_graph.graph.chat.mentions import asks_nothing
 from agentcvr_graph.graph.compiled import CompiledCVRGraph
 from agentcvr_graph.graph.policy_messages import PolicyMessage
 from agentcvr_graph.graph.question import read_videos
@@ -41,6 +42,7 @@ PROMPT = "you> "
 _COMMAND = re.compile(r"/\w*(\s|$)")
 """A line that is a command; a path with more parts is none."""
 COMMANDS = "Commands: /report [FILE] writes the evidence of the last answer, /cost, /quit. Other lines are messages."
+AGAIN = "Press Ctrl-C again to end the conversation."
 
 
 class Chat:
@@ -53,12 +55,13 @@ class Chat:
         self._videos: list[str | Video] = list(videos)
         self._last: FinishedRun | None = None
         self._cost, self._wall_s, self._questions = Cost(), 0.0, 0
+        self._notes = set[str]()
         self.status = ANSWERED
         """Exit status of the last question."""
 
     async def ask(self, text: str) -> None:
         """Send a message, and print the reply."""
-        self.status = NO_ANSWER
+        before, self.status = self.status, NO_ANSWER
         given = ChatInput(messages=[HumanMessage(text)])
         if self._videos:  # later messages go on with those of the conversation
             given["videos"] = self._videos
@@ -69,12 +72,15 @@ class Chat:
         output = await stream_run(self._graph, given, self._settings, config)
         self._videos = []
         self._print(output)
+        if asks_nothing(text):
+            self.status = before
 
     def _print(self, output: Any) -> None:
         usage, failure, answer = output["usage"], output["failure"], output["answer"]
         if failure is None or failure.boundary != "input":
             trajectory = trajectory_of(output)
-            print_notes(trajectory.notes)
+            print_notes([note for note in trajectory.notes if note not in self._notes])
+            self._notes.update(trajectory.notes)
             self._last = FinishedRun(trajectory, live=self._live)
             self._cost, self._wall_s = self._cost + usage, self._wall_s + usage.wall_s
             self._questions += 1
@@ -87,6 +93,8 @@ class Chat:
         commands: dict[str, Callable[[str], None]] = {"/report": self._report, "/cost": self._print_cost}
         if name in ("/quit", "/exit"):
             return False
+        if name not in (*commands, "/help", "/"):
+            err.print(f"[red]error:[/] Unknown command {escape(repr(name))}.")
         commands.get(name, self._help)(rest.strip())
         return True
 
@@ -179,6 +187,7 @@ def _lines(talks: bool) -> Iterator[str]:
     if talks:
         with contextlib.suppress(ImportError):  # not on Windows
             importlib.import_module("readline")  # importing it gives `input` a history
+    stopped = False
     while True:
         try:
             line = input(PROMPT if talks else "")
@@ -187,7 +196,12 @@ def _lines(talks: bool) -> Iterator[str]:
         except KeyboardInterrupt:
             if not talks:
                 raise
-            err.print("")
-            return
+            if stopped:
+                err.print("")
+                return
+            err.print(f"\n{AGAIN}")
+            stopped = True
+            continue
+        stopped = False
         if line.strip():
             yield line.strip()

@@ -23,6 +23,8 @@ agentcvr index clips/
 
 agentcvr index 'lectures/**/*.mp4' talk.mkv --vision http://localhost:8000/v1 --audio whisper
 
+agentcvr index clips/ --embeddings openai:text-embedding-3-small
+
 agentcvr index add /data/archive --engine ray --concurrency 32 --namespace archive
 
 agentcvr index list
@@ -63,6 +65,9 @@ def add(
     videos: Places = None,
     vision: shared.Vision = "offline",
     audio: shared.Audio = "auto",
+    embeddings: Annotated[
+        str, typer.Option(help="Embeddings model whose vectors are made too; the MODEL of --features find=MODEL.")
+    ] = "",
     namespace: Namespace = "",
     engine: shared.Engine = "local",
     concurrency: Annotated[
@@ -77,9 +82,10 @@ def add(
     """Index videos; those that have not changed since are left alone, and a run that was stopped goes on."""
     if not videos:
         raise InputError("Missing: the videos.", fix="Write: agentcvr index clips/")
-    from agentcvr_graph.cli.index_run import add_videos
+    from agentcvr_graph.cli.index_run import Models, add_videos
 
-    add_videos(videos, vision, chosen_audio(audio), namespace, shared.checked_engine(engine), concurrency, max_mb)
+    models = Models(vision, chosen_audio(audio), embeddings)
+    add_videos(videos, models, namespace, shared.checked_engine(engine), concurrency, max_mb)
 
 
 @app.command("list")

@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 from rich.table import Table
@@ -15,33 +16,39 @@ from rich.table import Table
 from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out
 from agentcvr_graph.errors import InfrastructureError, InputError, SetupError
 from agentcvr_graph.index.batch import IndexResult, Totals, index_videos, places_below
+from agentcvr_graph.index.meaning import Meaning
 from agentcvr_graph.index.places import file_in, remove_index
 from agentcvr_graph.index.store import EvidenceStore, IndexedVideo
 from agentcvr_graph.media.cache import default_cache_dir
-from agentcvr_graph.models.registry import read_model_string
+from agentcvr_graph.models.embeddings import resolve_embeddings
+from agentcvr_graph.models.registry import default_concurrency
 from agentcvr_graph.render import cost_text
 from agentcvr_graph.types import Video
 from agentcvr_graph.utils.progress import ProgressBar
 
-OFFLINE_AT_ONCE, REMOTE_AT_ONCE = 2, 16
+PER_ENDPOINT = 16
+"""Videos at a time if a model is behind an endpoint."""
+
+
+class Models(NamedTuple):
+    """The model strings of an index."""
+
+    vision: str
+    audio: str
+    embeddings: str = ""
+    """Empty for no vectors."""
 
 
 def add_videos(
-    videos: Sequence[str],
-    vision: str,
-    audio: str,
-    namespace: str,
-    engine: str,
-    concurrency: int | None,
-    max_mb: int,
+    videos: Sequence[str], models: Models, namespace: str, engine: str, concurrency: int | None, max_mb: int
 ) -> None:
-    """Index videos with a progress bar, and print what was done.
+    """Index videos with a progress bar, make their vectors, and print what was done.
 
     Raises:
         Exit: a video could not be indexed.
     """
-    remote = any(read_model_string(spec).endpoint for spec in (vision, audio))
-    at_once = concurrency or (REMOTE_AT_ONCE if remote else OFFLINE_AT_ONCE)
+    meaning = Meaning(*resolve_embeddings(models.embeddings)) if models.embeddings else None
+    at_once = concurrency or default_concurrency((models.vision, models.audio), PER_ENDPOINT)
     given = [Video(source=source) for source in videos]
     with _usable(), ProgressBar("indexing", console=err) as bar:
         store = EvidenceStore(_file(namespace), max_bytes=max_mb * 2**20)
@@ -52,12 +59,28 @@ def add_videos(
             text = f"indexing ({totals.statements} statements)"
             bar.update(completed=totals.done, total=totals.planned, description=text)
 
-        running = index_videos(given, store, vision, audio, engine=engine, concurrency=at_once, on_result=show)
+        running = index_videos(
+            given, store, models.vision, models.audio, engine=engine, concurrency=at_once, on_result=show
+        )
         totals = asyncio.run(running)
-        store.close()
     out.print(_summary(totals))
+    with _usable():
+        if meaning is not None:
+            asyncio.run(_make_vectors(meaning, store, totals.videos))
+        store.close()
     if totals.failed:
         raise typer.Exit(NO_ANSWER)
+
+
+async def _make_vectors(meaning: Meaning, store: EvidenceStore, videos: Sequence[int]) -> None:
+    """Make the vectors of videos with a progress bar. Each portion is stored, so a run that is stopped goes on."""
+    statements = characters = 0
+    with ProgressBar("embedding", console=err) as bar:
+        async for made in meaning.complete(store, videos):
+            statements, characters = statements + made.statements, characters + made.characters
+            bar.update(completed=statements, total=made.planned, description=f"embedding ({characters:,} characters)")
+    cost = f" ({characters:,} characters)" if statements else ""
+    out.print(f"{statements} statements embedded{cost} by {escape(meaning.name)}")
 
 
 def _summary(totals: Totals) -> str:
@@ -74,18 +97,19 @@ def list_videos(namespace: str, *, as_json: bool) -> None:
             out.print(json.dumps(_fields(video), ensure_ascii=False), markup=False)
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("title", "length", "statements", "last used", "place"):
+    for name in ("title", "length", "statements", "vectors", "last used", "place"):
         table.add_column(name, justify="right" if name in ("length", "statements") else "left")
     for video in listed:
         place = escape(video.places[0]) if video.places else ""
         length = f"{video.duration_s:.0f} s"
-        table.add_row(escape(video.title), length, str(video.statements), _day(video), place)
+        models = escape(", ".join(video.models))
+        table.add_row(escape(video.title), length, str(video.statements), models, _day(video), place)
     out.print(table if listed else "no video is indexed")
 
 
 def _fields(video: IndexedVideo) -> dict[str, object]:
     fields = {"title": video.title, "duration_s": video.duration_s, "statements": video.statements}
-    return {**fields, "places": video.places, "used": _day(video)}
+    return {**fields, "places": video.places, "vectors": video.models, "used": _day(video)}
 
 
 def forget_videos(videos: Sequence[str], namespace: str, *, everything: bool) -> None:

@@ -16,7 +16,7 @@ from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.checks import check_script
-from agentcvr_graph.scripts.generators.procedural import LEVELS, Difficulty, make_scripts
+from agentcvr_graph.scripts.generators.procedural import LEVELS, PHRASINGS, Difficulty, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
 from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, Script, Task
 from agentcvr_graph.utils.progress import ProgressBar, track
@@ -66,6 +66,10 @@ def make(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A difficulty setting such as scenes=12; repeat it for more.")
     ] = None,
+    phrasing: Annotated[
+        str,
+        typer.Option(help="training or held-out: how questions of the tour tasks are worded; no wording is in both."),
+    ] = "training",
     model: Annotated[str, typer.Option(help="Model string of a chat model that writes the scripts.")] = "",
     engine: shared.Engine = "local",
     concurrency: Annotated[int, typer.Option(min=1, help="With --model: calls in flight.")] = 8,
@@ -94,7 +98,7 @@ def make(
         return
     target = new_file(_jsonl(to), force=force)
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))].with_settings(_settings(settings or []))
-    scripts = make_scripts(counts, seed, level)
+    scripts = make_scripts(counts, seed, level, one_of("--phrasing", phrasing, PHRASINGS))
     count = write_scripts(_with_progress(scripts, "making", sum(counts.values())), target)
     out.print(f"{count} scripts: {escape(str(to))}")
 

@@ -96,16 +96,25 @@ class Catalogues:
     """The last catalogues that a graph listed in this process, by digest."""
 
     KEPT = 16
+    """Catalogues that are kept whatever their length."""
+    MOST = 512
+    """Catalogues that are kept at most."""
+    MOST_REFERENCES = 400_000
+    """References of more than `KEPT` catalogues together."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Catalogue] = OrderedDict()
 
     def keep(self, catalogue: Catalogue) -> None:
-        """Keep a catalogue, and drop the oldest one."""
+        """Keep a catalogue, and drop the oldest ones if they are too many."""
         self._kept[catalogue.summary.digest] = catalogue
         self._kept.move_to_end(catalogue.summary.digest)
-        if len(self._kept) > self.KEPT:
+        while len(self._kept) > self.MOST or (len(self._kept) > self.KEPT and self._references > self.MOST_REFERENCES):
             self._kept.popitem(last=False)
+
+    @property
+    def _references(self) -> int:
+        return sum(map(len, self._kept.values()))
 
     async def again(self, perception: Perception, given: Sequence[Video], summary: Summary) -> Catalogue:
         """Return the catalogue of a summary; list it again if it is not at hand.

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as _Invalid
 from pydantic_core import ErrorDetails
 
 from agentcvr_graph.errors import InputError, SetupError, shown_address
+from agentcvr_graph.types import Cost
 
 WantedDialect = Literal["auto", "tools", "schema", "json"]
 """The dialects that a run may ask for; `auto` chooses one by what the model takes (`dialects.py`)."""
@@ -173,6 +174,20 @@ class CVRContext(BaseModel):
     def sent(self) -> dict[str, Any]:
         """The settings that were set, as JSON."""
         return self.model_dump(mode="json", exclude_unset=True)
+
+    def with_share_of(self, full: Cost, share: float) -> Self:
+        """Return these settings with a share of a cost as the budgets of frames and sound: at least one frame.
+
+        Args:
+            full: such as what it costs to look at and hear everything (`scripts/budgets.py`).
+
+        Raises:
+            InputError: the share is not above 0 and at most 1.
+        """
+        if not 0 < share <= 1:
+            raise InputError(f"The budget share is {share}, not above 0 and at most 1.", fix="Give 0.25 for a quarter.")
+        budgets = {"max_frames": max(1, round(share * full.frames)), "max_audio_s": round(share * full.audio_s, 1)}
+        return self.model_copy(update=budgets)
 
 
 SomeContext = TypeVar("SomeContext", bound=CVRContext)

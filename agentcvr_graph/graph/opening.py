@@ -28,6 +28,7 @@ from agentcvr_graph.utils.concurrency import in_order
 AT_ONCE = 8
 """Most videos that are opened at the same time."""
 LATE = "Opening the video took too long and was stopped."
+LATE_LIST = "Listing the videos took too long and was stopped."
 T = TypeVar("T")
 
 
@@ -84,6 +85,8 @@ class Opener:
             else:
                 if not self._wants_more:
                     return plan
+            if self.sources.references_wanted:
+                await self._list()
             if self.sources.index_wanted:
                 self.sources.index_wanted = False
                 self.sources.indexed = indexed_at_no_cost(await self._dependencies.chosen_perception(self._context))
@@ -92,7 +95,7 @@ class Opener:
 
     @property
     def _wants_more(self) -> bool:
-        return bool(self.sources.wanted) or self.sources.index_wanted
+        return bool(self.sources.wanted) or self.sources.index_wanted or self.sources.references_wanted
 
     async def with_references(self, perception: Perception) -> Sources:
         """Return the videos with the reference of each, also of those that are not open.
@@ -103,6 +106,25 @@ class Opener:
         if len(self.sources) == len(self.sources.opened):
             return self.sources
         return Sources(self.sources.opened, len(self.sources), await self._catalogue(perception))
+
+    async def _list(self) -> None:
+        """Keep the references of all videos in this process, where a tool that reaches all of them finds them."""
+        self.sources.references_wanted = False
+        try:
+            async with asyncio.timeout(self._dependencies.timeout_s):
+                catalogue = await self._catalogue(await self._dependencies.chosen_perception(self._context))
+        except TimeoutError:
+            self.sources.unlisted = InfrastructureError(LATE_LIST)
+        except Exception as error:
+            self.sources.unlisted = InfrastructureError(error_for_master(error))
+        else:
+            self.sources = self._sources(self.sources.opened, catalogue)
+
+    def _sources(self, opened: Sequence[VideoInfo], catalogue: Catalogue | None) -> Sources:
+        known = self.sources
+        made = Sources(opened, len(known), catalogue, failed=self._failed, indexed=known.indexed)
+        made.unlisted = known.unlisted
+        return made
 
     async def _open(self, numbers: Sequence[int]) -> None:
         if self._runtime is not None:
@@ -115,8 +137,7 @@ class Opener:
             self._failed |= dict.fromkeys(numbers, InfrastructureError(LATE))
         except Exception as error:
             self._failed |= dict.fromkeys(numbers, InfrastructureError(error_for_master(error)))
-        known = [*self.sources.opened, *opened]
-        self.sources = Sources(known, len(self.sources), failed=self._failed, indexed=self.sources.indexed)
+        self.sources = self._sources([*self.sources.opened, *opened], self.sources.catalogue)
         self.update = {"sources": [*self.update.get("sources", []), *opened]}
 
     async def _probed(self, numbers: Sequence[int]) -> list[VideoInfo]:

@@ -38,6 +38,9 @@ from agentcvr_graph.types import (
     VideoInfo,
 )
 
+MOST_NAMED = 300
+"""Most names that `Send` passes to a tool that may need any video: 15 kB, in the checkpoint of each request."""
+
 
 class Call(FrozenModel):
     """One action as the master wrote it, in either dialect."""
@@ -115,9 +118,12 @@ class Clock(FrozenModel):
         return Clock(work=(*self.work, (more.start_s, more.end_s)))
 
 
+_CLOCK_OR_WORK: Any = Clock | Work
+
+
 def add_work(so_far: Clock, more: Clock | Work) -> Clock:
     """Add a time of work: the reducer of `clock`. A whole clock replaces the one so far."""
-    given = typed(Clock | Work, more)
+    given = typed(_CLOCK_OR_WORK, more)
     return given if isinstance(given, Clock) else typed(Clock, so_far).add(given)
 
 
@@ -284,8 +290,11 @@ class SentVideos(TypedDict):
     catalogue: NotRequired[Summary | None]
     """Set if there are more videos than a brief lists."""
     named: NotRequired[list[str | Video]]
-    """What the caller named, as a source where that is all; set with `catalogue` if it is short, or if the request may
-    need any video."""
+    """What the caller named, as a source where that is all; set with `catalogue` if it is short.
+
+    A request that may need any of more than `MOST_NAMED` finds them in the process, where the turn of the master kept
+    them under the digest of `catalogue`. Another process, which takes up the run at this request, replies with an
+    error; the master's next turn lists the videos there."""
 
 
 class AgentInput(SentVideos):
@@ -329,7 +338,7 @@ def _sent(numbers: tuple[int, ...] | None, state: CVRState) -> SentVideos:
     given["catalogue"], named = summary, state["checked_question"].videos
     if numbers is not None:
         given["sources"] = [info for info in state["sources"] if info.number in numbers]
-    if numbers is None or len(named) <= LISTED:
+    if len(named) <= (LISTED if numbers is not None else MOST_NAMED):
         given["named"] = [video.source if video == Video(source=video.source) else video for video in named]
     return given
 

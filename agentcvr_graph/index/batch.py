@@ -60,6 +60,8 @@ class Totals:
     failed: int = 0
     statements: int = 0
     cost: Cost = field(default_factory=Cost)
+    videos: list[int] = field(default_factory=list[int])
+    """Ids in the index of those videos that are there now."""
 
     @property
     def done(self) -> int:
@@ -151,6 +153,7 @@ async def index_videos(
     links = await asyncio.to_thread(store.links)
     left = [job for job in jobs if (link := links.get(job.reference)) is None or link.stamp != job.stamp]
     totals = Totals(planned=len(jobs) + len(failures), unchanged=len(jobs) - len(left))
+    totals.videos = [links[job.reference].video for job in jobs if job not in left]
     on_result(None, totals)
     for failure in failures:
         totals.failed += 1
@@ -199,6 +202,7 @@ def _store(result: IndexResult, store: EvidenceStore, totals: Totals) -> None:
     store.add_all([result.addition])
     video = store.known([result.addition.key])[result.addition.key]
     store.link(result.job.reference, place_of(result.job.video), result.job.stamp, video)
+    totals.videos.append(video)
     totals.indexed += 1
     totals.statements += len(result.addition.statements)
 

@@ -7,13 +7,13 @@ run or process needs it first; others wait for it (`utils/single_flight.py`) and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, VideoError
 from agentcvr_graph.index.overview import VERSION, Overview, overview_of, planned_cost
-from agentcvr_graph.index.store import Addition, EvidenceStore
+from agentcvr_graph.index.store import Addition, EvidenceStore, Link
 from agentcvr_graph.perception.base import Indexable, Perception
 from agentcvr_graph.types import Cost, Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
@@ -23,12 +23,37 @@ AT_ONCE = 4
 """Videos that are indexed at the same time by one search."""
 
 
-@dataclass(frozen=True)
 class Index:
-    """Where statements are kept, and the videos that are being indexed there."""
+    """Where statements are kept, and the videos that are being indexed there.
 
-    store: EvidenceStore
-    flights: SingleFlight[bool]
+    Whether other machines share it is known to this class alone and to its subclass in `shared.py`.
+    """
+
+    def __init__(self, store: EvidenceStore, flights: SingleFlight[bool]) -> None:
+        self.store, self.flights = store, flights
+
+    async def known(self, keys: Collection[str]) -> dict[str, int]:
+        """Return the ids of those keys that are in the index."""
+        return await asyncio.to_thread(self.store.known, keys)
+
+    async def add(self, addition: Addition) -> None:
+        """Add a video, if its key is not there."""
+        await asyncio.to_thread(self.store.add_all, [addition])
+
+    async def links(self, references: Collection[str]) -> dict[str, Link]:
+        """Return the links of those references that have one."""
+        links = await asyncio.to_thread(self.store.links)
+        return {reference: links[reference] for reference in references if reference in links}
+
+    async def link(self, reference: str, place: str, stamp: str, key: str) -> None:
+        """Record which video a reference leads to, if that video is in the index."""
+        known = await asyncio.to_thread(self.store.known, [key])
+        if key in known:
+            await asyncio.to_thread(self.store.link, reference, place, stamp, known[key])
+
+    async def unlink(self, references: Collection[str]) -> None:
+        """Remove links, as of files that have changed."""
+        await asyncio.to_thread(self.store.unlink, references)
 
 
 @dataclass(frozen=True)
@@ -91,7 +116,7 @@ async def fill(
     Args:
         outcome: gets the ids, the cost and the failures.
     """
-    known = await asyncio.to_thread(index.store.known, [entry.key for entry in entries])
+    known = await index.known([entry.key for entry in entries])
     outcome.ids |= {entry.number: known[entry.key] for entry in entries if entry.key in known}
     missing = [entry for entry in entries if entry.key not in known]
     chosen = _affordable(missing, allowance)
@@ -99,14 +124,12 @@ async def fill(
 
     async def build(entry: Entry) -> None:
         try:
-            cost = await add(entry, perception, index)
+            await add(entry, perception, index, outcome)
         except (InfrastructureError, VideoError) as error:
             outcome.failed(entry.number, error)
-        else:
-            outcome.cost += cost
 
     await in_order(build, list({entry.key: entry for entry in chosen}.values()), AT_ONCE)
-    made = await asyncio.to_thread(index.store.known, [entry.key for entry in chosen])
+    made = await index.known([entry.key for entry in chosen])
     outcome.ids |= {entry.number: made[entry.key] for entry in chosen if entry.key in made}
 
 
@@ -152,22 +175,23 @@ def _affordable(entries: Iterable[Entry], allowance: Cost) -> list[Entry]:
     return chosen
 
 
-async def add(entry: Entry, perception: Perception, index: Index) -> Cost:
-    """Index a video, unless another run does it meanwhile; return what it cost this run.
+async def add(entry: Entry, perception: Perception, index: Index, outcome: Outcome) -> None:
+    """Index a video, unless another run does it meanwhile.
+
+    Args:
+        outcome: gets what it cost this run, also if it cannot be stored.
 
     Raises:
         InfrastructureError, VideoError: the video cannot be read, or the index cannot be written.
     """
-    paid: list[Cost] = []
 
     async def stored() -> bool | None:
-        return True if await asyncio.to_thread(index.store.known, [entry.key]) else None
+        return True if await index.known([entry.key]) else None
 
     async def work() -> bool:
         overview = await overview_of(entry.info, perception)
-        paid.append(overview.cost)
-        await asyncio.to_thread(index.store.add_all, [addition_of(entry, overview)])
+        outcome.cost += overview.cost
+        await index.add(addition_of(entry, overview))
         return True
 
     await index.flights.run(entry.key, stored, work)
-    return sum(paid, Cost())

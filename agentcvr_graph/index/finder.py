@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 from agentcvr_graph.catalogue import Sources, opened_of
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.index.building import Entry, Index, Outcome, fill, fill_in_order, key_of, place_of, reference_of
-from agentcvr_graph.index.meaning import Meaning, Meant
+from agentcvr_graph.index.meaning import ComparesMeaning, Meant
 from agentcvr_graph.index.places import MAX_BYTES, file_in
 from agentcvr_graph.index.store import EvidenceStore, Link
 from agentcvr_graph.index.windows import FoundWindow, windows_of
@@ -77,10 +77,10 @@ class Finder:
     """Searches the indexes of perceptions.
 
     Args:
-        meaning: the embeddings model by which the meaning of statements is compared too; None for words alone.
+        meaning: compares the meaning of statements too; None for words alone.
     """
 
-    def __init__(self, meaning: Meaning | None = None) -> None:
+    def __init__(self, meaning: ComparesMeaning | None = None) -> None:
         self._meaning = meaning
         self._lock = threading.Lock()
         self._files: dict[Path, Index] = {}
@@ -102,10 +102,12 @@ class Finder:
         folder = perception.index_folder if isinstance(perception, Indexable) else None
         if folder is None:
             return await self._find_in_memory(query, perception, videos, allowance)
-        index = await self._opened(file_in(folder))
+        index = await self.index_in(folder)
         return await self._find_in_file(query, cast(Indexable, perception), videos, index, allowance)
 
-    async def _opened(self, file: Path) -> Index:
+    async def index_in(self, folder: Path) -> Index:
+        """Return the index of the current run, which is kept in a folder."""
+        file = file_in(folder)
         return self._files.get(file) or await asyncio.to_thread(self._open, file)
 
     async def _find_in_memory(
@@ -127,7 +129,7 @@ class Finder:
     ) -> Found:
         """Search an index that holds other videos too."""
         outcome = Outcome()
-        linked = await asyncio.to_thread(_linked, query.numbers, perception, videos, index)
+        linked = await _linked(query.numbers, perception, videos, index)
         outcome.ids |= {number: link.video for number, (_, link) in linked.items()}
         missing = [number for number in query.numbers if number not in linked]
         await _add_missing(missing, perception, videos, index, allowance, outcome)
@@ -137,7 +139,7 @@ class Finder:
             changed = await _changed({number: linked[number] for number in found}, perception, videos, outcome)
             if not changed:
                 break
-            await asyncio.to_thread(index.store.unlink, [linked[number][0] for number in changed])
+            await index.unlink([linked[number][0] for number in changed])
             for number in changed:
                 del outcome.ids[number]
         await asyncio.to_thread(index.store.mark_used, [window.video for _, window in windows])
@@ -178,16 +180,17 @@ class Finder:
         return self._sets[digest]
 
 
-def _linked(
+async def _linked(
     numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo], index: Index
 ) -> dict[int, tuple[str, Link]]:
     """Return the reference and the link of each video that was indexed."""
-    links, found = index.store.links(), dict[int, tuple[str, Link]]()
-    for number in numbers:
-        reference = reference_of(_reference(number, videos), perception)
-        if (link := links.get(reference)) is not None:
-            found[number] = reference, link
-    return found
+    references = await asyncio.to_thread(_references, numbers, perception, videos)
+    links = await index.links(references.values())
+    return {number: (one, links[one]) for number, one in references.items() if one in links}
+
+
+def _references(numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo]) -> dict[int, str]:
+    return {number: reference_of(_reference(number, videos), perception) for number in numbers}
 
 
 async def _add_missing(
@@ -204,18 +207,19 @@ async def _add_missing(
     await fill(entries, seen, index, allowance, outcome)
     outcome.beyond += numbers[MOST_OPENED:]
     for entry in entries:
-        if (video := outcome.ids.get(entry.number)) is not None:
-            await remember_place(entry.info.video, video, perception, index)
+        if entry.number in outcome.ids:
+            await _remember_place(entry, perception, index)
 
 
-async def remember_place(video: Video, indexed: int, perception: Indexable, index: Index) -> None:
+async def _remember_place(entry: Entry, perception: Indexable, index: Index) -> None:
     """Record where an indexed video is, so that it is found there without opening it."""
-    reference = reference_of(video, perception)
+    video = entry.info.video
     try:
         stamp = await perception.reference_stamp(video)
     except VideoError:  # it was removed meanwhile
         return
-    await asyncio.to_thread(index.store.link, reference, place_of(video), stamp, indexed)
+    reference, place = await asyncio.to_thread(lambda: (reference_of(video, perception), place_of(video)))
+    await index.link(reference, place, stamp, entry.key)
 
 
 async def _changed(

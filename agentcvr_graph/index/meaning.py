@@ -9,14 +9,15 @@ compared alone, and a note says so.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from langchain_core.embeddings import Embeddings
 
 from agentcvr_graph.errors import CVRError
 from agentcvr_graph.index.building import Index
-from agentcvr_graph.index.store import Hit, Unvectored
+from agentcvr_graph.index.store import EvidenceStore, Hit, Unvectored
 from agentcvr_graph.index.vectors import Vector, require_numpy
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
 from agentcvr_graph.types import Modality
@@ -40,6 +41,34 @@ class Meant:
     """What was not compared, and why."""
 
 
+class Made(NamedTuple):
+    """Vectors that were made and stored."""
+
+    statements: int
+    characters: int
+    """Characters that were sent to the model for them."""
+    planned: int
+    """Statements that had no vectors when the work began."""
+
+
+class ComparesMeaning(Protocol):
+    """Finds the statements whose meaning is that of a query."""
+
+    async def search(
+        self, query: str, index: Index, among: Collection[int], modality: Modality | None, limit: int, *, limited: bool
+    ) -> Meant:
+        """Return the statements most similar to the query.
+
+        Args:
+            among: ids of the videos to search.
+            limited: whether the search may leave out what takes long.
+
+        Raises:
+            InfrastructureError: the index cannot be used.
+        """
+        ...
+
+
 class Meaning:
     """An embeddings model as searches use it.
 
@@ -58,15 +87,7 @@ class Meaning:
     async def search(
         self, query: str, index: Index, among: Collection[int], modality: Modality | None, limit: int, *, limited: bool
     ) -> Meant:
-        """Return the statements most similar to the query.
-
-        Args:
-            among: ids of the videos to search.
-            limited: whether the limits of time and number hold.
-
-        Raises:
-            InfrastructureError: the index cannot be used.
-        """
+        """Return the statements most similar to the query: `ComparesMeaning.search`."""
         try:
             async with asyncio.timeout(QUERY_S):
                 vector = (await self._vectors([query], is_query=True))[0]
@@ -77,6 +98,26 @@ class Meaning:
             return Meant(note=f"Only words were compared: {error.failure}")
         found = await asyncio.to_thread(index.store.similar, self.name, vector, among, modality=modality, limit=limit)
         return Meant(tuple(found), _left_note(left))
+
+    async def complete(self, store: EvidenceStore, among: Collection[int]) -> AsyncGenerator[Made]:
+        """Make all vectors that are missing; yield what was made as it is stored.
+
+        Raises:
+            CVRError: the model failed, or the index cannot be written.
+        """
+        try:
+            async for made in self._made(store, among, None):
+                yield made
+        except _ModelError as error:
+            raise error.failure from error
+
+    async def _made(self, store: EvidenceStore, among: Collection[int], most: int | None) -> AsyncGenerator[Made]:
+        found = await asyncio.to_thread(store.unvectored, self.name, among)
+        for portion in _portions(found, len(found) if most is None else most):
+            texts = [one.text for one in portion]
+            vectors = {one.id: vector for one, vector in zip(portion, await self._vectors(texts), strict=True)}
+            await asyncio.to_thread(store.add_vectors, self.name, portion, vectors)
+            yield Made(len(portion), sum(map(len, dict.fromkeys(texts))), len(found))
 
     async def _fill(self, index: Index, among: Collection[int], limited: bool) -> int:
         """Make the vectors that are missing, as far as the limits go; return how many videos have none still."""
@@ -89,11 +130,8 @@ class Meaning:
             return None if left else True
 
         async def work() -> bool:
-            found = await asyncio.to_thread(index.store.unvectored, self.name, missing)
-            for portion in _portions(found, MOST_STATEMENTS if limited else len(found)):
-                vectors = await self._vectors([one.text for one in portion])
-                made = {one.id: vector for one, vector in zip(portion, vectors, strict=True)}
-                await asyncio.to_thread(index.store.add_vectors, self.name, portion, made)
+            async for _ in self._made(index.store, missing, MOST_STATEMENTS if limited else None):
+                pass
             return True
 
         try:

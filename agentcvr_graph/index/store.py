@@ -32,6 +32,8 @@ from agentcvr_graph.index.words import query_words, spaced
 from agentcvr_graph.types import Modality
 
 MEMORY = ":memory:"
+TEMPORARY = ""
+"""A file of SQLite's own that ends with the object."""
 LOCK_S = 30.0
 """Longest wait for another process that writes, in seconds."""
 POLL_S = 0.02
@@ -93,6 +95,8 @@ class IndexedVideo:
     statements: int
     used_at: float
     """When it was last added or found, in seconds of the system's clock."""
+    models: tuple[str, ...] = ()
+    """The embeddings models whose vectors of it there are."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class EvidenceStore:
     """Statements in one file.
 
     Args:
-        file: where they are stored; `MEMORY` for this object alone.
+        file: where they are stored; `MEMORY` or `TEMPORARY` for this object alone.
         max_bytes: size of the file from which the least recently used videos are removed; None for no limit.
 
     Raises:
@@ -166,17 +170,26 @@ class EvidenceStore:
         """Return the ids of those keys that are in the index."""
         return dict(self._read("SELECT key, id FROM videos WHERE key IN (SELECT value FROM json_each(?))", _json(keys)))
 
+    def keys(self, videos: Collection[int]) -> dict[int, str]:
+        """Return the keys of videos by id."""
+        rows = self._read("SELECT id, key FROM videos WHERE id IN (SELECT value FROM json_each(?))", _json(videos))
+        return dict(rows)
+
     def link(self, reference: str, place: str, stamp: str, video: int) -> None:
         """Record which video a reference leads to.
 
         Raises:
             InfrastructureError: the file cannot be written.
         """
-        if self._read("SELECT video, stamp FROM sources WHERE reference = ?", reference) == [(video, stamp)]:
-            return
+        if self._read("SELECT video, stamp FROM sources WHERE reference = ?", reference) != [(video, stamp)]:
+            self.link_all([(reference, place, stamp, video)])
+
+    def link_all(self, rows: Iterable[tuple[str, str, str, int]]) -> None:
+        """Record which videos references lead to: the reference, the place, the stamp and the id of each."""
         with self._writing() as database:
-            row = reference, place, stamp, video
-            database.execute("INSERT OR REPLACE INTO sources (reference, place, stamp, video) VALUES (?, ?, ?, ?)", row)
+            database.executemany(
+                "INSERT OR REPLACE INTO sources (reference, place, stamp, video) VALUES (?, ?, ?, ?)", rows
+            )
 
     def unlink(self, references: Collection[str]) -> None:
         """Remove links, as of files that have changed."""
@@ -301,11 +314,13 @@ class EvidenceStore:
         """Return the videos, by title."""
         rows = self._read(
             "SELECT id, title, duration_s, (SELECT json_group_array(place) FROM sources WHERE video = videos.id),"
-            " (SELECT count(*) FROM statements WHERE video = videos.id), used_at FROM videos ORDER BY title, id"
+            " (SELECT count(*) FROM statements WHERE video = videos.id), used_at,"
+            " (SELECT json_group_array(DISTINCT model) FROM vectors WHERE video = videos.id)"
+            " FROM videos ORDER BY title, id"
         )
         return [
-            IndexedVideo(video, title, duration_s, tuple(sorted(set(json.loads(places)))), count, used_at)
-            for video, title, duration_s, places, count, used_at in rows
+            IndexedVideo(video, title, duration_s, _sorted(places), count, used_at, _sorted(models))
+            for video, title, duration_s, places, count, used_at, models in rows
         ]
 
     def forget(self, videos: Sequence[int]) -> int:
@@ -366,7 +381,7 @@ class EvidenceStore:
 
 
 def _opened(file: Path | str) -> sqlite3.Connection:
-    if file != MEMORY:
+    if file not in (MEMORY, TEMPORARY):
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(file, timeout=LOCK_S, check_same_thread=False, isolation_level=None)
     try:
@@ -461,6 +476,10 @@ def _used_bytes(database: sqlite3.Connection) -> int:
         database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     ]
     return (numbers[0] - numbers[1]) * numbers[2]
+
+
+def _sorted(values: str) -> tuple[str, ...]:
+    return tuple(sorted(set(json.loads(values))))
 
 
 def _json(values: Collection[str] | Collection[int]) -> str:

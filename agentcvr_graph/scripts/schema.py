@@ -29,11 +29,31 @@ ALL = "/*"
 PICTURE_SIZE: tuple[int, Literal[360]] = (640, 360)
 """Width and height in pixels that a scripted video claims to have, and its rendered video has, if it names none."""
 FPS = 12.0
-Task = Literal["BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA", "NUM", "LIB"]
+Task = Literal[
+    "BU",
+    "NC",
+    "CC",
+    "PEA",
+    "PI",
+    "FSA",
+    "PSS",
+    "MSR",
+    "MOC",
+    "CCQA",
+    "NUM",
+    "LIB",
+    "STOP",
+    "SPOT",
+    "PAIR",
+    "COST",
+    "LOCK",
+]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
 """CrossVid's task codes."""
-OWN_TASKS: tuple[Task, ...] = ("NUM", "LIB")
-"""Tasks of ours: CrossVid asks for no number, and searches no library."""
+TOUR_TASKS: tuple[Task, ...] = ("STOP", "SPOT", "PAIR", "COST", "LOCK")
+"""Tasks over tours, in which looking closely everywhere costs more than the budget."""
+OWN_TASKS: tuple[Task, ...] = ("NUM", "LIB", *TOUR_TASKS)
+"""Tasks of ours: CrossVid asks for no number, searches no library, and has no tours."""
 KIND_OF: dict[Task, AnswerKind] = {
     **dict.fromkeys(TASKS, "choice"),
     "BU": "choices",
@@ -41,6 +61,11 @@ KIND_OF: dict[Task, AnswerKind] = {
     "PSS": "order",
     "CCQA": "text",
     "NUM": "number",
+    "STOP": "choice",
+    "SPOT": "choice",
+    "PAIR": "choices",
+    "COST": "order",
+    "LOCK": "number",
 }
 """The kind of answer that each task asks for; LIB asks for several kinds."""
 Motion = Literal["", "still", "to the right", "to the left", "up", "down"]

@@ -35,6 +35,9 @@ from agentcvr_graph.tools.observe import OBSERVE
 from agentcvr_graph.tools.spec import AnyTool, AnyToolSpec, ToolSpec
 from agentcvr_graph.tools.zoom import ZOOM_OBSERVE
 
+STORE = "store"
+"""Value of `find` with which the store of the graph holds the index."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
@@ -47,7 +50,7 @@ class Features:
     find: bool | str | Embeddings = False
     """The master may search the evidence of all videos. The value may be an embeddings model, by which a search
     compares meanings besides words: a string such as `openai:text-embedding-3-small` or `transformers:FOLDER`, or
-    an object."""
+    an object. With `store` the store of the graph holds the index, and compares meanings if it has an index."""
     zoom: bool = False
     """`observe` may look at a part of the picture, and at higher detail."""
     verify: bool | str | BaseChatModel | ClaimJudge = False
@@ -75,6 +78,10 @@ class Features:
         """
         if isinstance(self.find, bool):
             return FIND
+        if self.find == STORE:
+            from agentcvr_graph.index.shared import StoreFinder
+
+            return find_tool(StoreFinder())
         return find_tool(Finder(Meaning(*resolve_embeddings(self.find))))
 
     def apply(self, tools: Iterable[AnyTool]) -> list[AnyTool]:

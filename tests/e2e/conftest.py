@@ -196,9 +196,10 @@ def _served_graphs() -> dict[str, object]:
     config = json.loads((REPOSITORY / "langgraph.json").read_text())
     for graph in config["graphs"].values():
         graph["path"] = str(REPOSITORY / graph["path"])
-    for name in ("slow", "talking", "until_told", "refused"):
+    for name in ("slow", "talking", "until_told", "refused", "searching"):
         config["graphs"][name] = {"path": f"{REPOSITORY}/tests/e2e/served_graphs.py:make_{name}"}
-    return config
+    embed = f"{REPOSITORY}/tests/e2e/served_graphs.py:embed"
+    return config | {"store": {"index": {"embed": embed, "dims": 2, "fields": ["text"]}}}
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

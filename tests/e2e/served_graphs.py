@@ -1,4 +1,4 @@
-"""Graphs that only tests serve: with slow observations, with a master that streams, looks until the end, or has no key.
+"""Graphs that only tests serve: slow ones, with a master that streams, searches, looks until the end, or has no key.
 
 `slow` observes its first video twice. The first observation returns immediately; the second takes `SLOW_S` seconds
 unless it is cancelled. Both are logged in the file that `AGENTCVR_TEST_LOG` names, one event per line: `begun`,
@@ -19,7 +19,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from agentcvr_graph import SetupError, create_cvr_graph
 from agentcvr_graph.graph.builder import CompiledCVRGraph
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
-from agentcvr_graph.types import Observation, Observe, VideoInfo
+from agentcvr_graph.tools import Features
+from agentcvr_graph.types import Observation, Observe, Video, VideoInfo
 
 SLOW_S = 4.0
 TURNS = (turn("I look.", observe((1, 0, 5, 2))), turn("I look again.", observe((1, 20, 30, 4))))
@@ -64,6 +65,37 @@ def make_until_told() -> CompiledCVRGraph:
 def make_refused() -> CompiledCVRGraph:
     """Build a graph whose master's key is refused in its first call."""
     return create_cvr_graph(FakeMaster(turns=[_refuse] * 1000), FakePerception()).compile()
+
+
+class IndexedPerception(FakePerception):
+    """A perception of videos whose content is named by their first letter."""
+
+    index_folder = Path("index")
+
+    def reference_key(self, video: Video) -> str:
+        """Return the source."""
+        return video.source
+
+    async def reference_stamp(self, video: Video) -> str:
+        """Return one stamp for all."""
+        return "1"
+
+    async def evidence_key(self, info: VideoInfo) -> str:
+        """Return the first letter."""
+        return info.title[0]
+
+
+def make_searching() -> CompiledCVRGraph:
+    """Build a graph that searches the index of the server's store, and answers."""
+    search = turn("", {"name": "find", "args": {"query": "sphere"}, "id": "f"})
+    master = FakeMaster(turns=[search, turn("", answer("a red ball"))] * 1000)
+    features = Features(find="store")
+    return create_cvr_graph(master, IndexedPerception(text="a red ball"), features=features).compile()
+
+
+async def embed(texts: Sequence[str]) -> list[list[float]]:
+    """Return vectors for which a sphere is a ball."""
+    return [[1.0, float("ball" in text or "sphere" in text)] for text in texts]
 
 
 def _refuse(messages: Sequence[BaseMessage]) -> AIMessage:

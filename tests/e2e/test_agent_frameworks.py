@@ -1,30 +1,40 @@
-"""Frameworks that pass messages to agents, and the web chat's calls to a server, with their own packages."""
+"""Frameworks that pass messages to agents, and clients of a server that chat with it, with their own packages."""
 
 from __future__ import annotations
 
 import runpy
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_client
 
 from agentcvr_graph import ScriptedPerception, as_agent, create_cvr_graph, resolve_chat_model
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.testing import FakeMaster
 from tests.e2e.conftest import Studio
+from tests.support.npm_packages import node_modules
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 SAID = "This time I am cooking with white wine."
 MOST_LINES = 40
+OF_WEB_CHATS = ("@langchain/langgraph-sdk@1.15.0", "@langchain/core@1.4.0")
+"""The client library of agent-chat-ui, with what it needs."""
 
 
 def example(name: str) -> dict[str, Any]:
     """Return the namespace of an example."""
-    path = EXAMPLES / f"{name}.py"
+    return runpy.run_path(str(short(f"{name}.py")))
+
+
+def short(name: str) -> Path:
+    path = EXAMPLES / name
     assert len(path.read_text().splitlines()) <= MOST_LINES
-    return runpy.run_path(str(path))
+    return path
 
 
 def scripted() -> Any:
@@ -77,3 +87,37 @@ async def test_a_web_chat_asks_a_server_and_goes_on(studio: Studio) -> None:
     assert [message["type"] for message in state["messages"]] == ["human", "ai"] * 2
     assert SAID in state["messages"][1]["content"][0]["text"]
     assert state["failure"] is None and state["messages"][3]["content"][0]["annotations"]
+
+
+@pytest.mark.enable_socket
+def test_the_client_library_of_web_chats_streams_replies_and_reads_the_history(studio: Studio, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(node_modules(*OF_WEB_CHATS))
+    program = shutil.copy(short("chat_client.mjs"), tmp_path)
+    ran = subprocess.run(["node", program, studio.url], capture_output=True, text=True, timeout=280)
+    assert ran.returncode == 0, ran.stderr
+    replies = ran.stdout.split("cites script://cc-000002/1 from 6.9 s\n")
+    assert [reply.startswith(SAID) for reply in replies] == [True, True, False]
+    assert replies[-1] == "human ai human ai\n"
+    assert "listening to video 2" in ran.stderr and ran.stderr.count("opening 2 videos") == 2
+
+
+@pytest.mark.enable_socket
+async def test_a_remote_graph_takes_messages_and_goes_on(studio: Studio) -> None:
+    """The second call has the whole conversation where there is no thread, as a parent over messages passes it."""
+    first = HumanMessage("Who cooks with white wine? script://cc-000002/1 script://cc-000002/2")
+    again = HumanMessage("And what does the cook in the first video say at 7 to 9 s?")
+    async with get_client(url=studio.url) as client:
+        remote = RemoteGraph("agentcvr_swap", client=client)
+        config: Any = {"configurable": {"thread_id": (await client.threads.create())["thread_id"]}}
+        kept = [await remote.ainvoke({"messages": [message]}, config) for message in (first, again)]
+        alone = await remote.ainvoke({"messages": [first]})
+        passed = await remote.ainvoke({"messages": [*alone["messages"], again.model_dump()]})
+        agent = as_agent(remote)
+        one = await agent.ainvoke({"messages": [first]})
+        two = await agent.ainvoke({"messages": [*one["messages"], again]})
+    for output in (kept[1], passed):
+        assert [message["type"] for message in output["messages"]] == ["human", "ai"] * 2
+        assert output["failure"] is None and output["messages"][3]["content"][0]["annotations"]
+    assert SAID in kept[0]["messages"][1]["content"][0]["text"] and SAID in alone["messages"][1]["content"][0]["text"]
+    structured = two.get("structured_response")
+    assert structured is not None and (structured.status, structured.answer) == ("answered", SAID)

@@ -300,3 +300,17 @@ async def test_a_clear_error_reaches_the_client(client: LangGraphClient) -> None
     given = {"question": "Who?", "videos": ["nowhere.mp4"]}
     failed = await client.runs.wait(thread, "agentcvr", input=given, raise_error=False)
     assert "nowhere.mp4: no such file or folder" in str(failed)
+
+
+async def test_the_store_of_the_server_holds_the_index(client: LangGraphClient) -> None:
+    """Another thread finds what the first one indexed; no word of the query is in the statements."""
+    given = {"question": "Which?", "videos": ["a.mp4", "b.mp4"]}
+    first, again = [
+        await client.runs.wait(None, "searching", input=given, context={"min_evidence": 0}) for _ in range(2)
+    ]
+    assert [output["usage"]["frames"] for output in (first, again)] == [40, 0]
+    for output in (first, again):
+        assert "a red ball" in {said["text"] for said in output["observations"][0]["evidence"]}
+        assert not output["observations"][0]["notes"]
+    items = (await client.store.search_items(("agentcvr-index",), limit=99))["items"]
+    assert sorted({item["namespace"][2] for item in items}) == ["places", "texts", "videos"]

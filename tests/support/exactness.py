@@ -12,6 +12,7 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from agentcvr_training.inference.base import Call, Sampled
@@ -19,7 +20,6 @@ from agentcvr_training.inference.cached import CachedEngine
 from agentcvr_training.rewards import preset_weights
 from agentcvr_training.rollout.ledger import Drift
 from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
-from agentcvr_training.trainer.batching import trimmed
 from agentcvr_training.trainer.trainers import GraphTrainer
 from datasets import Dataset
 from transformers import PrinterCallback
@@ -51,7 +51,7 @@ class WatchedTrainer(GraphTrainer):
     def _compute_loss(self, model, inputs):
         self._watched = []
         loss = super()._compute_loss(model, inputs)
-        self.losses.append((trimmed(inputs), self._watched[-1]))
+        self.losses.append((inputs, self._watched[-1]))
         return loss
 
     def _get_per_token_logps_and_entropies(self, *args, **kwargs):
@@ -76,6 +76,9 @@ class Exactness:
     """Largest absolute difference between the sampler's and the trainer's log probability of a token."""
     squares: float = 0.0
     """Sum of the squared differences."""
+    old_gap: float = math.nan
+    """Largest absolute difference between a token's log probability before learning and in the first step's loss; NaN
+    if the trainer did not compute the former."""
     drifts: Counter[Drift] = field(default_factory=Counter)
 
     @property
@@ -85,14 +88,25 @@ class Exactness:
 
 
 def train_one_step(
-    folder: Path, model, rollout: GraphRollout, prompts: list[str], count: int, *, group: int = 4, batch: int = 16
+    folder: Path,
+    model,
+    rollout: GraphRollout,
+    prompts: list[str],
+    count: int,
+    *,
+    group: int = 4,
+    batch: int = 16,
+    **changes: Any,
 ) -> tuple[WatchedTrainer, Exactness]:
     """Run one step of GRPO over `count` trajectories, `batch` per backward pass, and compare both ends.
+
+    A second iteration is announced and not run, so that TRL computes log probabilities before it learns.
 
     Args:
         folder: output folder of the trainer.
         rollout: its `engine_factory` is replaced by one that makes recording engines.
         prompts: ids of scripts.
+        changes: other settings of TRL.
     """
     notes: dict[str, list[tuple[Call, Sampled]]] = {}
     rollout.engine_factory = lambda trainer: NotedEngine(
@@ -103,28 +117,30 @@ def train_one_step(
         notes=notes,
     )
     rewards, weights = reward_functions(preset_weights())
-    arguments = GRPOConfig(
-        output_dir=str(folder),
-        per_device_train_batch_size=batch,
-        gradient_accumulation_steps=count // batch,
-        num_generations=group,
-        max_steps=1,
-        temperature=rollout.sampling.temperature,
-        reward_weights=weights,
-        report_to=[],
-        use_cpu=model.device.type == "cpu",
-        bf16=False,
-        activation_checkpointing=False,
-        save_strategy="no",
-        disable_tqdm=True,
-        beta=0.0,
-    )
+    settings = {
+        "output_dir": str(folder),
+        "per_device_train_batch_size": batch,
+        "gradient_accumulation_steps": count // batch,
+        "num_iterations": 2,
+        "num_generations": group,
+        "max_steps": 1,
+        "temperature": rollout.sampling.temperature,
+        "reward_weights": weights,
+        "report_to": [],
+        "use_cpu": model.device.type == "cpu",
+        "bf16": False,
+        "activation_checkpointing": False,
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "beta": 0.0,
+        **changes,
+    }
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using 'rollout_func'")
         trainer = WatchedTrainer(
             forward_context=fast_on_cpu,
             model=model,
-            args=arguments,
+            args=GRPOConfig(**settings),
             reward_funcs=rewards,
             rollout_func=rollout,
             train_dataset=Dataset.from_dict({"prompt": prompts}),
@@ -149,6 +165,10 @@ def compare(
         found.sampled += sum(mask)
         wanted.setdefault((*ids, PADDING, *mask), []).append(logprobs)
     for inputs, logps in losses:
+        if "old_per_token_logps" in inputs:
+            kept = (inputs["completion_mask"] * inputs["tool_mask"]).bool()
+            gap = (inputs["old_per_token_logps"] - logps)[kept].abs().max().item()
+            found.old_gap = gap if math.isnan(found.old_gap) else max(found.old_gap, gap)
         for n in range(len(logps)):
             found.trajectories += 1
             ids, mask, trained = _trained(inputs, logps, n)

@@ -10,12 +10,14 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
 from agentcvr_graph import InputError, create_cvr_graph, trajectory_of
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import VideoError
 from agentcvr_graph.graph.chat.conversation import closed_by
-from agentcvr_graph.graph.chat.mentions import named_videos, split_options, with_numbers
+from agentcvr_graph.graph.chat.mentions import label, named_videos, split_options, with_labels
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.models.offline.master.follow_ups import completed
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
+from agentcvr_graph.types import Video
 
 CONFIG = {"configurable": {"thread_id": "t"}}
 BOTH = turn("I look.", observe((1, 0, 9, 2), (2, 0, 9, 2), id="o1"))
@@ -79,10 +81,85 @@ async def test_what_is_missing_is_asked_for_and_the_question_waits():
         "Which videos should I look at? Name files, folders, patterns or URLs."
     )
     assert chat.output["failure"].boundary == "input" and chat.output["usage"].model_calls == 0
-    assert await chat("a.mp4 and gone.mp4") == "gone.mp4: no such file or folder."
+    assert await chat("a.mp4 and gone.mp4") == (
+        "gone.mp4: no such file or folder. Put a name with spaces in quotation marks."
+    )
     assert (await chat("sorry, b.mp4")).startswith("B. the second")
     assert [video.source for video in chat.output["checked_question"].videos] == ["a.mp4", "b.mp4"]
     assert chat.brief.startswith("Question: Which is red?\n")
+
+
+async def test_a_message_of_courtesy_asks_nothing_and_costs_nothing():
+    chat = Chat(BOTH, SECOND, turn("", answer("round")))
+    assert await chat("Hello!") == "Which videos should I look at? Name files, folders, patterns or URLs."
+    await chat("a.mp4 b.mp4 Which is red?\nA) the first\nB) the second")
+    for courtesy in (
+        "Thanks!",
+        "ok",
+        "Hi there, good morning",
+        "Great, that\u2019s very helpful",
+        "\U0001f44d",
+        "Danke!",
+    ):
+        reply = await chat(courtesy)
+        assert reply == "Happy to help. What do you want to know about video 1 (a) and video 2 (b)?"
+    assert len(chat.master.seen) == 2 and chat.output["failure"].boundary == "input"
+    assert await chat("Thanks, and in the second one?") == "round"
+    assert chat.brief.startswith("Question: Thanks, and in the second one?") and chat.output["usage"].frames == 0
+
+
+FILES = {"clips": ("a.mp4", "b.mp4", "drum solo.mp4"), "my clips": ("b.mp4", "it's.mp4")}
+
+
+class Folders(FakePerception):
+    """A perception with two folders of videos."""
+
+    async def probe(self, video, number):
+        if "/" not in video.source:
+            raise VideoError(video.source, "no such file or folder.")
+        return await super().probe(video, number)
+
+    async def expand(self, video):
+        name = video.source.removeprefix("./").rstrip("/")
+        if name.endswith(".mp4"):
+            return None
+        if name not in FILES:
+            raise VideoError(video.source, "no such file or folder.")
+        return Expansion(tuple(Video(source=f"{name}/{file}") for file in FILES[name]))
+
+
+@pytest.mark.parametrize(
+    ("texts", "asked", "count"),
+    [
+        (["in clips/ what does b.mp4 show?"], "in videos 1 to 3 what does video 2 show?", 3),
+        (["What does b.mp4 show in clips/?"], "What does video 2 show in videos 1 to 3?", 3),
+        (["Who is in ./clips/?", "And in b.mp4?", "In clips/b.mp4?"], "In video 2?", 3),
+        (["clips/ Who?", "And who is in drum solo.mp4 and 'a.mp4'?"], "And who is in video 3 and video 1?", 3),
+        (['Who is in "my clips/"?', 'And in "it\'s.mp4"?'], "And in video 2?", 2),
+        (["x/a.mp4 Who?", "And in clips/, who is in b.mp4?"], "And in videos 2 to 4, who is in video 3?", 4),
+    ],
+)
+async def test_a_file_of_a_folder_is_called_by_its_name(texts, asked, count):
+    chat = Chat(*[turn("", answer("a dog"))] * 9, perception=Folders())
+    for text in texts:
+        await chat(text)
+    assert chat.brief.startswith(f"Question: {asked}\n") and chat.output["catalogue"].count == count
+    assert all(not video.source.startswith(("b.", "drum")) for video in chat.output["checked_question"].videos)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Who is in solo.mp4 of clips/?",
+            "solo.mp4: no such file or folder. Put a name with spaces in quotation marks.",
+        ),
+        ("Who is in b.mp4? clips/ './my clips'", "2 videos are called b.mp4: clips/b.mp4, my clips/b.mp4. Name one of"),
+        ("'my clips/' and clips/", "What do you want to know about my clips and clips?"),
+    ],
+)
+async def test_a_name_that_is_no_single_file_is_asked_back(text, said):
+    assert said in await Chat(turn("", answer("a dog")), perception=Folders())(text)
 
 
 @pytest.mark.parametrize(
@@ -227,8 +304,8 @@ def test_videos_in_a_text_become_numbers_and_lists_of_them_are_left_out():
         "Is it 3.5 and/or 1/2 of a.mp4?": "Is it 3.5 and/or 1/2 of video 1?",
     }
     for text, question in cases.items():
-        numbers = {name: number for number, name in enumerate(named_videos(text), start=1)}
-        assert with_numbers(text, numbers) == question
+        labels = {name: label(number) for number, name in enumerate(named_videos(text), start=1)}
+        assert with_labels(text, labels) == question
 
 
 def test_options_are_read_in_the_ways_they_are_written():
@@ -242,7 +319,7 @@ def test_options_are_read_in_the_ways_they_are_written():
 @given(st.text(alphabet="ab./~'\"`<>[]()#t=1,:; \n\\-A)*mp4htps", max_size=400))
 def test_reading_any_text_neither_fails_nor_changes_text_without_videos(text):
     names = named_videos(text)
-    shown = with_numbers(text, {name: number for number, name in enumerate(names, start=1)})
+    shown = with_labels(text, {name: label(number) for number, name in enumerate(names, start=1)})
     split_options(shown)
     assert names or shown == text.strip()
 

@@ -12,16 +12,21 @@ from pathlib import Path
 import pytest
 
 from agentcvr_graph import CVRContext, InfrastructureError, create_cvr_graph
-from agentcvr_graph.index import batch
+from agentcvr_graph.cli import index_run
+from agentcvr_graph.cli.index_run import Models
+from agentcvr_graph.index import batch, meaning
 from agentcvr_graph.index.batch import Totals, index_videos
 from agentcvr_graph.index.finder import Finder, Query
+from agentcvr_graph.index.meaning import Meaning
 from agentcvr_graph.index.places import file_in, searching_in
 from agentcvr_graph.index.store import EvidenceStore
+from agentcvr_graph.models.embeddings import resolve_embeddings
 from agentcvr_graph.testing import FakeMaster, answer, turn
 from agentcvr_graph.tools import Features
 from agentcvr_graph.types import Video
 from tests.support.command_line import agentcvr
 from tests.unit.test_find import Kept, find, probed
+from tests.unit.test_find_meaning import Synonyms
 
 KILLED = """
 import asyncio, os, signal, sys
@@ -138,6 +143,47 @@ async def test_a_run_searches_the_index_of_its_namespace(tmp_path: Path):
     assert shared.beyond == (1,)
 
 
+async def test_vectors_are_made_beforehand_and_a_run_that_was_stopped_goes_on(
+    perception: Closable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each video has two statements, and one text of all is equal: two portions of four statements, and one of two."""
+
+    class Stopping(Synonyms):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            if "a sign that says v4" in texts:
+                raise ConnectionError("connection refused")
+            return super().embed_documents(texts)
+
+    monkeypatch.setattr(meaning, "TEXTS_PER_CALL", 4)
+    totals = await index(tmp_path)
+    store, stopping, model = EvidenceStore(file_in(tmp_path, "")), Stopping(), Synonyms()
+    done = Meaning(*resolve_embeddings(model)).name
+    with pytest.raises(InfrastructureError, match=r"Synonyms:synonyms cannot be reached \(connection refused\)"):
+        async for _ in Meaning(stopping, done).complete(store, totals.videos):
+            pass
+    assert [video.models for video in store.videos()] == [(done,), (done,), (), (), ()]
+    made = [one async for one in Meaning(model, done).complete(store, totals.videos)]
+    assert [(one.statements, one.planned) for one in made] == [(4, 6), (2, 6)]
+    assert sum(one.characters for one in made) == sum(map(len, model.texts)) == 3 * 19 + 2 * 14
+    assert {video.models for video in store.videos()} == {(done,)}
+    store.close()
+    model.texts.clear()
+    videos = await probed(perception, *(f"v{n}" for n in range(1, 6)))
+    found = await Finder(Meaning(model, done)).find(Query("girl", tuple(range(1, 6))), perception, videos)
+    assert (found.note, model.texts) == ("", [])
+
+
+def test_the_command_makes_vectors_and_lists_their_models(
+    perception: Closable, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(index_run, "resolve_embeddings", lambda spec: (Synonyms(), spec))
+    for embedded in ("4 statements embedded (52 characters) by a:model", "0 statements embedded by a:model"):
+        index_run.add_videos(["v1.mp4", "v2.mp4"], Models("offline", "offline", "a:model"), "", "local", 1, 100)
+        assert embedded in capsys.readouterr().out
+    index_run.list_videos("", as_json=True)
+    assert capsys.readouterr().out.count('"vectors": ["a:model"]') == 2
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AGENTCVR_CACHE_DIR", str(tmp_path))
@@ -173,6 +219,7 @@ def test_a_damaged_index_is_one_line_and_can_be_removed(cache: Path):
     [
         (["add"], "Missing: the videos. Write: agentcvr index clips/"),
         (["nowhere.mp4", "--engine", "slurm"], "Unknown --engine 'slurm'"),
+        (["nowhere.mp4", "--embeddings", "nobody:x"], "The embeddings model 'nobody:x' cannot be set up"),
         (["forget"], "Name either videos or --all."),
         (["forget", "a.mp4", "--all"], "Name either videos or --all."),
     ],

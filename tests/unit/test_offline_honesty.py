@@ -14,6 +14,7 @@ from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.master.asked import asked_noun
 from agentcvr_graph.models.offline.master.language import digits, words_of
 from agentcvr_graph.models.offline.master.marks import Marks, lacks_things, marks_of, things_in
+from agentcvr_graph.models.offline.master.whole import sort_asked
 from agentcvr_graph.models.self_report import report_in
 from agentcvr_graph.render import observation_text
 from agentcvr_graph.testing import FakePerception
@@ -122,6 +123,19 @@ def test_what_is_said_quotes_every_video():
     assert given("Which video has text?") != given("Which text is shown?")
     assert given("Who speaks?") is None
     assert given("How many videos show EXIT 99?", "number") is None
+
+
+@pytest.mark.parametrize(
+    ("question", "sort"),
+    [
+        ("What is said in video 4?", "speech"),
+        ("Which text is shown?", "on-screen text"),
+        ("What colour is it?", "colours"),
+        ("Who says hello?", ""),
+    ],
+)
+def test_a_question_for_all_of_a_sort_is_known_by_it(question: str, sort: str):
+    assert sort_asked(question) == sort
 
 
 def test_marks_are_quoted_texts_capitals_numbers_and_names():

@@ -13,7 +13,7 @@ from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.graph.builder import after_master
 from agentcvr_graph.graph.state import agent_input
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
-from agentcvr_graph.tools import TOOLS
+from agentcvr_graph.tools import TOOLS, Features
 from agentcvr_graph.tools.observe import OBSERVE
 
 QUESTION = {"question": "Which?", "videos": ["a.mp4", "b.mp4"], "options": ["x", "y"]}
@@ -87,13 +87,34 @@ async def test_what_is_sent_to_an_agent_stays_small(count, one_by_one):
 async def test_what_is_sent_to_a_tool_that_reaches_all_videos_is_a_reference_or_a_list_of_names():
     search = dataclasses.replace(OBSERVE, name="search", reaches_all=True)
     looks = [turn("", observe((1, 0, 60, 32), id="s") | {"name": "search"})]
-    for videos, most in ((["many://10000"], 10_000), ([f"/a/path/of/a/clip/{n:06}.mp4" for n in range(300)], 20_000)):
+    names = [f"/a/path/of/a/clip/{n:06}.mp4" for n in range(10_000)]
+    for videos, most, sent in ((["many://10000"], 8_000, 1), (names[:300], 20_000, 300), (names, 8_000, 0)):
         graph = create_cvr_graph(FakeMaster(turns=looks), Library(), tools=[*TOOLS, search])
         compiled = graph.compile(checkpointer=InMemorySaver())
         await compiled.ainvoke(QUESTION | {"videos": videos}, CONFIG, interrupt_after=["master"])
         (send,) = await after_master((await compiled.aget_state(CONFIG)).values)
         assert size(send.arg) < most
-        assert len(agent_input(send.arg)["named"]) == len(videos)
+        assert len(agent_input(send.arg)["named"]) == sent
+
+
+async def test_another_process_that_takes_up_a_search_over_many_names_recovers_in_the_next_turn():
+    search = turn("", {"name": "find", "args": {"query": "ball", "videos": [300]}, "id": "f"})
+    saver, videos = InMemorySaver(), [f"{n}.mp4" for n in range(400)]
+
+    def process(*turns):
+        master = FakeMaster(turns=list(turns))
+        graph = create_cvr_graph(master, Library(text="a red ball"), features=Features(find=True))
+        return graph.compile(checkpointer=saver), master
+
+    first, _ = process(search)
+    context = CVRContext(min_evidence=0)
+    await first.ainvoke(QUESTION | {"videos": videos}, CONFIG, context=context, interrupt_after=["master"])
+    second, master = process(search, turn("", answer("A")))
+    output = await second.ainvoke(None, CONFIG, context=context)
+    replies = [messages[-1].text for messages in master.seen]
+    assert replies[0].startswith("error: The list of videos is no longer at hand here. Ask again.")
+    assert replies[1].startswith('found: "ball"\n[video 300, ')
+    assert output["failure"] is None
 
 
 async def test_values_loaded_from_a_checkpoint_are_typed():

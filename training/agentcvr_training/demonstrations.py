@@ -31,6 +31,7 @@ from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
@@ -42,7 +43,9 @@ from agentcvr_graph.utils.progress import ProgressBar
 from agentcvr_training.config.settings import Scripts, Settings
 from agentcvr_training.rewards import infrastructure_failed
 from agentcvr_training.rollout.chat_format import ChatFormat, Tools
+from agentcvr_training.rollout.episodes import RolloutTask
 from agentcvr_training.rollout.ledger import Row
+from agentcvr_training.rollout.policy import seed_of
 
 MOST_FAILURES = 20
 """Consecutive infrastructure failures after which a recording stops, because the rest would fail too."""
@@ -75,16 +78,25 @@ async def demonstrate(
     *,
     live_graphs: int = 16,
     tools: Iterable[AnyTool] = TOOLS,
+    budget_shares: tuple[float, float] | None = None,
 ) -> AsyncIterator[Demonstration | None]:
-    """Yield a demonstration for each script as its run ends; None where the infrastructure failed."""
+    """Yield a demonstration for each script as its run ends; None where the infrastructure failed.
+
+    Args:
+        budget_shares: budgets are drawn between these shares of the full cost of a script; None for the context's.
+    """
     graph = create_cvr_graph(master, perception, tools=tools).compile()
     limit = asyncio.Semaphore(live_graphs)
     dialect = choose_dialect(master, context.dialect)
 
+    def share_of(script: Script) -> float | None:
+        return None if budget_shares is None else drawn_share(budget_shares, seed_of(0, script.id))
+
     async def one(script: Script) -> Demonstration | None:
         async with limit:
             config: Any = {"recursion_limit": recursion_limit(context), "metadata": {"question_id": script.id}}
-            output: Any = await graph.ainvoke(as_input(script.as_question()), config, context=context)
+            own = RolloutTask(script, seed=0, budget_share=share_of(script)).settings(context)
+            output: Any = await graph.ainvoke(as_input(script.as_question()), config, context=own)
         trajectory = trajectory_of(output)
         if infrastructure_failed(trajectory):
             return None
@@ -202,7 +214,15 @@ def record(
     perception = ScriptedPerception(ScriptLibrary.of(scripts), settings.rollout.noise if settings else "off")
     missing = _missing(scripts, path)
     tools = settings.load_tools() if settings else TOOLS
-    found = demonstrate(resolve_chat_model(master), perception, missing, context, live_graphs=live_graphs, tools=tools)
+    found = demonstrate(
+        resolve_chat_model(master),
+        perception,
+        missing,
+        context,
+        live_graphs=live_graphs,
+        tools=tools,
+        budget_shares=settings.rollout.budget_shares if settings else None,
+    )
     return asyncio.run(_append(found, path, len(scripts) - len(missing), len(scripts)))
 
 

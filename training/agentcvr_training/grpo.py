@@ -69,6 +69,7 @@ def train(settings: Settings, console: Console = err) -> Path:
         seed=settings.seed,
         on_batch=(reports, log),
         tools=settings.load_tools(),
+        budget_shares=options.budget_shares,
     )
     rewards, arguments.reward_weights = reward_functions(settings.reward.resolve())
     # One long epoch over a list that is already in training order (`trainer/data_order.py`).

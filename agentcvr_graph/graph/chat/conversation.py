@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from posixpath import normpath
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
@@ -25,14 +26,25 @@ from agentcvr_graph.catalogue import Catalogue
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.catalogues import UnreadableError
 from agentcvr_graph.graph.chat.blocks import Content, read_content
-from agentcvr_graph.graph.chat.mentions import asks_nothing, named_videos, split_options, with_numbers
+from agentcvr_graph.graph.chat.mentions import (
+    asks_nothing,
+    label,
+    named_videos,
+    split_options,
+    with_labels,
+    with_quotes,
+)
 from agentcvr_graph.graph.question import MAX_CHARACTERS, as_video, read_options, read_videos
 from agentcvr_graph.render import one_line, without_unseen
-from agentcvr_graph.types import FrozenModel, Observation, Video, VideoInfo
+from agentcvr_graph.types import MEDIA_ENDINGS, FrozenModel, Observation, Video, VideoInfo
 
 METADATA = "agentcvr"
 """Key in the `response_metadata` of a closing message, which no model reads."""
 NO_VIDEOS = "Which videos should I look at? Name files, folders, patterns or URLs."
+ONE = "Name one of them with its folder."
+QUOTE = "Put a name with spaces in quotation marks."
+NO_QUESTION = "Happy to help. "
+"""Begins the reply to a message that neither asks something nor names a video, such as thanks."""
 SHOWN = 10
 """Videos that a reply lists by name."""
 REMEMBERED = 6
@@ -76,17 +88,32 @@ class Conversation:
     """The messages that ask."""
     places: Mapping[str, int] = field(default_factory=dict[str, int])
     """Where the videos stand that the messages name, from 1."""
+    in_folders: frozenset[str] = frozenset()
+    """Names in the messages that are files in a folder of `videos`."""
 
     def over(self, catalogue: Catalogue) -> str:
         """Return the question, with the numbers that the named videos have among all videos.
 
         Raises:
-            MissingError: the question is about a video that is not there.
+            MissingError: the question is about a video that is not there, or several have the name.
         """
-        numbers = {name: catalogue.starts[place - 1] for name, place in self.places.items()}
-        question, _ = _question(self.pending, numbers)
+        ends = [*catalogue.starts[1:], len(catalogue) + 1]
+        labels = {
+            name: label(start := catalogue.starts[place - 1], ends[place - 1] - start)
+            for name, place in self.places.items()
+        }
+        labels |= {name: label(self._number_in_folders(name, catalogue)) for name in self.in_folders}
+        question, _ = _question(self.pending, labels)
         _check_numbers(question, self.videos, len(catalogue))
         return question
+
+    def _number_in_folders(self, name: str, catalogue: Catalogue) -> int:
+        number, *others = files_in_folders(catalogue)[_plain(name)]
+        if others:
+            paths = [catalogue[found].source for found in (number, *others)[:SHOWN]]
+            called = f"{len(others) + 1} videos are called {name}: {', '.join(paths)}."
+            raise MissingError(called, fix=ONE, videos=self.videos)
+        return number
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -117,7 +144,30 @@ def missing_in(chat: Conversation | None) -> Generator[None]:
             raise
         unreadable = error.videos if isinstance(error, UnreadableError) else frozenset[str]()
         kept = [video for video in chat.videos if video.source not in unreadable]
-        raise MissingError(error.message, fix=error.fix, videos=kept) from None
+        fix = QUOTE if _cut_short(unreadable, chat.pending) else error.fix
+        raise MissingError(error.message, fix=fix, videos=kept) from None
+
+
+def _cut_short(unreadable: Iterable[str], pending: Iterable[Content]) -> bool:
+    """Return whether a name that cannot be read stands behind another word, to which it may belong."""
+    texts = "\n".join(content.text for content in pending)
+    return any(re.search(rf"\w {re.escape(name)}", texts) for name in unreadable)
+
+
+def files_in_folders(catalogue: Catalogue) -> dict[str, list[int]]:
+    """Return the names and the paths of the files in folders and of patterns, with the numbers of the videos."""
+    found: dict[str, list[int]] = {}
+    for number, video in enumerate(catalogue.videos, start=1):
+        if number not in catalogue.named:
+            path = _plain(video.source)
+            for name in {path, path.rpartition("/")[2]}:
+                found.setdefault(name, []).append(number)
+    return found
+
+
+def _plain(source: str) -> str:
+    """Return a path without "./" and a "/" at its end, by which it is compared; addresses stay as they are."""
+    return source if "://" in source else normpath(source)
 
 
 def digest_of(info: VideoInfo) -> str:
@@ -142,11 +192,12 @@ def closed_by(message: BaseMessage) -> Closed | None:
         return Closed()
 
 
-def read_conversation(given: Mapping[str, Any]) -> Conversation:
+def read_conversation(given: Mapping[str, Any], files: Collection[str] = ()) -> Conversation:
     """Return the question that a conversation asks.
 
     Args:
         given: `messages`, and optionally `videos` and `options`, as the state holds them.
+        files: names of the files in its folders. A message that names one of them means this file.
 
     Raises:
         MissingError: there is no video, no question, or a block that cannot be read.
@@ -155,21 +206,29 @@ def read_conversation(given: Mapping[str, Any]) -> Conversation:
     closed = [found for message in messages if (found := closed_by(message))]
     before = read_videos(given.get("videos")) or (closed[-1].videos if closed else ())
     try:
-        pending = _read_after(messages, answered=True)
-        videos, numbers = _numbered(before, _read_after(messages, answered=False), pending)
+        pending, new = [
+            [
+                content._replace(text=with_quotes(content.text, files))
+                for content in _read_after(messages, answered=ends)
+            ]
+            for ends in (True, False)
+        ]
+        videos, places = _placed(before, new, pending, files)
     except MissingError:
         raise
     except InputError as error:
         raise MissingError(error.message, fix=error.fix, videos=before) from None
     if not videos:
         raise MissingError(NO_VIDEOS)
-    question, options = _question(pending, numbers)
+    in_folders = frozenset(name for content in pending for name in named_videos(content.text) if _plain(name) in files)
+    in_folders -= places.keys()
+    question, options = _question(pending, dict.fromkeys([*places, *in_folders], label(1)))
     if not question:
-        raise MissingError(f"What do you want to know about {_listed(videos)}?", videos=videos)
+        kind = "" if len(videos) > len(before) else NO_QUESTION
+        raise MissingError(f"{kind}What do you want to know about {_listed(videos)}?", videos=videos)
     options = read_options(given.get("options")) or options
-    return Conversation(
-        question, videos, options, _exchanges(messages)[-REMEMBERED:], tuple(closed), tuple(pending), numbers
-    )
+    earlier = _exchanges(messages)[-REMEMBERED:]
+    return Conversation(question, videos, options, earlier, tuple(closed), tuple(pending), places, in_folders)
 
 
 def _read_after(messages: Sequence[AnyMessage], *, answered: bool) -> list[Content]:
@@ -182,14 +241,14 @@ def _read_after(messages: Sequence[AnyMessage], *, answered: bool) -> list[Conte
     return found
 
 
-def _numbered(
-    before: Sequence[Video], new: Sequence[Content], pending: Sequence[Content]
+def _placed(
+    before: Sequence[Video], new: Sequence[Content], pending: Sequence[Content], files: Collection[str]
 ) -> tuple[tuple[Video, ...], dict[str, int]]:
     """Return the videos with those of new messages behind the others, and the number of each name in a text."""
     videos = list(before)
     for content in new:
         for video in (*content.videos, *map(as_video, named_videos(content.text))):
-            if _place_of(video.source, videos) is None:
+            if _place_of(video.source, videos) is None and _plain(video.source) not in files:
                 videos.append(video)
     names = [name for content in pending for name in named_videos(content.text)]
     places = {name: place for name in names if (place := _place_of(name, videos)) is not None}
@@ -198,18 +257,18 @@ def _numbered(
 
 def _place_of(name: str, videos: Sequence[Video]) -> int | None:
     """Return where a video stands: the one of this address, or the only one of this file name."""
-    sources = [video.source for video in videos]
-    if name in sources:
-        return sources.index(name)
+    sources = [_plain(video.source) for video in videos]
+    if _plain(name) in sources:
+        return sources.index(_plain(name))
     files = [_info(video).file_name for video in videos]
     return files.index(name) if files.count(name) == 1 else None
 
 
-def _question(pending: Sequence[Content], numbers: dict[str, int]) -> tuple[str, tuple[str, ...]]:
+def _question(pending: Sequence[Content], labels: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Return the last words of the caller that ask something, with the options that stand there or behind them."""
     options: tuple[str, ...] = ()
     for content in reversed(pending):
-        text, found = split_options(with_numbers(content.text, numbers))
+        text, found = split_options(with_labels(content.text, labels))
         options = options or found
         if not asks_nothing(text):
             return text, options
@@ -228,11 +287,17 @@ def _check_numbers(question: str, videos: Sequence[Video], count: int) -> None:
 
 
 def _listed(videos: Sequence[Video]) -> str:
-    """Return the numbers and titles of videos, for a sentence."""
-    shown = [f"video {n} ({without_unseen(_info(video).title)})" for n, video in enumerate(videos[:SHOWN], start=1)]
+    """Return the numbers and titles of videos, for a sentence; the numbers of those in a folder are not known here."""
+    titles = [without_unseen(_info(video).title) for video in videos[:SHOWN]]
+    folders = any(_is_folder(video.source) for video in videos)
+    shown = titles if folders else [f"video {n} ({title})" for n, title in enumerate(titles, start=1)]
     more = [f"{len(videos) - SHOWN} more"] if len(videos) > SHOWN else []
     *first, last = [*shown, *more]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def _is_folder(source: str) -> bool:
+    return "://" not in source and not source.partition("#")[0].lower().endswith(MEDIA_ENDINGS)
 
 
 def _info(video: Video) -> VideoInfo:

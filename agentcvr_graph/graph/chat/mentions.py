@@ -1,14 +1,15 @@
 """Find what a chat message says: the videos that its text names, the options, and the question that is left.
 
 A video is a URL, a path that ends like a media file, a folder (`clips/`, `/data/clips`), or any of these in quotation
-marks or a link of Markdown. In the question it becomes `video N`, the name by which the master knows it. Options are
+marks or a link of Markdown. In the question it becomes `video N`, the name by which the master knows it, and a folder
+of several videos becomes `videos N to M`. Options are
 lines that begin with `A)`, `B)`, ... or `1.`, `2.`, ..., or such marks within the last line.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from agentcvr_graph.types import MEDIA_ENDINGS
 
@@ -22,7 +23,8 @@ _START = r"(?<![^\s\"'`<>|,;!?()\[\]:=*])"
 _MENTION = re.compile(
     rf"\[[^\]\n]{{0,200}}\]\((?P<link>{_URL}|{_NAMED})\)"
     rf"|(?P<url>{_URL})"
-    rf"|(?<!\w){_MARK}(?P<quoted>(?![\s\"'`])(?:{_NAMED}|(?:~|\.{{0,2}})/[^\n\"'`>\u201d\u2019]{{1,300}})){_MARK}(?!\w)"
+    rf"|(?<!\w){_MARK}(?P<quoted>(?![\s\"'`])(?:{_NAMED}|(?:~|\.{{0,2}})/[^\n\"'`>\u201d\u2019]{{1,300}}"
+    rf"|[^\n\"`>\u201d]{{1,300}}/)){_MARK}(?!\w)"
     rf"|{_START}(?P<path>[^\s\"'`<>|,;!?()\[\]][^\s\"'`<>|,;!?]{{0,300}}?\.(?:{_ENDING}){_CLIP})(?![\w/#])"
     rf"|{_START}(?P<folder>(?:~|\.{{1,2}})?/[\w.~*-]+[^\s\"'`<>|,;!?()]*|[\w./-]{{0,300}}/(?=[\s,;:!?]|$))",
     re.I,
@@ -35,10 +37,21 @@ _FILLER = frozenset(
     """.split()  # noqa: SIM905
 )
 """Words beside which a line of videos asks nothing."""
+_COURTESY = frozenset(
+    """
+    afternoon ah alright amazing appreciate appreciated awesome bien bonjour brilliant bueno bye cheers ciao cool danke
+    day done evening excellent fine glad goodbye good gracias grazie great haha hallo hello help helpful hey hi hola
+    job k later lol lot lots many merci morning much nice night no nope obrigado oh ok okay perfect really right salut
+    see so super sure thank thanks that that's there thx too ty understood very was welcome well wonderful wow yeah yep
+    yes you you're your
+    """.split()  # noqa: SIM905
+)
+"""Words of greetings, thanks and assent: a message of nothing else, without a question mark, asks nothing either."""
 _OPTION = re.compile(r"^\s*(?:[-*]\s+)?[(\[]?([A-Za-z]|\d{1,2})[).:\]]+\s+(\S.*?)\s*$")
 _INLINE = re.compile(r"(?:(?<=\s)|^)[(\[]?([A-Z])\)\s+")
-_AT_START = re.compile(r"^(?:\W*(?:videos?|clips?|files?)\s*:)?[\W]*(?:video \d+[\W]*(?:and\s+|or\s+)?)+(?=[A-Z¿¡])")
-_AT_END = re.compile(r"(?<=[.?!:])\s+(?:video \d+[\s,;&]*(?:and\s+|or\s+)?)+[.\s]*$")
+_LABEL = r"videos? \d+(?: to \d+)?"
+_AT_START = re.compile(rf"^(?:\W*(?:videos?|clips?|files?)\s*:)?[\W]*(?:{_LABEL}[\W]*(?:and\s+|or\s+)?)+(?=[A-Z¿¡])")
+_AT_END = re.compile(rf"(?<=[.?!:])\s+(?:{_LABEL}[\s,;&]*(?:and\s+|or\s+)?)+[.\s]*$")
 
 
 def named_videos(text: str) -> list[str]:
@@ -50,9 +63,14 @@ def named_videos(text: str) -> list[str]:
     return list(dict.fromkeys(_named(found) for found in _MENTION.finditer(text)))
 
 
-def with_numbers(text: str, numbers: dict[str, int]) -> str:
-    """Return a text in which each named video is `video N`; a list of videos beside the question is left out."""
-    lines = [_numbered(line, numbers) for line in text.splitlines()]
+def label(first: int, count: int = 1) -> str:
+    """Return the name by which the master knows a video, or several in a row."""
+    return f"video {first}" if count == 1 else f"videos {first} to {first + count - 1}"
+
+
+def with_labels(text: str, labels: Mapping[str, str]) -> str:
+    """Return a text with the labels of named videos; a list of videos beside the question is left out."""
+    lines = [_labelled(line, labels) for line in text.splitlines()]
     if None in lines:
         lines = [line for line in lines if line and not (line.rstrip().endswith(":") and asks_nothing(line))]
     return "\n".join(line for line in lines if line is not None).strip()
@@ -73,8 +91,24 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def asks_nothing(text: str) -> bool:
-    """Return whether a text without its videos has no words that ask something."""
-    return not set(re.findall(r"[^\W_]+(?:'\w+)?", text.casefold())) - _FILLER
+    """Return whether a text without its videos has no words that ask something.
+
+    >>> asks_nothing("OK, thank you very much!"), asks_nothing("Thanks, and the second one?")
+    (True, False)
+    """
+    words = set(re.findall(r"[^\W_]+(?:'\w+)?", text.casefold().replace("\u2019", "'")))
+    return not words - _FILLER or ("?" not in text and not words - _FILLER - _COURTESY)
+
+
+def with_quotes(text: str, files: Iterable[str]) -> str:
+    """Return a text in which the names of these files that hold spaces stand in quotation marks.
+
+    >>> with_quotes("What does drum solo.mp4 show?", ["solo.mp4", "drum solo.mp4"])
+    'What does "drum solo.mp4" show?'
+    """
+    spaced = sorted((file for file in files if " " in file and file in text), key=len, reverse=True)
+    names = "|".join(map(re.escape, spaced))
+    return re.sub(rf"(?<![\w/\\\"'`\u201c\u2018])(?:{names})(?!\w)", r'"\g<0>"', text) if names else text
 
 
 def _named(found: re.Match[str]) -> str:
@@ -94,18 +128,18 @@ def _behind(found: re.Match[str]) -> str:
     return found["url"][len(_trimmed(found["url"])) :] if found["url"] else ""
 
 
-def _numbered(line: str, numbers: dict[str, int]) -> str | None:
+def _labelled(line: str, labels: Mapping[str, str]) -> str | None:
     if not _MENTION.search(line):
         return line
     beside = _MENTION.sub(lambda found: f" {_behind(found)}", line)
     if asks_nothing(beside) and "?" not in beside:
         return None
 
-    def number(found: re.Match[str]) -> str:
+    def labelled(found: re.Match[str]) -> str:
         name = _named(found)
-        return f"video {numbers[name]}{_behind(found)}" if name in numbers else found[0]
+        return f"{labels[name]}{_behind(found)}" if name in labels else found[0]
 
-    text = _MENTION.sub(number, line)
+    text = _MENTION.sub(labelled, line)
     return _AT_END.sub("", _AT_START.sub("", text)).strip()
 
 

@@ -66,8 +66,8 @@ class Agent:
         what, windows = tool.describe(request), request.windows
         attempt = looks.Attempt(runtime, self._name, what, assignment.turn, windows, assignment.call.id)
         perception = await self._dependencies.chosen_perception(context)
-        namespace = searching_in(index_namespace(runtime, context))
-        with namespace, looks.reported(attempt, self._dependencies.retry):
+        place = searching_in(index_namespace(runtime, context), runtime.store)
+        with place, looks.reported(attempt, self._dependencies.retry):
             observation = await perceive(request, tool, perception, opener, self._dependencies.timeout_s)
         return await self._record(observation, tool, given, context, runtime) | opener.update
 

@@ -20,7 +20,14 @@ from agentcvr_graph.catalogue import LISTED, Catalogue
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.graph.budget import check_steps, full_budget, remaining_steps
 from agentcvr_graph.graph.catalogues import count_kept, list_videos, probe_first
-from agentcvr_graph.graph.chat.conversation import MissingError, missing_in, read_conversation, waits_for_reply
+from agentcvr_graph.graph.chat.conversation import (
+    Conversation,
+    MissingError,
+    files_in_folders,
+    missing_in,
+    read_conversation,
+    waits_for_reply,
+)
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import answered_calls, choose_dialect, instructions
@@ -30,6 +37,7 @@ from agentcvr_graph.graph.nodes.review import check_review
 from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.question import check_count, check_question, question_kind
 from agentcvr_graph.graph.state import Clock, CVRState, Work
+from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.types import Cost, Failure, Observation, Question, Usage
 
@@ -60,9 +68,11 @@ class Brief:
     async def _brief(self, state: CVRState, context: CVRContext, runtime: Runtime[CVRContext]) -> dict[str, Any]:
         chat = read_conversation(state) if not state.get("question") and waits_for_reply(state["messages"]) else None
         perception = await self._dependencies.chosen_perception(context)
+        question, catalogue = await _listed(state, chat, perception)
+        if chat is not None and (files := files_in_folders(catalogue)):
+            chat = read_conversation(state, files)
+            question, catalogue = await _listed(state, chat, perception)
         with missing_in(chat):
-            question = check_question(state if chat is None else {**state, **chat.fields})
-            catalogue = await list_videos(perception, question.videos)
             check_count(question, len(catalogue))
             if chat is not None:
                 question = question.model_copy(update={"question": chat.over(catalogue)})
@@ -107,6 +117,13 @@ class Brief:
         tools = self._dependencies.tools
         system = SystemMessage(prompts.system(instructions(dialect, tools), context.language, tools))
         return {"policy_messages": Overwrite(policy_records(system, brief)), "observations": Overwrite(known)}
+
+
+async def _listed(state: CVRState, chat: Conversation | None, perception: Perception) -> tuple[Question, Catalogue]:
+    """Return the question, and the list of all its videos."""
+    with missing_in(chat):
+        question = check_question(state if chat is None else {**state, **chat.fields})
+        return question, await list_videos(perception, question.videos)
 
 
 def _asked_back(missing: MissingError, context: CVRContext, runtime: Runtime[CVRContext]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS, make_scripts
+from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS, Phrasing, make_scripts
 from agentcvr_graph.scripts.schema import Script, Task
 from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.features import features_named
@@ -26,6 +26,9 @@ from agentcvr_training.config.extensions import load_tools
 from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset_names, preset_weights
 
 S = TypeVar("S", bound="Part")
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Part(BaseModel):
@@ -70,6 +73,10 @@ class Scripts(Part):
     seed: int = 0
     """Seed of the first script of each task; training and held-out scripts must not share seeds."""
     difficulty: Literal["easy", "normal", "hard"] = "normal"
+    difficulty_settings: dict[str, float] = Field(default_factory=dict)
+    """Settings of the difficulty that differ from the level's, such as `{videos: 3}`."""
+    phrasing: Phrasing = "training"
+    """How questions are worded, of tasks that hold some wordings out."""
 
     def load(self) -> list[Script]:
         """Return the scripts, in an order that mixes the tasks.
@@ -89,7 +96,8 @@ class Scripts(Part):
                 "The configuration names no scripts.",
                 fix=f"Give `library: FILE`, or `tasks:` and `each:`; the tasks are {', '.join(GENERATORS)}.",
             )
-        made = {task: list(make_scripts({task: self.each}, self.seed, LEVELS[self.difficulty])) for task in self.tasks}
+        level = LEVELS[self.difficulty].with_settings(self.difficulty_settings)
+        made = {task: list(make_scripts({task: self.each}, self.seed, level, self.phrasing)) for task in self.tasks}
         return [made[task][n] for n in range(self.each) for task in self.tasks]
 
     def _from_library(self) -> list[Script]:
@@ -124,6 +132,16 @@ class Rollout(Part):
     """Nodes of the graph whose tokens carry loss; null for all."""
     noise: str = "off"
     """Error rates of the simulated agents: off, mild, fitted, or a JSON file of rates."""
+    budget_shares: tuple[Share, Share] | None = None
+    """Budgets of frames and sound, drawn for each question between two shares of what it costs to look at and hear
+    everything, such as [0.15, 1.0]; null for those of `graph`."""
+
+    @field_validator("budget_shares")
+    @classmethod
+    def _check_shares(cls, shares: tuple[float, float] | None) -> tuple[float, float] | None:
+        if shares is not None and shares[0] > shares[1]:
+            raise PydanticCustomError("shares", "Input should be two shares, the smaller one first")
+        return shares
 
 
 class Reward(Part):

@@ -17,6 +17,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.scripts.budgets import full_cost
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.tools.spec import AnyTool
@@ -35,6 +36,14 @@ class RolloutTask:
     seed: int
     question: Question | None = None
     """The input of the graph, such as a question over rendered video; None for the script's own question."""
+    budget_share: float | None = None
+    """Budgets as a share of what it costs to look at and hear everything; None for those of the settings."""
+
+    def settings(self, context: CVRContext) -> CVRContext:
+        """Return the settings of a run with this task's budgets."""
+        if self.budget_share is None:
+            return context
+        return context.with_share_of(full_cost(self.script), self.budget_share)
 
 
 class EpisodeSummary(TypedDict):
@@ -50,6 +59,11 @@ class EpisodeSummary(TypedDict):
     audio_s: float
     sampled: int
     """Number of tokens that the policy sampled."""
+    left_out: int
+    """Those of them that are in no trained row; 0 unless a prompt departed from the record, or a subgraph held another
+    conversation with the policy."""
+    budget_share: float | None
+    """Budgets as a share of the full cost; None if they were those of the settings."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +75,24 @@ class Episode:
     recording: Recording
     reward: dict[str, float] | None
     """By name, before weighting; None if the infrastructure failed."""
+    budget_share: float | None = None
 
     @property
     def rows(self) -> list[Row]:
-        """Return the rows of the ledgers: one, unless a prompt departed from the record (a FORK)."""
+        """Return the rows of the ledgers: one, unless a prompt departed from the record (a FORK) or a subgraph held
+        another conversation with the policy."""
         return [row for ledger in self.recording.ledgers for row in ledger.rows]
+
+    @property
+    def left_out(self) -> int:
+        """Return how many sampled tokens are not trained on."""
+        trained = trained_row(self.rows)
+        return self.sampled - (trained.sampled if trained else 0)
+
+    @property
+    def sampled(self) -> int:
+        """Return how many tokens the policy sampled."""
+        return sum(row.sampled for row in self.rows)
 
     @property
     def summary(self) -> EpisodeSummary:
@@ -79,8 +106,15 @@ class Episode:
             turns=len(self.trajectory.turns),
             frames=usage.frames,
             audio_s=usage.audio_s,
-            sampled=sum(row.sampled for row in self.rows),
+            sampled=self.sampled,
+            left_out=self.left_out,
+            budget_share=self.budget_share,
         )
+
+
+def trained_row(rows: Sequence[Row]) -> Row | None:
+    """Return the row of an episode that is trained on, because TRL takes one: that with most sampled tokens."""
+    return max(rows, key=lambda row: row.sampled, default=None)
 
 
 @dataclass(frozen=True)
@@ -121,13 +155,14 @@ class RolloutRunner:
         return [task.result() for task in running]
 
     async def _run_one(self, graph: Any, task: RolloutTask) -> Episode:
-        question = task.question or task.script.as_question()
-        config: Any = {"recursion_limit": recursion_limit(self.context), "metadata": {"question_id": question.id}}
+        question, context = task.question or task.script.as_question(), task.settings(self.context)
+        config: Any = {"recursion_limit": recursion_limit(context), "metadata": {"question_id": question.id}}
         with recording(seed=task.seed, strict=self.strict) as recorded:
             try:
-                output = await graph.ainvoke(as_input(question), config, context=self.context)
+                output = await graph.ainvoke(as_input(question), config, context=context)
             finally:
                 for conversation in recorded.conversations.values():
                     self.policy.engine.release(conversation.session)
         trajectory = trajectory_of(output)
-        return Episode(task.script, trajectory, recorded, reward_of(trajectory, task.script, self.context))
+        reward = reward_of(trajectory, task.script, context)
+        return Episode(task.script, trajectory, recorded, reward, task.budget_share)

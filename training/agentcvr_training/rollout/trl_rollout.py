@@ -23,13 +23,14 @@ import torch
 from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.perception.base import Perception
+from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_training.inference.base import Engine, Sampling
 from agentcvr_training.rewards import REWARDS
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
+from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask, trained_row
 from agentcvr_training.rollout.ledger import Drift, Row
 from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 
@@ -65,9 +66,9 @@ class GraphRollout:
     seed: int = 0
     on_batch: Sequence[BatchCallback] = ()
     tools: Iterable[AnyTool] = TOOLS
+    budget_shares: tuple[float, float] | None = None
+    """Least and greatest share of the full cost that an episode is given; None for the budgets of the settings."""
     drifts: Counter[Drift] = field(default_factory=Counter[Drift])
-    left_out: int = 0
-    """Sampled tokens that are not trained on: TRL takes one row per episode, and a FORK splits it into several."""
 
     def __call__(self, prompts: Sequence[str], trainer: Any) -> dict[str, list[Any]]:
         """Run a batch and return its columns.
@@ -122,9 +123,7 @@ class GraphRollout:
         }
 
     def _row(self, episode: Episode) -> Row:
-        rows = episode.rows
-        best = max(rows, key=lambda row: row.sampled, default=None)
-        self.left_out += sum(row.sampled for row in rows) - (best.sampled if best else 0)
+        best = trained_row(episode.rows)
         if best is not None and best.completion_ids:
             return best
         # TRL does not accept an empty row, so return a single token without loss.
@@ -134,11 +133,14 @@ class GraphRollout:
         return empty
 
     def _training_tasks(self, prompts: Sequence[str], trainer: Any) -> list[RolloutTask]:
-        """Derive seeds from step, script and index in the global batch: the same for any number of processes."""
+        """Derive seeds from step, script and index in the global batch: the same for any number of processes.
+
+        All generations of a group have the same budget, because they are compared with each other.
+        """
         first = trainer.accelerator.process_index * len(prompts)
         step = trainer.state.global_step
         return [
-            RolloutTask(self.scripts[prompt], seed_of(self.seed, step, prompt, first + n))
+            self._task(prompt, seed_of(self.seed, step, prompt, first + n), seed_of(self.seed, step, prompt))
             for n, prompt in enumerate(prompts)
         ]
 
@@ -147,9 +149,14 @@ class GraphRollout:
         seen = Counter[str]()
         tasks: list[RolloutTask] = []
         for prompt in prompts:
-            tasks.append(RolloutTask(self.scripts[prompt], seed_of(self.seed, "held out", prompt, seen[prompt])))
+            seed = seed_of(self.seed, "held out", prompt, seen[prompt])
+            tasks.append(self._task(prompt, seed, seed))
             seen[prompt] += 1
         return tasks
+
+    def _task(self, prompt: str, seed: int, budget_seed: int) -> RolloutTask:
+        share = None if self.budget_shares is None else drawn_share(self.budget_shares, budget_seed)
+        return RolloutTask(self.scripts[prompt], seed, budget_share=share)
 
 
 def _finished(running: Coroutine[Any, Any, list[Episode]]) -> list[Episode]:
@@ -202,7 +209,12 @@ def _reward_function(name: str, *, log: bool) -> RewardColumn:
 
 
 def _log_batch(episodes: Sequence[Episode], log_metric: Callable[[str, float], None]) -> None:
-    """Log the metrics of a batch other than its rewards."""
+    """Log the metrics of a batch other than its rewards.
+
+    `left_out` is the share of sampled tokens that are not trained on, because TRL takes one row an episode.
+    """
+    sampled = sum(episode.sampled for episode in episodes)
+    log_metric("left_out", sum(episode.left_out for episode in episodes) / max(1, sampled))
     for episode in episodes:
         log_metric("turns", float(len(episode.trajectory.turns)))
         log_metric("frames", float(episode.trajectory.usage.frames))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from agentcvr_graph.errors import CVRError
 from agentcvr_training._typed import gather
 from agentcvr_training.rewards import reward_metric, total_reward
 from agentcvr_training.rollout.episodes import EpisodeSummary
-from agentcvr_training.trainer.batching import by_length, trimmed
+from agentcvr_training.trainer.batching import ROW, learning_order, rearranged, sorting_changes_loss, trimmed
 
 ForwardContext = Callable[[Any], AbstractContextManager[object]]
 """Makes a context for one loss computation of a model; settings name one by import path (`model.forward_context`)."""
@@ -102,25 +103,72 @@ class GraphTrainer(GRPOTrainer):
     def __init__(self, *args: Any, forward_context: ForwardContext = nullcontext, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._forward_context = forward_context
+        self._order: torch.Tensor | None = None
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Run forward and backward on one part of a batch; if a new batch is due, run its rollouts first."""
         return finite(super().training_step(*args, **kwargs), self.state.global_step)
 
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        """Run the rollouts of a batch; note the place of each row, so that `_prepare_inputs` can put them in order."""
+        self._order = None
+        scored = super()._generate_and_score_completions(inputs)
+        rows: torch.Tensor = scored["completion_ids"]
+        return {**scored, ROW: torch.arange(len(rows), device=rows.device)}
+
     def _prepare_inputs(self, generation_batch: Any) -> Any:
-        """Return the next part of the batch; the parts of a new batch that make one step are sorted by length."""
+        """Return the next part of the batch; the parts of a new batch are put in the order of `learning_order`."""
         before: Any = self._buffered_inputs
         inputs = super()._prepare_inputs(generation_batch)
-        arguments: Any = self.args
-        steps = int(arguments.steps_per_generation or 1)
-        if self._buffered_inputs is before or steps != arguments.gradient_accumulation_steps:
+        if self._buffered_inputs is before:
             return inputs
-        self._buffered_inputs = by_length(self._buffered_inputs)
-        return self._buffered_inputs[self._step % steps]
+        parts: Any = self._buffered_inputs
+        lengths = [part["prompt_mask"].sum(1) + part["completion_mask"].sum(1) for part in parts]
+        places = torch.cat([part[ROW] for part in parts]).argsort()
+        self._buffered_inputs = rearranged(parts, self._learning_order(torch.cat(lengths)[places]))
+        return self._buffered_inputs[self._step % len(parts)]
 
-    def _compute_loss(self, model: Any, inputs: Any) -> torch.Tensor:
-        with self._forward_context(self.model), positions_as_sampled(model):
-            return super()._compute_loss(model, trimmed(inputs))
+    def _learning_order(self, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the order of the rows of a generation; the first call of a generation decides it."""
+        arguments: Any = self.args
+        if self._order is None:
+            unsorted = sorting_changes_loss(arguments, balances_experts=self.aux_loss_enabled)
+            parts = int(arguments.steps_per_generation or 1)
+            self._order = learning_order(lengths, parts, arguments.gradient_accumulation_steps, by_length=not unsorted)
+        return self._order
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        **options: Any,
+    ) -> tuple[Any, Any, Any]:
+        """Compute log probabilities of a whole generation (before it is learned from) or of one part (in the loss).
+
+        Both are computed over the same parts, without their padding and with the same positions and attention, so a
+        policy that has not changed gets the same numbers: the ratio of new to old is 1, in any precision.
+        """
+        if batch_size is None:
+            return self._score_part(model, input_ids, attention_mask, logits_to_keep, **options)
+        order = self._learning_order(attention_mask.sum(1)).to(input_ids.device)
+        logps = [
+            self._score_part(model, input_ids[rows], attention_mask[rows], logits_to_keep, **options)[0]
+            for rows in order.split(batch_size)
+        ]
+        return torch.cat(logps)[order.argsort()], None, None
+
+    def _score_part(
+        self, model: Any, ids: torch.Tensor, mask: torch.Tensor, kept: int, **options: Any
+    ) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
+        """Compute log probabilities, entropies and the load-balancing loss of one part; 0 at padding. (rows, kept)"""
+        ids, mask, width = trimmed(ids, mask, kept)
+        with self._forward_context(self.accelerator.unwrap_model(model)), positions_as_sampled(model):
+            logps, entropies, balance = super()._get_per_token_logps_and_entropies(model, ids, mask, width, **options)
+        padded = partial(torch.nn.functional.pad, pad=(0, kept - width))
+        return padded(logps), None if entropies is None else padded(entropies), balance
 
     def evaluate(
         self, eval_dataset=None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"

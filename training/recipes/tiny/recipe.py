@@ -40,6 +40,16 @@ from training.recipes.tiny.processes import default_processes, train_in_processe
 from training.recipes.tiny.summary import Measures
 
 SEEDS_APART = 10_000_000
+LATER_SETTINGS: tuple[tuple[str, str, Any], ...] = (
+    ("", "tools", ""),
+    ("", "features", []),
+    ("scripts", "difficulty_settings", {}),
+    ("scripts", "phrasing", "training"),
+    ("held_out", "difficulty_settings", {}),
+    ("held_out", "phrasing", "training"),
+    ("rollout", "budget_shares", None),
+)
+"""Settings that did not exist when the first recipes were trained, as (part, name, default)."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +97,10 @@ def recipe_of(settings: Settings, scale: Scale) -> str:
     own = {"output": True, "seed": True, "model": {"path"}, "scripts": {"seed"}, "sft": {"demonstrations"}}
     followed: Any = settings.model_dump(mode="json", exclude=own)
     followed["sft"]["trainer"].pop("bf16", None)
-    for name in ("tools", "features"):
-        if not followed[name]:  # those of the library, as in recipes from before this setting
-            del followed[name]
+    for part, name, default in LATER_SETTINGS:
+        settings_part = followed[part] if part else followed
+        if settings_part and settings_part[name] == default:
+            del settings_part[name]
     # The size of libraries is no part of a recipe that has none.
     curricula = re.sub(r", library=\d+", "", str(scale.curricula()))
     described = f"{json.dumps(followed)} {scale.size} {curricula}"

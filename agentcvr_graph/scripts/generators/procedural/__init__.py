@@ -1,4 +1,4 @@
-"""Procedural generators: one for each of CrossVid's ten task types and for two tasks of ours, without any model.
+"""Procedural generators: one for each of CrossVid's ten task types and for our own tasks, without any model.
 
 `make_script("CC", seed=7)` is the same script on every machine. See `base.py` for the rule that keeps questions from
 giving their answers away, and `scenes.py` for how events become timelines. To add a generator, write a class with
@@ -11,7 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from agentcvr_graph.scripts.generators.procedural.assembly import AssemblyGenerator
-from agentcvr_graph.scripts.generators.procedural.base import LEVELS, Difficulty, ScriptGenerator, Streams
+from agentcvr_graph.scripts.generators.procedural.base import (
+    LEVELS,
+    PHRASINGS,
+    Difficulty,
+    Phrasing,
+    ScriptGenerator,
+    Streams,
+)
 from agentcvr_graph.scripts.generators.procedural.comparison import FILMS, KITCHEN, PEOPLE, ComparisonGenerator
 from agentcvr_graph.scripts.generators.procedural.drones import CountingGenerator, DirectionGenerator
 from agentcvr_graph.scripts.generators.procedural.explanation import ExplanationGenerator
@@ -20,10 +27,22 @@ from agentcvr_graph.scripts.generators.procedural.library import LibraryGenerato
 from agentcvr_graph.scripts.generators.procedural.plot import PlotGenerator
 from agentcvr_graph.scripts.generators.procedural.sorting import SortingGenerator
 from agentcvr_graph.scripts.generators.procedural.storage import StorageGenerator
+from agentcvr_graph.scripts.generators.procedural.tours.choosing import PairGenerator, SpotGenerator, StopGenerator
+from agentcvr_graph.scripts.generators.procedural.tours.numbers import CostGenerator, LockGenerator
 from agentcvr_graph.scripts.schema import Origin, Script, Task
 from agentcvr_graph.types import AnswerValue
 
-__all__ = ["GENERATORS", "LEVELS", "Difficulty", "ScriptGenerator", "make_script", "make_scripts", "solve"]
+__all__ = [
+    "GENERATORS",
+    "LEVELS",
+    "PHRASINGS",
+    "Difficulty",
+    "Phrasing",
+    "ScriptGenerator",
+    "make_script",
+    "make_scripts",
+    "solve",
+]
 
 GENERATORS: Mapping[Task, ScriptGenerator] = {
     "BU": ComparisonGenerator(PEOPLE),
@@ -38,23 +57,37 @@ GENERATORS: Mapping[Task, ScriptGenerator] = {
     "CCQA": ExplanationGenerator(),
     "NUM": StorageGenerator(),
     "LIB": LibraryGenerator(),
+    "STOP": StopGenerator(),
+    "SPOT": SpotGenerator(),
+    "PAIR": PairGenerator(),
+    "COST": CostGenerator(),
+    "LOCK": LockGenerator(),
 }
 
 
-def make_script(task: Task, seed: int, difficulty: Difficulty = LEVELS["normal"]) -> Script:
-    """Return the script of a task and seed."""
-    script = GENERATORS[task].make(Streams(task, seed), difficulty)
+def make_script(
+    task: Task, seed: int, difficulty: Difficulty = LEVELS["normal"], phrasing: Phrasing = "training"
+) -> Script:
+    """Return the script of a task and seed.
+
+    Args:
+        phrasing: the templates of its question, for tasks that split theirs (tours).
+    """
+    script = GENERATORS[task].make(Streams(task, seed, phrasing), difficulty)
     origin = Origin(generator=f"worlds/{task}", seed=seed, difficulty=asdict(difficulty))
     return script.model_copy(update={"id": f"{task.lower()}-{seed:06d}", "origin": origin})
 
 
 def make_scripts(
-    counts: Mapping[Task, int], seed: int = 0, difficulty: Difficulty = LEVELS["normal"]
+    counts: Mapping[Task, int],
+    seed: int = 0,
+    difficulty: Difficulty = LEVELS["normal"],
+    phrasing: Phrasing = "training",
 ) -> Iterator[Script]:
     """Yield scripts with the seeds `seed`, `seed + 1`, ... for each task, one task after the other."""
     for task, count in counts.items():
         for n in range(count):
-            yield make_script(task, seed + n, difficulty)
+            yield make_script(task, seed + n, difficulty, phrasing)
 
 
 def solve(script: Script) -> AnswerValue:

@@ -15,7 +15,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.schema import Origin, Script, Task
@@ -69,10 +69,20 @@ LEVELS: dict[str, Difficulty] = {
 }
 
 
-class Streams:
-    """The three independent random streams of one script."""
+Phrasing = Literal["training", "held-out"]
+"""Which templates a question may be worded with, where a task splits its templates."""
+PHRASINGS: tuple[Phrasing, ...] = ("training", "held-out")
 
-    def __init__(self, task: str, seed: int) -> None:
+
+class Streams:
+    """The three independent random streams of one script.
+
+    Args:
+        phrasing: the templates that the question may use, of tasks that split them.
+    """
+
+    def __init__(self, task: str, seed: int, phrasing: Phrasing = "training") -> None:
+        self.phrasing: Phrasing = phrasing
         self.question = random.Random(f"{task}/{seed}/question")
         self.key = random.Random(f"{task}/{seed}/key")
         self.content = random.Random(f"{task}/{seed}/world")
@@ -118,13 +128,15 @@ def read(templates: Sequence[str], text: str) -> dict[str, str] | None:
     >>> read(["add the {x} before the {y}."], "Add the salt before the olive oil.")
     {'x': 'salt', 'y': 'olive oil'}
     """
-    for template in templates:
-        match = _pattern(template).fullmatch(text)
-        if match:
-            return match.groupdict()
-    return None
+    return next((words for template in templates if (words := matches(template, text)) is not None), None)
 
 
-@functools.lru_cache(maxsize=1024)
+def matches(template: str, text: str) -> dict[str, str] | None:
+    """Return the words that `fill` put into a template; None where the text was not made from it."""
+    match = _pattern(template).fullmatch(text)
+    return match.groupdict() if match else None
+
+
+@functools.lru_cache(maxsize=8192)
 def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(template)), re.I)

@@ -38,6 +38,8 @@ class Beat:
     """The modalities by which this scene helps to prove the answer; empty for a scene that does not matter."""
     short: bool = False
     """Whether it lasts as long as a scene that matters, though it may not."""
+    mean_s: float | None = None
+    """Its mean length in seconds; None for that of the difficulty."""
 
 
 @dataclass
@@ -61,8 +63,8 @@ class VideoDraft:
         """Append a beat as a scene, and record its evidence."""
         start_s = self.end_s
         speech_s = len(beat.caption.split()) / WORDS_PER_S
-        mean_s = self.difficulty.decisive_s if beat.proof or beat.short else self.difficulty.scene_s
-        length_s = mean_s * self.rng.uniform(0.75, 1.3)
+        usual_s = self.difficulty.decisive_s if beat.proof or beat.short else self.difficulty.scene_s
+        length_s = (usual_s if beat.mean_s is None else beat.mean_s) * self.rng.uniform(0.75, 1.3)
         if beat.caption:
             length_s = max(length_s, speech_s + 2 * LEAD_S)
         end_s = round(start_s + length_s, 1)
