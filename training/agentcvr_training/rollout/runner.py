@@ -9,8 +9,8 @@ import torch
 from agentcvr_graph.perception.base import Perception
 from agentcvr_training.config.loading import load_format, load_model
 from agentcvr_training.config.settings import Settings
-from agentcvr_training.inference.base import Sampling
 from agentcvr_training.inference.cached import CachedEngine
+from agentcvr_training.inference.factory import held_out_sampling, training_sampling
 from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel
 
@@ -27,7 +27,8 @@ async def run_policy(
     """Run every task with the model of the settings; return the episodes in the order of the tasks.
 
     Args:
-        temperature: None for that of the settings; 0 takes the most likely token.
+        temperature: None to sample as in training; otherwise as at evaluation, at this one. 0 takes the most likely
+            token.
         on_episode: called with each episode when it ends.
 
     Raises:
@@ -35,12 +36,11 @@ async def run_policy(
     """
     form, options = load_format(settings.model), settings.rollout
     model = load_model(settings.model).eval().to(_device(settings))
-    chosen = options.temperature if temperature is None else temperature
+    sampling = training_sampling(options) if temperature is None else held_out_sampling(options, temperature)
     with (
         torch.no_grad(),
         CachedEngine(model, form.stop_ids, slots=live_graphs, max_length=options.max_length) as engine,
     ):
-        sampling = Sampling(temperature=chosen, top_p=options.top_p, max_new_tokens=options.max_new_tokens)
         policy = PolicyChatModel(engine=engine, form=form, sampling=sampling, max_length=options.max_length)
         return await RolloutRunner(policy, perception, settings.context, live_graphs).run(tasks, on_episode)
 
