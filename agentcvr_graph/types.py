@@ -267,8 +267,10 @@ class Observe(Request):
     @property
     def zooms(self) -> tuple[Zoom, ...]:
         """How closely each window is looked at; empty if all are whole pictures at normal detail."""
-        zooms = tuple(target.zoom or Zoom() for target in self.targets)
-        return zooms if any(zoom.words for zoom in zooms) else ()
+        zooms = [target.zoom for target in self.targets]
+        if not any(zoom and zoom.words for zoom in zooms):
+            return ()
+        return tuple(zoom or Zoom() for zoom in zooms)
 
 
 class ZoomObserve(Observe):
@@ -318,7 +320,10 @@ class Cost(FrozenModel):
 
     def __add__(self, other: Cost) -> Cost:
         mine, more = vars(self), vars(other)
-        return Cost(**{name: mine[name] + more[name] for name in Cost.model_fields})
+        return Cost(**{name: mine[name] + more[name] for name in _COSTS})
+
+
+_COSTS = tuple(Cost.model_fields)
 
 
 class Usage(Cost):

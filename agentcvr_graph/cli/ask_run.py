@@ -188,6 +188,8 @@ def _show_progress(progress: Progress, status: Status) -> None:
             return
     if event == "failure" and not progress["windows"]:
         return  # the end of the run, which is printed last
+    if progress["stage"] == "conclude" and err.is_terminal:
+        return  # the answer, which is printed next
     if event == "end" and progress["windows"] and not err.is_terminal and (progress["duration_s"] or 0) < LONG_S:
         return
     turn = f"turn {progress['turn']}  " if progress["turn"] and progress["stage"] != "master" else ""

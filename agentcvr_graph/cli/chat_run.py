@@ -42,6 +42,7 @@ PROMPT = "you> "
 _COMMAND = re.compile(r"/\w*(\s|$)")
 """A line that is a command; a path with more parts is none."""
 COMMANDS = "Commands: /report [FILE] writes the evidence of the last answer, /cost, /quit. Other lines are messages."
+AGAIN = "Press Ctrl-C again to end the conversation."
 
 
 class Chat:
@@ -92,6 +93,8 @@ class Chat:
         commands: dict[str, Callable[[str], None]] = {"/report": self._report, "/cost": self._print_cost}
         if name in ("/quit", "/exit"):
             return False
+        if name not in (*commands, "/help", "/"):
+            err.print(f"[red]error:[/] Unknown command {escape(repr(name))}.")
         commands.get(name, self._help)(rest.strip())
         return True
 
@@ -184,6 +187,7 @@ def _lines(talks: bool) -> Iterator[str]:
     if talks:
         with contextlib.suppress(ImportError):  # not on Windows
             importlib.import_module("readline")  # importing it gives `input` a history
+    stopped = False
     while True:
         try:
             line = input(PROMPT if talks else "")
@@ -192,7 +196,12 @@ def _lines(talks: bool) -> Iterator[str]:
         except KeyboardInterrupt:
             if not talks:
                 raise
-            err.print("")
-            return
+            if stopped:
+                err.print("")
+                return
+            err.print(f"\n{AGAIN}")
+            stopped = True
+            continue
+        stopped = False
         if line.strip():
             yield line.strip()

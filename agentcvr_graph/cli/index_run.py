@@ -21,12 +21,13 @@ from agentcvr_graph.index.places import file_in, remove_index
 from agentcvr_graph.index.store import EvidenceStore, IndexedVideo
 from agentcvr_graph.media.cache import default_cache_dir
 from agentcvr_graph.models.embeddings import resolve_embeddings
-from agentcvr_graph.models.registry import read_model_string
+from agentcvr_graph.models.registry import default_concurrency
 from agentcvr_graph.render import cost_text
 from agentcvr_graph.types import Video
 from agentcvr_graph.utils.progress import ProgressBar
 
-OFFLINE_AT_ONCE, REMOTE_AT_ONCE = 2, 16
+PER_ENDPOINT = 16
+"""Videos at a time if a model is behind an endpoint."""
 
 
 class Models(NamedTuple):
@@ -46,9 +47,8 @@ def add_videos(
     Raises:
         Exit: a video could not be indexed.
     """
-    remote = any(read_model_string(spec).endpoint for spec in (models.vision, models.audio))
     meaning = Meaning(*resolve_embeddings(models.embeddings)) if models.embeddings else None
-    at_once = concurrency or (REMOTE_AT_ONCE if remote else OFFLINE_AT_ONCE)
+    at_once = concurrency or default_concurrency((models.vision, models.audio), PER_ENDPOINT)
     given = [Video(source=source) for source in videos]
     with _usable(), ProgressBar("indexing", console=err) as bar:
         store = EvidenceStore(_file(namespace), max_bytes=max_mb * 2**20)

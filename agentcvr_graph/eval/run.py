@@ -17,12 +17,9 @@ from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import Totals, run
 from agentcvr_graph.eval.summary import SummaryLine, accuracy_table, summarize
 from agentcvr_graph.eval.worker import EvalWorker, failed_result
-from agentcvr_graph.models.registry import read_model_string
+from agentcvr_graph.models.registry import default_concurrency
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.utils.engines import make_engine
-
-OFFLINE_CONCURRENCY = 2
-"""Concurrent questions if no model is behind an endpoint; the offline models use all cores already."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ async def evaluate_benchmark(
         out: the folder of the run.
         engine: `local`, or `ray` for a cluster.
         concurrency: concurrent questions; None for `per_endpoint` where a model is behind an endpoint, else
-            `OFFLINE_CONCURRENCY`.
+            `registry.OFFLINE_CONCURRENCY`.
         retry_failed: retry questions that failed because of bugs or of infrastructure errors that may be temporary.
         prices: per million input and output tokens.
         on_progress: called after each question with the totals so far.
@@ -101,7 +98,8 @@ async def evaluate_benchmark(
     """
     folder = RunFolder(out)
     manifest = await asyncio.to_thread(make_manifest, benchmark, config, data=data, prices=prices)
-    concurrent = concurrency if concurrency is not None else default_concurrency(config)
+    specs = astuple(config.models)
+    concurrent = concurrency if concurrency is not None else default_concurrency(specs, config.per_endpoint)
     await run(
         benchmark,
         manifest,
@@ -114,13 +112,6 @@ async def evaluate_benchmark(
     made = EvalRun.read(out)
     await asyncio.to_thread(folder.write_table, made.rows())
     return made
-
-
-def default_concurrency(config: EvalConfig) -> int:
-    """Return the limit of an endpoint if a model is behind one, else `OFFLINE_CONCURRENCY`."""
-    specs = astuple(config.models)
-    remote = any(read_model_string(spec).endpoint for spec in specs)
-    return config.per_endpoint if remote else OFFLINE_CONCURRENCY
 
 
 def scripted_questions(path: Path) -> Benchmark:

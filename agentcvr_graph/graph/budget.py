@@ -37,6 +37,8 @@ class Reserve:
     wall_s: float = 0.0
     turns: int = 0
     """Turns in which the master reads the result of the checks: 0 or 1."""
+    steps: int = 0
+    """Supersteps besides those of a turn: `verify` and `conclude`, now and after that turn."""
 
 
 NO_RESERVE = Reserve()
@@ -76,7 +78,7 @@ def budget_left(
         withheld: what is kept for the checks of citations. The last turn is never withheld.
     """
     tokens, wall_s = context.max_tokens, context.max_wall_s
-    turns = min(context.max_turns - turn, (steps - _steps_of_checks(withheld)) // STEPS_PER_TURN)
+    turns = min(context.max_turns - turn, (steps - withheld.steps) // STEPS_PER_TURN)
     return Budget(
         turns=turns if turns <= 1 else max(1, turns - withheld.turns),
         frames=max(0, context.max_frames - spent.frames - withheld.frames),
@@ -95,19 +97,21 @@ def full_budget(context: CVRContext, steps: int = UNLIMITED, withheld: Reserve =
 
 def reserve_of(context: CVRContext) -> Reserve:
     """Return what a run keeps for the checks of its citations: a fifth of every budget, and one turn."""
+    turns = 1 if context.max_turns > 1 else 0
     return Reserve(
         frames=math.ceil(RESERVED * context.max_frames),
         audio_s=RESERVED * context.max_audio_s,
         tokens=math.ceil(RESERVED * (context.max_tokens or 0)),
         wall_s=RESERVED * (context.max_wall_s or 0.0),
-        turns=1 if context.max_turns > 1 else 0,
+        turns=turns,
+        steps=STEPS_PER_CHECK * (1 + turns),
     )
 
 
 def withheld_of(state: CVRState, reserve: Reserve) -> Reserve:
     """Return what is left of a reserve. Its turn is free as soon as a result of checks was sent to the master."""
     checks = state.get("verifications") or []
-    if reserve == NO_RESERVE or not checks:
+    if not checks or reserve == NO_RESERVE:
         return reserve
     spent = sum((one.cost for one in checks), Cost())
     return Reserve(
@@ -116,9 +120,5 @@ def withheld_of(state: CVRState, reserve: Reserve) -> Reserve:
         tokens=max(0, reserve.tokens - spent.input_tokens - spent.output_tokens),
         wall_s=reserve.wall_s,
         turns=0,
+        steps=STEPS_PER_CHECK,
     )
-
-
-def _steps_of_checks(withheld: Reserve) -> int:
-    """Return the supersteps that checks need besides those of a turn: `verify` and `conclude`, now and after it."""
-    return 0 if withheld == NO_RESERVE else STEPS_PER_CHECK * (1 + withheld.turns)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Any, cast, get_type_hints
 
-from langgraph._internal._typing import MISSING
 from langgraph.channels import BinaryOperatorAggregate, LastValue
-from langgraph.types import Overwrite
 from pydantic import RootModel, TypeAdapter
 
 from agentcvr_graph.types import FrozenModel
@@ -23,6 +22,12 @@ class Latest(LastValue[Any]):
     """A channel that keeps the last value, validated as the channel's type."""
 
     __slots__ = ()
+
+    def copy(self) -> Latest:
+        """Return a copy. A router copies all channels, and the parent's method calls three constructors for each."""
+        other = object.__new__(type(self))
+        other.typ, other.key, other.value = self.typ, self.key, self.value
+        return other
 
     def update(self, values: Sequence[Any]) -> bool:
         """Validate the values, then update as `LastValue` does."""
@@ -37,7 +42,7 @@ class Latest(LastValue[Any]):
 
 
 class Reduced(BinaryOperatorAggregate[Any]):
-    """A channel with a reducer, which returns the channel's type. `update` validates what overwrites the value."""
+    """A channel with a reducer, validated as the channel's type."""
 
     __slots__ = ()
 
@@ -53,13 +58,11 @@ class Reduced(BinaryOperatorAggregate[Any]):
         return other
 
     def update(self, values: Sequence[Any]) -> bool:
-        """Update as `BinaryOperatorAggregate` does, then validate a value that no reducer has made."""
+        """Update as `BinaryOperatorAggregate` does, then validate: no reducer sees what overwrites the value."""
         if not values:
             return False
-        overwritten = self.value is MISSING or any(isinstance(value, Overwrite | dict) for value in values)
         changed = super().update(values)
-        if overwritten:
-            self.value = typed(self.typ, self.value)
+        self.value = typed(self.typ, self.value)
         return changed
 
     def from_checkpoint(self, checkpoint: Any) -> Reduced:
@@ -70,21 +73,21 @@ class Reduced(BinaryOperatorAggregate[Any]):
         return channel
 
 
-def typed(kind: Any, value: Any) -> Any:
+def typed(kind: Any, value: object) -> Any:
     """Return a value as a type of the state, whether it is a model already or its JSON."""
-    return value if _is_model(value) else _reader(kind)(value)
-
-
-def _is_model(value: Any) -> bool:
-    """Return whether a value needs no validation. This check runs on every write, and is cheaper than validation."""
-    if isinstance(value, list):
-        return all(_is_model_class(type(one)) for one in cast(list[object], value))
-    return value is None or _is_model_class(type(cast(object, value)))
+    # Every write comes here, and the check is cheaper than validation, also of a long list.
+    found = type(value)
+    if found is list:
+        known = all(map(_needs_no_validation, map(type, cast(list[object], value))))
+    else:
+        known = _needs_no_validation(found)
+    return value if known else _reader(kind)(value)
 
 
 @functools.cache
-def _is_model_class(kind: type) -> bool:
-    return issubclass(kind, FrozenModel | RootModel)
+def _needs_no_validation(kind: type) -> bool:
+    """Return whether values of a class are what a channel holds: models, and None."""
+    return issubclass(kind, FrozenModel | RootModel | NoneType)
 
 
 @functools.cache

@@ -153,9 +153,8 @@ def _check_spelling(fields: Mapping[str, Any]) -> None:
         InputError: there is such a field.
     """
     missing = [name for name in InputChannels.__annotations__ if name not in fields]
-    for name in fields:
-        meant = difflib.get_close_matches(str(name), missing, n=1, cutoff=ALMOST)
-        if meant and name not in CVRState.__annotations__:
+    for name in (name for name in fields if name not in CVRState.__annotations__):
+        if meant := difflib.get_close_matches(str(name), missing, n=1, cutoff=ALMOST):
             raise InputError(f"The input has the field {name!r}.", fix=f"Did you mean {meant[0]!r}? {INPUT}")
 
 

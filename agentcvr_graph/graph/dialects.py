@@ -32,7 +32,7 @@ from agentcvr_graph.errors import SetupError
 from agentcvr_graph.graph.action_schema import TurnBounds, turn_schema
 from agentcvr_graph.graph.arrival import CLOSING, unreadable_text
 from agentcvr_graph.graph.context import WantedDialect
-from agentcvr_graph.graph.prompts import CANCELLED, JSON_DIALECT, SCHEMA_DIALECT
+from agentcvr_graph.graph.prompts import CANCELLED, JSON_DIALECT, SCHEMA_DIALECT, tools_in_brief
 from agentcvr_graph.graph.sanitize import sanitize_value
 from agentcvr_graph.graph.state import Call
 from agentcvr_graph.models.chat_format.loose_json import why_unreadable
@@ -174,11 +174,20 @@ def read_calls(message: AIMessage, turn: int, tools: Outlines = TOOLS.outlines) 
     Args:
         tools: what the master could call, for calls that are written as text.
     """
+    return _native_calls(message, turn) or _text_calls(message, turn, tools)
+
+
+def calls_of_turn(message: AIMessage, turn: int, thread: Sequence[AnyMessage]) -> list[Call]:
+    """Return the actions of one turn, as `read_calls` with the tools in the brief of its conversation."""
+    return _native_calls(message, turn) or _text_calls(message, turn, tools_in_brief(thread))
+
+
+def _native_calls(message: AIMessage, turn: int) -> list[Call]:
     native = [
         Call(id=call["id"] or f"turn_{turn}_{n}", tool=call["name"], arguments=call["args"])
         for n, call in enumerate(message.tool_calls)
     ]
-    native += [
+    return native + [
         Call(
             id=call["id"] or f"turn_{turn}_bad_{n}",
             tool=call["name"] or "",
@@ -187,8 +196,9 @@ def read_calls(message: AIMessage, turn: int, tools: Outlines = TOOLS.outlines) 
         )
         for n, call in enumerate(message.invalid_tool_calls)
     ]
-    if native:
-        return native
+
+
+def _text_calls(message: AIMessage, turn: int, tools: Outlines) -> list[Call]:
     base = message.id or f"turn_{turn}"
     found = _written(message.text, tools)
     if not any(call.name for call in found) and (prose := _prose_of(message)):

@@ -69,15 +69,20 @@ async def call_master(
                 raise
             logger.info("%s; the master acts in another dialect.", detail_of(error))
         else:
-            asked = await _check(master, dialect, message, tools) if wanted == "auto" and not bounds.closing else Cost()
-            return MasterReply(message, cost_of(message) + asked)
+            cost = cost_of(message)
+            if wanted == "auto" and not bounds.closing and (asked := await _check(master, dialect, message, tools)):
+                cost += asked
+            return MasterReply(message, cost)
 
 
-async def _check(master: BaseChatModel, dialect: Dialect, message: AIMessage, tools: Toolset) -> Cost:
-    """Record what the server ignored, if that shows in the reply; return the cost of asking. Words may end a run."""
+async def _check(master: BaseChatModel, dialect: Dialect, message: AIMessage, tools: Toolset) -> Cost | None:
+    """Record what the server ignored, if that shows in the reply; return the cost of asking, None if it was not asked.
+
+    Not called where only an answer is allowed: words may end a run.
+    """
     acts = bool(read_calls(message, 0, tools.outlines))
     if dialect == "tools":
         return await check_tools(master, message, acts=acts)
     if dialect == "schema" and not acts:
         check_schema(master, message)
-    return Cost()
+    return None

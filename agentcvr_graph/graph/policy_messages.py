@@ -50,12 +50,11 @@ def merge_policy_messages(so_far: list[PolicyMessage], more: list[PolicyMessage]
 
     `add_messages` would read and copy the whole conversation in every step.
     """
-    merged = list(so_far)
-    places = {record.root.id: place for place, record in enumerate(merged)}
+    new: dict[str | None, PolicyMessage] = {}
     for record in typed(list[PolicyMessage], more):
         message = record.root
         if message.id is None:
             message.id = str(uuid.uuid4())
-        place = places.setdefault(message.id, len(merged))
-        merged[place : place + 1] = [record]
-    return merged
+        new[message.id] = record
+    kept = [new.pop(record.root.id, record) for record in so_far]
+    return [*kept, *new.values()]

@@ -26,6 +26,7 @@ from agentcvr_graph.graph.nodes.master import TurnStart
 from agentcvr_graph.graph.opening import Opener
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import CVRState
+from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.tools import Toolset
 
 COMPILE = "Compile it with one: create_cvr_graph(...).compile(checkpointer=InMemorySaver())."
@@ -74,7 +75,7 @@ async def retake(
     settings = merged(schema, state.get("settings") or {}, context)
     opener = Opener.of(dependencies, settings, state)
     start = TurnStart.of(state, settings, dependencies.reserve(settings))
-    update = await start.update(message, state, tools, opener)
+    update = await start.update(message, state, tools, opener) | {"spent": cost_of(message)}
     return await graph.aupdate_state(snapshot.config, update, as_node="master")
 
 

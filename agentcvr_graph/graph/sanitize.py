@@ -16,6 +16,7 @@ from agentcvr_graph.types import whole
 
 MAX_DEPTH = 32
 _MAX_INTEGER = 2**63
+_HOLDERS = (dict, list, tuple)
 NOT_SERIALIZABLE = "a number of more than 64 bits, or lists within lists more than 32 deep"
 
 
@@ -27,16 +28,16 @@ def sanitize_value(value: Any, depth: int = 0) -> Any:
     """
     if isinstance(value, str):
         return whole(value)
-    if isinstance(value, int) and not isinstance(value, bool) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+    if isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
         raise ValueError(NOT_SERIALIZABLE)
-    if isinstance(value, dict | list | tuple) and depth >= MAX_DEPTH:
+    if not isinstance(value, _HOLDERS):
+        return value
+    if depth >= MAX_DEPTH:
         raise ValueError(NOT_SERIALIZABLE)
     if isinstance(value, dict):
         items = cast(dict[Any, Any], value).items()
         return {whole(str(key)): sanitize_value(inner, depth + 1) for key, inner in items}
-    if isinstance(value, list | tuple):
-        return [sanitize_value(inner, depth + 1) for inner in cast(list[Any], value)]
-    return value
+    return [sanitize_value(inner, depth + 1) for inner in cast(list[Any], value)]
 
 
 def sanitize_message(message: AIMessage) -> AIMessage:

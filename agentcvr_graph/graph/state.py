@@ -118,9 +118,12 @@ class Clock(FrozenModel):
         return Clock(work=(*self.work, (more.start_s, more.end_s)))
 
 
+_CLOCK_OR_WORK: Any = Clock | Work
+
+
 def add_work(so_far: Clock, more: Clock | Work) -> Clock:
     """Add a time of work: the reducer of `clock`. A whole clock replaces the one so far."""
-    given = typed(Clock | Work, more)
+    given = typed(_CLOCK_OR_WORK, more)
     return given if isinstance(given, Clock) else typed(Clock, so_far).add(given)
 
 

@@ -15,7 +15,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 from weakref import WeakKeyDictionary
@@ -23,10 +23,11 @@ from weakref import WeakKeyDictionary
 from agentcvr_graph.catalogue import Catalogue, Sources, opened_of
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.index.building import Entry, Index, Outcome, fill, fill_in_order, key_of, place_of, reference_of
-from agentcvr_graph.index.meaning import ComparesMeaning, Meant
+from agentcvr_graph.index.meaning import ComparesMeaning
 from agentcvr_graph.index.places import MAX_BYTES, file_in
 from agentcvr_graph.index.store import EvidenceStore, Link
-from agentcvr_graph.index.windows import FoundWindow, windows_of
+from agentcvr_graph.index.windows import BACKGROUND, FoundWindow, taking_turns, windows_of
+from agentcvr_graph.index.words import descriptions
 from agentcvr_graph.perception.base import Indexable, Perception, indexed_of
 from agentcvr_graph.types import Cost, Modality, Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
@@ -37,8 +38,11 @@ MOST_OPENED = 64
 """Videos that are not in the index and are opened by one search, to see what they cost."""
 HITS_PER_WINDOW = 20
 """Statements that are read for each window that is wanted: several belong to one window."""
+LEAST_HITS = 100
+"""Statements that are read, at least: what stands out is seen among others."""
 SIMILAR_PER_WINDOW = 4
 """The same for statements that are similar in meaning. Every statement is somewhat similar: more would fill windows."""
+LEAST_SIMILAR = 20
 NOTHING_SPENT = Cost()
 MAX_SETS = 32
 """Sets of videos whose index is kept in memory."""
@@ -153,14 +157,28 @@ class Finder:
         self, query: Query, index: Index, outcome: Outcome, *, limited: bool
     ) -> list[tuple[int, FoundWindow]]:
         numbers = {video: number for number, video in reversed(outcome.ids.items())}
-        among, limit = list(numbers), query.limit * HITS_PER_WINDOW
+
+        async def ranked(text: str) -> list[FoundWindow]:
+            return await self._ranked(replace(query, text=text), index, list(numbers), outcome, limited)
+
+        parts = descriptions(query.text)
+        rankings = [await ranked(part) for part in parts] if len(parts) > 1 else []
+        windows = taking_turns(rankings, query.limit) or (await ranked(query.text))[: query.limit]
+        return [(numbers[window.video], window) for window in windows]
+
+    async def _ranked(
+        self, query: Query, index: Index, among: Sequence[int], outcome: Outcome, limited: bool
+    ) -> list[FoundWindow]:
+        """Return the windows of a query without its other descriptions, best first: as many as show what stands out."""
+        limit = max(query.limit * HITS_PER_WINDOW, LEAST_HITS)
         hits = await asyncio.to_thread(index.store.search, query.text, among, modality=query.modality, limit=limit)
-        meant = Meant()
-        if self._meaning is not None:
-            most = query.limit * SIMILAR_PER_WINDOW
-            meant = await self._meaning.search(query.text, index, among, query.modality, most, limited=limited)
+        most = max(query.limit, BACKGROUND)
+        if self._meaning is None:
+            return windows_of(hits, most)
+        similar = max(query.limit * SIMILAR_PER_WINDOW, LEAST_SIMILAR)
+        meant = await self._meaning.search(query.text, index, among, query.modality, similar, limited=limited)
         outcome.note = meant.note
-        return [(numbers[window.video], window) for window in windows_of(hits, query.limit, meant.hits)]
+        return windows_of(hits, most, meant.hits, await asyncio.to_thread(index.store.weight, query.text))
 
     def _references_of(
         self, numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo]

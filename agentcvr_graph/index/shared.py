@@ -40,6 +40,8 @@ from agentcvr_graph.utils.single_flight import SingleFlight
 
 T = TypeVar("T")
 ROOT = "agentcvr-index"
+NEAREST = 0.4
+"""Similarity that the best statement of a store is taken for; the second has a half of it, the third a third."""
 SHARED = "shared"
 """Namespace of runs that choose none."""
 READ_AT_ONCE = 200
@@ -204,7 +206,7 @@ class StoreMeaning:
             return Meant(note="Only words were compared: the store of the graph did not answer in time.")
         except InfrastructureError as error:
             return Meant(note=f"Only words were compared: {error}")
-        return Meant(tuple(Hit(video, said, 1 / rank) for rank, (video, said) in enumerate(found, start=1)))
+        return Meant(tuple(Hit(video, said, NEAREST / rank) for rank, (video, said) in enumerate(found, start=1)))
 
 
 class StoreFinder(Finder):

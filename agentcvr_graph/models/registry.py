@@ -17,7 +17,7 @@ loop resolve in a thread. No weights are loaded before the first call.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -50,8 +50,16 @@ PROVIDERS: list[type[Provider]] = [
 ]
 TYPO_SIMILARITY = 0.75
 """Similarity to the name of another provider from which a hosted model's name counts as misspelled."""
+OFFLINE_CONCURRENCY = 2
+"""Jobs at a time if no model is behind an endpoint; the offline models use all cores already."""
 TIMEOUT_S = 120.0
 """Longest single call of a model, in seconds; clients do not retry, the graph does."""
+
+
+def default_concurrency(specs: Iterable[str], per_endpoint: int) -> int:
+    """Return how many jobs with these models run at a time: `per_endpoint` if a model is behind an endpoint."""
+    remote = any(read_model_string(spec).endpoint for spec in specs)
+    return per_endpoint if remote else OFFLINE_CONCURRENCY
 
 
 def read_model_string(spec: str) -> Provider:

@@ -42,6 +42,8 @@ class Timeline:
         self.video = video
         self.descriptions: dict[tuple[int, str, Zoom | None], str] = {}
         """Scenes in words, by number, movement and zoom, without noise and crowding; filled as they are needed."""
+        self.small = frozenset(n for n, scene in enumerate(video.scenes) if is_small(scene.facts))
+        """Numbers of the scenes of which a closer look shows more."""
         self._starts_s = [scene.start_s for scene in video.scenes]
         self._ends_s = [scene.end_s for scene in video.scenes]
 
@@ -112,9 +114,9 @@ def look(
 
     Its window reaches half-way to the neighbouring frames: where between them a scene began is unknown.
     """
-    last = len(times_s) - 1
+    last, zoom = len(times_s) - 1, target.zoom
     for index, first, final in _runs(timeline, times_s):
-        text = _describe(timeline, index, times_s[first : final + 1], attention, noise, target.zoom)
+        text = _describe(timeline, index, times_s[first : final + 1], attention, noise, zoom)
         if text:
             start_s = target.start_s if first == 0 else (times_s[first - 1] + times_s[first]) / 2
             end_s = target.end_s if final == last else (times_s[final] + times_s[final + 1]) / 2
@@ -164,9 +166,11 @@ def _describe(
     scene = timeline.video.scenes[index]
     motion = _motion(scene.facts, times_s)
     unhurried = attention.frames <= noise.crowded_frames and not noise.affects_vision
-    if unhurried and (index, motion, zoom) in timeline.descriptions:
-        return timeline.descriptions[index, motion, zoom]
-    glimpse = _glimpse(scene, timeline.video.height_px, motion, zoom)
+    if unhurried and (known := timeline.descriptions.get((index, motion, zoom))):
+        return known
+    glimpse = _glimpse(scene, motion, zoom)
+    if index in timeline.small:
+        glimpse = _with_small_things(glimpse, scene, timeline.video.height_px, zoom)
     if not any(glimpse):
         return ""
     if unhurried:
@@ -176,16 +180,19 @@ def _describe(
     return attention.limit(glimpse, noise.crowded_frames).text
 
 
-def _glimpse(scene: Scene, height_px: int, motion: str, zoom: Zoom | None) -> Glimpse:
+def _glimpse(scene: Scene, motion: str, zoom: Zoom | None) -> Glimpse:
     """Return what a look without errors shows of a scene. Its description has no place, so every look has it."""
     facts = scene.facts
     glimpse = Glimpse(scene.visual, facts.text, facts.colours, motion)
     if zoom is not None and zoom.region:
         lines, colours = lines_in(_titles(facts), zoom.region), colours_in(facts.colours, zoom.region)
         glimpse = glimpse._replace(lines=(*_labels(facts), *lines), colours=colours)
-    if not is_small(facts):
-        return glimpse
-    close = close_look(facts, height_px, zoom)
+    return glimpse
+
+
+def _with_small_things(glimpse: Glimpse, scene: Scene, height_px: int, zoom: Zoom | None) -> Glimpse:
+    """Return a glimpse with the small text and things of the scene that the look shows."""
+    close = close_look(scene.facts, height_px, zoom)
     description = "; ".join(part for part in (scene.visual.rstrip(". "), *close.things) if part)
     return glimpse._replace(description=description, lines=(*glimpse.lines, *close.lines), unread=close.unread)
 
@@ -220,7 +227,7 @@ def _with_noise(glimpse: Glimpse, noise: Noise, rng: random.Random) -> Glimpse:
         [misread(line, rng) if rng.random() < noise.misread_text else line for line in kept],
         () if rng.random() < noise.missed_colour else glimpse.colours,
         "" if rng.random() < noise.missed_motion else glimpse.motion,
-        tuple(place for place in glimpse.unread if rng.random() >= noise.missed_text),
+        [place for place in glimpse.unread if rng.random() >= noise.missed_text],
     )
 
 

@@ -73,6 +73,11 @@ class VideoTimeline:
     strip: Sequence[Picture | None]
     """For each eighth of the video a frame or None; empty when no frame was observed."""
 
+    @property
+    def looked_at(self) -> bool:
+        """Whether a window of it was observed, listened to or cited."""
+        return any(track.bars or track.marks for track in self.tracks)
+
 
 def timelines_of(
     trajectory: Trajectory, named: Sequence[NamedObservation], cited: Sequence[NumberedCitation], album: Album

@@ -39,6 +39,8 @@ class StatementView:
     text: str
     cited: tuple[int, ...]
     """Numbers of the citations that it supports."""
+    link: str = ""
+    """Address of a window that a search found, in its video; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def view_of(trajectory: Trajectory, thumbnails: Thumbnails | None = None, folder
     cited = number_citations(trajectory)
     named = named_observations(trajectory)
     album = Album(thumbnails, [*trajectory.observations, *second_looks(trajectory)])
-    observations = [_observation(name, observation, trajectory, cited, album) for name, observation in named]
+    observations = [_observation(name, observation, trajectory, cited, album, folder) for name, observation in named]
     failure = trajectory.failure
     return View(
         question=trajectory.question,
@@ -240,14 +242,20 @@ def _check(name: str, check: Verification, trajectory: Trajectory, album: Album)
 
 
 def _observation(
-    name: str, observation: Observation, trajectory: Trajectory, cited: Sequence[NumberedCitation], album: Album
+    name: str,
+    observation: Observation,
+    trajectory: Trajectory,
+    cited: Sequence[NumberedCitation],
+    album: Album,
+    folder: Path | None = None,
 ) -> ObservationView:
+    found = observation.modality == "index"
     return ObservationView(
         id=name,
         modality=observation.modality,
         heading=_heading(observation),
         focus="" if observation.focus == trajectory.question else observation.focus,
-        lines=_lines(observation, cited),
+        lines=_found(observation, trajectory, folder) if found else _lines(observation, cited),
         nothing=NOTHING[observation.modality],
         notes=observation.notes,
         pictures=_pictures(observation, trajectory, cited, album),
@@ -271,6 +279,21 @@ def _lines(observation: Observation, cited: Sequence[NumberedCitation]) -> list[
         if evidence.window
         else StatementView("", evidence.text, ())
         for evidence in observation.evidence
+    ]
+
+
+def _found(observation: Observation, trajectory: Trajectory, folder: Path | None) -> list[StatementView]:
+    """Return the windows that a search found. A video that was not opened since has no link."""
+    opened = {info.number: info.video for info in trajectory.videos}
+    return [
+        StatementView(
+            window_label(window),
+            evidence.text,
+            (),
+            link_in_page(opened[window.video], window.start_s, folder) if window.video in opened else "",
+        )
+        for evidence in observation.evidence
+        if (window := evidence.window) is not None
     ]
 
 

@@ -51,8 +51,11 @@ def read_arguments(model: type[A], arguments: Mapping[str, object]) -> tuple[A, 
     Raises:
         ValidationError: the arguments do not fit.
     """
-    reading = _Reading(_copied(arguments))
     extra = "allow" if model.model_config.get("extra") == "allow" else "forbid"
+    try:
+        return model.model_validate(arguments, extra=extra), ()
+    except ValidationError:
+        reading = _Reading(_copied(arguments))
     for _ in range(MAX_ROUNDS):
         try:
             return model.model_validate(reading.given, extra=extra), reading.notes

@@ -10,7 +10,8 @@ from agentcvr_graph.report.pictures import MAX_PER_REPORT, MAX_PER_WINDOW, Album
 from agentcvr_graph.report.tracks import MIN_BAR_PERCENT
 from agentcvr_graph.report.view import view_of
 from agentcvr_graph.short_answer import short_answer
-from agentcvr_graph.types import Citation, Failure, Observation
+from agentcvr_graph.trajectory import Action
+from agentcvr_graph.types import Citation, Evidence, Failure, Observation
 from tests.support.report_samples import NASTY, checked, failed, long_video, many_turns, seen, usual, video, window
 
 
@@ -70,6 +71,21 @@ def test_the_short_answer_notes_what_a_second_look_does_not_support():
     refuted = found.model_copy(update={"verdict": "contradicted", "reason": "it is sugar"})
     notes = short_answer(trajectory.model_copy(update={"verifications": (refuted,)})).notes
     assert notes == ("video 1, 8.0-10.0 s: contradicted: The cook adds salt. (it is sugar)",)
+
+
+def test_what_a_search_found_links_to_its_moments_in_opened_videos(tmp_path):
+    found = [Evidence(text="salt", window=window(1, 7.5, 9)), Evidence(text="salt", window=window(300, 2, 3))]
+    search = Observation(modality="index", windows=(), evidence=tuple(found), call_id="f", turn=1)
+    action = Action(call_id="f", tool="find", arguments={"query": "salt"}, observation=search)
+    trajectory = with_actions(usual(), action)
+    turn, *_ = view_of(trajectory, folder=tmp_path).turns
+    opened, other = turn.calls[0].observation.lines
+    assert opened.where == "video 1, 7.5-9.0 s" and opened.link.endswith("cook_red.mp4#t=7.5")
+    assert other.where == "video 300, 2.0-3.0 s" and other.link == ""
+    page = render_report(trajectory, folder=tmp_path)
+    assert 'cook_red.mp4#t=7.5" title="Open video 1, 7.5-9.0 s in the video"' in page
+    assert page.count("Not looked at.") == 1  # video 1 is cited
+    assert '<span class="end" style="left:100.000%">38 s' in page
 
 
 def test_a_citation_opens_its_observation():

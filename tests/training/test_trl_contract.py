@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
 from agentcvr_training.inference.base import Sampling
 from agentcvr_training.rewards import REWARDS, preset_weights
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.ledger import Row
+from agentcvr_training.rollout.episodes import Episode
+from agentcvr_training.rollout.ledger import Drift, Ledger, Row
 from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
+from agentcvr_training.trainer.curves import panels
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -216,6 +219,7 @@ def test_graph_trajectories_become_trl_rows(tmp_path, monkeypatch):
     for name in REWARDS:
         mean = sum(e.reward[name] for e in episodes) / 4
         assert logged[f"rewards/{name}/mean"] == pytest.approx(mean, abs=1e-5)
+    assert logged["left_out"] == 0.0
     assert logged["turns"] == pytest.approx(sum(len(e.trajectory.turns) for e in episodes) / 4)
     assert any(not torch.equal(before[name], weight) for name, weight in trainer.model.named_parameters())
 
@@ -243,3 +247,28 @@ def test_only_the_selected_nodes_carry_loss():
     for nodes, mask in [(None, [1, 1, 0, 1]), (("critic",), [0, 0, 0, 1]), (("master",), [1, 1, 0, 0])]:
         rollout = GraphRollout(BY_ID, None, form, CVRContext(), Sampling(), lambda t: Room(form), 1000, train_on=nodes)
         assert rollout.columns([One()])["env_mask"] == [mask]
+
+
+def test_tokens_of_rows_that_are_not_trained_on_are_counted_and_logged():
+    """One episode forked, one has a second conversation in a subgraph; TRL gets the longer row of each."""
+    forked, second = Ledger(), Ledger()
+    for ledger, prompt, ids in [(forked, [5, 6], [7, 8]), (forked, [9], [7, 8, 1]), (second, [5], [7, 8, 8, 1])]:
+        ledger.open_call(prompt)
+        ledger.close_call(ids, [0.0] * len(ids))
+    inner = Ledger()
+    inner.open_call([6])
+    inner.close_call([1], [0.0])
+    rewards = dict.fromkeys(REWARDS, 0.0)
+    trajectory = SimpleNamespace(turns=[], usage=SimpleNamespace(frames=0, audio_s=0.0))
+    episodes = [
+        Episode(SCRIPTS[0], trajectory, SimpleNamespace(ledgers=ledgers, drifts={Drift.FORK: 0}, seed=0), rewards)
+        for ledgers in ([forked], [second, inner])
+    ]
+    assert [episode.summary["left_out"] for episode in episodes] == [2, 1]
+    form = ChatFormat(tokenizer())
+    rollout = GraphRollout(BY_ID, None, form, CVRContext(), Sampling(), lambda trainer: Room(form), 1000)
+    assert rollout.columns(episodes)["completion_ids"] == [[7, 8, 1], [7, 8, 8, 1]]
+    logged = {}
+    reward_functions(preset_weights())[0][0](episode=episodes, log_metric=logged.__setitem__)
+    assert logged["left_out"] == pytest.approx(3 / 10)
+    assert "left_out" in panels()

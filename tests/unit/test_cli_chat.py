@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from agentcvr_graph import InputError
 from agentcvr_graph.cli import app
+from agentcvr_graph.cli.chat_run import _lines
 
 VIDEOS = ["script://cc-000002/1", "script://cc-000002/2"]
 SAID = "This time I am cooking with white wine."
@@ -59,6 +60,7 @@ def test_what_is_missing_is_asked_for_and_the_last_question_decides_the_status(l
     done = chat(lines)
     assert said in done.stdout and done.exit_code == status
     assert "Traceback" not in done.stderr
+    assert ("error: Unknown command '/what'." in done.stderr) == ("/what" in lines)
 
 
 def test_a_terminal_has_a_prompt_and_goes_on_after_a_reply():
@@ -74,7 +76,20 @@ def test_a_terminal_has_a_prompt_and_goes_on_after_a_reply():
         shown += until(user, "")
         assert child.wait(timeout=60) == 0
     os.close(user)
-    assert SAID in shown and "1 question:" in shown and "Commands: /report" in shown
+    assert shown.count(SAID) == 2 and "1 question:" in shown and "Commands: /report" in shown
+
+
+def test_ctrl_c_at_the_prompt_ends_the_conversation_the_second_time_in_a_row(monkeypatch, capsys):
+    typed = iter([KeyboardInterrupt(), " Who? ", KeyboardInterrupt(), KeyboardInterrupt(), "not read"])
+
+    def read(prompt):
+        if isinstance(line := next(typed), KeyboardInterrupt):
+            raise line
+        return line
+
+    monkeypatch.setattr("builtins.input", read)
+    assert list(_lines(talks=True)) == ["Who?"] and next(typed) == "not read"
+    assert capsys.readouterr().err.count("Press Ctrl-C again to end the conversation.") == 2
 
 
 def until(user: int, wanted: str) -> str:

@@ -8,6 +8,7 @@ without an answer says why. No model reads this message as a turn of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.content import Annotation, create_citation, create_text_block
@@ -16,7 +17,7 @@ from agentcvr_graph.answers import GUESS, headline
 from agentcvr_graph.errors import shown_address
 from agentcvr_graph.graph.chat.conversation import METADATA, Closed, digest_of
 from agentcvr_graph.render import window_label, without_unseen
-from agentcvr_graph.types import Answer, Citation, Cost, Failure, Observation, Question, VideoInfo
+from agentcvr_graph.types import Answer, Citation, Failure, Observation, Question, VideoInfo
 
 SENSES = {"visual": "seen", "audio": "heard"}
 MAX_KEPT = 6000
@@ -61,7 +62,7 @@ def left_for_next(question: Question, sources: Iterable[VideoInfo], observations
         size += sum(len(evidence.text) + WINDOW_SIZE for evidence in one.evidence)
         if size > MAX_KEPT:
             break
-        kept.append(one.model_copy(update={"cost": Cost(), "turn": 0, "frame_times_s": ()}))
+        kept.append(one)
     seen = {window.video for one in kept for window in one.windows}
     opened = {info.number: digest_of(info) for info in sources if info.number in seen}
     return Closed(question=question.question, videos=question.videos, opened=opened, observations=tuple(reversed(kept)))
@@ -69,7 +70,8 @@ def left_for_next(question: Question, sources: Iterable[VideoInfo], observations
 
 def _message(text: str, asked: Closed, annotations: list[Annotation] | None = None) -> AIMessage:
     block = dict(create_text_block(text, annotations=annotations))
-    metadata = {METADATA: asked.model_dump(mode="json", exclude_defaults=True)}
+    left_out: Any = {"observations": {"__all__": {"cost", "turn", "frame_times_s"}}}
+    metadata = {METADATA: asked.model_dump(mode="json", exclude_defaults=True, exclude=left_out)}
     return AIMessage([block], response_metadata=metadata)
 
 

@@ -29,7 +29,7 @@ from agentcvr_graph.graph.budget import RAISE_LIMIT, STEPS_PER_TURN, Reserve, bu
 from agentcvr_graph.graph.catalogues import count_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
-from agentcvr_graph.graph.dialects import read_calls, reply, words_of
+from agentcvr_graph.graph.dialects import calls_of_turn, reply, words_of
 from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
 from agentcvr_graph.graph.events import failures_reported
 from agentcvr_graph.graph.master_call import call_master
@@ -38,7 +38,6 @@ from agentcvr_graph.graph.opening import Opener
 from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.state import Assignment, Call, CVRState, Work
 from agentcvr_graph.models.clients.keys import without_keys
-from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, budget_text, error_text, one_line
 from agentcvr_graph.tools import Budget, Toolset
 from agentcvr_graph.types import Cost, Failure, VideoInfo
@@ -95,7 +94,7 @@ class Master:
         attempt = looks.Attempt(runtime, "master", what, start.turn, started_as=shown)
         with looks.reported(attempt, self._dependencies.retry, ends=False), without_keys_in_errors():
             async with asyncio.timeout(self._dependencies.timeout_s):
-                messages = [*policy_messages(state), *start.notice]
+                messages = [*start.thread, *start.notice]
                 said = await call_master(model, context.dialect, messages, tools, bounds)
         return await start.update(said.message, state, tools, opener) | {"spent": said.cost, **settings}
 
@@ -110,6 +109,8 @@ class TurnStart:
     notice: list[AnyMessage]
     """The message that only an answer is allowed, if a budget has just run out; else empty."""
     closing: bool
+    thread: Sequence[AnyMessage]
+    """The conversation until then."""
 
     @classmethod
     def of(cls, state: CVRState, context: CVRContext, reserve: Reserve) -> TurnStart:
@@ -118,7 +119,8 @@ class TurnStart:
         elapsed_s, withheld = state["clock"].elapsed_s, withheld_of(state, reserve)
         budget = budget_left(context, state["turn"], state["spent"], elapsed_s, steps, withheld)
         notice = _closing_notice(state, budget)
-        return cls(state["turn"] + 1, budget, notice, state["closing"] or bool(notice))
+        closing = state["closing"] or bool(notice)
+        return cls(state["turn"] + 1, budget, notice, closing, policy_messages(state))
 
     @classmethod
     def again(cls, state: CVRState, context: CVRContext, reserve: Reserve) -> TurnStart:
@@ -128,9 +130,8 @@ class TurnStart:
 
     async def update(self, message: AIMessage, state: CVRState, tools: Toolset, opener: Opener) -> dict[str, Any]:
         """Return the state update of a turn with this message, whether a model or a client wrote it."""
-        thread = policy_messages(state)
-        message = tidy(message, thread, closing=self.closing)
-        calls = read_calls(message, self.turn, prompts.tools_in_brief(thread))
+        message = tidy(message, self.thread, closing=self.closing)
+        calls = calls_of_turn(message, self.turn, self.thread)
         if self.closing:
             plan = plan_closing(calls, tools)
         else:
@@ -144,7 +145,6 @@ class TurnStart:
             "complaints": complaints,
             "assignments": plan.assignments,
             "draft": plan.draft,
-            "spent": cost_of(message),
             "failure": _gave_up(complaints, self.closing, remaining_steps(state) - 1, message),
             **opener.update,
         }
@@ -152,7 +152,7 @@ class TurnStart:
 
 def pending_message(state: CVRState) -> AIMessage | None:
     """Return the last message if it is the master's and has no reply yet, else None."""
-    message = policy_messages(state)[-1]
+    message = state["policy_messages"][-1].root
     return message if isinstance(message, AIMessage) else None
 
 
@@ -161,7 +161,7 @@ def was_edited(state: CVRState) -> bool:
     pending = pending_message(state)
     if pending is None:
         return False
-    written = read_calls(pending, state["turn"], prompts.tools_in_brief(policy_messages(state)))
+    written = calls_of_turn(pending, state["turn"], policy_messages(state))
     held = [assignment.call for assignment in state["assignments"]]
     held += [state["draft"]] if state["draft"] is not None else []
     return any(call not in written for call in held)

@@ -47,7 +47,7 @@ def calls_natively(message: AIMessage) -> bool:
     return bool(message.tool_calls or message.invalid_tool_calls)
 
 
-async def check_tools(model: BaseChatModel, reply: AIMessage, *, acts: bool) -> Cost:
+async def check_tools(model: BaseChatModel, reply: AIMessage, *, acts: bool) -> Cost | None:
     """Record that the server ignores tools, if that is why a reply has no tool call.
 
     Args:
@@ -56,15 +56,17 @@ async def check_tools(model: BaseChatModel, reply: AIMessage, *, acts: bool) -> 
         acts: whether the reply has an action in its text.
 
     Returns:
-        The cost of asking.
+        The cost of asking; None if nothing was asked.
     """
+    if schema_options(model, "", {}) is None:
+        return None
     key = identity(model)
     if calls_natively(reply):
         _settled.add(key)
-    if acts or key in _settled or schema_options(model, "", {}) is None:
-        return Cost()
+    if acts or key in _settled:
+        return None
     async with _lock(key):
-        return Cost() if key in _settled else await _ask(model)
+        return None if key in _settled else await _ask(model)
 
 
 async def _ask(model: BaseChatModel) -> Cost:

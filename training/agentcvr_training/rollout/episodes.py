@@ -59,6 +59,9 @@ class EpisodeSummary(TypedDict):
     audio_s: float
     sampled: int
     """Number of tokens that the policy sampled."""
+    left_out: int
+    """Those of them that are in no trained row; 0 unless a prompt departed from the record, or a subgraph held another
+    conversation with the policy."""
     budget_share: float | None
     """Budgets as a share of the full cost; None if they were those of the settings."""
 
@@ -76,8 +79,20 @@ class Episode:
 
     @property
     def rows(self) -> list[Row]:
-        """Return the rows of the ledgers: one, unless a prompt departed from the record (a FORK)."""
+        """Return the rows of the ledgers: one, unless a prompt departed from the record (a FORK) or a subgraph held
+        another conversation with the policy."""
         return [row for ledger in self.recording.ledgers for row in ledger.rows]
+
+    @property
+    def left_out(self) -> int:
+        """Return how many sampled tokens are not trained on."""
+        trained = trained_row(self.rows)
+        return self.sampled - (trained.sampled if trained else 0)
+
+    @property
+    def sampled(self) -> int:
+        """Return how many tokens the policy sampled."""
+        return sum(row.sampled for row in self.rows)
 
     @property
     def summary(self) -> EpisodeSummary:
@@ -91,9 +106,15 @@ class Episode:
             turns=len(self.trajectory.turns),
             frames=usage.frames,
             audio_s=usage.audio_s,
-            sampled=sum(row.sampled for row in self.rows),
+            sampled=self.sampled,
+            left_out=self.left_out,
             budget_share=self.budget_share,
         )
+
+
+def trained_row(rows: Sequence[Row]) -> Row | None:
+    """Return the row of an episode that is trained on, because TRL takes one: that with most sampled tokens."""
+    return max(rows, key=lambda row: row.sampled, default=None)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_training.inference.base import Engine, Sampling
 from agentcvr_training.rewards import REWARDS
 from agentcvr_training.rollout.chat_format import ChatFormat
-from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
+from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask, trained_row
 from agentcvr_training.rollout.ledger import Drift, Row
 from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 
@@ -69,8 +69,6 @@ class GraphRollout:
     budget_shares: tuple[float, float] | None = None
     """Least and greatest share of the full cost that an episode is given; None for the budgets of the settings."""
     drifts: Counter[Drift] = field(default_factory=Counter[Drift])
-    left_out: int = 0
-    """Sampled tokens that are not trained on: TRL takes one row per episode, and a FORK splits it into several."""
 
     def __call__(self, prompts: Sequence[str], trainer: Any) -> dict[str, list[Any]]:
         """Run a batch and return its columns.
@@ -125,9 +123,7 @@ class GraphRollout:
         }
 
     def _row(self, episode: Episode) -> Row:
-        rows = episode.rows
-        best = max(rows, key=lambda row: row.sampled, default=None)
-        self.left_out += sum(row.sampled for row in rows) - (best.sampled if best else 0)
+        best = trained_row(episode.rows)
         if best is not None and best.completion_ids:
             return best
         # TRL does not accept an empty row, so return a single token without loss.
@@ -213,7 +209,12 @@ def _reward_function(name: str, *, log: bool) -> RewardColumn:
 
 
 def _log_batch(episodes: Sequence[Episode], log_metric: Callable[[str, float], None]) -> None:
-    """Log the metrics of a batch other than its rewards."""
+    """Log the metrics of a batch other than its rewards.
+
+    `left_out` is the share of sampled tokens that are not trained on, because TRL takes one row an episode.
+    """
+    sampled = sum(episode.sampled for episode in episodes)
+    log_metric("left_out", sum(episode.left_out for episode in episodes) / max(1, sampled))
     for episode in episodes:
         log_metric("turns", float(len(episode.trajectory.turns)))
         log_metric("frames", float(episode.trajectory.usage.frames))

@@ -16,6 +16,7 @@ METRICS = {
     "audio_s": "seconds of sound",
     "entropy": "entropy (nats a token)",
     "completions/mean_length": "tokens sampled",
+    "left_out": "share of them not trained on",
     "loss": "loss",
     "grad_norm": "gradient norm",
     "mean_token_accuracy": "token accuracy",

@@ -11,6 +11,7 @@ import re
 from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.language import content_words, digits, is_about_speech, without_places
 from agentcvr_graph.models.offline.master.reading import Clip, Reading
+from agentcvr_graph.models.offline.master.whole import sort_asked
 from agentcvr_graph.models.self_report import SelfReport
 from agentcvr_graph.render import read_picture
 
@@ -49,10 +50,10 @@ def recognises_pictures(reading: Reading) -> bool:
 
 
 def _sought(reading: Reading) -> str:
-    """Return the words that the master looked for, as the question writes them, and where it looked."""
+    """Return what the master looked for, in the words of the question, and where it looked."""
     words = re.findall(r"\d+(?:[.,:]\d+)*|[^\W_]+", without_places(reading.question))
     shown = ", ".join(f'"{word}"' for word in dict.fromkeys(words) if _is_sought(word))
-    return f"{shown or 'the answer'}{_WHERE.get(_senses(reading), '')}"
+    return f"{sort_asked(reading.question) or shown or 'the answer'}{_WHERE.get(_senses(reading), '')}"
 
 
 def _is_sought(word: str) -> bool:
@@ -71,6 +72,8 @@ def _reason(reading: Reading) -> str:
 
 def _limits(reading: Reading) -> str:
     """Return what the models cannot do, as far as that may be the reason."""
+    if sort := sort_asked(reading.question):
+        return f"The models recognised no {sort} there."
     blind = "visual" in _senses(reading) and not recognises_pictures(reading)
     return NO_RECOGNITION if blind and not is_about_speech(reading.question) else ONLY_WORDS
 

@@ -46,6 +46,12 @@ def all_asked(question: str) -> ReadAll | None:
     return _colours_in if words & _COLOURED and not words - _COLOURED - _SHOWN else None
 
 
+def sort_asked(question: str) -> str:
+    """Return the sort of thing of which a question asks for everything; empty for any other question."""
+    read_all = all_asked(question)
+    return _SORTS[read_all] if read_all else ""
+
+
 def all_of(places: Sequence[int], reading: Reading, read_all: ReadAll, most: int) -> tuple[str, tuple[Statement, ...]]:
     """Return the first texts of each video, with its number where there are several, and the statements with them.
 
@@ -89,3 +95,6 @@ def speech_in(window: Window, reading: Reading) -> list[Statement]:
     """Return what was said in a window, in the order of time."""
     own = {s for s in reading.statements if is_speech(s) and s.window.overlap_s(window) > 0}
     return sorted(own, key=lambda s: (s.window.start_s, s.window.end_s))
+
+
+_SORTS: Mapping[ReadAll, str] = {_said_in: "speech", _written_in: "on-screen text", _colours_in: "colours"}
