@@ -181,7 +181,7 @@ class SharedIndex(Index):
         until_s = time.monotonic() + MIRROR_S
         for portion in _portions([one for one in references if one not in here], READ_AT_ONCE):
             found = await self.stored.links(portion)
-            known = await self.known(list({one["key"] for one in found}))
+            known = await self.known(list(dict.fromkeys(one["key"] for one in found)))
             await asyncio.to_thread(self.store.link_all, list(_rows(found, known)))
             if time.monotonic() > until_s:
                 break
