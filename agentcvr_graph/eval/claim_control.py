@@ -3,7 +3,7 @@
 A random window rarely shows what a claim says, so the share of claims that are supported there is the judge's error,
 together with claims that are true everywhere in a video. Each random window is as long as the cited one, does not
 overlap it, and is observed as the second look was: same modality, same number of frames, no focus. The windows are
-drawn from a seed, so a control can be repeated.
+drawn from a seed and the question, so a control can be repeated, and that of one run does not depend on the others.
 """
 
 from __future__ import annotations
@@ -55,10 +55,11 @@ async def random_window_control(
     Raises:
         InfrastructureError: a window cannot be observed, or the judge failed.
     """
-    rng, control = random.Random(seed), Control()
+    control = Control()
     drawn: list[tuple[ClaimedCitation, Look, Sequence[VideoInfo]]] = []
     for trajectory in trajectories:
         videos = Sources(trajectory.videos, trajectory.video_count)
+        rng = random.Random(f"{seed}/{trajectory.question}")
         for check in (one for one in trajectory.verifications if one.observation is not None):
             elsewhere = random_window(check.citation, trajectory.video(check.citation.video), rng)
             if elsewhere is None:
@@ -68,7 +69,7 @@ async def random_window_control(
 
     async def judged(one: tuple[ClaimedCitation, Look, Sequence[VideoInfo]]) -> Verdict:
         cited, look, videos = one
-        tools = CLOSE_TOOLS if look.zoom else TOOLS
+        tools = CLOSE_TOOLS if look.zooms else TOOLS
         tool = tool_for(cited.modality, tools)
         check = plan_check(cited, look, videos, UNLIMITED, tools, 1, 0)
         seen = await tool.run(tool.load(check.assignment.request), perception, videos)
@@ -94,4 +95,4 @@ def _look(check: Verification) -> Look:
     seen = check.observation
     if seen is None or not seen.frame_times_s:
         return Look()
-    return Look(max(1, len(seen.frame_times_s[0])), seen.zooms[0] if seen.zooms else None)
+    return Look(max(1, len(seen.frame_times_s[0])), seen.zooms)

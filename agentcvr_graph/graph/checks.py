@@ -1,8 +1,10 @@
 """Plan the checks of an answer's citations, and decide what follows from them. `nodes/verify.py` carries them out.
 
-In: an answer that fits its kind, what was observed and spent, and the reserve of the run. Out: a second
-look for each citation that has no verification yet, with more frames than any look had there and without a focus, all
-within the reserve. A citation that cannot be checked is `unclear` at once, with the reason.
+In: an answer that fits its kind, what was observed and spent, and the reserve of the run. Out: a second look for each
+citation that has no verification yet, with more frames than any look had there and without a focus, all within the
+reserve. Where the master looked closely, the second look shows all parts of the picture that it was shown there, as
+closely: what it claims may stand in any of them. A citation that cannot be checked is `unclear` at once, with the
+reason.
 
 A result goes to the master once, and only if a citation is not supported: then there is something to decide.
 """
@@ -35,7 +37,6 @@ from agentcvr_graph.types import (
     ClaimedCitation,
     Modality,
     Observation,
-    Region,
     Verification,
     VideoInfo,
     Window,
@@ -47,7 +48,7 @@ NODE = "verify"
 LEAST_FRAMES, MOST_FRAMES = 8, 24
 """Frames of a second look, as far as the reserve allows; a crowded look would lose details."""
 LEAST_CLOSE_FRAMES = 4
-"""Frames from which a close look is better than one with more frames."""
+"""Frames from which a close look is better than one with more frames, where the master did not look closely."""
 TOOL_OF: Mapping[Modality, str] = {"visual": "observe", "audio": "listen"}
 MOST_CHECKED = 8
 """Citations of an answer that are checked, so that the state stays small."""
@@ -61,7 +62,11 @@ class Look(NamedTuple):
     """How a window is looked at again; a sound has no such settings."""
 
     frames: int = LEAST_FRAMES
-    zoom: Zoom | None = None
+    """Of each part of the picture."""
+    zooms: tuple[Zoom, ...] = ()
+    """The parts of the picture to look at; empty for all of it at normal detail."""
+    least: int = 1
+    """Frames of each part without which the next look is tried."""
 
 
 @dataclass
@@ -97,7 +102,7 @@ def plan_checks(answer: Answer, state: CVRState, context: CVRContext, tools: Too
 
 
 def _first_possible(citation: ClaimedCitation, looks: Sequence[Look], *given: Any) -> Check:
-    """Return the check with the first look that the budget allows; a close one needs several frames.
+    """Return the check with the first look that the budget allows, with all of its parts.
 
     Raises:
         ActionError: it allows none of them.
@@ -105,8 +110,8 @@ def _first_possible(citation: ClaimedCitation, looks: Sequence[Look], *given: An
     for look in looks[:-1]:
         with suppress(ActionError):
             check = plan_check(citation, look, *given)
-            (target,) = ZoomObserve.model_validate(check.assignment.request).targets
-            if target.frames >= LEAST_CLOSE_FRAMES:
+            targets = ZoomObserve.model_validate(check.assignment.request).targets
+            if len(targets) == len(look.zooms) and all(target.frames >= look.least for target in targets):
                 return check
     return plan_check(citation, looks[-1], *given)
 
@@ -141,13 +146,16 @@ def tool_for(modality: Modality, tools: Toolset) -> AnyToolSpec:
 def looks_at(citation: ClaimedCitation, observations: Sequence[Observation], tools: Toolset) -> list[Look]:
     """Return the second looks at a window to try, the most detailed first.
 
-    With the feature `zoom` it is a close one: at the part of the picture that was looked at, or at all of it.
+    With the feature `zoom` it is a close one: at the parts of the picture that were shown there, or at all of it.
     """
-    looks = [Look(frames_for(citation, observations))]
-    if citation.modality == "visual" and tool_for("visual", tools).request is ZoomObserve:
-        regions: list[Region] = [zoom.region for zoom in _zooms(citation, observations) if zoom.words] or [""]
-        looks.insert(0, Look(LEAST_FRAMES, Zoom(region=regions[-1], detail="high")))
-    return looks
+    usual = Look(frames_for(citation, observations))
+    if citation.modality == "audio" or tool_for("visual", tools).request is not ZoomObserve:
+        return [usual]
+    zooms = _zooms(citation, observations)
+    if any(zoom.words for zoom in zooms):
+        closest = dict.fromkeys(zoom.model_copy(update={"detail": "high"}) if zoom.region else zoom for zoom in zooms)
+        return [Look(LEAST_FRAMES, tuple(closest)), Look(LEAST_FRAMES, zooms), usual]
+    return [Look(LEAST_FRAMES, (Zoom(detail="high"),), LEAST_CLOSE_FRAMES), usual]
 
 
 def frames_for(citation: Window, observations: Iterable[Observation]) -> int:
@@ -161,14 +169,16 @@ def frames_for(citation: Window, observations: Iterable[Observation]) -> int:
     return min(MOST_FRAMES, max(LEAST_FRAMES, 2 * max(seen, default=0)))
 
 
-def _zooms(citation: Window, observations: Iterable[Observation]) -> list[Zoom]:
-    """Return how closely a window was looked at."""
-    return [
+def _zooms(citation: Window, observations: Iterable[Observation]) -> tuple[Zoom, ...]:
+    """Return how closely a window was looked at: the parts of the picture and their detail, each once."""
+    shown = [
         zoom
         for observation in observations
-        for window, zoom in zip(observation.windows, observation.zooms, strict=False)
+        if observation.modality == "visual"
+        for window, zoom in observation.looks
         if window.overlap_s(citation) > 0
     ]
+    return tuple(dict.fromkeys(shown))
 
 
 def unclear(citation: ClaimedCitation, reason: str, turn: int) -> Verification:
@@ -229,4 +239,5 @@ def _arguments(citation: ClaimedCitation, look: Look) -> dict[str, Any]:
     window = {"video": citation.video, "start_s": citation.start_s, "end_s": citation.end_s}
     if citation.modality == "audio":
         return window
-    return {"targets": [{**window, "frames": look.frames, **(look.zoom.model_dump() if look.zoom else {})}]}
+    parts = [zoom.model_dump() for zoom in look.zooms] or [{}]
+    return {"targets": [{**window, "frames": look.frames, **part} for part in parts]}

@@ -118,9 +118,10 @@ def squeezed(lines: list[str]) -> list[str]:
 async def test_the_offline_master_zooms_in_on_small_print_and_answers_by_it(
     worlds: list[tuple[Perception, tuple[Video, ...]]], zoom: bool
 ):
-    """With zoom it answers right in both worlds; without, nothing that it reads decides the question."""
+    """With zoom it answers right in both worlds, and the check of its citation sees the same; without, nothing that it
+    reads decides the question."""
     for perception, videos in worlds:
-        graph = create_cvr_graph(OfflineMaster(), perception, features=Features(zoom=zoom)).compile()
+        graph = create_cvr_graph(OfflineMaster(), perception, features=Features(zoom=zoom, verify=True)).compile()
         output = await graph.ainvoke(
             {"question": SCRIPT.question, "videos": list(videos), "options": list(SCRIPT.options)}
         )
@@ -130,6 +131,9 @@ async def test_the_offline_master_zooms_in_on_small_print_and_answers_by_it(
             assert answer.value == SCRIPT.key
             assert [citation.video for citation in answer.citations] == [2]
             assert any(one.detail == "high" for seen in output["observations"] for one in seen.zooms)
+            (check,) = output["verifications"]
+            assert check.observation is not None
+            assert (check.verdict, check.observation.zooms) == ("supported", (Zoom(), zoom_of("top right", "high")))
         else:
             assert answer.citations == ()
             assert not any(seen.zooms for seen in output["observations"])

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -19,7 +20,7 @@ class Reply:
     """Response of the endpoint to one call."""
 
     text: str = "Answer: A"
-    tool: tuple[str, dict] | None = None
+    tool: tuple[str, dict[str, Any]] | None = None
     """Name and arguments of a tool call that is sent with the text."""
     finish_reason: str = "stop"
     status: int = 200
@@ -42,11 +43,11 @@ class StubEndpoint:
     """
 
     def __init__(
-        self, reply: Callable[[int, dict], Reply] = lambda number, body: Reply(), *, keep: bool = True
+        self, reply: Callable[[int, dict[str, Any]], Reply] = lambda number, body: Reply(), *, keep: bool = True
     ) -> None:
         self._reply, self._keep = reply, keep
         self._number = 0
-        self.calls: list[dict] = []
+        self.calls: list[dict[str, Any]] = []
         self.most_concurrent = 0
         self.times_s: list[float] = []
         self._running = 0
@@ -82,6 +83,10 @@ class StubEndpoint:
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
 
+    def go_down(self) -> None:
+        """Refuse further connections, as a server that has died does; to be called by `reply`."""
+        self._server.close()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
@@ -95,7 +100,7 @@ class StubEndpoint:
         finally:
             writer.close()
 
-    async def _answered(self, body: dict, writer: asyncio.StreamWriter) -> bool:
+    async def _answered(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
         number, self._number = self._number, self._number + 1
         if self._keep:
             self.calls.append(body)
@@ -119,7 +124,7 @@ class StubEndpoint:
 
 
 @contextmanager
-def endpoint_process(reply: Callable[[int, dict], Reply]) -> Iterator[str]:
+def endpoint_process(reply: Callable[[int, dict[str, Any]], Reply]) -> Iterator[str]:
     """Yield the address of an endpoint in its own process, which uses neither CPU time nor memory of this one.
 
     Args:
@@ -137,7 +142,7 @@ def endpoint_process(reply: Callable[[int, dict], Reply]) -> Iterator[str]:
         ours.close()
 
 
-def _serve(pipe, reply: Callable[[int, dict], Reply]) -> None:
+def _serve(pipe, reply: Callable[[int, dict[str, Any]], Reply]) -> None:
     with StubEndpoint(reply, keep=False) as endpoint:
         pipe.send(endpoint.url)
         threading.Event().wait()

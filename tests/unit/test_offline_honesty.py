@@ -13,7 +13,7 @@ from agentcvr_graph.graph import prompts
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.master.asked import asked_noun
 from agentcvr_graph.models.offline.master.language import digits, words_of
-from agentcvr_graph.models.offline.master.marks import Marks, marks_of
+from agentcvr_graph.models.offline.master.marks import Marks, lacks_things, marks_of, things_in
 from agentcvr_graph.models.offline.master.whole import sort_asked
 from agentcvr_graph.models.self_report import report_in
 from agentcvr_graph.render import observation_text
@@ -210,3 +210,37 @@ def test_an_abstention_counts_what_was_not_opened_and_names_missing_sound():
     )
     silent = abstention_after(CVRContext(), perception=SilentPerception())
     assert "in what was seen, and" in silent.text and "None of the opened videos has sound." in silent.rationale
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("Which cook adds the saffron before the pepper and says that they cook with cream?", "saffron pepper cream"),
+        ("How much does the ticket to Boston cost?", "ticket"),  # "cost" may be a verb
+        ("Which video shows a man playing the drums?", "man drums"),
+        ("Which cook never adds the salt?", ""),
+        ("Which video shows a dog or a cat?", ""),
+        ("Who looks for the silver key?", "silver key"),
+    ],
+)
+def test_the_things_that_a_question_names(question: str, named: str):
+    assert things_in(question) == named.split()
+
+
+@pytest.mark.parametrize(
+    ("statements", "lacks"),
+    [
+        (("a cook adds pepper", "saffron in the pan"), False),
+        (("a cook adds pepper", 'on-screen text "ADDSAFFRON"'), False),
+        (("a cook adds pepper", '"then the safron goes in"'), False),  # misheard by a letter
+        (("a cook adds pepper", "salt in the pan"), True),
+    ],
+)
+def test_a_thing_that_is_nowhere_in_the_evidence_is_lacking(statements: tuple[str, ...], lacks: bool):
+    question = "Which speaker adds the saffron before the pepper at the beginning of the video?"
+    assert lacks_things(question, frozenset(), statements) == lacks
+
+
+@pytest.mark.parametrize(("thing", "value"), [("bread", "Video 3"), ("saffron", None)])
+def test_the_words_around_a_thing_do_not_prove_it(thing: str, value: str | None):
+    assert given(f"Which video says that our shop sells the {thing} and the honey?") == value

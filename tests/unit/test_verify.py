@@ -89,7 +89,7 @@ def closely(region: str = "", detail: str = "high") -> AIMessage:
     [
         ("", {}, ("", "high", 8)),
         ("top left", {}, ("top left", "high", 8)),
-        ("", {"max_frames": 50}, ("", "normal", 8)),
+        ("", {"max_frames": 50}, ("", "high", 2)),
     ],
 )
 async def test_with_zoom_the_second_look_is_a_close_one_if_the_reserve_allows(region: str, settings: Any, look: Any):

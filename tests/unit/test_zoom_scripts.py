@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from agentcvr_graph import CVRContext, create_cvr_graph
+from agentcvr_graph.graph.run import ask
+from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import read_picture, read_unread
@@ -14,6 +18,7 @@ from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.legibility import close_look, letters_in, lines_in, sign_box
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo, Sign, Thing
+from agentcvr_graph.tools import Features
 from agentcvr_graph.types import Observe, PricedTarget, Region, Target, Zoom, ZoomObserve
 from agentcvr_graph.views import box_of
 
@@ -146,3 +151,40 @@ async def test_scripts_without_sizes_read_the_same_with_zoom_until_a_region_is_n
     plain = await perception.observe(Observe(targets=(Target.model_validate(window),)), [info])
     usual = await perception.observe(ZoomObserve(targets=(PricedTarget.model_validate(window),)), [info])
     assert usual == plain
+
+
+CORNERS = (facts(14, 0.22, 0.75).signs[0], Sign(text="LID 9", height=14 / 1080, x=0.78, y=0.25))
+"""Small print in two corners; the master looks at both, at the one that decides first."""
+
+
+@pytest.mark.parametrize(
+    ("signs", "asked", "parts"),
+    [
+        ((SMALL,), "Which video shows KEY 42?", ("", "top right")),
+        (CORNERS, "Which video shows KEY 42?", ("", "bottom left", "top right")),
+        (CORNERS, "Which video shows LID 9?", ("", "bottom left", "top right")),
+        ((SMALL,), "Which video shows STORE 7?", ("", "top right")),
+    ],
+)
+@pytest.mark.parametrize("frames", [512, 120])
+async def test_what_a_close_look_showed_is_checked_as_closely(
+    signs: tuple[Sign, ...], asked: str, parts: tuple[Region, ...], frames: int
+):
+    """Whatever part of the picture a claim comes from, its second look shows that part as large as the first did."""
+    shown = Facts(text=("STORE 7",), signs=signs)
+    empty, full = [
+        ScriptedVideo(duration_s=8, height_px=1080, scenes=(Scene(start_s=0, end_s=8, facts=one),))
+        for one in (Facts(), shown)
+    ]
+    world = script().model_copy(update={"videos": (empty, full), "question": asked, "options": ("Video 1", "Video 2")})
+    perception = ScriptedPerception(ScriptLibrary.of([world]))
+    graph = create_cvr_graph(OfflineMaster(), perception, features=Features(verify=True, zoom=True)).compile()
+    run = await ask(graph, as_input(world.as_question()), CVRContext(max_frames=frames))
+    assert run.answer is not None
+    assert (run.answer.value, len(run.turns)) == ("B", 3), "no check was sent back to the master"
+    assert {check.verdict for check in run.verifications} == {"supported"}
+    for check in run.verifications:
+        assert check.observation is not None
+        zooms = check.observation.zooms
+        assert tuple(zoom.region for zoom in zooms) == parts
+        assert all(zoom.detail == "high" for zoom in zooms if zoom.region)

@@ -78,7 +78,7 @@ def decide(reading: Reading) -> Move:
         elif reading.turn <= 1 + searches(reading) and (calls := closer(reading)):
             return Move("A closer look at the windows that match the question best.", calls)
     verdict = answer(reading)
-    support = support_of(relevant(reading), verdict)
+    support = support_of(reading, verdict)
     checked = f"A second look did not confirm {reading.refuted} of my citations. " if reading.refuted else ""
     thought = checked + _because(verdict, support)
     return Move(thought, [_answer_call(reading, verdict, support)], report_of(reading, support))
@@ -126,7 +126,7 @@ def _answer_call(reading: Reading, verdict: Verdict, support: float) -> Call:
 def _citing_move(reading: Reading) -> Move:
     """Return the answer with a citation also where nothing supports it: the statement closest to the question."""
     verdict = answer(reading)
-    support = support_of(relevant(reading), verdict)
+    support = support_of(reading, verdict)
     call = _answer_call(reading, verdict, support)
     ranked = Matcher(reading.statements).ranked(content_words(reading.question))
     closest = [match.statement for match in ranked] or reading.statements or reading.looked

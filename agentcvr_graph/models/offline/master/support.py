@@ -2,7 +2,8 @@
 
 `answering.py` always returns the best value there is. This module decides what to think of it. A value counts as
 supported if the statements that it rests on have most of the words that the question asks about, each clause for
-itself, with all of its numbers, names and quoted texts, and if nothing speaks against it: the statement says what the
+itself, with all of its numbers, names and quoted texts, if every thing that it names is somewhere in the evidence
+(`marks.py`), and if nothing speaks against it: the statement says what the
 question asks for (a place for "where"), one option is better than all others, a number was stated, and what is to be
 seen is not only spoken of.
 """
@@ -25,12 +26,12 @@ from agentcvr_graph.models.offline.master.language import (
     numbers,
     words_of,
 )
-from agentcvr_graph.models.offline.master.marks import marks_of
+from agentcvr_graph.models.offline.master.marks import lacks_things, marks_of
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
 from agentcvr_graph.models.offline.master.reading import Reading, Statement
 from agentcvr_graph.models.offline.master.reporting import recognises_pictures
-from agentcvr_graph.models.offline.master.searching import parts_of, searches
+from agentcvr_graph.models.offline.master.searching import parts_of, relevant, searches
 from agentcvr_graph.models.offline.master.sentences import answers_type_of, joined_speech
 from agentcvr_graph.types import AnswerKind
 
@@ -64,8 +65,10 @@ def support_of(reading: Reading, verdict: Verdict) -> float:
     """Return how well the evidence supports a verdict; 0 for one that is a guess."""
     if not verdict.support:
         return 0.0
-    share = _SHARES.get(reading.kind, _share_of_question)(reading, verdict)
-    return share if share >= LEAST and not _lacks_marks(reading, verdict) else 0.0
+    fitting = relevant(reading)
+    share = _SHARES.get(reading.kind, _share_of_question)(fitting, verdict)
+    lacks = _lacks_marks(fitting, verdict) or _lacks_things(reading, verdict)
+    return share if share >= LEAST and not lacks else 0.0
 
 
 def _lacks_marks(reading: Reading, verdict: Verdict) -> bool:
@@ -81,6 +84,13 @@ def _lacks_marks(reading: Reading, verdict: Verdict) -> bool:
     described = [marks_of(part) for part in _DESCRIBED.findall(reading.question)]
     asked = marks_of(_DESCRIBED.sub(" ", reading.question))
     return asked.missing(texts) or any(marks.missing(around) for marks in described)
+
+
+def _lacks_things(reading: Reading, verdict: Verdict) -> bool:
+    """Return whether a thing that the question names is nowhere in the evidence."""
+    if reading.kind == "order" or verdict.quoted:
+        return False
+    return lacks_things(reading.question, _MEDIUM, [statement.text for statement in reading.statements])
 
 
 def _share_of_question(reading: Reading, verdict: Verdict) -> float:
