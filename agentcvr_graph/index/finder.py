@@ -15,18 +15,19 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 from weakref import WeakKeyDictionary
 
-from agentcvr_graph.catalogue import Sources, opened_of
+from agentcvr_graph.catalogue import Catalogue, Sources, opened_of
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.index.building import Entry, Index, Outcome, fill, fill_in_order, key_of, place_of, reference_of
-from agentcvr_graph.index.meaning import ComparesMeaning, Meant
+from agentcvr_graph.index.meaning import ComparesMeaning
 from agentcvr_graph.index.places import MAX_BYTES, file_in
 from agentcvr_graph.index.store import EvidenceStore, Link
-from agentcvr_graph.index.windows import FoundWindow, windows_of
+from agentcvr_graph.index.windows import BACKGROUND, FoundWindow, taking_turns, windows_of
+from agentcvr_graph.index.words import descriptions
 from agentcvr_graph.perception.base import Indexable, Perception, indexed_of
 from agentcvr_graph.types import Cost, Modality, Video, VideoInfo
 from agentcvr_graph.utils.concurrency import in_order
@@ -37,8 +38,11 @@ MOST_OPENED = 64
 """Videos that are not in the index and are opened by one search, to see what they cost."""
 HITS_PER_WINDOW = 20
 """Statements that are read for each window that is wanted: several belong to one window."""
+LEAST_HITS = 100
+"""Statements that are read, at least: what stands out is seen among others."""
 SIMILAR_PER_WINDOW = 4
 """The same for statements that are similar in meaning. Every statement is somewhat similar: more would fill windows."""
+LEAST_SIMILAR = 20
 NOTHING_SPENT = Cost()
 MAX_SETS = 32
 """Sets of videos whose index is kept in memory."""
@@ -86,6 +90,8 @@ class Finder:
         self._files: dict[Path, Index] = {}
         self._own: WeakKeyDictionary[Perception, Index] = WeakKeyDictionary()
         self._sets: OrderedDict[str, Index] = OrderedDict()
+        self._references: WeakKeyDictionary[Perception, WeakKeyDictionary[Catalogue, dict[int, str]]]
+        self._references = WeakKeyDictionary()
 
     async def find(
         self, query: Query, perception: Perception, videos: Sequence[VideoInfo], allowance: Cost = NOTHING_SPENT
@@ -129,7 +135,9 @@ class Finder:
     ) -> Found:
         """Search an index that holds other videos too."""
         outcome = Outcome()
-        linked = await _linked(query.numbers, perception, videos, index)
+        references = await asyncio.to_thread(self._references_of, query.numbers, perception, videos)
+        links = await index.links(references.values())
+        linked = {number: (one, links[one]) for number, one in references.items() if one in links}
         outcome.ids |= {number: link.video for number, (_, link) in linked.items()}
         missing = [number for number in query.numbers if number not in linked]
         await _add_missing(missing, perception, videos, index, allowance, outcome)
@@ -149,14 +157,41 @@ class Finder:
         self, query: Query, index: Index, outcome: Outcome, *, limited: bool
     ) -> list[tuple[int, FoundWindow]]:
         numbers = {video: number for number, video in reversed(outcome.ids.items())}
-        among, limit = list(numbers), query.limit * HITS_PER_WINDOW
+
+        async def ranked(text: str) -> list[FoundWindow]:
+            return await self._ranked(replace(query, text=text), index, list(numbers), outcome, limited)
+
+        parts = descriptions(query.text)
+        rankings = [await ranked(part) for part in parts] if len(parts) > 1 else []
+        windows = taking_turns(rankings, query.limit) or (await ranked(query.text))[: query.limit]
+        return [(numbers[window.video], window) for window in windows]
+
+    async def _ranked(
+        self, query: Query, index: Index, among: Sequence[int], outcome: Outcome, limited: bool
+    ) -> list[FoundWindow]:
+        """Return the windows of a query without its other descriptions, best first: as many as show what stands out."""
+        limit = max(query.limit * HITS_PER_WINDOW, LEAST_HITS)
         hits = await asyncio.to_thread(index.store.search, query.text, among, modality=query.modality, limit=limit)
-        meant = Meant()
-        if self._meaning is not None:
-            most = query.limit * SIMILAR_PER_WINDOW
-            meant = await self._meaning.search(query.text, index, among, query.modality, most, limited=limited)
+        most = max(query.limit, BACKGROUND)
+        if self._meaning is None:
+            return windows_of(hits, most)
+        similar = max(query.limit * SIMILAR_PER_WINDOW, LEAST_SIMILAR)
+        meant = await self._meaning.search(query.text, index, among, query.modality, similar, limited=limited)
         outcome.note = meant.note
-        return [(numbers[window.video], window) for window in windows_of(hits, query.limit, meant.hits)]
+        return windows_of(hits, most, meant.hits, await asyncio.to_thread(index.store.weight, query.text))
+
+    def _references_of(
+        self, numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo]
+    ) -> dict[int, str]:
+        """Return the references of videos; those of a catalogue are kept as long as it is."""
+        catalogue = videos.catalogue if isinstance(videos, Sources) else None
+        with self._lock:
+            of_perception = self._references.setdefault(cast(Perception, perception), WeakKeyDictionary())
+            known = {} if catalogue is None else of_perception.setdefault(catalogue, {})
+        for number in numbers:
+            if number not in known:
+                known[number] = reference_of(_reference(number, videos), perception)
+        return {number: known[number] for number in numbers}
 
     def _open(self, file: Path) -> Index:
         with self._lock:
@@ -178,19 +213,6 @@ class Finder:
                 self._sets.popitem(last=False)
         self._sets.move_to_end(digest)
         return self._sets[digest]
-
-
-async def _linked(
-    numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo], index: Index
-) -> dict[int, tuple[str, Link]]:
-    """Return the reference and the link of each video that was indexed."""
-    references = await asyncio.to_thread(_references, numbers, perception, videos)
-    links = await index.links(references.values())
-    return {number: (one, links[one]) for number, one in references.items() if one in links}
-
-
-def _references(numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo]) -> dict[int, str]:
-    return {number: reference_of(_reference(number, videos), perception) for number in numbers}
 
 
 async def _add_missing(

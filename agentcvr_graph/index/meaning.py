@@ -1,15 +1,17 @@
 """Search by meaning: compare the vector of a query with those of statements, made by an embeddings model.
 
-Vectors are made when a search needs them, also for what was indexed before, and kept in the index under the name of the
-model. One search makes vectors for a limited time and number of statements; scripts have no such limit, so that what is
-found depends on nothing but the scripts. A model that fails costs a search nothing but its vectors: the words are
-compared alone, and a note says so.
+Each thing that a statement says has a vector of its own, and a query is compared as a whole and by its clauses: a text
+about several things is a little similar to each. Vectors are made when a search needs them, also for what was indexed
+before, and kept in the index under the name of the model. One search makes vectors for a limited time and number of
+statements; scripts have no such limit, so that what is found depends on nothing but the scripts. A model that fails
+costs a search nothing but its vectors: the words are compared alone, and a note says so.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -19,7 +21,9 @@ from agentcvr_graph.errors import CVRError
 from agentcvr_graph.index.building import Index
 from agentcvr_graph.index.store import EvidenceStore, Hit, Unvectored
 from agentcvr_graph.index.vectors import Vector, require_numpy
+from agentcvr_graph.index.words import clauses
 from agentcvr_graph.models.clients.errors import as_infrastructure_error
+from agentcvr_graph.render import read_picture
 from agentcvr_graph.types import Modality
 
 QUERY_S = 15.0
@@ -90,13 +94,13 @@ class Meaning:
         """Return the statements most similar to the query: `ComparesMeaning.search`."""
         try:
             async with asyncio.timeout(QUERY_S):
-                vector = (await self._vectors([query], is_query=True))[0]
+                vectors = await self._of_query(query)
             left = await self._fill(index, among, limited)
         except TimeoutError:
             return Meant(note=f"Only words were compared: the embeddings model {self.name} did not answer in time.")
         except _ModelError as error:
             return Meant(note=f"Only words were compared: {error.failure}")
-        found = await asyncio.to_thread(index.store.similar, self.name, vector, among, modality=modality, limit=limit)
+        found = await asyncio.to_thread(index.store.similar, self.name, vectors, among, modality=modality, limit=limit)
         return Meant(tuple(found), _left_note(left))
 
     async def complete(self, store: EvidenceStore, among: Collection[int]) -> AsyncGenerator[Made]:
@@ -114,9 +118,9 @@ class Meaning:
     async def _made(self, store: EvidenceStore, among: Collection[int], most: int | None) -> AsyncGenerator[Made]:
         found = await asyncio.to_thread(store.unvectored, self.name, among)
         for portion in _portions(found, len(found) if most is None else most):
-            texts = [one.text for one in portion]
-            vectors = {one.id: vector for one, vector in zip(portion, await self._vectors(texts), strict=True)}
-            await asyncio.to_thread(store.add_vectors, self.name, portion, vectors)
+            facts = [one._replace(text=fact) for one in portion for fact in facts_of(one)]
+            texts = [one.text for one in facts]
+            await asyncio.to_thread(store.add_vectors, self.name, facts, await self._vectors(texts))
             yield Made(len(portion), sum(map(len, dict.fromkeys(texts))), len(found))
 
     async def _fill(self, index: Index, among: Collection[int], limited: bool) -> int:
@@ -141,7 +145,18 @@ class Meaning:
             pass
         return len(await asyncio.to_thread(index.store.without_vectors, self.name, among))
 
-    async def _vectors(self, texts: Sequence[str], *, is_query: bool = False) -> list[Vector]:
+    async def _of_query(self, query: str) -> list[Vector]:
+        """Return the vectors of a query and of its clauses.
+
+        Raises:
+            _ModelError: the model failed.
+        """
+        parts = clauses(query)
+        texts = [query, *parts] if len(parts) > 1 else [query]
+        with self._errors():
+            return [await self._embeddings.aembed_query(text) for text in texts]
+
+    async def _vectors(self, texts: Sequence[str]) -> list[Vector]:
         """Return a vector for each text; equal texts are sent once.
 
         Raises:
@@ -149,17 +164,31 @@ class Meaning:
         """
         once = list(dict.fromkeys(texts))
         made: dict[str, Vector] = {}
-        try:
-            if is_query:
-                return [await self._embeddings.aembed_query(texts[0])]
+        with self._errors():
             for start in range(0, len(once), TEXTS_PER_CALL):
                 portion = once[start : start + TEXTS_PER_CALL]
                 made |= zip(portion, await self._embeddings.aembed_documents(portion), strict=True)
+        return [made[text] for text in texts]
+
+    @contextmanager
+    def _errors(self) -> Generator[None]:
+        try:
+            yield
         except TimeoutError:
             raise
         except Exception as error:
             raise _ModelError(as_infrastructure_error(error, f"The embeddings model {self.name}")) from error
-        return [made[text] for text in texts]
+
+
+def facts_of(said: Unvectored) -> list[str]:
+    """Return what a statement says, each thing by itself: the description and each text of a picture, or the speech.
+
+    Colours and motion are left out: nearly every picture has them.
+    """
+    if said.modality != "visual":
+        return [said.text.strip('"') or said.text]
+    description, lines, _, _ = read_picture(said.text)
+    return [fact for fact in (description, *lines) if fact] or [said.text]
 
 
 class _ModelError(Exception):

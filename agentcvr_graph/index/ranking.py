@@ -35,11 +35,21 @@ def ranked(read: Read, words: Sequence[str], where: str, values: Sequence[object
     found = _scored(read, rare, where, values, CANDIDATES * limit)
     if len(found) < limit:
         return _scored(read, list(words), where, values, limit)
-    (total,) = read("SELECT max(id) FROM statements")[0]
+    total = _total(read)
     weights = [(beginning(word), _weight(counts[word], total)) for word in words if word not in rare]
     scores = {row[0]: row[-1] + sum(weight for word, weight in weights if word.search(row[5])) for row in found}
     best = sorted(found, key=lambda row: (-scores[row[0]], row[0]))[:limit]
     return [(*row[:-1], scores[row[0]]) for row in best]
+
+
+def weight_of(read: Read, words: Sequence[str]) -> float:
+    """Return the score of a statement of usual length that has all of these words once."""
+    total = _total(read)
+    return sum(_weight(_matches(read, word), total) for word in words)
+
+
+def _total(read: Read) -> int:
+    return read("SELECT max(id) FROM statements")[0][0] or 0
 
 
 def _weight(matches: int, total: int) -> float:

@@ -4,7 +4,7 @@ A store keeps documents and, where it has an index, compares meanings; it does n
 of items, in namespaces of the user: a document for each video with all of its statements, an item for each text of a
 video, which the store may embed, and an item for each reference, which leads to a document. The document is written
 last: what has none is not indexed. A process that is asked about videos copies their documents into a temporary file of
-SQLite, once, and ranks words there as ever. Meanings are compared by the store, and the ranks are fused.
+SQLite, once, and ranks words there as ever. Meanings are compared by the store, and words and meaning count together.
 
 The mirror belongs to one store and one process and ends with it, so it cannot outlive what it shows, or mix two
 stores. Nothing is ever copied from a mirror, or from the index of the cache folder, into a store: a video is written
@@ -40,6 +40,8 @@ from agentcvr_graph.utils.single_flight import SingleFlight
 
 T = TypeVar("T")
 ROOT = "agentcvr-index"
+NEAREST = 0.4
+"""Similarity that the best statement of a store is taken for; the second has a half of it, the third a third."""
 SHARED = "shared"
 """Namespace of runs that choose none."""
 READ_AT_ONCE = 200
@@ -179,7 +181,7 @@ class SharedIndex(Index):
         until_s = time.monotonic() + MIRROR_S
         for portion in _portions([one for one in references if one not in here], READ_AT_ONCE):
             found = await self.stored.links(portion)
-            known = await self.known(list({one["key"] for one in found}))
+            known = await self.known(list(dict.fromkeys(one["key"] for one in found)))
             await asyncio.to_thread(self.store.link_all, list(_rows(found, known)))
             if time.monotonic() > until_s:
                 break
@@ -204,7 +206,7 @@ class StoreMeaning:
             return Meant(note="Only words were compared: the store of the graph did not answer in time.")
         except InfrastructureError as error:
             return Meant(note=f"Only words were compared: {error}")
-        return Meant(tuple(Hit(video, said, 1 / rank) for rank, (video, said) in enumerate(found, start=1)))
+        return Meant(tuple(Hit(video, said, NEAREST / rank) for rank, (video, said) in enumerate(found, start=1)))
 
 
 class StoreFinder(Finder):

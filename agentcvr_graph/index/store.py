@@ -19,7 +19,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.index import vectors as vector_rows
-from agentcvr_graph.index.ranking import ranked
+from agentcvr_graph.index.ranking import ranked, weight_of
 from agentcvr_graph.index.words import query_words, spaced
 from agentcvr_graph.types import Modality
 
@@ -236,6 +236,10 @@ class EvidenceStore:
             for _, video, found, start_s, end_s, text, score in rows
         ]
 
+    def weight(self, query: str) -> float:
+        """Return the score of a statement of usual length that has all words of a query once."""
+        return weight_of(self._read, query_words(query))
+
     def without_vectors(self, model: str, among: Collection[int]) -> list[int]:
         """Return the videos that have statements and no vectors of a model."""
         rows = self._read(
@@ -256,13 +260,11 @@ class EvidenceStore:
         )
         return [Unvectored(*row) for row in rows]
 
-    def add_vectors(
-        self, model: str, statements: Sequence[Unvectored], vectors: Mapping[int, vector_rows.Vector]
-    ) -> None:
+    def add_vectors(self, model: str, statements: Sequence[Unvectored], vectors: Sequence[vector_rows.Vector]) -> None:
         """Add the vectors of all statements of some videos, which another process may have removed meanwhile.
 
         Args:
-            vectors: by id of the statement.
+            statements: a statement may be there several times, with a vector each.
 
         Raises:
             InfrastructureError: the file cannot be written.
@@ -280,14 +282,14 @@ class EvidenceStore:
     def similar(
         self,
         model: str,
-        vector: vector_rows.Vector,
+        queries: Sequence[vector_rows.Vector],
         among: Collection[int],
         *,
         modality: Modality | None = None,
         limit: int = 20,
     ) -> list[Hit]:
-        """Return the statements whose vectors are most similar to a query's, with their cosine, best first."""
-        scores = dict(vector_rows.nearest(self._read, model, vector, sorted(among), modality, limit))
+        """Return the statements whose vectors are most similar to any query's, with their cosine, best first."""
+        scores = dict(vector_rows.nearest(self._read, model, queries, sorted(among), modality, limit))
         rows = self._read(
             "SELECT id, video, modality, start_s, end_s, text FROM statements"
             " WHERE id IN (SELECT value FROM json_each(?))",

@@ -1,13 +1,17 @@
 """Turn the statements that fit a query into windows of videos, best first.
 
 Statements of a video that lie close together are evidence about one moment: they make one window. Its score is that of
-its best statement, and half, a quarter, ... of the next ones. A window with several fitting statements is thus better
-than one of them, and many similar statements do not add up without limit.
+its best statement, and a quarter, a sixteenth, ... of the next ones. A window with several fitting statements is thus
+better than one of them, and several that fit by chance do not come before one that fits well.
 
-Where the meaning of statements was compared too, a window has two ranks: by its words, and by its most similar
-statement. Scores and similarities cannot be added, so the ranks are fused: the sum of 1 / (60 + rank) (reciprocal rank
-fusion; Cormack, Clarke and Buettcher 2009). Only the first windows of each ranking are: deep in both, chance matches
-are many, and two low ranks would come before the first place of one ranking.
+Where the meaning of statements was compared too, two figures between 0 and 1 are added. One is the share of the query's
+words that the window has, weighted by how rare they are: words that are nowhere in the index count as the rarest ones,
+so where a query says it in other words, chance matches of the rest weigh little. The other is how far the window's most
+similar statement stands above the least similar one that was found.
+
+Several descriptions in one query take turns, since one ranking gives most of the few windows to one description. A part
+that describes nothing ("Which is older") fits very many windows equally well. It takes no turn: what counts is by how
+much a part's best window stands out from the other windows that it finds.
 """
 
 from __future__ import annotations
@@ -22,12 +26,17 @@ GAP_S = 2.0
 """Statements of one window lie at most this far apart, in seconds."""
 LONGEST_S = 20.0
 """A statement is not added to a window that would become longer than this, in seconds."""
+NEXT = 4
+"""A statement counts one part in this many of the one before it."""
 MOST_STATEMENTS = 4
 """Statements of a window that are shown, the best ones."""
-FUSION = 60
-"""The constant of reciprocal rank fusion, as published."""
-FUSED = 2
-"""Windows of each ranking that are fused, for each window that is wanted."""
+BACKGROUND = 10
+"""The place of the window from which the best one of a description must stand out."""
+TELLING = 0.4
+"""A part describes something if its best window stands out so much, as a share of the part of which it does most."""
+
+
+_TINY = 1e-9
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,10 @@ class FoundWindow:
     similarity: float = 0.0
     """The largest similarity of a statement."""
 
+    def overlaps(self, other: FoundWindow) -> bool:
+        """Return whether the windows have a moment of one video in common."""
+        return self.video == other.video and self.start_s < other.end_s and other.start_s < self.end_s
+
 
 @dataclass(frozen=True)
 class _Said:
@@ -56,22 +69,45 @@ class _Said:
     similarity: float
 
 
-def windows_of(hits: Iterable[Hit], limit: int, similar: Iterable[Hit] = ()) -> list[FoundWindow]:
+def windows_of(hits: Iterable[Hit], limit: int, similar: Sequence[Hit] = (), whole: float = 1.0) -> list[FoundWindow]:
     """Return the best windows; among equals the one whose statement was found first.
 
     Args:
         hits: the statements that share words with the query, best first.
         similar: the statements that are similar in meaning, with their similarities.
+        whole: the score of a statement that has all words of the query.
     """
     by_video: defaultdict[int, list[_Said]] = defaultdict(list)
-    for video, said in _joined(list(hits), list(similar)):
+    for video, said in _joined(list(hits), similar):
         by_video[video].append(said)
     placed = [window for video, said in by_video.items() for window in _of_video(video, said)]
-    placed.sort(key=lambda one: (-one[1].score, one[0]))
-    by_words = [window for _, window in placed if window.score > 0]
-    by_meaning = [window for _, window in placed if window.similarity > 0]
-    by_meaning.sort(key=lambda window: -window.similarity)
-    return (_fused((by_words[: FUSED * limit], by_meaning[: FUSED * limit])) if by_meaning else by_words)[:limit]
+    if similar:
+        least = min(hit.score for hit in similar)
+        placed = [(place, _fused(window, whole, least)) for place, window in placed]
+    return [window for _, window in sorted(placed, key=lambda one: (-one[1].score, one[0]))[:limit]]
+
+
+def taking_turns(rankings: Iterable[Sequence[FoundWindow]], limit: int) -> list[FoundWindow]:
+    """Return the best windows of several descriptions, which take turns; none unless several describe something.
+
+    The description whose best window stands out most begins, and so has the place that is left over.
+    """
+    standing_out = sorted(((_stands_out(one), one) for one in rankings if one), key=lambda pair: -pair[0])
+    least = TELLING * standing_out[0][0] if standing_out else 0.0
+    telling = [one for share, one in standing_out if share >= max(least, _TINY)]
+    if len(telling) < 2:
+        return []
+    chosen: list[FoundWindow] = []
+    for place in range(limit):
+        for window in (one[place] for one in telling if place < len(one)):
+            if not any(window.overlaps(other) for other in chosen):
+                chosen.append(window)
+    return chosen[:limit]
+
+
+def _stands_out(windows: Sequence[FoundWindow]) -> float:
+    background = windows[BACKGROUND - 1].score if len(windows) >= BACKGROUND else 0.0
+    return windows[0].score - background
 
 
 def _joined(hits: Sequence[Hit], similar: Sequence[Hit]) -> Iterable[tuple[int, _Said]]:
@@ -82,13 +118,9 @@ def _joined(hits: Sequence[Hit], similar: Sequence[Hit]) -> Iterable[tuple[int, 
         yield video, _Said(order, said, scores.get((video, said), 0.0), similarities.get((video, said), 0.0))
 
 
-def _fused(rankings: Iterable[Sequence[FoundWindow]]) -> list[FoundWindow]:
-    """Return the windows of all rankings in the order of their fused ranks, which is their score then."""
-    fused: defaultdict[FoundWindow, float] = defaultdict(float)
-    for ranking in rankings:
-        for rank, window in enumerate(ranking, start=1):
-            fused[window] += 1 / (FUSION + rank)
-    return sorted((replace(window, score=score) for window, score in fused.items()), key=lambda window: -window.score)
+def _fused(window: FoundWindow, whole: float, least: float) -> FoundWindow:
+    near = max(0.0, window.similarity - least) / max(1 - least, _TINY)
+    return replace(window, score=window.score / max(whole, _TINY) + near)
 
 
 def _of_video(video: int, found: Sequence[_Said]) -> list[tuple[int, FoundWindow]]:
@@ -116,6 +148,6 @@ def _window(video: int, group: Sequence[_Said]) -> FoundWindow:
         start_s=min(said.statement.start_s for said in group),
         end_s=max(said.statement.end_s for said in group),
         statements=tuple(shown),
-        score=sum(said.score / 2**place for place, said in enumerate(best)),
+        score=sum(said.score / NEXT**place for place, said in enumerate(best)),
         similarity=max(said.similarity for said in group),
     )

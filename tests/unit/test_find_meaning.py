@@ -15,8 +15,8 @@ from agentcvr_graph import CVRContext, SetupError, create_cvr_graph
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.index import meaning
 from agentcvr_graph.index.finder import Finder, Query
-from agentcvr_graph.index.meaning import Meaning
-from agentcvr_graph.index.store import EvidenceStore, Hit, Statement
+from agentcvr_graph.index.meaning import Meaning, facts_of
+from agentcvr_graph.index.store import EvidenceStore, Hit, Statement, Unvectored
 from agentcvr_graph.index.windows import windows_of
 from agentcvr_graph.models.embeddings import resolve_embeddings
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -89,7 +89,7 @@ async def test_vectors_are_added_to_an_index_of_words_and_kept_in_its_file(tmp_p
     videos = await probed(perception, "anna", "bert")
     assert not await numbers(Finder(), "girl", perception, videos)
     assert await numbers(finder_with(model), "girl", perception, videos) == [1]
-    assert sorted(model.texts) == ['"good morning"', "a sign that says anna", "a sign that says bert"]
+    assert sorted(model.texts) == ["a sign that says anna", "a sign that says bert", "good morning"]
     model.texts.clear()
     count = len(perception.requests)
     assert await numbers(finder_with(model), "boy", perception, videos) == [2]
@@ -193,12 +193,14 @@ def test_a_file_without_the_table_gets_it_and_a_forgotten_video_loses_its_vector
     database.close()
     store = EvidenceStore(file)
     statements = store.unvectored("m", [video])
-    store.add_vectors("m", statements, {statements[0].id: [3.0, 4.0]})
-    assert [hit.score for hit in store.similar("m", [3.0, 4.0], [video])] == [pytest.approx(1.0, abs=0.001)]
-    assert store.similar("m", [1.0, 0.0, 0.0], [video]) == store.similar("other", [3.0, 4.0], [video]) == []
+    store.add_vectors("m", [statements[0], statements[0]], [[3.0, 4.0], [-4.0, 3.0]])
+    assert [hit.score for hit in store.similar("m", [[3.0, 4.0], [0.0, -1.0]], [video])] == [
+        pytest.approx(1.0, abs=0.001)
+    ]
+    assert store.similar("m", [[1.0, 0.0, 0.0]], [video]) == store.similar("other", [[3.0, 4.0]], [video]) == []
     assert (store.without_vectors("m", [video]), store.without_vectors("other", [video])) == ([], [video])
     store.forget([video])
-    assert store.similar("m", [3.0, 4.0], [video]) == []
+    assert store.similar("m", [[3.0, 4.0]], [video]) == []
     store.close()
 
 
@@ -210,30 +212,46 @@ def test_the_nearest_of_many_videos_are_those_of_an_exact_search():
     videos = list(store.known([str(n) for n in range(1200)]).values())
     statements = store.unvectored("m", videos)
     vectors = {one.id: rng.normal(size=16).tolist() for one in statements}
-    store.add_vectors("m", statements, vectors)
+    store.add_vectors("m", statements, [vectors[one.id] for one in statements])
     query = rng.normal(size=16)
     exact = sorted(statements, key=lambda one: -float(query @ vectors[one.id]) / float(np.linalg.norm(vectors[one.id])))
-    found = [hit.statement.text for hit in store.similar("m", query.tolist(), videos, limit=20)]
+    found = [hit.statement.text for hit in store.similar("m", [query.tolist()], videos, limit=20)]
     assert len(set(found) ^ {one.text for one in exact[:20]}) <= 2  # 16-bit vectors may swap the last
     assert found[0] == exact[0].text
     seen = [one.text for one in exact if one.modality == "audio"][:5]
-    assert [hit.statement.text for hit in store.similar("m", query.tolist(), videos, modality="audio", limit=5)] == seen
+    assert [
+        hit.statement.text for hit in store.similar("m", [query.tolist()], videos, modality="audio", limit=5)
+    ] == seen
 
 
-def test_ranks_by_words_and_by_meaning_are_fused():
-    """The second by both (2/62) comes before the first by words and the first by meaning, which are last or absent in
-    the other list."""
+def test_words_and_meaning_are_added_as_shares():
+    """Of words that weigh 10: 9, 8 and 7 tenths. Cosines of 0.8 and 0.6 above the least, 0.5: 0.6 and 0.2."""
 
     def hit(video: int, score: float) -> Hit:
         return Hit(video, Statement("visual", 0, 5, f"v{video}"), score)
 
-    found = windows_of([hit(1, 9.0), hit(2, 8.0), hit(4, 7.0)], 4, [hit(3, 0.9), hit(2, 0.8)])
-    assert [(window.video, round(window.score, 6)) for window in found] == [
-        (2, round(2 / 62, 6)),
-        (1, round(1 / 61, 6)),
-        (3, round(1 / 61, 6)),
-        (4, round(1 / 63, 6)),
-    ]
+    similar = [hit(3, 0.8), hit(2, 0.6), hit(5, 0.5)]
+    found = windows_of([hit(1, 9.0), hit(2, 8.0), hit(4, 7.0)], 4, similar, 10.0)
+    assert [(one.video, round(one.score, 6)) for one in found] == [(2, 1.0), (1, 0.9), (4, 0.7), (3, 0.6)]
+    weaker = windows_of([hit(1, 9.0), hit(2, 8.0), hit(4, 7.0)], 2, similar, 100.0)
+    assert [one.video for one in weaker] == [3, 2], "words that are a small share of the query decide little"
+
+
+def test_each_thing_that_a_statement_says_is_embedded_by_itself():
+    """Colours and motion are not embedded: nearly every picture has them."""
+    text = 'a sign on a wall; on-screen text "ADD SALT", "ANNA"; mostly red and white; still'
+    facts = [facts_of(Unvectored(1, 1, sense, text)) for sense in ("visual", "audio")]
+    assert facts == [["a sign on a wall", "ADD SALT", "ANNA"], [text]]
+    assert facts_of(Unvectored(1, 1, "visual", "mostly red; still")) == ["mostly red; still"]
+    assert facts_of(Unvectored(1, 1, "audio", '"salt"')) == ["salt"]
+
+
+async def test_a_query_is_compared_as_a_whole_and_by_its_clauses(tmp_path: Path):
+    perception, model = Kept(tmp_path), Synonyms()
+    videos = await probed(perception, "anna")
+    question = "Which red card is shown in the video where a girl sings?"
+    await finder_with(model).find(Query(question, (1,)), perception, videos, PLENTY)
+    assert model.queries == [question, "Which red card is shown in the video", "a girl sings"]
 
 
 @pytest.mark.parametrize(

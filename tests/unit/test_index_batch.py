@@ -164,7 +164,7 @@ async def test_vectors_are_made_beforehand_and_a_run_that_was_stopped_goes_on(
     assert [video.models for video in store.videos()] == [(done,), (done,), (), (), ()]
     made = [one async for one in Meaning(model, done).complete(store, totals.videos)]
     assert [(one.statements, one.planned) for one in made] == [(4, 6), (2, 6)]
-    assert sum(one.characters for one in made) == sum(map(len, model.texts)) == 3 * 19 + 2 * 14
+    assert sum(one.characters for one in made) == sum(map(len, model.texts)) == 3 * 19 + 2 * 12
     assert {video.models for video in store.videos()} == {(done,)}
     store.close()
     model.texts.clear()
@@ -177,7 +177,7 @@ def test_the_command_makes_vectors_and_lists_their_models(
     perception: Closable, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(index_run, "resolve_embeddings", lambda spec: (Synonyms(), spec))
-    for embedded in ("4 statements embedded (52 characters) by a:model", "0 statements embedded by a:model"):
+    for embedded in ("4 statements embedded (50 characters) by a:model", "0 statements embedded by a:model"):
         index_run.add_videos(["v1.mp4", "v2.mp4"], Models("offline", "offline", "a:model"), "", "local", 1, 100)
         assert embedded in capsys.readouterr().out
     index_run.list_videos("", as_json=True)

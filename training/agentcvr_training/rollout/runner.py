@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.perception.base import Perception
 from agentcvr_training.config.loading import load_format, load_model
 from agentcvr_training.config.settings import Settings
@@ -23,10 +24,14 @@ async def run_policy(
     temperature: float | None = None,
     live_graphs: int = 64,
     on_episode: Callable[[Episode], None] | None = None,
+    make_policy: Callable[..., PolicyChatModel] = PolicyChatModel,
+    context: CVRContext | None = None,
 ) -> list[Episode]:
     """Run every task with the model of the settings; return the episodes in the order of the tasks.
 
     Args:
+        make_policy: makes the chat model over the engine, such as one whose looks come from a plan.
+        context: replaces the graph's settings of the configuration.
         temperature: None for that of the settings; 0 takes the most likely token.
         on_episode: called with each episode when it ends.
 
@@ -41,8 +46,9 @@ async def run_policy(
         CachedEngine(model, form.stop_ids, slots=live_graphs, max_length=options.max_length) as engine,
     ):
         sampling = Sampling(temperature=chosen, top_p=options.top_p, max_new_tokens=options.max_new_tokens)
-        policy = PolicyChatModel(engine=engine, form=form, sampling=sampling, max_length=options.max_length)
-        return await RolloutRunner(policy, perception, settings.context, live_graphs).run(tasks, on_episode)
+        policy = make_policy(engine=engine, form=form, sampling=sampling, max_length=options.max_length)
+        runner = RolloutRunner(policy, perception, context or settings.context, live_graphs, settings.load_tools())
+        return await runner.run(tasks, on_episode)
 
 
 def _device(settings: Settings) -> torch.device:

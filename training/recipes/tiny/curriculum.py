@@ -29,7 +29,7 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.offline.master.reading import read
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.generators.procedural.base import Difficulty
-from agentcvr_graph.scripts.schema import Task
+from agentcvr_graph.scripts.schema import TOUR_TASKS, Task
 from agentcvr_graph.utils.files import atomic_write
 from agentcvr_graph.utils.progress import ProgressBar
 from training.recipes.tiny.evaluation import simulator
@@ -40,7 +40,7 @@ CHUNK = 50
 """Scripts of each task in one job of a process."""
 SPAN = 2048
 """Number of demonstrations that are sorted by length together."""
-SHARES: dict[Task, float] = {"BU": 0.55, "PEA": 1.1, "PSS": 1.2, "FSA": 0.12, "NUM": 0.9}
+SHARES: dict[Task, float] = {"BU": 0.55, "PEA": 1.1, "PSS": 1.2, "FSA": 0.12, "NUM": 0.9, "STOP": 0.6}
 """Factor on `each` of a stage for each task: lower if one script yields several questions, higher if there is little to
 read and much to infer, and lowest for intervals, which are long and hardly learned at this size."""
 FIRST_SEED = 1_000_000
@@ -60,6 +60,8 @@ class CurriculumStage:
     """Fields of `RandomExplorationMaster`."""
     answers_only: bool = False
     """Whether only the answers are imitated; if so, follow-ups about the same evidence are added."""
+    binding: bool = False
+    """Whether budgets are drawn as in reinforcement learning; if not, everything can be afforded."""
 
 
 RECORDED = ToolMessage(prompts.RECORDED, name="answer", tool_call_id="answer")
@@ -79,6 +81,21 @@ READING = (
 )
 EXPLORATION = (CurriculumStage(LEVELS["normal"], 800, {}),)
 CURRICULA = (READING, EXPLORATION)
+SMALL = LEVELS["normal"].with_settings({"videos": 3, "scenes": 6})
+"""Tours that fit into 1,200 tokens."""
+CLOSELY: Mapping[str, Any] = {**EVERYTHING, "frames": (24, 40, 56)}
+TOUR_READING = (
+    CurriculumStage(SMALL.with_settings({"videos": 2, "closeness": 0.3}), 1500, CLOSELY, answers_only=True),
+    CurriculumStage(SMALL, 3500, CLOSELY, answers_only=True),
+)
+TOUR_EXPLORATION = (
+    CurriculumStage(SMALL, 1600, {"closer": 0.5, "lengths_s": (10.0, 20.0, 40.0), "max_looks": 5}, binding=True),
+)
+
+
+def curricula_of(tasks: Sequence[Task]) -> tuple[Sequence[CurriculumStage], ...]:
+    """Return the curricula for some tasks: over tours, or over short videos."""
+    return (TOUR_READING, TOUR_EXPLORATION) if set(tasks) <= set(TOUR_TASKS) else CURRICULA
 
 
 @dataclass(frozen=True)
@@ -141,7 +158,10 @@ def record_chunk(chunk: Chunk) -> list[str]:
     async def lines() -> list[str]:
         found: list[str] = []
         context: CVRContext = chunk.settings.context
-        async for one in demonstrate(master, simulator(scripts, chunk.settings), scripts, context):
+        shares = chunk.settings.rollout.budget_shares if chunk.stage.binding else None
+        async for one in demonstrate(
+            master, simulator(scripts, chunk.settings), scripts, context, budget_shares=shares
+        ):
             if one is None:
                 raise BugError("The simulator failed.")
             found.append((with_follow_ups(one) if chunk.stage.answers_only else one).model_dump_json() + "\n")

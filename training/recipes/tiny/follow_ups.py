@@ -17,7 +17,10 @@ from agentcvr_graph.scripts.generators.procedural import comparison as comparing
 from agentcvr_graph.scripts.generators.procedural import grounding
 from agentcvr_graph.scripts.generators.procedural import storage as storing
 from agentcvr_graph.scripts.generators.procedural.base import fill, pick
-from training.recipes.tiny.reasoning_trace import ReasoningTrace, heard, purpose_in, reasoning_trace_of, signs
+from training.recipes.tiny.reasoning_trace import heard, purpose_in, reasoning_trace_of, signs
+from training.recipes.tiny.tour_follow_ups import MOST, tour_follow_ups
+from training.recipes.tiny.tour_traces import asked
+from training.recipes.tiny.traces import ReasoningTrace
 
 IN_ORDER, OF_THE_SAME = 0.8, 0.6
 """Probabilities that two events are named in the order of some video, and with a topic of that video."""
@@ -29,12 +32,18 @@ AROUND_S = 0.7
 
 def follow_up_questions(reading: Reading, rng: random.Random) -> list[tuple[str, ReasoningTrace]]:
     """Return other questions of the same kind with their reasoning traces; none if the kind has no follow-ups."""
-    if reading.kind not in _MORE:
+    over_tours = asked(reading.question)
+    if over_tours is None and reading.kind not in _MORE:
         return []
-    further, most = _MORE[reading.kind]
+    further, most = _MORE[reading.kind] if over_tours is None else (_over_tours, MOST)
     candidates = further(reading, rng, most)
     new = [question for question in dict.fromkeys(candidates) if question != reading.question][:most]
     return [(question, reasoning_trace_of(replace(reading, question=question), rng)) for question in new]
+
+
+def _over_tours(reading: Reading, rng: random.Random, most: int) -> list[str]:
+    task, _ = asked(reading.question) or ("STOP", {})
+    return tour_follow_ups(reading, task, rng)
 
 
 def _choices(reading: Reading, rng: random.Random, most: int) -> list[str]:

@@ -18,7 +18,8 @@ from langchain_core.messages import AIMessage
 
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.reading import Clip, Reading, Statement, read
-from training.recipes.tiny.reasoning_trace import ReasoningTrace, reasoning_trace_of
+from training.recipes.tiny.reasoning_trace import reasoning_trace_of
+from training.recipes.tiny.traces import ReasoningTrace
 
 NAMED = 0.3
 """Probability that a partial window is the one that the question names, if it names one."""
@@ -47,6 +48,10 @@ class RandomExplorationMaster(ChatModelBase):
     """The modalities from which a turn draws one."""
     frames: tuple[int, ...] = FRAMES
     """The numbers of frames from which a turn draws one."""
+    lengths_s: tuple[float, ...] = LENGTHS_S
+    """The lengths of partial windows from which a turn draws one."""
+    closer: float = 0.0
+    """Probability that a partial window is one in which something was seen or heard before, whatever it was."""
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         reading = read(request.messages)
@@ -61,7 +66,7 @@ class RandomExplorationMaster(ChatModelBase):
             return answering(reasoning_trace_of(reading, rng))
         clips = [clip for clip in reading.readable if clip.number in reading.missing]
         clips = clips or (reading.readable if rng.random() < self.every else [rng.choice(reading.readable)])
-        options = TurnOptions.drawn(self.whole, self.frames, rng)
+        options = TurnOptions.drawn(self, reading.statements, rng)
         makers = {"visual": [_observe], "audio": [_listen], "both": [_observe, _listen]}[rng.choice(self.modalities)]
         calls = [call for make in makers for call in make(clips, reading.question, options)]
         calls = calls or _observe(clips, reading.question, options)
@@ -77,18 +82,26 @@ class TurnOptions:
     whole: bool
     length_s: float
     frames: int
+    closer: float
+    known: Sequence[Statement]
+    """What was seen and heard before."""
 
     @classmethod
-    def drawn(cls, whole: float, frames: Sequence[int], rng: random.Random) -> TurnOptions:
-        return cls(rng, rng.random() < whole, rng.choice(LENGTHS_S), rng.choice(frames))
+    def drawn(cls, master: RandomExplorationMaster, known: Sequence[Statement], rng: random.Random) -> TurnOptions:
+        whole, length_s, frames = rng.random() < master.whole, rng.choice(master.lengths_s), rng.choice(master.frames)
+        return cls(rng, whole, length_s, frames, master.closer, known)
 
     def window(self, clip: Clip, question: str) -> Call:
         """Return a window of a clip."""
         named = _NAMED_WINDOW.search(question)
+        known = [one.window for one in self.known if one.window.video == clip.number] if self.closer else []
         if self.whole:
             start_s, end_s = 0.0, clip.duration_s
         elif named and int(named[3]) == clip.number and self.rng.random() < NAMED:
             start_s, end_s = float(named[1]), float(named[2])
+        elif known and self.rng.random() < self.closer:
+            window = self.rng.choice(known)
+            start_s, end_s = window.start_s, window.end_s
         else:
             length_s = min(self.length_s, clip.duration_s)
             start_s = float(self.rng.randrange(0, int(clip.duration_s - length_s) + 1, GRID_S))

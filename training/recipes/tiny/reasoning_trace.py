@@ -1,8 +1,8 @@
 """Reasoning traces: derive an answer from a demonstrator's evidence, in words that a small model can learn.
 
-For each of the five tasks the notes go through the videos one by one and record the findings, so that each step is one
+For each task the notes go through the videos one by one and record the findings, so that each step is one
 lookup and the answer follows from the step before it. Missing evidence is written as `?`, and the answer guesses it.
-This module reads only the text of the messages, never the script.
+Questions over tours are in `tour_traces.py`. Both modules read only the text of the messages, never the script.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from string import ascii_uppercase
 
 from agentcvr_graph.models.offline.master.reading import Clip, Reading, Statement
@@ -20,31 +20,15 @@ from agentcvr_graph.scripts.generators.procedural import comparison as comparing
 from agentcvr_graph.scripts.generators.procedural import grounding, sorting
 from agentcvr_graph.scripts.generators.procedural import storage as storing
 from agentcvr_graph.scripts.generators.procedural.base import read
-from agentcvr_graph.types import AnswerValue
+from training.recipes.tiny.tour_traces import asked, tour_trace
+from training.recipes.tiny.traces import UNKNOWN, ReasoningTrace
 
-UNKNOWN, RIGHT, WRONG = "?", "right", "wrong"
+RIGHT, WRONG = "right", "wrong"
 NUMBERS = {word: n for n, word in enumerate(sorting.SMALL, start=1)}
 TOPICS = tuple(re.sub(r"^(?:a|my|the) ", "", topic).split()[0] for topic in comparing.PEOPLE.topics)
 """The word that identifies each topic, also if the rest of a sentence is garbled."""
 MOST = 0.6
 """Minimum share of the words of a purpose that a garbled sentence must still hold."""
-
-
-@dataclass(frozen=True)
-class ReasoningTrace:
-    """An answer, the notes that lead to it, and its evidence."""
-
-    notes: str
-    """The findings, video by video."""
-    value: AnswerValue
-    support: list[Statement] = field(default_factory=list[Statement])
-    conclusion: str = ""
-    """Conclusion from the notes, if the answer needs one more step."""
-
-    @property
-    def text(self) -> str:
-        """Return notes and conclusion."""
-        return f"{self.notes} {self.conclusion}".strip()
 
 
 @dataclass(frozen=True)
@@ -58,7 +42,8 @@ class Clue:
 
 def reasoning_trace_of(reading: Reading, rng: random.Random) -> ReasoningTrace:
     """Return the best answer that the evidence allows; the rest is guessed with `rng`."""
-    return _TRACES[reading.kind](reading, rng)
+    over_tours = asked(reading.question)
+    return tour_trace(reading, *over_tours, rng) if over_tours else _TRACES[reading.kind](reading, rng)
 
 
 def signs(reading: Reading, number: int) -> Iterator[tuple[str, Statement]]:

@@ -32,8 +32,8 @@ from rich.console import Console
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.perception.blind import BlindPerception
-from agentcvr_graph.scripts.schema import Script
-from training.recipes.tiny.curriculum import CURRICULA, CurriculumStage, record
+from agentcvr_graph.scripts.schema import Script, Task
+from training.recipes.tiny.curriculum import CurriculumStage, curricula_of, record
 from training.recipes.tiny.evaluation import ScoredQuestion, evaluate_offline, evaluate_policy, simulator
 from training.recipes.tiny.initialization import Size, initialize
 from training.recipes.tiny.processes import default_processes, train_in_processes
@@ -62,11 +62,11 @@ class Scale:
     processes: int = field(default_factory=default_processes)
     """Processes that share each training; the result is the same except for rounding."""
 
-    def curricula(self) -> list[list[CurriculumStage]]:
-        """Return the curricula at this scale."""
+    def curricula(self, tasks: Sequence[Task]) -> list[list[CurriculumStage]]:
+        """Return the curricula for some tasks at this scale."""
         return [
             [replace(stage, each=round(stage.each * self.demonstrations)) for stage in curriculum]
-            for curriculum in CURRICULA
+            for curriculum in curricula_of(tasks)
         ]
 
 
@@ -102,7 +102,7 @@ def recipe_of(settings: Settings, scale: Scale) -> str:
         if settings_part and settings_part[name] == default:
             del settings_part[name]
     # The size of libraries is no part of a recipe that has none.
-    curricula = re.sub(r", library=\d+", "", str(scale.curricula()))
+    curricula = re.sub(r", library=\d+|, binding=False", "", str(scale.curricula(settings.scripts.tasks)))
     described = f"{json.dumps(followed)} {scale.size} {curricula}"
     return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
 
@@ -122,7 +122,7 @@ def run_seed(settings: Settings, scale: Scale, live_each: int, console: Console)
     warmed = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder / "warm")})})
     shown, initial = folder / "demonstrations.jsonl", folder / "initial"
     steps: dict[str, tuple[Path, Callable[[], object]]] = {
-        "demonstrations": (shown, lambda: record(settings, shown, console, scale.curricula())),
+        "demonstrations": (shown, lambda: record(settings, shown, console, scale.curricula(settings.scripts.tasks))),
         "initialization": (
             initial,
             lambda: initialize(islice(read_demonstrations(shown), 0, None, 5), initial, settings.seed, scale.size),

@@ -1,0 +1,1 @@
+"""Baselines that decide where to look without reading any evidence; the answer is the trained policy's."""

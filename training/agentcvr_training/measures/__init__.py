@@ -1,0 +1,1 @@
+"""Measures of where a master looks and what that is worth: accuracy over budgets, decisive seconds, adaptivity."""
