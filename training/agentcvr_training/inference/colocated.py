@@ -7,7 +7,8 @@ one conversation, share their keys and values in vLLM's own prefix cache.
 vLLM's `logprobs_mode` decides which log probability a token gets. TRL sets `processed_logprobs`: at the temperature,
 after `min_p`, `top_k` and `top_p`. Without these three this is the value that `Sampled` promises. With one of them,
 probabilities are divided by the mass kept, so log probabilities are larger; a correction for this must not multiply
-over a whole row (`training/agentcvr_training/config/vllm_settings.py`). `raw_logprobs` would leave out the temperature as well.
+over a whole row (`training/agentcvr_training/config/vllm_settings.py`). `raw_logprobs` would leave out the temperature
+as well.
 """
 
 # vLLM is not installed where types are checked.
