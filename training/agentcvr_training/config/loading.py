@@ -37,7 +37,7 @@ def load_model(settings: Model) -> Any:
 
 
 class ModelUnavailableError(SetupError):
-    """Raised when a model's files are not in the local cache and the Hub cannot be reached."""
+    """Raised when a model's files are not there yet: an earlier step writes them, or the Hub cannot be reached."""
 
 
 def explain_load_error(what: str, error: BaseException) -> SetupError:
@@ -72,10 +72,13 @@ def load_format(settings: Model) -> ChatFormat:
         raise explain_load_error(f"The tokenizer of {settings.path!r}", error) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    variables = _variables(settings.chat_template_kwargs)
+    if tokenizer.chat_template:  # a policy that was saved here has them already
+        tokenizer.chat_template = str(tokenizer.chat_template).removeprefix(variables)
     if settings.chat_template:
         tokenizer.chat_template = _template(settings.chat_template, tokenizer)
     if tokenizer.chat_template:
-        tokenizer.chat_template = f"{_variables(settings.chat_template_kwargs)}{tokenizer.chat_template}"
+        tokenizer.chat_template = f"{variables}{tokenizer.chat_template}"
     return ChatFormat(tokenizer, settings.path)
 
 
