@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,24 @@ def load_format(settings: Model) -> ChatFormat:
         tokenizer.pad_token = tokenizer.eos_token
     if settings.chat_template:
         tokenizer.chat_template = _template(settings.chat_template, tokenizer)
+    if tokenizer.chat_template:
+        tokenizer.chat_template = f"{_variables(settings.chat_template_kwargs)}{tokenizer.chat_template}"
     return ChatFormat(tokenizer, settings.path)
+
+
+def _variables(values: Mapping[str, bool | int | float | str]) -> str:
+    """Return Jinja statements that set variables of a template.
+
+    >>> _variables({"enable_thinking": False})
+    '{%- set enable_thinking = false -%}\\n'
+
+    Raises:
+        InputError: a name is no variable.
+    """
+    wrong = next((name for name in values if not name.isidentifier()), None)
+    if wrong is not None:
+        raise InputError(f"model.chat_template_kwargs: {wrong!r} is no variable of a template.")
+    return "".join(f"{{%- set {name} = {json.dumps(value)} -%}}\n" for name, value in values.items())
 
 
 def _template(named: str, tokenizer: Any) -> str:
