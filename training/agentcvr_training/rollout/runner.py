@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -39,16 +40,37 @@ async def run_policy(
     Raises:
         SetupError: there is no such model.
     """
+    with opened_policy(settings, temperature=temperature, slots=live_graphs, make_policy=make_policy) as policy:
+        runner = RolloutRunner(policy, perception, context or settings.context, live_graphs, settings.load_tools())
+        return await runner.run(tasks, on_episode)
+
+
+@contextmanager
+def opened_policy(
+    settings: Settings,
+    *,
+    temperature: float | None = None,
+    slots: int = 64,
+    make_policy: Callable[..., PolicyChatModel] = PolicyChatModel,
+) -> Generator[PolicyChatModel]:
+    """Load the model of the settings and yield it as a chat model, for the length of a `with` block.
+
+    Args:
+        temperature: None to sample as in training; otherwise as at evaluation, at this one.
+        slots: conversations whose keys and values are kept at the same time.
+        make_policy: makes the chat model over the engine.
+
+    Raises:
+        SetupError: there is no such model.
+    """
     form, options = load_format(settings.model), settings.rollout
     model = load_model(settings.model).eval().to(_device(settings))
     sampling = training_sampling(options) if temperature is None else held_out_sampling(options, temperature)
     with (
         torch.no_grad(),
-        CachedEngine(model, form.stop_ids, slots=live_graphs, max_length=options.max_length) as engine,
+        CachedEngine(model, form.stop_ids, slots=slots, max_length=options.max_length) as engine,
     ):
-        policy = make_policy(engine=engine, form=form, sampling=sampling, max_length=options.max_length)
-        runner = RolloutRunner(policy, perception, context or settings.context, live_graphs, settings.load_tools())
-        return await runner.run(tasks, on_episode)
+        yield make_policy(engine=engine, form=form, sampling=sampling, max_length=options.max_length)
 
 
 def _device(settings: Settings) -> torch.device:
