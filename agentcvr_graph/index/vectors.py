@@ -5,10 +5,10 @@ A statement may have several vectors, one for each thing that it says; it is as 
 Vectors have length 1 and are stored as 16-bit floats, which changes a similarity by less than 0.001. A row whose length
 does not fit the query belongs to another model of the same name, and is skipped.
 
-To read all vectors takes a second for 500,000 of them. So a process keeps one bit of each number in memory: its sign
-(binary quantization). Of the statements that have most signs in common with the query, those whose signs fit its
-numbers best are the candidates, whose vectors are read and compared exactly. Among up to 10,000 statements all are
-compared; among more, one of the nearest may be missed (docs/benchmarks.md, "Searching an index").
+To read all vectors of a large index for every query would take too long. So a process keeps one bit of each number in
+memory: its sign (binary quantization). Of the statements that have most signs in common with the query, those whose
+signs fit its numbers best are the candidates, whose vectors are read and compared exactly. Among up to 10,000
+statements all are compared; among more, one of the nearest may be missed (docs/benchmarks.md, "Searching an index").
 """
 
 from __future__ import annotations
