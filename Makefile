@@ -82,8 +82,9 @@ clips: $(VENV)/.dev  ## Make the bundled demo clips again (needs flite)
 docs: $(VENV)/.dev  ## Build the documentation site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-picture: $(VENV)/.dev  ## Make the picture of the evidence report in the README again
+picture: $(VENV)/.dev  ## Make the pictures of reports and of a chat in docs/images again
 	@$(BIN)/python docs/report_picture.py
+	@$(BIN)/python docs/chat_picture.py
 
 studio: $(VENV)/.dev  ## Open the graph in LangGraph Studio
 	@$(BIN)/langgraph dev

@@ -1,6 +1,7 @@
 """Make the pictures of reports in docs/images.
 
-One is of the demo, the other of a question whose citations are checked.
+One is of the demo, one of a question whose citations are checked, and one of a
+search over many videos.
 
 Run `make picture`. It needs Chromium, on the path or installed with
 `playwright install chromium`.
@@ -40,21 +41,26 @@ def main() -> None:
         CHECKS_HEIGHT,
     )
 
+    make(["demo", "lib-000006", "--swap"], "search.png", HEIGHT, ".turn:has(.index)")
 
-def make(command: list[str], name: str, height: int) -> None:
-    """Photograph the report of a command; the first second look in it is open."""
+
+def make(command: list[str], name: str, height: int, part: str = "") -> None:
+    """Photograph the report of a command, or the first such part of it.
+
+    The first second look and the searches in it are open.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.html"
         subprocess.run(
             [sys.executable, "-m", "agentcvr_graph", *command, "--report", str(report)],
             check=True,
         )
-        photograph(report.as_uri(), IMAGES / name, height)
+        photograph(report.as_uri(), IMAGES / name, height, part)
     print(f"wrote {IMAGES / name}")
 
 
-def photograph(url: str, picture: Path, height: int) -> None:
-    """Write the top of a page as a PNG."""
+def photograph(url: str, picture: Path, height: int, part: str = "") -> None:
+    """Write the top of a page, or the first element of a selector, as a PNG."""
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium")  # else the one that Playwright installed
         browser = playwright.chromium.launch(executable_path=chromium)
@@ -62,7 +68,9 @@ def photograph(url: str, picture: Path, height: int) -> None:
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
         page.goto(url)
         page.evaluate("document.querySelector('.check')?.setAttribute('open', '')")
-        page.screenshot(path=picture)
+        page.evaluate("document.querySelectorAll('.index').forEach(o => o.open = true)")
+        place = page.locator(part).first if part else page
+        place.screenshot(path=picture)
         browser.close()
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 from rich import markup
 from rich.console import Console
@@ -27,6 +28,7 @@ from agentcvr_graph.models.clients.keys import traceback_without_keys
 ANSWERED, NO_ANSWER, BAD_INPUT, STOPPED, TERMINATED = 0, 1, 2, 130, 143
 """Exit statuses: done; could not answer; the input or the set-up is wrong; stopped with Ctrl-C; stopped by SIGTERM."""
 
+Name = TypeVar("Name", bound=str)
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """Errors of a disk that is full, or that cannot be written for another reason."""
 NOTES_SHOWN = 20
@@ -51,15 +53,16 @@ def print_notes(notes: Sequence[str]) -> None:
         err.print(f"[yellow]note:[/] {len(notes) - NOTES_SHOWN} more such notes")
 
 
-def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
+def one_of(what: str, value: str, allowed: Sequence[Name]) -> Name:
     """Return the value if it is allowed.
 
     Raises:
         InputError: the value is not allowed; the message lists the allowed ones.
     """
-    if value not in allowed:
-        raise InputError(f"Unknown {what} {value!r}.", fix=f"Choose one of: {', '.join(allowed)}.")
-    return value
+    for name in allowed:
+        if name == value:
+            return name
+    raise InputError(f"Unknown {what} {value!r}.", fix=f"Choose one of: {', '.join(allowed)}.")
 
 
 def new_file(path: Path, *, force: bool, option: str = "--out") -> Path:

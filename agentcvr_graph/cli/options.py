@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
@@ -74,8 +74,8 @@ def context_of(max_turns: int, max_frames: int, dialect: str, abstain: str) -> C
     Raises:
         InputError: a choice is unknown.
     """
-    checked = cast(Any, one_of("--dialect", dialect, get_args(WantedDialect)))
-    allowed = cast(Any, one_of("--abstain", abstain, get_args(Abstaining)))
+    checked = one_of("--dialect", dialect, get_args(WantedDialect))
+    allowed = one_of("--abstain", abstain, get_args(Abstaining))
     return CVRContext(max_turns=max_turns, max_frames=max_frames, dialect=checked, abstain=allowed)
 
 

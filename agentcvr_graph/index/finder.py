@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import cast
 from weakref import WeakKeyDictionary
 
-from agentcvr_graph.catalogue import Sources, opened_of
+from agentcvr_graph.catalogue import Catalogue, Sources, opened_of
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.index.building import Entry, Index, Outcome, fill, fill_in_order, key_of, place_of, reference_of
 from agentcvr_graph.index.meaning import ComparesMeaning
@@ -90,6 +90,8 @@ class Finder:
         self._files: dict[Path, Index] = {}
         self._own: WeakKeyDictionary[Perception, Index] = WeakKeyDictionary()
         self._sets: OrderedDict[str, Index] = OrderedDict()
+        self._references: WeakKeyDictionary[Perception, WeakKeyDictionary[Catalogue, dict[int, str]]]
+        self._references = WeakKeyDictionary()
 
     async def find(
         self, query: Query, perception: Perception, videos: Sequence[VideoInfo], allowance: Cost = NOTHING_SPENT
@@ -133,7 +135,9 @@ class Finder:
     ) -> Found:
         """Search an index that holds other videos too."""
         outcome = Outcome()
-        linked = await _linked(query.numbers, perception, videos, index)
+        references = await asyncio.to_thread(self._references_of, query.numbers, perception, videos)
+        links = await index.links(references.values())
+        linked = {number: (one, links[one]) for number, one in references.items() if one in links}
         outcome.ids |= {number: link.video for number, (_, link) in linked.items()}
         missing = [number for number in query.numbers if number not in linked]
         await _add_missing(missing, perception, videos, index, allowance, outcome)
@@ -176,6 +180,19 @@ class Finder:
         outcome.note = meant.note
         return windows_of(hits, most, meant.hits, await asyncio.to_thread(index.store.weight, query.text))
 
+    def _references_of(
+        self, numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo]
+    ) -> dict[int, str]:
+        """Return the references of videos; those of a catalogue are kept as long as it is."""
+        catalogue = videos.catalogue if isinstance(videos, Sources) else None
+        with self._lock:
+            of_perception = self._references.setdefault(cast(Perception, perception), WeakKeyDictionary())
+            known = {} if catalogue is None else of_perception.setdefault(catalogue, {})
+        for number in numbers:
+            if number not in known:
+                known[number] = reference_of(_reference(number, videos), perception)
+        return {number: known[number] for number in numbers}
+
     def _open(self, file: Path) -> Index:
         with self._lock:
             if file not in self._files:
@@ -196,19 +213,6 @@ class Finder:
                 self._sets.popitem(last=False)
         self._sets.move_to_end(digest)
         return self._sets[digest]
-
-
-async def _linked(
-    numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo], index: Index
-) -> dict[int, tuple[str, Link]]:
-    """Return the reference and the link of each video that was indexed."""
-    references = await asyncio.to_thread(_references, numbers, perception, videos)
-    links = await index.links(references.values())
-    return {number: (one, links[one]) for number, one in references.items() if one in links}
-
-
-def _references(numbers: Iterable[int], perception: Indexable, videos: Sequence[VideoInfo]) -> dict[int, str]:
-    return {number: reference_of(_reference(number, videos), perception) for number in numbers}
 
 
 async def _add_missing(

@@ -4,7 +4,7 @@ A store keeps documents and, where it has an index, compares meanings; it does n
 of items, in namespaces of the user: a document for each video with all of its statements, an item for each text of a
 video, which the store may embed, and an item for each reference, which leads to a document. The document is written
 last: what has none is not indexed. A process that is asked about videos copies their documents into a temporary file of
-SQLite, once, and ranks words there as ever. Meanings are compared by the store, and the ranks are fused.
+SQLite, once, and ranks words there as ever. Meanings are compared by the store, and words and meaning count together.
 
 The mirror belongs to one store and one process and ends with it, so it cannot outlive what it shows, or mix two
 stores. Nothing is ever copied from a mirror, or from the index of the cache folder, into a store: a video is written
@@ -181,7 +181,7 @@ class SharedIndex(Index):
         until_s = time.monotonic() + MIRROR_S
         for portion in _portions([one for one in references if one not in here], READ_AT_ONCE):
             found = await self.stored.links(portion)
-            known = await self.known(list({one["key"] for one in found}))
+            known = await self.known(list(dict.fromkeys(one["key"] for one in found)))
             await asyncio.to_thread(self.store.link_all, list(_rows(found, known)))
             if time.monotonic() > until_s:
                 break

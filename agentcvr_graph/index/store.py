@@ -145,6 +145,7 @@ class EvidenceStore:
         self._max_bytes = max_bytes
         self._links: tuple[int, dict[str, Link]] | None = None
         """The links, as of a version of the file."""
+        self._signatures = vector_rows.Signatures()
         self._lock = threading.RLock()
         with self._errors():
             self._database = _opened(file)
@@ -272,8 +273,8 @@ class EvidenceStore:
         rows = vector_rows.rows_of(model, [(one.video, one.id, one.modality) for one in statements], vectors)
         with self._writing() as database:
             database.executemany(
-                "INSERT OR REPLACE INTO vectors (model, video, modality, statements, vectors)"
-                " SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM videos WHERE id = ?2)",
+                "INSERT OR REPLACE INTO vectors (model, video, modality, statements, signs, vectors)"
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM videos WHERE id = ?2)",
                 rows,
             )
         if self._max_bytes is not None:
@@ -289,7 +290,7 @@ class EvidenceStore:
         limit: int = 20,
     ) -> list[Hit]:
         """Return the statements whose vectors are most similar to any query's, with their cosine, best first."""
-        scores = dict(vector_rows.nearest(self._read, model, queries, sorted(among), modality, limit))
+        scores = dict(self._signatures.nearest(self._read, model, queries, sorted(among), modality, limit))
         rows = self._read(
             "SELECT id, video, modality, start_s, end_s, text FROM statements"
             " WHERE id IN (SELECT value FROM json_each(?))",
@@ -424,9 +425,18 @@ def _create(database: sqlite3.Connection) -> None:
 
 
 def _add_vectors_table(database: sqlite3.Connection) -> None:
-    """Add the table of vectors to a file that was made before there was one."""
-    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'vectors'").fetchone():
-        database.execute(vector_rows.TABLE)
+    """Add the table of vectors to a file that was made before there was one; vectors without signs are made again."""
+    if _has_signs(database):
+        return
+    database.execute("BEGIN IMMEDIATE")
+    with database:
+        if not _has_signs(database):  # another process may have created it since
+            database.execute("DROP TABLE IF EXISTS vectors")
+            database.execute(vector_rows.TABLE)
+
+
+def _has_signs(database: sqlite3.Connection) -> bool:
+    return bool(database.execute("SELECT 1 FROM pragma_table_info('vectors') WHERE name = 'signs'").fetchone())
 
 
 def _is_ready(database: sqlite3.Connection) -> bool:

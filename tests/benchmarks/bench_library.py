@@ -50,7 +50,7 @@ LEXICAL = 0.95
 """Goal of recall@5 for the question's words."""
 PARAPHRASED = 0.85
 """Goal for the question in other words, with embeddings."""
-Found = Sequence[Window]
+Windows = Sequence[Window]
 
 
 def rows() -> Iterator[Row]:
@@ -135,13 +135,13 @@ class Remembering(Embeddings):
         return self._model.embed_query(text)
 
 
-async def _searching(script: Script, finder: Finder, noise: str = "off") -> Callable[[str], Awaitable[Found]]:
+async def _searching(script: Script, finder: Finder, noise: str = "off") -> Callable[[str], Awaitable[Windows]]:
     """Return a search for the five best windows of a library, which the finder indexes once."""
     perception = ScriptedPerception(ScriptLibrary.of([script]), noise)
     numbers = tuple(range(1, len(script.videos) + 1))
     videos = [await perception.probe(script.video(n), n) for n in numbers]
 
-    async def search(query: str) -> Found:
+    async def search(query: str) -> Windows:
         found = await finder.find(Query(query, numbers, None, WINDOWS), perception, videos)
         return [Window(video=number, start_s=one.start_s, end_s=one.end_s) for number, one in found.windows]
 

@@ -4,8 +4,13 @@ All measurements use one policy (`--policy FOLDER`, default the shipped one) in 
 mode, with four episodes per script as in GRPO and at most 64 live graphs. Ratios are taken within one run, and compared
 variants run alternately, so that a slow phase of the machine affects all of them. All of torch's threads are used.
 
-- **Exactness**: one step of GRPO over 256 trajectories. It compares the engine's samples with the inputs of TRL's loss
-  (`tests/support/exactness.py`).
+- **Exactness**: one step of GRPO over 256 trajectories, in fp32 and with `bf16`. It compares the engine's samples with
+  the inputs of TRL's loss (`tests/support/exactness.py`), and the log probabilities before learning with those in the
+  loss. Engine and trainer batch tokens differently, so in bf16 their numbers differ; those of the trainer's two passes
+  must not.
+- **Old log probabilities**: the pass over a generation before it is learned from, TRL's and ours, on the same rows with
+  the same attention, 8 at a time. The difference is padding: of the episodes, and of rows cut to lengths between 30
+  tokens and the longest.
 - **Against sequential graphs**: the same tasks with the same seeds, so the same tokens up to rounding, through the same
   engine, with its cache in both cases. Only the first 64 tasks are used, because sequential graphs are slow.
 - **Against raw `generate`**: `generate` reads and writes as many tokens as the episodes. A row's prompt is all that an
@@ -22,6 +27,7 @@ variants run alternately, so that a slow phase of the machine affects all of the
 
 from __future__ import annotations
 
+import math
 import statistics
 import tempfile
 import time
@@ -35,7 +41,9 @@ from agentcvr_training.rollout.episodes import Episode
 from agentcvr_training.rollout.ledger import Drift
 from agentcvr_training.rollout.ledger import Row as TokenRow
 from agentcvr_training.trainer.run import quiet
+from agentcvr_training.trainer.trainers import GraphTrainer
 from torch.nn.functional import scaled_dot_product_attention
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -52,8 +60,9 @@ from tests.benchmarks.policies import (
 )
 from tests.benchmarks.rows import Row, ratio
 from tests.benchmarks.trl_loop import TrlLoop, timed_batch
-from tests.support.exactness import train_one_step
+from tests.support.exactness import Exactness, train_one_step
 from training.recipes.tiny.blocked_attention import attend_in_blocks
+from training.recipes.tiny.cpu_training import fast_on_cpu
 
 EXACT = 256
 EPISODES = 128
@@ -62,6 +71,10 @@ ROWS, HEADS, LENGTH, HEAD = 6, 4, 600, 32
 """Shape of the attention in a step of the warm start: rows, heads, tokens, head size."""
 LAYERS = 20
 """Passes through a layer per attention, alternately."""
+SHORTEST = 30
+"""Tokens of the shortest completion of the ragged rows."""
+OLD_ROWS = 8
+"""Rows of one forward pass for old log probabilities."""
 LIVE_SCRIPTS = 4
 """Scripts of the step on real video. They are few because the offline vision model needs about 0.5 s per frame."""
 
@@ -70,7 +83,9 @@ def rows(folder: Path | None = None, device: str = "cpu") -> Iterator[Row]:
     """Yield the rows as they are measured."""
     quiet()
     player = Player(folder or POLICY, device)
-    parts: list[Callable[[Player, Path], list[Row]]] = [exactness, throughput, against_trl, swap_and_live, attention]
+    parts: list[Callable[[Player, Path], list[Row]]] = [
+        *(exactness, exactness_in_bf16, old_pass, throughput, against_trl, swap_and_live, attention)
+    ]
     for part in parts:
         with tempfile.TemporaryDirectory() as place:
             yield from part(player, Path(place))
@@ -78,10 +93,7 @@ def rows(folder: Path | None = None, device: str = "cpu") -> Iterator[Row]:
 
 def exactness(player: Player, place: Path) -> list[Row]:
     """Compare sampled with trained tokens over 256 trajectories."""
-    played = scripts(EXACT // GROUP)
-    rollout = player.rollout(played, ScriptedPerception(ScriptLibrary.of(played)))
-    prompts = [script.id for script in played]
-    _, found = train_one_step(place, player.model(), rollout, prompts, EXACT, group=GROUP)
+    found = _one_step(player, place)
     drifted = sum(count for drift, count in found.drifts.items() if drift is not Drift.CLEAN)
     same = found.unmatched == 0 and found.sampled == found.trained
     return [
@@ -93,8 +105,72 @@ def exactness(player: Player, place: Path) -> list[Row]:
         ),
         Row("exactness: largest gap of a log probability", f"{found.worst:.1e}", "<= 1e-4", found.worst <= 1e-4),
         Row("exactness: root mean square of the gaps", f"{found.typical:.1e}"),
+        _unchanged("exactness: largest gap between the trainer's old and new log probabilities", found),
         Row(f"exactness: drifts in {sum(found.drifts.values()):,} prompts", f"{drifted}", "0", drifted == 0),
     ]
+
+
+def exactness_in_bf16(player: Player, place: Path) -> list[Row]:
+    """Compare the same in 16 bits, where a row's numbers depend on its batch."""
+    found = _one_step(player, place, bf16=True)
+    return [
+        Row("bf16: root mean square of the gaps between sampler and trainer", f"{found.typical:.1e}"),
+        _unchanged("bf16: largest gap between the trainer's old and new log probabilities", found),
+    ]
+
+
+def _one_step(player: Player, place: Path, **changes: Any) -> Exactness:
+    played = scripts(EXACT // GROUP)
+    rollout = player.rollout(played, ScriptedPerception(ScriptLibrary.of(played)))
+    prompts = [script.id for script in played]
+    return train_one_step(place, player.model(), rollout, prompts, EXACT, group=GROUP, **changes)[1]
+
+
+def _unchanged(what: str, found: Exactness) -> Row:
+    return Row(what, f"{found.old_gap:.1e}", "0", found.old_gap == 0)
+
+
+def old_pass(player: Player, place: Path) -> list[Row]:
+    """Compare the time of the log probabilities before learning, computed as TRL does and as here."""
+    played = scripts(EPISODES // GROUP)
+    rollout = player.rollout(played, ScriptedPerception(ScriptLibrary.of(played)))
+    trainer: Any = player.trainer(rollout, played, place)
+    trainer.model.train()
+    batch = trainer._generate_and_score_completions([{"prompt": script.id} for script in played for _ in range(GROUP)])
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)
+    prompt, completion = batch["prompt_mask"], batch["completion_mask"]
+    found: list[Row] = []
+    for name, lengths, target in (("episodes", completion, None), ("ragged rows", _ragged(completion), 2)):
+        mask = torch.cat([prompt, lengths], 1)
+        tokens = f"{int(mask.sum(1).min())} to {int(mask.sum(1).max())} tokens"
+        padding = f"{100 * (1 - float(mask.sum()) / mask.numel()):.0f} % padding"
+        gain = _gain(trainer, ids, mask, completion.shape[1])
+        what = f"old log probabilities against TRL's, {name} of {tokens}, {padding}"
+        found.append(Row(what, f"{gain:.2f}") if target is None else ratio(what, gain, target))
+    return found
+
+
+def _ragged(mask: torch.Tensor) -> torch.Tensor:
+    """Return a mask of completions of as many columns, with lengths that are even on a logarithmic scale."""
+    rows, width = mask.shape
+    lengths = torch.logspace(math.log2(SHORTEST), math.log2(width), rows, base=2).round()
+    mixed = lengths[torch.randperm(rows, generator=torch.Generator().manual_seed(0))]
+    return (torch.arange(width)[None] < mixed[:, None]).to(mask)
+
+
+def _gain(trainer: Any, ids: torch.Tensor, mask: torch.Tensor, kept: int) -> float:
+    """Return the processor time of TRL's pass divided by that of ours, on the same rows, run alternately."""
+    ways: dict[str, Any] = {"theirs": GRPOTrainer, "ours": GraphTrainer}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS + 1):
+        trainer._order = None
+        for name, kind in ways.items():
+            started = time.process_time()
+            with torch.no_grad(), fast_on_cpu(trainer.model):
+                kind._get_per_token_logps_and_entropies(trainer, trainer.model, ids, mask, kept, batch_size=OLD_ROWS)
+            seconds[name].append(time.process_time() - started)
+    theirs, ours = (statistics.median(times[1:]) for times in seconds.values())
+    return theirs / ours
 
 
 def throughput(player: Player, place: Path) -> list[Row]:

@@ -1,7 +1,7 @@
 """Library questions in other words, which share no content word with the statements of the world `library`.
 
 - `reworded`: as a person may put it: each clause is written anew, and things, colours and names have common synonyms.
-- `paraphrased`: word by word, by a fixed table, also with words that nobody would choose ("jet-dark dale").
+- `paraphrased`: word by word, by a fixed table, also with unusual words ("jet-dark dale").
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from agentcvr_training import grpo
 from agentcvr_training.config.settings import load_settings
 from agentcvr_training.grpo import train
 from agentcvr_training.rollout.episode_log import read_episodes
-from agentcvr_training.trainer.callbacks import WHOLE
+from agentcvr_training.trainer.checkpoints import WHOLE
 from rich.console import Console
 
 from agentcvr_graph.errors import SetupError

@@ -6,12 +6,14 @@ A run that fails stops with a one-line error and keeps its last complete checkpo
 from __future__ import annotations
 
 import io
+import re
 import resource
 from types import SimpleNamespace
 
 import pytest
 import torch
-from agentcvr_training.trainer.callbacks import WHOLE, TrainingProgress, last_checkpoint
+from agentcvr_training.trainer.callbacks import TrainingProgress
+from agentcvr_training.trainer.checkpoints import WHOLE, last_checkpoint
 from agentcvr_training.trainer.curves import draw_curves, points, smoothed
 from agentcvr_training.trainer.trainers import GraphTrainer, TrainingStopped
 from rich.console import Console
@@ -35,7 +37,7 @@ def bad_gradient(loss, model, step):
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (not_a_number, "Step 4: the loss is nan; no weight was changed. Lower the learning rate"),
+        (not_a_number, "Step 4: the loss is nan; no weight was changed. Start again in another folder"),
         (bad_gradient, "Step 4: the gradient of model.embed_tokens.weight ("),
     ],
 )
@@ -56,10 +58,17 @@ def test_a_non_finite_loss_or_gradient_stops_the_run(spoil, complaint, speaker, 
     assert all(bool(torch.isfinite(weight).all()) for weight in weights_of(kept).values())
     assert not (output / "policy").exists()
 
+    # The advice works: every change that the message names, in one command.
     monkeypatch.setattr(GraphTrainer, "compute_loss", compute)
-    assert command_succeeds(path, monkeypatch)
-    assert f"resuming from {kept}" in capsys.readouterr().err
-    assert (output / "policy" / "model.safetensors").exists()
+    changes = re.findall(r"--set \S+=[^\s,;]+", reported[0].rstrip("."))
+    assert [change.partition("=")[0] for change in changes] == [
+        "--set grpo.trainer.learning_rate",
+        "--set output",
+        "--set model.path",
+    ]
+    changes = [part.rstrip(".") for change in changes for part in change.split(" ")]
+    assert command(["grpo", path, *changes], monkeypatch) == 0, capsys.readouterr().err
+    assert (tmp_path / "run-restarted" / "policy" / "model.safetensors").exists()
 
 
 def command_succeeds(path, monkeypatch):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
+from agentcvr_training.config.loading import load_format
+from agentcvr_training.config.settings import Model
 from agentcvr_training.demonstrations import row_of
 from agentcvr_training.rollout.chat_format import ChatFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from transformers import AutoTokenizer
 
-from agentcvr_graph.errors import SetupError
+from agentcvr_graph.errors import InputError, SetupError
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from tests.support.examples import examples
 from tests.support.tiny_models import FORGETS_THOUGHTS, OPENS_OTHERWISE, PLAIN, WITHOUT_TOOLS, tokenizer
@@ -63,3 +68,30 @@ def test_unsupported_chat_templates_are_refused_with_a_fix(template, complaint):
     with pytest.raises(SetupError, match=f"some/model.*{complaint}") as caught:
         ChatFormat(tokenizer(template), "some/model")
     assert caught.value.fix
+
+
+def test_variables_of_a_template_are_part_of_the_template_that_is_saved(tmp_path):
+    """Qwen3 with its thinking turned off: every turn opens with a closed thought, also in the saved template."""
+    own = tokenizer((files("trl") / "chat_templates" / "qwen3_training.jinja").read_text(encoding="utf-8"))
+    own.save_pretrained(tmp_path)
+    closed = "<think>\n\n</think>\n\n"
+    settings = Model(path=str(tmp_path), chat_template_kwargs={"enable_thinking": False})
+    (tmp_path / "config.json").write_text("{}")
+    form, thinking = load_format(settings), load_format(Model(path=str(tmp_path)))
+    question = [HumanMessage("question")]
+    decode = form.tokenizer.decode
+    assert decode(form.prompt_ids(question, None)).endswith(closed)
+    assert decode(form.environment_ids([], [HumanMessage("go on")])).endswith(closed)
+    assert not decode(thinking.prompt_ids(question, None)).endswith(closed)
+    form.tokenizer.save_pretrained(tmp_path / "policy")
+    again = AutoTokenizer.from_pretrained(tmp_path / "policy")
+    rows = [{"role": "user", "content": "question"}]
+    assert again.apply_chat_template(rows, add_generation_prompt=True, tokenize=False).endswith(closed)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x %}"])
+def test_a_name_that_is_no_variable_is_refused(name, tmp_path):
+    tokenizer().save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="is no variable of a template"):
+        load_format(Model(path=str(tmp_path), chat_template_kwargs={name: 1}))

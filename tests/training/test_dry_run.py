@@ -13,6 +13,7 @@ import trl
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from agentcvr_training.commands import app
+from agentcvr_training.config import checks
 from agentcvr_training.config.checks import check
 from agentcvr_training.config.dry_run import load_of, show_plan
 from agentcvr_training.config.loading import ModelUnavailableError
@@ -32,6 +33,7 @@ from tests.support.tiny_models import FORGETS_THOUGHTS, PLAIN, model, tokenizer
 
 CONFIGS = Path(__file__).parents[2] / "training" / "agentcvr_training" / "configs"
 QWEN = sorted(CONFIGS.glob("qwen3_*.yaml"))
+SHIPPED = [*sorted(CONFIGS.glob("*.yaml")), *sorted(CONFIGS.parents[1].glob("recipes/*/configs/*.yaml"))]
 VOCABULARY = len(tokenizer())
 # Parameters of one layer of tests/support/tiny_models.py: query, key, value and output projections; two head norms;
 # three feed-forward matrices; two layer norms. Hidden size 32, feed-forward 64, 4 heads of size 8, 2 key-value heads.
@@ -284,6 +286,22 @@ def test_shipped_configs_have_the_settings_of_the_paper(path):
     assert (arguments.temperature, settings.rollout.top_p) == (0.8, 0.9)
     assert settings.rollout.max_length == 4096 + 4096
     assert settings.context.max_turns == 15
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_every_shipped_config_can_be_checked_by_itself(path, tmp_path, monkeypatch):
+    """A model that an earlier step writes, or that only the Hub has, is named as not checked."""
+    monkeypatch.chdir(tmp_path)
+    # No test reaches the Hub.
+    monkeypatch.setattr(checks, "load_format", unreachable)
+    done = CliRunner().invoke(app, ["dry-run", str(path)], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    assert "not checked: model" in done.output and "trajectories" in done.output
+    assert ("an earlier step writes it" in done.output) is not path.stem.startswith("qwen3")
+
+
+def unreachable(settings):
+    raise ModelUnavailableError(f"The tokenizer of {settings.path!r} cannot be loaded: no connection")
 
 
 @pytest.mark.parametrize("path", QWEN, ids=[path.stem for path in QWEN])

@@ -12,6 +12,7 @@ from agentcvr_training.inference.base import Call, Sampling
 from agentcvr_training.inference.cached import CachedEngine
 from agentcvr_training.inference.kv_slots import InPlaceCache, SlotCache
 from agentcvr_training.inference.sampling import draw
+from transformers import RepetitionPenaltyLogitsProcessor
 
 from agentcvr_graph.errors import BugError, InfrastructureError, SetupError
 from tests.support.tiny_models import model, tokenizer
@@ -250,3 +251,40 @@ def test_top_p_samples_from_the_nucleus_and_returns_the_untruncated_logprob():
     assert ids == [2, 0]  # the first row never draws token 0; the second does
     assert logprobs == pytest.approx([logits[0, 2].item(), logits[1, 0].item()])
     assert draw(logits[:1], [Sampling(top_p=0.45)], [0.99])[0] == [1]
+
+
+def test_top_k_and_min_p_bound_what_is_drawn_and_leave_the_log_probability():
+    logits = torch.log(torch.tensor([[0.1, 0.5, 0.15, 0.25]] * 4))
+    ways = [Sampling(top_k=2), Sampling(min_p=0.3), Sampling(top_k=1), Sampling()]
+    ids, logprobs = draw(logits, ways, [0.99] * 4)
+    assert ids == [3, 3, 1, 3]
+    assert logprobs == pytest.approx([logits[0, token].item() for token in ids])
+    # 0.15 is 0.3 of 0.5: kept by min_p 0.29. Of 0.5, 0.25 and 0.15, renormalised, top_p 0.8 keeps two.
+    assert draw(logits[:1], [Sampling(min_p=0.29)], [0.62])[0] == [2]
+    assert draw(logits[:1], [Sampling(min_p=0.29, top_p=0.8)], [0.62])[0] == [1]
+    assert draw(logits[:1], [Sampling(top_k=3, top_p=0.8)], [0.99])[0] == [3]
+
+
+def test_a_repetition_penalty_is_that_of_transformers_and_not_in_the_log_probability():
+    logits = torch.tensor([[2.0, -1.0, 1.8, 0.0]])
+    processor = RepetitionPenaltyLogitsProcessor(1.5)
+    theirs = processor(torch.tensor([[0, 1, 1]]), logits.clone())
+    assert int(theirs.argmax()) == 2
+    sampling = Sampling(temperature=0.0, repetition_penalty=1.5)
+    ids, logprobs = draw(logits, [sampling], [0.5], [[0, 1, 1]])
+    assert ids == [2] and logprobs[0] == pytest.approx(torch.log_softmax(logits, -1)[0, 2].item())
+    # Drawn: the cumulative shares of the penalized distribution decide.
+    first, second = torch.softmax(theirs, -1)[0].cumsum(0)[:2].tolist()
+    warm = Sampling(repetition_penalty=1.5)
+    assert [draw(logits, [warm], [u], [[0, 1]])[0][0] for u in (first - 0.01, first + 0.01, second + 0.01)] == [0, 1, 2]
+
+
+async def test_a_greedy_turn_with_a_penalty_equals_generate():
+    net, prompt = model(), [5, 6, 7, 5]
+    with CachedEngine(net, STOP) as engine:
+        sampling = Sampling(temperature=0.0, max_new_tokens=12, repetition_penalty=1.3)
+        turn = await engine.sample(Call(prompt, "a", sampling, 0))
+    out = net.generate(
+        torch.tensor([prompt]), max_new_tokens=len(turn.ids), do_sample=False, repetition_penalty=1.3, pad_token_id=0
+    )
+    assert out[0, len(prompt) :].tolist() == turn.ids

@@ -16,7 +16,7 @@ import torch
 from agentcvr_training import grpo
 from agentcvr_training.config.settings import load_settings
 from agentcvr_training.rollout.episode_log import read_episodes
-from agentcvr_training.trainer.callbacks import WHOLE
+from agentcvr_training.trainer.checkpoints import WHOLE
 from rich.console import Console
 
 from agentcvr_graph.errors import InputError

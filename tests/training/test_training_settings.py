@@ -61,7 +61,11 @@ WRONG = {
     ),
     "an unknown reward": ({"reward.weights": {"beauty": 1}}, "Input should be 'answer', 'format', 'grounding'"),
     "TRL's name for ours": ({"grpo.trainer.seed": 3}, "grpo.trainer.seed does not belong here. Set 'seed' instead."),
-    "no effect": ({"grpo.trainer.top_k": 3}, "grpo.trainer.top_k=3 cannot be set here: the trainer sets it."),
+    "no effect": (
+        {"grpo.trainer.generation_kwargs": {}},
+        "grpo.trainer.generation_kwargs={} cannot be set here: the trainer sets it.",
+    ),
+    "of ours": ({"grpo.trainer.top_k": 3}, "grpo.trainer.top_k does not belong here. Set 'rollout.top_k' instead."),
     "what TRL refuses": ({"grpo.trainer.num_generations": 1}, "GRPO requires at least 2 generations per prompt"),
     "two sizes": (
         {"grpo.trainer.generation_batch_size": 8, "grpo.trainer.steps_per_generation": 1},

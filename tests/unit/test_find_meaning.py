@@ -13,7 +13,7 @@ from langchain_core.embeddings import Embeddings
 
 from agentcvr_graph import CVRContext, SetupError, create_cvr_graph
 from agentcvr_graph.graph.state import as_input
-from agentcvr_graph.index import meaning
+from agentcvr_graph.index import meaning, vectors
 from agentcvr_graph.index.finder import Finder, Query
 from agentcvr_graph.index.meaning import Meaning, facts_of
 from agentcvr_graph.index.store import EvidenceStore, Hit, Statement, Unvectored
@@ -222,6 +222,30 @@ def test_the_nearest_of_many_videos_are_those_of_an_exact_search():
     assert [
         hit.statement.text for hit in store.similar("m", [query.tolist()], videos, modality="audio", limit=5)
     ] == seen
+
+
+def test_among_many_statements_the_most_similar_are_compared_also_those_that_another_process_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Signs choose 60 of 3,000 candidates; the ten queries are vectors of statements with a little noise."""
+    monkeypatch.setattr(vectors, "EXACT", 0)
+    monkeypatch.setattr(vectors, "CANDIDATES", 60)
+    rng = np.random.default_rng(0)
+    made = rng.normal(size=(3000, 70))
+    store, other = EvidenceStore(tmp_path / "a.sqlite"), EvidenceStore(tmp_path / "a.sqlite")
+    for start, into in ((0, store), (1500, other)):
+        new = [Statement("visual", 0, 5, f"v{n}") for n in range(start, start + 1500)]
+        video = into.add(str(start), new)
+        statements = into.unvectored("m", [video])
+        into.add_vectors("m", statements, [made[int(one.text[1:])].tolist() for one in statements])
+        videos = list(store.known(["0", "1500"]).values())
+        for n in rng.integers(start, start + 1500, 10):
+            query = made[n] + rng.normal(size=70) * 0.3
+            assert store.similar("m", [query.tolist()], videos, limit=1)[0].statement.text == f"v{n}"
+    store.forget([videos[0]])
+    assert len(store.similar("m", [made[0].tolist()], videos, limit=3)) <= 3
+    store.close()
+    other.close()
 
 
 def test_words_and_meaning_are_added_as_shares():

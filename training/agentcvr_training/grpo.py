@@ -23,8 +23,7 @@ from agentcvr_training._typed import dataset_of_columns
 from agentcvr_training.config.loading import load_format, load_forward_context, load_model, lora_config
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.config.trainer_settings import grpo_config
-from agentcvr_training.inference.base import Sampling
-from agentcvr_training.inference.factory import make_engine_factory
+from agentcvr_training.inference.factory import held_out_sampling, make_engine_factory, training_sampling
 from agentcvr_training.rewards import REWARDS, reward_metric
 from agentcvr_training.rollout.episode_log import EpisodeLog
 from agentcvr_training.rollout.trl_rollout import GraphRollout, reward_functions
@@ -60,8 +59,8 @@ def train(settings: Settings, console: Console = err) -> Path:
         perception=ScriptedPerception(ScriptLibrary.of(everything), options.noise),
         form=form,
         context=settings.context,
-        sampling=Sampling(options.temperature, options.top_p, options.max_new_tokens),
-        held_out=Sampling(options.held_out_temperature, options.top_p, options.max_new_tokens),
+        sampling=training_sampling(options),
+        held_out=held_out_sampling(options),
         engine_factory=make_engine_factory(options, form.stop_ids),
         max_length=options.max_length,
         live_graphs=options.live_graphs,

@@ -18,7 +18,12 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training._typed import read_model_config
 from agentcvr_training.config.extensions import load_object
-from agentcvr_training.config.loading import explain_load_error, load_format, load_forward_context
+from agentcvr_training.config.loading import (
+    ModelUnavailableError,
+    explain_load_error,
+    load_format,
+    load_forward_context,
+)
 from agentcvr_training.config.memory import Sizes, shards_here, sizes_of
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.config.trainer_settings import grpo_config, sft_config
@@ -89,9 +94,11 @@ def check_model(settings: Settings, checked: CheckedSettings) -> Checked:
     """Check the tokenizer, its chat template and the shape of the model against the configuration.
 
     Raises:
-        ModelUnavailableError: the files are not in the cache and the Hub cannot be reached.
+        ModelUnavailableError: an earlier step of the recipe has to write the model, or its files are not in the cache
+            and the Hub cannot be reached.
         CVRError: the first error that is found.
     """
+    _check_earlier_step(settings)
     form = load_format(settings.model)
     config = _model_config(settings)
     _check_model(settings, form, config)
@@ -106,6 +113,16 @@ def check_model(settings: Settings, checked: CheckedSettings) -> Checked:
         sizes_of(config, settings.model.lora),
         _longest_first_prompt(settings, form, checked.scripts),
     )
+
+
+def _check_earlier_step(settings: Settings) -> None:
+    """Check that a model inside the output folder, which only an earlier step can have written, is there."""
+    model = Path(settings.model.path)
+    if Path(settings.output) in model.parents and not model.exists():
+        raise ModelUnavailableError(
+            f"The model folder {model} is not there yet: an earlier step writes it.",
+            fix="Check again after that step, or name another model with --set model.path=FOLDER.",
+        )
 
 
 def _check_output(folder: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def load_model(settings: Model) -> Any:
 
 
 class ModelUnavailableError(SetupError):
-    """Raised when a model's files are not in the local cache and the Hub cannot be reached."""
+    """Raised when a model's files are not there yet: an earlier step writes them, or the Hub cannot be reached."""
 
 
 def explain_load_error(what: str, error: BaseException) -> SetupError:
@@ -71,9 +72,29 @@ def load_format(settings: Model) -> ChatFormat:
         raise explain_load_error(f"The tokenizer of {settings.path!r}", error) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    variables = _variables(settings.chat_template_kwargs)
+    if tokenizer.chat_template:  # a policy that was saved here has them already
+        tokenizer.chat_template = str(tokenizer.chat_template).removeprefix(variables)
     if settings.chat_template:
         tokenizer.chat_template = _template(settings.chat_template, tokenizer)
+    if tokenizer.chat_template:
+        tokenizer.chat_template = f"{variables}{tokenizer.chat_template}"
     return ChatFormat(tokenizer, settings.path)
+
+
+def _variables(values: Mapping[str, bool | int | float | str]) -> str:
+    """Return Jinja statements that set variables of a template.
+
+    >>> _variables({"enable_thinking": False})
+    '{%- set enable_thinking = false -%}\\n'
+
+    Raises:
+        InputError: a name is no variable.
+    """
+    wrong = next((name for name in values if not name.isidentifier()), None)
+    if wrong is not None:
+        raise InputError(f"model.chat_template_kwargs: {wrong!r} is no variable of a template.")
+    return "".join(f"{{%- set {name} = {json.dumps(value)} -%}}\n" for name, value in values.items())
 
 
 def _template(named: str, tokenizer: Any) -> str:

@@ -54,6 +54,9 @@ class Model(Part):
     """A folder, or a repository on the Hub."""
     chat_template: str = ""
     """A file with a chat template; `training` for TRL's version of the model's; empty for the model's own."""
+    chat_template_kwargs: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """Values of the template's own variables, such as `{enable_thinking: false}` of Qwen3. They are written into the
+    template that is saved with the policy, so servers and `transformers:FOLDER` use them too."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     """Precision of the weights as they are held and trained."""
     lora: Lora | None = None
@@ -124,6 +127,16 @@ class Rollout(Part):
     held_out_temperature: float = Field(default=0.0, ge=0)
     """Temperature at evaluation; 0 takes the most likely token, so that evaluations differ only by the weights."""
     top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=1)
+    """Draw from as many of the most likely tokens; null for all."""
+    min_p: float | None = Field(default=None, gt=0, le=1)
+    """Draw from tokens with at least this share of the probability of the most likely one; null for all.
+
+    A loss computes probabilities of all tokens at `temperature`, so `top_p`, `top_k` and `min_p` bound what is tried,
+    and leave the ratio of new to old probabilities as it is."""
+    held_out_repetition_penalty: float | None = Field(default=None, gt=0)
+    """Makes tokens that the conversation holds less likely (above 1), at evaluation only: in training a policy would
+    learn from tokens that it would not have drawn, and the loss would not correct for it."""
     max_new_tokens: int = Field(default=1024, ge=1)
     """Longest turn, in tokens."""
     max_length: int = Field(default=8192, ge=16)

@@ -24,14 +24,17 @@ OURS = {
     "seed": "seed",
     "temperature": "rollout.temperature",
     "top_p": "rollout.top_p",
+    "top_k": "rollout.top_k",
+    "min_p": "rollout.min_p",
+    "repetition_penalty": "rollout.held_out_repetition_penalty",
+    "chat_template_kwargs": "model.chat_template_kwargs",
     "max_completion_length": "rollout.max_length",
     "reward_weights": "reward.weights",
     "use_vllm": "rollout.engine",
     "model_init_kwargs": "model.dtype",
 }
 """TRL's settings that are derived from other keys of the file."""
-WITHOUT_EFFECT = frozenset({"top_k", "min_p", "repetition_penalty", "generation_kwargs", "cache_implementation"}) | {
-    "chat_template_kwargs",
+WITHOUT_EFFECT = frozenset({"generation_kwargs", "cache_implementation"}) | {
     "max_tool_calling_iterations",
     "num_generations_eval",
     "packing",

@@ -44,14 +44,18 @@ def check_installed(engine: str) -> None:
 def _check_correction(settings: Settings, given: dict[str, Any]) -> None:
     """Reject an importance correction that would remove long rows from the loss.
 
-    vLLM reports probabilities after `top_p`, so the ratio of the trainer's probability to it is the mass kept. The
-    product of these ratios over a long row approaches 0 (0.97 to the power of 300 is 0.0001), and so does its loss.
+    vLLM reports probabilities after `top_p`, `top_k` and `min_p`, so the ratio of the trainer's probability to it is
+    the mass kept. The product of these ratios over a long row approaches 0 (0.97 to the power of 300 is 0.0001), and so
+    does its loss.
     """
     mode = str(given.get("vllm_importance_sampling_mode", "sequence_mask"))
     corrected = given.get("vllm_importance_sampling_correction", True)
-    if settings.rollout.top_p < 1 and corrected and mode.startswith("sequence"):
+    options = settings.rollout
+    cut = {"top_p": options.top_p if options.top_p < 1 else None, "top_k": options.top_k, "min_p": options.min_p}
+    used = ", ".join(f"rollout.{name}={value:g}" for name, value in cut.items() if value is not None)
+    if used and corrected and mode.startswith("sequence"):
         raise InputError(
-            f"With rollout.top_p={settings.rollout.top_p:g}, grpo.trainer.vllm_importance_sampling_mode={mode} would "
+            f"With {used}, grpo.trainer.vllm_importance_sampling_mode={mode} would "
             "take long rows for ones that the policy would never write, and learn nothing from them.",
-            fix="Set it to token_truncate, or rollout.top_p to 1.",
+            fix="Set it to token_truncate, or leave out top_p, top_k and min_p of rollout.",
         )

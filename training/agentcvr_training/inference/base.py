@@ -22,6 +22,13 @@ class Sampling:
     """Tokens are drawn from the smallest set whose probabilities sum to this; 1 means all tokens."""
     max_new_tokens: int = 512
     """Length of the longest turn, in tokens."""
+    top_k: int = 0
+    """Tokens are drawn from the most likely ones, as many as this; 0 means all tokens."""
+    min_p: float = 0.0
+    """Tokens are drawn from those with at least this share of the probability of the most likely one."""
+    repetition_penalty: float = 1.0
+    """Divides the logits of tokens that the conversation holds already, negative ones multiplied; 1 for none. Not for
+    training: the trainer computes probabilities without it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class Sampled:
     ids: list[int]
     """Includes the token that ended the turn; without one, the turn was cut at its maximum length."""
     logprobs: list[float]
-    """Log probability of each token at the sampling temperature, before `top_p`."""
+    """Log probability of each token at the sampling temperature, of the full distribution: before `min_p`, `top_k` and
+    `top_p`, and without a repetition penalty."""
 
 
 class Engine(Protocol):

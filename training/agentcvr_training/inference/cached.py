@@ -215,7 +215,10 @@ class CachedEngine:
         """Sample a token for each slot, and return turns that have ended to their callers."""
         calls = [slot.pending for slot in slots if slot.pending is not None]
         ids, logprobs = draw(
-            logits, [pending.call.sampling for pending in calls], [pending.random.random() for pending in calls]
+            logits,
+            [pending.call.sampling for pending in calls],
+            [pending.random.random() for pending in calls],
+            [[*pending.call.prompt_ids, *pending.ids] if _penalizes(pending) else () for pending in calls],
         )
         for slot, pending, token, logprob in zip(slots, calls, ids, logprobs, strict=True):
             slot.ids += pending.unread
@@ -237,6 +240,10 @@ class CachedEngine:
         for slot in busy:
             slot.clear()
         self._waiting = []
+
+
+def _penalizes(pending: PendingCall) -> bool:
+    return pending.call.sampling.repetition_penalty != 1
 
 
 def _groups(slots: Sequence[Slot]) -> Iterator[list[Slot]]:

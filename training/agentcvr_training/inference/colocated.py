@@ -5,9 +5,10 @@ calls to vLLM and results back, from one worker thread that steps it. Prompts wi
 one conversation, share their keys and values in vLLM's own prefix cache.
 
 vLLM's `logprobs_mode` decides which log probability a token gets. TRL sets `processed_logprobs`: at the temperature,
-after `top_p`. With `top_p` 1 this is the value that `Sampled` promises. Below 1, probabilities are divided by the mass
-kept, so log probabilities are larger; a correction for this must not multiply over a whole row
-(`training/agentcvr_training/config/vllm_settings.py`). `raw_logprobs` would leave out the temperature as well.
+after `min_p`, `top_k` and `top_p`. Without these three this is the value that `Sampled` promises. With one of them,
+probabilities are divided by the mass kept, so log probabilities are larger; a correction for this must not multiply
+over a whole row (`training/agentcvr_training/config/vllm_settings.py`). `raw_logprobs` would leave out the temperature
+as well.
 """
 
 # vLLM is not installed where types are checked.
@@ -140,6 +141,9 @@ class ColocatedEngine:
         return SamplingParams(
             temperature=call.sampling.temperature,
             top_p=call.sampling.top_p,
+            top_k=call.sampling.top_k,
+            min_p=call.sampling.min_p,
+            repetition_penalty=call.sampling.repetition_penalty,
             max_tokens=min(call.sampling.max_new_tokens, self._max_length - len(call.prompt_ids)),
             seed=call.seed % SEEDS,
             # Only the sampled token, no alternatives.

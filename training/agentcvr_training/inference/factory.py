@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,12 +18,32 @@ import torch
 from agentcvr_graph.errors import SetupError
 from agentcvr_training.config.settings import Rollout
 from agentcvr_training.config.vllm_settings import check_installed
-from agentcvr_training.inference.base import Engine
+from agentcvr_training.inference.base import Engine, Sampling
 from agentcvr_training.inference.cached import CachedEngine
 from agentcvr_training.rollout.trl_rollout import EngineFactory
 
 SHARDED = "The weights are sharded over the processes (FSDP or ZeRO 3), so none of them can sample with them."
 SHARDED_FIX = "Set rollout.engine: vllm with grpo.trainer.vllm_mode: server, or shard only the optimizer (ZeRO 2)."
+
+
+def training_sampling(rollout: Rollout) -> Sampling:
+    """Return how turns are sampled in training. There is no repetition penalty: its effect is not in the loss."""
+    return Sampling(
+        rollout.temperature, rollout.top_p, rollout.max_new_tokens, top_k=rollout.top_k or 0, min_p=rollout.min_p or 0.0
+    )
+
+
+def held_out_sampling(rollout: Rollout, temperature: float | None = None) -> Sampling:
+    """Return how turns are sampled at evaluation.
+
+    Args:
+        temperature: None for the configured one.
+    """
+    return replace(
+        training_sampling(rollout),
+        temperature=rollout.held_out_temperature if temperature is None else temperature,
+        repetition_penalty=rollout.held_out_repetition_penalty or 1.0,
+    )
 
 
 def make_engine_factory(rollout: Rollout, stop_ids: Sequence[int]) -> EngineFactory:

@@ -84,7 +84,10 @@ class ChatFormat:
         call = {"name": "observe", "args": {"focus": "x"}, "id": "call_1"}
         question: list[BaseMessage] = [HumanMessage("question")]
         seen: list[BaseMessage] = [ToolMessage("seen", tool_call_id="call_1", name="observe"), HumanMessage("go on")]
-        turns = [AIMessage(text, tool_calls=calls) for text in ("", PROBE_THOUGHT) for calls in ([], [call])]
+        # A template whose thinking is turned off opens every turn with a closed thought.
+        closed = self._render(question, None, prompt=True).rstrip().endswith("</think>")
+        texts = ("",) if closed else ("", PROBE_THOUGHT)
+        turns = [AIMessage(text, tool_calls=calls) for text in texts for calls in ([], [call])]
         for turn in turns:
             before = self._render([*question], None, prompt=True)
             alone = self._render([*question, turn], None, prompt=False)

@@ -17,7 +17,7 @@ import uuid
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -147,7 +147,7 @@ class PolicyChatModel(ChatModelBase):
         if room < 1:
             # Nothing is sampled after this prompt, so its new environment tokens need no place in a training row.
             return Sampled([], [])
-        sampling = Sampling(self.sampling.temperature, self.sampling.top_p, min(self.sampling.max_new_tokens, room))
+        sampling = replace(self.sampling, max_new_tokens=min(self.sampling.max_new_tokens, room))
         seed = seed_of(recorded.seed, conversation.number, conversation.turns)
         engine: Engine = self.engine
         conversation.ledger.open_call(prompt)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -10,8 +11,8 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.perception.base import Perception
 from agentcvr_training.config.loading import load_format, load_model
 from agentcvr_training.config.settings import Settings
-from agentcvr_training.inference.base import Sampling
 from agentcvr_training.inference.cached import CachedEngine
+from agentcvr_training.inference.factory import held_out_sampling, training_sampling
 from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel
 
@@ -32,23 +33,44 @@ async def run_policy(
     Args:
         make_policy: makes the chat model over the engine, such as one whose looks come from a plan.
         context: replaces the graph's settings of the configuration.
-        temperature: None for that of the settings; 0 takes the most likely token.
+        temperature: None to sample as in training; otherwise as at evaluation, at this one. 0 takes the most likely
+            token.
         on_episode: called with each episode when it ends.
+
+    Raises:
+        SetupError: there is no such model.
+    """
+    with opened_policy(settings, temperature=temperature, slots=live_graphs, make_policy=make_policy) as policy:
+        runner = RolloutRunner(policy, perception, context or settings.context, live_graphs, settings.load_tools())
+        return await runner.run(tasks, on_episode)
+
+
+@contextmanager
+def opened_policy(
+    settings: Settings,
+    *,
+    temperature: float | None = None,
+    slots: int = 64,
+    make_policy: Callable[..., PolicyChatModel] = PolicyChatModel,
+) -> Generator[PolicyChatModel]:
+    """Load the model of the settings and yield it as a chat model, for the length of a `with` block.
+
+    Args:
+        temperature: None to sample as in training; otherwise as at evaluation, at this one.
+        slots: conversations whose keys and values are kept at the same time.
+        make_policy: makes the chat model over the engine.
 
     Raises:
         SetupError: there is no such model.
     """
     form, options = load_format(settings.model), settings.rollout
     model = load_model(settings.model).eval().to(_device(settings))
-    chosen = options.temperature if temperature is None else temperature
+    sampling = training_sampling(options) if temperature is None else held_out_sampling(options, temperature)
     with (
         torch.no_grad(),
-        CachedEngine(model, form.stop_ids, slots=live_graphs, max_length=options.max_length) as engine,
+        CachedEngine(model, form.stop_ids, slots=slots, max_length=options.max_length) as engine,
     ):
-        sampling = Sampling(temperature=chosen, top_p=options.top_p, max_new_tokens=options.max_new_tokens)
-        policy = make_policy(engine=engine, form=form, sampling=sampling, max_length=options.max_length)
-        runner = RolloutRunner(policy, perception, context or settings.context, live_graphs, settings.load_tools())
-        return await runner.run(tasks, on_episode)
+        yield make_policy(engine=engine, form=form, sampling=sampling, max_length=options.max_length)
 
 
 def _device(settings: Settings) -> torch.device:

@@ -16,11 +16,9 @@ from transformers import TrainerCallback
 from agentcvr_graph.report import write_report
 from agentcvr_graph.utils.progress import ProgressBar
 from agentcvr_training.rollout.episodes import Episode
+from agentcvr_training.trainer.checkpoints import WHOLE, all_checkpoints, restart_hint
 from agentcvr_training.trainer.curves import HELD_OUT, draw_curves
-from agentcvr_training.trainer.trainers import RESUME_HINT, TrainingStopped
-
-WHOLE = "whole"
-"""Name of the empty file that marks a checkpoint as completely written."""
+from agentcvr_training.trainer.trainers import TrainingStopped
 
 DRAWN_EVERY_S = 30.0
 """Minimum time between two drawings: one takes half a second, as long as a step of a small model."""
@@ -44,7 +42,7 @@ class FiniteGradients(TrainerCallback):
             raise TrainingStopped(
                 f"Step {state.global_step + 1}: the gradient of {bad[0]} ({len(bad)} of the weights) is not a number; "
                 "no weight was changed.",
-                fix=f"Lower the learning rate, or take another seed. {RESUME_HINT}",
+                fix=restart_hint(args),
             )
 
 
@@ -54,7 +52,7 @@ class WholeCheckpoints(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Remove checkpoints that were not written completely."""
         if state.is_world_process_zero:
-            for path in _checkpoints(Path(args.output_dir)):
+            for path in all_checkpoints(Path(args.output_dir)):
                 if not (path / WHOLE).exists():
                     shutil.rmtree(path)
 
@@ -63,17 +61,6 @@ class WholeCheckpoints(TrainerCallback):
         args.distributed_state.wait_for_everyone()
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint."""
-    return next((path for path in reversed(_checkpoints(folder)) if (path / WHOLE).exists()), None)
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """Return all checkpoints, complete or not, by step."""
-    found = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
-    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
 
 
 class TrainingProgress(TrainerCallback):

@@ -15,7 +15,7 @@ from accelerate import PartialState
 
 from agentcvr_graph.utils.files import atomic_write_text
 from agentcvr_graph.utils.resume import flatten_settings, require_same_settings
-from agentcvr_training.trainer.callbacks import last_checkpoint
+from agentcvr_training.trainer.checkpoints import last_checkpoint
 
 FREE = frozenset({"held_out", "rollout.live_graphs", "rollout.engine", "rollout.held_out_temperature"}) | {
     f"grpo.{name}" for name in ("steps_between_reports", "trajectories_reported")

@@ -21,8 +21,8 @@ from agentcvr_graph.utils.files import explain_disk_error
 from agentcvr_training._typed import read_adapted_model
 from agentcvr_training.config.loading import load_model
 from agentcvr_training.config.settings import Model
-from agentcvr_training.trainer.callbacks import TrainingProgress, last_checkpoint
-from agentcvr_training.trainer.trainers import RESUME_HINT
+from agentcvr_training.trainer.callbacks import TrainingProgress
+from agentcvr_training.trainer.checkpoints import RESUME_HINT, last_checkpoint
 
 ADAPTER = "adapter"
 """The folder beside the merged weights that holds the adapter alone."""

@@ -25,10 +25,10 @@ from agentcvr_training._typed import gather
 from agentcvr_training.rewards import reward_metric, total_reward
 from agentcvr_training.rollout.episodes import EpisodeSummary
 from agentcvr_training.trainer.batching import ROW, learning_order, rearranged, sorting_changes_loss, trimmed
+from agentcvr_training.trainer.checkpoints import restart_hint
 
 ForwardContext = Callable[[Any], AbstractContextManager[object]]
 """Makes a context for one loss computation of a model; settings name one by import path (`model.forward_context`)."""
-RESUME_HINT = "Give the same command again; it resumes from the last complete checkpoint."
 
 
 class TrainingStopped(CVRError):
@@ -37,8 +37,11 @@ class TrainingStopped(CVRError):
     exit_status = 3
 
 
-def finite(loss: torch.Tensor, step: int) -> torch.Tensor:
+def finite(loss: torch.Tensor, step: int, arguments: Any) -> torch.Tensor:
     """Return the loss of a step, counted from 0, if it is finite.
+
+    Args:
+        arguments: of the trainer.
 
     Raises:
         TrainingStopped: the loss is not finite.
@@ -46,7 +49,7 @@ def finite(loss: torch.Tensor, step: int) -> torch.Tensor:
     if not bool(torch.isfinite(loss).all()):
         raise TrainingStopped(
             f"Step {step + 1}: the loss is {loss.item()}; no weight was changed.",
-            fix=f"Lower the learning rate, or take another seed. {RESUME_HINT}",
+            fix=restart_hint(arguments),
         )
     return loss
 
@@ -90,7 +93,7 @@ class ImitationTrainer(SFTTrainer):
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Run forward and backward on one part of a batch."""
-        return finite(super().training_step(*args, **kwargs), self.state.global_step)
+        return finite(super().training_step(*args, **kwargs), self.state.global_step, self.args)
 
 
 class GraphTrainer(GRPOTrainer):
@@ -107,7 +110,7 @@ class GraphTrainer(GRPOTrainer):
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Run forward and backward on one part of a batch; if a new batch is due, run its rollouts first."""
-        return finite(super().training_step(*args, **kwargs), self.state.global_step)
+        return finite(super().training_step(*args, **kwargs), self.state.global_step, self.args)
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         """Run the rollouts of a batch; note the place of each row, so that `_prepare_inputs` can put them in order."""

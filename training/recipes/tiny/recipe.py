@@ -48,6 +48,10 @@ LATER_SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("held_out", "difficulty_settings", {}),
     ("held_out", "phrasing", "training"),
     ("rollout", "budget_shares", None),
+    ("rollout", "top_k", None),
+    ("rollout", "min_p", None),
+    ("rollout", "held_out_repetition_penalty", None),
+    ("model", "chat_template_kwargs", {}),
 )
 """Settings that did not exist when the first recipes were trained, as (part, name, default)."""
 

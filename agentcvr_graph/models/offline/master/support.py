@@ -87,8 +87,9 @@ def _lacks_marks(reading: Reading, verdict: Verdict) -> bool:
 
 
 def _lacks_things(reading: Reading, verdict: Verdict) -> bool:
-    """Return whether a thing that the question names is nowhere in the evidence."""
-    if reading.kind == "order" or verdict.quoted:
+    """Return whether a thing that the question names is nowhere in the evidence; a window may stand for it."""
+    pointed = reading.kind == "interval" and reference_window(reading.question) is not None
+    if pointed or reading.kind == "order" or verdict.quoted:
         return False
     return lacks_things(reading.question, _MEDIUM, [statement.text for statement in reading.statements])
 

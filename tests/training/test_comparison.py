@@ -1,0 +1,142 @@
+"""The comparison of masters: from a policy in a folder to the table and the picture, and best-of-n demonstrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from agentcvr_training.baselines.plans import THINNED
+from agentcvr_training.baselines.rejection import record_best
+from agentcvr_training.config.settings import load_settings
+from agentcvr_training.demonstrations import Demonstration, read_demonstrations
+from agentcvr_training.measures.evaluation import (
+    MeasuredQuestion,
+    best_schedules,
+    measure_best_schedules,
+    measure_policy,
+)
+from agentcvr_training.measures.looks import Look
+
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
+from tests.support.tiny_models import model, tokenizer
+from training.recipes.tiny import comparison
+from training.recipes.tiny.comparison import Measured, differences, draw, read_results, scores_of, table
+
+SCRIPTS = list(make_scripts({"SPOT": 4, "STOP": 4}, 0, LEVELS["easy"]))
+SHARES = (0.25, 0.5, 1.0)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """Return settings of an untrained model, which never gives a valid action."""
+    folder = tmp_path_factory.mktemp("comparison")
+    model().save_pretrained(folder / "model")
+    tokenizer().save_pretrained(folder / "model")
+    path = folder / "run.yaml"
+    path.write_text(
+        f"output: {folder}\nmodel: {{path: {folder / 'model'}, dtype: float32}}\n"
+        "scripts: {tasks: [SPOT, STOP], each: 2}\ngraph: {max_turns: 2}\n"
+        "rollout: {max_new_tokens: 8, max_length: 4096, live_graphs: 4, budget_shares: [0.15, 1.0]}\n"
+        "grpo: {trainer: {use_cpu: true}}\n"
+    )
+    return load_settings(path)
+
+
+def question(script, share, score, place=0.5):
+    video = script.videos[0]
+    look = Look(turn=2, modality="visual", video=1, start_s=place * video.duration_s, end_s=place * video.duration_s)
+    return MeasuredQuestion(
+        script=script.id,
+        task=script.task,
+        share=share,
+        score=score,
+        hit_rate=0.5,
+        turns=2,
+        frames=10,
+        audio_s=5.0,
+        looks=[look],
+    )
+
+
+def measured(name, scores):
+    """Return a master with two seeds whose scores are given for each share."""
+    rows = [[question(script, share, scores[share]) for share in SHARES for script in SCRIPTS] for _ in range(2)]
+    return Measured(name, rows)
+
+
+def test_the_table_has_accuracy_area_hits_turns_and_adaptivity():
+    found = {
+        "sft": measured("sft", {0.25: 0.0, 0.5: 0.5, 1.0: 0.5}),
+        "grpo": measured("grpo", {0.25: 0.5, 0.5: 1.0, 1.0: 1.0}),
+    }
+    header, _, sft, grpo = table(found, SCRIPTS).splitlines()
+    assert [cell.strip() for cell in header.split("|")[2:5]] == ["25 %", "50 %", "100 %"]
+    assert [cell.strip() for cell in sft.split("|")[1:6]] == ["SFT", "0", "50", "50", "42 (42-42)"]
+    assert [cell.strip() for cell in grpo.split("|")[6:9]] == ["50", "2.0", "100 %"]
+    assert "| SFT | +50.0 (50.0 to 50.0) |" in differences(found)
+
+
+def test_seeds_are_averaged_for_each_question():
+    first = [question(script, share, 1.0) for share in SHARES for script in SCRIPTS]
+    second = [question(script, share, 0.0) for share in SHARES for script in reversed(SCRIPTS)]
+    assert Measured("sft", [first, second]).scores == {share: [0.5] * len(SCRIPTS) for share in SHARES}
+    assert scores_of(second) == {share: [0.0] * len(SCRIPTS) for share in SHARES}
+
+
+def test_results_are_read_from_files_and_drawn(tmp_path):
+    for seed in (0, 1):
+        folder = tmp_path / f"seed-{seed}"
+        folder.mkdir()
+        (folder / "grpo.json").write_bytes(
+            comparison.QUESTIONS.dump_json(measured("grpo", dict.fromkeys(SHARES, 1.0)).by_seed[0])
+        )
+    found = read_results(tmp_path)
+    assert list(found) == ["grpo"]
+    assert len(found["grpo"].by_seed) == 2
+    draw(found, 0.25, tmp_path / "comparison.png")
+    assert (tmp_path / "comparison.png").stat().st_size > 5_000
+
+
+def test_the_best_schedule_is_chosen_for_each_task_and_share(settings, monkeypatch):
+    """The plans are only told apart by the scores that they are given here."""
+    liked = {"SPOT": "the first 10 s", "STOP": "spread"}
+
+    def scored(folder, settings, scripts, shares, *, plan):
+        return [
+            question(script, share, float(plan.frames == "whole" and plan.sound == liked[script.task]))
+            for share in shares
+            for script in scripts
+        ]
+
+    monkeypatch.setattr("agentcvr_training.measures.evaluation.measure_policy", scored)
+    chosen = best_schedules(None, settings, SCRIPTS)
+    assert {group: schedule.sound for group, schedule in chosen.items()} == {
+        (task, share): liked[task] for task in ("SPOT", "STOP") for share in SHARES
+    }
+    found = measure_best_schedules(None, settings, SCRIPTS, chosen)
+    assert [(one.share, one.script) for one in found] == [(share, s.id) for share in SHARES for s in SCRIPTS]
+    assert all(one.score == 1.0 for one in found)
+
+
+def test_an_untrained_policy_is_measured_at_every_share(settings):
+    found = measure_policy(Path(settings.model.path), settings, SCRIPTS[:2], (0.25, 1.0), plan=THINNED)
+    assert [(one.script, one.share) for one in found] == [(s.id, share) for share in (0.25, 1.0) for s in SCRIPTS[:2]]
+    assert [(one.frames > 0, one.turns) for one in found] == [(True, 3)] * 4
+    assert found[2].frames > 3 * found[0].frames
+
+
+def test_the_best_of_several_conversations_is_kept(settings, tmp_path, monkeypatch):
+    rounds = iter([{"a": (0.2, 5), "b": (0.9, 5)}, {"a": (0.8, 7), "b": (0.9, 3)}, {"a": (0.8, 9), "b": (0.1, 1)}])
+
+    async def sampled(settings, scripts):
+        return [
+            Demonstration(script_id=name, score=score, messages=[{"n": n} for n in range(length)])
+            for name, (score, length) in next(rounds).items()
+        ]
+
+    monkeypatch.setattr("agentcvr_training.baselines.rejection._sampled", sampled)
+    scripts = [script.model_copy(update={"id": name}) for name, script in zip("abc", SCRIPTS, strict=False)]
+    path = tmp_path / "best.jsonl"
+    assert record_best(settings, scripts, path, tries=3) == 2
+    kept = list(read_demonstrations(path))
+    assert [(one.script_id, one.score, len(one.messages)) for one in kept] == [("a", 0.8, 7), ("b", 0.9, 3)]

@@ -1,0 +1,69 @@
+"""Rejection sampling: of several conversations about each script keep the best, and imitate those.
+
+The simplest way to learn from a reward, without a gradient through it: best of n, then SFT. A policy that GRPO trains
+has to be better than this one, with the same budgets and rewards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.utils.files import atomic_write
+from agentcvr_training.config.settings import Settings
+from agentcvr_training.demonstrations import Demonstration, demonstrate
+from agentcvr_training.measures.evaluation import simulator_of
+from agentcvr_training.rollout.runner import opened_policy
+
+
+def record_best(
+    settings: Settings,
+    scripts: Sequence[Script],
+    path: Path,
+    *,
+    tries: int = 8,
+    least_score: float = 0.5,
+    on_round: Callable[[], None] = lambda: None,
+) -> int:
+    """Write the best of several sampled conversations about each script; return how many there are.
+
+    The policy is the model of the settings, sampled as in training and with budgets drawn as in training. Of equally
+    good conversations the one with fewer messages is kept. The file appears when it is complete.
+
+    Args:
+        tries: conversations that are sampled about each script.
+        least_score: scripts whose best answer scores less are left out.
+        on_round: called after each pass over the scripts.
+    """
+    best: dict[str, Demonstration] = {}
+    for _ in range(tries):
+        for one in asyncio.run(_sampled(settings, scripts)):
+            if one.script_id not in best or _rank(one) > _rank(best[one.script_id]):
+                best[one.script_id] = one
+        on_round()
+    kept = [best[script.id] for script in scripts if script.id in best and best[script.id].score >= least_score]
+    with atomic_write(path) as draft, draft.open("w", encoding="utf-8") as file:
+        file.writelines(one.model_dump_json() + "\n" for one in kept)
+    return len(kept)
+
+
+def _rank(one: Demonstration) -> tuple[float, int]:
+    return one.score, -len(one.messages)
+
+
+async def _sampled(settings: Settings, scripts: Sequence[Script]) -> list[Demonstration]:
+    """Sample one conversation about each script; those whose infrastructure failed are left out."""
+    live_graphs = settings.rollout.live_graphs
+    with opened_policy(settings, slots=live_graphs) as policy:
+        found = demonstrate(
+            policy,
+            simulator_of(scripts, settings),
+            scripts,
+            settings.context,
+            live_graphs=live_graphs,
+            tools=settings.load_tools(),
+            budget_shares=settings.rollout.budget_shares,
+        )
+        return [one async for one in found if one is not None]
