@@ -78,7 +78,7 @@ class SchemaProcessor(LogitsProcessor):
         self._matcher = matcher
         self._read = prompt_tokens
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.FloatTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.FloatTensor:
         """Return the scores (1, vocabulary) in which tokens that do not fit are impossible."""
         new = cast(list[int], input_ids[0, self._read :].tolist())  # pyright: ignore[reportUnknownMemberType]
         self._read += len(new)
