@@ -99,11 +99,8 @@ def instructions(dialect: Dialect, tools: Toolset = TOOLS) -> str:
     """Return the system prompt's part on how to act; empty for tool calls, which have their own schemas."""
     if dialect == "tools":
         return ""
-    schemas = "\n".join(
-        json.dumps({"action": schema["function"]["name"], "arguments": schema["function"]["parameters"]})
-        for schema in tools.schemas
-    )
-    return {"schema": SCHEMA_DIALECT, "json": JSON_DIALECT}[dialect].format(schemas=schemas)
+    written = "\n".join(tool.signature for tool in tools)
+    return {"schema": SCHEMA_DIALECT, "json": JSON_DIALECT}[dialect].format(signatures=written)
 
 
 def with_instructions(messages: Sequence[AnyMessage], dialect: Dialect, tools: Toolset) -> list[AnyMessage]:

@@ -167,5 +167,6 @@ ANSWER = ToolSchema(
     arguments=AnswerArgs,
     aliases={"final_answer": {}, "submit_answer": {}, "finish": {}},
     hint="ends the question. Cite the windows that prove it.",
+    explained=("value", "citations", "video", "start_s", "end_s"),
     any_of={"value": VALUE_TYPES},
 )

@@ -65,6 +65,7 @@ LISTEN = ToolSpec(
     name="listen",
     arguments=ListenArgs,
     hint="tells what is said and heard in a window of one video.",
+    explained=("video", "start_s", "end_s"),
     request=Listen,
     # AgentCVR's tool for subtitles; without times it means the whole video.
     aliases={"get_caption": {"start_s": 0.0, "end_s": WHOLE_VIDEO_S}},

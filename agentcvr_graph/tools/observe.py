@@ -133,6 +133,7 @@ OBSERVE = ToolSpec(
     arguments=ObserveArgs,
     hint="samples frames from windows of one or more videos and tells what they show. Few frames over a long window "
     "give an overview; many frames over a short window give detail.",
+    explained=("targets", "video", "start_s", "end_s", "frames"),
     request=Observe,
     modality="visual",
     node="visual_agent",

@@ -12,7 +12,7 @@ not know the question, the answer, the dialect of the master, or other tools.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -51,6 +51,8 @@ class ToolSchema(Generic[A]):
     """The tool's line in the system prompt, without its name."""
     aliases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     """Names under which other systems know the tool, each with the arguments that are optional there."""
+    explained: Collection[str] = ()
+    """Arguments that the system prompt, the hint or the brief explains; the signature has no note on them."""
     any_of: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict[str, Sequence[dict[str, Any]]])
     """JSON types of arguments declared as `Any`, by name: some servers reject an argument without a type."""
     in_brief: Callable[[Sequence[VideoInfo]], Sequence[str]] = lambda videos: ()
@@ -68,6 +70,13 @@ class ToolSchema(Generic[A]):
         for argument, types in self.any_of.items():
             schema["function"]["parameters"]["properties"][argument]["anyOf"] = [*types]
         return schema
+
+    @property
+    def signature(self) -> str:
+        """The tool as dialects of JSON text show it, beside the hints in the system prompt."""
+        from agentcvr_graph.models.chat_format.signatures import signature
+
+        return signature(self.schema["function"], self.explained)
 
     def read(self, arguments: Mapping[str, object]) -> A:
         """Return the typed arguments of a call; `read_noting` without the notes."""

@@ -16,6 +16,7 @@ from agentcvr_graph.graph.builder import tools_of
 from agentcvr_graph.graph.dialects import instructions
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.models.chat_format import hermes
 from agentcvr_graph.perception.noise import MILD
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.bundled import bundled_library
@@ -71,7 +72,10 @@ async def test_what_the_master_sees_with_all_features():
         {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
     )
     shown = [f"--- {message.type}\n{message.text}" for message in policy_messages(output)]
-    view = "\n".join([*shown, "--- tools", json.dumps(tools_of(graph).schemas, indent=1)]) + "\n"
+    tools = tools_of(graph)
+    written = ["--- JSON dialect", instructions("json", tools), "--- a template without tools"]
+    written.append(hermes.instructions(tools.schemas))
+    view = "\n".join([*shown, "--- tools", json.dumps(tools.schemas, indent=1), *written]) + "\n"
     compare(view, FEATURES_SNAPSHOT)
     assert output["answer"] is not None
     assert output["answer"].confidence == 0.9

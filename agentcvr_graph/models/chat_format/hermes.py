@@ -15,21 +15,18 @@ from typing import Any
 from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call
 
+from agentcvr_graph.models.chat_format.signatures import described_signatures
 from agentcvr_graph.models.chat_format.written_calls import said, written_calls
 
 INSTRUCTIONS = """\
 # Tools
 
-You may call one or more functions to assist with the user query. You are provided with function signatures within \
-<tools></tools> XML tags:
-<tools>
-{schemas}
-</tools>
-
-For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:
+Call one or more tools by writing, for each call, a JSON object within <tool_call></tool_call> tags:
 <tool_call>
-{{"name": <function-name>, "arguments": <args-json-object>}}
-</tool_call>"""
+{{"name": NAME, "arguments": {{...}}}}
+</tool_call>
+The tools (? marks optional arguments):
+{signatures}"""
 _LEFT_OVER = re.compile(
     r"</?(?:tool_calls?|function(?:_calls?)?|minimax:tool_call)>|<[|\uff5c][^<>]{1,40}[|\uff5c]>|\[TOOL_CALLS\]"
 )
@@ -37,8 +34,8 @@ _LEFT_OVER = re.compile(
 
 
 def instructions(tools: Sequence[Mapping[str, Any]]) -> str:
-    """Return the text on tools for the system message if the template has none; worded as in Qwen's templates."""
-    return INSTRUCTIONS.format(schemas="\n".join(json.dumps(tool) for tool in tools))
+    """Return the text on tools for the system message if the template has none."""
+    return INSTRUCTIONS.format(signatures=described_signatures(tool["function"] for tool in tools))
 
 
 def call_text(name: str, arguments: Mapping[str, Any]) -> str:
