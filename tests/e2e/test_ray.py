@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 
+import agentcvr_graph
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.eval import EvalConfig, evaluate_benchmark, scripted_questions
 from agentcvr_graph.eval.manifest import make_manifest
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.runner import run
 from agentcvr_graph.eval.worker import EvalResult, EvalWorker, failed_result
+from agentcvr_graph.index.batch import index_videos
+from agentcvr_graph.index.store import EvidenceStore
 from agentcvr_graph.scripts.generators.llm import generate, jobs_of
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
+from agentcvr_graph.types import Video
 from agentcvr_graph.utils.engines import RayEngine
 from tests.support.synthetic_author import Author
 
@@ -117,3 +121,25 @@ def test_synthesis_on_a_cluster_writes_the_same_scripts(cluster, tmp_path):
     survived = written(Author(dies_once=str(died)), tmp_path / "z.jsonl", 12, engine="ray")
     assert died.exists()
     assert (survived.scripts, survived.failures) == (12, 0)
+
+
+CLIPS = Path(agentcvr_graph.__file__).parent / "demo" / "clips"
+
+
+def test_an_index_made_on_a_cluster_is_the_same(cluster, tmp_path):
+    """Two clips, really looked at and listened to by offline models in worker processes of the cluster."""
+    clips = [Video(source=str(CLIPS / f"cook_{colour}.mp4")) for colour in ("red", "blue")]
+    stores = {engine: EvidenceStore(tmp_path / f"{engine}.sqlite") for engine in ("local", "ray")}
+    for engine, store in stores.items():
+        totals = asyncio.run(index_videos(clips, store, "offline", "offline", engine=engine))
+        assert (totals.indexed, totals.failed) == (2, 0)
+        again = asyncio.run(index_videos(clips, store, "offline", "offline", engine=engine))
+        assert (again.indexed, again.unchanged) == (0, 2)
+    local, ray = (
+        sorted((store.keys([video.id])[video.id], video.statements) for video in store.videos())
+        for store in stores.values()
+    )
+    assert local == ray
+    assert all(count > 3 for _, count in local)
+    for store in stores.values():
+        store.close()
