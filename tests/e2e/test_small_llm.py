@@ -130,7 +130,7 @@ async def test_behind_a_server_with_schemas_its_calls_are_accepted(small_server:
     calls, words = accepted(bound), accepted(free)
     assert calls[True] >= 0.9 * calls.total() and calls.total() >= 2 * N_SERVED
     assert all(trajectory.answer for trajectory in bound)
-    assert words[True] < 0.5 * words.total(), "without a schema it writes prose"
+    assert words[True] <= 0.5 * words.total(), "without a schema it writes prose, which only the last turn takes"
 
 
 async def answered(server: Server, script: Script, settings: CVRContext, dialect: WantedDialect) -> Trajectory:
