@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agentcvr_graph.cli.console import one_of
 from agentcvr_graph.scripts.generators.procedural import GENERATORS, PHRASINGS
-from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.scripts.schema import Script, Task
 from agentcvr_training.config.settings import DIFFICULTIES, Scripts
 
 
@@ -18,7 +18,8 @@ def named_scripts(
     Raises:
         InputError: a name is unknown, or there are no scripts.
     """
-    chosen = tuple(one_of("--task", task.upper(), tuple(GENERATORS)) for task in tasks)
+    known: tuple[Task, ...] = tuple(GENERATORS)
+    chosen: tuple[Task, ...] = tuple(one_of("--task", task.upper(), known) for task in tasks)
     return Scripts(
         library=library,
         tasks=chosen,
