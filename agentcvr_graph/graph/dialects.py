@@ -47,7 +47,7 @@ from agentcvr_graph.tools.outline import Outlines, parameters_of
 from agentcvr_graph.types import Observation, whole
 
 Dialect = Literal["tools", "schema", "json"]
-"""`schema` is JSON text that the server constrains to the schema of a turn (`action_schema.py`)."""
+"""`schema` is JSON text that the engine constrains to the schema of a turn (`action_schema.py`)."""
 MAX_SHOWN = 300
 """Characters of unreadable arguments that the master reads again."""
 SCHEMA_NAME = "turn"
@@ -68,7 +68,8 @@ def choose_dialect(master: BaseChatModel, wanted: WantedDialect) -> Dialect:
     """
     if wanted == "schema" and not _can_constrain(master):
         raise SetupError(
-            f"The dialect 'schema' needs a server with `response_format`; {type(master).__name__} has none.",
+            f"The dialect 'schema' needs a server with `response_format` or a model in this process; "
+            f"{type(master).__name__} is neither.",
             fix="Choose the dialect auto, tools or json.",
         )
     if wanted != "auto":

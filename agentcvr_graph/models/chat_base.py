@@ -33,6 +33,8 @@ class ChatRequest:
     """Schemas of the bound tools in OpenAI's form; empty when none are bound."""
     stop: Sequence[str] = ()
     """Texts at which the reply ends."""
+    json_schema: Mapping[str, Any] | None = None
+    """The schema that the reply is constrained to; None for a free reply. Models that cannot constrain ignore it."""
     metadata: Mapping[str, Any] | None = None
     """Metadata of the run that the call belongs to, as LangGraph fills it in."""
 
@@ -87,7 +89,7 @@ def _request(
     messages: list[BaseMessage], stop: list[str] | None, run_manager: BaseRunManager | None, options: Mapping[str, Any]
 ) -> ChatRequest:
     metadata = run_manager.metadata if run_manager else None
-    return ChatRequest(messages, options.get("tools") or (), stop or (), metadata)
+    return ChatRequest(messages, options.get("tools") or (), stop or (), options.get("json_schema"), metadata)
 
 
 def _result(message: AIMessage) -> ChatResult:

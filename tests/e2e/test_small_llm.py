@@ -101,6 +101,19 @@ async def test_as_blind_answerer_it_answers_or_fails_and_its_words_are_kept(mode
     assert last.thought or last.actions, "the report shows what it said"
 
 
+async def test_in_this_process_with_a_schema_its_calls_are_accepted(model: Any) -> None:
+    (script,) = make_scripts({"CC": 1})
+    graph = create_cvr_graph(model.model_copy(update={"max_new_tokens": 1024}), scripted(script)).compile()
+    context = CVRContext(max_turns=2, dialect="schema")
+    trajectory = trajectory_of(await graph.ainvoke(as_input(script.as_question()), context=context))
+    calls = accepted([trajectory])
+    assert calls[True] == calls.total() >= 2 and trajectory.answer is not None
+
+
+def scripted(script: Script) -> ScriptedPerception:
+    return ScriptedPerception(ScriptLibrary.of([script]))
+
+
 N_SERVED = 3
 """Questions; `python -m tests.benchmarks small_model` asks more."""
 
@@ -125,6 +138,6 @@ async def answered(server: Server, script: Script, settings: CVRContext, dialect
     master.temperature = 0.0
     if dialect == "json":
         master.max_tokens = 24
-    graph = create_cvr_graph(master, ScriptedPerception(ScriptLibrary.of([script]))).compile()
+    graph = create_cvr_graph(master, scripted(script)).compile()
     context = settings.model_copy(update={"dialect": dialect})
     return trajectory_of(await graph.ainvoke(as_input(script.as_question()), context=context))

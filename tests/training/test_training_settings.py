@@ -67,6 +67,10 @@ WRONG = {
     ),
     "of ours": ({"grpo.trainer.top_k": 3}, "grpo.trainer.top_k does not belong here. Set 'rollout.top_k' instead."),
     "what TRL refuses": ({"grpo.trainer.num_generations": 1}, "GRPO requires at least 2 generations per prompt"),
+    "a mask": (
+        {"graph": {"dialect": "schema"}},
+        "graph: dialect='schema' is for inference: a mask changes what is sampled",
+    ),
     "two sizes": (
         {"grpo.trainer.generation_batch_size": 8, "grpo.trainer.steps_per_generation": 1},
         "can not be both configured at the same time",

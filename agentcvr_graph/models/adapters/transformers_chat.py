@@ -1,8 +1,9 @@
 """A chat model of the `transformers` library in this process: a text model as master, or a vision model.
 
-In: LangChain messages, pictures as base64 blocks, tools as schemas. Out: one AI message with its tool calls and its
-token counts. The model's chat template renders the input. Weights are loaded once, at the first call. One worker thread
-loads and generates, so calls run one after another and never block the event loop.
+In: LangChain messages, pictures as base64 blocks, tools as schemas, and maybe a schema that constrains the reply. Out:
+one AI message with its tool calls and its token counts. The model's chat template renders the input. Weights are loaded
+once, at the first call. One worker thread loads and generates, so calls run one after another and never block the event
+loop.
 
 It does not stream, batch or return log probabilities. For speed, serve the model and give the server's address.
 """
@@ -13,6 +14,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +32,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from agentcvr_graph.errors import SetupError
+from agentcvr_graph.models.adapters.grammar import Grammars
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.chat_format.read_turn import read_turn
 from agentcvr_graph.models.chat_format.template_messages import template_messages
@@ -52,6 +55,11 @@ class Loaded:
     @property
     def tokenizer(self) -> Any:
         return self.template.tokenizer if self.sees else self.template
+
+    @cached_property
+    def grammars(self) -> Grammars:
+        """The grammars that replies can be constrained to."""
+        return Grammars(self.tokenizer, int(self.model.get_output_embeddings().weight.shape[0]))
 
     @property
     def knows_tools(self) -> bool:
@@ -87,7 +95,7 @@ class TransformersChat(ChatModelBase):
             self._loaded = load(self.source)
         inputs = encode(self._loaded, request.messages, list(request.tools) or None)
         prompt_tokens = int(inputs["input_ids"].shape[1])
-        completion = self._sample(self._loaded, inputs)[prompt_tokens:]
+        completion = self._sample(self._loaded, inputs, request.json_schema)[prompt_tokens:]
         tokens = cast(list[int], completion.tolist())  # pyright: ignore[reportUnknownMemberType]
         prompt = cast(list[int], inputs["input_ids"][0].tolist())
         message = read_turn(self._loaded.tokenizer, tokens, request.stop, prompt=prompt, tools=request.tools)
@@ -96,11 +104,13 @@ class TransformersChat(ChatModelBase):
         )
         return message
 
-    def _sample(self, loaded: Loaded, inputs: Mapping[str, Any]) -> torch.Tensor:
+    def _sample(self, loaded: Loaded, inputs: Mapping[str, Any], schema: Mapping[str, Any] | None) -> torch.Tensor:
         """Return the ids of the prompt and the completion of one row. (n,)"""
         options: dict[str, Any] = {"do_sample": False}
         if self.temperature > 0:
             options = {"do_sample": True, "temperature": self.temperature}
+        if schema is not None:
+            options["logits_processor"] = [loaded.grammars.processor(schema, int(inputs["input_ids"].shape[1]))]
         pad = loaded.tokenizer.pad_token_id
         with torch.inference_mode():
             return loaded.model.generate(

@@ -3,7 +3,7 @@
     tools              one short call that asks for a tool; a model whose server passes tools on calls it
     response_format    the reply itself: one that is bound to a schema is an object
 
-Only models whose client can send a schema are asked, because only for them is there something better than words. A
+Only models behind a server that can constrain are asked, because only for them is there something better than words. A
 tool call of the model proves that its server takes tools, and no call is spent on it.
 """
 
@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agentcvr_graph.models.chat_format.thoughts import without_thoughts
 from agentcvr_graph.models.clients.refusals import SCHEMA, TOOLS, identity, note_ignored
 from agentcvr_graph.models.clients.replies import tolerant
-from agentcvr_graph.models.clients.structured import schema_options
+from agentcvr_graph.models.clients.structured import has_server
 from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.types import Cost
@@ -58,7 +58,7 @@ async def check_tools(model: BaseChatModel, reply: AIMessage, *, acts: bool) -> 
     Returns:
         The cost of asking; None if nothing was asked.
     """
-    if schema_options(model, "", {}) is None:
+    if not has_server(model):
         return None
     key = identity(model)
     if calls_natively(reply):

@@ -381,6 +381,10 @@ def _check_graph(settings: Settings, path: Path) -> None:
         if name not in known:
             raise InputError(f"{path}: {unknown_key(name, known, f'graph.{name}')}")
     try:
-        _ = settings.context
+        if settings.context.dialect == "schema":
+            raise InputError(
+                "dialect='schema' is for inference: a mask changes what is sampled, and the trainer does not apply it.",
+                fix="Choose auto, tools or json; a trained policy can be run with a schema.",
+            )
     except InputError as error:
         raise InputError(f"{path}: graph: {error.message}", fix=error.fix) from None
