@@ -18,6 +18,8 @@ from agentcvr_training.measures.evaluation import (
 from agentcvr_training.measures.looks import Look
 
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
+from agentcvr_graph.scripts.library import write_scripts
+from tests.support.command_line import agentcvr
 from tests.support.tiny_models import model, tokenizer
 from training.recipes.tiny import comparison
 from training.recipes.tiny.comparison import Measured, differences, draw, read_results, scores_of, table
@@ -140,3 +142,30 @@ def test_the_best_of_several_conversations_is_kept(settings, tmp_path, monkeypat
     assert record_best(settings, scripts, path, tries=3) == 2
     kept = list(read_demonstrations(path))
     assert [(one.script_id, one.score, len(one.messages)) for one in kept] == [("a", 0.8, 7), ("b", 0.9, 3)]
+
+
+def test_the_command_scores_a_policy_beside_blind_and_chance(settings, tmp_path):
+    scripts, questions = tmp_path / "scripts.jsonl", tmp_path / "questions.jsonl"
+    write_scripts(SCRIPTS[:2] + SCRIPTS[4:6], scripts)
+    given = ["--scripts", scripts, "--config", Path(settings.output) / "run.yaml", "--budget", 0.5, "--out", questions]
+    done = agentcvr("train", "evaluate", settings.model.path, *given)
+    assert done.returncode == 0, done.stderr
+    assert all(text in done.stdout for text in ("SPOT", "STOP", "all", "blind", "chance: 33.3 %"))
+    rows = [MeasuredQuestion.model_validate_json(line) for line in questions.read_text().splitlines()]
+    assert [(one.task, one.share) for one in rows] == [("SPOT", 0.5)] * 2 + [("STOP", 0.5)] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("gone", "--task", "SPOT"), "There is no policy in gone"),
+        ((".", "--budget", "1"), "No scripts are named"),
+        ((".", "--task", "XY"), "Unknown --task 'XY'"),
+        ((".", "--task", "SPOT", "--phrasing", "other"), "Unknown --phrasing 'other'"),
+        ((".", "--task", "SPOT", "--each", "1", "--budget", "2"), "--budget"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_one_line(arguments, complaint):
+    done = agentcvr("train", "evaluate", *arguments)
+    assert done.returncode == 2
+    assert complaint in done.stderr

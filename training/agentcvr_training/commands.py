@@ -1,4 +1,4 @@
-"""The command line of training: `agentcvr train grpo | sft | demonstrate | dry-run`.
+"""The command line of training: `agentcvr train grpo | sft | demonstrate | evaluate | dry-run`.
 
 The package `agentcvr_graph` finds `app` through the entry-point group `agentcvr_graph.commands`, so the library does
 not import the training package. `python -m agentcvr_training` is the same command line for launchers that start a
@@ -46,6 +46,15 @@ agentcvr train demonstrate minute --out demonstrations.jsonl
 agentcvr train demonstrate --master openai:gpt-4.1 --scripts train.jsonl --out demonstrations.jsonl
 
 agentcvr train demonstrate --task CC --task FSA --each 500 --seed 9000 --out demonstrations.jsonl
+""",
+    "evaluate": """
+[bold]Examples[/bold]
+
+agentcvr train evaluate runs/mine/policy --scripts heldout.jsonl
+
+agentcvr train evaluate runs/mine/policy --config my_config.yaml --budget 0.25 --budget 0.5 --budget 1
+
+agentcvr train evaluate runs/mine/policy --task SPOT --task LOCK --each 50 --seed 900000 --phrasing held-out
 """,
     "dry-run": """
 [bold]Example[/bold]
@@ -159,3 +168,48 @@ def demonstrate(
         settings = load_settings(find_config(config), read_overrides(overrides or [])) if config else None
         chosen = choose_scripts(settings, scripts, tasks or [], each, seed, difficulty)
         raise typer.Exit(record(to, master, chosen, settings, dialect=dialect, live_graphs=live_graphs))
+
+
+@app.command(epilog=EXAMPLES["evaluate"])
+def evaluate(
+    policy: Annotated[Path, typer.Argument(help="Folder of a trained policy, or of any model in that format.")],
+    scripts: Annotated[str, typer.Option(help="A file or folder of scripts.")] = "",
+    tasks: Annotated[
+        list[str] | None, typer.Option("--task", "-t", help="Task to make procedural scripts of, such as SPOT.")
+    ] = None,
+    each: Annotated[int, typer.Option(min=1, help="With --task: scripts of each task.")] = 50,
+    seed: Annotated[int, typer.Option(help="With --task: seed of the first script of each task.")] = 900_000,
+    difficulty: Annotated[str, typer.Option(help="With --task: easy, normal or hard.")] = "normal",
+    phrasing: Annotated[str, typer.Option(help="With --task: training or held-out wordings.")] = "held-out",
+    budgets: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--budget",
+            min=0.01,
+            max=1.0,
+            help="Share of what looking at and hearing everything costs; repeatable.",
+        ),
+    ] = None,
+    config: Annotated[
+        str, typer.Option(help="A file or a shipped name: its graph, rollout and, unless named here, held-out scripts.")
+    ] = "",
+    overrides: Overrides = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Also write every question as a .jsonl file.")] = None,
+) -> None:
+    """Score a policy on scripts, greedily, beside a blind baseline and chance."""
+    with _needs_training():
+        from agentcvr_training.config.named_scripts import named_scripts
+        from agentcvr_training.config.settings import load_settings, read_overrides
+        from agentcvr_training.evaluate import evaluate as run_evaluation
+        from agentcvr_training.evaluate import settings_for
+        from agentcvr_training.trainer.run import quiet
+
+        quiet()
+        settings = (
+            load_settings(find_config(config), read_overrides(overrides or [])) if config else settings_for(policy)
+        )
+        if scripts or tasks:
+            chosen = named_scripts(scripts, tasks or [], each, seed, difficulty, phrasing)
+        else:
+            chosen = settings.held_out_scripts()
+        run_evaluation(policy, settings, chosen, budgets or [1.0], to)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, messages_from_dict, messages_to_dict
@@ -32,7 +32,6 @@ from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.budgets import drawn_share
-from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.tools import TOOLS
@@ -40,7 +39,8 @@ from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_graph.trajectory import trajectory_of
 from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row
 from agentcvr_graph.utils.progress import ProgressBar
-from agentcvr_training.config.settings import Scripts, Settings
+from agentcvr_training.config.named_scripts import named_scripts
+from agentcvr_training.config.settings import Settings
 from agentcvr_training.rewards import infrastructure_failed
 from agentcvr_training.rollout.chat_format import ChatFormat, Tools
 from agentcvr_training.rollout.episodes import RolloutTask
@@ -191,11 +191,7 @@ def choose_scripts(
     """
     if settings is not None and not library and not tasks:
         return settings.scripts.load()
-    chosen = [one_of("--task", task.upper(), tuple(GENERATORS)) for task in tasks]
-    level: Literal["easy", "normal", "hard"] = cast(Any, one_of("--difficulty", difficulty, tuple(LEVELS)))
-    return Scripts(
-        library=library, tasks=cast(Any, tuple(chosen)), each=each if chosen else 0, seed=seed, difficulty=level
-    ).load()
+    return named_scripts(library, tasks, each, seed, difficulty)
 
 
 def record(

@@ -28,6 +28,8 @@ from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset
 S = TypeVar("S", bound="Part")
 
 
+DifficultyName = Literal["easy", "normal", "hard"]
+DIFFICULTIES: tuple[DifficultyName, ...] = ("easy", "normal", "hard")
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -75,7 +77,7 @@ class Scripts(Part):
     """Number of scripts of each task."""
     seed: int = 0
     """Seed of the first script of each task; training and held-out scripts must not share seeds."""
-    difficulty: Literal["easy", "normal", "hard"] = "normal"
+    difficulty: DifficultyName = "normal"
     difficulty_settings: dict[str, float] = Field(default_factory=dict)
     """Settings of the difficulty that differ from the level's, such as `{videos: 3}`."""
     phrasing: Phrasing = "training"
@@ -252,6 +254,18 @@ class Settings(Part):
         tools = load_tools(self.tools, "tools") if self.tools else TOOLS
         features = features_named(self.features, "features")
         return Toolset(features.apply(tools), features.judge)
+
+    def held_out_scripts(self) -> list[Script]:
+        """Return the held-out scripts.
+
+        Raises:
+            InputError: the configuration names none.
+        """
+        if self.held_out is None:
+            raise InputError(
+                "No scripts are named.", fix="Give --scripts FILE, --task TASK, or a --config that has `held_out`."
+            )
+        return self.held_out.load()
 
     def load_scripts(self) -> tuple[list[Script], list[Script]]:
         """Return the training scripts and the held-out scripts.

@@ -28,7 +28,7 @@ from agentcvr_training.baselines.plans import SCHEDULES, Plan, Schedule
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.measures.curve import SHARES
 from agentcvr_training.measures.looks import Look, hit_rate, looks_of
-from agentcvr_training.rollout.episodes import RolloutTask
+from agentcvr_training.rollout.episodes import Episode, RolloutTask
 from agentcvr_training.rollout.runner import run_policy
 
 
@@ -60,21 +60,27 @@ def measure_policy(
     *,
     plan: Plan | None = None,
     perception: Perception | None = None,
+    on_question: Callable[[], None] = lambda: None,
 ) -> list[MeasuredQuestion]:
     """Run the policy in a folder, greedily, on every script at every share.
 
     Args:
         plan: where to look; None if the policy decides.
         perception: replaces the simulator over the scripts, as a blind baseline does.
+        on_question: called after each question.
     """
+
+    def ended(_: Episode) -> None:
+        on_question()
+
     saved = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder)})})
     tasks = [RolloutTask(script, 0, budget_share=share) for share in shares for script in scripts]
     world = perception or simulator_of(scripts, settings)
     if plan is None:
-        running = run_policy(saved, tasks, world, temperature=0.0)
+        running = run_policy(saved, tasks, world, temperature=0.0, on_episode=ended)
     else:
         make, context = functools.partial(PlannedPolicy, plan=plan), planned_context(settings.context)
-        running = run_policy(saved, tasks, world, temperature=0.0, make_policy=make, context=context)
+        running = run_policy(saved, tasks, world, temperature=0.0, on_episode=ended, make_policy=make, context=context)
     return [
         measured(episode.script, episode.trajectory, episode.budget_share or 1.0) for episode in asyncio.run(running)
     ]
