@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from agentcvr_training.baselines.plans import THINNED
 from agentcvr_training.baselines.rejection import record_best
 from agentcvr_training.config.settings import load_settings
@@ -16,6 +17,8 @@ from agentcvr_training.measures.evaluation import (
     measure_policy,
 )
 from agentcvr_training.measures.looks import Look
+from huggingface_hub import ModelCard
+from safetensors.torch import load_file
 
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.library import write_scripts
@@ -169,3 +172,34 @@ def test_what_cannot_be_evaluated_is_one_line(arguments, complaint):
     done = agentcvr("train", "evaluate", *arguments)
     assert done.returncode == 2
     assert complaint in done.stderr
+
+
+def test_a_release_is_in_bf16_and_its_card_says_data_scores_recipe_and_licence(settings, tmp_path):
+    questions, folder = tmp_path / "questions.jsonl", tmp_path / "my-master"
+    rows = [question(script, 0.5, 1.0) for script in SCRIPTS]
+    questions.write_text("".join(f"{row.model_dump_json()}\n" for row in rows))
+    given = ["--config", Path(settings.output) / "run.yaml", "--scores", questions, "--license", "mit"]
+    command = ("train", "release", settings.model.path, "--out", folder, *given)
+    done = agentcvr(*command)
+    assert done.returncode == 0, done.stderr
+    weights = load_file(folder / "model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.license == "mit"
+    assert all(
+        text in card.text for text in ("SPOT", "| 50 % | STOP | 4 | 100 (51-100) |", "budget_shares", "# my-master")
+    )
+    assert not (folder / "training_args.bin").exists()
+    again = agentcvr(*command)
+    assert (again.returncode, "exists" in again.stderr) == (2, True)
+
+
+def test_scores_that_are_none_are_one_line_and_nothing_is_written(settings, tmp_path):
+    (tmp_path / "wrong.jsonl").write_text('{"a": 1}\n')
+    done = agentcvr(
+        "train", "release", settings.model.path, "--out", tmp_path / "out", "--license", "mit",
+        "--scores", tmp_path / "wrong.jsonl",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "cannot be read" in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""The command line of training: `agentcvr train grpo | sft | demonstrate | evaluate | dry-run`.
+"""The command line of training: `agentcvr train grpo | sft | demonstrate | evaluate | release | dry-run`.
 
 The package `agentcvr_graph` finds `app` through the entry-point group `agentcvr_graph.commands`, so the library does
 not import the training package. `python -m agentcvr_training` is the same command line for launchers that start a
@@ -55,6 +55,11 @@ agentcvr train evaluate runs/mine/policy --scripts heldout.jsonl
 agentcvr train evaluate runs/mine/policy --config my_config.yaml --budget 0.25 --budget 0.5 --budget 1
 
 agentcvr train evaluate runs/mine/policy --task SPOT --task LOCK --each 50 --seed 900000 --phrasing held-out
+""",
+    "release": """
+[bold]Example[/bold]
+
+agentcvr train release runs/mine/policy --out my-master --config my_config.yaml --scores questions.jsonl --license mit
 """,
     "dry-run": """
 [bold]Example[/bold]
@@ -213,3 +218,26 @@ def evaluate(
         else:
             chosen = settings.held_out_scripts()
         run_evaluation(policy, settings, chosen, budgets or [1.0], to)
+
+
+@app.command(epilog=EXAMPLES["release"])
+def release(
+    policy: Annotated[Path, typer.Argument(help="Folder of a trained policy.")],
+    to: Annotated[Path, typer.Option("--out", help="The folder to write; its name is the model's.")],
+    licence: Annotated[str, typer.Option("--license", help="Licence of the weights, as on the Hub: mit, apache-2.0.")],
+    config: Annotated[str, typer.Option(help="The configuration that it was trained with, for the card.")] = "",
+    overrides: Overrides = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="What `agentcvr train evaluate --out` wrote, for the card.")
+    ] = None,
+) -> None:
+    """Write a policy in bf16 with a model card: data, recipe, scores, licence."""
+    with _needs_training():
+        from agentcvr_training.config.settings import load_settings, read_overrides
+        from agentcvr_training.release import Release
+        from agentcvr_training.release import release as write_release
+        from agentcvr_training.trainer.run import quiet
+
+        quiet()
+        settings = load_settings(find_config(config), read_overrides(overrides or [])) if config else None
+        write_release(Release(policy, to, licence, settings, scores))
