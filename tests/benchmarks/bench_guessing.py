@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from agentcvr_graph.answers import score_answer
 from agentcvr_graph.scripts.chance import chance_level
-from agentcvr_graph.scripts.generators.procedural import solve
+from agentcvr_graph.scripts.generators.procedural import make_scripts, solve
 from agentcvr_graph.scripts.schema import KIND_OF, TASKS
 from tests.benchmarks.rows import Row
 from tests.support.guessing import COUNT, best_constant, blind_guesser, halves, longest_option, mean_score
@@ -53,7 +53,7 @@ def _row(task: str) -> Row:
         guesses["learned"] = mean_score(task, held_out, blind_guesser(learned))
     expected = chance_level(learned)
     figures = ", ".join(f"{name} {100 * score:.1f}" for name, score in guesses.items())
-    oracle = 100 * mean_score(task, held_out, solve)
+    oracle = 100 * mean_score(task, list(make_scripts({task: COUNT}, COUNT)), solve)
     off = max(abs(score - expected) for score in guesses.values())
     return Row(
         f"{task}: guessing without a video, {COUNT:,} questions",

@@ -10,8 +10,8 @@ import statistics
 from collections import Counter
 
 from agentcvr_graph.answers import score_answer
-from agentcvr_graph.scripts.generators.procedural import make_scripts
-from agentcvr_graph.scripts.schema import KIND_OF
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
+from agentcvr_graph.scripts.schema import KIND_OF, TOUR_TASKS
 
 COUNT = 2000
 """Questions that a guesser answers; it learns from as many others."""
@@ -19,8 +19,17 @@ COUNT = 2000
 
 @functools.cache
 def scripts(task):
-    """Make twice `COUNT` scripts: the first half for a guesser to learn from, the second half to guess."""
-    return list(make_scripts({task: 2 * COUNT}))
+    """Make twice `COUNT` scripts: the first half for a guesser to learn from, the second half to guess.
+
+    They have no scenes, which a guesser does not see: with them, the scripts of all tasks take gigabytes.
+    """
+    level = LEVELS["easy" if task in TOUR_TASKS else "normal"]  # tours are long, and no guesser sees their scenes
+    return [without_scenes(script) for script in make_scripts({task: 2 * COUNT}, 0, level)]
+
+
+def without_scenes(script):
+    videos = tuple(video.model_copy(update={"scenes": ()}) for video in script.videos)
+    return script.model_copy(update={"videos": videos})
 
 
 def halves(task):
