@@ -24,7 +24,7 @@ def test_the_entry_point_loads_the_train_commands():
     points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["agentcvr_graph.commands"]
     module, _, name = points["train"].partition(":")
     assert isinstance(getattr(import_module(module), name), typer.Typer)
-    assert set(typer.main.get_command(app).commands) == {"grpo", "sft", "demonstrate", "dry-run"}
+    assert set(typer.main.get_command(app).commands) == {"grpo", "sft", "demonstrate", "evaluate", "release", "dry-run"}
 
 
 def test_shipped_configurations_are_found_by_name(tmp_path, monkeypatch):
@@ -49,7 +49,7 @@ def test_a_missing_configuration_is_named_in_the_error():
         find_config("nowhere")
 
 
-@pytest.mark.parametrize("name", ["grpo", "sft", "demonstrate", "dry-run"])
+@pytest.mark.parametrize("name", ["grpo", "sft", "demonstrate", "evaluate", "release", "dry-run"])
 def test_help_shows_examples(name, monkeypatch, capsys):
     assert command([name, "--help"], monkeypatch) == 0
     assert f"agentcvr train {name} " in capsys.readouterr().out
