@@ -74,6 +74,11 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Replace a value of the file, as grpo.trainer.max_steps=10."),
 ]
+Library = Annotated[str, typer.Option("--scripts", help="A file or folder of scripts.")]
+Tasks = Annotated[
+    list[str] | None, typer.Option("--task", "-t", help="Task to make procedural scripts of, such as CC or SPOT.")
+]
+Level = Annotated[str, typer.Option("--difficulty", help="With --task: easy, normal or hard.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and print the plan; load no weights.")]
 
 app = typer.Typer(
@@ -155,13 +160,11 @@ def demonstrate(
     master: Annotated[
         str, typer.Option(help="Model string of the demonstrating master: offline, openai:..., http://...")
     ] = "offline",
-    scripts: Annotated[str, typer.Option(help="A file or folder of scripts.")] = "",
-    tasks: Annotated[
-        list[str] | None, typer.Option("--task", "-t", help="Task to make procedural scripts of, such as CC.")
-    ] = None,
+    scripts: Library = "",
+    tasks: Tasks = None,
     each: Annotated[int, typer.Option(min=1, help="With --task: scripts of each task.")] = 100,
     seed: Annotated[int, typer.Option(help="With --task: seed of the first script of each task.")] = 0,
-    difficulty: Annotated[str, typer.Option(help="With --task: easy, normal or hard.")] = "normal",
+    difficulty: Level = "normal",
     dialect: Annotated[str, typer.Option(help="auto, tools or json; default: the configuration's.")] = "",
     live_graphs: Annotated[int, typer.Option(min=1, help="Conversations in flight.")] = 16,
 ) -> None:
@@ -178,13 +181,11 @@ def demonstrate(
 @app.command(epilog=EXAMPLES["evaluate"])
 def evaluate(
     policy: Annotated[Path, typer.Argument(help="Folder of a trained policy, or of any model in that format.")],
-    scripts: Annotated[str, typer.Option(help="A file or folder of scripts.")] = "",
-    tasks: Annotated[
-        list[str] | None, typer.Option("--task", "-t", help="Task to make procedural scripts of, such as SPOT.")
-    ] = None,
+    scripts: Library = "",
+    tasks: Tasks = None,
     each: Annotated[int, typer.Option(min=1, help="With --task: scripts of each task.")] = 50,
     seed: Annotated[int, typer.Option(help="With --task: seed of the first script of each task.")] = 900_000,
-    difficulty: Annotated[str, typer.Option(help="With --task: easy, normal or hard.")] = "normal",
+    difficulty: Level = "normal",
     phrasing: Annotated[str, typer.Option(help="With --task: training or held-out wordings.")] = "held-out",
     budgets: Annotated[
         list[float] | None,

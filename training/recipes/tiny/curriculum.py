@@ -20,6 +20,7 @@ from typing import Any
 
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.demonstrations import Demonstration, demonstrate
+from agentcvr_training.measures.evaluation import simulator_of
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messages_from_dict, messages_to_dict
 from rich.console import Console
 
@@ -32,7 +33,6 @@ from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.schema import TOUR_TASKS, Task
 from agentcvr_graph.utils.files import atomic_write
 from agentcvr_graph.utils.progress import ProgressBar
-from training.recipes.tiny.evaluation import simulator
 from training.recipes.tiny.follow_ups import follow_up_questions
 from training.recipes.tiny.random_demonstrator import RandomExplorationMaster, answering, random_for
 
@@ -160,7 +160,7 @@ def record_chunk(chunk: Chunk) -> list[str]:
         context: CVRContext = chunk.settings.context
         shares = chunk.settings.rollout.budget_shares if chunk.stage.binding else None
         async for one in demonstrate(
-            master, simulator(scripts, chunk.settings), scripts, context, budget_shares=shares
+            master, simulator_of(scripts, chunk.settings), scripts, context, budget_shares=shares
         ):
             if one is None:
                 raise BugError("The simulator failed.")

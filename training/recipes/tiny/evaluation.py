@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agentcvr_training.config.settings import Settings
+from agentcvr_training.measures.evaluation import simulator_of
 from agentcvr_training.rollout.episodes import RolloutTask
 from agentcvr_training.rollout.runner import run_policy
 from pydantic import BaseModel
@@ -20,8 +21,6 @@ from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Question
@@ -36,11 +35,6 @@ class ScoredQuestion(BaseModel):
     turns: int
     frames: int
     audio_s: float
-
-
-def simulator(scripts: Sequence[Script], settings: Settings) -> ScriptedPerception:
-    """Return the simulator over scripts, with the configured noise."""
-    return ScriptedPerception(ScriptLibrary.of(scripts), settings.rollout.noise)
 
 
 def evaluate_policy(
@@ -72,7 +66,7 @@ def evaluate_offline(settings: Settings, scripts: Sequence[Script]) -> list[Scor
     """Run the offline master on scripts, in the same simulator."""
 
     async def answers() -> list[ScoredQuestion]:
-        master = create_cvr_graph(OfflineMaster(), simulator(scripts, settings)).compile()
+        master = create_cvr_graph(OfflineMaster(), simulator_of(scripts, settings)).compile()
         inputs = [(script, as_input(script.as_question())) for script in scripts]
         return [_scored(script, await ask(master, given, settings.context)) for script, given in inputs]
 

@@ -27,6 +27,7 @@ import torch
 from agentcvr_training.config.settings import Settings, load_settings
 from agentcvr_training.demonstrations import read_demonstrations
 from agentcvr_training.grpo import train
+from agentcvr_training.measures.evaluation import simulator_of
 from agentcvr_training.sft import warm_start
 from rich.console import Console
 
@@ -34,7 +35,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.scripts.schema import Script, Task
 from training.recipes.tiny.curriculum import CurriculumStage, curricula_of, record
-from training.recipes.tiny.evaluation import ScoredQuestion, evaluate_offline, evaluate_policy, simulator
+from training.recipes.tiny.evaluation import ScoredQuestion, evaluate_offline, evaluate_policy
 from training.recipes.tiny.initialization import Size, initialize
 from training.recipes.tiny.processes import default_processes, train_in_processes
 from training.recipes.tiny.summary import Measures
@@ -152,7 +153,7 @@ def measure(settings: Settings, measures: Measures, live_each: int, console: Con
     folder = Path(settings.output)
     scripts = settings.held_out.load() if settings.held_out else []
     rendered = first_of_each(scripts, live_each)
-    simulated = simulator(scripts, settings)
+    simulated = simulator_of(scripts, settings)
     conditions: dict[str, Callable[[], list[ScoredQuestion]]] = {
         "sft": lambda: evaluate_policy(folder / "warm", settings, scripts, simulated),
         "grpo": lambda: evaluate_policy(folder / "policy", settings, scripts, simulated),

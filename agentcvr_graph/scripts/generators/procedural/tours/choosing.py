@@ -1,8 +1,8 @@
 """Tasks over tours whose answers are tours.
 
 - STOP, which tour comes to one place before another: the guide's first sentences decide it.
-- SPOT, in which tour somebody does something at a place: one window decides it.
-- PAIR, the tours in which somebody does something at a place and the guide says who built it: two windows a video.
+- SPOT, in which tour a person does a given deed at a place: one window decides it.
+- PAIR, the tours in which a person does a given deed at a place and the guide says who built it: two windows a video.
 
 What is asked for happens elsewhere too: a close distractor has the deed at another place, another builder, or the
 places in the other order.
@@ -70,7 +70,7 @@ class StopGenerator(TourGenerator):
 
 
 class SpotGenerator(TourGenerator):
-    """SPOT: in which tour does somebody do something at a place?"""
+    """SPOT: in which tour is a deed done at a place?"""
 
     def __init__(self) -> None:
         super().__init__("SPOT", "choice", wordings.SPOT)
@@ -104,7 +104,7 @@ class SpotGenerator(TourGenerator):
 
 
 class PairGenerator(TourGenerator):
-    """PAIR: in which tours does somebody do something at a place, which was built by whom?"""
+    """PAIR: in which tours is a deed done at a place that certain people built?"""
 
     def __init__(self) -> None:
         super().__init__("PAIR", "choices", wordings.PAIR)

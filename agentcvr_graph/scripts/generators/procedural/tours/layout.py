@@ -67,7 +67,7 @@ def plan(rng: random.Random, difficulty: Difficulty, always: Sequence[Term], exc
 
 
 def deed_beat(deed: Term) -> Beat:
-    """Return the scene in which somebody does something, with a caption on the screen."""
+    """Return the scene of a deed, which the screen names."""
     return Beat(text=(deed.sign,))
 
 
