@@ -70,8 +70,8 @@ async def test_a_template_without_tools_gets_their_description_as_text(tmp_path:
     assert not loaded.knows_tools
     encoded = encode(loaded, [HumanMessage("Where?")], list(TOOL_SCHEMAS))
     written = loaded.tokenizer.decode(encoded["input_ids"][0])
-    assert "For each function call, return a json object" in written
-    assert '"name": "observe"' in written
+    assert "for each call, a JSON object within <tool_call></tool_call> tags" in written
+    assert "observe(targets: [" in written
 
 
 async def test_generated_text_is_parsed_into_tool_calls(text_model: Path) -> None:
