@@ -7,6 +7,8 @@ accounts; the graph writes what the policy reads), `script` (JSON), and the colu
 and tells sources apart (`agent_name`, `data_source`, `reward_model`, `extra_info`).
 """
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
