@@ -62,6 +62,7 @@ def launched(command: Command) -> tuple[int, dict[str, str], Settings]:
     """Return the processes, their environment and the settings of a launch command, as accelerate reads it."""
     arguments, _, _ = _validate_launch_command(launch_command_parser().parse_args(command.words[2:]))
     if arguments.use_deepspeed:
+        arguments.deepspeed_fields_from_accelerate_config = ""  # set by `accelerate launch`
         _, environment = prepare_deepspeed_cmd_env(arguments)
     else:
         environment = prepare_multi_gpu_env(arguments)
