@@ -291,14 +291,15 @@ def test_searches_while_another_process_adds_and_removes_find_each_vector_with_i
 
     writer = threading.Thread(target=write)
     writer.start()
-    store, compared = EvidenceStore(file), 0
-    while not stopped.is_set():
-        for n in range(8):
-            for hit in store.similar("m", [np.eye(8)[n].tolist()], list(range(1, 70))):
+    store, ended = EvidenceStore(file), False
+    while not ended:
+        ended = stopped.is_set()  # the last round finds all that is left
+        hits = [store.similar("m", [np.eye(8)[n].tolist()], list(range(1, 70)), limit=99) for n in range(8)]
+        for n, found in enumerate(hits):
+            for hit in found:
                 assert hit.score == pytest.approx(float(hit.statement.text.startswith(f"v{n}-")), abs=0.001)
-                compared += 1
     writer.join()
-    assert compared
+    assert [len(found) for found in hits] == [40] * 8
 
 
 def test_the_number_of_statements_with_a_word_follows_changes_by_others(tmp_path: Path):
