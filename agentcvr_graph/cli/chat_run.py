@@ -131,9 +131,10 @@ def run_chat(videos: Sequence[str], models: ModelStrings, settings: RunSettings,
     """
     perception = _perception(models, noise)
     chat = Chat(_graph(perception, models, settings), videos, models, settings, live=noise is None)
-    talks = sys.stdin.isatty()
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # a byte that is no text must not end the conversation
+    stream = sys.stdin
+    talks = stream.isatty()
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # a byte that is no text must not end the conversation
     if noise is None:
         print_offline_notice(models)
     if talks:
