@@ -244,12 +244,14 @@ class EvidenceStore:
         where, values = "", list[object]()
         if modality is not None:
             where, values = " AND modality = ?", [modality]
-        if among is not None:
-            where, values = f"{where} AND video IN (SELECT value FROM json_each(?))", [*values, _json(among)]
+        wanted = None if among is None else set(among)
+        if wanted is not None and not self._ids() <= wanted:
+            where, values = f"{where} AND video IN (SELECT value FROM json_each(?))", [*values, _json(wanted)]
         rows = ranked(self._read, self._matches(words), where, values, limit)
         return [
             Hit(video, Statement(found, start_s, end_s, text), score)
             for _, video, found, start_s, end_s, text, score in rows
+            if wanted is None or video in wanted  # another process may have added others since
         ]
 
     def weight(self, query: str) -> float:
@@ -379,6 +381,10 @@ class EvidenceStore:
         with self._lock, self._errors():
             self._database.execute("VACUUM")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _ids(self) -> frozenset[int]:
+        """Return the ids of all videos."""
+        return self._once("ids", lambda: frozenset(video for (video,) in self._read("SELECT id FROM videos")))
 
     def _matches(self, words: Sequence[str]) -> dict[str, int]:
         """Return how many statements have each word."""
