@@ -24,8 +24,8 @@ from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from tests.support.command_line import agentcvr
 from tests.support.tiny_models import model, tokenizer
-from training.recipes.tiny import comparison
-from training.recipes.tiny.comparison import Measured, differences, draw, read_results, scores_of, table
+from training.recipes.comparison import QUESTIONS, Measured, differences, draw, read_results, scores_of, table
+from training.recipes.tiny.comparison import MASTERS
 
 SCRIPTS = list(make_scripts({"SPOT": 4, "STOP": 4}, 0, LEVELS["easy"]))
 SHARES = (0.25, 0.5, 1.0)
@@ -66,7 +66,7 @@ def question(script, share, score, place=0.5):
 def measured(name, scores):
     """Return a master with two seeds whose scores are given for each share."""
     rows = [[question(script, share, scores[share]) for share in SHARES for script in SCRIPTS] for _ in range(2)]
-    return Measured(name, rows)
+    return Measured(MASTERS[name], rows)
 
 
 def test_the_table_has_accuracy_area_hits_turns_and_adaptivity():
@@ -84,7 +84,7 @@ def test_the_table_has_accuracy_area_hits_turns_and_adaptivity():
 def test_seeds_are_averaged_for_each_question():
     first = [question(script, share, 1.0) for share in SHARES for script in SCRIPTS]
     second = [question(script, share, 0.0) for share in SHARES for script in reversed(SCRIPTS)]
-    assert Measured("sft", [first, second]).scores == {share: [0.5] * len(SCRIPTS) for share in SHARES}
+    assert Measured("SFT", [first, second]).scores == {share: [0.5] * len(SCRIPTS) for share in SHARES}
     assert scores_of(second) == {share: [0.0] * len(SCRIPTS) for share in SHARES}
 
 
@@ -92,10 +92,8 @@ def test_results_are_read_from_files_and_drawn(tmp_path):
     for seed in (0, 1):
         folder = tmp_path / f"seed-{seed}"
         folder.mkdir()
-        (folder / "grpo.json").write_bytes(
-            comparison.QUESTIONS.dump_json(measured("grpo", dict.fromkeys(SHARES, 1.0)).by_seed[0])
-        )
-    found = read_results(tmp_path)
+        (folder / "grpo.json").write_bytes(QUESTIONS.dump_json(measured("grpo", dict.fromkeys(SHARES, 1.0)).by_seed[0]))
+    found = read_results(tmp_path, MASTERS)
     assert list(found) == ["grpo"]
     assert len(found["grpo"].by_seed) == 2
     draw(found, 0.25, tmp_path / "comparison.png")

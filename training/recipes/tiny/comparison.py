@@ -6,22 +6,16 @@
 `measure` writes one file a master, keeps the ones that exist and so resumes. `show` reads them and trains nothing.
 """
 
-# matplotlib leaves its axes open in type.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from agentcvr_training.baselines.plans import SCHEDULES, THINNED, Schedule, random_looks
 from agentcvr_training.config.settings import Settings
-from agentcvr_training.measures.adaptivity import EpisodeLooks, information, modal_share
-from agentcvr_training.measures.curve import SHARES, Scores, area_of, difference_of
+from agentcvr_training.measures.curve import area_of
 from agentcvr_training.measures.evaluation import (
     MeasuredQuestion,
     best_schedules,
@@ -30,17 +24,16 @@ from agentcvr_training.measures.evaluation import (
     measure_policy,
     simulator_of,
 )
-from pydantic import TypeAdapter
 
 from agentcvr_graph.cli.console import err, out, run_app
-from agentcvr_graph.eval.metrics import mean_score
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.utils.files import atomic_write_text
 from agentcvr_graph.utils.progress import ProgressBar
-from training.recipes.tiny.recipe import first_of_each, settings_of
+from training.recipes.comparison import QUESTIONS, differences, draw, first_of_each, read_results, scores_of, table
+from training.recipes.tiny.recipe import settings_of
 
 CONFIG = Path("training/recipes/tiny/configs/tours.yaml")
 RESULTS = Path("training/recipes/tiny/results/tours")
@@ -59,7 +52,6 @@ MASTERS: Mapping[str, str] = {
     "grpo": "GRPO",
     "grpo_thinned": "everything thinned, read by GRPO",
 }
-QUESTIONS = TypeAdapter(list[MeasuredQuestion])
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
 
 
@@ -112,106 +104,6 @@ def measure(
             err.print(f"{MASTERS[name]}: {area_of(scores_of(found))}")
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A master's questions over all seeds."""
-
-    name: str
-    by_seed: Sequence[Sequence[MeasuredQuestion]]
-
-    @property
-    def questions(self) -> list[MeasuredQuestion]:
-        return [question for own in self.by_seed for question in own]
-
-    @property
-    def scores(self) -> Scores:
-        """Return the score of each question at each share, averaged over the seeds."""
-        columns = [scores_of(own) for own in self.by_seed]
-        return {
-            share: [sum(values) / len(values) for values in zip(*(column[share] for column in columns), strict=True)]
-            for share in columns[0]
-        }
-
-
-def scores_of(questions: Sequence[MeasuredQuestion]) -> Scores:
-    """Return the score of every question at each share; questions in the order of their names."""
-    shares = sorted({one.share for one in questions})
-    ordered = sorted(questions, key=lambda one: one.script)
-    return {share: [one.score for one in ordered if one.share == share] for share in shares}
-
-
-def read_results(results: Path) -> dict[str, Measured]:
-    """Return the masters of a folder of results."""
-    seeds = sorted(results.glob("seed-*"))
-    found: dict[str, Measured] = {}
-    for name in MASTERS:
-        files = [seed / f"{name}.json" for seed in seeds if (seed / f"{name}.json").exists()]
-        if files:
-            found[name] = Measured(name, [QUESTIONS.validate_json(path.read_bytes()) for path in files])
-    return found
-
-
-def table(found: Mapping[str, Measured], scripts: Sequence[Script]) -> str:
-    """Return the comparison as Markdown, with 95 % intervals over questions."""
-    heads = [f"{100 * share:.0f} %" for share in SHARES]
-    lines = [
-        f"| accuracy in % | {' | '.join(heads)} | area (95 %) | hit rate | turns | modal share | bits (chance 95 %) |",
-        "|---|" + "---|" * (len(heads) + 5),
-    ]
-    by_id = {script.id: script for script in scripts}
-    for name, measured in found.items():
-        scores = measured.scores
-        looks = [EpisodeLooks(by_id[q.script], (q.task, q.share), q.looks) for q in measured.questions]
-        bits = information(looks)
-        cells = [
-            MASTERS[name],
-            *(f"{100 * mean_score(scores[share]).mean:.0f}" for share in SHARES),
-            str(area_of(scores)),
-            f"{100 * _mean(measured, 'hit_rate'):.0f}",
-            f"{_mean(measured, 'turns'):.1f}",
-            f"{100 * modal_share(looks):.0f} %",
-            f"{bits.bits:.2f} ({bits.chance_95:.2f})" if bits.pairs else "",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def differences(found: Mapping[str, Measured], ours: str = "grpo") -> str:
-    """Return how much larger the area of one master is than that of each other, as Markdown."""
-    lines = ["| GRPO against | points of area (95 %) |", "|---|---|"]
-    for name, measured in found.items():
-        if name != ours and ours in found:
-            points = difference_of(found[ours].scores, measured.scores)
-            lines.append(
-                f"| {MASTERS[name]} | {100 * points.mean:+.1f} ({100 * points.low:.1f} to {100 * points.high:.1f}) |"
-            )
-    return "\n".join(lines)
-
-
-def _mean(measured: Measured, name: str) -> float:
-    return statistics.fmean(getattr(question, name) for question in measured.questions)
-
-
-def draw(found: Mapping[str, Measured], chance: float, path: Path) -> None:
-    """Draw accuracy over the budget, one line a master, with bars for 95 % intervals."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    for name, measured in found.items():
-        estimates = [mean_score(measured.scores[share]) for share in SHARES]
-        means = [100 * one.mean for one in estimates]
-        bars = [[100 * (one.mean - one.low) for one in estimates], [100 * (one.high - one.mean) for one in estimates]]
-        axes.errorbar([100 * share for share in SHARES], means, yerr=bars, capsize=3, marker="o", label=MASTERS[name])
-    axes.axhline(100 * chance, color="grey", linestyle=":", label="chance")
-    axes.set_xlabel("budget, % of the cost of looking at and hearing everything")
-    axes.set_ylabel("accuracy, %")
-    axes.set_ylim(0, 100)
-    figure.legend(loc="outside right upper")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-
-
 @app.command()
 def show(
     config: Annotated[Path, typer.Option(help="The configuration of the recipe.")] = CONFIG,
@@ -221,7 +113,7 @@ def show(
     """Print the table and draw the picture, from the files."""
     settings = settings_of(config, results, 0)
     scripts = settings.held_out.load() if settings.held_out else []
-    found = read_results(results)
+    found = read_results(results, MASTERS)
     out.print(table(found, scripts), markup=False)
     out.print("\n" + differences(found), markup=False)
     draw(found, chance_level(scripts), picture)

@@ -1,6 +1,6 @@
 """The whole recipe for one seed, from random weights to an evaluated policy; `make train-tiny` runs it for every seed.
 
-    demonstrations  the random-exploration master answers scripts (`random_demonstrator.py`, `curriculum.py`)
+    demonstrations  the random-exploration master answers scripts (`../exploration`, `curriculum.py`)
     initial         a tokenizer learned from them, and random weights (`language.py`, `initialization.py`)
     warm            TRL's SFTTrainer imitates the demonstrations
     policy          TRL's GRPOTrainer, on runs of the graph in swap mode
@@ -33,11 +33,12 @@ from rich.console import Console
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.perception.blind import BlindPerception
-from agentcvr_graph.scripts.schema import Script, Task
+from agentcvr_graph.scripts.schema import Task
+from training.recipes.comparison import first_of_each
+from training.recipes.processes import default_processes, train_in_processes
 from training.recipes.tiny.curriculum import CurriculumStage, curricula_of, record
 from training.recipes.tiny.evaluation import ScoredQuestion, evaluate_offline, evaluate_policy
 from training.recipes.tiny.initialization import Size, initialize
-from training.recipes.tiny.processes import default_processes, train_in_processes
 from training.recipes.tiny.summary import Measures
 
 SEEDS_APART = 10_000_000
@@ -172,9 +173,3 @@ def measure(settings: Settings, measures: Measures, live_each: int, console: Con
             measures.questions[name] = evaluate()
             measures.write(folder / "measures.json")
             console.print(f"{name}: {100 * measures.accuracy(name):.1f} % of {len(measures.questions[name])}")
-
-
-def first_of_each(scripts: Sequence[Script], each: int) -> list[Script]:
-    """Return the first `each` scripts of every task."""
-    tasks = dict.fromkeys(script.task for script in scripts)
-    return [script for task in tasks for script in [s for s in scripts if s.task == task][:each]]
