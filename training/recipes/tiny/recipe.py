@@ -33,8 +33,7 @@ from rich.console import Console
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.perception.blind import BlindPerception
-from agentcvr_graph.scripts.schema import Task
-from training.recipes.comparison import first_of_each
+from agentcvr_graph.scripts.schema import Script, Task
 from training.recipes.processes import default_processes, train_in_processes
 from training.recipes.tiny.curriculum import CurriculumStage, curricula_of, record
 from training.recipes.tiny.evaluation import ScoredQuestion, evaluate_offline, evaluate_policy
@@ -78,17 +77,19 @@ class Scale:
 
 def settings_of(config: Path, folder: Path, seed: int) -> Settings:
     """Return the configuration of one seed: its own folder and training scripts, the same held-out scripts."""
-    return load_settings(
-        config,
-        {
-            "seed": seed,
-            "output": str(folder),
-            "model.path": str(folder / "initial"),
-            "scripts.seed": seed * SEEDS_APART,
-            "sft.demonstrations": str(folder / "demonstrations.jsonl"),
-            "sft.trainer.bf16": torch.accelerator.is_available() or multiplies_bf16(),
-        },
-    )
+    return load_settings(config, seed_overrides(folder, seed))
+
+
+def seed_overrides(folder: Path, seed: int) -> dict[str, Any]:
+    """Return the settings of a configuration that each seed replaces, by dotted name."""
+    return {
+        "seed": seed,
+        "output": str(folder),
+        "model.path": str(folder / "initial"),
+        "scripts.seed": seed * SEEDS_APART,
+        "sft.demonstrations": str(folder / "demonstrations.jsonl"),
+        "sft.trainer.bf16": torch.accelerator.is_available() or multiplies_bf16(),
+    }
 
 
 def multiplies_bf16() -> bool:
@@ -173,3 +174,9 @@ def measure(settings: Settings, measures: Measures, live_each: int, console: Con
             measures.questions[name] = evaluate()
             measures.write(folder / "measures.json")
             console.print(f"{name}: {100 * measures.accuracy(name):.1f} % of {len(measures.questions[name])}")
+
+
+def first_of_each(scripts: Sequence[Script], each: int) -> list[Script]:
+    """Return the first `each` scripts of every task."""
+    tasks = dict.fromkeys(script.task for script in scripts)
+    return [script for task in tasks for script in [s for s in scripts if s.task == task][:each]]
