@@ -85,11 +85,20 @@ def measure_policy(
     saved = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder)})})
     tasks = [RolloutTask(script, 0, budget_share=share) for share in shares for script in scripts]
     world = perception or simulator_of(scripts, settings)
+    run = functools.partial(
+        run_policy,
+        saved,
+        tasks,
+        world,
+        temperature=0.0,
+        live_graphs=settings.rollout.live_graphs,
+        on_episode=ended,
+    )
     if plan is None:
-        running = run_policy(saved, tasks, world, temperature=0.0, on_episode=ended)
+        running = run()
     else:
         make, context = functools.partial(PlannedPolicy, plan=plan), planned_context(settings.context)
-        running = run_policy(saved, tasks, world, temperature=0.0, on_episode=ended, make_policy=make, context=context)
+        running = run(make_policy=make, context=context)
     return [
         measured(episode.script, episode.trajectory, episode.budget_share or 1.0) for episode in asyncio.run(running)
     ]
