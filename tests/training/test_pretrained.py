@@ -100,7 +100,7 @@ def test_a_turn_is_sentences_and_then_json_that_the_graph_reads():
 def test_the_configurations_are_valid_and_hold_no_training_question_out(name, tmp_path):
     settings = settings_of(CONFIGS / f"{name}.yaml", tmp_path, 1)
     sft_config(settings.model_copy(update={"sft": settings.sft.model_copy(update={"trainer": without_bf16(settings)})}))
-    scripts, held_out = settings.load_scripts()
+    scripts, held_out = settings.scripts.model_copy(update={"each": 30}).load(), settings.held_out_scripts()
     assert {script.task for script in scripts} == {script.task for script in held_out} >= {"STOP", "SPOT", "LOCK"}
     assert not {script.question for script in held_out} & {script.question for script in scripts}
     assert settings.context.dialect == "json"

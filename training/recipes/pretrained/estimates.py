@@ -72,12 +72,18 @@ def measure_speeds(model: Any, tokens: int, threads: int) -> Speeds:
         model.zero_grad(set_to_none=True)
         with torch.no_grad():
             reading_s = _seconds(lambda: model(ids, logits_to_keep=1))
-            kept = model(ids[:, : tokens // 4].expand(ROWS, -1), use_cache=True, logits_to_keep=1).past_key_values
-            token = ids[:, :1].expand(ROWS, -1)  # (rows, 1)
-            sampling_s = _seconds(lambda: [model(token, past_key_values=kept) for _ in range(STEPS)])
+            prompts = ids[:, : tokens // 8].expand(ROWS, -1)  # (rows, tokens)
+            sampling_s = max(1e-9, _sampling_s(model, prompts, STEPS + 1) - _sampling_s(model, prompts, 1))
     finally:
         torch.set_num_threads(before)
     return Speeds(learning=tokens / learning_s, reading=tokens / reading_s, sampling=ROWS * STEPS / sampling_s)
+
+
+def _sampling_s(model: Any, prompts: torch.Tensor, count: int) -> float:
+    """Return the seconds to read the prompts and to sample so many tokens after each."""
+    mask = torch.ones_like(prompts)
+    lengths = {"min_new_tokens": count, "max_new_tokens": count, "do_sample": False}
+    return _seconds(lambda: model.generate(prompts, attention_mask=mask, **lengths))
 
 
 def _seconds(work: Callable[[], object]) -> float:
