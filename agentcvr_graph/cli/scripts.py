@@ -17,6 +17,7 @@ from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.generators.procedural import LEVELS, PHRASINGS, Difficulty, make_scripts
+from agentcvr_graph.scripts.generators.procedural.tours.sets import QUESTIONS, make_sets
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
 from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, Script, Task
 from agentcvr_graph.utils.progress import ProgressBar, track
@@ -35,6 +36,10 @@ Tasks = Annotated[
     list[str] | None,
     typer.Option("--task", "-t", help=f"One of {', '.join(KNOWN_TASKS)}; repeatable. Default: CrossVid's ten tasks."),
 ]
+Phrasing = Annotated[
+    str,
+    typer.Option(help="training or held-out: how questions of the tour tasks are worded; no wording is in both."),
+]
 
 MAKE_EXAMPLES = """
 [bold]Examples[/bold]
@@ -46,6 +51,13 @@ agentcvr scripts make --out hard.jsonl -t FSA -t PSS --difficulty hard --set sce
 agentcvr scripts make --out written.jsonl --each 20 --model openai:gpt-4.1 --concurrency 16
 
 agentcvr scripts make --out written.jsonl --each 5000 --model http://localhost:8000/v1 --engine ray
+"""
+SETS_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts sets --out sets.jsonl --count 60 --phrasing held-out
+
+agentcvr scripts sim-gap sets.jsonl --audio whisper:base --master tiny --out gap
 """
 SIM_GAP_EXAMPLES = """
 [bold]Examples[/bold]
@@ -66,10 +78,7 @@ def make(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A difficulty setting such as scenes=12; repeat it for more.")
     ] = None,
-    phrasing: Annotated[
-        str,
-        typer.Option(help="training or held-out: how questions of the tour tasks are worded; no wording is in both."),
-    ] = "training",
+    phrasing: Phrasing = "training",
     model: Annotated[str, typer.Option(help="Model string of a chat model that writes the scripts.")] = "",
     engine: shared.Engine = "local",
     concurrency: Annotated[int, typer.Option(min=1, help="With --model: calls in flight.")] = 8,
@@ -101,6 +110,21 @@ def make(
     scripts = make_scripts(counts, seed, level, one_of("--phrasing", phrasing, PHRASINGS))
     count = write_scripts(_with_progress(scripts, "making", sum(counts.values())), target)
     out.print(f"{count} scripts: {escape(str(to))}")
+
+
+@app.command(epilog=SETS_EXAMPLES)
+def sets(
+    to: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of sets.")] = 60,
+    seed: Annotated[int, typer.Option(help="Seed of the first set.")] = 0,
+    phrasing: Phrasing = "training",
+    force: shared.Force = False,
+) -> None:
+    """Make sets of tours: nine questions over the same three videos of about 90 s, which are rendered once."""
+    target = new_file(_jsonl(to), force=force)
+    scripts = make_sets(count, seed, one_of("--phrasing", phrasing, PHRASINGS))
+    questions = write_scripts(_with_progress(scripts, "making", QUESTIONS * count), target)
+    out.print(f"{count} sets, {questions} questions: {escape(str(to))}")
 
 
 @app.command()
