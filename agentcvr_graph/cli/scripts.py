@@ -65,6 +65,8 @@ SIM_GAP_EXAMPLES = """
 agentcvr scripts sim-gap scripts.jsonl --out gap
 
 agentcvr scripts sim-gap scripts.jsonl --out gap --fit noise.json
+
+agentcvr scripts sim-gap sets.jsonl --out gap --audio whisper:base --master transformers:runs/mine/policy --budget 0.5
 """
 
 
@@ -270,18 +272,34 @@ def sim_gap(
     master: shared.Master = "offline",
     vision: shared.Vision = "offline",
     audio: shared.Audio = "offline",
+    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=1.0,
+            help="Share of what looking at and hearing everything costs; by default there is no such limit.",
+            rich_help_panel=shared.BUDGETS,
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Largest number of questions of each task; 0 for all.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --fit if it exists.")] = False,
 ) -> None:
-    """Measure the sim-to-real gap: run every question in swap mode and live on rendered video, and compare."""
-    from agentcvr_graph.eval.sim_gap import measure_sim_gap
+    """Measure the sim-to-real gap: run every question in swap mode and live on rendered video, and compare.
+
+    Questions about the same videos are rendered once, and intervals are clustered by them. The same command resumes.
+    """
+    from agentcvr_graph.eval.sim_gap import Budget, measure_sim_gap
+    from agentcvr_graph.eval.sim_gap.pairs import SETTINGS
     from agentcvr_graph.eval.sim_gap.report import sim_gap_table
 
     if fit is not None:
         new_file(fit, force=force, option="--fit")
     opened = _library(library)
     models = ModelStrings(master, vision, chosen_audio(audio))
-    found = asyncio.run(measure_sim_gap(_first_of_each(opened, limit), to, noise=noise, models=models))
+    limits = Budget(SETTINGS.model_copy(update={"max_turns": max_turns}), budget)
+    scripts = _first_of_each(opened, limit)
+    found = asyncio.run(measure_sim_gap(scripts, to, noise=noise, models=models, budget=limits))
     _print_problems(opened.problems)
     out.print(sim_gap_table(found))
     if fit is not None:
