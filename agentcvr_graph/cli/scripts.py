@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -360,12 +361,14 @@ def _jsonl(path: Path) -> Path:
 
 
 def _first_of_each(scripts: Iterable[Script], limit: int) -> list[Script]:
-    kept: dict[str, list[Script]] = {}
+    """Return the first scripts of each task, in the order in which they are stored."""
+    counts: Counter[str] = Counter()
+    kept: list[Script] = []
     for script in scripts:
-        of_task = kept.setdefault(script.task, [])
-        if not limit or len(of_task) < limit:
-            of_task.append(script)
-    return [script for of_task in kept.values() for script in of_task]
+        counts[script.task] += 1
+        if not limit or counts[script.task] <= limit:
+            kept.append(script)
+    return kept
 
 
 def _with_progress(scripts: Iterable[Script], what: str, total: int) -> Iterator[Script]:

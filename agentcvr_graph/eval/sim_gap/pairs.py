@@ -7,6 +7,7 @@ continues where it stopped, question by question. Questions about the same video
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
-from agentcvr_graph.models.registry import resolve_chat_model
+from agentcvr_graph.models.registry import read_model_string, resolve_chat_model
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.perception.noise import Noise
@@ -116,13 +117,12 @@ async def run_scripted(
     """Answer every question in swap mode; call `done` after each."""
     perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
     graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
-    stored = _Stored(folder / "scripted", f"{master}|{noise.model_dump_json()}")
+    stored = _Stored(folder / "scripted", f"{_cache_name(master)}|{noise.model_dump_json()}")
     found: list[Trajectory] = []
     for script in scripts:
         context = budget.of(script)
-        found.append(
-            await stored.once(script, context, lambda s=script, c=context: ask(graph, as_input(s.as_question()), c))
-        )
+        run = functools.partial(ask, graph, as_input(script.as_question()), context)
+        found.append(await stored.once(script, context, run))
         done()
     return found
 
@@ -139,7 +139,8 @@ async def run_live(
         resolve_chat_model(models.master), resolve_perception(models.vision, models.audio)
     ).compile()
     free = asyncio.Semaphore(LIVE_CONCURRENCY)
-    stored = _Stored(folder / "live", f"{VERSION}|{models}")
+    names = (models.master, models.vision, models.audio)
+    stored = _Stored(folder / "live", "|".join([VERSION, *map(_cache_name, names)]))
     renderings = _Renderings(scripts, folder / "rendered")
 
     async def ask_one(script: Script) -> Trajectory:
@@ -193,6 +194,11 @@ class _Stored:
             trajectory = await run()
             _keep(kept, stamp, trajectory)
         return trajectory
+
+
+def _cache_name(model: str) -> str:
+    """Return a name that changes with the model's weights, as far as they are on this computer."""
+    return read_model_string(model).cache_name()
 
 
 def _recall(kept: Path, stamp: str) -> Trajectory | None:
