@@ -24,8 +24,19 @@ from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from tests.support.command_line import agentcvr
 from tests.support.tiny_models import model, tokenizer
-from training.recipes.tiny import comparison
-from training.recipes.tiny.comparison import Measured, differences, draw, read_results, scores_of, table
+from training.recipes.tiny.comparison_tables import (
+    QUESTIONS,
+    Measured,
+    by_level,
+    by_task,
+    differences,
+    draw,
+    left_out,
+    read_results,
+    scores_of,
+    table,
+)
+from training.recipes.tiny.variants import VARIANTS, variant_settings
 
 SCRIPTS = list(make_scripts({"SPOT": 4, "STOP": 4}, 0, LEVELS["easy"]))
 SHARES = (0.25, 0.5, 1.0)
@@ -88,13 +99,36 @@ def test_seeds_are_averaged_for_each_question():
     assert scores_of(second) == {share: [0.0] * len(SCRIPTS) for share in SHARES}
 
 
+def test_areas_are_told_apart_by_task_and_by_level():
+    right = {"SPOT": 1.0, "STOP": 0.0}
+    rows = [question(script, share, right[script.task]) for share in SHARES for script in SCRIPTS]
+    own = {"sft": Measured("sft", [rows])}
+    assert by_task(own).splitlines()[2] == "| SFT | 100 | 0 |"
+    level = {"easy": own, "hard": {"sft": measured("sft", dict.fromkeys(SHARES, 0.0))}}
+    assert by_level(level).splitlines()[2:] == ["| SFT | 50 (12-88) | 0 (0-0) |"]
+
+
+def test_a_world_that_was_left_out_stands_beside_sft_and_grpo():
+    found = {name: measured(name, dict.fromkeys(SHARES, score)) for name, score in [("sft", 0.0), ("grpo", 1.0)]}
+    found["without-SPOT"] = measured("without-SPOT", dict.fromkeys(SHARES, 1.0))
+    assert left_out(found).splitlines()[2:] == ["| SPOT | 0 (0-0) | 100 (100-100) | 100 (100-100) |"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_each_variant_starts_from_the_warm_start_in_a_folder_of_its_own(name, tmp_path):
+    config = Path("training/recipes/tiny/configs/tours.yaml")
+    settings = variant_settings(config, tmp_path / "seed-1", 1, name)
+    assert settings.model.path == str(tmp_path / "seed-1" / "warm")
+    assert settings.output == str(tmp_path / "seed-1" / "variants" / name)
+    assert settings.scripts.seed == 10_000_000
+    assert VARIANTS[name].left_out not in settings.scripts.tasks
+
+
 def test_results_are_read_from_files_and_drawn(tmp_path):
     for seed in (0, 1):
         folder = tmp_path / f"seed-{seed}"
         folder.mkdir()
-        (folder / "grpo.json").write_bytes(
-            comparison.QUESTIONS.dump_json(measured("grpo", dict.fromkeys(SHARES, 1.0)).by_seed[0])
-        )
+        (folder / "grpo.json").write_bytes(QUESTIONS.dump_json(measured("grpo", dict.fromkeys(SHARES, 1.0)).by_seed[0]))
     found = read_results(tmp_path)
     assert list(found) == ["grpo"]
     assert len(found["grpo"].by_seed) == 2

@@ -77,17 +77,19 @@ class Scale:
 
 def settings_of(config: Path, folder: Path, seed: int) -> Settings:
     """Return the configuration of one seed: its own folder and training scripts, the same held-out scripts."""
-    return load_settings(
-        config,
-        {
-            "seed": seed,
-            "output": str(folder),
-            "model.path": str(folder / "initial"),
-            "scripts.seed": seed * SEEDS_APART,
-            "sft.demonstrations": str(folder / "demonstrations.jsonl"),
-            "sft.trainer.bf16": torch.accelerator.is_available() or multiplies_bf16(),
-        },
-    )
+    return load_settings(config, seed_overrides(folder, seed))
+
+
+def seed_overrides(folder: Path, seed: int) -> dict[str, Any]:
+    """Return the settings of a configuration that each seed replaces, by dotted name."""
+    return {
+        "seed": seed,
+        "output": str(folder),
+        "model.path": str(folder / "initial"),
+        "scripts.seed": seed * SEEDS_APART,
+        "sft.demonstrations": str(folder / "demonstrations.jsonl"),
+        "sft.trainer.bf16": torch.accelerator.is_available() or multiplies_bf16(),
+    }
 
 
 def multiplies_bf16() -> bool:

@@ -1,0 +1,176 @@
+"""The tables and the picture of a comparison, from the files that `comparison.py measure` writes."""
+
+# matplotlib leaves its axes open in type.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentcvr_training.measures.adaptivity import EpisodeLooks, information, modal_share
+from agentcvr_training.measures.curve import SHARES, Scores, area_of, difference_of
+from agentcvr_training.measures.evaluation import MeasuredQuestion
+from pydantic import TypeAdapter
+
+from agentcvr_graph.eval.metrics import mean_score
+from agentcvr_graph.scripts.schema import Script
+from training.recipes.tiny.variants import VARIANTS
+
+MASTERS: Mapping[str, str] = {
+    "blind": "GRPO, blind baseline",
+    "offline": "offline master",
+    "random": "random looks, same reader",
+    "thinned": "everything thinned, same reader",
+    "constant": "best of 50 constants, same reader",
+    "sft": "SFT",
+    "grpo": "GRPO",
+    "grpo_thinned": "everything thinned, read by GRPO",
+    "grpo_constant": "best of 50 constants, read by GRPO",
+    **{name: variant.title for name, variant in VARIANTS.items()},
+}
+"""Name of a master's file: its title in the tables."""
+LEVELS = ("easy", "normal", "hard")
+QUESTIONS = TypeAdapter(list[MeasuredQuestion])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A master's questions over all seeds."""
+
+    name: str
+    by_seed: Sequence[Sequence[MeasuredQuestion]]
+
+    @property
+    def questions(self) -> list[MeasuredQuestion]:
+        return [question for own in self.by_seed for question in own]
+
+    def of_task(self, task: str) -> Measured:
+        """Return the questions of one task."""
+        return Measured(self.name, [[q for q in own if q.task == task] for own in self.by_seed])
+
+    @property
+    def scores(self) -> Scores:
+        """Return the score of each question at each share, averaged over the seeds."""
+        columns = [scores_of(own) for own in self.by_seed]
+        return {
+            share: [sum(values) / len(values) for values in zip(*(column[share] for column in columns), strict=True)]
+            for share in columns[0]
+        }
+
+
+def scores_of(questions: Sequence[MeasuredQuestion]) -> Scores:
+    """Return the score of every question at each share; questions in the order of their names."""
+    shares = sorted({one.share for one in questions})
+    ordered = sorted(questions, key=lambda one: one.script)
+    return {share: [one.score for one in ordered if one.share == share] for share in shares}
+
+
+def results_file(results: Path, seed: str, level: str, name: str) -> Path:
+    """Return the file of a master's questions; those of difficulty `normal` lie in the folder of the seed itself."""
+    return results / seed / ("" if level == "normal" else level) / f"{name}.json"
+
+
+def read_results(results: Path, level: str = "normal") -> dict[str, Measured]:
+    """Return the masters of a folder of results, at one difficulty."""
+    seeds = sorted(folder.name for folder in results.glob("seed-*"))
+    found: dict[str, Measured] = {}
+    for name in MASTERS:
+        paths = [results_file(results, seed, level, name) for seed in seeds]
+        files = [path for path in paths if path.exists()]
+        if files:
+            found[name] = Measured(name, [QUESTIONS.validate_json(path.read_bytes()) for path in files])
+    return found
+
+
+def table(found: Mapping[str, Measured], scripts: Sequence[Script]) -> str:
+    """Return the comparison as Markdown, with 95 % intervals over questions."""
+    heads = [f"{100 * share:.0f} %" for share in SHARES]
+    lines = [
+        f"| accuracy in % | {' | '.join(heads)} | area (95 %) | hit rate | turns | modal share | bits (chance 95 %) |",
+        "|---|" + "---|" * (len(heads) + 5),
+    ]
+    by_id = {script.id: script for script in scripts}
+    for name, measured in found.items():
+        scores = measured.scores
+        looks = [EpisodeLooks(by_id[q.script], (q.task, q.share), q.looks) for q in measured.questions]
+        bits = information(looks)
+        cells = [
+            MASTERS[name],
+            *(f"{100 * mean_score(scores[share]).mean:.0f}" for share in SHARES),
+            str(area_of(scores)),
+            f"{100 * _mean(measured, 'hit_rate'):.0f}",
+            f"{_mean(measured, 'turns'):.1f}",
+            f"{100 * modal_share(looks):.0f} %",
+            f"{bits.bits:.2f} ({bits.chance_95:.2f})" if bits.pairs else "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def differences(found: Mapping[str, Measured], ours: str = "grpo") -> str:
+    """Return how much larger the area of one master is than that of each other, as Markdown."""
+    lines = ["| GRPO against | points of area (95 %) |", "|---|---|"]
+    for name, measured in found.items():
+        if name != ours and ours in found:
+            points = difference_of(found[ours].scores, measured.scores)
+            lines.append(
+                f"| {MASTERS[name]} | {100 * points.mean:+.1f} ({100 * points.low:.1f} to {100 * points.high:.1f}) |"
+            )
+    return "\n".join(lines)
+
+
+def by_level(levels: Mapping[str, Mapping[str, Measured]]) -> str:
+    """Return the area of each master at each difficulty, as Markdown; masters that were measured at all of them."""
+    lines = [f"| area in % (95 %) | {' | '.join(levels)} |", "|---|" + "---|" * len(levels)]
+    for name in MASTERS:
+        found = [level[name] for level in levels.values() if name in level]
+        if len(found) == len(levels):
+            lines.append(f"| {MASTERS[name]} | {' | '.join(str(area_of(one.scores)) for one in found)} |")
+    return "\n".join(lines)
+
+
+def left_out(found: Mapping[str, Measured]) -> str:
+    """Return the areas on each world that a variant was not trained on, beside SFT and GRPO on all, as Markdown."""
+    lines = ["| world left out | SFT | GRPO without it | GRPO on all |", "|---|---|---|---|"]
+    for name, variant in VARIANTS.items():
+        if variant.left_out and all(one in found for one in ("sft", name, "grpo")):
+            own = [found[one].of_task(variant.left_out) for one in ("sft", name, "grpo")]
+            lines.append(f"| {variant.left_out} | {' | '.join(str(area_of(one.scores)) for one in own)} |")
+    return "\n".join(lines)
+
+
+def by_task(found: Mapping[str, Measured]) -> str:
+    """Return the area of each master on each task, as Markdown."""
+    tasks = list(dict.fromkeys(q.task for measured in found.values() for q in measured.questions))
+    lines = [f"| area in % | {' | '.join(tasks)} |", "|---|" + "---|" * len(tasks)]
+    for name, measured in found.items():
+        areas = [f"{100 * area_of(measured.of_task(task).scores).mean:.0f}" for task in tasks]
+        lines.append(f"| {MASTERS[name]} | {' | '.join(areas)} |")
+    return "\n".join(lines)
+
+
+def _mean(measured: Measured, name: str) -> float:
+    return statistics.fmean(getattr(question, name) for question in measured.questions)
+
+
+def draw(found: Mapping[str, Measured], chance: float, path: Path) -> None:
+    """Draw accuracy over the budget, one line a master, with bars for 95 % intervals."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for name, measured in found.items():
+        estimates = [mean_score(measured.scores[share]) for share in SHARES]
+        means = [100 * one.mean for one in estimates]
+        bars = [[100 * (one.mean - one.low) for one in estimates], [100 * (one.high - one.mean) for one in estimates]]
+        axes.errorbar([100 * share for share in SHARES], means, yerr=bars, capsize=3, marker="o", label=MASTERS[name])
+    axes.axhline(100 * chance, color="grey", linestyle=":", label="chance")
+    axes.set_xlabel("budget, % of the cost of looking at and hearing everything")
+    axes.set_ylabel("accuracy, %")
+    axes.set_ylim(0, 100)
+    figure.legend(loc="outside right upper")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)

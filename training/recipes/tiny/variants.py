@@ -1,0 +1,132 @@
+"""Train policies from the same warm start in other ways, to see what GRPO adds and what each choice does.
+
+    python -m training.recipes.tiny.variants runs/tours/seed-0                  every variant; the same command resumes
+    python -m training.recipes.tiny.variants runs/tours/seed-0 rejection        one of them
+
+A variant changes settings of the recipe and nothing else, except `rejection`: of eight conversations the best is
+imitated, over as many conversations as GRPO samples. Policies are written to `FOLDER/variants/NAME/policy`;
+`comparison.py` measures those that exist.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from agentcvr_training.baselines.rejection import record_best
+from agentcvr_training.config.settings import Settings, load_settings
+from agentcvr_training.grpo import train
+from agentcvr_training.sft import warm_start
+from agentcvr_training.trainer.run import quiet
+
+from agentcvr_graph.cli.console import err, one_of, run_app
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.utils.progress import ProgressBar
+from training.recipes.tiny.processes import default_processes, train_in_processes
+from training.recipes.tiny.recipe import seed_overrides
+
+CONFIG = Path("training/recipes/tiny/configs/tours.yaml")
+TRIES = 8
+"""Conversations about each script, of which rejection sampling keeps the best."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to train from the warm start."""
+
+    title: str
+    overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Settings that differ from the recipe's, by dotted name."""
+    imitates: bool = False
+    """Whether it imitates its best conversations in place of GRPO."""
+    left_out: str = ""
+    """The task that is not trained on."""
+
+
+def _without(task: str) -> Variant:
+    others = [one for one in ("STOP", "SPOT", "PAIR", "COST", "LOCK") if one != task]
+    return Variant(f"GRPO without {task}", {"scripts.tasks": others}, left_out=task)
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "rejection": Variant(
+        "rejection sampling",
+        {"sft.trainer.learning_rate": 5.0e-4, "sft.trainer.warmup_steps": 5, "sft.trainer.num_train_epochs": 2},
+        imitates=True,
+    ),
+    "without-SPOT": _without("SPOT"),
+    "without-COST": _without("COST"),
+    "answer-only": Variant("GRPO, reward for the answer alone", {"reward.preset": "answer"}),
+    "unscaled": Variant("GRPO, advantages not scaled", {"grpo.trainer.scale_rewards": "none"}),
+    "full-budget": Variant("GRPO, every budget at 100 %", {"rollout.budget_shares": [1.0, 1.0]}),
+}
+
+
+def variant_settings(config: Path, folder: Path, seed: int, name: str) -> Settings:
+    """Return the settings of a variant of one seed: the recipe's, from its warm start, into a folder of its own."""
+    own = folder / "variants" / name
+    changed = {"output": str(own), "model.path": str(folder / "warm"), "sft.demonstrations": str(own / "best.jsonl")}
+    return load_settings(config, {**seed_overrides(folder, seed), **changed, **VARIANTS[name].overrides})
+
+
+def train_variant(settings: Settings, variant: Variant, processes: int) -> None:
+    """Train a variant whose policy does not exist yet."""
+    policy = Path(settings.output) / "policy"
+    if policy.exists():
+        return
+    if variant.imitates:
+        _imitate_best(settings, policy, processes)
+    else:
+        train_in_processes(train, settings, processes)
+
+
+def _imitate_best(settings: Settings, policy: Path, processes: int) -> None:
+    best = Path(settings.output) / "best.jsonl"
+    if not best.exists():
+        best.parent.mkdir(parents=True, exist_ok=True)
+        _record(settings, best)
+    train_in_processes(warm_start, settings, processes)
+    shutil.move(Path(settings.output) / "warm", policy)
+
+
+def _record(settings: Settings, path: Path) -> None:
+    """Write the best conversations about the scripts that GRPO would see, as many conversations as it samples."""
+    trainer = settings.grpo.trainer
+    rows = trainer["per_device_train_batch_size"] * trainer["gradient_accumulation_steps"]
+    scripts = settings.scripts.load()[: trainer["max_steps"] * rows // TRIES]
+    with ProgressBar("sampling", TRIES, console=err) as progress:
+        kept = record_best(settings, scripts, path, tries=TRIES, on_round=progress.advance)
+    err.print(f"{kept} of {len(scripts)} scripts were answered at least once")
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Folder of one seed of the recipe, with its warm start.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help=f"{', '.join(VARIANTS)}; default all.")
+    ] = None,
+    config: Annotated[Path, typer.Option(help="The configuration of the recipe.")] = CONFIG,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share a training.")] = default_processes(),
+) -> None:
+    """Train variants of a recipe from its warm start; those whose policy exists are kept."""
+    quiet()
+    if not (folder / "warm").exists():
+        raise InputError(
+            f"{folder} has no warm start.",
+            fix=f"Run: python -m training.recipes.tiny {config} --folder {folder.parent}",
+        )
+    seed = int(folder.name.rpartition("-")[2])
+    chosen = [one_of("NAME", name, tuple(VARIANTS)) for name in names or VARIANTS]
+    for name in chosen:
+        err.rule(f"seed {seed}: {VARIANTS[name].title}")
+        train_variant(variant_settings(config, folder, seed, name), VARIANTS[name], processes)
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app.command()(main)
+
+if __name__ == "__main__":
+    run_app(app, "training")
