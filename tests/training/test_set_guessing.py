@@ -12,8 +12,8 @@ from collections import Counter
 import pytest
 
 from agentcvr_graph.scripts.chance import chance_level
-from agentcvr_graph.scripts.generators.procedural.tours.sets import make_sets
-from agentcvr_graph.scripts.schema import KIND_OF, TOUR_TASKS
+from agentcvr_graph.scripts.generators.procedural.tours.sets import GENERATORS, make_sets
+from agentcvr_graph.scripts.schema import KIND_OF
 from tests.support.guessing import best_constant, blind_guesser, mean_score, without_scenes
 
 SETS = 300
@@ -31,7 +31,7 @@ def halves(task):
     return [script for number, script in own if number < SETS], [script for number, script in own if number >= SETS]
 
 
-@pytest.mark.parametrize("task", TOUR_TASKS)
+@pytest.mark.parametrize("task", GENERATORS)
 def test_a_constant_answer_scores_at_chance(task):
     learned, held_out = halves(task)
     assert len(held_out) == 540
@@ -39,7 +39,7 @@ def test_a_constant_answer_scores_at_chance(task):
     assert abs(mean_score(task, held_out, lambda _: best) - chance_level(learned)) <= POINTS
 
 
-@pytest.mark.parametrize("task", [task for task in TOUR_TASKS if KIND_OF[task] in ("choice", "choices")])
+@pytest.mark.parametrize("task", [task for task in GENERATORS if KIND_OF[task] in ("choice", "choices")])
 def test_a_guesser_trained_on_300_sets_scores_at_chance(task):
     learned, held_out = halves(task)
     assert abs(mean_score(task, held_out, blind_guesser(learned)) - chance_level(learned)) <= POINTS

@@ -1,9 +1,9 @@
 """Sets: nine questions about the same three tours, so that a set is rendered once and measured live nine times.
 
-A set has two questions of every tour task but one, which is asked once; that task changes from set to set. All tours
-of a set visit the same four places, and each question has places, deeds, builders or things of its own. So the keys can
-be drawn independently of the questions and of each other: whatever they are, tours exist for which all of them are
-right (`set_tours.py`). What is asked for in one question is a close distractor of the others.
+A set has two questions of each of STOP, SPOT, PAIR, COST and LOCK, but one of the task that is this set's turn. All
+tours of a set visit the same four places, and each question has places, deeds, builders or things of its own. So the
+keys can be drawn independently of the questions and of each other: whatever they are, tours exist for which all of them
+are right (`set_tours.py`). What is asked for in one question is a close distractor of the others.
 
 The questions of a set share their videos: count them as one cluster.
 """
@@ -32,7 +32,7 @@ from agentcvr_graph.scripts.generators.procedural.tours.numbers import (
 from agentcvr_graph.scripts.generators.procedural.tours.set_tours import Asked, plan_tours
 from agentcvr_graph.scripts.generators.procedural.tours.tour_generator import TourGenerator, chapter_scenes
 from agentcvr_graph.scripts.generators.procedural.tours.words import BUILDERS, DEEDS, ITEMS, PLACES, Term
-from agentcvr_graph.scripts.schema import TOUR_TASKS, Origin, Scene, Script, ScriptedVideo, Task
+from agentcvr_graph.scripts.schema import Origin, Scene, Script, ScriptedVideo, Task
 from agentcvr_graph.types import Citation
 
 VIDEOS, QUESTIONS = 3, 9
@@ -91,7 +91,7 @@ def _draw(streams: Streams, places: Sequence[Term], seed: int) -> list[Asked]:
         ("LOCK", {"i": items[1]}),
     ]
     asked = [Asked(task, terms, GENERATORS[task].draw_key(streams.key, VIDEOS)) for task, terms in drawn]
-    once = TOUR_TASKS[seed % len(TOUR_TASKS)]
+    once = list(GENERATORS)[seed % len(GENERATORS)]
     left_out = next(n for n, one in enumerate(asked) if one.task == once)
     return [one for n, one in enumerate(asked) if n != left_out]
 
