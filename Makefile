@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --durations=20
 .NOTPARALLEL:
 
 .PHONY: help demo test test-fast integration-server resolve lint format typecheck check bench clips studio
-.PHONY: audit docs picture soak train-tiny bench-training clean
+.PHONY: audit docs picture soak tables train-tiny bench-training clean
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,9 @@ train-tiny: $(VENV)/.dev  ## Train a small master from nothing, three seeds, and
 bench-training: $(VENV)/.dev  ## Measure and print the benchmark table of training/README.md
 	@tests/system_packages.sh
 	@$(BIN)/python -m tests.benchmarks training
+
+tables: $(VENV)/.dev  ## Measure the published tables again and write them into their pages (LIST=yes lists, ONLY=NAME makes one)
+	@$(BIN)/python -m tests.benchmarks.tables $(if $(LIST),--list) $(ONLY)
 
 clips: $(VENV)/.dev  ## Make the bundled demo clips again (needs flite)
 	@$(BIN)/python -m agentcvr_graph.demo.make_clips
