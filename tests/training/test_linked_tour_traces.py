@@ -18,11 +18,11 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts, solve
 from agentcvr_graph.scripts.generators.procedural.tours.words import EMBLEMS, PLACES
 from agentcvr_graph.scripts.library import ScriptLibrary
+from training.recipes.exploration.follow_ups import follow_up_questions
+from training.recipes.exploration.linked_tour_traces import MEANINGS, meaning_of, most_likely
+from training.recipes.exploration.reasoning_trace import reasoning_trace_of
 from training.recipes.tiny import difficulty
 from training.recipes.tiny.difficulty import MASTERS, PlannedReader, accuracy, everything
-from training.recipes.tiny.follow_ups import follow_up_questions
-from training.recipes.tiny.linked_tour_traces import MEANINGS, meaning_of, most_likely
-from training.recipes.tiny.reasoning_trace import reasoning_trace_of
 
 TASKS = ("RULE", "CHAIN")
 

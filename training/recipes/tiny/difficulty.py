@@ -35,8 +35,8 @@ from agentcvr_graph.scripts.budgets import full_cost
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import TOUR_TASKS, Script, Task
-from training.recipes.tiny.random_demonstrator import answering, random_for
-from training.recipes.tiny.reasoning_trace import reasoning_trace_of
+from training.recipes.exploration.random_demonstrator import answering, random_for
+from training.recipes.exploration.reasoning_trace import reasoning_trace_of
 
 FRAMES = 40
 THIN_SHARE = 0.25

@@ -15,9 +15,9 @@ from agentcvr_graph.models.offline.master.reading import Reading, Statement
 from agentcvr_graph.scripts.generators.procedural.tours import numbers
 from agentcvr_graph.scripts.generators.procedural.tours.words import BUILDERS, DEEDS, ITEMS, PLACES, Term
 from agentcvr_graph.scripts.schema import Task
-from training.recipes.tiny.linked_tour_traces import chain_trace, rule_trace
-from training.recipes.tiny.tour_reading import Terms, Tour, named_in, number_at, order_of, tours_of
-from training.recipes.tiny.traces import NO, UNKNOWN, YES, ReasoningTrace, one_video
+from training.recipes.exploration.linked_tour_traces import chain_trace, rule_trace
+from training.recipes.exploration.tour_reading import Terms, Tour, named_in, number_at, order_of, tours_of
+from training.recipes.exploration.traces import NO, UNKNOWN, YES, ReasoningTrace, one_video
 
 
 def tour_trace(reading: Reading, task: Task, terms: Terms, rng: random.Random) -> ReasoningTrace:

@@ -16,7 +16,7 @@ from agentcvr_graph.scripts.generators.procedural.base import read
 from agentcvr_graph.scripts.generators.procedural.tours.tour_generator import TourGenerator
 from agentcvr_graph.scripts.generators.procedural.tours.words import PLACES, Term
 from agentcvr_graph.scripts.schema import TOUR_TASKS, Task
-from training.recipes.tiny.traces import UNKNOWN
+from training.recipes.exploration.traces import UNKNOWN
 
 Terms = Mapping[str, Term]
 

@@ -13,10 +13,10 @@ from agentcvr_graph.scripts.generators.procedural.tours import numbers
 from agentcvr_graph.scripts.generators.procedural.tours.tour_generator import TourGenerator
 from agentcvr_graph.scripts.generators.procedural.tours.words import DEEDS, ITEMS, PLACES, Term
 from agentcvr_graph.scripts.schema import Task
-from training.recipes.tiny.linked_tour_traces import may_enter, trail_from
-from training.recipes.tiny.tour_reading import Tour, number_at, order_of, tours_of
-from training.recipes.tiny.tour_traces import builder_at, details_at, kept_at
-from training.recipes.tiny.traces import NO, YES
+from training.recipes.exploration.linked_tour_traces import may_enter, trail_from
+from training.recipes.exploration.tour_reading import Tour, number_at, order_of, tours_of
+from training.recipes.exploration.tour_traces import builder_at, details_at, kept_at
+from training.recipes.exploration.traces import NO, YES
 
 MOST = 4
 OF_THE_SAME = 0.6

@@ -16,8 +16,8 @@ from agentcvr_graph.models.offline.master.reading import Reading, Statement
 from agentcvr_graph.scripts.generators.procedural.base import read
 from agentcvr_graph.scripts.generators.procedural.tours import numbers, rules, trails
 from agentcvr_graph.scripts.generators.procedural.tours.words import EMBLEMS, ORDINALS, PLACES, Term
-from training.recipes.tiny.tour_reading import Terms, Tour, named_in, number_at, order_of, tours_of
-from training.recipes.tiny.traces import NO, UNKNOWN, YES, ReasoningTrace, one_video
+from training.recipes.exploration.tour_reading import Terms, Tour, named_in, number_at, order_of, tours_of
+from training.recipes.exploration.traces import NO, UNKNOWN, YES, ReasoningTrace, one_video
 
 LEAST = 0.6
 """Least share of the words of a known sentence that a heard one must hold."""
