@@ -21,7 +21,7 @@ from agentcvr_graph.scripts.generators.procedural.tours import numbers
 from agentcvr_graph.scripts.generators.procedural.tours.tour_generator import TourGenerator
 from agentcvr_graph.scripts.generators.procedural.tours.words import BUILDERS, DEEDS, ITEMS, PLACES, Term
 from agentcvr_graph.scripts.schema import TOUR_TASKS, Task
-from training.recipes.tiny.traces import UNKNOWN, ReasoningTrace
+from training.recipes.exploration.traces import UNKNOWN, ReasoningTrace
 
 YES, NO = "yes", "no"
 Terms = Mapping[str, Term]

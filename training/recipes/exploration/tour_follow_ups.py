@@ -13,7 +13,15 @@ from agentcvr_graph.scripts.generators.procedural.tours import numbers
 from agentcvr_graph.scripts.generators.procedural.tours.tour_generator import TourGenerator
 from agentcvr_graph.scripts.generators.procedural.tours.words import DEEDS, ITEMS, PLACES, Term
 from agentcvr_graph.scripts.schema import Task
-from training.recipes.tiny.tour_traces import Tour, builder_at, details_at, kept_at, number_at, order_of, tours_of
+from training.recipes.exploration.tour_traces import (
+    Tour,
+    builder_at,
+    details_at,
+    kept_at,
+    number_at,
+    order_of,
+    tours_of,
+)
 
 MOST = 4
 OF_THE_SAME = 0.6
