@@ -16,9 +16,9 @@ from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.checks import check_script
-from agentcvr_graph.scripts.generators.procedural import LEVELS, PHRASINGS, Difficulty, make_scripts
+from agentcvr_graph.scripts.generators.procedural import LEVELS, PHRASINGS, Difficulty, Phrasing, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
-from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, Script, Task
+from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, TOUR_TASKS, Script, Task
 from agentcvr_graph.utils.progress import ProgressBar, track
 
 app = typer.Typer(
@@ -84,6 +84,10 @@ def make(
     if model:
         if force:
             raise InputError("--model continues a file, and --force replaces it.", fix="Leave one of them out.")
+        if settings or (difficulty, phrasing) != ("normal", "training"):
+            raise InputError(
+                "--difficulty, --set and --phrasing are for procedural scripts.", fix="Leave them out, or --model."
+            )
         _write_with_model(
             counts,
             seed,
@@ -98,7 +102,7 @@ def make(
         return
     target = new_file(_jsonl(to), force=force)
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))].with_settings(_settings(settings or []))
-    scripts = make_scripts(counts, seed, level, one_of("--phrasing", phrasing, PHRASINGS))
+    scripts = make_scripts(counts, seed, level, _phrasing(phrasing, counts))
     count = write_scripts(_with_progress(scripts, "making", sum(counts.values())), target)
     out.print(f"{count} scripts: {escape(str(to))}")
 
@@ -295,6 +299,21 @@ def _library(paths: list[Path] | None) -> ScriptLibrary:
 
 def _tasks(given: list[str] | None) -> tuple[str, ...]:
     return tuple(one_of("task", task.upper(), KNOWN_TASKS) for task in given or TASKS)
+
+
+def _phrasing(given: str, tasks: Iterable[Task]) -> Phrasing:
+    """Return how questions are worded.
+
+    Raises:
+        InputError: there is no such phrasing, or a task has none that is held out.
+    """
+    phrasing = one_of("--phrasing", given, PHRASINGS)
+    others = [task for task in tasks if task not in TOUR_TASKS]
+    if phrasing == "held-out" and others:
+        raise InputError(
+            f"No wording of {', '.join(others)} is held out.", fix=f"Choose with -t from {', '.join(TOUR_TASKS)}."
+        )
+    return phrasing
 
 
 def _settings(given: list[str]) -> dict[str, float]:

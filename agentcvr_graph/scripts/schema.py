@@ -47,10 +47,12 @@ Task = Literal[
     "PAIR",
     "COST",
     "LOCK",
+    "RULE",
+    "CHAIN",
 ]
 TASKS: tuple[Task, ...] = ("BU", "NC", "CC", "PEA", "PI", "FSA", "PSS", "MSR", "MOC", "CCQA")
 """CrossVid's task codes."""
-TOUR_TASKS: tuple[Task, ...] = ("STOP", "SPOT", "PAIR", "COST", "LOCK")
+TOUR_TASKS: tuple[Task, ...] = ("STOP", "SPOT", "PAIR", "COST", "LOCK", "RULE", "CHAIN")
 """Tasks over tours, in which looking closely everywhere costs more than the budget."""
 OWN_TASKS: tuple[Task, ...] = ("NUM", "LIB", *TOUR_TASKS)
 """Tasks of ours: CrossVid asks for no number, searches no library, and has no tours."""
@@ -66,6 +68,8 @@ KIND_OF: dict[Task, AnswerKind] = {
     "PAIR": "choices",
     "COST": "order",
     "LOCK": "number",
+    "RULE": "choice",
+    "CHAIN": "number",
 }
 """The kind of answer that each task asks for; LIB asks for several kinds."""
 Motion = Literal["", "still", "to the right", "to the left", "up", "down"]

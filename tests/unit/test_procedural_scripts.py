@@ -22,7 +22,7 @@ from agentcvr_graph.scripts.generators.procedural.base import read
 from agentcvr_graph.scripts.generators.procedural.library import TEMPLATES
 from agentcvr_graph.scripts.schema import KIND_OF, OWN_TASKS, TASKS
 
-ONE_VIDEO_MAY_DECIDE = ("LIB", "STOP", "SPOT", "LOCK")
+ONE_VIDEO_MAY_DECIDE = ("LIB", "STOP", "SPOT", "LOCK", "RULE")
 
 
 def test_there_is_a_generator_for_every_task():

@@ -1,1 +1,1 @@
-"""Adapters to training engines of other projects; each is imported by the engine that it serves."""
+"""Other training engines: run the graph on their sampler and hand them rows with ids, mask and reward."""

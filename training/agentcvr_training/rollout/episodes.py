@@ -27,6 +27,10 @@ from agentcvr_training.rewards import reward_of
 from agentcvr_training.rollout.ledger import Row
 from agentcvr_training.rollout.policy import PolicyChatModel, Recording, recording
 
+GraphFactory = Callable[..., Any]
+"""Makes a graph from a policy, a perception and `tools`; called like `create_cvr_graph`, which is the default. A parent
+graph that has ours as a subgraph takes its input and returns its output."""
+
 
 @dataclass(frozen=True)
 class RolloutTask:
@@ -128,10 +132,12 @@ class RolloutRunner:
     tools: Iterable[AnyTool] = TOOLS
     strict: bool = False
     """Raise an error at a FORK; tests set this."""
+    make_graph: GraphFactory = create_cvr_graph
+    """Makes the graph from policy, perception and `tools`."""
 
     def graph(self) -> Any:
         """Return the compiled graph, without a checkpointer, because an interrupted episode is run again."""
-        return create_cvr_graph(self.policy, self.perception, tools=self.tools).compile()
+        return self.make_graph(self.policy, self.perception, tools=self.tools).compile()
 
     async def run(
         self, tasks: Sequence[RolloutTask], on_episode: Callable[[Episode], None] | None = None

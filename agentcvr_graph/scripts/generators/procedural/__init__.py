@@ -29,6 +29,8 @@ from agentcvr_graph.scripts.generators.procedural.sorting import SortingGenerato
 from agentcvr_graph.scripts.generators.procedural.storage import StorageGenerator
 from agentcvr_graph.scripts.generators.procedural.tours.choosing import PairGenerator, SpotGenerator, StopGenerator
 from agentcvr_graph.scripts.generators.procedural.tours.numbers import CostGenerator, LockGenerator
+from agentcvr_graph.scripts.generators.procedural.tours.rules import RuleGenerator
+from agentcvr_graph.scripts.generators.procedural.tours.trails import ChainGenerator
 from agentcvr_graph.scripts.schema import Origin, Script, Task
 from agentcvr_graph.types import AnswerValue
 
@@ -62,6 +64,8 @@ GENERATORS: Mapping[Task, ScriptGenerator] = {
     "PAIR": PairGenerator(),
     "COST": CostGenerator(),
     "LOCK": LockGenerator(),
+    "RULE": RuleGenerator(),
+    "CHAIN": ChainGenerator(),
 }
 
 

@@ -123,3 +123,121 @@ LOCK = Phrasings(
         ("", " Look at that tour only.", " It is on the same tour."),
     ),
 )
+RULE = Phrasings(
+    {"p": PLACES},
+    (
+        ("Which tour", "Which of the tours", "Which group", "Which of these groups", "Which one of the groups"),
+        (
+            " may go into {p}?",
+            " may enter {p}?",
+            " is allowed inside {p}?",
+            " need not stay outside {p}?",
+            " gets to see {p} from the inside?",
+            " can walk through {p}?",
+            " does not have to wait outside {p}?",
+        ),
+    ),
+    (
+        (
+            "On which tour",
+            "In which video",
+            "On which of the tours",
+            "In which of these recordings",
+            "With which group",
+        ),
+        (" may visitors", " are visitors allowed to", " can one", " may a guest"),
+        (
+            " enter {p}?",
+            " go into {p}?",
+            " look at {p} from the inside?",
+            " set foot in {p}?",
+            " walk through {p}?",
+        ),
+    ),
+    (
+        (
+            "A family would like to see {p} from the inside",
+            "Two friends want to go into {p}",
+            "Some children want to set foot in {p}",
+            "My parents hope to walk through {p}",
+        ),
+        (", which only one guide permits", ", but not every guide lets them", ", and only one group may"),
+        (
+            ": which tour should they take?",
+            ". Which tour is right for them?",
+            ". Which one lets them in?",
+            ". Which tour do they choose?",
+        ),
+    ),
+    (
+        (
+            "Visitors must not enter {p}",
+            "{p} stays closed to the visitors",
+            "One only sees {p} from outside",
+            "The guests have to wait outside {p}",
+        ),
+        (" on all tours but one", ", with one exception", ", except in a single case"),
+        (
+            ": which tour is it?",
+            ". Which tour is the exception?",
+            ". On which tour may they go in?",
+            ". Which one is different?",
+        ),
+    ),
+)
+CHAIN = Phrasings(
+    {"p": PLACES},
+    (
+        (
+            "A trail starts in {p}",
+            "A treasure hunt begins in {p}",
+            "The first hint is in {p}",
+            "A visitor starts in {p}",
+            "We set out from {p}",
+            "They begin their search in {p}",
+        ),
+        (
+            " and leads from one tour to another",
+            ", and each hint leads to another tour",
+            ", and one has to follow every hint",
+        ),
+        (
+            ": which number is on the box at the end?",
+            ". What number does the last box have?",
+            ". Which number does one find in the end?",
+            ". At which number does it end?",
+        ),
+    ),
+    (
+        (
+            "Which number is on the box",
+            "What is the number of the box",
+            "What number has the box",
+            "Give the number of the box",
+            "Tell the number of the box",
+        ),
+        (
+            " to which the hint in {p} leads",
+            " that one reaches from {p}",
+            " at the end of the trail from {p}",
+            " that is found by the hints that start in {p}",
+            " to which one is sent from {p}",
+        ),
+        ("?", ", step by step?", " in the end?", ", from tour to tour?"),
+    ),
+    (
+        (
+            "Whoever is in {p} is sent on",
+            "From {p} the visitors are sent elsewhere",
+            "The guide in {p} sends us away",
+            "In {p} we learn where to go next",
+        ),
+        (", to another tour", ", perhaps more than once", ", until there is a box"),
+        (
+            ": which number is on the box there?",
+            ". What number is on the box that one finds?",
+            ". Which number waits at the end?",
+            ". What is the number of that box?",
+        ),
+    ),
+)

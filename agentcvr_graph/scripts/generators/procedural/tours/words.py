@@ -79,6 +79,19 @@ ITEMS = (
     Term("RING", ("the ring", "the piece for a finger")),
     Term("SEAL", ("the seal", "the stamp for wax")),
 )
+EMBLEMS = (
+    Term("LION", ("a lion", "the king of the animals")),
+    Term("EAGLE", ("an eagle", "the largest bird of prey")),
+    Term("ROSE", ("a rose", "the flower with thorns")),
+    Term("KEY", ("a key", "the tool that opens a lock")),
+    Term("ANCHOR", ("an anchor", "the iron that holds a ship")),
+    Term("STAR", ("a star", "a small light of the night sky")),
+    Term("SNAKE", ("a snake", "the animal without legs")),
+    Term("WHEEL", ("a wheel", "the round part of a cart")),
+)
+"""What is painted on doors."""
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+"""How guides name a tour, by its number."""
 SIGNPOSTS = (
     "now we come to {p}.",
     "this is {p}.",

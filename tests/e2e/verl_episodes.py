@@ -1,0 +1,147 @@
+"""Episodes through verl's agent loop and through the library's own rollout, with the same sampler; prints JSON.
+
+Runs in verl's own environment: `.venv-verl/bin/python -m tests.e2e.verl_episodes FOLDER`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agentcvr_training.adapters.contract import EpisodeSource
+from agentcvr_training.adapters.verl import GraphAgentLoop
+from agentcvr_training.config.settings import Settings, load_settings
+from agentcvr_training.inference.base import Call, Sampling
+from agentcvr_training.measures.evaluation import simulator_of
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
+from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
+from omegaconf import OmegaConf
+from verl.experimental.agent_loop.agent_loop import AgentLoopOutput, DictConfigWrap
+from verl.utils.dataset.rl_dataset import RLHFDataset
+from verl.workers.rollout.replica import TokenOutput
+
+from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.scripts.budgets import drawn_share
+from agentcvr_graph.scripts.schema import Script
+from tests.support.adapter_episodes import CONFIG, RandomTurns, parent_graph, scripts
+from tests.support.tiny_models import tokenizer
+
+LONGEST = 30_000
+PARAMS = {"temperature": 1.0, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "logprobs": True}
+
+
+class Server:
+    """In place of verl's client of its servers: samples a turn for each request."""
+
+    def __init__(self, sampler: RandomTurns) -> None:
+        self._sampler = sampler
+
+    async def generate(self, request_id: str, *, prompt_ids: list[int], sampling_params: dict[str, Any]) -> TokenOutput:
+        sampling = Sampling(max_new_tokens=sampling_params["max_tokens"])
+        assert sampling_params["stop_token_ids"] and sampling_params["temperature"] == 1.0
+        sampled = await self._sampler.sample(Call(prompt_ids, request_id, sampling, sampling_params["seed"]))
+        return TokenOutput(token_ids=sampled.ids, log_probs=sampled.logprobs, stop_reason="completed")
+
+
+class Short:
+    """The sampler with the seeds that a server takes."""
+
+    def __init__(self, sampler: RandomTurns) -> None:
+        self._sampler = sampler
+
+    async def sample(self, call: Call) -> Any:
+        return await self._sampler.sample(replace(call, seed=call.seed % 2**31))
+
+    def release(self, session: str) -> None:
+        pass
+
+
+def loop_of(config: Path, server: Server, make_graph: str) -> GraphAgentLoop:
+    """Return verl's agent loop, made as its worker makes it."""
+    whole = OmegaConf.create(
+        {
+            "actor_rollout_ref": {"rollout": {"prompt_length": LONGEST, "response_length": LONGEST}},
+            "data": {},
+        }
+    )
+    return GraphAgentLoop(
+        trainer_config=DictConfigWrap(whole),
+        server_manager=server,
+        tokenizer=tokenizer(),
+        processor=None,
+        dataset_cls=RLHFDataset,
+        data_config=DictConfigWrap(whole.data),
+        hf_model_type="qwen3",
+        tools=None,
+        run_config=str(config),
+        make_graph=make_graph,
+    )
+
+
+async def own(settings: Settings, form: ChatFormat, chosen: list[Script], make_graph: Any) -> list[Episode]:
+    """Run the library's own rollout."""
+    policy = PolicyChatModel(
+        engine=Short(RandomTurns(form)),
+        form=form,
+        sampling=Sampling(max_new_tokens=settings.rollout.max_new_tokens),
+        max_length=2 * LONGEST,
+    )
+    world = simulator_of(chosen, settings)
+    runner = RolloutRunner(policy, world, settings.context, tools=settings.load_tools(), make_graph=make_graph)
+    shares = [drawn_share((0.15, 1.0), seed_of(settings.seed, 0, script.id)) for script in chosen]
+    return await runner.run([RolloutTask(chosen[n], n, budget_share=share) for n, share in enumerate(shares)])
+
+
+def differences(output: Any, episode: Episode, weights: dict[str, float]) -> list[str]:
+    """Return the names of what differs between verl's output and an episode of our own."""
+    outputs: list[AgentLoopOutput] = output if isinstance(output, list) else [output]
+    rows = [row for row in episode.rows if row.sampled]
+    reward = sum(weights[name] * value for name, value in (episode.reward or {}).items())
+    pairs: dict[str, tuple[Any, Any]] = {
+        "prompts": ([one.prompt_ids for one in outputs], [row.prompt_ids for row in rows]),
+        "ids": ([one.response_ids for one in outputs], [row.completion_ids for row in rows]),
+        "masks": ([one.response_mask for one in outputs], [row.mask for row in rows]),
+        "log probabilities": ([one.response_logprobs for one in outputs], [row.logprobs for row in rows]),
+        "rewards": ([one.reward_score for one in outputs], [reward] * len(rows)),
+    }
+    return [name for name, (theirs, ours) in pairs.items() if theirs != ours]
+
+
+async def compare(config: Path, count: int, make_graph: str) -> dict[str, Any]:
+    """Return how many episodes differ, by what, and how varied they are."""
+    settings, form, chosen = load_settings(config), ChatFormat(tokenizer()), scripts(count)
+    factory = parent_graph if make_graph else create_cvr_graph
+    episodes = await own(settings, form, chosen, factory)
+    different: dict[str, int] = {}
+    weights = EpisodeSource(settings, form).settings.reward.resolve()
+    for n, episode in enumerate(episodes):
+        loop = loop_of(config, Server(RandomTurns(form)), make_graph)
+        output = await loop.run(dict(PARAMS), script=chosen[n].model_dump_json(), seed=n, raw_prompt=[])
+        for name in differences(output, episode, weights):
+            different[name] = different.get(name, 0) + 1
+    return {
+        "episodes": len(episodes),
+        "different": different,
+        "sampled": sum(episode.sampled for episode in episodes),
+        "turns": sorted({len(episode.trajectory.turns) for episode in episodes}),
+        "answered": sum(episode.trajectory.answer is not None for episode in episodes),
+    }
+
+
+def main(folder: Path) -> None:
+    """Compare the library's graph, and a parent graph that holds it."""
+    config = folder / "run.yaml"
+    config.write_text(CONFIG.format(model="none"))
+    parent = "tests.support.adapter_episodes:parent_graph"
+    chosen = {"graph": ("", 256), "subgraph": (parent, 64)}
+    found = {name: asyncio.run(compare(config, count, path)) for name, (path, count) in chosen.items()}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

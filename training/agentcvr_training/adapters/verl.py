@@ -1,0 +1,128 @@
+"""Train a master with verl: an agent loop that runs the compiled graph over verl's own rollout servers.
+
+verl (0.9) makes an agent loop for every sample and calls `run` with the columns of the dataset. Ours reads the script
+from the column `script`, samples every turn with `server_manager.generate`, token ids in and out, and returns the rows
+of the ledger. An episode that forked returns several rows, which verl's trainer v1 takes; its older trainer takes one,
+the one with most sampled tokens. The reward comes with the rows, so verl needs no reward function; its parts are in
+`reward_extra_info`, which verl logs.
+
+`configs/verl/agent_loop.yaml` names this class and our training configuration (graph, budgets, noise, rewards, sampling
+lengths). `docs/how-to/train-elsewhere.md` has the whole way from scripts to a reward curve.
+"""
+
+# verl has an environment of its own, so its types are unknown here.
+# pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false, reportUntypedBaseClass=false
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput
+
+from agentcvr_graph.errors import InfrastructureError, InputError
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_training.adapters.contract import AdaptedEpisode, EpisodeSource
+from agentcvr_training.config.extensions import load_object
+from agentcvr_training.config.settings import Settings, load_settings
+from agentcvr_training.inference.base import Call, Sampled, Sampling
+from agentcvr_training.inference.factory import training_sampling
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.episodes import trained_row
+from agentcvr_training.rollout.ledger import Row
+
+
+@functools.cache
+def _settings(config: str) -> Settings:
+    return load_settings(Path(config))
+
+
+class GraphAgentLoop(AgentLoopBase):
+    """One episode of the graph, sampled by verl's servers.
+
+    Args:
+        run_config: path of a training configuration; its `model` and trainer settings are not used, verl has its own.
+        one_row: return the row with most sampled tokens alone, for verl's trainers before v1.
+        make_graph: import path of a graph factory, such as a parent graph; empty for the library's graph.
+    """
+
+    def __init__(self, *args: Any, run_config: str, one_row: bool = False, make_graph: str = "", **kwargs: Any) -> None:
+        kwargs.pop("tools", None)  # the graph has its own
+        super().__init__(*args, **kwargs)
+        own = {"make_graph": load_object(make_graph, "make_graph")} if make_graph else {}
+        self._source = EpisodeSource(_settings(run_config), ChatFormat(self.tokenizer), **own)
+        self._one_row = one_row
+
+    async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> AgentLoopOutput | list[AgentLoopOutput]:
+        """Run the graph about the script of a sample; return one output a row.
+
+        Args:
+            sampling_params: verl's temperature, top_p, top_k and logprobs; greedy at validation.
+            kwargs: the columns of the dataset. `script` is the script as JSON. `seed`, if there is one, is passed to
+                the server, so that a rollout can be repeated.
+
+        Raises:
+            InputError: there is no column `script`, or a prompt is longer than `rollout.prompt_length`.
+            InfrastructureError: a server or an agent failed; trainer v1 drops the group.
+        """
+        if "script" not in kwargs:
+            raise InputError(
+                "The dataset has no column 'script'.", fix="Write it with agentcvr_training.adapters.dataset."
+            )
+        lengths = self.rollout_config
+        episode = await self._source.run(
+            Script.model_validate_json(str(kwargs["script"])),
+            functools.partial(self._sample, sampling_params, "seed" in kwargs),
+            seed=int(kwargs.get("seed", secrets.randbits(31))),
+            group=int(kwargs.get("global_steps", 0)),
+            sampling=self._sampling(sampling_params),
+            max_length=lengths.prompt_length + lengths.response_length,
+        )
+        if not episode.rows:
+            raise InputError(
+                f"A prompt leaves no room for a turn: rollout.response_length={lengths.response_length}.",
+                fix=f"Raise it, or rollout.prompt_length={lengths.prompt_length}.",
+            )
+        best = trained_row(episode.rows)
+        rows: Sequence[Row] = [best] if self._one_row and best else episode.rows
+        outputs = [self._output(row, episode, bool(sampling_params.get("logprobs"))) for row in rows]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _sampling(self, params: dict[str, Any]) -> Sampling:
+        """Return our record of verl's sampling; only the longest turn is ours to say."""
+        longest = training_sampling(self._source.settings.rollout).max_new_tokens
+        return Sampling(float(params["temperature"]), float(params["top_p"]), longest)
+
+    async def _sample(self, params: dict[str, Any], seeded: bool, call: Call) -> Sampled:
+        """Sample one turn on a server of verl's; turns of one conversation go to the same one."""
+        own = {"max_tokens": call.sampling.max_new_tokens, "stop_token_ids": self._source.form.stop_ids}
+        if seeded:
+            own["seed"] = call.seed % 2**31
+        token_output = await self.server_manager.generate(
+            request_id=call.session, prompt_ids=list(call.prompt_ids), sampling_params={**params, **own}
+        )
+        if token_output.stop_reason == "aborted":
+            raise InfrastructureError("The server aborted a turn.")
+        ids = list(token_output.token_ids)
+        return Sampled(ids, list(token_output.log_probs or [0.0] * len(ids)))
+
+    def _output(self, row: Row, episode: AdaptedEpisode, with_logprobs: bool) -> AgentLoopOutput:
+        prompt_length, length = self.rollout_config.prompt_length, self.rollout_config.response_length
+        if len(row.prompt_ids) > prompt_length:
+            raise InputError(
+                f"A prompt has {len(row.prompt_ids)} tokens.", fix=f"Raise rollout.prompt_length={prompt_length}."
+            )
+        return AgentLoopOutput(
+            prompt_ids=row.prompt_ids,
+            response_ids=row.completion_ids[:length],
+            response_mask=row.trained_on(self._source.settings.rollout.train_on)[:length],
+            response_logprobs=row.logprobs[:length] if with_logprobs else None,
+            reward_score=episode.reward,
+            num_turns=episode.turns,
+            metrics=AgentLoopMetrics(),
+            extra_fields={"reward_extra_info": episode.rewards, "turn_scores": [], "tool_rewards": []},
+        )
