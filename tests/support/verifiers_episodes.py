@@ -20,11 +20,8 @@ from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from langgraph.graph import END, START, StateGraph
 
-from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.graph.state import CVRState
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -96,15 +93,6 @@ def message_of(one: dict[str, Any]) -> BaseMessage:
     """Return a message of OpenAI's form."""
     kind: Any = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}[one["role"]]
     return kind(one["content"])
-
-
-def parent_graph(master: Any, perception: Any, **options: Any) -> Any:
-    """Return an uncompiled graph of an application that has the library's graph as a node."""
-    builder: Any = StateGraph(CVRState, context_schema=CVRContext)
-    builder.add_node("videos", create_cvr_graph(master, perception, **options).compile())
-    builder.add_edge(START, "videos")
-    builder.add_edge("videos", END)
-    return builder
 
 
 async def own_episodes(turns: PromptTurns, each: int) -> dict[str, Episode]:

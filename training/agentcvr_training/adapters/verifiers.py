@@ -4,8 +4,7 @@ A task is one script with the settings of its run. The harness runs the compiled
 and sends every call of the master to the endpoint that verifiers opens for the rollout; verifiers records messages
 there and, in training, tokens. The finished run is the state of the trace, and the rewards are computed from it.
 
-A run that the infrastructure ended is an error of its rollout, so trainers leave it out; one that verifiers stopped, at
-its own limits, earns nothing.
+A run that the infrastructure ended is an error, so trainers leave it out; one that verifiers stopped earns nothing.
 """
 
 # The type checker does not know the classes of verifiers, which has environments of its own.
@@ -27,6 +26,7 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.features import features_named
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Usage
@@ -116,7 +116,7 @@ class CVRHarnessConfig(vf.HarnessConfig):
     timeout_s: float = Field(default=TIMEOUT_S, gt=0)
     """Longest single call of the master, in seconds."""
     make_graph: str = ""
-    """Import path of a function that is called as `create_cvr_graph`, such as one that returns a parent graph."""
+    """Import path of a graph factory (`GraphFactory`), such as one of a parent graph; empty for the library's graph."""
 
 
 class CVRHarness(vf.Harness[CVRHarnessConfig]):
@@ -132,7 +132,7 @@ class CVRHarness(vf.Harness[CVRHarnessConfig]):
         perception = ScriptedPerception(ScriptLibrary.of([data.script]), data.noise)
         make = load_object(config.make_graph, "harness.make_graph") if config.make_graph else create_cvr_graph
         features = features_named(data.features, "features")
-        graph = make(master, perception, features=features, timeout_s=config.timeout_s).compile()
+        graph = make(master, perception, tools=Toolset(features.apply(TOOLS), features.judge)).compile()
         question, limit = as_input(data.script.as_question()), {"recursion_limit": recursion_limit(data.context)}
         trace.state.trajectory = run = trajectory_of(await graph.ainvoke(question, limit, context=data.context))
         if infrastructure_failed(run) and trace.stop_condition is None:
