@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -31,8 +32,9 @@ from tests.support.verifiers_episodes import (
 
 pytestmark = pytest.mark.enable_socket
 EACH = 128
-PARENT = "tests.support.adapter_episodes:parent_graph"
-RUNS = [(kind, make_graph) for kind in ("train", "eval") for make_graph in ("", PARENT)]
+KINDS = ("train", "eval")
+GRAPHS = ("", "tests.support.adapter_episodes:parent_graph")
+RUNS = list(itertools.product(KINDS, GRAPHS))
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +62,18 @@ def turns() -> PromptTurns:
 
 @pytest.fixture(scope="module")
 def traces(python: Path, turns: PromptTurns, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Any]:
-    """Return the traces of all runs, made by one process."""
+    """Return the traces of all runs. A process makes one of each kind: its tokenizers live on one event loop."""
     folder = tmp_path_factory.mktemp("verifiers")
     turns.form.tokenizer.save_pretrained(folder / "tokenizer")
-    places = {run: folder / str(number) for number, run in enumerate(RUNS)}
+    places = {case: folder / str(number) for number, case in enumerate(RUNS)}
     with StubEndpoint(turns.reply, keep=False) as server:
-        commands = [
-            arguments_of(place, server.url, kind, make_graph, EACH, folder / "tokenizer")
-            for (kind, make_graph), place in places.items()
-        ]
-        (folder / "commands.json").write_text(json.dumps(commands))
-        run([str(python), "-m", "tests.e2e.verifiers_commands", str(folder / "commands.json")], folder)
-    return {run: traces_in(place) for run, place in places.items()}
+        for graph in GRAPHS:
+            commands = [
+                arguments_of(places[kind, graph], server.url, kind, graph, EACH, folder / "tokenizer") for kind in KINDS
+            ]
+            (folder / "commands.json").write_text(json.dumps(commands))
+            run([str(python), "-m", "tests.e2e.verifiers_commands", str(folder / "commands.json")], folder)
+    return {case: traces_in(place) for case, place in places.items()}
 
 
 @pytest.fixture(scope="module")

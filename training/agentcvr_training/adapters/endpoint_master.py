@@ -4,13 +4,17 @@ A prompt must repeat earlier turns as they were sampled, or the engine takes it 
 client keeps the text and the calls of a turn, and drops its thought where the server sends it apart from the text.
 """
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import httpx
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
+
+from agentcvr_graph.models.clients.openai_compatible import unpooled_client
 
 THOUGHT = "reasoning_content"
 """Key of the thought in a message of the server."""
@@ -35,17 +39,26 @@ class EndpointMaster(ChatOpenAI):
         return payload
 
 
+@functools.cache
+def _clients(timeout_s: float) -> tuple[httpx.Client, httpx.AsyncClient]:
+    """Return HTTP clients that all rollouts share, because each new one reads all certificates from disk."""
+    return httpx.Client(timeout=timeout_s), unpooled_client(timeout_s)
+
+
 def endpoint_master(endpoint: str, key: str, model: str, timeout_s: float) -> EndpointMaster:
-    """Return the master; call this in a thread, because the client reads certificates from disk.
+    """Return the master; call this in a thread, because the first call reads certificates from disk.
 
     Args:
         timeout_s: longest single call, in seconds. The client repeats none, because the graph does.
     """
+    blocking, client = _clients(timeout_s)
     return EndpointMaster(
         model=model,
         base_url=endpoint,
         api_key=SecretStr(key),
         timeout=timeout_s,
         max_retries=0,
+        http_client=blocking,
+        http_async_client=client,
         use_responses_api=False,
     )

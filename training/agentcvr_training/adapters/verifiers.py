@@ -2,8 +2,7 @@
 
 A task is one script with the settings of its run. The harness runs the compiled graph in swap mode, in this process,
 and sends every call of the master to the endpoint that verifiers opens for the rollout; verifiers records messages
-there and, in training, tokens. The finished run is the state of the trace, and the rewards are computed from it.
-
+there and, in training, tokens. The finished run is recorded in the trace, and the rewards are computed from it.
 A run that the infrastructure ended is an error, so trainers leave it out; one that verifiers stopped earns nothing.
 """
 
@@ -47,13 +46,13 @@ class CVRData(vf.TaskData):
     noise: str
 
 
-class CVRState(vf.State):
-    """The result of a rollout."""
+def recorded(trace: Any) -> Trajectory | None:
+    """Return the run that the harness recorded; None if there is none, because verifiers stopped the rollout."""
+    kept = trace.info.get("trajectory")
+    return None if kept is None else Trajectory.model_validate(kept)
 
-    trajectory: Trajectory | None = None
 
-
-class CVRTask(vf.Task[CVRData, CVRState]):
+class CVRTask(vf.Task[CVRData]):
     """A question about the videos of a script, with one reward function for each name in `REWARDS`."""
 
     @property
@@ -61,16 +60,16 @@ class CVRTask(vf.Task[CVRData, CVRState]):
         return self.data.script.id
 
     @vf.metric
-    async def measures(self, trace: vf.Trace) -> dict[str, float]:
+    async def measures(self, trace: Any) -> dict[str, float]:
         """Return the turns, the frames and the seconds of sound of a run."""
-        run: Trajectory | None = trace.state.trajectory
+        run = recorded(trace)
         turns, used = (len(run.turns), run.usage) if run else (0, Usage())
         return {"turns": turns, "frames": used.frames, "seconds": used.audio_s}
 
 
 def _reward(name: str) -> Callable[..., Any]:
-    async def score(self: CVRTask, trace: vf.Trace) -> float:
-        run: Trajectory | None = trace.state.trajectory
+    async def score(self: CVRTask, trace: Any) -> float:
+        run = recorded(trace)
         rewards = None if run is None else reward_of(run, self.data.script, self.data.context)
         return 0.0 if rewards is None else rewards[name]
 
@@ -102,7 +101,7 @@ class CVRTaskset(vf.Taskset[CVRTask, CVRTasksetConfig]):
         config, shares, task = self.config, self.config.budget_shares, self.config.task
         weights = {name: vf.RewardFunctionConfig(weight=one) for name, one in config.reward.resolve().items()}
         task = task.model_copy(update={"rewards": weights | task.rewards})
-        context = CVRContext(**{"abstain": "never", "dialect": "tools", **config.graph})
+        context = CVRContext.model_validate({"abstain": "never", "dialect": "tools", **config.graph})
         fixed: dict[str, Any] = {"features": tuple(config.features), "noise": config.noise}
         for script in config.scripts.load():
             share = None if shares is None else drawn_share(shares, seed_of(0, script.id))
@@ -132,9 +131,10 @@ class CVRHarness(vf.Harness[CVRHarnessConfig]):
         perception = ScriptedPerception(ScriptLibrary.of([data.script]), data.noise)
         make = load_object(config.make_graph, "harness.make_graph") if config.make_graph else create_cvr_graph
         features = features_named(data.features, "features")
-        graph = make(master, perception, tools=Toolset(features.apply(TOOLS), features.judge)).compile()
+        graph: Any = make(master, perception, tools=Toolset(features.apply(TOOLS), features.judge)).compile()
         question, limit = as_input(data.script.as_question()), {"recursion_limit": recursion_limit(data.context)}
-        trace.state.trajectory = run = trajectory_of(await graph.ainvoke(question, limit, context=data.context))
+        run = trajectory_of(await graph.ainvoke(question, limit, context=data.context))
+        trace.info["trajectory"] = run.model_dump(mode="json")
         if infrastructure_failed(run) and trace.stop_condition is None:
             raise vf.HarnessError(run.failure.message if run.failure else "A valid action could not be carried out.")
         return vf.ProgramResult(0, "", "")
