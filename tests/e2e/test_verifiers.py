@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shlex
@@ -31,10 +30,8 @@ from tests.support.verifiers_episodes import (
 )
 
 pytestmark = pytest.mark.enable_socket
-EACH = 128
-KINDS = ("train", "eval")
-GRAPHS = ("", "tests.support.adapter_episodes:parent_graph")
-RUNS = list(itertools.product(KINDS, GRAPHS))
+EACH = {"": 128, "tests.support.adapter_episodes:parent_graph": 32}
+"""Scripts of each of the two tasks, for the graph and for a parent graph that has it as a subgraph."""
 
 
 @pytest.fixture(scope="module")
@@ -60,67 +57,75 @@ def turns() -> PromptTurns:
     return PromptTurns(ChatFormat(tokenizer(WITHOUT_TOOLS)))
 
 
-@pytest.fixture(scope="module")
-def traces(python: Path, turns: PromptTurns, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Any]:
-    """Return the traces of all runs. A process makes one of each kind: its tokenizers live on one event loop."""
+@pytest.fixture(scope="module", params=list(EACH), ids=["graph", "subgraph"])
+def traces(
+    request: pytest.FixtureRequest, python: Path, turns: PromptTurns, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the traces of a graph, by kind. One process makes them: its tokenizers live on one event loop."""
     folder = tmp_path_factory.mktemp("verifiers")
     turns.form.tokenizer.save_pretrained(folder / "tokenizer")
-    places = {case: folder / str(number) for number, case in enumerate(RUNS)}
+    graph, each = request.param, EACH[request.param]
     with StubEndpoint(turns.reply, keep=False) as server:
-        for graph in GRAPHS:
-            commands = [
-                arguments_of(places[kind, graph], server.url, kind, graph, EACH, folder / "tokenizer") for kind in KINDS
-            ]
-            (folder / "commands.json").write_text(json.dumps(commands))
-            run([str(python), "-m", "tests.e2e.verifiers_commands", str(folder / "commands.json")], folder)
-    return {case: traces_in(place) for case, place in places.items()}
+        commands = [
+            arguments_of(folder / kind, server.url, kind, graph, each, folder / "tokenizer")
+            for kind in ("train", "eval")
+        ]
+        (folder / "commands.json").write_text(json.dumps(commands))
+        run([str(python), "-m", "tests.e2e.verifiers_commands", str(folder / "commands.json")], folder)
+    return {kind: traces_in(folder / kind) for kind in ("train", "eval")}
 
 
 @pytest.fixture(scope="module")
 async def episodes(turns: PromptTurns) -> dict[str, Episode]:
-    return await own_episodes(turns, EACH)
+    """Return the episodes of our engine, by script."""
+    return await own_episodes(turns, max(EACH.values()))
 
 
-@pytest.mark.parametrize(("kind", "make_graph"), RUNS)
-async def test_256_episodes_equal_those_of_our_engine(traces, turns, episodes, kind, make_graph):
-    found = {trace["task"]["key"]: trace for trace in traces[kind, make_graph]}
-    assert len(found) == len(traces[kind, make_graph]) == 256
-    assert found.keys() == episodes.keys()
-    for name, trace in found.items():
-        check_result(trace, episodes[name])
-        if kind == "train":
-            check_tokens(trace, episodes[name])
-        else:
-            check_messages(trace, episodes[name], turns.form)
-    assert len({episode.trajectory.answer.value for episode in episodes.values() if episode.trajectory.answer}) > 2
+def test_train_episodes_have_the_ids_masks_and_rewards_of_our_engine(traces, episodes):
+    for trace in matched(traces["train"], episodes):
+        check_result(trace, episodes[trace["task"]["key"]])
+        check_tokens(trace, episodes[trace["task"]["key"]])
 
 
-def command_of_the_page() -> list[str]:
-    """Return the arguments of the evaluation that the documentation shows."""
+def test_eval_episodes_have_the_messages_and_rewards_of_our_engine(traces, turns, episodes):
+    for trace in matched(traces["eval"], episodes):
+        check_result(trace, episodes[trace["task"]["key"]])
+        check_messages(trace, episodes[trace["task"]["key"]], turns.form)
+
+
+def matched(traces: list[dict[str, Any]], episodes: dict[str, Episode]) -> list[dict[str, Any]]:
+    """Return the traces, after a check that there is one for each of many scripts, with different answers."""
+    names = {trace["task"]["key"] for trace in traces}
+    assert len(names) == len(traces) in (64, 256)
+    answers = [episodes[name].trajectory.answer for name in names]
+    assert len({answer.value for answer in answers if answer is not None}) > 2
+    return traces
+
+
+def run_the_page(python: Path, folder: Path, url: str, *options: str) -> list[dict[str, Any]]:
+    """Run the evaluation as the documentation shows it, on another server; return its traces."""
     page = (REPOSITORY / "docs" / "how-to" / "train-elsewhere.md").read_text()
-    shown = page.split("vf-eval agentcvr-env")[1].split("\n\n")[0]
-    return ["agentcvr-env", *shlex.split(shown.replace("\\\n", " "))]
+    settings = page.split("```toml\n")[1].split("```")[0]
+    (folder / "eval.toml").write_text(settings.replace("http://127.0.0.1:8000/v1", url))
+    command = shlex.split(page.split(".venv-verifiers/bin/vf-eval")[1].split("\n")[0])
+    run([str(python.with_name("vf-eval")), *command, *options], folder)
+    return traces_in(folder / "runs" / "verifiers")
 
 
 def test_the_command_of_the_page_reaches_rewards(python, tmp_path):
-    """A server that always answers `A` with a tool call, by the command as the page shows it."""
-    arguments = command_of_the_page()
+    """The server always answers `A` with a tool call."""
     with StubEndpoint(lambda number, body: Reply("", tool=("answer", {"value": "A"}))) as server:
-        arguments[arguments.index("--client.base-url") + 1] = server.url
-        run([str(python.with_name("vf-eval")), *arguments], tmp_path)
-    traces = traces_in(tmp_path / "runs" / "verifiers")
+        traces = run_the_page(python, tmp_path, server.url)
     assert len(traces) == 10 * 4
     assert len({trace["task"]["key"] for trace in traces}) == 10
-    assert {trace["rewards"]["answer"]["score"] for trace in traces} <= {0.0, 1.0}
     assert {trace["rewards"]["answer"]["weight"] for trace in traces} == {1.0}
+    assert {trace["rewards"]["answer"]["score"] for trace in traces} <= {0.0, 1.0}
     assert all(trace["metrics"]["turns"] >= 1 for trace in traces)
 
 
 def test_a_server_that_fails_gives_errors_and_no_rewards(python, tmp_path):
     with StubEndpoint(lambda number, body: Reply(status=500)) as server:
-        arguments = ["agentcvr-env", "--client.base-url", server.url, "--client.api-key-var", "NO_KEY"]
-        arguments += ["--env.taskset.scripts.tasks", '["CC"]', "--env.taskset.scripts.each", "1"]
-        run([str(python.with_name("vf-eval")), *arguments, "--no-push", "--no-rich", "--output-dir", "."], tmp_path)
-    (trace,) = traces_in(tmp_path)
+        traces = run_the_page(python, tmp_path, server.url, "--select.limit", "1", "--num-rollouts", "1")
+    (trace,) = traces
     assert "500" in trace["errors"][0]["message"]
-    assert not trace.get("rewards")
+    assert not trace["ok"]
