@@ -137,7 +137,8 @@ class EvidenceStore:
 
     Args:
         file: where they are stored; `MEMORY` or `TEMPORARY` for this object alone.
-        max_bytes: size of the file from which the least recently used videos are removed; None for no limit.
+        max_bytes: size of the file from which the least recently used videos are removed, unless `set_limit` was called
+            for the file; None for no limit.
 
     Raises:
         InfrastructureError: the file cannot be used: it is damaged, locked, of another version, or cannot be read.
@@ -154,6 +155,17 @@ class EvidenceStore:
         with self._errors():
             self._database = _opened(file)
 
+    def set_limit(self, max_bytes: int) -> None:
+        """Record the size of the file from which videos are removed, for all that use it from now on.
+
+        Raises:
+            InfrastructureError: the file cannot be written.
+        """
+        with self._transaction() as database:
+            database.execute("CREATE TABLE IF NOT EXISTS size_limit (max_bytes INTEGER NOT NULL)")
+            database.execute("DELETE FROM size_limit")
+            database.execute("INSERT INTO size_limit VALUES (?)", (max_bytes,))
+
     def add(self, key: str, statements: Iterable[Statement], *, title: str = "", duration_s: float = 0.0) -> int:
         """Add a video with all of its statements, if its key is not there; return its id.
 
@@ -168,8 +180,7 @@ class EvidenceStore:
         with self._writing() as database:
             for one in additions:
                 _add(database, one)
-        if self._max_bytes is not None:
-            self._evict(self._max_bytes, spared=self.known([one.key for one in additions]).values())
+        self._evict(spared=self.known([one.key for one in additions]).values())
 
     def known(self, keys: Collection[str]) -> dict[str, int]:
         """Return the ids of those keys that are in the index."""
@@ -233,12 +244,14 @@ class EvidenceStore:
         where, values = "", list[object]()
         if modality is not None:
             where, values = " AND modality = ?", [modality]
-        if among is not None:
-            where, values = f"{where} AND video IN (SELECT value FROM json_each(?))", [*values, _json(among)]
+        wanted = None if among is None else set(among)
+        if wanted is not None and not self._ids() <= wanted:
+            where, values = f"{where} AND video IN (SELECT value FROM json_each(?))", [*values, _json(wanted)]
         rows = ranked(self._read, self._matches(words), where, values, limit)
         return [
             Hit(video, Statement(found, start_s, end_s, text), score)
             for _, video, found, start_s, end_s, text, score in rows
+            if wanted is None or video in wanted  # another process may have added others since
         ]
 
     def weight(self, query: str) -> float:
@@ -282,8 +295,7 @@ class EvidenceStore:
         rows = vector_rows.rows_of([(one.video, one.id, one.modality) for one in statements], vectors)
         with self._writing() as database:
             vector_rows.insert(database, model, rows)
-        if self._max_bytes is not None:
-            self._evict(self._max_bytes, spared={one.video for one in statements})
+        self._evict(spared={one.video for one in statements})
 
     def similar(
         self,
@@ -350,11 +362,13 @@ class EvidenceStore:
         with self._lock:
             self._database.close()
 
-    def _evict(self, max_bytes: int, spared: Collection[int]) -> None:
+    def _evict(self, spared: Collection[int]) -> None:
         """Remove the least recently used videos of a file above its limit, until there is room for others again."""
-        with self._writing() as database:
-            if _used_bytes(database) <= max_bytes:
+        with self._lock, self._errors():
+            max_bytes = _limit_of(self._database) or self._max_bytes
+            if max_bytes is None or _used_bytes(self._database) <= max_bytes:
                 return
+        with self._writing() as database:
             others = "SELECT id FROM videos WHERE id NOT IN (SELECT value FROM json_each(?)) ORDER BY used_at"
             oldest = database.execute(others, (_json(spared),)).fetchall()
             for (video,) in oldest:
@@ -367,6 +381,10 @@ class EvidenceStore:
         with self._lock, self._errors():
             self._database.execute("VACUUM")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _ids(self) -> frozenset[int]:
+        """Return the ids of all videos."""
+        return self._once("ids", lambda: frozenset(video for (video,) in self._read("SELECT id FROM videos")))
 
     def _matches(self, words: Sequence[str]) -> dict[str, int]:
         """Return how many statements have each word."""
@@ -509,6 +527,14 @@ def _delete(database: sqlite3.Connection, video: int) -> int:
     database.execute("DELETE FROM sources WHERE video = ?", (video,))
     vector_rows.delete(database, video)
     return database.execute("DELETE FROM videos WHERE id = ?", (video,)).rowcount
+
+
+def _limit_of(database: sqlite3.Connection) -> int | None:
+    """Return the limit that was recorded for a file."""
+    if not database.execute("SELECT 1 FROM pragma_table_info('size_limit')").fetchone():
+        return None
+    found = database.execute("SELECT max_bytes FROM size_limit").fetchone()
+    return found and found[0]
 
 
 def _used_bytes(database: sqlite3.Connection) -> int:
