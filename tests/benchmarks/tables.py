@@ -131,6 +131,7 @@ TABLES = (
     Table(
         "tiny", TRAINING, "seconds", "python -m training.recipes.tiny.summary", note="the results: `make train-tiny`"
     ),
+    Table("levels", TRAINING, "minutes", "python -m training.recipes.tiny.difficulty --each 200", arranged=True),
     Table("training", TRAINING, "minutes", bench("training")),
 )
 

@@ -263,6 +263,26 @@ async def test_a_set_is_rendered_once_measured_in_one_cluster_and_resumed_by_que
     assert sim_gap_rows(again)[1] == sim_gap_rows(first)[1]
 
 
+async def test_a_run_with_an_infrastructure_error_is_counted_and_not_kept(a_set, tmp_path, monkeypatch):
+    """A look that timed out says nothing about the policy, so the next measurement repeats the question."""
+
+    async def disturbed(graph, given, context):
+        found = await ask(graph, given, context)
+        if given["videos"][0].source.startswith("script:"):
+            return found
+        first = found.turns[0]
+        failed = first.actions[0].model_copy(update={"failed_by": "infrastructure"})
+        turns = (first.model_copy(update={"actions": (failed, *first.actions[1:])}), *found.turns[1:])
+        return found.model_copy(update={"turns": turns})
+
+    monkeypatch.setattr("agentcvr_graph.eval.sim_gap.pairs.ask", disturbed)
+    gap = await measure_sim_gap(a_set[:1], tmp_path)
+    assert gap.disturbed == 1
+    assert len(gap.pairs[0].as_record()["runs"]["live"]["failed_calls"]) == 1
+    assert not list(tmp_path.glob("live/*"))
+    assert len(list(tmp_path.glob("scripted/*"))) == 1
+
+
 async def test_measuring_no_scripts_raises_input_error(tmp_path):
     with pytest.raises(InputError, match="There is no script to measure"):
         await measure_sim_gap([], tmp_path)

@@ -77,6 +77,12 @@ def test_the_decisive_windows_show_or_say_what_the_answer_needs():
                 assert len(scene.facts.text) == 2
 
 
+def test_no_place_is_spelled_in_another_way_by_speech_recognisers():
+    """Whisper writes "theater" and "harbor", which no sign and no question does."""
+    spoken = {word for script in make_sets(40) for word in str(script.videos).lower().replace(".", " ").split()}
+    assert not [word for word in spoken if "theatre" in word or "harbour" in word]
+
+
 def test_questions_are_worded_as_asked_for():
     for phrasing in ("training", "held-out"):
         for script in make_sets(5, 0, phrasing):

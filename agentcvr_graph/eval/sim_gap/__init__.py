@@ -45,6 +45,11 @@ class SimGapResult:
     facts: Sequence[FactSummary]
     pairs: Sequence[Pair]
 
+    @property
+    def disturbed(self) -> int:
+        """Number of questions whose live run had an infrastructure error. The same measurement repeats them."""
+        return sum(bool(pair.live.failed_calls) for pair in self.pairs)
+
     def _repr_html_(self) -> str:
         """Return accuracy by task, scripted and live, in per cent with 95 % intervals, for notebooks."""
         from agentcvr_graph.eval.sim_gap.report import sim_gap_rows

@@ -1,7 +1,8 @@
 """Answer every question twice: in swap mode, and live on the video rendered from its script.
 
 Runs are stored in the folder of the report with a hash of the script and the models, so an interrupted measurement
-continues where it stopped, question by question. Questions about the same videos (`scripts sets`) share one rendering.
+continues where it stopped, question by question. A run in which the infrastructure failed is not stored: the same
+command repeats it. Questions about the same videos (`scripts sets`) share one rendering.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ def _run_record(trajectory: Trajectory) -> dict[str, object]:
     usage, answer = trajectory.usage, trajectory.answer
     return {
         "value": answer.value if answer else None,
+        "failed_calls": list(trajectory.failed_calls),
         "turns": len(trajectory.turns),
         "frames": usage.frames,
         "audio_s": usage.audio_s,
@@ -185,14 +187,15 @@ class _Stored:
     depends_on: str
 
     async def once(self, script: Script, context: CVRContext, run: Callable[[], Awaitable[Trajectory]]) -> Trajectory:
-        """Return the stored trajectory of a question, or run it and store it."""
+        """Return the stored trajectory of a question, or run it; store it unless the infrastructure failed."""
         kept = self.folder / f"{script.id}.json"
         depends_on = f"{self.depends_on}|{context.model_dump_json()}|{script_json(script)}"
         stamp = hashlib.sha256(depends_on.encode()).hexdigest()
         trajectory = _recall(kept, stamp)
         if trajectory is None:
             trajectory = await run()
-            _keep(kept, stamp, trajectory)
+            if not trajectory.failed_calls:  # such as a timeout on a busy machine
+                _keep(kept, stamp, trajectory)
         return trajectory
 
 

@@ -19,7 +19,7 @@ from agentcvr_graph.scripts.generators.procedural import storage as storing
 from agentcvr_graph.scripts.generators.procedural.base import fill, pick
 from training.recipes.exploration.reasoning_trace import heard, purpose_in, reasoning_trace_of, signs
 from training.recipes.exploration.tour_follow_ups import MOST, tour_follow_ups
-from training.recipes.exploration.tour_traces import asked
+from training.recipes.exploration.tour_reading import asked
 from training.recipes.exploration.traces import ReasoningTrace
 
 IN_ORDER, OF_THE_SAME = 0.8, 0.6
