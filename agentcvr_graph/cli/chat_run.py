@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import io
 import re
 import shlex
 import sys
@@ -102,11 +103,14 @@ class Chat:
         if self._last is None:
             err.print("There is no answer yet. Ask something first.")
             return
-        path = Path(*(shlex.split(named)[:1] or [REPORT]))
+        path = _page(named)
         if path.suffix.lower() not in (".html", ".htm"):
             err.print(f"[red]error:[/] {escape(str(path))}: a report is an HTML page. Name it {REPORT}, for example.")
             return
-        write_run_report(self._last, path, self._models)
+        try:
+            write_run_report(self._last, path, self._models)
+        except OSError as error:
+            err.print(f"[red]error:[/] {escape(str(path))} cannot be written: {escape(error.strerror or str(error))}.")
 
     def _print_cost(self, _: str) -> None:
         count = f"{self._questions} question{'' if self._questions == 1 else 's'}"
@@ -127,7 +131,10 @@ def run_chat(videos: Sequence[str], models: ModelStrings, settings: RunSettings,
     """
     perception = _perception(models, noise)
     chat = Chat(_graph(perception, models, settings), videos, models, settings, live=noise is None)
-    talks = sys.stdin.isatty()
+    stream = sys.stdin
+    talks = stream.isatty()
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # a byte that is no text must not end the conversation
     if noise is None:
         print_offline_notice(models)
     if talks:
@@ -147,6 +154,15 @@ def run_chat(videos: Sequence[str], models: ModelStrings, settings: RunSettings,
                     raise
                 err.print(f"[red]error:[/] {escape(str(error))}" if isinstance(error, CVRError) else "stopped")
     raise typer.Exit(chat.status)
+
+
+def _page(named: str) -> Path:
+    """Return the file that a command names, with or without quotation marks."""
+    try:
+        names = shlex.split(named)
+    except ValueError:  # a quotation mark that is not closed, as in it's.html
+        names = [named]
+    return Path(*(names[:1] or [REPORT]))
 
 
 def _perception(models: ModelStrings, noise: str | None) -> Perception:

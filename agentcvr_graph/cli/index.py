@@ -75,9 +75,13 @@ def add(
         typer.Option(min=1, help="Videos at a time; 2, or 16 with models on a server.", rich_help_panel=RUNNING),
     ] = None,
     max_mb: Annotated[
-        int,
-        typer.Option(min=1, help="Size of the index above which the least used videos go.", rich_help_panel=RUNNING),
-    ] = 2048,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Size of the index above which the least used videos go, also when a search adds one; 2048 at first.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = None,
 ) -> None:
     """Index videos; those that have not changed since are left alone, and a run that was stopped goes on."""
     if not videos:

@@ -17,7 +17,7 @@ from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out
 from agentcvr_graph.errors import InfrastructureError, InputError, SetupError
 from agentcvr_graph.index.batch import IndexResult, Totals, index_videos, places_below
 from agentcvr_graph.index.meaning import Meaning
-from agentcvr_graph.index.places import file_in, remove_index
+from agentcvr_graph.index.places import MAX_BYTES, file_in, remove_index
 from agentcvr_graph.index.store import EvidenceStore, IndexedVideo
 from agentcvr_graph.media.cache import default_cache_dir
 from agentcvr_graph.models.embeddings import resolve_embeddings
@@ -40,7 +40,7 @@ class Models(NamedTuple):
 
 
 def add_videos(
-    videos: Sequence[str], models: Models, namespace: str, engine: str, concurrency: int | None, max_mb: int
+    videos: Sequence[str], models: Models, namespace: str, engine: str, concurrency: int | None, max_mb: int | None
 ) -> None:
     """Index videos with a progress bar, make their vectors, and print what was done.
 
@@ -51,7 +51,9 @@ def add_videos(
     at_once = concurrency or default_concurrency((models.vision, models.audio), PER_ENDPOINT)
     given = [Video(source=source) for source in videos]
     with _usable(), ProgressBar("indexing", console=err) as bar:
-        store = EvidenceStore(_file(namespace), max_bytes=max_mb * 2**20)
+        store = EvidenceStore(_file(namespace), max_bytes=MAX_BYTES)
+        if max_mb is not None:
+            store.set_limit(max_mb * 2**20)
 
         def show(result: IndexResult | None, totals: Totals) -> None:
             if result is not None and result.problem:

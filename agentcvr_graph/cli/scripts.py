@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +17,10 @@ from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.checks import check_script
-from agentcvr_graph.scripts.generators.procedural import LEVELS, PHRASINGS, Difficulty, make_scripts
+from agentcvr_graph.scripts.generators.procedural import LEVELS, PHRASINGS, Difficulty, Phrasing, make_scripts
+from agentcvr_graph.scripts.generators.procedural.tours.sets import QUESTIONS, make_sets
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
-from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, Script, Task
+from agentcvr_graph.scripts.schema import OWN_TASKS, TASKS, TOUR_TASKS, Script, Task
 from agentcvr_graph.utils.progress import ProgressBar, track
 
 app = typer.Typer(
@@ -35,6 +37,10 @@ Tasks = Annotated[
     list[str] | None,
     typer.Option("--task", "-t", help=f"One of {', '.join(KNOWN_TASKS)}; repeatable. Default: CrossVid's ten tasks."),
 ]
+Wording = Annotated[
+    str,
+    typer.Option(help="training or held-out: how questions of the tour tasks are worded; no wording is in both."),
+]
 
 MAKE_EXAMPLES = """
 [bold]Examples[/bold]
@@ -47,12 +53,21 @@ agentcvr scripts make --out written.jsonl --each 20 --model openai:gpt-4.1 --con
 
 agentcvr scripts make --out written.jsonl --each 5000 --model http://localhost:8000/v1 --engine ray
 """
+SETS_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts sets --out sets.jsonl --count 60 --phrasing held-out
+
+agentcvr scripts sim-gap sets.jsonl --audio whisper:base --master tiny --out gap
+"""
 SIM_GAP_EXAMPLES = """
 [bold]Examples[/bold]
 
 agentcvr scripts sim-gap scripts.jsonl --out gap
 
 agentcvr scripts sim-gap scripts.jsonl --out gap --fit noise.json
+
+agentcvr scripts sim-gap sets.jsonl --out gap --audio whisper:base --master transformers:runs/mine/policy --budget 0.5
 """
 
 
@@ -66,10 +81,7 @@ def make(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A difficulty setting such as scenes=12; repeat it for more.")
     ] = None,
-    phrasing: Annotated[
-        str,
-        typer.Option(help="training or held-out: how questions of the tour tasks are worded; no wording is in both."),
-    ] = "training",
+    phrasing: Wording = "training",
     model: Annotated[str, typer.Option(help="Model string of a chat model that writes the scripts.")] = "",
     engine: shared.Engine = "local",
     concurrency: Annotated[int, typer.Option(min=1, help="With --model: calls in flight.")] = 8,
@@ -84,6 +96,10 @@ def make(
     if model:
         if force:
             raise InputError("--model continues a file, and --force replaces it.", fix="Leave one of them out.")
+        if settings or (difficulty, phrasing) != ("normal", "training"):
+            raise InputError(
+                "--difficulty, --set and --phrasing are for procedural scripts.", fix="Leave them out, or --model."
+            )
         _write_with_model(
             counts,
             seed,
@@ -98,9 +114,24 @@ def make(
         return
     target = new_file(_jsonl(to), force=force)
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))].with_settings(_settings(settings or []))
-    scripts = make_scripts(counts, seed, level, one_of("--phrasing", phrasing, PHRASINGS))
+    scripts = make_scripts(counts, seed, level, _phrasing(phrasing, counts))
     count = write_scripts(_with_progress(scripts, "making", sum(counts.values())), target)
     out.print(f"{count} scripts: {escape(str(to))}")
+
+
+@app.command(epilog=SETS_EXAMPLES)
+def sets(
+    to: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of sets.")] = 60,
+    seed: Annotated[int, typer.Option(help="Seed of the first set.")] = 0,
+    phrasing: Wording = "training",
+    force: shared.Force = False,
+) -> None:
+    """Make sets of tours: nine questions over the same three videos of about 90 s, which are rendered once."""
+    target = new_file(_jsonl(to), force=force)
+    scripts = make_sets(count, seed, one_of("--phrasing", phrasing, PHRASINGS))
+    questions = write_scripts(_with_progress(scripts, "making", QUESTIONS * count), target)
+    out.print(f"{count} sets, {questions} questions: {escape(str(to))}")
 
 
 @app.command()
@@ -246,20 +277,38 @@ def sim_gap(
     master: shared.Master = "offline",
     vision: shared.Vision = "offline",
     audio: shared.Audio = "offline",
+    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=1.0,
+            help="Share of what looking at and hearing everything costs; by default there is no such limit.",
+            rich_help_panel=shared.BUDGETS,
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Largest number of questions of each task; 0 for all.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --fit if it exists.")] = False,
 ) -> None:
-    """Measure the sim-to-real gap: run every question in swap mode and live on rendered video, and compare."""
-    from agentcvr_graph.eval.sim_gap import measure_sim_gap
+    """Measure the sim-to-real gap: run every question in swap mode and live on rendered video, and compare.
+
+    Questions about the same videos are rendered once, and intervals are clustered by them. The same command resumes.
+    """
+    from agentcvr_graph.eval.sim_gap import Budget, measure_sim_gap
+    from agentcvr_graph.eval.sim_gap.pairs import SETTINGS
     from agentcvr_graph.eval.sim_gap.report import sim_gap_table
 
     if fit is not None:
         new_file(fit, force=force, option="--fit")
     opened = _library(library)
     models = ModelStrings(master, vision, chosen_audio(audio))
-    found = asyncio.run(measure_sim_gap(_first_of_each(opened, limit), to, noise=noise, models=models))
+    limits = Budget(SETTINGS.model_copy(update={"max_turns": max_turns}), budget)
+    scripts = _first_of_each(opened, limit)
+    found = asyncio.run(measure_sim_gap(scripts, to, noise=noise, models=models, budget=limits))
     _print_problems(opened.problems)
     out.print(sim_gap_table(found))
+    if found.disturbed:
+        print_notes([f"{found.disturbed} live runs had infrastructure errors; run the command again to repeat them."])
     if fit is not None:
         fit.write_text(found.fitted.model_dump_json(indent=1) + "\n")
         err.print(f"fitted rates: {escape(str(fit))}")
@@ -297,6 +346,21 @@ def _tasks(given: list[str] | None) -> tuple[str, ...]:
     return tuple(one_of("task", task.upper(), KNOWN_TASKS) for task in given or TASKS)
 
 
+def _phrasing(given: str, tasks: Iterable[Task]) -> Phrasing:
+    """Return how questions are worded.
+
+    Raises:
+        InputError: there is no such phrasing, or a task has none that is held out.
+    """
+    phrasing = one_of("--phrasing", given, PHRASINGS)
+    others = [task for task in tasks if task not in TOUR_TASKS]
+    if phrasing == "held-out" and others:
+        raise InputError(
+            f"No wording of {', '.join(others)} is held out.", fix=f"Choose with -t from {', '.join(TOUR_TASKS)}."
+        )
+    return phrasing
+
+
 def _settings(given: list[str]) -> dict[str, float]:
     settings: dict[str, float] = {}
     for item in given:
@@ -318,12 +382,14 @@ def _jsonl(path: Path) -> Path:
 
 
 def _first_of_each(scripts: Iterable[Script], limit: int) -> list[Script]:
-    kept: dict[str, list[Script]] = {}
+    """Return the first scripts of each task, in the order in which they are stored."""
+    counts: Counter[str] = Counter()
+    kept: list[Script] = []
     for script in scripts:
-        of_task = kept.setdefault(script.task, [])
-        if not limit or len(of_task) < limit:
-            of_task.append(script)
-    return [script for of_task in kept.values() for script in of_task]
+        counts[script.task] += 1
+        if not limit or counts[script.task] <= limit:
+            kept.append(script)
+    return kept
 
 
 def _with_progress(scripts: Iterable[Script], what: str, total: int) -> Iterator[Script]:

@@ -151,9 +151,10 @@ async def index_videos(
     finally:
         perception.media.close()
     links = await asyncio.to_thread(store.links)
-    left = [job for job in jobs if (link := links.get(job.reference)) is None or link.stamp != job.stamp]
-    totals = Totals(planned=len(jobs) + len(failures), unchanged=len(jobs) - len(left))
-    totals.videos = [links[job.reference].video for job in jobs if job not in left]
+    unchanged = {job.reference for job in jobs if (link := links.get(job.reference)) and link.stamp == job.stamp}
+    left = [job for job in jobs if job.reference not in unchanged]
+    totals = Totals(planned=len(jobs) + len(failures), unchanged=len(unchanged))
+    totals.videos = [links[job.reference].video for job in jobs if job.reference in unchanged]
     on_result(None, totals)
     for failure in failures:
         totals.failed += 1

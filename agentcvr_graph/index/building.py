@@ -7,7 +7,7 @@ run or process needs it first; others wait for it (`utils/single_flight.py`) and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,10 +40,9 @@ class Index:
         """Add a video, if its key is not there."""
         await asyncio.to_thread(self.store.add_all, [addition])
 
-    async def links(self, references: Collection[str]) -> dict[str, Link]:
-        """Return the links of those references that have one."""
-        links = await asyncio.to_thread(self.store.links)
-        return {reference: links[reference] for reference in references if reference in links}
+    async def links(self, references: Collection[str]) -> Mapping[str, Link]:
+        """Return the links of those references that have one, and of others."""
+        return await asyncio.to_thread(self.store.links)
 
     async def link(self, reference: str, place: str, stamp: str, key: str) -> None:
         """Record which video a reference leads to, if that video is in the index."""

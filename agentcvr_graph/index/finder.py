@@ -137,17 +137,17 @@ class Finder:
         outcome = Outcome()
         references = await asyncio.to_thread(self._references_of, query.numbers, perception, videos)
         links = await index.links(references.values())
-        linked = {number: (one, links[one]) for number, one in references.items() if one in links}
-        outcome.ids |= {number: link.video for number, (_, link) in linked.items()}
-        missing = [number for number in query.numbers if number not in linked]
+        outcome.ids |= {number: links[one].video for number, one in references.items() if one in links}
+        missing = [number for number in query.numbers if number not in outcome.ids]
         await _add_missing(missing, perception, videos, index, allowance, outcome)
         while True:
             windows = await self._search(query, index, outcome, limited=True)
-            found = {number for number, _ in windows} & linked.keys()
-            changed = await _changed({number: linked[number] for number in found}, perception, videos, outcome)
+            found = {number for number, _ in windows}.difference(missing)
+            linked = {number: links[references[number]] for number in found}
+            changed = await _changed(linked, perception, videos, outcome)
             if not changed:
                 break
-            await index.unlink([linked[number][0] for number in changed])
+            await index.unlink([references[number] for number in changed])
             for number in changed:
                 del outcome.ids[number]
         await asyncio.to_thread(index.store.mark_used, [window.video for _, window in windows])
@@ -245,11 +245,11 @@ async def _remember_place(entry: Entry, perception: Indexable, index: Index) -> 
 
 
 async def _changed(
-    linked: dict[int, tuple[str, Link]], perception: Indexable, videos: Sequence[VideoInfo], outcome: Outcome
+    linked: dict[int, Link], perception: Indexable, videos: Sequence[VideoInfo], outcome: Outcome
 ) -> list[int]:
     """Return the videos whose files are not those that were indexed."""
     changed: list[int] = []
-    for number, (_, link) in linked.items():
+    for number, link in linked.items():
         try:
             same = await perception.reference_stamp(_reference(number, videos)) == link.stamp
         except VideoError as error:

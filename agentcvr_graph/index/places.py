@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
 
 MAX_BYTES = 2 * 2**30
-"""Size of an index from which the least recently used videos are removed."""
+"""Size of an index from which the least recently used videos are removed, where no other was chosen."""
 SUFFIX = ".sqlite"
 _SAFE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 

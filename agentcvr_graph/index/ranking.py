@@ -8,10 +8,10 @@ common word may move a statement up, and never brings one in that has none of th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from agentcvr_graph.index.words import beginning, expression
+from agentcvr_graph.index.words import begins_a_word, expression
 
 MATCHES = 2_500
 """Largest number of matches that are scored, unless the rarest word alone has more."""
@@ -21,31 +21,32 @@ Read = Callable[..., list[Any]]
 """Executes a query and returns its rows."""
 
 
-def ranked(read: Read, words: Sequence[str], where: str, values: Sequence[object], limit: int) -> list[Any]:
+def ranked(read: Read, counts: Mapping[str, int], where: str, values: Sequence[object], limit: int) -> list[Any]:
     """Return the best statements with their scores as the last column; among equals the first added.
 
     Args:
+        counts: how many statements have each word of the query: `matches_of`.
         where: a condition on `statements`, which starts with ` AND`; empty for none.
         values: its parameters.
     """
-    counts = {word: _matches(read, word) for word in words}
     rare = _rarest(counts)
-    if len(rare) == len(words):
+    if len(rare) == len(counts):
         return _scored(read, rare, where, values, limit)
     found = _scored(read, rare, where, values, CANDIDATES * limit)
     if len(found) < limit:
-        return _scored(read, list(words), where, values, limit)
+        return _scored(read, list(counts), where, values, limit)
     total = _total(read)
-    weights = [(beginning(word), _weight(counts[word], total)) for word in words if word not in rare]
-    scores = {row[0]: row[-1] + sum(weight for word, weight in weights if word.search(row[5])) for row in found}
+    weights = [(begins_a_word(word), _weight(counts[word], total)) for word in counts if word not in rare]
+    texts = {row[0]: row[5].casefold() for row in found}
+    scores = {row[0]: row[-1] + sum(weight for has, weight in weights if has(texts[row[0]])) for row in found}
     best = sorted(found, key=lambda row: (-scores[row[0]], row[0]))[:limit]
     return [(*row[:-1], scores[row[0]]) for row in best]
 
 
-def weight_of(read: Read, words: Sequence[str]) -> float:
-    """Return the score of a statement of usual length that has all of these words once."""
+def weight_of(read: Read, counts: Mapping[str, int]) -> float:
+    """Return the score of a statement of usual length that has each of these words once."""
     total = _total(read)
-    return sum(_weight(_matches(read, word), total) for word in words)
+    return sum(_weight(count, total) for count in counts.values())
 
 
 def _total(read: Read) -> int:
@@ -57,11 +58,12 @@ def _weight(matches: int, total: int) -> float:
     return math.log(max(1.0, (total - matches + 0.5) / (matches + 0.5)))
 
 
-def _matches(read: Read, word: str) -> int:
+def matches_of(read: Read, word: str) -> int:
+    """Return how many statements have a word."""
     return read("SELECT count(*) FROM words WHERE words MATCH ?", expression([word]))[0][0]
 
 
-def _rarest(counts: dict[str, int]) -> list[str]:
+def _rarest(counts: Mapping[str, int]) -> list[str]:
     """Return the rarest words that together have few enough matches; at least one that has any."""
     rare: list[str] = []
     total = 0

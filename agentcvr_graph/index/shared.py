@@ -175,7 +175,7 @@ class SharedIndex(Index):
         await self.stored.unlink(references)
         await super().unlink(references)
 
-    async def links(self, references: Collection[str]) -> dict[str, Link]:
+    async def links(self, references: Collection[str]) -> Mapping[str, Link]:
         """Return the links of references; mirror those that this process has not seen yet, for a limited time."""
         here = await super().links(references)
         until_s = time.monotonic() + MIRROR_S

@@ -19,18 +19,19 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.index import vectors as vector_rows
-from agentcvr_graph.index.ranking import ranked, weight_of
+from agentcvr_graph.index.ranking import matches_of, ranked, weight_of
 from agentcvr_graph.index.words import query_words, spaced
 from agentcvr_graph.types import Modality
 
+T = TypeVar("T")
 MEMORY = ":memory:"
 TEMPORARY = ""
 """A file of SQLite's own that ends with the object."""
@@ -45,6 +46,8 @@ ROOM = 0.9
 """Share of its size limit to which a file is cut when it is full."""
 USED_STEP_S = 3600.0
 """A search records the time of use of a video at most once in this time."""
+MOST_REMEMBERED = 10_000
+"""Largest number of figures that are kept in memory until the file changes, such as how often a word is there."""
 _TABLES = """
 CREATE TABLE videos (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, title TEXT NOT NULL, duration_s REAL NOT NULL,
@@ -134,7 +137,8 @@ class EvidenceStore:
 
     Args:
         file: where they are stored; `MEMORY` or `TEMPORARY` for this object alone.
-        max_bytes: size of the file from which the least recently used videos are removed; None for no limit.
+        max_bytes: size of the file from which the least recently used videos are removed, unless `set_limit` was called
+            for the file; None for no limit.
 
     Raises:
         InfrastructureError: the file cannot be used: it is damaged, locked, of another version, or cannot be read.
@@ -143,12 +147,24 @@ class EvidenceStore:
     def __init__(self, file: Path | str = MEMORY, *, max_bytes: int | None = None) -> None:
         self.file = file
         self._max_bytes = max_bytes
-        self._links: tuple[int, dict[str, Link]] | None = None
-        """The links, as of a version of the file."""
+        self._remembered: dict[Hashable, Any] = {}
+        """What was read of the file, as of its version."""
+        self._version = 0
         self._signatures = vector_rows.Signatures()
         self._lock = threading.RLock()
         with self._errors():
             self._database = _opened(file)
+
+    def set_limit(self, max_bytes: int) -> None:
+        """Record the size of the file from which videos are removed, for all that use it from now on.
+
+        Raises:
+            InfrastructureError: the file cannot be written.
+        """
+        with self._transaction() as database:
+            database.execute("CREATE TABLE IF NOT EXISTS size_limit (max_bytes INTEGER NOT NULL)")
+            database.execute("DELETE FROM size_limit")
+            database.execute("INSERT INTO size_limit VALUES (?)", (max_bytes,))
 
     def add(self, key: str, statements: Iterable[Statement], *, title: str = "", duration_s: float = 0.0) -> int:
         """Add a video with all of its statements, if its key is not there; return its id.
@@ -164,8 +180,7 @@ class EvidenceStore:
         with self._writing() as database:
             for one in additions:
                 _add(database, one)
-        if self._max_bytes is not None:
-            self._evict(self._max_bytes, spared=self.known([one.key for one in additions]).values())
+        self._evict(spared=self.known([one.key for one in additions]).values())
 
     def known(self, keys: Collection[str]) -> dict[str, int]:
         """Return the ids of those keys that are in the index."""
@@ -197,14 +212,14 @@ class EvidenceStore:
         with self._writing() as database:
             database.executemany("DELETE FROM sources WHERE reference = ?", [(one,) for one in references])
 
-    def links(self) -> dict[str, Link]:
+    def links(self) -> Mapping[str, Link]:
         """Return the links of all references. They are read again only after a change of the file."""
-        with self._lock, self._errors():
-            (version,) = self._database.execute("PRAGMA data_version").fetchone()
-            if self._links is None or self._links[0] != version:
-                rows = self._database.execute("SELECT reference, video, stamp FROM sources")
-                self._links = version, {reference: Link(video, stamp) for reference, video, stamp in rows}
-            return self._links[1]
+
+        def read() -> Mapping[str, Link]:
+            rows = self._read("SELECT reference, video, stamp FROM sources")
+            return {reference: Link(video, stamp) for reference, video, stamp in rows}
+
+        return self._once("links", read)
 
     def search(
         self,
@@ -229,28 +244,35 @@ class EvidenceStore:
         where, values = "", list[object]()
         if modality is not None:
             where, values = " AND modality = ?", [modality]
-        if among is not None:
-            where, values = f"{where} AND video IN (SELECT value FROM json_each(?))", [*values, _json(among)]
-        rows = ranked(self._read, words, where, values, limit)
+        wanted = None if among is None else set(among)
+        if wanted is not None and not self._ids() <= wanted:
+            where, values = f"{where} AND video IN (SELECT value FROM json_each(?))", [*values, _json(wanted)]
+        rows = ranked(self._read, self._matches(words), where, values, limit)
         return [
             Hit(video, Statement(found, start_s, end_s, text), score)
             for _, video, found, start_s, end_s, text, score in rows
+            if wanted is None or video in wanted  # another process may have added others since
         ]
 
     def weight(self, query: str) -> float:
         """Return the score of a statement of usual length that has all words of a query once."""
-        return weight_of(self._read, query_words(query))
+        return weight_of(self._read, self._matches(query_words(query)))
 
     def without_vectors(self, model: str, among: Collection[int]) -> list[int]:
         """Return the videos that have statements and no vectors of a model."""
-        rows = self._read(
-            "SELECT id FROM videos WHERE id IN (SELECT value FROM json_each(?))"
-            " AND NOT EXISTS (SELECT 1 FROM vectors WHERE video = videos.id AND model = ?)"
-            " AND EXISTS (SELECT 1 FROM statements WHERE video = videos.id) ORDER BY id",
-            _json(among),
-            model,
-        )
-        return [video for (video,) in rows]
+
+        def read() -> list[int]:
+            rows = self._read(
+                "SELECT id FROM videos WHERE NOT EXISTS (SELECT 1 FROM signs WHERE video = videos.id AND model = ?)"
+                " AND EXISTS (SELECT 1 FROM statements WHERE video = videos.id) ORDER BY id",
+                model,
+            )
+            return [video for (video,) in rows]
+
+        if not (missing := self._once(("without vectors", model), read)):
+            return []
+        wanted = set(among)
+        return [video for video in missing if video in wanted]
 
     def unvectored(self, model: str, among: Collection[int]) -> list[Unvectored]:
         """Return the statements of those videos that have no vectors of a model, by video."""
@@ -270,15 +292,10 @@ class EvidenceStore:
         Raises:
             InfrastructureError: the file cannot be written.
         """
-        rows = vector_rows.rows_of(model, [(one.video, one.id, one.modality) for one in statements], vectors)
+        rows = vector_rows.rows_of([(one.video, one.id, one.modality) for one in statements], vectors)
         with self._writing() as database:
-            database.executemany(
-                "INSERT OR REPLACE INTO vectors (model, video, modality, statements, signs, vectors)"
-                " SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM videos WHERE id = ?2)",
-                rows,
-            )
-        if self._max_bytes is not None:
-            self._evict(self._max_bytes, spared={one.video for one in statements})
+            vector_rows.insert(database, model, rows)
+        self._evict(spared={one.video for one in statements})
 
     def similar(
         self,
@@ -290,10 +307,10 @@ class EvidenceStore:
         limit: int = 20,
     ) -> list[Hit]:
         """Return the statements whose vectors are most similar to any query's, with their cosine, best first."""
-        scores = dict(self._signatures.nearest(self._read, model, queries, sorted(among), modality, limit))
+        scores = self._signatures.nearest(self._read, model, queries, list(among), modality, limit)
         rows = self._read(
-            "SELECT id, video, modality, start_s, end_s, text FROM statements"
-            " WHERE id IN (SELECT value FROM json_each(?))",
+            "SELECT vectors.id, video, modality, start_s, end_s, text FROM vectors JOIN statements"
+            " ON statements.id = statement WHERE vectors.id IN (SELECT value FROM json_each(?))",
             _json(scores.keys()),
         )
         found = {number: Hit(video, Statement(*said), scores[number]) for number, video, *said in rows}
@@ -306,7 +323,7 @@ class EvidenceStore:
         if not self._read(f"SELECT 1 FROM videos WHERE {stale} LIMIT 1", _json(videos), now - USED_STEP_S):
             return
         try:
-            with self._writing() as database:
+            with self._transaction() as database:  # nothing that is remembered depends on it
                 database.execute(
                     f"UPDATE videos SET used_at = ? WHERE {stale}", (now, _json(videos), now - USED_STEP_S)
                 )
@@ -318,7 +335,7 @@ class EvidenceStore:
         rows = self._read(
             "SELECT id, title, duration_s, (SELECT json_group_array(place) FROM sources WHERE video = videos.id),"
             " (SELECT count(*) FROM statements WHERE video = videos.id), used_at,"
-            " (SELECT json_group_array(DISTINCT model) FROM vectors WHERE video = videos.id)"
+            " (SELECT json_group_array(DISTINCT model) FROM signs WHERE video = videos.id)"
             " FROM videos ORDER BY title, id"
         )
         return [
@@ -345,11 +362,13 @@ class EvidenceStore:
         with self._lock:
             self._database.close()
 
-    def _evict(self, max_bytes: int, spared: Collection[int]) -> None:
+    def _evict(self, spared: Collection[int]) -> None:
         """Remove the least recently used videos of a file above its limit, until there is room for others again."""
-        with self._writing() as database:
-            if _used_bytes(database) <= max_bytes:
+        with self._lock, self._errors():
+            max_bytes = _limit_of(self._database) or self._max_bytes
+            if max_bytes is None or _used_bytes(self._database) <= max_bytes:
                 return
+        with self._writing() as database:
             others = "SELECT id FROM videos WHERE id NOT IN (SELECT value FROM json_each(?)) ORDER BY used_at"
             oldest = database.execute(others, (_json(spared),)).fetchall()
             for (video,) in oldest:
@@ -363,15 +382,39 @@ class EvidenceStore:
             self._database.execute("VACUUM")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def _ids(self) -> frozenset[int]:
+        """Return the ids of all videos."""
+        return self._once("ids", lambda: frozenset(video for (video,) in self._read("SELECT id FROM videos")))
+
+    def _matches(self, words: Sequence[str]) -> dict[str, int]:
+        """Return how many statements have each word."""
+        return {word: self._once(("matches", word), lambda word=word: matches_of(self._read, word)) for word in words}
+
+    def _once(self, name: Hashable, read: Callable[[], T]) -> T:
+        """Return what was read of the file under a name; it is read again only after a change of the file."""
+        with self._lock, self._errors():
+            (version,) = self._database.execute("PRAGMA data_version").fetchone()  # counts what other processes write
+            if version != self._version or len(self._remembered) >= MOST_REMEMBERED:
+                self._version = version
+                self._remembered.clear()
+            if name not in self._remembered:
+                self._remembered[name] = read()
+            return self._remembered[name]
+
     def _read(self, query: str, *values: object) -> list[Any]:
         with self._lock, self._errors():
             return self._database.execute(query, values).fetchall()
 
     @contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:
+        with self._transaction() as database:
+            self._remembered.clear()
+            yield database
+
+    @contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         with self._lock, self._errors():
             self._database.execute("BEGIN IMMEDIATE")
-            self._links = None
             with self._database:  # commits, or rolls back after an error
                 yield self._database
 
@@ -391,7 +434,7 @@ def _opened(file: Path | str) -> sqlite3.Connection:
         _use_wal(database)
         database.execute("PRAGMA synchronous = NORMAL")
         _create(database)
-        _add_vectors_table(database)
+        _add_vectors_tables(database)
     except BaseException:
         database.close()
         raise
@@ -424,19 +467,22 @@ def _create(database: sqlite3.Connection) -> None:
             database.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def _add_vectors_table(database: sqlite3.Connection) -> None:
-    """Add the table of vectors to a file that was made before there was one; vectors without signs are made again."""
-    if _has_signs(database):
+def _add_vectors_tables(database: sqlite3.Connection) -> None:
+    """Add the tables of vectors to a file that was made before there were any; vectors of other tables are dropped."""
+    if _has_vectors_tables(database):
         return
     database.execute("BEGIN IMMEDIATE")
     with database:
-        if not _has_signs(database):  # another process may have created it since
-            database.execute("DROP TABLE IF EXISTS vectors")
-            database.execute(vector_rows.TABLE)
+        if not _has_vectors_tables(database):  # another process may have created them since
+            for name in ("vectors", "signs"):
+                database.execute(f"DROP TABLE IF EXISTS {name}")
+            for table in vector_rows.TABLES:
+                database.execute(table)
 
 
-def _has_signs(database: sqlite3.Connection) -> bool:
-    return bool(database.execute("SELECT 1 FROM pragma_table_info('vectors') WHERE name = 'signs'").fetchone())
+def _has_vectors_tables(database: sqlite3.Connection) -> bool:
+    of_a_vector = "SELECT 1 FROM pragma_table_info('vectors') WHERE name = 'vector'"
+    return bool(database.execute(f"{of_a_vector} AND EXISTS (SELECT 1 FROM pragma_table_info('signs'))").fetchone())
 
 
 def _is_ready(database: sqlite3.Connection) -> bool:
@@ -479,8 +525,16 @@ def _delete(database: sqlite3.Connection, video: int) -> int:
         database.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (number, spaced(text)))
     database.execute("DELETE FROM statements WHERE video = ?", (video,))
     database.execute("DELETE FROM sources WHERE video = ?", (video,))
-    database.execute("DELETE FROM vectors WHERE video = ?", (video,))
+    vector_rows.delete(database, video)
     return database.execute("DELETE FROM videos WHERE id = ?", (video,)).rowcount
+
+
+def _limit_of(database: sqlite3.Connection) -> int | None:
+    """Return the limit that was recorded for a file."""
+    if not database.execute("SELECT 1 FROM pragma_table_info('size_limit')").fetchone():
+        return None
+    found = database.execute("SELECT max_bytes FROM size_limit").fetchone()
+    return found and found[0]
 
 
 def _used_bytes(database: sqlite3.Connection) -> int:

@@ -8,7 +8,7 @@ the like join what is seen in one video, where all words together are the better
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from agentcvr_graph.models.focus import stems
 
@@ -78,10 +78,14 @@ def _words(query: str) -> list[str]:
     return list(dict.fromkeys(word.casefold() for word in _WORD.findall(query)))
 
 
-def beginning(word: str) -> re.Pattern[str]:
-    """Return a pattern of the words that begin with the stem of a word: near enough to the stems of the search."""
-    stem = next(iter(stems(word)), word)
-    return re.compile(rf"\b{re.escape(stem)}", re.IGNORECASE)
+def begins_a_word(word: str) -> Callable[[str], bool]:
+    """Return a test whether a case-folded text has a word that begins with the stem of this one.
+
+    That is near enough to the stems of the search.
+    """
+    stem = next(iter(stems(word)), word).casefold()
+    pattern = re.compile(rf"\b{re.escape(stem)}")
+    return lambda text: stem in text and pattern.search(text) is not None  # most texts do not contain it at all
 
 
 def spaced(text: str) -> str:

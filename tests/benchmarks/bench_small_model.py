@@ -11,6 +11,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from agentcvr_training.measures.accepted import accepted
+
 from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model
 from agentcvr_graph.answers import score_answer, score_of
 from agentcvr_graph.graph.state import as_input
@@ -22,7 +24,6 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from tests.benchmarks.rows import Row
-from tests.support.accepted import accepted
 
 COUNT = 20
 TURNS = 3

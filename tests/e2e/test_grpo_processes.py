@@ -19,7 +19,7 @@ from rich.console import Console
 
 from agentcvr_graph.errors import SetupError
 from tests.support.tiny_runs import trained_speaker, weights_of, write_settings
-from training.recipes.tiny.processes import train_in_processes
+from training.recipes.processes import train_in_processes
 
 CHANGES = {
     "held_out": {"tasks": ["BU"], "each": 3, "seed": 900},

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from agentcvr_training.measures.accepted import accepted
 
 from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model
 from agentcvr_graph.answers import score_of
@@ -33,7 +34,6 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Question, Video
-from tests.support.accepted import accepted
 from tests.support.smollm_weights import PACKAGE, smollm2
 
 if TYPE_CHECKING:

@@ -87,7 +87,11 @@ def test_the_wheel_contains_the_required_files_and_only_the_two_packages(wheel: 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (entry_points,) = (archive.read(name).decode() for name in names if name.endswith("entry_points.txt"))
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"agentcvr_graph", "agentcvr_training"}
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
+        "agentcvr_env",
+        "agentcvr_graph",
+        "agentcvr_training",
+    }
     assert not set(NEEDED) - set(names)
     assert [name for name in names if name.endswith("licenses/LICENSE")]
     assert "train = agentcvr_training.commands:app" in entry_points

@@ -110,6 +110,16 @@ BAD = {
     "unknown level": (["scripts", "make", "--out", "x.jsonl", "--difficulty", "mad"], "easy, normal, hard"),
     "no setting": (["scripts", "make", "--out", "x.jsonl", "--set", "scenes"], "Cannot read the setting 'scenes'."),
     "unknown setting": (["scripts", "make", "--out", "x.jsonl", "--set", "speed=3"], "no difficulty setting 'speed'"),
+    "no number": (["scripts", "make", "--out", "x.jsonl", "--set", "scenes=nan"], "scenes=nan is not a whole number."),
+    "part of a scene": (["scripts", "make", "--out", "x.jsonl", "--set", "scenes=9.5"], "9.5 is not a whole number."),
+    "one wording": (
+        ["scripts", "make", "--out", "x.jsonl", "-t", "CC", "-t", "LOCK", "--phrasing", "held-out"],
+        "No wording of CC is held out. Choose with -t from STOP, SPOT, PAIR, COST, LOCK.",
+    ),
+    "level of a model": (
+        ["scripts", "make", "--out", "x.jsonl", "--model", "offline", "--difficulty", "hard"],
+        "--difficulty, --set and --phrasing are for procedural scripts.",
+    ),
     "wrong ending": (["scripts", "make", "--out", "x.txt"], "written to a .jsonl file. Name it x.jsonl"),
     "no such file": (["scripts", "check", "nope.jsonl"], "nope.jsonl: no such file or folder."),
     "no such script": (["ask", "--swap", "cc-1"], "There is no script 'cc-1' here. Did you mean cc-00000"),

@@ -9,16 +9,21 @@ import pytest
 
 from agentcvr_graph.answers import score_answer, token_f1
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.eval.metrics import mean_score
+from agentcvr_graph.eval.metrics import clustered_difference, clustered_mean, mean_score
 from agentcvr_graph.eval.sim_gap import measure_sim_gap
 from agentcvr_graph.eval.sim_gap.facts import FactMatch, match_facts
 from agentcvr_graph.eval.sim_gap.fitting import fit_noise
-from agentcvr_graph.eval.sim_gap.report import render_sim_gap, sim_gap_table
+from agentcvr_graph.eval.sim_gap.pairs import Budget, videos_key
+from agentcvr_graph.eval.sim_gap.report import render_sim_gap, sim_gap_rows, sim_gap_table
 from agentcvr_graph.eval.sim_gap.statistics import summarize_facts
+from agentcvr_graph.graph.run import ask
 from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.budgets import full_cost
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script, make_scripts
+from agentcvr_graph.scripts.generators.procedural.tours.sets import make_set
 from agentcvr_graph.scripts.library import ScriptLibrary
+from agentcvr_graph.scripts.video import render_script
 from agentcvr_graph.types import Evidence, Listen, Observation, Observe, Target, Window
 
 
@@ -122,6 +127,38 @@ def test_confidence_intervals():
     assert str(wilson) == "80 (49-94)"
 
 
+def test_intervals_are_clustered():
+    """Two clusters of two equal scores: a resample draws twice the first, twice the second, or both, so 0 to 1."""
+    found = clustered_mean([1.0, 1.0, 0.0, 0.0], ["a", "a", "b", "b"])
+    assert (found.mean, found.low, found.high) == (0.5, 0.0, 1.0)
+    # The same scores in clusters that are all alike: every resample has the mean 0.5.
+    alike = clustered_mean([1.0, 0.0, 1.0, 0.0], ["a", "a", "b", "b"])
+    assert (alike.mean, alike.low, alike.high) == (0.5, 0.5, 0.5)
+    # A large cluster counts more than a small one: the mean is that of the questions, 3 of 4.
+    uneven = clustered_mean([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"])
+    assert (uneven.mean, uneven.low, uneven.high) == (0.75, 0.0, 1.0)
+    single = clustered_mean([1.0, 0.0], ["a", "a"])
+    assert (single.mean, single.low, single.high) == (0.5, 0.0, 1.0)
+    assert clustered_mean([1.0, 0.0, 1.0], ["a", "b", "c"]) == mean_score([1.0, 0.0, 1.0])
+
+
+def test_a_clustered_interval_is_wider_where_scores_of_a_cluster_are_alike():
+    scores = [float(n % 2) for n in range(20) for _ in range(9)]  # 20 clusters of 9, each all right or all wrong
+    clusters = [n for n in range(20) for _ in range(9)]
+    one_by_one, clustered = mean_score(scores), clustered_mean(scores, clusters)
+    assert one_by_one.mean == clustered.mean == 0.5
+    assert clustered.high - clustered.low > 2.5 * (one_by_one.high - one_by_one.low)  # 3 is the root of 9
+
+
+def test_a_difference_is_paired_and_clustered():
+    equal = clustered_difference([1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0], ["a", "a", "b", "b"])
+    assert (equal.mean, equal.low, equal.high) == (0.0, 0.0, 0.0)
+    better = clustered_difference([1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], ["a", "a", "b", "b"])
+    assert (better.mean, better.low, better.high) == (0.5, 0.0, 1.0)  # +1 in cluster a, 0 in cluster b
+    single = clustered_difference([1.0, 0.0], [0.0, 0.0], ["a", "a"])
+    assert (single.mean, single.low, single.high) == (0.5, -1.0, 1.0)
+
+
 def test_facts_are_summarized_with_scripted_and_live_shares():
     pairs = [(FactMatch("text", a, a), FactMatch("text", b, b)) for a, b in ((1, 1), (1, 0), (0, 0), (1, 1))]
     (row,) = summarize_facts(pairs)
@@ -174,6 +211,76 @@ async def test_a_second_measurement_reuses_the_live_runs(measured, monkeypatch):
     assert [pair.live for pair in again.pairs] == [pair.live for pair in gap.pairs]
     assert again.noise.name == "off"
     assert render_sim_gap(again).count("<tr") == render_sim_gap(gap).count("<tr")
+
+
+def beginning(video, until_s):
+    """Return the first scenes of a video."""
+    scenes = tuple(scene for scene in video.scenes if scene.end_s <= until_s)
+    return video.model_copy(update={"scenes": scenes, "duration_s": scenes[-1].end_s})
+
+
+@pytest.fixture(scope="module")
+def a_set():
+    """Return two questions of a set, of which only the first 25 s are kept."""
+    asked = [script for script in make_set(0) if script.task in ("STOP", "SPOT")][:2]
+    videos = tuple(beginning(video, 25.0) for video in asked[0].videos)
+    return [script.model_copy(update={"videos": videos, "evidence": ()}) for script in asked]
+
+
+async def test_a_set_is_rendered_once_measured_in_one_cluster_and_resumed_by_question(a_set, tmp_path, monkeypatch):
+    rendered, answered = [], []
+
+    def counting(script, folder):
+        rendered.append(script.id)
+        return render_script(script, folder)
+
+    async def counted(graph, given, context):
+        answered.append((given["question"], context.max_frames))
+        return await ask(graph, given, context)
+
+    monkeypatch.setattr("agentcvr_graph.eval.sim_gap.pairs.render_script", counting)
+    monkeypatch.setattr("agentcvr_graph.eval.sim_gap.pairs.ask", counted)
+    half = Budget(share=0.5)
+    frames = half.of(a_set[0]).max_frames
+    assert frames == round(0.5 * full_cost(a_set[0]).frames) < 40
+    first = await measure_sim_gap(a_set, tmp_path, budget=half)
+    assert rendered == [a_set[0].id]
+    assert sorted(path.name for path in (tmp_path / "rendered").iterdir()) == [a_set[0].id]
+    assert sorted(answered) == sorted((script.question, frames) for script in a_set for _ in ("scripted", "live"))
+    assert [(row.count, row.clusters) for row in first.tasks] == [(1, 1), (1, 1), (2, 1)]
+    assert "clustered by 1 sets of videos" in sim_gap_table(first).title
+    record = json.loads((tmp_path / "gap.json").read_text())["questions"]
+    assert [(one["id"], one["task"], one["videos"]) for one in record] == [
+        (script.id, script.task, videos_key(a_set[0])) for script in a_set
+    ]
+    assert all(0 < one["runs"][side]["frames"] <= frames for one in record for side in ("scripted", "live"))
+
+    (tmp_path / "live" / f"{a_set[1].id}.json").unlink()  # as if it was stopped before the second live question
+    answered.clear()
+    again = await measure_sim_gap(a_set, tmp_path, budget=half)
+    assert answered == [(a_set[1].question, frames)]
+    assert [pair.live_score for pair in again.pairs] == [pair.live_score for pair in first.pairs]
+    assert sim_gap_rows(again)[1] == sim_gap_rows(first)[1]
+
+
+async def test_a_run_with_an_infrastructure_error_is_counted_and_not_kept(a_set, tmp_path, monkeypatch):
+    """A look that timed out says nothing about the policy, so the next measurement repeats the question."""
+
+    async def disturbed(graph, given, context):
+        found = await ask(graph, given, context)
+        if given["videos"][0].source.startswith("script:"):
+            return found
+        first = found.turns[0]
+        failed = first.actions[0].model_copy(update={"failed_by": "infrastructure"})
+        turns = (first.model_copy(update={"actions": (failed, *first.actions[1:])}), *found.turns[1:])
+        return found.model_copy(update={"turns": turns})
+
+    monkeypatch.setattr("agentcvr_graph.eval.sim_gap.pairs.ask", disturbed)
+    gap = await measure_sim_gap(a_set[:1], tmp_path)
+    assert gap.disturbed == 1
+    assert len(gap.pairs[0].as_record()["runs"]["live"]["failed_calls"]) == 1
+    assert not list(tmp_path.glob("live/*"))
+    assert len(list(tmp_path.glob("scripted/*"))) == 1
 
 
 async def test_measuring_no_scripts_raises_input_error(tmp_path):

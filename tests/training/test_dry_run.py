@@ -201,7 +201,7 @@ def test_an_empty_script_library_is_reported(write, tmp_path):
 def test_a_template_that_drops_reasoning_is_refused_with_a_fix(write, saved, tmp_path):
     template = tmp_path / "template.jinja"
     template.write_text(FORGETS_THOUGHTS)
-    with pytest.raises(SetupError, match=r"changes a turn when others follow it.*chat_template: FILE"):
+    with pytest.raises(SetupError, match=r"changes a turn when others follow it.*model.chat_template=FILE"):
         check(write(model__chat_template=str(template)))
     template.write_text(PLAIN)
     assert check(write(model__chat_template=str(template))).first_prompt_tokens > 100

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentcvr_graph.errors import InputError
-from training.recipes.tiny.processes import divided
+from training.recipes.processes import divided
 from training.recipes.tiny.recipe import settings_of
 
 

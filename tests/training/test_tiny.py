@@ -30,12 +30,12 @@ from agentcvr_graph.scripts.generators.procedural import GENERATORS, make_script
 from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.tools import TOOL_SCHEMAS
+from training.recipes.exploration.random_demonstrator import RandomExplorationMaster
+from training.recipes.exploration.reasoning_trace import reasoning_trace_of
 from training.recipes.tiny.curriculum import EXPLORATION, READING, Chunk, batched_by_length, interleaved, record_chunk
 from training.recipes.tiny.evaluation import ScoredQuestion
 from training.recipes.tiny.initialization import Size, untrained
 from training.recipes.tiny.language import train_tokenizer
-from training.recipes.tiny.random_demonstrator import RandomExplorationMaster
-from training.recipes.tiny.reasoning_trace import reasoning_trace_of
 from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of
 from training.recipes.tiny.summary import Measures, measured_alike, summary, table
 

@@ -63,6 +63,18 @@ def test_what_is_missing_is_asked_for_and_the_last_question_decides_the_status(l
     assert ("error: Unknown command '/what'." in done.stderr) == ("/what" in lines)
 
 
+def test_a_report_that_cannot_be_written_does_not_end_the_conversation(tmp_path: Path):
+    file = tmp_path / "it's.html"
+    done = chat(["Who cooks with white wine?", f"/report {file}", f"/report {file}/x.html", "/cost"], *VIDEOS)
+    assert (done.exit_code, file.is_file()) == (0, True)
+    assert "cannot be written: " in " ".join(done.stderr.split()) and "1 question:" in done.stdout
+
+
+def test_a_byte_that_is_no_text_does_not_end_the_conversation():
+    done = CliRunner().invoke(app, ["chat", "--swap", *VIDEOS], input=b"Who cooks with white wine\xff?\n")
+    assert (done.exit_code, done.exception) == (0, None) and SAID in done.stdout
+
+
 def test_a_terminal_has_a_prompt_and_goes_on_after_a_reply():
     """The other end of a pseudo-terminal is the user."""
     user, terminal = pty.openpty()

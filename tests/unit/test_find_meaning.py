@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,9 +96,9 @@ async def test_vectors_are_added_to_an_index_of_words_and_kept_in_its_file(tmp_p
     assert await numbers(finder_with(model), "boy", perception, videos) == [2]
     assert (model.texts, len(perception.requests)) == ([], count)
     with sqlite3.connect(tmp_path / "evidence.sqlite") as database:
-        stored = database.execute("SELECT DISTINCT model, length(statements), length(vectors) FROM vectors").fetchall()
+        stored = database.execute("SELECT DISTINCT model, size, length(vector) FROM signs, vectors").fetchall()
     database.close()
-    assert stored == [("Synonyms:synonyms", 8, 12)]
+    assert stored == [("Synonyms:synonyms", 6, 12)]
 
 
 async def test_a_search_by_meaning_keeps_to_its_videos_and_its_sense(tmp_path: Path):
@@ -183,13 +184,15 @@ async def test_evidence_in_memory_is_compared_too():
     assert [number for number, _ in found.windows] == [2]
 
 
-def test_a_file_without_the_table_gets_it_and_a_forgotten_video_loses_its_vectors(tmp_path: Path):
+@pytest.mark.parametrize("before", ["", "DROP TABLE signs", "CREATE TABLE vectors (id, statements, signs, vectors)"])
+def test_a_file_without_the_tables_gets_them_and_a_forgotten_video_loses_its_vectors(tmp_path: Path, before: str):
     file = tmp_path / "evidence.sqlite"
     store = EvidenceStore(file)
     video = store.add("a", [Statement("visual", 0, 5, "salt")])
     store.close()
     with sqlite3.connect(file) as database:
         database.execute("DROP TABLE vectors")
+        database.execute(before)
     database.close()
     store = EvidenceStore(file)
     statements = store.unvectored("m", [video])
@@ -246,6 +249,67 @@ def test_among_many_statements_the_most_similar_are_compared_also_those_that_ano
     assert len(store.similar("m", [made[0].tolist()], videos, limit=3)) <= 3
     store.close()
     other.close()
+
+
+def with_vector(store: EvidenceStore, key: str, vector: list[float]) -> int:
+    """Add a video with one statement that says its key, and its vector."""
+    video = store.add(key, [Statement("visual", 0, 5, key)])
+    statements = store.unvectored("m", [video])
+    store.add_vectors("m", statements, [vector] * len(statements))
+    return video
+
+
+def test_a_vector_that_another_process_removed_is_not_mixed_up_with_the_next_one(tmp_path: Path):
+    """SQLite gives the number of the last video and statement again, not that of their vectors."""
+    one, other = (EvidenceStore(tmp_path / "a.sqlite") for _ in range(2))
+    kept, removed = with_vector(one, "kept", [1.0, 1.0]), with_vector(one, "removed", [1.0, 0.0])
+    assert [hit.statement.text for hit in one.similar("m", [[1.0, 0.0]], [kept, removed])] == ["removed", "kept"]
+    other.forget([removed])
+    assert [hit.statement.text for hit in one.similar("m", [[1.0, 0.0]], [kept, removed])] == ["kept"]
+    again = other.add("again", [Statement("visual", 0, 5, "again")])
+    assert (again, one.without_vectors("m", [kept, again])) == (removed, [removed])
+    assert [hit.statement.text for hit in one.similar("m", [[1.0, 0.0]], [kept, again])] == ["kept"]
+    other.add_vectors("m", other.unvectored("m", [again]), [[0.0, 1.0]])
+    assert one.without_vectors("m", [kept, again]) == []
+    found = [(hit.statement.text, round(hit.score, 2)) for hit in one.similar("m", [[0.0, 1.0]], [kept, again])]
+    assert found == [("again", 1.0), ("kept", 0.71)]
+
+
+def test_searches_while_another_process_adds_and_removes_find_each_vector_with_its_own_statement(tmp_path: Path):
+    """Statement n points in direction n, so what a search in that direction finds with cosine 1 must say n."""
+    stopped = threading.Event()
+    file = tmp_path / "a.sqlite"
+
+    def write() -> None:
+        store, videos = EvidenceStore(file), list[int]()
+        for n in range(60):
+            videos.append(with_vector(store, f"v{n % 8}-{n}", np.eye(8)[n % 8].tolist()))
+            if n % 3 == 2:
+                store.forget([videos.pop()])  # the number of the last one is given again
+        store.close()
+        stopped.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    store, ended = EvidenceStore(file), False
+    while not ended:
+        ended = stopped.is_set()  # the last round finds all that is left
+        hits = [store.similar("m", [np.eye(8)[n].tolist()], list(range(1, 70)), limit=99) for n in range(8)]
+        for n, found in enumerate(hits):
+            for hit in found:
+                assert hit.score == pytest.approx(float(hit.statement.text.startswith(f"v{n}-")), abs=0.001)
+    writer.join()
+    assert [len(found) for found in hits] == [40] * 8
+
+
+def test_the_number_of_statements_with_a_word_follows_changes_by_others(tmp_path: Path):
+    """Of 4 statements 1 and then 5 of 8 have the word: ln(3.5 / 1.5), and less than 1 is none."""
+    one, other = (EvidenceStore(tmp_path / "a.sqlite") for _ in range(2))
+    one.add("a", [Statement("visual", n, n + 1, text) for n, text in enumerate(["salt", "x", "x", "x"])])
+    assert one.weight("salt") == other.weight("salt") == pytest.approx(0.847, abs=0.001)
+    other.add("b", [Statement("visual", n, n + 1, "salt") for n in range(4)])
+    assert one.weight("salt") == other.weight("salt") == 0.0
+    assert len(one.search("salt")) == 5
 
 
 def test_words_and_meaning_are_added_as_shares():

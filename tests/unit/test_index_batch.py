@@ -95,6 +95,20 @@ async def test_only_changed_videos_are_indexed_again(perception: Closable, tmp_p
     assert len(perception.requests) == 2 * 3
 
 
+async def test_many_videos_are_not_compared_pair_by_pair(
+    perception: Closable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With 10,000 new videos that would be 50 million comparisons before the first one is indexed."""
+
+    def refuse(job: object, other: object) -> bool:
+        raise AssertionError(f"{job} was compared with {other}")
+
+    monkeypatch.setattr(batch.IndexJob, "__eq__", refuse)
+    assert counts(await index(tmp_path)) == (5, 0, 0)
+    perception.stamps["v2.mp4"] = "changed"
+    assert counts(await index(tmp_path)) == (1, 4, 0)
+
+
 async def test_a_video_that_fails_is_counted_and_tried_again_by_the_next_run(perception: Closable, tmp_path: Path):
     perception.damaged = {"v2"}
     perception.said = ""

@@ -115,6 +115,18 @@ def test_the_least_recently_used_videos_are_removed_above_the_limit(tmp_path: Pa
     assert store.search("word0") == []
 
 
+def test_a_limit_that_was_set_counts_for_all_that_use_the_file(tmp_path: Path):
+    """Each video takes about 3 kB: 200 of them are more than the second object would keep, and less than was set."""
+    one, other = (EvidenceStore(tmp_path / "evidence.sqlite", max_bytes=200_000) for _ in range(2))
+    one.set_limit(10_000_000)
+    for number in range(200):
+        (one, other)[number % 2].add(f"v{number}", [seen(f"{number} " + "x" * 500, n, n + 1) for n in range(5)])
+    assert len(other.videos()) == 200
+    other.set_limit(300_000)
+    one.add("last", [seen("word")])
+    assert 20 < len(other.videos()) < 120 and len(other.search("word")) == 1
+
+
 def test_two_objects_share_a_file(tmp_path: Path):
     one, other = (EvidenceStore(tmp_path / "evidence.sqlite") for _ in range(2))
     one.add("a", [seen("salt")])

@@ -130,9 +130,12 @@ def test_a_comparison_is_shown_as_a_table_in_percent():
 
 
 def test_a_sim_to_real_gap_is_shown_as_a_table_of_scripted_and_live_scores():
-    row = TaskSummary("CC", 12, Estimate(0.5, 0.25, 0.75), Estimate(0.75, 0.5, 0.9), 0.9, 1.0)
+    gap = Estimate(-0.25, -0.5, 0.0)
+    row = TaskSummary("CC", 12, 12, Estimate(0.5, 0.25, 0.75), Estimate(0.75, 0.5, 0.9), gap, 0.9, 1.0)
     html = SimGapResult(Noise(), Noise(), ModelStrings(), [row], [], [])._repr_html_()
-    assert "<tr><td>CC</td><td>12</td><td>50 (25-75)</td><td>75 (50-90)</td><td>-25</td><td>90 %</td>" in html
+    assert (
+        "<tr><td>CC</td><td>12</td><td>50 (25-75)</td><td>75 (50-90)</td><td>-25 (-50 to +0)</td><td>90 %</td>" in html
+    )
 
 
 def test_importing_the_library_in_ipython_registers_the_renderers():

@@ -11,14 +11,14 @@ Evaluate fitted rates on other scripts than those they were fitted on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.sim_gap.facts import FactMatch, match_facts
 from agentcvr_graph.eval.sim_gap.fitting import UNCROWDED, fit_noise
-from agentcvr_graph.eval.sim_gap.pairs import Pair, run_live, run_scripted
+from agentcvr_graph.eval.sim_gap.pairs import Budget, Pair, run_live, run_scripted
 from agentcvr_graph.eval.sim_gap.statistics import FactSummary, TaskSummary, summarize_facts, summarize_tasks
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
@@ -28,7 +28,7 @@ from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.types import Listen, Observation, Observe, Target, VideoInfo, Window
 from agentcvr_graph.utils.progress import ProgressBar
 
-__all__ = ["Noise", "Pair", "SimGapResult", "measure_sim_gap"]
+__all__ = ["Budget", "Noise", "Pair", "SimGapResult", "measure_sim_gap"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,11 @@ class SimGapResult:
     facts: Sequence[FactSummary]
     pairs: Sequence[Pair]
 
+    @property
+    def disturbed(self) -> int:
+        """Number of questions whose live run had an infrastructure error. The same measurement repeats them."""
+        return sum(bool(pair.live.failed_calls) for pair in self.pairs)
+
     def _repr_html_(self) -> str:
         """Return accuracy by task, scripted and live, in per cent with 95 % intervals, for notebooks."""
         from agentcvr_graph.eval.sim_gap.report import sim_gap_rows
@@ -60,9 +65,7 @@ class SimGapResult:
             "models": asdict(self.models),
             "tasks": [asdict(row) | {"gap_points": row.gap_points} for row in self.tasks],
             "facts": [asdict(row) for row in self.facts],
-            "questions": [
-                {"id": pair.script.id, "scripted": pair.scripted_score, "live": pair.live_score} for pair in self.pairs
-            ],
+            "questions": [pair.as_record() for pair in self.pairs],
         }
 
 
@@ -72,11 +75,15 @@ async def measure_sim_gap(
     *,
     noise: Noise | str = OFF,
     models: ModelStrings | None = None,
+    budget: Budget | None = None,
 ) -> SimGapResult:
     """Answer all questions scripted and live, and write `gap.html`, `gap.png` and `gap.json` into a folder.
 
-    The folder also keeps the rendered videos and the live trajectories, so that a second or an interrupted measurement
-    runs no live question twice.
+    The folder also keeps the rendered videos and the trajectories, so that a second or an interrupted measurement
+    runs no question twice.
+
+    Args:
+        budget: the settings of both sides; by default those of `CVRContext`, without abstentions.
 
     Raises:
         InputError: there is no script.
@@ -87,17 +94,18 @@ async def measure_sim_gap(
     if not scripts:
         raise InputError("There is no script to measure.", fix="Name a file of scripts.")
     chosen, models = resolve_noise(noise), models or ModelStrings()
-    with ProgressBar("running live", len(scripts)) as bar:
-        gap = await _measure(scripts, folder, chosen, models, bar.advance)
+    gap = await _measure(scripts, folder, chosen, models, budget or Budget())
     await asyncio.to_thread(write_sim_gap, gap, folder)
     return gap
 
 
 async def _measure(
-    scripts: Sequence[Script], folder: Path, noise: Noise, models: ModelStrings, done: Callable[[], None]
+    scripts: Sequence[Script], folder: Path, noise: Noise, models: ModelStrings, budget: Budget
 ) -> SimGapResult:
-    live = await run_live(scripts, models, folder, done)
-    scripted = await run_scripted(scripts, models.master, noise)
+    with ProgressBar("running scripted", len(scripts)) as bar:
+        scripted = await run_scripted(scripts, models.master, noise, folder, budget, bar.advance)
+    with ProgressBar("running live", len(scripts)) as bar:
+        live = await run_live(scripts, models, folder, budget, bar.advance)
     pairs = [Pair(*row) for row in zip(scripts, scripted, live, strict=True)]
     both = [found for pair in pairs for found in await _compare(pair, noise)]
     return SimGapResult(

@@ -33,7 +33,8 @@ def write_sim_gap(gap: SimGapResult, folder: Path) -> None:
 
 def sim_gap_table(gap: SimGapResult) -> Table:
     """Return the results by task as a table for a terminal."""
-    table = Table(box=None, padding=(0, 2, 0, 0), title=f"accuracy in %, scripted noise: {gap.noise.name}")
+    title = f"accuracy in % (95 % intervals{clustering(gap)}), scripted noise: {gap.noise.name}"
+    table = Table(box=None, padding=(0, 2, 0, 0), title=title)
     head, rows = sim_gap_rows(gap)
     for n, name in enumerate(head):
         table.add_column(name, justify="right" if n else "left")
@@ -50,7 +51,7 @@ def sim_gap_rows(gap: SimGapResult) -> tuple[list[str], list[list[str]]]:
             str(row.count),
             str(row.scripted),
             str(row.live),
-            f"{row.gap_points:+.0f}",
+            points(row.gap),
             f"{100 * row.answers_agree:.0f} %",
             f"{100 * row.actions_agree:.0f} %",
         ]
@@ -59,12 +60,34 @@ def sim_gap_rows(gap: SimGapResult) -> tuple[list[str], list[list[str]]]:
     return ["task", "questions", "scripted", "live", "sim-to-real gap", "same answer", "same windows"], rows
 
 
+def points(gap: Estimate) -> str:
+    """Return a difference of accuracies in points, with its interval.
+
+    >>> from agentcvr_graph.eval.metrics import Estimate
+    >>> points(Estimate(0.05, -0.02, 0.12))
+    '+5 (-2 to +12)'
+    """
+    return f"{100 * gap.mean:+.0f} ({100 * gap.low:+.0f} to {100 * gap.high:+.0f})"
+
+
+def clustering(gap: SimGapResult) -> str:
+    """Return what intervals are clustered by, if questions share videos."""
+    every = gap.tasks[-1]
+    return "" if every.clusters == every.count else f" clustered by {every.clusters} sets of videos"
+
+
 def render_sim_gap(gap: SimGapResult) -> str:
     """Return the page. All text from scripts is escaped; nothing is loaded from elsewhere."""
     rates = [(name, getattr(gap.noise, name), value) for name, value in gap.fitted.model_dump().items()]
     rates = [(name.replace("_", " "), used, fitted) for name, used, fitted in rates if name not in ("name", "seed")]
     template = html_environment("agentcvr_graph.eval.sim_gap").get_template("gap.html.j2")
-    return template.render(gap=gap, css=asset("agentcvr_graph.report", "report.css"), rates=rates)
+    return template.render(
+        gap=gap,
+        points=points,
+        clustering=clustering(gap),
+        css=asset("agentcvr_graph.report", "report.css"),
+        rates=rates,
+    )
 
 
 def plot_sim_gap(gap: SimGapResult, path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The statistics of a sim-to-real report: accuracy scripted and live, and how far the two sides agree."""
+"""The statistics of a sim-to-real report: accuracy scripted and live, and how far the two sides agree.
+
+Questions about the same videos (`scripts sets`) form a cluster, and intervals are clustered.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from agentcvr_graph.eval.metrics import Estimate, mean_score
+from agentcvr_graph.eval.metrics import Estimate, clustered_difference, clustered_mean
 from agentcvr_graph.eval.sim_gap.facts import FACT_KINDS, FactKind, FactMatch
 from agentcvr_graph.eval.sim_gap.pairs import Pair
 from agentcvr_graph.trajectory import Turn
@@ -22,15 +25,19 @@ class TaskSummary:
 
     name: str
     count: int
+    clusters: int
+    """Number of different sets of videos. Intervals are clustered by them."""
     scripted: Estimate
     live: Estimate
+    gap: Estimate
+    """Scripted minus live, question by question, from -1 to 1."""
     answers_agree: float
     actions_agree: float
 
     @property
     def gap_points(self) -> float:
         """Return scripted minus live accuracy, in points."""
-        return 100 * (self.scripted.mean - self.live.mean)
+        return 100 * self.gap.mean
 
 
 @dataclass(frozen=True)
@@ -97,11 +104,15 @@ def _same(one: Look, other: Look) -> bool:
 
 
 def _row(name: str, pairs: Sequence[Pair]) -> TaskSummary:
+    clusters = [pair.cluster for pair in pairs]
+    scripted, live = [pair.scripted_score for pair in pairs], [pair.live_score for pair in pairs]
     return TaskSummary(
         name=name,
         count=len(pairs),
-        scripted=mean_score([pair.scripted_score for pair in pairs]),
-        live=mean_score([pair.live_score for pair in pairs]),
+        clusters=len(set(clusters)),
+        scripted=clustered_mean(scripted, clusters),
+        live=clustered_mean(live, clusters),
+        gap=clustered_difference(scripted, live, clusters),
         answers_agree=statistics.fmean(pair.answers_agree for pair in pairs),
         actions_agree=statistics.fmean(actions_agree(pair) for pair in pairs),
     )

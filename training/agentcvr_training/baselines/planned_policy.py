@@ -7,6 +7,7 @@ from typing import Any, cast
 from langchain_core.messages import AIMessage
 
 from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.graph.dialects import write_calls
 from agentcvr_graph.models.chat_base import ChatRequest
 from agentcvr_graph.models.offline.master.reading import read
 from agentcvr_training.baselines.plans import Plan
@@ -17,7 +18,7 @@ TURNS = 2
 
 
 class PlannedPolicy(PolicyChatModel):
-    """A policy that looks once, by a plan, and then answers.
+    """A policy that looks once, by a plan, and then answers. The plan is written in the dialect of the run.
 
     Args:
         plan: where to look, see `plans.py`.
@@ -30,6 +31,8 @@ class PlannedPolicy(PolicyChatModel):
         calls = plan(reading) if reading.turn == 0 else []
         if not calls:
             return await super()._areply(request)
+        if not request.tools:
+            return write_calls(calls, "json")
         return AIMessage("", tool_calls=[{**call, "id": f"look_{n}"} for n, call in enumerate(calls)])
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.base import Perception
@@ -26,8 +27,10 @@ from agentcvr_graph.trajectory import Trajectory
 from agentcvr_training.baselines.planned_policy import PlannedPolicy, planned_context
 from agentcvr_training.baselines.plans import SCHEDULES, Plan, Schedule
 from agentcvr_training.config.settings import Settings
+from agentcvr_training.measures.accepted import accepted
 from agentcvr_training.measures.curve import SHARES
 from agentcvr_training.measures.looks import Look, hit_rate, looks_of
+from agentcvr_training.rewards import format_score
 from agentcvr_training.rollout.episodes import Episode, RolloutTask
 from agentcvr_training.rollout.runner import run_policy
 
@@ -45,6 +48,12 @@ class MeasuredQuestion(BaseModel):
     frames: int
     audio_s: float
     looks: list[Look]
+    valid: float = 0.0
+    """Share of valid actions, as the reward `format` counts them."""
+    calls: int = 0
+    """Calls, and turns without one; 0 if they were not counted."""
+    accepted: int = 0
+    """Calls that the graph carried out or recorded."""
 
 
 def simulator_of(scripts: Iterable[Script], settings: Settings) -> Perception:
@@ -76,11 +85,20 @@ def measure_policy(
     saved = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder)})})
     tasks = [RolloutTask(script, 0, budget_share=share) for share in shares for script in scripts]
     world = perception or simulator_of(scripts, settings)
+    run = functools.partial(
+        run_policy,
+        saved,
+        tasks,
+        world,
+        temperature=0.0,
+        live_graphs=settings.rollout.live_graphs,
+        on_episode=ended,
+    )
     if plan is None:
-        running = run_policy(saved, tasks, world, temperature=0.0, on_episode=ended)
+        running = run()
     else:
         make, context = functools.partial(PlannedPolicy, plan=plan), planned_context(settings.context)
-        running = run_policy(saved, tasks, world, temperature=0.0, on_episode=ended, make_policy=make, context=context)
+        running = run(make_policy=make, context=context)
     return [
         measured(episode.script, episode.trajectory, episode.budget_share or 1.0) for episode in asyncio.run(running)
     ]
@@ -105,6 +123,7 @@ def measure_master(
 
 def measured(script: Script, trajectory: Trajectory, share: float) -> MeasuredQuestion:
     """Return what the measures need of a trajectory."""
+    calls = accepted([trajectory])
     return MeasuredQuestion(
         script=script.id,
         task=script.task,
@@ -115,6 +134,9 @@ def measured(script: Script, trajectory: Trajectory, share: float) -> MeasuredQu
         frames=trajectory.usage.frames,
         audio_s=trajectory.usage.audio_s,
         looks=looks_of(trajectory),
+        valid=format_score(trajectory, script, CVRContext()),
+        calls=calls.total(),
+        accepted=calls[True],
     )
 
 

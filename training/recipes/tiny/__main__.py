@@ -14,8 +14,8 @@ from agentcvr_graph.cli.console import err, out, run_app
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.providers.tiny import TINY
 from agentcvr_graph.scripts.chance import chance_level
+from training.recipes.processes import default_processes
 from training.recipes.tiny.initialization import Size
-from training.recipes.tiny.processes import default_processes
 from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of
 from training.recipes.tiny.summary import Measures, measured_alike, summary, table
 

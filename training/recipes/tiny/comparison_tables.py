@@ -52,6 +52,11 @@ class Measured:
         return Measured(self.name, [[q for q in own if q.task == task] for own in self.by_seed])
 
     @property
+    def is_whole(self) -> bool:
+        """Return whether the master was measured at every budget of the curve."""
+        return set(SHARES) <= set(self.scores)
+
+    @property
     def scores(self) -> Scores:
         """Return the score of each question at each share, averaged over the seeds."""
         columns = [scores_of(own) for own in self.by_seed]
@@ -110,14 +115,14 @@ def table(found: Mapping[str, Measured], scripts: Sequence[Script]) -> str:
     return "\n".join(lines)
 
 
-def differences(found: Mapping[str, Measured], ours: str = "grpo") -> str:
+def differences(found: Mapping[str, Measured], ours: str = "grpo", titles: Mapping[str, str] = MASTERS) -> str:
     """Return how much larger the area of one master is than that of each other, as Markdown."""
     lines = ["| GRPO against | points of area (95 %) |", "|---|---|"]
     for name, measured in found.items():
-        if name != ours and ours in found:
+        if name != ours and ours in found and measured.is_whole:
             points = difference_of(found[ours].scores, measured.scores)
             lines.append(
-                f"| {MASTERS[name]} | {100 * points.mean:+.1f} ({100 * points.low:.1f} to {100 * points.high:.1f}) |"
+                f"| {titles[name]} | {100 * points.mean:+.1f} ({100 * points.low:.1f} to {100 * points.high:.1f}) |"
             )
     return "\n".join(lines)
 
@@ -156,17 +161,18 @@ def _mean(measured: Measured, name: str) -> float:
     return statistics.fmean(getattr(question, name) for question in measured.questions)
 
 
-def draw(found: Mapping[str, Measured], chance: float, path: Path) -> None:
+def draw(found: Mapping[str, Measured], chance: float, path: Path, titles: Mapping[str, str] = MASTERS) -> None:
     """Draw accuracy over the budget, one line a master, with bars for 95 % intervals."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for name, measured in found.items():
-        estimates = [mean_score(measured.scores[share]) for share in SHARES]
+        shares = [share for share in SHARES if share in measured.scores]
+        estimates = [mean_score(measured.scores[share]) for share in shares]
         means = [100 * one.mean for one in estimates]
         bars = [[100 * (one.mean - one.low) for one in estimates], [100 * (one.high - one.mean) for one in estimates]]
-        axes.errorbar([100 * share for share in SHARES], means, yerr=bars, capsize=3, marker="o", label=MASTERS[name])
+        axes.errorbar([100 * share for share in shares], means, yerr=bars, capsize=3, marker="o", label=titles[name])
     axes.axhline(100 * chance, color="grey", linestyle=":", label="chance")
     axes.set_xlabel("budget, % of the cost of looking at and hearing everything")
     axes.set_ylabel("accuracy, %")

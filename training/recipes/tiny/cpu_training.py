@@ -24,12 +24,13 @@ from training.recipes.tiny.blocked_attention import attention_for_training
 @contextmanager
 def fast_on_cpu(model: Any) -> Generator[None]:
     """Compute losses in the block with both optimizations."""
-    with _scoring_labels_only(), use_attention(model, attention_for_training(model)):
+    with labels_only_on_cpu(model), use_attention(model, attention_for_training(model)):
         yield
 
 
 @contextmanager
-def _scoring_labels_only() -> Generator[None]:
+def labels_only_on_cpu(model: Any) -> Generator[None]:
+    """Compute losses in the block with logits at labels only: for models whose attention weights would not fit."""
     internals: Any = trl_utils
     before = internals._use_triton
 

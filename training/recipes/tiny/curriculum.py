@@ -33,8 +33,8 @@ from agentcvr_graph.scripts.generators.procedural.base import Difficulty
 from agentcvr_graph.scripts.schema import TOUR_TASKS, Task
 from agentcvr_graph.utils.files import atomic_write
 from agentcvr_graph.utils.progress import ProgressBar
-from training.recipes.tiny.follow_ups import follow_up_questions
-from training.recipes.tiny.random_demonstrator import RandomExplorationMaster, answering, random_for
+from training.recipes.exploration.follow_ups import follow_up_questions
+from training.recipes.exploration.random_demonstrator import RandomExplorationMaster, answering, random_for
 
 CHUNK = 50
 """Scripts of each task in one job of a process."""

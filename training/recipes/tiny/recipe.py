@@ -1,6 +1,6 @@
 """The whole recipe for one seed, from random weights to an evaluated policy; `make train-tiny` runs it for every seed.
 
-    demonstrations  the random-exploration master answers scripts (`random_demonstrator.py`, `curriculum.py`)
+    demonstrations  the random-exploration master answers scripts (`../exploration`, `curriculum.py`)
     initial         a tokenizer learned from them, and random weights (`language.py`, `initialization.py`)
     warm            TRL's SFTTrainer imitates the demonstrations
     policy          TRL's GRPOTrainer, on runs of the graph in swap mode
@@ -34,10 +34,10 @@ from rich.console import Console
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.scripts.schema import Script, Task
+from training.recipes.processes import default_processes, train_in_processes
 from training.recipes.tiny.curriculum import CurriculumStage, curricula_of, record
 from training.recipes.tiny.evaluation import ScoredQuestion, evaluate_offline, evaluate_policy
 from training.recipes.tiny.initialization import Size, initialize
-from training.recipes.tiny.processes import default_processes, train_in_processes
 from training.recipes.tiny.summary import Measures
 
 SEEDS_APART = 10_000_000

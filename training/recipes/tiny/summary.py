@@ -1,7 +1,7 @@
 """Summarize the recipe: aggregate every question of every seed in `results/tiny/` into `results/tiny.json`.
 
 Seeds may be run one at a time and on different machines. Seeds of another recipe, for example of an older
-configuration, are left out.
+configuration, are left out. `python -m training.recipes.tiny.summary` prints the table of `results/tiny.json`.
 
 The accuracy of a question is averaged over the seeds first. The interval is the 95 % bootstrap interval of the mean
 over questions. The summary also lists the accuracy of each seed.
@@ -9,6 +9,7 @@ over questions. The summary also lists the accuracy of each seed.
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from agentcvr_graph.eval.metrics import mean_score
 from agentcvr_graph.utils.files import atomic_write_text
 from training.recipes.tiny.evaluation import ScoredQuestion
 
+RESULT = Path(__file__).with_name("results") / "tiny.json"
 SCRIPTED_LIVE = "scripted_live"
 """The scripted results on the questions that were also evaluated live."""
 CONDITIONS = {
@@ -133,3 +135,7 @@ def table(figures: Mapping[str, Any]) -> str:
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.0f}"
+
+
+if __name__ == "__main__":
+    print(table(json.loads(RESULT.read_text(encoding="utf-8"))))

@@ -26,7 +26,7 @@ from agentcvr_training.trainer.run import quiet
 from agentcvr_graph.cli.console import err, one_of, run_app
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.utils.progress import ProgressBar
-from training.recipes.tiny.processes import default_processes, train_in_processes
+from training.recipes.processes import default_processes, train_in_processes
 from training.recipes.tiny.recipe import seed_overrides
 
 CONFIG = Path("training/recipes/tiny/configs/tours.yaml")

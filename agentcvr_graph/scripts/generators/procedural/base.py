@@ -51,13 +51,17 @@ class Difficulty:
         """Return this difficulty with some settings replaced.
 
         Raises:
-            InputError: there is no such setting, or its value is out of range.
+            InputError: there is no such setting, or its value is out of range or not a whole number.
         """
         names = [field.name for field in fields(self)]
         for name in settings:
             if name not in names:
                 raise InputError(f"There is no difficulty setting {name!r}.", fix=f"Choose from: {', '.join(names)}.")
-        counts = {name: int(settings[name]) for name in ("videos", "scenes", "library") if name in settings}
+        counted = [name for name in ("videos", "scenes", "library") if name in settings]
+        for name in counted:
+            if not float(settings[name]).is_integer():
+                raise InputError(f"The difficulty {name}={settings[name]!r} is not a whole number.")
+        counts = {name: int(settings[name]) for name in counted}
         given: dict[str, Any] = {**settings, **counts}
         return replace(self, **given)
 

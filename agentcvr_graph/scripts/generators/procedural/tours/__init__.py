@@ -2,5 +2,5 @@
 
 A tour takes three to ten minutes and holds little text. See `layout.py` for what a cheap overview shows; `choosing.py`,
 `numbers.py`, `rules.py` and `trails.py` for the tasks; `wordings.py` and `phrasings.py` for the language of the
-questions.
+questions; `sets.py` for short tours with nine questions each.
 """

@@ -57,7 +57,7 @@ class StopGenerator(TourGenerator):
             close = letter == key or rng.random() < difficulty.closeness
             tour = plan(rng, difficulty, (p, q) if close else (rng.choice((p, q)),), excluded=(p, q))
             if close:
-                _put_in_order(tour, (p, q) if letter == key else (q, p))
+                put_in_order(tour, (p, q) if letter == key else (q, p))
             tour.greeting = Beat(proof=("audio",) if letter == key else ())
             fill_in(rng, tour, ())
             found.append(tour)
@@ -151,7 +151,7 @@ class PairGenerator(TourGenerator):
         ]
 
 
-def _put_in_order(tour: Tour, places: Sequence[Term]) -> None:
+def put_in_order(tour: Tour, places: Sequence[Term]) -> None:
     """Exchange the chapters of two places if they are in the other order."""
     at = sorted(tour.chapters.index(tour.at(place)) for place in places)
     chapters = [tour.at(place) for place in places]

@@ -54,7 +54,7 @@ class CostGenerator(TourGenerator):
             for chapter in tour.chapters:
                 here = chapter.place is terms["p"]
                 price = prices[order.index(number)] if here else rng.randint(1, HIGHEST)
-                chapter.details.append(_sign(PRICE, price, proof=here))
+                chapter.details.append(number_sign(PRICE, price, proof=here))
             fill_in(rng, tour, ())
             found.append(tour)
         return found
@@ -92,9 +92,9 @@ class LockGenerator(TourGenerator):
             _put_lockers(rng, tour, number, rng.choice(tour.chapters).place if right else None)
             if right:
                 place = next(chapter.place for chapter in tour.chapters if chapter.details[0].proof)
-                tour.greeting = replace(_kept(rng, terms["i"], place), proof=("audio",))
+                tour.greeting = replace(kept_at(rng, terms["i"], place), proof=("audio",))
             elif rng.random() < difficulty.closeness:
-                tour.greeting = _kept(rng, other, rng.choice(tour.chapters).place)
+                tour.greeting = kept_at(rng, other, rng.choice(tour.chapters).place)
             fill_in(rng, tour, ())
         return found
 
@@ -105,7 +105,7 @@ class LockGenerator(TourGenerator):
             ValueError: no guide speaks of the thing.
         """
         for video in videos:
-            place = _said_place(video.scenes[0].caption, terms["i"])
+            place = said_place(video.scenes[0].caption, terms["i"])
             if place is not None:
                 return float(number_at(video, place, LOCKER))
         raise ValueError("no guide speaks of the thing")
@@ -116,18 +116,20 @@ def _put_lockers(rng: random.Random, tour: Tour, number: int, place: Term | None
     others = pick(rng, [n for n in range(1, HIGHEST + 1) if n != number], len(tour.chapters))
     for chapter, other in zip(tour.chapters, others, strict=True):
         here = chapter.place is place
-        chapter.details.append(_sign(LOCKER, number if here else other, proof=here))
+        chapter.details.append(number_sign(LOCKER, number if here else other, proof=here))
 
 
-def _sign(template: str, number: int, *, proof: bool) -> Beat:
+def number_sign(template: str, number: int, *, proof: bool = False) -> Beat:
+    """Return the scene of a sign with a number; `template` has the field n."""
     return Beat(text=(template.format(n=number),), proof=("visual",) if proof else ())
 
 
-def _kept(rng: random.Random, item: Term, place: Term) -> Beat:
+def kept_at(rng: random.Random, item: Term, place: Term) -> Beat:
+    """Return what a guide says of the place of a thing."""
     return Beat(caption=fill(rng.choice(KEPT), i=rng.choice(item.names), p=rng.choice(place.names)))
 
 
-def _said_place(greeting: str, item: Term) -> Term | None:
+def said_place(greeting: str, item: Term) -> Term | None:
     """Return the place at which a guide says that a thing is; None where the guide does not say it."""
     for sentence in greeting.split(". "):
         for template in KEPT:

@@ -14,7 +14,7 @@ from agentcvr_graph.scripts.generators.procedural.tours.layout import Tour, reco
 from agentcvr_graph.scripts.generators.procedural.tours.phrasings import Phrasings
 from agentcvr_graph.scripts.generators.procedural.tours.words import Term
 from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo, Task
-from agentcvr_graph.types import AnswerValue
+from agentcvr_graph.types import AnswerValue, Citation
 
 
 class TourGenerator(ABC):
@@ -33,6 +33,13 @@ class TourGenerator(ABC):
         drafts = start_drafts(streams.content, difficulty, difficulty.videos)
         tours = self.tours(streams.content, difficulty, terms, key)
         videos = tuple(record(draft, tour, f"tour {draft.number}") for draft, tour in zip(drafts, tours, strict=True))
+        evidence = tuple(proof for draft in drafts for proof in draft.proofs)
+        return self.script(question, key, videos, evidence)
+
+    def script(
+        self, question: str, key: AnswerValue, videos: Sequence[ScriptedVideo], evidence: Sequence[Citation]
+    ) -> Script:
+        """Return the script of a question over tours, without its id and origin."""
         choice = self._kind in ("choice", "choices")
         return Script(
             id="new",
@@ -41,8 +48,8 @@ class TourGenerator(ABC):
             kind=self._kind,
             options=tuple(f"Video {n}" for n in range(1, len(videos) + 1)) if choice else (),
             key=key,
-            videos=videos,
-            evidence=tuple(proof for draft in drafts for proof in draft.proofs),
+            videos=tuple(videos),
+            evidence=tuple(evidence),
             origin=PENDING_ORIGIN,
         )
 

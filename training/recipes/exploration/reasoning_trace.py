@@ -20,8 +20,9 @@ from agentcvr_graph.scripts.generators.procedural import comparison as comparing
 from agentcvr_graph.scripts.generators.procedural import grounding, sorting
 from agentcvr_graph.scripts.generators.procedural import storage as storing
 from agentcvr_graph.scripts.generators.procedural.base import read
-from training.recipes.tiny.tour_traces import asked, tour_trace
-from training.recipes.tiny.traces import UNKNOWN, ReasoningTrace
+from training.recipes.exploration.tour_reading import asked
+from training.recipes.exploration.tour_traces import tour_trace
+from training.recipes.exploration.traces import UNKNOWN, ReasoningTrace
 
 RIGHT, WRONG = "right", "wrong"
 NUMBERS = {word: n for n, word in enumerate(sorting.SMALL, start=1)}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from string import ascii_uppercase
 
 from agentcvr_graph.models.offline.master.reading import Statement
 from agentcvr_graph.types import AnswerValue
 
 UNKNOWN = "?"
+YES, NO = "yes", "no"
 
 
 @dataclass(frozen=True)
@@ -25,3 +29,12 @@ class ReasoningTrace:
     def text(self) -> str:
         """Return notes and conclusion."""
         return f"{self.notes} {self.conclusion}".strip()
+
+
+def one_video(
+    notes: Sequence[str], verdicts: Sequence[str], support: Sequence[Statement], rng: random.Random
+) -> ReasoningTrace:
+    """Return the video with the verdict yes; else guess among those of which nothing is known, else among all."""
+    best = next((verdict for verdict in (YES, UNKNOWN) if verdict in verdicts), NO)
+    chosen = rng.choice([n for n, verdict in enumerate(verdicts) if verdict == best])
+    return ReasoningTrace("\n".join(notes), ascii_uppercase[chosen], list(support))

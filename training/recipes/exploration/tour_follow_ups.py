@@ -13,7 +13,10 @@ from agentcvr_graph.scripts.generators.procedural.tours import numbers
 from agentcvr_graph.scripts.generators.procedural.tours.tour_generator import TourGenerator
 from agentcvr_graph.scripts.generators.procedural.tours.words import DEEDS, ITEMS, PLACES, Term
 from agentcvr_graph.scripts.schema import Task
-from training.recipes.tiny.tour_traces import Tour, builder_at, details_at, kept_at, number_at, order_of, tours_of
+from training.recipes.exploration.linked_tour_traces import may_enter, trail_from
+from training.recipes.exploration.tour_reading import Tour, number_at, order_of, tours_of
+from training.recipes.exploration.tour_traces import builder_at, details_at, kept_at
+from training.recipes.exploration.traces import NO, YES
 
 MOST = 4
 OF_THE_SAME = 0.6
@@ -76,10 +79,29 @@ def _lock(tours: Sequence[Tour], rng: random.Random) -> Iterator[Terms]:
             yield {"i": item}
 
 
+def _rule(tours: Sequence[Tour], rng: random.Random) -> Iterator[Terms]:
+    """Yield places that several tours visit and one alone is known to enter."""
+    for place in PLACES:
+        verdicts = [may_enter(tour, tours, place)[0] for tour in tours]
+        visiting = sum(bool(tour.at(place)) for tour in tours)
+        if visiting > 1 and sorted(verdicts) == [*[NO] * (len(tours) - 1), YES]:
+            yield {"p": place}
+
+
+def _chain(tours: Sequence[Tour], rng: random.Random) -> Iterator[Terms]:
+    """Yield places that one tour alone visits and from which a trail leads to a box elsewhere."""
+    for place in PLACES:
+        trail = trail_from(tours, place)
+        if trail.number is not None and trail.hints and sum(bool(tour.at(place)) for tour in tours) == 1:
+            yield {"p": place}
+
+
 _TERMS: Mapping[str, Callable[[Sequence[Tour], random.Random], Iterator[Terms]]] = {
     "STOP": _stop,
     "SPOT": _spot,
     "PAIR": _pair,
     "COST": _cost,
     "LOCK": _lock,
+    "RULE": _rule,
+    "CHAIN": _chain,
 }

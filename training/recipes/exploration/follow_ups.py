@@ -17,10 +17,10 @@ from agentcvr_graph.scripts.generators.procedural import comparison as comparing
 from agentcvr_graph.scripts.generators.procedural import grounding
 from agentcvr_graph.scripts.generators.procedural import storage as storing
 from agentcvr_graph.scripts.generators.procedural.base import fill, pick
-from training.recipes.tiny.reasoning_trace import heard, purpose_in, reasoning_trace_of, signs
-from training.recipes.tiny.tour_follow_ups import MOST, tour_follow_ups
-from training.recipes.tiny.tour_traces import asked
-from training.recipes.tiny.traces import ReasoningTrace
+from training.recipes.exploration.reasoning_trace import heard, purpose_in, reasoning_trace_of, signs
+from training.recipes.exploration.tour_follow_ups import MOST, tour_follow_ups
+from training.recipes.exploration.tour_reading import asked
+from training.recipes.exploration.traces import ReasoningTrace
 
 IN_ORDER, OF_THE_SAME = 0.8, 0.6
 """Probabilities that two events are named in the order of some video, and with a topic of that video."""

@@ -18,8 +18,8 @@ from langchain_core.messages import AIMessage
 
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.reading import Clip, Reading, Statement, read
-from training.recipes.tiny.reasoning_trace import reasoning_trace_of
-from training.recipes.tiny.traces import ReasoningTrace
+from training.recipes.exploration.reasoning_trace import reasoning_trace_of
+from training.recipes.exploration.traces import ReasoningTrace
 
 NAMED = 0.3
 """Probability that a partial window is the one that the question names, if it names one."""

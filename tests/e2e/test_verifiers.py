@@ -1,0 +1,131 @@
+"""The environment for verifiers, with the real package in an environment of its own, on a local server.
+
+256 episodes of verifiers' own command equal those of our engine: what both read and sample, answers, costs and rewards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agentcvr_training.rollout.chat_format import ChatFormat
+from agentcvr_training.rollout.episodes import Episode
+
+from tests.e2e.conftest import REPOSITORY
+from tests.support.stub_endpoint import Reply, StubEndpoint
+from tests.support.tiny_models import WITHOUT_TOOLS, tokenizer
+from tests.support.verifiers_episodes import (
+    PromptTurns,
+    arguments_of,
+    check_messages,
+    check_result,
+    check_tokens,
+    own_episodes,
+    traces_in,
+)
+
+pytestmark = pytest.mark.enable_socket
+EACH = {"": 128, "tests.support.adapter_episodes:parent_graph": 32}
+"""Scripts of each of the two tasks, for the graph and for a parent graph that has it as a subgraph."""
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """Return the interpreter of the environment with verifiers; skip the test if there is none."""
+    path = Path(os.environ.get("AGENTCVR_VERIFIERS_PYTHON", REPOSITORY / ".venv-verifiers" / "bin" / "python"))
+    if not path.is_file():
+        pytest.skip(f"no verifiers at {path}; install it with: tests/e2e/install_verifiers.sh .venv-verifiers")
+    return path
+
+
+def run(command: list[str], folder: Path) -> None:
+    """Run a program in a folder; fail with the end of its output."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=560, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+
+
+@pytest.fixture(scope="module")
+def turns() -> PromptTurns:
+    return PromptTurns(ChatFormat(tokenizer(WITHOUT_TOOLS)))
+
+
+@pytest.fixture(scope="module", params=list(EACH), ids=["graph", "subgraph"])
+def traces(
+    request: pytest.FixtureRequest, python: Path, turns: PromptTurns, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the traces of a graph, by kind. One process makes them: its tokenizers live on one event loop."""
+    folder = tmp_path_factory.mktemp("verifiers")
+    turns.form.tokenizer.save_pretrained(folder / "tokenizer")
+    graph, each = request.param, EACH[request.param]
+    with StubEndpoint(turns.reply, keep=False) as server:
+        commands = [
+            arguments_of(folder / kind, server.url, kind, graph, each, folder / "tokenizer")
+            for kind in ("train", "eval")
+        ]
+        (folder / "commands.json").write_text(json.dumps(commands))
+        run([str(python), "-m", "tests.e2e.verifiers_commands", str(folder / "commands.json")], folder)
+    return {kind: traces_in(folder / kind) for kind in ("train", "eval")}
+
+
+@pytest.fixture(scope="module")
+async def episodes(turns: PromptTurns) -> dict[str, Episode]:
+    """Return the episodes of our engine, by script."""
+    return await own_episodes(turns, max(EACH.values()))
+
+
+def test_train_episodes_have_the_ids_masks_and_rewards_of_our_engine(traces, episodes):
+    for trace in matched(traces["train"], episodes):
+        check_result(trace, episodes[trace["task"]["key"]])
+        check_tokens(trace, episodes[trace["task"]["key"]])
+
+
+def test_eval_episodes_have_the_messages_and_rewards_of_our_engine(traces, turns, episodes):
+    for trace in matched(traces["eval"], episodes):
+        check_result(trace, episodes[trace["task"]["key"]])
+        check_messages(trace, episodes[trace["task"]["key"]], turns.form)
+
+
+def matched(traces: list[dict[str, Any]], episodes: dict[str, Episode]) -> list[dict[str, Any]]:
+    """Return the traces, after a check that there is one for each of many scripts, with different answers."""
+    names = {trace["task"]["key"] for trace in traces}
+    assert len(names) == len(traces) in (64, 256)
+    answers = [episodes[name].trajectory.answer for name in names]
+    assert len({answer.value for answer in answers if answer is not None}) > 2
+    return traces
+
+
+def run_the_page(python: Path, folder: Path, url: str, *options: str) -> list[dict[str, Any]]:
+    """Run the evaluation as the documentation shows it, on another server; return its traces."""
+    page = (REPOSITORY / "docs" / "how-to" / "train-elsewhere.md").read_text()
+    settings = page.split("```toml\n")[1].split("```")[0]
+    (folder / "eval.toml").write_text(settings.replace("http://127.0.0.1:8000/v1", url))
+    command = shlex.split(page.split(".venv-verifiers/bin/vf-eval")[1].split("\n")[0])
+    run([str(python.with_name("vf-eval")), *command, *options], folder)
+    return traces_in(folder / "runs" / "verifiers")
+
+
+def test_the_command_of_the_page_reaches_rewards(python, tmp_path):
+    """The server always answers `A` with a tool call."""
+    with StubEndpoint(lambda number, body: Reply("", tool=("answer", {"value": "A"}))) as server:
+        traces = run_the_page(python, tmp_path, server.url)
+    assert len(traces) == 10 * 4
+    assert len({trace["task"]["key"] for trace in traces}) == 10
+    assert {trace["rewards"]["answer"]["weight"] for trace in traces} == {1.0}
+    assert {trace["rewards"]["answer"]["score"] for trace in traces} <= {0.0, 1.0}
+    assert all(trace["metrics"]["turns"] >= 1 for trace in traces)
+
+
+def test_a_server_that_fails_gives_errors_and_no_rewards(python, tmp_path):
+    with StubEndpoint(lambda number, body: Reply(status=500)) as server:
+        traces = run_the_page(python, tmp_path, server.url, "--select.limit", "1", "--num-rollouts", "1")
+    (trace,) = traces
+    assert "500" in trace["errors"][0]["message"]
+    assert not trace["ok"]

@@ -1,0 +1,103 @@
+"""Measure the policies of the recipe on held-out scripts, beside what they have to beat; one file a master.
+
+    before      the pretrained model, untrained: which actions it writes at all
+    sft, grpo   the trained policies
+    blind       the last policy without any evidence
+    offline     the rules of the offline master
+    random, thinned, constant
+                looks by a plan, read by the policy after SFT: at random, everything thinned to the budget, and the best
+                of 50 fixed schedules for each task and budget, chosen on training scripts
+
+`before` and `blind` are measured at the whole budget alone: they do not look by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from agentcvr_training.baselines.plans import SCHEDULES, THINNED, random_looks
+from agentcvr_training.config.settings import Settings
+from agentcvr_training.measures.curve import SHARES
+from agentcvr_training.measures.evaluation import (
+    MeasuredQuestion,
+    best_schedules,
+    measure_best_schedules,
+    measure_master,
+    measure_policy,
+    simulator_of,
+)
+from rich.console import Console
+
+from agentcvr_graph.models.offline.master import OfflineMaster
+from agentcvr_graph.perception.blind import BlindPerception
+from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.utils.files import atomic_write_text
+from agentcvr_graph.utils.progress import ProgressBar
+from training.recipes.tiny.comparison_tables import QUESTIONS
+from training.recipes.tiny.recipe import first_of_each
+
+MASTERS: Mapping[str, str] = {
+    "blind": "after GRPO, blind",
+    "before": "before training",
+    "offline": "offline master",
+    "random": "random looks, read after SFT",
+    "thinned": "everything thinned, read after SFT",
+    "constant": "best of 50 constants, read after SFT",
+    "sft": "after SFT",
+    "grpo": "after GRPO",
+}
+"""Titles in tables, in their order."""
+WHOLE = (1.0,)
+Measurement = Callable[[], list[MeasuredQuestion]]
+
+
+def measure(settings: Settings, folder: Path, results: Path, choosing: int, console: Console) -> None:
+    """Measure every master that has no file yet.
+
+    Args:
+        folder: of the run, with the policies.
+        results: folder for one file a master.
+        choosing: training scripts of each task on which the best schedule is chosen.
+    """
+    scripts = settings.held_out_scripts()
+    results.mkdir(parents=True, exist_ok=True)
+    for name, way in _ways(settings, folder, scripts, choosing, console).items():
+        path = results / f"{name}.json"
+        if not path.exists():
+            atomic_write_text(path, QUESTIONS.dump_json(way()).decode())
+            console.print(f"measured: {MASTERS[name]}")
+
+
+def _ways(
+    settings: Settings, folder: Path, scripts: Sequence[Script], choosing: int, console: Console
+) -> Mapping[str, Measurement]:
+    reader, policy = folder / "warm", folder / "policy"
+    blind = BlindPerception(simulator_of(scripts, settings))
+    return {
+        "offline": lambda: measure_master(OfflineMaster(), settings, scripts),
+        "before": lambda: measure_policy(folder / "initial", settings, scripts, WHOLE),
+        "sft": lambda: measure_policy(reader, settings, scripts),
+        "grpo": lambda: measure_policy(policy, settings, scripts),
+        "blind": lambda: measure_policy(policy, settings, scripts, WHOLE, perception=blind),
+        "random": lambda: measure_policy(reader, settings, scripts, plan=random_looks),
+        "thinned": lambda: measure_policy(reader, settings, scripts, plan=THINNED),
+        "constant": lambda: _constant(reader, settings, scripts, choosing, console),
+    }
+
+
+def _constant(
+    reader: Path, settings: Settings, scripts: Sequence[Script], choosing: int, console: Console
+) -> list[MeasuredQuestion]:
+    others = first_of_each(settings.scripts.load(), choosing)
+    with ProgressBar("choosing among schedules", len(SCHEDULES), console=console) as progress:
+        chosen = best_schedules(reader, settings, others, on_schedule=progress.advance)
+    return measure_best_schedules(reader, settings, scripts, chosen)
+
+
+def episodes_of(name: str, questions: int, tasks: int, choosing: int) -> int:
+    """Return how many episodes of the model the measurement of a master takes."""
+    if name == "offline":
+        return 0
+    chosen = len(SCHEDULES) * tasks * choosing * len(SHARES) if name == "constant" else 0
+    return chosen + questions * (1 if name in ("before", "blind") else len(SHARES))
