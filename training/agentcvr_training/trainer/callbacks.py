@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
 from agentcvr_graph.report import write_report
 from agentcvr_graph.utils.progress import ProgressBar
+from agentcvr_training._typed import gather
 from agentcvr_training.rollout.episodes import Episode
 from agentcvr_training.trainer.checkpoints import WHOLE, all_checkpoints, restart_hint
 from agentcvr_training.trainer.curves import HELD_OUT, draw_curves
@@ -28,22 +30,28 @@ class FiniteGradients(TrainerCallback):
     """Stops before a step with an invalid gradient; `trainers.py` checks the loss."""
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Check every gradient.
+        """Check every gradient; with sharded weights each process has a part of it, and all of them stop.
 
         Raises:
             TrainingStopped: a gradient is not finite.
         """
-        bad = [
+        here = [
             name
             for name, weight in model.named_parameters()
-            if weight.grad is not None and not bool(torch.isfinite(weight.grad).all())
+            if weight.grad is not None and not bool(torch.isfinite(_part_of(weight.grad)).all())
         ]
+        bad = list(dict.fromkeys(gather(here)))
         if bad:
             raise TrainingStopped(
                 f"Step {state.global_step + 1}: the gradient of {bad[0]} ({len(bad)} of the weights) is not a number; "
                 "no weight was changed.",
                 fix=restart_hint(args),
             )
+
+
+def _part_of(gradient: torch.Tensor) -> torch.Tensor:
+    """Return the part of a gradient that is in this process. A DTensor's `bool` is that of its part, too."""
+    return gradient.to_local() if isinstance(gradient, DTensor) else gradient
 
 
 class WholeCheckpoints(TrainerCallback):
