@@ -74,13 +74,13 @@ def is_os_error(error: Exception) -> bool:
 
 @contextmanager
 def explain_disk_error(
-    folder: Path, fix: str, is_disk_error: Callable[[Exception], bool] = is_os_error
+    folder: Path, fix: str | Callable[[Exception], str], is_disk_error: Callable[[Exception], bool] = is_os_error
 ) -> Generator[None]:
     """Turn a refused write in the block (disk full, no permission) into one line about `folder`.
 
     Args:
         folder: where the block writes.
-        fix: what the user can do about it.
+        fix: what the user can do about it, or a function of the error that returns it.
         is_disk_error: return whether an error is a refused write. Libraries with native code raise their own errors.
 
     Raises:
@@ -92,7 +92,8 @@ def explain_disk_error(
         if not is_disk_error(error):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-        raise SetupError(f"{folder} cannot be written: {reason}.", fix=fix) from error
+        advice = fix if isinstance(fix, str) else fix(error)
+        raise SetupError(f"{folder} cannot be written: {reason}.", fix=advice) from error
 
 
 def _flush_to_disk(path: Path) -> None:

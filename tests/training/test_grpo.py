@@ -225,7 +225,7 @@ def test_a_chat_template_that_changes_turns_is_refused(speaker, tmp_path, monkey
     assert command(["grpo", path], monkeypatch) == 2
     reported = capsys.readouterr().err
     assert f"The chat template of {speaker} cannot be trained on turn by turn: it changes a turn when" in reported
-    assert "Give one that keeps every turn as it was with `chat_template: FILE`" in reported
+    assert "Give one that keeps every turn as it was with --set model.chat_template=FILE" in reported
 
 
 @pytest.mark.parametrize("content", [None, "{oops\n"])

@@ -161,8 +161,14 @@ def _check_groups(given: dict[str, Any]) -> None:
         raise InputError(
             f"A batch of {batch} rollouts ({device} a device x {processes} processes x {parts} parts) does not hold "
             f"whole groups of {size}.",
-            fix="Change grpo.trainer.per_device_train_batch_size, gradient_accumulation_steps or num_generations.",
+            fix=f"Set grpo.trainer.num_generations to {' or '.join(map(str, _divisors(batch)))}, or change the batch "
+            "with per_device_train_batch_size or gradient_accumulation_steps.",
         )
+
+
+def _divisors(batch: int) -> list[int]:
+    """Return the sizes of a group, which has at least two rollouts, that divide a batch; at most 8 of them."""
+    return [size for size in range(2, batch + 1) if batch % size == 0][:8] or [2]
 
 
 def _check_checkpoints(arguments: Any, place: str) -> None:
@@ -174,7 +180,8 @@ def _check_checkpoints(arguments: Any, place: str) -> None:
         )
     if arguments.save_strategy.value not in ("steps", "no"):
         raise InputError(
-            f"{place}.save_strategy={arguments.save_strategy.value} is not supported.", fix="Set save_steps, or `no`."
+            f"{place}.save_strategy={arguments.save_strategy.value} is not supported.",
+            fix=f"Set it to steps, with {place}.save_steps, or to 'no'.",
         )
 
 

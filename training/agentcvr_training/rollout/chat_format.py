@@ -104,8 +104,8 @@ class ChatFormat:
         return SetupError(
             f"The chat template of {self.name} cannot be trained on turn by turn: it {what} "
             f"({one[place - 20 : place + 20]!r} against {other[place - 20 : place + 20]!r}).",
-            fix="Give one that keeps every turn as it was with `chat_template: FILE` in the config; `training` means "
-            "TRL's own version of it, where there is one.",
+            fix="Give one that keeps every turn as it was with --set model.chat_template=FILE, or TRL's own version of "
+            "it, where there is one, with --set model.chat_template=training.",
         )
 
     @cached_property
@@ -118,7 +118,7 @@ class ChatFormat:
         if not found or not after or MARKER in after or not before:
             raise SetupError(
                 f"The chat template of {self.name} does not write an assistant's turn as it is.",
-                fix="Give another with `chat_template: FILE` in the config.",
+                fix="Give another with --set model.chat_template=FILE.",
             )
         return after
 

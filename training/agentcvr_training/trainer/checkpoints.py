@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 WHOLE = "whole"
@@ -17,14 +18,17 @@ def restart_hint(arguments: Any) -> str:
         arguments: of the trainer, whose folder is `OUTPUT/grpo` or `OUTPUT/sft`.
     """
     folder, checkpoint = Path(arguments.output_dir), last_checkpoint(Path(arguments.output_dir))
-    changes = (
-        f"--set {folder.name}.trainer.learning_rate={arguments.learning_rate / 3:.2g} "
-        f"--set output={folder.parent}-restarted"
-    )
-    hint = f"Start again in another folder, with a lower learning rate (or another seed): {changes}."
-    if checkpoint is None or (checkpoint / "adapter_config.json").exists():
-        return hint
-    return f"{hint} Add --set model.path={checkpoint} to start from the weights of step {checkpoint.name[11:]}."
+    changes = {
+        f"{folder.name}.trainer.learning_rate": f"{arguments.learning_rate / 3:.2g}",
+        "output": f"{folder.parent}-restarted",
+    }
+    start = ""
+    # The folder of an adapter alone is no model.
+    if checkpoint is not None and not (checkpoint / "adapter_config.json").exists():
+        changes["model.path"] = str(checkpoint)
+        start = f", from the weights of step {checkpoint.name[11:]}"
+    options = " ".join(f"--set {quote(f'{name}={value}')}" for name, value in changes.items())
+    return f"Start again in another folder, with a lower learning rate (or another seed){start}: {options}"
 
 
 def last_checkpoint(folder: Path) -> Path | None:

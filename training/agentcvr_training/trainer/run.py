@@ -30,6 +30,14 @@ DISK = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
     | {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 )
+FULL = "Make room for them."
+ELSEWHERE = "Name another folder, or allow writing to this one."
+IN_THE_WAY = "Name another folder, or move what is in the way."
+ADVICE = {
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), ELSEWHERE),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR), IN_THE_WAY),
+}
+"""What to do about a refused write that more room would not help."""
 TORCH_WRITES = ("PytorchStreamWriter", "inline_container")
 """Parts of the messages of the RuntimeError that torch raises if a file cannot be written."""
 
@@ -84,7 +92,12 @@ def explain_write_error(folder: Path) -> AbstractContextManager[None]:
     Raises:
         SetupError: the block could not write.
     """
-    return explain_disk_error(folder, f"Make room for them. {RESUME_HINT}", _refused)
+    return explain_disk_error(folder, _advice, _refused)
+
+
+def _advice(error: Exception) -> str:
+    found = ADVICE.get(error.errno or 0, FULL) if isinstance(error, OSError) else FULL
+    return f"{found} {RESUME_HINT}" if found == FULL else found
 
 
 def _refused(error: Exception) -> bool:
