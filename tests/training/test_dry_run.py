@@ -326,7 +326,7 @@ def test_shipped_configs_work_with_the_chat_template_of_their_model(path, saved,
 
 @pytest.mark.parametrize(
     ("name", "kind", "processes"),
-    [("fsdp", "FSDP", 4), ("deepspeed_zero3", "DEEPSPEED", 4), ("two_cpu_processes", "MULTI_GPU", 2)],
+    [("fsdp", "FSDP", 8), ("deepspeed_zero2", "DEEPSPEED", 4), ("two_cpu_processes", "MULTI_GPU", 2)],
 )
 def test_accelerate_loads_the_shipped_configs(name, kind, processes):
     config = load_config_from_file(str(CONFIGS / "accelerate" / f"{name}.yaml"))

@@ -44,5 +44,5 @@ def test_the_engine_samples_with_the_current_weights_of_the_trainer(trainer):
 
 def test_a_trainer_with_sharded_weights_is_refused(trainer):
     trainer.is_fsdp_enabled = True
-    with pytest.raises(SetupError, match=r"sharded over the processes.*vllm_mode: server"):
+    with pytest.raises(SetupError, match=r"sharded over the processes.*vllm_mode: colocate"):
         make_engine_factory(Rollout(engine="cached"), STOP)(trainer)

@@ -29,7 +29,7 @@ agentcvr train grpo qwen3_4b --dry-run
 
 agentcvr train grpo my_config.yaml --set seed=1 --set grpo.trainer.max_steps=10
 
-accelerate launch --num_processes 4 -m agentcvr_training grpo qwen3_4b
+accelerate launch --config_file fsdp.yaml -m agentcvr_training grpo my_config.yaml
 """,
     "sft": """
 [bold]Examples[/bold]

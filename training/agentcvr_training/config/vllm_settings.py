@@ -6,6 +6,7 @@ import importlib.util
 from typing import Any
 
 from agentcvr_graph.errors import InputError, missing_extra
+from agentcvr_training.config.memory import shards_here
 from agentcvr_training.config.settings import Settings
 
 
@@ -21,6 +22,7 @@ def vllm_settings(settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
     if settings.rollout.engine != "vllm":
         return {}
     _check_correction(settings, given)
+    _check_server(given)
     parallel = given.get("vllm_tensor_parallel_size") or 1
     if given.get("vllm_mode", "colocate") == "colocate" and parallel > 1:
         raise InputError(
@@ -58,4 +60,20 @@ def _check_correction(settings: Settings, given: dict[str, Any]) -> None:
             f"With {used}, grpo.trainer.vllm_importance_sampling_mode={mode} would "
             "take long rows for ones that the policy would never write, and learn nothing from them.",
             fix="Set it to token_truncate, or leave out top_p, top_k and min_p of rollout.",
+        )
+
+
+def _check_server(given: dict[str, Any]) -> None:
+    """Reject a vLLM server if the weights are sharded over processes.
+
+    TRL gathers each weight while it sends the one before: on the main process inside vLLM's sender, which waits for the
+    server, on the others in a plain loop, which does not. The main process falls behind, and the gathers time out
+    (https://github.com/huggingface/trl/issues/7103).
+    """
+    if given.get("vllm_mode", "colocate") == "server" and shards_here() > 1:
+        raise InputError(
+            "grpo.trainer.vllm_mode=server can hang when it sends weights that are sharded over the processes (FSDP or "
+            "ZeRO-3).",
+            fix="Set vllm_mode: colocate and vllm_enable_sleep_mode: true (configs/accelerate/fsdp.yaml), or shard "
+            "only gradients and optimizer (configs/accelerate/deepspeed_zero2.yaml).",
         )

@@ -22,8 +22,11 @@ from agentcvr_training.inference.base import Engine, Sampling
 from agentcvr_training.inference.cached import CachedEngine
 from agentcvr_training.rollout.trl_rollout import EngineFactory
 
-SHARDED = "The weights are sharded over the processes (FSDP or ZeRO 3), so none of them can sample with them."
-SHARDED_FIX = "Set rollout.engine: vllm with grpo.trainer.vllm_mode: server, or shard only the optimizer (ZeRO 2)."
+SHARDED = "The weights are sharded over the processes (FSDP or ZeRO-3), so none of them can sample with them."
+SHARDED_FIX = (
+    "Set rollout.engine: vllm with grpo.trainer.vllm_mode: colocate, or shard only gradients and optimizer "
+    "(configs/accelerate/deepspeed_zero2.yaml)."
+)
 
 
 def training_sampling(rollout: Rollout) -> Sampling:
