@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shlex
@@ -76,9 +77,9 @@ def traces(
 
 
 @pytest.fixture(scope="module")
-async def episodes(turns: PromptTurns) -> dict[str, Episode]:
+def episodes(turns: PromptTurns) -> dict[str, Episode]:
     """Return the episodes of our engine, by script."""
-    return await own_episodes(turns, max(EACH.values()))
+    return asyncio.run(own_episodes(turns, max(EACH.values())))
 
 
 def test_train_episodes_have_the_ids_masks_and_rewards_of_our_engine(traces, episodes):

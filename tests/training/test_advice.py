@@ -6,6 +6,8 @@ import re
 import shlex
 
 import pytest
+from agentcvr_training.config.checks import check
+from agentcvr_training.config.settings import load_settings
 from agentcvr_training.trainer.checkpoints import RESUME_HINT, WHOLE, restart_hint
 from agentcvr_training.trainer.run import open_folder
 
@@ -119,6 +121,44 @@ def test_a_chat_template_is_replaced_as_advised(speaker, tmp_path, monkeypatch, 
     found = re.search(r"--set model\.chat_template=FILE", error_of(["dry-run", path, *wrong], monkeypatch, capsys))
     advised = shlex.split(found[0].replace("FILE", str(tmp_path / "plain.jinja")))
     assert command(["dry-run", path, *advised], monkeypatch) == 0, capsys.readouterr().err
+
+
+def test_the_dialect_json_makes_room_where_tools_took_it(speaker, tmp_path, monkeypatch, capsys):
+    """The template of this model lists whole schemas of the tools; the dialect has signatures."""
+    template = tmp_path / "schemas.jinja"
+    template.write_text("{{ tools | tojson if tools else '' }}" + PLAIN)
+    path = write_settings(speaker, tmp_path / "run", model__chat_template=str(template), rollout__max_length=20000)
+    tokens = {
+        name: check(load_settings(path, {"graph.dialect": name})).first_prompt_tokens for name in ("json", "tools")
+    }
+    between = f"rollout.max_length={(tokens['json'] + tokens['tools']) // 2}"
+    wrong = ["dry-run", path, *options(between, "graph.dialect=tools")]
+    assert "`graph: {dialect: json}`" in error_of(wrong, monkeypatch, capsys)
+    advised = options(between, "graph={dialect: json}")
+    assert command(["dry-run", path, *advised], monkeypatch) == 0, capsys.readouterr().err
+
+
+def test_a_run_with_other_settings_is_continued_in_the_three_ways_that_are_advised(
+    speaker, tmp_path, monkeypatch, capsys
+):
+    output = tmp_path / "run"
+    path = write_settings(speaker, output, grpo__trainer__max_steps=2)
+    assert command(["grpo", path], monkeypatch) == 0
+    wrong = error_of(["grpo", path, "--set", "seed=1"], monkeypatch, capsys)
+    assert "Give another `output`, remove that folder, or set it back." in wrong
+    assert command(["grpo", path, *options("seed=1", f"output={tmp_path / 'other'}")], monkeypatch) == 0
+    assert command(["grpo", path, *options("seed=0")], monkeypatch) == 0
+    (folder,) = re.findall(rf"{re.escape(str(output))}\S*", wrong)[:1]
+    for file in sorted(output.parent.joinpath(folder).rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    assert command(["grpo", path, *options("seed=1")], monkeypatch) == 0, capsys.readouterr().err
+
+
+def test_the_node_that_the_policy_is_asked_at_can_be_trained_on(speaker, tmp_path, monkeypatch, capsys):
+    path = write_settings(speaker, tmp_path / "run", grpo__trainer__max_steps=2)
+    wrong = error_of(["grpo", path, "--set", "rollout.train_on=[mastr]"], monkeypatch, capsys)
+    (nodes,) = re.findall(r"The policy is asked at: (.*)\.$", wrong)
+    assert command(["grpo", path, "--set", f"rollout.train_on=[{nodes}]"], monkeypatch) == 0, capsys.readouterr().err
 
 
 class Arguments:

@@ -182,10 +182,11 @@ def test_the_best_of_several_conversations_is_kept(settings, tmp_path, monkeypat
 
 
 def test_the_command_scores_a_policy_beside_blind_and_chance(settings, tmp_path):
-    scripts, questions = tmp_path / "scripts.jsonl", tmp_path / "questions.jsonl"
+    """A budget that is named twice is measured once, and the folder of the questions is made."""
+    scripts, questions = tmp_path / "scripts.jsonl", tmp_path / "new" / "questions.jsonl"
     write_scripts(SCRIPTS[:2] + SCRIPTS[4:6], scripts)
-    given = ["--scripts", scripts, "--config", Path(settings.output) / "run.yaml", "--budget", 0.5, "--out", questions]
-    done = agentcvr("train", "evaluate", settings.model.path, *given)
+    given = ["--scripts", scripts, "--config", Path(settings.output) / "run.yaml", "--out", questions]
+    done = agentcvr("train", "evaluate", settings.model.path, *given, "--budget", 0.5, "--budget", 0.5)
     assert done.returncode == 0, done.stderr
     assert all(text in done.stdout for text in ("SPOT", "STOP", "all", "blind", "chance: 33.3 %"))
     rows = [MeasuredQuestion.model_validate_json(line) for line in questions.read_text().splitlines()]
@@ -235,5 +236,5 @@ def test_scores_that_are_none_are_one_line_and_nothing_is_written(settings, tmp_
         "--scores", tmp_path / "wrong.jsonl",
     )  # fmt: skip
     assert done.returncode == 2
-    assert "cannot be read" in done.stderr
+    assert "cannot be read" in done.stderr and done.stderr.count("error:") == 1
     assert not (tmp_path / "out").exists()

@@ -79,9 +79,11 @@ def test_the_thinned_plan_spreads_frames_and_sound_over_whole_videos():
     assert [(w["start_s"], w["end_s"]) for w in first] == [(0.0, 10.0), (100.0, 110.0)]
 
 
-def test_random_looks_are_the_same_for_the_same_question_and_spend_all_frames():
+def test_random_looks_are_the_same_for_the_same_question_few_and_spend_all_frames():
     assert random_looks(reading()) == random_looks(reading())
     assert spent(random_looks(reading(30, 100.0))) == (30, pytest.approx(100.0, abs=1.0))
+    assert spent(random_looks(reading(120, 0.0)))[0] == 120
+    assert len(random_looks(reading(120, 300.0))) <= 24
 
 
 async def test_a_planned_policy_looks_by_the_plan_and_its_model_answers():

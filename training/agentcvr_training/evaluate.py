@@ -43,12 +43,15 @@ def evaluate(
     """Print the scores of a policy at each budget, beside the blind baseline and chance; write the questions to a file.
 
     Args:
-        shares: budgets as shares of what it costs to look at and hear everything.
+        shares: budgets as shares of what it costs to look at and hear everything; each counts once.
 
     Raises:
         InputError: the file exists.
     """
+    shares = list(dict.fromkeys(shares))
     target = None if to is None else new_file(to, force=False)
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     with ProgressBar("answering", 2 * len(scripts) * len(shares), console=err) as progress:
         found = measure_policy(policy, settings, scripts, shares, on_question=progress.advance)
         nothing = BlindPerception(simulator_of(scripts, settings))

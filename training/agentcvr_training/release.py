@@ -18,6 +18,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from agentcvr_graph.cli.console import err
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.metrics import mean_score
+from agentcvr_graph.models.clients.errors import one_line
 from agentcvr_graph.utils.jsonl_log import read_rows
 from agentcvr_training.config.loading import load_format, load_model
 from agentcvr_training.config.settings import Model, Settings
@@ -111,7 +112,8 @@ def _read(path: Path) -> list[MeasuredQuestion]:
         return [MeasuredQuestion.model_validate_json(row) for _, row in read_rows(path)]
     except (OSError, ValueError) as error:
         raise InputError(
-            f"The scores {path} cannot be read: {error}.", fix="Write them with `agentcvr train evaluate --out FILE`."
+            f"The scores {path} cannot be read: {one_line(str(error))}.",
+            fix="Write them with `agentcvr train evaluate --out FILE`.",
         ) from error
 
 

@@ -30,7 +30,9 @@ SHORTEST_S = 1.0
 HEARD_S = 10.0
 """Length of the windows in which sound is spread."""
 SEEN_S, SEEN_FRAMES = 20.0, 4
-"""Length and frames of a random look."""
+"""Least length and frames of a random look."""
+MOST_LOOKS = 12
+"""Most random windows for each sense; a larger budget makes them longer, because the answer needs room after them."""
 
 FRAMES: Mapping[str, Part | None] = {
     "whole": (0.0, 1.0),
@@ -128,19 +130,26 @@ def random_looks(reading: Reading) -> list[Call]:
 
 def _random_views(reading: Reading, rng: random.Random) -> Iterator[Call]:
     left = int(reading.left.get("frames", 0))
+    each = max(SEEN_FRAMES, -(-left // MOST_LOOKS))
     while left > 0 and reading.readable:
-        clip, frames = rng.choice(reading.readable), min(SEEN_FRAMES, left)
-        start_s = rng.uniform(0.0, max(0.0, clip.duration_s - SEEN_S))
-        yield _observe(clip, start_s, min(clip.duration_s, start_s + SEEN_S), frames)
+        clip, frames = rng.choice(reading.readable), min(each, left)
+        start_s, end_s = _random_window(clip, SEEN_S * each / SEEN_FRAMES, rng)
+        yield _observe(clip, start_s, end_s, frames)
         left -= frames
 
 
 def _random_sounds(reading: Reading, rng: random.Random) -> Iterator[Call]:
     spoken = [clip for clip in reading.readable if clip.has_words]
-    for _ in range(int(reading.left.get("audio seconds", 0.0) / HEARD_S) if spoken else 0):
+    left_s = reading.left.get("audio seconds", 0.0)
+    each_s = max(HEARD_S, left_s / MOST_LOOKS)
+    for _ in range(int(left_s / each_s) if spoken else 0):
         clip = rng.choice(spoken)
-        start_s = rng.uniform(0.0, max(0.0, clip.duration_s - HEARD_S))
-        yield _listen(clip, start_s, min(clip.duration_s, start_s + HEARD_S))
+        yield _listen(clip, *_random_window(clip, each_s, rng))
+
+
+def _random_window(clip: Clip, length_s: float, rng: random.Random) -> tuple[float, float]:
+    start_s = rng.uniform(0.0, max(0.0, clip.duration_s - length_s))
+    return start_s, min(clip.duration_s, start_s + length_s)
 
 
 def _observe(clip: Clip, start_s: float, end_s: float, frames: int) -> Call:

@@ -1,9 +1,10 @@
-"""The dry run: check a configuration (`checks.py`), and print the plan and the memory of a run."""
+"""The dry run: check a configuration (`checks.py`), and print the plan, the memory and the disk of a run."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,16 +12,18 @@ from rich.table import Table
 
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training.config.checks import Checked, CheckedSettings, check_model, check_settings
+from agentcvr_training.config.disk import Disk, disk_of, sft_steps
 from agentcvr_training.config.loading import ModelUnavailableError
-from agentcvr_training.config.memory import BYTES, GIB, Load, Sizes, estimate, shards_here
+from agentcvr_training.config.memory import GIB, Load, Sizes, deepspeed_here, estimate, shards_here, trained_dtype
 from agentcvr_training.config.settings import Settings
+from agentcvr_training.config.trainer_settings import sft_config
 from agentcvr_training.trainer.data_order import groups_a_batch, steps_a_batch
 
 NEEDS_MODEL = "model, chat template, length of prompts, engine, memory"
 
 
 def show_plan(settings: Settings, console: Console) -> None:
-    """Check a configuration and print the plan and the memory of a run.
+    """Check a configuration and print the plan, the memory and the disk of a run.
 
     Where the files of the model cannot be fetched, everything else is checked and printed, and the last lines name what
     was not checked.
@@ -37,7 +40,7 @@ def show_plan(settings: Settings, console: Console) -> None:
         console.print(f"[yellow]not checked:[/] {NEEDS_MODEL}", soft_wrap=True)
         console.print(escape(str(error)), soft_wrap=True)
         return
-    console.print(_table(_model_rows(settings, checked) + _run_rows(settings, basics)))
+    console.print(_table(_model_rows(settings, checked) + _run_rows(settings, basics) + _disk_rows(settings, checked)))
     console.print(_memory(estimate(checked.config, checked.sizes, load_of(settings, checked))))
 
 
@@ -46,6 +49,7 @@ def load_of(settings: Settings, checked: Checked) -> Load:
     arguments = checked.arguments
     return Load(
         dtype=settings.model.dtype,
+        trained_dtype=trained_dtype(settings.model),
         rows=arguments.per_device_train_batch_size,
         length=settings.rollout.max_length,
         live_graphs=settings.rollout.live_graphs,
@@ -71,14 +75,12 @@ def _model_rows(settings: Settings, checked: Checked) -> list[tuple[str, str]]:
         ("trained", _trained(settings, sizes)),
         ("chat template", f"keeps every turn; a turn ends with {form.tokenizer.decode(form.end_of_turn[:1])!r}"),
         ("a prompt", f"{checked.first_prompt_tokens} tokens before the first turn, of {length}"),
-        ("a checkpoint", f"{_checkpoint(settings, sizes) / GIB:,.2f} GiB"),
     ]
 
 
 def _run_rows(settings: Settings, checked: CheckedSettings) -> list[tuple[str, str]]:
     arguments = checked.arguments
     groups, size = groups_a_batch(arguments), int(arguments.generation_batch_size or 0)
-    steps = len(checked.order) // groups * steps_a_batch(arguments)
     passes = len(checked.order) / len(checked.scripts)
     return [
         ("engine", settings.rollout.engine),
@@ -86,9 +88,13 @@ def _run_rows(settings: Settings, checked: CheckedSettings) -> list[tuple[str, s
         ("held out", _counted(checked.held_out) or "none: no evaluation during training"),
         ("rewards", ", ".join(f"{name} x {weight:g}" for name, weight in settings.reward.resolve().items())),
         ("a batch", f"{groups} scripts x {arguments.num_generations} rollouts = {size} trajectories"),
-        ("steps", f"{steps}, {passes:.2f} passes over the scripts"),
+        ("steps", f"{_steps(checked)}, {passes:.2f} passes over the scripts"),
         ("output", settings.output),
     ]
+
+
+def _steps(checked: CheckedSettings) -> int:
+    return len(checked.order) // groups_a_batch(checked.arguments) * steps_a_batch(checked.arguments)
 
 
 def _trained(settings: Settings, sizes: Sizes) -> str:
@@ -96,9 +102,29 @@ def _trained(settings: Settings, sizes: Sizes) -> str:
     return f"an adapter of rank {lora.rank}, {sizes.trained / 1e6:,.1f} million weights" if lora else "all weights"
 
 
-def _checkpoint(settings: Settings, sizes: Sizes) -> int:
-    """Return the bytes of a checkpoint: the trained weights, and the optimizer's two numbers for each weight."""
-    return 3 * sizes.trained * BYTES[settings.model.dtype]
+def _disk_rows(settings: Settings, checked: Checked) -> list[tuple[str, str]]:
+    """Return the bytes on disk of each training that is configured."""
+    if deepspeed_here():
+        return [("on disk", "not predicted: DeepSpeed writes checkpoints in a format of its own")]
+    predicted = partial(disk_of, settings=settings, config=checked.config, tokenizer=checked.form.tokenizer)
+    found = {"grpo": predicted("grpo", arguments=checked.arguments, steps=_steps(checked))}
+    steps = sft_steps(settings)
+    if steps is not None:
+        found["sft"] = predicted("sft", arguments=sft_config(settings), steps=steps)
+    return [(f"on disk, {name}", _disk(disk)) for name, disk in found.items()]
+
+
+def _disk(disk: Disk) -> str:
+    if not disk.checkpoints:
+        return f"{_size(disk.all)} without checkpoints"
+    return (
+        f"{_size(disk.all)} at the end, {_size(disk.peak)} at most; "
+        f"checkpoints: {len(disk.checkpoints)} x {_size(disk.checkpoints[-1])}, policy: {_size(disk.policy)}"
+    )
+
+
+def _size(size: int) -> str:
+    return f"{size / GIB:,.2f} GiB" if size > GIB / 10 else f"{size / 2**20:,.2f} MiB"
 
 
 def _counted(scripts: list[Script]) -> str:

@@ -15,7 +15,7 @@ import torch
 
 from agentcvr_training._typed import adapt_model, model_of
 from agentcvr_training.config.loading import lora_config
-from agentcvr_training.config.settings import Lora
+from agentcvr_training.config.settings import Lora, Model
 
 BYTES = {"float32": 4, "bfloat16": 2}
 GIB = 2**30
@@ -37,6 +37,8 @@ class Load:
     """The settings of a run that decide the memory of one process."""
 
     dtype: str
+    trained_dtype: str
+    """Precision of trained weights, their gradients and their optimizer."""
     rows: int
     """Rows of one forward and backward pass."""
     length: int
@@ -77,19 +79,20 @@ def _adapter(model: Any, lora: Lora) -> int:
 def estimate(config: Any, sizes: Sizes, load: Load) -> dict[str, float]:
     """Return the bytes needed, by purpose."""
     text = config.get_text_config()
-    size, tokens = BYTES[load.dtype], load.rows * load.length
+    size, trained, tokens = BYTES[load.dtype], BYTES[load.trained_dtype], load.rows * load.length
+    adapted = sizes.trained != sizes.all
     computed = 2 if load.half_activations else size
     needed = {
-        "weights": sizes.all * size / load.shards,
-        "gradients": sizes.trained * size / load.shards,
+        "weights": sizes.all * (size if adapted else trained) / load.shards,
+        "gradients": sizes.trained * trained / load.shards,
         # AdamW keeps two numbers for each weight, in the weight's own precision.
-        "optimizer": 2 * sizes.trained * size / load.shards,
+        "optimizer": 2 * sizes.trained * trained / load.shards,
         "activations": float(tokens * _numbers_a_token(text, load.checkpointing) * computed),
         # Logits and their gradient in full precision.
         "logits": float(tokens * int(text.vocab_size) * 4 * 2),
     }
-    if sizes.trained != sizes.all:
-        needed["adapter"] = sizes.trained * size / load.shards
+    if adapted:
+        needed["adapter"] = sizes.trained * trained / load.shards
     if load.cached_keys:
         _, kept = _attention(text)
         needed["keys and values"] = float(load.live_graphs * load.length * int(text.num_hidden_layers) * kept * size)
@@ -100,10 +103,21 @@ def estimate(config: Any, sizes: Sizes, load: Load) -> dict[str, float]:
 
 def shards_here(environment: Mapping[str, str] = os.environ) -> int:
     """Return how many processes share the weights, by the variables that `accelerate launch` sets."""
-    zero3 = _yes(environment, "ACCELERATE_USE_DEEPSPEED") and environment.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
+    zero3 = deepspeed_here(environment) and environment.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
     second = environment.get("FSDP_VERSION") == "2" or environment.get("FSDP_SHARDING_STRATEGY", "1") in SHARDED
     fsdp = _yes(environment, "ACCELERATE_USE_FSDP") and second
     return int(environment.get("WORLD_SIZE", "1")) if zero3 or fsdp else 1
+
+
+def trained_dtype(model: Model, environment: Mapping[str, str] = os.environ) -> str:
+    """Return the precision of trained weights: peft holds adapters in full precision, FSDP all trained weights."""
+    full = model.lora is not None or _yes(environment, "ACCELERATE_USE_FSDP")
+    return "float32" if full else model.dtype
+
+
+def deepspeed_here(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether `accelerate launch` starts DeepSpeed."""
+    return _yes(environment, "ACCELERATE_USE_DEEPSPEED")
 
 
 def _yes(environment: Mapping[str, str], name: str) -> bool:

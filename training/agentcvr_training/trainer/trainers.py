@@ -26,6 +26,7 @@ from agentcvr_training.rewards import reward_metric, total_reward
 from agentcvr_training.rollout.episodes import EpisodeSummary
 from agentcvr_training.trainer.batching import ROW, learning_order, rearranged, sorting_changes_loss, trimmed
 from agentcvr_training.trainer.checkpoints import restart_hint
+from agentcvr_training.trainer.sharded_checkpoints import WeightsOnce
 
 ForwardContext = Callable[[Any], AbstractContextManager[object]]
 """Makes a context for one loss computation of a model; settings name one by import path (`model.forward_context`)."""
@@ -75,7 +76,7 @@ def positions_as_sampled(model: Any) -> Generator[None]:
         hook.remove()
 
 
-class ImitationTrainer(SFTTrainer):
+class ImitationTrainer(WeightsOnce, SFTTrainer):
     """TRL's SFTTrainer with a check for losses that are not finite.
 
     Args:
@@ -96,7 +97,7 @@ class ImitationTrainer(SFTTrainer):
         return finite(super().training_step(*args, **kwargs), self.state.global_step, self.args)
 
 
-class GraphTrainer(GRPOTrainer):
+class GraphTrainer(WeightsOnce, GRPOTrainer):
     """TRL's GRPOTrainer over a `GraphRollout`, with a check for losses that are not finite; prompts are script ids.
 
     Args:

@@ -49,6 +49,9 @@ MASTERS: Mapping[str, str] = {
 }
 """Titles in tables, in their order."""
 WHOLE = (1.0,)
+LONGEST = 8192
+"""Tokens that a conversation with a plan may have. Random looks that spend a whole budget are 90 calls: longer than the
+policy's own conversations, and a baseline without room for its answer would be none."""
 Measurement = Callable[[], list[MeasuredQuestion]]
 
 
@@ -74,15 +77,16 @@ def _ways(
 ) -> Mapping[str, Measurement]:
     reader, policy = folder / "warm", folder / "policy"
     blind = BlindPerception(simulator_of(scripts, settings))
+    roomy = settings.model_copy(update={"rollout": settings.rollout.model_copy(update={"max_length": LONGEST})})
     return {
         "offline": lambda: measure_master(OfflineMaster(), settings, scripts),
         "before": lambda: measure_policy(folder / "initial", settings, scripts, WHOLE),
         "sft": lambda: measure_policy(reader, settings, scripts),
         "grpo": lambda: measure_policy(policy, settings, scripts),
         "blind": lambda: measure_policy(policy, settings, scripts, WHOLE, perception=blind),
-        "random": lambda: measure_policy(reader, settings, scripts, plan=random_looks),
-        "thinned": lambda: measure_policy(reader, settings, scripts, plan=THINNED),
-        "constant": lambda: _constant(reader, settings, scripts, choosing, console),
+        "random": lambda: measure_policy(reader, roomy, scripts, plan=random_looks),
+        "thinned": lambda: measure_policy(reader, roomy, scripts, plan=THINNED),
+        "constant": lambda: _constant(reader, roomy, scripts, choosing, console),
     }
 
 

@@ -47,19 +47,14 @@ class Variant:
     """The task that is not trained on."""
 
 
-def _without(task: str) -> Variant:
-    others = [one for one in ("STOP", "SPOT", "PAIR", "COST", "LOCK") if one != task]
-    return Variant(f"GRPO without {task}", {"scripts.tasks": others}, left_out=task)
-
-
 VARIANTS: Mapping[str, Variant] = {
     "rejection": Variant(
         "rejection sampling",
         {"sft.trainer.learning_rate": 5.0e-4, "sft.trainer.warmup_steps": 5, "sft.trainer.num_train_epochs": 2},
         imitates=True,
     ),
-    "without-SPOT": _without("SPOT"),
-    "without-COST": _without("COST"),
+    "without-SPOT": Variant("GRPO without SPOT", left_out="SPOT"),
+    "without-COST": Variant("GRPO without COST", left_out="COST"),
     "answer-only": Variant("GRPO, reward for the answer alone", {"reward.preset": "answer"}),
     "unscaled": Variant("GRPO, advantages not scaled", {"grpo.trainer.scale_rewards": "none"}),
     "full-budget": Variant("GRPO, every budget at 100 %", {"rollout.budget_shares": [1.0, 1.0]}),
@@ -70,7 +65,10 @@ def variant_settings(config: Path, folder: Path, seed: int, name: str) -> Settin
     """Return the settings of a variant of one seed: the recipe's, from its warm start, into a folder of its own."""
     own = folder / "variants" / name
     changed = {"output": str(own), "model.path": str(folder / "warm"), "sft.demonstrations": str(own / "best.jsonl")}
-    return load_settings(config, {**seed_overrides(folder, seed), **changed, **VARIANTS[name].overrides})
+    overrides = {**seed_overrides(folder, seed), **changed, **VARIANTS[name].overrides}
+    tasks = load_settings(config, overrides).scripts.tasks
+    trained = [task for task in tasks if task != VARIANTS[name].left_out]
+    return load_settings(config, {**overrides, "scripts.tasks": trained})
 
 
 def train_variant(settings: Settings, variant: Variant, processes: int) -> None:
