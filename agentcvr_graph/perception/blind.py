@@ -28,7 +28,7 @@ class BlindPerception:
 
     async def observe(self, request: Observe, videos: Sequence[VideoInfo]) -> Observation:
         """Return an observation without evidence."""
-        return Observation(modality="visual", windows=request.targets)
+        return Observation(modality="visual", windows=tuple(target.window for target in request.targets))
 
     async def listen(self, request: Listen, videos: Sequence[VideoInfo]) -> Observation:
         """Return an observation without evidence."""

@@ -16,6 +16,7 @@ from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.offline.master.reading import Clip, Reading
+from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
@@ -84,6 +85,15 @@ def test_random_looks_are_the_same_for_the_same_question_few_and_spend_all_frame
     assert spent(random_looks(reading(30, 100.0))) == (30, pytest.approx(100.0, abs=1.0))
     assert spent(random_looks(reading(120, 0.0)))[0] == 120
     assert len(random_looks(reading(120, 300.0))) <= 24
+
+
+async def test_blind_looks_are_windows_without_frames():
+    blind = BlindPerception(ScriptedPerception(ScriptLibrary.of([SCRIPT])))
+    master = FakeMaster(turns=[turn("", observe((1, 0.0, 20.0, 4), id="a")), turn("", answer(1))])
+    graph = create_cvr_graph(master, blind).compile()
+    output = await graph.ainvoke(as_input(SCRIPT.as_question()), context=CVRContext(min_evidence=0))
+    (look,) = looks_of(trajectory_of(output))
+    assert (look.video, look.start_s, look.end_s, look.frames) == (1, 0.0, 20.0, 0)
 
 
 async def test_a_planned_policy_looks_by_the_plan_and_its_model_answers():
