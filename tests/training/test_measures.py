@@ -94,6 +94,7 @@ async def test_blind_looks_are_windows_without_frames():
     output = await graph.ainvoke(as_input(SCRIPT.as_question()), context=CVRContext(min_evidence=0))
     (look,) = looks_of(trajectory_of(output))
     assert (look.video, look.start_s, look.end_s, look.frames) == (1, 0.0, 20.0, 0)
+    assert hit_rate(SCRIPT, trajectory_of(output)) == 0.0
 
 
 async def test_a_planned_policy_looks_by_the_plan_and_its_model_answers():

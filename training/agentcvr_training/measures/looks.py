@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import Trajectory
-from agentcvr_graph.types import Citation, Modality, Observation
+from agentcvr_graph.types import Citation, Modality, Observation, Window
 
 
 class Look(BaseModel):
@@ -39,9 +39,14 @@ def _observations(trajectory: Trajectory) -> Iterator[tuple[int, Observation]]:
 def _looks(turn: int, observation: Observation) -> Iterator[Look]:
     if observation.modality == "index":
         return
-    times = observation.frame_times_s or ((),) * len(observation.windows)
-    for window, frames in zip(observation.windows, times, strict=True):
+    for window, frames in _windows(observation):
         yield Look(turn=turn, modality=observation.modality, frames=len(frames), **window.model_dump())
+
+
+def _windows(observation: Observation) -> Iterator[tuple[Window, Sequence[float]]]:
+    """Yield each window with the times of its frames; none for sound, and where nothing can be seen."""
+    times = observation.frame_times_s or ((),) * len(observation.windows)
+    yield from zip(observation.windows, times, strict=True)
 
 
 def hit_rate(script: Script, trajectory: Trajectory) -> float:
@@ -62,7 +67,7 @@ def _met_s(proof: Citation, observations: Sequence[Observation]) -> float:
         seen = any(
             proof.start_s <= time_s < proof.end_s
             for one in own
-            for window, times_s in zip(one.windows, one.frame_times_s, strict=True)
+            for window, times_s in _windows(one)
             if window.video == proof.video
             for time_s in times_s
         )
