@@ -131,6 +131,15 @@ TABLES = (
     Table(
         "tiny", TRAINING, "seconds", "python -m training.recipes.tiny.summary", note="the results: `make train-tiny`"
     ),
+    Table(
+        "tours",
+        TRAINING,
+        "seconds",
+        "python -m training.recipes.tiny.comparison show",
+        arranged=True,
+        note="the results: `training.recipes.tiny` with `configs/tours.yaml`, then `comparison measure`",
+    ),
+    Table("pretrained-times", TRAINING, "minutes", "python -m training.recipes.pretrained --dry-run", arranged=True),
     Table("levels", TRAINING, "minutes", "python -m training.recipes.tiny.difficulty --each 200", arranged=True),
     Table("training", TRAINING, "minutes", bench("training")),
 )

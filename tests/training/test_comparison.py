@@ -25,7 +25,6 @@ from agentcvr_graph.scripts.library import write_scripts
 from tests.support.command_line import agentcvr
 from tests.support.tiny_models import model, tokenizer
 from training.recipes.tiny.comparison_tables import (
-    QUESTIONS,
     Measured,
     by_level,
     by_task,
@@ -35,6 +34,7 @@ from training.recipes.tiny.comparison_tables import (
     read_results,
     scores_of,
     table,
+    write_questions,
 )
 from training.recipes.tiny.variants import VARIANTS, variant_settings
 
@@ -128,7 +128,7 @@ def test_results_are_read_from_files_and_drawn(tmp_path):
     for seed in (0, 1):
         folder = tmp_path / f"seed-{seed}"
         folder.mkdir()
-        (folder / "grpo.json").write_bytes(QUESTIONS.dump_json(measured("grpo", dict.fromkeys(SHARES, 1.0)).by_seed[0]))
+        write_questions(measured("grpo", dict.fromkeys(SHARES, 1.0)).by_seed[0], folder / "grpo.json.gz")
     found = read_results(tmp_path)
     assert list(found) == ["grpo"]
     assert len(found["grpo"].by_seed) == 2

@@ -140,7 +140,7 @@ def plan(run: Run) -> Table:
         ("SFT", f"{rows} conversations, {run.tokens:,} tokens, {steps_of_sft(run.settings, rows)} steps"),
         (
             "GRPO",
-            f"{arguments.max_steps} steps of {size} episodes, of at most {run.settings.rollout.max_length} tokens",
+            f"{arguments.max_steps} steps of {size} episodes, of at most {run.settings.rollout.max_length:,} tokens",
         ),
         ("held out", f"{len(run.settings.held_out_scripts())} questions"),
     ):

@@ -32,12 +32,10 @@ from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.utils.files import atomic_write_text
 from agentcvr_graph.utils.progress import ProgressBar
 from training.recipes.tiny.comparison_tables import (
     LEVELS,
     MASTERS,
-    QUESTIONS,
     by_level,
     by_task,
     differences,
@@ -47,6 +45,7 @@ from training.recipes.tiny.comparison_tables import (
     results_file,
     scores_of,
     table,
+    write_questions,
 )
 from training.recipes.tiny.recipe import first_of_each, settings_of
 from training.recipes.tiny.variants import CONFIG, VARIANTS
@@ -121,7 +120,7 @@ def measure(
         if name in wanted and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             found = way()
-            atomic_write_text(path, QUESTIONS.dump_json(found).decode())
+            write_questions(found, path)
             err.print(f"{MASTERS[name]}: {area_of(scores_of(found))}")
 
 

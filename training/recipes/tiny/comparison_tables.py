@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter
 
 from agentcvr_graph.eval.metrics import mean_score
 from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.utils.files import atomic_write
 from training.recipes.tiny.variants import VARIANTS
 
 MASTERS: Mapping[str, str] = {
@@ -75,7 +77,14 @@ def scores_of(questions: Sequence[MeasuredQuestion]) -> Scores:
 
 def results_file(results: Path, seed: str, level: str, name: str) -> Path:
     """Return the file of a master's questions; those of difficulty `normal` lie in the folder of the seed itself."""
-    return results / seed / ("" if level == "normal" else level) / f"{name}.json"
+    return results / seed / ("" if level == "normal" else level) / f"{name}.json.gz"
+
+
+def write_questions(questions: Sequence[MeasuredQuestion], path: Path) -> None:
+    """Write a master's questions, compressed; the same questions give the same bytes."""
+    packed = gzip.compress(QUESTIONS.dump_json(list(questions)), mtime=0)
+    with atomic_write(path) as draft:
+        draft.write_bytes(packed)
 
 
 def read_results(results: Path, level: str = "normal") -> dict[str, Measured]:
@@ -86,7 +95,7 @@ def read_results(results: Path, level: str = "normal") -> dict[str, Measured]:
         paths = [results_file(results, seed, level, name) for seed in seeds]
         files = [path for path in paths if path.exists()]
         if files:
-            found[name] = Measured(name, [QUESTIONS.validate_json(path.read_bytes()) for path in files])
+            found[name] = Measured(name, [QUESTIONS.validate_json(gzip.decompress(p.read_bytes())) for p in files])
     return found
 
 

@@ -53,6 +53,7 @@ VARIANTS: Mapping[str, Variant] = {
         {"sft.trainer.learning_rate": 5.0e-4, "sft.trainer.warmup_steps": 5, "sft.trainer.num_train_epochs": 2},
         imitates=True,
     ),
+    "steps-40": Variant("GRPO, 40 steps", {"grpo.trainer.max_steps": 40}),
     "without-SPOT": Variant("GRPO without SPOT", left_out="SPOT"),
     "without-COST": Variant("GRPO without COST", left_out="COST"),
     "answer-only": Variant("GRPO, reward for the answer alone", {"reward.preset": "answer"}),
