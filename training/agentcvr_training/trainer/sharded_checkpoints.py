@@ -57,7 +57,9 @@ class WeightsOnce:
             return
         wrapped = self.model_wrapped if model is None else model  # type: ignore[attr-defined]
         self.accelerator.wait_for_everyone()
-        found = read_weights(Path(resume_from_checkpoint), wrapped) if self.accelerator.is_main_process else {}
+        found: dict[str, Any] = {}
+        if self.accelerator.is_main_process:
+            found = dict(read_weights(Path(resume_from_checkpoint), wrapped))
         several = self.accelerator.num_processes > 1
         options = StateDictOptions(
             full_state_dict=True, cpu_offload=several, broadcast_from_rank0=several, strict=False

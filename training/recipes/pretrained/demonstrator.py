@@ -68,7 +68,7 @@ def _short(value: Any) -> Any:
         return {name: _short(one) for name, one in _fewer(cast(Mapping[str, Any], value)).items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_short(one) for one in cast(Sequence[Any], value)]
-    return int(value) if isinstance(value, float) and value == int(value) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _fewer(arguments: Mapping[str, Any]) -> dict[str, Any]:

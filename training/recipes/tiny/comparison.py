@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from agentcvr_training.baselines.plans import SCHEDULES, THINNED, Schedule, random_looks
-from agentcvr_training.config.settings import DIFFICULTIES, DifficultyName, Settings
+from agentcvr_training.config.settings import DIFFICULTIES, Settings
 from agentcvr_training.measures.curve import area_of
 from agentcvr_training.measures.evaluation import (
     MeasuredQuestion,
@@ -108,7 +108,7 @@ def measure(
     """Measure every master of one seed that has no file yet."""
     seed = int(folder.name.rpartition("-")[2])
     settings = settings_of(config, folder, seed)
-    level = cast(DifficultyName, one_of("--difficulty", difficulty or "normal", DIFFICULTIES))
+    level = one_of("--difficulty", difficulty or "normal", DIFFICULTIES)
     wanted = [one_of("--only", name, tuple(MASTERS)) for name in only or MASTERS]
     if settings.held_out is None:
         raise InputError(f"{config} names no held-out scripts.", fix="Give it a part `held_out`.")
