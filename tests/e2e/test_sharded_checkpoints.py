@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -25,11 +26,15 @@ WEIGHTS = {"all weights": "model.safetensors", "an adapter": "adapter_model.safe
 
 
 @pytest.fixture(scope="module")
-async def demonstrations(tmp_path_factory):
+def demonstrations(tmp_path_factory):
     scripts = list(make_scripts({"CC": 4}))
     perception, context = ScriptedPerception(ScriptLibrary.of(scripts)), CVRContext(dialect="json", max_turns=3)
     path = tmp_path_factory.mktemp("demonstrations") / "rows.jsonl"
-    found = [one async for one in demonstrate(resolve_chat_model("offline"), perception, scripts, context)]
+
+    async def shown():
+        return [one async for one in demonstrate(resolve_chat_model("offline"), perception, scripts, context)]
+
+    found = asyncio.run(shown())
     path.write_text("".join(f"{one.model_dump_json()}\n" for one in found))
     return path
 

@@ -114,7 +114,7 @@ BAD = {
     "part of a scene": (["scripts", "make", "--out", "x.jsonl", "--set", "scenes=9.5"], "9.5 is not a whole number."),
     "one wording": (
         ["scripts", "make", "--out", "x.jsonl", "-t", "CC", "-t", "LOCK", "--phrasing", "held-out"],
-        "No wording of CC is held out. Choose with -t from STOP, SPOT, PAIR, COST, LOCK.",
+        "No wording of CC is held out. Choose with -t from STOP, SPOT, PAIR, COST, LOCK, RULE, CHAIN.",
     ),
     "level of a model": (
         ["scripts", "make", "--out", "x.jsonl", "--model", "offline", "--difficulty", "hard"],
