@@ -33,7 +33,7 @@ from training.recipes.pretrained.recipe import STEPS, Run, take
 from training.recipes.pretrained.report import by_budget, by_kind, read, report
 from training.recipes.pretrained.sittings import read_sittings
 from training.recipes.pretrained.weights import EVIDENCE, write_model
-from training.recipes.tiny.comparison_tables import QUESTIONS, Measured, draw
+from training.recipes.tiny.comparison_tables import Measured, draw, read_questions
 from training.recipes.tiny.recipe import settings_of
 
 CONFIGS = Path("training/recipes/pretrained/configs")
@@ -254,7 +254,7 @@ def check_results(run):
     assert {one.dialect for one in shown} == {"json"}
     form = load_format(run.settings.model)
     assert form.tokenizer.chat_template.startswith(EVIDENCE.read_text(encoding="utf-8").rstrip("\n"))
-    files = {name: QUESTIONS.validate_json((run.results / f"{name}.json").read_bytes()) for name in MASTERS}
+    files = {name: read_questions(run.results / f"{name}.json.gz") for name in MASTERS}
     assert {name: len(questions) for name, questions in files.items()} == {
         **dict.fromkeys(MASTERS, 6),
         **dict.fromkeys(("before", "blind"), 2),

@@ -4,7 +4,7 @@
 
 writes `train.parquet` and `held_out.parquet`, a row a script: `prompt` (the question as a chat, for the engine's own
 accounts; the graph writes what the policy reads), `script` (JSON), and the columns by which verl chooses the agent loop
-and tells sources apart (`agent_name`, `data_source`, `reward_model`, `extra_info`).
+and groups its metrics (`agent_name`, `data_source`, `reward_model`, `extra_info`).
 """
 
 # pyright: reportUnknownMemberType=false

@@ -32,9 +32,8 @@ from rich.console import Console
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.utils.files import atomic_write_text
 from agentcvr_graph.utils.progress import ProgressBar
-from training.recipes.tiny.comparison_tables import QUESTIONS
+from training.recipes.tiny.comparison_tables import write_questions
 from training.recipes.tiny.recipe import first_of_each
 
 MASTERS: Mapping[str, str] = {
@@ -66,9 +65,9 @@ def measure(settings: Settings, folder: Path, results: Path, choosing: int, cons
     scripts = settings.held_out_scripts()
     results.mkdir(parents=True, exist_ok=True)
     for name, way in _ways(settings, folder, scripts, choosing, console).items():
-        path = results / f"{name}.json"
+        path = results / f"{name}.json.gz"
         if not path.exists():
-            atomic_write_text(path, QUESTIONS.dump_json(way()).decode())
+            write_questions(way(), path)
             console.print(f"measured: {MASTERS[name]}")
 
 

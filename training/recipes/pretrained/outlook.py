@@ -99,7 +99,7 @@ def _training(run: Run, name: str, steps: int, whole_s: float) -> StepLeft:
 def _measures(run: Run, episode: Episode, speeds: Speeds) -> StepLeft:
     if run.done()["measures"].exists():
         return StepLeft("measures", "done", 0.0)
-    missing = [name for name in MASTERS if not (run.results / f"{name}.json").exists()]
+    missing = [name for name in MASTERS if not (run.results / f"{name}.json.gz").exists()]
     questions, tasks = len(run.settings.held_out_scripts()), len(run.settings.scripts.tasks)
     episodes = sum(episodes_of(name, questions, tasks, run.choosing) for name in missing)
     state = f"{len(MASTERS) - len(missing)} of {len(MASTERS)} masters"

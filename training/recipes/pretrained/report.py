@@ -21,7 +21,7 @@ from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.metrics import mean_score
 from agentcvr_graph.scripts.chance import chance_level
 from training.recipes.pretrained.measures import MASTERS
-from training.recipes.tiny.comparison_tables import QUESTIONS, Measured, differences, draw
+from training.recipes.tiny.comparison_tables import Measured, differences, draw, read_questions
 
 CONFIG = Path("training/recipes/pretrained/configs/smollm2.yaml")
 RESULTS = Path(__file__).parent / "results"
@@ -50,9 +50,9 @@ def read(results: Path) -> dict[str, Measured]:
     """
     seeds = sorted(results.glob("seed-*"))
     found = {
-        name: Measured(name, [QUESTIONS.validate_json((seed / f"{name}.json").read_bytes()) for seed in seeds])
+        name: Measured(name, [read_questions(seed / f"{name}.json.gz") for seed in seeds])
         for name in MASTERS
-        if seeds and all((seed / f"{name}.json").exists() for seed in seeds)
+        if seeds and all((seed / f"{name}.json.gz").exists() for seed in seeds)
     }
     if not found:
         raise InputError(f"There are no results in {results}.", fix="Run the recipe first, or name another --results.")

@@ -87,6 +87,11 @@ def write_questions(questions: Sequence[MeasuredQuestion], path: Path) -> None:
         draft.write_bytes(packed)
 
 
+def read_questions(path: Path) -> list[MeasuredQuestion]:
+    """Return what `write_questions` wrote."""
+    return QUESTIONS.validate_json(gzip.decompress(path.read_bytes()))
+
+
 def read_results(results: Path, level: str = "normal") -> dict[str, Measured]:
     """Return the masters of a folder of results, at one difficulty."""
     seeds = sorted(folder.name for folder in results.glob("seed-*"))
@@ -95,7 +100,7 @@ def read_results(results: Path, level: str = "normal") -> dict[str, Measured]:
         paths = [results_file(results, seed, level, name) for seed in seeds]
         files = [path for path in paths if path.exists()]
         if files:
-            found[name] = Measured(name, [QUESTIONS.validate_json(gzip.decompress(p.read_bytes())) for p in files])
+            found[name] = Measured(name, [read_questions(path) for path in files])
     return found
 
 

@@ -1,8 +1,8 @@
 """Tasks over tours whose answers are tours.
 
 - STOP, which tour comes to one place before another: the guide's first sentences decide it.
-- SPOT, in which tour a person does a given deed at a place: one window decides it.
-- PAIR, the tours in which a person does a given deed at a place and the guide says who built it: two windows a video.
+- SPOT, in which tour a person does a certain thing at a place: one window decides it.
+- PAIR, the tours in which a person does a certain thing at a place that certain people built: two windows a video.
 
 What is asked for happens elsewhere too: a close distractor has the deed at another place, another builder, or the
 places in the other order.
