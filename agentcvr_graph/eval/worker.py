@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
-from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
+from agentcvr_graph.models.text_judge import ChatJudge, Judge, WordJudge
 from agentcvr_graph.eval.methods import EvalConfig, MethodResources, make_methods
 from agentcvr_graph.eval.methods.base import Method
 from agentcvr_graph.eval.rows import Row

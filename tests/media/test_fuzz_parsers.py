@@ -22,7 +22,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from agentcvr_graph import CVRContext, InputError, create_cvr_graph
 from agentcvr_graph.answers import KINDS, parse_answer, resolve_kind
 from agentcvr_graph.errors import CVRError
-from agentcvr_graph.eval.judge import read_grades
+from agentcvr_graph.models.text_judge import read_grades
 from agentcvr_graph.graph.dialects import read_calls, thought_of
 from agentcvr_graph.graph.question import check_question
 from agentcvr_graph.graph.sanitize import MAX_DEPTH, sanitize_message, sanitize_value

@@ -26,7 +26,7 @@ from langgraph.store.memory import InMemoryStore
 
 from agentcvr_graph import CVRContext, InfrastructureError, Question, Video, create_cvr_graph
 from agentcvr_graph.cli.console import escape
-from agentcvr_graph.eval.judge import ChatJudge
+from agentcvr_graph.models.text_judge import ChatJudge
 from agentcvr_graph.graph.dialects import read_calls, write_calls
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input

@@ -10,7 +10,7 @@ from agentcvr_graph import InputError
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.eval import compare
 from agentcvr_graph.eval.compare import p_value
-from agentcvr_graph.eval.judge import WordJudge
+from agentcvr_graph.models.text_judge import WordJudge
 from agentcvr_graph.eval.metrics import macro_average, mean_score
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import RunFolder
