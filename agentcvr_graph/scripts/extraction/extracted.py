@@ -102,9 +102,8 @@ def find_video(videos: Sequence[ExtractedVideo], name: str) -> ExtractedVideo:
         if len(found) == 1:
             return found[0]
         if found:
-            raise InputError(
-                f"{name!r} is the name of {len(found)} videos.", fix=f"Write one of: {', '.join(v.name for v in found)}."
-            )
+            names = ", ".join(video.name for video in found)
+            raise InputError(f"{name!r} is the name of {len(found)} videos.", fix=f"Write one of: {names}.")
     known = ", ".join(video.name for video in videos[:5]) + (", ..." if len(videos) > 5 else "")
     raise InputError(f"No extracted video is called {name!r}.", fix=f"Choose one of: {known}.")
 
