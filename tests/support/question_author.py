@@ -96,21 +96,28 @@ class QuestionAuthor(ChatModelBase):
         return super().bind_tools(tools)
 
     async def _areply(self, request: ChatRequest) -> AIMessage:
-        system, asked = request.messages[0].text, request.messages[1].text
         self._seen.append(list(request.messages))
         if self.raises:
             raise self.raises.pop(0)
-        if system == prompts.SYSTEM:
-            return AIMessage(f"Thinking.\nAnswer: {self._answer(asked)}", usage_metadata=USAGE)
-        if system != prompts.RULES:
-            return AIMessage(_grades(asked), usage_metadata=USAGE)
-        draft = self._draft(asked)
-        if len(request.messages) < 2 + 2 * self.faults:
-            draft["evidence"] = draft["evidence"][:1]
+        text = self.reply_text([message.text for message in request.messages])
+        if request.messages[0].text != prompts.RULES:
+            return AIMessage(text, usage_metadata=USAGE)
         if not request.tools:
-            return AIMessage(f"```json\n{json.dumps(draft)}\n```", usage_metadata=USAGE)
-        call = {"name": "QuestionDraft", "args": draft, "id": "1", "type": "tool_call"}
+            return AIMessage(f"```json\n{text}\n```", usage_metadata=USAGE)
+        call = {"name": "QuestionDraft", "args": json.loads(text), "id": "1", "type": "tool_call"}
         return AIMessage("", tool_calls=[call], usage_metadata=USAGE)
+
+    def reply_text(self, messages: Sequence[str]) -> str:
+        """Return the reply to a conversation: a question as JSON, an answer, or grades."""
+        system, asked = messages[0], messages[1]
+        if system == prompts.SYSTEM:
+            return f"Thinking.\nAnswer: {self._answer(asked)}"
+        if system != prompts.RULES:
+            return _grades(asked)
+        draft = self._draft(asked)
+        if len(messages) < 2 + 2 * self.faults:
+            draft["evidence"] = draft["evidence"][:1]
+        return json.dumps(draft)
 
     def _draft(self, asked: str) -> dict[str, Any]:
         found = _TASK.search(asked)

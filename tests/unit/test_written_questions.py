@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
 
 from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model
 from agentcvr_graph.errors import InputError
@@ -16,12 +17,20 @@ from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.checks import errors_of
 from agentcvr_graph.scripts.extraction.questions import jobs_of, write_questions
+from agentcvr_graph.scripts.extraction.questions.answerable import Checker, with_options_reversed
 from agentcvr_graph.scripts.extraction.questions.choice import chosen
+from agentcvr_graph.scripts.extraction.questions.draft import QuestionDraft
+from agentcvr_graph.scripts.extraction.questions.writing import QuestionsAbout
 from agentcvr_graph.scripts.generators.llm import Job
+from agentcvr_graph.scripts.generators.llm.writing import Usage, Writer
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import TASKS
+from agentcvr_graph.testing import FakeMaster
 from agentcvr_graph.trajectory import trajectory_of
+from tests.support.command_line import agentcvr
+from tests.support.kills import run_in_fresh_process
 from tests.support.question_author import SCENE_S, QuestionAuthor, kitchen_videos
+from tests.support.stub_endpoint import Reply, StubEndpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*with_structured_output.*")
 VIDEOS = kitchen_videos()
@@ -149,3 +158,79 @@ async def test_accepted_questions_run_in_the_real_graph(tmp_path):
     for script in library:
         output = await graph.ainvoke(as_input(script.as_question()), context=CVRContext(max_turns=4))
         assert trajectory_of(output).answer is not None
+
+
+def test_the_schema_has_no_defaults_for_strict_servers():
+    assert '"default"' not in json.dumps(QuestionDraft.model_json_schema())
+
+
+async def test_a_lucky_guess_rejects_no_question():
+    """A reader that always names the first option is right in one order of the options only."""
+    writer = Writer.of(QuestionAuthor(), QuestionsAbout(VIDEOS))
+    scripts = [(await writer.run(Job("CC", seed, maker="own"))).script for seed in range(20)]
+    script = next(one for one in scripts if one is not None and one.key == "A")
+    usage = Usage()
+    assert await Checker(FakeMaster(turns=[AIMessage("Answer: A")] * 20), "first").rejection(script, usage) is None
+    assert usage.calls == 1 + 2 + 2 * len(script.videos)
+    second = with_options_reversed(script)
+    assert (second.key, second.options[3]) == ("D", script.options[0])
+    found = await Checker(FakeMaster(turns=[AIMessage("Answer: A")]), "first").rejection(second, usage)
+    assert str(found) == "not answered from its evidence"
+
+
+def test_places_of_right_options_are_spread(tmp_path):
+    out = tmp_path / "scripts.jsonl"
+    written_by(QuestionAuthor(), out, 15)
+    keys = Counter(str(script.key) for script in ScriptLibrary(out))
+    assert keys.total() >= 10 and len(keys) == 4, "the author writes the right option first"
+
+
+@pytest.mark.enable_socket
+def test_the_command_writes_checks_reports_and_resumes(tmp_path):
+    """The real client asks a local endpoint; one job of two is rejected as a near-duplicate of the other."""
+    extracted, out = tmp_path / "extracted.jsonl", tmp_path / "scripts.jsonl"
+    extracted.write_text("".join(video.model_dump_json(exclude_defaults=True) + "\n" for video in VIDEOS[:2]))
+    author = QuestionAuthor()
+
+    def reply(number: int, body: dict[str, Any]) -> Reply:
+        return Reply(author.reply_text([message["content"] for message in body["messages"]]))
+
+    with StubEndpoint(reply) as endpoint:
+        command = ("scripts", "questions", extracted, "--writer", f"{endpoint.url}#m", "--out", out)
+        done = agentcvr(*command, "-t", "CC", "--each", 2, "--price-in", 1)
+        first = len(endpoint.calls)
+        again = agentcvr(*command, "-t", "CC", "--each", 2)
+        assert len(endpoint.calls) == first
+    assert (done.returncode, again.returncode) == (0, 0), done.stderr
+    assert "rejected: 3 near-duplicate" in done.stderr
+    assert f"rejected questions: {tmp_path / 'scripts.rejected.jsonl'}" in done.stderr
+    assert "1 scripts, 1 failed, 3 near-duplicates, 0 done before; 20 calls" in done.stderr
+    assert "0 scripts, 0 failed, 0 near-duplicates, 2 done before; 0 calls" in again.stderr
+    assert agentcvr("scripts", "check", out).returncode == 0
+
+
+KILLS = """
+import asyncio, json, sys
+from pathlib import Path
+from agentcvr_graph.scripts.extraction.questions import jobs_of, write_questions
+from tests.support.kills import kill_before_each_write
+from tests.support.question_author import QuestionAuthor, kitchen_videos
+
+whole, killed = map(Path, sys.argv[1:])
+
+def write(out):
+    jobs = jobs_of({"CC": 3, "PSS": 2}, 0, "own")
+    asyncio.run(write_questions(jobs, kitchen_videos(), QuestionAuthor(declines=(0,)), out, concurrency=1))
+
+write(whole)
+print(json.dumps([kill_before_each_write(lambda: write(killed), killed.parent)]))
+"""
+
+
+def test_a_run_killed_before_each_write_keeps_every_question_and_rejection_once(tmp_path):
+    whole, killed = tmp_path / "whole.jsonl", tmp_path / "runs" / "killed.jsonl"
+    (places,) = run_in_fresh_process(KILLS, whole, killed)
+    assert sum("killed.rejected.jsonl" in place for place in places) >= 3, places
+    for suffix in (".jsonl", ".rejected.jsonl"):
+        rows = [sorted(path.with_suffix(suffix).read_text().splitlines()) for path in (whole, killed)]
+        assert rows[0] == rows[1]
