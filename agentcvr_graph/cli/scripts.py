@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agentcvr_graph.cli import extract
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, new_file, one_of, out, print_notes
 from agentcvr_graph.cli.recogniser import chosen_audio
@@ -271,6 +272,9 @@ def crossvid(
     scripts = make_scripts(dict.fromkeys(wanted, each), seed, level)
     count = render_set(_with_progress(scripts, "rendering", each * len(wanted)), to)
     out.print(f"{count} questions: {escape(str(to))}")
+
+
+app.command(epilog=extract.EXAMPLES)(extract.extract)
 
 
 @app.command("sim-gap", epilog=SIM_GAP_EXAMPLES)
