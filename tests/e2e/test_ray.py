@@ -105,7 +105,7 @@ async def test_a_setup_error_stops_the_run(cluster, scripts, tmp_path):
         await run(benchmark, make_manifest(benchmark, config), RunFolder(tmp_path), engine, concurrency=2)
 
 
-def test_questions_are_written_and_checked_on_a_cluster_as_in_this_process(tmp_path):
+def test_questions_are_written_and_checked_on_a_cluster_as_in_this_process(cluster, tmp_path):
     here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
     for out, engine in ((here, "local"), (there, "ray")):
         jobs = jobs_of({"CC": 3, "PSS": 2}, 0, "own")
