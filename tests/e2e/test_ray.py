@@ -19,6 +19,8 @@ from agentcvr_graph.eval.runner import run
 from agentcvr_graph.eval.worker import EvalResult, EvalWorker, failed_result
 from agentcvr_graph.index.batch import index_videos
 from agentcvr_graph.index.store import EvidenceStore
+from agentcvr_graph.scripts.extraction.batch import Models, extract_videos, plan
+from agentcvr_graph.scripts.extraction.extracted import ExtractedFile
 from agentcvr_graph.scripts.extraction.questions import write_questions
 from agentcvr_graph.scripts.generators.llm import generate, jobs_of
 from agentcvr_graph.scripts.generators.procedural import make_scripts
@@ -137,6 +139,19 @@ def test_synthesis_on_a_cluster_writes_the_same_scripts(cluster, tmp_path):
 
 
 CLIPS = Path(agentcvr_graph.__file__).parent / "demo" / "clips"
+
+
+async def test_videos_extracted_on_a_cluster_have_the_same_scenes(cluster, tmp_path):
+    clips = [Video(source=str(CLIPS / f"cook_{colour}.mp4")) for colour in ("red", "green")]
+    scenes = []
+    for engine in ("local", "ray"):
+        with ExtractedFile(tmp_path / f"{engine}.jsonl") as file:
+            planned = await plan(clips, file, Models())
+            made = [result async for result in extract_videos(planned, file, Models(), engine=engine)]
+            assert all(result.extracted for result in made)
+            assert (await plan(clips, file, Models())).unchanged == 2
+            scenes.append({name: one.video for name, one in file.videos.items()})
+    assert scenes[0] == scenes[1]
 
 
 def test_an_index_made_on_a_cluster_is_the_same(cluster, tmp_path):
