@@ -1,4 +1,4 @@
-"""`agentcvr scripts extract`: turn one's own videos into scenes of scripts."""
+"""`agentcvr scripts extract`: turn one's own videos into scenes of scripts; `extract-gap`: measure what is lost."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ agentcvr scripts extract 'talks/*.mp4' --vision http://localhost:8000/v1 --audio
 agentcvr scripts extract clips/ --out videos.jsonl --plan
 
 agentcvr scripts extract /data/archive --out videos.jsonl --every 2 --engine ray --concurrency 32
+"""
+GAP_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts sets --out sets.jsonl --count 12 --phrasing held-out
+
+agentcvr scripts extract-gap sets.jsonl --audio whisper:base --out extract-gap
 """
 
 
@@ -105,3 +112,27 @@ async def _extract(planned: Plan, file: ExtractedFile, models: Models, engine: s
 
 def _print_problem(result: ExtractResult) -> None:
     err.print(f"[yellow]not extracted:[/] {escape(result.name)}: {escape(result.problem)}")
+
+
+def extract_gap(
+    library: Annotated[list[Path], typer.Argument(help="Script files (.json, .jsonl) or folders.")],
+    to: Annotated[Path, typer.Option("--out", help="Folder of the report, videos and trajectories.")],
+    master: shared.Master = "offline",
+    vision: shared.Vision = "offline",
+    audio: shared.Audio = "offline",
+) -> None:
+    """Measure what extraction loses: the same questions on true scripts, on extracted ones, live and blind.
+
+    The scripts are rendered as videos (needs flite), and these are extracted. The same command resumes.
+    """
+    from agentcvr_graph.eval.extract_gap import measure_extract_gap
+    from agentcvr_graph.eval.extract_gap.report import accuracy_table, facts_table
+    from agentcvr_graph.models.strings import ModelStrings
+    from agentcvr_graph.scripts.library import ScriptLibrary
+
+    scripts = list(ScriptLibrary(*library))
+    found = asyncio.run(measure_extract_gap(scripts, to, ModelStrings(master, vision, chosen_audio(audio))))
+    out.print(accuracy_table(found))
+    out.print(facts_table(found))
+    out.print(f"extracted {seconds(found.seconds)} s of video: {cost_text(found.cost)}")
+    err.print(f"results: {escape(str(to / 'extract_gap.json'))}")

@@ -275,6 +275,7 @@ def crossvid(
 
 
 app.command(epilog=extract.EXAMPLES)(extract.extract)
+app.command(epilog=extract.GAP_EXAMPLES)(extract.extract_gap)
 
 
 @app.command("sim-gap", epilog=SIM_GAP_EXAMPLES)
