@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 from agentcvr_training.trainer.run import quiet
 
-from agentcvr_graph.cli.console import err, out, run_app
+from agentcvr_graph.cli.console import err, one_of, out, run_app
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.providers.tiny import TINY
 from agentcvr_graph.scripts.chance import chance_level
 from training.recipes.processes import default_processes
+from training.recipes.tiny.curriculum import BY_NAME
 from training.recipes.tiny.initialization import Size
 from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of
 from training.recipes.tiny.summary import Measures, measured_alike, summary, table
@@ -54,6 +55,9 @@ def main(
     demonstrations: Annotated[
         float, typer.Option(min=0.01, help="Factor on the number of demonstrations of the recipe.")
     ] = 1.0,
+    curriculum: Annotated[
+        str, typer.Option(help=f"The demonstrations: {', '.join(filter(None, BY_NAME))}; default those of the tasks.")
+    ] = "",
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that share a training; one on an accelerator.")
     ] = default_processes(),
@@ -69,7 +73,8 @@ def main(
     shared = settings_of(config, folder, 0)
     if shared.held_out is None:
         raise InputError(f"{config} names no held-out scripts.", fix="Give it a part `held_out`.")
-    scale = Scale(Size(width, layers), demonstrations, processes)
+    chosen = one_of("--curriculum", curriculum, tuple(BY_NAME)) if curriculum else ""
+    scale = Scale(Size(width, layers), demonstrations, processes, chosen)
     measured: dict[int, Measures] = {}
     for seed in seeds or [0, 1, 2]:
         measured[seed] = run_seed(settings_of(config, folder / f"seed-{seed}", seed), scale, live, err)

@@ -14,7 +14,7 @@ import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,10 @@ class CurriculumStage:
     """Whether only the answers are imitated; if so, follow-ups about the same evidence are added."""
     binding: bool = False
     """Whether budgets are drawn as in reinforcement learning; if not, everything can be afforded."""
+    shares: Mapping[Task, float] = field(default_factory=lambda: SHARES, repr=False)
+    """Factor on `each` for each task; 1 for the others."""
+    block: int | None = field(default=None, repr=False)
+    """Block of seeds that its scripts come from; None for the place of the stage among all stages."""
 
 
 RECORDED = ToolMessage(prompts.RECORDED, name="answer", tool_call_id="answer")
@@ -93,9 +97,26 @@ TOUR_EXPLORATION = (
 )
 
 
-def curricula_of(tasks: Sequence[Task]) -> tuple[Sequence[CurriculumStage], ...]:
-    """Return the curricula for some tasks: over tours, or over short videos."""
-    return (TOUR_READING, TOUR_EXPLORATION) if set(tasks) <= set(TOUR_TASKS) else CURRICULA
+LOOKING_BACK: Mapping[str, Any] = {
+    **{"whole": 0.4, "closer": 0.5, "noted": 0.5, "stops": 0.3},
+    **{"lengths_s": (10.0, 20.0, 40.0), "max_looks": 4},
+}
+"""Options of a demonstrator that often looks back at what its notes leave open, and as often anywhere else."""
+COMPARING: Mapping[Task, float] = {"STOP": 0.5, "SPOT": 0.6, "COST": 1.9}
+"""More of COST, whose numbers have to be compared."""
+SECOND_READING = (CurriculumStage(SMALL, 1500, CLOSELY, answers_only=True, shares=COMPARING, block=10),)
+SECOND_EXPLORATION = (CurriculumStage(SMALL, 1300, LOOKING_BACK, binding=True, block=11),)
+BY_NAME: Mapping[str, tuple[Sequence[CurriculumStage], ...]] = {
+    "": CURRICULA,
+    "tours": (TOUR_READING, TOUR_EXPLORATION),
+    "tours-again": (SECOND_READING, SECOND_EXPLORATION),
+}
+"""The curricula by name; the one without a name is for short videos."""
+
+
+def curricula_of(tasks: Sequence[Task], name: str = "") -> tuple[Sequence[CurriculumStage], ...]:
+    """Return the curricula of a name, or else those for some tasks: over tours, or over short videos."""
+    return BY_NAME[name or ("tours" if set(tasks) <= set(TOUR_TASKS) else "")]
 
 
 @dataclass(frozen=True)
@@ -144,14 +165,17 @@ def interleaved(curricula: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _chunks(settings: Settings, number: int, stage: CurriculumStage) -> Iterator[Chunk]:
-    first = settings.scripts.seed + FIRST_SEED + number * STAGE_SEEDS
+    block = number if stage.block is None else stage.block
+    first = settings.scripts.seed + FIRST_SEED + block * STAGE_SEEDS
     for start in range(0, stage.each, CHUNK):
         yield Chunk(settings, stage, first + start, min(CHUNK, stage.each - start))
 
 
 def record_chunk(chunk: Chunk) -> list[str]:
     """Record a chunk; return one line of JSON for each demonstration."""
-    counts: dict[Task, int] = {task: round(chunk.each * SHARES.get(task, 1.0)) for task in chunk.settings.scripts.tasks}
+    counts: dict[Task, int] = {
+        task: round(chunk.each * chunk.stage.shares.get(task, 1.0)) for task in chunk.settings.scripts.tasks
+    }
     scripts = list(make_scripts(counts, chunk.seed, chunk.stage.difficulty))
     master = RandomExplorationMaster(seed=chunk.settings.seed, **chunk.stage.options)
 

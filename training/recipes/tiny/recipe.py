@@ -66,12 +66,14 @@ class Scale:
     """Factor on the number of demonstrations."""
     processes: int = field(default_factory=default_processes)
     """Processes that share each training; the result is the same except for rounding."""
+    curriculum: str = ""
+    """Name of the curricula; empty for those of the tasks."""
 
     def curricula(self, tasks: Sequence[Task]) -> list[list[CurriculumStage]]:
         """Return the curricula for some tasks at this scale."""
         return [
             [replace(stage, each=round(stage.each * self.demonstrations)) for stage in curriculum]
-            for curriculum in curricula_of(tasks)
+            for curriculum in curricula_of(tasks, self.curriculum)
         ]
 
 
