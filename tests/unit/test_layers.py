@@ -33,6 +33,7 @@ LAYERS = (
     ("scripts",),
     ("perception",),
     ("index",),
+    ("scripts.extraction",),
     ("tools",),
     ("graph",),
     ("trajectory",),

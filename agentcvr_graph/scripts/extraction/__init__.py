@@ -1,0 +1,1 @@
+"""Scripts from real videos: what an extraction says of each video, and questions about several of them."""
