@@ -182,6 +182,15 @@ def read_picture(text: str) -> tuple[str, list[str], list[str], str]:
     return description, lines, colours, motion
 
 
+def letters_of(line: str) -> str:
+    """Return the letters and digits of a line of on-screen text in one case: the rest varies between two readings.
+
+    >>> letters_of("Add salt, 5 g") == letters_of("ADDSALT 5g")
+    True
+    """
+    return re.sub(r"\W", "", line.casefold())
+
+
 def read_unread(text: str) -> list[Region]:
     """Return the regions in which a picture's description reports text that is too small to read.
 

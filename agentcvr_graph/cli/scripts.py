@@ -10,9 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from agentcvr_graph.cli import extract
 from agentcvr_graph.cli import options as shared
 from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, new_file, one_of, out, print_notes
 from agentcvr_graph.cli.recogniser import chosen_audio
+from agentcvr_graph.cli.scripts_questions import EXAMPLES as QUESTIONS_EXAMPLES
+from agentcvr_graph.cli.scripts_questions import questions
 from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
@@ -69,6 +72,9 @@ agentcvr scripts sim-gap scripts.jsonl --out gap --fit noise.json
 
 agentcvr scripts sim-gap sets.jsonl --out gap --audio whisper:base --master transformers:runs/mine/policy --budget 0.5
 """
+
+
+app.command(epilog=QUESTIONS_EXAMPLES)(questions)
 
 
 @app.command(epilog=MAKE_EXAMPLES)
@@ -268,6 +274,10 @@ def crossvid(
     out.print(f"{count} questions: {escape(str(to))}")
 
 
+app.command(epilog=extract.EXAMPLES)(extract.extract)
+app.command(epilog=extract.GAP_EXAMPLES)(extract.extract_gap)
+
+
 @app.command("sim-gap", epilog=SIM_GAP_EXAMPLES)
 def sim_gap(
     library: Library = None,
@@ -330,9 +340,8 @@ def _write_with_model(counts: Mapping[Task, int], seed: int, model: str, out_pat
     with ProgressBar("writing", len(jobs), console=err) as bar:
 
         def show(totals: Totals) -> None:
-            done = totals.scripts + totals.failures + totals.skipped
             spent = f"{totals.usage.output_tokens} tokens, {totals.cost:.2f}"
-            bar.update(completed=done, description=f"writing ({spent})")
+            bar.update(completed=totals.done, description=f"writing ({spent})")
 
         totals = asyncio.run(generate(jobs, model, out_path, on_progress=show, **options))
     err.print(escape(f"{totals}: {out_path}"))

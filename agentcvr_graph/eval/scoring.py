@@ -8,9 +8,9 @@ from typing import Any
 
 from agentcvr_graph.answers import resolve_kind, score_of
 from agentcvr_graph.errors import BugError, CVRError, InfrastructureError, InputError
-from agentcvr_graph.eval.judge import Grades, Judge
 from agentcvr_graph.eval.rows import Outcome, Row
 from agentcvr_graph.models.clients.errors import is_transient, recognised
+from agentcvr_graph.models.text_judge import Grades, Judge
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Answer, Failure, Question
 

@@ -11,7 +11,6 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
 from agentcvr_graph.errors import CVRError, InfrastructureError, SetupError
-from agentcvr_graph.eval.judge import ChatJudge, Judge, WordJudge
 from agentcvr_graph.eval.methods import EvalConfig, MethodResources, make_methods
 from agentcvr_graph.eval.methods.base import Method
 from agentcvr_graph.eval.rows import Row
@@ -20,6 +19,7 @@ from agentcvr_graph.eval.strict import with_strict_score
 from agentcvr_graph.graph.run_names import described
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.clients.keys import traceback_without_keys
+from agentcvr_graph.models.text_judge import ChatJudge, Judge, WordJudge
 from agentcvr_graph.trajectory import Trajectory
 
 logger = logging.getLogger(__name__)

@@ -117,9 +117,15 @@ def perception_of(vision: str, audio: str) -> LivePerception:
 
 def failed_result(job: IndexJob, error: Exception) -> IndexResult:
     """Return the result of a job that failed."""
+    problem, may_pass = problem_of(error)
+    return IndexResult(job, problem=problem, may_pass=may_pass)
+
+
+def problem_of(error: Exception) -> tuple[str, bool]:
+    """Return why a video could not be used, in one line, and whether that may pass."""
     known = error.problem if isinstance(error, VideoError) else str(error)
     problem = known if isinstance(error, CVRError) else f"The cluster failed: {type(error).__name__}: {error}"
-    return IndexResult(job, problem=problem, may_pass=getattr(error, "transient", not isinstance(error, CVRError)))
+    return problem, getattr(error, "transient", not isinstance(error, CVRError))
 
 
 async def index_videos(
@@ -181,7 +187,7 @@ async def _jobs(given: Iterable[Video], perception: LivePerception) -> tuple[lis
     """
     jobs: dict[str, IndexJob] = {}
     failures: list[IndexResult] = []
-    for video in [video for one in given for video in await _expanded(one, perception)]:
+    for video in [video for one in given for video in await expanded(one, perception)]:
         reference = reference_of(video, cast(Indexable, perception))
         try:
             jobs[reference] = IndexJob(video, reference, await perception.reference_stamp(video))
@@ -190,7 +196,12 @@ async def _jobs(given: Iterable[Video], perception: LivePerception) -> tuple[lis
     return list(jobs.values()), failures
 
 
-async def _expanded(video: Video, perception: LivePerception) -> Sequence[Video]:
+async def expanded(video: Video, perception: LivePerception) -> Sequence[Video]:
+    """Return the videos that one stands for.
+
+    Raises:
+        InputError: a folder or a pattern stands for no video.
+    """
     expansion = await expand(perception, video)
     return [video] if expansion is None else expansion.videos
 

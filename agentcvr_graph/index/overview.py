@@ -7,7 +7,7 @@ by the same code, with the same words. The overview depends on nothing but the v
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agentcvr_graph.errors import InfrastructureError
@@ -41,7 +41,7 @@ class Overview:
 
 def planned_cost(info: VideoInfo) -> Cost:
     """Return the frames and seconds of sound that the overview of a video takes at most."""
-    return Cost(frames=_frame_count(info), audio_s=info.duration_s if _has_words(info) else 0.0)
+    return Cost(frames=_frame_count(info), audio_s=info.duration_s if has_words(info) else 0.0)
 
 
 async def overview_of(info: VideoInfo, perception: Perception) -> Overview:
@@ -50,33 +50,39 @@ async def overview_of(info: VideoInfo, perception: Perception) -> Overview:
     Raises:
         InfrastructureError: nothing of it could be observed, or the failure of a part may pass.
     """
-    alone = info.model_copy(update={"number": 1})
+    observed = await carry_out((*_observes(info), *listens(info)), info, perception)
+    statements = [said for one in observed for said in _statements(one)]
+    return Overview(tuple(_merged(statements)), sum((one.cost for one in observed), Cost()))
+
+
+async def carry_out(requests: Iterable[Observe | Listen], info: VideoInfo, perception: Perception) -> list[Observation]:
+    """Carry out requests about one video, as video 1, one after another. A damaged part is left out.
+
+    Raises:
+        InfrastructureError: nothing of it could be observed, or the failure of a part may pass.
+    """
+    alone = [info.model_copy(update={"number": 1})]
     observed: list[Observation] = []
     errors: list[InfrastructureError] = []
-    for request in (*_observes(alone), *_listens(alone)):
+    for request in requests:
         try:
-            observed.append(await _carry_out(request, perception, [alone]))
+            visual = isinstance(request, Observe)
+            observed.append(await (perception.observe(request, alone) if visual else perception.listen(request, alone)))
         except InfrastructureError as error:
             if error.transient:
                 raise
             errors.append(error)
     if errors and not observed:
         raise errors[0]
-    statements = [said for one in observed for said in _statements(one)]
-    return Overview(tuple(_merged(statements)), sum((one.cost for one in observed), Cost()))
-
-
-async def _carry_out(request: Observe | Listen, perception: Perception, videos: Sequence[VideoInfo]) -> Observation:
-    if isinstance(request, Observe):
-        return await perception.observe(request, videos)
-    return await perception.listen(request, videos)
+    return observed
 
 
 def _frame_count(info: VideoInfo) -> int:
     return min(MOST_FRAMES, math.ceil(info.duration_s / SPACING_S)) if info.has_picture else 0
 
 
-def _has_words(info: VideoInfo) -> bool:
+def has_words(info: VideoInfo) -> bool:
+    """Return whether there may be something to hear or to read as subtitles."""
     return info.has_sound or info.has_subtitles
 
 
@@ -91,8 +97,9 @@ def _observes(info: VideoInfo) -> list[Observe]:
     return requests
 
 
-def _listens(info: VideoInfo) -> list[Listen]:
-    count = math.ceil(info.duration_s / AUDIO_STEP_S) if _has_words(info) else 0
+def listens(info: VideoInfo) -> list[Listen]:
+    """Return requests for all sound and subtitles of a video."""
+    count = math.ceil(info.duration_s / AUDIO_STEP_S) if has_words(info) else 0
     spans = _stretches(info.duration_s, count)
     return [Listen(window=Window(video=1, start_s=start_s, end_s=end_s)) for start_s, end_s in spans]
 

@@ -16,12 +16,12 @@ from agentcvr_training.measures.accepted import accepted
 from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.errors import InfrastructureError
-from agentcvr_graph.eval.judge import ChatJudge
 from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.graph.context import WantedDialect
 from agentcvr_graph.graph.dialects import words_of
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.models.text_judge import ChatJudge
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import one_line

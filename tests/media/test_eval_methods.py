@@ -12,7 +12,6 @@ from langchain_core.messages import AIMessage
 from agentcvr_graph import CVRContext, InputError, create_cvr_graph
 from agentcvr_graph.errors import ActionError, InfrastructureError
 from agentcvr_graph.eval import EvalConfig
-from agentcvr_graph.eval.judge import ChatJudge, WordJudge, read_grades
 from agentcvr_graph.eval.methods import MethodResources, make_methods
 from agentcvr_graph.eval.methods.base import GraphMethod
 from agentcvr_graph.eval.methods.frames import share_frames
@@ -24,6 +23,7 @@ from agentcvr_graph.models.limiter import LimitedChat
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.models.strings import ModelStrings
+from agentcvr_graph.models.text_judge import ChatJudge, WordJudge, read_grades
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts

@@ -22,7 +22,6 @@ from langgraph.checkpoint.memory import InMemorySaver
 from agentcvr_graph import CVRContext, InputError, create_cvr_graph
 from agentcvr_graph.answers import KINDS, parse_answer, resolve_kind
 from agentcvr_graph.errors import CVRError
-from agentcvr_graph.eval.judge import read_grades
 from agentcvr_graph.graph.dialects import read_calls, thought_of
 from agentcvr_graph.graph.question import check_question
 from agentcvr_graph.graph.sanitize import MAX_DEPTH, sanitize_message, sanitize_value
@@ -33,6 +32,7 @@ from agentcvr_graph.models.adapters.transcripts import body_of, read_transcript
 from agentcvr_graph.models.chat_format.hermes import read_calls as read_hermes
 from agentcvr_graph.models.chat_format.read_turn import read_turn
 from agentcvr_graph.models.registry import read_model_string
+from agentcvr_graph.models.text_judge import read_grades
 from agentcvr_graph.render import plain, read_evidence, read_picture
 from agentcvr_graph.scripts.bundled import bundled_library
 from agentcvr_graph.scripts.formats import FORMATS, import_file

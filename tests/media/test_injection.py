@@ -26,7 +26,6 @@ from langgraph.store.memory import InMemoryStore
 
 from agentcvr_graph import CVRContext, InfrastructureError, Question, Video, create_cvr_graph
 from agentcvr_graph.cli.console import escape
-from agentcvr_graph.eval.judge import ChatJudge
 from agentcvr_graph.graph.dialects import read_calls, write_calls
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
@@ -39,6 +38,7 @@ from agentcvr_graph.models.chat_format import hermes
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.models.offline.vision import OfflineVision
+from agentcvr_graph.models.text_judge import ChatJudge
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import ALL_WINDOWS, MAX_CHARACTERS, evidence_line, observation_text, plain
 from agentcvr_graph.scripts.bundled import bundled_library

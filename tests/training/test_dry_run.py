@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,18 @@ from accelerate.commands.config.config_args import load_config_from_file
 from agentcvr_training.commands import app
 from agentcvr_training.config import checks
 from agentcvr_training.config.checks import check
-from agentcvr_training.config.dry_run import load_of, show_plan
+from agentcvr_training.config.dry_run import needed_memory, show_plan
 from agentcvr_training.config.loading import ModelUnavailableError
-from agentcvr_training.config.memory import GIB, Load, Sizes, estimate, shards_here, sizes_of
+from agentcvr_training.config.memory import (
+    GIB,
+    Load,
+    Sizes,
+    all_gathered_here,
+    estimate,
+    optimizer_shards_here,
+    shards_here,
+    sizes_of,
+)
 from agentcvr_training.config.settings import Lora, Rollout, load_settings
 from agentcvr_training.config.trainer_settings import grpo_config
 from agentcvr_training.inference.factory import make_engine_factory
@@ -32,6 +42,7 @@ from agentcvr_graph.errors import CVRError, InputError, SetupError
 from tests.support.tiny_models import FORGETS_THOUGHTS, PLAIN, model, tokenizer
 
 CONFIGS = Path(__file__).parents[2] / "training" / "agentcvr_training" / "configs"
+HYBRID = {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "FSDP_SHARDING_STRATEGY": "HYBRID_SHARD"}
 QWEN = sorted(CONFIGS.glob("qwen3_*.yaml"))
 SHIPPED = [*sorted(CONFIGS.glob("*.yaml")), *sorted(CONFIGS.parents[1].glob("recipes/*/configs/*.yaml"))]
 VOCABULARY = len(tokenizer())
@@ -109,26 +120,42 @@ def test_the_weight_count_of_a_released_model_equals_the_published_number():
 
 def test_the_memory_estimate_equals_the_hand_calculation():
     config, load = model().config, Load("float32", "float32", 2, 100, 3, True, False, False, False)
-    # Activations of one token in one layer: four vectors of 32, two of queries (32), keys and values (16), four of 64.
-    layer = 4 * 32 + 2 * 32 + 2 * 16 + 4 * 64
+    # One token in one layer. In full precision: inputs and scaled inputs of two norms (32), inputs of the norms of
+    # queries (32) and keys (16). In that of the pass: outputs of two norms (32); queries 3 times, keys twice, values
+    # once; four vectors of the feed-forward part (64).
+    exact, computed = 4 * 32 + 32 + 16, 2 * 32 + 3 * 32 + 3 * 16 + 4 * 64
+    # One tile of 200 positions, the tiles of torch, the last states and their gradient, the gradient of the head.
+    tile, head = 200 * 32768, 200 * VOCABULARY * 4 * 7.25 + 200 * 32 * 8
     assert estimate(config, Sizes(WEIGHTS, WEIGHTS), load) == {
         "weights": WEIGHTS * 4,
         "gradients": WEIGHTS * 4,
         "optimizer": WEIGHTS * 8,
-        "activations": 200 * 2 * layer * 4,
-        "logits": 200 * VOCABULARY * 8,
+        "activations": 200 * 2 * (exact + computed) * 4,
+        "head": tile * 4 + head + VOCABULARY * 32 * 4,
         "keys and values": 3 * 100 * 2 * 2 * 16 * 4,
     }
-    spare = Load("bfloat16", "float32", 2, 100, 3, False, True, True, True, shards=4)
+    spare = Load("bfloat16", "float32", 2, 100, 3, False, True, True, True, shards=4, optimizer_shards=4, triton=True)
     assert estimate(config, Sizes(WEIGHTS, 1000), spare) == {
         "weights": WEIGHTS * 2 / 4,
         "gradients": 1000 * 4 / 4,  # peft holds an adapter in full precision
         "optimizer": 1000 * 8 / 4,
-        "activations": 200 * (2 * 32 + layer) * 2,
-        "logits": 200 * VOCABULARY * 8,
+        "activations": 200 * (2 * 32 * 2 + exact * 4 + computed * 2),
+        "head": tile * 2 + 200 * 32 * (2 + 4),
+        "gathered weights": (2 * VOCABULARY * 32 + 2 * LAYER + 32) * 2,  # embeddings and two of two layers
         "adapter": 1000 * 4 / 4,
         "weights in vLLM": WEIGHTS * 2,
     }
+
+
+def test_autocast_keeps_copies_of_whole_weights():
+    config, load = model().config, Load("float32", "float32", 1, 10, 0, False, False, True, False)
+    layers = 2 * LAYER + 32
+    assert estimate(config, Sizes(WEIGHTS, WEIGHTS), load)["weights in 16 bits"] == layers * 2
+    # Frozen weights are copied for one layer at a time, if the backward pass makes the copies again.
+    again = replace(load, checkpointing=True)
+    assert "weights in 16 bits" not in estimate(config, Sizes(WEIGHTS, 1000), again)
+    kept = replace(load, shards=2, optimizer_shards=2, all_gathered=True)
+    assert estimate(config, Sizes(WEIGHTS, WEIGHTS), kept)["gathered weights"] == 2 * WEIGHTS * 2
 
 
 @pytest.mark.parametrize(
@@ -138,12 +165,24 @@ def test_the_memory_estimate_equals_the_hand_calculation():
         ({"WORLD_SIZE": "4"}, 1),
         ({"WORLD_SIZE": "4", "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, 4),
         ({"WORLD_SIZE": "4", "ACCELERATE_USE_FSDP": "true", "FSDP_SHARDING_STRATEGY": "NO_SHARD"}, 1),
+        ({"WORLD_SIZE": "4", "ACCELERATE_USE_FSDP": "true", "FSDP_SHARDING_STRATEGY": "SHARD_GRAD_OP"}, 4),
+        ({"WORLD_SIZE": "4", "ACCELERATE_USE_FSDP": "true", "FSDP_SHARDING_STRATEGY": "2"}, 4),
+        ({**HYBRID, "ACCELERATE_USE_FSDP": "true"}, 2),
         ({"WORLD_SIZE": "4", "ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}, 4),
         ({"WORLD_SIZE": "4", "ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}, 1),
     ],
 )
 def test_sharded_weights_are_detected_from_accelerates_variables(environment, shards):
     assert shards_here(environment) == shards
+    zero2 = environment.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "2"
+    assert optimizer_shards_here(environment) == (4 if zero2 else shards)
+    kept = environment.get("FSDP_SHARDING_STRATEGY") in ("SHARD_GRAD_OP", "2")
+    assert all_gathered_here(environment) is kept
+
+
+def test_gathered_weights_are_kept_where_fsdp2_does_not_reshard():
+    assert not all_gathered_here({"FSDP_VERSION": "2"})
+    assert all_gathered_here({"FSDP_VERSION": "2", "FSDP_RESHARD_AFTER_FORWARD": "false"})
 
 
 def test_the_plan_shows_scripts_batches_and_steps(write):
@@ -154,7 +193,7 @@ def test_the_plan_shows_scripts_batches_and_steps(write):
     assert "2 scripts x 4 rollouts = 8 trajectories" in plan
     assert "24, 3.00 passes over the scripts" in plan  # three epochs of 16 scripts, two per step
     checked = check(settings)
-    total = sum(estimate(checked.config, checked.sizes, load_of(settings, checked)).values())
+    total = sum(needed_memory(settings, checked)["GRPO"].values())
     assert f"{total / GIB:,.2f}" in plan
 
 

@@ -10,12 +10,12 @@ from agentcvr_graph import InputError
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.eval import compare
 from agentcvr_graph.eval.compare import p_value
-from agentcvr_graph.eval.judge import WordJudge
 from agentcvr_graph.eval.metrics import macro_average, mean_score
 from agentcvr_graph.eval.rows import Row
 from agentcvr_graph.eval.run_folder import RunFolder
 from agentcvr_graph.eval.scoring import EvalTask, failed_row, row_of
 from agentcvr_graph.eval.summary import summarize
+from agentcvr_graph.models.text_judge import WordJudge
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Answer, Failure, Question, Usage, Video
 

@@ -15,7 +15,8 @@ Other columns are kept, so that results can be grouped by one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -37,7 +38,7 @@ from agentcvr_graph.eval.benchmarks.gold import read_gold
 from agentcvr_graph.eval.benchmarks.numbered import is_empty, listed, numbered
 from agentcvr_graph.eval.benchmarks.options import Options, read_options, split_cell
 from agentcvr_graph.eval.benchmarks.tables import StoredRow, read_table
-from agentcvr_graph.types import Question, Video
+from agentcvr_graph.types import AnswerKind, Question, Video
 
 LISTS = ("video", "option", "choice", "scoring_point", "begin", "end")
 """Prefixes of numbered columns that hold one item each."""
@@ -49,12 +50,20 @@ _PLACES = {"answer_index": 0, "answer_number": 1}
 """Column of an option's place -> what the first option has there."""
 
 
-def load(data: Path, videos: Path | None = None) -> Benchmark:
+def load(
+    data: Path,
+    videos: Path | None = None,
+    *,
+    kinds: Mapping[str, AnswerKind] | None = None,
+    more: Collection[str] = (),
+) -> Benchmark:
     """Return the questions of a file.
 
     Args:
         data: a file of one of the formats of `tables.py`.
         videos: the base of relative paths; None for the file's folder.
+        kinds: the kind of a row that states a task and no kind, by task; by default it depends on its options alone.
+        more: columns that the caller reads from `Benchmark.columns`, in lower case.
 
     Raises:
         InputError: the file does not exist, has another suffix, holds no question, or lacks the column `question`.
@@ -62,13 +71,21 @@ def load(data: Path, videos: Path | None = None) -> Benchmark:
     table = read_table(data, "question")
     if not table.rows:
         raise InputError(f"{data} holds no question.", fix=f"Columns are {', '.join(COLUMNS)}.")
-    rows = [_lower(row) for row in table.rows]
+    rows = [_with_kind(_lower(row), kinds or {}) for row in table.rows]
     first = _first_place(rows)
     found = [_read(row, videos or data.parent, first) for row in rows]
-    extra = {name for row in rows for name in _extra(row.fields)}
+    extra = {name for row in rows for name in _extra(row.fields)} - {*more}
     notes = (*table.notes, *_place_notes(first), *_extra_notes(extra))
     kept = {_id_of(row): _extra(row.fields) for row in rows}
     return make_benchmark(data.stem, found, notes=notes, columns=kept)
+
+
+def _with_kind(row: StoredRow, kinds: Mapping[str, AnswerKind]) -> StoredRow:
+    """Return a row that states the kind of its task, where it states none itself."""
+    kind = kinds.get(_text(row.fields, "task").upper())
+    if kind is None or not is_empty(row.fields.get("kind")):
+        return row
+    return replace(row, fields={**row.fields, "kind": kind})
 
 
 def _read(row: StoredRow, root: Path, first: int | None) -> PlacedQuestion:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
-from agentcvr_graph.render import read_picture
+from agentcvr_graph.render import letters_of, read_picture
 from agentcvr_graph.types import Evidence, Observation
 
 FactKind = Literal["description", "text", "colours", "motion", "speech", "sound"]
@@ -100,12 +100,7 @@ def _meeting(said: Evidence, other: Observation, slack_s: float = 0.0) -> list[E
 
 
 def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, _letters(one), _letters(other), autojunk=False).ratio()
-
-
-def _letters(text: str) -> str:
-    """Return letters and digits in one case; spaces and case do not count as errors."""
-    return re.sub(r"\W", "", text.casefold())
+    return SequenceMatcher(None, letters_of(one), letters_of(other), autojunk=False).ratio()
 
 
 def _words(text: str) -> list[str]:

@@ -11,7 +11,7 @@ import asyncio
 import functools
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,6 +23,7 @@ from agentcvr_graph.graph.run import ask
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import read_model_string, resolve_chat_model
 from agentcvr_graph.models.strings import ModelStrings
+from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.factory import resolve_perception
 from agentcvr_graph.perception.noise import Noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -118,8 +119,21 @@ async def run_scripted(
 ) -> list[Trajectory]:
     """Answer every question in swap mode; call `done` after each."""
     perception = ScriptedPerception(ScriptLibrary.of(scripts), noise)
+    stored = Stored(folder / "scripted", noise.model_dump_json())
+    return await run_over(perception, scripts, master, stored, budget, done)
+
+
+async def run_over(
+    perception: Perception,
+    scripts: Sequence[Script],
+    master: str,
+    stored: Stored,
+    budget: Budget,
+    done: Callable[[], None],
+) -> list[Trajectory]:
+    """Answer every question over a perception of the scripts; call `done` after each."""
     graph = create_cvr_graph(resolve_chat_model(master), perception).compile()
-    stored = _Stored(folder / "scripted", f"{_cache_name(master)}|{noise.model_dump_json()}")
+    stored = replace(stored, depends_on=f"{_cache_name(master)}|{stored.depends_on}")
     found: list[Trajectory] = []
     for script in scripts:
         context = budget.of(script)
@@ -142,8 +156,8 @@ async def run_live(
     ).compile()
     free = asyncio.Semaphore(LIVE_CONCURRENCY)
     names = (models.master, models.vision, models.audio)
-    stored = _Stored(folder / "live", "|".join([VERSION, *map(_cache_name, names)]))
-    renderings = _Renderings(scripts, folder / "rendered")
+    stored = Stored(folder / "live", "|".join([VERSION, *map(_cache_name, names)]))
+    renderings = Renderings(scripts, folder / "rendered")
 
     async def ask_one(script: Script) -> Trajectory:
         context = budget.of(script)
@@ -160,7 +174,7 @@ async def run_live(
     return list(await asyncio.gather(*(ask_one(script) for script in scripts)))
 
 
-class _Renderings:
+class Renderings:
     """The rendered videos of scripts. Scripts with the same videos share a rendering, in the folder of the first."""
 
     def __init__(self, scripts: Sequence[Script], folder: Path) -> None:
@@ -180,7 +194,7 @@ class _Renderings:
 
 
 @dataclass(frozen=True)
-class _Stored:
+class Stored:
     """Trajectories in a folder, one file a question, each with a hash of what it depends on."""
 
     folder: Path

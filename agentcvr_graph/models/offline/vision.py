@@ -6,7 +6,6 @@ that show the same text. Its window reaches half-way to the neighbouring frames,
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from agentcvr_graph.models.offline.colours import dominant_colours
 from agentcvr_graph.models.offline.motion import Change, change_between
 from agentcvr_graph.models.offline.on_screen_text import TextReader
 from agentcvr_graph.models.offline.text_engine import Text
-from agentcvr_graph.render import picture_text
+from agentcvr_graph.render import letters_of, picture_text
 from agentcvr_graph.types import Evidence, Region, Window, Zoom
 from agentcvr_graph.utils.cancellation import run_in_thread
 from agentcvr_graph.views import Box, region_around
@@ -93,11 +92,7 @@ def _places(text: Text, frame: Frame, zoom: Zoom | None) -> list[Region]:
 
 def same_text(one: Sequence[str], other: Sequence[str]) -> bool:
     """Return whether texts are equal except for spaces, case and punctuation, where OCR varies between frames."""
-    return [_letters(line) for line in one] == [_letters(line) for line in other]
-
-
-def _letters(line: str) -> str:
-    return re.sub(r"\W", "", line.casefold())
+    return list(map(letters_of, one)) == list(map(letters_of, other))
 
 
 def _window_of(stretch: Stretch, whole: Window, before_s: float | None, after_s: float | None) -> Window:

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.utils import compute_flops_per_token
 
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training.config.checks import Checked, CheckedSettings, check_model, check_settings
 from agentcvr_training.config.disk import Disk, disk_of, sft_steps
 from agentcvr_training.config.loading import ModelUnavailableError
-from agentcvr_training.config.memory import GIB, Load, Sizes, deepspeed_here, estimate, shards_here, trained_dtype
+from agentcvr_training.config.memory import (
+    GIB,
+    Load,
+    Sizes,
+    all_gathered_here,
+    deepspeed_here,
+    estimate,
+    optimizer_shards_here,
+    shards_here,
+    trained_dtype,
+)
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.config.trainer_settings import sft_config
 from agentcvr_training.trainer.data_order import groups_a_batch, steps_a_batch
@@ -41,12 +55,25 @@ def show_plan(settings: Settings, console: Console) -> None:
         console.print(escape(str(error)), soft_wrap=True)
         return
     console.print(_table(_model_rows(settings, checked) + _run_rows(settings, basics) + _disk_rows(settings, checked)))
-    console.print(_memory(estimate(checked.config, checked.sizes, load_of(settings, checked))))
+    console.print(_memory(needed_memory(settings, checked)))
 
 
-def load_of(settings: Settings, checked: Checked) -> Load:
-    """Return the settings of the configured run that decide the memory of one process."""
-    arguments = checked.arguments
+def needed_memory(settings: Settings, checked: Checked) -> dict[str, dict[str, float]]:
+    """Return the bytes that one process needs in each training that is configured, by purpose."""
+    loads = {"GRPO": load_of(settings, checked.arguments)}
+    if settings.sft is not None:
+        loads["SFT"] = replace(load_of(settings, sft_config(settings)), cached_keys=False, colocated=False)
+    return {name: estimate(checked.config, checked.sizes, load) for name, load in loads.items()}
+
+
+def load_of(settings: Settings, arguments: Any) -> Load:
+    """Return the settings of a training that decide the memory of one process.
+
+    Args:
+        arguments: TRL's `GRPOConfig` or `SFTConfig`.
+    """
+    vllm = settings.rollout.engine == "vllm"
+    asleep = getattr(arguments, "vllm_enable_sleep_mode", False)
     return Load(
         dtype=settings.model.dtype,
         trained_dtype=trained_dtype(settings.model),
@@ -54,10 +81,13 @@ def load_of(settings: Settings, checked: Checked) -> Load:
         length=settings.rollout.max_length,
         live_graphs=settings.rollout.live_graphs,
         cached_keys=settings.rollout.engine == "cached",
-        colocated=settings.rollout.engine == "vllm" and arguments.vllm_mode == "colocate",
+        colocated=vllm and getattr(arguments, "vllm_mode", None) == "colocate" and not asleep,
         half_activations=bool(arguments.bf16),
         checkpointing=bool(arguments.gradient_checkpointing),
         shards=shards_here(),
+        optimizer_shards=optimizer_shards_here(),
+        all_gathered=all_gathered_here(),
+        triton=vllm or not arguments.use_cpu,  # vLLM needs a GPU
     )
 
 
@@ -75,6 +105,7 @@ def _model_rows(settings: Settings, checked: Checked) -> list[tuple[str, str]]:
         ("trained", _trained(settings, sizes)),
         ("chat template", f"keeps every turn; a turn ends with {form.tokenizer.decode(form.end_of_turn[:1])!r}"),
         ("a prompt", f"{checked.first_prompt_tokens} tokens before the first turn, of {length}"),
+        ("learning", _work(settings, checked)),
     ]
 
 
@@ -83,7 +114,7 @@ def _run_rows(settings: Settings, checked: CheckedSettings) -> list[tuple[str, s
     groups, size = groups_a_batch(arguments), int(arguments.generation_batch_size or 0)
     passes = len(checked.order) / len(checked.scripts)
     return [
-        ("engine", settings.rollout.engine),
+        ("engine", _engine(settings, arguments)),
         ("scripts", _counted(checked.scripts)),
         ("held out", _counted(checked.held_out) or "none: no evaluation during training"),
         ("rewards", ", ".join(f"{name} x {weight:g}" for name, weight in settings.reward.resolve().items())),
@@ -91,6 +122,26 @@ def _run_rows(settings: Settings, checked: CheckedSettings) -> list[tuple[str, s
         ("steps", f"{_steps(checked)}, {passes:.2f} passes over the scripts"),
         ("output", settings.output),
     ]
+
+
+def _engine(settings: Settings, arguments: GRPOConfig) -> str:
+    engine = settings.rollout.engine
+    if engine != "vllm" or arguments.vllm_mode == "server":
+        return engine if engine != "vllm" else f"vllm, a server at {arguments.vllm_server_base_url}"
+    rest = ", and sleeps while it learns" if arguments.vllm_enable_sleep_mode else ""
+    return f"vllm, in each process, with {arguments.vllm_gpu_memory_utilization:.0%} of the GPU while it samples{rest}"
+
+
+def _work(settings: Settings, checked: Checked) -> str:
+    """Return the tokens and floating-point operations of the passes over one batch, if every row has full length."""
+    arguments = checked.arguments
+    tokens = int(arguments.generation_batch_size or 0) * settings.rollout.max_length * arguments.num_iterations
+    # TRL counts three forward passes: one, and a backward pass of two. Checkpointing and scoring add one each.
+    scored = settings.rollout.engine == "vllm" and arguments.vllm_importance_sampling_correction
+    passes = 3 + bool(arguments.gradient_checkpointing) + bool(scored)
+    text: Any = checked.config.get_text_config()
+    each = compute_flops_per_token(text, settings.rollout.max_length) / 3 * passes
+    return f"at most {tokens:,} tokens a batch, {tokens * each:.2g} floating-point operations"
 
 
 def _steps(checked: CheckedSettings) -> int:
@@ -132,9 +183,10 @@ def _counted(scripts: list[Script]) -> str:
     return f"{len(scripts)} ({', '.join(f'{task} {count}' for task, count in counts.items())})" if scripts else ""
 
 
-def _memory(needed: dict[str, float]) -> Table:
-    table = Table("memory of one process at most", "GiB", box=None)
-    for what, size in needed.items():
-        table.add_row(what, f"{size / GIB:,.2f}")
-    table.add_row("[bold]together[/bold]", f"[bold]{sum(needed.values()) / GIB:,.2f}[/bold]")
+def _memory(needed: dict[str, dict[str, float]]) -> Table:
+    table = Table("memory of one process at most, GiB", *needed, box=None)
+    for what in dict.fromkeys(what for parts in needed.values() for what in parts):
+        table.add_row(what, *(f"{parts.get(what, 0) / GIB:,.2f}" for parts in needed.values()))
+    sums = (f"[bold]{sum(parts.values()) / GIB:,.2f}[/bold]" for parts in needed.values())
+    table.add_row("[bold]together[/bold]", *sums)
     return table

@@ -14,13 +14,10 @@ from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 
-from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.generators.llm.duplicates import Duplicates
 from agentcvr_graph.scripts.generators.llm.jobs import Job, jobs_of
-from agentcvr_graph.scripts.generators.llm.run import GenerationRun, Totals
-from agentcvr_graph.scripts.generators.llm.store import Store
-from agentcvr_graph.scripts.generators.llm.writing import Writer, failed_result
-from agentcvr_graph.utils.engines import make_engine
+from agentcvr_graph.scripts.generators.llm.run import Totals, run_jobs
+from agentcvr_graph.scripts.generators.llm.writing import Writer
 
 __all__ = ["Job", "Totals", "generate", "jobs_of"]
 
@@ -54,11 +51,15 @@ async def generate(
         SetupError: the model or a package is missing, or its key is refused.
         InfrastructureError: the model no longer answers. What was written before is kept.
     """
-    if concurrency < 1:
-        raise InputError(f"concurrency is {concurrency}.", fix="It must be at least 1.")
-    jobs_engine = make_engine(engine, functools.partial(Writer.of, model), failed_result)
-    duplicates, totals = Duplicates(), Totals(price_in=price_in, price_out=price_out)
-    with Store(out, retry_failed=retry_failed, each=duplicates.add) as store:
-        run = GenerationRun(jobs, store, duplicates, totals)
-        await run.work(jobs_engine, concurrency, on_progress)
-    return totals
+    return await run_jobs(
+        jobs,
+        functools.partial(Writer.of, model),
+        out,
+        Duplicates(),
+        engine=engine,
+        concurrency=concurrency,
+        retry_failed=retry_failed,
+        price_in=price_in,
+        price_out=price_out,
+        on_progress=on_progress,
+    )

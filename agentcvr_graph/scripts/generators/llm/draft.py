@@ -6,6 +6,7 @@ Defaults are made by factories, which leave no `default` in the JSON schema: som
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
@@ -70,7 +71,7 @@ def script_of(draft: Draft, job: Job, model: str) -> Script:
     Raises:
         UnusableDraftError: it breaks the schema, the rules of scripts, or what the job asked for.
     """
-    options = tuple(_LABEL.sub("", option) for option in draft.options)
+    options = without_labels(draft.options)
     kind = KIND_OF[job.task]
     try:
         key = read_key(draft.answer, kind, options, len(draft.videos))
@@ -95,6 +96,15 @@ def script_of(draft: Draft, job: Job, model: str) -> Script:
     if faults:
         raise UnusableDraftError(faults)
     return script
+
+
+def without_labels(options: Sequence[str]) -> tuple[str, ...]:
+    """Return options without the letters that a model writes in front of them.
+
+    >>> without_labels(["A) red", "(B) blue"])
+    ('red', 'blue')
+    """
+    return tuple(_LABEL.sub("", option) for option in options)
 
 
 def faults_of(error: ValidationError) -> list[str]:

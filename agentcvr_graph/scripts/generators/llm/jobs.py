@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
+from typing import Literal
 
 from agentcvr_graph.scripts.schema import KIND_OF, Task
 
@@ -38,30 +39,32 @@ class Job:
     task: Task
     seed: int
     attempt: int = 0
-    """Number of redraws after near-duplicates."""
+    """Number of redraws after rejected attempts."""
+    maker: Literal["llm", "own"] = "llm"
+    """`llm`: the model invents the videos; `own`: it writes about the user's own."""
 
     @property
     def id(self) -> str:
         """Return the id of the script, the same for every attempt."""
-        return f"{self.task.lower()}-llm-{self.seed:06d}"
+        return f"{self.task.lower()}-{self.maker}-{self.seed:06d}"
 
     def redrawn(self) -> Job:
-        return Job(self.task, self.seed, self.attempt + 1)
+        return replace(self, attempt=self.attempt + 1)
 
     @property
     def topic(self) -> str:
-        return self._rng("topic").choice(TOPICS)
+        return self.rng("topic").choice(TOPICS)
 
     @property
     def turn(self) -> str:
         """Return what makes this question hard."""
-        return self._rng("turn").choice(TURNS)
+        return self.rng("turn").choice(TURNS)
 
     @property
     def videos(self) -> int:
         """Return how many videos the question has."""
         fixed = {"PEA": 3, "PI": 2, "FSA": 2, "MSR": 2, "MOC": 2, "CCQA": 2}
-        return fixed.get(self.task) or self._rng("videos").choice((3, 4))
+        return fixed.get(self.task) or self.rng("videos").choice((3, 4))
 
     @property
     def options(self) -> int:
@@ -70,7 +73,7 @@ class Job:
     @property
     def key(self) -> str:
         """Return which answer must be right, so that keys are spread evenly; empty where the model may choose."""
-        rng = self._rng("key")
+        rng = self.rng("key")
         if KIND_OF[self.task] == "choice":
             return ascii_uppercase[rng.randrange(self.options)]
         if KIND_OF[self.task] == "choices":
@@ -80,12 +83,13 @@ class Job:
             return "->".join(str(n) for n in rng.sample(range(1, self.videos + 1), self.videos))
         return ""
 
-    def _rng(self, what: str) -> random.Random:
+    def rng(self, what: str) -> random.Random:
+        """Return the random numbers of one decision, the same for the same job and attempt."""
         return random.Random(f"{self.task}/{self.seed + REDRAW * self.attempt}/{what}")
 
 
-def jobs_of(counts: Mapping[Task, int], seed: int) -> Iterator[Job]:
+def jobs_of(counts: Mapping[Task, int], seed: int, maker: Literal["llm", "own"] = "llm") -> Iterator[Job]:
     """Yield the jobs of a run: `seed`, `seed + 1`, ... for each task."""
     for task, count in counts.items():
         for n in range(count):
-            yield Job(task, seed + n)
+            yield Job(task, seed + n, maker=maker)

@@ -1,5 +1,8 @@
 """The worker that writes one script: request a draft, check it, send its faults back, at most twice.
 
+A `Form` defines what is requested and how a draft becomes a script: a script that the model invents, or a question
+about given videos.
+
 Transient errors of the model's server are retried with growing pauses. What still fails is a failed row with the
 reason, never an exception that ends the other jobs. Only a wrong set-up ends the run, since no job can succeed.
 
@@ -10,12 +13,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from agentcvr_graph.errors import SetupError
@@ -24,7 +28,8 @@ from agentcvr_graph.models.clients.errors import as_infrastructure_error, is_tra
 from agentcvr_graph.models.clients.usage import counts
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.scripts.generators.llm import prompts
-from agentcvr_graph.scripts.generators.llm.draft import Draft, UnusableDraftError, faults_of, script_of
+from agentcvr_graph.scripts.generators.llm.draft import UnusableDraftError, faults_of
+from agentcvr_graph.scripts.generators.llm.forms import DeclinedError, Form, InventedScripts
 from agentcvr_graph.scripts.generators.llm.jobs import Job
 from agentcvr_graph.scripts.schema import Script
 
@@ -32,7 +37,6 @@ REPAIRS = 2
 ATTEMPTS = 5
 """Calls of a model while its server is busy or unreachable."""
 _SHOWN_FAULTS = 12
-_SCHEMA = json.dumps(Draft.model_json_schema())
 _REFUSED = frozenset({400, 404, 415, 422, 501})
 """HTTP statuses of servers that do not support JSON schemas or tools."""
 
@@ -52,6 +56,18 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Rejection:
+    """Why an attempt at a job is not kept."""
+
+    reason: str
+    """One of few, so that they can be counted: `near-duplicate`, ..."""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+@dataclass(frozen=True)
 class Written:
     """The result of a job."""
 
@@ -60,6 +76,8 @@ class Written:
     failure: str = ""
     """Why there is no script."""
     usage: Usage = field(default_factory=Usage)
+    rejection: Rejection | None = None
+    """Why the attempt is not kept; the job is drawn again."""
 
 
 def failed_result(job: Job, error: Exception) -> Written:
@@ -73,25 +91,25 @@ class Writer:
     Args:
         model: any chat model; structured output is used where it has it, else JSON in the text of its reply.
         name: what the scripts' origin calls it.
+        form: what is requested.
     """
 
-    def __init__(self, model: BaseChatModel, name: str) -> None:
+    def __init__(self, model: BaseChatModel, name: str, form: Form | None = None) -> None:
         self._model = model
         self._name = name
-        self._structured = _structured(model)
+        self._form: Form = form or InventedScripts()
+        self._structured = _structured(model, self._form.schema)
         self._accepted = False
         """Whether the server has ever answered a structured request."""
 
     @classmethod
-    def of(cls, model: BaseChatModel | str) -> Writer:
+    def of(cls, model: BaseChatModel | str, form: Form | None = None) -> Writer:
         """Return a writer for a chat model or a model string.
 
         Raises:
             SetupError: as `resolve_chat_model`.
         """
-        if isinstance(model, str):
-            return cls(resolve_chat_model(model), model)
-        return cls(model, type(model).__name__)
+        return cls(*named(model), form)
 
     def close(self) -> None:
         """Do nothing: a model holds no files or processes."""
@@ -105,39 +123,35 @@ class Writer:
         usage, structured = Usage(), self._structured
         try:
             script, failure = await self._repaired(job, structured, usage)
+        except DeclinedError as error:
+            return Written(job, None, usage=usage, rejection=Rejection("no question found", str(error)))
         except Exception as error:  # a server's or a library's own exceptions: the job has failed, the run goes on
             if structured and not self._accepted and status_of(error) in _REFUSED:
                 self._structured = None
                 return await self.run(job)
-            known = as_infrastructure_error(error, "the model")
-            if isinstance(known, SetupError):
-                raise known from error
-            script, failure = None, f"{type(error).__name__}: {error}"
+            script, failure = None, failure_of(error)
         return Written(job, script, failure, usage)
 
     async def _repaired(self, job: Job, structured: Any, usage: Usage) -> tuple[Script | None, str]:
         """Return the script and "", or None and the faults of the last draft."""
-        request = prompts.request(job) if structured else f"{prompts.request(job)}\n\n{prompts.as_json(_SCHEMA)}"
-        messages: list[BaseMessage] = [SystemMessage(prompts.RULES), HumanMessage(request)]
+        form = self._form
+        request = form.request(job)
+        if not structured:
+            request = f"{request}\n\n{prompts.as_json(json.dumps(form.schema.model_json_schema()))}"
+        messages: list[BaseMessage] = [SystemMessage(form.rules), HumanMessage(request)]
         failure = ""
         for _ in range(1 + REPAIRS):
             reply, draft = await self._ask(structured, messages, usage)
             try:
-                return script_of(draft or _draft(reply), job, self._name), ""
+                return form.script(draft or _draft(reply, form.schema), job, self._name), ""
             except UnusableDraftError as error:
                 failure = str(error)
                 messages += [AIMessage(reply), HumanMessage(prompts.repair(error.faults[:_SHOWN_FAULTS]))]
         return None, failure
 
-    async def _ask(self, structured: Any, messages: list[BaseMessage], usage: Usage) -> tuple[str, Draft | None]:
+    async def _ask(self, structured: Any, messages: list[BaseMessage], usage: Usage) -> tuple[str, BaseModel | None]:
         """Return the reply as text, and as a draft where the model gives one."""
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.5, max=30),
-            retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_transient(error)),
-            reraise=True,
-        )
-        found: Any = await retrying((structured or self._model).ainvoke, messages)
+        found = await ask_model(structured or self._model, messages)
         raw = cast(AIMessage, found["raw"] if isinstance(found, dict) else found)
         usage.add(Usage(1, *counts(raw.usage_metadata)))
         if not isinstance(found, dict):
@@ -145,18 +159,52 @@ class Writer:
         self._accepted = True
         parsed = cast(dict[str, Any], found)["parsed"]
         arguments = raw.tool_calls[0]["args"] if raw.tool_calls else None
-        return raw.text or json.dumps(arguments), parsed if isinstance(parsed, Draft) else None
+        return raw.text or json.dumps(arguments), parsed if isinstance(parsed, self._form.schema) else None
 
 
-def _structured(model: BaseChatModel) -> Any:
+async def ask_model(model: Any, messages: Sequence[BaseMessage]) -> Any:
+    """Return the reply of a model; repeat the call while its server is busy, with growing pauses."""
+    retrying = AsyncRetrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.5, max=30),
+        retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_transient(error)),
+        reraise=True,
+    )
+    return await retrying(model.ainvoke, messages)
+
+
+def named(model: BaseChatModel | str) -> tuple[BaseChatModel, str]:
+    """Return a chat model with the name that results record.
+
+    Raises:
+        SetupError: as `resolve_chat_model`.
+    """
+    if isinstance(model, str):
+        return resolve_chat_model(model), model
+    return model, type(model).__name__
+
+
+def failure_of(error: Exception) -> str:
+    """Return why a job failed.
+
+    Raises:
+        SetupError: no job can succeed.
+    """
+    known = as_infrastructure_error(error, "the model")
+    if isinstance(known, SetupError):
+        raise known from error
+    return f"{type(error).__name__}: {error}"
+
+
+def _structured(model: BaseChatModel, schema: type[BaseModel]) -> Any:
     """Return the model with structured output, or None where it has none."""
     try:
-        return model.with_structured_output(Draft, include_raw=True)
+        return model.with_structured_output(schema, include_raw=True)
     except (NotImplementedError, ValueError):
         return None
 
 
-def _draft(reply: str) -> Draft:
+def _draft(reply: str, schema: type[BaseModel]) -> BaseModel:
     """Return the draft in a reply, without the thoughts and the text around it.
 
     Raises:
@@ -167,6 +215,6 @@ def _draft(reply: str) -> Draft:
     if start < 0 or end < start:
         raise UnusableDraftError(["the reply holds no JSON object"])
     try:
-        return Draft.model_validate_json(re.sub(r"^\s*//.*$", "", said[start : end + 1], flags=re.M))
+        return schema.model_validate_json(re.sub(r"^\s*//.*$", "", said[start : end + 1], flags=re.M))
     except ValidationError as error:
         raise UnusableDraftError(faults_of(error)) from error

@@ -1,0 +1,172 @@
+"""Extract many videos: each is stored as soon as it is done, those that have not changed are left alone.
+
+The worker of a job engine extracts a video, in this process or on a cluster; this process alone writes the file. A
+video that cannot be read costs one line and nothing else, and the next run tries it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from agentcvr_graph.errors import InfrastructureError, InputError, SetupError, VideoError
+from agentcvr_graph.index.batch import MOST_FAILURES, expanded, perception_of, problem_of
+from agentcvr_graph.models.registry import default_concurrency
+from agentcvr_graph.perception.live import LivePerception
+from agentcvr_graph.scripts.extraction.extract import EVERY_S, extract_video, key_of, planned_cost
+from agentcvr_graph.scripts.extraction.extracted import ExtractedFile, ExtractedVideo
+from agentcvr_graph.types import Cost, Video
+from agentcvr_graph.utils.engines import make_engine
+
+PER_ENDPOINT = 16
+"""Videos at a time if a model is behind an endpoint."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The model strings, and how often a moving picture is looked at."""
+
+    vision: str = "offline"
+    audio: str = "offline"
+    every_s: float = EVERY_S
+
+
+@dataclass(frozen=True)
+class ExtractJob:
+    """A video to extract."""
+
+    video: Video
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What became of a video."""
+
+    name: str
+    extracted: ExtractedVideo | None = None
+    problem: str = ""
+    """Why it could not be extracted; empty if it was."""
+    may_pass: bool = False
+
+
+@dataclass
+class Plan:
+    """What a run will do."""
+
+    jobs: list[ExtractJob] = field(default_factory=list[ExtractJob])
+    unchanged: int = 0
+    problems: list[ExtractResult] = field(default_factory=list[ExtractResult])
+    """Videos that cannot be read."""
+    duration_s: float = 0.0
+    cost: Cost = field(default_factory=Cost)
+    """What the jobs cost at most."""
+
+
+class ExtractWorker:
+    """Extracts videos; a `Worker` of the job engines."""
+
+    def __init__(self, perception: LivePerception, every_s: float) -> None:
+        self._perception, self._every_s = perception, every_s
+
+    @classmethod
+    def of(cls, models: Models) -> ExtractWorker:
+        """Return a worker with these models.
+
+        Raises:
+            SetupError: a model or a package is missing.
+        """
+        return cls(perception_of(models.vision, models.audio), models.every_s)
+
+    async def run(self, job: ExtractJob) -> ExtractResult:
+        """Extract a video. Whatever fails is recorded, unless no video can be extracted.
+
+        Raises:
+            SetupError: no video can be extracted.
+        """
+        try:
+            found = await extract_video(job.video, job.name, job.key, self._perception, self._every_s)
+        except SetupError:
+            raise
+        except (InputError, InfrastructureError) as error:
+            return failed_result(job, error)
+        return ExtractResult(job.name, found)
+
+    def close(self) -> None:
+        """Release files and processes."""
+        self._perception.media.close()
+
+
+def failed_result(job: ExtractJob, error: Exception) -> ExtractResult:
+    """Return the result of a job that failed."""
+    problem, may_pass = problem_of(error)
+    return ExtractResult(job.name, problem=problem, may_pass=may_pass)
+
+
+async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> Plan:
+    """Find out which videos are to be extracted, and what that costs at most. Nothing is decoded.
+
+    Raises:
+        InputError: a folder or a pattern stands for no video.
+        SetupError: a model or a package is missing.
+    """
+    perception = perception_of(models.vision, models.audio)
+    found = Plan()
+    try:
+        videos = {video.source: video for one in given for video in await expanded(one, perception)}
+        for name, video in videos.items():
+            await _plan_one(ExtractJob(video, name, ""), file, perception, models.every_s, found)
+    finally:
+        perception.media.close()
+    return found
+
+
+async def _plan_one(
+    job: ExtractJob, file: ExtractedFile, perception: LivePerception, every_s: float, found: Plan
+) -> None:
+    try:
+        key = key_of(job.video, await perception.reference_stamp(job.video), perception, every_s)
+        known = file.videos.get(job.name)
+        if known is not None and known.key == key:
+            found.unchanged += 1
+            return
+        info = await perception.probe(job.video, 1)
+    except (VideoError, InfrastructureError) as error:
+        found.problems.append(failed_result(job, error))
+        return
+    found.jobs.append(ExtractJob(job.video, job.name, key))
+    found.duration_s += info.duration_s
+    found.cost += planned_cost(info, every_s)
+
+
+async def extract_videos(
+    planned: Plan, file: ExtractedFile, models: Models, *, engine: str = "local", concurrency: int | None = None
+) -> AsyncIterator[ExtractResult]:
+    """Extract the planned videos, store each, and yield its result.
+
+    Args:
+        engine: `local`, or `ray` for a cluster.
+        concurrency: videos at a time; None for 2, or more with models on a server.
+
+    Raises:
+        InputError: there is no such engine.
+        SetupError: no video can be extracted.
+        InfrastructureError: too many videos in a row failed, and all of those failures may pass.
+    """
+    at_once = concurrency or default_concurrency((models.vision, models.audio), PER_ENDPOINT)
+    making = make_engine(engine, functools.partial(ExtractWorker.of, models), failed_result)
+    waiting, in_a_row = iter(planned.jobs), 0
+    async with aclosing(making.run(lambda: next(waiting, None), at_once)) as results:
+        async for result in results:
+            if result.extracted is not None:
+                await asyncio.to_thread(file.add, result.extracted)
+            yield result
+            in_a_row = in_a_row + 1 if result.may_pass else 0
+            if in_a_row >= MOST_FAILURES + at_once:
+                raise InfrastructureError(
+                    f"The last {in_a_row} videos all failed: {result.problem}", fix="Fix the cause, then run again."
+                )

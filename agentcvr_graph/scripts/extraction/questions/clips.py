@@ -1,0 +1,116 @@
+"""Clips of extracted videos: the scenes of a window, with times from its start, as `FILE#t=start,end` has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from agentcvr_graph.errors import InputError
+from agentcvr_graph.perception.clipping import clip_evidence
+from agentcvr_graph.render import spoken
+from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo, find_video
+from agentcvr_graph.scripts.schema import Scene
+from agentcvr_graph.types import Evidence, Window
+
+_CLIP = re.compile(r"^(?P<name>.+)#t=(?P<start>\d+(?:\.\d+)?)?(?:,(?P<end>\d+(?:\.\d+)?))?$")
+_SHORTEST_S = 0.05
+
+
+def clip(video: ExtractedVideo, start_s: float, end_s: float) -> ExtractedVideo:
+    """Return the part of a video between two times as a video of its own, which starts at 0.
+
+    >>> from agentcvr_graph.scripts.schema import Scene, ScriptedVideo
+    >>> scenes = (Scene(start_s=0, end_s=4, visual="a pan"), Scene(start_s=4, end_s=9, visual="a pot"))
+    >>> part = clip(ExtractedVideo(name="a.mp4", video=ScriptedVideo(duration_s=9, scenes=scenes)), 4, 8)
+    >>> part.name, part.video.duration_s, part.video.scenes[0].visual
+    ('a.mp4#t=4,8', 4.0, 'a pot')
+
+    Raises:
+        InputError: the window is empty or ends after the video.
+    """
+    whole_s = video.video.duration_s
+    if not 0 <= start_s < end_s <= whole_s + _SHORTEST_S:
+        raise InputError(
+            f"{video.name} has no clip from {start_s:g} to {end_s:g} s.", fix=f"Choose times from 0 to {whole_s:g} s."
+        )
+    end_s = min(end_s, whole_s)
+    scenes = tuple(_clipped(video.video.scenes, start_s, end_s))
+    scripted = video.video.model_copy(update={"duration_s": _rounded(end_s - start_s), "scenes": scenes})
+    return video.model_copy(update={"name": _clip_name(video.name, start_s, end_s), "video": scripted})
+
+
+def named_video(videos: Sequence[ExtractedVideo], source: str) -> ExtractedVideo:
+    """Return the video, or the clip of one, that a question names: `soup.mp4`, `clips/soup`, `soup.mp4#t=10,25`.
+
+    Raises:
+        InputError: no extracted video has that name, several have it, or it is not so long.
+    """
+    match = _CLIP.match(source)
+    if match is None:
+        return _by_path(videos, source)
+    whole = _by_path(videos, match["name"])
+    return clip(whole, float(match["start"] or 0), float(match["end"] or whole.video.duration_s))
+
+
+def _clip_name(name: str, start_s: float, end_s: float) -> str:
+    """Return the name of a clip; a clip of a clip counts from the start of the file."""
+    match = _CLIP.match(name)
+    file, from_s = (match["name"], float(match["start"] or 0)) if match else (name, 0.0)
+    return f"{file}#t={_rounded(from_s + start_s):g},{_rounded(from_s + end_s):g}"
+
+
+def _by_path(videos: Sequence[ExtractedVideo], name: str) -> ExtractedVideo:
+    """Return a video by its name, or, of a path in other words, by its last part."""
+    last = re.split(r"[/\\]", name)[-1]
+    try:
+        return find_video(videos, name)
+    except InputError:
+        if last in ("", name):
+            raise
+    try:
+        return find_video(videos, last)
+    except InputError as error:
+        raise InputError(error.message.replace(repr(last), repr(name)), fix=error.fix) from None
+
+
+def _clipped(scenes: Sequence[Scene], start_s: float, end_s: float) -> Iterator[Scene]:
+    """Yield what a window shows and says; a scene and its words are cut at the edges."""
+    for scene in scenes:
+        first_s, last_s = max(scene.start_s, start_s), min(scene.end_s, end_s)
+        if last_s - first_s > _SHORTEST_S:
+            times = {"start_s": _rounded(first_s - start_s), "end_s": _rounded(last_s - start_s)}
+            yield scene.model_copy(update={**times, **_speech(scene, start_s, end_s), **_sounds(scene, start_s, end_s)})
+
+
+def _speech(scene: Scene, start_s: float, end_s: float) -> dict[str, object]:
+    if not scene.caption:
+        return {"speech_s": None}
+    window = Window(video=1, start_s=start_s, end_s=end_s)
+    said_s = Window(video=1, start_s=scene.spoken_s[0], end_s=scene.spoken_s[1])
+    heard = clip_evidence(Evidence(text=spoken(scene.caption), window=said_s), window)
+    if heard is None or heard.window is None:
+        return {"caption": "", "speech_s": None}
+    whole = heard.window == said_s
+    caption = scene.caption if whole else heard.text.strip('"')
+    return {
+        "caption": caption,
+        "speech_s": (_rounded(heard.window.start_s - start_s), _rounded(heard.window.end_s - start_s)),
+    }
+
+
+def _sounds(scene: Scene, start_s: float, end_s: float) -> dict[str, object]:
+    kept = tuple(
+        sound.model_copy(
+            update={
+                "start_s": _rounded(max(sound.start_s, start_s) - start_s),
+                "end_s": _rounded(min(sound.end_s, end_s) - start_s),
+            }
+        )
+        for sound in scene.facts.sounds
+        if min(sound.end_s, end_s) - max(sound.start_s, start_s) > _SHORTEST_S
+    )
+    return {"facts": scene.facts.model_copy(update={"sounds": kept})}
+
+
+def _rounded(time_s: float) -> float:
+    return round(time_s, 3)

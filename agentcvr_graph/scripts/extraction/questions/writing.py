@@ -1,0 +1,92 @@
+"""The worker of a job: draws videos, lets the model write a question about them, and has it checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import BaseModel
+
+from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo
+from agentcvr_graph.scripts.extraction.questions import prompts
+from agentcvr_graph.scripts.extraction.questions.answerable import Checker
+from agentcvr_graph.scripts.extraction.questions.choice import chosen
+from agentcvr_graph.scripts.extraction.questions.draft import SOURCES, QuestionDraft, question_script
+from agentcvr_graph.scripts.generators.llm.jobs import Job
+from agentcvr_graph.scripts.generators.llm.writing import Usage, Writer, Written, failure_of, named
+from agentcvr_graph.scripts.schema import Script
+
+
+class QuestionsAbout:
+    """The form of questions about extracted videos; a `Form` of the script writer."""
+
+    schema: type[BaseModel] = QuestionDraft
+    rules = prompts.RULES
+
+    def __init__(self, videos: Sequence[ExtractedVideo]) -> None:
+        self._videos = videos
+
+    def request(self, job: Job) -> str:
+        """Return the request for one question, with the notes on the videos that are drawn for it."""
+        return prompts.request(job, chosen(job, self._videos))
+
+    def script(self, draft: Any, job: Job, model: str) -> Script:
+        """Return the script of a draft; raises as `question_script`."""
+        return question_script(draft, job, chosen(job, self._videos), model)
+
+
+class QuestionWriter:
+    """Writes and checks questions; a `Worker` of the job engines.
+
+    Args:
+        writer: writes them, with the form `QuestionsAbout`.
+        checker: checks those that are sound.
+    """
+
+    def __init__(self, writer: Writer, checker: Checker) -> None:
+        self._writer, self._checker = writer, checker
+
+    @classmethod
+    def of(
+        cls, model: BaseChatModel | str, checker: BaseChatModel | str, videos: Sequence[ExtractedVideo]
+    ) -> QuestionWriter:
+        """Return a worker for chat models or model strings.
+
+        Raises:
+            SetupError: as `resolve_chat_model`.
+        """
+        return cls(Writer.of(model, QuestionsAbout(videos)), Checker(*named(checker)))
+
+    def close(self) -> None:
+        """Do nothing: models hold no files or processes."""
+
+    async def run(self, job: Job) -> Written:
+        """Return the checked question of a job, or why there is none.
+
+        Raises:
+            SetupError: a key is refused, or a package is missing.
+        """
+        written = await self._writer.run(job)
+        if written.script is None:
+            return written
+        usage = Usage()
+        usage.add(written.usage)
+        try:
+            rejection = await self._checker.rejection(written.script, usage)
+        except Exception as error:  # a server's or a library's own exceptions: the job has failed, the run goes on
+            return Written(job, None, f"check: {failure_of(error)}", usage)
+        return replace(written, usage=usage, rejection=rejection)
+
+
+def question_texts(script: Script) -> Iterator[str]:
+    """Yield the texts by which questions about the same videos are compared."""
+    yield from (script.question, *script.options)
+
+
+def evidence_sources(script: Script) -> frozenset[str]:
+    """Return the files that the evidence comes from; questions about others are no near-duplicates."""
+    sources: Sequence[str] = script.extra.get(SOURCES, ())
+    decisive = {window.video for window in script.evidence}
+    return frozenset(source for number, source in enumerate(sources, 1) if number in decisive)
