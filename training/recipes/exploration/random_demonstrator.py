@@ -52,6 +52,8 @@ class RandomExplorationMaster(ChatModelBase):
     """Probability that a partial window is one in which something was seen or heard before, whatever it was."""
     noted: float = 0.0
     """Probability that a turn takes the windows that its notes leave open, if they name any."""
+    starts: float = 0.0
+    """Probability that another partial window starts where the video does."""
     stops: float = 0.45
     """Probability of answering after a turn."""
 
@@ -96,6 +98,7 @@ class TurnOptions:
     closer: float
     known: Sequence[Statement]
     """What was seen and heard before."""
+    starts: float
     noted: Mapping[int, tuple[float, float]]
     """Start and end in seconds of the windows that this turn takes from its notes, by video."""
 
@@ -108,7 +111,7 @@ class TurnOptions:
         rng: random.Random,
     ) -> TurnOptions:
         whole, length_s, frames = rng.random() < master.whole, rng.choice(master.lengths_s), rng.choice(master.frames)
-        return cls(rng, whole, length_s, frames, master.closer, known, noted)
+        return cls(rng, whole, length_s, frames, master.closer, known, master.starts, noted)
 
     def window(self, clip: Clip, question: str) -> Call:
         """Return a window of a clip."""
@@ -125,7 +128,8 @@ class TurnOptions:
             start_s, end_s = window.start_s, window.end_s
         else:
             length_s = min(self.length_s, clip.duration_s)
-            start_s = float(self.rng.randrange(0, int(clip.duration_s - length_s) + 1, GRID_S))
+            latest = 0 if self.starts and self.rng.random() < self.starts else int(clip.duration_s - length_s)
+            start_s = float(self.rng.randrange(0, latest + 1, GRID_S))
             end_s = start_s + length_s
         return {"video": clip.number, "start_s": start_s, "end_s": end_s}
 
