@@ -19,11 +19,15 @@ from agentcvr_graph.eval.runner import run
 from agentcvr_graph.eval.worker import EvalResult, EvalWorker, failed_result
 from agentcvr_graph.index.batch import index_videos
 from agentcvr_graph.index.store import EvidenceStore
+from agentcvr_graph.scripts.extraction.batch import Models, extract_videos, plan
+from agentcvr_graph.scripts.extraction.extracted import ExtractedFile
+from agentcvr_graph.scripts.extraction.questions import write_questions
 from agentcvr_graph.scripts.generators.llm import generate, jobs_of
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.types import Video
 from agentcvr_graph.utils.engines import RayEngine
+from tests.support.question_author import QuestionAuthor, kitchen_videos
 from tests.support.synthetic_author import Author
 
 # Ray itself emits deprecation warnings.
@@ -103,6 +107,17 @@ async def test_a_setup_error_stops_the_run(cluster, scripts, tmp_path):
         await run(benchmark, make_manifest(benchmark, config), RunFolder(tmp_path), engine, concurrency=2)
 
 
+def test_questions_are_written_and_checked_on_a_cluster_as_in_this_process(cluster, tmp_path):
+    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    for out, engine in ((here, "local"), (there, "ray")):
+        jobs = jobs_of({"CC": 3, "PSS": 2}, 0, "own")
+        totals = asyncio.run(
+            write_questions(jobs, kitchen_videos(), QuestionAuthor(declines=(0,)), out, engine=engine, concurrency=1)
+        )
+        assert totals.rejections["no question found"] == 5
+    assert sorted(there.read_text().splitlines()) == sorted(here.read_text().splitlines())
+
+
 def written(author: Author, out: Path, count: int, tasks=("CC",), **options):
     return asyncio.run(generate(jobs_of(dict.fromkeys(tasks, count), 0), author, out, **options))
 
@@ -124,6 +139,19 @@ def test_synthesis_on_a_cluster_writes_the_same_scripts(cluster, tmp_path):
 
 
 CLIPS = Path(agentcvr_graph.__file__).parent / "demo" / "clips"
+
+
+async def test_videos_extracted_on_a_cluster_have_the_same_scenes(cluster, tmp_path):
+    clips = [Video(source=str(CLIPS / f"cook_{colour}.mp4")) for colour in ("red", "green")]
+    scenes = []
+    for engine in ("local", "ray"):
+        with ExtractedFile(tmp_path / f"{engine}.jsonl") as file:
+            planned = await plan(clips, file, Models())
+            made = [result async for result in extract_videos(planned, file, Models(), engine=engine)]
+            assert all(result.extracted for result in made)
+            assert (await plan(clips, file, Models())).unchanged == 2
+            scenes.append({name: one.video for name, one in file.videos.items()})
+    assert scenes[0] == scenes[1]
 
 
 def test_an_index_made_on_a_cluster_is_the_same(cluster, tmp_path):

@@ -27,6 +27,7 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import one_line
 from agentcvr_graph.report import render_report
 from agentcvr_graph.scripts.bundled import find_script
+from agentcvr_graph.scripts.extraction.questions.writing import QuestionWriter
 from agentcvr_graph.scripts.generators.llm import Job
 from agentcvr_graph.scripts.generators.llm.writing import Writer
 from agentcvr_graph.scripts.generators.procedural import make_scripts
@@ -34,6 +35,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Question, Video
+from tests.support.question_author import QuestionAuthor, kitchen_videos
 from tests.support.smollm_weights import PACKAGE, smollm2
 
 if TYPE_CHECKING:
@@ -89,6 +91,15 @@ async def graded(judge: ChatJudge, question: Question) -> str:
 async def test_as_script_writer_it_gives_a_script_or_says_what_is_wrong(model: Any) -> None:
     written = await Writer(model, "smollm2").run(Job("CC", seed=0))
     assert (written.script is None) == bool(written.failure)
+    assert written.usage.calls >= 1
+
+
+@pytest.mark.parametrize("writer", [None, QuestionAuthor()], ids=["writes and checks", "checks"])
+async def test_as_writer_and_checker_of_questions_it_ends_in_a_result_with_a_reason(model: Any, writer: Any) -> None:
+    worker = QuestionWriter.of(writer or model, model, kitchen_videos(2))
+    written = await worker.run(Job("CC", seed=0, maker="own"))
+    outcome = written.failure or str(written.rejection or "kept")
+    assert outcome == "kept" or written.script is None or written.rejection
     assert written.usage.calls >= 1
 
 

@@ -19,8 +19,10 @@ from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.models.chat_base import ChatModelBase
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.scripted import ScriptedPerception
+from agentcvr_graph.scripts.extraction.questions import jobs_of, write_questions
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
+from tests.support.question_author import QuestionAuthor, kitchen_videos
 from tests.support.tiny_models import PLAIN, WITHOUT_TOOLS, tokenizer
 from tests.support.tiny_runs import command, write_settings
 
@@ -65,6 +67,18 @@ async def test_a_demonstration_becomes_the_row_of_a_policy_with_the_same_turns(t
         assert row.ids == episode.rows[0].ids
         assert row.mask == episode.rows[0].mask
         assert shown.score == episode.reward["answer"]
+
+
+async def test_questions_about_extracted_videos_give_demonstrations(tmp_path):
+    jobs = jobs_of({"CC": 1, "PSS": 1}, 0, "own")
+    await write_questions(jobs, kitchen_videos(), QuestionAuthor(), tmp_path / "own.jsonl")
+    library = ScriptLibrary(tmp_path / "own.jsonl")
+    scripts = list(library)
+    context = CVRContext(max_turns=3)
+    master = resolve_chat_model("offline")
+    found = [one async for one in demonstrate(master, ScriptedPerception(library), scripts, context)]
+    assert sorted(one.script_id for one in found) == ["cc-own-000000", "pss-own-000000"]
+    assert all(any("Step" in str(message) for message in one.messages) for one in found)
 
 
 async def test_an_infrastructure_error_yields_no_demonstration():

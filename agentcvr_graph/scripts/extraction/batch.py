@@ -18,11 +18,14 @@ from agentcvr_graph.models.registry import default_concurrency
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.extraction.extract import EVERY_S, extract_video, key_of, planned_cost
 from agentcvr_graph.scripts.extraction.extracted import ExtractedFile, ExtractedVideo
-from agentcvr_graph.types import Cost, Video
+from agentcvr_graph.types import Cost, Video, VideoInfo
+from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.engines import make_engine
 
 PER_ENDPOINT = 16
 """Videos at a time if a model is behind an endpoint."""
+PROBES_AT_ONCE = 8
+"""Videos whose headers are read at the same time."""
 
 
 @dataclass(frozen=True)
@@ -117,30 +120,45 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
     perception = perception_of(models.vision, models.audio)
     found = Plan()
     try:
-        videos = {video.source: video for one in given for video in await expanded(one, perception)}
-        for name, video in videos.items():
-            await _plan_one(ExtractJob(video, name, ""), file, perception, models.every_s, found)
+        videos = {_name_of(video): video for one in given for video in await expanded(one, perception)}
+        jobs = [await _job(name, video, perception, models.every_s) for name, video in videos.items()]
+        left = [job for job in jobs if isinstance(job, ExtractJob) and not _is_known(job, file)]
+        probed = await in_order(lambda job: _probed(job, perception), left, PROBES_AT_ONCE)
     finally:
         perception.media.close()
+    found.problems = [one for one in (*jobs, *probed) if isinstance(one, ExtractResult)]
+    found.unchanged = len(jobs) - len(left) - sum(isinstance(job, ExtractResult) for job in jobs)
+    for job, info in zip(left, probed, strict=True):
+        if isinstance(info, VideoInfo):
+            found.jobs.append(job)
+            found.duration_s += info.duration_s
+            found.cost += planned_cost(info, models.every_s)
     return found
 
 
-async def _plan_one(
-    job: ExtractJob, file: ExtractedFile, perception: LivePerception, every_s: float, found: Plan
-) -> None:
+def _name_of(video: Video) -> str:
+    """Return the name of a video: its source, with bytes of a file name that are no text written as escapes."""
+    return video.source.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_known(job: ExtractJob, file: ExtractedFile) -> bool:
+    known = file.videos.get(job.name)
+    return known is not None and known.key == job.key
+
+
+async def _job(name: str, video: Video, perception: LivePerception, every_s: float) -> ExtractJob | ExtractResult:
     try:
-        key = key_of(job.video, await perception.reference_stamp(job.video), perception, every_s)
-        known = file.videos.get(job.name)
-        if known is not None and known.key == key:
-            found.unchanged += 1
-            return
-        info = await perception.probe(job.video, 1)
+        stamp = await perception.reference_stamp(video)
+    except VideoError as error:
+        return failed_result(ExtractJob(video, name, ""), error)
+    return ExtractJob(video, name, key_of(video, stamp, perception, every_s))
+
+
+async def _probed(job: ExtractJob, perception: LivePerception) -> VideoInfo | ExtractResult:
+    try:
+        return await perception.probe(job.video, 1)
     except (VideoError, InfrastructureError) as error:
-        found.problems.append(failed_result(job, error))
-        return
-    found.jobs.append(ExtractJob(job.video, job.name, key))
-    found.duration_s += info.duration_s
-    found.cost += planned_cost(info, every_s)
+        return failed_result(job, error)
 
 
 async def extract_videos(

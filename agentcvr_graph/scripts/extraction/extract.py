@@ -30,7 +30,7 @@ _HEIGHTS = get_args(ScriptedVideo.model_fields["height_px"].annotation)
 def key_of(video: Video, stamp: str, perception: LivePerception, every_s: float) -> str:
     """Return a key of a video and of everything else that its scenes depend on, without opening it."""
     depends_on = f"{VERSION}|{every_s}|{perception.reference_key(video)}|{stamp}"
-    return hashlib.blake2b(depends_on.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(depends_on.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 def planned_cost(info: VideoInfo, every_s: float) -> Cost:

@@ -17,8 +17,8 @@ from langchain_core.language_models import BaseChatModel
 
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo
 from agentcvr_graph.scripts.extraction.questions.choice import require_enough
-from agentcvr_graph.scripts.extraction.questions.writing import QuestionWriter, evidence_sources, question_texts
-from agentcvr_graph.scripts.generators.llm.duplicates import Duplicates
+from agentcvr_graph.scripts.extraction.questions.near import QuestionDuplicates
+from agentcvr_graph.scripts.extraction.questions.writing import QuestionWriter
 from agentcvr_graph.scripts.generators.llm.jobs import Job, jobs_of
 from agentcvr_graph.scripts.generators.llm.run import Totals, run_jobs
 
@@ -54,4 +54,4 @@ async def write_questions(
     wanted = list(jobs)
     require_enough({job.task for job in wanted}, videos)
     make_writer = functools.partial(QuestionWriter.of, model, model if checker is None else checker, videos)
-    return await run_jobs(wanted, make_writer, out, Duplicates(question_texts, evidence_sources), **options)
+    return await run_jobs(wanted, make_writer, out, QuestionDuplicates(), **options)

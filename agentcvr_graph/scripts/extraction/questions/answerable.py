@@ -2,8 +2,8 @@
 
 A chat model answers the question from the notes on the evidence windows; its answer must be right. It answers with no
 notes at all, and with those on each video alone; a right answer there means that the question needs no look at several
-videos. It may say that it does not know. So that a lucky guess rejects no good question, a right answer of that kind
-counts only if it is given again with the options in the opposite order, where there are options.
+videos. It may say that it does not know. So that a lucky guess decides nothing, an option counts as right only if it is
+named again with the options in the opposite order.
 """
 
 from __future__ import annotations
@@ -52,22 +52,22 @@ class Checker:
         videos = script.videos
         if not await self._right(script, prompts.EVIDENCE, notes_in(videos, script.evidence), usage):
             return Rejection(NOT_FROM_EVIDENCE)
-        if await self._right_again(script, prompts.BLIND, (), usage):
+        if await self._right(script, prompts.BLIND, (), usage):
             return Rejection(FROM_QUESTION)
         for number, video in enumerate(videos, 1):
             what = prompts.ONE_VIDEO.format(number=number)
-            if await self._right_again(script, what, notes_of(video, number), usage):
+            if await self._right(script, what, notes_of(video, number), usage):
                 return Rejection(FROM_ONE_VIDEO, f"video {number}")
         return None
 
-    async def _right_again(self, script: Script, what: str, notes: Sequence[str], usage: Usage) -> bool:
-        """Return whether the answer is right, and right again with the options in the opposite order."""
-        if not await self._right(script, what, notes, usage):
-            return False
-        reversed_ = with_options_reversed(script)
-        return reversed_ is script or await self._right(reversed_, what, notes, usage)
-
     async def _right(self, script: Script, what: str, notes: Sequence[str], usage: Usage) -> bool:
+        """Return whether the answer is right, and right again with the options in the opposite order."""
+        turned = with_options_reversed(script)
+        if not await self._right_once(script, what, notes, usage):
+            return False
+        return turned is script or await self._right_once(turned, what, notes, usage)
+
+    async def _right_once(self, script: Script, what: str, notes: Sequence[str], usage: Usage) -> bool:
         request = prompts.check(script, what, notes)
         reply = cast(AIMessage, await ask_model(self._model, [SystemMessage(prompts.SYSTEM), HumanMessage(request)]))
         usage.add(Usage(1, *counts(reply.usage_metadata)))
@@ -83,8 +83,9 @@ class Checker:
         if script.kind != "text":
             return score_answer(script.kind, value, script.key)
         question = script.as_question().model_copy(update={"scoring_points": script.scoring_points})
-        usage.add(Usage(1))
-        return (await self._judge.grade(question, str(value))).score
+        grades = await self._judge.grade(question, str(value))
+        usage.add(Usage(grades.cost.model_calls, grades.cost.input_tokens, grades.cost.output_tokens))
+        return grades.score
 
 
 def says_unknown(reply: str) -> bool:

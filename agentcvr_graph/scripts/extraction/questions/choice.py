@@ -1,8 +1,9 @@
 """Which videos a job is about, drawn from those that were extracted.
 
-Most tasks take different videos. Sorting (PSS) takes the shuffled parts of one video, whose order is the key, and plot
-inference (PI) the beginning and the end of one, whose middle only the writer sees. Videos that are too long for one
-request are cut to a clip, and the question is about the clip.
+Most tasks take different videos: one at random, and others that share many words with it, because questions compare.
+Sorting (PSS) takes the shuffled parts of one video, whose order is the key, and plot inference (PI) the beginning and
+the end of one, whose middle only the writer sees. Videos that are too long for one request are cut to a clip, and the
+question is about the clip.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.models.focus import stems
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo
 from agentcvr_graph.scripts.extraction.questions.clips import clip
 from agentcvr_graph.scripts.extraction.questions.notes import notes_of
@@ -19,6 +21,8 @@ from agentcvr_graph.scripts.schema import ScriptedVideo, Task
 
 MOST_CHARACTERS = 12_000
 """Notes on one video in a request: about 3,000 tokens."""
+NEAREST = 8
+"""Videos among which the others of a question are drawn."""
 PARTS: dict[Task, int] = {"PSS": 4, "PI": 3}
 """Tasks about the parts of one video -> the smallest number of scenes that it needs."""
 
@@ -65,20 +69,48 @@ def require_enough(tasks: Collection[Task], videos: Sequence[ExtractedVideo]) ->
             )
 
 
-def chosen(job: Job, videos: Sequence[ExtractedVideo]) -> Chosen:
-    """Draw the videos of a job; the same job and attempt get the same videos."""
-    rng = job.rng("own videos")
-    if job.task not in PARTS:
-        drawn = rng.sample(list(videos), min(job.videos, len(videos)))
-        return Chosen(tuple(_short_enough(video, job) for video in drawn))
-    whole = _short_enough(rng.choice(_with_scenes(videos, PARTS[job.task])), job)
-    if job.task == "PI":
-        beginning, middle, end = _parts(whole, 3)
-        return Chosen((beginning, end), hidden=tuple(notes_of(middle.video, HIDDEN)))
-    parts = _parts(whole, min(job.videos, len(whole.video.scenes)))
-    order = rng.sample(range(len(parts)), len(parts))  # order[n] is the part that is shown as video n + 1
-    key = "->".join(str(order.index(n) + 1) for n in range(len(parts)))
-    return Chosen(tuple(parts[n] for n in order), key)
+class Pool:
+    """The extracted videos, from which jobs draw. The same job and attempt draw the same videos."""
+
+    def __init__(self, videos: Sequence[ExtractedVideo]) -> None:
+        self._videos = list(videos)
+        self._words: dict[str, frozenset[str]] = {}
+        """Word stems of what a video shows and says, by its name; filled as they are needed."""
+
+    def draw(self, job: Job) -> Chosen:
+        """Return the videos of a job."""
+        if job.task not in PARTS:
+            return Chosen(tuple(_short_enough(video, job) for video in self._related(job)))
+        rng = job.rng("own videos")
+        whole = _short_enough(rng.choice(_with_scenes(self._videos, PARTS[job.task])), job)
+        if job.task == "PI":
+            beginning, middle, end = _parts(whole, 3)
+            return Chosen((beginning, end), hidden=tuple(notes_of(middle.video, HIDDEN)))
+        parts = _parts(whole, min(job.videos, len(whole.video.scenes)))
+        order = rng.sample(range(len(parts)), len(parts))  # order[n] is the part that is shown as video n + 1
+        key = "->".join(str(order.index(n) + 1) for n in range(len(parts)))
+        return Chosen(tuple(parts[n] for n in order), key)
+
+    def _related(self, job: Job) -> list[ExtractedVideo]:
+        """Draw one video, and the others among the `NEAREST` that share most words with it; in any order."""
+        rng = job.rng("own videos")
+        count = min(job.videos, len(self._videos))
+        first = rng.choice(self._videos)
+        others = [video for video in self._videos if video.name != first.name]
+        if len(others) > NEAREST:
+            others = sorted(others, key=lambda video: self._likeness(first, video), reverse=True)[:NEAREST]
+        return rng.sample([first, *rng.sample(others, count - 1)], count)
+
+    def _likeness(self, one: ExtractedVideo, other: ExtractedVideo) -> float:
+        """Return the share of common words (Jaccard)."""
+        mine, its = self._words_of(one), self._words_of(other)
+        return len(mine & its) / max(1, len(mine | its))
+
+    def _words_of(self, video: ExtractedVideo) -> frozenset[str]:
+        if video.name not in self._words:
+            texts = (text for scene in video.video.scenes for text in (scene.visual, scene.caption, *scene.facts.text))
+            self._words[video.name] = frozenset[str]().union(*map(stems, texts))
+        return self._words[video.name]
 
 
 def _with_scenes(videos: Sequence[ExtractedVideo], least: int) -> list[ExtractedVideo]:

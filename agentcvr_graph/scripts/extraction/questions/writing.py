@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo
 from agentcvr_graph.scripts.extraction.questions import prompts
 from agentcvr_graph.scripts.extraction.questions.answerable import Checker
-from agentcvr_graph.scripts.extraction.questions.choice import chosen
-from agentcvr_graph.scripts.extraction.questions.draft import SOURCES, QuestionDraft, question_script
+from agentcvr_graph.scripts.extraction.questions.choice import Pool
+from agentcvr_graph.scripts.extraction.questions.draft import QuestionDraft, question_script
 from agentcvr_graph.scripts.generators.llm.jobs import Job
 from agentcvr_graph.scripts.generators.llm.writing import Usage, Writer, Written, failure_of, named
 from agentcvr_graph.scripts.schema import Script
@@ -26,15 +26,15 @@ class QuestionsAbout:
     rules = prompts.RULES
 
     def __init__(self, videos: Sequence[ExtractedVideo]) -> None:
-        self._videos = videos
+        self._pool = Pool(videos)
 
     def request(self, job: Job) -> str:
         """Return the request for one question, with the notes on the videos that are drawn for it."""
-        return prompts.request(job, chosen(job, self._videos))
+        return prompts.request(job, self._pool.draw(job))
 
     def script(self, draft: Any, job: Job, model: str) -> Script:
         """Return the script of a draft; raises as `question_script`."""
-        return question_script(draft, job, chosen(job, self._videos), model)
+        return question_script(draft, job, self._pool.draw(job), model)
 
 
 class QuestionWriter:
@@ -78,15 +78,3 @@ class QuestionWriter:
         except Exception as error:  # a server's or a library's own exceptions: the job has failed, the run goes on
             return Written(job, None, f"check: {failure_of(error)}", usage)
         return replace(written, usage=usage, rejection=rejection)
-
-
-def question_texts(script: Script) -> Iterator[str]:
-    """Yield the texts by which questions about the same videos are compared."""
-    yield from (script.question, *script.options)
-
-
-def evidence_sources(script: Script) -> frozenset[str]:
-    """Return the files that the evidence comes from; questions about others are no near-duplicates."""
-    sources: Sequence[str] = script.extra.get(SOURCES, ())
-    decisive = {window.video for window in script.evidence}
-    return frozenset(source for number, source in enumerate(sources, 1) if number in decisive)

@@ -1,0 +1,106 @@
+"""Many videos: what changed, failures as data, odd names, a server that is down. Without media libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentcvr_graph.errors import InfrastructureError, VideoError
+from agentcvr_graph.scripts.extraction import batch
+from agentcvr_graph.scripts.extraction.batch import ExtractResult, Models, extract_videos, plan
+from agentcvr_graph.scripts.extraction.extracted import ExtractedFile, read_extracted
+from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Video, VideoInfo, Window
+
+
+class Heard:
+    """A perception of recordings of 5 s in which one sentence is said; those called `broken...` or `down...` fail."""
+
+    def __init__(self) -> None:
+        self.media = self
+        self.stamps: dict[str, str] = {}
+        self.listened: list[str] = []
+
+    def close(self) -> None:
+        pass
+
+    def reference_key(self, video: Video) -> str:
+        return video.source
+
+    async def reference_stamp(self, video: Video) -> str:
+        return self.stamps.get(video.source, "")
+
+    async def probe(self, video: Video, number: int) -> VideoInfo:
+        if video.source.startswith("broken"):
+            raise VideoError(video.source, "it cannot be read as a video.", fix="")
+        return VideoInfo(number=number, video=video, duration_s=5, has_sound=True)
+
+    async def listen(self, request: Listen, videos: list[VideoInfo]) -> Observation:
+        source = videos[0].video.source
+        self.listened.append(source)
+        if source.startswith("down"):
+            raise InfrastructureError("The server is down.", transient=True)
+        said = Evidence(text='"hello"', window=Window(video=1, start_s=1, end_s=2))
+        cost = Cost(audio_s=5)
+        return Observation(modality="audio", windows=(request.window,), evidence=(said,), model="ear", cost=cost)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
+    made = Heard()
+
+    def perception_of(vision: str, audio: str) -> Any:
+        return made
+
+    monkeypatch.setattr(batch, "perception_of", perception_of)
+    return made
+
+
+async def extract(path: Path, *names: str) -> list[ExtractResult]:
+    with ExtractedFile(path) as file:
+        planned = await plan([Video(source=name) for name in names], file, Models())
+        done = [result async for result in extract_videos(planned, file, Models(), concurrency=2)]
+        return [*planned.problems, *done]
+
+
+async def test_a_recording_becomes_a_scene_with_words(heard: Heard, tmp_path: Path):
+    [result] = await extract(tmp_path / "v.jsonl", "a.mp3")
+    assert result.extracted
+    [scene] = result.extracted.video.scenes
+    assert (scene.start_s, scene.end_s, scene.caption, scene.speech_s) == (0, 5, "hello", (1, 2))
+    assert (result.extracted.audio, result.extracted.cost.audio_s) == ("ear", 5)
+
+
+async def test_failures_cost_one_result_each_and_are_tried_again(heard: Heard, tmp_path: Path):
+    path = tmp_path / "v.jsonl"
+    results = await extract(path, "broken.mp4", "a.mp3", "down.mp3", "a.mp3")
+    assert {(one.name, one.problem) for one in results} == {
+        ("broken.mp4", "it cannot be read as a video."),
+        ("a.mp3", ""),
+        ("down.mp3", "The server is down."),
+    }
+    heard.listened.clear()
+    assert {one.name for one in await extract(path, "a.mp3", "down.mp3")} == {"down.mp3"}
+    assert set(heard.listened) == {"down.mp3"}
+
+
+async def test_a_changed_file_is_extracted_again(heard: Heard, tmp_path: Path):
+    path = tmp_path / "v.jsonl"
+    assert len(await extract(path, "a.mp3")) == 1
+    heard.stamps["a.mp3"] = "newer"
+    assert len(await extract(path, "a.mp3")) == 1
+    assert len(path.read_text().splitlines()) == 2
+    assert len(read_extracted(path)) == 1
+
+
+async def test_a_name_that_is_no_text_is_written_with_escapes(heard: Heard, tmp_path: Path):
+    path = tmp_path / "v.jsonl"
+    assert len(await extract(path, "a\udcff.mp3", "a\udcfe.mp3")) == 2
+    assert sorted(one.name for one in read_extracted(path)) == ["a\\udcfe.mp3", "a\\udcff.mp3"]
+    assert await extract(path, "a\udcff.mp3", "a\udcfe.mp3") == []
+
+
+async def test_a_run_ends_when_everything_fails_because_a_server_is_down(heard: Heard, tmp_path: Path):
+    with pytest.raises(InfrastructureError, match=r"The last 22 videos all failed: The server is down\."):
+        await extract(tmp_path / "v.jsonl", *(f"down{n}.mp3" for n in range(40)))
