@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "training" / "agentcvr_training" / "configs"
 ACCELERATE = CONFIGS / "accelerate"
 SHIPPED = [*sorted(CONFIGS.glob("*.yaml")), *sorted(ACCELERATE.glob("*.yaml"))]
+PAGE = ROOT / "docs" / "how-to" / "train-on-eight-gpus.md"
 GPUS = {str(number) for number in range(8)}
 
 
@@ -44,13 +45,20 @@ def commands(program: str) -> list[Command]:
     """Return the commands in the comments of the shipped files that start this program."""
     found: list[Command] = []
     for file in SHIPPED:
-        comments = [line.removeprefix("#") for line in file.read_text().splitlines() if line.startswith("#")]
-        for line in "\n".join(comments).replace("\\\n", " ").splitlines():
-            words = shlex.split(line) if re.match(rf" {{5}}(\w+=\S* )*{program} ", line) else []
-            places = [word for word in words if re.match(r"[A-Z_]+=", word)]
-            if words:
-                environment = dict(place.split("=", 1) for place in places)
-                found.append(Command(file, environment, words[len(places) :]))
+        comments = [line.removeprefix("# ") for line in file.read_text().splitlines() if line.startswith("#")]
+        found += indented(program, file, "\n".join(comments))
+    return found
+
+
+def indented(program: str, file: Path, text: str) -> list[Command]:
+    """Return the commands in indented blocks of a text that start this program."""
+    found: list[Command] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line) if re.match(rf" {{4}}(\w+=\S* )*{program} ", line) else []
+        places = [word for word in words if re.match(r"[A-Z_]+=", word)]
+        if words:
+            environment = dict(place.split("=", 1) for place in places)
+            found.append(Command(file, environment, words[len(places) :]))
     return found
 
 
@@ -125,6 +133,19 @@ def test_no_gpu_of_eight_idles():
             assert command.gpus | server.gpus == GPUS and not command.gpus & server.gpus
         else:
             assert command.gpus == GPUS and settings.grpo.trainer["vllm_enable_sleep_mode"]
+
+
+def test_the_page_keeps_the_batch_on_one_machine_and_on_two():
+    found = indented("accelerate launch", PAGE, PAGE.read_text())
+    assert [command.value("--machine_rank") for command in found] == [None, "0", "1"]
+    for command, expected in zip(found, (8, 16, 16), strict=True):
+        processes, environment, settings = launched(command)
+        trainer = settings.grpo.trainer
+        assert processes == expected and environment["FSDP_VERSION"] == "2"
+        parts = trainer["gradient_accumulation_steps"]
+        assert processes * trainer["per_device_train_batch_size"] * parts == 256
+    _, first, second = ([word for word in command.words if word not in "01"] for command in found)
+    assert first == second
 
 
 def test_sharded_weights_with_a_server_are_refused(monkeypatch):
