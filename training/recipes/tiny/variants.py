@@ -1,7 +1,7 @@
 """Train policies from the same warm start in other ways, to see what GRPO adds and what each choice does.
 
-    python -m training.recipes.tiny.variants runs/tours-again/seed-0             every variant; the same command resumes
-    python -m training.recipes.tiny.variants runs/tours-again/seed-0 rejection    one of them
+    python -m training.recipes.tiny.variants runs/tours-3/seed-0             every variant; the same command resumes
+    python -m training.recipes.tiny.variants runs/tours-3/seed-0 rejection    one of them
 
 A variant changes settings of the recipe and nothing else, except `rejection`: of eight conversations the best is
 imitated, over as many conversations as GRPO samples. Policies are written to `FOLDER/variants/NAME/policy`;
@@ -29,7 +29,7 @@ from agentcvr_graph.utils.progress import ProgressBar
 from training.recipes.processes import default_processes, train_in_processes
 from training.recipes.tiny.recipe import seed_overrides
 
-CONFIG = Path("training/recipes/tiny/configs/tours_again.yaml")
+CONFIG = Path("training/recipes/tiny/configs/tours.yaml")
 TRIES = 8
 """Conversations about each script, of which rejection sampling keeps the best."""
 
@@ -52,9 +52,6 @@ VARIANTS: Mapping[str, Variant] = {
         "rejection sampling",
         {"sft.trainer.learning_rate": 5.0e-4, "sft.trainer.warmup_steps": 5, "sft.trainer.num_train_epochs": 2},
         imitates=True,
-    ),
-    "sharp": Variant(
-        "GRPO, temperature 0.7, learning rate 3e-4", {"rollout.temperature": 0.7, "grpo.trainer.learning_rate": 3.0e-4}
     ),
     "without-SPOT": Variant("GRPO without SPOT", left_out="SPOT"),
     "without-COST": Variant("GRPO without COST", left_out="COST"),
