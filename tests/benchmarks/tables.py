@@ -123,8 +123,8 @@ TABLES = (
     Table(
         "extraction",
         EXTRACTION,
-        "minutes",
-        "agentcvr scripts sets --out out/set.jsonl --count 1 --seed 900000 --phrasing held-out\n"
+        "hours",
+        "agentcvr scripts sets --out out/set.jsonl --count 9 --seed 900000 --phrasing held-out\n"
         "agentcvr scripts extract-gap out/set.jsonl --audio whisper:base --out out/extract-gap",
         arranged=True,
     ),
