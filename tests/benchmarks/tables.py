@@ -28,6 +28,7 @@ from typing import Literal
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "out" / "tables"
 BENCHMARKS, DEPLOY, TRAINING = "docs/benchmarks.md", "docs/how-to/deploy.md", "training/README.md"
+EXTRACTION, EIGHT_GPUS = "docs/how-to/scripts-from-videos.md", "docs/how-to/train-on-eight-gpus.md"
 END = "<!-- end of table -->"
 OUTPUT = "{out}"
 """Stands in a command for the file that it writes the table to; a command without it prints the table."""
@@ -119,6 +120,16 @@ TABLES = (
         arranged=True,
         needs=("RECORDINGS",),
     ),
+    Table(
+        "extraction",
+        EXTRACTION,
+        "hours",
+        "agentcvr scripts sets --out out/set.jsonl --count 9 --seed 900000 --phrasing held-out\n"
+        "agentcvr scripts extract-gap out/set.jsonl --audio whisper:base --out out/extract-gap",
+        arranged=True,
+    ),
+    Table("eight-gpus-memory", EIGHT_GPUS, "seconds", "", note="what `estimate` of the code above it prints"),
+    Table("eight-gpus-time", EIGHT_GPUS, "seconds", "", note="arithmetic; the factors stand in the table"),
     Table("soak", DEPLOY, "minutes", f"python -m tests.soak --markdown {OUTPUT}"),
     Table(
         "one-gpu",
@@ -137,7 +148,7 @@ TABLES = (
         "seconds",
         "python -m training.recipes.tiny.comparison show",
         arranged=True,
-        note="the results: `training.recipes.tiny` with `configs/tours.yaml`, then `comparison measure`",
+        note="the results: three rounds of `training.recipes.tiny` with `configs/tours.yaml`, `comparison measure`",
     ),
     Table("pretrained-times", TRAINING, "minutes", "python -m training.recipes.pretrained --dry-run", arranged=True),
     Table("levels", TRAINING, "minutes", "python -m training.recipes.tiny.difficulty --each 200", arranged=True),

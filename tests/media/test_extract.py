@@ -87,7 +87,7 @@ def test_a_broken_and_a_missing_file_cost_one_line_each(made: Path, clips: Path,
     given = [str(broken), str(tmp_path / "no.mp4"), str(clips / "cook_red.mp4")]
     done = agentcvr("scripts", "extract", *given, "--audio", "offline", "--out", str(to))
     assert done.returncode == 1
-    refused = [line for line in done.stderr.splitlines() if line.startswith("not extracted:")]
+    refused = sorted(line for line in done.stderr.splitlines() if line.startswith("not extracted:"))
     assert ["broken.mp4" in refused[0], "no.mp4" in refused[1], len(refused)] == [True, True, 2]
     assert "Traceback" not in done.stderr
     [kept] = read_extracted(to)

@@ -36,7 +36,7 @@ from training.recipes.tiny.curriculum import EXPLORATION, READING, Chunk, batche
 from training.recipes.tiny.evaluation import ScoredQuestion
 from training.recipes.tiny.initialization import Size, untrained
 from training.recipes.tiny.language import train_tokenizer
-from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of
+from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of, warm_up
 from training.recipes.tiny.summary import Measures, measured_alike, summary, table
 
 TASKS = ("BU", "PEA", "PSS", "FSA", "NUM")
@@ -360,3 +360,20 @@ def test_follow_up_questions_use_the_same_evidence():
                 assert score_answer(script.kind, parse_answer(given, script.kind, (), 2).value, key) > 0.6
     assert follow_ups["PEA"] == follow_ups["PSS"] == 0
     assert min(follow_ups["BU"], follow_ups["FSA"], follow_ups["NUM"]) > 5
+
+
+def test_a_round_starts_from_the_warm_start_of_an_earlier_one(tmp_path):
+    settings = settings_of(
+        Path("training/recipes/tiny/configs/tiny.yaml"), tmp_path / "second" / "seed-0", 0, {"scripts.tasks": ["NUM"]}
+    )
+    folder = Path(settings.output)
+    for made in ("demonstrations.jsonl", "warm"):
+        (folder / made).mkdir(parents=True)
+    scale = Scale(first=tmp_path / "first")
+    with pytest.raises(InputError, match=r"There is no policy in .*first/seed-0/warm"):
+        warm_up(settings, scale, Console(file=io.StringIO()))
+    earlier = tmp_path / "first" / "seed-0" / "warm"
+    earlier.mkdir(parents=True)
+    (earlier / "model.safetensors").write_bytes(b"weights")
+    warm_up(settings, scale, Console(file=io.StringIO()))
+    assert (folder / "initial" / "model.safetensors").read_bytes() == b"weights"

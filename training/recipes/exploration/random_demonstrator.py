@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,12 @@ from langchain_core.messages import AIMessage
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
 from agentcvr_graph.models.offline.master.reading import Clip, Reading, Statement, read
 from training.recipes.exploration.reasoning_trace import reasoning_trace_of
-from training.recipes.exploration.traces import ReasoningTrace
+from training.recipes.exploration.traces import ReasoningTrace, open_windows
 
 NAMED = 0.3
 """Probability that a partial window is the one that the question names, if it names one."""
 LENGTHS_S = (5.0, 10.0, 20.0)
 FRAMES = (2, 4, 8, 16, 24)
-STOPS = 0.45
-"""Probability of answering after a turn."""
 GRID_S = 5
 """Partial windows start at multiples of this."""
 MAX_CITATIONS = 2
@@ -52,6 +50,12 @@ class RandomExplorationMaster(ChatModelBase):
     """The lengths of partial windows from which a turn draws one."""
     closer: float = 0.0
     """Probability that a partial window is one in which something was seen or heard before, whatever it was."""
+    noted: float = 0.0
+    """Probability that a turn takes the windows that its notes leave open, if they name any."""
+    starts: float = 0.0
+    """Probability that another partial window starts where the video does."""
+    stops: float = 0.45
+    """Probability of answering after a turn."""
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         reading = read(request.messages)
@@ -61,17 +65,26 @@ class RandomExplorationMaster(ChatModelBase):
         return self._reply(request)  # faster than starting a thread
 
     def _turn(self, reading: Reading, rng: random.Random) -> AIMessage:
-        done = reading.turn > 0 and (rng.random() < STOPS or reading.turn >= self.max_looks)
+        done = reading.turn > 0 and (rng.random() < self.stops or reading.turn >= self.max_looks)
         if reading.closing or (done and not reading.missing):
             return answering(reasoning_trace_of(reading, rng))
         clips = [clip for clip in reading.readable if clip.number in reading.missing]
-        clips = clips or (reading.readable if rng.random() < self.every else [rng.choice(reading.readable)])
-        options = TurnOptions.drawn(self, reading.statements, rng)
+        noted = self._noted(reading, rng)
+        able = [clip for clip in reading.readable if clip.number in noted] if noted else reading.readable
+        clips = clips or (able if rng.random() < self.every else [rng.choice(able)])
+        options = TurnOptions.drawn(self, reading.statements, noted, rng)
         makers = {"visual": [_observe], "audio": [_listen], "both": [_observe, _listen]}[rng.choice(self.modalities)]
         calls = [call for make in makers for call in make(clips, reading.question, options)]
         calls = calls or _observe(clips, reading.question, options)
         notes = reasoning_trace_of(reading, rng).notes if reading.statements else ""
         return AIMessage(notes, tool_calls=[{**call, "id": f"look_{n}"} for n, call in enumerate(calls)])
+
+    def _noted(self, reading: Reading, rng: random.Random) -> Mapping[int, tuple[float, float]]:
+        """Return the windows that the notes leave open, by video; none if this turn does not take them."""
+        if not self.noted or not reading.statements or rng.random() >= self.noted:
+            return {}
+        found = open_windows(reasoning_trace_of(reading, rng).notes)
+        return {clip.number: found[clip.number] for clip in reading.readable if clip.number in found}
 
 
 @dataclass(frozen=True)
@@ -85,17 +98,28 @@ class TurnOptions:
     closer: float
     known: Sequence[Statement]
     """What was seen and heard before."""
+    starts: float
+    noted: Mapping[int, tuple[float, float]]
+    """Start and end in seconds of the windows that this turn takes from its notes, by video."""
 
     @classmethod
-    def drawn(cls, master: RandomExplorationMaster, known: Sequence[Statement], rng: random.Random) -> TurnOptions:
+    def drawn(
+        cls,
+        master: RandomExplorationMaster,
+        known: Sequence[Statement],
+        noted: Mapping[int, tuple[float, float]],
+        rng: random.Random,
+    ) -> TurnOptions:
         whole, length_s, frames = rng.random() < master.whole, rng.choice(master.lengths_s), rng.choice(master.frames)
-        return cls(rng, whole, length_s, frames, master.closer, known)
+        return cls(rng, whole, length_s, frames, master.closer, known, master.starts, noted)
 
     def window(self, clip: Clip, question: str) -> Call:
         """Return a window of a clip."""
         named = _NAMED_WINDOW.search(question)
         known = [one.window for one in self.known if one.window.video == clip.number] if self.closer else []
-        if self.whole:
+        if clip.number in self.noted:
+            start_s, end_s = self.noted[clip.number]
+        elif self.whole:
             start_s, end_s = 0.0, clip.duration_s
         elif named and int(named[3]) == clip.number and self.rng.random() < NAMED:
             start_s, end_s = float(named[1]), float(named[2])
@@ -104,7 +128,8 @@ class TurnOptions:
             start_s, end_s = window.start_s, window.end_s
         else:
             length_s = min(self.length_s, clip.duration_s)
-            start_s = float(self.rng.randrange(0, int(clip.duration_s - length_s) + 1, GRID_S))
+            latest = 0 if self.starts and self.rng.random() < self.starts else int(clip.duration_s - length_s)
+            start_s = float(self.rng.randrange(0, latest + 1, GRID_S))
             end_s = start_s + length_s
         return {"video": clip.number, "start_s": start_s, "end_s": end_s}
 

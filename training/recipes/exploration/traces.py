@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
@@ -12,6 +13,7 @@ from agentcvr_graph.types import AnswerValue
 
 UNKNOWN = "?"
 YES, NO = "yes", "no"
+_OPEN = re.compile(rf"^\[video (\d+), .*{re.escape(UNKNOWN)}; ([\d.]+)-([\d.]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,12 @@ def one_video(
     best = next((verdict for verdict in (YES, UNKNOWN) if verdict in verdicts), NO)
     chosen = rng.choice([n for n, verdict in enumerate(verdicts) if verdict == best])
     return ReasoningTrace("\n".join(notes), ascii_uppercase[chosen], list(support))
+
+
+def open_windows(notes: str) -> dict[int, tuple[float, float]]:
+    """Return the windows in which notes say that something is still to be found, by video, in seconds.
+
+    >>> open_windows("wanted: mill\\n[video 1, mill, ticket 7\\n[video 2, mill ?; 97.0-148.2")
+    {2: (97.0, 148.2)}
+    """
+    return {int(video): (float(start), float(end)) for video, start, end in _OPEN.findall(notes)}

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from agentcvr_training.config.settings import read_overrides
 from agentcvr_training.trainer.run import quiet
 
-from agentcvr_graph.cli.console import err, out, run_app
+from agentcvr_graph.cli.console import err, one_of, out, run_app
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.models.providers.tiny import TINY
 from agentcvr_graph.scripts.chance import chance_level
 from training.recipes.processes import default_processes
+from training.recipes.tiny.curriculum import BY_NAME
 from training.recipes.tiny.initialization import Size
-from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of
+from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of, warm_up
 from training.recipes.tiny.summary import Measures, measured_alike, summary, table
 
 RELEASED = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -29,6 +31,9 @@ python -m training.recipes.tiny                        three seeds, which takes 
 python -m training.recipes.tiny --seed 0 --live 0      one seed, without real video
 
 python -m training.recipes.tiny --seed 2               one more seed; the figures are over all seeds in results
+
+python -m training.recipes.tiny training/recipes/tiny/configs/tours.yaml --seed 0 --folder runs/tours-2 \\
+  --from runs/tours --curriculum tours-2 --set sft.trainer.learning_rate=2.0e-3 --sft-only
 """
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -54,6 +59,17 @@ def main(
     demonstrations: Annotated[
         float, typer.Option(min=0.01, help="Factor on the number of demonstrations of the recipe.")
     ] = 1.0,
+    curriculum: Annotated[
+        str, typer.Option(help=f"The demonstrations: {', '.join(filter(None, BY_NAME))}; default those of the tasks.")
+    ] = "",
+    first: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder of an earlier round: its warm start replaces the random weights."),
+    ] = None,
+    changed: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting that differs from the file, as NAME=VALUE.")
+    ] = None,
+    sft_only: Annotated[bool, typer.Option("--sft-only", help="Stop after the warm start.")] = False,
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that share a training; one on an accelerator.")
     ] = default_processes(),
@@ -66,13 +82,20 @@ def main(
 ) -> None:
     """Train a small master from nothing, and evaluate it scripted and live."""
     quiet()
-    shared = settings_of(config, folder, 0)
+    overrides = read_overrides(changed or [])
+    shared = settings_of(config, folder, 0, overrides)
     if shared.held_out is None:
         raise InputError(f"{config} names no held-out scripts.", fix="Give it a part `held_out`.")
-    scale = Scale(Size(width, layers), demonstrations, processes)
+    chosen = one_of("--curriculum", curriculum, tuple(BY_NAME)) if curriculum else ""
+    scale = Scale(Size(width, layers), demonstrations, processes, chosen, first)
+    runs = {seed: settings_of(config, folder / f"seed-{seed}", seed, overrides) for seed in seeds or [0, 1, 2]}
+    if sft_only:
+        for settings in runs.values():
+            warm_up(settings, scale, err)
+        return
     measured: dict[int, Measures] = {}
-    for seed in seeds or [0, 1, 2]:
-        measured[seed] = run_seed(settings_of(config, folder / f"seed-{seed}", seed), scale, live, err)
+    for seed, settings in runs.items():
+        measured[seed] = run_seed(settings, scale, live, err)
         measured[seed].write(results / f"seed-{seed}.json")
     found = summary(measured_alike(results, recipe_of(shared, scale)), chance_level(shared.held_out.load()))
     results.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

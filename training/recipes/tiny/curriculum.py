@@ -14,7 +14,7 @@ import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,10 @@ class CurriculumStage:
     """Whether only the answers are imitated; if so, follow-ups about the same evidence are added."""
     binding: bool = False
     """Whether budgets are drawn as in reinforcement learning; if not, everything can be afforded."""
+    shares: Mapping[Task, float] = field(default_factory=lambda: SHARES, repr=False)
+    """Factor on `each` for each task; 1 for the others."""
+    block: int | None = field(default=None, repr=False)
+    """Block of seeds that its scripts come from; None for the place of the stage among all stages."""
 
 
 RECORDED = ToolMessage(prompts.RECORDED, name="answer", tool_call_id="answer")
@@ -93,9 +97,34 @@ TOUR_EXPLORATION = (
 )
 
 
-def curricula_of(tasks: Sequence[Task]) -> tuple[Sequence[CurriculumStage], ...]:
-    """Return the curricula for some tasks: over tours, or over short videos."""
-    return (TOUR_READING, TOUR_EXPLORATION) if set(tasks) <= set(TOUR_TASKS) else CURRICULA
+LOOKING_BACK: Mapping[str, Any] = {
+    **{"whole": 0.4, "closer": 0.5, "noted": 0.5, "stops": 0.3},
+    **{"lengths_s": (10.0, 20.0, 40.0), "max_looks": 4},
+}
+"""Options of a demonstrator that often looks back at what its notes leave open, and as often anywhere else."""
+FROM_THE_START: Mapping[str, Any] = {
+    **{"whole": 0.3, "closer": 0.3, "noted": 0.7, "starts": 0.4, "stops": 0.25},
+    **{"lengths_s": (10.0, 20.0, 40.0), "frames": (8, 16, 24, 40), "max_looks": 3},
+}
+"""Options of a demonstrator that also looks at, and listens to, the first seconds of videos more than elsewhere."""
+COMPARING: Mapping[Task, float] = {"STOP": 0.5, "SPOT": 0.6, "COST": 1.9}
+"""More of COST, whose numbers have to be compared."""
+SECOND_READING = (CurriculumStage(SMALL, 1500, CLOSELY, answers_only=True, shares=COMPARING, block=10),)
+SECOND_EXPLORATION = (CurriculumStage(SMALL, 1300, LOOKING_BACK, binding=True, block=11),)
+THIRD_READING = (CurriculumStage(SMALL, 300, CLOSELY, answers_only=True, shares=COMPARING, block=12),)
+THIRD_EXPLORATION = (CurriculumStage(SMALL, 850, FROM_THE_START, binding=True, shares={}, block=13),)
+BY_NAME: Mapping[str, tuple[Sequence[CurriculumStage], ...]] = {
+    "": CURRICULA,
+    "tours": (TOUR_READING, TOUR_EXPLORATION),
+    "tours-2": (SECOND_READING, SECOND_EXPLORATION),
+    "tours-3": (THIRD_READING, THIRD_EXPLORATION),
+}
+"""The curricula by name; the one without a name is for short videos."""
+
+
+def curricula_of(tasks: Sequence[Task], name: str = "") -> tuple[Sequence[CurriculumStage], ...]:
+    """Return the curricula of a name, or else those for some tasks: over tours, or over short videos."""
+    return BY_NAME[name or ("tours" if set(tasks) <= set(TOUR_TASKS) else "")]
 
 
 @dataclass(frozen=True)
@@ -120,7 +149,7 @@ def record(
     rng = random.Random(settings.seed)
     batch = int(settings.sft.trainer.get("per_device_train_batch_size", 8)) if settings.sft else 8
     stages = [(n, stage) for n, curriculum in enumerate(curricula) for stage in curriculum]
-    chunks = [list(_chunks(settings, number, stage)) for number, (_, stage) in enumerate(stages)]
+    chunks = [list(chunks_of(settings, number, stage)) for number, (_, stage) in enumerate(stages)]
     lines: list[list[str]] = [[] for _ in curricula]
     with (
         ProcessPoolExecutor(os.cpu_count()) as pool,
@@ -143,15 +172,19 @@ def interleaved(curricula: Sequence[Sequence[str]]) -> list[str]:
     return [line for _, line in sorted(places, key=lambda place: place[0])]
 
 
-def _chunks(settings: Settings, number: int, stage: CurriculumStage) -> Iterator[Chunk]:
-    first = settings.scripts.seed + FIRST_SEED + number * STAGE_SEEDS
+def chunks_of(settings: Settings, number: int, stage: CurriculumStage) -> Iterator[Chunk]:
+    """Yield the chunks of a stage, which is the one of this number unless it has its own block of seeds."""
+    block = number if stage.block is None else stage.block
+    first = settings.scripts.seed + FIRST_SEED + block * STAGE_SEEDS
     for start in range(0, stage.each, CHUNK):
         yield Chunk(settings, stage, first + start, min(CHUNK, stage.each - start))
 
 
 def record_chunk(chunk: Chunk) -> list[str]:
     """Record a chunk; return one line of JSON for each demonstration."""
-    counts: dict[Task, int] = {task: round(chunk.each * SHARES.get(task, 1.0)) for task in chunk.settings.scripts.tasks}
+    counts: dict[Task, int] = {
+        task: round(chunk.each * chunk.stage.shares.get(task, 1.0)) for task in chunk.settings.scripts.tasks
+    }
     scripts = list(make_scripts(counts, chunk.seed, chunk.stage.difficulty))
     master = RandomExplorationMaster(seed=chunk.settings.seed, **chunk.stage.options)
 

@@ -16,11 +16,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -66,18 +68,26 @@ class Scale:
     """Factor on the number of demonstrations."""
     processes: int = field(default_factory=default_processes)
     """Processes that share each training; the result is the same except for rounding."""
+    curriculum: str = ""
+    """Name of the curricula; empty for those of the tasks."""
+    first: Path | None = None
+    """Folder of the seeds of an earlier round, whose warm start replaces random weights."""
 
     def curricula(self, tasks: Sequence[Task]) -> list[list[CurriculumStage]]:
         """Return the curricula for some tasks at this scale."""
         return [
             [replace(stage, each=round(stage.each * self.demonstrations)) for stage in curriculum]
-            for curriculum in curricula_of(tasks)
+            for curriculum in curricula_of(tasks, self.curriculum)
         ]
 
 
-def settings_of(config: Path, folder: Path, seed: int) -> Settings:
-    """Return the configuration of one seed: its own folder and training scripts, the same held-out scripts."""
-    return load_settings(config, seed_overrides(folder, seed))
+def settings_of(config: Path, folder: Path, seed: int, changed: Mapping[str, Any] = MappingProxyType({})) -> Settings:
+    """Return the configuration of one seed: its own folder and training scripts, the same held-out scripts.
+
+    Args:
+        changed: settings that differ from those of the file, by dotted name.
+    """
+    return load_settings(config, {**seed_overrides(folder, seed), **changed})
 
 
 def seed_overrides(folder: Path, seed: int) -> dict[str, Any]:
@@ -121,22 +131,65 @@ def run_seed(settings: Settings, scale: Scale, live_each: int, console: Console)
         live_each: held-out scripts of each task that are rendered and evaluated live; 0 for none.
     """
     folder = Path(settings.output)
+    measures = warm_up(settings, scale, console)
+    warmed = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder / "warm")})})
+    _take(
+        measures,
+        settings,
+        {"reinforcement learning": (folder / "policy", lambda: train_in_processes(train, warmed, scale.processes))},
+        console,
+    )
+    console.rule(f"seed {settings.seed}: measures")
+    measure(settings, measures, live_each, console)
+    return measures
+
+
+def warm_up(settings: Settings, scale: Scale, console: Console) -> Measures:
+    """Run the steps of one seed up to the warm start, as far as they have no result yet.
+
+    Raises:
+        InputError: the folder holds a run of another configuration, or the earlier round has no warm start.
+    """
+    folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)
     kept, recipe = folder / "measures.json", recipe_of(settings, scale)
     measures = Measures.read(kept) if kept.exists() else Measures(seed=settings.seed, recipe=recipe)
     if measures.recipe != recipe:
         raise InputError(f"{folder} was trained and evaluated by another configuration.", fix="Name another folder.")
-    warmed = settings.model_copy(update={"model": settings.model.model_copy(update={"path": str(folder / "warm")})})
     shown, initial = folder / "demonstrations.jsonl", folder / "initial"
-    steps: dict[str, tuple[Path, Callable[[], object]]] = {
-        "demonstrations": (shown, lambda: record(settings, shown, console, scale.curricula(settings.scripts.tasks))),
-        "initialization": (
-            initial,
-            lambda: initialize(islice(read_demonstrations(shown), 0, None, 5), initial, settings.seed, scale.size),
-        ),
-        "warm start": (folder / "warm", lambda: train_in_processes(warm_start, settings, scale.processes)),
-        "reinforcement learning": (folder / "policy", lambda: train_in_processes(train, warmed, scale.processes)),
-    }
+    _take(
+        measures,
+        settings,
+        {
+            "demonstrations": (
+                shown,
+                lambda: record(settings, shown, console, scale.curricula(settings.scripts.tasks)),
+            ),
+            "initialization": (initial, lambda: _initial(settings, scale, shown, initial)),
+            "warm start": (folder / "warm", lambda: train_in_processes(warm_start, settings, scale.processes)),
+        },
+        console,
+    )
+    return measures
+
+
+def _initial(settings: Settings, scale: Scale, shown: Path, initial: Path) -> None:
+    """Write the policy that the warm start begins with: random weights, or the warm start of an earlier round."""
+    if scale.first is None:
+        initialize(islice(read_demonstrations(shown), 0, None, 5), initial, settings.seed, scale.size)
+        return
+    earlier = scale.first / f"seed-{settings.seed}" / "warm"
+    if not earlier.exists():
+        raise InputError(
+            f"There is no policy in {earlier}.", fix="Name the folder of an earlier round, such as runs/tours."
+        )
+    shutil.copytree(earlier, initial)
+
+
+def _take(
+    measures: Measures, settings: Settings, steps: Mapping[str, tuple[Path, Callable[[], object]]], console: Console
+) -> None:
+    """Take the steps that have no result yet, and keep how long each took."""
     for name, (result, take) in steps.items():
         if not result.exists():
             console.rule(f"seed {settings.seed}: {name}")
@@ -144,10 +197,7 @@ def run_seed(settings: Settings, scale: Scale, live_each: int, console: Console)
             take()
             spent_s = measures.seconds.get(name, 0.0) + time.monotonic() - started_s
             measures.seconds[name] = round(spent_s, 1)
-            measures.write(kept)
-    console.rule(f"seed {settings.seed}: measures")
-    measure(settings, measures, live_each, console)
-    return measures
+            measures.write(Path(settings.output) / "measures.json")
 
 
 def measure(settings: Settings, measures: Measures, live_each: int, console: Console) -> None:

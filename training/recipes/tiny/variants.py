@@ -1,7 +1,7 @@
 """Train policies from the same warm start in other ways, to see what GRPO adds and what each choice does.
 
-    python -m training.recipes.tiny.variants runs/tours/seed-0                  every variant; the same command resumes
-    python -m training.recipes.tiny.variants runs/tours/seed-0 rejection        one of them
+    python -m training.recipes.tiny.variants runs/tours-3/seed-0             every variant; the same command resumes
+    python -m training.recipes.tiny.variants runs/tours-3/seed-0 rejection    one of them
 
 A variant changes settings of the recipe and nothing else, except `rejection`: of eight conversations the best is
 imitated, over as many conversations as GRPO samples. Policies are written to `FOLDER/variants/NAME/policy`;
@@ -53,7 +53,6 @@ VARIANTS: Mapping[str, Variant] = {
         {"sft.trainer.learning_rate": 5.0e-4, "sft.trainer.warmup_steps": 5, "sft.trainer.num_train_epochs": 2},
         imitates=True,
     ),
-    "steps-40": Variant("GRPO, 40 steps", {"grpo.trainer.max_steps": 40}),
     "without-SPOT": Variant("GRPO without SPOT", left_out="SPOT"),
     "without-COST": Variant("GRPO without COST", left_out="COST"),
     "answer-only": Variant("GRPO, reward for the answer alone", {"reward.preset": "answer"}),
