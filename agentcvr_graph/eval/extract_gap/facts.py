@@ -111,9 +111,5 @@ def _row(kind: FactKind, found: Sequence[FactMatch], right: Sequence[FactMatch])
     )
 
 
-def _of(kind: FactKind, matches: Sequence[FactMatch]) -> list[FactMatch]:
-    return [one for one in matches if one.kind == kind]
-
-
 def _share(flags: Sequence[bool]) -> float:
     return sum(flags) / len(flags) if flags else 0.0
