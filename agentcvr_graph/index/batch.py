@@ -8,25 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
-from agentcvr_graph.errors import CVRError, InfrastructureError, InputError, SetupError, VideoError
+from agentcvr_graph.errors import CVRError, InfrastructureError, InputError, VideoError
 from agentcvr_graph.index.building import Entry, addition_of, key_of, place_of, reference_of
 from agentcvr_graph.index.overview import overview_of
 from agentcvr_graph.index.store import Addition, EvidenceStore
 from agentcvr_graph.perception.base import Indexable, expand
 from agentcvr_graph.types import Cost, Video
-from agentcvr_graph.utils.engines import make_engine
+from agentcvr_graph.utils.engines import Engine, make_engine
 
 if TYPE_CHECKING:
     from agentcvr_graph.perception.live import LivePerception
 
 MOST_FAILURES = 20
 """Failures in a row after which a run stops, if every one of them may pass: a server is down."""
+
+
+class VideoResult(Protocol):
+    """What became of a video."""
+
+    @property
+    def problem(self) -> str:
+        """Why nothing came of it."""
+        ...
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether a later run may succeed."""
+        ...
+
+
+Job = TypeVar("Job")
+Result = TypeVar("Result", bound=VideoResult)
 
 
 @dataclass(frozen=True)
@@ -93,8 +111,6 @@ class IndexWorker:
             info = await self._perception.probe(job.video, 1)
             entry = Entry(info, await key_of(info, self._perception))
             overview = await overview_of(info, self._perception)
-        except SetupError:
-            raise
         except (InputError, InfrastructureError) as error:
             return failed_result(job, error)
         return IndexResult(job, addition_of(entry, overview), overview.cost)
@@ -166,17 +182,28 @@ async def index_videos(
         totals.failed += 1
         on_result(failure, totals)
     making = make_engine(engine, functools.partial(IndexWorker.of, vision, audio), failed_result)
-    waiting, in_a_row = iter(left), 0
-    async with aclosing(making.run(lambda: next(waiting, None), concurrency)) as results:
+    async with aclosing(results_of(making, left, concurrency)) as results:
         async for result in results:
             await asyncio.to_thread(_store, result, store, totals)
             on_result(result, totals)
+    return totals
+
+
+async def results_of(engine: Engine[Job, Result], jobs: Sequence[Job], concurrency: int) -> AsyncGenerator[Result]:
+    """Run jobs about one video each, and yield their results.
+
+    Raises:
+        InfrastructureError: too many videos in a row failed, and all of those failures may pass.
+    """
+    waiting, in_a_row = iter(jobs), 0
+    async with aclosing(engine.run(lambda: next(waiting, None), concurrency)) as results:
+        async for result in results:
+            yield result
             in_a_row = in_a_row + 1 if result.may_pass else 0
             if in_a_row >= MOST_FAILURES + concurrency:
                 raise InfrastructureError(
                     f"The last {in_a_row} videos all failed: {result.problem}", fix="Fix the cause, then run again."
                 )
-    return totals
 
 
 async def _jobs(given: Iterable[Video], perception: LivePerception) -> tuple[list[IndexJob], list[IndexResult]]:

@@ -17,7 +17,7 @@ from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Frame
 from agentcvr_graph.models.base import SampledFrames, Sound
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.colours import dominant_colours
-from agentcvr_graph.models.offline.motion import change_between
+from agentcvr_graph.models.offline.motion import change_between, sketch_of
 from agentcvr_graph.models.offline.noises import noises
 from agentcvr_graph.models.offline.signals import measured
 from agentcvr_graph.models.offline.speech import ENGLISH_ONLY
@@ -66,7 +66,7 @@ def test_the_direction_of_motion_is_recognised(shift, direction):
         ImageDraw.Draw(picture).ellipse((140 + x, 60 + y, 220 + x, 140 + y), fill="#802020")
         return np.asarray(picture)
 
-    change = change_between(Frame(0.0, ball(0, 0)), Frame(0.5, ball(*shift)))
+    change = change_between(sketch_of(Frame(0.0, ball(0, 0))), sketch_of(Frame(0.5, ball(*shift))))
     assert change.motion.endswith(direction)
     assert not change.cut
 

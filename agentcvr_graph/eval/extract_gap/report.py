@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.table import Table
 
 from agentcvr_graph.eval.extract_gap import ExtractGap
-from agentcvr_graph.eval.sim_gap.report import points
+from agentcvr_graph.eval.sim_gap.report import accuracy_cells, terminal_table
 
 
 def accuracy_table(gap: ExtractGap) -> Table:
     """Return accuracy by task on extracted scripts and live, with the baselines below."""
     every = gap.tasks[-1]
     title = f"accuracy in % (95 % intervals clustered by {every.clusters} sets of videos)"
-    rows = [
-        [
-            row.name,
-            str(row.count),
-            str(row.scripted),
-            str(row.live),
-            points(row.gap),
-            f"{100 * row.answers_agree:.0f} %",
-        ]
-        for row in gap.tasks
-    ]
+    rows = [accuracy_cells(row) for row in gap.tasks]
     rows.append(["true script", str(every.count), str(gap.true), "", "", ""])
     rows.append(["blind", str(every.count), str(gap.blind), "", "", ""])
     rows.append(["chance", str(every.count), f"{100 * gap.chance:.0f}", "", "", ""])
-    return _table(title, ["task", "questions", "extracted", "live", "extracted - live", "same answer"], rows)
+    return terminal_table(title, ["task", "questions", "extracted", "live", "extracted - live", "same answer"], rows)
 
 
 def facts_table(gap: ExtractGap) -> Table:
@@ -46,13 +34,4 @@ def facts_table(gap: ExtractGap) -> Table:
         for row in gap.facts
     ]
     head = ["fact", "in true scripts", "found", "exactly", "in extracted", "of them true", "median shift"]
-    return _table("facts of the true scripts in the extracted ones", head, rows)
-
-
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), title=title)
-    for n, name in enumerate(head):
-        table.add_column(name, justify="right" if n else "left")
-    for row in rows:
-        table.add_row(*row)
-    return table
+    return terminal_table("facts of the true scripts in the extracted ones", head, rows)

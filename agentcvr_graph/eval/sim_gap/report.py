@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from agentcvr_graph.utils.templates import asset, html_environment
 if TYPE_CHECKING:
     from agentcvr_graph.eval.metrics import Estimate
     from agentcvr_graph.eval.sim_gap import SimGapResult
+    from agentcvr_graph.eval.sim_gap.statistics import TaskSummary
 
 SCRIPTED, LIVE = "#2f6fde", "#c4671d"
 
@@ -34,8 +36,12 @@ def write_sim_gap(gap: SimGapResult, folder: Path) -> None:
 def sim_gap_table(gap: SimGapResult) -> Table:
     """Return the results by task as a table for a terminal."""
     title = f"accuracy in % (95 % intervals{clustering(gap)}), scripted noise: {gap.noise.name}"
+    return terminal_table(title, *sim_gap_rows(gap))
+
+
+def terminal_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table for a terminal, with the row of all tasks in bold."""
     table = Table(box=None, padding=(0, 2, 0, 0), title=title)
-    head, rows = sim_gap_rows(gap)
     for n, name in enumerate(head):
         table.add_column(name, justify="right" if n else "left")
     for row in rows:
@@ -45,19 +51,14 @@ def sim_gap_table(gap: SimGapResult) -> Table:
 
 def sim_gap_rows(gap: SimGapResult) -> tuple[list[str], list[list[str]]]:
     """Return head and rows of a table: accuracy by task in per cent."""
-    rows = [
-        [
-            row.name,
-            str(row.count),
-            str(row.scripted),
-            str(row.live),
-            points(row.gap),
-            f"{100 * row.answers_agree:.0f} %",
-            f"{100 * row.actions_agree:.0f} %",
-        ]
-        for row in gap.tasks
-    ]
+    rows = [[*accuracy_cells(row), f"{100 * row.actions_agree:.0f} %"] for row in gap.tasks]
     return ["task", "questions", "scripted", "live", "sim-to-real gap", "same answer", "same windows"], rows
+
+
+def accuracy_cells(row: TaskSummary) -> list[str]:
+    """Return a task, its questions, accuracy on scripts and live, the difference, and the share of equal answers."""
+    agree = f"{100 * row.answers_agree:.0f} %"
+    return [row.name, str(row.count), str(row.scripted), str(row.live), points(row.gap), agree]
 
 
 def points(gap: Estimate) -> str:

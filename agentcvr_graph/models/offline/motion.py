@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -36,40 +37,48 @@ class Difference:
     """Share of the pixels of a small picture that changed."""
 
 
-def difference(before: Frame, after: Frame) -> Difference:
+class Sketch(NamedTuple):
+    """What is compared of a frame; made once, because a frame has two neighbours."""
+
+    time_s: float
+    grey: Pixels
+    """Small grey picture, 90 x 160."""
+    histogram: np.ndarray
+    """Counts of hue, saturation and brightness, 8 x 4 x 4."""
+
+
+def sketch_of(frame: Frame) -> Sketch:
+    """Return what is compared of a frame."""
+    hsv = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2HSV)
+    histogram = cv2.calcHist([hsv], [0, 1, 2], None, [8, 4, 4], [0, 180, 0, 256, 0, 256])
+    grey = cv2.cvtColor(cv2.resize(frame.pixels, _SIZE), cv2.COLOR_RGB2GRAY)
+    return Sketch(frame.time_s, np.asarray(cv2.GaussianBlur(grey, (5, 5), 0), dtype=np.uint8), histogram)
+
+
+def difference(before: Sketch, after: Sketch) -> Difference:
     """Return how much two frames differ, without the direction of a movement, which takes longer to find."""
-    cut = _histogram_correlation(before.pixels, after.pixels) < CUT_CORRELATION
-    return Difference(cut, 1.0 if cut else float(_changed(_grey(before.pixels), _grey(after.pixels)).mean()))
+    cut = _is_cut(before, after)
+    return Difference(cut, 1.0 if cut else float(_changed(before, after).mean()))
 
 
-def change_between(before: Frame, after: Frame) -> Change:
+def change_between(before: Sketch, after: Sketch) -> Change:
     """Compare two neighbouring frames."""
-    if _histogram_correlation(before.pixels, after.pixels) < CUT_CORRELATION:
+    if _is_cut(before, after):
         return Change(cut=True, motion="")
-    old, new = _grey(before.pixels), _grey(after.pixels)
-    moved = _changed(old, new)
+    moved = _changed(before, after)
     if moved.mean() <= STILL_SHARE:
         return Change(cut=False, motion="still")
     if after.time_s - before.time_s > DIRECTION_GAP_S:
         return Change(cut=False, motion="something moves")
-    return Change(cut=False, motion=_direction(old, new, moved))
+    return Change(cut=False, motion=_direction(before.grey, after.grey, moved))
 
 
-def _changed(old: Pixels, new: Pixels) -> np.ndarray:
-    return cv2.absdiff(old, new) > _CHANGED
+def _is_cut(before: Sketch, after: Sketch) -> bool:
+    return cv2.compareHist(before.histogram, after.histogram, cv2.HISTCMP_CORREL) < CUT_CORRELATION
 
 
-def _grey(pixels: Pixels) -> Pixels:
-    grey = cv2.cvtColor(cv2.resize(pixels, _SIZE), cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.GaussianBlur(grey, (5, 5), 0), dtype=np.uint8)  # (90, 160)
-
-
-def _histogram_correlation(one: Pixels, other: Pixels) -> float:
-    histograms = [
-        cv2.calcHist([cv2.cvtColor(p, cv2.COLOR_RGB2HSV)], [0, 1, 2], None, [8, 4, 4], [0, 180, 0, 256, 0, 256])
-        for p in (one, other)
-    ]
-    return float(cv2.compareHist(histograms[0], histograms[1], cv2.HISTCMP_CORREL))
+def _changed(before: Sketch, after: Sketch) -> np.ndarray:
+    return cv2.absdiff(before.grey, after.grey) > _CHANGED
 
 
 def _direction(old: Pixels, new: Pixels, moved: np.ndarray) -> str:

@@ -16,7 +16,7 @@ from agentcvr_graph.media.types import Frame
 from agentcvr_graph.models.base import ModelOutput, SampledFrames
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.offline.colours import dominant_colours
-from agentcvr_graph.models.offline.motion import Change, change_between
+from agentcvr_graph.models.offline.motion import Change, change_between, sketch_of
 from agentcvr_graph.models.offline.on_screen_text import TextReader
 from agentcvr_graph.models.offline.text_engine import Text
 from agentcvr_graph.render import letters_of, picture_text
@@ -60,7 +60,7 @@ class OfflineVision:
     def _stretches(self, sampled: SampledFrames) -> list[Stretch]:
         texts = self._reader.read(sampled.frames, sampled.content_id, sampled.zoom)
         changes = [Change(cut=True, motion="")]
-        changes += [change_between(one, other) for one, other in pairwise(sampled.frames)]
+        changes += [change_between(one, other) for one, other in pairwise(map(sketch_of, sampled.frames))]
         stretches: list[Stretch] = []
         for frame, text, change in zip(sampled.frames, texts, changes, strict=True):
             if change.cut or not same_text(stretches[-1].lines, text.lines):

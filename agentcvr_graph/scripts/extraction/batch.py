@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from agentcvr_graph.errors import InfrastructureError, InputError, SetupError, VideoError
-from agentcvr_graph.index.batch import MOST_FAILURES, expanded, perception_of, problem_of
+from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
+from agentcvr_graph.index.batch import expanded, perception_of, problem_of, results_of
 from agentcvr_graph.models.registry import default_concurrency
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.extraction.extract import EVERY_S, extract_video, key_of, planned_cost
@@ -93,8 +93,6 @@ class ExtractWorker:
         """
         try:
             found = await extract_video(job.video, job.name, job.key, self._perception, self._every_s)
-        except SetupError:
-            raise
         except (InputError, InfrastructureError) as error:
             return failed_result(job, error)
         return ExtractResult(job.name, found)
@@ -177,14 +175,8 @@ async def extract_videos(
     """
     at_once = concurrency or default_concurrency((models.vision, models.audio), PER_ENDPOINT)
     making = make_engine(engine, functools.partial(ExtractWorker.of, models), failed_result)
-    waiting, in_a_row = iter(planned.jobs), 0
-    async with aclosing(making.run(lambda: next(waiting, None), at_once)) as results:
+    async with aclosing(results_of(making, planned.jobs, at_once)) as results:
         async for result in results:
             if result.extracted is not None:
                 await asyncio.to_thread(file.add, result.extracted)
             yield result
-            in_a_row = in_a_row + 1 if result.may_pass else 0
-            if in_a_row >= MOST_FAILURES + at_once:
-                raise InfrastructureError(
-                    f"The last {in_a_row} videos all failed: {result.problem}", fix="Fix the cause, then run again."
-                )

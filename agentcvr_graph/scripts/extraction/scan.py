@@ -1,7 +1,7 @@
 """Where a video changes: its picture in parts that are still or moving, found by comparing frames every half second.
 
-In: a clip. Out: parts in order of time, which fill the clip. No model is called: decoding and comparing small pictures
-is cheap, and tells where a look pays. A still part needs two frames however long it is; a moving one needs many.
+In: a clip. Out: parts in order of time, which fill the clip. No model is called: comparing small pictures takes
+little time, and shows which parts need many frames. A still part needs two, however long it is.
 
 - A cut, or a change between two still moments (a title appears), ends a part.
 - Changes in a row are a moving part: from its frames the vision model itself finds out where something else begins.
@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.media.base import Clip
 from agentcvr_graph.media.types import Frame
-from agentcvr_graph.models.offline.motion import difference
+from agentcvr_graph.models.offline.motion import Sketch, difference, sketch_of
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 STEP_S = 0.5
@@ -63,9 +63,9 @@ def scan(clip: Clip, every_s: float) -> list[Part]:
     """
     times_s = [n * STEP_S for n in range(max(1, math.ceil(clip.info.duration_s / STEP_S)))]
     steps: list[tuple[float, float, Step]] = []
-    anchor: Frame | None = None
-    last: Frame | None = None
-    for frame in _frames(clip, times_s):
+    anchor: Sketch | None = None
+    last: Sketch | None = None
+    for frame in map(sketch_of, _frames(clip, times_s)):
         if anchor is not None and last is not None and frame.time_s > last.time_s:
             step = _step(anchor, last, frame)
             steps.append((last.time_s, frame.time_s, step))
@@ -83,7 +83,7 @@ def _frames(clip: Clip, times_s: Sequence[float]) -> Iterator[Frame]:
             continue  # a damaged part; whoever looks at it gets the reason
 
 
-def _step(anchor: Frame, last: Frame, frame: Frame) -> Step:
+def _step(anchor: Sketch, last: Sketch, frame: Sketch) -> Step:
     """Return the change since the last frame, or slowly since the frame with which the part began."""
     near = difference(last, frame)
     if near.cut:

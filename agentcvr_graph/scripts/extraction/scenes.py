@@ -63,17 +63,17 @@ class Shown:
 
 @dataclass
 class Lost:
-    """Seconds of what was stated and has no place in a script."""
+    """What was stated and has no place in a script."""
 
     unclear_s: float = 0.0
-    """Speech whose words are unclear."""
-    sounds: dict[str, float] = field(default_factory=dict[str, float])
-    """Sounds by name that the schema does not know."""
+    """Seconds of speech whose words are unclear."""
+    sounds: list[str] = field(default_factory=list[str])
+    """Names of sounds that the schema does not know."""
 
     def notes(self) -> tuple[str, ...]:
         """Return one line for each kind."""
         unclear = (f"{self.unclear_s:.1f} s of unclear speech have no words",) if self.unclear_s else ()
-        return (*unclear, *(f"a sound has no place in scripts: {name}" for name in self.sounds))
+        return (*unclear, *(f"a sound has no place in scripts: {name}" for name in dict.fromkeys(self.sounds)))
 
 
 def scenes_of(
@@ -167,7 +167,7 @@ def _heard(heard: Iterable[Evidence], duration_s: float, lost: Lost) -> tuple[li
             if (words := one.text.strip('"').split()) and end_s - start_s >= BRIEFEST_S:
                 said.append(Said(start_s, end_s, tuple(words)))
         elif one.text != _SILENCE:
-            lost.sounds[one.text] = lost.sounds.get(one.text, 0.0) + end_s - start_s
+            lost.sounds.append(one.text)
     return said, sounds
 
 

@@ -97,12 +97,17 @@ def main(
     for seed, settings in runs.items():
         measured[seed] = run_seed(settings, scale, live, err)
         measured[seed].write(results / f"seed-{seed}.json")
-    found = summary(measured_alike(results, recipe_of(shared, scale)), chance_level(shared.held_out.load()))
-    results.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    out.print(table(found), markup=False)
+    _summarize(results, recipe_of(shared, scale), chance_level(shared.held_out.load()))
     if release:
         best = max(measured, key=lambda seed: measured[seed].accuracy("grpo"))
         _release(folder / f"seed-{best}", results)
+
+
+def _summarize(results: Path, recipe: str, chance: float) -> None:
+    """Write the summary of all seeds of a recipe beside their results, and print its table."""
+    found = summary(measured_alike(results, recipe), chance)
+    results.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    out.print(table(found), markup=False)
 
 
 def _release(seed: Path, results: Path) -> None:

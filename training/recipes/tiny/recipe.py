@@ -120,7 +120,7 @@ def recipe_of(settings: Settings, scale: Scale) -> str:
             del settings_part[name]
     # The size of libraries is no part of a recipe that has none.
     curricula = re.sub(r", library=\d+|, binding=False", "", str(scale.curricula(settings.scripts.tasks)))
-    described = f"{json.dumps(followed)} {scale.size} {curricula}"
+    described = f"{json.dumps(followed)} {scale.size} {curricula}{' from an earlier round' if scale.first else ''}"
     return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
 
 

@@ -8,7 +8,8 @@ question is about the clip.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from agentcvr_graph.errors import InputError
@@ -26,6 +27,8 @@ NEAREST = 8
 PARTS: dict[Task, int] = {"PSS": 4, "PI": 3}
 """Tasks about the parts of one video -> the smallest number of scenes that it needs."""
 
+IN_WORK = 128
+"""Jobs whose videos are kept."""
 HIDDEN = 3
 """Number of the hidden middle of PI in its notes."""
 
@@ -72,13 +75,16 @@ def require_enough(tasks: Collection[Task], videos: Sequence[ExtractedVideo]) ->
 class Pool:
     """The extracted videos, from which jobs draw. The same job and attempt draw the same videos."""
 
+    draw: Callable[[Job], Chosen]
+    """Return the videos of a job; kept for the jobs in work, which need them for the request and for each draft."""
+
     def __init__(self, videos: Sequence[ExtractedVideo]) -> None:
         self._videos = list(videos)
+        self.draw = functools.lru_cache(maxsize=IN_WORK)(self._drawn)
         self._words: dict[str, frozenset[str]] = {}
         """Word stems of what a video shows and says, by its name; filled as they are needed."""
 
-    def draw(self, job: Job) -> Chosen:
-        """Return the videos of a job."""
+    def _drawn(self, job: Job) -> Chosen:
         if job.task not in PARTS:
             return Chosen(tuple(_short_enough(video, job) for video in self._related(job)))
         rng = job.rng("own videos")
