@@ -23,11 +23,12 @@ def read_videos(path: Path) -> list[ExtractedVideo]:
     Raises:
         InputError: there is no such file, or it holds none.
     """
-    videos = read_extracted(path) if path.is_file() else []
+    fix = "Make the file with: agentcvr scripts extract VIDEO..."
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.", fix=fix)
+    videos = read_extracted(path)
     if not videos:
-        raise InputError(
-            f"There is no extracted video in {path}.", fix="Make the file with: agentcvr scripts extract VIDEO..."
-        )
+        raise InputError(f"There is no extracted video in {path}.", fix=fix)
     return videos
 
 

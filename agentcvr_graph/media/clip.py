@@ -68,12 +68,12 @@ class Media:
         self._lock = threading.Lock()
         self._reader: Reader | None = None
         self._reader_pid = 0
-        self._pictures_id = content_id(path)
+        self._pictures_id = _content_id(source, path)
         """Identifies the frames of the whole file or folder, independent of the clip."""
         self._index: FileIndex | None = None
         self._damage = Damage()
         if source.kind == "folder":
-            boxes = f"{content_id(file)}|{source.objects}" if (file := _boxes(source)) else ""
+            boxes = f"{_content_id(source, file)}|{source.objects}" if (file := _boxes(source)) else ""
             self._pictures_id += f"|{source.fps}|{boxes}"
             access.check_images(source.given, path)
             opened = self._open_folder()
@@ -295,6 +295,14 @@ class Media:
 
 _inherited: list[Reader] = []
 """Readers inherited from a parent process. Closing one here would wait for threads that do not exist."""
+
+
+def _content_id(source: Source, path: Path) -> str:
+    try:
+        return content_id(path)
+    except OSError as error:
+        problem = f"the file cannot be read ({error.strerror or type(error).__name__})."
+        raise VideoError(source.given, problem, fix="Check its permissions.") from error
 
 
 def content_id(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from agentcvr_graph.answers import KINDS, read_key
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.legibility import is_legible
-from agentcvr_graph.scripts.schema import Scene, Script, ScriptedVideo
+from agentcvr_graph.scripts.schema import Facts, Scene, Script, ScriptedVideo
 
 TOLERANCE_S = 0.05
 """Gaps and overlaps of scenes up to this are rounding of times."""
@@ -77,7 +77,7 @@ def _check_scene(scene: Scene, video: ScriptedVideo, place: str) -> Iterator[Pro
         yield Problem(place, f"it ends at {scene.end_s:g} s, not after its start at {scene.start_s:g} s")
     if scene.end_s > video.duration_s + TOLERANCE_S:
         yield Problem(place, f"it ends at {scene.end_s:g} s, but the video at {video.duration_s:g} s")
-    if not (scene.visual or scene.caption or scene.facts.text or scene.facts.things or scene.facts.signs):
+    if not (scene.visual or scene.caption) and scene.facts == Facts():
         yield Problem(place, "it shows and says nothing", "warning")
     for sign in scene.facts.signs:
         if not is_legible(sign, video.height_px):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from agentcvr_graph import LivePerception
+from agentcvr_graph.errors import VideoError
 from agentcvr_graph.media import clip as clip_module
 from agentcvr_graph.media.cache import DECODING
 from agentcvr_graph.media.clip import content_id
@@ -223,3 +224,15 @@ def test_frames_of_another_version_of_the_decoding_are_not_used(tmp_path, monkey
 def test_a_note_names_a_moment_or_a_stretch():
     assert str(Note(4.0, 4.0, "it is red")) == "at 4.0 s it is red"
     assert str(Note(4.0, 5.5, "it is red")) == "from 4.0 to 5.5 s it is red"
+
+
+def test_a_file_that_may_not_be_read_is_an_error_of_that_video(tmp_path, monkeypatch):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"video")
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("agentcvr_graph.media.clip.content_id", refused)
+    with pytest.raises(VideoError, match=r"the file cannot be read \(Permission denied\)"):
+        MediaLibrary().open(Video(source=str(path)))

@@ -176,3 +176,15 @@ def test_a_file_of_other_content_is_refused(tmp_path, extracted):
     assert "There is no extracted video in" in done.stderr
     done = agentcvr("scripts", "questions", extracted, "--csv", "x.csv", "--out", extracted)
     assert "is the file of the extracted videos" in done.stderr
+
+
+def test_of_rows_with_one_id_the_one_that_is_used_keeps_its_evidence(tmp_path):
+    found = read(
+        tmp_path,
+        "d,CC,,Q?,x;y,Z,cook0;cook1,1: 15-20 audio",
+        "d,CC,,Q?,x;y,A,cook0;cook1,1: 0-5 audio; 2: 0-5 audio",
+        "d,CC,,Q?,x;y,B,cook0;cook1,1: 10-15 audio",
+    )
+    assert [(script.id, script.key) for script in found.scripts] == [("d", "A")]
+    assert [(window.video, window.start_s) for window in found.scripts[0].evidence] == [(1, 0.0), (2, 0.0)]
+    assert len(found.problems) == 2

@@ -13,7 +13,7 @@ from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_script, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, parse_script, script_json, write_scripts
-from agentcvr_graph.scripts.schema import TASKS, Scene, ScriptedVideo, Sounded
+from agentcvr_graph.scripts.schema import TASKS, Facts, Scene, ScriptedVideo, Sounded
 from agentcvr_graph.types import Citation
 
 SCRIPT = make_script("CC", 1)
@@ -205,3 +205,11 @@ def test_every_fault_is_found_and_located(name):
     script, expected = FAULTS[name]
     problems = [str(problem) for problem in check_script(script)]
     assert [line for line in problems if line.startswith(expected)], problems
+
+
+@pytest.mark.parametrize(("facts", "warned"), [(Facts(), True), (Facts(colours=("red",)), False)])
+def test_a_scene_without_words_says_nothing_unless_it_has_facts(facts, warned):
+    bare = Scene(start_s=0.0, end_s=4.0, facts=facts)
+    script = SCRIPT.model_copy(update={"videos": (ScriptedVideo(duration_s=4.0, scenes=(bare,)), *SCRIPT.videos[1:])})
+    messages = [f"{one.place}: {one.message}" for one in check_script(script)]
+    assert ("videos[1].scenes[1]: it shows and says nothing" in messages) == warned

@@ -162,7 +162,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", fix="Check --data.") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}.", fix="Check its name and permissions.") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}.", fix="Get the file of the release again.") from error
 

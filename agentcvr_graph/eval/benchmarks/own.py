@@ -70,14 +70,19 @@ def load(
     """
     table = read_table(data, "question")
     if not table.rows:
-        raise InputError(f"{data} holds no question.", fix=f"Columns are {', '.join(COLUMNS)}.")
+        raise InputError(f"{data} holds no question.", fix=f"Columns are {', '.join((*COLUMNS, *more))}.")
     rows = [_with_kind(_lower(row), kinds or {}) for row in table.rows]
     first = _first_place(rows)
     found = [_read(row, videos or data.parent, first) for row in rows]
     extra = {name for row in rows for name in _extra(row.fields)} - {*more}
     notes = (*table.notes, *_place_notes(first), *_extra_notes(extra))
-    kept = {_id_of(row): _extra(row.fields) for row in rows}
-    return make_benchmark(data.stem, found, notes=notes, columns=kept)
+    return make_benchmark(data.stem, found, notes=notes, columns=_kept_columns(rows, found))
+
+
+def _kept_columns(rows: Sequence[StoredRow], found: Sequence[PlacedQuestion]) -> dict[str, Mapping[str, str]]:
+    """Return the other columns by id: of rows with one id those of the first that can be used, which is asked."""
+    ranked = sorted(zip(rows, found, strict=True), key=lambda pair: not isinstance(pair[1][1], Question))
+    return {_id_of(row): _extra(row.fields) for row, _ in reversed(ranked)}
 
 
 def _with_kind(row: StoredRow, kinds: Mapping[str, AnswerKind]) -> StoredRow:

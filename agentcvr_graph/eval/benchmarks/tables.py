@@ -68,7 +68,7 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", fix="Check --data.") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}.", fix="Check its name and permissions.") from error
     encoding, notes = _encoding_of(data), ()
     try:
         text = data.decode(encoding)
