@@ -71,6 +71,32 @@ def test_a_demonstrator_looks_back_as_often_as_it_is_told(noted, least, most):
     assert least <= back <= most
 
 
+@pytest.mark.parametrize(("modality", "tools"), [("visual", {"observe"}), ("audio", {"listen"})])
+def test_an_overview_takes_all_videos_from_their_start(modality, tools):
+    for first, *_ in conversations({"COST": 6}, overview=(3,), modalities=(modality,), lengths_s=(10.0,)):
+        assert {call["name"] for call in first.tool_calls} == tools
+        windows = windows_of(first) or {call["args"]["video"]: call["args"] for call in first.tool_calls}
+        assert sorted(windows) == [1, 2, 3]
+        if modality == "visual":
+            assert all(target["frames"] == 3 for call in first.tool_calls for target in call["args"]["targets"])
+            assert all(start_s == 0 and end_s > 60 for start_s, end_s in windows.values())
+        else:
+            assert all((one["start_s"], one["end_s"]) == (0, 10) for one in windows.values())
+
+
+def test_a_demonstrator_that_settles_answers_when_its_notes_leave_nothing_open():
+    turns = conversations(
+        {"SPOT": 12, "COST": 12},
+        **{"overview": (3, 12), "modalities": ("visual",), "frames": (24,), "every": 1.0, "noted": 1.0},
+        **{"stops": 0.0, "settles": 1.0, "max_looks": 4},
+    )
+    for before, after in (pair for own in turns for pair in itertools.pairwise(own[1:])):
+        if windows_of(before):
+            assert open_windows(before.text) == windows_of(before)
+        assert windows_of(after) == open_windows(after.text) or after.tool_calls[0]["name"] == "answer"
+    assert {len(own) for own in turns} >= {2, 3}
+
+
 def test_prices_are_compared_in_pairs_before_they_are_sorted():
     settings = load_settings(CONFIG, {"scripts.tasks": ["COST"], "rollout.noise": "fitted"})
     lines = record_chunk(Chunk(settings, SECOND_READING[0], 40, 6))
@@ -100,7 +126,7 @@ def test_rounds_are_demonstrated_on_different_scripts():
             for chunk in chunks_of(settings, number, stage)
             for seed in range(chunk.seed, chunk.seed + chunk.each)
         }
-        for name in ("tours", "tours-2", "tours-3")
+        for name in ("tours", "tours-2", "tours-3", "tours-4")
     }
     assert all(seeds.values()) and not any(one & other for one, other in itertools.combinations(seeds.values(), 2))
     assert settings.held_out is not None

@@ -56,6 +56,11 @@ class RandomExplorationMaster(ChatModelBase):
     """Probability that another partial window starts where the video does."""
     stops: float = 0.45
     """Probability of answering after a turn."""
+    settles: float | None = None
+    """Probability of answering after a turn whose notes leave nothing open; None for that of any turn."""
+    overview: tuple[int, ...] = ()
+    """The numbers of frames from which a first turn draws one to show each video whole; none if that turn is like any
+    other."""
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         reading = read(request.messages)
@@ -65,9 +70,11 @@ class RandomExplorationMaster(ChatModelBase):
         return self._reply(request)  # faster than starting a thread
 
     def _turn(self, reading: Reading, rng: random.Random) -> AIMessage:
-        done = reading.turn > 0 and (rng.random() < self.stops or reading.turn >= self.max_looks)
+        done = reading.turn > 0 and (rng.random() < self._stops(reading, rng) or reading.turn >= self.max_looks)
         if reading.closing or (done and not reading.missing):
             return answering(reasoning_trace_of(reading, rng))
+        if self.overview and not reading.turn:
+            return _turn_of(self._overview(reading, rng))
         clips = [clip for clip in reading.readable if clip.number in reading.missing]
         noted = self._noted(reading, rng)
         able = [clip for clip in reading.readable if clip.number in noted] if noted else reading.readable
@@ -77,7 +84,27 @@ class RandomExplorationMaster(ChatModelBase):
         calls = [call for make in makers for call in make(clips, reading.question, options)]
         calls = calls or _observe(clips, reading.question, options)
         notes = reasoning_trace_of(reading, rng).notes if reading.statements else ""
-        return AIMessage(notes, tool_calls=[{**call, "id": f"look_{n}"} for n, call in enumerate(calls)])
+        return _turn_of(calls, notes)
+
+    def _stops(self, reading: Reading, rng: random.Random) -> float:
+        if self.settles is None or open_windows(reasoning_trace_of(reading, rng).notes):
+            return self.stops
+        return self.settles
+
+    def _overview(self, reading: Reading, rng: random.Random) -> list[Call]:
+        """Return a look at all videos whole, the first seconds of their sound, or both."""
+        frames, length_s, modality = rng.choice(self.overview), rng.choice(self.lengths_s), rng.choice(self.modalities)
+        whole = [
+            {"video": clip.number, "start_s": 0.0, "end_s": clip.duration_s, "frames": frames}
+            for clip in reading.readable
+        ]
+        heard: list[Call] = [
+            {"name": "listen", "args": {"video": clip.number, "start_s": 0.0, "end_s": min(length_s, clip.duration_s)}}
+            for clip in reading.readable
+            if clip.has_words and modality != "visual"
+        ]
+        seen: list[Call] = [{"name": "observe", "args": {"targets": whole}}]
+        return heard if heard and modality == "audio" else [*seen, *heard]
 
     def _noted(self, reading: Reading, rng: random.Random) -> Mapping[int, tuple[float, float]]:
         """Return the windows that the notes leave open, by video; none if this turn does not take them."""
@@ -132,6 +159,10 @@ class TurnOptions:
             start_s = float(self.rng.randrange(0, latest + 1, GRID_S))
             end_s = start_s + length_s
         return {"video": clip.number, "start_s": start_s, "end_s": end_s}
+
+
+def _turn_of(calls: Sequence[Call], notes: str = "") -> AIMessage:
+    return AIMessage(notes, tool_calls=[{**call, "id": f"look_{n}"} for n, call in enumerate(calls)])
 
 
 def _observe(clips: Sequence[Clip], question: str, options: TurnOptions) -> list[Call]:

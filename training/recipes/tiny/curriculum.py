@@ -107,17 +107,31 @@ FROM_THE_START: Mapping[str, Any] = {
     **{"lengths_s": (10.0, 20.0, 40.0), "frames": (8, 16, 24, 40), "max_looks": 3},
 }
 """Options of a demonstrator that also looks at, and listens to, the first seconds of videos more than elsewhere."""
+FROM_AN_OVERVIEW: Mapping[str, Any] = {
+    **{"overview": (2, 3, 4, 6, 8, 12, 24), "noted": 0.9, "whole": 0.3, "starts": 0.4, "stops": 0.2, "settles": 0.9},
+    **{
+        "lengths_s": (10.0, 20.0),
+        "frames": (8, 16, 24, 40),
+        "max_looks": 3,
+        "modalities": ("visual", "visual", "both"),
+    },
+}
+"""Options of a demonstrator that first sees all videos whole, and then mostly looks where its notes leave something
+open. With how many frames, whether it also listens, and often when it stops is drawn."""
 COMPARING: Mapping[Task, float] = {"STOP": 0.5, "SPOT": 0.6, "COST": 1.9}
 """More of COST, whose numbers have to be compared."""
+FOURTH_SHARES: Mapping[Task, float] = {"STOP": 0.5, "COST": 1.3}
 SECOND_READING = (CurriculumStage(SMALL, 1500, CLOSELY, answers_only=True, shares=COMPARING, block=10),)
 SECOND_EXPLORATION = (CurriculumStage(SMALL, 1300, LOOKING_BACK, binding=True, block=11),)
 THIRD_READING = (CurriculumStage(SMALL, 300, CLOSELY, answers_only=True, shares=COMPARING, block=12),)
 THIRD_EXPLORATION = (CurriculumStage(SMALL, 850, FROM_THE_START, binding=True, shares={}, block=13),)
+FOURTH_EXPLORATION = (CurriculumStage(SMALL, 1500, FROM_AN_OVERVIEW, binding=True, shares=FOURTH_SHARES, block=14),)
 BY_NAME: Mapping[str, tuple[Sequence[CurriculumStage], ...]] = {
     "": CURRICULA,
     "tours": (TOUR_READING, TOUR_EXPLORATION),
     "tours-2": (SECOND_READING, SECOND_EXPLORATION),
     "tours-3": (THIRD_READING, THIRD_EXPLORATION),
+    "tours-4": (FOURTH_EXPLORATION,),
 }
 """The curricula by name; the one without a name is for short videos."""
 
