@@ -148,7 +148,7 @@ TABLES = (
         "seconds",
         "python -m training.recipes.tiny.comparison show",
         arranged=True,
-        note="the results: three rounds of `training.recipes.tiny` with `configs/tours.yaml`, `comparison measure`",
+        note="the results: six rounds of `training.recipes.tiny` with `configs/tours.yaml`, `comparison measure`",
     ),
     Table("pretrained-times", TRAINING, "minutes", "python -m training.recipes.pretrained --dry-run", arranged=True),
     Table("levels", TRAINING, "minutes", "python -m training.recipes.tiny.difficulty --each 200", arranged=True),

@@ -126,7 +126,7 @@ def test_rounds_are_demonstrated_on_different_scripts():
             for chunk in chunks_of(settings, number, stage)
             for seed in range(chunk.seed, chunk.seed + chunk.each)
         }
-        for name in ("tours", "tours-2", "tours-3", "tours-4")
+        for name in ("tours", "tours-2", "tours-3", "tours-4", "tours-5", "tours-6")
     }
     assert all(seeds.values()) and not any(one & other for one, other in itertools.combinations(seeds.values(), 2))
     assert settings.held_out is not None

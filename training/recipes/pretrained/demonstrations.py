@@ -1,9 +1,10 @@
 """Demonstrations of about as many tokens as there is time to learn from, in training order.
 
-Two kinds, whose batches are mixed. EXPLORING: random looks within a drawn budget, then an answer; all turns are
-imitated. READING: everything is looked at once, and only the answer is imitated, and the answers to other questions
-about the same evidence, because the evidence is what costs. Conversations that are longer than their kind's limit are
-left out: a token that is only read takes as long as one that is imitated.
+Two kinds, whose batches are mixed. EXPLORING: an overview of all videos, mostly looks at what it leaves open, within a
+drawn budget, then an answer; all turns are imitated, and how closely to look is drawn. READING: everything is looked at
+once, and only the answer is imitated, and the answers to other questions about the same evidence, because the evidence
+is what costs. Conversations that are longer than their kind's limit are left out: a token that is only read takes as
+long as one that is imitated.
 """
 
 from __future__ import annotations
@@ -58,8 +59,12 @@ class Kind:
     """Whether only answers are imitated; if so, follow-ups are added and everything can be afforded."""
 
 
+EXPLORING: Mapping[str, Any] = {
+    **{"overview": (2, 3, 4, 6), "modalities": ("visual", "both"), "lengths_s": (10.0,), "frames": (8, 16, 24)},
+    **{"noted": 0.9, "every": 0.8, "stops": 0.2, "settles": 0.95, "max_looks": 3},
+}
 KINDS = (
-    Kind(0.6, 1400, {"closer": 0.5, "lengths_s": (10.0, 20.0, 40.0), "max_looks": 3}),
+    Kind(0.6, 1700, EXPLORING),
     Kind(
         0.4,
         2700,

@@ -1,7 +1,7 @@
 """Compare the masters of a recipe over a curve of budgets: the trained policies, and what they have to beat.
 
-    python -m training.recipes.tiny.comparison measure runs/tours-3/seed-0    every master, at 25, 50 and 100 %
-    python -m training.recipes.tiny.comparison measure runs/tours-3/seed-0 --difficulty hard
+    python -m training.recipes.tiny.comparison measure runs/tours-6/seed-0    every master, at 25, 50 and 100 %
+    python -m training.recipes.tiny.comparison measure runs/tours-6/seed-0 --difficulty hard
     python -m training.recipes.tiny.comparison show                          the tables and the picture, from the files
 
 `measure` writes one file a master, keeps the ones that exist and so resumes. `show` reads them and trains nothing.

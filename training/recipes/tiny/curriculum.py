@@ -30,6 +30,7 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.models.offline.master.reading import read
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.generators.procedural.base import Difficulty
+from agentcvr_graph.scripts.generators.procedural.tours.sets import SHORT
 from agentcvr_graph.scripts.schema import TOUR_TASKS, Task
 from agentcvr_graph.utils.files import atomic_write
 from agentcvr_graph.utils.progress import ProgressBar
@@ -120,18 +121,31 @@ FROM_AN_OVERVIEW: Mapping[str, Any] = {
 open. With how many frames, whether it also listens, and often when it stops is drawn."""
 COMPARING: Mapping[Task, float] = {"STOP": 0.5, "SPOT": 0.6, "COST": 1.9}
 """More of COST, whose numbers have to be compared."""
+LOOKING_CLOSELY: Mapping[str, Any] = {
+    **{"overview": (2, 3, 4, 6, 12), "noted": 0.95, "every": 0.9, "whole": 0.3, "stops": 0.1, "settles": 0.95},
+    **{"lengths_s": (10.0, 20.0), "frames": (16, 24, 40), "max_looks": 3, "modalities": ("visual", "both")},
+}
+"""Options of a demonstrator whose second look mostly takes every window that its notes leave open, with many frames."""
 FOURTH_SHARES: Mapping[Task, float] = {"STOP": 0.5, "COST": 1.3}
 SECOND_READING = (CurriculumStage(SMALL, 1500, CLOSELY, answers_only=True, shares=COMPARING, block=10),)
 SECOND_EXPLORATION = (CurriculumStage(SMALL, 1300, LOOKING_BACK, binding=True, block=11),)
 THIRD_READING = (CurriculumStage(SMALL, 300, CLOSELY, answers_only=True, shares=COMPARING, block=12),)
 THIRD_EXPLORATION = (CurriculumStage(SMALL, 850, FROM_THE_START, binding=True, shares={}, block=13),)
 FOURTH_EXPLORATION = (CurriculumStage(SMALL, 1500, FROM_AN_OVERVIEW, binding=True, shares=FOURTH_SHARES, block=14),)
+FIFTH_EXPLORATION = (CurriculumStage(SMALL, 1250, LOOKING_CLOSELY, binding=True, shares=FOURTH_SHARES, block=15),)
+FIFTH_ON_SHORT_TOURS = (CurriculumStage(SHORT, 450, LOOKING_CLOSELY, binding=True, shares=FOURTH_SHARES, block=16),)
+MOSTLY_STOP: Mapping[Task, float] = {"STOP": 1.5, "SPOT": 0.4, "COST": 0.6}
+"""More of STOP, whose order has to be read from few frames."""
+SIXTH_EXPLORATION = (CurriculumStage(SMALL, 1000, LOOKING_CLOSELY, binding=True, shares=MOSTLY_STOP, block=17),)
+SIXTH_ON_SHORT_TOURS = (CurriculumStage(SHORT, 300, LOOKING_CLOSELY, binding=True, shares=MOSTLY_STOP, block=18),)
 BY_NAME: Mapping[str, tuple[Sequence[CurriculumStage], ...]] = {
     "": CURRICULA,
     "tours": (TOUR_READING, TOUR_EXPLORATION),
     "tours-2": (SECOND_READING, SECOND_EXPLORATION),
     "tours-3": (THIRD_READING, THIRD_EXPLORATION),
     "tours-4": (FOURTH_EXPLORATION,),
+    "tours-5": (FIFTH_EXPLORATION, FIFTH_ON_SHORT_TOURS),
+    "tours-6": (SIXTH_EXPLORATION, SIXTH_ON_SHORT_TOURS),
 }
 """The curricula by name; the one without a name is for short videos."""
 

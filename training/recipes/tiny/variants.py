@@ -1,7 +1,7 @@
 """Train policies from the same warm start in other ways, to see what GRPO adds and what each choice does.
 
-    python -m training.recipes.tiny.variants runs/tours-3/seed-0             every variant; the same command resumes
-    python -m training.recipes.tiny.variants runs/tours-3/seed-0 rejection    one of them
+    python -m training.recipes.tiny.variants runs/tours-6/seed-0             every variant; the same command resumes
+    python -m training.recipes.tiny.variants runs/tours-6/seed-0 rejection    one of them
 
 A variant changes settings of the recipe and nothing else, except `rejection`: of eight conversations the best is
 imitated, over as many conversations as GRPO samples. Policies are written to `FOLDER/variants/NAME/policy`;
