@@ -20,6 +20,7 @@ from agentcvr_graph.media.access import EVERYTHING, Access
 from agentcvr_graph.media.segments import WHOLE, Span
 from agentcvr_graph.types import Video
 
+NO_FILE = "it is a pipe, a socket or a device, not a file."
 _KEYS = ("t", "fps", "boxes")
 _WEB = re.compile(r"^https?://", re.IGNORECASE)
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
@@ -150,7 +151,7 @@ def _resolved(given: str, place: str, access: Access) -> tuple[Literal["file", "
     if path.is_dir():
         return "folder", str(path)
     if not path.is_file():  # opening a pipe waits for its writer, and a device may have no end
-        raise VideoError(given, "it is a pipe, a socket or a device, not a file.", fix="Copy the video into a file.")
+        raise VideoError(given, NO_FILE, fix="Copy the video into a file.")
     return "file", str(path)
 
 

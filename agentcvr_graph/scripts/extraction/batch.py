@@ -65,6 +65,8 @@ class Plan:
     unchanged: int = 0
     problems: list[ExtractResult] = field(default_factory=list[ExtractResult])
     """Videos that cannot be read."""
+    notes: tuple[str, ...] = ()
+    """What was left out of folders and patterns."""
     duration_s: float = 0.0
     cost: Cost = field(default_factory=Cost)
     """What the jobs cost at most."""
@@ -118,13 +120,16 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
     perception = perception_of(models.vision, models.audio)
     found = Plan()
     try:
-        videos = {_name_of(video): video for one in given for video in await expanded(one, perception)}
+        listed = await expanded(given, perception)
+        videos = {_name_of(video.source): video for video in listed.videos}
         jobs = [await _job(name, video, perception, models.every_s) for name, video in videos.items()]
         left = [job for job in jobs if isinstance(job, ExtractJob) and not _is_known(job, file)]
         probed = await in_order(lambda job: _probed(job, perception), left, PROBES_AT_ONCE)
     finally:
         perception.media.close()
-    found.problems = [one for one in (*jobs, *probed) if isinstance(one, ExtractResult)]
+    found.notes = listed.notes
+    found.problems = [ExtractResult(_name_of(source), problem=problem) for source, problem in listed.refused]
+    found.problems += [one for one in (*jobs, *probed) if isinstance(one, ExtractResult)]
     found.unchanged = len(jobs) - len(left) - sum(isinstance(job, ExtractResult) for job in jobs)
     for job, info in zip(left, probed, strict=True):
         if isinstance(info, VideoInfo):
@@ -134,9 +139,9 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
     return found
 
 
-def _name_of(video: Video) -> str:
+def _name_of(source: str) -> str:
     """Return the name of a video: its source, with bytes of a file name that are no text written as escapes."""
-    return video.source.encode("utf-8", "backslashreplace").decode()
+    return source.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_known(job: ExtractJob, file: ExtractedFile) -> bool:
