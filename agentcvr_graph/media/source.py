@@ -105,6 +105,17 @@ def absolute(video: Video, source: Source) -> Video:
     return video.model_copy(update=update)
 
 
+def resolved(video: Video) -> Video:
+    """Return the video by the path of its file without links; one that is no file as it is.
+
+    All spellings of a file (relative, absolute, through links) give the same video.
+    """
+    _, fragment, path = locate(video.source, EVERYTHING)
+    if path is None:
+        return video
+    return video.model_copy(update={"source": f"{path.resolve()}#{fragment}" if fragment else str(path.resolve())})
+
+
 def check_source(given: str, access: Access) -> None:
     """Refuse a video string that `access` does not allow, without opening it or looking for it.
 

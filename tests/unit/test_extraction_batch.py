@@ -123,3 +123,23 @@ def test_what_a_folder_leaves_out_is_said_and_counts_as_failed(heard: Heard, tmp
         "not extracted: clips/b.mp4: it leads nowhere.",
     ]
     assert [one.name for one in read_extracted(tmp_path / "v.jsonl")] == ["clips/a.mp3"]
+
+
+async def test_a_file_is_extracted_once_however_its_path_is_spelled(
+    heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "a.mp3").touch()
+    (tmp_path / "link.mp3").symlink_to("a.mp3")
+    monkeypatch.chdir(tmp_path)
+    spellings = ("a.mp3", f"{tmp_path}/a.mp3", "./a.mp3", "link.mp3")
+    path = tmp_path / "v.jsonl"
+    with ExtractedFile(path) as file:
+        planned = await plan([Video(source=name) for name in (*spellings, "a.mp3#t=0,2")], file, Models())
+    assert [job.name for job in planned.jobs] == ["a.mp3", "a.mp3#t=0,2"]
+    assert planned.notes == tuple(
+        f"{name} is the same file as a.mp3, and is extracted under that name" for name in spellings[1:]
+    )
+    await extract(path, "a.mp3")
+    with ExtractedFile(path) as file:
+        planned = await plan([Video(source="link.mp3")], file, Models())
+    assert (planned.jobs, planned.unchanged, len(planned.notes)) == ([], 0, 1)

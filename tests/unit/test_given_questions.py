@@ -78,6 +78,9 @@ def test_a_row_becomes_a_script_with_the_scenes_of_its_videos(tmp_path):
             "a,CC,,Q?,x;y,A,cook0;cook1,1: 0-5 loud",
             "the evidence '1: 0-5 loud' is not understood. Write windows",
         ),
+        ("a,CC,,Q?,x;y,A,cook0;clips/cook0.mp4,", "it names clips/cook0.mp4 2 times. Name each video once; a part"),
+        ("a,CC,,Q?,x;y,A,cook0;cook0#t=0,", "it names clips/cook0.mp4 2 times."),
+        ('a,CC,,Q?,x;y,A,"cook0#t=5,9;cook0#t=5,9",', "it names clips/cook0.mp4#t=5,9 2 times."),
         ("a,CC,,Q?,x;y,A,cook0#t=0:10;cook1,", "No extracted video is called 'cook0#t=0:10'."),
         ("a,CC,,Q?,x;y,A,cook0.mp4#t=90;cook1,", "clips/cook0.mp4 has no clip from 90 to 25 s. Choose times from 0"),
     ],
@@ -130,6 +133,24 @@ def test_a_window_without_a_modality_counts_as_what_it_holds():
     assert list(read_windows("1: 1-2", [silent])) == [Citation(video=1, start_s=1, end_s=2, modality="visual")]
     assert [window.modality for window in read_windows("video 1, 1 s - 2 s both", [silent])] == ["visual", "audio"]
     assert list(read_windows(" ; ", [silent])) == []
+
+
+def test_evidence_lies_in_a_track_that_the_video_has(tmp_path):
+    heard = ScriptedVideo(duration_s=9, scenes=(Scene(start_s=0, end_s=9, caption="salt", speech_s=(4, 6)),))
+    silent = ScriptedVideo(duration_s=9, scenes=(Scene(start_s=0, end_s=9, visual="a pan"),))
+    quiet = ExtractedVideo(name="quiet.mp4", video=silent, vision="eye", audio="ear")
+    videos = [ExtractedVideo(name="a.mp3", video=heard, audio="ear"), ExtractedVideo(name="b.mp4", video=silent), quiet]
+    rows = ("1: 1-2 visual", "1: 5-6 both", "2: 1-2 audio", "1: 1-2; 2: 1-2; 3: 1-2 both")
+    path = tmp_path / "questions.csv"
+    path.write_text(HEADER + "".join(f"q{n},CC,,Q?,x;y,A,a;b;quiet,{row}\n" for n, row in enumerate(rows)))
+    found = read_questions(path, videos)
+    assert found.problems == (
+        f"{path}:2: the evidence 1: 1-2 is visual, and video 1 (a.mp3) has no picture. Write audio, or another video.",
+        f"{path}:3: the evidence 1: 5-6 is visual, and video 1 (a.mp3) has no picture. Write audio, or another video.",
+        f"{path}:4: the evidence 2: 1-2 is audio, and video 2 (b.mp4) has no sound. Write visual, or another video.",
+    )
+    (script,) = found.scripts
+    assert [window.modality for window in script.evidence] == ["audio", "visual", "visual", "audio"]
 
 
 @pytest.fixture

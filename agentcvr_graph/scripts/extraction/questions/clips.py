@@ -49,7 +49,8 @@ def named_video(videos: Sequence[ExtractedVideo], source: str) -> ExtractedVideo
     if match is None:
         return _by_path(videos, source)
     whole = _by_path(videos, match["name"])
-    return clip(whole, float(match["start"] or 0), float(match["end"] or whole.video.duration_s))
+    start_s, end_s = float(match["start"] or 0), float(match["end"] or whole.video.duration_s)
+    return whole if (start_s, end_s) == (0.0, whole.video.duration_s) else clip(whole, start_s, end_s)
 
 
 def _clip_name(name: str, start_s: float, end_s: float) -> str:
