@@ -81,7 +81,8 @@ def test_a_row_becomes_a_script_with_the_scenes_of_its_videos(tmp_path):
         ("a,CC,,Q?,x;y,A,cook0;clips/cook0.mp4,", "it names clips/cook0.mp4 2 times. Name each video once; a part"),
         ("a,CC,,Q?,x;y,A,cook0;cook0#t=0,", "it names clips/cook0.mp4 2 times."),
         ('a,CC,,Q?,x;y,A,"cook0#t=5,9;cook0#t=5,9",', "it names clips/cook0.mp4#t=5,9 2 times."),
-        ("a,CC,,Q?,x;y,A,cook0#t=0:10;cook1,", "No extracted video is called 'cook0#t=0:10'."),
+        ("a,CC,,Q?,x;y,A,cook0#t=ten;cook1,", "the clip 't=ten' of 'cook0' is not understood. Write it as 'cook0#t=12"),
+        ("a,CC,,Q?,x;y,A,cook9#t=0:10;cook1,", "No extracted video is called 'cook9'."),
         ("a,CC,,Q?,x;y,A,cook0.mp4#t=90;cook1,", "clips/cook0.mp4 has no clip from 90 to 25 s. Choose times from 0"),
     ],
 )
@@ -120,9 +121,32 @@ def test_a_clip_cuts_pictures_words_and_sounds_at_its_edges():
     assert again.video.scenes[0].caption == "one two"
 
 
+@pytest.mark.parametrize(
+    ("mark", "name", "seconds"),
+    [
+        ("#t=0:10", "clips/cook0.mp4#t=10,25", 15),
+        ("#t=0:05,0:00:15", "clips/cook0.mp4#t=5,15", 10),
+        ("#t=npt:5,15s", "clips/cook0.mp4#t=5,15", 10),
+        ("#t=,5", "clips/cook0.mp4#t=0,5", 5),
+        ("#t=0", "clips/cook0.mp4", 25),
+    ],
+)
+def test_a_clip_is_written_as_everywhere(mark, name, seconds):
+    part = named_video(VIDEOS, f"cook0{mark}")
+    assert (part.name, part.video.duration_s) == (name, seconds)
+
+
+def test_a_clip_of_a_video_that_is_a_clip_counts_from_the_start_of_the_file():
+    part = VIDEOS[0].model_copy(update={"name": "a.mp4#t=0:10,0:35"})
+    assert clip(part, 5, 15).name == "a.mp4#t=15,25"
+    assert clip(part.model_copy(update={"name": "take#t=2.mp4"}), 5, 15).name == "take#t=2.mp4#t=5,15"
+
+
 def test_videos_are_found_by_path_name_and_stem():
     for name in ("clips/cook0.mp4", "/elsewhere/clips/cook0.mp4", "cook0.mp4", "cook0", r"c:\clips\cook0.mp4"):
         assert named_video(VIDEOS, name) == VIDEOS[0]
+    marked = VIDEOS[1].model_copy(update={"name": "take#t=2.mp4"})
+    assert named_video([*VIDEOS, marked], "take#t=2.mp4") is marked
     twice = [*VIDEOS, VIDEOS[0].model_copy(update={"name": "b/cook0.mp4"})]
     with pytest.raises(InputError, match=r"'cook0' is the name of 2 videos\. Write one of: clips/cook0\.mp4, b/cook0"):
         named_video(twice, "cook0")
