@@ -39,10 +39,13 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def escape(text: str) -> str:
-    """Escape console markup and remove terminal control codes, so that text from a video is safe to print."""
+    """Escape console markup and remove terminal control codes, so that text from a video is safe to print.
+
+    Bytes of a file name that are no text are written as escapes.
+    """
     from agentcvr_graph.render import without_unseen
 
-    return markup.escape(without_unseen(text))
+    return markup.escape(without_unseen(text.encode("utf-8", "backslashreplace").decode()))
 
 
 def print_notes(notes: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out
+from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out, print_notes
 from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.render import cost_text, seconds
@@ -82,6 +82,7 @@ def extract(
 
 
 def _print_plan(planned: Plan) -> None:
+    print_notes(planned.notes)
     for result in planned.problems:
         _print_problem(result)
     done = f", {planned.unchanged} unchanged" if planned.unchanged else ""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import typer
 from rich.table import Table
 
-from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out
+from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out, print_notes
 from agentcvr_graph.errors import InfrastructureError, InputError, SetupError
 from agentcvr_graph.index.batch import IndexResult, Totals, index_videos, places_below
 from agentcvr_graph.index.meaning import Meaning
@@ -56,7 +56,9 @@ def add_videos(
             store.set_limit(max_mb * 2**20)
 
         def show(result: IndexResult | None, totals: Totals) -> None:
-            if result is not None and result.problem:
+            if result is None:
+                print_notes(totals.notes)
+            elif result.problem:
                 err.print(f"[yellow]not indexed:[/] {escape(result.job.video.source)}: {escape(result.problem)}")
             text = f"indexing ({totals.statements} statements)"
             bar.update(completed=totals.done, total=totals.planned, description=text)

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from agentcvr_graph.catalogue import Expansion, Refused
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.scripts.extraction import batch
 from agentcvr_graph.scripts.extraction.batch import ExtractResult, Models, extract_videos, plan
 from agentcvr_graph.scripts.extraction.extracted import ExtractedFile, read_extracted
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Video, VideoInfo, Window
+from tests.support.command_line import agentcvr
 
 
 class Heard:
@@ -24,6 +26,12 @@ class Heard:
 
     def close(self) -> None:
         pass
+
+    async def expand(self, video: Video) -> Expansion | None:
+        if video.source != "clips":
+            return None
+        refused = (Refused("clips/\udcff.mp4", "its name is not UTF-8."), Refused("clips/b.mp4", "it leads nowhere."))
+        return Expansion((Video(source="clips/a.mp3"),), ("clips: left out: 2",), refused)
 
     def reference_key(self, video: Video) -> str:
         return video.source
@@ -104,3 +112,34 @@ async def test_a_name_that_is_no_text_is_written_with_escapes(heard: Heard, tmp_
 async def test_a_run_ends_when_everything_fails_because_a_server_is_down(heard: Heard, tmp_path: Path):
     with pytest.raises(InfrastructureError, match=r"The last 22 videos all failed: The server is down\."):
         await extract(tmp_path / "v.jsonl", *(f"down{n}.mp3" for n in range(40)))
+
+
+def test_what_a_folder_leaves_out_is_said_and_counts_as_failed(heard: Heard, tmp_path: Path):
+    done = agentcvr("scripts", "extract", "clips", "--audio", "offline", "--out", tmp_path / "v.jsonl")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[:3] == [
+        "note: clips: left out: 2",
+        "not extracted: clips/\\udcff.mp4: its name is not UTF-8.",
+        "not extracted: clips/b.mp4: it leads nowhere.",
+    ]
+    assert [one.name for one in read_extracted(tmp_path / "v.jsonl")] == ["clips/a.mp3"]
+
+
+async def test_a_file_is_extracted_once_however_its_path_is_spelled(
+    heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "a.mp3").touch()
+    (tmp_path / "link.mp3").symlink_to("a.mp3")
+    monkeypatch.chdir(tmp_path)
+    spellings = ("a.mp3", f"{tmp_path}/a.mp3", "./a.mp3", "link.mp3")
+    path = tmp_path / "v.jsonl"
+    with ExtractedFile(path) as file:
+        planned = await plan([Video(source=name) for name in (*spellings, "a.mp3#t=0,2")], file, Models())
+    assert [job.name for job in planned.jobs] == ["a.mp3", "a.mp3#t=0,2"]
+    assert planned.notes == tuple(
+        f"{name} is the same file as a.mp3, and is extracted under that name" for name in spellings[1:]
+    )
+    await extract(path, "a.mp3")
+    with ExtractedFile(path) as file:
+        planned = await plan([Video(source="link.mp3")], file, Models())
+    assert (planned.jobs, planned.unchanged, len(planned.notes)) == ([], 0, 1)

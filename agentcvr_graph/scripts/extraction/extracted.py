@@ -58,7 +58,6 @@ class ExtractedFile:
         self._lock = ExitStack()
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as lock:
             lock.enter_context(exclusive_writer(self.path))
             repair_last_row(self.path, _ROW_START)
