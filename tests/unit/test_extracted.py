@@ -79,3 +79,18 @@ def test_any_name_and_any_text_survive_the_file(name: str, said: str):
     scene = Scene(start_s=0, end_s=2, caption=said, facts=Facts(text=(said,)))
     video = ExtractedVideo(name=name, video=ScriptedVideo(duration_s=2, scenes=(scene,)))
     assert ExtractedVideo.model_validate_json(video.model_dump_json(exclude_defaults=True)) == video
+
+
+def test_all_bad_lines_are_named_up_to_a_limit(tmp_path: Path):
+    path = tmp_path / "scripts.jsonl"
+    path.write_text(SOUP.model_dump_json() + "\n" + '{"name": 1, "video": {}}\n' + "{}\n" * 11)
+    with pytest.raises(InputError) as caught:
+        read_extracted(path)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == (
+        f"{path}:2: no extracted video: name: Input should be a valid string; video.duration_s: Field required."
+    )
+    assert [line.split(": no extracted")[0] for line in lines[:10]] == [f"{path}:{number}" for number in range(2, 12)]
+    assert lines[10:] == [
+        f"2 more lines of {path} are no extracted videos. Name a file that 'agentcvr scripts extract' wrote."
+    ]

@@ -19,6 +19,8 @@ from agentcvr_graph.scripts.schema import ScriptedVideo
 from agentcvr_graph.types import Cost, FrozenModel
 from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, read_rows, repair_last_row
 
+SHOWN = 10
+"""Lines that are named in an error."""
 _ROW_START = '{"name":"'
 
 
@@ -80,10 +82,23 @@ def read_extracted(path: Path) -> list[ExtractedVideo]:
     Of two lines with one name the later one counts: that video has changed since, and was extracted again.
 
     Raises:
-        InputError: a line is no extracted video; one line with file, line and reason.
+        InputError: lines are no extracted videos; one line for each of the first ones, with file, line and reason.
     """
-    videos = [_parsed(line, f"{path}:{number}") for number, line in read_rows(path)]
-    return list({video.name: video for video in videos}.values())
+    videos: dict[str, ExtractedVideo] = {}
+    problems: list[str] = []
+    for number, line in read_rows(path):
+        try:
+            video = ExtractedVideo.model_validate_json(line)
+        except ValidationError as error:
+            problems.append(f"{path}:{number}: no extracted video: {reasons_of(error)}.")
+        else:
+            videos[video.name] = video
+    if problems:
+        more = [f"{len(problems) - SHOWN} more lines of {path} are no extracted videos."][: len(problems) > SHOWN]
+        raise InputError(
+            "\n".join((*problems[:SHOWN], *more)), fix="Name a file that 'agentcvr scripts extract' wrote."
+        )
+    return list(videos.values())
 
 
 def find_video(videos: Sequence[ExtractedVideo], name: str) -> ExtractedVideo:
@@ -119,13 +134,7 @@ def _stem(video: ExtractedVideo) -> str:
     return PurePosixPath(video.name).stem
 
 
-def _parsed(line: str, place: str) -> ExtractedVideo:
-    try:
-        return ExtractedVideo.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{place}: no extracted video: {where + ': ' if where else ''}{first['msg']}.",
-            fix="Name a file that 'agentcvr scripts extract' wrote.",
-        ) from None
+def reasons_of(error: ValidationError) -> str:
+    """Return all faults that a schema found, in one line."""
+    faults = [(".".join(str(part) for part in fault["loc"]), fault["msg"]) for fault in error.errors()]
+    return "; ".join(f"{place}: {said}" if place else said for place, said in faults)
