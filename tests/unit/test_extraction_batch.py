@@ -111,11 +111,12 @@ async def test_failures_cost_one_result_each_and_are_tried_again(heard: Heard, t
 
 async def test_a_changed_file_is_extracted_again(heard: Heard, tmp_path: Path):
     path = tmp_path / "v.jsonl"
-    assert len(await extract(path, "a.mp3")) == 1
+    assert len(await extract(path, "a.mp3", "b.mp3")) == 2
     heard.stamps["a.mp3"] = "newer"
-    assert len(await extract(path, "a.mp3")) == 1
+    [again] = await extract(path, "a.mp3")
+    assert [one.name for one in read_extracted(path)] == ["a.mp3", "b.mp3"]
     assert len(path.read_text().splitlines()) == 2
-    assert len(read_extracted(path)) == 1
+    assert again.extracted and read_extracted(path)[0].key == again.extracted.key
 
 
 async def test_a_name_that_is_no_text_is_written_with_escapes(heard: Heard, tmp_path: Path):
