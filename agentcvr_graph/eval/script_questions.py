@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks import own
-from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo
+from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo, reasons_of
 from agentcvr_graph.scripts.extraction.questions.given import KINDS_OF_TASKS, script_of_question
 from agentcvr_graph.scripts.schema import Script
 
@@ -50,8 +50,7 @@ def read_questions(path: Path, videos: Sequence[ExtractedVideo]) -> ScriptedQues
         except InputError as error:
             problems.append(f"{place}: {error}")
         except ValidationError as error:
-            first = error.errors()[0]
-            problems.append(f"{place}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+            problems.append(f"{place}: {reasons_of(error)}")
         else:
             scripts[script.id] = script
     return ScriptedQuestions(tuple(scripts.values()), tuple(problems), read.notes)
