@@ -50,10 +50,17 @@ def escape(text: str) -> str:
 
 def print_notes(notes: Sequence[str]) -> None:
     """Print the first notes, and how many others there are."""
-    for note in notes[:NOTES_SHOWN]:
-        err.print(f"[yellow]note:[/] {escape(note)}")
-    if len(notes) > NOTES_SHOWN:
-        err.print(f"[yellow]note:[/] {len(notes) - NOTES_SHOWN} more such notes")
+    print_some("note", "yellow", notes)
+
+
+def print_some(label: str, colour: str, lines: Sequence[str]) -> None:
+    """Print the first lines behind a label, and how many others there are."""
+    from agentcvr_graph.render import counted
+
+    for line in lines[:NOTES_SHOWN]:
+        err.print(f"[{colour}]{label}:[/] {escape(line)}")
+    if len(lines) > NOTES_SHOWN:
+        err.print(f"[{colour}]{label}:[/] {counted(len(lines) - NOTES_SHOWN, f'more such {label}')}")
 
 
 def one_of(what: str, value: str, allowed: Sequence[Name]) -> Name:

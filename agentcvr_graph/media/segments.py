@@ -98,3 +98,19 @@ def within(segments: Sequence[Segment], start_s: float, end_s: float) -> Iterato
         first_s, last_s = max(start_s, segment.offset_s), min(end_s, segment.until_s)
         if first_s < last_s:
             yield segment, first_s, last_s
+
+
+def window_of(segments: Sequence[Segment], start_s: float, end_s: float) -> tuple[float, float]:
+    """Return the window of the clip from the first to the last moment that lies between two times of the file.
+
+    >>> window_of(lay_out([(10, 20), (30, 40)], 60), 15, 32)
+    (5, 12)
+    >>> window_of(lay_out([(10, 20)], 60), 25, 60)
+    (0.0, 0.0)
+    """
+    held = [
+        (max(segment.start_s, start_s) - segment.shift_s, min(segment.end_s, end_s) - segment.shift_s)
+        for segment in segments
+        if segment.start_s < end_s and segment.end_s > start_s
+    ]
+    return (min(first for first, _ in held), max(last for _, last in held)) if held else (0.0, 0.0)

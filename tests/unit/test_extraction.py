@@ -43,6 +43,11 @@ def test_cuts_and_changes_divide_a_video(kinds: str, expected: list[tuple[float,
     assert [part.start_s for part in parts][1:] == [part.end_s for part in parts][:-1]
 
 
+def test_parts_lie_where_there_is_a_picture():
+    moments = [(3.0, 3.5, "same"), (3.5, 4.0, "cut"), (4.0, 4.5, "same"), (4.5, 5.0, "same")]
+    assert [tuple(part) for part in parts_of(moments, 5, 0.5, 3)] == [(3, 3.75, False), (3.75, 5, False)]
+
+
 def test_a_still_part_needs_two_frames_and_a_moving_one_a_frame_a_second():
     assert Part(0, 30, moving=False).frames(1.0) == 2
     assert Part(0, 30, moving=True).frames(1.0) == 30

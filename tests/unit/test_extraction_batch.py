@@ -11,6 +11,7 @@ from agentcvr_graph.catalogue import Expansion, Refused
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.scripts.extraction import batch
 from agentcvr_graph.scripts.extraction.batch import ExtractResult, Models, extract_videos, plan
+from agentcvr_graph.scripts.extraction.extract import planned_cost
 from agentcvr_graph.scripts.extraction.extracted import ExtractedFile, read_extracted
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Video, VideoInfo, Window
 from tests.support.command_line import agentcvr
@@ -80,6 +81,21 @@ async def test_a_recording_becomes_a_scene_with_words(heard: Heard, tmp_path: Pa
     assert (result.extracted.audio, result.extracted.cost.audio_s) == ("ear", 5)
 
 
+def test_the_plan_counts_calls_as_the_result_does():
+    info = VideoInfo(number=1, video=Video(source="a.mp4"), duration_s=40, width=64, height=48, has_sound=True)
+    both = planned_cost(info, 1.0)
+    assert (both.frames, both.audio_s, both.model_calls) == (80, 40, 2 * 5 + 3)  # sound is heard in cells of 15 s
+    assert planned_cost(info, 1.0, vision_calls=False).model_calls == 3
+    assert planned_cost(info, 1.0, vision_calls=False, audio_calls=False).model_calls == 0
+
+
+async def test_offline_models_are_planned_without_calls(heard: Heard, tmp_path: Path):
+    with ExtractedFile(tmp_path / "v.jsonl") as file:
+        given = [Video(source="a.mp3")]
+        assert (await plan(given, file, Models())).cost == Cost(audio_s=5)
+        assert (await plan(given, file, Models(audio="whisper:base"))).cost == Cost(audio_s=5, model_calls=1)
+
+
 async def test_failures_cost_one_result_each_and_are_tried_again(heard: Heard, tmp_path: Path):
     path = tmp_path / "v.jsonl"
     results = await extract(path, "broken.mp4", "a.mp3", "down.mp3", "a.mp3")
@@ -95,11 +111,12 @@ async def test_failures_cost_one_result_each_and_are_tried_again(heard: Heard, t
 
 async def test_a_changed_file_is_extracted_again(heard: Heard, tmp_path: Path):
     path = tmp_path / "v.jsonl"
-    assert len(await extract(path, "a.mp3")) == 1
+    assert len(await extract(path, "a.mp3", "b.mp3")) == 2
     heard.stamps["a.mp3"] = "newer"
-    assert len(await extract(path, "a.mp3")) == 1
+    [again] = await extract(path, "a.mp3")
+    assert [one.name for one in read_extracted(path)] == ["a.mp3", "b.mp3"]
     assert len(path.read_text().splitlines()) == 2
-    assert len(read_extracted(path)) == 1
+    assert again.extracted and read_extracted(path)[0].key == again.extracted.key
 
 
 async def test_a_name_that_is_no_text_is_written_with_escapes(heard: Heard, tmp_path: Path):

@@ -191,10 +191,10 @@ def test_the_command_writes_good_rows_and_reports_the_others(tmp_path, extracted
     done = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", out)
     assert done.returncode == 2
     assert f"error: {rows}:3: No extracted video is called 'cook9'." in done.stderr
-    assert f"1 scripts, 1 rows not used: {out}" in done.stdout
+    assert f"1 script, 1 row not used: {out}" in done.stdout
     assert ScriptLibrary(out).ids == ["good"]
     checked = agentcvr("scripts", "check", out)
-    assert (checked.returncode, "1 scripts, 0 errors" in checked.stdout) == (0, True)
+    assert (checked.returncode, "1 script, 0 errors" in checked.stdout) == (0, True)
     again = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", out)
     assert (again.returncode, "exists" in again.stderr) == (2, True)
 
@@ -233,3 +233,15 @@ def test_of_rows_with_one_id_the_one_that_is_used_keeps_its_evidence(tmp_path):
     assert [(script.id, script.key) for script in found.scripts] == [("d", "A")]
     assert [(window.video, window.start_s) for window in found.scripts[0].evidence] == [(1, 0.0), (2, 0.0)]
     assert len(found.problems) == 2
+
+
+def test_all_faults_of_a_row_and_all_bad_rows_up_to_a_limit_are_shown(tmp_path, extracted):
+    rows = tmp_path / "questions.csv"
+    rows.write_text(HEADER + "one,CC,,Q?,x;x,A,cook0;cook1,1: 0-99\n" + "bad,CC,,Q?,x;y,A,cook9,\n" * 23)
+    done = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", tmp_path / "s.jsonl")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1] for line in lines[:3]] == [f"{rows}:{number}" for number in (2, 3, 4)]
+    assert len(lines) == 22
+    assert lines[-2] == "error: 4 more such errors"
+    assert lines[-1].startswith(f"error: No question of {rows} can be used")
+    assert done.stderr.count("s.jsonl was not written") == 1

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
 from agentcvr_graph.index.batch import expanded, perception_of, problem_of, results_of
 from agentcvr_graph.media.source import resolved
-from agentcvr_graph.models.registry import default_concurrency
+from agentcvr_graph.models.providers.offline import Offline
+from agentcvr_graph.models.registry import default_concurrency, read_model_string
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.extraction.extract import EVERY_S, extract_video, key_of, planned_cost
 from agentcvr_graph.scripts.extraction.extracted import ExtractedFile, ExtractedVideo
@@ -138,8 +139,15 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
         if isinstance(info, VideoInfo):
             found.jobs.append(job)
             found.duration_s += info.duration_s
-            found.cost += planned_cost(info, models.every_s)
+            found.cost += planned_cost(
+                info, models.every_s, vision_calls=_counts(models.vision), audio_calls=_counts(models.audio)
+            )
     return found
+
+
+def _counts(model: str) -> bool:
+    """Return whether the calls of a model are counted."""
+    return not isinstance(read_model_string(model), Offline)
 
 
 def _name_of(source: str) -> str:

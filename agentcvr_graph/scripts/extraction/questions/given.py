@@ -79,8 +79,8 @@ def script_of_question(question: Question, evidence: str, videos: Sequence[Extra
         origin=Origin(generator="own/questions"),
         extra={SOURCES: [one.name for one in found]},
     )
-    for problem in errors_of(script):
-        raise InputError(f"{problem.place}: {problem.message}.")
+    if faults := [f"{problem.place}: {problem.message}" for problem in errors_of(script)]:
+        raise InputError(f"{'; '.join(faults)}.")
     for window in script.evidence:
         _require_track(window, found[window.video - 1])
     return script
