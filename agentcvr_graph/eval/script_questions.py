@@ -13,6 +13,7 @@ from agentcvr_graph.eval.benchmarks import own
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo, reasons_of
 from agentcvr_graph.scripts.extraction.questions.given import KINDS_OF_TASKS, script_of_question
 from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.utils.natural_order import natural
 
 EVIDENCE = "evidence"
 
@@ -23,7 +24,7 @@ class ScriptedQuestions:
 
     scripts: tuple[Script, ...]
     problems: tuple[str, ...]
-    """Rows that cannot be used, one line each, with file and row."""
+    """Rows that cannot be used, one line each, with file and row, in the order of the file."""
     notes: tuple[str, ...] = ()
 
 
@@ -53,4 +54,4 @@ def read_questions(path: Path, videos: Sequence[ExtractedVideo]) -> ScriptedQues
             problems.append(f"{place}: {reasons_of(error)}")
         else:
             scripts[script.id] = script
-    return ScriptedQuestions(tuple(scripts.values()), tuple(problems), read.notes)
+    return ScriptedQuestions(tuple(scripts.values()), tuple(sorted(problems, key=natural)), read.notes)

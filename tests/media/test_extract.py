@@ -14,7 +14,7 @@ import pytest
 
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.scripts.extraction.extracted import read_extracted
-from tests.support.command_line import TIMEOUT_S, agentcvr
+from tests.support.command_line import TIMEOUT_S, agentcvr, agentcvr_process
 from tests.support.media_files import ffmpeg
 
 KILLED = """
@@ -124,4 +124,14 @@ def test_what_is_shown_ends_with_the_picture(tmp_path: Path):
     shown, after = video.video.scenes
     assert (shown.start_s, shown.end_s, shown.facts.colours) == (0, 4, ("red",))
     assert (after.start_s, after.end_s, after.facts.colours, after.visual) == (4, pytest.approx(8, abs=0.1), (), "")
-    assert any("there is no picture any more" in note for note in video.notes)
+    assert video.notes.count("from 4.0 to 8.0 s there is no picture any more; the last one is shown instead") == 1
+    assert not any(note.startswith("video 1") for note in video.notes)
+
+
+def test_a_cache_that_cannot_be_written_is_one_warning(clips: Path, tmp_path: Path):
+    (tmp_path / "file").touch()
+    command = ["scripts", "extract", str(clips / "cook_red.mp4"), "--audio", "offline", "--every", "10"]
+    folder = {"AGENTCVR_CACHE_DIR": str(tmp_path / "file" / "cache")}
+    done = agentcvr_process(*command, "--out", tmp_path / "videos.jsonl", env=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("cannot be written (Not a directory)") == 1

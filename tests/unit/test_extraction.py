@@ -99,6 +99,19 @@ def test_neighbours_that_show_the_same_are_one_scene_and_words_of_a_chat_model_s
     ]
 
 
+def test_a_single_frame_without_a_movement_belongs_to_the_scene_that_it_shows():
+    moving, single = (f'on-screen text "PEEL"; mostly green{rest}' for rest in ("; something moves to the right", ""))
+    seen = [said(moving, 0, 3), said(single, 3, 4), said(moving.replace("right", "left"), 4, 6)]
+    scenes = scenes_of(6, seen, [])
+    assert [(scene.start_s, scene.end_s, scene.facts.motion) for scene in scenes] == [
+        (0, 4, "to the right"),
+        (4, 6, "to the left"),
+    ]
+    assert [scene.facts.motion for scene in scenes_of(6, [said(single, 0, 4), said(moving, 4, 6)], [])] == [
+        "to the right"
+    ]
+
+
 def test_what_a_script_has_no_place_for_is_reported():
     lost = Lost()
     heard = [said("unclear speech", 0, 2), said("a dog barks", 2, 3), said("music", 3, 5), said("silence", 5, 6)]

@@ -240,6 +240,7 @@ def test_all_faults_of_a_row_and_all_bad_rows_up_to_a_limit_are_shown(tmp_path, 
     rows.write_text(HEADER + "one,CC,,Q?,x;x,A,cook0;cook1,1: 0-99\n" + "bad,CC,,Q?,x;y,A,cook9,\n" * 23)
     done = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", tmp_path / "s.jsonl")
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1] for line in lines[:3]] == [f"{rows}:{number}" for number in (2, 3, 4)]
     assert len(lines) == 22
     assert lines[-2] == "error: 4 more such errors"
     assert lines[-1].startswith(f"error: No question of {rows} can be used")

@@ -78,7 +78,7 @@ async def extract_video(
         vision=models.get("visual", ""),
         audio=models.get("audio", ""),
         cost=_cost(observed),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys(note.removeprefix("video 1: ") for note in notes)),
     )
 
 
