@@ -66,3 +66,9 @@ def test_a_row_holds_all_that_was_sampled_however_long_its_prompt(found):
             "longest turn": 70,
         },
     }
+
+
+@pytest.mark.timeout(900)
+def test_the_chat_template_of_the_configuration_is_used(found):
+    """Qwen3's own template drops thoughts of earlier turns, and would be refused."""
+    assert found["templates"] == {"loop": True, "engine": True}

@@ -21,6 +21,7 @@ from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 from omegaconf import OmegaConf
+from trl.chat_template_utils import qwen3_chat_template, qwen3_training_chat_template
 from verl.experimental.agent_loop.agent_loop import AgentLoopOutput, DictConfigWrap
 from verl.utils.dataset.rl_dataset import RLHFDataset
 from verl.workers.rollout.replica import TokenOutput
@@ -29,7 +30,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.schema import Script
 from tests.support.adapter_episodes import CONFIG, RandomTurns, parent_graph, scripts
-from tests.support.tiny_models import tokenizer
+from tests.support.tiny_models import PLAIN, tokenizer
 
 LONGEST = 30_000
 PARAMS = {"temperature": 1.0, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "logprobs": True}
@@ -76,7 +77,11 @@ class Talker:
 
 
 def loop_of(
-    config: Path, server: Server | Talker, make_graph: str, lengths: tuple[int, int] = (LONGEST, LONGEST)
+    config: Path,
+    server: Server | Talker,
+    make_graph: str,
+    lengths: tuple[int, int] = (LONGEST, LONGEST),
+    template: str = PLAIN,
 ) -> GraphAgentLoop:
     """Return verl's agent loop, made as its worker makes it.
 
@@ -92,7 +97,7 @@ def loop_of(
     return GraphAgentLoop(
         trainer_config=DictConfigWrap(whole),
         server_manager=server,
-        tokenizer=tokenizer(),
+        tokenizer=tokenizer(template),
         processor=None,
         dataset_cls=RLHFDataset,
         data_config=DictConfigWrap(whole.data),
@@ -176,6 +181,15 @@ async def rows_within(config: Path) -> dict[str, Any]:
     return found
 
 
+def templates(folder: Path) -> dict[str, bool]:
+    """Return whether the loop has the template of the configuration, and the engine's tokenizer still its own."""
+    config = folder / "template.yaml"
+    config.write_text(CONFIG.format(model="none, chat_template: training"))
+    loop = loop_of(config, Talker(), "", template=qwen3_chat_template)
+    own, engine = loop._source.form.tokenizer.chat_template, loop.tokenizer.chat_template
+    return {"loop": own == qwen3_training_chat_template, "engine": engine == qwen3_chat_template}
+
+
 def main(folder: Path) -> None:
     """Compare the library's graph, and a parent graph that holds it."""
     config = folder / "run.yaml"
@@ -183,7 +197,7 @@ def main(folder: Path) -> None:
     parent = "tests.support.adapter_episodes:parent_graph"
     chosen = {"graph": ("", 256), "subgraph": (parent, 64)}
     found: dict[str, Any] = {name: asyncio.run(compare(config, count, path)) for name, (path, count) in chosen.items()}
-    print(json.dumps({**found, "lengths": asyncio.run(rows_within(config))}))
+    print(json.dumps({**found, "lengths": asyncio.run(rows_within(config)), "templates": templates(folder)}))
 
 
 if __name__ == "__main__":

@@ -91,11 +91,12 @@ def run_in_processes(function: Callable[..., None], arguments: tuple[Any, ...], 
     with hidden_from_ctrl_c():
         running = spawn(function, arguments, nprocs=count, join=False)
     assert running is not None
+    processes: list[Any] = running.processes
     try:
         while not running.join():
             pass
     finally:
-        for process in running.processes:
+        for process in processes:
             process.kill()
 
 

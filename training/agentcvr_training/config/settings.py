@@ -8,6 +8,7 @@ folder. `agentcvr train dry-run CONFIG` checks a file and prints what a run need
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -25,6 +26,7 @@ from agentcvr_training.config.extensions import load_tools, with_features
 from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset_names, preset_weights
 
 S = TypeVar("S", bound="Part")
+_log = logging.getLogger(__name__)
 
 
 DifficultyName = Literal["easy", "normal", "hard"]
@@ -121,12 +123,13 @@ class Scripts(Part):
         from agentcvr_graph.scripts.library import ScriptLibrary
 
         library = ScriptLibrary(Path(self.library))
-        usable = [script for script in library if not errors_of(script)]
+        read = list(library)
+        usable = [script for script in read if not errors_of(script)]
+        advice = f"See what is wrong with: agentcvr scripts check {self.library}"
         if not usable:
-            raise InputError(
-                f"There is no usable script in {self.library}.",
-                fix=f"See what is wrong with: agentcvr scripts check {self.library}",
-            )
+            raise InputError(f"There is no usable script in {self.library}.", fix=advice)
+        if left_out := len(library.problems) + len(read) - len(usable):
+            _log.warning("%d scripts in %s cannot be used and are left out. %s", left_out, self.library, advice)
         return usable
 
 
