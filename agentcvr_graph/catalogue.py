@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import NamedTuple, overload
 
 from agentcvr_graph.errors import ActionError, BugError, InfrastructureError
 from agentcvr_graph.types import FrozenModel, Video, VideoInfo
@@ -25,6 +25,13 @@ LISTED = 20
 """Videos that a question opens and lists at its start. Others are opened when a call names them."""
 
 
+class Refused(NamedTuple):
+    """A file that is named like a video and cannot be one of a reference's videos."""
+
+    source: str
+    problem: str
+
+
 @dataclass(frozen=True)
 class Expansion:
     """The videos that one reference stands for."""
@@ -32,6 +39,8 @@ class Expansion:
     videos: tuple[Video, ...]
     notes: tuple[str, ...] = ()
     """What was left out, such as hidden files."""
+    refused: tuple[Refused, ...] = ()
+    """Those of the files left out that are named like videos, for a caller that reports each: links to nothing, ..."""
 
 
 class Part(FrozenModel):

@@ -328,9 +328,18 @@ def budget_text(left: Sequence[tuple[str, float]]) -> str:
     return "left: " + ", ".join(f"{amount:.0f} {name}" for name, amount in left)
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "video"), counted(2000, "video")
+    ('1 video', '2,000 videos')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def cost_text(cost: Cost) -> str:
     """Return the cost of a run for display: `64 frames (16 cached), 82.5 s of sound, 5 model calls`."""
     cached = f" ({cost.cached_frames} cached)" if cost.cached_frames else ""
     cached_audio = f" ({seconds(cost.cached_audio_s)} s cached)" if cost.cached_audio_s else ""
-    calls = f"{cost.model_calls} model call{'' if cost.model_calls == 1 else 's'}"
-    return f"{cost.frames} frames{cached}, {seconds(cost.audio_s)} s of sound{cached_audio}, {calls}"
+    calls = counted(cost.model_calls, "model call")
+    return f"{counted(cost.frames, 'frame')}{cached}, {seconds(cost.audio_s)} s of sound{cached_audio}, {calls}"

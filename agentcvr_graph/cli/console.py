@@ -39,18 +39,28 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def escape(text: str) -> str:
-    """Escape console markup and remove terminal control codes, so that text from a video is safe to print."""
+    """Escape console markup and remove terminal control codes, so that text from a video is safe to print.
+
+    Bytes of a file name that are no text are written as escapes.
+    """
     from agentcvr_graph.render import without_unseen
 
-    return markup.escape(without_unseen(text))
+    return markup.escape(without_unseen(text.encode("utf-8", "backslashreplace").decode()))
 
 
 def print_notes(notes: Sequence[str]) -> None:
     """Print the first notes, and how many others there are."""
-    for note in notes[:NOTES_SHOWN]:
-        err.print(f"[yellow]note:[/] {escape(note)}")
-    if len(notes) > NOTES_SHOWN:
-        err.print(f"[yellow]note:[/] {len(notes) - NOTES_SHOWN} more such notes")
+    print_some("note", "yellow", notes)
+
+
+def print_some(label: str, colour: str, lines: Sequence[str]) -> None:
+    """Print the first lines behind a label, and how many others there are."""
+    from agentcvr_graph.render import counted
+
+    for line in lines[:NOTES_SHOWN]:
+        err.print(f"[{colour}]{label}:[/] {escape(line)}")
+    if len(lines) > NOTES_SHOWN:
+        err.print(f"[{colour}]{label}:[/] {counted(len(lines) - NOTES_SHOWN, f'more such {label}')}")
 
 
 def one_of(what: str, value: str, allowed: Sequence[Name]) -> Name:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out
+from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out, print_notes
 from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.render import cost_text, seconds
+from agentcvr_graph.render import cost_text, counted, seconds
 from agentcvr_graph.types import Cost, Video
 from agentcvr_graph.utils.progress import ProgressBar
 
@@ -82,11 +82,12 @@ def extract(
 
 
 def _print_plan(planned: Plan) -> None:
+    print_notes(planned.notes)
     for result in planned.problems:
         _print_problem(result)
     done = f", {planned.unchanged} unchanged" if planned.unchanged else ""
     cost = f": {seconds(planned.duration_s)} s, at most {cost_text(planned.cost)}" if planned.jobs else ""
-    err.print(f"{len(planned.jobs)} videos to extract{done}{cost}")
+    err.print(f"{counted(len(planned.jobs), 'video')} to extract{done}{cost}")
 
 
 async def _extract(planned: Plan, file: ExtractedFile, models: Models, engine: str, concurrency: int | None) -> int:
@@ -103,10 +104,12 @@ async def _extract(planned: Plan, file: ExtractedFile, models: Models, engine: s
             else:
                 scenes += len(result.extracted.video.scenes)
                 cost += result.extracted.cost
-            bar.update(completed=bar.completed + 1, description=f"extracting ({scenes} scenes, {cost_text(cost)})")
+            bar.update(
+                completed=bar.completed + 1, description=f"extracting ({counted(scenes, 'scene')}, {cost_text(cost)})"
+            )
     lost = f", {failed} could not be extracted" if failed else ""
-    done = len(planned.jobs) - failed
-    out.print(f"{done} videos extracted ({scenes} scenes, {cost_text(cost)}){lost}: {escape(str(file.path))}")
+    done = counted(len(planned.jobs) - failed, "video")
+    out.print(f"{done} extracted ({counted(scenes, 'scene')}, {cost_text(cost)}){lost}: {escape(str(file.path))}")
     return failed
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import typer
 from rich.table import Table
 
-from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out
+from agentcvr_graph.cli.console import NO_ANSWER, err, escape, out, print_notes
 from agentcvr_graph.errors import InfrastructureError, InputError, SetupError
 from agentcvr_graph.index.batch import IndexResult, Totals, index_videos, places_below
 from agentcvr_graph.index.meaning import Meaning
@@ -22,7 +22,7 @@ from agentcvr_graph.index.store import EvidenceStore, IndexedVideo
 from agentcvr_graph.media.cache import default_cache_dir
 from agentcvr_graph.models.embeddings import resolve_embeddings
 from agentcvr_graph.models.registry import default_concurrency
-from agentcvr_graph.render import cost_text
+from agentcvr_graph.render import cost_text, counted
 from agentcvr_graph.types import Video
 from agentcvr_graph.utils.progress import ProgressBar
 
@@ -56,9 +56,11 @@ def add_videos(
             store.set_limit(max_mb * 2**20)
 
         def show(result: IndexResult | None, totals: Totals) -> None:
-            if result is not None and result.problem:
+            if result is None:
+                print_notes(totals.notes)
+            elif result.problem:
                 err.print(f"[yellow]not indexed:[/] {escape(result.job.video.source)}: {escape(result.problem)}")
-            text = f"indexing ({totals.statements} statements)"
+            text = f"indexing ({counted(totals.statements, 'statement')})"
             bar.update(completed=totals.done, total=totals.planned, description=text)
 
         running = index_videos(
@@ -82,12 +84,12 @@ async def _make_vectors(meaning: Meaning, store: EvidenceStore, videos: Sequence
             statements, characters = statements + made.statements, characters + made.characters
             bar.update(completed=statements, total=made.planned, description=f"embedding ({characters:,} characters)")
     cost = f" ({characters:,} characters)" if statements else ""
-    out.print(f"{statements} statements embedded{cost} by {escape(meaning.name)}")
+    out.print(f"{counted(statements, 'statement')} embedded{cost} by {escape(meaning.name)}")
 
 
 def _summary(totals: Totals) -> str:
     failed = f", {totals.failed} could not be indexed" if totals.failed else ""
-    cost = f" ({totals.statements} statements, {cost_text(totals.cost)})" if totals.indexed else ""
+    cost = f" ({counted(totals.statements, 'statement')}, {cost_text(totals.cost)})" if totals.indexed else ""
     return f"{totals.indexed} indexed{cost}, {totals.unchanged} unchanged{failed}"
 
 

@@ -9,8 +9,18 @@ from typing import Any
 
 import typer
 
-from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, NO_ANSWER, err, escape, out, print_notes
+from agentcvr_graph.cli.console import (
+    ANSWERED,
+    BAD_INPUT,
+    NO_ANSWER,
+    err,
+    escape,
+    out,
+    print_notes,
+    print_some,
+)
 from agentcvr_graph.errors import InputError, missing_extra
+from agentcvr_graph.render import counted
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo, read_extracted
 from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.scripts.schema import Task
@@ -38,15 +48,14 @@ def from_file(path: Path, videos: Sequence[ExtractedVideo], to: Path) -> None:
 
     read = read_questions(path, videos)
     print_notes(read.notes)
-    for problem in read.problems:
-        err.print(f"[red]error:[/] {escape(problem)}")
+    print_some("error", "red", read.problems)
     if not read.scripts:
         raise InputError(f"No question of {path} can be used; {to} was not written.", fix="See the lines above.")
     count = write_scripts(read.scripts, to)
     without = sum(not script.evidence for script in read.scripts)
     if without:
-        print_notes([f"{without} questions have no evidence windows: the reward `grounding` is 0 for them"])
-    out.print(f"{count} scripts, {len(read.problems)} rows not used: {escape(str(to))}")
+        print_notes([f"{counted(without, 'question')} without evidence windows: there the reward `grounding` is 0"])
+    out.print(f"{counted(count, 'script')}, {counted(len(read.problems), 'row')} not used: {escape(str(to))}")
     raise typer.Exit(BAD_INPUT if read.problems else ANSWERED)
 
 

@@ -18,6 +18,7 @@ from agentcvr_graph.cli.scripts_questions import EXAMPLES as QUESTIONS_EXAMPLES
 from agentcvr_graph.cli.scripts_questions import questions
 from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_graph.models.strings import ModelStrings
+from agentcvr_graph.render import counted
 from agentcvr_graph.scripts.bundled import bundled_library, find_script
 from agentcvr_graph.scripts.checks import check_script
 from agentcvr_graph.scripts.generators.procedural import LEVELS, PHRASINGS, Difficulty, Phrasing, make_scripts
@@ -122,7 +123,7 @@ def make(
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))].with_settings(_settings(settings or []))
     scripts = make_scripts(counts, seed, level, _phrasing(phrasing, counts))
     count = write_scripts(_with_progress(scripts, "making", sum(counts.values())), target)
-    out.print(f"{count} scripts: {escape(str(to))}")
+    out.print(f"{counted(count, 'script')}: {escape(str(to))}")
 
 
 @app.command(epilog=SETS_EXAMPLES)
@@ -137,7 +138,7 @@ def sets(
     target = new_file(_jsonl(to), force=force)
     scripts = make_sets(count, seed, one_of("--phrasing", phrasing, PHRASINGS))
     questions = write_scripts(_with_progress(scripts, "making", QUESTIONS * count), target)
-    out.print(f"{count} sets, {questions} questions: {escape(str(to))}")
+    out.print(f"{counted(count, 'set')}, {counted(questions, 'question')}: {escape(str(to))}")
 
 
 @app.command()
@@ -158,7 +159,7 @@ def check(library: Library = None) -> None:
     for problem in opened.problems:
         bad += 1
         err.print(f"[red]error:[/] {escape(problem)}")
-    out.print(f"{len(opened)} scripts, {bad} errors, {warnings} warnings")
+    out.print(f"{counted(len(opened), 'script')}, {counted(bad, 'error')}, {counted(warnings, 'warning')}")
     raise typer.Exit(BAD_INPUT if bad else ANSWERED)
 
 
@@ -208,7 +209,7 @@ def import_(
     if not imported.scripts:
         raise InputError(f"No script was imported from {path}; {to} was not written.", fix="See the lines above.")
     count = write_scripts(imported.scripts, target)
-    out.print(f"{count} scripts from {len(files)} files: {escape(str(to))}")
+    out.print(f"{counted(count, 'script')} from {counted(len(files), 'file')}: {escape(str(to))}")
     raise typer.Exit(BAD_INPUT if imported.problems else ANSWERED)
 
 
@@ -226,7 +227,7 @@ def export(
     scripts = list(opened)
     export_file(scripts, new_file(to, force=force), generator or None)
     _print_problems(opened.problems)
-    out.print(f"{len(scripts)} scripts: {escape(str(to))}")
+    out.print(f"{counted(len(scripts), 'script')}: {escape(str(to))}")
 
 
 @app.command()
@@ -245,7 +246,7 @@ def render(
     count = len(found.excerpt(limit or len(found.videos)))
     if count < len(found.videos):
         err.print(f"[yellow]note:[/] {count} of {len(found.videos)} videos: those with evidence and the first others.")
-    with err.status(f"rendering {count} videos"):
+    with err.status(f"rendering {counted(count, 'video')}"):
         rendered = render_script(found, to, subtitles=subtitles, limit=limit)
     for warning in rendered.warnings:
         err.print(f"[yellow]note:[/] {escape(warning)}")
@@ -271,7 +272,7 @@ def crossvid(
     level = LEVELS[one_of("--difficulty", difficulty, tuple(LEVELS))]
     scripts = make_scripts(dict.fromkeys(wanted, each), seed, level)
     count = render_set(_with_progress(scripts, "rendering", each * len(wanted)), to)
-    out.print(f"{count} questions: {escape(str(to))}")
+    out.print(f"{counted(count, 'question')}: {escape(str(to))}")
 
 
 app.command(epilog=extract.EXAMPLES)(extract.extract)

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.benchmarks import own
-from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo
+from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo, reasons_of
 from agentcvr_graph.scripts.extraction.questions.given import KINDS_OF_TASKS, script_of_question
 from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.utils.natural_order import natural
 
 EVIDENCE = "evidence"
 
@@ -23,7 +24,7 @@ class ScriptedQuestions:
 
     scripts: tuple[Script, ...]
     problems: tuple[str, ...]
-    """Rows that cannot be used, one line each, with file and row."""
+    """Rows that cannot be used, one line each, with file and row, in the order of the file."""
     notes: tuple[str, ...] = ()
 
 
@@ -50,8 +51,7 @@ def read_questions(path: Path, videos: Sequence[ExtractedVideo]) -> ScriptedQues
         except InputError as error:
             problems.append(f"{place}: {error}")
         except ValidationError as error:
-            first = error.errors()[0]
-            problems.append(f"{place}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+            problems.append(f"{place}: {reasons_of(error)}")
         else:
             scripts[script.id] = script
-    return ScriptedQuestions(tuple(scripts.values()), tuple(problems), read.notes)
+    return ScriptedQuestions(tuple(scripts.values()), tuple(sorted(problems, key=natural)), read.notes)

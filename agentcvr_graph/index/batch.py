@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
+from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import CVRError, InfrastructureError, InputError, VideoError
 from agentcvr_graph.index.building import Entry, addition_of, key_of, place_of, reference_of
 from agentcvr_graph.index.overview import overview_of
@@ -80,6 +81,8 @@ class Totals:
     cost: Cost = field(default_factory=Cost)
     videos: list[int] = field(default_factory=list[int])
     """Ids in the index of those videos that are there now."""
+    notes: tuple[str, ...] = ()
+    """What was left out of folders and patterns."""
 
     @property
     def done(self) -> int:
@@ -169,13 +172,14 @@ async def index_videos(
     """
     perception = perception_of(vision, audio)
     try:
-        jobs, failures = await _jobs(given, perception)
+        found = await expanded(given, perception)
+        jobs, failures = await _jobs(found, perception)
     finally:
         perception.media.close()
     links = await asyncio.to_thread(store.links)
     unchanged = {job.reference for job in jobs if (link := links.get(job.reference)) and link.stamp == job.stamp}
     left = [job for job in jobs if job.reference not in unchanged]
-    totals = Totals(planned=len(jobs) + len(failures), unchanged=len(unchanged))
+    totals = Totals(planned=len(jobs) + len(failures), unchanged=len(unchanged), notes=found.notes)
     totals.videos = [links[job.reference].video for job in jobs if job.reference in unchanged]
     on_result(None, totals)
     for failure in failures:
@@ -206,15 +210,11 @@ async def results_of(engine: Engine[Job, Result], jobs: Sequence[Job], concurren
                 )
 
 
-async def _jobs(given: Iterable[Video], perception: LivePerception) -> tuple[list[IndexJob], list[IndexResult]]:
-    """Return a job for each video, once for each reference, and the failures of those that cannot be read.
-
-    Raises:
-        InputError: a folder or a pattern stands for no video.
-    """
+async def _jobs(found: Expansion, perception: LivePerception) -> tuple[list[IndexJob], list[IndexResult]]:
+    """Return a job for each video, once for each reference, and the failures of those that cannot be read."""
     jobs: dict[str, IndexJob] = {}
-    failures: list[IndexResult] = []
-    for video in [video for one in given for video in await expanded(one, perception)]:
+    failures = [IndexResult(IndexJob(Video(source=source), "", ""), problem=why) for source, why in found.refused]
+    for video in found.videos:
         reference = reference_of(video, cast(Indexable, perception))
         try:
             jobs[reference] = IndexJob(video, reference, await perception.reference_stamp(video))
@@ -223,14 +223,18 @@ async def _jobs(given: Iterable[Video], perception: LivePerception) -> tuple[lis
     return list(jobs.values()), failures
 
 
-async def expanded(video: Video, perception: LivePerception) -> Sequence[Video]:
-    """Return the videos that one stands for.
+async def expanded(given: Iterable[Video], perception: LivePerception) -> Expansion:
+    """Return all videos that references stand for, with what was left out.
 
     Raises:
         InputError: a folder or a pattern stands for no video.
     """
-    expansion = await expand(perception, video)
-    return [video] if expansion is None else expansion.videos
+    found = [(await expand(perception, video)) or Expansion((video,)) for video in given]
+    return Expansion(
+        tuple(video for one in found for video in one.videos),
+        tuple(note for one in found for note in one.notes),
+        tuple(refused for one in found for refused in one.refused),
+    )
 
 
 def _store(result: IndexResult, store: EvidenceStore, totals: Totals) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ class MediaInfo:
     """The tracks that were chosen."""
     notes: tuple[Note, ...] = ()
     """What was found when the file was opened, such as that it is cut off."""
+    picture_s: tuple[float, float] = (0.0, math.inf)
+    """From when until when there is a picture. Where another track is longer, the nearest picture is shown."""
 
 
 class Clip(Protocol):

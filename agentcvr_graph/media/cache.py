@@ -88,6 +88,11 @@ def evict(folder: Path, max_bytes: int, lock: threading.Lock, *, spared: Path | 
         lock.release()
 
 
+def leave_warnings_to_parent() -> None:
+    """Log no warnings in this process: its parent has caches in the same folder, and logs them once."""
+    logger.disabled = True
+
+
 @functools.cache
 def _warn(folder: str, reason: str) -> None:
     """Log once for each folder of caches and reason that nothing can be stored."""

@@ -29,7 +29,7 @@ from agentcvr_graph.media.index import FileIndex
 from agentcvr_graph.media.probe import Probe, probe
 from agentcvr_graph.media.readers.base import Reader, nearest, scaled_size
 from agentcvr_graph.media.readers.folder_reader import FolderReader
-from agentcvr_graph.media.segments import Segment, by_segment, lay_out, within
+from agentcvr_graph.media.segments import Segment, by_segment, lay_out, window_of, within
 from agentcvr_graph.media.sound import read_sound
 from agentcvr_graph.media.source import Source
 from agentcvr_graph.media.subtitles import Subtitles, clip_cues, read_subtitles
@@ -231,6 +231,7 @@ class Media:
             has_subtitles=bool(self.cues(0.0, duration_s)),
             tracks=probed.tracks,
             notes=self.all_notes(),
+            picture_s=window_of(self._segments, *probed.picture_s),
         )
 
     def _shown(self, segment: Segment, times_s: Sequence[float], view: View | None) -> list[Frame]:

@@ -12,7 +12,8 @@ A folder with a frame rate or boxes is always one video of its pictures. Only fi
 matches, GIFs included, and for no folders. A name that exists is no pattern, as that of a file `take [1].mp4`.
 
 The ending of a file decides what it is; a name that ends as a video does is taken for a file. Hidden files, and links
-to what may not be read, are left out. What is left out is counted in a note.
+to what may not be read, are left out. What is left out is counted in a note; what cannot be opened although it is named
+like a video or a sound file is also listed with the reason.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentcvr_graph.catalogue import MAX_VIDEOS, Expansion
+from agentcvr_graph.catalogue import MAX_VIDEOS, Expansion, Refused
 from agentcvr_graph.errors import VideoError
 from agentcvr_graph.media import pictures, sidecars
 from agentcvr_graph.media.access import Access
-from agentcvr_graph.media.source import locate
+from agentcvr_graph.media.source import NO_FILE, locate
 from agentcvr_graph.types import Video
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
 from agentcvr_graph.utils.natural_order import natural
@@ -61,6 +62,14 @@ PICTURES = (*pictures.ENDINGS, *pictures.UNREAD_ENDINGS)
 SUBTITLES = sidecars.ENDINGS
 BAD_LINK = "unreadable link"
 """Broken, or to what may not be read; a refusal does not tell which."""
+BAD_NAME = "unreadable name"
+NOT_A_FILE = "pipe"
+PROBLEMS = {
+    BAD_LINK: "the link leads to no file that may be read.",
+    BAD_NAME: "its name is not UTF-8. Rename it.",
+    NOT_A_FILE: NO_FILE,
+}
+"""Kind of what cannot be opened -> the reason."""
 NAMED = 3
 """Other files that a note names."""
 _MAGIC = re.compile(r"[*?\[]")
@@ -75,6 +84,13 @@ class _Listed:
     sounds: list[str] = field(default_factory=list[str])
     left_out: Counter[str] = field(default_factory=Counter[str])
     others: list[str] = field(default_factory=list[str])
+    refused: list[Refused] = field(default_factory=list[Refused])
+
+    def refuse(self, name: str, kind: str) -> None:
+        """Leave out what cannot be opened; keep the reason if it is named like a video or a sound file."""
+        self.left_out[kind] += 1
+        if _ending(name) in (*VIDEOS, *SOUNDS):
+            self.refused.append(Refused(name, PROBLEMS[kind]))
 
     def add(self, name: str) -> None:
         """Sort a file by its ending."""
@@ -157,13 +173,13 @@ def _sort(entry: os.DirEntry[str], listed: _Listed, access: Access) -> None:
     if entry.name.startswith("."):
         listed.left_out["hidden file"] += 1
     elif not _writable(entry.name):
-        listed.left_out["unreadable name"] += 1
+        listed.refuse(entry.name, BAD_NAME)
     elif is_folder:
         listed.left_out["folder"] += 1
     elif entry.is_symlink() and not (is_file and access.may_read(Path(entry.path))):
-        listed.left_out[BAD_LINK] += 1
+        listed.refuse(entry.name, BAD_LINK)
     elif not is_file:
-        listed.others.append(entry.name)
+        listed.refuse(entry.name, NOT_A_FILE)
     else:
         listed.add(entry.name)
 
@@ -231,17 +247,19 @@ def _sort_match(match: Path, base: Path, pattern: str, listed: _Listed, access: 
     try:
         name, is_file, is_folder = match.relative_to(base).as_posix(), match.is_file(), match.is_dir()
     except (OSError, ValueError):  # a loop of links, or a pattern that leaves its folder
-        listed.left_out[BAD_LINK] += 1
+        listed.refuse(match.name, BAD_LINK)
         return
     hidden = any(part.startswith(".") for part in name.split("/"))
     if hidden and not re.search(r"(?:^|/)\.", pattern):
         listed.left_out["hidden file"] += 1
     elif not _writable(str(match)):
-        listed.left_out["unreadable name"] += 1
+        listed.refuse(name, BAD_NAME)
     elif is_folder:
         listed.left_out["folder"] += 1
+    elif match.exists() and not is_file and access.may_read(match):
+        listed.refuse(name, NOT_A_FILE)
     elif not is_file or not access.may_read(match):
-        listed.left_out[BAD_LINK] += 1
+        listed.refuse(name, BAD_LINK)
     elif _ending(name) == ".gif":
         listed.videos.append(name)
     else:
@@ -275,7 +293,8 @@ def _expansion(video: Video, base: Path, names: Sequence[str], fragment: str, li
     videos = tuple(Video(source=f"{below}{name}{clip}", title=titles.get(name)) for name in ordered)
     count = f"{len(videos):,} video{'' if len(videos) == 1 else 's'}"
     note = f"{video.source}: left out besides {count}: {listed.besides}" if listed.besides else ""
-    return Expansion(videos, (note,) if note else ())
+    refused = tuple(Refused(f"{below}{name}", problem) for name, problem in listed.refused)
+    return Expansion(videos, (note,) if note else (), refused)
 
 
 def _titles(names: Sequence[str]) -> dict[str, str]:

@@ -108,6 +108,8 @@ class FileIndex:
     """The end of the last packet, in seconds from the file's start."""
     notes: tuple[Note, ...]
     """The jumps of the file's clock."""
+    ends_s: Mapping[int, float] = field(default_factory=dict[int, float])
+    """The end of the last packet of each track, like `end_s`."""
 
 
 def lacks_index(container: InputContainer) -> bool:
@@ -129,10 +131,10 @@ def read_index(container: InputContainer) -> FileIndex:
                 tracks[packet.stream_index].add(packet, clock)
     except (FFmpegError, IndexError):  # the file is damaged from here on
         pass
-    ends = [rows.end_s for rows in tracks.values() if rows.times]
+    ends_s = {number: rows.end_s - origin for number, rows in tracks.items() if rows.times}
     notes = tuple(_jump_note(at_s - origin, by_s) for at_s, by_s in clock.jumps)
     indices = {number: rows.index(origin) for number, rows in tracks.items() if rows.times}
-    return FileIndex(indices, max(ends, default=origin) - origin, notes)
+    return FileIndex(indices, max(ends_s.values(), default=0.0), notes, ends_s)
 
 
 def packet_s(packet: Any, stream: Stream) -> float:

@@ -15,6 +15,7 @@ from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.media.access import EVERYTHING, Access, current_limit, limited
 from agentcvr_graph.media.base import MediaInfo
+from agentcvr_graph.media.cache import leave_warnings_to_parent
 from agentcvr_graph.media.damage import overlapping
 from agentcvr_graph.media.folders import expand
 from agentcvr_graph.media.library import MediaLibrary, stamp_of, stamp_text
@@ -133,6 +134,7 @@ _own: list[MediaLibrary] = []
 
 
 def _start(settings: dict[str, Any]) -> None:
+    leave_warnings_to_parent()
     _own.append(MediaLibrary(**settings))
 
 

@@ -7,8 +7,9 @@ cut off is used as far as it goes, with a note.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from agentcvr_graph.errors import CVRError, VideoError
@@ -37,6 +39,8 @@ _WITH_LENGTHS = ("mov", "matroska", "avi", "asf", "flv", "wav", "flac")
 """Formats whose header states a reliable length."""
 _LATE_S = 0.5
 """A first picture later than this, in seconds, gets a note."""
+_ENDED_S = 2.0
+"""So does a last one that ends so long before the file: encoders leave out pictures at the end that repeat the last."""
 _TRIES = 400
 """Number of packets after which pictures are taken to be undecodable."""
 
@@ -59,6 +63,8 @@ class Probe:
     index: FileIndex | None = None
     """The packets of a file whose container has no index."""
     first_picture_s: float = 0.0
+    picture_s: tuple[float, float] = (0.0, math.inf)
+    """From when until when there is a picture, where another track is longer."""
     format_name: str = ""
     """FFmpeg's names of the container format."""
 
@@ -100,9 +106,11 @@ def _probe(given: str, path: Path, max_pixels: int | None) -> Probe:
         if lacks_index(container):
             with open_container(path, max_pixels) as unread:
                 index = read_index(unread)
-            measured_s = index.end_s
+            ends_s = index.ends_s
         else:
-            measured_s = _measured_s(path, container, stated_s)
+            ends_s = _measured_ends(path, container, stated_s)
+        measured_s = max(ends_s.values(), default=0.0)
+        last_s = _last_picture_s(path, container, index, ends_s, measured_s)
         duration_s = max(_length_s(stated_s, measured_s), 1 / picture.fps if picture.width else 0.0)
         if duration_s <= 0:
             raise NotAVideoError(given, "it has no length; it may be truncated.", fix="Export it again.")
@@ -110,10 +118,11 @@ def _probe(given: str, path: Path, max_pixels: int | None) -> Probe:
     if silent == [(0.0, duration_s)]:  # a track without packets
         has_sound, silent = False, []
     picture = replace(picture, duration_s=duration_s)
-    notes = [*(index.notes if index is not None else ()), *_late(first_s), *_caution(picture)]
+    picture_s = first_s if first_s >= _LATE_S else 0.0, last_s if duration_s - last_s >= _ENDED_S else math.inf
+    notes = [*(index.notes if index is not None else ()), *_without_picture(picture_s, duration_s), *_caution(picture)]
     if format_name.startswith(_WITH_LENGTHS):
         notes += _truncated(duration_s, max(min(stated_s, default=0.0), duration_s / _share_there(path)))
-    return Probe(picture, has_sound, tracks, tuple(notes), tuple(silent), index, first_s, format_name)
+    return Probe(picture, has_sound, tracks, tuple(notes), tuple(silent), index, first_s, picture_s, format_name)
 
 
 def _first_picture(given: str, container: InputContainer, max_pixels: int | None) -> tuple[PictureInfo, float]:
@@ -163,43 +172,71 @@ def _stated_lengths(container: InputContainer) -> list[float]:
     return [length_s for length_s in dict.fromkeys((stated_s, stated_s - origin_s(container))) if length_s > 0]
 
 
-def _measured_s(path: Path, container: InputContainer, stated_s: Iterable[float]) -> float:
-    """Return the end of the last packet of any track. Reads the end of the file, or all of it where that fails."""
+def _measured_ends(path: Path, container: InputContainer, stated_s: Iterable[float]) -> dict[int, float]:
+    """Return the end of the last packet of tracks, by number. Reads the file's end, or all of it where that fails.
+
+    A track that ended before the file's end may be missing.
+    """
     least_s = min(stated_s, default=0.0)
     if least_s > 0:
-        last_s = _sought_end_s(container, least_s - _TAIL_S)
-        if last_s >= least_s - max(_TAIL_S, _SLACK * least_s):
-            return last_s
+        ends_s = _sought_ends(container, least_s - _TAIL_S)
+        if max(ends_s.values(), default=0.0) >= least_s - max(_TAIL_S, _SLACK * least_s):
+            return ends_s
     with open_container(path) as unread:  # a seek may land wrong; reading from the start does not
-        return _read_end_s(unread)
+        return _read_ends(unread)
 
 
-def _sought_end_s(container: InputContainer, from_s: float) -> float:
+def _sought_ends(container: InputContainer, from_s: float) -> dict[int, float]:
     try:
         container.seek(int((max(0.0, from_s) + origin_s(container)) * av.time_base), any_frame=True)
     except FFmpegError:  # this format cannot seek
-        return 0.0
-    return _read_end_s(container)
+        return {}
+    return _read_ends(container)
 
 
-def _read_end_s(container: InputContainer) -> float:
-    """Return the end of the last packet of any track, from where the container is; 0 if there is no packet."""
-    origin, last_s = origin_s(container), 0.0
+def _last_picture_s(
+    path: Path, container: InputContainer, index: FileIndex | None, ends_s: Mapping[int, float], file_s: float
+) -> float:
+    """Return the end of the last picture. Where the end of the file holds none, read from the last key frame on.
+
+    A seek to the end of the file may yield the last packet of a track that ended earlier, which need not be its last
+    picture.
+    """
+    stream = picture_stream(container)
+    if stream is None:
+        return file_s
+    last_s = ends_s.get(stream.index, 0.0)
+    if index is not None or last_s > file_s - _ENDED_S:
+        return last_s or file_s
+    with open_container(path) as unread:
+        stream = unread.streams[stream.index]
+        try:
+            unread.seek(int((file_s + origin_s(unread)) / float(stream.time_base or 1)), stream=stream)
+        except FFmpegError:  # this format cannot seek
+            return file_s
+        return _read_ends(unread, stream).get(stream.index, file_s)
+
+
+def _read_ends(container: InputContainer, *streams: Stream) -> dict[int, float]:
+    """Return the end of the last packet of each track, from where the container is; all tracks if none is named."""
+    origin, ends_s = origin_s(container), dict[int, float]()
     try:
-        for packet in container.demux():
+        for packet in container.demux(*streams):
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is not None and packet.size and not packet.is_discard:
-                end_s = float(stamp * packet.time_base) + packet_s(packet, packet.stream)
-                last_s = max(last_s, end_s - origin)
+                end_s = float(stamp * packet.time_base) + packet_s(packet, packet.stream) - origin
+                ends_s[packet.stream_index] = max(ends_s.get(packet.stream_index, 0.0), end_s)
     except (FFmpegError, IndexError):  # the file is truncated or damaged here
         pass
-    return last_s
+    return ends_s
 
 
-def _late(first_s: float) -> list[Note]:
-    if first_s < _LATE_S:
-        return []
-    return [Note(0.0, first_s, "there is no picture yet; the first one is shown instead", "visual")]
+def _without_picture(picture_s: tuple[float, float], duration_s: float) -> list[Note]:
+    """Return a note for the time before the first picture, and for that after the last."""
+    first_s, last_s = picture_s
+    early = Note(0.0, first_s, "there is no picture yet; the first one is shown instead", "visual")
+    late = Note(last_s, duration_s, "there is no picture any more; the last one is shown instead", "visual")
+    return [*([early] if first_s else []), *([late] if last_s < duration_s else [])]
 
 
 def _caution(picture: PictureInfo) -> list[Note]:

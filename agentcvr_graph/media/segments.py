@@ -5,6 +5,7 @@ CrossVid's segments are such lists of intervals. A clip's time runs through all 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,6 +13,35 @@ from typing import TypeAlias
 Span: TypeAlias = tuple[float, float | None]
 """Start and end in seconds of the file; an end of None means the end of the file."""
 WHOLE: tuple[Span, ...] = ((0.0, None),)
+
+_NPT = re.compile(r"^(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?)s?$")
+
+
+def read_span(text: str) -> Span:
+    """Return the span that the value of a media fragment `t=` states. Its order is not checked.
+
+    >>> read_span("12.5,40"), read_span("0:10"), read_span("npt:,0:01:00")
+    ((12.5, 40.0), (10.0, None), (0.0, 60.0))
+
+    Raises:
+        ValueError: it is no span.
+    """
+    start, comma, end = text.removeprefix("npt:").partition(",")
+    if bool(comma) != bool(end) or not (start or end):
+        raise ValueError(text)
+    return _npt_s(start) if start else 0.0, _npt_s(end) if end else None
+
+
+def _npt_s(text: str) -> float:
+    """Return the seconds of '12.5', '1:12.5' or '0:01:12.5'."""
+    match = _NPT.match(text)
+    if match is None:
+        raise ValueError(text)
+    hours, minutes, seconds = match.groups()
+    try:
+        return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+    except OverflowError as error:
+        raise ValueError(text) from error
 
 
 @dataclass(frozen=True)
@@ -68,3 +98,19 @@ def within(segments: Sequence[Segment], start_s: float, end_s: float) -> Iterato
         first_s, last_s = max(start_s, segment.offset_s), min(end_s, segment.until_s)
         if first_s < last_s:
             yield segment, first_s, last_s
+
+
+def window_of(segments: Sequence[Segment], start_s: float, end_s: float) -> tuple[float, float]:
+    """Return the window of the clip from the first to the last moment that lies between two times of the file.
+
+    >>> window_of(lay_out([(10, 20), (30, 40)], 60), 15, 32)
+    (5, 12)
+    >>> window_of(lay_out([(10, 20)], 60), 25, 60)
+    (0.0, 0.0)
+    """
+    held = [
+        (max(segment.start_s, start_s) - segment.shift_s, min(segment.end_s, end_s) - segment.shift_s)
+        for segment in segments
+        if segment.start_s < end_s and segment.end_s > start_s
+    ]
+    return (min(first for first, _ in held), max(last for _, last in held)) if held else (0.0, 0.0)

@@ -17,13 +17,13 @@ from urllib.request import url2pathname
 
 from agentcvr_graph.errors import VideoError, shown_address
 from agentcvr_graph.media.access import EVERYTHING, Access
-from agentcvr_graph.media.segments import WHOLE, Span
+from agentcvr_graph.media.segments import WHOLE, Span, read_span
 from agentcvr_graph.types import Video
 
+NO_FILE = "it is a pipe, a socket or a device, not a file."
 _KEYS = ("t", "fps", "boxes")
 _WEB = re.compile(r"^https?://", re.IGNORECASE)
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
-_NPT = re.compile(r"^(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?)s?$")
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,17 @@ def absolute(video: Video, source: Source) -> Video:
     return video.model_copy(update=update)
 
 
+def resolved(video: Video) -> Video:
+    """Return the video by the path of its file without links; one that is no file as it is.
+
+    All spellings of a file (relative, absolute, through links) give the same video.
+    """
+    _, fragment, path = locate(video.source, EVERYTHING)
+    if path is None:
+        return video
+    return video.model_copy(update={"source": f"{path.resolve()}#{fragment}" if fragment else str(path.resolve())})
+
+
 def check_source(given: str, access: Access) -> None:
     """Refuse a video string that `access` does not allow, without opening it or looking for it.
 
@@ -150,7 +161,7 @@ def _resolved(given: str, place: str, access: Access) -> tuple[Literal["file", "
     if path.is_dir():
         return "folder", str(path)
     if not path.is_file():  # opening a pipe waits for its writer, and a device may have no end
-        raise VideoError(given, "it is a pipe, a socket or a device, not a file.", fix="Copy the video into a file.")
+        raise VideoError(given, NO_FILE, fix="Copy the video into a file.")
     return "file", str(path)
 
 
@@ -232,27 +243,14 @@ def _read_fragment(given: str, fragment: str) -> list[tuple[str, str]]:
 
 
 def _read_clip(given: str, value: str) -> Span:
-    start, comma, end = value.removeprefix("npt:").partition(",")
     try:
-        start_s = _npt_s(start) if start else 0.0
-        end_s = _npt_s(end) if end else None
-    except (ValueError, OverflowError):
-        start_s, end_s, comma = 0.0, None, ""
-        start = ""
-    if not start and not comma or comma and not end:
-        raise VideoError(given, f"the clip 't={value}' is not understood.", fix="Write it as '#t=12.5,40'.")
+        start_s, end_s = read_span(value)
+    except ValueError:
+        problem = f"the clip 't={value}' is not understood."
+        raise VideoError(given, problem, fix="Write it as '#t=12.5,40'.") from None
     if end_s is not None and end_s <= start_s:
         raise VideoError(given, f"the clip ends at {end_s:g} s, before its start at {start_s:g} s.", fix="Swap them.")
     return start_s, end_s
-
-
-def _npt_s(text: str) -> float:
-    """Return the seconds of '12.5', '1:12.5' or '0:01:12.5'."""
-    match = _NPT.match(text)
-    if match is None:
-        raise ValueError(text)
-    hours, minutes, seconds = match.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
 
 
 def _read_fps(given: str, value: str | None) -> float | None:

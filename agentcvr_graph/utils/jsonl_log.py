@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agentcvr_graph.errors import InputError, missing_extra
+from agentcvr_graph.utils.files import explain_disk_error
 
 
 def append_row(path: Path, line: str) -> None:
@@ -60,17 +61,19 @@ def repair_last_row(path: Path, row_start: str) -> None:
 
 @contextmanager
 def exclusive_writer(path: Path) -> Generator[None]:
-    """Keep other processes from writing a file, with a lock file beside it.
+    """Keep other processes from writing a file, with a lock file beside it. Make its folder.
 
     Raises:
         InputError: another process holds the lock.
-        SetupError: the package `filelock` is not installed.
+        SetupError: the folder or the lock file cannot be written, or the package `filelock` is not installed.
     """
     try:
         from filelock import FileLock, Timeout
     except ImportError as error:
         raise missing_extra("filelock", "live") from error
-    lock = FileLock(f"{path}.lock")
+    beside = Path(f"{path}.lock")
+    _require_writable(path, beside)
+    lock = FileLock(beside)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -79,6 +82,14 @@ def exclusive_writer(path: Path) -> Generator[None]:
         yield
     finally:
         lock.release()
+
+
+def _require_writable(path: Path, beside: Path) -> None:
+    """Raise `SetupError` with the reason why a lock file cannot be made: `FileLock` reports some as a timeout."""
+    with explain_disk_error(path, "Choose a file in a folder that can be written."):
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+        beside.open("ab").close()
 
 
 def _is_json(line: bytes) -> bool:

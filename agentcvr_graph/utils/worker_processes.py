@@ -232,7 +232,7 @@ class _Worker:
             Exception: as the call.
         """
         try:
-            with self._starting, _hidden_from_ctrl_c():
+            with self._starting, hidden_from_ctrl_c():
                 check()
                 pool = self._started()
                 future = self._scheduled(pool, work)
@@ -246,7 +246,7 @@ class _Worker:
 
     def start(self, function: Callable[[], object]) -> bool:
         """Start the process unless it is running, let it call a function, and return whether it was started."""
-        with self._starting, _hidden_from_ctrl_c():
+        with self._starting, hidden_from_ctrl_c():
             if self._pool is not None:
                 return False
             with suppress(InfrastructureError, BrokenProcessPool):
@@ -320,7 +320,7 @@ def _ends_soon(future: Future[Any]) -> bool:
 
 
 @contextmanager
-def _hidden_from_ctrl_c() -> Generator[None]:
+def hidden_from_ctrl_c() -> Generator[None]:
     """Start processes that SIGINT does not reach: a terminal sends it to all, and this process ends its workers itself.
 
     A process inherits the signals that the thread which starts it blocks. Without this, one that is still importing

@@ -128,6 +128,17 @@ TABLES = (
         "agentcvr scripts extract-gap out/set.jsonl --audio whisper:base --out out/extract-gap",
         arranged=True,
     ),
+    Table(
+        "extraction-gap",
+        EXTRACTION,
+        "hours",
+        "agentcvr scripts make --out out/easy-1.jsonl -t BU -t PSS --each 20 --difficulty easy --seed 4000\n"
+        "agentcvr scripts make --out out/easy-2.jsonl -t NC --each 3 --difficulty easy --seed 4000\n"
+        "agentcvr scripts make --out out/easy-3.jsonl -t FSA --each 4 --difficulty easy --seed 4016\n"
+        "agentcvr scripts extract-gap out/easy-1.jsonl out/easy-2.jsonl out/easy-3.jsonl --audio whisper:base "
+        "--out out/extract-gap-easy",
+        arranged=True,
+    ),
     Table("eight-gpus-memory", EIGHT_GPUS, "seconds", "", note="what `estimate` of the code above it prints"),
     Table("eight-gpus-time", EIGHT_GPUS, "seconds", "", note="arithmetic; the factors stand in the table"),
     Table("soak", DEPLOY, "minutes", f"python -m tests.soak --markdown {OUTPUT}"),

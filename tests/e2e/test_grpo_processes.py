@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -104,3 +105,25 @@ def test_an_error_in_one_process_is_raised(count, tmp_path):
     (tmp_path / "run" / "policy").write_text("in the way")
     with pytest.raises(SetupError, match="run/policy cannot be written"):
         train_in_processes(train, load_settings(path), count)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the end of a parent")
+@pytest.mark.parametrize(
+    ("number", "status", "printed"), [(signal.SIGTERM, 143, "stopped\n"), (signal.SIGKILL, -signal.SIGKILL, "")]
+)
+def test_the_processes_end_with_the_one_that_started_them(number, status, printed, tmp_path):
+    """As below a shell that runs it in the background, SIGINT is ignored."""
+    fifo = tmp_path / "ranks"
+    os.mkfifo(fifo)
+    started = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.support.endless_training", str(fifo)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    with started, fifo.open("rb", buffering=0) as ranks:
+        assert sorted(ranks.read(1) + ranks.read(1)) == [ord("0"), ord("1")]
+        started.send_signal(number)
+        assert ranks.read() == b""  # returns when both have ended
+        assert started.communicate()[1] == printed
+        assert started.returncode == status

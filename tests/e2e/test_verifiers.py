@@ -46,7 +46,7 @@ def python() -> Path:
 
 def run(command: list[str], folder: Path) -> None:
     """Run a program in a folder; fail with the end of its output."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'training'}", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, timeout=560, check=False
     )
@@ -122,6 +122,57 @@ def test_the_command_of_the_page_reaches_rewards(python, tmp_path):
     assert {trace["rewards"]["answer"]["weight"] for trace in traces} == {1.0}
     assert {trace["rewards"]["answer"]["score"] for trace in traces} <= {0.0, 1.0}
     assert all(trace["metrics"]["turns"] >= 1 for trace in traces)
+
+
+REFUSED = {
+    "noise": ({"noise": "ftted"}, "There is no noise 'ftted'. Use off, mild, fitted"),
+    "features": ({"features": ["confidnce"]}, "there is no feature 'confidnce'. Choose from: abstain, confidence"),
+    "graph": ({"graph": {"max_turn": 4}}, "There is no setting 'max_turn'. Did you mean 'max_turns'?"),
+    "dialect": ({"graph": {"dialect": "schema"}}, "dialect='schema' is for inference"),
+    "shares": ({"budget_shares": [0.9, 0.2]}, "two shares, the smaller one first"),
+    "preset": ({"reward": {"preset": "foo"}}, "'default', 'paper', 'answer' or 'calibrated'"),
+}
+
+
+def test_a_wrong_setting_ends_the_command_before_the_first_rollout(python, tmp_path):
+    with StubEndpoint(lambda number, body: Reply()) as server:
+        outcomes = outcomes_of(python, tmp_path, {name: one for name, (one, _) in REFUSED.items()}, {}, server.url)
+        assert server.calls == []
+    for name, (_, message) in REFUSED.items():
+        assert outcomes[name]["exit"] == 1
+        assert message in outcomes[name]["printed"], name
+
+
+def test_a_timeout_is_an_error_and_a_limit_of_turns_a_reward_of_zero(python, tmp_path):
+    """The server never answers within the time of a rollout: that is no wrong answer."""
+    agents = {"timeout": {"timeout": {"rollout": 0.2}}, "turns": {"max_turns": 2}}
+
+    def reply(number: int, body: dict[str, Any]) -> Reply:
+        return Reply("", tool=("answer", {"value": "A"}), delay_s=60 if body["model"] == "timeout" else 0)
+
+    with StubEndpoint(reply) as server:
+        outcomes_of(python, tmp_path, {}, agents, server.url)
+    (late,), (limited,) = (traces_in(tmp_path / name) for name in agents)
+    assert (late["ok"], late["rewards"]) == (False, {})
+    assert "The rollout was stopped (agent_timeout)" in late["errors"][0]["message"]
+    assert (limited["ok"], limited["stop_condition"], limited["metrics"]["turns"]) == (True, "max_turns", 2)
+    assert {reward["score"] for reward in limited["rewards"].values()} == {0.0}
+
+
+def outcomes_of(
+    python: Path, folder: Path, tasksets: dict[str, Any], agents: dict[str, Any], url: str
+) -> dict[str, dict[str, Any]]:
+    """Run the command once for each taskset and each agent, in one process; return how each ended, by name."""
+    commands: dict[str, list[str]] = {}
+    for name in (*tasksets, *agents):
+        taskset = {"id": "agentcvr-env", "scripts": {"tasks": ["SPOT"], "each": 1}, **tasksets.get(name, {})}
+        env = {"taskset": taskset, "agent": {"harness": {"id": "agentcvr-env"}, **agents.get(name, {})}}
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps({"env": env, "model": name, "client": {"base_url": url, "api_key_var": "NO_KEY"}}))
+        commands[name] = ["@", str(path), "--no-push", "--no-rich", "--output-dir", str(folder / name)]
+    (folder / "commands.json").write_text(json.dumps(list(commands.values())))
+    run([str(python), "-m", "tests.e2e.verifiers_commands", str(folder / "commands.json"), "outcomes.json"], folder)
+    return dict(zip(commands, json.loads((folder / "outcomes.json").read_text()), strict=True))
 
 
 def test_a_server_that_fails_gives_errors_and_no_rewards(python, tmp_path):

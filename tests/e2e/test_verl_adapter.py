@@ -17,10 +17,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.timeout(900)
-def test_episodes_are_the_same_through_verl_and_through_the_own_rollout(tmp_path):
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """Return what the program in verl's environment found."""
+    folder = tmp_path_factory.mktemp("verl")
     done = subprocess.run(
-        [str(PYTHON), "-m", "tests.e2e.verl_episodes", str(tmp_path)],
+        [str(PYTHON), "-m", "tests.e2e.verl_episodes", str(folder)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'training'}"},
         capture_output=True,
@@ -28,10 +30,45 @@ def test_episodes_are_the_same_through_verl_and_through_the_own_rollout(tmp_path
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.timeout(900)
+def test_episodes_are_the_same_through_verl_and_through_the_own_rollout(found):
     for name, count in (("graph", 256), ("subgraph", 64)):
         one = found[name]
         assert (one["episodes"], one["different"]) == (count, {}), name
         assert one["sampled"] > 100 * count
         assert len(one["turns"]) > 2
         assert one["answered"] > count / 5
+
+
+@pytest.mark.timeout(900)
+def test_a_row_holds_all_that_was_sampled_however_long_its_prompt(found):
+    """A response of 70 tokens: the end of a long prompt takes 10 of them, and a short prompt leaves none to it."""
+    assert found["lengths"] == {
+        "prompt too long by 10": {
+            "prompt": True,
+            "moved": [10, True],
+            "sampled": 60,
+            "response": 70,
+            "mask": [10, 60],
+            "logprobs": -30.0,
+            "longest turn": 60,
+        },
+        "prompt shorter by 100": {
+            "prompt": True,
+            "moved": [0, True],
+            "sampled": 70,
+            "response": 70,
+            "mask": [0, 70],
+            "logprobs": -35.0,
+            "longest turn": 70,
+        },
+    }
+
+
+@pytest.mark.timeout(900)
+def test_the_chat_template_of_the_configuration_is_used(found):
+    """Qwen3's own template drops thoughts of earlier turns, and would be refused."""
+    assert found["templates"] == {"loop": True, "engine": True}

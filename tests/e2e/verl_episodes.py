@@ -21,6 +21,7 @@ from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import Episode, RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 from omegaconf import OmegaConf
+from trl.chat_template_utils import qwen3_chat_template, qwen3_training_chat_template
 from verl.experimental.agent_loop.agent_loop import AgentLoopOutput, DictConfigWrap
 from verl.utils.dataset.rl_dataset import RLHFDataset
 from verl.workers.rollout.replica import TokenOutput
@@ -29,7 +30,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.schema import Script
 from tests.support.adapter_episodes import CONFIG, RandomTurns, parent_graph, scripts
-from tests.support.tiny_models import tokenizer
+from tests.support.tiny_models import PLAIN, tokenizer
 
 LONGEST = 30_000
 PARAMS = {"temperature": 1.0, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "logprobs": True}
@@ -61,18 +62,42 @@ class Short:
         pass
 
 
-def loop_of(config: Path, server: Server, make_graph: str) -> GraphAgentLoop:
-    """Return verl's agent loop, made as its worker makes it."""
+class Talker:
+    """A server that fills every turn with token 5."""
+
+    def __init__(self) -> None:
+        self.prompts: list[list[int]] = []
+        self.most = 0
+
+    async def generate(self, request_id: str, *, prompt_ids: list[int], sampling_params: dict[str, Any]) -> TokenOutput:
+        self.prompts.append(prompt_ids)
+        count = sampling_params["max_tokens"]
+        self.most = max(self.most, count)
+        return TokenOutput(token_ids=[5] * count, log_probs=[-0.5] * count, stop_reason="completed")
+
+
+def loop_of(
+    config: Path,
+    server: Server | Talker,
+    make_graph: str,
+    lengths: tuple[int, int] = (LONGEST, LONGEST),
+    template: str = PLAIN,
+) -> GraphAgentLoop:
+    """Return verl's agent loop, made as its worker makes it.
+
+    Args:
+        lengths: verl's longest prompt and longest response, in tokens.
+    """
     whole = OmegaConf.create(
         {
-            "actor_rollout_ref": {"rollout": {"prompt_length": LONGEST, "response_length": LONGEST}},
+            "actor_rollout_ref": {"rollout": {"prompt_length": lengths[0], "response_length": lengths[1]}},
             "data": {},
         }
     )
     return GraphAgentLoop(
         trainer_config=DictConfigWrap(whole),
         server_manager=server,
-        tokenizer=tokenizer(),
+        tokenizer=tokenizer(template),
         processor=None,
         dataset_cls=RLHFDataset,
         data_config=DictConfigWrap(whole.data),
@@ -133,14 +158,46 @@ async def compare(config: Path, count: int, make_graph: str) -> dict[str, Any]:
     }
 
 
+async def rows_within(config: Path) -> dict[str, Any]:
+    """Return the row of an endless talker for a response of 70 tokens and two lengths of the prompt."""
+    script = scripts(2)[0].model_dump_json()
+    first = Talker()
+    await loop_of(config, first, "").run(dict(PARAMS), script=script, raw_prompt=[])
+    opening = first.prompts[0]
+    found: dict[str, Any] = {}
+    for name, longest in (("prompt too long by 10", len(opening) - 10), ("prompt shorter by 100", len(opening) + 100)):
+        server = Talker()
+        output: Any = await loop_of(config, server, "", (longest, 70)).run(dict(PARAMS), script=script, raw_prompt=[])
+        moved = opening[longest:]
+        found[name] = {
+            "prompt": output.prompt_ids == opening[:longest],
+            "moved": [len(moved), output.response_ids[: len(moved)] == moved],
+            "sampled": output.response_ids[len(moved) :].count(5),
+            "response": len(output.response_ids),
+            "mask": [output.response_mask.count(0), output.response_mask.count(1)],
+            "logprobs": sum(output.response_logprobs),
+            "longest turn": server.most,
+        }
+    return found
+
+
+def templates(folder: Path) -> dict[str, bool]:
+    """Return whether the loop has the template of the configuration, and the engine's tokenizer still its own."""
+    config = folder / "template.yaml"
+    config.write_text(CONFIG.format(model="none, chat_template: training"))
+    loop = loop_of(config, Talker(), "", template=qwen3_chat_template)
+    own, engine = loop._source.form.tokenizer.chat_template, loop.tokenizer.chat_template
+    return {"loop": own == qwen3_training_chat_template, "engine": engine == qwen3_chat_template}
+
+
 def main(folder: Path) -> None:
     """Compare the library's graph, and a parent graph that holds it."""
     config = folder / "run.yaml"
     config.write_text(CONFIG.format(model="none"))
     parent = "tests.support.adapter_episodes:parent_graph"
     chosen = {"graph": ("", 256), "subgraph": (parent, 64)}
-    found = {name: asyncio.run(compare(config, count, path)) for name, (path, count) in chosen.items()}
-    print(json.dumps(found))
+    found: dict[str, Any] = {name: asyncio.run(compare(config, count, path)) for name, (path, count) in chosen.items()}
+    print(json.dumps({**found, "lengths": asyncio.run(rows_within(config)), "templates": templates(folder)}))
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def test_check_reports_file_and_line_and_continues(tmp_path):
     done = agentcvr("scripts", "check", str(path))
     assert done.returncode == 2
     assert f"error: {path}:2: there is no script" in done.stderr
-    assert "2 scripts, 1 errors, 0 warnings" in done.stdout
+    assert "2 scripts, 1 error, 0 warnings" in done.stdout
 
 
 def test_check_reports_the_location_of_warnings(tmp_path):
@@ -86,7 +86,7 @@ def test_check_reports_the_location_of_warnings(tmp_path):
     done = agentcvr("scripts", "check", str(path))
     assert done.returncode == 0
     assert f"{path}:1: pi-000000: warning: videos[1]: nothing happens from" in done.stdout
-    assert "1 scripts, 0 errors, 1 warnings" in done.stdout
+    assert "1 script, 0 errors, 1 warning" in done.stdout
 
 
 def test_import_reports_the_records_it_skips(tmp_path):

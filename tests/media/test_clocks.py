@@ -82,3 +82,18 @@ def test_the_second_is_heard_at_its_time(folder, tmp_path, name):
         )
         for part in parts:
             assert heard_second(part) == (-1 if silent else pytest.approx(second, abs=0.2)), time_s
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".ts"])
+def test_a_picture_lasts_from_its_first_frame_to_its_last(folder, tmp_path, ending):
+    for name, expected in (("plain", (0, 12)), ("late-picture", (3, 15)), ("late-sound", (0, 12))):
+        info = opened(folder / f"{name}{ending}", tmp_path).info
+        first_s, last_s = info.picture_s
+        assert (first_s, min(last_s, info.duration_s)) == pytest.approx(expected, abs=0.1)
+
+
+def test_the_picture_of_a_clip_is_that_of_its_part(folder, tmp_path):
+    path = folder / "late-sound.mp4"
+    for clip, expected in (("#t=2,14", (0, 10)), ("#t=2,5", (0, 3)), ("#t=13,15", (0, 0)), ("#t=1,3&t=11,15", (0, 3))):
+        info = MediaLibrary(cache_dir=tmp_path).open(Video(source=f"{path}{clip}")).info
+        assert info.picture_s == pytest.approx(expected, abs=0.1)

@@ -14,7 +14,8 @@ import pytest
 
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.scripts.extraction.extracted import read_extracted
-from tests.support.command_line import TIMEOUT_S, agentcvr
+from tests.support.command_line import TIMEOUT_S, agentcvr, agentcvr_process
+from tests.support.media_files import ffmpeg
 
 KILLED = """
 import os, signal
@@ -52,7 +53,7 @@ def made(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert len(read_extracted(to)) == 1
     done = agentcvr(*command)
     assert done.returncode == 0, done.stderr
-    assert "1 videos to extract, 1 unchanged" in done.stderr
+    assert "1 video to extract, 1 unchanged" in done.stderr
     return to
 
 
@@ -69,7 +70,8 @@ def test_scenes_have_signs_colours_and_words_with_times(made: Path):
     assert any(scene.facts.text for scene in yellow.video.scenes)
     assert all(scene.facts.colours for scene in yellow.video.scenes)
     assert yellow.cost.frames > 0
-    assert yellow.vision == "offline-vision-1"
+    assert yellow.cost.cached_frames == 0  # the scan decodes them, so that they come from a cache says nothing
+    assert yellow.vision == "offline-vision-2"
 
 
 def test_the_plan_is_printed_and_nothing_is_extracted(clips: Path, tmp_path: Path):
@@ -111,3 +113,25 @@ def test_another_ending_is_refused_before_any_work(tmp_path: Path):
     done = agentcvr("scripts", "extract", "x.mp4", "--out", str(tmp_path / "videos.json"))
     assert done.returncode == 2
     assert "are written to a .jsonl file" in done.stderr
+
+
+def test_what_is_shown_ends_with_the_picture(tmp_path: Path):
+    clip, to = tmp_path / "clip.mp4", tmp_path / "videos.jsonl"
+    ffmpeg("-f lavfi -i color=red:s=96x64:r=10:d=4 -f lavfi -i sine=d=8 -c:v libx264 -c:a aac", clip)
+    done = agentcvr("scripts", "extract", str(clip), "--audio", "offline", "--out", str(to))
+    assert done.returncode == 0, done.stderr
+    [video] = read_extracted(to)
+    shown, after = video.video.scenes
+    assert (shown.start_s, shown.end_s, shown.facts.colours) == (0, 4, ("red",))
+    assert (after.start_s, after.end_s, after.facts.colours, after.visual) == (4, pytest.approx(8, abs=0.1), (), "")
+    assert video.notes.count("from 4.0 to 8.0 s there is no picture any more; the last one is shown instead") == 1
+    assert not any(note.startswith("video 1") for note in video.notes)
+
+
+def test_a_cache_that_cannot_be_written_is_one_warning(clips: Path, tmp_path: Path):
+    (tmp_path / "file").touch()
+    command = ["scripts", "extract", str(clips / "cook_red.mp4"), "--audio", "offline", "--every", "10"]
+    folder = {"AGENTCVR_CACHE_DIR": str(tmp_path / "file" / "cache")}
+    done = agentcvr_process(*command, "--out", tmp_path / "videos.jsonl", env=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("cannot be written (Not a directory)") == 1

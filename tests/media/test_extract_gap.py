@@ -50,10 +50,13 @@ async def test_a_set_is_extracted_answered_and_resumed(tmp_path, monkeypatch):
     [text] = [row for row in gap.facts if row.kind == "text"]
     assert (text.count, text.found, text.true) == (sum(len(s.facts.text) for v in short for s in v.scenes), 1.0, 1.0)
     assert gap.cost.frames > 0
-    assert accuracy_table(gap).row_count == 5
+    assert [row.name for row in gap.tasks] == ["STOP", "all"]
+    assert gap.baselines[0] == gap.baselines[1]
+    assert accuracy_table(gap).row_count == 2
     assert facts_table(gap).row_count == len(gap.facts)
     record = json.loads((tmp_path / "extract_gap.json").read_text())
     assert record["questions"][0]["id"] == script.id
+    assert [row["chance"] for row in record["tasks"]] == [gap.baselines[0].chance] * 2
     [extracted] = ScriptLibrary(tmp_path / "extracted_scripts.jsonl")
     assert [one.title for one in extracted.videos] == [one.title for one in short]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -60,15 +61,25 @@ async def test_signs_and_colours_are_reported_with_their_intervals(vision):
 @pytest.mark.parametrize(
     ("shift", "direction"), [((12, 0), "right"), ((-12, 0), "left"), ((0, 12), "down"), ((0, -12), "up")]
 )
-def test_the_direction_of_motion_is_recognised(shift, direction):
+@pytest.mark.parametrize(("radius", "lengths"), [(40, 1), (16, 3)], ids=["overlapping", "beside its old place"])
+def test_the_direction_of_motion_is_recognised(shift, direction, radius, lengths):
     def ball(x, y):
         picture = Image.new("RGB", (360, 202), "#d0d0d0")
-        ImageDraw.Draw(picture).ellipse((140 + x, 60 + y, 220 + x, 140 + y), fill="#802020")
+        box = (180 + x - radius, 100 + y - radius, 180 + x + radius, 100 + y + radius)
+        ImageDraw.Draw(picture).ellipse(box, fill="#802020")
         return np.asarray(picture)
 
-    change = change_between(sketch_of(Frame(0.0, ball(0, 0))), sketch_of(Frame(0.5, ball(*shift))))
+    there = ball(lengths * shift[0], lengths * shift[1])
+    change = change_between(sketch_of(Frame(0.0, ball(0, 0))), sketch_of(Frame(0.5, there)))
     assert change.motion.endswith(direction)
     assert not change.cut
+
+
+def test_the_direction_of_a_camera_that_turns_is_that_of_the_picture():
+    texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (202, 420, 3), dtype=np.uint8), (31, 31), 0)
+    texture = cv2.normalize(texture, np.zeros_like(texture), 0, 255, cv2.NORM_MINMAX)
+    before, after = (Frame(time_s, np.ascontiguousarray(texture[:, x : x + 360])) for time_s, x in ((0.0, 0), (0.5, 9)))
+    assert change_between(sketch_of(before), sketch_of(after)).motion == "something moves to the left"
 
 
 @pytest.mark.parametrize(
@@ -160,6 +171,7 @@ def test_sounds_other_than_speech_are_classified():
 
 FIRST_USE = """
 import threading
+import cv2
 import numpy as np
 from agentcvr_graph.models.offline.signals import measured
 from agentcvr_graph.models.offline.voices import voiced_parts

@@ -14,7 +14,7 @@ from agentcvr_training.rollout.episodes import RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 from datasets import Dataset
 
-from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.schema import Script
@@ -83,6 +83,15 @@ async def test_a_conversation_stays_within_the_length_that_the_engine_allows(set
     seen.clear()
     (row,) = (await source.run(SCRIPTS[0], talk, max_length=opening + 100)).rows
     assert max(seen) == opening + 100 == len(row.ids)
+
+
+async def test_a_prompt_that_leaves_no_room_is_an_error_not_an_episode_without_rows(settings):
+    async def never(call):
+        raise AssertionError
+
+    source = EpisodeSource(settings, ChatFormat(tokenizer()))
+    with pytest.raises(InputError, match=rf"No turn of {SCRIPTS[0].id} was sampled: its prompt fills max_length=16,"):
+        await source.run(SCRIPTS[0], never, max_length=16)
 
 
 def test_rows_of_scripts_are_read_back_from_parquet(tmp_path):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from agentcvr_training.config.settings import load_settings, read_overrides
+from agentcvr_training.config.settings import Scripts, load_settings, read_overrides
 from agentcvr_training.config.trainer_settings import grpo_config, reporters, sft_config
 from agentcvr_training.rollout.trl_rollout import reward_functions
 from agentcvr_training.trainer.data_order import groups_a_batch, script_order, steps_a_batch
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.scripts.generators.procedural import make_script
 from tests.support.tiny_runs import command, settings_of
 
 
@@ -106,6 +107,17 @@ def test_a_file_that_is_not_a_configuration_raises_input_error(content, complain
         load_settings(path)
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_scripts_that_are_left_out_are_counted(tmp_path, caplog):
+    """Two scripts, one of them twice, and a line that is none."""
+    first, second = (make_script("SPOT", number).model_dump_json() for number in range(2))
+    path = tmp_path / "worlds.jsonl"
+    path.write_text("\n".join([first, second, first, '{"bad": 1}']))
+    assert [script.id for script in Scripts(library=str(path)).load()] == ["spot-000000", "spot-000001"]
+    assert caplog.messages == [
+        f"2 scripts in {path} cannot be used and are left out. See what is wrong with: agentcvr scripts check {path}"
+    ]
 
 
 def test_command_line_values_override_the_file(tmp_path):

@@ -79,3 +79,40 @@ def test_any_name_and_any_text_survive_the_file(name: str, said: str):
     scene = Scene(start_s=0, end_s=2, caption=said, facts=Facts(text=(said,)))
     video = ExtractedVideo(name=name, video=ScriptedVideo(duration_s=2, scenes=(scene,)))
     assert ExtractedVideo.model_validate_json(video.model_dump_json(exclude_defaults=True)) == video
+
+
+def test_all_bad_lines_are_named_up_to_a_limit(tmp_path: Path):
+    path = tmp_path / "scripts.jsonl"
+    path.write_text(SOUP.model_dump_json() + "\n" + '{"name": 1, "video": {}}\n' + "{}\n" * 11)
+    with pytest.raises(InputError) as caught:
+        read_extracted(path)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == (
+        f"{path}:2: no extracted video: name: Input should be a valid string; video.duration_s: Field required."
+    )
+    assert [line.split(": no extracted")[0] for line in lines[:10]] == [f"{path}:{number}" for number in range(2, 12)]
+    assert lines[10:] == [
+        f"2 more lines of {path} are no extracted videos. Name a file that 'agentcvr scripts extract' wrote."
+    ]
+
+
+def test_a_video_that_is_added_again_replaces_its_line_and_leaves_the_others_as_they_are(tmp_path: Path):
+    path = tmp_path / "videos.jsonl"
+    cake = SOUP.model_copy(update={"name": "cake.mp4"})
+    first, second = (video.model_dump_json() for video in (SOUP, cake))  # with defaults, as another program writes
+    path.write_text(f"{first}\n\n{second}\n")
+    with ExtractedFile(path) as file:
+        file.add(SOUP.model_copy(update={"key": "new"}))
+        assert len(path.read_text().splitlines()) == 4
+    now, kept = path.read_text().splitlines()
+    assert ('"key":"new"' in now, kept) == (True, second)
+
+
+def test_a_run_that_was_killed_leaves_a_further_line_which_the_next_run_removes(tmp_path: Path):
+    path = tmp_path / "videos.jsonl"
+    newer = SOUP.model_copy(update={"key": "new"})
+    path.write_text(f"{SOUP.model_dump_json()}\n{newer.model_dump_json()}\n")
+    assert read_extracted(path) == [newer]
+    with ExtractedFile(path):
+        pass
+    assert path.read_text() == f"{newer.model_dump_json()}\n"

@@ -43,6 +43,11 @@ def test_cuts_and_changes_divide_a_video(kinds: str, expected: list[tuple[float,
     assert [part.start_s for part in parts][1:] == [part.end_s for part in parts][:-1]
 
 
+def test_parts_lie_where_there_is_a_picture():
+    moments = [(3.0, 3.5, "same"), (3.5, 4.0, "cut"), (4.0, 4.5, "same"), (4.5, 5.0, "same")]
+    assert [tuple(part) for part in parts_of(moments, 5, 0.5, 3)] == [(3, 3.75, False), (3.75, 5, False)]
+
+
 def test_a_still_part_needs_two_frames_and_a_moving_one_a_frame_a_second():
     assert Part(0, 30, moving=False).frames(1.0) == 2
     assert Part(0, 30, moving=True).frames(1.0) == 30
@@ -91,6 +96,19 @@ def test_neighbours_that_show_the_same_are_one_scene_and_words_of_a_chat_model_s
     assert [(scene.start_s, scene.end_s, scene.visual) for scene in scenes] == [
         (0, 4, "A cook adds salt."),
         (4, 6, "A dog sleeps."),
+    ]
+
+
+def test_a_single_frame_without_a_movement_belongs_to_the_scene_that_it_shows():
+    moving, single = (f'on-screen text "PEEL"; mostly green{rest}' for rest in ("; something moves to the right", ""))
+    seen = [said(moving, 0, 3), said(single, 3, 4), said(moving.replace("right", "left"), 4, 6)]
+    scenes = scenes_of(6, seen, [])
+    assert [(scene.start_s, scene.end_s, scene.facts.motion) for scene in scenes] == [
+        (0, 4, "to the right"),
+        (4, 6, "to the left"),
+    ]
+    assert [scene.facts.motion for scene in scenes_of(6, [said(single, 0, 4), said(moving, 4, 6)], [])] == [
+        "to the right"
     ]
 
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from agentcvr_graph.catalogue import Expansion, Refused
 from agentcvr_graph.errors import InfrastructureError, VideoError
 from agentcvr_graph.scripts.extraction import batch
 from agentcvr_graph.scripts.extraction.batch import ExtractResult, Models, extract_videos, plan
+from agentcvr_graph.scripts.extraction.extract import planned_cost
 from agentcvr_graph.scripts.extraction.extracted import ExtractedFile, read_extracted
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Video, VideoInfo, Window
+from tests.support.command_line import agentcvr
 
 
 class Heard:
@@ -24,6 +27,12 @@ class Heard:
 
     def close(self) -> None:
         pass
+
+    async def expand(self, video: Video) -> Expansion | None:
+        if video.source != "clips":
+            return None
+        refused = (Refused("clips/\udcff.mp4", "its name is not UTF-8."), Refused("clips/b.mp4", "it leads nowhere."))
+        return Expansion((Video(source="clips/a.mp3"),), ("clips: left out: 2",), refused)
 
     def reference_key(self, video: Video) -> str:
         return video.source
@@ -72,6 +81,21 @@ async def test_a_recording_becomes_a_scene_with_words(heard: Heard, tmp_path: Pa
     assert (result.extracted.audio, result.extracted.cost.audio_s) == ("ear", 5)
 
 
+def test_the_plan_counts_calls_as_the_result_does():
+    info = VideoInfo(number=1, video=Video(source="a.mp4"), duration_s=40, width=64, height=48, has_sound=True)
+    both = planned_cost(info, 1.0)
+    assert (both.frames, both.audio_s, both.model_calls) == (80, 40, 2 * 5 + 3)  # sound is heard in cells of 15 s
+    assert planned_cost(info, 1.0, vision_calls=False).model_calls == 3
+    assert planned_cost(info, 1.0, vision_calls=False, audio_calls=False).model_calls == 0
+
+
+async def test_offline_models_are_planned_without_calls(heard: Heard, tmp_path: Path):
+    with ExtractedFile(tmp_path / "v.jsonl") as file:
+        given = [Video(source="a.mp3")]
+        assert (await plan(given, file, Models())).cost == Cost(audio_s=5)
+        assert (await plan(given, file, Models(audio="whisper:base"))).cost == Cost(audio_s=5, model_calls=1)
+
+
 async def test_failures_cost_one_result_each_and_are_tried_again(heard: Heard, tmp_path: Path):
     path = tmp_path / "v.jsonl"
     results = await extract(path, "broken.mp4", "a.mp3", "down.mp3", "a.mp3")
@@ -87,11 +111,12 @@ async def test_failures_cost_one_result_each_and_are_tried_again(heard: Heard, t
 
 async def test_a_changed_file_is_extracted_again(heard: Heard, tmp_path: Path):
     path = tmp_path / "v.jsonl"
-    assert len(await extract(path, "a.mp3")) == 1
+    assert len(await extract(path, "a.mp3", "b.mp3")) == 2
     heard.stamps["a.mp3"] = "newer"
-    assert len(await extract(path, "a.mp3")) == 1
+    [again] = await extract(path, "a.mp3")
+    assert [one.name for one in read_extracted(path)] == ["a.mp3", "b.mp3"]
     assert len(path.read_text().splitlines()) == 2
-    assert len(read_extracted(path)) == 1
+    assert again.extracted and read_extracted(path)[0].key == again.extracted.key
 
 
 async def test_a_name_that_is_no_text_is_written_with_escapes(heard: Heard, tmp_path: Path):
@@ -104,3 +129,34 @@ async def test_a_name_that_is_no_text_is_written_with_escapes(heard: Heard, tmp_
 async def test_a_run_ends_when_everything_fails_because_a_server_is_down(heard: Heard, tmp_path: Path):
     with pytest.raises(InfrastructureError, match=r"The last 22 videos all failed: The server is down\."):
         await extract(tmp_path / "v.jsonl", *(f"down{n}.mp3" for n in range(40)))
+
+
+def test_what_a_folder_leaves_out_is_said_and_counts_as_failed(heard: Heard, tmp_path: Path):
+    done = agentcvr("scripts", "extract", "clips", "--audio", "offline", "--out", tmp_path / "v.jsonl")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[:3] == [
+        "note: clips: left out: 2",
+        "not extracted: clips/\\udcff.mp4: its name is not UTF-8.",
+        "not extracted: clips/b.mp4: it leads nowhere.",
+    ]
+    assert [one.name for one in read_extracted(tmp_path / "v.jsonl")] == ["clips/a.mp3"]
+
+
+async def test_a_file_is_extracted_once_however_its_path_is_spelled(
+    heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "a.mp3").touch()
+    (tmp_path / "link.mp3").symlink_to("a.mp3")
+    monkeypatch.chdir(tmp_path)
+    spellings = ("a.mp3", f"{tmp_path}/a.mp3", "./a.mp3", "link.mp3")
+    path = tmp_path / "v.jsonl"
+    with ExtractedFile(path) as file:
+        planned = await plan([Video(source=name) for name in (*spellings, "a.mp3#t=0,2")], file, Models())
+    assert [job.name for job in planned.jobs] == ["a.mp3", "a.mp3#t=0,2"]
+    assert planned.notes == tuple(
+        f"{name} is the same file as a.mp3, and is extracted under that name" for name in spellings[1:]
+    )
+    await extract(path, "a.mp3")
+    with ExtractedFile(path) as file:
+        planned = await plan([Video(source="link.mp3")], file, Models())
+    assert (planned.jobs, planned.unchanged, len(planned.notes)) == ([], 0, 1)

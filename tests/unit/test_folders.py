@@ -165,6 +165,10 @@ def test_links(tmp_path):
     assert names_of(found, clips) == ["a.mp4", "again.mp4"]
     assert "1 folder, 2 unreadable links" in found.notes[0]
     assert len(listed(clips / "**/*.mp4").videos) == 2
+    problem = "the link leads to no file that may be read."
+    refused = {(f"{clips}/broken.mp4", problem), (f"{clips}/loop.mp4", problem)}
+    assert set(found.refused) == refused
+    assert set(listed(clips / "*.mp4").refused) == refused
 
 
 def test_access_rules_hold_for_folders_patterns_and_links(tmp_path, monkeypatch):
@@ -216,6 +220,19 @@ def test_names_that_are_no_text_are_left_out(tmp_path):
     found = listed(tmp_path)
     assert names_of(found, tmp_path) == ["a.mp4"]
     assert "1 unreadable name" in found.notes[0]
+    assert found.refused == ((f"{tmp_path}/\udcff.mp4", "its name is not UTF-8. Rename it."),)
+    assert listed(tmp_path / "*.mp4").refused == found.refused
+
+
+def test_only_what_is_named_like_a_video_is_refused(tmp_path):
+    made(tmp_path, "a.mp4")
+    (tmp_path / "notes.txt").symlink_to("missing.txt")
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for source in (tmp_path, tmp_path / "*"):
+        found = listed(source)
+        assert "2 pipes, 1 unreadable link" in found.notes[0]
+        assert found.refused == ((f"{tmp_path}/pipe.mp4", "it is a pipe, a socket or a device, not a file."),)
 
 
 @pytest.mark.parametrize(

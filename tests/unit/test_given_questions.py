@@ -78,7 +78,11 @@ def test_a_row_becomes_a_script_with_the_scenes_of_its_videos(tmp_path):
             "a,CC,,Q?,x;y,A,cook0;cook1,1: 0-5 loud",
             "the evidence '1: 0-5 loud' is not understood. Write windows",
         ),
-        ("a,CC,,Q?,x;y,A,cook0#t=0:10;cook1,", "No extracted video is called 'cook0#t=0:10'."),
+        ("a,CC,,Q?,x;y,A,cook0;clips/cook0.mp4,", "it names clips/cook0.mp4 2 times. Name each video once; a part"),
+        ("a,CC,,Q?,x;y,A,cook0;cook0#t=0,", "it names clips/cook0.mp4 2 times."),
+        ('a,CC,,Q?,x;y,A,"cook0#t=5,9;cook0#t=5,9",', "it names clips/cook0.mp4#t=5,9 2 times."),
+        ("a,CC,,Q?,x;y,A,cook0#t=ten;cook1,", "the clip 't=ten' of 'cook0' is not understood. Write it as 'cook0#t=12"),
+        ("a,CC,,Q?,x;y,A,cook9#t=0:10;cook1,", "No extracted video is called 'cook9'."),
         ("a,CC,,Q?,x;y,A,cook0.mp4#t=90;cook1,", "clips/cook0.mp4 has no clip from 90 to 25 s. Choose times from 0"),
     ],
 )
@@ -117,9 +121,32 @@ def test_a_clip_cuts_pictures_words_and_sounds_at_its_edges():
     assert again.video.scenes[0].caption == "one two"
 
 
+@pytest.mark.parametrize(
+    ("mark", "name", "seconds"),
+    [
+        ("#t=0:10", "clips/cook0.mp4#t=10,25", 15),
+        ("#t=0:05,0:00:15", "clips/cook0.mp4#t=5,15", 10),
+        ("#t=npt:5,15s", "clips/cook0.mp4#t=5,15", 10),
+        ("#t=,5", "clips/cook0.mp4#t=0,5", 5),
+        ("#t=0", "clips/cook0.mp4", 25),
+    ],
+)
+def test_a_clip_is_written_as_everywhere(mark, name, seconds):
+    part = named_video(VIDEOS, f"cook0{mark}")
+    assert (part.name, part.video.duration_s) == (name, seconds)
+
+
+def test_a_clip_of_a_video_that_is_a_clip_counts_from_the_start_of_the_file():
+    part = VIDEOS[0].model_copy(update={"name": "a.mp4#t=0:10,0:35"})
+    assert clip(part, 5, 15).name == "a.mp4#t=15,25"
+    assert clip(part.model_copy(update={"name": "take#t=2.mp4"}), 5, 15).name == "take#t=2.mp4#t=5,15"
+
+
 def test_videos_are_found_by_path_name_and_stem():
     for name in ("clips/cook0.mp4", "/elsewhere/clips/cook0.mp4", "cook0.mp4", "cook0", r"c:\clips\cook0.mp4"):
         assert named_video(VIDEOS, name) == VIDEOS[0]
+    marked = VIDEOS[1].model_copy(update={"name": "take#t=2.mp4"})
+    assert named_video([*VIDEOS, marked], "take#t=2.mp4") is marked
     twice = [*VIDEOS, VIDEOS[0].model_copy(update={"name": "b/cook0.mp4"})]
     with pytest.raises(InputError, match=r"'cook0' is the name of 2 videos\. Write one of: clips/cook0\.mp4, b/cook0"):
         named_video(twice, "cook0")
@@ -130,6 +157,24 @@ def test_a_window_without_a_modality_counts_as_what_it_holds():
     assert list(read_windows("1: 1-2", [silent])) == [Citation(video=1, start_s=1, end_s=2, modality="visual")]
     assert [window.modality for window in read_windows("video 1, 1 s - 2 s both", [silent])] == ["visual", "audio"]
     assert list(read_windows(" ; ", [silent])) == []
+
+
+def test_evidence_lies_in_a_track_that_the_video_has(tmp_path):
+    heard = ScriptedVideo(duration_s=9, scenes=(Scene(start_s=0, end_s=9, caption="salt", speech_s=(4, 6)),))
+    silent = ScriptedVideo(duration_s=9, scenes=(Scene(start_s=0, end_s=9, visual="a pan"),))
+    quiet = ExtractedVideo(name="quiet.mp4", video=silent, vision="eye", audio="ear")
+    videos = [ExtractedVideo(name="a.mp3", video=heard, audio="ear"), ExtractedVideo(name="b.mp4", video=silent), quiet]
+    rows = ("1: 1-2 visual", "1: 5-6 both", "2: 1-2 audio", "1: 1-2; 2: 1-2; 3: 1-2 both")
+    path = tmp_path / "questions.csv"
+    path.write_text(HEADER + "".join(f"q{n},CC,,Q?,x;y,A,a;b;quiet,{row}\n" for n, row in enumerate(rows)))
+    found = read_questions(path, videos)
+    assert found.problems == (
+        f"{path}:2: the evidence 1: 1-2 is visual, and video 1 (a.mp3) has no picture. Write audio, or another video.",
+        f"{path}:3: the evidence 1: 5-6 is visual, and video 1 (a.mp3) has no picture. Write audio, or another video.",
+        f"{path}:4: the evidence 2: 1-2 is audio, and video 2 (b.mp4) has no sound. Write visual, or another video.",
+    )
+    (script,) = found.scripts
+    assert [window.modality for window in script.evidence] == ["audio", "visual", "visual", "audio"]
 
 
 @pytest.fixture
@@ -146,10 +191,10 @@ def test_the_command_writes_good_rows_and_reports_the_others(tmp_path, extracted
     done = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", out)
     assert done.returncode == 2
     assert f"error: {rows}:3: No extracted video is called 'cook9'." in done.stderr
-    assert f"1 scripts, 1 rows not used: {out}" in done.stdout
+    assert f"1 script, 1 row not used: {out}" in done.stdout
     assert ScriptLibrary(out).ids == ["good"]
     checked = agentcvr("scripts", "check", out)
-    assert (checked.returncode, "1 scripts, 0 errors" in checked.stdout) == (0, True)
+    assert (checked.returncode, "1 script, 0 errors" in checked.stdout) == (0, True)
     again = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", out)
     assert (again.returncode, "exists" in again.stderr) == (2, True)
 
@@ -188,3 +233,15 @@ def test_of_rows_with_one_id_the_one_that_is_used_keeps_its_evidence(tmp_path):
     assert [(script.id, script.key) for script in found.scripts] == [("d", "A")]
     assert [(window.video, window.start_s) for window in found.scripts[0].evidence] == [(1, 0.0), (2, 0.0)]
     assert len(found.problems) == 2
+
+
+def test_all_faults_of_a_row_and_all_bad_rows_up_to_a_limit_are_shown(tmp_path, extracted):
+    rows = tmp_path / "questions.csv"
+    rows.write_text(HEADER + "one,CC,,Q?,x;x,A,cook0;cook1,1: 0-99\n" + "bad,CC,,Q?,x;y,A,cook9,\n" * 23)
+    done = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", tmp_path / "s.jsonl")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1] for line in lines[:3]] == [f"{rows}:{number}" for number in (2, 3, 4)]
+    assert len(lines) == 22
+    assert lines[-2] == "error: 4 more such errors"
+    assert lines[-1].startswith(f"error: No question of {rows} can be used")
+    assert done.stderr.count("s.jsonl was not written") == 1

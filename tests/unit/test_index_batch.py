@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentcvr_graph import CVRContext, InfrastructureError, create_cvr_graph
+from agentcvr_graph.catalogue import Expansion, Refused
 from agentcvr_graph.cli import index_run
 from agentcvr_graph.cli.index_run import Models
 from agentcvr_graph.index import batch, meaning
@@ -242,3 +243,22 @@ def test_what_cannot_be_carried_out_is_one_line(cache: Path, arguments: list[str
     done = agentcvr("index", *arguments)
     assert done.returncode == 2
     assert said in done.stderr.replace("\n", " ")
+
+
+async def test_what_a_folder_leaves_out_is_noted_and_counts_as_failed(perception: Closable, tmp_path: Path):
+    async def expand(video: Video) -> Expansion:
+        return Expansion((Video(source="v1.mp4"),), ("clips: left out: 1",), (Refused("clips/b.mp4", "no file."),))
+
+    perception.expand = expand
+    store, failures = EvidenceStore(file_in(tmp_path, "")), []
+    totals = await index_videos(
+        [Video(source="clips")],
+        store,
+        "",
+        "",
+        on_result=lambda result, _: failures.append((result.job.video.source, result.problem)) if result else None,
+    )
+    store.close()
+    assert counts(totals) == (1, 0, 1)
+    assert totals.notes == ("clips: left out: 1",)
+    assert failures == [("clips/b.mp4", "no file."), ("v1.mp4", "")]

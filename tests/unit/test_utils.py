@@ -15,7 +15,7 @@ from rich.console import Console
 from agentcvr_graph.errors import InputError, SetupError
 from agentcvr_graph.utils.concurrency import Background, in_order
 from agentcvr_graph.utils.files import atomic_write, atomic_write_bytes, atomic_write_text, explain_disk_error
-from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row
+from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, repair_last_row
 from agentcvr_graph.utils.progress import ProgressBar, track
 
 
@@ -235,3 +235,30 @@ async def test_the_first_job_that_fails_cancels_the_others():
     with pytest.raises(ValueError, match="one"):
         await asyncio.wait_for(in_order(work, range(5), 2), 20)
     assert cancelled == [0]
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"), [("file.txt/x.jsonl", "Not a directory"), ("folder/x.jsonl", "Is a directory")]
+)
+def test_a_file_that_cannot_be_locked_is_no_file_of_another_run(tmp_path: Path, place: str, reason: str):
+    (tmp_path / "file.txt").touch()
+    (tmp_path / "folder" / "x.jsonl.lock").mkdir(parents=True)
+    with pytest.raises(SetupError) as caught, exclusive_writer(tmp_path / place):
+        pass
+    assert caught.value.message == f"{tmp_path / place} cannot be written: {reason}."
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOENT])
+def test_what_the_system_says_of_a_lock_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "x.jsonl.lock")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(SetupError, match=f"cannot be written: {os.strerror(number)}"), exclusive_writer(tmp_path / "x"):
+        pass
+
+
+def test_the_folder_of_a_log_is_made(tmp_path: Path):
+    with exclusive_writer(tmp_path / "new" / "er" / "x.jsonl"):
+        pass
+    assert [path.name for path in (tmp_path / "new" / "er").iterdir()] == ["x.jsonl.lock"]

@@ -264,7 +264,7 @@ def test_the_command_writes_checks_reports_and_resumes(tmp_path):
     assert (done.returncode, again.returncode) == (0, 0), done.stderr
     assert "rejected: 3 near-duplicate" in done.stderr
     assert f"rejected questions: {tmp_path / 'scripts.rejected.jsonl'}" in done.stderr
-    assert "1 scripts, 1 failed, 3 near-duplicates, 0 done before; 24 calls" in done.stderr
+    assert "1 script, 1 failed, 3 near-duplicates, 0 done before; 24 calls" in done.stderr
     assert "0 scripts, 0 failed, 0 near-duplicates, 2 done before; 0 calls" in again.stderr
     assert agentcvr("scripts", "check", out).returncode == 0
 

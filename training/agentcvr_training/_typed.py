@@ -17,6 +17,8 @@ from datasets import Dataset
 from torch.multiprocessing.spawn import spawn
 from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from agentcvr_graph.utils.worker_processes import hidden_from_ctrl_c
+
 Item = TypeVar("Item")
 
 
@@ -82,8 +84,20 @@ def register_attention(name: str, function: Callable[..., tuple[torch.Tensor, No
 
 
 def run_in_processes(function: Callable[..., None], arguments: tuple[Any, ...], count: int) -> None:
-    """Run `function(rank, *arguments)` in new processes and wait for them."""
-    spawn(function, arguments, nprocs=count)
+    """Run `function(rank, *arguments)` in new processes and wait for them; end them if waiting is interrupted.
+
+    SIGINT is blocked in them. torch lets the kernel send it when this process ends, so the function has to unblock it.
+    """
+    with hidden_from_ctrl_c():
+        running = spawn(function, arguments, nprocs=count, join=False)
+    assert running is not None
+    processes: list[Any] = running.processes
+    try:
+        while not running.join():
+            pass
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def rows_of_tensor(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:

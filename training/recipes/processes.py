@@ -2,11 +2,14 @@
 
 The matrices of a small model are too small to divide: two threads are hardly faster than one. Two processes that each
 learn from half of a batch, and average their gradients over gloo, are nearly twice as fast.
+
+They end with the process that started them, however it ends; the next run takes the unfinished step again.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -85,6 +88,7 @@ def _take_part(
     threads: int,
     errors: Any,
 ) -> None:
+    _end_with_parent()
     if count > 1:
         places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
         places |= {"MASTER_ADDR": HERE, "MASTER_PORT": port, "OMP_NUM_THREADS": threads}
@@ -96,8 +100,13 @@ def _take_part(
     except CVRError as error:
         errors.put(error)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
+
+
+def _end_with_parent() -> None:
+    """Let SIGINT end this process at once, also in C code; it comes from the kernel when the parent has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # it is ignored below a shell that runs a command in the background
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -34,7 +34,19 @@ from agentcvr_graph.types import Cost, Video
 from agentcvr_graph.utils.files import atomic_write_text
 from agentcvr_graph.utils.progress import ProgressBar
 
-__all__ = ["ExtractGap", "measure_extract_gap"]
+__all__ = ["Baselines", "ExtractGap", "measure_extract_gap"]
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What accuracy is compared with, for one task or for all tasks."""
+
+    true: Estimate
+    """Accuracy on the true scripts."""
+    blind: Estimate
+    """Accuracy with nothing to see or hear."""
+    chance: float
+    """Expected score of a guess."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +56,8 @@ class ExtractGap:
     models: ModelStrings
     tasks: Sequence[TaskSummary]
     """One entry per task; the last covers all questions. `scripted` is the extracted script."""
-    true: Estimate
-    """Accuracy on the true scripts."""
-    blind: Estimate
-    """Accuracy with nothing to see or hear."""
-    chance: float
+    baselines: Sequence[Baselines]
+    """One entry for each of `tasks`."""
     facts: Sequence[FactRow]
     cost: Cost
     """What extracting the videos cost."""
@@ -58,12 +67,10 @@ class ExtractGap:
 
     def as_record(self) -> dict[str, object]:
         """Return the result as JSON values."""
+        rows = zip(self.tasks, self.baselines, strict=True)
         return {
             "models": asdict(self.models),
-            "tasks": [asdict(row) | {"gap_points": row.gap_points} for row in self.tasks],
-            "true": asdict(self.true),
-            "blind": asdict(self.blind),
-            "chance": self.chance,
+            "tasks": [asdict(row) | asdict(other) | {"gap_points": row.gap_points} for row, other in rows],
             "facts": [asdict(row) for row in self.facts],
             "cost": self.cost.model_dump(),
             "seconds": self.seconds,
@@ -95,13 +102,13 @@ async def measure_extract_gap(
         live = await run_live(scripts, models, folder, budget, bar.advance)
     pairs = [Pair(*row) for row in zip(scripts, extracted, live, strict=True)]
     videos = _once(scripts, again)
-    clusters = [pair.cluster for pair in pairs]
+    tasks = summarize_tasks(pairs)
+    scores = list(zip(scripts, _scores(true, scripts), _scores(blind, scripts), strict=True))
+    by_task = [[row for row in scores if row[0].task == task.name] for task in tasks[:-1]]
     result = ExtractGap(
         models=models,
-        tasks=summarize_tasks(pairs),
-        true=clustered_mean(_scores(true, scripts), clusters),
-        blind=clustered_mean(_scores(blind, scripts), clusters),
-        chance=chance_level(scripts),
+        tasks=tasks,
+        baselines=[_baselines(some) for some in (*by_task, scores)],
         facts=await compare_videos(videos),
         cost=sum((one.cost for one in found.values()), Cost()),
         seconds=sum(one.video.duration_s for one in found.values()),
@@ -169,6 +176,16 @@ def _once(scripts: Sequence[Script], again: Sequence[Script]) -> list[tuple[Scri
     """Return each video once, true and extracted."""
     sets = {videos_key(script): (script, other) for script, other in zip(scripts, again, strict=True)}
     return [pair for script, other in sets.values() for pair in zip(script.videos, other.videos, strict=True)]
+
+
+def _baselines(scores: Sequence[tuple[Script, float, float]]) -> Baselines:
+    """Return what some questions are compared with, from their scores on the true scripts and blind."""
+    clusters = [videos_key(script) for script, *_ in scores]
+    return Baselines(
+        true=clustered_mean([true for _, true, _ in scores], clusters),
+        blind=clustered_mean([blind for *_, blind in scores], clusters),
+        chance=chance_level([script for script, *_ in scores]),
+    )
 
 
 def _scores(runs: Sequence[Trajectory], scripts: Sequence[Script]) -> list[float]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from agentcvr_graph.eval.extract_gap import ExtractGap
+from agentcvr_graph.eval.extract_gap import Baselines, ExtractGap
 from agentcvr_graph.eval.sim_gap.report import accuracy_cells, terminal_table
+from agentcvr_graph.eval.sim_gap.statistics import TaskSummary
 
 
 def accuracy_table(gap: ExtractGap) -> Table:
-    """Return accuracy by task on extracted scripts and live, with the baselines below."""
-    every = gap.tasks[-1]
-    title = f"accuracy in % (95 % intervals clustered by {every.clusters} sets of videos)"
-    rows = [accuracy_cells(row) for row in gap.tasks]
-    rows.append(["true script", str(every.count), str(gap.true), "", "", ""])
-    rows.append(["blind", str(every.count), str(gap.blind), "", "", ""])
-    rows.append(["chance", str(every.count), f"{100 * gap.chance:.0f}", "", "", ""])
-    return terminal_table(title, ["task", "questions", "extracted", "live", "extracted - live", "same answer"], rows)
+    """Return accuracy by task on true scripts, on extracted ones, live and blind."""
+    title = f"accuracy in % (95 % intervals clustered by {gap.tasks[-1].clusters} sets of videos)"
+    rows = [_accuracy_row(row, other) for row, other in zip(gap.tasks, gap.baselines, strict=True)]
+    head = ["task", "n", "true script", "extracted", "live", "blind", "chance", "extracted - live", "same answer"]
+    return terminal_table(title, head, rows)
+
+
+def _accuracy_row(row: TaskSummary, other: Baselines) -> list[str]:
+    name, count, extracted, live, gap, agree = accuracy_cells(row)
+    return [name, count, str(other.true), extracted, live, str(other.blind), f"{100 * other.chance:.0f}", gap, agree]
 
 
 def facts_table(gap: ExtractGap) -> Table:

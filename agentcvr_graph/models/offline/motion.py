@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ STILL_SHARE = 0.004
 """Largest share of changed pixels at which a picture counts as still."""
 _CHANGED = 24
 _SIZE = (160, 90)
+_GROUND_PX = 41
+"""Width of the median that leaves the ground of a small picture without the small things on it."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,41 @@ def _changed(before: Sketch, after: Sketch) -> np.ndarray:
 
 
 def _direction(old: Pixels, new: Pixels, moved: np.ndarray) -> str:
-    flow = cv2.calcOpticalFlowFarneback(old, new, np.zeros((*old.shape, 2), np.float32), 0.5, 4, 21, 3, 7, 1.5, 0)
-    across, down = (float(np.median(flow[..., axis][moved])) for axis in (0, 1))
+    across, down = _jump(old, new, moved) or _flow(old, new, moved)
     if max(abs(across), abs(down)) < 0.5:
         return "something moves"
     if abs(across) >= abs(down):
         return f"something moves to the {'right' if across > 0 else 'left'}"
     return f"something moves {'down' if down > 0 else 'up'}"
+
+
+def _flow(old: Pixels, new: Pixels, moved: np.ndarray) -> tuple[float, float]:
+    """Return the median shift of the changed pixels: across and down, in pixels of the small picture."""
+    flow = cv2.calcOpticalFlowFarneback(old, new, np.zeros((*old.shape, 2), np.float32), 0.5, 4, 21, 3, 7, 1.5, 0)
+    return float(np.median(flow[..., 0][moved])), float(np.median(flow[..., 1][moved]))
+
+
+def _jump(old: Pixels, new: Pixels, moved: np.ndarray) -> tuple[float, float] | None:
+    """Return the shift of one small thing that left its place, or None where what changed is no such thing.
+
+    Between its old and its new place the ground moves the other way as well as the thing does, and optical flow cannot
+    tell which of the two moved. What stands out from the ground around it did.
+    """
+    gained = (_standing_out(new) - _standing_out(old))[moved]
+    places = np.argwhere(moved)[:, ::-1]  # (N, 2): across, down
+    left, came = np.maximum(-gained, 0), np.maximum(gained, 0)
+    if min(left.sum(), came.sum()) <= 0.5 * max(left.sum(), came.sum()):
+        return None  # such as a title that appears
+    (start, start_px), (end, end_px) = _spot(places, left), _spot(places, came)
+    across, down = map(float, end - start)
+    return (across, down) if math.hypot(across, down) > start_px + end_px else None
+
+
+def _standing_out(picture: Pixels) -> np.ndarray:
+    return cv2.absdiff(picture, cv2.medianBlur(picture, _GROUND_PX)).astype(np.float64)
+
+
+def _spot(places: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the weighted centre of places of shape (N, 2), and their root mean square distance from it."""
+    centre = np.average(places, axis=0, weights=weights)
+    return centre, float(np.sqrt(np.average(((places - centre) ** 2).sum(axis=1), weights=weights)))

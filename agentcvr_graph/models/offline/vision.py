@@ -39,7 +39,7 @@ class Stretch:
 class OfflineVision:
     """A `VisionModel` that uses hand-written image measurements and an OCR engine."""
 
-    name = "offline-vision-1"
+    name = "offline-vision-2"
 
     def __init__(self, cache: DiskCache | None = None) -> None:
         self._reader = TextReader(cache)

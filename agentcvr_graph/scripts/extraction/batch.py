@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
 from agentcvr_graph.index.batch import expanded, perception_of, problem_of, results_of
-from agentcvr_graph.models.registry import default_concurrency
+from agentcvr_graph.media.source import resolved
+from agentcvr_graph.models.providers.offline import Offline
+from agentcvr_graph.models.registry import default_concurrency, read_model_string
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.extraction.extract import EVERY_S, extract_video, key_of, planned_cost
 from agentcvr_graph.scripts.extraction.extracted import ExtractedFile, ExtractedVideo
 from agentcvr_graph.types import Cost, Video, VideoInfo
+from agentcvr_graph.utils.cancellation import run_in_thread
 from agentcvr_graph.utils.concurrency import in_order
 from agentcvr_graph.utils.engines import make_engine
 
@@ -65,6 +68,8 @@ class Plan:
     unchanged: int = 0
     problems: list[ExtractResult] = field(default_factory=list[ExtractResult])
     """Videos that cannot be read."""
+    notes: tuple[str, ...] = ()
+    """What was left out of folders and patterns."""
     duration_s: float = 0.0
     cost: Cost = field(default_factory=Cost)
     """What the jobs cost at most."""
@@ -118,25 +123,53 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
     perception = perception_of(models.vision, models.audio)
     found = Plan()
     try:
-        videos = {_name_of(video): video for one in given for video in await expanded(one, perception)}
+        listed = await expanded(given, perception)
+        videos = {_name_of(video.source): video for video in listed.videos}
         jobs = [await _job(name, video, perception, models.every_s) for name, video in videos.items()]
-        left = [job for job in jobs if isinstance(job, ExtractJob) and not _is_known(job, file)]
+        once, doubled = _without_doubled(jobs, file)
+        left = [job for job in once if not _is_known(job, file)]
         probed = await in_order(lambda job: _probed(job, perception), left, PROBES_AT_ONCE)
     finally:
         perception.media.close()
-    found.problems = [one for one in (*jobs, *probed) if isinstance(one, ExtractResult)]
-    found.unchanged = len(jobs) - len(left) - sum(isinstance(job, ExtractResult) for job in jobs)
+    found.notes = (*listed.notes, *doubled)
+    found.problems = [ExtractResult(_name_of(source), problem=problem) for source, problem in listed.refused]
+    found.problems += [one for one in (*jobs, *probed) if isinstance(one, ExtractResult)]
+    found.unchanged = len(once) - len(left)
     for job, info in zip(left, probed, strict=True):
         if isinstance(info, VideoInfo):
             found.jobs.append(job)
             found.duration_s += info.duration_s
-            found.cost += planned_cost(info, models.every_s)
+            found.cost += planned_cost(
+                info, models.every_s, vision_calls=_counts(models.vision), audio_calls=_counts(models.audio)
+            )
     return found
 
 
-def _name_of(video: Video) -> str:
+def _counts(model: str) -> bool:
+    """Return whether the calls of a model are counted."""
+    return not isinstance(read_model_string(model), Offline)
+
+
+def _name_of(source: str) -> str:
     """Return the name of a video: its source, with bytes of a file name that are no text written as escapes."""
-    return video.source.encode("utf-8", "backslashreplace").decode()
+    return source.encode("utf-8", "backslashreplace").decode()
+
+
+def _without_doubled(
+    jobs: Sequence[ExtractJob | ExtractResult], file: ExtractedFile
+) -> tuple[list[ExtractJob], list[str]]:
+    """Return one job for each file, and a note for each other spelling of it, also of one that was extracted before."""
+    names = {video.key: name for name, video in file.videos.items()}
+    once: list[ExtractJob] = []
+    notes: list[str] = []
+    for job in jobs:
+        if isinstance(job, ExtractJob):
+            first = names.setdefault(job.key, job.name)
+            if first == job.name:
+                once.append(job)
+            else:
+                notes.append(f"{job.name} is the same file as {first}, and is extracted under that name")
+    return once, notes
 
 
 def _is_known(job: ExtractJob, file: ExtractedFile) -> bool:
@@ -149,7 +182,8 @@ async def _job(name: str, video: Video, perception: LivePerception, every_s: flo
         stamp = await perception.reference_stamp(video)
     except VideoError as error:
         return failed_result(ExtractJob(video, name, ""), error)
-    return ExtractJob(video, name, key_of(video, stamp, perception, every_s))
+    place = await run_in_thread(resolved, video)
+    return ExtractJob(video, name, key_of(place, stamp, perception, every_s))
 
 
 async def _probed(job: ExtractJob, perception: LivePerception) -> VideoInfo | ExtractResult:

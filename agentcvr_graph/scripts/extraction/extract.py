@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from agentcvr_graph.index.overview import FRAMES_PER_CALL, carry_out, has_words, listens
+from agentcvr_graph.perception.audio_cells import CELL_S
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo
 from agentcvr_graph.scripts.extraction.scan import Part, most_frames, scan
@@ -20,7 +21,7 @@ from agentcvr_graph.scripts.schema import ScriptedVideo
 from agentcvr_graph.types import Cost, Evidence, EvidenceKind, Observation, Observe, Target, Video, VideoInfo
 from agentcvr_graph.utils.cancellation import run_in_thread
 
-VERSION = 1
+VERSION = 2
 """Version of the extraction. It is part of every key: raise it when the same video gives other scenes."""
 EVERY_S = 1.0
 """Seconds between two frames of a moving picture, and length of the shortest part that is looked at for itself."""
@@ -33,12 +34,19 @@ def key_of(video: Video, stamp: str, perception: LivePerception, every_s: float)
     return hashlib.blake2b(depends_on.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def planned_cost(info: VideoInfo, every_s: float) -> Cost:
-    """Return the frames, seconds of sound and calls that the extraction of a video takes at most."""
+def planned_cost(info: VideoInfo, every_s: float, *, vision_calls: bool = True, audio_calls: bool = True) -> Cost:
+    """Return the frames, seconds of sound and calls that the extraction of a video takes at most.
+
+    Args:
+        every_s: seconds between two frames of a moving picture.
+        vision_calls, audio_calls: whether calls of the model are counted; those of the offline models are not.
+    """
     frames = most_frames(info.duration_s, every_s) if info.has_picture else 0
-    heard = listens(info)
-    calls = 2 * math.ceil(frames / FRAMES_PER_CALL) + len(heard)
-    return Cost(frames=frames, audio_s=info.duration_s if has_words(info) else 0.0, model_calls=calls)
+    audio_s = info.duration_s if has_words(info) else 0.0
+    calls = (2 * math.ceil(frames / FRAMES_PER_CALL) if vision_calls else 0) + (
+        math.ceil(audio_s / CELL_S) if audio_calls else 0
+    )
+    return Cost(frames=frames, audio_s=audio_s, model_calls=calls)
 
 
 async def extract_video(
@@ -69,9 +77,14 @@ async def extract_video(
         key=key,
         vision=models.get("visual", ""),
         audio=models.get("audio", ""),
-        cost=sum((one.cost for one in observed), Cost()),
-        notes=tuple(dict.fromkeys(notes)),
+        cost=_cost(observed),
+        notes=tuple(dict.fromkeys(note.removeprefix("video 1: ") for note in notes)),
     )
+
+
+def _cost(observed: Sequence[Observation]) -> Cost:
+    """Return the cost without how many frames came from a cache: the scan has just put them there."""
+    return sum((one.cost for one in observed), Cost()).model_copy(update={"cached_frames": 0})
 
 
 async def _parts(info: VideoInfo, perception: LivePerception, every_s: float) -> list[Part]:

@@ -1,8 +1,8 @@
 """Extracted videos: real videos as time-stamped scenes, without a question. One JSON object a line, one a video.
 
 `extract.py` makes them and `agentcvr scripts extract` writes them; whatever adds questions reads them here. The file is
-an append-only log (`utils/jsonl_log.py`): each video is on the disk before the next one is started, so a run that was
-killed continues after the last whole line.
+a log (`utils/jsonl_log.py`): each video is on the disk before the next one is started, so a run that was killed
+continues after the last whole line. A video that was extracted again replaces its line when the run ends.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from pydantic import Field, ValidationError
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.schema import ScriptedVideo
 from agentcvr_graph.types import Cost, FrozenModel
+from agentcvr_graph.utils.files import atomic_write_text
 from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, read_rows, repair_last_row
 
+SHOWN = 10
+"""Lines that are named in an error."""
 _ROW_START = '{"name":"'
 
 
@@ -56,23 +59,34 @@ class ExtractedFile:
         self.videos: dict[str, ExtractedVideo] = {}
         """The videos of the file by name; of two with one name the later one, which was extracted again."""
         self._lock = ExitStack()
+        self._replaced = False
+        """Whether the file has further lines of a video."""
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as lock:
             lock.enter_context(exclusive_writer(self.path))
             repair_last_row(self.path, _ROW_START)
             self.videos = {video.name: video for video in read_extracted(self.path)}
+            self._replaced = sum(1 for _ in read_rows(self.path)) > len(self.videos)
             self._lock = lock.pop_all()  # kept, now that nothing has been raised
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._lock.close()
+        with self._lock:
+            if self._replaced:
+                _drop_replaced(self.path.resolve())
 
     def add(self, video: ExtractedVideo) -> None:
-        """Append a video, and wait until it is on the disk."""
+        """Append a video, and wait until it is on the disk. On leaving, an earlier line of it is removed."""
         append_row(self.path, video.model_dump_json(exclude_defaults=True))
+        self._replaced = self._replaced or video.name in self.videos
         self.videos[video.name] = video
+
+
+def _drop_replaced(path: Path) -> None:
+    """Keep the last line of each video, in the place of its first."""
+    lines = {ExtractedVideo.model_validate_json(line).name: line.rstrip("\n") for _, line in read_rows(path)}
+    atomic_write_text(path, "".join(f"{line}\n" for line in lines.values()))
 
 
 def read_extracted(path: Path) -> list[ExtractedVideo]:
@@ -81,10 +95,23 @@ def read_extracted(path: Path) -> list[ExtractedVideo]:
     Of two lines with one name the later one counts: that video has changed since, and was extracted again.
 
     Raises:
-        InputError: a line is no extracted video; one line with file, line and reason.
+        InputError: lines are no extracted videos; one line for each of the first ones, with file, line and reason.
     """
-    videos = [_parsed(line, f"{path}:{number}") for number, line in read_rows(path)]
-    return list({video.name: video for video in videos}.values())
+    videos: dict[str, ExtractedVideo] = {}
+    problems: list[str] = []
+    for number, line in read_rows(path):
+        try:
+            video = ExtractedVideo.model_validate_json(line)
+        except ValidationError as error:
+            problems.append(f"{path}:{number}: no extracted video: {reasons_of(error)}.")
+        else:
+            videos[video.name] = video
+    if problems:
+        more = [f"{len(problems) - SHOWN} more lines of {path} are no extracted videos."][: len(problems) > SHOWN]
+        raise InputError(
+            "\n".join((*problems[:SHOWN], *more)), fix="Name a file that 'agentcvr scripts extract' wrote."
+        )
+    return list(videos.values())
 
 
 def find_video(videos: Sequence[ExtractedVideo], name: str) -> ExtractedVideo:
@@ -120,13 +147,7 @@ def _stem(video: ExtractedVideo) -> str:
     return PurePosixPath(video.name).stem
 
 
-def _parsed(line: str, place: str) -> ExtractedVideo:
-    try:
-        return ExtractedVideo.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{place}: no extracted video: {where + ': ' if where else ''}{first['msg']}.",
-            fix="Name a file that 'agentcvr scripts extract' wrote.",
-        ) from None
+def reasons_of(error: ValidationError) -> str:
+    """Return all faults that a schema found, in one line."""
+    faults = [(".".join(str(part) for part in fault["loc"]), fault["msg"]) for fault in error.errors()]
+    return "; ".join(f"{place}: {said}" if place else said for place, said in faults)

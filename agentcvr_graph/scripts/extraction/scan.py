@@ -1,7 +1,7 @@
 """Where a video changes: its picture in parts that are still or moving, found by comparing frames every half second.
 
-In: a clip. Out: parts in order of time, which fill the clip. No model is called: comparing small pictures takes
-little time, and shows which parts need many frames. A still part needs two, however long it is.
+In: a clip. Out: parts in order of time, which fill the time that has a picture. No model is called: comparing small
+pictures takes little time, and shows which parts need many frames. A still part needs two, however long it is.
 
 - A cut, or a change between two still moments (a title appears), ends a part.
 - Changes in a row are a moving part: from its frames the vision model itself finds out where something else begins.
@@ -56,12 +56,18 @@ def most_frames(duration_s: float, every_s: float) -> int:
 
 
 def scan(clip: Clip, every_s: float) -> list[Part]:
-    """Return the parts of a clip; those without a picture that can be decoded count as moving.
+    """Return the parts of a clip from its first picture to its last; none if it has no picture.
+
+    Those whose picture cannot be decoded count as moving.
 
     Args:
         every_s: no part is shorter, and moving ones are looked at so often.
     """
-    times_s = [n * STEP_S for n in range(max(1, math.ceil(clip.info.duration_s / STEP_S)))]
+    first_s, last_s = clip.info.picture_s
+    if last_s <= first_s:
+        return []
+    last_s = min(clip.info.duration_s, max(last_s, first_s + every_s))
+    times_s = [first_s + n * STEP_S for n in range(max(1, math.ceil((last_s - first_s) / STEP_S)))]
     steps: list[tuple[float, float, Step]] = []
     anchor: Sketch | None = None
     last: Sketch | None = None
@@ -71,7 +77,7 @@ def scan(clip: Clip, every_s: float) -> list[Part]:
             steps.append((last.time_s, frame.time_s, step))
             anchor = anchor if step == "same" else frame
         anchor, last = anchor or frame, frame
-    return parts_of(steps, clip.info.duration_s, every_s)
+    return parts_of(steps, last_s, every_s, first_s)
 
 
 def _frames(clip: Clip, times_s: Sequence[float]) -> Iterator[Frame]:
@@ -92,11 +98,14 @@ def _step(anchor: Sketch, last: Sketch, frame: Sketch) -> Step:
     return "changed" if slow or near.share > CHANGED_SHARE else "same"
 
 
-def parts_of(steps: Sequence[tuple[float, float, Step]], duration_s: float, least_s: float) -> list[Part]:
-    """Return the parts of a video from the steps between compared frames.
+def parts_of(
+    steps: Sequence[tuple[float, float, Step]], end_s: float, least_s: float, start_s: float = 0.0
+) -> list[Part]:
+    """Return the parts of a picture from the steps between compared frames.
 
     Args:
         steps: time of the first and the second frame, and what changed.
+        start_s, end_s: when the picture begins and ends.
         least_s: shorter parts belong to a neighbour.
 
     >>> steps = [(0, 1, "same"), (1, 2, "cut"), (2, 3, "changed"), (3, 4, "changed"), (4, 5, "same")]
@@ -104,10 +113,10 @@ def parts_of(steps: Sequence[tuple[float, float, Step]], duration_s: float, leas
     [(0.0, 1.5, False), (1.5, 3.5, True), (3.5, 6, False)]
     """
     parts: list[Part] = []
-    start_s, moving = 0.0, False
-    edges = [*_edges(steps), (duration_s, False)]
+    moving = False
+    edges = [*_edges(steps), (end_s, False)]
     for edge_s, moves in edges:
-        if edge_s - start_s >= least_s or edge_s == duration_s:
+        if edge_s - start_s >= least_s or edge_s == end_s:
             parts.append(Part(start_s, edge_s, moving))
             start_s, moving = edge_s, moves
         else:

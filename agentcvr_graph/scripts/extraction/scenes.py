@@ -111,7 +111,8 @@ def _shown(seen: Iterable[Evidence], duration_s: float) -> list[Shown]:
         one = _picture(start_s, end_s, [text for first_s, last_s, text in stated if first_s <= middle_s < last_s])
         if shown and _same_picture(shown[-1], one):
             longer = max(shown[-1], one, key=lambda part: part.duration_s)
-            shown[-1] = replace(longer, start_s=shown[-1].start_s, end_s=end_s)
+            motion = longer.motion or shown[-1].motion or one.motion
+            shown[-1] = replace(longer, start_s=shown[-1].start_s, end_s=end_s, motion=motion)
         else:
             shown.append(one)
     return shown
@@ -143,7 +144,8 @@ def _picture(start_s: float, end_s: float, texts: Sequence[str]) -> Shown:
 
 def _same_picture(one: Shown, other: Shown) -> bool:
     """Return whether two neighbours show the same, but for which of the colours is counted and slips of reading."""
-    texts = (one.descriptions, one.motion) == (other.descriptions, other.motion)
+    unknown = not one.motion or not other.motion  # a single frame shows no movement
+    texts = one.descriptions == other.descriptions and (unknown or one.motion == other.motion)
     lines = list(map(letters_of, one.lines)) == list(map(letters_of, other.lines))
     return texts and lines and one.colours[:1] == other.colours[:1]
 

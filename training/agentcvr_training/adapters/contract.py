@@ -19,9 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.graph.builder import create_cvr_graph
-from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training.config.loading import load_format
 from agentcvr_training.config.settings import Settings, load_settings
@@ -31,7 +30,7 @@ from agentcvr_training.measures.evaluation import simulator_of
 from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import GraphFactory, RolloutRunner, RolloutTask
 from agentcvr_training.rollout.ledger import Row
-from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
+from agentcvr_training.rollout.policy import PolicyChatModel
 
 SampleTokens = Callable[[Call], Awaitable[Sampled]]
 """Samples one turn from the ids of its prompt."""
@@ -114,6 +113,7 @@ class EpisodeSource:
             max_length: longest conversation in tokens; None for that of the configuration.
 
         Raises:
+            InputError: no token was sampled, such as for a prompt that is as long as the longest conversation.
             InfrastructureError: a part that the policy did not cause failed, so there is nothing to learn.
         """
         options = self.settings.rollout
@@ -123,8 +123,7 @@ class EpisodeSource:
             sampling=sampling or training_sampling(options),
             max_length=max_length or options.max_length,
         )
-        shares = options.budget_shares
-        share = None if shares is None else drawn_share(shares, seed_of(self.settings.seed, group, script.id))
+        task = RolloutTask.drawn(script, seed, options.budget_shares, self.settings.seed, group)
         runner = RolloutRunner(
             policy,
             simulator_of([script], self.settings),
@@ -132,13 +131,19 @@ class EpisodeSource:
             tools=self.settings.load_tools(),
             make_graph=self.make_graph,
         )
-        (episode,) = await runner.run([RolloutTask(script, seed, budget_share=share)])
+        (episode,) = await runner.run([task])
         if episode.reward is None:
             failure = episode.trajectory.failure
             raise InfrastructureError(failure.message if failure else f"An action of {script.id} was not carried out.")
-        weights = self.settings.reward.resolve()
+        rows, weights = [row for row in episode.rows if row.sampled], self.settings.reward.resolve()
+        if not rows:
+            raise InputError(
+                f"No turn of {script.id} was sampled: its prompt fills max_length={policy.max_length}, or `sample` "
+                "returned no token.",
+                fix="Raise the longest conversation.",
+            )
         return AdaptedEpisode(
-            [row for row in episode.rows if row.sampled],
+            rows,
             sum(weights[name] * value for name, value in episode.reward.items()),
             dict(episode.reward),
             len(episode.trajectory.turns),

@@ -3,7 +3,8 @@
 A task is one script with the settings of its run. The harness runs the compiled graph in swap mode, in this process,
 and sends every call of the master to the endpoint that verifiers opens for the rollout; verifiers records messages
 there and, in training, tokens. The finished run is recorded in the trace, and the rewards are computed from it.
-A run that the infrastructure ended is an error, so trainers leave it out; one that verifiers stopped earns nothing.
+A run that the infrastructure or a timeout ended is an error, so trainers leave it out; one that verifiers stopped at a
+limit of turns or tokens earns nothing.
 """
 
 # The type checker does not know the classes of verifiers, which has environments of its own.
@@ -13,28 +14,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import verifiers.v1 as vf
 from pydantic import Field
 
-from agentcvr_graph.graph.builder import TIMEOUT_S, create_cvr_graph, recursion_limit
+from agentcvr_graph.errors import InfrastructureError
+from agentcvr_graph.graph.builder import TIMEOUT_S, recursion_limit
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.perception.noise import resolve_noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.tools import TOOLS, Toolset
-from agentcvr_graph.tools.features import features_named
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Usage
 from agentcvr_training.adapters.endpoint_master import endpoint_master
-from agentcvr_training.config.extensions import load_object
-from agentcvr_training.config.settings import Reward, Scripts, Share
+from agentcvr_training.config.extensions import checked, load_graph_factory, with_features
+from agentcvr_training.config.settings import Reward, Scripts, Shares, training_context
 from agentcvr_training.rewards import REWARDS, infrastructure_failed, reward_of
 from agentcvr_training.rollout.episodes import RolloutTask
-from agentcvr_training.rollout.policy import seed_of
 
 
 class CVRData(vf.TaskData):
@@ -58,6 +57,11 @@ class CVRTask(vf.Task[CVRData]):
     @property
     def key(self) -> str:
         return self.data.script.id
+
+    async def finalize(self, trace: Any, runtime: Any) -> None:
+        """Raise InfrastructureError after a timeout: the time of a run is that of the servers, not of the policy."""
+        if trace.is_timeout:
+            raise InfrastructureError(f"The rollout was stopped ({trace.stop_condition}).", fix="Raise its timeout.")
 
     @vf.metric
     async def measures(self, trace: Any) -> dict[str, float]:
@@ -85,11 +89,11 @@ class CVRTasksetConfig(vf.TasksetConfig):
     """The tasks; fields are those of a training configuration."""
 
     scripts: Scripts = Scripts()
-    graph: dict[str, Any] = Field(default_factory=dict)
+    graph: Annotated[dict[str, Any], checked(training_context)] = Field(default_factory=dict)
     """Fields of `CVRContext`. `dialect` is `tools` by default, because with `auto` the graph may ask the server."""
-    features: list[str] = Field(default_factory=list)
-    noise: str = "off"
-    budget_shares: tuple[Share, Share] | None = None
+    features: Annotated[list[str], checked(with_features)] = Field(default_factory=list)
+    noise: Annotated[str, checked(resolve_noise)] = "off"
+    budget_shares: Shares | None = None
     reward: Reward = Reward()
 
 
@@ -98,14 +102,13 @@ class CVRTaskset(vf.Taskset[CVRTask, CVRTasksetConfig]):
 
     def load(self) -> Iterator[CVRTask]:
         """Yield a task for each script; raise InputError if there is none, or a setting is not allowed."""
-        config, shares, task = self.config, self.config.budget_shares, self.config.task
+        config = self.config
         weights = {name: vf.RewardFunctionConfig(weight=one) for name, one in config.reward.resolve().items()}
-        task = task.model_copy(update={"rewards": weights | task.rewards})
-        context = CVRContext.model_validate({"abstain": "never", "dialect": "tools", **config.graph})
+        task = config.task.model_copy(update={"rewards": weights | config.task.rewards})
+        context = training_context({"dialect": "tools", **config.graph})
         fixed: dict[str, Any] = {"features": tuple(config.features), "noise": config.noise}
         for script in config.scripts.load():
-            share = None if shares is None else drawn_share(shares, seed_of(0, script.id))
-            own = RolloutTask(script, 0, budget_share=share).settings(context)
+            own = RolloutTask.drawn(script, 0, config.budget_shares, 0).settings(context)
             yield CVRTask(CVRData(id=script.id, prompt=script.question, script=script, context=own, **fixed), task)
 
 
@@ -114,24 +117,21 @@ class CVRHarnessConfig(vf.HarnessConfig):
 
     timeout_s: float = Field(default=TIMEOUT_S, gt=0)
     """Longest single call of the master, in seconds."""
-    make_graph: str = ""
+    make_graph: Annotated[str, checked(load_graph_factory)] = ""
     """Import path of a graph factory (`GraphFactory`), such as one of a parent graph; empty for the library's graph."""
 
 
 class CVRHarness(vf.Harness[CVRHarnessConfig]):
     """Runs the graph in this process, with the model of the endpoint as its master."""
 
-    EXECUTES_CODE = False
-    NEEDS_CONTAINER = False
+    EXECUTES_CODE = NEEDS_CONTAINER = False
 
     async def launch(self, ctx: Any, trace: Any, runtime: Any, endpoint: str, secret: str, *args: Any) -> Any:
         """Run the graph on the question of the task; raise HarnessError if the infrastructure ended the run."""
         data, config = trace.task.data, self.config
         master = await asyncio.to_thread(endpoint_master, endpoint, secret, ctx.model, config.timeout_s)
-        perception = ScriptedPerception(ScriptLibrary.of([data.script]), data.noise)
-        make = load_object(config.make_graph, "harness.make_graph") if config.make_graph else create_cvr_graph
-        features = features_named(data.features, "features")
-        graph: Any = make(master, perception, tools=Toolset(features.apply(TOOLS), features.judge)).compile()
+        make, tools = load_graph_factory(config.make_graph), with_features(data.features)
+        graph = make(master, ScriptedPerception(ScriptLibrary.of([data.script]), data.noise), tools=tools).compile()
         question, limit = as_input(data.script.as_question()), {"recursion_limit": recursion_limit(data.context)}
         run = trajectory_of(await graph.ainvoke(question, limit, context=data.context))
         trace.info["trajectory"] = run.model_dump(mode="json")

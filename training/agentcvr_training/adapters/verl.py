@@ -7,7 +7,7 @@ the one with most sampled tokens. The reward comes with the rows, so verl needs 
 `reward_extra_info`, which verl logs.
 
 `configs/verl/agent_loop.yaml` names this class and our training configuration (graph, budgets, noise, rewards, sampling
-lengths). `docs/how-to/train-elsewhere.md` has the whole way from scripts to a reward curve.
+lengths, chat template). `docs/how-to/train-elsewhere.md` has the whole way from scripts to a reward curve.
 """
 
 # verl has an environment of its own, so its types are unknown here.
@@ -16,6 +16,7 @@ lengths). `docs/how-to/train-elsewhere.md` has the whole way from scripts to a r
 
 from __future__ import annotations
 
+import copy
 import functools
 import secrets
 from collections.abc import Sequence
@@ -27,11 +28,11 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetr
 from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training.adapters.contract import AdaptedEpisode, EpisodeSource
-from agentcvr_training.config.extensions import load_object
+from agentcvr_training.config.extensions import load_graph_factory
+from agentcvr_training.config.loading import format_of
 from agentcvr_training.config.settings import Settings, load_settings
 from agentcvr_training.inference.base import Call, Sampled, Sampling
 from agentcvr_training.inference.factory import training_sampling
-from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import trained_row
 from agentcvr_training.rollout.ledger import Row
 
@@ -45,7 +46,8 @@ class GraphAgentLoop(AgentLoopBase):
     """One episode of the graph, sampled by verl's servers.
 
     Args:
-        run_config: path of a training configuration; its `model` and trainer settings are not used, verl has its own.
+        run_config: path of a training configuration. Of its `model` only the chat template is used, of its `rollout`
+            neither temperature nor `top_p`, and no trainer settings: verl has its own.
         one_row: return the row with most sampled tokens alone, for verl's trainers before v1.
         make_graph: import path of a graph factory, such as a parent graph; empty for the library's graph.
     """
@@ -53,9 +55,11 @@ class GraphAgentLoop(AgentLoopBase):
     def __init__(self, *args: Any, run_config: str, one_row: bool = False, make_graph: str = "", **kwargs: Any) -> None:
         kwargs.pop("tools", None)  # the graph has its own
         super().__init__(*args, **kwargs)
-        own = {"make_graph": load_object(make_graph, "make_graph")} if make_graph else {}
-        self._source = EpisodeSource(_settings(run_config), ChatFormat(self.tokenizer), **own)
+        settings = _settings(run_config)
+        form = format_of(copy.copy(self.tokenizer), settings.model)
+        self._source = EpisodeSource(settings, form, load_graph_factory(make_graph))
         self._one_row = one_row
+        self._openings: dict[str, int] = {}
 
     async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> AgentLoopOutput | list[AgentLoopOutput]:
         """Run the graph about the script of a sample; return one output a row.
@@ -63,11 +67,11 @@ class GraphAgentLoop(AgentLoopBase):
         Args:
             sampling_params: verl's temperature, top_p, top_k and logprobs; greedy at validation.
             kwargs: the columns of the dataset. `script` is the script as JSON. `seed`, if there is one, is passed to
-                the server, so that a rollout can be repeated.
+                the server, so that a rollout can be repeated; rollouts of one prompt add their `session_id`.
 
         Raises:
-            InputError: there is no column `script`, or a prompt is longer than `rollout.prompt_length`.
-            InfrastructureError: a server or an agent failed; trainer v1 drops the group.
+            InputError: there is no column `script`, or verl's lengths leave no room for a turn.
+            InfrastructureError: a server or an agent failed; trainer v1 trains without this rollout.
         """
         if "script" not in kwargs:
             raise InputError(
@@ -77,16 +81,11 @@ class GraphAgentLoop(AgentLoopBase):
         episode = await self._source.run(
             Script.model_validate_json(str(kwargs["script"])),
             functools.partial(self._sample, sampling_params, "seed" in kwargs),
-            seed=int(kwargs.get("seed", secrets.randbits(31))),
+            seed=int(kwargs.get("seed", secrets.randbits(31))) + int(kwargs.get("session_id", 0)),
             group=int(kwargs.get("global_steps", 0)),
             sampling=self._sampling(sampling_params),
             max_length=lengths.prompt_length + lengths.response_length,
         )
-        if not episode.rows:
-            raise InputError(
-                f"A prompt leaves no room for a turn: rollout.response_length={lengths.response_length}.",
-                fix=f"Raise it, or rollout.prompt_length={lengths.prompt_length}.",
-            )
         best = trained_row(episode.rows)
         rows: Sequence[Row] = [best] if self._one_row and best else episode.rows
         outputs = [self._output(row, episode, bool(sampling_params.get("logprobs"))) for row in rows]
@@ -99,7 +98,10 @@ class GraphAgentLoop(AgentLoopBase):
 
     async def _sample(self, params: dict[str, Any], seeded: bool, call: Call) -> Sampled:
         """Sample one turn on a server of verl's; turns of one conversation go to the same one."""
-        own = {"max_tokens": call.sampling.max_new_tokens, "stop_token_ids": self._source.form.stop_ids}
+        room = self._room(call)
+        if room < 1:
+            return Sampled([], [])  # an empty turn, as for any conversation that is too long
+        own = {"max_tokens": min(call.sampling.max_new_tokens, room), "stop_token_ids": self._source.form.stop_ids}
         if seeded:
             own["seed"] = call.seed % 2**31
         token_output = await self.server_manager.generate(
@@ -110,17 +112,22 @@ class GraphAgentLoop(AgentLoopBase):
         ids = list(token_output.token_ids)
         return Sampled(ids, list(token_output.log_probs or [0.0] * len(ids)))
 
+    def _room(self, call: Call) -> int:
+        """Return how many tokens may follow a prompt; all of them fit into verl's row of the conversation."""
+        lengths, length = self.rollout_config, len(call.prompt_ids)
+        opening = self._openings[call.session] = min(length, self._openings.get(call.session, length))
+        return min(opening, lengths.prompt_length) + lengths.response_length - length
+
     def _output(self, row: Row, episode: AdaptedEpisode, with_logprobs: bool) -> AgentLoopOutput:
-        prompt_length, length = self.rollout_config.prompt_length, self.rollout_config.response_length
-        if len(row.prompt_ids) > prompt_length:
-            raise InputError(
-                f"A prompt has {len(row.prompt_ids)} tokens.", fix=f"Raise rollout.prompt_length={prompt_length}."
-            )
+        """Return a row for verl; what its prompt cannot hold, such as that of a fork, begins the response, masked."""
+        cut, length = self.rollout_config.prompt_length, self.rollout_config.response_length
+        moved = row.prompt_ids[cut:]
+        unsampled, trained = [0] * len(moved), row.trained_on(self._source.settings.rollout.train_on)
         return AgentLoopOutput(
-            prompt_ids=row.prompt_ids,
-            response_ids=row.completion_ids[:length],
-            response_mask=row.trained_on(self._source.settings.rollout.train_on)[:length],
-            response_logprobs=row.logprobs[:length] if with_logprobs else None,
+            prompt_ids=row.prompt_ids[:cut],
+            response_ids=[*moved, *row.completion_ids][:length],
+            response_mask=[*unsampled, *trained][:length],
+            response_logprobs=[*map(float, unsampled), *row.logprobs][:length] if with_logprobs else None,
             reward_score=episode.reward,
             num_turns=episode.turns,
             metrics=AgentLoopMetrics(),

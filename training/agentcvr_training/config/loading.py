@@ -70,6 +70,16 @@ def load_format(settings: Model) -> ChatFormat:
         tokenizer: Any = read_tokenizer(source)
     except (OSError, ValueError, ImportError) as error:
         raise explain_load_error(f"The tokenizer of {settings.path!r}", error) from error
+    return format_of(tokenizer, settings)
+
+
+def format_of(tokenizer: Any, settings: Model) -> ChatFormat:
+    """Return the format of a tokenizer, which gets the chat template and its variables from the settings.
+
+    Raises:
+        SetupError: the template cannot be trained on.
+        InputError: the template file is missing.
+    """
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     variables = _variables(settings.chat_template_kwargs)

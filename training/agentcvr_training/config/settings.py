@@ -8,12 +8,13 @@ folder. `agentcvr train dry-run CONFIG` checks a file and prints what a run need
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from agentcvr_graph.errors import InputError
@@ -21,16 +22,28 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS, Phrasing, make_scripts
 from agentcvr_graph.scripts.schema import Script, Task
 from agentcvr_graph.tools import TOOLS, Toolset
-from agentcvr_graph.tools.features import features_named
-from agentcvr_training.config.extensions import load_tools
+from agentcvr_training.config.extensions import load_tools, with_features
 from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset_names, preset_weights
 
 S = TypeVar("S", bound="Part")
+_log = logging.getLogger(__name__)
 
 
 DifficultyName = Literal["easy", "normal", "hard"]
 DIFFICULTIES: tuple[DifficultyName, ...] = ("easy", "normal", "hard")
 Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def _check_shares(shares: tuple[float, float]) -> tuple[float, float]:
+    if shares[0] > shares[1]:
+        # A type that pydantic knows, because verifiers raises the errors of its fields again.
+        expected = {"expected": "two shares, the smaller one first"}
+        raise PydanticCustomError("literal_error", "Input should be {expected}", expected)
+    return shares
+
+
+Shares = Annotated[tuple[Share, Share], AfterValidator(_check_shares)]
+"""Budgets between two shares of what it costs to look at and hear everything."""
 
 
 class Part(BaseModel):
@@ -110,12 +123,13 @@ class Scripts(Part):
         from agentcvr_graph.scripts.library import ScriptLibrary
 
         library = ScriptLibrary(Path(self.library))
-        usable = [script for script in library if not errors_of(script)]
+        read = list(library)
+        usable = [script for script in read if not errors_of(script)]
+        advice = f"See what is wrong with: agentcvr scripts check {self.library}"
         if not usable:
-            raise InputError(
-                f"There is no usable script in {self.library}.",
-                fix=f"See what is wrong with: agentcvr scripts check {self.library}",
-            )
+            raise InputError(f"There is no usable script in {self.library}.", fix=advice)
+        if left_out := len(library.problems) + len(read) - len(usable):
+            _log.warning("%d scripts in %s cannot be used and are left out. %s", left_out, self.library, advice)
         return usable
 
 
@@ -147,16 +161,9 @@ class Rollout(Part):
     """Nodes of the graph whose tokens carry loss; null for all."""
     noise: str = "off"
     """Error rates of the simulated agents: off, mild, fitted, or a JSON file of rates."""
-    budget_shares: tuple[Share, Share] | None = None
+    budget_shares: Shares | None = None
     """Budgets of frames and sound, drawn for each question between two shares of what it costs to look at and hear
     everything, such as [0.15, 1.0]; null for those of `graph`."""
-
-    @field_validator("budget_shares")
-    @classmethod
-    def _check_shares(cls, shares: tuple[float, float] | None) -> tuple[float, float] | None:
-        if shares is not None and shares[0] > shares[1]:
-            raise PydanticCustomError("shares", "Input should be two shares, the smaller one first")
-        return shares
 
 
 class Reward(Part):
@@ -241,8 +248,7 @@ class Settings(Part):
     @property
     def context(self) -> CVRContext:
         """Return the settings of a graph run."""
-        settings: dict[str, Any] = {"abstain": "never", **self.graph}
-        return CVRContext(**settings)
+        return training_context(self.graph)
 
     def load_tools(self) -> Toolset:
         """Return the tools of the graph.
@@ -251,9 +257,7 @@ class Settings(Part):
             InputError: the import path is malformed, it names no list of tools, or a feature does not exist.
             SetupError: the tools do not fit together.
         """
-        tools = load_tools(self.tools, "tools") if self.tools else TOOLS
-        features = features_named(self.features, "features")
-        return Toolset(features.apply(tools), features.judge)
+        return with_features(self.features, load_tools(self.tools, "tools") if self.tools else TOOLS)
 
     def held_out_scripts(self) -> list[Script]:
         """Return the held-out scripts.
@@ -375,16 +379,28 @@ def unknown_key(name: str, known: list[str], place: str) -> str:
     return f"there is no key {place!r}; {meant}({listed})."
 
 
+def training_context(graph: dict[str, Any]) -> CVRContext:
+    """Return the settings of a graph run in training: `abstain` is `never` unless it is set.
+
+    Raises:
+        InputError: there is no such setting, its value is not allowed, or the dialect masks what is sampled.
+    """
+    settings: dict[str, Any] = {"abstain": "never", **graph}
+    context = CVRContext(**settings)
+    if context.dialect == "schema":
+        raise InputError(
+            "dialect='schema' is for inference: a mask changes what is sampled, and the trainer does not apply it.",
+            fix="Choose auto, tools or json; a trained policy can be run with a schema.",
+        )
+    return context
+
+
 def _check_graph(settings: Settings, path: Path) -> None:
     known = list(CVRContext.model_fields)
     for name in settings.graph:
         if name not in known:
             raise InputError(f"{path}: {unknown_key(name, known, f'graph.{name}')}")
     try:
-        if settings.context.dialect == "schema":
-            raise InputError(
-                "dialect='schema' is for inference: a mask changes what is sampled, and the trainer does not apply it.",
-                fix="Choose auto, tools or json; a trained policy can be run with a schema.",
-            )
+        training_context(settings.graph)
     except InputError as error:
         raise InputError(f"{path}: graph: {error.message}", fix=error.fix) from None

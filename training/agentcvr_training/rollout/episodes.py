@@ -17,7 +17,7 @@ from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.scripts.budgets import full_cost
+from agentcvr_graph.scripts.budgets import drawn_share, full_cost
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.tools.spec import AnyTool
@@ -25,7 +25,7 @@ from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Question
 from agentcvr_training.rewards import reward_of
 from agentcvr_training.rollout.ledger import Row
-from agentcvr_training.rollout.policy import PolicyChatModel, Recording, recording
+from agentcvr_training.rollout.policy import PolicyChatModel, Recording, recording, seed_of
 
 GraphFactory = Callable[..., Any]
 """Makes a graph from a policy, a perception and `tools`; called like `create_cvr_graph`, which is the default. A parent
@@ -42,6 +42,12 @@ class RolloutTask:
     """The input of the graph, such as a question over rendered video; None for the script's own question."""
     budget_share: float | None = None
     """Budgets as a share of what it costs to look at and hear everything; None for those of the settings."""
+
+    @classmethod
+    def drawn(cls, script: Script, seed: int, shares: tuple[float, float] | None, *parts: object) -> RolloutTask:
+        """Return a task whose share of the budgets is drawn from the given parts and the script alone."""
+        share = None if shares is None else drawn_share(shares, seed_of(*parts, script.id))
+        return cls(script, seed, budget_share=share)
 
     def settings(self, context: CVRContext) -> CVRContext:
         """Return the settings of a run with this task's budgets."""

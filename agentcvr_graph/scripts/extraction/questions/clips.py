@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.media.segments import read_span
 from agentcvr_graph.perception.clipping import clip_evidence
 from agentcvr_graph.render import spoken
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo, find_video
 from agentcvr_graph.scripts.schema import Scene
 from agentcvr_graph.types import Evidence, Window
 
-_CLIP = re.compile(r"^(?P<name>.+)#t=(?P<start>\d+(?:\.\d+)?)?(?:,(?P<end>\d+(?:\.\d+)?))?$")
+_MARK = "#t="
 _SHORTEST_S = 0.05
 
 
@@ -40,22 +41,36 @@ def clip(video: ExtractedVideo, start_s: float, end_s: float) -> ExtractedVideo:
 
 
 def named_video(videos: Sequence[ExtractedVideo], source: str) -> ExtractedVideo:
-    """Return the video, or the clip of one, that a question names: `soup.mp4`, `clips/soup`, `soup.mp4#t=10,25`.
+    """Return the video, or the clip of one, that a question names: `soup.mp4`, `clips/soup`, `soup.mp4#t=0:10,0:25`.
 
     Raises:
-        InputError: no extracted video has that name, several have it, or it is not so long.
+        InputError: no extracted video has that name, several have it, it is not so long, or the clip is not understood.
     """
-    match = _CLIP.match(source)
-    if match is None:
-        return _by_path(videos, source)
-    whole = _by_path(videos, match["name"])
-    return clip(whole, float(match["start"] or 0), float(match["end"] or whole.video.duration_s))
+    name, is_clip, value = source.rpartition(_MARK)
+    try:
+        return _by_path(videos, source)  # the mark may be part of a name
+    except InputError:
+        if not is_clip:
+            raise
+    whole = _by_path(videos, name)
+    try:
+        start_s, end_s = read_span(value)
+    except ValueError:
+        raise InputError(
+            f"the clip 't={value}' of {name!r} is not understood.", fix=f"Write it as '{name}#t=12.5,40'."
+        ) from None
+    end_s = whole.video.duration_s if end_s is None else end_s
+    return whole if (start_s, end_s) == (0.0, whole.video.duration_s) else clip(whole, start_s, end_s)
 
 
 def _clip_name(name: str, start_s: float, end_s: float) -> str:
     """Return the name of a clip; a clip of a clip counts from the start of the file."""
-    match = _CLIP.match(name)
-    file, from_s = (match["name"], float(match["start"] or 0)) if match else (name, 0.0)
+    file, is_clip, value = name.rpartition(_MARK)
+    try:
+        from_s = read_span(value)[0] if is_clip else 0.0
+    except ValueError:  # the mark is part of a name
+        is_clip, from_s = "", 0.0
+    file = file if is_clip else name
     return f"{file}#t={_rounded(from_s + start_s):g},{_rounded(from_s + end_s):g}"
 
 

@@ -38,6 +38,11 @@ _WINDOW = re.compile(
     re.I,
 )
 _MODALITIES: dict[str, tuple[Modality, ...]] = {"visual": ("visual",), "audio": ("audio",), "both": ("visual", "audio")}
+_TRACKS: dict[Modality, tuple[str, str, str]] = {
+    "visual": ("vision", "picture", "audio"),
+    "audio": ("audio", "sound", "visual"),
+}
+"""Modality -> the field of its model, the track, and the other modality."""
 _FORM = "Write windows such as '1: 12.5-20 visual; 2: 0:03-0:09 audio'."
 
 
@@ -51,11 +56,12 @@ def script_of_question(question: Question, evidence: str, videos: Sequence[Extra
         videos: the extracted videos.
 
     Raises:
-        InputError: a part of it cannot be used.
+        InputError: a part of it cannot be used, it names a video twice, or its evidence needs a track that is missing.
     """
     if question.key is None:
         raise InputError("it has no answer.", fix="Fill the column 'answer'.")
     found = [named_video(videos, video.source) for video in question.videos]
+    _require_different([one.name for one in found])
     scripted = tuple(
         one.video.model_copy(update={"title": asked.title or one.video.title})
         for one, asked in zip(found, question.videos, strict=True)
@@ -73,15 +79,39 @@ def script_of_question(question: Question, evidence: str, videos: Sequence[Extra
         origin=Origin(generator="own/questions"),
         extra={SOURCES: [one.name for one in found]},
     )
-    for problem in errors_of(script):
-        raise InputError(f"{problem.place}: {problem.message}.")
+    if faults := [f"{problem.place}: {problem.message}" for problem in errors_of(script)]:
+        raise InputError(f"{'; '.join(faults)}.")
+    for window in script.evidence:
+        _require_track(window, found[window.video - 1])
     return script
+
+
+def _require_different(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"it names {name} {names.count(name)} times.",
+                fix="Name each video once; a part of it is a video of its own: NAME#t=10,25.",
+            )
+
+
+def _require_track(window: Citation, video: ExtractedVideo) -> None:
+    """Raise `InputError` for evidence that cannot be seen, or heard: nothing was looked at, or listened to."""
+    model, track, other = _TRACKS[window.modality]
+    whole = Window(video=1, start_s=0.0, end_s=video.video.duration_s)
+    if not getattr(video, model) and window.modality not in modalities_in(video.video, whole):
+        raise InputError(
+            f"the evidence {window.video}: {window.start_s:g}-{window.end_s:g} is {window.modality}, and video "
+            f"{window.video} ({video.name}) has no {track}.",
+            fix=f"Write {other}, or another video.",
+        )
 
 
 def read_windows(text: str, videos: Sequence[ScriptedVideo]) -> Iterator[Citation]:
     """Yield the windows of a text such as `1: 12.5-20 visual; 2: 0:03-0:09 audio`.
 
-    A window without `visual` or `audio` counts as what its scenes hold: a picture, sound, or both.
+    A window without `visual` or `audio` counts as what its scenes hold: a picture, sound, or both. If they hold
+    nothing, it counts as what the video has: a picture, or only sound.
 
     Raises:
         InputError: a part is no window, or lies outside its video.
@@ -98,8 +128,14 @@ def read_windows(text: str, videos: Sequence[ScriptedVideo]) -> Iterator[Citatio
                 f"the evidence {part!r} is no window of video {window.video}.",
                 fix=f"Choose seconds from 0 to {video.duration_s:g}, the start first.",
             )
-        for found in _MODALITIES.get(modality) or modalities_in(video, window) or _MODALITIES["visual"]:
+        for found in _MODALITIES.get(modality) or _held(video, window):
             yield Citation(**window.model_dump(), modality=found)
+
+
+def _held(video: ScriptedVideo, window: Window) -> Sequence[Modality]:
+    """Return what the scenes of a window hold, or else the first thing that those of the whole video hold."""
+    whole = Window(video=window.video, start_s=0.0, end_s=video.duration_s)
+    return modalities_in(video, window) or modalities_in(video, whole)[:1] or _MODALITIES["visual"]
 
 
 def _window(part: str) -> tuple[Window, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agentcvr_graph.errors import InfrastructureError, InputError
+from agentcvr_graph.render import counted
 from agentcvr_graph.scripts.generators.llm.duplicates import Duplicates
 from agentcvr_graph.scripts.generators.llm.jobs import Job
 from agentcvr_graph.scripts.generators.llm.store import Store
@@ -55,8 +56,9 @@ class Totals:
         usage = self.usage
         money = f", cost {self.cost:.2f}" if self.price_in or self.price_out else ""
         return (
-            f"{self.scripts} scripts, {self.failures} failed, {self.duplicates} near-duplicates, {self.skipped} done "
-            f"before; {usage.calls} calls, {usage.input_tokens} + {usage.output_tokens} tokens{money}"
+            f"{counted(self.scripts, 'script')}, {self.failures} failed, "
+            f"{counted(self.duplicates, 'near-duplicate')}, {self.skipped} done "
+            f"before; {counted(usage.calls, 'call')}, {usage.input_tokens} + {usage.output_tokens} tokens{money}"
         )
 
 

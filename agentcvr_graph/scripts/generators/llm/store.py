@@ -52,7 +52,6 @@ class Store:
         self._lock = ExitStack()
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as lock:
             lock.enter_context(exclusive_writer(self.path))
             self._read()
