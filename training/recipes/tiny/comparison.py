@@ -55,6 +55,8 @@ CHOOSING = 12
 """Training scripts of each task on which the best fixed schedule is chosen."""
 READER = "warm"
 """The policy that reads for the baselines: the one after SFT, which no reward has taught where to look."""
+EARLIER = "tours-3"
+"""The round whose policy after SFT reads much evidence at once best: the strongest reader for plans that look once."""
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
 Measurement = Callable[[], list[MeasuredQuestion]]
 
@@ -64,6 +66,7 @@ def measurements(
 ) -> Mapping[str, Measurement]:
     """Return, for each master whose policy exists in a folder, the function that measures it."""
     reader, policy = folder / READER, folder / "policy"
+    earlier = folder.parent.parent / EARLIER / folder.name / READER
     blind = BlindPerception(simulator_of(scripts, settings))
     ways: dict[str, tuple[Path, Measurement]] = {
         "offline": (reader, lambda: measure_master(OfflineMaster(), settings, scripts)),
@@ -76,6 +79,9 @@ def measurements(
         "constant": (reader, lambda: measure_constant(reader, settings, scripts, choosing)),
         "grpo_constant": (policy, lambda: measure_constant(policy, settings, scripts, choosing)),
     }
+    if earlier != reader:
+        ways["earlier_thinned"] = (earlier, lambda: measure_policy(earlier, settings, scripts, plan=THINNED))
+        ways["earlier_constant"] = (earlier, lambda: measure_constant(earlier, settings, scripts, choosing))
     for name in VARIANTS:
         ways[name] = _variant(folder / "variants" / name / "policy", settings, scripts)
     return {name: way for name, (needed, way) in ways.items() if needed.exists()}

@@ -27,6 +27,8 @@ MASTERS: Mapping[str, str] = {
     "random": "random looks, same reader",
     "thinned": "everything thinned, same reader",
     "constant": "best of 50 constants, same reader",
+    "earlier_thinned": "everything thinned, reader of round three",
+    "earlier_constant": "best of 50 constants, reader of round three",
     "sft": "SFT",
     "grpo": "GRPO",
     "grpo_thinned": "everything thinned, read by GRPO",
