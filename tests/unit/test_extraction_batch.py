@@ -111,7 +111,8 @@ async def test_failures_cost_one_result_each_and_are_tried_again(heard: Heard, t
 
 async def test_a_changed_file_is_extracted_again(heard: Heard, tmp_path: Path):
     path = tmp_path / "v.jsonl"
-    assert len(await extract(path, "a.mp3", "b.mp3")) == 2
+    for name in ("a.mp3", "b.mp3"):  # one after the other, because lines come in the order in which videos are done
+        assert len(await extract(path, name)) == 1
     heard.stamps["a.mp3"] = "newer"
     [again] = await extract(path, "a.mp3")
     assert [one.name for one in read_extracted(path)] == ["a.mp3", "b.mp3"]
