@@ -116,7 +116,11 @@ def table(found: Mapping[str, Measured], scripts: Sequence[Script]) -> str:
     by_id = {script.id: script for script in scripts}
     for name, measured in found.items():
         scores = measured.scores
-        looks = [EpisodeLooks(by_id[q.script], (q.task, q.share), q.looks) for q in measured.questions]
+        looks = [
+            EpisodeLooks(by_id[q.script], (seed, q.task, q.share), q.looks)  # seeds differ without adapting to anything
+            for seed, own in enumerate(measured.by_seed)
+            for q in own
+        ]
         bits = information(looks)
         cells = [
             MASTERS[name],
