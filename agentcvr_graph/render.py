@@ -112,6 +112,15 @@ def without_unseen(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _UNSEEN.sub("", text)
 
 
+def with_escapes(text: str) -> str:
+    """Return a text that can be encoded: bytes of a file name that are no text are written as escapes.
+
+    >>> with_escapes("caf\\udce9.mp4")
+    'caf\\\\udce9.mp4'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def quoted(text: str) -> str:
     """Return text from a video in quotation marks. Quotation marks in it are replaced, so it cannot end early."""
     return '"' + plain(text).replace('"', "'") + '"'

@@ -43,9 +43,9 @@ def escape(text: str) -> str:
 
     Bytes of a file name that are no text are written as escapes.
     """
-    from agentcvr_graph.render import without_unseen
+    from agentcvr_graph.render import with_escapes, without_unseen
 
-    return markup.escape(without_unseen(text.encode("utf-8", "backslashreplace").decode()))
+    return markup.escape(without_unseen(with_escapes(text)))
 
 
 def print_notes(notes: Sequence[str]) -> None:

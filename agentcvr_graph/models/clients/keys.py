@@ -10,6 +10,8 @@ import os
 import re
 import traceback
 
+from agentcvr_graph.render import with_escapes
+
 SERVER_KEY = "AGENTCVR_API_KEY"
 """Holds the key for OpenAI-compatible servers and transcription endpoints given by address."""
 
@@ -50,7 +52,7 @@ def traceback_without_keys(error: BaseException) -> str:
     """Return the traceback of an exception for a log: with the keys of this process masked, and as text that can be
     written, whatever a model put into the error."""
     trace = without_keys("".join(traceback.format_exception(error)))
-    return trace.encode("utf-8", "backslashreplace").decode("utf-8")
+    return with_escapes(trace)
 
 
 def server_key() -> str:

@@ -18,6 +18,7 @@ from agentcvr_graph.media.source import resolved
 from agentcvr_graph.models.providers.offline import Offline
 from agentcvr_graph.models.registry import default_concurrency, read_model_string
 from agentcvr_graph.perception.live import LivePerception
+from agentcvr_graph.render import with_escapes
 from agentcvr_graph.scripts.extraction.extract import EVERY_S, extract_video, key_of, planned_cost
 from agentcvr_graph.scripts.extraction.extracted import ExtractedFile, ExtractedVideo
 from agentcvr_graph.types import Cost, Video, VideoInfo
@@ -124,7 +125,7 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
     found = Plan()
     try:
         listed = await expanded(given, perception)
-        videos = {_name_of(video.source): video for video in listed.videos}
+        videos = {with_escapes(video.source): video for video in listed.videos}
         jobs = [await _job(name, video, perception, models.every_s) for name, video in videos.items()]
         once, doubled = _without_doubled(jobs, file)
         left = [job for job in once if not _is_known(job, file)]
@@ -132,7 +133,7 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
     finally:
         perception.media.close()
     found.notes = (*listed.notes, *doubled)
-    found.problems = [ExtractResult(_name_of(source), problem=problem) for source, problem in listed.refused]
+    found.problems = [ExtractResult(with_escapes(source), problem=problem) for source, problem in listed.refused]
     found.problems += [one for one in (*jobs, *probed) if isinstance(one, ExtractResult)]
     found.unchanged = len(once) - len(left)
     for job, info in zip(left, probed, strict=True):
@@ -148,11 +149,6 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
 def _counts(model: str) -> bool:
     """Return whether the calls of a model are counted."""
     return not isinstance(read_model_string(model), Offline)
-
-
-def _name_of(source: str) -> str:
-    """Return the name of a video: its source, with bytes of a file name that are no text written as escapes."""
-    return source.encode("utf-8", "backslashreplace").decode()
 
 
 def _without_doubled(

@@ -110,12 +110,8 @@ FROM_THE_START: Mapping[str, Any] = {
 """Options of a demonstrator that also looks at, and listens to, the first seconds of videos more than elsewhere."""
 FROM_AN_OVERVIEW: Mapping[str, Any] = {
     **{"overview": (2, 3, 4, 6, 8, 12, 24), "noted": 0.9, "whole": 0.3, "starts": 0.4, "stops": 0.2, "settles": 0.9},
-    **{
-        "lengths_s": (10.0, 20.0),
-        "frames": (8, 16, 24, 40),
-        "max_looks": 3,
-        "modalities": ("visual", "visual", "both"),
-    },
+    **{"lengths_s": (10.0, 20.0), "frames": (8, 16, 24, 40), "max_looks": 3},
+    "modalities": ("visual", "visual", "both"),
 }
 """Options of a demonstrator that first sees all videos whole, and then mostly looks where its notes leave something
 open. With how many frames, whether it also listens, and often when it stops is drawn."""
@@ -127,6 +123,7 @@ LOOKING_CLOSELY: Mapping[str, Any] = {
 }
 """Options of a demonstrator whose second look mostly takes every window that its notes leave open, with many frames."""
 FOURTH_SHARES: Mapping[Task, float] = {"STOP": 0.5, "COST": 1.3}
+"""Fewer of STOP, whose conversations end after the overview."""
 SECOND_READING = (CurriculumStage(SMALL, 1500, CLOSELY, answers_only=True, shares=COMPARING, block=10),)
 SECOND_EXPLORATION = (CurriculumStage(SMALL, 1300, LOOKING_BACK, binding=True, block=11),)
 THIRD_READING = (CurriculumStage(SMALL, 300, CLOSELY, answers_only=True, shares=COMPARING, block=12),)
