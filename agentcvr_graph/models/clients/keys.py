@@ -10,8 +10,6 @@ import os
 import re
 import traceback
 
-from agentcvr_graph.render import with_escapes
-
 SERVER_KEY = "AGENTCVR_API_KEY"
 """Holds the key for OpenAI-compatible servers and transcription endpoints given by address."""
 
@@ -51,6 +49,8 @@ def without_keys(text: str) -> str:
 def traceback_without_keys(error: BaseException) -> str:
     """Return the traceback of an exception for a log: with the keys of this process masked, and as text that can be
     written, whatever a model put into the error."""
+    from agentcvr_graph.render import with_escapes  # Loads pydantic, which `--help` does without.
+
     trace = without_keys("".join(traceback.format_exception(error)))
     return with_escapes(trace)
 
