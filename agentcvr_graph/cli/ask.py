@@ -95,6 +95,7 @@ def ask(
     ] = "",
     max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
+    budget: shared.Budget = None,
     dialect: shared.Dialect = "auto",
     features: shared.Features = "",
     abstain: shared.Abstain = "allowed",
@@ -116,7 +117,12 @@ def ask(
     if swap is not None:
         if videos or question:
             raise InputError("A script has its own question and videos.", fix="Use either --swap, or videos and -q.")
-        run = run_scripted(swap, models.master, noise, settings, phrasing)
+        run = run_scripted(swap, models.master, noise, settings, phrasing, budget)
+    elif budget is not None:
+        raise InputError(
+            "Only a script says what seeing everything costs: --budget needs --swap.",
+            fix="Use --max-frames with videos.",
+        )
     elif not videos or not question:
         missing = " and ".join(
             name for name, given in (("the videos", videos), ("the question", question)) if not given

@@ -6,7 +6,7 @@ import asyncio
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -34,6 +34,7 @@ from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.render import cost_text, window_label, without_unseen
+from agentcvr_graph.scripts.budgets import full_cost
 from agentcvr_graph.scripts.bundled import find_script
 from agentcvr_graph.tools.features import read_features
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
@@ -98,12 +99,20 @@ def print_offline_notice(models: ModelStrings) -> None:
         err.print(f"[dim]{OFFLINE_NOTICE}[/dim]")
 
 
-def run_scripted(spec: str, master: str, noise: str, settings: RunSettings, phrasing: str = "") -> FinishedRun:
-    """Answer the question of a script, in swap mode."""
+def run_scripted(
+    spec: str, master: str, noise: str, settings: RunSettings, phrasing: str = "", budget: float | None = None
+) -> FinishedRun:
+    """Answer the question of a script, in swap mode.
+
+    Args:
+        budget: frames and seconds of sound, as a share of the full cost of the script; None for those of the settings.
+    """
     library, script = find_script(spec)
     perception: Perception = ScriptedPerception(library, noise)
     if phrasing:
         perception = _phrased(perception, phrasing)
+    if budget is not None:
+        settings = replace(settings, context=settings.context.with_share_of(full_cost(script), budget))
     trajectory = _run(as_input(script.as_question()), master, perception, settings)
     return FinishedRun(trajectory, script.key, live=False)
 

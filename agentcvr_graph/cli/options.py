@@ -50,6 +50,15 @@ Abstain = Annotated[
 Noise = Annotated[str, typer.Option(help="Noise of scripted perception: off, mild, fitted, or a JSON file of rates.")]
 MaxTurns = Annotated[int, typer.Option(min=1, help="Largest number of turns of the master.", rich_help_panel=BUDGETS)]
 MaxFrames = Annotated[int, typer.Option(min=0, help="Largest number of frames to observe.", rich_help_panel=BUDGETS)]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        max=1.0,
+        help="Share of what looking at and hearing everything in a script costs; by default there is no such limit.",
+        rich_help_panel=BUDGETS,
+    ),
+]
 Engine = Annotated[str, typer.Option(help="Where jobs run: local, or ray for a cluster.", rich_help_panel=RUNNING)]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 PriceIn = Annotated[float, typer.Option(min=0, help="Price of a million input tokens.", rich_help_panel=RUNNING)]

@@ -289,15 +289,7 @@ def sim_gap(
     vision: shared.Vision = "offline",
     audio: shared.Audio = "offline",
     max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01,
-            max=1.0,
-            help="Share of what looking at and hearing everything costs; by default there is no such limit.",
-            rich_help_panel=shared.BUDGETS,
-        ),
-    ] = None,
+    budget: shared.Budget = None,
     limit: Annotated[int, typer.Option(min=0, help="Largest number of questions of each task; 0 for all.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --fit if it exists.")] = False,
 ) -> None:

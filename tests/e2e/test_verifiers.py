@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from tests.support.verifiers_episodes import (
 )
 
 pytestmark = pytest.mark.enable_socket
+PLANNING = "tests.support.adapter_episodes:planning_graph"
 EACH = {"": 128, "tests.support.adapter_episodes:parent_graph": 32}
 """Scripts of each of the two tasks, for the graph and for a parent graph that has it as a subgraph."""
 
@@ -62,18 +64,20 @@ def turns() -> PromptTurns:
 def traces(
     request: pytest.FixtureRequest, python: Path, turns: PromptTurns, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the traces of a graph, by kind. One process makes them: its tokenizers live on one event loop."""
-    folder = tmp_path_factory.mktemp("verifiers")
+    """Return the traces of a graph, by kind."""
+    return traces_of(request.param, EACH[request.param], python, turns, tmp_path_factory.mktemp("verifiers"))
+
+
+def traces_of(
+    graph: str, each: int, python: Path, turns: PromptTurns, folder: Path, kinds: Sequence[str] = ("train", "eval")
+) -> dict[str, list[dict[str, Any]]]:
+    """Run a graph in verifiers; return its traces, by kind. One process: its tokenizers live on one event loop."""
     turns.form.tokenizer.save_pretrained(folder / "tokenizer")
-    graph, each = request.param, EACH[request.param]
     with StubEndpoint(turns.reply, keep=False) as server:
-        commands = [
-            arguments_of(folder / kind, server.url, kind, graph, each, folder / "tokenizer")
-            for kind in ("train", "eval")
-        ]
+        commands = [arguments_of(folder / kind, server.url, kind, graph, each, folder / "tokenizer") for kind in kinds]
         (folder / "commands.json").write_text(json.dumps(commands))
         run([str(python), "-m", "tests.e2e.verifiers_commands", str(folder / "commands.json")], folder)
-    return {kind: traces_in(folder / kind) for kind in ("train", "eval")}
+    return {kind: traces_in(folder / kind) for kind in kinds}
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +90,17 @@ def test_train_episodes_have_the_ids_masks_and_rewards_of_our_engine(traces, epi
     for trace in matched(traces["train"], episodes):
         check_result(trace, episodes[trace["task"]["key"]])
         check_tokens(trace, episodes[trace["task"]["key"]])
+
+
+def test_an_episode_of_several_conversations_has_the_rows_of_our_engine(python, turns, tmp_path):
+    """The policy is asked in two more conversations before the graph runs."""
+    traces = traces_of(PLANNING, 8, python, turns, tmp_path, ["train"])["train"]
+    episodes = asyncio.run(own_episodes(turns, 8, PLANNING))
+    assert len(traces) == len(episodes) == 16
+    for trace in traces:
+        assert len(episodes[trace["task"]["key"]].rows) == 3
+        check_tokens(trace, episodes[trace["task"]["key"]])
+        check_result(trace, episodes[trace["task"]["key"]])
 
 
 def test_eval_episodes_have_the_messages_and_rewards_of_our_engine(traces, turns, episodes):

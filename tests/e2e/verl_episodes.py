@@ -14,6 +14,7 @@ from typing import Any
 
 from agentcvr_training.adapters.contract import EpisodeSource
 from agentcvr_training.adapters.verl import GraphAgentLoop
+from agentcvr_training.config.extensions import load_graph_factory
 from agentcvr_training.config.settings import Settings, load_settings
 from agentcvr_training.inference.base import Call, Sampling
 from agentcvr_training.measures.evaluation import simulator_of
@@ -26,10 +27,9 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopOutput, DictConfigW
 from verl.utils.dataset.rl_dataset import RLHFDataset
 from verl.workers.rollout.replica import TokenOutput
 
-from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.schema import Script
-from tests.support.adapter_episodes import CONFIG, RandomTurns, parent_graph, scripts
+from tests.support.adapter_episodes import CONFIG, RandomTurns, scripts
 from tests.support.tiny_models import PLAIN, tokenizer
 
 LONGEST = 30_000
@@ -140,8 +140,7 @@ def differences(output: Any, episode: Episode, weights: dict[str, float]) -> lis
 async def compare(config: Path, count: int, make_graph: str) -> dict[str, Any]:
     """Return how many episodes differ, by what, and how varied they are."""
     settings, form, chosen = load_settings(config), ChatFormat(tokenizer()), scripts(count)
-    factory = parent_graph if make_graph else create_cvr_graph
-    episodes = await own(settings, form, chosen, factory)
+    episodes = await own(settings, form, chosen, load_graph_factory(make_graph))
     different: dict[str, int] = {}
     weights = EpisodeSource(settings, form).settings.reward.resolve()
     for n, episode in enumerate(episodes):
@@ -154,6 +153,7 @@ async def compare(config: Path, count: int, make_graph: str) -> dict[str, Any]:
         "different": different,
         "sampled": sum(episode.sampled for episode in episodes),
         "turns": sorted({len(episode.trajectory.turns) for episode in episodes}),
+        "rows": sorted({len(episode.rows) for episode in episodes}),
         "answered": sum(episode.trajectory.answer is not None for episode in episodes),
     }
 
@@ -191,11 +191,11 @@ def templates(folder: Path) -> dict[str, bool]:
 
 
 def main(folder: Path) -> None:
-    """Compare the library's graph, and a parent graph that holds it."""
+    """Compare the library's graph, and parent graphs that hold it."""
     config = folder / "run.yaml"
     config.write_text(CONFIG.format(model="none"))
-    parent = "tests.support.adapter_episodes:parent_graph"
-    chosen = {"graph": ("", 256), "subgraph": (parent, 64)}
+    graphs = "tests.support.adapter_episodes:"
+    chosen = {"graph": ("", 256), "subgraph": (graphs + "parent_graph", 64), "fork": (graphs + "planning_graph", 64)}
     found: dict[str, Any] = {name: asyncio.run(compare(config, count, path)) for name, (path, count) in chosen.items()}
     print(json.dumps({**found, "lengths": asyncio.run(rows_within(config)), "templates": templates(folder)}))
 

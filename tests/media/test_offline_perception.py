@@ -58,6 +58,15 @@ async def test_signs_and_colours_are_reported_with_their_intervals(vision):
     assert (said[1].window.start_s, said[1].window.end_s) == (1.5, 4)
 
 
+async def test_another_sign_on_the_same_ground_is_no_movement(vision):
+    """Each picture is one frame, of which no movement is known; the second stands still from then on."""
+    shown = sampled(card("#b02020", "ADD THE SALT"), *[card("#b02020", "STIR WELL", x=200)] * 2)
+    first, second = (await vision.look([shown], "")).evidence
+    assert "moves" not in first.text + second.text
+    assert "still" not in first.text
+    assert second.text.endswith("still")
+
+
 @pytest.mark.parametrize(
     ("shift", "direction"), [((12, 0), "right"), ((-12, 0), "left"), ((0, 12), "down"), ((0, -12), "up")]
 )

@@ -11,6 +11,7 @@ from typing import Any
 from agentcvr_training.inference.base import Call, Sampled
 from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.ledger import Row
+from langchain_core.messages import HumanMessage
 from langgraph.graph import END, START, StateGraph
 
 from agentcvr_graph.graph.builder import create_cvr_graph
@@ -80,6 +81,23 @@ def parent_graph(policy: Any, perception: Any, tools: Any) -> Any:
     builder: Any = StateGraph(CVRState, context_schema=CVRContext)
     builder.add_node("videos", create_cvr_graph(policy, perception, tools=tools).compile())
     builder.add_edge(START, "videos")
+    builder.add_edge("videos", END)
+    return builder
+
+
+def planning_graph(policy: Any, perception: Any, tools: Any) -> Any:
+    """Return a parent graph whose first node asks the policy twice, in conversations of their own: three rows."""
+
+    async def plan(state: CVRState) -> dict[str, Any]:
+        for request in ("Which video first?", "Which sense first?"):
+            await policy.ainvoke([HumanMessage(request)])
+        return {}
+
+    builder: Any = StateGraph(CVRState, context_schema=CVRContext)
+    builder.add_node("plan", plan)
+    builder.add_node("videos", create_cvr_graph(policy, perception, tools=tools).compile())
+    builder.add_edge(START, "plan")
+    builder.add_edge("plan", "videos")
     builder.add_edge("videos", END)
     return builder
 

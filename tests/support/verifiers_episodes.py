@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from agentcvr_training.config.extensions import load_graph_factory
 from agentcvr_training.config.settings import Scripts
 from agentcvr_training.inference.base import Call, Sampled
 from agentcvr_training.rollout.chat_format import ChatFormat
@@ -95,13 +96,18 @@ def message_of(one: dict[str, Any]) -> BaseMessage:
     return kind(one["content"])
 
 
-async def own_episodes(turns: PromptTurns, each: int) -> dict[str, Episode]:
-    """Return the episodes of our engine, by script."""
+async def own_episodes(turns: PromptTurns, each: int, make_graph: str = "") -> dict[str, Episode]:
+    """Return the episodes of our engine, by script.
+
+    Args:
+        make_graph: import path of a graph factory; empty for the library's graph.
+    """
     scripts = Scripts.model_validate(scripts_of(each)).load()
     tasks = [RolloutTask(script, 0, budget_share=drawn_share(SHARES, seed_of(0, script.id))) for script in scripts]
     policy = PolicyChatModel(engine=turns, form=turns.form, max_length=100_000)
     perception = ScriptedPerception(ScriptLibrary.of(scripts), "fitted")
-    runner = RolloutRunner(policy, perception, CVRContext.model_validate(GRAPH), live_graphs=16)
+    context, make = CVRContext.model_validate(GRAPH), load_graph_factory(make_graph)
+    runner = RolloutRunner(policy, perception, context, live_graphs=16, make_graph=make)
     return {episode.script.id: episode for episode in await runner.run(tasks)}
 
 
@@ -153,11 +159,23 @@ def check_result(trace: dict[str, Any], episode: Episode) -> None:
 
 
 def check_tokens(trace: dict[str, Any], episode: Episode) -> None:
-    """Ids and mask of the trace's one branch are those of the ledger's one row."""
-    (row,) = episode.rows
-    assert [node.get("parent", -1) for node in trace["nodes"]] == list(range(-1, len(trace["nodes"]) - 1))
-    assert [token for node in trace["nodes"] for token in node["token_ids"]] == row.ids
-    assert [int(own) for node in trace["nodes"] for own in node["mask"]] == [0] * len(row.prompt_ids) + row.mask
+    """Ids and masks of the trace's branches are those of the ledger's rows."""
+    branches = list(branches_of(trace["nodes"]))
+    assert len(branches) == len(episode.rows)
+    for branch, row in zip(branches, episode.rows, strict=True):
+        assert [token for node in branch for token in node["token_ids"]] == row.ids
+        assert [int(own) for node in branch for own in node["mask"]] == [0] * len(row.prompt_ids) + row.mask
+
+
+def branches_of(nodes: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the nodes from a root to each leaf of a trace, in the order of the leaves."""
+    parents = [node.get("parent", -1) for node in nodes]
+    for leaf in sorted(set(range(len(nodes))) - set(parents)):
+        path: list[int] = []
+        while leaf >= 0:
+            path.append(leaf)
+            leaf = parents[leaf]
+        yield [nodes[n] for n in reversed(path)]
 
 
 def check_messages(trace: dict[str, Any], episode: Episode, form: ChatFormat) -> None:

@@ -20,16 +20,20 @@ from agentcvr_training.measures.looks import Look
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from tests.support.command_line import agentcvr
 from tests.support.tiny_models import model, tokenizer
+from training.recipes.tiny.comparison import measure, show
 from training.recipes.tiny.comparison_tables import (
     Measured,
     by_level,
     by_task,
     differences,
     draw,
+    hits_by_task,
+    in_hindsight,
     left_out,
     read_results,
     scores_of,
@@ -37,6 +41,7 @@ from training.recipes.tiny.comparison_tables import (
     write_questions,
 )
 from training.recipes.tiny.variants import VARIANTS, variant_settings
+from training.recipes.tiny.variants import main as train_variants
 
 SCRIPTS = list(make_scripts({"SPOT": 4, "STOP": 4}, 0, LEVELS["easy"]))
 SHARES = (0.25, 0.5, 1.0)
@@ -52,6 +57,7 @@ def settings(tmp_path_factory):
     path.write_text(
         f"output: {folder}\nmodel: {{path: {folder / 'model'}, dtype: float32}}\n"
         "scripts: {tasks: [SPOT, STOP], each: 2}\ngraph: {max_turns: 2}\n"
+        "held_out: {tasks: [SPOT], each: 1, seed: 900}\n"
         "rollout: {max_new_tokens: 8, max_length: 4096, live_graphs: 4, budget_shares: [0.15, 1.0]}\n"
         "grpo: {trainer: {use_cpu: true}}\n"
     )
@@ -104,8 +110,57 @@ def test_areas_are_told_apart_by_task_and_by_level():
     rows = [question(script, share, right[script.task]) for share in SHARES for script in SCRIPTS]
     own = {"sft": Measured("sft", [rows])}
     assert by_task(own).splitlines()[2] == "| SFT | 100 | 0 |"
+    assert hits_by_task(own).splitlines()[2] == "| SFT | 50 | 50 |"
     level = {"easy": own, "hard": {"sft": measured("sft", dict.fromkeys(SHARES, 0.0))}}
     assert by_level(level).splitlines()[2:] == ["| SFT | 50 (12-88) | 0 (0-0) |"]
+    level["normal"] = {"grpo": own["sft"]}
+    assert by_level(level).splitlines()[2:] == ["| SFT | 50 (12-88) | 0 (0-0) |  |"]
+
+
+def test_in_hindsight_the_best_plan_is_taken_at_each_budget_and_may_save():
+    """At 100 % the best of .4 and .5 is worse than .6, which half of the budget gave."""
+    found = {
+        "thinned": measured("thinned", {0.25: 0.2, 0.5: 0.6, 1.0: 0.4}),
+        "constant": measured("constant", {0.25: 0.3, 0.5: 0.5, 1.0: 0.5}),
+        "grpo": measured("grpo", dict.fromkeys(SHARES, 1.0)),
+    }
+    best = in_hindsight(found)
+    count = len(SCRIPTS)
+    assert best["hindsight"].scores == {0.25: [0.3] * count, 0.5: [0.6] * count, 1.0: [0.6] * count}
+    assert "| best of the four fixed plans in hindsight | +45.0 (45.0 to 45.0) |" in differences({**found, **best})
+    assert in_hindsight({"grpo": found["grpo"]}) == {}
+
+
+def test_results_that_cannot_be_compared_are_one_line(tmp_path):
+    with pytest.raises(InputError, match="has no measured masters"):
+        show(results=tmp_path)
+    rows = measured("grpo", dict.fromkeys(SHARES, 1.0)).by_seed[0]
+    (tmp_path / "seed-0").mkdir()
+    write_questions(rows, tmp_path / "seed-0" / "sft.json.gz")
+    write_questions([row for row in rows if row.script != SCRIPTS[0].id], tmp_path / "seed-0" / "grpo.json.gz")
+    with pytest.raises(InputError, match=r"grpo\.json\.gz holds other questions than .*sft\.json\.gz"):
+        read_results(tmp_path)
+    with pytest.raises(InputError, match=f"has no script {SCRIPTS[1].id}"):
+        table({"sft": measured("sft", dict.fromkeys(SHARES, 1.0))}, SCRIPTS[:1])
+
+
+def test_a_folder_without_policies_is_not_measured_in_silence(settings, tmp_path):
+    config = Path(settings.output) / "run.yaml"
+    with pytest.raises(InputError, match=r"seed-0 has no policy to measure: grpo\."):
+        measure(tmp_path / "seed-0", config, tmp_path, only=["grpo"])
+    for command in (measure, train_variants):
+        with pytest.raises(InputError, match="policy is not the folder of one seed"):
+            command(tmp_path / "policy")
+
+
+def test_a_file_that_exists_is_kept_and_named(settings, tmp_path, capsys):
+    (tmp_path / "run" / "seed-0" / "policy").mkdir(parents=True)
+    kept = tmp_path / "results" / "seed-0" / "grpo.json.gz"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"kept")
+    measure(tmp_path / "run" / "seed-0", Path(settings.output) / "run.yaml", tmp_path / "results", only=["grpo"])
+    assert f"GRPO: kept {kept}" in capsys.readouterr().err
+    assert kept.read_bytes() == b"kept"
 
 
 def test_a_world_that_was_left_out_stands_beside_sft_and_grpo():
@@ -122,6 +177,13 @@ def test_each_variant_starts_from_the_warm_start_in_a_folder_of_its_own(name, tm
     assert settings.output == str(tmp_path / "seed-1" / "variants" / name)
     assert settings.scripts.seed == 10_000_000
     assert VARIANTS[name].left_out not in settings.scripts.tasks
+
+
+def test_settings_of_the_command_line_change_a_variant_but_not_what_makes_it_one(tmp_path):
+    config = Path("training/recipes/tiny/configs/tours.yaml")
+    given = {"grpo.trainer.max_steps": 2, "grpo.trainer.scale_rewards": "group"}
+    trainer = variant_settings(config, tmp_path / "seed-0", 0, "unscaled", given).grpo.trainer
+    assert (trainer["max_steps"], trainer["scale_rewards"]) == (2, "none")
 
 
 def test_results_are_read_from_files_and_drawn(tmp_path):
@@ -181,6 +243,26 @@ def test_the_best_of_several_conversations_is_kept(settings, tmp_path, monkeypat
     assert [(one.script_id, one.score, len(one.messages)) for one in kept] == [("a", 0.8, 7), ("b", 0.9, 3)]
 
 
+def test_a_stopped_recording_goes_on_with_the_next_pass(settings, tmp_path, monkeypatch):
+    scores = iter([0.9, KeyboardInterrupt(), 0.6, 0.7])
+
+    async def sampled(settings, scripts):
+        score = next(scores)
+        if isinstance(score, KeyboardInterrupt):
+            raise score
+        return [Demonstration(script_id=SCRIPTS[0].id, score=score, messages=[])]
+
+    monkeypatch.setattr("agentcvr_training.baselines.rejection._sampled", sampled)
+    path = tmp_path / "best.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        record_best(settings, SCRIPTS, path, tries=3)
+    assert not path.exists()
+    assert record_best(settings, SCRIPTS, path, tries=3) == 1
+    assert [one.score for one in read_demonstrations(path)] == [0.9]
+    assert next(scores, None) is None  # two more passes, not three
+    assert [file.name for file in tmp_path.iterdir()] == ["best.jsonl"]
+
+
 def test_the_command_scores_a_policy_beside_blind_and_chance(settings, tmp_path):
     """A budget that is named twice is measured once, and the folder of the questions is made."""
     scripts, questions = tmp_path / "scripts.jsonl", tmp_path / "new" / "questions.jsonl"
@@ -198,6 +280,8 @@ def test_the_command_scores_a_policy_beside_blind_and_chance(settings, tmp_path)
     [
         (("gone", "--task", "SPOT"), "There is no policy in gone"),
         ((".", "--budget", "1"), "No scripts are named"),
+        ((".", "--budget", "1"), "the turns (12), tools and noise (off) may not be those of the training"),
+        ((".", "--task", "SPOT", "--set", "graph.max_turns=6"), "none is named. Name one with --config."),
         ((".", "--task", "XY"), "Unknown --task 'XY'"),
         ((".", "--task", "SPOT", "--phrasing", "other"), "Unknown --phrasing 'other'"),
         ((".", "--task", "SPOT", "--each", "1", "--budget", "2"), "--budget"),

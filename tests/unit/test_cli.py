@@ -33,6 +33,7 @@ BAD = {
     "unknown judge": (["ask", RED, "-q", "Who?", "--verify", "gpt"], "'gpt'"),
     "unknown feature": (["ask", RED, "-q", "Who?", "--features", "sure"], "there is no feature 'sure'"),
     "missing model folder": (["ask", RED, "-q", "Who?", "--vision", "transformers:./none"], "./none"),
+    "share of a video": (["ask", RED, "-q", "Who?", "--budget", "0.5"], "--budget needs --swap"),
     "unknown demo": (["demo", "nothing"], "salt-and-oil"),
     "demo of a script": (["demo", "lib-000006"], "agentcvr demo lib-000006 --swap"),
     "unknown demo of a script": (["demo", "nothing", "--swap"], "agentcvr demo list --swap"),
@@ -50,6 +51,13 @@ def test_bad_input_exits_with_a_one_line_error_and_status_2(case, monkeypatch):
     assert len(errors) == 1
     assert says in errors[0]
     assert "Traceback" not in done.stderr
+
+
+def test_a_script_can_be_asked_with_a_share_of_its_full_cost():
+    """Half of 21 frames and of 74.1 s of sound."""
+    done = agentcvr("ask", "--swap", "cc-000000", "--json", "--budget", "0.5")
+    usage = json.loads(done.stdout)["usage"]
+    assert 0 < usage["frames"] <= 10 and 0 < usage["audio_s"] <= 37.1
 
 
 @pytest.mark.enable_socket

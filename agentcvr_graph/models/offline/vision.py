@@ -39,7 +39,7 @@ class Stretch:
 class OfflineVision:
     """A `VisionModel` that uses hand-written image measurements and an OCR engine."""
 
-    name = "offline-vision-2"
+    name = "offline-vision-3"
 
     def __init__(self, cache: DiskCache | None = None) -> None:
         self._reader = TextReader(cache)
@@ -64,12 +64,11 @@ class OfflineVision:
         stretches: list[Stretch] = []
         for frame, text, change in zip(sampled.frames, texts, changes, strict=True):
             if change.cut or not same_text(stretches[-1].lines, text.lines):
-                stretches.append(Stretch([frame], text.lines))
+                stretches.append(Stretch([frame], text.lines))  # the change to it is no movement in it
             else:
                 stretches[-1].frames.append(frame)
-            stretches[-1].unread |= dict.fromkeys(_places(text, frame, sampled.zoom))
-            if change.motion:
                 stretches[-1].motions.append(change.motion)
+            stretches[-1].unread |= dict.fromkeys(_places(text, frame, sampled.zoom))
         return stretches
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.utils.files import atomic_write
+from agentcvr_graph.utils.files import atomic_write_text
 from agentcvr_training.config.settings import Settings
-from agentcvr_training.demonstrations import Demonstration, demonstrate
+from agentcvr_training.demonstrations import Demonstration, demonstrate, read_demonstrations
 from agentcvr_training.measures.evaluation import simulator_of
 from agentcvr_training.rollout.runner import opened_policy
 
@@ -30,7 +30,8 @@ def record_best(
     """Write the best of several sampled conversations about each script; return how many there are.
 
     The policy is the model of the settings, sampled as in training and with budgets drawn as in training. Of equally
-    good conversations the one with fewer messages is kept. The file appears when it is complete.
+    good conversations the one with fewer messages is kept. The file appears when it is complete. Each pass over the
+    scripts is kept in a file beside it until then, so a stopped recording goes on with the next pass.
 
     Args:
         tries: conversations that are sampled about each script.
@@ -38,15 +39,23 @@ def record_best(
         on_round: called after each pass over the scripts.
     """
     best: dict[str, Demonstration] = {}
-    for _ in range(tries):
-        for one in asyncio.run(_sampled(settings, scripts)):
+    passes = [path.with_name(f"{path.stem}-pass-{number}.jsonl") for number in range(1, tries + 1)]
+    for own in passes:
+        if not own.exists():
+            _write(own, asyncio.run(_sampled(settings, scripts)))
+        for one in read_demonstrations(own):
             if one.script_id not in best or _rank(one) > _rank(best[one.script_id]):
                 best[one.script_id] = one
         on_round()
     kept = [best[script.id] for script in scripts if script.id in best and best[script.id].score >= least_score]
-    with atomic_write(path) as draft, draft.open("w", encoding="utf-8") as file:
-        file.writelines(one.model_dump_json() + "\n" for one in kept)
+    _write(path, kept)
+    for own in passes:
+        own.unlink()
     return len(kept)
+
+
+def _write(path: Path, conversations: Sequence[Demonstration]) -> None:
+    atomic_write_text(path, "".join(f"{one.model_dump_json()}\n" for one in conversations))
 
 
 def _rank(one: Demonstration) -> tuple[float, int]:

@@ -3,7 +3,9 @@
 Two measures, both within one task and budget, because a rule that only reads the budget adapts to no evidence:
 
 - **Modal share**: how many episodes follow the most common plan. A plan is, for each turn, which videos are looked at
-  and listened to, where (tenths of the video) and with how many frames (powers of two). A constant policy has 1.
+  and listened to, where (tenths of the video) and with how many frames (powers of two). Looks at the same parts of
+  every video give 1. A rule that spends the budget, or listens for a fixed time, gives less on videos of different
+  lengths, so a small share alone does not show that evidence is followed.
 - **Information** in bits between where the decisive scene of a video lies and where the last look at that video goes
   after the first turn, both in fifths of the video. A policy that does not follow its evidence has what chance gives:
   the same figure with the places exchanged between episodes (a permutation), whose mean and 95 % quantile are given.

@@ -5,6 +5,7 @@
     python -m training.recipes.tiny.comparison show                          the tables and the picture, from the files
 
 `measure` writes one file a master, keeps the ones that exist and so resumes. `show` reads them and trains nothing.
+The default folder holds the released results: name another one with `--results` to measure policies of your own.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from training.recipes.tiny.comparison_tables import (
     by_task,
     differences,
     draw,
+    hits_by_task,
+    in_hindsight,
     left_out,
     read_results,
     results_file,
@@ -47,7 +50,7 @@ from training.recipes.tiny.comparison_tables import (
     table,
     write_questions,
 )
-from training.recipes.tiny.recipe import first_of_each, settings_of
+from training.recipes.tiny.recipe import first_of_each, seed_of_folder, settings_of
 from training.recipes.tiny.variants import CONFIG, VARIANTS
 
 RESULTS = Path("training/recipes/tiny/results/tours")
@@ -112,7 +115,7 @@ def measure(
     only: Annotated[list[str] | None, typer.Option(help=f"A master: {', '.join(MASTERS)}; default all.")] = None,
 ) -> None:
     """Measure every master of one seed that has no file yet."""
-    seed = int(folder.name.rpartition("-")[2])
+    seed = seed_of_folder(folder)
     settings = settings_of(config, folder, seed)
     level = one_of("--difficulty", difficulty or "normal", DIFFICULTIES)
     wanted = [one_of("--only", name, tuple(MASTERS)) for name in only or MASTERS]
@@ -121,29 +124,56 @@ def measure(
     held_out = settings.held_out.model_copy(update={"difficulty": level}).load()
     scripts = first_of_each(held_out, each) if each else held_out
     choosing = first_of_each(settings.scripts.load(), CHOOSING)
-    for name, way in measurements(folder, settings, scripts, choosing).items():
-        path = results_file(results, folder.name, level, name)
-        if name in wanted and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            found = way()
-            write_questions(found, path)
-            err.print(f"{MASTERS[name]}: {area_of(scores_of(found))}")
+    ways = measurements(folder, settings, scripts, choosing)
+    missing = [name for name in wanted if name not in ways]
+    if missing and (only or len(missing) == len(wanted)):
+        raise InputError(
+            f"{folder} has no policy to measure: {', '.join(missing)}.",
+            fix="Name the folder of one seed that holds `warm` (after SFT) or `policy` (after GRPO).",
+        )
+    for name in wanted:
+        if name in ways:
+            _measure_once(name, ways[name], results_file(results, folder.name, level, name))
+
+
+def _measure_once(name: str, way: Measurement, path: Path) -> None:
+    """Write the questions of a master, unless its file exists."""
+    if path.exists():
+        err.print(f"{MASTERS[name]}: kept {path}; to measure again, remove it or name another folder with --results")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = way()
+    write_questions(found, path)
+    err.print(f"{MASTERS[name]}: {area_of(scores_of(found))}")
 
 
 @app.command()
 def show(
     config: Annotated[Path, typer.Option(help="The configuration of the recipe.")] = CONFIG,
     results: Annotated[Path, typer.Option(help="Folder that `measure` wrote.")] = RESULTS,
-    picture: Annotated[Path, typer.Option(help="Where the picture is written.")] = RESULTS / "comparison.png",
+    picture: Annotated[Path | None, typer.Option(help="The picture; default: beside the files.")] = None,
 ) -> None:
     """Print the tables and draw the picture, from the files."""
+    levels = {level: read_results(results, level) for level in LEVELS}
+    found = levels["normal"]
+    if not found:
+        raise InputError(f"{results} has no measured masters.", fix="Name the folder that `measure` wrote.")
     settings = settings_of(config, results, 0)
     scripts = settings.held_out.load() if settings.held_out else []
-    found = read_results(results)
-    levels = {level: read_results(results, level) for level in LEVELS}
-    for part in (table(found, scripts), differences(found), by_task(found), by_level(levels), left_out(found)):
+    compared = {**found, **in_hindsight(found)}
+    parts = [
+        table(compared, scripts),
+        differences(compared),
+        by_task(compared),
+        hits_by_task(compared),
+        by_level(levels),
+    ]
+    parts += [
+        f"At {level}:\n\n{differences(own)}" for level, own in levels.items() if level != "normal" and "grpo" in own
+    ]
+    for part in (*parts, left_out(found)):
         out.print(part + "\n", markup=False)
-    draw(found, chance_level(scripts), picture)
+    draw(found, chance_level(scripts), picture or results / "comparison.png")
 
 
 if __name__ == "__main__":

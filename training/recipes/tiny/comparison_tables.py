@@ -16,6 +16,7 @@ from agentcvr_training.measures.curve import SHARES, Scores, area_of, difference
 from agentcvr_training.measures.evaluation import MeasuredQuestion
 from pydantic import TypeAdapter
 
+from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.metrics import mean_score
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.utils.files import atomic_write
@@ -36,6 +37,11 @@ MASTERS: Mapping[str, str] = {
     **{name: variant.title for name, variant in VARIANTS.items()},
 }
 """Name of a master's file: its title in the tables."""
+HINDSIGHT = "hindsight"
+PLANS = ("thinned", "constant", "earlier_thinned", "earlier_constant")
+"""Masters that look by a fixed plan, read by a policy that no reward has trained."""
+TITLES: Mapping[str, str] = {**MASTERS, HINDSIGHT: "best of the four fixed plans in hindsight"}
+"""Titles of the rows of the tables."""
 LEVELS = ("easy", "normal", "hard")
 QUESTIONS = TypeAdapter(list[MeasuredQuestion])
 
@@ -95,7 +101,12 @@ def read_questions(path: Path) -> list[MeasuredQuestion]:
 
 
 def read_results(results: Path, level: str = "normal") -> dict[str, Measured]:
-    """Return the masters of a folder of results, at one difficulty."""
+    """Return the masters of a folder of results, at one difficulty.
+
+    Raises:
+        InputError: two files hold different questions, so their masters cannot be compared.
+    """
+    asked: dict[Path, set[str]] = {}
     seeds = sorted(folder.name for folder in results.glob("seed-*"))
     found: dict[str, Measured] = {}
     for name in MASTERS:
@@ -103,7 +114,32 @@ def read_results(results: Path, level: str = "normal") -> dict[str, Measured]:
         files = [path for path in paths if path.exists()]
         if files:
             found[name] = Measured(name, [read_questions(path) for path in files])
+            asked |= {path: {q.script for q in own} for path, own in zip(files, found[name].by_seed, strict=True)}
+    for path, scripts in asked.items():
+        first = next(iter(asked))
+        if scripts != asked[first]:
+            raise InputError(
+                f"{path} holds other questions than {first}.",
+                fix="Measure each folder with the same --each and --config.",
+            )
     return found
+
+
+def in_hindsight(found: Mapping[str, Measured]) -> dict[str, Measured]:
+    """Return the fixed plans that turned out best for each task and budget on these questions, as one master.
+
+    They bound what a better choice among the measured plans could give. A plan may leave a part of the budget, so those
+    of smaller budgets count as well. Empty if no plan was measured.
+    """
+    plans = [own for name in PLANS if name in found for own in found[name].by_seed]
+    chosen: list[MeasuredQuestion] = []
+    for task in dict.fromkeys(q.task for own in plans for q in own):
+        for share in SHARES:
+            cells = [[q for q in own if (q.task, q.share) == (task, b)] for own in plans for b in SHARES if b <= share]
+            if any(cells):
+                best = max((cell for cell in cells if cell), key=lambda cell: statistics.fmean(q.score for q in cell))
+                chosen += [q.model_copy(update={"share": share}) for q in best]
+    return {HINDSIGHT: Measured(HINDSIGHT, [chosen])} if chosen else {}
 
 
 def table(found: Mapping[str, Measured], scripts: Sequence[Script]) -> str:
@@ -114,6 +150,11 @@ def table(found: Mapping[str, Measured], scripts: Sequence[Script]) -> str:
         "|---|" + "---|" * (len(heads) + 5),
     ]
     by_id = {script.id: script for script in scripts}
+    unknown = {q.script for measured in found.values() for q in measured.questions} - by_id.keys()
+    if unknown:
+        raise InputError(
+            f"The configuration has no script {min(unknown)}, which was measured.", fix="Name theirs with --config."
+        )
     for name, measured in found.items():
         scores = measured.scores
         looks = [
@@ -123,7 +164,7 @@ def table(found: Mapping[str, Measured], scripts: Sequence[Script]) -> str:
         ]
         bits = information(looks)
         cells = [
-            MASTERS[name],
+            TITLES[name],
             *(f"{100 * mean_score(scores[share]).mean:.0f}" for share in SHARES),
             str(area_of(scores)),
             f"{100 * _mean(measured, 'hit_rate'):.0f}",
@@ -135,7 +176,7 @@ def table(found: Mapping[str, Measured], scripts: Sequence[Script]) -> str:
     return "\n".join(lines)
 
 
-def differences(found: Mapping[str, Measured], ours: str = "grpo", titles: Mapping[str, str] = MASTERS) -> str:
+def differences(found: Mapping[str, Measured], ours: str = "grpo", titles: Mapping[str, str] = TITLES) -> str:
     """Return how much larger the area of one master is than that of each other, as Markdown."""
     lines = ["| GRPO against | points of area (95 %) |", "|---|---|"]
     for name, measured in found.items():
@@ -148,12 +189,12 @@ def differences(found: Mapping[str, Measured], ours: str = "grpo", titles: Mappi
 
 
 def by_level(levels: Mapping[str, Mapping[str, Measured]]) -> str:
-    """Return the area of each master at each difficulty, as Markdown; masters that were measured at all of them."""
+    """Return the area of each master at each difficulty, as Markdown; masters that were measured at two or more."""
     lines = [f"| area in % (95 %) | {' | '.join(levels)} |", "|---|" + "---|" * len(levels)]
     for name in MASTERS:
-        found = [level[name] for level in levels.values() if name in level]
-        if len(found) == len(levels):
-            lines.append(f"| {MASTERS[name]} | {' | '.join(str(area_of(one.scores)) for one in found)} |")
+        areas = [str(area_of(level[name].scores)) if name in level else "" for level in levels.values()]
+        if len(list(filter(None, areas))) > 1:
+            lines.append(f"| {MASTERS[name]} | {' | '.join(areas)} |")
     return "\n".join(lines)
 
 
@@ -173,7 +214,17 @@ def by_task(found: Mapping[str, Measured]) -> str:
     lines = [f"| area in % | {' | '.join(tasks)} |", "|---|" + "---|" * len(tasks)]
     for name, measured in found.items():
         areas = [f"{100 * area_of(measured.of_task(task).scores).mean:.0f}" for task in tasks]
-        lines.append(f"| {MASTERS[name]} | {' | '.join(areas)} |")
+        lines.append(f"| {TITLES[name]} | {' | '.join(areas)} |")
+    return "\n".join(lines)
+
+
+def hits_by_task(found: Mapping[str, Measured]) -> str:
+    """Return the hit rate of each master on each task, as Markdown."""
+    tasks = list(dict.fromkeys(q.task for measured in found.values() for q in measured.questions))
+    lines = [f"| hit rate in % | {' | '.join(tasks)} |", "|---|" + "---|" * len(tasks)]
+    for name, measured in found.items():
+        rates = [f"{100 * _mean(measured.of_task(task), 'hit_rate'):.0f}" for task in tasks]
+        lines.append(f"| {TITLES[name]} | {' | '.join(rates)} |")
     return "\n".join(lines)
 
 

@@ -102,6 +102,18 @@ def seed_overrides(folder: Path, seed: int) -> dict[str, Any]:
     }
 
 
+def seed_of_folder(folder: Path) -> int:
+    """Return the seed of a run, with which the name of its folder ends.
+
+    Raises:
+        InputError: the name does not end with a number, as in `seed-0`.
+    """
+    number = folder.name.rpartition("-")[2]
+    if not number.isdecimal():
+        raise InputError(f"{folder} is not the folder of one seed.", fix="Name one, such as runs/tours-6/seed-0.")
+    return int(number)
+
+
 def multiplies_bf16() -> bool:
     """Return whether this CPU multiplies matrices in bf16 natively; others are faster in full precision."""
     capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)  # missing in older versions

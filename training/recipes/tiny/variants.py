@@ -2,6 +2,7 @@
 
     python -m training.recipes.tiny.variants runs/tours-6/seed-0             every variant; the same command resumes
     python -m training.recipes.tiny.variants runs/tours-6/seed-0 rejection    one of them
+    python -m training.recipes.tiny.variants runs/short/seed-0 unscaled --set grpo.trainer.max_steps=2    a trial
 
 A variant changes settings of the recipe and nothing else, except `rejection`: of eight conversations the best is
 imitated, over as many conversations as GRPO samples. Policies are written to `FOLDER/variants/NAME/policy`;
@@ -14,11 +15,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 from agentcvr_training.baselines.rejection import record_best
-from agentcvr_training.config.settings import Settings, load_settings
+from agentcvr_training.config.settings import Settings, load_settings, read_overrides
 from agentcvr_training.grpo import train
 from agentcvr_training.sft import warm_start
 from agentcvr_training.trainer.run import quiet
@@ -27,7 +29,7 @@ from agentcvr_graph.cli.console import err, one_of, run_app
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.utils.progress import ProgressBar
 from training.recipes.processes import default_processes, train_in_processes
-from training.recipes.tiny.recipe import seed_overrides
+from training.recipes.tiny.recipe import seed_of_folder, seed_overrides
 
 CONFIG = Path("training/recipes/tiny/configs/tours.yaml")
 TRIES = 8
@@ -61,11 +63,17 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
-def variant_settings(config: Path, folder: Path, seed: int, name: str) -> Settings:
-    """Return the settings of a variant of one seed: the recipe's, from its warm start, into a folder of its own."""
+def variant_settings(
+    config: Path, folder: Path, seed: int, name: str, given: Mapping[str, Any] = MappingProxyType({})
+) -> Settings:
+    """Return the settings of a variant of one seed: the recipe's, from its warm start, into a folder of its own.
+
+    Args:
+        given: settings that differ from those of the file, by dotted name; those that make the variant win.
+    """
     own = folder / "variants" / name
     changed = {"output": str(own), "model.path": str(folder / "warm"), "sft.demonstrations": str(own / "best.jsonl")}
-    overrides = {**seed_overrides(folder, seed), **changed, **VARIANTS[name].overrides}
+    overrides = {**seed_overrides(folder, seed), **changed, **given, **VARIANTS[name].overrides}
     tasks = load_settings(config, overrides).scripts.tasks
     trained = [task for task in tasks if task != VARIANTS[name].left_out]
     return load_settings(config, {**overrides, "scripts.tasks": trained})
@@ -75,6 +83,7 @@ def train_variant(settings: Settings, variant: Variant, processes: int) -> None:
     """Train a variant whose policy does not exist yet."""
     policy = Path(settings.output) / "policy"
     if policy.exists():
+        err.print(f"kept: {policy} exists")
         return
     if variant.imitates:
         _imitate_best(settings, policy, processes)
@@ -107,20 +116,24 @@ def main(
         list[str] | None, typer.Argument(metavar="[NAME]...", help=f"{', '.join(VARIANTS)}; default all.")
     ] = None,
     config: Annotated[Path, typer.Option(help="The configuration of the recipe.")] = CONFIG,
+    changed: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting that differs from the file, as NAME=VALUE.")
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share a training.")] = default_processes(),
 ) -> None:
     """Train variants of a recipe from its warm start; those whose policy exists are kept."""
     quiet()
+    seed = seed_of_folder(folder)
     if not (folder / "warm").exists():
         raise InputError(
             f"{folder} has no warm start.",
             fix=f"Run: python -m training.recipes.tiny {config} --folder {folder.parent}",
         )
-    seed = int(folder.name.rpartition("-")[2])
+    overrides = read_overrides(changed or [])
     chosen = [one_of("NAME", name, tuple(VARIANTS)) for name in names or VARIANTS]
     for name in chosen:
         err.rule(f"seed {seed}: {VARIANTS[name].title}")
-        train_variant(variant_settings(config, folder, seed, name), VARIANTS[name], processes)
+        train_variant(variant_settings(config, folder, seed, name, overrides), VARIANTS[name], processes)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
