@@ -7,6 +7,7 @@ is always a reference, so every model fits into a checkpoint and can be sent as 
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import Literal, Self, get_args
 from urllib.parse import unquote
@@ -33,6 +34,15 @@ _ENDING = re.compile(
     re.IGNORECASE,
 )
 AnswerValue = str | float | list[str] | tuple[float, float]
+
+
+WordTimes = tuple[tuple[float, float], ...]
+"""Start and end of each word in seconds, in order; empty where the times of words are not known."""
+
+
+def later(times_s: WordTimes, shift_s: float) -> WordTimes:
+    """Return the times of words moved by some seconds, to the millisecond."""
+    return tuple((round(start_s + shift_s, 3), round(end_s + shift_s, 3)) for start_s, end_s in times_s)
 
 
 def whole(text: str) -> str:
@@ -295,6 +305,8 @@ class Evidence(FrozenModel):
     text: str
     window: Window | None = None
     """Where it was seen or heard; None for a statement about the whole call (a comparison of several windows)."""
+    word_times_s: WordTimes = Field(default=(), exclude_if=operator.not_)
+    """When each word of quoted speech is said; left out of JSON where it is not known."""
 
     @field_validator("text")
     @classmethod

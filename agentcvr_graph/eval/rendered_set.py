@@ -21,6 +21,7 @@ from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.scripts.schema import TASKS, Facts, Scene, Script, ScriptedVideo, Task, Thing
 from agentcvr_graph.scripts.video import render_video_once
 from agentcvr_graph.scripts.video.drawing import blank, boxes_of, draw_scene
+from agentcvr_graph.types import later
 from agentcvr_graph.utils.files import atomic_write_text
 
 SCRIPTS = "scripts.jsonl"
@@ -213,6 +214,7 @@ def _later(scene: Scene, shift_s: float) -> Scene:
             "start_s": scene.start_s + shift_s,
             "end_s": scene.end_s + shift_s,
             "speech_s": speech_s,
+            "word_times_s": later(scene.word_times_s, shift_s),
             "facts": scene.facts.model_copy(update={"sounds": sounds}),
         }
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agentcvr_graph.types import Modality
+from agentcvr_graph.types import Modality, WordTimes, later
 
 SAMPLE_RATE_HZ = 16_000
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
@@ -32,6 +32,12 @@ class Cue:
     start_s: float
     end_s: float
     text: str
+    word_times_s: WordTimes = field(default=(), repr=False)
+    """When each word of the text is said. Not part of cache keys, which hold cues as text."""
+
+    def later(self, shift_s: float) -> Cue:
+        """Return the cue with all times moved by some seconds."""
+        return Cue(self.start_s + shift_s, self.end_s + shift_s, self.text, later(self.word_times_s, shift_s))
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentcvr_graph.types import Evidence, Window
+from agentcvr_graph.types import Evidence, Window, WordTimes
 
 
 def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
     """Return the part of a statement that lies inside a window; None where none does.
 
-    Of quoted words that cross the edge, those are kept whose time, counted evenly over the statement, lies inside.
+    Of quoted words that cross the edge, those are kept whose middle lies inside. Where the times of words are not
+    known, words are counted evenly over the statement.
     """
     if said.window is None:
         return said
@@ -21,15 +22,30 @@ def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
     whole = (start_s, end_s) == (placed.start_s, placed.end_s)
     if whole and placed.video == window.video:
         return said
-    text = said.text
+    text, times_s = said.text, said.word_times_s
     if text.startswith('"') and not whole:
         words = text.strip('"').split()
-        step_s = placed.duration_s / max(1, len(words))
-        kept = [w for n, w in enumerate(words) if start_s <= placed.start_s + (n + 0.5) * step_s < end_s]
+        middles_s = word_middles_s(len(words), placed.start_s, placed.end_s, times_s)
+        kept = [n for n, middle_s in enumerate(middles_s) if window.start_s <= middle_s < window.end_s]
         if not kept:
             return None
-        text = f'"{" ".join(kept)}"'
-    return Evidence(text=text, window=Window(video=window.video, start_s=start_s, end_s=end_s))
+        text = f'"{" ".join(words[n] for n in kept)}"'
+        times_s = within((times_s[n] for n in kept), start_s, end_s) if len(times_s) == len(words) else ()
+    window = Window(video=window.video, start_s=start_s, end_s=end_s)
+    return Evidence(text=text, window=window, word_times_s=times_s)
+
+
+def word_middles_s(count: int, start_s: float, end_s: float, times_s: WordTimes) -> list[float]:
+    """Return the middle of each of `count` words, evenly spread from start to end where their times are not known."""
+    if len(times_s) == count:
+        return [(first_s + last_s) / 2 for first_s, last_s in times_s]
+    step_s = (end_s - start_s) / max(1, count)
+    return [start_s + (n + 0.5) * step_s for n in range(count)]
+
+
+def within(times_s: Iterable[tuple[float, float]], start_s: float, end_s: float) -> WordTimes:
+    """Return the times of words, each moved to the nearest one from start to end."""
+    return tuple((min(max(a_s, start_s), end_s), min(max(b_s, start_s), end_s)) for a_s, b_s in times_s)
 
 
 def joined(evidence: Iterable[Evidence]) -> list[Evidence]:

@@ -25,7 +25,7 @@ from agentcvr_graph.perception.noise import Noise, misheard, misread
 from agentcvr_graph.render import picture_text, spoken
 from agentcvr_graph.scripts.legibility import close_look, colours_in, is_small, lines_in
 from agentcvr_graph.scripts.schema import Facts, Scene, ScriptedVideo
-from agentcvr_graph.types import Evidence, Region, Target, Window, Zoom
+from agentcvr_graph.types import Evidence, Region, Target, Window, WordTimes, Zoom
 
 SILENCE = "silence"
 SILENCE_S = 1.5
@@ -256,9 +256,9 @@ def _speech(timeline: Timeline, index: int, video: int, noise: Noise) -> Iterato
         text = "" if missed else " ".join(misheard(text.split(), noise.word_errors * garbled, rng))
         start_s = min(max(0.0, start_s + rng.gauss(0, noise.time_jitter_s)), end_s - _SHORTEST_S)
         end_s = max(min(timeline.video.duration_s, end_s + rng.gauss(0, noise.time_jitter_s)), start_s + _SHORTEST_S)
-    if text:
-        yield _statement(spoken(text), video, start_s, end_s)
+    if text:  # noise that loses words makes their times unknown
+        yield _statement(spoken(text), video, start_s, end_s, scene.word_times_s)
 
 
-def _statement(text: str, video: int, start_s: float, end_s: float) -> Evidence:
-    return Evidence(text=text, window=Window(video=video, start_s=start_s, end_s=end_s))
+def _statement(text: str, video: int, start_s: float, end_s: float, times_s: WordTimes = ()) -> Evidence:
+    return Evidence(text=text, window=Window(video=video, start_s=start_s, end_s=end_s), word_times_s=times_s)

@@ -86,6 +86,9 @@ def _check_scene(scene: Scene, video: ScriptedVideo, place: str) -> Iterator[Pro
     inside = scene.start_s - TOLERANCE_S <= start_s < end_s <= scene.end_s + TOLERANCE_S
     if scene.caption and not inside and scene.end_s > scene.start_s:
         yield Problem(place, f"its caption is spoken from {start_s:g} to {end_s:g} s, not inside the scene")
+    words, times = len(scene.caption.split()), len(scene.word_times_s)
+    if times not in (0, words):
+        yield Problem(place, f"its caption has {words} words, and {times} word times, so they are not used", "warning")
     for sound in scene.facts.sounds:
         if not scene.start_s - TOLERANCE_S <= sound.start_s < sound.end_s <= scene.end_s + TOLERANCE_S:
             yield Problem(

@@ -14,13 +14,14 @@ the faults.
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Literal
 
 from pydantic import Field
 
 from agentcvr_graph.answers import KnownKind
 from agentcvr_graph.catalogue import LISTED
-from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, FrozenModel, Question, Video
+from agentcvr_graph.types import AnswerKind, AnswerValue, Citation, FrozenModel, Question, Video, WordTimes
 
 SCHEMA_VERSION = 1
 SCHEME = "script://"
@@ -138,6 +139,9 @@ class Scene(FrozenModel):
     """What is said, word for word. Nothing that can only be seen."""
     speech_s: tuple[float, float] | None = None
     """Start and end of the spoken caption in seconds; the whole scene when None."""
+    word_times_s: WordTimes = Field(default=(), exclude_if=operator.not_)
+    """Start and end of each word of the caption in seconds. Empty where they are not known: a window that cuts the
+    caption then counts its words evenly over its time."""
     facts: Facts = Facts()
 
     @property

@@ -104,7 +104,18 @@ class Segment:
 
 def test_words_become_sentences_at_full_stops_and_pauses():
     words = [Word(0, 1, " Stop."), Word(1, 2, " Go"), Word(2, 3, " on"), Word(4.5, 5, " now")]
-    assert joined(list(statements(Segment(words)))) == [Cue(0, 1, " Stop."), Cue(1, 3, " Go on"), Cue(4.5, 5, " now")]
+    assert joined(list(statements(Segment(words)))) == [
+        Cue(0, 1, " Stop.", ((0, 1),)),
+        Cue(1, 3, " Go on", ((1, 2), (2, 3))),
+        Cue(4.5, 5, " now", ((4.5, 5),)),
+    ]
+
+
+def test_parts_of_a_word_share_its_time():
+    words = [Word(0, 1, " a"), Word(1, 2, " well"), Word(2, 3, "-known"), Word(3, 4, " soup")]
+    [sentence] = joined(list(statements(Segment(words))))
+    assert (sentence.text, sentence.word_times_s) == (" a well-known soup", ((0, 1), (1, 3), (3, 4)))
+    assert sentence.later(10).word_times_s == ((10, 11), (11, 13), (13, 14))
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_in_hindsight_the_best_plan_is_taken_at_each_budget_and_may_save():
     best = in_hindsight(found)
     count = len(SCRIPTS)
     assert best["hindsight"].scores == {0.25: [0.3] * count, 0.5: [0.6] * count, 1.0: [0.6] * count}
-    assert "| best of these plans in hindsight | +45.0 (45.0 to 45.0) |" in differences({**found, **best})
+    assert "| best of the four fixed plans in hindsight | +45.0 (45.0 to 45.0) |" in differences({**found, **best})
     assert in_hindsight({"grpo": found["grpo"]}) == {}
 
 
@@ -280,6 +280,8 @@ def test_the_command_scores_a_policy_beside_blind_and_chance(settings, tmp_path)
     [
         (("gone", "--task", "SPOT"), "There is no policy in gone"),
         ((".", "--budget", "1"), "No scripts are named"),
+        ((".", "--budget", "1"), "the turns (12), tools and noise (off) may not be those of the training"),
+        ((".", "--task", "SPOT", "--set", "graph.max_turns=6"), "none is named. Name one with --config."),
         ((".", "--task", "XY"), "Unknown --task 'XY'"),
         ((".", "--task", "SPOT", "--phrasing", "other"), "Unknown --phrasing 'other'"),
         ((".", "--task", "SPOT", "--each", "1", "--budget", "2"), "--budget"),

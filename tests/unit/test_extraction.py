@@ -15,8 +15,9 @@ from agentcvr_graph.scripts.schema import Origin, Scene, Script, ScriptedVideo
 from agentcvr_graph.types import Evidence, Window
 
 
-def said(text: str, start_s: float, end_s: float) -> Evidence:
-    return Evidence(text=text, window=Window(video=1, start_s=start_s, end_s=end_s))
+def said(text: str, start_s: float, end_s: float, *word_times_s: tuple[float, float]) -> Evidence:
+    window = Window(video=1, start_s=start_s, end_s=end_s)
+    return Evidence(text=text, window=window, word_times_s=word_times_s)
 
 
 def steps(kinds: str) -> list[tuple[float, float, Step]]:
@@ -75,6 +76,28 @@ def test_speech_goes_to_the_pictures_in_whose_time_it_is_said():
         0, 4, ("A",), "one two", (2, 4)
     )  # fmt: skip
     assert (second.start_s, second.facts.text, second.caption, second.speech_s) == (4, ("B",), "three four", (4, 6))
+
+
+def test_a_sentence_is_divided_at_the_times_of_its_words_where_they_are_known():
+    seen = [said('on-screen text "A"', 0, 4), said('on-screen text "B"', 4, 8)]
+    times_s = ((2, 2.5), (2.5, 3), (3.25, 3.75), (5, 6))  # evenly, the third word would be said from 4 to 5
+    [first, second] = scenes_of(8, seen, [said('"one two three four"', 2, 6, *times_s)])
+    assert (first.caption, first.speech_s, first.word_times_s) == ("one two three", (2, 4), times_s[:3])
+    assert (second.caption, second.speech_s, second.word_times_s) == ("four", (4, 6), times_s[3:])
+
+
+def test_times_of_words_lie_within_the_speech_of_their_scene():
+    seen = [said('on-screen text "A"', 0, 4), said('on-screen text "B"', 4, 8)]
+    [first, second] = scenes_of(8, seen, [said('"one two"', 2, 4.4, (2, 3), (3.8, 4.4))])
+    assert (first.caption, first.word_times_s) == ("one two", ((2, 3), (3.8, 4)))
+    assert "word_times_s" not in second.model_dump()
+
+
+def test_a_scene_has_times_of_words_only_if_all_are_known():
+    timed, untimed = said('"one"', 1, 2, (1, 2)), said('"two"', 2.5, 3)
+    assert scenes_of(9, [], [timed])[0].word_times_s == ((1, 2),)
+    [both] = scenes_of(9, [], [timed, untimed])
+    assert (both.caption, both.word_times_s) == ("one two", ())
 
 
 def test_the_end_of_a_sentence_just_behind_a_cut_stays_with_it():

@@ -121,6 +121,17 @@ def test_a_clip_cuts_pictures_words_and_sounds_at_its_edges():
     assert again.video.scenes[0].caption == "one two"
 
 
+def test_a_clip_cuts_words_at_their_times():
+    times_s = ((2, 3), (3, 4), (4, 5), (9, 10))
+    scene = Scene(start_s=2, end_s=10, caption="one two three four", word_times_s=times_s)
+    video = ExtractedVideo(name="a.mp4", video=ScriptedVideo(duration_s=12, scenes=(scene,)))
+    (cut,) = clip(video, 4.25, 12).video.scenes
+    assert (cut.caption, cut.speech_s, cut.word_times_s) == ("three four", (0, 5.75), ((0, 0.75), (4.75, 5.75)))
+    (whole,) = clip(video, 1, 11).video.scenes
+    assert (whole.caption, whole.word_times_s) == (scene.caption, ((1, 2), (2, 3), (3, 4), (8, 9)))
+    assert clip(video, 5.5, 8).video.scenes[0].model_dump(include={"caption", "word_times_s"}) == {"caption": ""}
+
+
 @pytest.mark.parametrize(
     ("mark", "name", "seconds"),
     [

@@ -174,6 +174,10 @@ FAULTS = {
         of(scene(0, 10, caption="hi", speech_s=(9, 12)), **GOOD),
         "error: videos[1].scenes[1]: its caption is spoken from 9 to 12 s, not inside",
     ),
+    "times of other words": (
+        of(scene(0, 10, caption="hi", word_times_s=((1, 2), (2, 3))), **GOOD),
+        "warning: videos[1].scenes[1]: its caption has 1 words, and 2 word times, so they are not used",
+    ),
     "sound outside": (
         of(
             WHOLE.model_copy(

@@ -133,6 +133,24 @@ async def test_captions_are_clipped_to_the_window():
     assert [text for text, _, _ in statements(await hear(1, 7.5, 10))] == ["silence"]
 
 
+@pytest.mark.parametrize(
+    ("times_s", "first", "rest"),
+    [
+        ((), '"one two three"', '"four five"'),  # evenly, a word a second from 2.0 s on
+        (((2, 2.5), (2.5, 3), (3, 3.25), (3.25, 3.5), (5.5, 7)), '"one two three four"', '"five"'),
+        (((2, 2.5), (2.5, 3)), '"one two three"', '"four five"'),  # times of other words
+    ],
+)
+async def test_captions_are_clipped_at_the_times_of_their_words(times_s, first, rest):
+    scene = SALT.model_copy(update={"word_times_s": times_s})
+    script = SCRIPT.model_copy(update={"videos": (SCRIPT.videos[0].model_copy(update={"scenes": (scene,)}),)})
+    perception = ScriptedPerception(ScriptLibrary.of([script]))
+    videos = [await perception.probe(script.video(1), 1)]
+    windows = [Window(video=1, start_s=start_s, end_s=end_s) for start_s, end_s in ((2, 5), (5, 7))]
+    heard = [await perception.listen(Listen(window=window), videos) for window in windows]
+    assert [statements(one) for one in heard] == [[(first, 2, 5)], [(rest, 5, 7)]]
+
+
 async def test_sounds_and_silences_are_reported():
     heard = statements(await hear(1, 8, 30))
     assert heard == [("silence", 8, 20.0), ("impact", 20.0, 20.4), ("silence", 20.4, 30)]

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcvr_graph.errors import ActionError
+from agentcvr_graph.testing import FakePerception
 from agentcvr_graph.tools import TOOL_SCHEMAS, TOOLS, Budget
 from agentcvr_graph.tools.answer import AnswerArgs, clip_citations
 from agentcvr_graph.tools.observe import share_frames
-from agentcvr_graph.types import Citation, Observation, Target, Video, VideoInfo, Window
+from agentcvr_graph.types import Citation, Evidence, Observation, Target, Video, VideoInfo, Window
 
 PLENTY = Budget(turns=10, frames=1000, audio_s=1000.0)
 VIDEOS = [
@@ -84,6 +85,18 @@ def test_a_spent_budget_is_an_error_and_a_nearly_spent_one_adds_a_note():
     request, notes = plan("listen", budget=Budget(turns=3, frames=9, audio_s=2.0), video=1, start_s=10, end_s=50)
     assert request.window.end_s == 12.0
     assert "Cut to 2.0 s" in notes[0]
+
+
+class TimedSpeech(FakePerception):
+    async def listen(self, request, videos):
+        said = Evidence(text='"add salt"', window=request.window, word_times_s=((0, 1), (1, 2)))
+        return Observation(modality="audio", windows=(request.window,), evidence=(said,))
+
+
+async def test_a_run_does_not_keep_the_times_of_words():
+    request, _ = plan("listen", video=1, start_s=0, end_s=2)
+    heard = await TOOLS.spec("listen").run(request, TimedSpeech(), VIDEOS)
+    assert heard.evidence == (Evidence(text='"add salt"', window=request.window),)
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 500), st.integers(1, 200)), min_size=1, max_size=6), st.integers(6, 128))

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from agentcvr_graph.errors import missing_extra
+from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_training.config.shipped import find_config, shipped_configs
 
 EXTRA = "training"
@@ -197,13 +197,18 @@ def evaluate(
         ),
     ] = None,
     config: Annotated[
-        str, typer.Option(help="A file or a shipped name: its graph, rollout and, unless named here, held-out scripts.")
+        str,
+        typer.Option(
+            help="A file or a shipped name: its graph, rollout and, unless named here, held-out scripts. "
+            "Name that of the training: with other turns, tools or noise a policy may act otherwise."
+        ),
     ] = "",
     overrides: Overrides = None,
     to: Annotated[Path | None, typer.Option("--out", help="Also write every question as a .jsonl file.")] = None,
 ) -> None:
     """Score a policy on scripts, greedily, beside a blind baseline and chance."""
     with _needs_training():
+        from agentcvr_graph.cli.console import err
         from agentcvr_training.config.named_scripts import named_scripts
         from agentcvr_training.config.settings import load_settings, read_overrides
         from agentcvr_training.evaluate import evaluate as run_evaluation
@@ -211,9 +216,16 @@ def evaluate(
         from agentcvr_training.trainer.run import quiet
 
         quiet()
+        if overrides and not config:
+            raise InputError("--set changes a configuration, and none is named.", fix="Name one with --config.")
         settings = (
             load_settings(find_config(config), read_overrides(overrides or [])) if config else settings_for(policy)
         )
+        if not config:
+            turns = settings.context.max_turns
+            err.print(
+                f"note: without --config the turns ({turns}), tools and noise (off) may not be those of the training"
+            )
         if scripts or tasks:
             chosen = named_scripts(scripts, tasks or [], each, seed, difficulty, phrasing)
         else:

@@ -64,5 +64,7 @@ def transcribed(folder: Path, samples: Samples) -> list[Spoken]:
 def _evidence(cue: Cue, window: Window) -> Evidence:
     start_s = min(window.start_s + max(0.0, cue.start_s), window.end_s)
     end_s = min(max(window.start_s + cue.end_s, start_s), window.end_s)
-    text = cue.text if cue.text == UNCLEAR_SPEECH else spoken(cue.text)
-    return Evidence(text=text, window=Window(video=window.video, start_s=start_s, end_s=end_s))
+    placed = Window(video=window.video, start_s=start_s, end_s=end_s)
+    if cue.text == UNCLEAR_SPEECH:
+        return Evidence(text=cue.text, window=placed)
+    return Evidence(text=spoken(cue.text), window=placed, word_times_s=cue.later(window.start_s).word_times_s)

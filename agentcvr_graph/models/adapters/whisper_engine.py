@@ -58,9 +58,7 @@ class Listener(WhisperModel):
             cues = [cue for segment in self._segments(samples[start:end]) for cue in statements(segment)]
         except UnclearError:
             cues = [Cue(0, (end - start) / SAMPLE_RATE_HZ, UNCLEAR_SPEECH)]
-        shift_s = start / SAMPLE_RATE_HZ
-        moved = (Cue(shift_s + cue.start_s, shift_s + cue.end_s, cue.text) for cue in joined(cues))
-        return Spoken(tuple(moved), self._language)
+        return Spoken(tuple(cue.later(start / SAMPLE_RATE_HZ) for cue in joined(cues)), self._language)
 
     def _segments(self, samples: Samples) -> Iterable[Any]:
         segments, _ = cast(Any, self).transcribe(

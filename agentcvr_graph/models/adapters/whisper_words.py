@@ -8,6 +8,7 @@ from typing import Any
 
 from agentcvr_graph.media.types import Cue
 from agentcvr_graph.render import UNCLEAR_SPEECH
+from agentcvr_graph.types import WordTimes
 
 LEAST_WORD = 0.6
 """Mean probability of a segment's words below which it is unclear. Clear speech has 0.9, speech that is played
@@ -36,7 +37,7 @@ def statements(segment: Any) -> Iterator[Cue]:
     if _is_unclear(segment):
         yield Cue(segment.start, segment.end, UNCLEAR_SPEECH)
     else:
-        yield from (Cue(word.start, word.end, word.word) for word in segment.words)
+        yield from (Cue(word.start, word.end, word.word, ((word.start, word.end),)) for word in segment.words)
 
 
 def _is_unclear(segment: Any) -> bool:
@@ -52,10 +53,19 @@ def joined(cues: Sequence[Cue]) -> list[Cue]:
         last = said[-1] if said else None
         if last is None or cue.start_s - last.end_s > PAUSE_S or _is_apart(last.text, cue.text):
             said.append(cue)
+        elif cue.text == UNCLEAR_SPEECH:
+            said[-1] = Cue(last.start_s, cue.end_s, UNCLEAR_SPEECH)
         else:
-            text = UNCLEAR_SPEECH if cue.text == UNCLEAR_SPEECH else last.text + cue.text
-            said[-1] = Cue(last.start_s, cue.end_s, text)
+            said[-1] = Cue(last.start_s, cue.end_s, last.text + cue.text, _word_times_s(last, cue))
     return said
+
+
+def _word_times_s(last: Cue, cue: Cue) -> WordTimes:
+    """Return the times of the words of two cues. Without a space before it, the second ends the word of the first."""
+    before, after = last.word_times_s, cue.word_times_s
+    if not before or cue.text[:1].isspace():
+        return before + after
+    return (*before[:-1], (before[-1][0], cue.end_s), *after[1:])
 
 
 def _is_apart(before: str, after: str) -> bool:

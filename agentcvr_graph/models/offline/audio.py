@@ -45,7 +45,7 @@ class OfflineAudio(SpeechAndSounds):
     """The audio model that needs no weights."""
 
     def __init__(self) -> None:
-        super().__init__(Recogniser(), name="offline-audio-2")
+        super().__init__(Recogniser(), name="offline-audio-3")
 
 
 def _is_lone_word(statement: Evidence) -> bool:

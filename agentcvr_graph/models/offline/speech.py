@@ -9,7 +9,7 @@ from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.offline.sphinx import recognised
 from agentcvr_graph.models.offline.voices import PAUSE_S, UNCLEAR_S
 from agentcvr_graph.render import UNCLEAR_SPEECH, spoken
-from agentcvr_graph.types import Evidence, Window
+from agentcvr_graph.types import Evidence, Window, later
 from agentcvr_graph.utils.worker_processes import run_in_worker
 
 ENGLISH_ONLY = "speech that is not clear English was not recognised"
@@ -45,7 +45,10 @@ def _is_unclear(word: Cue) -> bool:
 
 
 def _utterance(said: list[Cue], window: Window) -> Evidence:
-    text = UNCLEAR_SPEECH if _is_unclear(said[0]) else spoken(" ".join(word.text for word in said))
     start_s = window.start_s + said[0].start_s
     end_s = min(window.end_s, window.start_s + said[-1].end_s)
-    return Evidence(text=text, window=Window(video=window.video, start_s=start_s, end_s=end_s))
+    placed = Window(video=window.video, start_s=start_s, end_s=end_s)
+    if _is_unclear(said[0]):
+        return Evidence(text=UNCLEAR_SPEECH, window=placed)
+    times_s = later(tuple((word.start_s, word.end_s) for word in said), window.start_s)
+    return Evidence(text=spoken(" ".join(word.text for word in said)), window=placed, word_times_s=times_s)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from agentcvr_graph.models.base import AudioModel
 
 SCHEME = "whisper:"
+STATEMENTS = 2
+"""Version of what is stated about the same sound: raise it when that changes, and no older transcript is used."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Whisper(Provider):
         return find(self.source)
 
     def cache_name(self) -> str:
-        """Return the model string with a digest that changes with the weights."""
-        return f"{self.spec}@{digest_of(self.found())}"
+        """Return the model string with a digest that changes with the weights, and the version of its statements."""
+        return f"{self.spec}@{digest_of(self.found())}-{STATEMENTS}"
 
     def check(self) -> str:
         folder = self.found()

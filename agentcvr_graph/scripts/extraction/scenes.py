@@ -1,8 +1,8 @@
 """From statements about a real video to the scenes of a script. Pure functions.
 
 What is shown divides the video into scenes; what is said is put into them. A scene has one caption, so a pause inside a
-scene divides it. A sentence that runs across a cut is divided there, word by word: the words of a statement are counted
-evenly over its time, as everywhere (`perception/clipping.py`).
+scene divides it. A sentence that runs across a cut is divided there, word by word, at the times of its words; where a
+model does not state them, they are counted evenly over the sentence, as everywhere (`perception/clipping.py`).
 
 A statement in the form of `render.picture_text` becomes facts (lines, colours, movement); every other one stays as it
 is in `visual`. What a script has no place for is counted in `Lost`.
@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple, cast, get_args
 
+from agentcvr_graph.perception.clipping import within, word_middles_s
 from agentcvr_graph.render import PLAIN_PICTURE, UNCLEAR_SPEECH, letters_of, read_picture
 from agentcvr_graph.scripts.schema import Facts, Motion, Noise, Scene, Sounded
-from agentcvr_graph.types import Evidence
+from agentcvr_graph.types import Evidence, WordTimes, later
 
 PAUSE_S = 1.0
 """A shorter pause does not divide a caption."""
@@ -39,10 +40,16 @@ class Said(NamedTuple):
     start_s: float
     end_s: float
     words: tuple[str, ...]
+    times_s: WordTimes = ()
 
     @property
     def text(self) -> str:
         return " ".join(self.words)
+
+    def part(self, numbers: Sequence[int], start_s: float, end_s: float) -> Said:
+        """Return some of the words, said within a part of the time."""
+        times_s = [self.times_s[k] for k in numbers] if len(self.times_s) == len(self.words) else []
+        return Said(start_s, end_s, tuple(self.words[k] for k in numbers), within(times_s, start_s, end_s))
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ def _heard(heard: Iterable[Evidence], duration_s: float, lost: Lost) -> tuple[li
         elif one.text.startswith('"'):
             start_s = max(start_s, said[-1].end_s if said else 0.0)
             if (words := one.text.strip('"').split()) and end_s - start_s >= BRIEFEST_S:
-                said.append(Said(start_s, end_s, tuple(words)))
+                said.append(Said(start_s, end_s, tuple(words), one.word_times_s))
         elif one.text != _SILENCE:
             lost.sounds.append(one.text)
     return said, sounds
@@ -209,15 +216,13 @@ def _pieces(sentence: Said, shown: Sequence[Shown]) -> Iterator[tuple[int, Said]
     times = [(n, max(one.start_s, sentence.start_s), min(one.end_s, sentence.end_s)) for n, one in enumerate(shown)]
     times = [(n, start_s, end_s) for n, start_s, end_s in times if end_s > start_s]
     kept = [time for time in times if time[2] - time[1] > STRAY_S] or [max(times, key=lambda time: time[2] - time[1])]
-    step_s = (sentence.end_s - sentence.start_s) / len(sentence.words)
-    words: dict[int, list[str]] = {}
-    for k, word in enumerate(sentence.words):
-        middle_s = sentence.start_s + (k + 0.5) * step_s
+    words: dict[int, list[int]] = {}
+    for k, middle_s in enumerate(word_middles_s(len(sentence.words), *sentence[:2], sentence.times_s)):
         nearest = min(kept, key=lambda time: max(time[1] - middle_s, middle_s - time[2], 0.0))
-        words.setdefault(nearest[0], []).append(word)
+        words.setdefault(nearest[0], []).append(k)
     for n, start_s, end_s in kept:
         if n in words:
-            yield n, Said(start_s, end_s, tuple(words[n]))
+            yield n, sentence.part(words[n], start_s, end_s)
 
 
 def _scene(shown: Shown, said: Sequence[Said], sounds: Sequence[Sounded]) -> Scene:
@@ -241,5 +246,11 @@ def _scene(shown: Shown, said: Sequence[Said], sounds: Sequence[Sounded]) -> Sce
         visual="; ".join(shown.descriptions),
         caption=" ".join(one.text for one in said),
         speech_s=(round(said[0].start_s, 3), round(said[-1].end_s, 3)) if said else None,
+        word_times_s=_word_times(said),
         facts=facts,
     )
+
+
+def _word_times(said: Sequence[Said]) -> WordTimes:
+    """Return the times of all words of a scene; none if those of a sentence are not known."""
+    return later(tuple(time for one in said for time in one.times_s), 0.0) if all(one.times_s for one in said) else ()

@@ -40,7 +40,7 @@ MASTERS: Mapping[str, str] = {
 HINDSIGHT = "hindsight"
 PLANS = ("thinned", "constant", "earlier_thinned", "earlier_constant")
 """Masters that look by a fixed plan, read by a policy that no reward has trained."""
-TITLES: Mapping[str, str] = {**MASTERS, HINDSIGHT: "best of these plans in hindsight"}
+TITLES: Mapping[str, str] = {**MASTERS, HINDSIGHT: "best of the four fixed plans in hindsight"}
 """Titles of the rows of the tables."""
 LEVELS = ("easy", "normal", "hard")
 QUESTIONS = TypeAdapter(list[MeasuredQuestion])

@@ -11,7 +11,7 @@ from agentcvr_graph.perception.clipping import clip_evidence
 from agentcvr_graph.render import spoken
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo, find_video
 from agentcvr_graph.scripts.schema import Scene
-from agentcvr_graph.types import Evidence, Window
+from agentcvr_graph.types import Evidence, Window, later
 
 _MARK = "#t="
 _SHORTEST_S = 0.05
@@ -99,17 +99,19 @@ def _clipped(scenes: Sequence[Scene], start_s: float, end_s: float) -> Iterator[
 
 def _speech(scene: Scene, start_s: float, end_s: float) -> dict[str, object]:
     if not scene.caption:
-        return {"speech_s": None}
+        return {"speech_s": None, "word_times_s": ()}
     window = Window(video=1, start_s=start_s, end_s=end_s)
     said_s = Window(video=1, start_s=scene.spoken_s[0], end_s=scene.spoken_s[1])
-    heard = clip_evidence(Evidence(text=spoken(scene.caption), window=said_s), window)
+    said = Evidence(text=spoken(scene.caption), window=said_s, word_times_s=scene.word_times_s)
+    heard = clip_evidence(said, window)
     if heard is None or heard.window is None:
-        return {"caption": "", "speech_s": None}
+        return {"caption": "", "speech_s": None, "word_times_s": ()}
     whole = heard.window == said_s
     caption = scene.caption if whole else heard.text.strip('"')
     return {
         "caption": caption,
         "speech_s": (_rounded(heard.window.start_s - start_s), _rounded(heard.window.end_s - start_s)),
+        "word_times_s": later(heard.word_times_s, -start_s),
     }
 
 
