@@ -30,7 +30,8 @@ KEPT = ROOT / "out" / "tables"
 BENCHMARKS, DEPLOY, TRAINING = "docs/benchmarks.md", "docs/how-to/deploy.md", "training/README.md"
 EXTRACTION, EIGHT_GPUS = "docs/how-to/scripts-from-videos.md", "docs/how-to/train-on-eight-gpus.md"
 EXTRACT_GAP = (
-    "agentcvr scripts make --out out/easy.jsonl -t BU -t NC -t CC -t FSA -t PSS --each 20 --difficulty easy --seed 4000\n"
+    "agentcvr scripts make --out out/easy.jsonl -t BU -t NC -t CC -t FSA -t PSS --each 20 --difficulty easy "
+    "--seed 4000\n"
     "agentcvr scripts extract-gap out/easy.jsonl --audio whisper:base --out out/extract-gap"
 )
 END = "<!-- end of table -->"
