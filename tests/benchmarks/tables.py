@@ -29,6 +29,11 @@ ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "out" / "tables"
 BENCHMARKS, DEPLOY, TRAINING = "docs/benchmarks.md", "docs/how-to/deploy.md", "training/README.md"
 EXTRACTION, EIGHT_GPUS = "docs/how-to/scripts-from-videos.md", "docs/how-to/train-on-eight-gpus.md"
+EXTRACT_GAP = (
+    "agentcvr scripts make --out out/easy.jsonl -t BU -t NC -t CC -t FSA -t PSS --each 20 --difficulty easy "
+    "--seed 4000\n"
+    "agentcvr scripts extract-gap out/easy.jsonl --audio whisper:base --out out/extract-gap"
+)
 END = "<!-- end of table -->"
 OUTPUT = "{out}"
 """Stands in a command for the file that it writes the table to; a command without it prints the table."""
@@ -120,25 +125,8 @@ TABLES = (
         arranged=True,
         needs=("RECORDINGS",),
     ),
-    Table(
-        "extraction",
-        EXTRACTION,
-        "hours",
-        "agentcvr scripts sets --out out/set.jsonl --count 9 --seed 900000 --phrasing held-out\n"
-        "agentcvr scripts extract-gap out/set.jsonl --audio whisper:base --out out/extract-gap",
-        arranged=True,
-    ),
-    Table(
-        "extraction-gap",
-        EXTRACTION,
-        "hours",
-        "agentcvr scripts make --out out/easy-1.jsonl -t BU -t PSS --each 20 --difficulty easy --seed 4000\n"
-        "agentcvr scripts make --out out/easy-2.jsonl -t NC --each 3 --difficulty easy --seed 4000\n"
-        "agentcvr scripts make --out out/easy-3.jsonl -t FSA --each 4 --difficulty easy --seed 4016\n"
-        "agentcvr scripts extract-gap out/easy-1.jsonl out/easy-2.jsonl out/easy-3.jsonl --audio whisper:base "
-        "--out out/extract-gap-easy",
-        arranged=True,
-    ),
+    Table("extraction", EXTRACTION, "hours", EXTRACT_GAP, arranged=True),
+    Table("extraction-gap", EXTRACTION, "hours", EXTRACT_GAP, arranged=True),
     Table("eight-gpus-memory", EIGHT_GPUS, "seconds", "", note="what `estimate` of the code above it prints"),
     Table("eight-gpus-time", EIGHT_GPUS, "seconds", "", note="arithmetic; the factors stand in the table"),
     Table("soak", DEPLOY, "minutes", f"python -m tests.soak --markdown {OUTPUT}"),

@@ -32,6 +32,8 @@ from training.recipes.processes import default_processes, train_in_processes
 from training.recipes.tiny.recipe import seed_of_folder, seed_overrides
 
 CONFIG = Path("training/recipes/tiny/configs/tours.yaml")
+RELEASED = Path("training/recipes/tiny/results/tours/warm")
+"""The released policy after SFT on tours."""
 TRIES = 8
 """Conversations about each script, of which rejection sampling keeps the best."""
 
@@ -127,7 +129,7 @@ def main(
     if not (folder / "warm").exists():
         raise InputError(
             f"{folder} has no warm start.",
-            fix=f"Run: python -m training.recipes.tiny {config} --folder {folder.parent}",
+            fix=f"Train one (training/README.md), or copy the released one: cp -r {RELEASED} {folder / 'warm'}",
         )
     overrides = read_overrides(changed or [])
     chosen = [one_of("NAME", name, tuple(VARIANTS)) for name in names or VARIANTS]
