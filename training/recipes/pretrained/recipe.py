@@ -13,8 +13,8 @@ uninterrupted run. A run goes on only with the settings that it was started with
 209 and samples 79 a core. 75 minutes of SFT are therefore 132 x 4,500 = 594,000 tokens, whatever they teach, so a
 conversation has to be short: the opening takes 540 tokens of it (compact signatures; JSON schemas took 1,100), colours,
 motion and silence are not read (`evidence.jinja`), and one reading of everything, 1,200 tokens of evidence, serves five
-questions. Exploring takes 1,100 tokens a conversation, 250 of them imitated, and reading 2,400: 330 and 100 fit, which
-is 54 steps of 8. A step of GRPO has one question of each kind and eight episodes of 1,100 tokens about each. It takes
+questions. Exploring takes 1,200 tokens a conversation, 265 of them imitated, and reading 2,400: 300 and 100 fit, which
+is 100 steps of 4. A step of GRPO has one question of each kind and eight episodes of 1,100 tokens about each. It takes
 24 x (850 / 418 + 250 / 158 + 1,100 / 132) s, which is 5 minutes; 60 steps take 5 hours. `--dry-run` measures the
 lengths and speeds and computes the same sums.
 """
