@@ -233,17 +233,23 @@ def _mean(measured: Measured, name: str) -> float:
 
 
 def draw(found: Mapping[str, Measured], chance: float, path: Path, titles: Mapping[str, str] = MASTERS) -> None:
-    """Draw accuracy over the budget, one line a master, with bars for 95 % intervals."""
+    """Draw accuracy over the budget, one line a master, with bars for 95 % intervals. Where colours repeat, it is
+    dashed."""
+    from matplotlib import color_sequences
     from matplotlib.figure import Figure
+
+    colours = color_sequences["tab10"]
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    for name, measured in found.items():
+    for number, (name, measured) in enumerate(found.items()):
         shares = [share for share in SHARES if share in measured.scores]
         estimates = [mean_score(measured.scores[share]) for share in shares]
         means = [100 * one.mean for one in estimates]
         bars = [[100 * (one.mean - one.low) for one in estimates], [100 * (one.high - one.mean) for one in estimates]]
-        axes.errorbar([100 * share for share in shares], means, yerr=bars, capsize=3, marker="o", label=titles[name])
+        colour, style = colours[number % len(colours)], "o-" if number < len(colours) else "o--"
+        percent = [100 * share for share in shares]
+        axes.errorbar(percent, means, yerr=bars, fmt=style, color=colour, capsize=3, label=titles[name])
     axes.axhline(100 * chance, color="grey", linestyle=":", label="chance")
     axes.set_xlabel("budget, % of the cost of looking at and hearing everything")
     axes.set_ylabel("accuracy, %")
