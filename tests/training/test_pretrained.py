@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ def test_the_cpu_configuration_has_the_150_questions_and_60_steps_of_24_episodes
     arguments = grpo_config(settings)
     assert arguments.max_steps == 60
     assert arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps == 24
-    assert steps_of_sft(settings, 500) == 63
+    assert steps_of_sft(settings, 500) == 125
 
 
 def test_the_command_explains_itself_and_names_the_steps():
@@ -233,12 +234,16 @@ def test_every_step_is_taken_once_over_two_sittings(run, monkeypatch):
     monkeypatch.setattr(callbacks.WholeCheckpoints, "on_save", marked)
     assert [one.state for one in states(run)] == ["done", "done", "done", "to do", "to do"]
     assert [one.state for one in outlook(run)] == ["done", "done", "done", "step 2 of 3", "0 of 8 masters"]
+    take(replace(run, only=("before", "sft", "grpo")), ["measures"], console)
+    assert f"not yet: after GRPO, for which there is no {run.folder / 'policy'}" in console.file.getvalue()
+    assert [one.state for one in outlook(run)][-1] == "2 of 8 masters"
     before = {step: place.stat().st_mtime_ns for step, place in run.done().items() if place.exists()}
     take(run, STEPS, console)
     assert all(run.done()[step].stat().st_mtime_ns == time_ns for step, time_ns in before.items())
     assert [(one.event, one.name) for one in read_sittings(run.folder)] == [
         ("start", ""),
         *(("step", name) for name in ("model", "demonstrations", "sft")),
+        *(("start", ""), ("step", "measures"), ("end", "")),
         ("start", ""),
         *(("step", name) for name in ("grpo", "measures")),
         ("end", ""),

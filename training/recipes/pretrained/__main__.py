@@ -10,6 +10,7 @@ from agentcvr_training.trainer.run import quiet
 from rich.console import Console
 
 from agentcvr_graph.cli.console import err, one_of, out, run_app
+from training.recipes.pretrained.measures import MASTERS
 from training.recipes.pretrained.outlook import outlook, plan, standing, states
 from training.recipes.pretrained.recipe import STEPS, TOKENS, Run, take
 from training.recipes.pretrained.report import CONFIG, RESULTS
@@ -27,6 +28,8 @@ python -m training.recipes.pretrained --dry-run                              len
 python -m training.recipes.pretrained                                        everything; the same command resumes
 
 python -m training.recipes.pretrained --steps sft                            one step, in a sitting of its own
+
+python -m training.recipes.pretrained --steps measures --only before --only sft     after SFT, long before the end
 
 python -m training.recipes.pretrained --model HuggingFaceTB/SmolLM2-360M-Instruct --folder runs/360m/seed-0
 
@@ -50,6 +53,9 @@ def main(
     choosing: Annotated[
         int, typer.Option(min=1, help="Training questions of each task on which the best constant is chosen.")
     ] = 4,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"A master to measure: {', '.join(MASTERS)}; default all.")
+    ] = None,
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that share a training; one on an accelerator.")
     ] = default_processes(),
@@ -63,7 +69,8 @@ def main(
     quiet()
     wanted = [one_of("--steps", step, STEPS) for step in steps or STEPS]
     settings = settings_of(config, folder, seed)
-    run = Run(settings, results / f"seed-{seed}", model, tokens, choosing, processes)
+    masters = tuple(one_of("--only", name, tuple(MASTERS)) for name in only or ())
+    run = Run(settings, results / f"seed-{seed}", model, tokens, choosing, processes, masters)
     if dry_run:
         take(run, PREPARED, err)
         out.print(plan(run))

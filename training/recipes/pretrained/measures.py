@@ -54,38 +54,49 @@ policy's own conversations, and a baseline without room for its answer would be 
 Measurement = Callable[[], list[MeasuredQuestion]]
 
 
-def measure(settings: Settings, folder: Path, results: Path, choosing: int, console: Console) -> None:
-    """Measure every master that has no file yet.
+def measure(
+    settings: Settings, folder: Path, results: Path, choosing: int, console: Console, only: Sequence[str] = ()
+) -> bool:
+    """Measure every master that has no file yet; return whether all have one now.
+
+    A master whose policy has not been trained yet is left for later.
 
     Args:
         folder: of the run, with the policies.
         results: folder for one file a master.
         choosing: training scripts of each task on which the best schedule is chosen.
+        only: names of masters; empty for all.
     """
     scripts = settings.held_out_scripts()
     results.mkdir(parents=True, exist_ok=True)
-    for name, way in _ways(settings, folder, scripts, choosing, console).items():
-        path = results / f"{name}.json.gz"
-        if not path.exists():
-            write_questions(way(), path)
+    ways = _ways(settings, folder, scripts, choosing, console)
+    files = {name: results / f"{name}.json.gz" for name in ways}
+    for name in [name for name in only or ways if not files[name].exists()]:
+        needed, way = ways[name]
+        if needed.exists():
+            write_questions(way(), files[name])
             console.print(f"measured: {MASTERS[name]}")
+        else:
+            console.print(f"not yet: {MASTERS[name]}, for which there is no {needed}", soft_wrap=True)
+    return all(path.exists() for path in files.values())
 
 
 def _ways(
     settings: Settings, folder: Path, scripts: Sequence[Script], choosing: int, console: Console
-) -> Mapping[str, Measurement]:
-    reader, policy = folder / "warm", folder / "policy"
+) -> Mapping[str, tuple[Path, Measurement]]:
+    """Return for each master the policy that it needs, and the function that measures it."""
+    initial, reader, policy = folder / "initial", folder / "warm", folder / "policy"
     blind = BlindPerception(simulator_of(scripts, settings))
     roomy = settings.model_copy(update={"rollout": settings.rollout.model_copy(update={"max_length": LONGEST})})
     return {
-        "offline": lambda: measure_master(OfflineMaster(), settings, scripts),
-        "before": lambda: measure_policy(folder / "initial", settings, scripts, WHOLE),
-        "sft": lambda: measure_policy(reader, settings, scripts),
-        "grpo": lambda: measure_policy(policy, settings, scripts),
-        "blind": lambda: measure_policy(policy, settings, scripts, WHOLE, perception=blind),
-        "random": lambda: measure_policy(reader, roomy, scripts, plan=random_looks),
-        "thinned": lambda: measure_policy(reader, roomy, scripts, plan=THINNED),
-        "constant": lambda: _constant(reader, roomy, scripts, choosing, console),
+        "offline": (folder, lambda: measure_master(OfflineMaster(), settings, scripts)),
+        "before": (initial, lambda: measure_policy(initial, settings, scripts, WHOLE)),
+        "sft": (reader, lambda: measure_policy(reader, settings, scripts)),
+        "grpo": (policy, lambda: measure_policy(policy, settings, scripts)),
+        "blind": (policy, lambda: measure_policy(policy, settings, scripts, WHOLE, perception=blind)),
+        "random": (reader, lambda: measure_policy(reader, roomy, scripts, plan=random_looks)),
+        "thinned": (reader, lambda: measure_policy(reader, roomy, scripts, plan=THINNED)),
+        "constant": (reader, lambda: _constant(reader, roomy, scripts, choosing, console)),
     }
 
 

@@ -63,6 +63,8 @@ class Run:
     """Training scripts of each task on which the best of 50 schedules is chosen."""
     processes: int = 1
     """Processes that share a training."""
+    only: tuple[str, ...] = ()
+    """Masters that are measured; all if empty."""
 
     @property
     def folder(self) -> Path:
@@ -115,8 +117,8 @@ def _actions(run: Run, console: Console) -> Mapping[str, Callable[[], object]]:
         record(settings, load_format(settings.model), run.tokens, done["demonstrations"], console)
 
     def measure_all() -> None:
-        measure(settings, run.folder, run.results, run.choosing, console)
-        done["measures"].touch()
+        if measure(settings, run.folder, run.results, run.choosing, console, run.only):
+            done["measures"].touch()
 
     return {
         "model": lambda: write_model(run.model, done["model"]),
