@@ -56,7 +56,10 @@ async def overview_of(info: VideoInfo, perception: Perception) -> Overview:
 
 
 async def carry_out(requests: Iterable[Observe | Listen], info: VideoInfo, perception: Perception) -> list[Observation]:
-    """Carry out requests about one video, as video 1, one after another. A damaged part is left out.
+    """Carry out requests about one video, as video 1, one after another.
+
+    Of a part that cannot be observed (it is damaged, or the time limit of a model has passed) the observation has no
+    evidence, no model, and a note with the reason.
 
     Raises:
         InfrastructureError: nothing of it could be observed, or the failure of a part may pass.
@@ -72,9 +75,19 @@ async def carry_out(requests: Iterable[Observe | Listen], info: VideoInfo, perce
             if error.transient:
                 raise
             errors.append(error)
-    if errors and not observed:
+            observed.append(_failed(request, error))
+    if errors and len(errors) == len(observed):
         raise errors[0]
     return observed
+
+
+def _failed(request: Observe | Listen, error: InfrastructureError) -> Observation:
+    """Return the observation of a request that failed for good."""
+    modality, spans = ("audio", (request.window,)) if isinstance(request, Listen) else ("visual", request.targets)
+    windows = tuple(Window(video=1, start_s=span.start_s, end_s=span.end_s) for span in spans)
+    times = f"{windows[0].start_s:.1f}-{windows[-1].end_s:.1f} s"
+    note = f"{times} could not be {'seen' if modality == 'visual' else 'heard'}: {error.message}"
+    return Observation(modality=modality, windows=windows, notes=(note,))
 
 
 def _frame_count(info: VideoInfo) -> int:

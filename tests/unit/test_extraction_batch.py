@@ -43,13 +43,17 @@ class Heard:
     async def probe(self, video: Video, number: int) -> VideoInfo:
         if video.source.startswith("broken"):
             raise VideoError(video.source, "it cannot be read as a video.", fix="")
-        return VideoInfo(number=number, video=video, duration_s=5, has_sound=True)
+        return VideoInfo(
+            number=number, video=video, duration_s=400 if video.source == "long.mp3" else 5, has_sound=True
+        )
 
     async def listen(self, request: Listen, videos: list[VideoInfo]) -> Observation:
         source = videos[0].video.source
         self.listened.append(source)
         if source.startswith("down"):
             raise InfrastructureError("The server is down.", transient=True)
+        if request.window.start_s > 0:
+            raise InfrastructureError("The call took longer than 300 s.")
         said = Evidence(text='"hello"', window=Window(video=1, start_s=1, end_s=2))
         cost = Cost(audio_s=5)
         return Observation(modality="audio", windows=(request.window,), evidence=(said,), model="ear", cost=cost)
@@ -71,6 +75,15 @@ async def extract(path: Path, *names: str) -> list[ExtractResult]:
         planned = await plan([Video(source=name) for name in names], file, Models())
         done = [result async for result in extract_videos(planned, file, Models(), concurrency=2)]
         return [*planned.problems, *done]
+
+
+async def test_a_part_that_cannot_be_heard_is_said(heard: Heard, tmp_path: Path):
+    """Sound is listened to in stretches of at most 300 s; the second one fails for good."""
+    [result] = await extract(tmp_path / "v.jsonl", "long.mp3")
+    assert result.extracted
+    assert result.extracted.notes == ("200.0-400.0 s could not be heard: The call took longer than 300 s.",)
+    assert [scene.caption for scene in result.extracted.video.scenes if scene.caption] == ["hello"]
+    assert (result.extracted.audio, result.extracted.cost.audio_s) == ("ear", 5)
 
 
 async def test_a_recording_becomes_a_scene_with_words(heard: Heard, tmp_path: Path):

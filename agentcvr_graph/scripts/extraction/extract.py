@@ -65,7 +65,7 @@ async def extract_video(
     lost = Lost()
     scenes = scenes_of(info.duration_s, _said(observed, "visual"), _said(observed, "audio"), lost)
     notes = (*info.notes, *(note for one in observed for note in one.notes), *lost.notes())
-    models = {one.modality: one.model for one in observed}
+    models = {one.modality: one.model for one in observed if one.model}
     return ExtractedVideo(
         name=name,
         video=ScriptedVideo(
