@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from agentcvr_graph.errors import InfrastructureError
 from agentcvr_graph.index.store import Statement
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.render import NOTHING, PLAIN_PICTURE, UNCLEAR_SPEECH
+from agentcvr_graph.render import NOTHING, PLAIN_PICTURE, UNCLEAR_SPEECH, window_label
 from agentcvr_graph.types import Cost, Listen, Observation, Observe, Target, VideoInfo, Window
 
 VERSION = 1
@@ -83,11 +83,11 @@ async def carry_out(requests: Iterable[Observe | Listen], info: VideoInfo, perce
 
 def _failed(request: Observe | Listen, error: InfrastructureError) -> Observation:
     """Return the observation of a request that failed for good."""
-    modality, spans = ("audio", (request.window,)) if isinstance(request, Listen) else ("visual", request.targets)
-    windows = tuple(Window(video=1, start_s=span.start_s, end_s=span.end_s) for span in spans)
-    times = f"{windows[0].start_s:.1f}-{windows[-1].end_s:.1f} s"
-    note = f"{times} could not be {'seen' if modality == 'visual' else 'heard'}: {error.message}"
-    return Observation(modality=modality, windows=windows, notes=(note,))
+    heard = isinstance(request, Listen)
+    spans = (request.window,) if heard else request.targets
+    whole = Window(video=1, start_s=spans[0].start_s, end_s=spans[-1].end_s)
+    note = f"{window_label(whole)} could not be {'heard' if heard else 'seen'}: {error.message}"
+    return Observation(modality="audio" if heard else "visual", windows=(whole,), notes=(note,))
 
 
 def _frame_count(info: VideoInfo) -> int:

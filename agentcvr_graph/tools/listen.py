@@ -49,6 +49,8 @@ def plan_listen(arguments: ListenArgs, videos: Sequence[VideoInfo], budget: Budg
 async def run_listen(request: Listen, perception: Perception, videos: Sequence[VideoInfo]) -> Observation:
     """Send the request to the perception. No master reads the times of words, so runs do not keep them."""
     heard = await perception.listen(request, videos)
+    if not any(said.word_times_s for said in heard.evidence):
+        return heard
     evidence = (said.model_copy(update={"word_times_s": ()}) for said in heard.evidence)
     return heard.model_copy(update={"evidence": tuple(evidence)})
 

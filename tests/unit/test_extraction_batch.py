@@ -81,7 +81,7 @@ async def test_a_part_that_cannot_be_heard_is_said(heard: Heard, tmp_path: Path)
     """Sound is listened to in stretches of at most 300 s; the second one fails for good."""
     [result] = await extract(tmp_path / "v.jsonl", "long.mp3")
     assert result.extracted
-    assert result.extracted.notes == ("200.0-400.0 s could not be heard: The call took longer than 300 s.",)
+    assert result.extracted.notes == ("video 1, 200.0-400.0 s could not be heard: The call took longer than 300 s.",)
     assert [scene.caption for scene in result.extracted.video.scenes if scene.caption] == ["hello"]
     assert (result.extracted.audio, result.extracted.cost.audio_s) == ("ear", 5)
 
