@@ -107,9 +107,10 @@ def create_cvr_graph(
         'B'
 
     Raises:
-        SetupError: the master or the perception is none, or a setting of the graph cannot be used.
+        SetupError: the master, the perception, a tool or the features are of another type, or a setting of the graph
+            cannot be used.
     """
-    check_objects(master, perception)
+    check_objects(master, perception, tools, features)
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
     judge = features.judge or (tools.judge if isinstance(tools, Toolset) else None)
     toolset = Toolset(features.apply(tools), judge)
