@@ -49,9 +49,11 @@ class RunFolder:
         """Lock the folder for writing and yield the rows of earlier attempts.
 
         Raises:
-            InputError: another run is writing, or the folder holds a run with other settings or a foreign file.
+            InputError: the path is a file, another run is writing, or the folder holds a run with other settings or a foreign file.
             SetupError: the folder cannot be written.
         """
+        if self.path.is_file():
+            raise InputError(f"{self.path} is a file.", fix="Name a folder: --out.")
         with explain_disk_error(self.path, DISK_FIX):
             self.path.mkdir(parents=True, exist_ok=True)
         with exclusive_writer(self.results):

@@ -156,6 +156,9 @@ def test_methods_of_one_run_are_compared_by_name(tmp_path):
         compare(f"{tmp_path}:x", f"{tmp_path}:agent")
     with pytest.raises(InputError, match="no results"):
         compare(str(tmp_path / "none"), f"{tmp_path}:agent")
+    (tmp_path / "stopped").mkdir()
+    with pytest.raises(InputError, match="stopped holds no results"):
+        compare(f"{tmp_path}/stopped:agent", f"{tmp_path}:agent")
 
 
 def test_p_values():
