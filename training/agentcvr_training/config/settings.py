@@ -373,8 +373,8 @@ def misfit(fault: ErrorDetails, place: str) -> str:
     """Describe an invalid value."""
     if fault["type"] == "missing":
         return f"the key {place!r} is missing."
-    if "error" in fault.get("ctx", {}):  # of a check of this library, which names the value
-        return f"{place}: {fault['ctx']['error']}"
+    if (raised := fault.get("ctx", {}).get("error")) is not None:  # by a check of this library, which names the value
+        return f"{place}: {raised}"
     return f"{place}: {fault['msg']} (it is {fault['input']!r})."
 
 
