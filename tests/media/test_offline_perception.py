@@ -75,9 +75,7 @@ async def test_a_statement_ends_half_way_between_the_times_for_which_its_frames_
 async def test_a_statement_does_not_reach_over_the_next_frame(vision):
     """Both frames are far from the times for which they are shown: nothing nearer could be decoded."""
     frames = (Frame(0.0, card("#b02020")), Frame(3.0, card("#2050c0"), requested_s=16.0))
-    first, second = (
-        said.window for said in (await vision.look([SampledFrames(WHOLE, frames, "test")], "")).evidence
-    )
+    first, second = (said.window for said in (await vision.look([SampledFrames(WHOLE, frames, "test")], "")).evidence)
     assert (first.end_s, second.start_s, second.end_s) == (3, 3, 20)
 
 
