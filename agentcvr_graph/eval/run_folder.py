@@ -49,7 +49,8 @@ class RunFolder:
         """Lock the folder for writing and yield the rows of earlier attempts.
 
         Raises:
-            InputError: the path is a file, another run is writing, or the folder holds a run with other settings or a foreign file.
+            InputError: the path is a file, another run is writing, or the folder holds a run with other settings or a
+                foreign file.
             SetupError: the folder cannot be written.
         """
         if self.path.is_file():
