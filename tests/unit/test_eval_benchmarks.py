@@ -170,7 +170,7 @@ def test_tasks_are_selected_by_name_and_unknown_names_or_folders_raise_input_err
         load_benchmark("x", release)
     with pytest.raises(InputError, match="There is no"):
         load_benchmark("crossvid", release / "none")
-    with pytest.raises(InputError, match="There is no QA/<TASK>"):
+    with pytest.raises(InputError, match="holds no QA/<TASK>"):
         load_benchmark("crossvid", release / "videos")
 
 

@@ -210,6 +210,8 @@ SPACE = [
     [
         ("What is said between 0 and 12 s of video 1?", "here is the telescope in a clean room", 2),
         ("In which video is a telescope named?", "Video 1", 1),
+        ("Which of video 1 and video 2 names a telescope?", "Video 1", 1),
+        ("In which of these two clips is a telescope named?", "Video 1", 1),
         ("Which video shows a drummer?", "The evidence does not say.", 0),
         ("What is said from 30 to 40 s of video 1?", "The evidence does not say.", 0),
     ],

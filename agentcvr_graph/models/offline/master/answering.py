@@ -30,10 +30,13 @@ from agentcvr_graph.models.offline.master.whole import all_asked, all_of, speech
 from agentcvr_graph.types import AnswerKind, Window
 
 _VIDEO_NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
-_WHICH_VIDEO = re.compile(r"(?:in |on )?(?:which|what) (?:video|clip|recording)\b", re.I)
 _ASKS_VIDEO = re.compile(
-    r"\b(?:which|what)(?: one)?(?: of (?:the|these|those)(?: \w+)?)? (?:video|clip|recording)s?\b", re.I
+    r"\b(?:which|what)(?: one)?"
+    r"(?: (?:video|clip|recording)| of (?:the|these|those) (?:\w+ )?(?:videos|clips|recordings)| of video \d+)\b",
+    re.I,
 )
+_WHICH_VIDEO = re.compile(rf"(?:in |on )?{_ASKS_VIDEO.pattern}", re.I)
+"""The same at the start of a question, whose answer is a video then."""
 _ENDING = re.compile(r"\.\w{2,5}$")
 """The ending of a file name."""
 NOT_SAID = "The evidence does not say."
