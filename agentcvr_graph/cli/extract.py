@@ -119,10 +119,10 @@ async def _extract(planned: Plan, file: ExtractedFile, models: Models, engine: s
 
 
 def _print_failed_parts(result: ExtractResult) -> None:
-    parts = result.failed_parts
-    if parts:
-        more = f" (and {len(parts) - 1} more)" if len(parts) > 1 else ""
-        err.print(f"[yellow]incomplete:[/] {escape(result.name)}: {escape(parts[0])}{more}")
+    if result.failed_parts:
+        first, *others = result.failed_parts
+        more = f" (and {len(others)} more)" if others else ""
+        err.print(f"[yellow]incomplete:[/] {escape(result.name)}: {escape(first)}{more}")
 
 
 def _print_problem(result: ExtractResult) -> None:
