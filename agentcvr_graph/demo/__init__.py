@@ -18,7 +18,7 @@ def demo_videos() -> list[str | Video]:
 
 def demo_questions() -> tuple[Question, ...]:
     """Return the demo questions with their keys; the first three need two or more videos and both modalities."""
-    stored: list[dict[str, Any]] = json.loads((Path(__file__).parent / "questions.json").read_text())
+    stored: list[dict[str, Any]] = json.loads((Path(__file__).parent / "questions.json").read_bytes())
     return tuple(
         Question.model_validate(item | {"videos": [_clip(name) for name in item["videos"]]}) for item in stored
     )

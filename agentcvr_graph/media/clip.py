@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -244,7 +245,11 @@ class Media:
         missing = [time_s for time_s, frame in found.items() if frame is None]
         if missing:
             found.update(self._decode(missing, by_key, shift_s, shelf))
-        return [frame for time_s in wanted_s if (frame := found[time_s]) is not None]
+        return [
+            replace(frame, requested_s=time_s)
+            for time_s, file_s in zip(times_s, wanted_s, strict=True)
+            if (frame := found[file_s]) is not None
+        ]
 
     def _served_by_key_frames(self, times_s: Sequence[float]) -> frozenset[float]:
         """Return those of the ascending times of the file for which the nearest key frame is close enough.

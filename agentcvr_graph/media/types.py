@@ -23,6 +23,13 @@ class Frame:
     pixels: Pixels
     cached: bool = False
     """True if this call did not have to decode the frame."""
+    requested_s: float | None = None
+    """The time of the clip that it was requested for; None stands for its true time."""
+
+    @property
+    def sampled_s(self) -> float:
+        """The time of the clip that the frame stands for: the requested one, or else its true time."""
+        return self.time_s if self.requested_s is None else self.requested_s
 
 
 @dataclass(frozen=True)

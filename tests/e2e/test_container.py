@@ -107,7 +107,7 @@ def test_the_pip_lines_install_a_server_that_answers_about_video(dockerfile: str
     for command in commands:
         succeed(["sh", "-ec", outside_of_the_image(command, image, venv)], tmp_path)
     answer, *models = succeed([str(venv / "bin" / "python"), "-c", ASK], tmp_path).strip().split("|")
-    assert "HEAT THE PAN" in answer and "offline-vision-3" in models and len(models) == 2
+    assert "HEAT THE PAN" in answer and "offline-vision-4" in models and len(models) == 2
 
 
 def add(source: Path, place: Path) -> None:

@@ -78,7 +78,7 @@ async def test_swap_and_live_runs_work_concurrently(client: LangGraphClient) -> 
         client.runs.wait(None, "agentcvr_swap", input=WINE),
     )
     assert live["answer"]["value"] == "This dinner is for my mother." and swap["answer"]["value"] == SAID
-    assert {seen["model"] for seen in live["observations"]} == {"offline-vision-3", "offline-audio-3"}
+    assert {seen["model"] for seen in live["observations"]} == {"offline-vision-4", "offline-audio-3"}
 
 
 async def test_the_input_schema_describes_every_field(client: LangGraphClient) -> None:

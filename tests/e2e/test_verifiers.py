@@ -145,6 +145,8 @@ REFUSED = {
     "graph": ({"graph": {"max_turn": 4}}, "There is no setting 'max_turn'. Did you mean 'max_turns'?"),
     "dialect": ({"graph": {"dialect": "schema"}}, "dialect='schema' is for inference"),
     "shares": ({"budget_shares": [0.9, 0.2]}, "two shares, the smaller one first"),
+    "no library": ({"scripts": {"library": "none.jsonl"}}, "none.jsonl: no such file or folder."),
+    "no scripts": ({"scripts": {"tasks": ["SPOT"]}}, "The configuration names no scripts."),
     "preset": ({"reward": {"preset": "foo"}}, "'default', 'paper', 'answer' or 'calibrated'"),
 }
 

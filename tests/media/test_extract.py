@@ -71,7 +71,7 @@ def test_scenes_have_signs_colours_and_words_with_times(made: Path):
     assert all(scene.facts.colours for scene in yellow.video.scenes)
     assert yellow.cost.frames > 0
     assert yellow.cost.cached_frames == 0  # the scan decodes them, so that they come from a cache says nothing
-    assert yellow.vision == "offline-vision-3"
+    assert yellow.vision == "offline-vision-4"
 
 
 def test_the_plan_is_printed_and_nothing_is_extracted(clips: Path, tmp_path: Path):

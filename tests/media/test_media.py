@@ -87,6 +87,7 @@ def test_an_overview_uses_key_frames_and_reports_their_true_times(tmp_path, clip
     media = library(tmp_path, reader=reader).open(Video(source=str(clip)))
     frames = media.frames([1.1, 4.9])  # key frames lie at 0, 2, 4 and 6 s
     assert [frame.time_s for frame in frames] == pytest.approx([2.0, 4.0], abs=0.01)
+    assert [frame.requested_s for frame in frames] == [1.1, 4.9]
     assert [second_of(frame.pixels) for frame in frames] == [2, 4]
 
 

@@ -36,6 +36,9 @@ def card(colour, text="", x=0):
     return np.asarray(picture)
 
 
+WHOLE = Window(video=1, start_s=0, end_s=20)
+
+
 def sampled(*pictures, spacing_s=1.0):
     frames = tuple(Frame(n * spacing_s, picture) for n, picture in enumerate(pictures))
     return SampledFrames(Window(video=1, start_s=0, end_s=len(pictures) * spacing_s), frames, "test")
@@ -56,6 +59,24 @@ async def test_signs_and_colours_are_reported_with_their_intervals(vision):
     assert "blue" in said[1].text
     assert (said[0].window.start_s, said[0].window.end_s) == (0, 1.5)
     assert (said[1].window.start_s, said[1].window.end_s) == (1.5, 4)
+
+
+async def test_a_statement_ends_half_way_between_the_times_for_which_its_frames_were_sampled(vision):
+    """The nearest key frames of 64, 128 and 192 s show 63.9, 127.9 and 191.9 s; a script would change at 96 and 160."""
+    lines = ("ADD THE SALT", "STIR WELL", "TASTE IT")
+    frames = tuple(
+        Frame(n * 64 - 0.0833, card("#b02020", line), requested_s=n * 64.0) for n, line in enumerate(lines, start=1)
+    )
+    shown = SampledFrames(Window(video=1, start_s=32, end_s=224), frames, "test")
+    windows = [said.window for said in (await vision.look([shown], "")).evidence]
+    assert [(window.start_s, window.end_s) for window in windows] == [(32, 96), (96, 160), (160, 224)]
+
+
+async def test_a_statement_does_not_reach_over_the_next_frame(vision):
+    """Both frames are far from the times for which they are shown: nothing nearer could be decoded."""
+    frames = (Frame(0.0, card("#b02020")), Frame(3.0, card("#2050c0"), requested_s=16.0))
+    first, second = (said.window for said in (await vision.look([SampledFrames(WHOLE, frames, "test")], "")).evidence)
+    assert (first.end_s, second.start_s, second.end_s) == (3, 3, 20)
 
 
 async def test_another_sign_on_the_same_ground_is_no_movement(vision):

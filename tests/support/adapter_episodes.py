@@ -78,10 +78,8 @@ def _turn(rng: random.Random) -> str:
 
 def parent_graph(policy: Any, perception: Any, tools: Any) -> Any:
     """Return a graph of an application that has the library's graph as a node."""
-    builder: Any = StateGraph(CVRState, context_schema=CVRContext)
-    builder.add_node("videos", create_cvr_graph(policy, perception, tools=tools).compile())
+    builder = _with_videos(policy, perception, tools)
     builder.add_edge(START, "videos")
-    builder.add_edge("videos", END)
     return builder
 
 
@@ -93,11 +91,17 @@ def planning_graph(policy: Any, perception: Any, tools: Any) -> Any:
             await policy.ainvoke([HumanMessage(request)])
         return {}
 
-    builder: Any = StateGraph(CVRState, context_schema=CVRContext)
+    builder = _with_videos(policy, perception, tools)
     builder.add_node("plan", plan)
-    builder.add_node("videos", create_cvr_graph(policy, perception, tools=tools).compile())
     builder.add_edge(START, "plan")
     builder.add_edge("plan", "videos")
+    return builder
+
+
+def _with_videos(policy: Any, perception: Any, tools: Any) -> Any:
+    """Return a graph that ends with the library's graph as the node `videos`."""
+    builder: Any = StateGraph(CVRState, context_schema=CVRContext)
+    builder.add_node("videos", create_cvr_graph(policy, perception, tools=tools).compile())
     builder.add_edge("videos", END)
     return builder
 

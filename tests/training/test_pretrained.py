@@ -235,7 +235,7 @@ def test_every_step_is_taken_once_over_two_sittings(run, monkeypatch):
     assert [one.state for one in states(run)] == ["done", "done", "done", "to do", "to do"]
     assert [one.state for one in outlook(run)] == ["done", "done", "done", "step 2 of 3", "0 of 8 masters"]
     take(replace(run, only=("before", "sft", "grpo")), ["measures"], console)
-    assert f"not yet: after GRPO, for which there is no {run.folder / 'policy'}" in console.file.getvalue()
+    assert f"after GRPO: not yet measured, because there is no {run.folder / 'policy'}" in console.file.getvalue()
     assert [one.state for one in outlook(run)][-1] == "2 of 8 masters"
     before = {step: place.stat().st_mtime_ns for step, place in run.done().items() if place.exists()}
     take(run, STEPS, console)

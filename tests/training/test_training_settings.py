@@ -56,6 +56,18 @@ WRONG = {
     "an unknown task": ({"scripts.tasks": ["XX"]}, "scripts.tasks.0: Input should be 'BU', "),
     "no temperature": ({"rollout.temperature": 0}, "rollout.temperature: Input should be greater than 0 (it is 0)."),
     "no node": ({"rollout.train_on": []}, "rollout.train_on: Tuple should have at least 1 item"),
+    "an unknown difficulty setting": (
+        {"scripts.difficulty_settings": {"scenez": 6}},
+        "config.yaml: scripts.difficulty_settings: There is no difficulty setting 'scenez'. Choose from: videos, ",
+    ),
+    "a difficulty of a library": (
+        {"scripts": {"library": "none.jsonl", "difficulty_settings": {"videos": 1}}},
+        "config.yaml: scripts.difficulty_settings: The difficulty videos=1 is outside 2 to 8.",
+    ),
+    "a reward for a confidence that cannot be stated": (
+        {"reward.preset": "calibrated"},
+        "config.yaml: the reward `brier` has the weight 0.5, and no answer can state a confidence. Add `features: ",
+    ),
     "an unknown preset": (
         {"reward.preset": "mine"},
         "reward.preset: Input should be 'default', 'paper', 'answer' or 'calibrated'",
@@ -177,7 +189,7 @@ def test_settings_are_passed_to_trl(tmp_path):
     ],
 )
 def test_reward_presets_and_weights_are_passed_to_the_trainer(reward, weights, tmp_path):
-    found = loaded(tmp_path, reward=reward).reward.resolve()
+    found = loaded(tmp_path, reward=reward, features=["confidence"]).reward.resolve()
     assert found == dict(zip(("answer", "format", "grounding", "economy", "brier"), weights, strict=True))
     functions, numbers = reward_functions(found)
     assert {function.__name__: number for function, number in zip(functions, numbers, strict=True)} == found

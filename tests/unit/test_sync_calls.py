@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 
@@ -17,6 +19,7 @@ from langgraph.types import Command
 
 from agentcvr_graph import CVRContext, CVRState, InputError, SetupError, create_cvr_graph
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
+from agentcvr_graph.utils.private_loop import run_in_private_loop
 
 GIVEN = {"question": "Which is red?", "videos": ["a.mp4"], "options": ["the first", "the second"]}
 THREAD = {"configurable": {"thread_id": "t"}}
@@ -94,6 +97,22 @@ def test_closing_a_stream_early_cancels_the_run_and_waits_for_its_end():
     events.close()
     assert perception.stopped
     cvr(perception).stream(GIVEN).close()  # never started
+
+
+def test_ctrl_c_cancels_the_work_and_waits_for_its_end():
+    ended = []
+
+    async def work():
+        try:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            await asyncio.sleep(600)
+        finally:
+            await asyncio.sleep(0.1)
+            ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_in_private_loop(work)
+    assert ended == [True]
 
 
 def test_the_run_sees_the_context_variables_of_the_caller():

@@ -21,7 +21,7 @@ from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
 
 from agentcvr_graph.graph.context import CVRContext
-from agentcvr_graph.types import Cost, Evidence, Observation, VideoInfo, Window
+from agentcvr_graph.types import Cost, Observation, VideoInfo, Window
 
 RECALLED = 8
 """Largest number of stored observations of each video that a question starts with."""
@@ -114,7 +114,7 @@ def _renumbered(observation: Observation, number: int) -> Observation:
         return window.model_copy(update={"video": number})
 
     evidence = [
-        Evidence(text=one.text, window=moved(one.window) if one.window else None) for one in observation.evidence
+        one.model_copy(update={"window": moved(one.window)}) if one.window else one for one in observation.evidence
     ]
     windows = [moved(window) for window in observation.windows]
     return observation.model_copy(update={"windows": tuple(windows), "evidence": tuple(evidence)})

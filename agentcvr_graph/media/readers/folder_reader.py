@@ -155,7 +155,7 @@ def read_boxes(given: str, path: Path) -> dict[str, dict[int, Box]]:
         VideoError: the file is missing or has another shape.
     """
     try:
-        stored: Any = json.loads(path.read_text())
+        stored: Any = json.loads(path.read_bytes())
         if isinstance(stored, dict):
             stored = cast(dict[str, Any], stored).get("objects", stored)
         if isinstance(stored, list):

@@ -1,7 +1,8 @@
 """The offline vision model: shots, colours, motion and on-screen text, merged over time.
 
 The input is frames, the output one statement for each stretch. A stretch is a run of neighbouring frames of one shot
-that show the same text. Its window reaches half-way to the neighbouring frames, and never beyond the requested window.
+that show the same text. Its window reaches half-way to the neighbouring frames, by the times for which they were
+sampled, as in scripts: a key frame that stands for 8.0 s may be one of 7.9 s.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Stretch:
 class OfflineVision:
     """A `VisionModel` that uses hand-written image measurements and an OCR engine."""
 
-    name = "offline-vision-3"
+    name = "offline-vision-4"
 
     def __init__(self, cache: DiskCache | None = None) -> None:
         self._reader = TextReader(cache)
@@ -52,8 +53,8 @@ class OfflineVision:
     def _describe(self, sampled: SampledFrames) -> Iterator[Evidence]:
         stretches = self._stretches(sampled)
         for index, stretch in enumerate(stretches):
-            before = stretches[index - 1].frames[-1].time_s if index else None
-            after = stretches[index + 1].frames[0].time_s if index + 1 < len(stretches) else None
+            before = stretches[index - 1].frames[-1] if index else None
+            after = stretches[index + 1].frames[0] if index + 1 < len(stretches) else None
             window = _window_of(stretch, sampled.window, before, after)
             yield Evidence(text=describe(stretch), window=window)
 
@@ -94,10 +95,14 @@ def same_text(one: Sequence[str], other: Sequence[str]) -> bool:
     return list(map(letters_of, one)) == list(map(letters_of, other))
 
 
-def _window_of(stretch: Stretch, whole: Window, before_s: float | None, after_s: float | None) -> Window:
-    first_s, last_s = stretch.frames[0].time_s, stretch.frames[-1].time_s
-    start_s = whole.start_s if before_s is None else (before_s + first_s) / 2
-    end_s = whole.end_s if after_s is None else (last_s + after_s) / 2
+def _window_of(stretch: Stretch, whole: Window, before: Frame | None, after: Frame | None) -> Window:
+    start_s = whole.start_s if before is None else _edge_s(before, stretch.frames[0])
+    end_s = whole.end_s if after is None else _edge_s(stretch.frames[-1], after)
     # A key frame may be just outside the window that it was sampled for. The statement's window stays inside.
     start_s = min(max(start_s, whole.start_s), whole.end_s)
     return Window(video=whole.video, start_s=start_s, end_s=min(max(end_s, start_s), whole.end_s))
+
+
+def _edge_s(before: Frame, after: Frame) -> float:
+    """Return the time half-way between the sampled times of two frames, moved to lie between what they show."""
+    return min(max((before.sampled_s + after.sampled_s) / 2, before.time_s), after.time_s)

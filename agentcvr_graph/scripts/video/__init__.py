@@ -24,6 +24,7 @@ from agentcvr_graph.scripts.video.encoding import encode
 from agentcvr_graph.scripts.video.sound import soundtrack, voice_of
 from agentcvr_graph.types import Question, Video
 from agentcvr_graph.utils.cancellation import raise_if_cancelled
+from agentcvr_graph.utils.files import atomic_write_text
 
 VERSION = "2"
 """Part of the stamp of a finished file: files of another version are rendered again."""
@@ -92,10 +93,12 @@ def render_video_once(video: ScriptedVideo, path: Path, name: str) -> list[str]:
     """Call `render_video` unless the file exists and is up to date."""
     stamp = hashlib.sha256(f"{VERSION}|{name}|{video.model_dump_json()}".encode()).hexdigest()
     kept = path.with_suffix(".stamp")
-    if path.exists() and kept.exists() and kept.read_text().partition("\n")[0] == stamp:
-        return kept.read_text().splitlines()[1:]
+    if path.exists() and kept.exists():
+        stored, _, said = kept.read_text(encoding="utf-8").partition("\n")
+        if stored == stamp:
+            return said.splitlines()
     warnings = [f"{path.name}: {line}" for line in render_video(video, path, name)]
-    kept.write_text("\n".join([stamp, *warnings]))
+    atomic_write_text(kept, "\n".join([stamp, *warnings]))
     return warnings
 
 

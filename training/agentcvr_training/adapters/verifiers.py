@@ -88,7 +88,7 @@ for _name in REWARDS:
 class CVRTasksetConfig(vf.TasksetConfig):
     """The tasks; fields are those of a training configuration."""
 
-    scripts: Scripts = Scripts()
+    scripts: Annotated[Scripts, checked(Scripts.check_source)] = Scripts()
     graph: Annotated[dict[str, Any], checked(training_context)] = Field(default_factory=dict)
     """Fields of `CVRContext`. `dialect` is `tools` by default, because with `auto` the graph may ask the server."""
     features: Annotated[list[str], checked(with_features)] = Field(default_factory=list)

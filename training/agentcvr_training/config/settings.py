@@ -11,7 +11,7 @@ import difflib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -19,13 +19,14 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.context import CVRContext
+from agentcvr_graph.scripts.checks import errors_of
 from agentcvr_graph.scripts.generators.procedural import GENERATORS, LEVELS, Phrasing, make_scripts
+from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script, Task
-from agentcvr_graph.tools import TOOLS, Toolset
-from agentcvr_training.config.extensions import load_tools, with_features
+from agentcvr_graph.tools import TOOLS, AnswerArgs, Toolset
+from agentcvr_training.config.extensions import checked, load_tools, with_features
 from agentcvr_training.rewards import DEFAULT, REWARDS, complete_weights, preset_names, preset_weights
 
-S = TypeVar("S", bound="Part")
 _log = logging.getLogger(__name__)
 
 
@@ -91,7 +92,9 @@ class Scripts(Part):
     seed: int = 0
     """Seed of the first script of each task; training and held-out scripts must not share seeds."""
     difficulty: DifficultyName = "normal"
-    difficulty_settings: dict[str, float] = Field(default_factory=dict)
+    difficulty_settings: Annotated[dict[str, float], checked(LEVELS["normal"].with_settings)] = Field(
+        default_factory=dict
+    )
     """Settings of the difficulty that differ from the level's, such as `{videos: 3}`."""
     phrasing: Phrasing = "training"
     """How questions are worded, of tasks that hold some wordings out."""
@@ -100,29 +103,36 @@ class Scripts(Part):
         """Return the scripts, in an order that mixes the tasks.
 
         Raises:
-            InputError: there is no usable script, or two sources are named.
+            InputError: as `check_source`, or there is no usable script.
+        """
+        self.check_source()
+        return self._from_library() if self.library else self._from_generators()
+
+    def check_source(self) -> None:
+        """Check that one source is named, and that a library exists, without reading its scripts.
+
+        Raises:
+            InputError: no source or two are named, or there is no such library.
         """
         if self.library and (self.tasks or self.each):
             raise InputError(
                 f"The configuration names a library ({self.library}) and tasks.", fix="Give `library`, or `tasks`."
             )
-        return self._from_library() if self.library else self._from_generators()
-
-    def _from_generators(self) -> list[Script]:
-        if not self.tasks or not self.each:
+        if self.library:
+            ScriptLibrary(self.library)
+        elif not self.tasks or not self.each:
             raise InputError(
                 "The configuration names no scripts.",
                 fix=f"Give `library: FILE`, or `tasks:` and `each:`; the tasks are {', '.join(GENERATORS)}.",
             )
+
+    def _from_generators(self) -> list[Script]:
         level = LEVELS[self.difficulty].with_settings(self.difficulty_settings)
         made = {task: list(make_scripts({task: self.each}, self.seed, level, self.phrasing)) for task in self.tasks}
         return [made[task][n] for n in range(self.each) for task in self.tasks]
 
     def _from_library(self) -> list[Script]:
-        from agentcvr_graph.scripts.checks import errors_of
-        from agentcvr_graph.scripts.library import ScriptLibrary
-
-        library = ScriptLibrary(Path(self.library))
+        library = ScriptLibrary(self.library)
         read = list(library)
         usable = [script for script in read if not errors_of(script)]
         advice = f"See what is wrong with: agentcvr scripts check {self.library}"
@@ -315,6 +325,7 @@ def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> Settin
     except ValidationError as error:
         raise InputError(f"{path}: {_explain(error)}") from None
     _check_graph(settings, path)
+    _check_confidence(settings, path)
     return settings
 
 
@@ -362,6 +373,8 @@ def misfit(fault: ErrorDetails, place: str) -> str:
     """Describe an invalid value."""
     if fault["type"] == "missing":
         return f"the key {place!r} is missing."
+    if (raised := fault.get("ctx", {}).get("error")) is not None:  # by a check of this library, which names the value
+        return f"{place}: {raised}"
     return f"{place}: {fault['msg']} (it is {fault['input']!r})."
 
 
@@ -404,3 +417,19 @@ def _check_graph(settings: Settings, path: Path) -> None:
         training_context(settings.graph)
     except InputError as error:
         raise InputError(f"{path}: graph: {error.message}", fix=error.fix) from None
+
+
+def _check_confidence(settings: Settings, path: Path) -> None:
+    """Check that answers can state a confidence, if it is rewarded."""
+    weight = settings.reward.resolve()["brier"]
+    if weight and not _states_confidence(settings.load_tools()):
+        raise InputError(
+            f"{path}: the reward `brier` has the weight {weight:g}, and no answer can state a confidence.",
+            fix="Add `features: [confidence]`, or give it no weight.",
+        )
+
+
+def _states_confidence(tools: Toolset) -> bool:
+    """Return whether a tool that ends a question has a property `how_sure` of its own."""
+    none = AnswerArgs.how_sure
+    return any(getattr(tools[name].arguments, "how_sure", none) is not none for name in tools.ending)

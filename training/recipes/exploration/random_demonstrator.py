@@ -33,7 +33,11 @@ Call = dict[str, Any]
 
 
 class RandomExplorationMaster(ChatModelBase):
-    """A chat model that observes and listens at random. The same seed and messages give the same turn."""
+    """A chat model that observes and listens at random. The same seed and messages give the same turn.
+
+    A trace of the evidence guesses with the random generator of the turn. So it is made again wherever a turn needs
+    its notes: the released demonstrations depend on the order of these draws.
+    """
 
     seed: int = 0
     max_looks: int = 4

@@ -13,27 +13,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentcvr_training.baselines.plans import SCHEDULES, THINNED, random_looks
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.measures.curve import SHARES
-from agentcvr_training.measures.evaluation import (
-    MeasuredQuestion,
-    best_schedules,
-    measure_best_schedules,
-    measure_master,
-    measure_policy,
-    simulator_of,
-)
+from agentcvr_training.measures.evaluation import MeasuredQuestion, measure_master, measure_policy, simulator_of
 from rich.console import Console
 
 from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.utils.progress import ProgressBar
-from training.recipes.tiny.comparison_tables import write_questions
+from training.recipes.measuring import Way, measure_constant, measure_once
 from training.recipes.tiny.recipe import first_of_each
 
 MASTERS: Mapping[str, str] = {
@@ -51,7 +43,6 @@ WHOLE = (1.0,)
 LONGEST = 8192
 """Tokens that a conversation with a plan may have. Random looks that spend a whole budget are 90 calls: longer than the
 policy's own conversations, and a baseline without room for its answer would be none."""
-Measurement = Callable[[], list[MeasuredQuestion]]
 
 
 def measure(
@@ -68,45 +59,33 @@ def measure(
         only: names of masters; empty for all.
     """
     scripts = settings.held_out_scripts()
-    results.mkdir(parents=True, exist_ok=True)
     ways = _ways(settings, folder, scripts, choosing, console)
     files = {name: results / f"{name}.json.gz" for name in ways}
-    for name in [name for name in only or ways if not files[name].exists()]:
-        needed, way = ways[name]
-        if needed.exists():
-            write_questions(way(), files[name])
-            console.print(f"measured: {MASTERS[name]}")
-        else:
-            console.print(f"not yet: {MASTERS[name]}, for which there is no {needed}", soft_wrap=True)
+    for name in only or ways:
+        measure_once(MASTERS[name], ways[name], files[name], console)
     return all(path.exists() for path in files.values())
 
 
 def _ways(
     settings: Settings, folder: Path, scripts: Sequence[Script], choosing: int, console: Console
-) -> Mapping[str, tuple[Path, Measurement]]:
-    """Return for each master the policy that it needs, and the function that measures it."""
+) -> Mapping[str, Way]:
     initial, reader, policy = folder / "initial", folder / "warm", folder / "policy"
     blind = BlindPerception(simulator_of(scripts, settings))
     roomy = settings.model_copy(update={"rollout": settings.rollout.model_copy(update={"max_length": LONGEST})})
+
+    def constant() -> list[MeasuredQuestion]:
+        return measure_constant(reader, roomy, scripts, first_of_each(settings.scripts.load(), choosing), console)
+
     return {
-        "offline": (folder, lambda: measure_master(OfflineMaster(), settings, scripts)),
-        "before": (initial, lambda: measure_policy(initial, settings, scripts, WHOLE)),
-        "sft": (reader, lambda: measure_policy(reader, settings, scripts)),
-        "grpo": (policy, lambda: measure_policy(policy, settings, scripts)),
-        "blind": (policy, lambda: measure_policy(policy, settings, scripts, WHOLE, perception=blind)),
-        "random": (reader, lambda: measure_policy(reader, roomy, scripts, plan=random_looks)),
-        "thinned": (reader, lambda: measure_policy(reader, roomy, scripts, plan=THINNED)),
-        "constant": (reader, lambda: _constant(reader, roomy, scripts, choosing, console)),
+        "offline": Way(folder, lambda: measure_master(OfflineMaster(), settings, scripts)),
+        "before": Way(initial, lambda: measure_policy(initial, settings, scripts, WHOLE)),
+        "sft": Way(reader, lambda: measure_policy(reader, settings, scripts)),
+        "grpo": Way(policy, lambda: measure_policy(policy, settings, scripts)),
+        "blind": Way(policy, lambda: measure_policy(policy, settings, scripts, WHOLE, perception=blind)),
+        "random": Way(reader, lambda: measure_policy(reader, roomy, scripts, plan=random_looks)),
+        "thinned": Way(reader, lambda: measure_policy(reader, roomy, scripts, plan=THINNED)),
+        "constant": Way(reader, constant),
     }
-
-
-def _constant(
-    reader: Path, settings: Settings, scripts: Sequence[Script], choosing: int, console: Console
-) -> list[MeasuredQuestion]:
-    others = first_of_each(settings.scripts.load(), choosing)
-    with ProgressBar("choosing among schedules", len(SCHEDULES), console=console) as progress:
-        chosen = best_schedules(reader, settings, others, on_schedule=progress.advance)
-    return measure_best_schedules(reader, settings, scripts, chosen)
 
 
 def episodes_of(name: str, questions: int, tasks: int, choosing: int) -> int:

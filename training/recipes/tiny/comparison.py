@@ -10,22 +10,14 @@ The default folder holds the released results: name another one with `--results`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from agentcvr_training.baselines.plans import SCHEDULES, THINNED, Schedule, random_looks
+from agentcvr_training.baselines.plans import THINNED, random_looks
 from agentcvr_training.config.settings import DIFFICULTIES, Settings
-from agentcvr_training.measures.curve import area_of
-from agentcvr_training.measures.evaluation import (
-    MeasuredQuestion,
-    best_schedules,
-    measure_best_schedules,
-    measure_master,
-    measure_policy,
-    simulator_of,
-)
+from agentcvr_training.measures.evaluation import measure_master, measure_policy, simulator_of
 
 from agentcvr_graph.cli.console import err, one_of, out, run_app
 from agentcvr_graph.errors import InputError
@@ -33,7 +25,7 @@ from agentcvr_graph.models.offline.master import OfflineMaster
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.schema import Script
-from agentcvr_graph.utils.progress import ProgressBar
+from training.recipes.measuring import Way, measure_constant, measure_once
 from training.recipes.tiny.comparison_tables import (
     LEVELS,
     MASTERS,
@@ -46,9 +38,7 @@ from training.recipes.tiny.comparison_tables import (
     left_out,
     read_results,
     results_file,
-    scores_of,
     table,
-    write_questions,
 )
 from training.recipes.tiny.recipe import first_of_each, seed_of_folder, settings_of
 from training.recipes.tiny.variants import CONFIG, VARIANTS
@@ -61,48 +51,37 @@ READER = "warm"
 EARLIER = "tours-3"
 """The round whose policy after SFT reads much evidence at once best: the strongest reader for plans that look once."""
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
-Measurement = Callable[[], list[MeasuredQuestion]]
 
 
-def measurements(
+def ways_of(
     folder: Path, settings: Settings, scripts: Sequence[Script], choosing: Sequence[Script]
-) -> Mapping[str, Measurement]:
-    """Return, for each master whose policy exists in a folder, the function that measures it."""
+) -> Mapping[str, Way]:
+    """Return how each master of a seed is measured."""
     reader, policy = folder / READER, folder / "policy"
     earlier = folder.parent.parent / EARLIER / folder.name / READER
     blind = BlindPerception(simulator_of(scripts, settings))
-    ways: dict[str, tuple[Path, Measurement]] = {
-        "offline": (reader, lambda: measure_master(OfflineMaster(), settings, scripts)),
-        "random": (reader, lambda: measure_policy(reader, settings, scripts, plan=random_looks)),
-        "thinned": (reader, lambda: measure_policy(reader, settings, scripts, plan=THINNED)),
-        "sft": (reader, lambda: measure_policy(reader, settings, scripts)),
-        "grpo": (policy, lambda: measure_policy(policy, settings, scripts)),
-        "blind": (policy, lambda: measure_policy(policy, settings, scripts, perception=blind)),
-        "grpo_thinned": (policy, lambda: measure_policy(policy, settings, scripts, plan=THINNED)),
-        "constant": (reader, lambda: measure_constant(reader, settings, scripts, choosing)),
-        "grpo_constant": (policy, lambda: measure_constant(policy, settings, scripts, choosing)),
+
+    def by_policy(folder: Path, **how: Any) -> Way:
+        return Way(folder, lambda: measure_policy(folder, settings, scripts, **how))
+
+    def by_constant(folder: Path) -> Way:
+        return Way(folder, lambda: measure_constant(folder, settings, scripts, choosing, err))
+
+    ways = {
+        "offline": Way(reader, lambda: measure_master(OfflineMaster(), settings, scripts)),
+        "random": by_policy(reader, plan=random_looks),
+        "thinned": by_policy(reader, plan=THINNED),
+        "sft": by_policy(reader),
+        "grpo": by_policy(policy),
+        "blind": by_policy(policy, perception=blind),
+        "grpo_thinned": by_policy(policy, plan=THINNED),
+        "constant": by_constant(reader),
+        "grpo_constant": by_constant(policy),
+        **{name: by_policy(folder / "variants" / name / "policy") for name in VARIANTS},
     }
     if earlier != reader:
-        ways["earlier_thinned"] = (earlier, lambda: measure_policy(earlier, settings, scripts, plan=THINNED))
-        ways["earlier_constant"] = (earlier, lambda: measure_constant(earlier, settings, scripts, choosing))
-    for name in VARIANTS:
-        ways[name] = _variant(folder / "variants" / name / "policy", settings, scripts)
-    return {name: way for name, (needed, way) in ways.items() if needed.exists()}
-
-
-def _variant(policy: Path, settings: Settings, scripts: Sequence[Script]) -> tuple[Path, Measurement]:
-    return policy, lambda: measure_policy(policy, settings, scripts)
-
-
-def measure_constant(
-    reader: Path, settings: Settings, scripts: Sequence[Script], choosing: Sequence[Script]
-) -> list[MeasuredQuestion]:
-    """Measure the best fixed schedules, chosen with a progress bar on other scripts."""
-    with ProgressBar("choosing among schedules", len(SCHEDULES), console=err) as progress:
-        chosen: dict[tuple[str, float], Schedule] = best_schedules(
-            reader, settings, choosing, on_schedule=progress.advance
-        )
-    return measure_best_schedules(reader, settings, scripts, chosen)
+        ways |= {"earlier_thinned": by_policy(earlier, plan=THINNED), "earlier_constant": by_constant(earlier)}
+    return ways
 
 
 @app.command()
@@ -124,8 +103,8 @@ def measure(
     held_out = settings.held_out.model_copy(update={"difficulty": level}).load()
     scripts = first_of_each(held_out, each) if each else held_out
     choosing = first_of_each(settings.scripts.load(), CHOOSING)
-    ways = measurements(folder, settings, scripts, choosing)
-    missing = [name for name in wanted if name not in ways]
+    ways = ways_of(folder, settings, scripts, choosing)
+    missing = [name for name in wanted if name not in ways or not ways[name].possible]
     if missing and (only or len(missing) == len(wanted)):
         raise InputError(
             f"{folder} has no policy to measure: {', '.join(missing)}.",
@@ -133,18 +112,7 @@ def measure(
         )
     for name in wanted:
         if name in ways:
-            _measure_once(name, ways[name], results_file(results, folder.name, level, name))
-
-
-def _measure_once(name: str, way: Measurement, path: Path) -> None:
-    """Write the questions of a master, unless its file exists."""
-    if path.exists():
-        err.print(f"{MASTERS[name]}: kept {path}; to measure again, remove it or name another folder with --results")
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    found = way()
-    write_questions(found, path)
-    err.print(f"{MASTERS[name]}: {area_of(scores_of(found))}")
+            measure_once(MASTERS[name], ways[name], results_file(results, folder.name, level, name), err)
 
 
 @app.command()
