@@ -93,7 +93,7 @@ def ask(
     phrasing: Annotated[
         str, typer.Option(help="With --swap: model string of a model that rephrases observations.")
     ] = "",
-    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
+    max_turns: shared.MaxTurns = None,
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
     budget: shared.Budget = None,
     dialect: shared.Dialect = "auto",
@@ -112,7 +112,7 @@ def ask(
     from agentcvr_graph.cli.ask_run import RunSettings, present, run_live, run_scripted
     from agentcvr_graph.graph.state import CVRInput
 
-    context = shared.context_of(max_turns, max_frames, dialect, abstain)
+    context = shared.context_of(master, max_turns, max_frames, dialect, abstain)
     settings = RunSettings(context, shared.with_judge(features, verify), verbose)
     if swap is not None:
         if videos or question:
@@ -162,7 +162,7 @@ def demo(
     from agentcvr_graph.cli.ask_run import RunSettings, present, run_live, run_scripted
     from agentcvr_graph.graph.state import as_input
 
-    settings = RunSettings(features=_features_of(questions[chosen]), verbose=verbose)
+    settings = RunSettings(shared.context_of(master), _features_of(questions[chosen]), verbose)
     if swap:
         run = run_scripted(chosen, master, noise, settings)
     else:

@@ -41,7 +41,7 @@ def chat(
         bool, typer.Option("--swap", help="Use swap mode: videos of bundled scripts, such as script://cc-000002/1.")
     ] = False,
     noise: shared.Noise = "off",
-    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
+    max_turns: shared.MaxTurns = None,
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
     dialect: shared.Dialect = "auto",
     features: shared.Features = "",
@@ -61,6 +61,6 @@ def chat(
     from agentcvr_graph.cli.ask_run import RunSettings
     from agentcvr_graph.cli.chat_run import run_chat
 
-    context = shared.context_of(max_turns, max_frames, dialect, abstain)
+    context = shared.context_of(master, max_turns, max_frames, dialect, abstain)
     settings = RunSettings(context, shared.with_judge(features, verify), verbose)
     run_chat(videos or [], models, settings, noise=noise if swap else None)

@@ -68,7 +68,9 @@ def _config(options: EvalOptions) -> EvalConfig:
     return EvalConfig(
         methods=tuple(name.strip() for name in options.methods.split(",") if name.strip()),
         models=ModelStrings(options.master, options.vision, _audio(options)),
-        context=shared.context_of(options.max_turns, options.max_frames, options.dialect, options.abstain),
+        context=shared.context_of(
+            options.master, options.max_turns, options.max_frames, options.dialect, options.abstain
+        ),
         features=shared.with_judge(options.features, options.verify),
         noise=options.noise,
         frames=options.frames,

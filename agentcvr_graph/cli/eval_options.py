@@ -88,7 +88,7 @@ class EvalOptions:
     long_side_px: Annotated[
         int, typer.Option(min=32, help="Long side of a frame in pixels.", rich_help_panel=BUDGETS)
     ] = 360
-    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns
+    max_turns: shared.MaxTurns = None
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames
     dialect: shared.Dialect = "auto"
     features: shared.Features = ""

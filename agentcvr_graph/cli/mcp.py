@@ -44,7 +44,7 @@ def mcp(
     vision: shared.Vision = "offline",
     audio: shared.Audio = "auto",
     swap: Annotated[bool, typer.Option("--swap", help="Serve the bundled scripts instead of video.")] = False,
-    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
+    max_turns: shared.MaxTurns = None,
     max_frames: shared.MaxFrames = shared.DEFAULTS.max_frames,
     dialect: shared.Dialect = "auto",
     features: shared.Features = "",
@@ -66,7 +66,7 @@ def mcp(
         os.environ[ROOTS_VARIABLE] = os.pathsep.join(str(root.expanduser().resolve()) for root in roots)
     if remote:
         os.environ[REMOTE_VARIABLE] = shared.one_of("--remote", remote, ("public", "none", "any"))
-    context = shared.context_of(max_turns, max_frames, dialect, abstain)
+    context = shared.context_of(master, max_turns, max_frames, dialect, abstain)
     models = ModelStrings(master, vision, audio if swap else chosen_audio(audio))
     service = service_of(models, context, read_features(features, "--features"), swap=swap)
     if http:

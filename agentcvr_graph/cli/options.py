@@ -48,7 +48,15 @@ Abstain = Annotated[
     ),
 ]
 Noise = Annotated[str, typer.Option(help="Noise of scripted perception: off, mild, fitted, or a JSON file of rates.")]
-MaxTurns = Annotated[int, typer.Option(min=1, help="Largest number of turns of the master.", rich_help_panel=BUDGETS)]
+MaxTurns = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Largest number of turns of the master; by default as many as it was trained with, "
+        f"where its folder states that, else {DEFAULTS.max_turns}.",
+        rich_help_panel=BUDGETS,
+    ),
+]
 MaxFrames = Annotated[int, typer.Option(min=0, help="Largest number of frames to observe.", rich_help_panel=BUDGETS)]
 Budget = Annotated[
     float | None,
@@ -77,15 +85,38 @@ def with_options(run: Callable[[Options], None], options: Callable[..., Options]
     return command
 
 
-def context_of(max_turns: int, max_frames: int, dialect: str, abstain: str) -> CVRContext:
+def context_of(
+    master: str,
+    max_turns: int | None = None,
+    max_frames: int = DEFAULTS.max_frames,
+    dialect: str = "auto",
+    abstain: str = "allowed",
+) -> CVRContext:
     """Return the settings of a run from the options of a command.
+
+    Args:
+        master: model string of the master.
+        max_turns: None for as many as the master was trained with.
 
     Raises:
         InputError: a choice is unknown.
+        SetupError: the model string is unknown, or its folder states no number of turns that can be read.
     """
     checked = one_of("--dialect", dialect, get_args(WantedDialect))
     allowed = one_of("--abstain", abstain, get_args(Abstaining))
-    return CVRContext(max_turns=max_turns, max_frames=max_frames, dialect=checked, abstain=allowed)
+    turns = turns_of(master, max_turns)
+    return CVRContext(max_turns=turns, max_frames=max_frames, dialect=checked, abstain=allowed)
+
+
+def turns_of(master: str, max_turns: int | None) -> int:
+    """Return the number of turns of a run: the given one, else that of the master's training, else the default.
+
+    Raises:
+        SetupError: the model string is unknown, or its folder states no number of turns that can be read.
+    """
+    from agentcvr_graph.models.registry import read_model_string
+
+    return max_turns or read_model_string(master).trained_turns() or DEFAULTS.max_turns
 
 
 def with_judge(features: str, judge: str) -> str:

@@ -288,7 +288,7 @@ def sim_gap(
     master: shared.Master = "offline",
     vision: shared.Vision = "offline",
     audio: shared.Audio = "offline",
-    max_turns: shared.MaxTurns = shared.DEFAULTS.max_turns,
+    max_turns: shared.MaxTurns = None,
     budget: shared.Budget = None,
     limit: Annotated[int, typer.Option(min=0, help="Largest number of questions of each task; 0 for all.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --fit if it exists.")] = False,
@@ -305,7 +305,7 @@ def sim_gap(
         new_file(fit, force=force, option="--fit")
     opened = _library(library)
     models = ModelStrings(master, vision, chosen_audio(audio))
-    limits = Budget(SETTINGS.model_copy(update={"max_turns": max_turns}), budget)
+    limits = Budget(SETTINGS.model_copy(update={"max_turns": shared.turns_of(master, max_turns)}), budget)
     scripts = _first_of_each(opened, limit)
     found = asyncio.run(measure_sim_gap(scripts, to, noise=noise, models=models, budget=limits))
     _print_problems(opened.problems)

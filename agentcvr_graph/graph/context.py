@@ -3,7 +3,7 @@
 A setting that was not sent is not a setting with its default value: `model_fields_set` names those that were. `brief`
 stores them for the question, so that a client that resumes a run without settings continues with the same ones.
 `merged` is the only place that knows their order: defaults, then what the question was started with, then what this
-call sent.
+call sent. The turns that a master was trained with count as stored ones, before those of the question.
 
 A wrong setting raises one `InputError` that names it, its value and what is allowed, in a program and on a server.
 """

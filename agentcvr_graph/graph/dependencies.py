@@ -85,11 +85,13 @@ class Dependencies:
     def context_of(self, runtime: Runtime[CVRContext], stored: Mapping[str, Any]) -> CVRContext:
         """Return the settings of this call of a node, with those that `brief` stored for the question.
 
+        A call that states no `max_turns` gets as many turns as the master was trained with, if the master knows.
+
         Raises:
             SettingsError: a stored setting is not allowed; clients can edit them.
         """
         with _errors_of_the_set_up("the settings"):
-            return merged(self.context_schema, stored, runtime.context)
+            return merged(self.context_schema, {**self._of_the_training, **stored}, runtime.context)
 
     async def chosen_master(self, context: CVRContext) -> BaseChatModel:
         """Return the master of this run.
@@ -114,6 +116,12 @@ class Dependencies:
         choose = cast(ChoosePerception, self.perception)
         with _errors_of_the_set_up("the perception"):
             return await asyncio.to_thread(choose, context)
+
+    @cached_property
+    def _of_the_training(self) -> dict[str, int]:
+        """The settings that the master was trained with, of a chat model with the attribute `trained_turns`."""
+        turns: int | None = getattr(self.master, "trained_turns", None)
+        return {} if turns is None else {"max_turns": turns}
 
     @cached_property
     def _chooses_perception(self) -> bool:

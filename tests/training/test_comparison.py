@@ -10,6 +10,7 @@ from agentcvr_training.baselines.plans import THINNED
 from agentcvr_training.baselines.rejection import record_best
 from agentcvr_training.config.settings import load_settings
 from agentcvr_training.demonstrations import Demonstration, read_demonstrations
+from agentcvr_training.evaluate import settings_for
 from agentcvr_training.measures.evaluation import (
     MeasuredQuestion,
     best_schedules,
@@ -21,6 +22,7 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.models.providers.in_process import trained_turns
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.library import write_scripts
 from tests.support.command_line import agentcvr
@@ -51,7 +53,9 @@ SHARES = (0.25, 0.5, 1.0)
 def settings(tmp_path_factory):
     """Return settings of an untrained model, which never gives a valid action."""
     folder = tmp_path_factory.mktemp("comparison")
-    model().save_pretrained(folder / "model")
+    net = model()
+    net.config.agentcvr = {"max_turns": 2}
+    net.save_pretrained(folder / "model")
     tokenizer().save_pretrained(folder / "model")
     path = folder / "run.yaml"
     path.write_text(
@@ -297,6 +301,13 @@ def test_what_cannot_be_evaluated_is_one_line(arguments, complaint):
     assert complaint in done.stderr
 
 
+def test_without_a_configuration_a_policy_has_the_turns_of_its_training(settings):
+    assert settings_for(Path(settings.model.path)).context.max_turns == 2
+    assert settings_for(Path()).context.max_turns == 12
+    done = agentcvr("train", "evaluate", settings.model.path)
+    assert "without --config the tools and noise (off) may not be those of the training" in done.stderr
+
+
 def test_a_release_is_in_bf16_and_its_card_says_data_scores_recipe_and_licence(settings, tmp_path):
     questions, folder = tmp_path / "questions.jsonl", tmp_path / "my-master"
     rows = [question(script, 0.5, 1.0) for script in SCRIPTS]
@@ -307,6 +318,7 @@ def test_a_release_is_in_bf16_and_its_card_says_data_scores_recipe_and_licence(s
     assert done.returncode == 0, done.stderr
     weights = load_file(folder / "model.safetensors")
     assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
+    assert trained_turns(folder) == 2
     card = ModelCard.load(folder / "README.md")
     assert card.data.license == "mit"
     assert all(

@@ -19,7 +19,9 @@ from rich.console import Console
 from transformers import AutoModelForCausalLM
 
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.models.providers.in_process import trained_turns
 from agentcvr_graph.models.registry import resolve_chat_model
+from tests.support.command_line import agentcvr
 from tests.support.tiny_models import FORGETS_THOUGHTS
 from tests.support.tiny_runs import ACTIONS, command, tokenizer_of, weights_of, write_settings
 
@@ -156,6 +158,17 @@ def test_the_saved_policy_loads_and_contains_no_pickle(run):
     assert ids[1] == own.eos_token_id
 
 
+@pytest.mark.parametrize("part", ["policy", "grpo/checkpoint-2"])
+def test_what_training_saves_states_its_turns(run, part):
+    """The configuration has `graph: {max_turns: 3}`."""
+    stated = json.loads((run[0] / part / "config.json").read_text())["agentcvr"]
+    assert stated == {"max_turns": 3}
+    done = agentcvr(
+        "ask", "--swap", "cc-000000", "--master", f"transformers:{run[0] / part}", "--dialect", "json", "-v"
+    )
+    assert "left: 2 turns," in done.stderr, "after the first of three"
+
+
 async def test_only_the_adapter_is_trained_and_it_is_merged_for_serving(speaker, tmp_path):
     path = write_settings(
         speaker,
@@ -179,6 +192,7 @@ async def test_only_the_adapter_is_trained_and_it_is_merged_for_serving(speaker,
         else:
             assert torch.equal(weight, before[name]), name
     assert moved == 4
+    assert trained_turns(folder) == 3
     said = await resolve_chat_model(f"transformers:{folder}").ainvoke([HumanMessage("?")])
     assert said.text in ACTIONS
 

@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from agentcvr_graph import CVRContext
 from agentcvr_graph.errors import InputError
+from agentcvr_graph.models.providers.in_process import trained_turns
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import make_scripts
@@ -109,6 +110,7 @@ async def test_loss_and_gradient_equal_the_hand_calculation(speaker, demonstrati
     loss.backward()
     reported = float(printed.getvalue().partition("loss ")[2].split()[0])
     assert reported == pytest.approx(loss.item(), rel=5e-3)  # printed with three digits
+    assert trained_turns(folder) == 3
     before, after = weights_of(speaker), weights_of(folder)
     for name, weight in net.named_parameters():
         if name in after:

@@ -11,6 +11,7 @@ import typer
 
 from agentcvr_graph import BugError, CVRError, InfrastructureError, InputError, SetupError, create_cvr_graph
 from agentcvr_graph.cli.console import out, run_app
+from agentcvr_graph.cli.options import context_of
 from agentcvr_graph.demo import CLIPS_DIR
 from agentcvr_graph.testing import FakeMaster, FakePerception, observe, turn
 from tests.support.command_line import agentcvr, run_in_process
@@ -58,6 +59,35 @@ def test_a_script_can_be_asked_with_a_share_of_its_full_cost():
     done = agentcvr("ask", "--swap", "cc-000000", "--json", "--budget", "0.5")
     usage = json.loads(done.stdout)["usage"]
     assert 0 < usage["frames"] <= 10 and 0 < usage["audio_s"] <= 37.1
+
+
+def test_a_run_has_as_many_turns_as_its_master_was_trained_with(tmp_path):
+    (tmp_path / "config.json").write_text('{"agentcvr": {"max_turns": 6}}')
+    trained = f"transformers:{tmp_path}"
+    assert [context_of(trained).max_turns, context_of(trained, 4).max_turns, context_of("offline").max_turns] == [
+        6,
+        4,
+        12,
+    ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ask", "--swap", "cc-000000"],
+        ["chat", "--swap"],
+        ["demo", "--swap"],
+        ["eval", "--data", "questions.csv", "--out", "run"],
+        ["mcp", "--swap"],
+        ["scripts", "sim-gap"],
+        ["train", "demonstrate", "--task", "CC", "--each", "1", "--out", "demonstrations.jsonl"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_reads_the_turns_of_the_masters_training(command, tmp_path):
+    (tmp_path / "config.json").write_text('{"agentcvr": {"max_turns": 0}}')
+    done = agentcvr(*command, "--master", f"transformers:{tmp_path}", cwd=tmp_path)
+    assert (done.returncode, "config.json has a key 'agentcvr'" in done.stderr) == (2, True)
 
 
 @pytest.mark.enable_socket

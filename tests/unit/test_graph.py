@@ -221,6 +221,26 @@ async def test_only_answer_is_allowed_in_the_last_turn():
     assert output["answer"].value == "B"
 
 
+class Trained(FakeMaster):
+    """A master that states how many turns it was trained with."""
+
+    trained_turns: int = 6
+
+
+@pytest.mark.parametrize(
+    ("context", "left"),
+    [
+        (None, "left: 6 turns, 512 frames,"),
+        (CVRContext(max_frames=9), "left: 6 turns, 9 frames,"),
+        (CVRContext(max_turns=4), "left: 4 turns, 512 frames,"),
+    ],
+)
+async def test_a_run_has_the_turns_of_its_masters_training_unless_it_states_others(context, left):
+    master = Trained(turns=[LOOK, turn("", answer("A"))])
+    await create_cvr_graph(master, FakePerception()).compile().ainvoke(QUESTION, context=context)
+    assert left in master.seen[0][-1].text
+
+
 async def test_a_master_that_does_not_answer_in_the_last_turn_fails():
     output, _ = await run([LOOK] * 3, context=CVRContext(max_turns=2))
     assert output["failure"].boundary == "master"

@@ -182,6 +182,32 @@ def test_the_name_of_a_folder_changes_with_its_files(tmp_path: Path, monkeypatch
     assert read_model_string("transformers:owner/name").cache_name() == "transformers:owner/name"
 
 
+@pytest.mark.parametrize(
+    ("config", "turns"),
+    [('{"agentcvr": {"max_turns": 6}}', 6), ('{"agentcvr": {}}', None), ("{}", None)],
+)
+def test_a_folder_states_the_turns_that_its_model_was_trained_with(
+    tmp_path: Path, config: str, turns: int | None
+) -> None:
+    (tmp_path / "config.json").write_text(config)
+    assert read_model_string(f"transformers:{tmp_path}").trained_turns() == turns
+    master: Any = resolve_chat_model(f"transformers:{tmp_path}")
+    assert master.trained_turns == turns
+
+
+def test_other_model_strings_state_no_turns(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").touch()
+    for spec in ("offline", "transformers:owner/name", f"transformers:{tmp_path}/model.gguf", f"{SERVER}#m"):
+        assert read_model_string(spec).trained_turns() is None
+
+
+@pytest.mark.parametrize("stated", ["6", "[6]", '{"max_turns": 0}', '{"max_turns": "6"}', '{"max_turns": 6.5}'])
+def test_a_number_of_turns_that_is_none_is_an_error(tmp_path: Path, stated: str) -> None:
+    (tmp_path / "config.json").write_text(f'{{"agentcvr": {stated}}}')
+    with pytest.raises(SetupError, match=r'config\.json has a key .agentcvr. .* Write "agentcvr": {"max_turns": 6}'):
+        read_model_string(f"transformers:{tmp_path}").trained_turns()
+
+
 def _serve(monkeypatch: pytest.MonkeyPatch, reply: httpx.Response | httpx.HTTPError) -> None:
     def get(url: str, **kwargs: object) -> httpx.Response:
         assert url == f"{SERVER}/models"

@@ -222,10 +222,8 @@ def evaluate(
             load_settings(find_config(config), read_overrides(overrides or [])) if config else settings_for(policy)
         )
         if not config:
-            turns = settings.context.max_turns
-            err.print(
-                f"note: without --config the turns ({turns}), tools and noise (off) may not be those of the training"
-            )
+            turns = "" if "max_turns" in settings.graph else f"turns ({settings.context.max_turns}), "
+            err.print(f"note: without --config the {turns}tools and noise (off) may not be those of the training")
         if scripts or tasks:
             chosen = named_scripts(scripts, tasks or [], each, seed, difficulty, phrasing)
         else:

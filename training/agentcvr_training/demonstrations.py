@@ -22,6 +22,7 @@ from rich.markup import escape
 
 from agentcvr_graph.answers import score_of
 from agentcvr_graph.cli.console import NO_ANSWER, err, one_of, out
+from agentcvr_graph.cli.options import context_of
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
 from agentcvr_graph.graph.context import CVRContext
@@ -207,7 +208,7 @@ def record(
     Raises:
         InputError: another run is writing the file, or it is no file of demonstrations.
     """
-    context = settings.context if settings else CVRContext(abstain="never")
+    context = settings.context if settings else context_of(master, abstain="never")
     if dialect:
         context = context.model_copy(update={"dialect": one_of("--dialect", dialect, ("auto", "tools", "json"))})
     perception = ScriptedPerception(ScriptLibrary.of(scripts), settings.rollout.noise if settings else "off")

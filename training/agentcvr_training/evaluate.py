@@ -15,6 +15,7 @@ from rich.table import Table
 from agentcvr_graph.cli.console import err, new_file, out
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.metrics import mean_score
+from agentcvr_graph.models.providers.in_process import trained_turns
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.schema import Script
@@ -25,16 +26,23 @@ from agentcvr_training.measures.evaluation import MeasuredQuestion, measure_poli
 
 
 def settings_for(policy: Path) -> Settings:
-    """Return the default settings for a policy without a configuration.
+    """Return the default settings for a policy without a configuration, with the turns that its folder states.
 
     Raises:
         InputError: there is no such folder.
+        SetupError: what it states is not a number of turns.
     """
     if not policy.is_dir():
         raise InputError(
             f"There is no policy in {policy}.", fix="Name the folder that a training wrote, `OUTPUT/policy`."
         )
-    return Settings(output=str(policy), model=Model(path=str(policy), dtype="float32"), scripts=Scripts())
+    turns = trained_turns(policy)
+    return Settings(
+        output=str(policy),
+        model=Model(path=str(policy), dtype="float32"),
+        scripts=Scripts(),
+        graph={"max_turns": turns} if turns else {},
+    )
 
 
 def evaluate(

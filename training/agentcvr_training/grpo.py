@@ -20,7 +20,7 @@ from agentcvr_graph.cli.console import err
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_training._typed import dataset_of_columns
-from agentcvr_training.config.loading import load_format, load_forward_context, load_model, lora_config
+from agentcvr_training.config.loading import load_format, load_forward_context, load_policy, lora_config
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.config.trainer_settings import grpo_config
 from agentcvr_training.inference.factory import held_out_sampling, make_engine_factory, training_sampling
@@ -75,7 +75,7 @@ def train(settings: Settings, console: Console = err) -> Path:
     arguments.num_train_epochs, arguments.shuffle_dataset = 1, False
 
     curves = Curves(output / "grpo.png", console, shown_metrics())
-    model = load_model(settings.model)
+    model = load_policy(settings)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are using 'rollout_func'")
         trainer = GraphTrainer(
@@ -91,7 +91,7 @@ def train(settings: Settings, console: Console = err) -> Path:
             callbacks=[FiniteGradients(), WholeCheckpoints(), log, curves],
         )
     run_trainer(trainer, console)
-    return save(trainer, form.tokenizer, output / "policy", settings.model, console)
+    return save(trainer, form.tokenizer, output / "policy", settings, console)
 
 
 def shown_metrics() -> list[str]:

@@ -21,7 +21,7 @@ from agentcvr_graph.tools import TOOLS, Toolset
 from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_training._typed import dataset_of_rows
 from agentcvr_training.config.extensions import load_object
-from agentcvr_training.config.loading import load_format, load_forward_context, load_model, lora_config
+from agentcvr_training.config.loading import load_format, load_forward_context, load_policy, lora_config
 from agentcvr_training.config.settings import Settings, Sft
 from agentcvr_training.config.trainer_settings import sft_config
 from agentcvr_training.demonstrations import Demonstration, read_demonstrations, row_of
@@ -51,7 +51,7 @@ def warm_start(settings: Settings, console: Console = err) -> Path:
     check_resume(Path(str(arguments.output_dir)), same)
     form = load_format(settings.model)
     rows = training_rows(settings, settings.sft, form, console)
-    model = load_model(settings.model)
+    model = load_policy(settings)
     trainer = ImitationTrainer(
         model=model,
         args=arguments,
@@ -63,7 +63,7 @@ def warm_start(settings: Settings, console: Console = err) -> Path:
         callbacks=[FiniteGradients(), WholeCheckpoints(), Curves(output / "sft.png", console, SHOWN)],
     )
     run_trainer(trainer, console)
-    return save(trainer, form.tokenizer, output / "warm", settings.model, console)
+    return save(trainer, form.tokenizer, output / "warm", settings, console)
 
 
 def _optimizer(sft: Sft, arguments: SFTConfig) -> tuple[Any, dict[str, Any]] | None:

@@ -79,6 +79,8 @@ class TransformersChat(ChatModelBase):
     max_new_tokens: int = MAX_NEW_TOKENS
     max_time_s: float = MAX_TIME_S
     temperature: float = 0.0
+    trained_turns: int | None = None
+    """Turns that the model was trained with as a master; a graph's runs have as many unless they state `max_turns`."""
     _loaded: Loaded | None = PrivateAttr(default=None)
     _worker: ThreadPoolExecutor = PrivateAttr(
         default_factory=lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers-chat")

@@ -70,6 +70,14 @@ class Provider(ABC):
         """
         return "ready"
 
+    def trained_turns(self) -> int | None:
+        """Return the number of turns, the answer included, that the master was trained with; None if none is stated.
+
+        Raises:
+            SetupError: what its folder states is not a number of turns.
+        """
+        return None
+
     def chat(self, timeout_s: float) -> BaseChatModel:
         """Return the chat model.
 

@@ -6,7 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
+
+from pydantic import BaseModel, Field, StrictInt, ValidationError
 
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.models.clients.extras import require
@@ -19,6 +21,17 @@ if TYPE_CHECKING:
     from agentcvr_graph.models.base import AudioModel
 
 SCHEME = "transformers:"
+CONFIG = "config.json"
+TRAINED_WITH = "agentcvr"
+"""Key of a model's `CONFIG` under which training states `TrainedWith`."""
+SAVE_AGAIN = "Save the model again with save_pretrained."
+
+
+class TrainedWith(BaseModel):
+    """Settings of the training that a master needs later, named as in `CVRContext`."""
+
+    max_turns: Annotated[StrictInt, Field(ge=1)] | None = None
+    """Turns that the brief stated, the answer included."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +74,15 @@ class InProcess(Provider):
             return "loaded from the Hugging Face cache, or downloaded at the first call"
         return f"{_kind_of(folder)} in {folder}"
 
+    def trained_turns(self) -> int | None:
+        return trained_turns(Path(self.source).expanduser())
+
     def chat(self, timeout_s: float) -> BaseChatModel:
         source = self.found()
         _require_transformers()
         from agentcvr_graph.models.adapters.transformers_chat import TransformersChat
 
-        return TransformersChat(source=source, max_time_s=timeout_s)
+        return TransformersChat(source=source, max_time_s=timeout_s, trained_turns=self.trained_turns())
 
     def audio(self, timeout_s: float) -> AudioModel:
         source = self.found()
@@ -75,6 +91,23 @@ class InProcess(Provider):
         from agentcvr_graph.models.subtitles_first import SubtitlesFirst
 
         return SubtitlesFirst(TransformersTranscriber(source, name=self.cache_name()))
+
+
+def trained_turns(folder: Path) -> int | None:
+    """Return the number of turns that a model was trained with; None if its folder does not state it.
+
+    Raises:
+        SetupError: what the folder states is not a number of turns.
+    """
+    if not (folder / CONFIG).is_file():
+        return None
+    try:
+        return TrainedWith.model_validate(_config_of(folder).get(TRAINED_WITH, {})).max_turns
+    except ValidationError as error:
+        raise SetupError(
+            f"{folder / CONFIG} has a key {TRAINED_WITH!r} that training does not write.",
+            fix=f'Write "{TRAINED_WITH}": {{"max_turns": 6}}, with a whole number of at least 1, or remove it.',
+        ) from error
 
 
 def checked_source(source: str) -> str:
@@ -87,9 +120,9 @@ def checked_source(source: str) -> str:
     if folder.is_file() and folder.suffix == GGUF:
         return str(folder.resolve())
     if folder.is_dir():
-        if not (folder / "config.json").is_file():
+        if not (folder / CONFIG).is_file():
             raise SetupError(
-                f"The folder {source} holds no config.json.",
+                f"The folder {source} holds no {CONFIG}.",
                 fix="Give the folder that save_pretrained wrote.",
             )
         return str(folder.resolve())
@@ -107,14 +140,22 @@ def _kind_of(folder: Path) -> str:
     Raises:
         SetupError: its configuration cannot be read, or there are no weights.
     """
-    fix = "Save the model again with save_pretrained."
-    try:
-        config = cast(dict[str, Any], json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise SetupError(f"{folder / 'config.json'} is not JSON.", fix=fix) from error
+    config = _config_of(folder)
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
-        raise SetupError(f"{folder} holds no weights.", fix=fix)
+        raise SetupError(f"{folder} holds no weights.", fix=SAVE_AGAIN)
     return str(config.get("model_type", "model"))
+
+
+def _config_of(folder: Path) -> dict[str, Any]:
+    """Return the configuration of a saved model.
+
+    Raises:
+        SetupError: it cannot be read.
+    """
+    try:
+        return cast(dict[str, Any], json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise SetupError(f"{folder / CONFIG} is not JSON.", fix=SAVE_AGAIN) from error
 
 
 def digest_of(source: Path) -> str:

@@ -13,10 +13,10 @@ from safetensors import SafetensorError
 
 from agentcvr_graph.errors import InputError, SetupError
 from agentcvr_graph.models.clients.errors import one_line
-from agentcvr_graph.models.providers.in_process import checked_source
+from agentcvr_graph.models.providers.in_process import TRAINED_WITH, TrainedWith, checked_source
 from agentcvr_training._typed import adapter_targets, read_model, read_tokenizer
 from agentcvr_training.config.extensions import load_object
-from agentcvr_training.config.settings import Lora, Model
+from agentcvr_training.config.settings import Lora, Model, Settings
 from agentcvr_training.rollout.chat_format import ChatFormat
 
 EVERYWHERE = "all-linear"
@@ -34,6 +34,17 @@ def load_model(settings: Model) -> Any:
         return read_model(source, getattr(torch, settings.dtype))
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise SetupError(f"The model {settings.path!r} cannot be loaded: {one_line(str(error))}") from error
+
+
+def load_policy(settings: Settings) -> Any:
+    """Load the model to train. Its configuration states the turns of the training, and is saved with the weights.
+
+    Raises:
+        SetupError: there is no such model.
+    """
+    model = load_model(settings.model)
+    setattr(model.config, TRAINED_WITH, TrainedWith(max_turns=settings.context.max_turns).model_dump())
+    return model
 
 
 class ModelUnavailableError(SetupError):

@@ -19,8 +19,8 @@ from transformers.utils import logging
 
 from agentcvr_graph.utils.files import explain_disk_error
 from agentcvr_training._typed import read_adapted_model
-from agentcvr_training.config.loading import load_model
-from agentcvr_training.config.settings import Model
+from agentcvr_training.config.loading import load_policy
+from agentcvr_training.config.settings import Settings
 from agentcvr_training.trainer.callbacks import TrainingProgress
 from agentcvr_training.trainer.checkpoints import RESUME_HINT, last_checkpoint
 
@@ -106,7 +106,7 @@ def _refused(error: Exception) -> bool:
     return isinstance(error, SafetensorError) or any(part in str(error) for part in TORCH_WRITES)
 
 
-def save(trainer: Any, tokenizer: Any, folder: Path, settings: Model, console: Console) -> Path:
+def save(trainer: Any, tokenizer: Any, folder: Path, settings: Settings, console: Console) -> Path:
     """Write weights and tokenizer in the format that `transformers:FOLDER` and servers load; return the folder.
 
     The folder appears when it is complete. An adapter is merged into its base model, and also stored in `ADAPTER`.
@@ -120,10 +120,10 @@ def save(trainer: Any, tokenizer: Any, folder: Path, settings: Model, console: C
             shutil.rmtree(draft, ignore_errors=True)
         trainer.accelerator.wait_for_everyone()
         # Every process takes part in gathering sharded weights.
-        trainer.save_model(str(draft / ADAPTER if settings.lora else draft))
+        trainer.save_model(str(draft / ADAPTER if settings.model.lora else draft))
         trainer.accelerator.wait_for_everyone()
         if trainer.is_world_process_zero():
-            if settings.lora:
+            if settings.model.lora:
                 _merge(settings, draft)
             tokenizer.save_pretrained(str(draft))
             # Pickles with local paths, not needed for serving.
@@ -136,6 +136,6 @@ def save(trainer: Any, tokenizer: Any, folder: Path, settings: Model, console: C
     return folder
 
 
-def _merge(settings: Model, folder: Path) -> None:
-    adapted = read_adapted_model(load_model(settings), str(folder / ADAPTER))
+def _merge(settings: Settings, folder: Path) -> None:
+    adapted = read_adapted_model(load_policy(settings), str(folder / ADAPTER))
     adapted.merge_and_unload().save_pretrained(str(folder))
