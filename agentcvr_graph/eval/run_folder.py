@@ -12,6 +12,7 @@ The format is the same for scripted and live runs and for every method.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from agentcvr_graph.utils.files import atomic_write, atomic_write_text, explain_
 from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, read_rows, repair_last_row
 
 DISK_FIX = "Make room, or choose another --out folder, and run again: finished questions are kept."
+MOST_CHARACTERS = 200
+"""Longest name of a question's file, without its ending; file systems allow 255 bytes."""
 _ROW_START = '{"id":"'
 Place = tuple[str, str]
 """Method and id."""
@@ -137,8 +140,16 @@ class RunFolder:
 
 
 def file_name(question_id: str) -> str:
-    """Return the id of a question as a file name."""
-    return quote(question_id, safe=" ()+,;=@")[:200]
+    """Return the id of a question as a file name; a digest stands for the end of a long one.
+
+    >>> file_name("a/b"), len(file_name("long" * 100))
+    ('a%2Fb', 200)
+    """
+    name = quote(question_id, safe=" ()+,;=@")
+    if len(name) <= MOST_CHARACTERS:
+        return name
+    digest = hashlib.blake2b(question_id.encode(), digest_size=16).hexdigest()
+    return f"{name[: MOST_CHARACTERS - len(digest) - 1]}-{digest}"
 
 
 def _flat(row: Row) -> dict[str, Any]:

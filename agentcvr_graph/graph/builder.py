@@ -146,11 +146,6 @@ def _add_verify(graph: CVRGraph, dependencies: Dependencies) -> list[str]:
     return [NODE]
 
 
-def tools_of(graph: CompiledCVRGraph) -> Toolset:
-    """Return the tools that a graph was built with."""
-    return dependencies_of(graph).tools
-
-
 async def after_brief(state: CVRState) -> str:
     """Return the next step: `master`, or `conclude` if a chat lacks a question or a video."""
     return "master" if state["failure"] is None else "conclude"
