@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from agentcvr_graph.eval.summary import SummaryLine
 
 REPORT_BUG = "Please report it with its traceback; run again with --retry-failed once it is fixed."
+CAUSES_SHOWN = 3
+"""Causes of infrastructure errors that are printed."""
 EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -131,12 +134,25 @@ def _run(benchmark: Benchmark, config: EvalConfig, to: Path, options: EvalOption
         run = asyncio.run(running)
     out.print(table_of(run.summary()))
     _print_reliability(run.rows())
+    _print_failures(run.rows())
     with err.status("writing the report"):
         report = write_run_report(run, pictures=options.pictures)
     err.print(f"report: {escape(str(report))}")
     if bugs := sum(row.outcome == "bug" for row in run.rows()):
         err.print(f"[red]bug:[/] {bugs} question{'' if bugs == 1 else 's'} ended in an unexpected error. {REPORT_BUG}")
         raise typer.Exit(BugError.exit_status)
+
+
+def _print_failures(rows: Sequence[Row]) -> None:
+    """Print the most frequent causes of infrastructure errors, and how to ask again where that may help."""
+    failed = [row for row in rows if row.outcome == "infrastructure error"]
+    causes = Counter(row.detail for row in failed)
+    for cause, count in causes.most_common(CAUSES_SHOWN):
+        err.print(f"[yellow]failed:[/] {count} x {escape(cause)}")
+    if len(causes) > CAUSES_SHOWN:
+        err.print(f"{len(causes) - CAUSES_SHOWN} more causes are in the report.")
+    if any(row.retryable for row in failed):
+        err.print("--retry-failed asks these questions again.")
 
 
 def _print_reliability(rows: Sequence[Row]) -> None:
@@ -194,3 +210,8 @@ def _compare(one: str, other: str) -> None:
     out.print(table)
     if found.unmatched:
         err.print(f"[dim]{found.unmatched} questions are in one run only and are left out[/dim]")
+    if found.differing:
+        count, first = len(found.differing), escape(found.differing[0])
+        print_notes(
+            [f"{count} shared ids, such as {first}, have another key on each side: these may be other questions"]
+        )

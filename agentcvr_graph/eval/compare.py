@@ -48,6 +48,9 @@ class Comparison:
     lines: tuple[Difference, ...]
     unmatched: int
     """Questions that only one side has."""
+    differing: tuple[str, ...] = ()
+    """Ids of shared questions with another key on each side, which may be different questions: a file without ids
+    numbers its questions by row."""
 
     def _repr_html_(self) -> str:
         """Return a table with one row per task, for notebooks."""
@@ -92,7 +95,8 @@ def compare(one: str, other: str) -> Comparison:
     lines = [_difference(task, pairs) for task, pairs in by_task.items()]
     if len(by_task) > 1:
         lines.append(_difference(ALL, shared))
-    return Comparison((one, other), tuple(lines), len(first) + len(second) - 2 * len(shared))
+    differing = tuple(row.id for row, beside in shared if (row.kind, row.key) != (beside.kind, beside.key))
+    return Comparison((one, other), tuple(lines), len(first) + len(second) - 2 * len(shared), differing)
 
 
 def _rows_of(side: str, beside: str) -> Mapping[str, Row]:

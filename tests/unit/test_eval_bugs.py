@@ -7,7 +7,7 @@ import logging
 import httpx
 import pytest
 
-from agentcvr_graph import BugError, InfrastructureError, InputError
+from agentcvr_graph import BugError, InfrastructureError, InputError, VideoError
 from agentcvr_graph.eval import EvalConfig, scripted_questions
 from agentcvr_graph.eval.manifest import make_manifest
 from agentcvr_graph.eval.methods import METHODS
@@ -39,6 +39,16 @@ class Breaking:
         if self.method is None or question.id == self.only:
             raise self.error
         return await self.method.ask(question)
+
+
+class Failing:
+    """A method that raises the error of each question."""
+
+    def __init__(self, errors):
+        self.errors = errors
+
+    async def ask(self, question):
+        raise self.errors[question.id]
 
 
 def task(scripts):
@@ -103,6 +113,15 @@ def test_the_command_goes_on_shows_the_bug_and_ends_with_status_70(tmp_path, scr
     monkeypatch.setitem(METHODS, "blind", make)
     done = agentcvr(*command, "--retry-failed")
     assert done.returncode == 0 and "bugs" not in done.stdout
+
+
+def test_the_command_prints_the_most_frequent_causes_of_failures(tmp_path, scripts, monkeypatch):
+    errors = {f"cc-00000{n}": VideoError("a.mp4" if n else "b.mp4", "it cannot be read.") for n in range(3)}
+    monkeypatch.setitem(METHODS, "blind", lambda resources: Failing(errors))
+    done = agentcvr("eval", "--scripts", scripts, "--method", "blind", "--out", tmp_path / "run")
+    lines = done.stderr.splitlines()
+    assert lines.index("failed: 2 x a.mp4: it cannot be read.") < lines.index("failed: 1 x b.mp4: it cannot be read.")
+    assert "--retry-failed" not in done.stderr
 
 
 async def test_the_table_counts_bugs_only_where_there_are_some(scripts):

@@ -18,6 +18,7 @@ from agentcvr_graph.eval.summary import summarize
 from agentcvr_graph.models.text_judge import WordJudge
 from agentcvr_graph.trajectory import Trajectory
 from agentcvr_graph.types import Answer, Failure, Question, Usage, Video
+from tests.support.command_line import agentcvr
 
 
 def row(number: int, task: str, score: float, *, method: str = "agent", outcome="wrong", weight: float = 1.0) -> Row:
@@ -169,6 +170,17 @@ def test_methods_of_one_run_are_compared_by_name(tmp_path):
     (tmp_path / "stopped").mkdir()
     with pytest.raises(InputError, match="stopped holds no results"):
         compare(f"{tmp_path}/stopped:agent", f"{tmp_path}:agent")
+
+
+def test_questions_of_one_id_with_different_keys_are_named(tmp_path):
+    for name, keys in (("a", "AB"), ("b", "BB")):
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        for n, key in enumerate(keys):
+            folder.add(row(n, "CC", 1.0).model_copy(update={"key": key}), None)
+    assert compare(str(tmp_path / "a"), str(tmp_path / "b")).differing == ("CC-0",)
+    done = agentcvr("eval", "--compare", tmp_path / "a", tmp_path / "b")
+    assert done.returncode == 0 and "note: 1 shared ids, such as CC-0, have another key on each side" in done.stderr
 
 
 def test_p_values():
