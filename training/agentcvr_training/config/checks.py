@@ -121,7 +121,8 @@ def _check_earlier_step(settings: Settings) -> None:
     if Path(settings.output) in model.parents and not model.exists():
         raise ModelUnavailableError(
             f"The model folder {model} is not there yet: an earlier step writes it.",
-            fix="Check again after that step, or name another model with --set model.path=FOLDER.",
+            fix="The comment at the top of the configuration names its command. Check again after that step, or name "
+            "another model with --set model.path=FOLDER.",
         )
 
 
