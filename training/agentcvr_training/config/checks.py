@@ -121,7 +121,7 @@ def _check_earlier_step(settings: Settings) -> None:
     if Path(settings.output) in model.parents and not model.exists():
         raise ModelUnavailableError(
             f"The model folder {model} is not there yet: an earlier step writes it.",
-            fix="The comment at the top of the configuration names its command. Check again after that step, or name "
+            fix="The comment at the top of the configuration says which. Check again after it, or name "
             "another model with --set model.path=FOLDER.",
         )
 
