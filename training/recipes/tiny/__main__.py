@@ -22,8 +22,10 @@ from training.recipes.tiny.initialization import Size
 from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of, warm_up
 from training.recipes.tiny.summary import Measures, measured_alike, summary, table
 
-RELEASED = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-RELEASED += ("chat_template.jinja",)
+RELEASED = (
+    *("config.json", "generation_config.json", "model.safetensors"),
+    *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
+)
 EXAMPLES = """
 [bold]Examples[/bold]
 
