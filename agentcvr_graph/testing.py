@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import PrivateAttr
 
 from agentcvr_graph.models.chat_base import ChatModelBase, ChatRequest
+from agentcvr_graph.render import cut, one_line
 from agentcvr_graph.types import Cost, Evidence, Listen, Observation, Observe, Video, VideoInfo, Window
 
 Turn = AIMessage | Exception | Callable[[Sequence[BaseMessage]], AIMessage]
@@ -21,7 +22,7 @@ class FakeMaster(ChatModelBase):
     """A master that takes the given turns, one for each call.
 
     A turn that is an exception is raised; a turn that is a function is called with the messages. `seen` holds the
-    messages of every call. More calls than turns raise `IndexError`.
+    messages of every call. More calls than turns raise an `IndexError` that shows what the master was last sent.
     """
 
     turns: list[Any]
@@ -33,6 +34,10 @@ class FakeMaster(ChatModelBase):
 
     def _reply(self, request: ChatRequest) -> AIMessage:
         self._seen.append(list(request.messages))
+        if len(self._seen) > len(self.turns):
+            last = cut(one_line(request.messages[-1].text))
+            calls = f"FakeMaster has {len(self.turns)} turns and was called {len(self._seen)} times"
+            raise IndexError(f"{calls}; it was last sent: {last}")
         turn: Turn = self.turns[len(self._seen) - 1]
         if isinstance(turn, Exception):
             raise turn

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Iterable
 from typing import Literal, Self, get_args
 from urllib.parse import unquote
 
@@ -43,6 +44,11 @@ WordTimes = tuple[tuple[float, float], ...]
 def later(times_s: WordTimes, shift_s: float) -> WordTimes:
     """Return the times of words moved by some seconds, to the millisecond."""
     return tuple((round(start_s + shift_s, 3), round(end_s + shift_s, 3)) for start_s, end_s in times_s)
+
+
+def within(times_s: Iterable[tuple[float, float]], start_s: float, end_s: float) -> WordTimes:
+    """Return the times of words, each moved to the nearest one from start to end."""
+    return tuple((min(max(a_s, start_s), end_s), min(max(b_s, start_s), end_s)) for a_s, b_s in times_s)
 
 
 def whole(text: str) -> str:

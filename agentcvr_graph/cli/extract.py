@@ -59,8 +59,8 @@ def extract(
 ) -> None:
     """Turn your own videos into scenes of scripts: what is shown, written, said and heard, with times.
 
-    Each video is stored as soon as it is done. The same command continues a run that was stopped, and leaves alone
-    videos that have not changed since.
+    Each video is stored as soon as it is done. The same command continues a run that was stopped, tries again what
+    failed, also parts of a video, and leaves alone videos that are complete and have not changed since.
     """
     if to.suffix != ".jsonl":
         raise InputError(f"{to}: extracted videos are written to a .jsonl file.", fix=f"Name it {to}.jsonl.")
@@ -85,16 +85,17 @@ def _print_plan(planned: Plan) -> None:
     print_notes(planned.notes)
     for result in planned.problems:
         _print_problem(result)
+    again = f" ({planned.again} of them again, because parts failed)" if planned.again else ""
     done = f", {planned.unchanged} unchanged" if planned.unchanged else ""
     cost = f": {seconds(planned.duration_s)} s, at most {cost_text(planned.cost)}" if planned.jobs else ""
-    err.print(f"{counted(len(planned.jobs), 'video')} to extract{done}{cost}")
+    err.print(f"{counted(len(planned.jobs), 'video')} to extract{again}{done}{cost}")
 
 
 async def _extract(planned: Plan, file: ExtractedFile, models: Models, engine: str, concurrency: int | None) -> int:
-    """Extract the videos with a progress bar, print what was done, and return how many failed."""
+    """Extract the videos with a progress bar, print what was done, and return how many failed, also in parts."""
     from agentcvr_graph.scripts.extraction.batch import extract_videos
 
-    failed = scenes = 0
+    failed = incomplete = scenes = 0
     cost = Cost()
     with ProgressBar("extracting", len(planned.jobs), console=err) as bar:
         async for result in extract_videos(planned, file, models, engine=engine, concurrency=concurrency):
@@ -104,13 +105,24 @@ async def _extract(planned: Plan, file: ExtractedFile, models: Models, engine: s
             else:
                 scenes += len(result.extracted.video.scenes)
                 cost += result.extracted.cost
+                incomplete += bool(result.failed_parts)
+                _print_failed_parts(result)
             bar.update(
                 completed=bar.completed + 1, description=f"extracting ({counted(scenes, 'scene')}, {cost_text(cost)})"
             )
     lost = f", {failed} could not be extracted" if failed else ""
     done = counted(len(planned.jobs) - failed, "video")
     out.print(f"{done} extracted ({counted(scenes, 'scene')}, {cost_text(cost)}){lost}: {escape(str(file.path))}")
-    return failed
+    if incomplete:
+        err.print(f"parts of {incomplete} of {done} failed: repeat the command to try them again")
+    return failed + incomplete
+
+
+def _print_failed_parts(result: ExtractResult) -> None:
+    if result.failed_parts:
+        first, *others = result.failed_parts
+        more = f" (and {len(others)} more)" if others else ""
+        err.print(f"[yellow]incomplete:[/] {escape(result.name)}: {escape(first)}{more}")
 
 
 def _print_problem(result: ExtractResult) -> None:

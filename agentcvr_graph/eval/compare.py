@@ -99,12 +99,12 @@ def _rows_of(side: str, beside: str) -> Mapping[str, Row]:
     path, method = _read_side(side)
     rows = list(RunFolder(path).latest().values())
     methods = list(dict.fromkeys(row.method for row in rows))
+    if not rows:
+        raise InputError(f"{path} holds no results.", fix="Name a folder that --out wrote.")
     if not method and len(methods) > 1:
         raise InputError(f"{path} holds several methods.", fix=f"Write {path}:METHOD, one of: {', '.join(methods)}.")
     if method and method not in methods:
         raise InputError(f"{path} has no method {method!r}.", fix=f"Choose from: {', '.join(methods)}.")
-    if not rows:
-        raise InputError(f"{path} holds no results.", fix="Name a folder that --out wrote.")
     return {row.id: row for row in rows if row.method == (method or methods[0])}
 
 

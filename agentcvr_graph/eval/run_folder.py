@@ -12,6 +12,7 @@ The format is the same for scripted and live runs and for every method.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from agentcvr_graph.utils.files import atomic_write, atomic_write_text, explain_
 from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, read_rows, repair_last_row
 
 DISK_FIX = "Make room, or choose another --out folder, and run again: finished questions are kept."
+MOST_CHARACTERS = 200
+"""Longest name of a question's file, without its ending; file systems allow 255 bytes."""
 _ROW_START = '{"id":"'
 Place = tuple[str, str]
 """Method and id."""
@@ -49,9 +52,12 @@ class RunFolder:
         """Lock the folder for writing and yield the rows of earlier attempts.
 
         Raises:
-            InputError: another run is writing, or the folder holds a run with other settings or a foreign file.
+            InputError: the path is a file, another run is writing, or the folder holds a run with other settings or a
+                foreign file.
             SetupError: the folder cannot be written.
         """
+        if self.path.is_file():
+            raise InputError(f"{self.path} is a file.", fix="Name a folder: --out.")
         with explain_disk_error(self.path, DISK_FIX):
             self.path.mkdir(parents=True, exist_ok=True)
         with exclusive_writer(self.results):
@@ -134,8 +140,16 @@ class RunFolder:
 
 
 def file_name(question_id: str) -> str:
-    """Return the id of a question as a file name."""
-    return quote(question_id, safe=" ()+,;=@")[:200]
+    """Return the id of a question as a file name; a digest stands for the end of a long one.
+
+    >>> file_name("a/b"), len(file_name("long" * 100))
+    ('a%2Fb', 200)
+    """
+    name = quote(question_id, safe=" ()+,;=@")
+    if len(name) <= MOST_CHARACTERS:
+        return name
+    digest = hashlib.blake2b(question_id.encode(), digest_size=16).hexdigest()
+    return f"{name[: MOST_CHARACTERS - len(digest) - 1]}-{digest}"
 
 
 def _flat(row: Row) -> dict[str, Any]:

@@ -107,9 +107,10 @@ def create_cvr_graph(
         'B'
 
     Raises:
-        SetupError: the master or the perception is none, or a setting of the graph cannot be used.
+        SetupError: the master, the perception, a tool or the features are of another type, or a setting of the graph
+            cannot be used.
     """
-    check_objects(master, perception)
+    check_objects(master, perception, tools, features)
     # LangGraph's node timeout adds two tasks to every attempt. With asyncio's timeout a trajectory costs a tenth less.
     judge = features.judge or (tools.judge if isinstance(tools, Toolset) else None)
     toolset = Toolset(features.apply(tools), judge)
@@ -143,11 +144,6 @@ def _add_verify(graph: CVRGraph, dependencies: Dependencies) -> list[str]:
     graph.add(NODE, verify, input_schema=VerifyInput, retry_policy=dependencies.retry, error_handler=verify.failed)
     graph.add_edge(NODE, "conclude")
     return [NODE]
-
-
-def tools_of(graph: CompiledCVRGraph) -> Toolset:
-    """Return the tools that a graph was built with."""
-    return dependencies_of(graph).tools
 
 
 async def after_brief(state: CVRState) -> str:

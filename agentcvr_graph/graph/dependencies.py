@@ -11,7 +11,7 @@ as one of a model: retried, then reported.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +27,7 @@ from agentcvr_graph.graph.catalogues import Catalogues
 from agentcvr_graph.graph.context import CVRContext, merged
 from agentcvr_graph.models.clients.errors import detail_of
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.tools import TOOLS, Toolset
+from agentcvr_graph.tools import TOOLS, Features, Toolset
 
 ChooseMaster: TypeAlias = Callable[[Any], BaseChatModel]
 """Returns the master for the context of the run, an instance of the graph's `context_schema`."""
@@ -38,14 +38,20 @@ ChoosePerception: TypeAlias = Callable[[Any], Perception]
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
-def check_objects(master: object, perception: object) -> None:
+def check_objects(master: object, perception: object, tools: object, features: object) -> None:
     """Refuse a master or a perception that is neither an object of its kind nor a function that returns one.
+
+    Tools have to be an iterable, whose items `Toolset` checks, and features an object of their class.
 
     Raises:
         SetupError: one of them is, for example, a model string or a class.
     """
     _check("master", master, isinstance(master, BaseChatModel), "a chat model, such as resolve_chat_model('offline')")
     _check("perception", perception, isinstance(perception, Perception), "a perception, such as resolve_perception()")
+    if not isinstance(tools, Iterable):
+        raise SetupError(f"`tools` is {_shown(tools)}.", fix="Pass a list: [*TOOLS, MY_TOOL].")
+    if not isinstance(features, Features):
+        raise SetupError(f"`features` is {_shown(features)}.", fix="Pass Features(zoom=True), with a field for each.")
 
 
 def _check(name: str, given: object, fits: bool, wanted: str) -> None:

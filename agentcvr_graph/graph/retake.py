@@ -61,7 +61,7 @@ async def retake(
         The configuration of the fork; continue with `graph.ainvoke(None, fork, context=context)`.
 
     Raises:
-        InputError: there is no such turn, or a call is not valid.
+        InputError: the config names no thread, there is no such turn, or a call is not valid.
         SetupError: the graph has no checkpointer.
     """
     dependencies = dependencies_of(graph)
@@ -93,6 +93,8 @@ async def _before(graph: CompiledCVRGraph, config: RunnableConfig, turn: int) ->
     """Return the checkpoint directly before the turn."""
     if not cast(Any, graph).checkpointer:
         raise SetupError("The graph has no checkpointer, so no run of it can be forked.", fix=COMPILE)
+    if "thread_id" not in (config.get("configurable") or {}):
+        raise InputError("The config names no thread.", fix="Pass {'configurable': {'thread_id': ...}} of the run.")
     most = 0
     async for snapshot in graph.aget_state_history(config):
         if snapshot.metadata is not None and snapshot.metadata.get("source") == "input":

@@ -46,6 +46,8 @@ LEAST_SIMILAR = 20
 NOTHING_SPENT = Cost()
 MAX_SETS = 32
 """Sets of videos whose index is kept in memory."""
+MAX_FILES = 64
+"""Index files that are kept open: a server has one for each user."""
 CHANGED = "it has changed since it was indexed"
 
 
@@ -87,7 +89,7 @@ class Finder:
     def __init__(self, meaning: ComparesMeaning | None = None) -> None:
         self._meaning = meaning
         self._lock = threading.Lock()
-        self._files: dict[Path, Index] = {}
+        self._files: OrderedDict[Path, Index] = OrderedDict()
         self._own: WeakKeyDictionary[Perception, Index] = WeakKeyDictionary()
         self._sets: OrderedDict[str, Index] = OrderedDict()
         self._references: WeakKeyDictionary[Perception, WeakKeyDictionary[Catalogue, dict[int, str]]]
@@ -113,8 +115,7 @@ class Finder:
 
     async def index_in(self, folder: Path) -> Index:
         """Return the index of the current run, which is kept in a folder."""
-        file = file_in(folder)
-        return self._files.get(file) or await asyncio.to_thread(self._open, file)
+        return await asyncio.to_thread(self._open, file_in(folder))
 
     async def _find_in_memory(
         self, query: Query, perception: Perception, videos: Sequence[VideoInfo], allowance: Cost
@@ -198,6 +199,9 @@ class Finder:
             if file not in self._files:
                 store = EvidenceStore(file, max_bytes=MAX_BYTES)
                 self._files[file] = Index(store, SingleFlight(file.parent / "locks"))
+                if len(self._files) > MAX_FILES:
+                    self._files.popitem(last=False)  # closed when the last search in it has ended
+            self._files.move_to_end(file)
             return self._files[file]
 
     def _of_object(self, perception: Perception) -> Index:

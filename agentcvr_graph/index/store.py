@@ -19,6 +19,7 @@ import json
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -154,6 +155,7 @@ class EvidenceStore:
         self._lock = threading.RLock()
         with self._errors():
             self._database = _opened(file)
+        weakref.finalize(self, self._database.close)
 
     def set_limit(self, max_bytes: int) -> None:
         """Record the size of the file from which videos are removed, for all that use it from now on.

@@ -135,7 +135,7 @@ class Media:
     def cues(self, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Return the subtitles that overlap a window of the clip, with their times clipped to it."""
         return tuple(
-            Cue(cue.start_s - segment.shift_s, cue.end_s - segment.shift_s, cue.text)
+            cue.later(-segment.shift_s)
             for segment, first_s, last_s in within(self._segments, start_s, end_s)
             for cue in clip_cues(self._all_cues, segment.shift_s + first_s, segment.shift_s + last_s)
         )

@@ -4,12 +4,14 @@ SubRip, WebVTT and SubViewer are sequences of cues below a line of times, and ar
 (header, notes, styles and regions are no cues; a blank line ends a cue), SubRip as it is found (numbers may be missing,
 a cue may hold blank lines). `ass_events.py` reads ASS and SSA; `pysubs2` reads MicroDVD, MPL2, SAMI and TTML.
 
-Only the words remain: no tags, positions, drawings or comments. Music notes and [brackets] are words.
+Only the words remain: no tags, positions, drawings or comments. Music notes and [brackets] are words. Times inside a
+cue of WebVTT, which automatic captions have before each word, become the times of the words.
 """
 
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -19,6 +21,7 @@ from pysubs2.formats.substation import parse_tags
 
 from agentcvr_graph.media.ass_events import ass_events, is_ass
 from agentcvr_graph.media.rolling import Shown
+from agentcvr_graph.types import WordTimes
 
 _STAMP = r"-?(?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3}|-?\d+:\d{1,2}:\d{1,2}(?::\d{3})?"
 _TIMES = re.compile(rf"\s*({_STAMP})\s*-{{1,2}}>\s*({_STAMP})(?:\s|$)")
@@ -27,10 +30,15 @@ _SUBVIEWER = re.compile(r"^(\d+:\d\d:\d\d\.\d{2,3}),(\d+:\d\d:\d\d\.\d{2,3})[ \t
 _LYRIC = re.compile(r"^((?:\[\d+:\d\d(?:[.:]\d{1,3})?\])+)(.*)$", re.MULTILINE)
 _RUBY = re.compile(r"<rt[^>]*>.*?(?:</rt>|$)", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?>|<[\d:.]+>|<\.[^<>]*>")
+_INSIDE = re.compile(r"<((?:\d+:)?\d\d:\d\d\.\d{3})>")
+_TIME = "\ue000"
+"""Stands for a time inside a cue while its tags are removed; no decoded file holds this character."""
 _OVERRIDE = re.compile(r"\{\s*\\[^}]*\}|\{[YyCcFfSsPpHh]:[^}]*\}")
 _UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u00ad]")
 LYRIC_S = 10.0
 """Longest time that a line of lyrics is taken to last."""
+WORD_S = 1.0
+"""Longest time that a word is taken to last: the next time inside a cue may come after a pause."""
 
 
 def read_cue_file(text: str, fps: float | None = None) -> list[Shown]:
@@ -60,6 +68,51 @@ def lines_of(payload: Sequence[str]) -> list[str]:
     return [words_of(line) for line in _RUBY.sub("", "\n".join(payload)).split("\n")]
 
 
+def timed_lines(payload: Sequence[str], start_s: float, end_s: float) -> tuple[tuple[str, ...], tuple[WordTimes, ...]]:
+    """Return the words of each line of a cue, and their times, from the times inside the cue.
+
+    A line before the first one with a time repeats what was said before: it has no times.
+
+    >>> timed_lines(["add<00:01.400><c> the</c><00:01.800><c> salt</c>"], 1.0, 2.0)
+    (('add the salt',), (((1.0, 1.4), (1.4, 1.8), (1.8, 2.0)),))
+    """
+    inside_s = [_seconds(stamp) for stamp in _INSIDE.findall(_RUBY.sub("", "\n".join(payload)))]
+    marked = lines_of([_INSIDE.sub(_TIME, line) for line in payload])
+    lines = tuple(seen(line.replace(_TIME, "")) for line in marked)
+    edges_s = [start_s, *inside_s, end_s]
+    if not inside_s or edges_s != sorted(edges_s):
+        return lines, ()
+    first = next((n for n, line in enumerate(marked) if _TIME in line), len(marked))
+    spans = _spans(marked[first:])
+    times_s = iter(_word_times_s([span for line in spans for span in line], edges_s))
+    return lines, (*[()] * first, *(tuple(itertools.islice(times_s, len(line))) for line in spans))
+
+
+def _spans(marked: Sequence[str]) -> list[list[tuple[int, int]]]:
+    """Return for each word of each line how many times stand before its first and before its last letter."""
+    passed = 0
+    spans: list[list[tuple[int, int]]] = []
+    for line in marked:
+        spans.append([])
+        for part in line.split():
+            before, behind = (len(part) - len(rest) for rest in (part.lstrip(_TIME), part.rstrip(_TIME)))
+            first, passed = passed + before, passed + part.count(_TIME)
+            if part.strip(_TIME):
+                spans[-1].append((first, passed - behind))
+    return spans
+
+
+def _word_times_s(spans: Sequence[tuple[int, int]], edges_s: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Yield the time of each word; words between two times are counted evenly."""
+    for first, group in itertools.groupby(spans, key=lambda span: span[0]):
+        words = list(group)
+        start_s, end_s = edges_s[first], min(edges_s[first + 1], edges_s[first] + len(words) * WORD_S)
+        step_s = (end_s - start_s) / len(words)
+        for n, (_, last) in enumerate(words):
+            long_s = min(edges_s[last + 1], edges_s[last] + WORD_S)  # a script without spaces has times inside a word
+            yield start_s + n * step_s, start_s + (n + 1) * step_s if last == first else long_s
+
+
 def words_of(line: str) -> str:
     """Return the words of a line of SubRip or WebVTT: without tags and positions, with entities resolved."""
     return seen(html.unescape(_OVERRIDE.sub("", _TAG.sub("", line))).replace(r"\N", " "))
@@ -86,7 +139,8 @@ def _blocks(lines: Sequence[str], *, blank_ends: bool) -> Iterator[Shown]:
             payload = list(takewhile(bool, payload))
         elif end < len(lines):
             payload = _without_number(payload, number)
-        yield Shown(_seconds(times[1]), _seconds(times[2]), tuple(lines_of(payload)))
+        start_s, end_s = _seconds(times[1]), _seconds(times[2])
+        yield Shown(start_s, end_s, *timed_lines(payload, start_s, end_s))
 
 
 def _without_number(payload: Sequence[str], number: int) -> Sequence[str]:

@@ -45,7 +45,7 @@ def fetch(
         with FileLock(pointer.with_suffix(".lock")):
             kept = _kept(pointer, folder)
             if kept is None:
-                kept = _download(url, folder, max_bytes, timeout_s, access)
+                kept = _download(url, folder / "videos", pointer.name, max_bytes, timeout_s, access)
                 pointer.write_text(kept.name)
                 evict(folder / "videos", cache_bytes, _evicting, spared=kept)
             return kept
@@ -80,9 +80,10 @@ def _kept(pointer: Path, folder: Path) -> Path | None:
     return path
 
 
-def _download(url: str, folder: Path, max_bytes: int, timeout_s: float, access: Access) -> Path:
+def _download(url: str, folder: Path, name: str, max_bytes: int, timeout_s: float, access: Access) -> Path:
+    """Fetch a URL into a folder; until it is complete, the file has a name that only the holder of its lock uses."""
     digest = hashlib.sha256()
-    partial = folder / "videos" / f"{hashlib.sha256(url.encode()).hexdigest()}.part"
+    partial = folder / f"{name}.part"
     try:
         with _response(url, timeout_s, access) as response, partial.open("wb") as file:
             _check_headers(url, response, max_bytes)
@@ -98,8 +99,7 @@ def _download(url: str, folder: Path, max_bytes: int, timeout_s: float, access: 
             url, f"the server cannot be reached ({type(error).__name__}).", fix="Check the address and the network."
         ) from error
     else:
-        complete = folder / "videos" / digest.hexdigest()
-        return partial.replace(complete)
+        return partial.replace(folder / digest.hexdigest())
     finally:
         partial.unlink(missing_ok=True)
 

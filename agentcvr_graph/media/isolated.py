@@ -7,9 +7,12 @@ are stopped is in `utils/worker_processes.py`.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from cachetools import LRUCache
 
 from agentcvr_graph.catalogue import Expansion
 from agentcvr_graph.errors import InfrastructureError, VideoError
@@ -24,6 +27,9 @@ from agentcvr_graph.media.types import Cue, Frame, Note, Samples
 from agentcvr_graph.types import Modality, Video
 from agentcvr_graph.utils.worker_processes import TIMEOUT_S, WorkerProcesses
 from agentcvr_graph.views import View
+
+MOST_KNOWN = 4096
+"""Videos whose length, size and tracks this process remembers; another one is read again in a worker."""
 
 
 class IsolatedLibrary:
@@ -47,7 +53,8 @@ class IsolatedLibrary:
             prepare=_start,
             arguments=({**settings, "cache_dir": own.cache_dir},),
         )
-        self._known: dict[str, tuple[object, MediaInfo]] = {}
+        self._known: LRUCache[str, tuple[object, MediaInfo]] = LRUCache(MOST_KNOWN)
+        self._lock = threading.Lock()
 
     def open(self, video: Video) -> IsolatedClip:
         """Open a video, as `MediaLibrary.open` does.
@@ -59,7 +66,8 @@ class IsolatedLibrary:
         source = parse_source(video, access)
         located, stamp = absolute(video, source), stamp_of(source)
         key = repr((located, access))
-        known = self._known.get(key)
+        with self._lock:
+            known = self._known.get(key)
         if known is not None and stamp is not None and known[0] == stamp:
             return IsolatedClip(self, located, known[1])
         try:
@@ -68,7 +76,8 @@ class IsolatedLibrary:
             raise VideoError(video.source, error.message, fix="Export it again, as MP4 (H.264).") from error
         except VideoError as error:
             raise type(error)(video.source, error.problem, fix=error.fix) from error
-        self._known[key] = (stamp, info)
+        with self._lock:
+            self._known[key] = (stamp, info)
         return IsolatedClip(self, located, info)
 
     def stamp(self, video: Video) -> str:

@@ -52,7 +52,7 @@ def subtitle_evidence(sound: Sound) -> Iterator[Evidence]:
     """Yield each subtitle as a statement with its own window."""
     for cue in sound.cues:
         window = Window(video=sound.window.video, start_s=cue.start_s, end_s=cue.end_s)
-        yield Evidence(text=spoken(cue.text), window=window)
+        yield Evidence(text=spoken(cue.text), window=window, word_times_s=cue.word_times_s)
 
 
 def uncovered(sound: Sound, at_least_s: float) -> Iterator[Window]:

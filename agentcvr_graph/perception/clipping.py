@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentcvr_graph.types import Evidence, Window, WordTimes
+from agentcvr_graph.types import Evidence, Window, WordTimes, within
 
 
 def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
@@ -41,11 +41,6 @@ def word_middles_s(count: int, start_s: float, end_s: float, times_s: WordTimes)
         return [(first_s + last_s) / 2 for first_s, last_s in times_s]
     step_s = (end_s - start_s) / max(1, count)
     return [start_s + (n + 0.5) * step_s for n in range(count)]
-
-
-def within(times_s: Iterable[tuple[float, float]], start_s: float, end_s: float) -> WordTimes:
-    """Return the times of words, each moved to the nearest one from start to end."""
-    return tuple((min(max(a_s, start_s), end_s), min(max(b_s, start_s), end_s)) for a_s, b_s in times_s)
 
 
 def joined(evidence: Iterable[Evidence]) -> list[Evidence]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from codecs import BOM_UTF8
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -277,12 +278,13 @@ def _id_of(line: bytes) -> str | None:
 
 
 def _read_at(place: Place) -> bytes:
+    """Return the bytes of a script, without the mark that editors put in front of UTF-8."""
     try:
         if not place.line:
-            return place.path.read_bytes()
+            return place.path.read_bytes().removeprefix(BOM_UTF8)
         with place.path.open("rb") as file:
             file.seek(place.offset)
-            return file.readline()
+            return file.readline().removeprefix(BOM_UTF8)
     except OSError as error:
         raise InputError(f"{place}: it can no longer be read ({error.strerror}).") from error
 

@@ -13,7 +13,7 @@ from agentcvr_graph.models.claims import ClaimJudge
 from agentcvr_graph.tools.answer import AnswerArgs
 from agentcvr_graph.tools.arguments import with_defaults
 from agentcvr_graph.tools.outline import Outlines, ToolOutline
-from agentcvr_graph.tools.spec import AnyTool, AnyToolSpec, ToolSpec
+from agentcvr_graph.tools.spec import AnyTool, AnyToolSpec, ToolSchema, ToolSpec
 
 
 class Toolset:
@@ -24,13 +24,15 @@ class Toolset:
         judge: what judges the claims of citations; None without the feature `verify`.
 
     Raises:
-        SetupError: two tools share a name, none ends the question, or one that ends it takes other arguments than
-            `AnswerArgs`.
+        SetupError: a tool is no `ToolSpec` or `ToolSchema`, two tools share a name, none ends the question, or one
+            that ends it takes other arguments than `AnswerArgs`.
     """
 
     def __init__(self, tools: Iterable[AnyTool], judge: ClaimJudge | None = None) -> None:
         self.judge = judge
         listed = list(tools)
+        for tool in listed:
+            _check_tool(tool)
         self._tools = {tool.name: tool for tool in listed}
         self._aliases = {alias: tool.name for tool in listed for alias in tool.aliases}
         if len(self._tools) < len(listed):
@@ -142,3 +144,12 @@ class Toolset:
             return name
         folded = name.strip().casefold()
         return next((own for own in self._tools if own.casefold() == folded), self._aliases.get(folded, name))
+
+
+def _check_tool(tool: object) -> None:
+    if not isinstance(tool, ToolSchema):
+        shown = getattr(tool, "name", None) or repr(tool)
+        raise SetupError(
+            f"The tool {shown!r} is an object of {type(tool).__name__}.",
+            fix="Write it as a `ToolSpec` of agentcvr_graph.tools, which plans, prices and carries out its calls.",
+        )

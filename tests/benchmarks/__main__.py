@@ -21,7 +21,7 @@ from tests.benchmarks.rows import Row, as_markdown, show
 
 BENCHMARKS = ("eval", "graph", "guessing", "index", "many", "media", "offline", "reading", "speech", "swap", "zoom")
 """Those that run by default."""
-LONG = ("library", "reliability", "small_model", "speech_memory", "training", "verify")
+LONG = ("library", "reliability", "small_model", "speech_memory", "training", "verify", "word_times")
 WITH_RECORDINGS = ("speech", "speech_memory")
 
 

@@ -1,4 +1,4 @@
-"""Training on graph trajectories: its exactness and the cost of the graph. `make bench-training` takes some minutes.
+"""Training on graph trajectories: its exactness and the cost of the graph. `make bench-training` takes half an hour.
 
 All measurements use one policy (`--policy FOLDER`, default the shipped one) in fp32, on tours of its three tasks in
 swap mode, with the turns and budgets of its training, four episodes per script as in GRPO, and at most 64 live graphs.
@@ -23,7 +23,8 @@ of them. All of torch's threads are used.
   is trajectories per second from prompts to a batch with rewards, for both.
 - **Swap against live**: a training step on scripts and on the videos rendered from them (`live_step.py`).
 - **Attention of the warm start** (`recipes/tiny/blocked_attention.py`): forward and backward pass of a layer, compared
-  with torch's attention with the mask that padded rows need otherwise.
+  with torch's attention with the mask that padded rows need otherwise, in the type in which the recipe does SFT on this
+  processor.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ from tests.benchmarks.trl_loop import TrlLoop, timed_batch
 from tests.support.exactness import Exactness, train_one_step
 from training.recipes.tiny.blocked_attention import attend_in_blocks
 from training.recipes.tiny.cpu_training import fast_on_cpu
+from training.recipes.tiny.recipe import multiplies_bf16
 
 EXACT = 256
 EPISODES = 128
@@ -240,7 +242,8 @@ def swap_and_live(player: Player, place: Path) -> list[Row]:
 def attention(player: Player, place: Path) -> list[Row]:
     """Compare blocked attention with torch's masked attention, for a layer of the warm start."""
     torch.manual_seed(0)
-    q, k, v = (torch.randn(ROWS, HEADS, LENGTH, HEAD, dtype=torch.bfloat16).requires_grad_() for _ in range(3))
+    dtype = torch.bfloat16 if multiplies_bf16() else torch.float32
+    q, k, v = (torch.randn(ROWS, HEADS, LENGTH, HEAD, dtype=dtype).requires_grad_() for _ in range(3))
     causal = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril().expand(ROWS, 1, -1, -1)
     ways: dict[str, Callable[[], torch.Tensor]] = {
         "torch": lambda: scaled_dot_product_attention(q, k, v, attn_mask=causal).transpose(1, 2),
@@ -254,7 +257,8 @@ def attention(player: Player, place: Path) -> list[Row]:
             out.backward(out.detach())
             seconds[name].append(time.perf_counter() - started)
     once = {name: statistics.median(found) for name, found in seconds.items()}
-    return [ratio(f"attention in blocks against torch's, {LENGTH} tokens, bf16", once["torch"] / once["blocks"], 1.5)]
+    name = str(dtype).removeprefix("torch.")
+    return [ratio(f"attention in blocks against torch's, {LENGTH} tokens, {name}", once["torch"] / once["blocks"], 1.5)]
 
 
 def _lengths(episodes: Sequence[Episode]) -> Iterator[list[int]]:

@@ -17,7 +17,7 @@ from agentcvr_graph.media.base import Clip
 from agentcvr_graph.models.base import AudioModel
 from agentcvr_graph.models.registry import resolve_audio
 from agentcvr_graph.perception.audio_cells import cell_sound, cells_of
-from agentcvr_graph.types import Window
+from agentcvr_graph.types import Evidence, Window
 from tests.support.disk_cache import VARIABLE
 from tests.support.whisper_weights import whisper_base
 
@@ -51,12 +51,16 @@ def recordings_in(folder: Path) -> list[Recording]:
     ]
 
 
-def heard_words(model: AudioModel, clip: Clip) -> str:
-    """Return the words that a model hears in a recording, cell by cell as in a run; subtitles are left out."""
+def heard_in(model: AudioModel, clip: Clip) -> list[Evidence]:
+    """Return what a model hears in a recording, cell by cell as in a run; subtitles are left out."""
     duration_s = clip.info.duration_s
     sounds = [cell_sound(clip, number) for number in cells_of(Window(video=1, start_s=0, end_s=duration_s), duration_s)]
-    outputs = [asyncio.run(model.hear(sound, "")) for sound in sounds]
-    return " ".join(one.text for output in outputs for one in output.evidence if one.text.startswith('"'))
+    return [one for sound in sounds for one in asyncio.run(model.hear(sound, "")).evidence]
+
+
+def heard_words(model: AudioModel, clip: Clip) -> str:
+    """Return the words that a model hears in a recording."""
+    return " ".join(one.text for one in heard_in(model, clip) if one.text.startswith('"'))
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from agentcvr_graph.media.isolated import IsolatedLibrary
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.media.sampling import sample_times
 from agentcvr_graph.media.types import Note
-from agentcvr_graph.models.base import ModelOutput
 from agentcvr_graph.types import Listen, Observe, Target, Video, Window
 from tests.support.clock_media import CLOCKS, clock_folder, heard_second, seen_second
 from tests.support.media_files import ffmpeg
+from tests.support.silent_model import Silent
 
 DAMAGED = [
     name
@@ -41,18 +41,6 @@ def damaged(name: str, folder: Path) -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
-
-
-class Silent:
-    """A vision and audio model that perceives nothing."""
-
-    name = "silent"
-
-    async def look(self, sampled, focus):
-        return ModelOutput(evidence=())
-
-    async def hear(self, sound, focus):
-        return ModelOutput(evidence=())
 
 
 @pytest.fixture

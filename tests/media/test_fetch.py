@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from agentcvr_graph import VideoError
+from agentcvr_graph.media import fetch
+from agentcvr_graph.media.access import Access
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.types import Video
 from tests.support.media_files import counting
@@ -94,3 +98,24 @@ def test_refused_urls_give_a_one_line_error_with_a_fix(server, tmp_path, path, l
 def test_an_unreachable_server_raises_video_error(tmp_path):
     with pytest.raises(VideoError, match="cannot be reached"):
         MediaLibrary(cache_dir=tmp_path, download_timeout_s=2).open(Video(source="http://127.0.0.1:9/a.mp4"))
+
+
+def test_callers_with_other_limits_fetch_one_url_at_the_same_time(tmp_path, monkeypatch):
+    """Both fetch it, because what was fetched without limits is not served to a limited caller."""
+    limits = {"max_bytes": 100, "cache_bytes": 100, "timeout_s": 1.0}
+    others: list[Path] = []
+
+    class Response:
+        headers: ClassVar[dict[str, str]] = {}
+
+        def iter_bytes(self, size):
+            yield b"one "
+            if not others:
+                others.append(tmp_path)  # before the call, which comes here too
+                others.append(fetch.fetch("https://host/a.mp4", tmp_path, access=Access(remote="public"), **limits))
+            yield b"two"
+
+    monkeypatch.setattr(fetch, "_response", lambda *_: nullcontext(Response()))
+    kept = fetch.fetch("https://host/a.mp4", tmp_path, **limits)
+    assert others[1] == kept
+    assert kept.read_bytes() == b"one two"

@@ -11,16 +11,21 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import CancelledError
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from agentcvr_graph import InfrastructureError, VideoError
+from agentcvr_graph.media import isolated
 from agentcvr_graph.media.access import Access, limited
+from agentcvr_graph.media.base import MediaInfo
 from agentcvr_graph.media.isolated import IsolatedLibrary
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.types import Video
 from tests.support.media_files import counting
+
+INFO = MediaInfo("id", 1.0, 25.0, 16, 16, has_sound=False, has_subtitles=False)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,17 @@ def test_worker_processes_return_the_same_data_as_this_process(tmp_path, clip, l
     with pytest.raises(VideoError, match="no such file") as error:
         library.open(Video(source="none.mp4"))
     assert error.value.source == "none.mp4" and error.value.fix
+
+
+def test_a_process_remembers_so_many_videos_and_asks_its_workers_about_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(isolated, "MOST_KNOWN", 1)
+    library, asked = IsolatedLibrary(workers=1, cache_dir=tmp_path), []
+    monkeypatch.setattr(library, "request", lambda video, what: asked.append(Path(video.source).name) or INFO)
+    for name in "aabba":
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+        library.open(Video(source=str(tmp_path / name)))
+    assert asked == ["a", "b", "a"]
 
 
 def test_a_dead_worker_is_replaced_and_its_request_is_retried(clip, library):

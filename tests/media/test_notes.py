@@ -17,28 +17,16 @@ from agentcvr_graph.eval.methods.single_pass import SinglePass
 from agentcvr_graph.eval.scoring import EvalTask, row_of
 from agentcvr_graph.media.isolated import IsolatedLibrary
 from agentcvr_graph.media.library import MediaLibrary
-from agentcvr_graph.models.base import ModelOutput
 from agentcvr_graph.report import render_report
 from agentcvr_graph.testing import FakeMaster, answer, listen, observe, turn
 from agentcvr_graph.types import Listen, Observe, Question, Target, Video, Window
 from tests.support.clock_media import CLOCKS, clock_folder
 from tests.support.command_line import agentcvr
 from tests.support.media_files import counting, ffmpeg
+from tests.support.silent_model import Silent
 
 HOLE = "from 4.0 to 8.0 s there is no sound"
 LATE = "from 0.0 to 3.0 s there is no picture yet; the first one is shown instead"
-
-
-class Silent:
-    """A vision and audio model that perceives nothing."""
-
-    name = "silent"
-
-    async def look(self, sampled, focus):
-        return ModelOutput(evidence=())
-
-    async def hear(self, sound, focus):
-        return ModelOutput(evidence=())
 
 
 class Saying(GenericFakeChatModel):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
+import time
 
 import av
 import jiwer
 import pytest
 
 from agentcvr_graph.errors import SetupError
+from agentcvr_graph.eval.sim_gap.pairs import Renderings
 from agentcvr_graph.media.library import MediaLibrary
 from agentcvr_graph.models.offline.audio import OfflineAudio
 from agentcvr_graph.models.offline.vision import OfflineVision
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.render import read_picture
+from agentcvr_graph.scripts import video as video_module
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.schema import FPS, Facts, Origin, Scene, Script, ScriptedVideo, Sounded, Thing
 from agentcvr_graph.scripts.video import render_script, rendered_question, sound
@@ -193,3 +198,30 @@ def test_the_key_is_not_in_the_files(tmp_path):
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or b"SECRET" not in path.read_bytes()
     assert len(rendered.paths) == 2
+
+
+async def test_a_rendering_ends_when_its_run_is_cancelled(tmp_path, monkeypatch):
+    """It would go on for a minute: nothing else stops the threads of an event loop, and the command waits for them."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def encode(path, pictures, *_):
+        try:
+            for _picture in pictures:
+                begun.set()
+                time.sleep(0.01)
+        except asyncio.CancelledError:
+            ended.set()
+            raise
+
+    monkeypatch.setattr(video_module, "encode", encode)
+    silent = ScriptedVideo(duration_s=3600, scenes=(Scene(start_s=0, end_s=3600, visual="nothing"),))
+    script = Script(
+        id="s", task="CC", question="?", kind="text", key="-", videos=(silent,), origin=Origin(generator="test")
+    )
+    run = asyncio.create_task(Renderings([script], tmp_path).of(script))
+    assert await asyncio.to_thread(begun.wait, 60)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert await asyncio.to_thread(ended.wait, 60)
+    assert not list(tmp_path.glob("s/*.stamp"))

@@ -106,6 +106,18 @@ def test_a_file_beside_a_video_has_the_clock_of_the_file(tmp_path, clip):
     assert (cue.start_s, cue.end_s) == (1.0, 2.0)
 
 
+def test_a_window_has_the_words_that_are_said_in_it(tmp_path, clip):
+    """The file states when each word of the second line is said: "add" from 2.0, "salt" from 2.4 s."""
+    shutil.copy(clip, tmp_path / "talk.mp4")
+    (tmp_path / "talk.vtt").write_text(VTT)
+    media = opened(tmp_path, tmp_path / "talk.mp4")
+    [cue] = media.cues(2.3, 2.9)
+    assert (cue.start_s, cue.end_s, cue.text, cue.word_times_s) == (2.3, 2.9, "salt", ((2.4, 2.9),))
+    part = MediaLibrary(cache_dir=tmp_path / "cache").open(Video(source=f"{tmp_path / 'talk.mp4'}#t=2,4"))
+    assert [(cue.text, cue.word_times_s) for cue in part.cues(0, 2)] == [("add salt", ((0, 0.4), (0.4, 1.0)))]
+    assert part.cues(0.41, 0.6) == ()
+
+
 def test_the_language_of_the_sound_chooses_the_file(tmp_path, clip):
     path = ffmpeg(f"-i {clip} -c copy -metadata:s:a:0 language=ger", tmp_path / "talk.mkv")
     for language, word in (("en", "one"), ("de", "eins"), ("de.forced", "Schild")):

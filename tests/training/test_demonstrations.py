@@ -22,6 +22,7 @@ from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.extraction.questions import jobs_of, write_questions
 from agentcvr_graph.scripts.generators.procedural import make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
+from agentcvr_graph.utils.jsonl_log import exclusive_writer
 from tests.support.question_author import QuestionAuthor, kitchen_videos
 from tests.support.tiny_models import PLAIN, WITHOUT_TOOLS, tokenizer
 from tests.support.tiny_runs import command, write_settings
@@ -105,6 +106,14 @@ def test_an_interrupted_recording_resumes(tmp_path, monkeypatch, capsys):
     assert command(["demonstrate", *arguments], monkeypatch) == 0
     assert path.read_text() == again
     assert all(one.score == 1 for one in read_demonstrations(path) if one.script_id.startswith("cc"))
+
+
+def test_two_recordings_do_not_write_one_file(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "shown.jsonl"
+    with exclusive_writer(path):
+        assert command(["demonstrate", "--task", "CC", "--each", 1, "--out", path], monkeypatch) == 2
+    assert f"{path}: another run is writing it." in capsys.readouterr().err
+    assert not path.exists()
 
 
 def test_scripts_and_graph_settings_are_read_from_the_configuration(tmp_path, monkeypatch):

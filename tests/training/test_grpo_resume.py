@@ -17,6 +17,7 @@ from agentcvr_training import grpo
 from agentcvr_training.config.settings import load_settings
 from agentcvr_training.rollout.episode_log import read_episodes
 from agentcvr_training.trainer.checkpoints import WHOLE
+from agentcvr_training.trainer.resume_check import check_resume
 from rich.console import Console
 
 from agentcvr_graph.errors import InputError
@@ -167,6 +168,16 @@ def test_a_run_with_changed_settings_is_not_resumed(speaker, undisturbed, tmp_pa
     with pytest.raises(InputError, match=r"grpo\.trainer\.num_generations was 4, now it is 2"):
         trained(speaker, output, grpo__trainer__num_generations=2)
     assert list(read_episodes(output / "episodes.jsonl")) == list(read_episodes(undisturbed / "episodes.jsonl"))
+
+
+def test_settings_of_the_evaluation_may_change(tmp_path):
+    check_resume(tmp_path, {"rollout": {"top_p": 1.0, "held_out_temperature": 0.0}})
+    (tmp_path / "checkpoint-1").mkdir()
+    (tmp_path / "checkpoint-1" / WHOLE).touch()
+    evaluation = {"held_out_temperature": 0.7, "held_out_repetition_penalty": 1.1}
+    check_resume(tmp_path, {"rollout": {"top_p": 1.0, **evaluation}})
+    with pytest.raises(InputError, match=r"rollout\.top_p was 1\.0, now it is 0\.9"):
+        check_resume(tmp_path, {"rollout": {"top_p": 0.9, **evaluation}})
 
 
 def test_a_finished_run_can_be_extended(speaker, undisturbed, tmp_path):

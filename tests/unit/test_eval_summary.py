@@ -123,6 +123,16 @@ def test_transient_and_unexpected_errors_are_retryable():
     assert odd.retryable and odd.detail == "RuntimeError: odd"
 
 
+def test_questions_with_long_ids_have_files_of_their_own(tmp_path):
+    """A letter outside of ASCII takes up to 9 characters in the name of a file."""
+    folder = RunFolder(tmp_path)
+    ids = [f"{text}{n}" for text in ("question" * 100, "\u95ee\u9898" * 12) for n in range(3)]
+    files = {folder.trajectory_path("agent", name).name for name in ids}
+    assert len(files) == 6
+    assert {len(name) for name in files} == {205}
+    assert folder.trajectory_path("agent", "a/b").name == "a%2Fb.json"
+
+
 @pytest.fixture
 def two_runs(tmp_path):
     """Write two runs. B answers questions 0 to 29 correctly, A 0 to 49. Both have 60 questions, and A has one more."""
@@ -156,6 +166,9 @@ def test_methods_of_one_run_are_compared_by_name(tmp_path):
         compare(f"{tmp_path}:x", f"{tmp_path}:agent")
     with pytest.raises(InputError, match="no results"):
         compare(str(tmp_path / "none"), f"{tmp_path}:agent")
+    (tmp_path / "stopped").mkdir()
+    with pytest.raises(InputError, match="stopped holds no results"):
+        compare(f"{tmp_path}/stopped:agent", f"{tmp_path}:agent")
 
 
 def test_p_values():

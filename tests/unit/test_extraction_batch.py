@@ -24,6 +24,7 @@ class Heard:
         self.media = self
         self.stamps: dict[str, str] = {}
         self.listened: list[str] = []
+        self.fails, self.down = True, False
 
     def close(self) -> None:
         pass
@@ -50,11 +51,12 @@ class Heard:
     async def listen(self, request: Listen, videos: list[VideoInfo]) -> Observation:
         source = videos[0].video.source
         self.listened.append(source)
-        if source.startswith("down"):
+        if source.startswith("down") or self.down:
             raise InfrastructureError("The server is down.", transient=True)
-        if request.window.start_s > 0:
+        start_s = request.window.start_s
+        if start_s > 0 and self.fails:
             raise InfrastructureError("The call took longer than 300 s.")
-        said = Evidence(text='"hello"', window=Window(video=1, start_s=1, end_s=2))
+        said = Evidence(text='"hello"', window=Window(video=1, start_s=start_s + 1, end_s=start_s + 2))
         cost = Cost(audio_s=5)
         return Observation(modality="audio", windows=(request.window,), evidence=(said,), model="ear", cost=cost)
 
@@ -81,9 +83,48 @@ async def test_a_part_that_cannot_be_heard_is_said(heard: Heard, tmp_path: Path)
     """Sound is listened to in stretches of at most 300 s; the second one fails for good."""
     [result] = await extract(tmp_path / "v.jsonl", "long.mp3")
     assert result.extracted
-    assert result.extracted.notes == ("video 1, 200.0-400.0 s could not be heard: The call took longer than 300 s.",)
+    assert result.extracted.failed == ("200.0-400.0 s could not be heard: The call took longer than 300 s.",)
+    assert result.extracted.notes == ()
     assert [scene.caption for scene in result.extracted.video.scenes if scene.caption] == ["hello"]
     assert (result.extracted.audio, result.extracted.cost.audio_s) == ("ear", 5)
+
+
+async def test_a_part_that_failed_is_tried_again(heard: Heard, tmp_path: Path):
+    path = tmp_path / "v.jsonl"
+    await extract(path, "long.mp3", "a.mp3")
+    with ExtractedFile(path) as file:
+        planned = await plan([Video(source=name) for name in ("long.mp3", "a.mp3")], file, Models())
+    assert ([job.name for job in planned.jobs], planned.again, planned.unchanged) == (["long.mp3"], 1, 1)
+    heard.fails = False
+    [again] = await extract(path, "long.mp3", "a.mp3")
+    assert again.extracted and not again.failed_parts
+    assert [scene.caption for scene in again.extracted.video.scenes if scene.caption] == ["hello", "hello"]
+    assert sorted(one.name for one in read_extracted(path)) == ["a.mp3", "long.mp3"]
+    assert await extract(path, "long.mp3", "a.mp3") == []
+
+
+async def test_a_video_that_fails_the_second_time_keeps_its_scenes(heard: Heard, tmp_path: Path):
+    path = tmp_path / "v.jsonl"
+    [first] = await extract(path, "long.mp3")
+    heard.down = True
+    [again] = await extract(path, "long.mp3")
+    assert (again.extracted, again.problem) == (None, "The server is down.")
+    assert read_extracted(path) == [first.extracted]
+
+
+def test_videos_with_parts_that_failed_are_said_and_counted(heard: Heard, tmp_path: Path):
+    command = ("scripts", "extract", "long.mp3", "a.mp3", "--audio", "offline", "--out", tmp_path / "v.jsonl")
+    done = agentcvr(*command)
+    assert done.returncode == 1
+    reason = "200.0-400.0 s could not be heard: The call took longer than 300 s."
+    assert f"incomplete: long.mp3: {reason}" in done.stderr.splitlines()
+    last = "parts of 1 of 2 videos failed: repeat the command to try them again"
+    assert done.stderr.splitlines()[-1] == last
+    assert "2 videos extracted" in done.stdout
+    again = agentcvr(*command)
+    assert again.stderr.startswith("1 video to extract (1 of them again, because parts failed), 1 unchanged: 400.0 s,")
+    heard.fails = False
+    assert (agentcvr(*command).returncode, agentcvr(*command).returncode) == (0, 0)
 
 
 async def test_a_recording_becomes_a_scene_with_words(heard: Heard, tmp_path: Path):

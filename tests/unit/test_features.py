@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentcvr_graph import CVRInput, InputError, create_cvr_graph
-from agentcvr_graph.graph.builder import tools_of
+from agentcvr_graph.graph.builder import dependencies_of
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
 from agentcvr_graph.tools import ANSWER, TOOLS, Features, Toolset
 from agentcvr_graph.tools.features import BY_NAME, read_features
@@ -60,4 +60,4 @@ async def test_a_graph_without_the_feature_ignores_a_confidence():
 
 def test_every_named_feature_can_be_turned_on_with_all_the_others():
     graph = create_cvr_graph(FakeMaster(turns=[]), FakePerception(), features=read_features(",".join(BY_NAME), ""))
-    assert tools_of(graph.compile()).ending == ("answer",)
+    assert dependencies_of(graph.compile()).tools.ending == ("answer",)

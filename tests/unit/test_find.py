@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ import pytest
 from agentcvr_graph import CVRContext, CVRInput, InfrastructureError, create_cvr_graph
 from agentcvr_graph.catalogue import Catalogue, Sources
 from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.index.building import Index
 from agentcvr_graph.index.finder import Finder, Query
 from agentcvr_graph.index.overview import overview_of, planned_cost
+from agentcvr_graph.index.places import searching_in
 from agentcvr_graph.perception.blind import BlindPerception
 from agentcvr_graph.perception.noise import MILD
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -198,6 +202,28 @@ async def test_a_video_that_cannot_be_indexed_is_named_and_the_others_are_search
 
 async def _deaf(request: Listen, videos: Sequence[VideoInfo]) -> Observation:
     raise InfrastructureError("no sound")
+
+
+async def test_a_server_keeps_the_index_files_of_its_last_users_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A file that a search still uses stays open until the search has ended."""
+    monkeypatch.setattr("agentcvr_graph.index.finder.MAX_FILES", 1)
+    finder = Finder()
+
+    async def index_of(user: str) -> Index:
+        with searching_in(user):
+            return await finder.index_in(tmp_path)
+
+    first = await index_of("ann")
+    assert await index_of("ann") is first
+    await index_of("bob")
+    first.store.add("key", [], title="still open")
+    again = await index_of("ann")
+    assert again is not first
+    assert [video.title for video in again.store.videos()] == ["still open"]
+    closed = weakref.ref(first.store)
+    del first
+    gc.collect()
+    assert closed() is None
 
 
 async def test_a_damaged_index_is_an_error_that_the_master_reads(tmp_path: Path):

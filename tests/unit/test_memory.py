@@ -7,13 +7,14 @@ from types import SimpleNamespace
 from langgraph.store.memory import InMemoryStore
 
 from agentcvr_graph import CVRContext, create_cvr_graph
-from agentcvr_graph.graph.nodes.memory import memory_of
+from agentcvr_graph.graph.nodes.memory import Memory, memory_of
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.models.registry import resolve_chat_model
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, listen, observe, turn
+from agentcvr_graph.types import Evidence, Observation, Video, VideoInfo, Window
 
 VIDEOS = ["a.mp4", "b.mp4"]
 QUESTION = {"question": "Which is red?", "videos": VIDEOS, "options": ["the first", "the second"]}
@@ -42,6 +43,17 @@ async def test_a_later_question_recalls_earlier_evidence_and_may_cite_it():
     assert "heard" not in brief  # the speech was in the other video
     assert output["answer"].citations[0].video == 1
     assert output["usage"].frames == 2
+
+
+async def test_recalled_evidence_keeps_when_its_words_are_said():
+    window = Window(video=2, start_s=1, end_s=2)
+    said = Evidence(text='"add salt"', window=window, word_times_s=((1.0, 1.4), (1.5, 2.0)))
+    heard = Observation(modality="audio", windows=(window,), evidence=(said,))
+    memory = Memory(InMemoryStore(), ("agentcvr", "shared"))
+    first, second = (VideoInfo(number=n, video=Video(source=name)) for n, name in enumerate(VIDEOS, start=1))
+    await memory.keep(heard, [first, second])
+    (recalled,) = await memory.recall("salt", [second.model_copy(update={"number": 1})])
+    assert recalled.evidence == (said.model_copy(update={"window": Window(video=1, start_s=1, end_s=2)}),)
 
 
 async def test_evidence_is_stored_and_recalled_only_when_remember_is_set():

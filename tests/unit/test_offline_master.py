@@ -11,6 +11,7 @@ from agentcvr_graph import CVRContext, create_cvr_graph
 from agentcvr_graph.answers import KINDS
 from agentcvr_graph.graph import prompts
 from agentcvr_graph.models.offline.master import OfflineMaster
+from agentcvr_graph.models.offline.master.follow_ups import place_of
 from agentcvr_graph.models.offline.master.language import clock_minutes, day_of_year
 from agentcvr_graph.models.offline.master.planning import reference_window
 from agentcvr_graph.models.self_report import report_in
@@ -209,6 +210,8 @@ SPACE = [
     [
         ("What is said between 0 and 12 s of video 1?", "here is the telescope in a clean room", 2),
         ("In which video is a telescope named?", "Video 1", 1),
+        ("Which of video 1 and video 2 names a telescope?", "Video 1", 1),
+        ("In which of these two clips is a telescope named?", "Video 1", 1),
         ("Which video shows a drummer?", "The evidence does not say.", 0),
         ("What is said from 30 to 40 s of video 1?", "The evidence does not say.", 0),
     ],
@@ -235,6 +238,59 @@ def test_an_option_that_is_the_title_of_a_video_stands_for_the_video(monkeypatch
     assert guess["citations"] == [] and guess["rationale"].startswith("This is a guess")
     found = answer_to("Which video shows a clean room?", "choice", SPACE, ["drums", "telescope"])
     assert found["value"] == "B" and {one["video"] for one in found["citations"]} == {1}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("the second", "the first"),
+        ("the second one", "the first one"),
+        ("2", "1"),
+        ("#2", "#1"),
+        ("B", "A"),
+        ("clip two", "clip one"),
+        ("recording 2", "recording 1"),
+        ("v2.mp4", "V1.MP4"),
+    ],
+)
+def test_an_option_may_name_a_video_by_its_file_or_its_place_in_the_list(options):
+    found = answer_to("In which of the videos is a telescope named?", "choice", SPACE, options)
+    assert found["value"] == "B" and {one["video"] for one in found["citations"]} == {1}
+
+
+@pytest.mark.parametrize(
+    ("option", "bare", "video"),
+    [
+        ("the third", True, 3),
+        ("3", True, 3),
+        ("4", True, None),
+        ("0", True, None),
+        ("3", False, None),
+        ("video three", False, 3),
+        ("the last", True, 3),
+        ("the last", False, None),
+        ("the first act", True, None),
+    ],
+)
+def test_a_place_in_the_list_needs_a_noun_unless_the_question_asks_for_a_video(option, bare, video):
+    assert place_of(option, 3, bare=bare) == video
+
+
+def test_a_number_is_no_video_where_the_question_does_not_ask_for_one():
+    lines = [(1, 0, 5, 'on-screen text "1 LAP TO GO"'), (2, 0, 5, 'on-screen text "2 LAPS TO GO"')]
+    found = answer_to("How many laps to go does video 1 show?", "choice", lines, ("2", "1"))
+    assert found["value"] == "B" and {one["video"] for one in found["citations"]} == {1}
+
+
+@pytest.mark.parametrize("options", [("the left one", "the right one"), ("Video 1", "Video 2")])
+def test_where_the_options_fail_the_report_does_not_blame_the_evidence(options):
+    lines = [*SPACE, (2, 0, 4, '"here is the telescope"')]  # both videos fit
+    messages = [*brief("In which video is a telescope named?", "choice", options), *evidence(*lines), AIMessage("")]
+    turn = OfflineMaster().bind_tools(list(TOOL_SCHEMAS)).invoke([*messages, ToolMessage("", tool_call_id="2")])
+    report = report_in(turn)
+    assert report is not None
+    assert report.looked_for == 'the option that fits "telescope", "named" in what was seen and heard'
+    assert "they do not decide between its options" in report.reason
 
 
 async def test_a_kind_of_an_extension_is_answered_as_text_and_ends_in_a_typed_failure(monkeypatch):

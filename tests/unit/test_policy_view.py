@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agentcvr_graph import CVRContext, create_cvr_graph
-from agentcvr_graph.graph.builder import tools_of
+from agentcvr_graph.graph.builder import dependencies_of
 from agentcvr_graph.graph.dialects import instructions
 from agentcvr_graph.graph.policy_messages import policy_messages
 from agentcvr_graph.graph.state import as_input
@@ -72,7 +72,7 @@ async def test_what_the_master_sees_with_all_features():
         {"question": "Which is red?", "videos": ["a.mp4", "b.mp4"], "options": ["the first", "the second"]}
     )
     shown = [f"--- {message.type}\n{message.text}" for message in policy_messages(output)]
-    tools = tools_of(graph)
+    tools = dependencies_of(graph).tools
     written = ["--- JSON dialect", instructions("json", tools), "--- a template without tools"]
     written.append(hermes.instructions(tools.schemas))
     view = "\n".join([*shown, "--- tools", json.dumps(tools.schemas, indent=1), *written]) + "\n"

@@ -46,6 +46,11 @@ async def test_a_forked_turn_may_answer_instead():
     assert output["answer"].value == "B" and output["usage"].frames == 8
 
 
+async def test_a_fork_needs_the_name_of_a_thread():
+    with pytest.raises(InputError, match=r"The config names no thread\. Pass \{'configurable': \{'thread_id'"):
+        await retake(graph_of(LOOK), {}, 1, [OTHER])
+
+
 async def test_only_the_last_question_of_a_thread_can_be_forked():
     graph = graph_of(LOOK, turn("", observe((1, 0, 5, 2))), turn("", answer("A")), turn("", answer("B", id="x")))
     await graph.ainvoke(QUESTION, CONFIG)

@@ -40,6 +40,14 @@ def test_json_and_jsonl_files_are_loaded_from_a_folder(tmp_path):
     assert ScriptLibrary(alone).ids == [SCRIPT.id]
 
 
+@pytest.mark.parametrize("name", ["one.jsonl", "one.json"])
+def test_files_of_a_windows_editor_are_read(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"\xef\xbb\xbf" + script_json(SCRIPT).encode() + b"\r\n")
+    library = ScriptLibrary(path)
+    assert library.get(SCRIPT.id) == SCRIPT and not library.problems
+
+
 def test_scripts_are_not_parsed_before_they_are_requested(tmp_path, monkeypatch):
     path = tmp_path / "many.jsonl"
     line = script_json(SCRIPT)

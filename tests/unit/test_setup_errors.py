@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.tools import StructuredTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -21,6 +22,7 @@ from agentcvr_graph import (
 )
 from agentcvr_graph.errors import SettingsError
 from agentcvr_graph.testing import FakeMaster, FakePerception, answer, observe, turn
+from agentcvr_graph.tools import OBSERVE, TOOLS
 
 GIVEN = {"question": "Which is red?", "videos": ["a.mp4"], "options": ["the first", "the second"]}
 TURNS = [turn("", observe((1, 0, 10, 2))), turn("", answer("A"))]
@@ -117,3 +119,27 @@ async def test_an_agent_that_calls_the_tool_is_not_asked_to_correct_the_set_up(a
 def test_a_settings_error_is_one_of_the_set_up_and_of_the_input():
     assert issubclass(SettingsError, SetupError) and issubclass(SettingsError, InputError)
     assert SettingsError("x").exit_status == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            {"tools": [*TOOLS, StructuredTool.from_function(len, name="weather", description="x")]},
+            r"The tool 'weather' is an object of StructuredTool\. Write it as a `ToolSpec`",
+        ),
+        ({"tools": [*TOOLS, "zoom"]}, "is an object of str. Write it as"),
+        ({"tools": OBSERVE}, r"`tools` is an object of ToolSpec\. Pass a list: \[\*TOOLS, MY_TOOL\]"),
+        ({"features": ["zoom"]}, r"`features` is an object of list\. Pass Features\(zoom=True\)"),
+        ({"features": "zoom"}, r"`features` is 'zoom'\. Pass Features"),
+    ],
+)
+def test_tools_and_features_of_another_type_are_refused(given, says):
+    with pytest.raises(SetupError, match=says):
+        create_cvr_graph(FakeMaster(turns=TURNS), FakePerception(), **given)
+
+
+async def test_a_fake_master_without_turns_left_says_what_it_was_sent():
+    graph = create_cvr_graph(FakeMaster(turns=[turn("", observe((1, 50, 90, 2)))]), FakePerception()).compile()
+    failure = (await graph.ainvoke(GIVEN))["failure"]
+    assert "IndexError: FakeMaster has 1 turns and was called 2 times; it was last sent: seen: " in failure.message

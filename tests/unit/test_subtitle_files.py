@@ -15,6 +15,7 @@ from agentcvr_graph.media.languages import language_code, language_in_name
 from agentcvr_graph.media.rolling import Shown, said_once
 from agentcvr_graph.media.sidecars import sidecars
 from agentcvr_graph.media.subtitle_text import decoded
+from agentcvr_graph.types import WordTimes
 
 SENTENCES = {
     "cp1252": [
@@ -157,6 +158,33 @@ def test_rolling_captions_are_said_once():
     assert words(ROLLING) == said
     as_subrip = "\n".join(line for line in ROLLING.splitlines()[3:]).replace(" align:start position:0%", "")
     assert words(as_subrip) == said
+
+
+def test_times_inside_a_cue_are_those_of_its_words():
+    """A word lasts to the next time, at most a second; the last one to the end of the cue that states its times."""
+    assert [cue.word_times_s for cue in said_once(read_cue_file(ROLLING))] == [
+        ((1.0, 1.4), (1.4, 1.8), (1.8, 2.8)),
+        ((3.01, 3.4), (3.4, 3.8), (3.8, 4.8)),
+        ((5.01, 5.4), (5.4, 6.4)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "text", "times_s"),
+    [
+        ("<00:01.250>add <00:01.500>salt", "add salt", ((1.25, 1.5), (1.5, 2.0))),
+        ("add the<00:01.500> salt", "add the salt", ((1.0, 1.25), (1.25, 1.5), (1.5, 2.0))),
+        ("add<00:01.250>\nthe <00:01.500> salt", "add the salt", ((1.0, 1.25), (1.25, 1.5), (1.5, 2.0))),
+        ("加<00:01.250>盐<00:01.500>吧 好", "加盐吧 好", ((1.0, 2.0), (1.5, 2.0))),
+        ("add\nsalt<00:01.500> now", "add salt now", ()),
+        ("add<00:01.500> the<00:01.250> salt", "add the salt", ()),
+        ("add<00:02.500> salt", "add salt", ()),
+        ("add salt", "add salt", ()),
+    ],
+)
+def test_times_inside_a_cue_may_stand_anywhere(lines: str, text: str, times_s: WordTimes):
+    [cue] = said_once(read_cue_file(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{lines}\n"))
+    assert (cue.text, cue.word_times_s) == (text, times_s)
 
 
 def test_a_sentence_that_grows_word_by_word_is_one():

@@ -22,7 +22,7 @@ from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionE
 from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.focus import focus_first
 from agentcvr_graph.models.subtitles_first import SubtitlesFirst
-from agentcvr_graph.types import Cost, Evidence, Window
+from agentcvr_graph.types import Cost, Evidence, Window, WordTimes
 
 SEGMENTS = [
     {"start": 0.5, "end": 2.0, "text": " Add the salt."},
@@ -40,6 +40,8 @@ class Stub:
 
     replies: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     forms: list[dict[str, bytes]] = field(default_factory=list[dict[str, bytes]])
+    words: list[list[bytes]] = field(default_factory=list[list[bytes]])
+    """The granularities of each form."""
     keys: list[str] = field(default_factory=list[str])
     release: threading.Event = field(default_factory=threading.Event)
     url: str = ""
@@ -52,7 +54,9 @@ def stub(socket_enabled: None) -> Iterator[Stub]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            stub.forms.append(read_form(self.headers["Content-Type"], body))
+            fields = read_fields(self.headers["Content-Type"], body)
+            stub.forms.append(dict(fields))
+            stub.words.append([value for name, value in fields if name == "timestamp_granularities[]"])
             stub.keys.append(self.headers["Authorization"])
             status, text = stub.replies.pop(0)
             if status == 0:
@@ -76,13 +80,13 @@ def stub(socket_enabled: None) -> Iterator[Stub]:
     server.server_close()
 
 
-def read_form(content_type: str, body: bytes) -> dict[str, bytes]:
+def read_fields(content_type: str, body: bytes) -> list[tuple[str, bytes]]:
     parser = email.parser.BytesParser(policy=email.policy.HTTP)
     message = parser.parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
-    return {
-        str(part.get_param("name", header="content-disposition")): cast(bytes, part.get_payload(decode=True))
+    return [
+        (str(part.get_param("name", header="content-disposition")), cast(bytes, part.get_payload(decode=True)))
         for part in message.iter_parts()  # pyright: ignore[reportAttributeAccessIssue]
-    }
+    ]
 
 
 def sound(start_s: float = 10.0, end_s: float = 15.0, cues: tuple[Cue, ...] = ()) -> Sound:
@@ -103,6 +107,7 @@ async def test_segments_become_statements_with_video_times(stub: Stub) -> None:
     (form,) = stub.forms
     assert form["model"] == b"whisper-1"
     assert form["response_format"] == b"verbose_json"
+    assert stub.words == [[b"segment", b"word"]]
     assert stub.keys == ["Bearer secret"]
     with wave.open(io.BytesIO(form["file"])) as wav:
         assert (wav.getframerate(), wav.getnchannels(), wav.getnframes()) == (16_000, 1, 80_000)
@@ -111,13 +116,35 @@ async def test_segments_become_statements_with_video_times(stub: Stub) -> None:
 
 @pytest.mark.parametrize("refusal", [400, 422])
 async def test_a_server_without_segments_gives_one_statement(stub: Stub, refusal: int) -> None:
-    stub.replies = [(refusal, '{"error": {"message": "response_format is not supported"}}'), (200, PLAIN), (200, PLAIN)]
+    refused = (refusal, '{"error": {"message": "response_format is not supported"}}')
+    stub.replies = [refused, refused, (200, PLAIN), (200, PLAIN)]
     audio = TranscriptionEndpoint(stub.url, "gpt-4o-transcribe")
     for _ in range(2):
         output = await audio.hear(sound(), "")
         assert spans(output) == [(10.0, 15.0, '"Add the salt."')]
         assert output.cost == Cost(model_calls=1, input_tokens=14, output_tokens=5)
-    assert [form["response_format"] for form in stub.forms] == [b"verbose_json", b"json", b"json"]
+    assert [form["response_format"] for form in stub.forms] == [b"verbose_json", b"verbose_json", b"json", b"json"]
+    assert stub.words == [[b"segment", b"word"], [], [], []]
+
+
+async def test_a_server_that_refuses_times_of_words_gives_segments(stub: Stub) -> None:
+    refused = (400, '{"error": {"message": "`timestamp_granularities[]` not supported by this model"}}')
+    stub.replies = [refused, (200, VERBOSE), (200, VERBOSE)]
+    audio = TranscriptionEndpoint(stub.url, "whisper-large-v3")
+    for _ in range(2):
+        assert spans(await audio.hear(sound(), ""))[0] == (10.5, 12.0, '"Add the salt."')
+    assert [form["response_format"] for form in stub.forms] == [b"verbose_json"] * 3
+    assert stub.words == [[b"segment", b"word"], [], []]
+
+
+async def test_a_busy_server_is_not_asked_for_less_from_then_on(stub: Stub) -> None:
+    stub.replies = [(400, "{}"), (503, "{}"), (200, VERBOSE)]
+    audio = TranscriptionEndpoint(stub.url, "whisper-1")
+    with pytest.raises(InfrastructureError) as caught:
+        await audio.hear(sound(), "")
+    assert caught.value.transient
+    await audio.hear(sound(), "")
+    assert stub.words == [[b"segment", b"word"], [], [b"segment", b"word"]]
 
 
 async def test_statements_about_the_focus_come_first(stub: Stub) -> None:
@@ -128,7 +155,7 @@ async def test_statements_about_the_focus_come_first(stub: Stub) -> None:
 
 async def test_nothing_blocks_the_event_loop(stub: Stub) -> None:
     blockbuster = pytest.importorskip("blockbuster")
-    stub.replies = [(400, "{}"), (200, PLAIN)]
+    stub.replies = [(400, "{}"), (400, "{}"), (200, PLAIN)]
     audio = TranscriptionEndpoint(stub.url, "w")
     with blockbuster.blockbuster_ctx():
         assert spans(await audio.hear(sound(), "salt")) == [(10.0, 15.0, '"Add the salt."')]
@@ -144,7 +171,7 @@ async def test_silence_gives_no_evidence(stub: Stub) -> None:
     [
         ([(429, '{"error": {"message": "slow down"}}')], InfrastructureError, True, "slow down"),
         ([(500, "<html>broken</html>")], InfrastructureError, True, "HTTP 500"),
-        ([(400, "{}"), (400, '{"detail": "no such model"}')], InfrastructureError, False, "HTTP 400"),
+        ([(400, "{}"), (400, "{}"), (400, '{"detail": "no such model"}')], InfrastructureError, False, "no such model"),
         ([(413, '{"error": {"message": "too large"}}')], InfrastructureError, False, "too large"),
         ([(401, "{}")], SetupError, None, "Set AGENTCVR_API_KEY"),
         ([(200, "<html>hello</html>")], InfrastructureError, True, "not JSON"),
@@ -278,6 +305,56 @@ async def test_every_form_of_transcript_is_heard(stub: Stub, form: str) -> None:
     text, right = TRANSCRIPTS[form]
     stub.replies = [(200, text)]
     assert spans(await TranscriptionEndpoint(stub.url, "w").hear(sound(), "")) == right
+
+
+def word(text: str, start: object, end: object) -> dict[str, object]:
+    return {"word": text, "start": start, "end": end}
+
+
+SPOKEN = [segment(0, 2, " A well-known soup."), segment(2, 4, " Yes \u2013 salt!")]
+UNPUNCTUATED = [word("A", 0.5, 0.6), word("well", 0.6, 1.0), word("known", 1.0, 1.2), word("soup", 1.2, 1.5)]
+LATER = [word("yes", 2.5, 3), word("salt", 3.2, 3.5)]
+SOUP, SALT = ((10.5, 10.6), (10.6, 11.2), (11.2, 11.5)), ((12.5, 13.0), (13.0, 13.0), (13.2, 13.5))
+SILENT = segment(0, 2, " Thank you.", no_speech_prob=0.9, avg_logprob=-1.5)
+TIMED: dict[str, tuple[str, list[WordTimes]]] = {
+    "beside the segments, without punctuation": (verbose(*SPOKEN, words=[*UNPUNCTUATED, *LATER]), [SOUP, SALT]),
+    "in the segments": (
+        verbose({**SPOKEN[0], "words": UNPUNCTUATED}, {**SPOKEN[1], "words": LATER}),
+        [SOUP, SALT],
+    ),
+    "in pieces": (
+        verbose(segment(1, 2, " Salted"), words=[word("Sal", 1, 1.5), word("ted", 1.5, 2)]),
+        [((11.0, 12.0),)],
+    ),
+    "after a segment without a voice": (
+        verbose(SILENT, SPOKEN[1], words=[word("Thank", 0, 1), word("you", 1, 2), *LATER]),
+        [SALT],
+    ),
+    "of one segment alone": (verbose(*SPOKEN, words=[word("other", 0, 1), *LATER]), [(), SALT]),
+    "of another time": (verbose(SPOKEN[0], words=[word(str(one["word"]), 4, 5) for one in UNPUNCTUATED]), [()]),
+    "all at 0": (verbose(SPOKEN[0], words=[word(str(one["word"]), 0, 0) for one in UNPUNCTUATED]), [()]),
+    "null": (verbose(*SPOKEN, words=None), [(), ()]),
+    "without segments": (
+        json.dumps({"text": "A well-known soup.", "words": UNPUNCTUATED}),
+        [((10.5, 10.6), (10.6, 11.0), (11.0, 11.2), (11.2, 11.5))],
+    ),
+    "outside the sound": (verbose(segment(4, 6, "Salt."), words=[word("Salt.", 4.5, 6)]), [((14.5, 15.0),)]),
+}
+
+
+@pytest.mark.parametrize("form", TIMED)
+async def test_times_of_words_are_read(stub: Stub, form: str) -> None:
+    """The sound starts at 10 s. A word without letters (a dash) ends with the one before it."""
+    text, right = TIMED[form]
+    stub.replies = [(200, text)]
+    heard = await TranscriptionEndpoint(stub.url, "w").hear(sound(), "")
+    assert [said.word_times_s for said in heard.evidence] == right
+
+
+async def test_subtitles_keep_the_times_of_their_words() -> None:
+    cue = Cue(10, 12, "Add salt.", ((10, 11), (11, 12)))
+    [said] = (await SubtitlesFirst(Counting()).hear(sound(10, 15, (cue,)), "")).evidence
+    assert said.word_times_s == ((10, 11), (11, 12))
 
 
 @pytest.mark.parametrize(

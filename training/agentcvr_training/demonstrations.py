@@ -38,7 +38,7 @@ from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_graph.trajectory import trajectory_of
-from agentcvr_graph.utils.jsonl_log import append_row, repair_last_row
+from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, repair_last_row
 from agentcvr_graph.utils.progress import ProgressBar
 from agentcvr_training.config.named_scripts import named_scripts
 from agentcvr_training.config.settings import Settings
@@ -204,28 +204,31 @@ def record(
         master: model string of the demonstrating master.
         settings: source of graph settings, tools and noise; None for the defaults.
         dialect: replaces the dialect of the settings unless empty.
+
+    Raises:
+        InputError: another run is writing the file, or it is no file of demonstrations.
     """
     context = settings.context if settings else context_of(master, abstain="never")
     if dialect:
         context = context.model_copy(update={"dialect": one_of("--dialect", dialect, ("auto", "tools", "json"))})
     perception = ScriptedPerception(ScriptLibrary.of(scripts), settings.rollout.noise if settings else "off")
-    missing = _missing(scripts, path)
     tools = settings.load_tools() if settings else TOOLS
-    found = demonstrate(
-        resolve_chat_model(master),
-        perception,
-        missing,
-        context,
-        live_graphs=live_graphs,
-        tools=tools,
-        budget_shares=settings.rollout.budget_shares if settings else None,
-    )
-    return asyncio.run(_append(found, path, len(scripts) - len(missing), len(scripts)))
+    with exclusive_writer(path):
+        missing = _missing(scripts, path)
+        found = demonstrate(
+            resolve_chat_model(master),
+            perception,
+            missing,
+            context,
+            live_graphs=live_graphs,
+            tools=tools,
+            budget_shares=settings.rollout.budget_shares if settings else None,
+        )
+        return asyncio.run(_append(found, path, len(scripts) - len(missing), len(scripts)))
 
 
 def _missing(scripts: Sequence[Script], path: Path) -> list[Script]:
     """Return the scripts that have no demonstration in a file; first remove an incomplete last line from it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         return list(scripts)
     repair_last_row(path, ROW_START)

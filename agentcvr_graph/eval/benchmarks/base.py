@@ -79,7 +79,7 @@ class Benchmark:
         wanted = column.strip().lower()
         known = sorted({name for row in self.columns.values() for name in row})
         if wanted not in known:
-            choices = f"Choose from: {', '.join(known)}." if known else "Its file has no column of its own."
+            choices = f"Choose from: {', '.join(known)}." if known else "All columns of its file are read otherwise."
             raise InputError(f"{self.name} has no column {column!r} to group by.", fix=choices)
         grouped = (one.model_copy(update={"group": self.columns[one.id].get(wanted, "")}) for one in self.questions)
         return replace(self, questions=tuple(grouped))
@@ -101,7 +101,7 @@ class Benchmark:
                 taken[question.task] += 1
                 kept.append(question)
         if not kept:
-            raise InputError(f"{self.name} has no question whose videos exist.", fix="Check --data and --videos.")
+            raise InputError(f"{self.name} has no question that can be used.", fix="Check --data and --videos.")
         unusable = tuple(one for one in self.unusable if one.task in wanted)
         return replace(self, questions=tuple(kept), unusable=unusable)
 
@@ -149,7 +149,7 @@ def describe_unusable(name: str, unusable: Sequence[UnusableQuestion], of: int) 
     for what, found in (("Missing files", files), ("Invalid", broken)):
         if found:
             more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            lines.append(f"{what}: {', '.join(found[:SHOWN])}{more}.")
+            lines.append(f"{what}: {'; '.join(found[:SHOWN])}{more}.")
     return "\n".join(lines)
 
 

@@ -68,7 +68,7 @@ def load(data: Path, videos: Path | None = None) -> Benchmark:
     }
     if not any(questions for _, questions in stored.values()):
         raise InputError(
-            f"There is no QA/<TASK>.json and no question/<TASK>.json with questions in {data}.",
+            f"{data} holds no QA/<TASK>.json and no question/<TASK>.json with questions.",
             fix=f"Tasks are {', '.join(TASKS)}.",
         )
     found = [

@@ -135,15 +135,14 @@ async def _extracted(files: Mapping[str, Sequence[str]], path: Path, models: Mod
     chosen = Models(models.vision, models.audio)
     with ExtractedFile(path) as file:
         planned = await plan(wanted, file, chosen)
-        problems = list(planned.problems)
+        results = list(planned.problems)
         with ProgressBar("extracting", len(planned.jobs)) as bar:
             async for result in extract_videos(planned, file, chosen):
-                problems += [result] if result.extracted is None else []
+                results.append(result)
                 bar.advance()
-        if problems:
-            raise InfrastructureError(
-                f"{problems[0].name} was not extracted: {problems[0].problem}", fix="Run the command again."
-            )
+        for result in results:
+            if problem := result.problem or "; ".join(result.failed_parts):
+                raise InfrastructureError(f"{result.name} was not extracted: {problem}", fix="Run the command again.")
         return {video.source: file.videos[video.source] for video in wanted}
 
 

@@ -32,6 +32,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary, script_json
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.scripts.video import VERSION, RenderedScript, render_script, rendered_question
 from agentcvr_graph.trajectory import Trajectory
+from agentcvr_graph.utils.cancellation import run_in_thread
 from agentcvr_graph.utils.files import atomic_write_text
 
 SETTINGS = CVRContext(abstain="never")
@@ -188,7 +189,7 @@ class Renderings:
         """Return the files of a script; render them if no other question did."""
         key = videos_key(script)
         if key not in self._rendering:
-            job = asyncio.to_thread(render_script, self._first[key], self._folder)
+            job = run_in_thread(render_script, self._first[key], self._folder)
             self._rendering[key] = asyncio.create_task(job)
         return await self._rendering[key]
 

@@ -29,7 +29,14 @@ from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import FAILED_BY, call_answered, reply
 from agentcvr_graph.graph.events import report
-from agentcvr_graph.graph.grounds import abstention_of, confidence_of, failed_modalities, report_of_last, with_failures
+from agentcvr_graph.graph.grounds import (
+    MODALITIES,
+    abstention_of,
+    confidence_of,
+    failed_modalities,
+    report_of_last,
+    with_failures,
+)
 from agentcvr_graph.graph.nodes.agents import observed_videos
 from agentcvr_graph.graph.policy_messages import policy_messages, policy_records
 from agentcvr_graph.graph.question import question_kind, read_videos
@@ -37,11 +44,10 @@ from agentcvr_graph.graph.state import Call, CVRState, Work
 from agentcvr_graph.render import error_text, plain
 from agentcvr_graph.tools import Toolset
 from agentcvr_graph.tools.answer import clip_citations
-from agentcvr_graph.types import Answer, Failure, Modality, Observation, Usage
+from agentcvr_graph.types import Answer, Failure, Observation, Usage
 
 MOST_SEEN = 4
 """Each of up to so many videos must be observed before an answer; of more, a window must be that is cited."""
-CITED: tuple[Modality, ...] = ("visual", "audio")
 MAX_REPAIRS = 1
 """How often an answer is sent back because its value does not fit the kind."""
 
@@ -175,8 +181,7 @@ def lacks_citation(answer: Answer, state: CVRState) -> bool:
 
     An abstention has nothing to cite, and neither has a value that the master calls a guess after it has looked.
     """
-    looked = any(one.modality in CITED for one in state["observations"])
-    admitted = answer.abstained or (answer.is_guess and looked)
+    admitted = answer.abstained or (answer.is_guess and _has_looked(state))
     return count_of(state) > MOST_SEEN and not answer.citations and not admitted
 
 
@@ -184,7 +189,12 @@ def may_answer(state: CVRState, at_least: int) -> bool:
     """Return whether there is the evidence that an answer needs."""
     if not at_least or count_of(state) <= MOST_SEEN:
         return not missing_evidence(state, at_least)
-    return any(one.modality in CITED for one in state["observations"])
+    return _has_looked(state)
+
+
+def _has_looked(state: CVRState) -> bool:
+    """Return whether anything was looked at or listened to; a search is neither."""
+    return any(one.modality in MODALITIES for one in state["observations"])
 
 
 def _nothing_observed(state: CVRState) -> str:

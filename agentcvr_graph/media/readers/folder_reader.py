@@ -145,7 +145,8 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
         )
     named = [file for file in files if file.suffix.lower() in (*ENDINGS, *UNREAD_ENDINGS)]
     unread = [file for file in named if file.suffix.lower() in UNREAD_ENDINGS and _size_of(file) is None]
-    return [file for file in named if file not in set(unread)], unread
+    left_out = set(unread)
+    return [file for file in named if file not in left_out], unread
 
 
 def read_boxes(given: str, path: Path) -> dict[str, dict[int, Box]]:

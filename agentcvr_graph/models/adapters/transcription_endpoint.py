@@ -1,7 +1,8 @@
 """An audio model behind a `/v1/audio/transcriptions` endpoint: OpenAI's, or a compatible server's.
 
-In: sound. Out: what is said, with times if the server reports them (`verbose_json`), else one statement for the whole
-window; `transcripts.py` reads the replies. The focus is not sent: the endpoint transcribes everything, and a prompt
+In: sound. Out: what is said, with times of sentences and words if the server reports them (`verbose_json`), else one
+statement for the whole window; `transcripts.py` reads the replies. Words are always asked for, because a transcript is
+kept for every later window and for extraction. The focus is not sent: the endpoint transcribes everything, and a prompt
 makes Whisper hallucinate the words that it names. Long sound is sent in parts, because such endpoints refuse large
 files.
 """
@@ -12,7 +13,7 @@ import asyncio
 import io
 import json
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -38,6 +39,18 @@ from agentcvr_graph.types import Cost, Evidence, Window
 
 MAX_PART_S = 600.0
 """Longest sound of one call in seconds: 19 MB as WAV, where OpenAI accepts 25 MB."""
+Form = Mapping[str, str | list[str]]
+"""Fields of a request."""
+FORMS: Sequence[Form] = (
+    {"response_format": "verbose_json", "timestamp_granularities[]": ["segment", "word"]},
+    {"response_format": "verbose_json"},
+    {"response_format": "json"},
+)
+"""Fields that choose what a reply states, the fullest first. Some servers refuse times of words; gpt-4o-transcribe
+supports only the plain format."""
+
+REFUSALS = (400, 422)
+"""HTTP statuses of a request that may be accepted in a simpler form."""
 
 
 class TranscriptionEndpoint:
@@ -68,7 +81,8 @@ class TranscriptionEndpoint:
         self._key_variable = key_variable
         self._name = name or f"{base_url}#{model}"
         self._client = unpooled_client(timeout_s)
-        self._format = "verbose_json"
+        self._forms: Sequence[Form] = FORMS
+        """Those that the server has not refused."""
 
     @property
     def name(self) -> str:
@@ -91,19 +105,17 @@ class TranscriptionEndpoint:
 
     async def _transcribe(self, samples: Samples) -> Mapping[str, Any]:
         wav = await asyncio.to_thread(wav_bytes, samples)
-        reply = await self._post(wav)
-        if reply.status_code in (400, 422) and self._format == "verbose_json":
-            # gpt-4o-transcribe and some servers support only the plain format; request it from now on.
-            plain = await self._post(wav, form="json")
-            if plain.is_success:
-                self._format, reply = "json", plain
+        forms, reply = self._forms, await self._post(wav, self._forms[0])
+        while reply.status_code in REFUSALS and len(forms) > 1:
+            forms = forms[1:]
+            reply = await self._post(wav, forms[0])
         if reply.is_error:
             raise refused(reply.status_code, one_line(_said(reply)), self._name, key=self._key_variable)
+        self._forms = forms
         return self._body(reply)
 
-    async def _post(self, wav: bytes, form: str = "") -> httpx.Response:
-        form = form or self._format
-        fields = {"model": self._model, "response_format": form}
+    async def _post(self, wav: bytes, form: Form) -> httpx.Response:
+        fields = {"model": self._model, **form}
         files = {"file": ("sound.wav", wav, "audio/wav")}
         try:
             return await self._client.post(self._url, headers=self._headers, data=fields, files=files)

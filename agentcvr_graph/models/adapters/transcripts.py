@@ -3,6 +3,9 @@
 OpenAI's `verbose_json` has `segments`; other servers name them otherwise, leave out times, send words alone, text
 alone, or subtitles in place of JSON. Whatever has words is heard: a time that is missing or of no length is taken from
 the neighbours, and without any time the words hold for the whole window. Times count from the start of the sound.
+
+Words with times stand beside the segments or in them, often without punctuation, and cut otherwise than the text: as
+"well" and "-known", or in pieces. They are found in the text by their letters (`TimedLetters`).
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from agentcvr_graph.answers.times import read_time_s
-from agentcvr_graph.render import spoken
-from agentcvr_graph.types import Evidence, Window
+from agentcvr_graph.render import letters_of, spoken
+from agentcvr_graph.types import Evidence, Window, WordTimes, later, within
 
 Body = Mapping[str, Any]
 
@@ -24,6 +27,8 @@ NO_SPEECH = 0.6
 """Whisper's own rule: a segment is silence if its probability of no speech is above this ..."""
 UNLIKELY = -1.0
 """... and the mean log probability of its words is below this."""
+STRAY_S = 1.0
+"""Words that begin or end so much outside their segment, in seconds, are words of another one."""
 PAUSE_S = 1.0
 """Words further apart than this, in seconds, belong to different statements."""
 SEGMENTS = ("segments", "chunks", "transcription", "utterances")
@@ -40,6 +45,47 @@ class Said:
     text: str
     start_s: float | None
     end_s: float | None
+    word_times_s: WordTimes = ()
+
+
+class TimedLetters:
+    """The letters of words in one row, each with the time of its word. Words without a time are left out."""
+
+    def __init__(self, words: Sequence[Said]) -> None:
+        rows = [(letters_of(one.text), (one.start_s, one.end_s)) for one in words]
+        timed = [(row, (start_s, end_s)) for row, (start_s, end_s) in rows if start_s is not None and end_s is not None]
+        self._letters = "".join(row for row, _ in timed)
+        self._times_s = [time_s for row, time_s in timed for _ in row]
+        self._read = 0
+        """How many letters belong to the texts before."""
+
+    def times_of(self, said: Said) -> WordTimes:
+        """Return the times of the words of the next text; none if its letters do not follow in time."""
+        row = letters_of(said.text)
+        first = self._letters.find(row, self._read)
+        if not row or first < 0:
+            return ()
+        times_s = self._times_s[first : first + len(row)]
+        if not _lies_in(said, times_s[0][0], times_s[-1][1]):
+            return ()
+        self._read = first + len(row)
+        return tuple(_by_word(said.text.split(), times_s))
+
+
+def _lies_in(said: Said, start_s: float, end_s: float) -> bool:
+    """Return whether words last, and lie in the time of a text as far as that is known."""
+    late = said.end_s is not None and end_s > said.end_s + STRAY_S
+    return start_s < end_s and not late and start_s >= (said.start_s or 0.0) - STRAY_S
+
+
+def _by_word(words: Sequence[str], times_s: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Yield the time of each word from those of all letters; a word without letters ends with the one before."""
+    read, ended_s = 0, times_s[0][0]
+    for word in words:
+        own = times_s[read : read + len(letters_of(word))]
+        read += len(own)
+        start_s, ended_s = (own[0][0], own[-1][1]) if own else (ended_s, ended_s)
+        yield start_s, ended_s
 
 
 def has_words(body: Body) -> bool:
@@ -85,11 +131,18 @@ def _statements(body: Body) -> list[Said]:
     loud = [part for part in segments if not _is_silence(part)]
     if segments and not loud:
         return []
-    said = _read_parts(loud) or _sentences(_read_parts(body.get("words")))
+    words = _read_parts(body.get("words"))
+    said = _with_word_times(_read_parts(loud) or _sentences(words), words)
     if said and any(one.start_s or one.end_s for one in said):
         return said
     text = _text(body) or " ".join(one.text for one in said)
     return [Said(text, None, None)] if text else []
+
+
+def _with_word_times(said: Sequence[Said], words: Sequence[Said]) -> list[Said]:
+    """Return the statements, those without times of words with those of a list of words."""
+    letters = TimedLetters(words)
+    return [replace(one, word_times_s=one.word_times_s or letters.times_of(one)) for one in said]
 
 
 def _read_parts(parts: Any) -> list[Said]:
@@ -105,12 +158,13 @@ def _said(part: Any) -> Said:
     if isinstance(stamps, Mapping):
         stamps = (cast(Body, stamps).get("from"), cast(Body, stamps).get("to"))
     start, end = (*cast(Sequence[Any], stamps), None, None)[:2] if isinstance(stamps, list | tuple) else (None, None)
-    text = _text(given) or " ".join(word.text for word in _read_parts(given.get("words")))
-    return Said(
-        text,
+    words = _read_parts(given.get("words"))
+    said = Said(
+        _text(given) or " ".join(word.text for word in words),
         _seconds(given.get("start", given.get("start_time", start))),
         _seconds(given.get("end", given.get("end_time", end))),
     )
+    return _with_word_times([said], words)[0]
 
 
 def _text(given: Body) -> str:
@@ -168,7 +222,11 @@ def _evidence(said: Said, window: Window) -> Evidence:
     """Return a statement in seconds of the video, clipped to the window."""
     start_s = min(window.start_s + cast(float, said.start_s), window.end_s)
     end_s = min(max(window.start_s + cast(float, said.end_s), start_s), window.end_s)
-    return Evidence(text=spoken(said.text), window=Window(video=window.video, start_s=start_s, end_s=end_s))
+    return Evidence(
+        text=spoken(said.text),
+        window=Window(video=window.video, start_s=start_s, end_s=end_s),
+        word_times_s=within(later(said.word_times_s, window.start_s), start_s, end_s),
+    )
 
 
 def _is_silence(part: Any) -> bool:

@@ -1,7 +1,8 @@
 """Extract many videos: each is stored as soon as it is done, those that have not changed are left alone.
 
-The worker of a job engine extracts a video, in this process or on a cluster; this process alone writes the file. A
-video that cannot be read costs one line and nothing else, and the next run tries it again.
+The worker of a job engine extracts a video, in this process or on a cluster; this process alone writes the file. What
+fails is tried again by the next run: a video that cannot be read, which costs one line and nothing else, and the parts
+of a video for which a model or the decoder failed. The other parts are then in the cache.
 """
 
 from __future__ import annotations
@@ -60,6 +61,11 @@ class ExtractResult:
     """Why it could not be extracted; empty if it was."""
     may_pass: bool = False
 
+    @property
+    def failed_parts(self) -> tuple[str, ...]:
+        """Return which parts failed of a video that was extracted."""
+        return self.extracted.failed if self.extracted else ()
+
 
 @dataclass
 class Plan:
@@ -67,6 +73,8 @@ class Plan:
 
     jobs: list[ExtractJob] = field(default_factory=list[ExtractJob])
     unchanged: int = 0
+    again: int = 0
+    """Jobs whose video was extracted before without parts that failed."""
     problems: list[ExtractResult] = field(default_factory=list[ExtractResult])
     """Videos that cannot be read."""
     notes: tuple[str, ...] = ()
@@ -128,7 +136,7 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
         videos = {with_escapes(video.source): video for video in listed.videos}
         jobs = [await _job(name, video, perception, models.every_s) for name, video in videos.items()]
         once, doubled = _without_doubled(jobs, file)
-        left = [job for job in once if not _is_known(job, file)]
+        left = [job for job in once if not _is_done(job, file)]
         probed = await in_order(lambda job: _probed(job, perception), left, PROBES_AT_ONCE)
     finally:
         perception.media.close()
@@ -136,6 +144,7 @@ async def plan(given: Sequence[Video], file: ExtractedFile, models: Models) -> P
     found.problems = [ExtractResult(with_escapes(source), problem=problem) for source, problem in listed.refused]
     found.problems += [one for one in (*jobs, *probed) if isinstance(one, ExtractResult)]
     found.unchanged = len(once) - len(left)
+    found.again = sum(_is_same(job, file) for job in left)
     for job, info in zip(left, probed, strict=True):
         if isinstance(info, VideoInfo):
             found.jobs.append(job)
@@ -168,7 +177,12 @@ def _without_doubled(
     return once, notes
 
 
-def _is_known(job: ExtractJob, file: ExtractedFile) -> bool:
+def _is_done(job: ExtractJob, file: ExtractedFile) -> bool:
+    return _is_same(job, file) and not file.videos[job.name].failed
+
+
+def _is_same(job: ExtractJob, file: ExtractedFile) -> bool:
+    """Return whether the file has this video, and it has not changed since."""
     known = file.videos.get(job.name)
     return known is not None and known.key == job.key
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
 from agentcvr_graph.index.overview import FRAMES_PER_CALL, carry_out, has_words, listens
@@ -52,7 +52,7 @@ def planned_cost(info: VideoInfo, every_s: float, *, vision_calls: bool = True, 
 async def extract_video(
     video: Video, name: str, key: str, perception: LivePerception, every_s: float = EVERY_S
 ) -> ExtractedVideo:
-    """Return the scenes of a video.
+    """Return the scenes of a video, and which parts failed, unless all did.
 
     Raises:
         VideoError: it cannot be opened.
@@ -64,8 +64,9 @@ async def extract_video(
     observed = await carry_out((*looks(parts, every_s), *listens(info)), info, perception)
     lost = Lost()
     scenes = scenes_of(info.duration_s, _said(observed, "visual"), _said(observed, "audio"), lost)
-    notes = (*info.notes, *(note for one in observed for note in one.notes), *lost.notes())
-    models = {one.modality: one.model for one in observed if one.model}
+    done = [one for one in observed if one.model]  # without one, the request failed
+    notes = (*info.notes, *(note for one in done for note in one.notes), *lost.notes())
+    models = {one.modality: one.model for one in done}
     return ExtractedVideo(
         name=name,
         video=ScriptedVideo(
@@ -78,8 +79,14 @@ async def extract_video(
         vision=models.get("visual", ""),
         audio=models.get("audio", ""),
         cost=_cost(observed),
-        notes=tuple(dict.fromkeys(note.removeprefix("video 1: ") for note in notes)),
+        notes=_without_number(notes),
+        failed=_without_number(note for one in observed if not one.model for note in one.notes),
     )
+
+
+def _without_number(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return each note once, without the number of the video."""
+    return tuple(dict.fromkeys(note.removeprefix("video 1: ").removeprefix("video 1, ") for note in notes))
 
 
 def _cost(observed: Sequence[Observation]) -> Cost:

@@ -40,7 +40,10 @@ class ExtractedVideo(FrozenModel):
     cost: Cost = Cost()
     """What the extraction cost, caches included."""
     notes: tuple[str, ...] = ()
-    """What was not extracted, and why, such as a damaged part."""
+    """What has no place in a script or could not be decoded, such as a damaged part."""
+    failed: tuple[str, ...] = ()
+    """Parts for which a model or the decoder failed, each with the reason. Extracting the video again tries them
+    again."""
 
 
 class ExtractedFile:

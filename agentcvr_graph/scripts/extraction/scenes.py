@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple, cast, get_args
 
-from agentcvr_graph.perception.clipping import within, word_middles_s
+from agentcvr_graph.perception.clipping import word_middles_s
 from agentcvr_graph.render import PLAIN_PICTURE, UNCLEAR_SPEECH, letters_of, read_picture
 from agentcvr_graph.scripts.schema import Facts, Motion, Noise, Scene, Sounded
-from agentcvr_graph.types import Evidence, WordTimes, later
+from agentcvr_graph.types import Evidence, WordTimes, later, within
 
 PAUSE_S = 1.0
 """A shorter pause does not divide a caption."""

@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from agentcvr_graph.scripts.video.drawing import blank, draw_scene, moves
 from agentcvr_graph.scripts.video.encoding import encode
 from agentcvr_graph.scripts.video.sound import soundtrack, voice_of
 from agentcvr_graph.types import Question, Video
+from agentcvr_graph.utils.cancellation import raise_if_cancelled
 from agentcvr_graph.utils.files import atomic_write_text
 
 VERSION = "2"
@@ -47,6 +49,7 @@ def render_script(script: Script, folder: Path, *, subtitles: bool = False, limi
 
     Raises:
         SetupError: flite is not installed, or a package of the extra `live`.
+        CancelledError: the task that waits for this thread was cancelled (`utils/cancellation.py`).
     """
     target = folder / script.id
     target.mkdir(parents=True, exist_ok=True)
@@ -56,8 +59,13 @@ def render_script(script: Script, folder: Path, *, subtitles: bool = False, limi
     paths = [target / f"video_{number}.mp4" for number in numbers]
     jobs = [(video, path, f"{script.id}/{path.stem}") for video, path in zip(videos, paths, strict=True)]
     with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:  # encoding and speaking release the lock
-        warnings = [line for lines in pool.map(render_video_once, *zip(*jobs, strict=True)) for line in lines]
+        contexts = [copy_context() for _ in jobs]  # they hold whether the caller was cancelled
+        warnings = [line for lines in pool.map(_rendered_in, contexts, jobs) for line in lines]
     return RenderedScript(tuple(paths), tuple(warnings))
+
+
+def _rendered_in(context: Context, job: tuple[ScriptedVideo, Path, str]) -> list[str]:
+    return context.run(render_video_once, *job)
 
 
 def rendered_question(script: Script, rendered: RenderedScript) -> Question:
@@ -99,6 +107,7 @@ def _pictures(video: ScriptedVideo) -> Iterator[Pixels]:
     still: dict[int, Pixels] = {}
     empty = blank(video.size)
     for n in range(max(1, round(video.duration_s * FPS))):
+        raise_if_cancelled()
         time_s = n / FPS
         index = next((i for i, scene in enumerate(video.scenes) if scene.start_s <= time_s < scene.end_s), None)
         if index is None:

@@ -19,6 +19,7 @@ import numpy as np
 from agentcvr_graph.errors import SetupError
 from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
 from agentcvr_graph.scripts.schema import Scene, ScriptedVideo, Sounded
+from agentcvr_graph.utils.cancellation import raise_if_cancelled
 
 VOICES = ("slt", "rms", "awb")
 """Voices of flite that speak at 16 kHz and are recognised well."""
@@ -36,6 +37,7 @@ def soundtrack(video: ScriptedVideo, voice: str) -> tuple[Samples, list[Cue], li
     cues: list[Cue] = []
     warnings: list[str] = []
     for scene in video.scenes:
+        raise_if_cancelled()
         if scene.caption:
             words, fits = _fitting(scene, voice)
             start_s = scene.spoken_s[0]

@@ -27,6 +27,7 @@ from agentcvr_training.config.settings import Settings, load_settings
 from agentcvr_training.inference.base import Call, Sampled, Sampling
 from agentcvr_training.inference.factory import training_sampling
 from agentcvr_training.measures.evaluation import simulator_of
+from agentcvr_training.rewards import total_reward
 from agentcvr_training.rollout.chat_format import ChatFormat
 from agentcvr_training.rollout.episodes import GraphFactory, RolloutRunner, RolloutTask
 from agentcvr_training.rollout.ledger import Row
@@ -144,7 +145,7 @@ class EpisodeSource:
             )
         return AdaptedEpisode(
             rows,
-            sum(weights[name] * value for name, value in episode.reward.items()),
+            total_reward(episode.reward, weights),
             dict(episode.reward),
             len(episode.trajectory.turns),
         )

@@ -73,11 +73,6 @@ class Information:
     pairs: int
     """Pairs of a look and a scene."""
 
-    @property
-    def follows_evidence(self) -> bool:
-        """Return whether the bits are more than chance gives in 95 % of cases."""
-        return self.bits > self.chance_95
-
 
 def information(episodes: Iterable[EpisodeLooks], seed: int = 0) -> Information:
     """Return how much the last looks say about where the decisive scenes lie."""

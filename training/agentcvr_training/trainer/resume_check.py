@@ -17,8 +17,8 @@ from agentcvr_graph.utils.files import atomic_write_text
 from agentcvr_graph.utils.resume import flatten_settings, require_same_settings
 from agentcvr_training.trainer.checkpoints import last_checkpoint
 
-FREE = frozenset({"held_out", "rollout.live_graphs", "rollout.engine", "rollout.held_out_temperature"}) | {
-    f"grpo.{name}" for name in ("steps_between_reports", "trajectories_reported")
+FREE = frozenset({"held_out", "grpo.steps_between_reports", "grpo.trajectories_reported"}) | {
+    f"rollout.{name}" for name in ("live_graphs", "engine", "held_out_temperature", "held_out_repetition_penalty")
 }
 FREE_OF_TRAINERS = frozenset({"max_steps", "num_train_epochs", "report_to", "run_name", "save_total_limit"}) | {
     "eval_steps",

@@ -10,7 +10,7 @@ from typing import Any
 
 from agentcvr_graph.models.offline.master.asked import told_part
 from agentcvr_graph.models.offline.master.conditions import HOLDS, Finding, check_all, conditions_of, holds
-from agentcvr_graph.models.offline.master.follow_ups import numbered
+from agentcvr_graph.models.offline.master.follow_ups import numbered, place_of
 from agentcvr_graph.models.offline.master.language import (
     clock_minutes,
     content_words,
@@ -30,7 +30,15 @@ from agentcvr_graph.models.offline.master.whole import all_asked, all_of, speech
 from agentcvr_graph.types import AnswerKind, Window
 
 _VIDEO_NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
-_WHICH_VIDEO = re.compile(r"(?:in |on )?(?:which|what) (?:video|clip|recording)\b", re.I)
+_ASKS_VIDEO = re.compile(
+    r"\b(?:which|what)(?: one)?"
+    r"(?: (?:video|clip|recording)| of (?:the|these|those) (?:\w+ )?(?:videos|clips|recordings)| of video \d+)\b",
+    re.I,
+)
+_WHICH_VIDEO = re.compile(rf"(?:in |on )?{_ASKS_VIDEO.pattern}", re.I)
+"""The same at the start of a question, whose answer is a video then."""
+_ENDING = re.compile(r"\.\w{2,5}$")
+"""The ending of a file name."""
 NOT_SAID = "The evidence does not say."
 """Value of a text where no statement has a word of the question."""
 MAX_CITATIONS = 8
@@ -99,11 +107,11 @@ def _option_finding(option: str, reading: Reading, matcher: Matcher) -> Finding:
 
 
 def named_video(text: str, reading: Reading) -> int | None:
-    """Return the video that a text names by number or title, or None."""
+    """Return the video that a text names by number, title or place in the list, or None."""
     match = _VIDEO_NUMBER.search(numbered(text, len(reading.videos)))
     if match and 1 <= int(match[1]) <= len(reading.videos):
         return int(match[1])
-    return _numbers_of_titles(reading).get(text.strip().casefold())
+    return _whole_name(text, reading)
 
 
 def is_video(option: str, reading: Reading) -> bool:
@@ -112,16 +120,17 @@ def is_video(option: str, reading: Reading) -> bool:
 
 
 def _besides_video(option: str, reading: Reading) -> str:
-    """Return what an option says besides naming a video: nothing if it is the title of one."""
-    return (
-        ""
-        if option.strip().casefold() in _numbers_of_titles(reading)
-        else _VIDEO_NUMBER.sub(" ", numbered(option, len(reading.videos)))
-    )
+    """Return what an option says besides naming a video: nothing if all of it is a name of one."""
+    named = _whole_name(option, reading) is not None
+    return "" if named else _VIDEO_NUMBER.sub(" ", numbered(option, len(reading.videos)))
 
 
-def _numbers_of_titles(reading: Reading) -> dict[str, int]:
-    return {clip.title.casefold(): clip.number for clip in reading.videos}
+def _whole_name(text: str, reading: Reading) -> int | None:
+    """Return the video whose title, file name or place in the list is all of a text, or None."""
+    titles = {clip.title.casefold(): clip.number for clip in reading.videos if clip.title}
+    name = text.strip().casefold()
+    number = titles.get(name) or titles.get(_ENDING.sub("", name))
+    return number or place_of(name, len(reading.videos), bare=_ASKS_VIDEO.search(reading.question) is not None)
 
 
 def _videos_in_question(reading: Reading) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from string import ascii_lowercase
 
 from agentcvr_graph.models.offline.master.language import content_words
 
@@ -19,6 +20,14 @@ _REFERENCE = re.compile(
 )
 _ORDINAL = re.compile(_REFERENCE.pattern.replace("(?:one|", "(?:"), re.I)
 """The same without "the first one", which is a video only after a question that named one."""
+_COUNTED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_AT_PLACE = re.compile(
+    rf"(?:the )?(?P<ordinal>{'|'.join(_ORDINALS)}|1st|2nd|3rd|[4-9]th|10th|last)(?: one)?"
+    rf"|(?P<noun>(?:video|clip|recording) (?:number |no\.? )?)?"
+    rf"#?(?:(?P<digits>\d+)|(?P<word>{'|'.join(_COUNTED)})|(?P<letter>[a-z]))",
+    re.I,
+)
+"""All of an option that says which video by its place in the list: "the first", "clip two", "2", "B"."""
 _NUMBER = re.compile(r"\bvideo\s*#?(\d+)", re.I)
 _PLACE = re.compile(r"\s*\b(?:(?:in|on|of|from)\s+)?video\s*#?\d+", re.I)
 MOST_WORDS = 5
@@ -57,7 +66,35 @@ def numbered(text: str, videos: int) -> str:
     return _ORDINAL.sub(lambda found: _video(found, videos), text)
 
 
+def place_of(option: str, videos: int, *, bare: bool) -> int | None:
+    """Return the video that an option names by its place in the list; None if it says anything else.
+
+    Args:
+        option: such as "the first", "clip two", "2" or "B".
+        videos: number of videos.
+        bare: whether the noun may be missing, because the question asks for a video.
+    """
+    found = _AT_PLACE.fullmatch(option.strip())
+    if found is None or not (bare or found["noun"]):
+        return None
+    number = _place(found, videos)
+    return number if 1 <= number <= videos else None
+
+
+def _place(found: re.Match[str], videos: int) -> int:
+    if found["ordinal"]:
+        return _counted(found["ordinal"], videos)
+    if found["digits"]:
+        return int(found["digits"])
+    word = (found["word"] or found["letter"]).casefold()
+    return _COUNTED.index(word) + 1 if found["word"] else ascii_lowercase.index(word) + 1
+
+
 def _video(found: re.Match[str], videos: int) -> str:
-    word = found[1].casefold()
-    number = videos if word == "last" else int(word[:-2]) if word[0].isdigit() else _ORDINALS.index(word) + 1
+    number = _counted(found[1], videos)
     return f"video {number}" if number <= videos else found[0]
+
+
+def _counted(ordinal: str, videos: int) -> int:
+    word = ordinal.casefold()
+    return videos if word == "last" else int(word[:-2]) if word[0].isdigit() else _ORDINALS.index(word) + 1

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from agentcvr_graph.answers import KINDS
 from agentcvr_graph.models.offline.master.follow_ups import completed
-from agentcvr_graph.render import CHECKED, ONLY_ANSWER, TOO_LATE, quoted, read_evidence, split_unread
+from agentcvr_graph.render import CHECKED, ONLY_ANSWER, TOO_LATE, quoted, read_evidence, read_picture, split_unread
 from agentcvr_graph.types import AnswerKind, Modality, Region, Window
 
 _KIND = re.compile(r"^Answer format \((\w+)\)", re.M)
@@ -218,6 +218,11 @@ def _read_headings(text: str) -> list[Statement]:
         for line in lines
         for v, a, b in _HEADING.findall(line)
     ]
+
+
+def recognises_pictures(reading: Reading) -> bool:
+    """Return whether the vision model describes what it sees, and does not only read text, colours and motion."""
+    return any(read_picture(s.text)[0] for s in reading.statements if s.modality == "visual")
 
 
 def _read_statements(text: str) -> list[Statement]:

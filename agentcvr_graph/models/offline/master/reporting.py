@@ -10,15 +10,19 @@ import re
 
 from agentcvr_graph.models.focus import stems
 from agentcvr_graph.models.offline.master.language import content_words, digits, is_about_speech, without_places
-from agentcvr_graph.models.offline.master.reading import Clip, Reading
+from agentcvr_graph.models.offline.master.reading import Clip, Reading, recognises_pictures
+from agentcvr_graph.models.offline.master.support import is_undecided
 from agentcvr_graph.models.offline.master.whole import sort_asked
 from agentcvr_graph.models.self_report import SelfReport
-from agentcvr_graph.render import read_picture
 
 ONLY_WORDS = "The offline master only matches words, and no statement has enough of the question's."
 NO_RECOGNITION = (
     "The offline models recognise on-screen text, colours, motion, speech and simple sounds, and no people, objects or "
     "actions; no statement has enough of the question's words."
+)
+UNDECIDED = (
+    "Statements fit the question, and they do not decide between its options. An option that stands for a video "
+    "is its file name, or names it as 'video 1' or 'the first'."
 )
 _FUNCTION_WORDS = stems(
     "nor yet because since though although until unless whether describe explain list find tell okay well let just "
@@ -44,16 +48,12 @@ def report_of(reading: Reading, support: float) -> SelfReport:
     return SelfReport(confidence=0.0, looked_for=_sought(reading), reason=_reason(reading), looked=looked)
 
 
-def recognises_pictures(reading: Reading) -> bool:
-    """Return whether the vision model describes what it sees, and does not only read text, colours and motion."""
-    return any(read_picture(s.text)[0] for s in reading.statements if s.modality == "visual")
-
-
 def _sought(reading: Reading) -> str:
     """Return what the master looked for, in the words of the question, and where it looked."""
     words = re.findall(r"\d+(?:[.,:]\d+)*|[^\W_]+", without_places(reading.question))
     shown = ", ".join(f'"{word}"' for word in dict.fromkeys(words) if _is_sought(word))
-    return f"{sort_asked(reading.question) or shown or 'the answer'}{_WHERE.get(_senses(reading), '')}"
+    sought = f"{sort_asked(reading.question) or shown or 'the answer'}{_WHERE.get(_senses(reading), '')}"
+    return f"the option that fits {sought}" if is_undecided(reading) else sought
 
 
 def _is_sought(word: str) -> bool:
@@ -74,6 +74,8 @@ def _limits(reading: Reading) -> str:
     """Return what the models cannot do, as far as that may be the reason."""
     if sort := sort_asked(reading.question):
         return f"The models recognised no {sort} there."
+    if is_undecided(reading):
+        return UNDECIDED
     blind = "visual" in _senses(reading) and not recognises_pictures(reading)
     return NO_RECOGNITION if blind and not is_about_speech(reading.question) else ONLY_WORDS
 

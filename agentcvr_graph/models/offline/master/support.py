@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from statistics import fmean
 from string import ascii_uppercase
 
 from agentcvr_graph.models.focus import stems
-from agentcvr_graph.models.offline.master.answering import Verdict, is_video, option_findings
+from agentcvr_graph.models.offline.master.answering import Verdict, answer, is_video, option_findings
 from agentcvr_graph.models.offline.master.asked import has_asked_kind, has_asked_noun
 from agentcvr_graph.models.offline.master.conditions import Finding, conditions_of
 from agentcvr_graph.models.offline.master.language import (
@@ -29,8 +30,7 @@ from agentcvr_graph.models.offline.master.language import (
 from agentcvr_graph.models.offline.master.marks import lacks_things, marks_of
 from agentcvr_graph.models.offline.master.matching import Matcher
 from agentcvr_graph.models.offline.master.planning import reference_window, reference_words
-from agentcvr_graph.models.offline.master.reading import Reading, Statement
-from agentcvr_graph.models.offline.master.reporting import recognises_pictures
+from agentcvr_graph.models.offline.master.reading import Reading, Statement, recognises_pictures
 from agentcvr_graph.models.offline.master.searching import parts_of, relevant, searches
 from agentcvr_graph.models.offline.master.sentences import answers_type_of, joined_speech
 from agentcvr_graph.types import AnswerKind
@@ -69,6 +69,12 @@ def support_of(reading: Reading, verdict: Verdict) -> float:
     share = _SHARES.get(reading.kind, _share_of_question)(fitting, verdict)
     lacks = _lacks_marks(fitting, verdict) or _lacks_things(reading, verdict)
     return share if share >= LEAST and not lacks else 0.0
+
+
+def is_undecided(reading: Reading) -> bool:
+    """Return whether statements would answer a question without its options, so that the options are what fails."""
+    without = replace(reading, kind="text", options=[])
+    return reading.kind in ("choice", "choices") and support_of(without, answer(without)) > 0
 
 
 def _lacks_marks(reading: Reading, verdict: Verdict) -> bool:
