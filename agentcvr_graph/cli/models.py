@@ -55,7 +55,7 @@ def models(
 
     'auto': as audio model, Whisper if its weights are here, else offline.
 
-    'tiny': a small trained master, for its own kind of questions.
+    'tiny': a small trained master, for three kinds of questions about guided tours only.
     """
     from agentcvr_graph.models.reachable import SERVERS, proposed, reachable_models
 

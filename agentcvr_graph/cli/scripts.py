@@ -62,7 +62,7 @@ SETS_EXAMPLES = """
 
 agentcvr scripts sets --out sets.jsonl --count 60 --phrasing held-out
 
-agentcvr scripts sim-gap sets.jsonl --audio whisper:base --master tiny --out gap
+agentcvr scripts sim-gap sets.jsonl --audio whisper:base --master transformers:runs/mine/policy --out gap
 """
 SIM_GAP_EXAMPLES = """
 [bold]Examples[/bold]
@@ -71,7 +71,7 @@ agentcvr scripts sim-gap scripts.jsonl --out gap
 
 agentcvr scripts sim-gap scripts.jsonl --out gap --fit noise.json
 
-agentcvr scripts sim-gap sets.jsonl --out gap --audio whisper:base --master transformers:runs/mine/policy --budget 0.5
+agentcvr scripts sim-gap tours.jsonl --out gap --audio whisper:base --master tiny --budget 0.5
 """
 
 

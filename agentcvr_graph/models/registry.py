@@ -1,7 +1,7 @@
 """The model providers, and the functions that turn a model string into a model.
 
     offline                       the models that come with this library (the default)
-    tiny                          a small trained master for one kind of questions, also included
+    tiny                          a small trained master for three kinds of questions about tours, also included
     http://host:8000/v1#model     an OpenAI-compatible server; without `#model` the only model it serves
     ollama:NAME                   a model that Ollama serves
     transformers:DIR_OR_REPO      a model in this process, from a folder or the Hub

@@ -1,8 +1,9 @@
 """Training on graph trajectories: its exactness and the cost of the graph. `make bench-training` takes half an hour.
 
-All measurements use one policy (`--policy FOLDER`, default the shipped one) in fp32, on scripts of five tasks in swap
-mode, with four episodes per script as in GRPO and at most 64 live graphs. Ratios are taken within one run, and compared
-variants run alternately, so that a slow phase of the machine affects all of them. All of torch's threads are used.
+All measurements use one policy (`--policy FOLDER`, default the shipped one) in fp32, on tours of its three tasks in
+swap mode, with the turns and budgets of its training, four episodes per script as in GRPO, and at most 64 live graphs.
+Ratios are taken within one run, and compared variants run alternately, so that a slow phase of the machine affects all
+of them. All of torch's threads are used.
 
 - **Exactness**: one step of GRPO over 256 trajectories, in fp32 and with `bf16`. It compares the engine's samples with
   the inputs of TRL's loss (`tests/support/exactness.py`), and the log probabilities before learning with those in the

@@ -33,22 +33,26 @@ from agentcvr_graph import CVRContext
 from agentcvr_graph.models.providers.tiny import TINY
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.scripts.generators.procedural import make_scripts
+from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
 from agentcvr_graph.scripts.library import ScriptLibrary
-from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.scripts.schema import Script, Task
 from training.recipes.tiny.cpu_training import fast_on_cpu
 
 POLICY = TINY
 """The checkpoint that ships with the library; `--policy FOLDER` chooses another."""
-TASKS = ("BU", "PEA", "PSS", "FSA", "NUM")
+TASKS: tuple[Task, ...] = ("STOP", "SPOT", "COST")
+"""The tasks that the shipped policy was trained on."""
+LEVEL = LEVELS["normal"].with_settings({"videos": 3, "scenes": 6})
 FIRST_SEED = 900_000
 """First seed of scripts that no training run uses."""
+SHARES = (0.15, 1.0)
+"""Budgets, as shares of what it costs to look at and hear everything; drawn for each script as in its training."""
 GROUP = 4
 """Episodes per script, as in GRPO."""
 LIVE_GRAPHS = 64
 MAX_LENGTH = 1536
-SAMPLING = Sampling(temperature=1.0, max_new_tokens=200)
-CONTEXT = CVRContext(max_turns=8)
+SAMPLING = Sampling(temperature=1.0, max_new_tokens=220)
+CONTEXT = CVRContext(max_turns=6, abstain="never")
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Player:
             ),
             max_length=MAX_LENGTH,
             live_graphs=LIVE_GRAPHS,
+            budget_shares=SHARES,
             **options,
         )
 
@@ -149,15 +154,20 @@ def trainer_settings(folder: Path, batch: int, **changes: Any) -> GRPOConfig:
 
 
 def scripts(count: int) -> list[Script]:
-    """Make `count` scripts, alternating between the five tasks."""
+    """Make `count` scripts, alternating between the tasks."""
     each = -(-count // len(TASKS))
-    made = [list(make_scripts(dict.fromkeys([task], each), FIRST_SEED)) for task in TASKS]
+    made = [list(make_scripts({task: each}, FIRST_SEED, LEVEL, "held-out")) for task in TASKS]
     return [column[n] for n in range(each) for column in made][:count]
+
+
+def task_of(script: Script, seed: int) -> RolloutTask:
+    """Return a rollout task with the budgets that the first step of a trainer draws for the script."""
+    return RolloutTask.drawn(script, seed, SHARES, 0, 0)
 
 
 def tasks_of(played: Sequence[Script]) -> list[RolloutTask]:
     """Return a group of `GROUP` rollout tasks for each script."""
-    return [RolloutTask(script, GROUP * n + k) for n, script in enumerate(played) for k in range(GROUP)]
+    return [task_of(script, GROUP * n + k) for n, script in enumerate(played) for k in range(GROUP)]
 
 
 def sampled_tokens(episodes: Sequence[Episode]) -> int:

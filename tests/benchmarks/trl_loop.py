@@ -35,7 +35,7 @@ from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.tools.budget import Budget
 from agentcvr_graph.types import Cost
-from tests.benchmarks.policies import CONTEXT, GROUP, SAMPLING, Player, trainer_settings
+from tests.benchmarks.policies import CONTEXT, GROUP, SAMPLING, Player, task_of, trainer_settings
 
 PARSING = {
     "defaults": {"role": "assistant"},
@@ -64,7 +64,8 @@ class ScriptEnvironment:
     def reset(self, script: str, **_: object) -> str:
         """Return the brief."""
         question = self._scripts[script].as_question()
-        self._sources = asyncio.run(probe_all(self._perception, question.videos, CONTEXT))
+        self._context = task_of(self._scripts[script], 0).settings(CONTEXT)
+        self._sources = asyncio.run(probe_all(self._perception, question.videos, self._context))
         self._turn, self._spent = 0, Cost()
         kind: Any = resolve_kind(question.kind, question.options)
         return prompts.brief(question.question, kind, question.options, self._sources, self._budget().shown())
@@ -102,7 +103,7 @@ class ScriptEnvironment:
         return f"{observation_text(seen)}\n{assignment.left}"
 
     def _budget(self) -> Budget:
-        return budget_left(CONTEXT, self._turn, self._spent, elapsed_s=0.0)
+        return budget_left(self._context, self._turn, self._spent, elapsed_s=0.0)
 
 
 class TrlLoop:

@@ -23,6 +23,7 @@ NEEDED = (
     *("agentcvr_graph/demo/clips/cook_red.mp4", "agentcvr_graph/demo/questions.json"),
     *("agentcvr_graph/scripts/bundled.jsonl", "agentcvr_graph/perception/offline_noise.json"),
     *("agentcvr_graph/report/templates/report.html.j2", "agentcvr_graph/eval/report/templates/run.html.j2"),
+    *("agentcvr_graph/models/tiny/config.json", "agentcvr_graph/models/tiny/model.safetensors"),
     *("agentcvr_training/configs/qwen3_4b.yaml", "agentcvr_training/configs/minute.yaml"),
 )
 IN_SDIST = ("LICENSE", "README.md", "pyproject.toml", "Makefile", "constraints.txt", "agentcvr_graph/__init__.pyi")

@@ -32,6 +32,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.tools import TOOL_SCHEMAS
 from training.recipes.exploration.random_demonstrator import RandomExplorationMaster
 from training.recipes.exploration.reasoning_trace import reasoning_trace_of
+from training.recipes.tiny import __main__ as command
 from training.recipes.tiny.curriculum import EXPLORATION, READING, Chunk, batched_by_length, interleaved, record_chunk
 from training.recipes.tiny.evaluation import ScoredQuestion
 from training.recipes.tiny.initialization import Size, untrained
@@ -377,3 +378,31 @@ def test_a_round_starts_from_the_warm_start_of_an_earlier_one(tmp_path):
     (earlier / "model.safetensors").write_bytes(b"weights")
     warm_up(settings, scale, Console(file=io.StringIO()))
     assert (folder / "initial" / "model.safetensors").read_bytes() == b"weights"
+
+
+def test_the_best_seed_gives_its_curves_and_is_released(tmp_path, monkeypatch):
+    """Seed 1 answers everything, seed 0 nothing."""
+
+    def run(settings, scale, live, console):
+        folder = Path(settings.output)
+        for name in (*(f"policy/{file}" for file in command.RELEASED), "grpo.png", "trajectories/step-1/a.html"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(f"seed {settings.seed}")
+        one = ScoredQuestion(script="a", task="NUM", score=settings.seed, turns=1, frames=1, audio_s=1.0)
+        return Measures(seed=settings.seed, recipe=recipe_of(settings, scale), questions={"grpo": [one]})
+
+    released, results = tmp_path / "tiny", tmp_path / "results"
+    released.mkdir()
+    monkeypatch.setattr(command, "run_seed", run)
+    monkeypatch.setattr(command, "TINY", released)
+    command.main(seeds=[0, 1], folder=tmp_path / "runs", results=results)
+    assert {path.name: path.read_text() for path in results.iterdir() if path.suffix != ".json"} == {
+        "grpo.png": "seed 1",
+        "trajectory.html": "seed 1",
+    }
+    assert not list(released.iterdir())
+    command.main(seeds=[0], folder=tmp_path / "runs", results=results, release=True)
+    assert (results / "grpo.png").read_text() == "seed 1"
+    assert {path.name: path.read_text() for path in released.iterdir()} == dict.fromkeys(command.RELEASED, "seed 1")
+    with pytest.raises(InputError, match=r"The best seed has no policy in .*seed-1/policy"):
+        command.main(seeds=[0], folder=tmp_path / "other", results=results, release=True)

@@ -1,4 +1,7 @@
-"""`tiny`: the small master trained by `training/recipes/tiny`, for that recipe's kind of questions only."""
+"""`tiny`: the small master trained by `training/recipes/tiny` on tours.
+
+It knows the questions STOP, SPOT and COST of `scripts/generators/procedural/tours` and their words, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from agentcvr_graph.models.base import AudioModel, VisionModel
 
 TINY = Path(__file__).parents[1] / "tiny"
-"""The checkpoint that `python -m training.recipes.tiny --release` writes."""
+"""The policy that `python -m training.recipes.tiny CONFIG --release` copies here."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Tiny(OneModel, InProcess):
     def found(self) -> str:
         if not TINY.is_dir():
             raise SetupError(
-                "The master 'tiny' is not trained yet.", fix="Train it: python -m training.recipes.tiny --release"
+                "The master 'tiny' is not trained yet.", fix="Train it with --release, as training/README.md shows."
             )
         return super().found()
 

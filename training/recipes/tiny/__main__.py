@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +22,10 @@ from training.recipes.tiny.initialization import Size
 from training.recipes.tiny.recipe import Scale, recipe_of, run_seed, settings_of, warm_up
 from training.recipes.tiny.summary import Measures, measured_alike, summary, table
 
-RELEASED = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-TEMPLATE = "chat_template.jinja"
+RELEASED = (
+    *("config.json", "generation_config.json", "model.safetensors"),
+    *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
+)
 EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -74,10 +77,7 @@ def main(
         int, typer.Option(min=1, help="Processes that share a training; one on an accelerator.")
     ] = default_processes(),
     release: Annotated[
-        bool,
-        typer.Option(
-            "--release", help="Copy the best seed's policy to where 'tiny' loads it, and its curves to results."
-        ),
+        bool, typer.Option("--release", help="Copy the policy of the best seed to where the master 'tiny' loads it.")
     ] = False,
 ) -> None:
     """Train a small master from nothing, and evaluate it scripted and live."""
@@ -93,32 +93,43 @@ def main(
         for settings in runs.values():
             warm_up(settings, scale, err)
         return
-    measured: dict[int, Measures] = {}
     for seed, settings in runs.items():
-        measured[seed] = run_seed(settings, scale, live, err)
-        measured[seed].write(results / f"seed-{seed}.json")
-    _summarize(results, recipe_of(shared, scale), chance_level(shared.held_out.load()))
+        run_seed(settings, scale, live, err).write(results / f"seed-{seed}.json")
+    seeds_so_far = measured_alike(results, recipe_of(shared, scale))
+    _summarize(seeds_so_far, results, chance_level(shared.held_out.load()))
+    best = max(seeds_so_far, key=lambda one: one.accuracy("grpo")).seed
+    if best in runs:
+        _copy_curves(folder / f"seed-{best}", results)
     if release:
-        best = max(measured, key=lambda seed: measured[seed].accuracy("grpo"))
-        _release(folder / f"seed-{best}", results)
+        _release(folder / f"seed-{best}" / "policy")
 
 
-def _summarize(results: Path, recipe: str, chance: float) -> None:
+def _summarize(seeds: Sequence[Measures], results: Path, chance: float) -> None:
     """Write the summary of all seeds of a recipe beside their results, and print its table."""
-    found = summary(measured_alike(results, recipe), chance)
+    found = summary(seeds, chance)
     results.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     out.print(table(found), markup=False)
 
 
-def _release(seed: Path, results: Path) -> None:
-    TINY.mkdir(parents=True, exist_ok=True)
-    reports = sorted(seed.glob("trajectories/*/*.html"))[-1]
-    copies = {seed / "policy" / name: TINY / name for name in (*RELEASED, TEMPLATE)}
-    copies |= {seed / name: results / name for name in ("sft.png", "grpo.png")}
-    copies[reports] = results / "trajectory.html"
-    for source, target in copies.items():
-        shutil.copyfile(source, target)  # the copy is readable for all users
-    err.print(f"released {seed}")
+def _copy_curves(seed: Path, results: Path) -> None:
+    """Copy the curves of a seed and its last reported trajectory beside the questions."""
+    copies = {curve: curve.name for curve in seed.glob("*.png")}
+    copies |= dict.fromkeys(sorted(seed.glob("trajectories/*/*.html"))[-1:], "trajectory.html")
+    for source, name in copies.items():
+        shutil.copyfile(source, results / name)  # the copy is readable for all users
+
+
+def _release(policy: Path) -> None:
+    """Copy a policy into the package.
+
+    Raises:
+        InputError: the best seed of the recipe was trained elsewhere.
+    """
+    if not policy.exists():
+        raise InputError(f"The best seed has no policy in {policy}.", fix="Name the folder of its run with --folder.")
+    for name in RELEASED:
+        shutil.copyfile(policy / name, TINY / name)
+    err.print(f"released {policy}")
 
 
 if __name__ == "__main__":
