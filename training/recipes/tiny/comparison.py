@@ -50,6 +50,8 @@ READER = "warm"
 """The policy that reads for the baselines: the one after SFT, which no reward has taught where to look."""
 EARLIER = "tours-3"
 """The round whose policy after SFT reads much evidence at once best: the strongest reader for plans that look once."""
+CHOICES = frozenset(name for name, variant in VARIANTS.items() if not variant.imitates)
+"""GRPO in other ways: in the tables, but not in the picture, which compares GRPO with what it has to beat."""
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
 
 
@@ -141,7 +143,8 @@ def show(
     ]
     for part in (*parts, left_out(found)):
         out.print(part + "\n", markup=False)
-    draw(found, chance_level(scripts), picture or results / "comparison.png")
+    drawn = {name: measured for name, measured in found.items() if name not in CHOICES}
+    draw(drawn, chance_level(scripts), picture or results / "comparison.png")
 
 
 if __name__ == "__main__":
