@@ -5,10 +5,10 @@ swap mode, with the turns and budgets of its training, four episodes per script 
 Ratios are taken within one run, and compared variants run alternately, so that a slow phase of the machine affects all
 of them. All of torch's threads are used.
 
-- **Exactness**: one step of GRPO over 256 trajectories in fp32, and over 64 with `bf16`. It compares the engine's samples with
-  the inputs of TRL's loss (`tests/support/exactness.py`), and the log probabilities before learning with those in the
-  loss. Engine and trainer batch tokens differently, so in bf16 their numbers differ; those of the trainer's two passes
-  must not.
+- **Exactness**: one step of GRPO over 256 trajectories in fp32, and over 64 with `bf16`. It compares the engine's
+  samples with the inputs of TRL's loss (`tests/support/exactness.py`), and the log probabilities before learning with
+  those in the loss. Engine and trainer batch tokens differently, so in bf16 their numbers differ; those of the
+  trainer's two passes must not.
 - **Old log probabilities**: the pass over a generation before it is learned from, TRL's and ours, on the same rows with
   the same attention, 8 at a time. The difference is padding: of the episodes, and of rows cut to lengths between 30
   tokens and the longest.
