@@ -133,7 +133,7 @@ def test_the_readme_program_prints_the_shown_output(tmp_path):
     done = subprocess.run([sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == shown
-    assert "video 3, 11.0-19.0 s, visual" in shown and "audio" in shown
+    assert "video 3, 11.8-18.8 s, visual" in shown and "audio" in shown
 
 
 def test_the_readme_program_runs_in_a_notebook_with_its_notebook_line(folder, capsys):
