@@ -69,16 +69,22 @@ def iterate_in_private_loop(work: Callable[[], AsyncIterator[T]]) -> Generator[T
         task.add_done_callback(lambda _: items.put(_END))
         tasks.append(task)
 
-    loop.call_soon_threadsafe(start)
+    def stop() -> None:
+        if tasks:
+            tasks[0].cancel()
+        else:  # Ctrl-C came before the start
+            items.put(_END)
+
     ended = False
     try:
+        loop.call_soon_threadsafe(start)
         while (item := items.get()) is not _END:
             yield item
             loop.call_soon_threadsafe(wanted.release)
         ended = True
     finally:
         if not ended:
-            loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+            loop.call_soon_threadsafe(stop)
             while items.get() is not _END:
                 pass
     tasks[0].result()  # raises what the work raised

@@ -99,6 +99,15 @@ def test_closing_a_stream_early_cancels_the_run_and_waits_for_its_end():
     cvr(perception).stream(GIVEN).close()  # never started
 
 
+@pytest.fixture
+def interruptible():
+    """Let SIGINT raise KeyboardInterrupt, because test processes that run side by side ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_cancels_the_work_and_waits_for_its_end():
     ended = []
 
