@@ -1,4 +1,4 @@
-"""Training on graph trajectories: its exactness and the cost of the graph. `make bench-training` takes a quarter of an hour.
+"""Training on graph trajectories: its exactness and the cost of the graph. `make bench-training` takes 15 minutes.
 
 All measurements use one policy (`--policy FOLDER`, default the shipped one) in fp32, on tours of its three tasks in
 swap mode, with the turns and budgets of its training, four episodes per script as in GRPO, and at most 64 live graphs.
