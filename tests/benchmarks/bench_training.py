@@ -117,7 +117,7 @@ def exactness(player: Player, place: Path) -> list[Row]:
 
 
 def exactness_in_bf16(player: Player, place: Path) -> list[Row]:
-    """Compare 64 trajectories in 16 bits, where a row's numbers depend on its batch."""
+    """Compare fewer trajectories in 16 bits, where a row's numbers depend on its batch."""
     found = _one_step(player, place, EXACT_IN_BF16, bf16=True)
     return [
         Row("bf16: root mean square of the gaps between sampler and trainer", f"{found.typical:.1e}"),
