@@ -9,7 +9,7 @@ answer.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from agentcvr_graph.models.offline.master.reading import Reading
@@ -36,14 +36,20 @@ def follow_up_questions(reading: Reading, rng: random.Random) -> list[tuple[str,
     if over_tours is None and reading.kind not in _MORE:
         return []
     further, most = _MORE[reading.kind] if over_tours is None else (_over_tours, MOST)
-    candidates = further(reading, rng, most)
-    new = [question for question in dict.fromkeys(candidates) if question != reading.question][:most]
+    return traced(reading, further(reading, rng, most), rng, most)
+
+
+def traced(
+    reading: Reading, questions: Iterable[str], rng: random.Random, most: int
+) -> list[tuple[str, ReasoningTrace]]:
+    """Return at most `most` different questions, other than that of the reading, with their reasoning traces."""
+    new = [question for question in dict.fromkeys(questions) if question != reading.question][:most]
     return [(question, reasoning_trace_of(replace(reading, question=question), rng)) for question in new]
 
 
 def _over_tours(reading: Reading, rng: random.Random, most: int) -> list[str]:
     task, _ = asked(reading.question) or ("STOP", {})
-    return tour_follow_ups(reading, task, rng)
+    return tour_follow_ups(reading, [task], rng)
 
 
 def _choices(reading: Reading, rng: random.Random, most: int) -> list[str]:

@@ -23,13 +23,16 @@ OF_THE_SAME = 0.6
 """Probability that a question about a builder names one whom the same guide names."""
 
 
-def tour_follow_ups(reading: Reading, task: Task, rng: random.Random) -> list[str]:
-    """Return at most `MOST` other questions of a task that the evidence answers, in random order."""
-    generator = cast(TourGenerator, GENERATORS[task])
+def tour_follow_ups(reading: Reading, tasks: Sequence[Task], rng: random.Random, most: int = MOST) -> list[str]:
+    """Return at most `most` other questions of some tasks that the evidence answers, in random order."""
     tours = tours_of(reading)
-    found = list(_TERMS[task](tours, rng))
+    found = [(task, terms) for task in tasks for terms in _TERMS[task](tours, rng)]
     rng.shuffle(found)
-    return [generator.phrasings.ask(rng, "training", **terms) for terms in found[:MOST]]
+    return [_generator(task).phrasings.ask(rng, "training", **terms) for task, terms in found[:most]]
+
+
+def _generator(task: Task) -> TourGenerator:
+    return cast(TourGenerator, GENERATORS[task])
 
 
 Terms = dict[str, Term]

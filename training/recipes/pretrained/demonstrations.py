@@ -25,13 +25,16 @@ from rich.console import Console
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.prompts import RECORDED
-from agentcvr_graph.models.offline.master.reading import read
+from agentcvr_graph.models.offline.master.reading import Reading, read
 from agentcvr_graph.scripts.generators.procedural import LEVELS, make_scripts
-from agentcvr_graph.scripts.schema import Script
+from agentcvr_graph.scripts.schema import Script, Task
 from agentcvr_graph.utils.files import atomic_write
 from agentcvr_graph.utils.progress import ProgressBar
-from training.recipes.exploration.follow_ups import follow_up_questions
+from training.recipes.exploration.follow_ups import traced
 from training.recipes.exploration.random_demonstrator import answering, random_for
+from training.recipes.exploration.tour_follow_ups import tour_follow_ups
+from training.recipes.exploration.tour_reading import asked
+from training.recipes.exploration.traces import ReasoningTrace
 from training.recipes.pretrained.demonstrator import WritingMaster, in_words
 from training.recipes.tiny.curriculum import batched_by_length, interleaved
 
@@ -40,7 +43,7 @@ FIRST_SEED = 1_000_000
 KIND_SEEDS = 1_000_000
 """Seeds reserved for each kind."""
 CHUNK = 4
-"""Scripts of each task that are demonstrated at once."""
+"""Scripts of a task that are demonstrated at once, if its kind does not say."""
 DRY_CHUNKS = 200
 """Chunks without a conversation that is short enough, after which recording stops."""
 
@@ -55,23 +58,25 @@ class Kind:
     """Longer conversations, in tokens, are left out."""
     options: Mapping[str, Any]
     """Fields of `WritingMaster`."""
-    reads: bool = False
-    """Whether only answers are imitated; if so, follow-ups are added and everything can be afforded."""
+    each: Mapping[Task, int]
+    """Scripts of each task that are demonstrated at once."""
+    follow_ups: int | None = None
+    """If given, everything can be afforded, only answers are imitated, and at most so many follow-ups are added."""
 
 
 EXPLORING: Mapping[str, Any] = {
     **{"overview": (2, 3, 4, 6), "modalities": ("visual", "both"), "lengths_s": (10.0,), "frames": (8, 16, 24)},
     **{"noted": 0.9, "every": 0.8, "stops": 0.2, "settles": 0.95, "max_looks": 3},
 }
+READING: Mapping[str, Any] = {
+    **{"max_looks": 1, "whole": 1.0, "every": 1.0, "modalities": ("both",), "frames": (24, 40)},
+}
 KINDS = (
-    Kind(0.6, 1700, EXPLORING),
-    Kind(
-        0.4,
-        2700,
-        {"max_looks": 1, "whole": 1.0, "every": 1.0, "modalities": ("both",), "frames": (24, 40)},
-        reads=True,
-    ),
+    Kind(0.35, 1700, EXPLORING, {"STOP": 3, "SPOT": 6, "LOCK": 3}),
+    Kind(0.65, 4200, READING, {"STOP": 6, "SPOT": 6, "LOCK": 1}, follow_ups=14),
 )
+ALIKE: Mapping[Task, Sequence[Task]] = {"STOP": ("STOP", "SPOT"), "SPOT": ("STOP", "SPOT")}
+"""Tasks whose answers have the same form, so that follow-ups may be of any of them; the others have their own alone."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +148,9 @@ def _chunks(settings: Settings, number: int) -> Iterator[list[Script]]:
     source = settings.scripts
     level = LEVELS[source.difficulty].with_settings(source.difficulty_settings)
     first = source.seed + FIRST_SEED + number * KIND_SEEDS
-    for seed in range(first, first + KIND_SEEDS, CHUNK):
-        yield list(make_scripts(dict.fromkeys(source.tasks, CHUNK), seed, level, source.phrasing))
+    each = {task: KINDS[number].each.get(task, CHUNK) for task in source.tasks}
+    for seed in range(first, first + KIND_SEEDS, max(each.values())):
+        yield list(make_scripts(each, seed, level, source.phrasing))
 
 
 async def demonstrated(settings: Settings, kind: Kind, scripts: Sequence[Script]) -> list[Demonstration]:
@@ -154,11 +160,11 @@ async def demonstrated(settings: Settings, kind: Kind, scripts: Sequence[Script]
         simulator_of(scripts, settings),
         scripts,
         settings.context,
-        budget_shares=None if kind.reads else settings.rollout.budget_shares,
+        budget_shares=None if kind.follow_ups else settings.rollout.budget_shares,
     )
     by_script = {one.script_id: one async for one in found if one is not None}
     shown = [by_script[script.id] for script in scripts if script.id in by_script]
-    return [_reading(one) if kind.reads else _ending_with_answer(one) for one in shown]
+    return [_reading(one, kind.follow_ups) if kind.follow_ups else _ending_with_answer(one) for one in shown]
 
 
 def _ending_with_answer(one: Demonstration) -> Demonstration:
@@ -168,14 +174,19 @@ def _ending_with_answer(one: Demonstration) -> Demonstration:
     return one.model_copy(update={"messages": messages_to_dict(messages[: last + 1])})
 
 
-def _reading(one: Demonstration) -> Demonstration:
+def _reading(one: Demonstration, follow_ups: int) -> Demonstration:
     """Return a demonstration of which only the answers are imitated, to its question and to follow-ups."""
     messages = list(messages_from_dict(_ending_with_answer(one).messages))
     turns = sum(isinstance(message, AIMessage) for message in messages)
     evidence: list[BaseMessage] = messages[:-1]
-    for question, trace in follow_up_questions(read(evidence), random_for(one.script_id)):
+    for question, trace in _follow_ups(read(evidence), random_for(one.script_id), follow_ups):
         messages += [HumanMessage(f"{RECORDED}\nQuestion: {question}"), in_words(answering(trace))]
     return one.model_copy(update={"messages": messages_to_dict(messages), "imitated_from": turns - 1})
+
+
+def _follow_ups(reading: Reading, rng: random.Random, most: int) -> list[tuple[str, ReasoningTrace]]:
+    task, _ = asked(reading.question) or ("STOP", {})
+    return traced(reading, tour_follow_ups(reading, ALIKE.get(task, [task]), rng, most), rng, most)
 
 
 def lengths_of(one: Demonstration, form: ChatFormat) -> Lengths:
