@@ -65,7 +65,8 @@ def resolve_kind(kind: QuestionKind, options: Sequence[str]) -> AnswerKind:
     """Return the kind of answer to a question; `auto` means `choice` where there are options, else `text`.
 
     Raises:
-        InputError: the kind is unknown, needs options and has none, or there are more options than letters.
+        InputError: the kind is unknown, needs options and has none or takes none and has some, or there are
+            more options than letters.
     """
     if kind == "auto":
         kind = "choice" if options else "text"
@@ -76,6 +77,11 @@ def resolve_kind(kind: QuestionKind, options: Sequence[str]) -> AnswerKind:
         raise InputError(
             f"A question of kind {kind!r} needs at least 2 options, and has {len(options)}.",
             fix="Add options, or choose kind 'text'.",
+        )
+    if options and not spec.takes_options:
+        raise InputError(
+            f"A question of kind {kind!r} takes no options, and has {len(options)}.",
+            fix="Leave them out, or choose kind 'choice'.",
         )
     if len(options) > MAX_OPTIONS:
         raise InputError(

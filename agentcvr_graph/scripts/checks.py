@@ -47,6 +47,8 @@ def _check_question(script: Script) -> Iterator[Problem]:
     if KINDS[script.kind].needs_options and len(script.options) < 2:
         yield Problem("options", f"a question of kind {script.kind!r} needs at least 2, and has {len(script.options)}")
         return
+    if script.options and not KINDS[script.kind].takes_options:
+        yield Problem("options", f"a question of kind {script.kind!r} takes none, and has {len(script.options)}")
     for option in repeated_options(script.options):
         yield Problem("options", f"{option!r} is there more than once")
     try:

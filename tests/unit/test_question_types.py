@@ -126,6 +126,12 @@ def test_other_options_are_refused(given, says):
     assert str(error.value).startswith(says) and "\n" not in str(error.value) and error.value.fix
 
 
+@pytest.mark.parametrize("kind", ["interval", "number"])
+def test_options_beside_a_kind_that_reads_none_are_refused(kind):
+    with pytest.raises(InputError, match=f"A question of kind '{kind}' takes no options, and has 2. Leave"):
+        checked(options=["red", "blue"], kind=kind)
+
+
 def test_options_may_differ_by_case_alone():
     """A question may be about the spelling of a sign, and letters tell its options apart."""
     assert checked(options=["Open", "OPEN"]).options == ("Open", "OPEN")
