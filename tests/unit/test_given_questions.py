@@ -211,6 +211,18 @@ def test_the_command_writes_good_rows_and_reports_the_others(tmp_path, extracted
     assert (again.returncode, "exists" in again.stderr) == (2, True)
 
 
+def test_videos_with_parts_that_failed_are_named_and_the_others_used(tmp_path):
+    extracted, rows, out = (tmp_path / name for name in ("extracted.jsonl", "questions.csv", "scripts.jsonl"))
+    lost = VIDEOS[1].model_copy(update={"failed": ("0-5 s could not be seen: refused", "5-10 s could not be seen: no")})
+    extracted.write_text("".join(v.model_dump_json(exclude_defaults=True) + "\n" for v in (VIDEOS[0], lost)))
+    rows.write_text(HEADER + "good,CC,,Q?,x;y,A,cook0;cook1,\n")
+    done = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", out)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("incomplete:")]
+    fix = "repeat 'agentcvr scripts extract' to try again"
+    assert lines == [f"incomplete: {lost.name}: 2 parts could not be extracted; {fix}"]
+    assert (done.returncode, ScriptLibrary(out).ids) == (0, ["good"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

@@ -177,6 +177,10 @@ FAULTS = {
         "error: key: the answer 'A' may be option A ('B') or B ('A')",
     ),
     "one option": (of(WHOLE, **{**GOOD, "options": ("a",)}), "error: options: a question of kind 'choice' needs"),
+    "options beside an interval": (
+        of(WHOLE, kind="interval", options=("a", "b"), key=(0.0, 5.0), evidence=()),
+        "error: options: a question of kind 'interval' takes none, and has 2",
+    ),
     "same options": (of(WHOLE, **{**GOOD, "options": ("a", "a")}), "error: options: 'a' is there more than once"),
     "speech outside": (
         of(scene(0, 10, caption="hi", speech_s=(9, 12)), **GOOD),

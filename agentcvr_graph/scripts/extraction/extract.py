@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from agentcvr_graph.index.overview import FRAMES_PER_CALL, carry_out, has_words, listens
+from agentcvr_graph.index.overview import FRAMES_PER_CALL, carry_out, failed_parts, has_words, listens, without_number
 from agentcvr_graph.perception.audio_cells import CELL_S
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo
@@ -81,14 +81,9 @@ async def extract_video(
         vision=models.get("visual", ""),
         audio=models.get("audio", ""),
         cost=_cost(observed),
-        notes=_without_number(notes),
-        failed=_without_number(note for one in observed if not one.model for note in one.notes),
+        notes=without_number(notes),
+        failed=failed_parts(observed),
     )
-
-
-def _without_number(notes: Iterable[str]) -> tuple[str, ...]:
-    """Return each note once, without the number of the video."""
-    return tuple(dict.fromkeys(note.removeprefix("video 1: ").removeprefix("video 1, ") for note in notes))
 
 
 def _cost(observed: Sequence[Observation]) -> Cost:
