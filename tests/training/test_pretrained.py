@@ -117,7 +117,7 @@ def test_the_cpu_configuration_has_the_150_questions_and_60_steps_of_24_episodes
     arguments = grpo_config(settings)
     assert arguments.max_steps == 60
     assert arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps == 24
-    assert steps_of_sft(settings, 500) == 125
+    assert steps_of_sft(settings, 500) == 250
 
 
 def test_the_command_explains_itself_and_names_the_steps():
