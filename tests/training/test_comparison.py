@@ -292,7 +292,7 @@ def test_the_command_scores_a_policy_beside_blind_and_chance(settings, tmp_path)
         ((".", "--task", "SPOT", "--set", "graph.max_turns=6"), "none is named. Name one with --config."),
         ((".", "--task", "XY"), "Unknown --task 'XY'"),
         ((".", "--task", "SPOT", "--phrasing", "other"), "Unknown --phrasing 'other'"),
-        ((".", "--task", "SPOT", "--each", "1", "--budget", "2"), "--budget"),
+        ((".", "--task", "SPOT", "--each", "1", "--budget", "2"), "2 is no share of the full cost"),
     ],
 )
 def test_what_cannot_be_evaluated_is_one_line(arguments, complaint):
