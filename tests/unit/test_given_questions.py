@@ -39,7 +39,8 @@ def test_a_row_becomes_a_script_with_the_scenes_of_its_videos(tmp_path):
     assert found.problems == ()
     by_id = {script.id: script for script in found.scripts}
     shared = by_id["shared"]
-    assert shared.videos == (VIDEOS[0].video, VIDEOS[1].video)
+    assert [video.scenes for video in shared.videos] == [VIDEOS[0].video.scenes, VIDEOS[1].video.scenes]
+    assert [video.title for video in shared.videos] == ["cook0", "cook1"]  # as they are titled live
     assert (shared.task, shared.kind, shared.key) == ("CC", "choice", "A")
     assert shared.evidence == (
         Citation(video=1, start_s=0, end_s=5, modality="audio"),

@@ -209,6 +209,10 @@ FAULTS = {
         of(WHOLE, **{**GOOD, "evidence": (Citation(video=7, start_s=5, end_s=6, modality="audio"),)}),
         "error: evidence[1]: there is no video 7; the last is 2",
     ),
+    "a recording with a picture": (
+        of(WHOLE, videos=(ScriptedVideo(duration_s=10.0, scenes=(WHOLE,), picture=False),)),
+        "error: videos[1].scenes[1]: it shows something, but its video has no picture",
+    ),
     "interval too late": (
         of(WHOLE, kind="interval", options=(), key=(5.0, 15.0), evidence=()),
         "error: key: the interval ends at 15 s, and no video is that long",
