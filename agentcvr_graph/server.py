@@ -48,7 +48,7 @@ MORE_MODELS = f"Whoever runs the server allows more with {MODELS_VARIABLE}."
 TYPO_SIMILARITY = 0.8
 """Similarity to the name of a setting from which an unknown name counts as misspelled."""
 
-Noise = Literal["off", "mild", "fitted"]
+Noise = Literal["off", "clear", "mild", "fitted"]
 """Noise levels that a run on a server may choose. Python programs may also pass a file of rates."""
 
 
@@ -79,7 +79,7 @@ class SwapContext(CVRContext):
         setting(
             "visual_agent",
             "audio_agent",
-            description="How unreliable the simulated observations are: off, mild or fitted.",
+            description="How unreliable the simulated observations are: off, clear, mild or fitted.",
         ),
     ] = "off"
 

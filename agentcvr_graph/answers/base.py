@@ -60,6 +60,8 @@ class AnswerSpec:
     """Whether any text is a value. Then only a label such as "Answer:" is removed from a reply."""
     needs_options: bool = False
     """Whether a question must have at least 2 options to choose from."""
+    takes_options: bool = True
+    """Whether a question may have options at all. Without, they are refused: no reading of an answer would use them."""
     numbers_options: bool = False
     """Whether options are labelled 1, 2, ... (things to put in order) and not A, B, ... (things to choose from)."""
     chance: Callable[[int, int], float] | None = None

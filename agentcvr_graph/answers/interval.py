@@ -212,4 +212,5 @@ INTERVAL = AnswerSpec(
     score=score,
     schema=lambda labels, n_items: {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
     spans_lines=True,
+    takes_options=False,
 )

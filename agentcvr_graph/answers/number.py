@@ -89,4 +89,5 @@ NUMBER = AnswerSpec(
     text=text,
     score=score,
     schema=lambda labels, n_items: {"type": "number"},
+    takes_options=False,
 )

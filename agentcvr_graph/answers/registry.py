@@ -6,6 +6,7 @@ package, or a line in the tuple below.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from string import ascii_uppercase
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, Field
 from agentcvr_graph.answers.base import AnswerSpec
 from agentcvr_graph.answers.choice import CHOICE
 from agentcvr_graph.answers.choices import CHOICES
+from agentcvr_graph.answers.folding import shortened
 from agentcvr_graph.answers.interval import INTERVAL
 from agentcvr_graph.answers.keys import strict_key
 from agentcvr_graph.answers.letters import MAX_OPTIONS
@@ -63,7 +65,8 @@ def resolve_kind(kind: QuestionKind, options: Sequence[str]) -> AnswerKind:
     """Return the kind of answer to a question; `auto` means `choice` where there are options, else `text`.
 
     Raises:
-        InputError: the kind is unknown, needs options and has none, or there are more options than letters.
+        InputError: the kind is unknown, needs options and has none or takes none and has some, or there are
+            more options than letters.
     """
     if kind == "auto":
         kind = "choice" if options else "text"
@@ -75,12 +78,39 @@ def resolve_kind(kind: QuestionKind, options: Sequence[str]) -> AnswerKind:
             f"A question of kind {kind!r} needs at least 2 options, and has {len(options)}.",
             fix="Add options, or choose kind 'text'.",
         )
+    if options and not spec.takes_options:
+        raise InputError(
+            f"A question of kind {kind!r} takes no options, and has {len(options)}.",
+            fix="Leave them out, or choose kind 'choice'.",
+        )
     if len(options) > MAX_OPTIONS:
         raise InputError(
             f"{len(options)} options are more than there are letters.",
             fix=f"Give at most {MAX_OPTIONS} options.",
         )
     return kind
+
+
+def repeated_options(options: Sequence[str]) -> list[str]:
+    """Return the options that are given more than once, sorted; white space does not count, letter case does.
+
+    >>> repeated_options(["red", "blue", "red "]), repeated_options(["Open", "OPEN"])
+    (['red'], [])
+    """
+    counts = Counter(" ".join(option.split()) for option in options)
+    return sorted(option for option, count in counts.items() if count > 1)
+
+
+def check_options(options: Sequence[str]) -> None:
+    """Check that no option is given twice.
+
+    Raises:
+        InputError: one is; the message names it.
+    """
+    if repeated := repeated_options(options):
+        raise InputError(
+            f"The option {shortened(repeated[0])} is given more than once.", fix="Give each option a text of its own."
+        )
 
 
 def parse_answer(

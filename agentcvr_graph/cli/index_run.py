@@ -60,6 +60,8 @@ def add_videos(
                 print_notes(totals.notes)
             elif result.problem:
                 err.print(f"[yellow]not indexed:[/] {escape(result.job.video.source)}: {escape(result.problem)}")
+            elif result.missing:
+                _print_missing(result.job.video.source, result.missing)
             text = f"indexing ({counted(totals.statements, 'statement')})"
             bar.update(completed=totals.done, total=totals.planned, description=text)
 
@@ -76,6 +78,13 @@ def add_videos(
         raise typer.Exit(NO_ANSWER)
 
 
+def _print_missing(source: str, missing: Sequence[str]) -> None:
+    first, *others = missing
+    more = f" (and {len(others)} more)" if others else ""
+    again = f"to try again: agentcvr index forget {source}, then index it"
+    err.print(f"[yellow]incomplete:[/] {escape(f'{source}: {first}{more}; {again}')}")
+
+
 async def _make_vectors(meaning: Meaning, store: EvidenceStore, videos: Sequence[int]) -> None:
     """Make the vectors of videos with a progress bar. Each portion is stored, so a run that is stopped goes on."""
     statements = characters = 0
@@ -89,7 +98,8 @@ async def _make_vectors(meaning: Meaning, store: EvidenceStore, videos: Sequence
 
 def _summary(totals: Totals) -> str:
     failed = f", {totals.failed} could not be indexed" if totals.failed else ""
-    cost = f" ({counted(totals.statements, 'statement')}, {cost_text(totals.cost)})" if totals.indexed else ""
+    missing = f", parts of {totals.incomplete} missing" if totals.incomplete else ""
+    cost = f" ({counted(totals.statements, 'statement')}, {cost_text(totals.cost)}{missing})" if totals.indexed else ""
     return f"{totals.indexed} indexed{cost}, {totals.unchanged} unchanged{failed}"
 
 

@@ -64,7 +64,9 @@ Abstain = Annotated[
         rich_help_panel=MODELS,
     ),
 ]
-Noise = Annotated[str, typer.Option(help="Noise of scripted perception: off, mild, fitted, or a JSON file of rates.")]
+Noise = Annotated[
+    str, typer.Option(help="Noise of scripted perception: off, clear, mild, fitted, or a JSON file of rates.")
+]
 MaxTurns = Annotated[
     int | None,
     typer.Option(

@@ -28,7 +28,7 @@ from agentcvr_graph.utils.progress import ProgressBar
 
 
 def read_videos(path: Path) -> list[ExtractedVideo]:
-    """Return the extracted videos of a file.
+    """Return the extracted videos of a file; report on stderr those with parts that failed.
 
     Raises:
         InputError: there is no such file, or it holds none.
@@ -39,7 +39,13 @@ def read_videos(path: Path) -> list[ExtractedVideo]:
     videos = read_extracted(path)
     if not videos:
         raise InputError(f"There is no extracted video in {path}.", fix=fix)
+    print_some("incomplete", "yellow", [_lost_parts(video) for video in videos if video.failed])
     return videos
+
+
+def _lost_parts(video: ExtractedVideo) -> str:
+    lost = counted(len(video.failed), "part")
+    return f"{video.name}: {lost} could not be extracted; repeat 'agentcvr scripts extract' to try again"
 
 
 def from_file(path: Path, videos: Sequence[ExtractedVideo], to: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from agentcvr_graph.answers import KINDS, option_labels, resolve_kind
+from agentcvr_graph.answers import KINDS, check_options, option_labels, resolve_kind
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.types import AnswerKind, Question, Video, whole
 
@@ -39,7 +39,7 @@ def check_question(given: Mapping[str, object]) -> Question:
 
     Raises:
         InputError: a value has the wrong type, the question is empty, there are no videos, the options do not fit the
-            kind, or a limit is exceeded.
+            kind or are not distinct, or a limit is exceeded.
     """
     question = _read_text(given.get("question"))
     if not question:
@@ -59,6 +59,7 @@ def check_question(given: Mapping[str, object]) -> Question:
         raise InputError("An option is empty.", fix="Give every option a text.")
     kind = resolve_kind(_read_kind(given.get("kind")), options)
     options = _without_labels(options, kind)
+    check_options(options)
     return Question(question=question, videos=videos, options=options, kind=kind)
 
 

@@ -67,6 +67,8 @@ class IndexResult:
     problem: str = ""
     """Why it could not be indexed; empty if it was."""
     may_pass: bool = False
+    missing: tuple[str, ...] = ()
+    """Parts of an indexed video that could not be observed, each with the reason."""
 
 
 @dataclass
@@ -75,6 +77,8 @@ class Totals:
 
     planned: int = 0
     indexed: int = 0
+    incomplete: int = 0
+    """Those of them with parts that could not be observed."""
     unchanged: int = 0
     failed: int = 0
     statements: int = 0
@@ -116,7 +120,7 @@ class IndexWorker:
             overview = await overview_of(info, self._perception)
         except (InputError, InfrastructureError) as error:
             return failed_result(job, error)
-        return IndexResult(job, addition_of(entry, overview), overview.cost)
+        return IndexResult(job, addition_of(entry, overview), overview.cost, missing=overview.missing)
 
     def close(self) -> None:
         """Release files and processes."""
@@ -247,6 +251,7 @@ def _store(result: IndexResult, store: EvidenceStore, totals: Totals) -> None:
     store.link(result.job.reference, place_of(result.job.video), result.job.stamp, video)
     totals.videos.append(video)
     totals.indexed += 1
+    totals.incomplete += bool(result.missing)
     totals.statements += len(result.addition.statements)
 
 

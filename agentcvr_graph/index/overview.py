@@ -37,6 +37,8 @@ class Overview:
 
     statements: tuple[Statement, ...]
     cost: Cost
+    missing: tuple[str, ...] = ()
+    """Parts that could not be observed, each with the reason; no statement is about them."""
 
 
 def planned_cost(info: VideoInfo) -> Cost:
@@ -45,14 +47,14 @@ def planned_cost(info: VideoInfo) -> Cost:
 
 
 async def overview_of(info: VideoInfo, perception: Perception) -> Overview:
-    """Observe and listen to a whole video. A damaged part is left out.
+    """Observe and listen to a whole video. A damaged part is left out, and named in `missing`.
 
     Raises:
         InfrastructureError: nothing of it could be observed, or the failure of a part may pass.
     """
     observed = await carry_out((*_observes(info), *listens(info)), info, perception)
     statements = [said for one in observed for said in _statements(one)]
-    return Overview(tuple(_merged(statements)), sum((one.cost for one in observed), Cost()))
+    return Overview(tuple(_merged(statements)), sum((one.cost for one in observed), Cost()), failed_parts(observed))
 
 
 async def carry_out(requests: Iterable[Observe | Listen], info: VideoInfo, perception: Perception) -> list[Observation]:
@@ -88,6 +90,16 @@ def _failed(request: Observe | Listen, error: InfrastructureError) -> Observatio
     whole = Window(video=1, start_s=spans[0].start_s, end_s=spans[-1].end_s)
     note = f"{window_label(whole)} could not be {'heard' if heard else 'seen'}: {error.message}"
     return Observation(modality="audio" if heard else "visual", windows=(whole,), notes=(note,))
+
+
+def failed_parts(observed: Iterable[Observation]) -> tuple[str, ...]:
+    """Return which parts `carry_out` could not observe, each with the reason."""
+    return without_number(note for one in observed if not one.model for note in one.notes)
+
+
+def without_number(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return each note once, without the number of the video."""
+    return tuple(dict.fromkeys(note.removeprefix("video 1: ").removeprefix("video 1, ") for note in notes))
 
 
 def _frame_count(info: VideoInfo) -> int:

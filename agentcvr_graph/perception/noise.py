@@ -4,8 +4,10 @@ Every error is drawn from a seed and its place (script, video, scene, part, time
 request always has the same errors, and another request may do better. Errors remove and garble; what they insert comes
 from fixed lists, so noise never carries anything from elsewhere in the script.
 
-`OFF` makes no errors. `MILD` makes a policy doubt what it reads. `fitted()` has the rates of the offline vision and
-audio models, measured on rendered videos (`agentcvr scripts sim-gap` wrote the file).
+`OFF` makes no errors, but loses details in calls with many frames, as models that see several pictures at once do.
+`CLEAR` loses nothing, like the offline vision model, which looks at every frame by itself. `MILD` makes a policy doubt
+what it reads. `fitted()` has the rates of the offline vision and audio models, measured on rendered videos
+(`agentcvr scripts sim-gap` wrote the file).
 """
 
 from __future__ import annotations
@@ -85,6 +87,7 @@ class Noise(FrozenModel):
 
 
 OFF = Noise()
+CLEAR = Noise(name="clear", crowded_frames=10_000)
 MILD = Noise(
     name="mild",
     missed_description=0.05,
@@ -106,19 +109,19 @@ def fitted() -> Noise:
 
 
 def resolve_noise(spec: str | Noise) -> Noise:
-    """Return the noise for `off`, `mild`, `fitted` or a JSON file of rates.
+    """Return the noise for `off`, `clear`, `mild`, `fitted` or a JSON file of rates.
 
     Raises:
         InputError: none of these.
     """
     if isinstance(spec, Noise):
         return spec
-    named = {"off": lambda: OFF, "mild": lambda: MILD, FITTED: fitted}
+    named = {"off": lambda: OFF, "clear": lambda: CLEAR, "mild": lambda: MILD, FITTED: fitted}
     if spec in named:
         return named[spec]()
     path = Path(spec).expanduser()
     if not path.is_file():
-        raise InputError(f"There is no noise {spec!r}.", fix="Use off, mild, fitted, or a JSON file of rates.")
+        raise InputError(f"There is no noise {spec!r}.", fix="Use off, clear, mild, fitted, or a JSON file of rates.")
     try:
         return Noise.model_validate_json(path.read_bytes())
     except ValidationError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from agentcvr_graph.answers import KINDS, read_key
+from agentcvr_graph.answers import KINDS, read_key, repeated_options
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.scripts.legibility import is_legible
 from agentcvr_graph.scripts.schema import Facts, Scene, Script, ScriptedVideo
@@ -47,8 +47,9 @@ def _check_question(script: Script) -> Iterator[Problem]:
     if KINDS[script.kind].needs_options and len(script.options) < 2:
         yield Problem("options", f"a question of kind {script.kind!r} needs at least 2, and has {len(script.options)}")
         return
-    repeated = {option for option in script.options if script.options.count(option) > 1}
-    for option in sorted(repeated):
+    if script.options and not KINDS[script.kind].takes_options:
+        yield Problem("options", f"a question of kind {script.kind!r} takes none, and has {len(script.options)}")
+    for option in repeated_options(script.options):
         yield Problem("options", f"{option!r} is there more than once")
     try:
         count = len(script.options or script.videos)
@@ -77,6 +78,9 @@ def _check_scene(scene: Scene, video: ScriptedVideo, place: str) -> Iterator[Pro
         yield Problem(place, f"it ends at {scene.end_s:g} s, not after its start at {scene.start_s:g} s")
     if scene.end_s > video.duration_s + TOLERANCE_S:
         yield Problem(place, f"it ends at {scene.end_s:g} s, but the video at {video.duration_s:g} s")
+    shown = scene.visual or scene.facts.model_copy(update={"sounds": ()}) != Facts()
+    if shown and not video.picture:
+        yield Problem(place, "it shows something, but its video has no picture")
     if not (scene.visual or scene.caption) and scene.facts == Facts():
         yield Problem(place, "it shows and says nothing", "warning")
     for sign in scene.facts.signs:

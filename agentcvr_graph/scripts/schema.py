@@ -161,14 +161,20 @@ class ScriptedVideo(FrozenModel):
     """Whether captions come as subtitles too."""
     height_px: Literal[360, 720, 1080, 1440, 2160] = PICTURE_SIZE[1]
     """Height of the picture in pixels; its width is 16/9 of that."""
+    picture: bool = True
+    """False for a recording, which has sound alone."""
+    sound: bool | None = None
+    """Whether it has sound; None: if a scene has words or a sound."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture in pixels."""
-        return self.height_px * 16 // 9, self.height_px
+        """Width and height of the picture in pixels; 0 x 0 for a recording."""
+        return (self.height_px * 16 // 9, self.height_px) if self.picture else (0, 0)
 
     @property
     def has_sound(self) -> bool:
+        if self.sound is not None:
+            return self.sound
         return any(scene.caption or scene.facts.sounds for scene in self.scenes)
 
 

@@ -120,7 +120,7 @@ async def test_settings_have_nodes_bounds_choices_and_defaults(client: LangGraph
 async def test_each_graph_offers_only_the_settings_that_it_reads(client: LangGraphClient) -> None:
     live, swap = await settings_of(client, "agentcvr"), await settings_of(client, "agentcvr_swap")
     assert live.keys() - swap.keys() == {"vision", "audio"} and swap.keys() - live.keys() == {"noise"}
-    assert swap["noise"]["enum"] == ["off", "mild", "fitted"]
+    assert swap["noise"]["enum"] == ["off", "clear", "mild", "fitted"]
 
 
 async def test_the_drawing_has_five_nodes_with_descriptions(client: LangGraphClient) -> None:

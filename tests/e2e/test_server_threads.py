@@ -131,7 +131,7 @@ async def test_double_texting_leaves_a_usable_thread(served: Served, strategy: s
     [
         ({"max_turn": 4}, "There is no setting 'max_turn'. Did you mean 'max_turns'?"),
         ({"max_turns": "many"}, "The setting 'max_turns' cannot be 'many'. Give a whole number of at least 1."),
-        ({"noise": "loud"}, "The setting 'noise' cannot be 'loud'. Choose from: off, mild, fitted."),
+        ({"noise": "loud"}, "The setting 'noise' cannot be 'loud'. Choose from: off, clear, mild, fitted."),
     ],
 )
 async def test_a_wrong_setting_is_one_line_for_the_client(served: Served, context: dict[str, Any], says: str) -> None:

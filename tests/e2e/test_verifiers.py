@@ -140,7 +140,7 @@ def test_the_command_of_the_page_reaches_rewards(python, tmp_path):
 
 
 REFUSED = {
-    "noise": ({"noise": "ftted"}, "There is no noise 'ftted'. Use off, mild, fitted"),
+    "noise": ({"noise": "ftted"}, "There is no noise 'ftted'. Use off, clear, mild, fitted"),
     "features": ({"features": ["confidnce"]}, "there is no feature 'confidnce'. Choose from: abstain, confidence"),
     "graph": ({"graph": {"max_turn": 4}}, "There is no setting 'max_turn'. Did you mean 'max_turns'?"),
     "dialect": ({"graph": {"dialect": "schema"}}, "dialect='schema' is for inference"),

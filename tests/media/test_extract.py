@@ -128,6 +128,17 @@ def test_what_is_shown_ends_with_the_picture(tmp_path: Path):
     assert not any(note.startswith("video 1") for note in video.notes)
 
 
+def test_an_extracted_file_has_the_tracks_of_its_source(tmp_path: Path):
+    ffmpeg("-f lavfi -i sine=d=4", tmp_path / "tone.flac")
+    ffmpeg("-f lavfi -i color=red:s=96x64:r=10:d=4", tmp_path / "mute.mp4")
+    ffmpeg("-f lavfi -i color=red:s=96x64:r=10:d=4 -f lavfi -i anullsrc -shortest", tmp_path / "silent.mp4")
+    files, to = [str(tmp_path / name) for name in ("tone.flac", "mute.mp4", "silent.mp4")], tmp_path / "videos.jsonl"
+    done = agentcvr("scripts", "extract", *files, "--audio", "offline", "--out", str(to))
+    assert done.returncode == 0, done.stderr
+    found = {Path(one.name).name: (one.video.picture, one.video.has_sound) for one in read_extracted(to)}
+    assert found == {"tone.flac": (False, True), "mute.mp4": (True, False), "silent.mp4": (True, True)}
+
+
 def test_a_cache_that_cannot_be_written_is_one_warning(clips: Path, tmp_path: Path):
     (tmp_path / "file").touch()
     command = ["scripts", "extract", str(clips / "cook_red.mp4"), "--audio", "offline", "--every", "10"]

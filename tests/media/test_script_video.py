@@ -21,7 +21,7 @@ from agentcvr_graph.render import read_picture
 from agentcvr_graph.scripts import video as video_module
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.schema import FPS, Facts, Origin, Scene, Script, ScriptedVideo, Sounded, Thing
-from agentcvr_graph.scripts.video import render_script, rendered_question, sound
+from agentcvr_graph.scripts.video import render_script, render_video, rendered_question, sound
 from agentcvr_graph.scripts.video.drawing import draw_scene
 from agentcvr_graph.types import Listen, Observe, Target, Window
 
@@ -110,6 +110,14 @@ def test_rendered_files_are_h264_and_aac_with_the_duration_of_the_script(rendere
                 assert abs(float(stream.duration * stream.time_base) - video.duration_s) <= 1 / FPS
             assert abs(container.duration / av.time_base - video.duration_s) <= 1 / FPS
     assert rendered[1].warnings == ()
+
+
+def test_a_recording_is_rendered_without_a_picture(tmp_path):
+    said = Scene(start_s=0, end_s=3, caption="add the salt", speech_s=(0.5, 2.0))
+    render_video(ScriptedVideo(duration_s=3, scenes=(said,), picture=False), tmp_path / "said.mp4", "said/1")
+    with av.open(str(tmp_path / "said.mp4")) as container:
+        assert [stream.codec_context.name for stream in container.streams] == ["aac"]
+        assert abs(container.duration / av.time_base - 3) <= 0.1
 
 
 async def test_script_and_rendered_video_give_the_graph_the_same_question(live, rendered):

@@ -286,6 +286,28 @@ def test_a_stopped_recording_goes_on_with_the_next_pass(settings, tmp_path, monk
     assert [file.name for file in tmp_path.iterdir()] == ["best.jsonl"]
 
 
+@pytest.mark.parametrize("changed", ["temperature", "scripts"])
+def test_passes_of_other_settings_or_scripts_are_refused(changed, settings, tmp_path, monkeypatch):
+    async def stopped(settings, scripts):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agentcvr_training.baselines.rejection._sampled", stopped)
+    path = tmp_path / "best.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        record_best(settings, SCRIPTS, path)
+    rollout = settings.rollout.model_copy(update={"temperature": 0.25})
+    other = settings.model_copy(update={"rollout": rollout} if changed == "temperature" else {})
+    said = {
+        "temperature": rf"rollout.temperature was {settings.rollout.temperature}, now it is 0.25\. Remove best-pass",
+        "scripts": "best-passes.json holds .*: scripts was ",
+    }
+    with pytest.raises(InputError, match=said[changed]):
+        record_best(other, SCRIPTS[1:] if changed == "scripts" else SCRIPTS, path)
+    more = settings.model_copy(update={"rollout": settings.rollout.model_copy(update={"live_graphs": 64})})
+    with pytest.raises(KeyboardInterrupt):  # the same ones go on, also with more conversations at a time
+        record_best(more, SCRIPTS, path)
+
+
 def test_the_command_scores_a_policy_beside_blind_and_chance(settings, tmp_path):
     """A budget that is named twice is measured once, and the folder of the questions is made."""
     scripts, questions = tmp_path / "scripts.jsonl", tmp_path / "new" / "questions.jsonl"

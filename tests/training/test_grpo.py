@@ -210,7 +210,7 @@ BAD = {
         {"held_out": {"tasks": ["CC"], "each": 2, "seed": 4}},
         "1 held-out scripts are trained on, cc-000004 among them. Give held_out another seed",
     ),
-    "unknown noise": ({"rollout__noise": "loud"}, "There is no noise 'loud'. Use off, mild, fitted"),
+    "unknown noise": ({"rollout__noise": "loud"}, "There is no noise 'loud'. Use off, clear, mild, fitted"),
     "a node that is not asked": (
         {"rollout__train_on": ["mastr"]},
         "rollout.train_on: nothing was sampled at mastr. The policy is asked at: master.",

@@ -253,7 +253,10 @@ def test_invalid_question_files_raise_input_error(tmp_path):
         load_benchmark("own", write(tmp_path / "d.jsonl", twice))
 
 
-@given(st.lists(st.text(min_size=1, max_size=12).filter(str.strip), min_size=2, max_size=6))
+TEXT = st.text(min_size=1, max_size=12).filter(str.strip)
+
+
+@given(st.lists(TEXT, min_size=2, max_size=6, unique_by=lambda text: " ".join(text.split())))
 def test_only_the_option_letters_are_stripped(texts):
     lettered = [f"{letter}. {text}" for letter, text in zip("ABCDEF", texts, strict=False)]
     assert read_options(lettered).texts == tuple(text.strip() for text in texts)

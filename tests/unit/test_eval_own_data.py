@@ -257,6 +257,16 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "no options": ("jsonl", json.dumps(ASKED | {"options": None, "kind": "choice"}), "needs at least 2 options"),
     "a letter without options": ("jsonl", json.dumps(ASKED | {"options": None}), "has the answer 'B', but no options"),
     "a key with a double": ("jsonl", json.dumps(ASKED | {"options": ["red", "blue", "Blue "]}), "may be option B ("),
+    "options beside an interval": (
+        "jsonl",
+        json.dumps(ASKED | {"kind": "interval", "answer": [0, 5]}),
+        "m.jsonl:1: A question of kind 'interval' takes no options, and has 2",
+    ),
+    "an option twice": (
+        "jsonl",
+        json.dumps(ASKED | {"options": ["A. red", "B. blue", "C. red"]}),
+        "m.jsonl:1: The option 'red' is given more than once",
+    ),
     "a label twice": (
         "jsonl",
         json.dumps(ASKED | {"options": ["A. Smith", "A. Jones", "B. Brown"]}),

@@ -39,7 +39,8 @@ def test_a_row_becomes_a_script_with_the_scenes_of_its_videos(tmp_path):
     assert found.problems == ()
     by_id = {script.id: script for script in found.scripts}
     shared = by_id["shared"]
-    assert shared.videos == (VIDEOS[0].video, VIDEOS[1].video)
+    assert [video.scenes for video in shared.videos] == [VIDEOS[0].video.scenes, VIDEOS[1].video.scenes]
+    assert [video.title for video in shared.videos] == ["cook0", "cook1"]  # as they are titled live
     assert (shared.task, shared.kind, shared.key) == ("CC", "choice", "A")
     assert shared.evidence == (
         Citation(video=1, start_s=0, end_s=5, modality="audio"),
@@ -208,6 +209,18 @@ def test_the_command_writes_good_rows_and_reports_the_others(tmp_path, extracted
     assert (checked.returncode, "1 script, 0 errors" in checked.stdout) == (0, True)
     again = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", out)
     assert (again.returncode, "exists" in again.stderr) == (2, True)
+
+
+def test_videos_with_parts_that_failed_are_named_and_the_others_used(tmp_path):
+    extracted, rows, out = (tmp_path / name for name in ("extracted.jsonl", "questions.csv", "scripts.jsonl"))
+    lost = VIDEOS[1].model_copy(update={"failed": ("0-5 s could not be seen: refused", "5-10 s could not be seen: no")})
+    extracted.write_text("".join(v.model_dump_json(exclude_defaults=True) + "\n" for v in (VIDEOS[0], lost)))
+    rows.write_text(HEADER + "good,CC,,Q?,x;y,A,cook0;cook1,\n")
+    done = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", out)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("incomplete:")]
+    fix = "repeat 'agentcvr scripts extract' to try again"
+    assert lines == [f"incomplete: {lost.name}: 2 parts could not be extracted; {fix}"]
+    assert (done.returncode, ScriptLibrary(out).ids) == (0, ["good"])
 
 
 @pytest.mark.parametrize(

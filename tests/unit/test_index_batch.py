@@ -114,12 +114,26 @@ async def test_a_video_that_fails_is_counted_and_tried_again_by_the_next_run(per
     perception.damaged = {"v2"}
     perception.said = ""
     totals = await index(tmp_path)
-    assert counts(totals) == (5, 0, 0)  # its sound could be read
+    assert (*counts(totals), totals.incomplete) == (5, 0, 0, 1)  # its sound could be read
     perception.stamps = {"v2.mp4": "x", "v3.mp4": "x"}
     perception.failing = True
     assert counts(await index(tmp_path)) == (0, 3, 2)
     perception.failing = False
     assert counts(await index(tmp_path)) == (2, 3, 0)
+
+
+def test_the_command_says_which_parts_of_a_video_are_missing(
+    perception: Closable, cache: Path, capsys: pytest.CaptureFixture[str]
+):
+    perception.damaged = {"v2"}
+    index_run.add_videos(["v1.mp4", "v2.mp4"], Models("offline", "offline"), "", "local", 1, None)
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if line.startswith("incomplete:")]
+    part = "0.0-30.0 s could not be seen: v2 is damaged (and 1 more)"
+    assert lines == [
+        f"incomplete: v2.mp4: {part}; to try again: agentcvr index forget v2.mp4, then index it",
+    ]
+    assert "parts of 1 missing" in said.out
 
 
 async def test_a_server_that_is_down_stops_the_run(perception: Closable, tmp_path: Path):

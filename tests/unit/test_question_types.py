@@ -115,12 +115,26 @@ def test_options_in_any_form(given, options):
         ({"A": "red", "a": "blue"}, "`options` has the keys ['A', 'a']"),
         (["red", ""], "An option is empty."),
         (["red"], "A question of kind 'choice' needs at least 2 options, and has 1."),
+        (["red", "blue", "red"], "The option 'red' is given more than once. Give each option a text of its own."),
+        (["a  ball", "a ball "], "The option 'a ball' is given more than once."),
+        (["A. red", "B. red"], "The option 'red' is given more than once."),
     ],
 )
 def test_other_options_are_refused(given, says):
     with pytest.raises(InputError) as error:
         checked(options=given)
     assert str(error.value).startswith(says) and "\n" not in str(error.value) and error.value.fix
+
+
+@pytest.mark.parametrize("kind", ["interval", "number"])
+def test_options_beside_a_kind_that_reads_none_are_refused(kind):
+    with pytest.raises(InputError, match=f"A question of kind '{kind}' takes no options, and has 2. Leave"):
+        checked(options=["red", "blue"], kind=kind)
+
+
+def test_options_may_differ_by_case_alone():
+    """A question may be about the spelling of a sign, and letters tell its options apart."""
+    assert checked(options=["Open", "OPEN"]).options == ("Open", "OPEN")
 
 
 @pytest.mark.parametrize(

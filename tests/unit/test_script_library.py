@@ -177,6 +177,10 @@ FAULTS = {
         "error: key: the answer 'A' may be option A ('B') or B ('A')",
     ),
     "one option": (of(WHOLE, **{**GOOD, "options": ("a",)}), "error: options: a question of kind 'choice' needs"),
+    "options beside an interval": (
+        of(WHOLE, kind="interval", options=("a", "b"), key=(0.0, 5.0), evidence=()),
+        "error: options: a question of kind 'interval' takes none, and has 2",
+    ),
     "same options": (of(WHOLE, **{**GOOD, "options": ("a", "a")}), "error: options: 'a' is there more than once"),
     "speech outside": (
         of(scene(0, 10, caption="hi", speech_s=(9, 12)), **GOOD),
@@ -204,6 +208,10 @@ FAULTS = {
     "evidence elsewhere": (
         of(WHOLE, **{**GOOD, "evidence": (Citation(video=7, start_s=5, end_s=6, modality="audio"),)}),
         "error: evidence[1]: there is no video 7; the last is 2",
+    ),
+    "a recording with a picture": (
+        of(WHOLE, videos=(ScriptedVideo(duration_s=10.0, scenes=(WHOLE,), picture=False),)),
+        "error: videos[1].scenes[1]: it shows something, but its video has no picture",
     ),
     "interval too late": (
         of(WHOLE, kind="interval", options=(), key=(5.0, 15.0), evidence=()),

@@ -6,9 +6,9 @@ import pytest
 
 from agentcvr_graph.errors import InfrastructureError, InputError, VideoError
 from agentcvr_graph.perception.base import Perception
-from agentcvr_graph.perception.noise import MILD, OFF, Noise, fitted, resolve_noise
+from agentcvr_graph.perception.noise import CLEAR, MILD, OFF, Noise, fitted, resolve_noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
-from agentcvr_graph.render import NOTHING, observation_text
+from agentcvr_graph.render import NOTHING, observation_text, video_line
 from agentcvr_graph.scripts.generators.procedural import make_script
 from agentcvr_graph.scripts.library import ScriptLibrary, write_scripts
 from agentcvr_graph.scripts.schema import Facts, Origin, Scene, Script, ScriptedVideo, Sounded
@@ -199,6 +199,23 @@ async def test_misread_text_is_still_reported_as_text():
     assert "on-screen text" in text
 
 
+@pytest.mark.parametrize(("noise", "named"), [(OFF, False), (CLEAR, True)])
+async def test_a_call_with_many_frames_names_colours_if_all_is_clear(noise, named):
+    salt = statements(await look((1, 0, 30, 40), noise=noise))[0][0]
+    assert "ADD SALT" in salt
+    assert ("mostly red and white" in salt) == named
+
+
+async def test_a_recording_is_listened_to_and_a_silent_video_has_sound():
+    told = Scene(start_s=0, end_s=5, caption="add the salt")
+    videos = (ScriptedVideo(duration_s=5, scenes=(told,), picture=False), ScriptedVideo(duration_s=5, sound=True))
+    script = SCRIPT.model_copy(update={"videos": videos})
+    perception = ScriptedPerception(ScriptLibrary.of([script]))
+    infos = [await perception.probe(script.video(number), number) for number in (1, 2)]
+    assert [(info.has_picture, info.has_sound) for info in infos] == [(False, True), (True, True)]
+    assert video_line(infos[0]) == '1. "video 1": 5.0 s, no picture, sound'
+
+
 async def test_the_measured_word_error_rate_equals_the_requested_rate():
     """Over 1,000 captions of one word each, the measured word error rate equals the requested one."""
     scenes = tuple(Scene(start_s=n, end_s=n + 1, visual="x", caption="salt") for n in range(1000))
@@ -212,6 +229,7 @@ async def test_the_measured_word_error_rate_equals_the_requested_rate():
 
 def test_noise_is_resolved_by_name_or_from_a_file(tmp_path):
     assert resolve_noise("off") is OFF
+    assert resolve_noise("clear") is CLEAR
     assert resolve_noise("mild") is MILD
     assert resolve_noise("fitted") == fitted()
     assert fitted().missed_description == 1.0  # the offline vision model does not describe pictures
@@ -221,7 +239,7 @@ def test_noise_is_resolved_by_name_or_from_a_file(tmp_path):
     path.write_text('{"missed_txt": 0.1}')
     with pytest.raises(InputError, match=r"missed_txt: Extra inputs are not permitted\..*Known rates: name, seed"):
         resolve_noise(str(path))
-    with pytest.raises(InputError, match=r"There is no noise 'loud'\. Use off, mild, fitted"):
+    with pytest.raises(InputError, match=r"There is no noise 'loud'\. Use off, clear, mild, fitted"):
         resolve_noise("loud")
 
 

@@ -74,7 +74,7 @@ def test_the_server_owner_sets_the_allowed_models(monkeypatch):
 def test_noise_is_chosen_by_name_and_not_by_file(tmp_path):
     rates = tmp_path / "rates.json"
     rates.write_text("{}")
-    with pytest.raises(InputError, match="Choose from: off, mild, fitted"):
+    with pytest.raises(InputError, match="Choose from: off, clear, mild, fitted"):
         choose_scripts(SwapContext(noise=str(rates)))
     assert isinstance(choose_scripts(SwapContext(noise="mild")), ScriptedPerception)
 

@@ -90,7 +90,7 @@ def test_a_right_setting_is_kept(settings):
 
 
 def test_noise_and_models_are_checked_by_type():
-    with pytest.raises(InputError, match=r"'noise' cannot be 'loud'\. Choose from: off, mild, fitted\."):
+    with pytest.raises(InputError, match=r"'noise' cannot be 'loud'\. Choose from: off, clear, mild, fitted\."):
         SwapContext(noise="loud")
     with pytest.raises(InputError, match=r"'vision' cannot be 3\. Give text\."):
         ServerContext(vision=3)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any, NamedTuple, cast
 
-from agentcvr_graph.answers import named_option
+from agentcvr_graph.answers import check_options, named_option
 from agentcvr_graph.errors import InputError
 
 SEPARATORS = (";", "|", "\n")
@@ -60,6 +60,9 @@ class Options:
 def read_options(stored: object) -> Options:
     """Return the options of a stored field, whatever its form.
 
+    Raises:
+        InputError: an option has no text, or that of another one.
+
     >>> read_options(["A. Red.", "B. Blue."]).texts
     ('Red.', 'Blue.')
     >>> read_options(["(b) two", "(a) one"]).texts
@@ -75,8 +78,9 @@ def read_options(stored: object) -> Options:
     if not any(item.label for item in items):
         items = _read_labels([item.text for item in items])
     items = _sorted(items)
-    labels = tuple(item.label.upper() for item in items)
-    return Options(tuple(item.text for item in items), labels if any(labels) else ())
+    labels, texts = tuple(item.label.upper() for item in items), tuple(item.text for item in items)
+    check_options(texts)
+    return Options(texts, labels if any(labels) else ())
 
 
 def split_cell(text: str) -> list[Any] | dict[str, Any]:

@@ -23,6 +23,7 @@ from agentcvr_graph.eval.sim_gap.statistics import TaskSummary, summarize_tasks
 from agentcvr_graph.models.strings import ModelStrings
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.perception.blind import BlindPerception
+from agentcvr_graph.perception.noise import CLEAR
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.chance import chance_level
 from agentcvr_graph.scripts.extraction.batch import Models, extract_videos, plan
@@ -157,10 +158,10 @@ async def _in_swap_mode(
     scripts: Sequence[Script], again: Sequence[Script], folder: Path, master: str, budget: Budget
 ) -> list[list[Trajectory]]:
     """Return the runs on the true scripts, on the extracted ones, and without anything to see or hear."""
-    true = ScriptedPerception(ScriptLibrary.of(scripts))
+    true = ScriptedPerception(ScriptLibrary.of(scripts), CLEAR)
     sides: list[tuple[str, Perception, Sequence[Script]]] = [
         ("true", true, scripts),
-        ("on_extracted", ScriptedPerception(ScriptLibrary.of(again)), again),
+        ("on_extracted", ScriptedPerception(ScriptLibrary.of(again), CLEAR), again),
         ("blind", BlindPerception(true), scripts),
     ]
     found: list[list[Trajectory]] = []

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentcvr_graph.eval.sim_gap.facts import FACT_KINDS, FactKind, FactMatch, match_facts
-from agentcvr_graph.eval.sim_gap.fitting import UNCROWDED
-from agentcvr_graph.perception.noise import OFF
+from agentcvr_graph.perception.noise import CLEAR
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Origin, Script, ScriptedVideo
@@ -23,7 +22,6 @@ from agentcvr_graph.types import Listen, Observation, Observe, Target, VideoInfo
 
 CLOSE_S = 1.0
 """Seconds between two frames of a look at a scene: close enough for the direction of a movement."""
-_CLEAR = OFF.model_copy(update={"crowded_frames": UNCROWDED})
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class _Watched:
         script = Script(
             id="v", task="CC", question="?", kind="text", key="-", videos=(video,), origin=Origin(generator="facts")
         )
-        perception = ScriptedPerception(ScriptLibrary.of([script]), _CLEAR)
+        perception = ScriptedPerception(ScriptLibrary.of([script]), CLEAR)
         return cls(perception, [await perception.probe(script.video(1), 1)])
 
     async def seen(self, window: Window) -> Observation:

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.eval.sim_gap.facts import FactMatch, match_facts
-from agentcvr_graph.eval.sim_gap.fitting import UNCROWDED, fit_noise
+from agentcvr_graph.eval.sim_gap.fitting import fit_noise
 from agentcvr_graph.eval.sim_gap.pairs import Budget, Pair, run_live, run_scripted
 from agentcvr_graph.eval.sim_gap.statistics import FactSummary, TaskSummary, summarize_facts, summarize_tasks
 from agentcvr_graph.models.strings import ModelStrings
-from agentcvr_graph.perception.noise import OFF, Noise, resolve_noise
+from agentcvr_graph.perception.noise import CLEAR, OFF, Noise, resolve_noise
 from agentcvr_graph.perception.scripted import ScriptedPerception
 from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import Script
@@ -121,7 +121,7 @@ async def _measure(
 async def _compare(pair: Pair, noise: Noise) -> list[tuple[FactMatch, FactMatch]]:
     """Match every fact in the windows of the live run with the noisy script and with the live observation."""
     library = ScriptLibrary.of([pair.script])
-    clean = ScriptedPerception(library, OFF.model_copy(update={"crowded_frames": UNCROWDED}))
+    clean = ScriptedPerception(library, CLEAR)
     noisy = ScriptedPerception(library, noise)
     numbers = range(1, len(pair.script.videos) + 1)
     infos = [await clean.probe(pair.script.video(number), number) for number in numbers]

@@ -6,10 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from agentcvr_graph.eval.sim_gap.facts import FactKind, FactMatch
-from agentcvr_graph.perception.noise import Noise
-
-UNCROWDED = 10_000
-"""Frames per call up to which no loss of detail was measured on the live side."""
+from agentcvr_graph.perception.noise import CLEAR, Noise
 
 
 def fit_noise(name: str, comparisons: Sequence[FactMatch]) -> Noise:
@@ -35,7 +32,7 @@ def fit_noise(name: str, comparisons: Sequence[FactMatch]) -> Noise:
         word_errors=round(statistics.fmean(garbled), 3) if garbled else 0.0,
         missed_sound=_missed(by_kind.get("sound", [])),
         time_jitter_s=_spread_s([shift for c in speech if c.shift_s for shift in c.shift_s]),
-        crowded_frames=UNCROWDED,
+        crowded_frames=CLEAR.crowded_frames,
     )
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from agentcvr_graph.index.overview import FRAMES_PER_CALL, carry_out, has_words, listens
+from agentcvr_graph.index.overview import FRAMES_PER_CALL, carry_out, failed_parts, has_words, listens, without_number
 from agentcvr_graph.perception.audio_cells import CELL_S
 from agentcvr_graph.perception.live import LivePerception
 from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo
@@ -21,7 +21,7 @@ from agentcvr_graph.scripts.schema import ScriptedVideo
 from agentcvr_graph.types import Cost, Evidence, EvidenceKind, Observation, Observe, Target, Video, VideoInfo
 from agentcvr_graph.utils.cancellation import run_in_thread
 
-VERSION = 2
+VERSION = 3
 """Version of the extraction. It is part of every key: raise it when the same video gives other scenes."""
 EVERY_S = 1.0
 """Seconds between two frames of a moving picture, and length of the shortest part that is looked at for itself."""
@@ -74,19 +74,16 @@ async def extract_video(
             scenes=scenes,
             subtitles=info.has_subtitles,
             height_px=min(_HEIGHTS, key=lambda height: abs(height - info.height)),
+            picture=info.has_picture,
+            sound=info.has_sound,
         ),
         key=key,
         vision=models.get("visual", ""),
         audio=models.get("audio", ""),
         cost=_cost(observed),
-        notes=_without_number(notes),
-        failed=_without_number(note for one in observed if not one.model for note in one.notes),
+        notes=without_number(notes),
+        failed=failed_parts(observed),
     )
-
-
-def _without_number(notes: Iterable[str]) -> tuple[str, ...]:
-    """Return each note once, without the number of the video."""
-    return tuple(dict.fromkeys(note.removeprefix("video 1: ").removeprefix("video 1, ") for note in notes))
 
 
 def _cost(observed: Sequence[Observation]) -> Cost:

@@ -81,7 +81,7 @@ def _left_out(script: Script, shown: Sequence[int]) -> list[str]:
 
 def _timeline(script: Script, number: int) -> VideoTimeline:
     video = script.videos[number - 1]
-    seen = [*_gaps(video), *(_scene(script, number, scene) for scene in video.scenes)]
+    seen = [*_gaps(video), *(_scene(script, number, scene) for scene in video.scenes)] if video.picture else []
     heard = sorted((b for s in video.scenes for b in _sounds(script, number, s)), key=lambda block: block.start_s)
     return VideoTimeline(
         number=number,

@@ -170,7 +170,7 @@ class Rollout(Part):
     train_on: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Nodes of the graph whose tokens carry loss; null for all."""
     noise: str = "off"
-    """Error rates of the simulated agents: off, mild, fitted, or a JSON file of rates."""
+    """Error rates of the simulated agents: off, clear, mild, fitted, or a JSON file of rates."""
     budget_shares: Shares | None = None
     """Budgets of frames and sound, drawn for each question between two shares of what it costs to look at and hear
     everything, such as [0.15, 1.0]; null for those of `graph`."""

@@ -17,7 +17,7 @@ from agentcvr_graph.scripts.extraction.questions.clips import named_video
 from agentcvr_graph.scripts.extraction.questions.draft import SOURCES
 from agentcvr_graph.scripts.extraction.questions.notes import modalities_in
 from agentcvr_graph.scripts.schema import KIND_OF, TASKS, Origin, Script, ScriptedVideo, Task
-from agentcvr_graph.types import AnswerKind, Citation, Modality, Question, Window
+from agentcvr_graph.types import AnswerKind, Citation, Modality, Question, Video, VideoInfo, Window
 
 TASKS_OF_FILES: dict[str, Task] = {task: task for task in (*TASKS, "NUM", "LIB")}
 """What the column `task` may say."""
@@ -63,8 +63,8 @@ def script_of_question(question: Question, evidence: str, videos: Sequence[Extra
     found = [named_video(videos, video.source) for video in question.videos]
     _require_different([one.name for one in found])
     scripted = tuple(
-        one.video.model_copy(update={"title": asked.title or one.video.title})
-        for one, asked in zip(found, question.videos, strict=True)
+        one.video.model_copy(update={"title": _title(number, asked, one)})
+        for number, (asked, one) in enumerate(zip(question.videos, found, strict=True), start=1)
     )
     script = Script(
         id=_id_of(question.id),
@@ -84,6 +84,11 @@ def script_of_question(question: Question, evidence: str, videos: Sequence[Extra
     for window in script.evidence:
         _require_track(window, found[window.video - 1])
     return script
+
+
+def _title(number: int, asked: Video, found: ExtractedVideo) -> str:
+    """Return the title that the video has live, because a question may name videos by it."""
+    return VideoInfo(number=number, video=Video(source=found.name, title=asked.title)).title
 
 
 def _require_different(names: Sequence[str]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from agentcvr_graph.perception.noise import OFF, resolve_noise
+from agentcvr_graph.perception.noise import CLEAR
 from agentcvr_graph.perception.simulator import SILENCE, Timeline, hear
 from agentcvr_graph.render import PLAIN_PICTURE, evidence_line, picture_text
 from agentcvr_graph.scripts.schema import ScriptedVideo
 from agentcvr_graph.types import Citation, Evidence, Modality, Window
 
-_CLEAR = resolve_noise(OFF)
 _LEAST_S = 0.01
 """Shorter parts of a scene inside a window do not count."""
 
@@ -53,4 +52,4 @@ def _seen(video: ScriptedVideo, window: Window) -> Iterator[Evidence]:
 
 def _heard(video: ScriptedVideo, window: Window) -> Iterator[Evidence]:
     place = Window(video=window.video, start_s=window.start_s, end_s=window.end_s)
-    return (statement for statement in hear(Timeline("", video), place, _CLEAR) if statement.text != SILENCE)
+    return (statement for statement in hear(Timeline("", video), place, CLEAR) if statement.text != SILENCE)
