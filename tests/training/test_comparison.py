@@ -154,7 +154,7 @@ def test_a_folder_without_policies_is_not_measured_in_silence(settings, tmp_path
     with pytest.raises(InputError, match=r"seed-0 has no policy to measure: grpo\."):
         measure(tmp_path / "seed-0", config, tmp_path, only=["grpo"])
     with pytest.raises(
-        InputError, match=r"seed-0 has no warm start\. .*cp -r training/recipes/tiny/results/tours/warm "
+        InputError, match=r"has no warm start\. .*mkdir -p .*seed-0 && cp -r training/recipes/tiny/results/tours/warm "
     ):
         train_variants(tmp_path / "seed-0")
     for command in (measure, train_variants):
