@@ -51,6 +51,20 @@ def within(times_s: Iterable[tuple[float, float]], start_s: float, end_s: float)
     return tuple((min(max(a_s, start_s), end_s), min(max(b_s, start_s), end_s)) for a_s, b_s in times_s)
 
 
+def middles_of(times_s: WordTimes) -> list[float]:
+    """Return the middle of each word in seconds."""
+    return [(start_s + end_s) / 2 for start_s, end_s in times_s]
+
+
+def words_inside(middles_s: Iterable[float], start_s: float, end_s: float) -> list[int]:
+    """Return the places of the words that belong to a window: their middles lie in it, its end excluded.
+
+    >>> words_inside(middles_of(((0.0, 1.0), (1.0, 2.0), (2.0, 4.0))), 0.5, 3.0)
+    [0, 1]
+    """
+    return [place for place, middle_s in enumerate(middles_s) if start_s <= middle_s < end_s]
+
+
 def whole(text: str) -> str:
     """Return a text without lone surrogates: some models write them, and no file or checkpoint can store them."""
     return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")

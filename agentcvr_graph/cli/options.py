@@ -6,6 +6,7 @@ Options of a single command are defined beside that command; those of `eval`, wh
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
@@ -18,6 +19,22 @@ MODELS, BUDGETS, RUNNING = "Models", "Budgets", "Running"
 """Headings of the help."""
 DEFAULTS = CVRContext()
 Options = TypeVar("Options")
+
+
+def share_of(text: str) -> float:
+    """Return the budget that `--budget` states, as a share of the full cost.
+
+    Raises:
+        BadParameter: it is not a number from 0.01 to 1.
+    """
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0.01 <= share <= 1.0:
+        raise typer.BadParameter(f"{text} is no share of the full cost from 0.01 to 1; write 0.3 for 30 %")
+    return share
+
 
 Master = Annotated[
     str, typer.Option(help="Model string of the master; see 'agentcvr models --help'.", rich_help_panel=MODELS)
@@ -63,9 +80,10 @@ MaxFrames = Annotated[int, typer.Option(min=0, help="Largest number of frames to
 Budget = Annotated[
     float | None,
     typer.Option(
-        min=0.01,
-        max=1.0,
-        help="Share of what looking at and hearing everything in a script costs; by default there is no such limit.",
+        parser=share_of,
+        metavar="SHARE",
+        help="Share of what looking at and hearing everything in a script costs, from 0.01 to 1; by default there is "
+        "no such limit.",
         rich_help_panel=BUDGETS,
     ),
 ]

@@ -23,7 +23,7 @@ from agentcvr_graph.media.sidecars import Sidecar, sidecars
 from agentcvr_graph.media.subtitle_text import decoded
 from agentcvr_graph.media.tracks import language_of, picture_stream, sound_stream, subtitle_stream
 from agentcvr_graph.media.types import Cue
-from agentcvr_graph.types import within
+from agentcvr_graph.types import middles_of, within, words_inside
 
 MAX_BYTES = 16 * 2**20
 """Largest sidecar file that is read; the subtitles of a day of talk take a tenth of it."""
@@ -68,7 +68,7 @@ def clip_cues(cues: Sequence[Cue], start_s: float, end_s: float) -> tuple[Cue, .
 def _inside(cue: Cue, start_s: float, end_s: float) -> Cue:
     text, times_s = cue.text, cue.word_times_s
     if times_s and not start_s <= cue.start_s <= cue.end_s <= end_s:
-        kept = [n for n, (first_s, last_s) in enumerate(times_s) if start_s <= (first_s + last_s) / 2 < end_s]
+        kept = words_inside(middles_of(times_s), start_s, end_s)
         text, times_s = " ".join(text.split()[n] for n in kept), [times_s[n] for n in kept]
     return Cue(max(start_s, cue.start_s), min(end_s, cue.end_s), text, within(times_s, start_s, end_s))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentcvr_graph.types import Evidence, Window, WordTimes, within
+from agentcvr_graph.types import Evidence, Window, WordTimes, middles_of, within, words_inside
 
 
 def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
@@ -26,7 +26,7 @@ def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
     if text.startswith('"') and not whole:
         words = text.strip('"').split()
         middles_s = word_middles_s(len(words), placed.start_s, placed.end_s, times_s)
-        kept = [n for n, middle_s in enumerate(middles_s) if window.start_s <= middle_s < window.end_s]
+        kept = words_inside(middles_s, window.start_s, window.end_s)
         if not kept:
             return None
         text = f'"{" ".join(words[n] for n in kept)}"'
@@ -38,7 +38,7 @@ def clip_evidence(said: Evidence, window: Window) -> Evidence | None:
 def word_middles_s(count: int, start_s: float, end_s: float, times_s: WordTimes) -> list[float]:
     """Return the middle of each of `count` words, evenly spread from start to end where their times are not known."""
     if len(times_s) == count:
-        return [(first_s + last_s) / 2 for first_s, last_s in times_s]
+        return middles_of(times_s)
     step_s = (end_s - start_s) / max(1, count)
     return [start_s + (n + 0.5) * step_s for n in range(count)]
 

@@ -80,7 +80,10 @@ class ScriptLibrary:
                 self._skim(path, alone=path == root)
         if self._roots and not self._places:
             detail = f" {self.problems[0]}" if self.problems else ""
-            raise InputError(f"There is no script in {', '.join(map(str, self._roots))}.{detail}")
+            raise InputError(
+                f"There is no script in {', '.join(map(str, self._roots))}.{detail}",
+                fix="Make some: agentcvr scripts make. Questions about videos are asked with: agentcvr eval --data.",
+            )
 
     def __len__(self) -> int:
         return len(self._places) + len(self._given)

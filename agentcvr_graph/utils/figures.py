@@ -31,7 +31,17 @@ class Axes(Protocol):
     def spines(self) -> Mapping[str, Spine]: ...
 
     def plot(
-        self, x: Sequence[float], y: Sequence[float], /, *, color: str, linewidth: float, alpha: float
+        self,
+        x: Sequence[float],
+        y: Sequence[float],
+        /,
+        *,
+        color: str,
+        linewidth: float,
+        alpha: float = ...,
+        label: str = ...,
+        marker: str = ...,
+        markersize: float = ...,
     ) -> object: ...
 
     def scatter(
@@ -76,7 +86,19 @@ class Axes(Protocol):
 
     def add_patch(self, p: Patch) -> object: ...
 
-    def legend(self, *, frameon: bool, ncols: int, loc: str, bbox_to_anchor: tuple[float, float]) -> object: ...
+    def legend(
+        self,
+        *,
+        frameon: bool,
+        ncols: int = ...,
+        loc: str = ...,
+        bbox_to_anchor: tuple[float, float] = ...,
+        fontsize: float = ...,
+    ) -> object: ...
+
+    def grid(self, *, alpha: float) -> None: ...
+
+    def set_axis_off(self) -> None: ...
 
     def margins(self, *, x: float) -> object: ...
 
@@ -90,13 +112,13 @@ class Axes(Protocol):
 
     def set_yticks(self, ticks: Iterable[float], labels: Sequence[str], *, fontsize: float) -> object: ...
 
-    def tick_params(self, *, axis: Literal["both", "x", "y"], labelsize: float) -> None: ...
+    def tick_params(self, *, axis: Literal["both", "x", "y"] = ..., labelsize: float) -> None: ...
 
     def set_xlabel(self, xlabel: str) -> object: ...
 
     def set_ylabel(self, ylabel: str) -> object: ...
 
-    def set_title(self, label: str, *, loc: Literal["left", "center", "right"], fontsize: float) -> object: ...
+    def set_title(self, label: str, *, loc: Literal["left", "center", "right"] = ..., fontsize: float) -> object: ...
 
 
 class Figure(Protocol):

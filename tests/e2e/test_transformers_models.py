@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,6 +138,70 @@ async def test_the_audio_model_reports_times_inside_the_window(whisper: Path, le
     assert len(windows) == len(output.evidence)
     assert all(window.start_s <= one.start_s <= one.end_s <= window.end_s for one in windows)
     assert windows or length_s < 30, "beyond one chunk, random weights do write segments"
+
+
+class Heard:
+    """A speech pipeline that hears two sentences, and reports words where it is asked for them."""
+
+    def __init__(self, generation_config: dict[str, Any]) -> None:
+        self.model = SimpleNamespace(generation_config=SimpleNamespace(**generation_config))
+
+    def __call__(self, sound: object, *, return_timestamps: object, generate_kwargs: object) -> dict[str, Any]:
+        words = [
+            (" Good", 0.5, 1.0),
+            (" well", 1.0, 1.5),
+            ("-known", 1.5, 1.75),
+            (" day.", 1.75, 2.0),
+            (" Bye.", 2.5, 3.0),
+        ]
+        parts = words if return_timestamps == "word" else [(" Good well-known day. Bye.", 0.5, None)]
+        return {
+            "text": " Good well-known day. Bye.",
+            "chunks": [{"text": text, "timestamp": (start_s, end_s)} for text, start_s, end_s in parts],
+        }
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"alignment_heads": [[0, 0]]},
+            [
+                ('"Good well-known day."', (10.5, 12.0), ((10.5, 11.0), (11.0, 11.75), (11.75, 12.0))),
+                ('"Bye."', (12.5, 13.0), ((12.5, 13.0),)),
+            ],
+        ),
+        ({}, [('"Good well-known day. Bye."', (10.5, 14.0), ())]),
+    ],
+)
+async def test_words_have_times_if_the_model_names_its_alignment_heads(settings, said) -> None:
+    pytest.importorskip("transformers", reason="needs the extra 'transformers'")
+    from agentcvr_graph.models.adapters.transformers_asr import TransformersTranscriber
+
+    audio = TransformersTranscriber("folder")
+    audio._pipeline = Heard(settings)
+    window = Window(video=1, start_s=10.0, end_s=14.0)
+    output = await audio.hear(Sound(window, np.zeros(4 * SAMPLE_RATE_HZ, dtype=np.float32), (), "id"), "")
+    heard = [
+        (one.text, (one.window.start_s, one.window.end_s), one.word_times_s) for one in output.evidence if one.window
+    ]
+    assert heard == said
+
+
+@pytest.mark.filterwarnings("ignore:std\\(\\). degrees of freedom:UserWarning")  # random weights may end at once
+@pytest.mark.parametrize("length_s", [5.0, 40.0])
+async def test_words_of_a_real_pipeline_lie_inside_their_statement(whisper: Path, tmp_path: Path, length_s) -> None:
+    folder = shutil.copytree(whisper, tmp_path / "whisper")
+    stored = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(stored | {"alignment_heads": [[0, 0]]}))
+    noise = np.random.default_rng(0).normal(0, 0.1, round(length_s * SAMPLE_RATE_HZ)).astype(np.float32)
+    window = Window(video=1, start_s=10.0, end_s=10.0 + length_s)
+    output = await resolve_audio(f"transformers:{folder}").hear(Sound(window, noise, (), "id"), "")
+    timed = [one for one in output.evidence if one.window and one.word_times_s]
+    assert timed
+    for one in timed:
+        assert one.window and len(one.word_times_s) == len(one.text.split())
+        assert all(one.window.start_s <= a <= b <= one.window.end_s for a, b in one.word_times_s)
 
 
 async def test_a_folder_without_a_supported_model_raises_setup_error(tmp_path: Path, text_model: Path) -> None:

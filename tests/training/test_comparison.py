@@ -37,6 +37,7 @@ from training.recipes.tiny.comparison_tables import (
     hits_by_task,
     in_hindsight,
     left_out,
+    of_seeds,
     read_results,
     scores_of,
     table,
@@ -113,7 +114,7 @@ def test_areas_are_told_apart_by_task_and_by_level():
     right = {"SPOT": 1.0, "STOP": 0.0}
     rows = [question(script, share, right[script.task]) for share in SHARES for script in SCRIPTS]
     own = {"sft": Measured("sft", [rows])}
-    assert by_task(own).splitlines()[2] == "| SFT | 100 | 0 |"
+    assert by_task(own).splitlines()[2] == "| SFT | 100 (100 100 100) | 0 (0 0 0) |"
     assert hits_by_task(own).splitlines()[2] == "| SFT | 50 | 50 |"
     level = {"easy": own, "hard": {"sft": measured("sft", dict.fromkeys(SHARES, 0.0))}}
     assert by_level(level).splitlines()[2:] == ["| SFT | 50 (12-88) | 0 (0-0) |"]
@@ -153,7 +154,7 @@ def test_a_folder_without_policies_is_not_measured_in_silence(settings, tmp_path
     with pytest.raises(InputError, match=r"seed-0 has no policy to measure: grpo\."):
         measure(tmp_path / "seed-0", config, tmp_path, only=["grpo"])
     with pytest.raises(
-        InputError, match=r"seed-0 has no warm start\. .*cp -r training/recipes/tiny/results/tours/warm "
+        InputError, match=r"has no warm start\. .*mkdir -p .*seed-0 && cp -r training/recipes/tiny/results/tours/warm "
     ):
         train_variants(tmp_path / "seed-0")
     for command in (measure, train_variants):
@@ -171,10 +172,24 @@ def test_a_file_that_exists_is_kept_and_named(settings, tmp_path, capsys):
     assert kept.read_bytes() == b"kept"
 
 
-def test_a_world_that_was_left_out_stands_beside_sft_and_grpo():
+def test_a_task_that_was_left_out_stands_beside_sft_and_grpo():
     found = {name: measured(name, dict.fromkeys(SHARES, score)) for name, score in [("sft", 0.0), ("grpo", 1.0)]}
     found["without-SPOT"] = measured("without-SPOT", dict.fromkeys(SHARES, 1.0))
-    assert left_out(found).splitlines()[2:] == ["| SPOT | 0 (0-0) | 100 (100-100) | 100 (100-100) |"]
+    gain = "+100.0 (100.0 to 100.0)"
+    assert left_out(found).splitlines()[2:] == [f"| SPOT | 0 (0-0) | 100 (100-100) | 100 (100-100) | {gain} |"]
+
+
+def test_a_variant_is_compared_with_grpo_of_its_own_seed():
+    """Seed 0 of GRPO has 0.5, seed 1 1.0; the variant of seed 1 has 0.75."""
+    rows = [measured("grpo", dict.fromkeys(SHARES, score)).by_seed[0] for score in (0.5, 1.0, 0.75)]
+    found = {
+        "grpo": Measured("grpo", rows[:2], ["seed-0", "seed-1"]),
+        "unscaled": Measured("unscaled", rows[2:], ["seed-1"]),
+    }
+    lines = of_seeds(found).splitlines()
+    assert lines[2:4] == ["| seed-0 | 50 (50-50) |", "| seed-1 | 100 (100-100) |"]
+    assert lines[-1] == "| GRPO, advantages not scaled | +25.0 (25.0 to 25.0) |"
+    assert of_seeds({"unscaled": found["unscaled"]}).splitlines()[-1] == "|---|---|"
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -271,6 +286,28 @@ def test_a_stopped_recording_goes_on_with_the_next_pass(settings, tmp_path, monk
     assert [file.name for file in tmp_path.iterdir()] == ["best.jsonl"]
 
 
+@pytest.mark.parametrize("changed", ["temperature", "scripts"])
+def test_passes_of_other_settings_or_scripts_are_refused(changed, settings, tmp_path, monkeypatch):
+    async def stopped(settings, scripts):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agentcvr_training.baselines.rejection._sampled", stopped)
+    path = tmp_path / "best.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        record_best(settings, SCRIPTS, path)
+    rollout = settings.rollout.model_copy(update={"temperature": 0.25})
+    other = settings.model_copy(update={"rollout": rollout} if changed == "temperature" else {})
+    said = {
+        "temperature": rf"rollout.temperature was {settings.rollout.temperature}, now it is 0.25\. Remove best-pass",
+        "scripts": "best-passes.json holds .*: scripts was ",
+    }
+    with pytest.raises(InputError, match=said[changed]):
+        record_best(other, SCRIPTS[1:] if changed == "scripts" else SCRIPTS, path)
+    more = settings.model_copy(update={"rollout": settings.rollout.model_copy(update={"live_graphs": 64})})
+    with pytest.raises(KeyboardInterrupt):  # the same ones go on, also with more conversations at a time
+        record_best(more, SCRIPTS, path)
+
+
 def test_the_command_scores_a_policy_beside_blind_and_chance(settings, tmp_path):
     """A budget that is named twice is measured once, and the folder of the questions is made."""
     scripts, questions = tmp_path / "scripts.jsonl", tmp_path / "new" / "questions.jsonl"
@@ -292,7 +329,7 @@ def test_the_command_scores_a_policy_beside_blind_and_chance(settings, tmp_path)
         ((".", "--task", "SPOT", "--set", "graph.max_turns=6"), "none is named. Name one with --config."),
         ((".", "--task", "XY"), "Unknown --task 'XY'"),
         ((".", "--task", "SPOT", "--phrasing", "other"), "Unknown --phrasing 'other'"),
-        ((".", "--task", "SPOT", "--each", "1", "--budget", "2"), "--budget"),
+        ((".", "--task", "SPOT", "--each", "1", "--budget", "2"), "2 is no share of the full cost"),
     ],
 )
 def test_what_cannot_be_evaluated_is_one_line(arguments, complaint):

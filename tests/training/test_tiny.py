@@ -368,11 +368,12 @@ def test_a_round_starts_from_the_warm_start_of_an_earlier_one(tmp_path):
         Path("training/recipes/tiny/configs/tiny.yaml"), tmp_path / "second" / "seed-0", 0, {"scripts.tasks": ["NUM"]}
     )
     folder = Path(settings.output)
-    for made in ("demonstrations.jsonl", "warm"):
-        (folder / made).mkdir(parents=True)
     scale = Scale(first=tmp_path / "first")
     with pytest.raises(InputError, match=r"There is no policy in .*first/seed-0/warm"):
         warm_up(settings, scale, Console(file=io.StringIO()))
+    assert not folder.exists()  # no demonstrations were made for a round that cannot begin
+    for made in ("demonstrations.jsonl", "warm"):
+        (folder / made).mkdir(parents=True)
     earlier = tmp_path / "first" / "seed-0" / "warm"
     earlier.mkdir(parents=True)
     (earlier / "model.safetensors").write_bytes(b"weights")

@@ -61,6 +61,14 @@ def test_a_script_can_be_asked_with_a_share_of_its_full_cost():
     assert 0 < usage["frames"] <= 10 and 0 < usage["audio_s"] <= 37.1
 
 
+@pytest.mark.parametrize("share", ["30", "50%", "nan", "0"])
+def test_a_budget_that_is_no_share_is_named_with_the_range_and_an_example(share):
+    done = agentcvr("ask", "--swap", "cc-000000", "--budget", share)
+    assert done.returncode == 2
+    complaint = " ".join(done.stderr.replace("│", "").split())
+    assert f"'--budget': {share} is no share of the full cost from 0.01 to 1; write 0.3 for 30 %" in complaint
+
+
 def test_a_run_has_as_many_turns_as_its_master_was_trained_with(tmp_path):
     (tmp_path / "config.json").write_text('{"agentcvr": {"max_turns": 6}}')
     trained = f"transformers:{tmp_path}"

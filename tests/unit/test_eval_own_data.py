@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from agentcvr_graph import InputError
 from agentcvr_graph.eval import Benchmark, load_benchmark
+from agentcvr_graph.scripts.generators.procedural import make_scripts
+from agentcvr_graph.scripts.library import write_scripts
 from agentcvr_graph.types import Question
 from tests.support.examples import examples
 
@@ -41,6 +43,13 @@ def message(path: Path, text: str | bytes | list[Any] | dict[str, Any]) -> str:
     with pytest.raises(InputError) as error:
         load(path, text)
     return str(error.value)
+
+
+def test_a_file_of_scripts_is_refused_with_the_option_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "tours.jsonl"
+    write_scripts(make_scripts({"SPOT": 2}), path)
+    with pytest.raises(InputError, match=r"holds scripts, not questions .*agentcvr eval --scripts .*tours"):
+        load_benchmark("own", path)
 
 
 ASKED = {"question": "Which?", "videos": ["a.mp4", "b.mp4"], "options": ["red", "blue"], "answer": "B"}

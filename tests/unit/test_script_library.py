@@ -125,6 +125,13 @@ def test_missing_and_empty_folders_raise_input_error(tmp_path):
         ScriptLibrary(tmp_path)
 
 
+def test_a_file_of_questions_is_no_library_and_the_command_for_it_is_named(tmp_path):
+    path = tmp_path / "questions.csv"
+    path.write_text("question,videos\nWho?,a.mp4\n")
+    with pytest.raises(InputError, match=r"There is no script in .*Questions about videos .* agentcvr eval --data"):
+        ScriptLibrary(path)
+
+
 def test_the_bundled_library_holds_five_of_each_task_and_a_library():
     library = bundled_library()
     assert [sum(script.task == task for script in library) for task in TASKS] == [5] * 10

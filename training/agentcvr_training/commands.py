@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from agentcvr_graph.cli.options import share_of
 from agentcvr_graph.errors import InputError, missing_extra
 from agentcvr_training.config.shipped import find_config, shipped_configs
 
@@ -191,9 +192,9 @@ def evaluate(
         list[float] | None,
         typer.Option(
             "--budget",
-            min=0.01,
-            max=1.0,
-            help="Share of what looking at and hearing everything costs; repeatable.",
+            parser=share_of,
+            metavar="SHARE",
+            help="Share of what looking at and hearing everything costs, from 0.01 to 1; repeatable.",
         ),
     ] = None,
     config: Annotated[

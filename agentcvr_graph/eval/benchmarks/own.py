@@ -66,17 +66,29 @@ def load(
         more: columns that the caller reads from `Benchmark.columns`, in lower case.
 
     Raises:
-        InputError: the file does not exist, has another suffix, holds no question, or lacks the column `question`.
+        InputError: the file does not exist, has another suffix, holds no question or scripts, or lacks the column
+            `question`.
     """
     table = read_table(data, "question")
     if not table.rows:
         raise InputError(f"{data} holds no question.", fix=f"Columns are {', '.join((*COLUMNS, *more))}.")
     rows = [_with_kind(_lower(row), kinds or {}) for row in table.rows]
+    if all(map(_is_script, rows)):
+        raise InputError(
+            f"{data} holds scripts, not questions about videos.", fix=f"Ask them with: agentcvr eval --scripts {data}"
+        )
     first = _first_place(rows)
     found = [_read(row, videos or data.parent, first) for row in rows]
     extra = {name for row in rows for name in _extra(row.fields)} - {*more}
     notes = (*table.notes, *_place_notes(first), *_extra_notes(extra))
     return make_benchmark(data.stem, found, notes=notes, columns=_kept_columns(rows, found))
+
+
+def _is_script(row: StoredRow) -> bool:
+    """Return whether a row is a script, whose videos are lists of scenes and no files."""
+    videos: Any = row.fields.get("videos")
+    listed_videos = cast(list[Any], videos) if isinstance(videos, list) else []
+    return any(isinstance(one, dict) and "scenes" in one for one in listed_videos)
 
 
 def _kept_columns(rows: Sequence[StoredRow], found: Sequence[PlacedQuestion]) -> dict[str, Mapping[str, str]]:

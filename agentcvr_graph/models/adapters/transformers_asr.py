@@ -1,12 +1,15 @@
 """An audio model in this process: a Whisper-class model of the `transformers` library.
 
-In: sound. Out: what is said, with the times of each segment. The library's long-form decoding handles sound that is
-longer than the model's 30 seconds. Weights are loaded once, at the first call. One worker thread loads and transcribes.
+In: sound. Out: what is said, with the times of each word, or of each segment where the model's generation config names
+no `alignment_heads`: word times come from the attention of these heads. The library's long-form decoding handles sound
+that is longer than the model's 30 seconds. Weights are loaded once, at the first call. One worker thread loads and
+transcribes.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -14,8 +17,9 @@ import torch
 from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor, pipeline
 
 from agentcvr_graph.errors import SetupError
-from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Samples
+from agentcvr_graph.media.types import SAMPLE_RATE_HZ, Cue, Samples
 from agentcvr_graph.models.adapters.transcripts import read_transcript
+from agentcvr_graph.models.adapters.whisper_words import joined
 from agentcvr_graph.models.base import ModelOutput, Sound
 from agentcvr_graph.models.clients.errors import as_infrastructure_error, one_line
 from agentcvr_graph.models.focus import focus_first
@@ -61,16 +65,33 @@ class TransformersTranscriber:
         options: dict[str, Any] = {"do_sample": False}
         if self._max_new_tokens is not None:
             options["max_new_tokens"] = self._max_new_tokens
+        words = hasattr(self._pipeline.model.generation_config, "alignment_heads")
         with torch.inference_mode():
             heard = self._pipeline(
-                {"raw": samples, "sampling_rate": SAMPLE_RATE_HZ}, return_timestamps=True, generate_kwargs=options
+                {"raw": samples, "sampling_rate": SAMPLE_RATE_HZ},
+                return_timestamps="word" if words else True,
+                generate_kwargs=options,
             )
         length_s = len(samples) / SAMPLE_RATE_HZ
-        segments = [
-            {"text": chunk["text"], "start": chunk["timestamp"][0] or 0.0, "end": chunk["timestamp"][1] or length_s}
-            for chunk in cast(list[dict[str, Any]], heard.get("chunks", []))
-        ]
-        return {"text": heard["text"], "segments": segments}
+        said = [_cue(chunk, length_s) for chunk in cast(list[dict[str, Any]], heard.get("chunks", []))]
+        return {
+            "text": heard["text"],
+            "segments": [_segment(cue, words=words) for cue in (joined(said) if words else said)],
+        }
+
+
+def _cue(chunk: Mapping[str, Any], length_s: float) -> Cue:
+    """Return a word or a segment of the pipeline."""
+    start_s, end_s = chunk["timestamp"]
+    times_s = (float(start_s or 0.0), float(length_s if end_s is None else end_s))
+    return Cue(*times_s, chunk["text"], (times_s,))
+
+
+def _segment(cue: Cue, *, words: bool) -> dict[str, Any]:
+    """Return a statement as a transcription endpoint writes it, with its words if they have times of their own."""
+    timed = zip(cue.text.split(), cue.word_times_s, strict=False) if words else ()
+    parts = [{"word": word, "start": start_s, "end": end_s} for word, (start_s, end_s) in timed]
+    return {"text": cue.text, "start": cue.start_s, "end": cue.end_s, "words": parts}
 
 
 def load(source: str) -> Any:

@@ -310,7 +310,10 @@ def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> Settin
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"The configuration {path} cannot be read: {error.strerror}.") from error
+        raise InputError(
+            f"The configuration {path} cannot be read: {error.strerror}.",
+            fix="Name a YAML file, relative to the current folder.",
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"The configuration {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):

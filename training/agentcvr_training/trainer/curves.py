@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agentcvr_graph.utils.figures import new_figure
 from agentcvr_graph.utils.files import atomic_write
 from agentcvr_training.rewards import REWARDS, reward_metric
 
@@ -27,15 +28,16 @@ HELD_OUT = "eval_"
 
 
 def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the metrics that a trainer logged; the file is replaced atomically."""
-    from matplotlib.figure import Figure
+    """Draw the metrics that a trainer logged; the file is replaced atomically.
 
+    Raises:
+        SetupError: matplotlib is not installed.
+    """
     drawn = {name: title for name, title in panels().items() if points(history, name)[0]}
     if not drawn:
         return
     rows = math.ceil(len(drawn) / COLUMNS)
-    figure: Any = Figure(figsize=(3.4 * COLUMNS, 2.5 * rows), layout="constrained")
-    axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
+    figure, axes = new_figure(rows, COLUMNS, size_in=(3.4 * COLUMNS, 2.5 * rows), dpi=110, extra="training")
     for (name, title), axis in zip(drawn.items(), axes, strict=False):
         steps, values = points(history, name)
         axis.plot(steps, values, color="#9db4d8", linewidth=0.9)
@@ -47,11 +49,11 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         axis.set_title(title, fontsize=9)
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.25)
-    for axis in list(axes):
+    for axis in axes[len(drawn) :]:
         axis.set_axis_off()
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path, flush_to_disk=False) as draft:
-        figure.savefig(draft, format="png", dpi=110)
+        figure.savefig(draft, format="png")
 
 
 def panels() -> dict[str, str]:

@@ -40,7 +40,7 @@ def check_resume(folder: Path, settings: Mapping[str, Any]) -> None:
         InputError: a setting differs; the message names it.
     """
     path = folder / "settings.json"
-    now = {name: value for name, value in flatten_settings(settings) if not _may_change(name)}
+    now = {name: value for name, value in flatten_settings(settings) if not may_change(name)}
     if last_checkpoint(folder) is not None and path.exists():
         before = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
         fix = "Give another `output`, remove that folder, or set it back."
@@ -50,7 +50,7 @@ def check_resume(folder: Path, settings: Mapping[str, Any]) -> None:
         atomic_write_text(path, json.dumps(now, indent=1))
 
 
-def _may_change(name: str) -> bool:
+def may_change(name: str) -> bool:
     """Return whether a setting, by its dotted name, may differ from one command to the next."""
     parts = name.split(".")
     groups = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}

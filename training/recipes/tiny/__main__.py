@@ -86,7 +86,7 @@ def main(
     shared = settings_of(config, folder, 0, overrides)
     if shared.held_out is None:
         raise InputError(f"{config} names no held-out scripts.", fix="Give it a part `held_out`.")
-    chosen = one_of("--curriculum", curriculum, tuple(BY_NAME)) if curriculum else ""
+    chosen = one_of("--curriculum", curriculum, tuple(filter(None, BY_NAME))) if curriculum else ""
     scale = Scale(Size(width, layers), demonstrations, processes, chosen, first)
     runs = {seed: settings_of(config, folder / f"seed-{seed}", seed, overrides) for seed in seeds or [0, 1, 2]}
     if sft_only:

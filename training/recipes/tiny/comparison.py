@@ -36,6 +36,7 @@ from training.recipes.tiny.comparison_tables import (
     hits_by_task,
     in_hindsight,
     left_out,
+    of_seeds,
     read_results,
     results_file,
     table,
@@ -141,7 +142,7 @@ def show(
     parts += [
         f"At {level}:\n\n{differences(own)}" for level, own in levels.items() if level != "normal" and "grpo" in own
     ]
-    for part in (*parts, left_out(found)):
+    for part in (*parts, of_seeds(found), left_out(found)):
         out.print(part + "\n", markup=False)
     drawn = {name: measured for name, measured in found.items() if name not in CHOICES}
     draw(drawn, chance_level(scripts), picture or results / "comparison.png")

@@ -17,7 +17,7 @@ from agentcvr_training.measures.evaluation import MeasuredQuestion
 from pydantic import TypeAdapter
 
 from agentcvr_graph.errors import InputError
-from agentcvr_graph.eval.metrics import mean_score
+from agentcvr_graph.eval.metrics import Estimate, mean_score
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_graph.utils.files import atomic_write
 from training.recipes.tiny.variants import VARIANTS
@@ -52,6 +52,13 @@ class Measured:
 
     name: str
     by_seed: Sequence[Sequence[MeasuredQuestion]]
+    seeds: Sequence[str] = ()
+    """Names of the seeds, in the order of `by_seed`; empty if they are not known."""
+
+    def of_seeds(self, seeds: Sequence[str]) -> Measured:
+        """Return the questions of some seeds."""
+        own = {seed: rows for seed, rows in zip(self.seeds, self.by_seed, strict=True) if seed in seeds}
+        return Measured(self.name, list(own.values()), list(own))
 
     @property
     def questions(self) -> list[MeasuredQuestion]:
@@ -59,7 +66,7 @@ class Measured:
 
     def of_task(self, task: str) -> Measured:
         """Return the questions of one task."""
-        return Measured(self.name, [[q for q in own if q.task == task] for own in self.by_seed])
+        return Measured(self.name, [[q for q in own if q.task == task] for own in self.by_seed], self.seeds)
 
     @property
     def is_whole(self) -> bool:
@@ -110,11 +117,12 @@ def read_results(results: Path, level: str = "normal") -> dict[str, Measured]:
     seeds = sorted(folder.name for folder in results.glob("seed-*"))
     found: dict[str, Measured] = {}
     for name in MASTERS:
-        paths = [results_file(results, seed, level, name) for seed in seeds]
-        files = [path for path in paths if path.exists()]
+        paths = {seed: results_file(results, seed, level, name) for seed in seeds}
+        files = {seed: path for seed, path in paths.items() if path.exists()}
         if files:
-            found[name] = Measured(name, [read_questions(path) for path in files])
-            asked |= {path: {q.script for q in own} for path, own in zip(files, found[name].by_seed, strict=True)}
+            found[name] = Measured(name, [read_questions(path) for path in files.values()], list(files))
+            rows = found[name].by_seed
+            asked |= {path: {q.script for q in own} for path, own in zip(files.values(), rows, strict=True)}
     for path, scripts in asked.items():
         first = next(iter(asked))
         if scripts != asked[first]:
@@ -181,10 +189,7 @@ def differences(found: Mapping[str, Measured], ours: str = "grpo", titles: Mappi
     lines = ["| GRPO against | points of area (95 %) |", "|---|---|"]
     for name, measured in found.items():
         if name != ours and ours in found and measured.is_whole:
-            points = difference_of(found[ours].scores, measured.scores)
-            lines.append(
-                f"| {titles[name]} | {100 * points.mean:+.1f} ({100 * points.low:.1f} to {100 * points.high:.1f}) |"
-            )
+            lines.append(f"| {titles[name]} | {_points(difference_of(found[ours].scores, measured.scores))} |")
     return "\n".join(lines)
 
 
@@ -198,24 +203,51 @@ def by_level(levels: Mapping[str, Mapping[str, Measured]]) -> str:
     return "\n".join(lines)
 
 
+def of_seeds(found: Mapping[str, Measured]) -> str:
+    """Return the area of each seed of GRPO, and how much larger it is than that of each variant of the seed."""
+    lines = ["| GRPO | area (95 %) |", "|---|---|"]
+    policy = found["grpo"] if "grpo" in found else Measured("grpo", [])
+    lines += [f"| {seed} | {area_of(policy.of_seeds([seed]).scores)} |" for seed in policy.seeds]
+    lines += ["", "| GRPO of the same seed against | points of area (95 %) |", "|---|---|"]
+    for name in VARIANTS:
+        same = policy.of_seeds(found[name].seeds) if name in found else Measured("grpo", [])
+        if same.by_seed:
+            lines.append(f"| {TITLES[name]} | {_points(difference_of(same.scores, found[name].scores))} |")
+    return "\n".join(lines)
+
+
 def left_out(found: Mapping[str, Measured]) -> str:
-    """Return the areas on each world that a variant was not trained on, beside SFT and GRPO on all, as Markdown."""
-    lines = ["| world left out | SFT | GRPO without it | GRPO on all |", "|---|---|---|---|"]
+    """Return the areas on each task that a variant was not trained on, beside SFT and GRPO on all, as Markdown."""
+    lines = [
+        "| task left out | SFT | GRPO without it | GRPO on all | without it, against SFT (95 %) |",
+        "|---|---|---|---|---|",
+    ]
     for name, variant in VARIANTS.items():
         if variant.left_out and all(one in found for one in ("sft", name, "grpo")):
-            own = [found[one].of_task(variant.left_out) for one in ("sft", name, "grpo")]
-            lines.append(f"| {variant.left_out} | {' | '.join(str(area_of(one.scores)) for one in own)} |")
+            own = [found[one].of_task(variant.left_out).scores for one in ("sft", name, "grpo")]
+            cells = [*(str(area_of(scores)) for scores in own), _points(difference_of(own[1], own[0]))]
+            lines.append(f"| {variant.left_out} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def by_task(found: Mapping[str, Measured]) -> str:
-    """Return the area of each master on each task, as Markdown."""
+    """Return the area of each master on each task, and its accuracies at the budgets, as Markdown."""
     tasks = list(dict.fromkeys(q.task for measured in found.values() for q in measured.questions))
-    lines = [f"| area in % | {' | '.join(tasks)} |", "|---|" + "---|" * len(tasks)]
+    budgets = ", ".join(f"{100 * share:.0f}" for share in SHARES)
+    lines = [f"| area in % (accuracy at {budgets} %) | {' | '.join(tasks)} |", "|---|" + "---|" * len(tasks)]
     for name, measured in found.items():
-        areas = [f"{100 * area_of(measured.of_task(task).scores).mean:.0f}" for task in tasks]
-        lines.append(f"| {TITLES[name]} | {' | '.join(areas)} |")
+        cells = [_area_and_accuracies(measured.of_task(task).scores) for task in tasks]
+        lines.append(f"| {TITLES[name]} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _area_and_accuracies(scores: Scores) -> str:
+    accuracies = " ".join(f"{100 * mean_score(scores[share]).mean:.0f}" for share in SHARES)
+    return f"{100 * area_of(scores).mean:.0f} ({accuracies})"
+
+
+def _points(difference: Estimate) -> str:
+    return f"{100 * difference.mean:+.1f} ({100 * difference.low:.1f} to {100 * difference.high:.1f})"
 
 
 def hits_by_task(found: Mapping[str, Measured]) -> str:

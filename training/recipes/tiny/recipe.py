@@ -163,12 +163,14 @@ def warm_up(settings: Settings, scale: Scale, console: Console) -> Measures:
         InputError: the folder holds a run of another configuration, or the earlier round has no warm start.
     """
     folder = Path(settings.output)
+    shown, initial = folder / "demonstrations.jsonl", folder / "initial"
+    if not initial.exists():
+        _earlier(settings, scale)  # before the demonstrations, which take minutes
     folder.mkdir(parents=True, exist_ok=True)
     kept, recipe = folder / "measures.json", recipe_of(settings, scale)
     measures = Measures.read(kept) if kept.exists() else Measures(seed=settings.seed, recipe=recipe)
     if measures.recipe != recipe:
         raise InputError(f"{folder} was trained and evaluated by another configuration.", fix="Name another folder.")
-    shown, initial = folder / "demonstrations.jsonl", folder / "initial"
     _take(
         measures,
         settings,
@@ -185,17 +187,24 @@ def warm_up(settings: Settings, scale: Scale, console: Console) -> Measures:
     return measures
 
 
-def _initial(settings: Settings, scale: Scale, shown: Path, initial: Path) -> None:
-    """Write the policy that the warm start begins with: random weights, or the warm start of an earlier round."""
+def _earlier(settings: Settings, scale: Scale) -> Path | None:
+    """Return the warm start of the earlier round with which a round begins; None if it begins with random weights."""
     if scale.first is None:
-        initialize(islice(read_demonstrations(shown), 0, None, 5), initial, settings.seed, scale.size)
-        return
+        return None
     earlier = scale.first / f"seed-{settings.seed}" / "warm"
     if not earlier.exists():
         raise InputError(
             f"There is no policy in {earlier}.", fix="Name the folder of an earlier round, such as runs/tours."
         )
-    shutil.copytree(earlier, initial)
+    return earlier
+
+
+def _initial(settings: Settings, scale: Scale, shown: Path, initial: Path) -> None:
+    """Write the policy that the warm start begins with: random weights, or the warm start of an earlier round."""
+    if earlier := _earlier(settings, scale):
+        shutil.copytree(earlier, initial)
+    else:
+        initialize(islice(read_demonstrations(shown), 0, None, 5), initial, settings.seed, scale.size)
 
 
 def _take(

@@ -129,7 +129,8 @@ def main(
     if not (folder / "warm").exists():
         raise InputError(
             f"{folder} has no warm start.",
-            fix=f"Train one (training/README.md), or copy the released one: cp -r {RELEASED} {folder / 'warm'}",
+            fix="Train one (training/README.md), or copy the released one: "
+            f"mkdir -p {folder} && cp -r {RELEASED} {folder / 'warm'}",
         )
     overrides = read_overrides(changed or [])
     chosen = [one_of("NAME", name, tuple(VARIANTS)) for name in names or VARIANTS]
