@@ -71,7 +71,7 @@ EXPLORING: Mapping[str, Any] = {
 READING: Mapping[str, Any] = {
     **{"max_looks": 1, "whole": 1.0, "every": 1.0, "modalities": ("both",), "frames": (24, 40)},
 }
-KINDS = (
+KINDS: tuple[Kind, ...] = (
     Kind(0.35, 1700, EXPLORING, {"STOP": 3, "SPOT": 6, "LOCK": 3}),
     Kind(0.65, 4200, READING, {"STOP": 6, "SPOT": 6, "LOCK": 1}, follow_ups=14),
 )
@@ -148,7 +148,7 @@ def _chunks(settings: Settings, number: int) -> Iterator[list[Script]]:
     source = settings.scripts
     level = LEVELS[source.difficulty].with_settings(source.difficulty_settings)
     first = source.seed + FIRST_SEED + number * KIND_SEEDS
-    each = {task: KINDS[number].each.get(task, CHUNK) for task in source.tasks}
+    each: dict[Task, int] = {task: KINDS[number].each.get(task, CHUNK) for task in source.tasks}
     for seed in range(first, first + KIND_SEEDS, max(each.values())):
         yield list(make_scripts(each, seed, level, source.phrasing))
 
