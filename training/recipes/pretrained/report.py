@@ -61,7 +61,8 @@ def read(results: Path) -> dict[str, Measured]:
 
 def report(found: Found) -> str:
     """Return all tables as Markdown."""
-    return "\n\n".join((by_budget(found), by_kind(found), differences(found, titles=MASTERS)))
+    against = [differences(found, titles=MASTERS)] if "grpo" in found else []
+    return "\n\n".join([by_budget(found), by_kind(found), *against])
 
 
 def by_budget(found: Found) -> str:
