@@ -26,7 +26,7 @@ OF_THE_SAME = 0.6
 def tour_follow_ups(reading: Reading, tasks: Sequence[Task], rng: random.Random, most: int = MOST) -> list[str]:
     """Return at most `most` other questions of some tasks that the evidence answers, in random order."""
     tours = tours_of(reading)
-    found = [(task, terms) for task in tasks for terms in _TERMS[task](tours, rng)]
+    found: list[tuple[Task, Terms]] = [(task, terms) for task in tasks for terms in _TERMS[task](tours, rng)]
     rng.shuffle(found)
     return [_generator(task).phrasings.ask(rng, "training", **terms) for task, terms in found[:most]]
 
