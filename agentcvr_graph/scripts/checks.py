@@ -78,8 +78,7 @@ def _check_scene(scene: Scene, video: ScriptedVideo, place: str) -> Iterator[Pro
         yield Problem(place, f"it ends at {scene.end_s:g} s, not after its start at {scene.start_s:g} s")
     if scene.end_s > video.duration_s + TOLERANCE_S:
         yield Problem(place, f"it ends at {scene.end_s:g} s, but the video at {video.duration_s:g} s")
-    shown = scene.visual or scene.facts.model_copy(update={"sounds": ()}) != Facts()
-    if shown and not video.picture:
+    if not video.picture and (scene.visual or scene.facts.model_copy(update={"sounds": ()}) != Facts()):
         yield Problem(place, "it shows something, but its video has no picture")
     if not (scene.visual or scene.caption) and scene.facts == Facts():
         yield Problem(place, "it shows and says nothing", "warning")

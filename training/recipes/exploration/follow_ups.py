@@ -36,14 +36,12 @@ def follow_up_questions(reading: Reading, rng: random.Random) -> list[tuple[str,
     if over_tours is None and reading.kind not in _MORE:
         return []
     further, most = _MORE[reading.kind] if over_tours is None else (_over_tours, MOST)
-    return traced(reading, further(reading, rng, most), rng, most)
+    return traced(reading, further(reading, rng, most), rng)[:most]
 
 
-def traced(
-    reading: Reading, questions: Iterable[str], rng: random.Random, most: int
-) -> list[tuple[str, ReasoningTrace]]:
-    """Return at most `most` different questions, other than that of the reading, with their reasoning traces."""
-    new = [question for question in dict.fromkeys(questions) if question != reading.question][:most]
+def traced(reading: Reading, questions: Iterable[str], rng: random.Random) -> list[tuple[str, ReasoningTrace]]:
+    """Return each different question, other than that of the reading, with its reasoning trace."""
+    new = [question for question in dict.fromkeys(questions) if question != reading.question]
     return [(question, reasoning_trace_of(replace(reading, question=question), rng)) for question in new]
 
 

@@ -186,7 +186,7 @@ def _reading(one: Demonstration, follow_ups: int) -> Demonstration:
 
 def _follow_ups(reading: Reading, rng: random.Random, most: int) -> list[tuple[str, ReasoningTrace]]:
     task, _ = asked(reading.question) or ("STOP", {})
-    return traced(reading, tour_follow_ups(reading, ALIKE.get(task, [task]), rng, most), rng, most)
+    return traced(reading, tour_follow_ups(reading, ALIKE.get(task, [task]), rng, most), rng)
 
 
 def lengths_of(one: Demonstration, form: ChatFormat) -> Lengths:
