@@ -36,7 +36,7 @@ def found(tmp_path_factory):
 @pytest.mark.timeout(900)
 def test_episodes_are_the_same_through_verl_and_through_the_own_rollout(found):
     """Those that fork have three rows: the policy is asked in two more conversations."""
-    for name, count, rows in (("graph", 256, 1), ("subgraph", 64, 1), ("fork", 64, 3)):
+    for name, count, rows in (("graph", 256, 1), ("subgraph", 256, 1), ("fork", 64, 3)):
         one = found[name]
         assert (one["episodes"], one["different"], one["rows"]) == (count, {}, [rows]), name
         assert one["sampled"] > 100 * count

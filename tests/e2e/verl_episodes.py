@@ -195,7 +195,7 @@ def main(folder: Path) -> None:
     config = folder / "run.yaml"
     config.write_text(CONFIG.format(model="none"))
     graphs = "tests.support.adapter_episodes:"
-    chosen = {"graph": ("", 256), "subgraph": (graphs + "parent_graph", 64), "fork": (graphs + "planning_graph", 64)}
+    chosen = {"graph": ("", 256), "subgraph": (graphs + "parent_graph", 256), "fork": (graphs + "planning_graph", 64)}
     found: dict[str, Any] = {name: asyncio.run(compare(config, count, path)) for name, (path, count) in chosen.items()}
     print(json.dumps({**found, "lengths": asyncio.run(rows_within(config)), "templates": templates(folder)}))
 
