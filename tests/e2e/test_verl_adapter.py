@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(os.environ.get("AGENTCVR_VERL_PYTHON", ROOT / ".venv-verl" / "bin" / "python"))
 
+LIMIT_S = 900
+"""A minute on an idle machine; it starts verl once for all tests."""
 pytestmark = pytest.mark.skipif(
     not PYTHON.exists(), reason=f"verl has an environment of its own: tests/e2e/install_verl.sh {PYTHON.parents[1]}"
 )
@@ -33,7 +35,7 @@ def found(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(LIMIT_S)
 def test_episodes_are_the_same_through_verl_and_through_the_own_rollout(found):
     """Those that fork have three rows: the policy is asked in two more conversations."""
     for name, count, rows in (("graph", 256, 1), ("subgraph", 256, 1), ("fork", 64, 3)):
@@ -44,7 +46,7 @@ def test_episodes_are_the_same_through_verl_and_through_the_own_rollout(found):
         assert one["answered"] > count / 5
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(LIMIT_S)
 def test_a_row_holds_all_that_was_sampled_however_long_its_prompt(found):
     """A response of 70 tokens: the end of a long prompt takes 10 of them, and a short prompt leaves none to it."""
     assert found["lengths"] == {
@@ -69,7 +71,16 @@ def test_a_row_holds_all_that_was_sampled_however_long_its_prompt(found):
     }
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(LIMIT_S)
 def test_the_chat_template_of_the_configuration_is_used(found):
     """Qwen3's own template drops thoughts of earlier turns, and would be refused."""
     assert found["templates"] == {"loop": True, "engine": True}
+
+
+@pytest.mark.timeout(LIMIT_S)
+def test_faults_that_verl_would_pass_over_are_errors(found):
+    """verl drops unknown settings of an agent loop, and trains on log probabilities of 0 where there are none."""
+    assert found["errors"] == {
+        "setting": "Unknown setting 'run_cfg'. Choose from run_config, one_row and make_graph.",
+        "logprobs": "The master's model failed: The server returned no log probabilities, though they were asked for.",
+    }

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from agentcvr_training.adapters.contract import EpisodeSource
 from agentcvr_training.adapters.verl import GraphAgentLoop
 from agentcvr_training.config.extensions import load_graph_factory
@@ -27,26 +28,33 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopOutput, DictConfigW
 from verl.utils.dataset.rl_dataset import RLHFDataset
 from verl.workers.rollout.replica import TokenOutput
 
+from agentcvr_graph.errors import InfrastructureError, InputError
 from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.schema import Script
 from tests.support.adapter_episodes import CONFIG, RandomTurns, scripts
 from tests.support.tiny_models import PLAIN, tokenizer
 
 LONGEST = 30_000
+FIRST_STEP = 3
 PARAMS = {"temperature": 1.0, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "logprobs": True}
 
 
 class Server:
-    """In place of verl's client of its servers: samples a turn for each request."""
+    """In place of verl's client of its servers: samples a turn for each request, each with newer weights."""
 
     def __init__(self, sampler: RandomTurns) -> None:
         self._sampler = sampler
+        self.step = FIRST_STEP - 1
 
     async def generate(self, request_id: str, *, prompt_ids: list[int], sampling_params: dict[str, Any]) -> TokenOutput:
         sampling = Sampling(max_new_tokens=sampling_params["max_tokens"])
         assert sampling_params["stop_token_ids"] and sampling_params["temperature"] == 1.0
         sampled = await self._sampler.sample(Call(prompt_ids, request_id, sampling, sampling_params["seed"]))
-        return TokenOutput(token_ids=sampled.ids, log_probs=sampled.logprobs, stop_reason="completed")
+        self.step += 1
+        steps = {"min_global_steps": self.step, "max_global_steps": self.step}
+        return TokenOutput(
+            token_ids=sampled.ids, log_probs=sampled.logprobs, stop_reason="completed", extra_fields=steps
+        )
 
 
 class Short:
@@ -82,10 +90,12 @@ def loop_of(
     make_graph: str,
     lengths: tuple[int, int] = (LONGEST, LONGEST),
     template: str = PLAIN,
+    **more: str,
 ) -> GraphAgentLoop:
     """Return verl's agent loop, made as its worker makes it.
 
     Args:
+        more: settings of `agent_loop.yaml`.
         lengths: verl's longest prompt and longest response, in tokens.
     """
     whole = OmegaConf.create(
@@ -105,6 +115,7 @@ def loop_of(
         tools=None,
         run_config=str(config),
         make_graph=make_graph,
+        **more,
     )
 
 
@@ -122,8 +133,12 @@ async def own(settings: Settings, form: ChatFormat, chosen: list[Script], make_g
     return await runner.run([RolloutTask(chosen[n], n, budget_share=share) for n, share in enumerate(shares)])
 
 
-def differences(output: Any, episode: Episode, weights: dict[str, float]) -> list[str]:
-    """Return the names of what differs between verl's output and an episode of our own."""
+def differences(output: Any, episode: Episode, weights: dict[str, float], last_step: int) -> list[str]:
+    """Return the names of what differs between verl's output and an episode of our own.
+
+    Args:
+        last_step: the step whose weights sampled the last turn; verl's trainer reads the first and the last.
+    """
     outputs: list[AgentLoopOutput] = output if isinstance(output, list) else [output]
     rows = [row for row in episode.rows if row.sampled]
     reward = sum(weights[name] * value for name, value in (episode.reward or {}).items())
@@ -133,8 +148,15 @@ def differences(output: Any, episode: Episode, weights: dict[str, float]) -> lis
         "masks": ([one.response_mask for one in outputs], [row.mask for row in rows]),
         "log probabilities": ([one.response_logprobs for one in outputs], [row.logprobs for row in rows]),
         "rewards": ([one.reward_score for one in outputs], [reward] * len(rows)),
+        "steps": (list(map(steps_of, outputs)), [[FIRST_STEP, last_step]] * len(rows)),
     }
     return [name for name, (theirs, ours) in pairs.items() if theirs != ours]
+
+
+def steps_of(output: AgentLoopOutput) -> list[int]:
+    """Return the steps of a row as verl's trainer v1 reads them, which fails where one is missing."""
+    fields = output.as_dict()["extra_fields"]
+    return np.array([fields.get("min_global_steps"), fields.get("max_global_steps")], dtype=int).tolist()
 
 
 async def compare(config: Path, count: int, make_graph: str) -> dict[str, Any]:
@@ -144,9 +166,10 @@ async def compare(config: Path, count: int, make_graph: str) -> dict[str, Any]:
     different: dict[str, int] = {}
     weights = EpisodeSource(settings, form).settings.reward.resolve()
     for n, episode in enumerate(episodes):
-        loop = loop_of(config, Server(RandomTurns(form)), make_graph)
+        server = Server(RandomTurns(form))
+        loop = loop_of(config, server, make_graph)
         output = await loop.run(dict(PARAMS), script=chosen[n].model_dump_json(), seed=n, raw_prompt=[])
-        for name in differences(output, episode, weights):
+        for name in differences(output, episode, weights, server.step):
             different[name] = different.get(name, 0) + 1
     return {
         "episodes": len(episodes),
@@ -190,6 +213,30 @@ def templates(folder: Path) -> dict[str, bool]:
     return {"loop": own == qwen3_training_chat_template, "engine": engine == qwen3_chat_template}
 
 
+def unknown_setting(folder: Path) -> str:
+    """Return the error of a misspelt name in `agent_loop.yaml`."""
+    try:
+        loop_of(folder / "run.yaml", Talker(), "", run_cfg="x")
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+async def without_logprobs(config: Path) -> str:
+    """Return the error of a server that sends no log probabilities where they were asked for."""
+
+    class Silent(Talker):
+        async def generate(self, request_id: str, **request: Any) -> TokenOutput:
+            sampled = await super().generate(request_id, **request)
+            return sampled.model_copy(update={"log_probs": None})
+
+    try:
+        await loop_of(config, Silent(), "").run(dict(PARAMS), script=scripts(2)[0].model_dump_json(), raw_prompt=[])
+    except InfrastructureError as error:
+        return str(error)
+    return ""
+
+
 def main(folder: Path) -> None:
     """Compare the library's graph, and parent graphs that hold it."""
     config = folder / "run.yaml"
@@ -197,7 +244,9 @@ def main(folder: Path) -> None:
     graphs = "tests.support.adapter_episodes:"
     chosen = {"graph": ("", 256), "subgraph": (graphs + "parent_graph", 256), "fork": (graphs + "planning_graph", 64)}
     found: dict[str, Any] = {name: asyncio.run(compare(config, count, path)) for name, (path, count) in chosen.items()}
-    print(json.dumps({**found, "lengths": asyncio.run(rows_within(config)), "templates": templates(folder)}))
+    errors = {"setting": unknown_setting(folder), "logprobs": asyncio.run(without_logprobs(config))}
+    lengths = asyncio.run(rows_within(config))
+    print(json.dumps({**found, "lengths": lengths, "templates": templates(folder), "errors": errors}))
 
 
 if __name__ == "__main__":

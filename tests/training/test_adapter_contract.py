@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import pytest
 from agentcvr_training.adapters.contract import EpisodeSource
 from agentcvr_training.adapters.dataset import row_of, write_rows
@@ -14,11 +17,11 @@ from agentcvr_training.rollout.episodes import RolloutRunner, RolloutTask
 from agentcvr_training.rollout.policy import PolicyChatModel, seed_of
 from datasets import Dataset
 
-from agentcvr_graph.errors import InfrastructureError, InputError
+from agentcvr_graph.errors import InfrastructureError, InputError, SetupError
 from agentcvr_graph.graph.builder import create_cvr_graph
 from agentcvr_graph.scripts.budgets import drawn_share
 from agentcvr_graph.scripts.schema import Script
-from tests.support.adapter_episodes import CONFIG, RandomTurns, parent_graph, plain, scripts
+from tests.support.adapter_episodes import CONFIG, RandomTurns, parent_graph, plain, planning_graph, scripts
 from tests.support.tiny_models import tokenizer
 
 SCRIPTS = scripts(24)
@@ -69,6 +72,35 @@ async def test_a_failure_of_the_infrastructure_is_raised_not_scored(settings):
     source = EpisodeSource(settings, ChatFormat(tokenizer()))
     with pytest.raises(InfrastructureError, match="The server is down"):
         await source.run(SCRIPTS[0], down)
+
+
+FAULTS = {
+    "10 tokens with 3 log probabilities": Sampled([5] * 10, [-1.0] * 3),
+    "20000 tokens, where `call.sampling.max_new_tokens` allows 400": Sampled([5] * 20_000, [-1.0] * 20_000),
+    "the token id -1": Sampled([5, -1], [-1.0, -1.0]),
+    "the log probability nan": Sampled([5, 5], [-1.0, math.nan]),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("make_graph", [create_cvr_graph, planning_graph])
+async def test_a_turn_that_was_not_sampled_so_is_refused(settings, make_graph, fault):
+    async def wrong(call):
+        return FAULTS[fault]
+
+    source = EpisodeSource(settings, ChatFormat(tokenizer()), make_graph)
+    with pytest.raises(SetupError, match=re.escape(f"`sample` returned {fault}.")):
+        await source.run(SCRIPTS[0], wrong)
+
+
+@pytest.mark.parametrize("make_graph", [create_cvr_graph, parent_graph, planning_graph])
+async def test_an_exception_of_sample_is_one_of_the_infrastructure_wherever_the_policy_is_called(settings, make_graph):
+    async def broken(call):
+        raise ValueError("no such block")
+
+    source = EpisodeSource(settings, ChatFormat(tokenizer()), make_graph)
+    with pytest.raises(InfrastructureError, match="`sample` failed: ValueError: no such block"):
+        await source.run(SCRIPTS[0], broken)
 
 
 async def test_a_conversation_stays_within_the_length_that_the_engine_allows(settings):

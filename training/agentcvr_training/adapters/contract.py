@@ -13,14 +13,16 @@ A failure of the infrastructure is raised, not scored: the engine has to drop or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from agentcvr_graph.errors import InfrastructureError, InputError
+from agentcvr_graph.errors import CVRError, InfrastructureError, InputError, SetupError
 from agentcvr_graph.graph.builder import create_cvr_graph
+from agentcvr_graph.models.clients.errors import as_infrastructure_error
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training.config.loading import load_format
 from agentcvr_training.config.settings import Settings, load_settings
@@ -44,7 +46,21 @@ class FunctionEngine:
         self._sample = sample
 
     async def sample(self, call: Call) -> Sampled:
-        return await self._sample(call)
+        """Return the sampled turn.
+
+        Raises:
+            InfrastructureError: the function raised an exception.
+            SetupError: what it returned cannot be a turn, so it would be trained on wrongly.
+        """
+        try:
+            sampled = await self._sample(call)
+        except CVRError:
+            raise
+        except Exception as error:
+            raise as_infrastructure_error(error, "`sample`") from error
+        if fault := _fault_of(sampled, call.sampling.max_new_tokens):
+            raise SetupError(f"`sample` returned {fault}.", fix="Return what the engine sampled for this call.")
+        return sampled
 
     def release(self, session: str) -> None:
         """Keep nothing: prefixes are cached by the server."""
@@ -56,6 +72,18 @@ class FunctionEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
+
+
+def _fault_of(sampled: Sampled, longest: int) -> str:
+    """Return what is wrong with a sampled turn; empty if nothing is. The size of the vocabulary is the engine's."""
+    ids, logprobs = sampled.ids, sampled.logprobs
+    if len(ids) != len(logprobs):
+        return f"{len(ids)} tokens with {len(logprobs)} log probabilities"
+    if len(ids) > longest:
+        return f"{len(ids)} tokens, where `call.sampling.max_new_tokens` allows {longest}"
+    if min(ids, default=0) < 0:
+        return f"the token id {min(ids)}"
+    return next((f"the log probability {one}" for one in logprobs if not math.isfinite(one)), "")
 
 
 @dataclass(frozen=True)
@@ -116,6 +144,7 @@ class EpisodeSource:
         Raises:
             InputError: no token was sampled, such as for a prompt that is as long as the longest conversation.
             InfrastructureError: a part that the policy did not cause failed, so there is nothing to learn.
+            SetupError: `sample` returned what cannot be a turn.
         """
         options = self.settings.rollout
         policy = PolicyChatModel(
@@ -132,7 +161,7 @@ class EpisodeSource:
             tools=self.settings.load_tools(),
             make_graph=self.make_graph,
         )
-        (episode,) = await runner.run([task])
+        episode = await runner.run_one(runner.graph(), task)
         if episode.reward is None:
             failure = episode.trajectory.failure
             raise InfrastructureError(failure.message if failure else f"An action of {script.id} was not carried out.")
@@ -141,7 +170,7 @@ class EpisodeSource:
             raise InputError(
                 f"No turn of {script.id} was sampled: its prompt fills max_length={policy.max_length}, or `sample` "
                 "returned no token.",
-                fix="Raise the longest conversation.",
+                fix="Raise `max_length`, or return the sampled ids.",
             )
         return AdaptedEpisode(
             rows,

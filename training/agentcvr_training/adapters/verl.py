@@ -18,14 +18,15 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput
 
-from agentcvr_graph.errors import InfrastructureError, InputError
+from agentcvr_graph.errors import InfrastructureError, InputError, SettingsError
 from agentcvr_graph.scripts.schema import Script
 from agentcvr_training.adapters.contract import AdaptedEpisode, EpisodeSource
 from agentcvr_training.config.extensions import load_graph_factory
@@ -35,6 +36,9 @@ from agentcvr_training.inference.base import Call, Sampled, Sampling
 from agentcvr_training.inference.factory import training_sampling
 from agentcvr_training.rollout.episodes import trained_row
 from agentcvr_training.rollout.ledger import Row
+
+WEIGHTS: dict[str, Callable[[int, int], int]] = {"min_global_steps": min, "max_global_steps": max}
+"""What verl's trainer wants to know of each row: the steps whose weights sampled its first and its last turn."""
 
 
 @functools.cache
@@ -50,16 +54,24 @@ class GraphAgentLoop(AgentLoopBase):
             neither temperature nor `top_p`, and no trainer settings: verl has its own.
         one_row: return the row with most sampled tokens alone, for verl's trainers before v1.
         make_graph: import path of a graph factory, such as a parent graph; empty for the library's graph.
+
+    Raises:
+        SettingsError: another name, which verl would ignore.
     """
 
     def __init__(self, *args: Any, run_config: str, one_row: bool = False, make_graph: str = "", **kwargs: Any) -> None:
         kwargs.pop("tools", None)  # the graph has its own
+        if unknown := sorted(kwargs.keys() - inspect.signature(AgentLoopBase.__init__).parameters.keys()):
+            raise SettingsError(
+                f"Unknown setting {unknown[0]!r}.", fix="Choose from run_config, one_row and make_graph."
+            )
         super().__init__(*args, **kwargs)
         settings = _settings(run_config)
         form = format_of(copy.copy(self.tokenizer), settings.model)
         self._source = EpisodeSource(settings, form, load_graph_factory(make_graph))
         self._one_row = one_row
         self._openings: dict[str, int] = {}
+        self._weights: dict[str, int] = {}
 
     async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> AgentLoopOutput | list[AgentLoopOutput]:
         """Run the graph about the script of a sample; return one output a row.
@@ -74,9 +86,7 @@ class GraphAgentLoop(AgentLoopBase):
             InfrastructureError: a server or an agent failed; trainer v1 trains without this rollout.
         """
         if "script" not in kwargs:
-            raise InputError(
-                "The dataset has no column 'script'.", fix="Write it with agentcvr_training.adapters.dataset."
-            )
+            raise InputError("There is no column 'script'.", fix="Write it with agentcvr_training.adapters.dataset.")
         lengths = self.rollout_config
         episode = await self._source.run(
             Script.model_validate_json(str(kwargs["script"])),
@@ -109,8 +119,13 @@ class GraphAgentLoop(AgentLoopBase):
         )
         if token_output.stop_reason == "aborted":
             raise InfrastructureError("The server aborted a turn.")
-        ids = list(token_output.token_ids)
-        return Sampled(ids, list(token_output.log_probs or [0.0] * len(ids)))
+        ids, logprobs = list[int](token_output.token_ids), list[float](token_output.log_probs or ())
+        if ids and not logprobs and params.get("logprobs"):
+            raise InfrastructureError("The server returned no log probabilities, though they were asked for.")
+        for name, first_or_last in WEIGHTS.items():
+            if (step := token_output.extra_fields.get(name)) is not None:
+                self._weights[name] = first_or_last(self._weights.get(name, int(step)), step)
+        return Sampled(ids, logprobs or [0.0] * len(ids))
 
     def _room(self, call: Call) -> int:
         """Return how many tokens may follow a prompt; all of them fit into verl's row of the conversation."""
@@ -131,5 +146,5 @@ class GraphAgentLoop(AgentLoopBase):
             reward_score=episode.reward,
             num_turns=episode.turns,
             metrics=AgentLoopMetrics(),
-            extra_fields={"reward_extra_info": episode.rewards, "turn_scores": [], "tool_rewards": []},
+            extra_fields={"reward_extra_info": episode.rewards, "turn_scores": [], "tool_rewards": [], **self._weights},
         )

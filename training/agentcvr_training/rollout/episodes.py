@@ -157,7 +157,7 @@ class RolloutRunner:
 
         async def one(task: RolloutTask) -> Episode:
             async with limit:
-                episode = await self._run_one(graph, task)
+                episode = await self.run_one(graph, task)
             if on_episode is not None:
                 on_episode(episode)
             return episode
@@ -166,7 +166,8 @@ class RolloutRunner:
             running = [group.create_task(one(task)) for task in tasks]
         return [task.result() for task in running]
 
-    async def _run_one(self, graph: Any, task: RolloutTask) -> Episode:
+    async def run_one(self, graph: Any, task: RolloutTask) -> Episode:
+        """Run one task on a graph of `graph()`; what ends the graph is raised as it is."""
         question, context = task.question or task.script.as_question(), task.settings(self.context)
         config: Any = {"recursion_limit": recursion_limit(context), "metadata": {"question_id": question.id}}
         with recording(seed=task.seed, strict=self.strict) as recorded:
