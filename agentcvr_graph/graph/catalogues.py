@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from agentcvr_graph.catalogue import LISTED, MAX_VIDEOS, Catalogue, Expansion, Part, Sources, Summary, digest_of
-from agentcvr_graph.errors import InfrastructureError, InputError, VideoError, shown_address
+from agentcvr_graph.errors import InfrastructureError, InputError, SetupError, VideoError, shown_address
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.perception.base import Perception, expand
 from agentcvr_graph.types import Video, VideoInfo
@@ -85,11 +85,21 @@ def _of_named(found: Sequence[VideoInfo], catalogue: Catalogue) -> list[str]:
 
 
 async def probe(perception: Perception, video: Video, number: int) -> VideoInfo:
-    """Return what is known of a video, or why it cannot be read."""
+    """Return what is known of a video, or why it cannot be read.
+
+    Raises:
+        SetupError: the perception returns something else.
+    """
     try:
-        return await perception.probe(video, number)
+        found = cast(object, await perception.probe(video, number))
     except VideoError as error:
         return VideoInfo(number=number, video=video, problem=str(error))
+    if not isinstance(found, VideoInfo):
+        raise SetupError(
+            f"`probe` of {type(perception).__name__} returned {type(found).__name__} for video {number}.",
+            fix="Return a `VideoInfo`.",
+        )
+    return found
 
 
 class Catalogues:

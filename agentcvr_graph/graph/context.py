@@ -75,7 +75,8 @@ class CVRContext(BaseModel):
         setting(
             "master",
             ge=0,
-            description="Seconds of work, without the wait for a human; empty for no limit.",
+            description="Seconds of work, without the wait for a human, counted before each turn of the master: a call "
+            "in progress is not ended. Empty for no limit.",
         ),
     ] = None
     min_evidence: Annotated[

@@ -18,8 +18,11 @@ from agentcvr_graph.render import plain
 logger = logging.getLogger(__name__)
 
 
-def error_for_master(error: BaseException) -> str:
+def error_for_master(error: BaseException, code: str = "") -> str:
     """Return an infrastructure error as one line for the master.
+
+    Args:
+        code: as of `as_infrastructure_error`.
 
     Raises:
         SetupError, BugError: the set-up is wrong (a key, a package, a setting), or this library is. The master cannot
@@ -27,7 +30,7 @@ def error_for_master(error: BaseException) -> str:
     """
     if isinstance(error, TimeoutError):
         return "That took too long and was stopped. Try a shorter window."
-    failure = as_infrastructure_error(error, "the model")
+    failure = as_infrastructure_error(error, "the model", code)
     if isinstance(failure, BugError):
         raise failure
     if isinstance(failure, SetupError):
@@ -35,6 +38,11 @@ def error_for_master(error: BaseException) -> str:
     if recognised(error, "the model") is None:
         _log(error)
     return plain(str(failure))
+
+
+def named(tool: str) -> str:
+    """Return how errors name a tool; its own code, or the perception that it calls, has raised them."""
+    return f"the tool {tool!r}"
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage
 
+from agentcvr_graph.errors import SetupError
 from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.context import WantedDialect
 from agentcvr_graph.graph.dialects import (
@@ -27,7 +28,7 @@ from agentcvr_graph.graph.dialects import (
 )
 from agentcvr_graph.models.clients.errors import detail_of
 from agentcvr_graph.models.clients.ignored import check_schema, check_tools
-from agentcvr_graph.models.clients.refusals import SCHEMA, TOOLS, note_refusal
+from agentcvr_graph.models.clients.refusals import SCHEMA, TOOLS, note_ignored, note_refusal
 from agentcvr_graph.models.clients.unstreamed import UNSTREAMED
 from agentcvr_graph.models.clients.usage import cost_of
 from agentcvr_graph.tools import Toolset
@@ -61,7 +62,16 @@ async def call_master(
     """
     while True:
         dialect = choose_dialect(master, wanted)
-        bound = bind_master(master, dialect, tools, bounds)
+        try:
+            bound = bind_master(master, dialect, tools, bounds)
+        except NotImplementedError as error:  # of `bind_tools`: a class that passes it on to a model without tool calls
+            if wanted != "auto":
+                raise SetupError(
+                    f"{type(master).__name__} takes no tool calls, which the dialect {wanted!r} needs.",
+                    fix="Choose the dialect auto or json.",
+                ) from error
+            note_ignored(master, TOOLS)
+            continue
         try:
             message = await bound.ainvoke(for_model(with_instructions(messages, dialect, tools), dialect), UNSTREAMED)
         except Exception as error:

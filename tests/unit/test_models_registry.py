@@ -306,6 +306,23 @@ def test_unexpected_errors_are_not_recognised() -> None:
     assert recognised(KeyError("choices"), "the model") is None
 
 
+@pytest.mark.timeout(60)
+def test_an_exception_that_is_its_own_cause_is_read_once() -> None:
+    error = KeyError("choices")
+    error.__cause__ = KeyError("inner")
+    error.__cause__.__cause__ = error
+    own = ValueError("own")
+    own.__cause__ = own  # as after `raise error from error`
+    assert recognised(error, "the model") is recognised(own, "the model") is None
+
+
+def test_the_code_that_failed_is_named_if_no_client_library_raised() -> None:
+    said = [
+        str(as_infrastructure_error(one, "the model", "the tool 'zoom'")) for one in (KeyError("x"), TimeoutError())
+    ]
+    assert said == ["the tool 'zoom' failed: KeyError: 'x'", "the model did not answer in time."]
+
+
 def test_errors_of_the_library_pass_through_unchanged() -> None:
     error = InfrastructureError("as it is", transient=True)
     assert as_infrastructure_error(error, "the model") is error
@@ -381,9 +398,13 @@ def test_a_misspelled_name_is_recognised_without_langchain(monkeypatch: pytest.M
     with pytest.raises(SetupError, match=r"^The package .langchain. is not installed"):
         resolve_chat_model("openai:gpt-4o")
     # Without LangChain a short name of a hosted model cannot be told from a misspelled one.
-    said = r"Unknown model string 'gpt-4o': a hosted model needs more packages: .*\[openai\].* Allowed are 'offline'"
+    for short in ("nosuch", "gpt-4o"):
+        said = rf"^Unknown model string '{short}'\. Allowed are 'offline', .* or PROVIDER:MODEL "
+        with pytest.raises(SetupError, match=said):
+            resolve_chat_model(short)
+    said = r"^Unknown model string 'no:such': a hosted model needs more packages, agentcvr-graph\[openai\]\. A"
     with pytest.raises(SetupError, match=said):
-        resolve_chat_model("gpt-4o")
+        resolve_chat_model("no:such")
 
 
 @pytest.mark.parametrize("wrong", [None, 3])

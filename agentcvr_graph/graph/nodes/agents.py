@@ -17,7 +17,7 @@ from agentcvr_graph.graph import looks
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import reply
-from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
+from agentcvr_graph.graph.error_policy import error_for_master, named, without_keys_in_errors
 from agentcvr_graph.graph.events import failure_kind, failures_reported, report
 from agentcvr_graph.graph.nodes.memory import index_namespace, memory_of
 from agentcvr_graph.graph.nodes.review import Refusal, needs_review, review
@@ -107,7 +107,7 @@ class Agent:
         assignment = agent_input(state)["assignment"]
         work = vars(error.error).get(WORK)
         with failures_reported(runtime, assignment.node, assignment.turn, call=assignment.call.id):
-            cause = error_for_master(error.error)
+            cause = error_for_master(error.error, named(assignment.call.tool))
         self._report_failure(assignment, error.error, cause, work, runtime)
         text = _with_budget(error_text(cause), assignment)
         modality = self._dependencies.tools.spec(assignment.call.tool).modality

@@ -21,7 +21,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agentcvr_graph.catalogue import Sources
-from agentcvr_graph.errors import ActionError, InfrastructureError
+from agentcvr_graph.errors import ActionError, CVRError, InfrastructureError
 from agentcvr_graph.graph import looks, prompts
 from agentcvr_graph.graph.action_schema import TurnBounds
 from agentcvr_graph.graph.arrival import tidy
@@ -30,7 +30,7 @@ from agentcvr_graph.graph.catalogues import count_of
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.dependencies import Dependencies
 from agentcvr_graph.graph.dialects import calls_of_turn, reply, words_of
-from agentcvr_graph.graph.error_policy import error_for_master, without_keys_in_errors
+from agentcvr_graph.graph.error_policy import error_for_master, named, without_keys_in_errors
 from agentcvr_graph.graph.events import failures_reported
 from agentcvr_graph.graph.master_call import call_master
 from agentcvr_graph.graph.nodes.conclude import MOST_SEEN, may_answer
@@ -42,6 +42,10 @@ from agentcvr_graph.render import ONLY_ANSWER, TOO_LATE, budget_text, error_text
 from agentcvr_graph.tools import Budget, Toolset
 from agentcvr_graph.types import Cost, Failure, VideoInfo
 
+LATE = (
+    "It did not answer in time. The limit of one attempt is the argument `timeout_s` of `create_cvr_graph`, "
+    "unless the model's own client has a shorter one."
+)
 MAX_QUOTED = 200
 """Characters of the last turn in the error of a run that it ended."""
 MAX_COMPLAINTS = 2
@@ -55,10 +59,12 @@ class Plan:
     assignments: list[Assignment] = field(default_factory=list[Assignment])
     refusals: list[AnyMessage] = field(default_factory=list[AnyMessage])
     draft: Call | None = None
+    stopped: bool = False
+    """Whether the infrastructure, or a bug of a tool, stopped a call, which is no mistake of the master."""
 
     @property
     def usable(self) -> bool:
-        return bool(self.assignments) or self.draft is not None
+        return bool(self.assignments) or self.draft is not None or self.stopped
 
 
 class Master:
@@ -181,7 +187,8 @@ async def master_failed(
         SetupError, BugError: as `error_for_master`.
     """
     with failures_reported(runtime, "master", state["turn"] + 1):
-        message = f"The master's model failed: {error_for_master(error.error)}"
+        late = isinstance(error.error, TimeoutError)
+        message = f"The master's model failed: {LATE if late else error_for_master(error.error)}"
     failure = Failure(boundary="infrastructure", message=message)
     return Command(update={"failure": failure, "draft": None, "assignments": []}, goto="conclude")
 
@@ -197,8 +204,9 @@ def plan_turn(calls: Sequence[Call], sources: Sequence[VideoInfo], budget: Budge
             assignment, cost = _assign(call, sources, budget, tools, turn)
         except ActionError as error:
             plan.refusals.append(reply(call, error_text(str(error))))
-        except InfrastructureError as error:  # a video that it names cannot be opened
+        except InfrastructureError as error:  # a video that it names cannot be opened, or its tool has a bug
             plan.refusals.append(reply(call, error_text(str(error)), failed_by="infrastructure"))
+            plan.stopped = True
         else:
             plan.assignments.append(assignment)
             budget = budget.minus(cost)
@@ -263,7 +271,13 @@ def _assign(
     arguments, ignored = tools.read_noting(call.tool, call.arguments)
     if tool.reaches_all and isinstance(sources, Sources):
         sources.require_references()
-    request, notes = tool.plan(arguments, sources, budget)
+    try:
+        request, notes = tool.plan(arguments, sources, budget)
+        cost = tool.cost(request)
+    except CVRError:
+        raise
+    except Exception as error:  # a bug of the tool, not of the model that called it
+        raise InfrastructureError(error_for_master(error, named(tool.name))) from error
     numbers = None if tool.reaches_all else tuple(dict.fromkeys(window.video for window in request.windows))
     assignment = Assignment(
         call=call,
@@ -273,4 +287,4 @@ def _assign(
         videos=numbers,
         turn=turn,
     )
-    return assignment, tool.cost(request)
+    return assignment, cost

@@ -46,13 +46,17 @@ def is_transient(error: Exception) -> bool:
     return isinstance(failure, InfrastructureError) and failure.transient
 
 
-def as_infrastructure_error(error: BaseException, model: str) -> CVRError:
+def as_infrastructure_error(error: BaseException, model: str, code: str = "") -> CVRError:
     """Return the failure of a model as an error of this library, with a one-line message that starts with `model`.
 
     Errors of this library are returned unchanged. A refused key becomes a `SetupError`, because the user must fix it.
+
+    Args:
+        code: what an exception that is not recognised is said to have come from, such as `the tool 'zoom'`; the model
+            if empty.
     """
     known = recognised(error, model)
-    return known or InfrastructureError(f"{model} failed: {type(error).__name__}: {detail_of(error)}")
+    return known or InfrastructureError(f"{code or model} failed: {type(error).__name__}: {detail_of(error)}")
 
 
 def recognised(error: BaseException, model: str) -> CVRError | None:
@@ -142,8 +146,11 @@ def one_line(text: str) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and its causes, each once: `raise error from error` makes an exception its own cause."""
     cause: BaseException | None = error
-    while cause is not None:
+    walked: set[int] = set()
+    while cause is not None and id(cause) not in walked:
+        walked.add(id(cause))
         yield cause
         cause = cause.__cause__
 

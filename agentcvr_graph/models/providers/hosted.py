@@ -93,7 +93,9 @@ class Hosted(Provider):
         except SetupError as error:
             if self.provider in PROVIDER_KEYS:
                 raise
-            raise unknown(self.spec, f"a hosted model needs more packages: {error.fix}") from error
+            if not self.provider:  # a short name, which the allowed forms show with its provider
+                raise unknown(self.spec) from error
+            raise unknown(self.spec, "a hosted model needs more packages, agentcvr-graph[openai]") from error
 
     def audio(self, timeout_s: float) -> AudioModel:
         from agentcvr_graph.models.adapters.transcription_endpoint import TranscriptionEndpoint
