@@ -348,7 +348,9 @@ def _look(media: Clip, target: Target, view: View | None) -> Looked:
 def _sampling_notes(request: Observe, times_s: Sequence[Sequence[float]]) -> list[str]:
     """Return a note for each target with fewer different frames than requested."""
     return [
-        f"{window_label(target)}: {len(times)} different frames, not {target.frames}"
+        f"{window_label(target)}: "
+        + (f"{len(times)} different frames" if len(times) > 1 else "only one frame")
+        + f", not {target.frames}"
         for target, times in zip(request.targets, times_s, strict=True)
         if 0 < len(times) < target.frames
     ]

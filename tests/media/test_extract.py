@@ -128,6 +128,17 @@ def test_what_is_shown_ends_with_the_picture(tmp_path: Path):
     assert not any(note.startswith("video 1") for note in video.notes)
 
 
+def test_a_video_of_one_frame_has_the_facts_that_it_has_live(tmp_path: Path):
+    clip, to = tmp_path / "frame.mp4", tmp_path / "videos.jsonl"
+    ffmpeg("-f lavfi -i color=red:s=96x64:r=25:d=0.04 -c:v libx264", clip)
+    done = agentcvr("scripts", "extract", str(clip), "--audio", "offline", "--out", str(to))
+    assert done.returncode == 0, done.stderr
+    [video] = read_extracted(to)
+    [scene] = video.video.scenes
+    assert (scene.start_s, scene.end_s, scene.facts.colours) == (0, 0.1, ("red",))
+    assert [note for note in video.notes if "frame" in note] == ["0.0-0.0 s: only one frame, not 2"]
+
+
 def test_an_extracted_file_has_the_tracks_of_its_source(tmp_path: Path):
     ffmpeg("-f lavfi -i sine=d=4", tmp_path / "tone.flac")
     ffmpeg("-f lavfi -i color=red:s=96x64:r=10:d=4", tmp_path / "mute.mp4")

@@ -135,6 +135,13 @@ def test_a_single_frame_without_a_movement_belongs_to_the_scene_that_it_shows():
     ]
 
 
+def test_a_statement_without_duration_is_kept_in_a_video_of_one_frame():
+    [frame] = scenes_of(0.1, [said("mostly red", 0, 0)], [])
+    assert (frame.start_s, frame.end_s, frame.facts.colours) == (0, 0.1, ("red",))
+    [dog, gap, cat] = scenes_of(9, [said("a dog", 0, 3), said("a flash", 4, 4), said("a cat", 6, 9)], [])
+    assert [(scene.start_s, scene.visual) for scene in (dog, gap, cat)] == [(0, "a dog"), (3, ""), (6, "a cat")]
+
+
 def test_what_a_script_has_no_place_for_is_reported():
     lost = Lost()
     heard = [said("unclear speech", 0, 2), said("a dog barks", 2, 3), said("music", 3, 5), said("silence", 5, 6)]

@@ -21,7 +21,7 @@ from agentcvr_graph.scripts.schema import ScriptedVideo
 from agentcvr_graph.types import Cost, Evidence, EvidenceKind, Observation, Observe, Target, Video, VideoInfo
 from agentcvr_graph.utils.cancellation import run_in_thread
 
-VERSION = 3
+VERSION = 4
 """Version of the extraction. It is part of every key: raise it when the same video gives other scenes."""
 EVERY_S = 1.0
 """Seconds between two frames of a moving picture, and length of the shortest part that is looked at for itself."""

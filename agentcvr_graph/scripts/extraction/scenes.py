@@ -114,8 +114,7 @@ def _shown(seen: Iterable[Evidence], duration_s: float) -> list[Shown]:
     edges = _edges([time_s for start_s, end_s, _ in stated for time_s in (start_s, end_s)], duration_s)
     shown: list[Shown] = []
     for start_s, end_s in pairwise(edges):
-        middle_s = (start_s + end_s) / 2
-        one = _picture(start_s, end_s, [text for first_s, last_s, text in stated if first_s <= middle_s < last_s])
+        one = _picture(start_s, end_s, _texts_of(start_s, end_s, stated))
         if shown and _same_picture(shown[-1], one):
             longer = max(shown[-1], one, key=lambda part: part.duration_s)
             motion = longer.motion or shown[-1].motion or one.motion
@@ -123,6 +122,18 @@ def _shown(seen: Iterable[Evidence], duration_s: float) -> list[Shown]:
         else:
             shown.append(one)
     return shown
+
+
+def _texts_of(start_s: float, end_s: float, stated: Sequence[tuple[float, float, str]]) -> list[str]:
+    """Return the statements that hold in the middle of a stretch, or anywhere in one that is as short as a frame.
+
+    The window of a single frame, rounded to tenths of a second, may have no duration.
+    """
+    middle_s = (start_s + end_s) / 2
+    texts = [text for first_s, last_s, text in stated if first_s <= middle_s < last_s]
+    if texts or end_s - start_s > SHORTEST_S:
+        return texts
+    return [text for first_s, last_s, text in stated if start_s <= first_s <= last_s <= end_s]
 
 
 def _edges(times_s: Iterable[float], duration_s: float) -> list[float]:
