@@ -9,10 +9,12 @@ import errno
 import functools
 import io
 import logging
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -33,6 +35,10 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """Errors of a disk that is full, or that cannot be written for another reason."""
 NOTES_SHOWN = 20
 """Number of notes that are printed."""
+CAUSES_SHOWN = 3
+"""Causes of failures that are printed."""
+_PYDANTIC = re.compile(r"\s*(?:\[type=.*?(?:input_type=\w+\]|$)|For further information visit \S*)", re.S)
+"""What pydantic adds to the reason of an error, also where it has been cut off."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -57,10 +63,34 @@ def print_some(label: str, colour: str, lines: Sequence[str]) -> None:
     """Print the first lines behind a label, and how many others there are."""
     from agentcvr_graph.render import counted
 
-    for line in lines[:NOTES_SHOWN]:
-        err.print(f"[{colour}]{label}:[/] {escape(line)}")
+    print_all(label, colour, lines[:NOTES_SHOWN])
     if len(lines) > NOTES_SHOWN:
         err.print(f"[{colour}]{label}:[/] {counted(len(lines) - NOTES_SHOWN, f'more such {label}')}")
+
+
+def print_all(label: str, colour: str, lines: Sequence[str]) -> None:
+    """Print all lines behind a label: errors that the user has to fix one by one."""
+    for line in lines:
+        err.print(f"[{colour}]{label}:[/] {escape(line)}")
+
+
+def print_causes(failures: Iterable[str], place: str) -> None:
+    """Print the most frequent causes of failures, each on one line with its count, and where the others are."""
+    from agentcvr_graph.models.clients.errors import one_line
+
+    causes = Counter(one_line(_PYDANTIC.sub("", failure)) for failure in failures)
+    for cause, count in causes.most_common(CAUSES_SHOWN):
+        err.print(f"[yellow]failed:[/] {count} x {escape(cause)}")
+    if len(causes) > CAUSES_SHOWN:
+        err.print(f"{len(causes) - CAUSES_SHOWN} more causes are in {escape(place)}.")
+
+
+def print_failed_jobs(causes: Counter[str], written: Path) -> None:
+    """Print why jobs of a chat model that writes scripts failed, and the file that lists them; nothing if none did."""
+    if causes:
+        place = str(written.with_suffix(".failures.jsonl"))
+        print_causes(causes.elements(), place)
+        err.print(f"failed jobs: {escape(place)}")
 
 
 def one_of(what: str, value: str, allowed: Sequence[Name]) -> Name:

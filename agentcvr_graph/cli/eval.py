@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,7 +11,7 @@ import typer
 from rich.table import Table
 
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import err, escape, out, print_notes
+from agentcvr_graph.cli.console import err, escape, out, print_causes, print_notes
 from agentcvr_graph.cli.eval_options import EvalOptions
 from agentcvr_graph.cli.options import with_options
 from agentcvr_graph.cli.recogniser import chosen_audio
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from agentcvr_graph.eval.summary import SummaryLine
 
 REPORT_BUG = "Please report it with its traceback; run again with --retry-failed once it is fixed."
-CAUSES_SHOWN = 3
-"""Causes of infrastructure errors that are printed."""
 EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -42,7 +39,9 @@ agentcvr eval --benchmark crossvid --data CrossVid --engine ray --out runs/clust
 
 agentcvr eval --scripts scripts.jsonl --noise fitted --method agent,blind --out runs/swap
 
-agentcvr eval --compare runs/a runs/b        compare two runs, or methods of runs: runs/a:agent
+agentcvr eval --compare runs/a runs/b
+
+agentcvr eval --compare runs/a:agent runs/b:agent
 """
 
 
@@ -146,11 +145,7 @@ def _run(benchmark: Benchmark, config: EvalConfig, to: Path, options: EvalOption
 def _print_failures(rows: Sequence[Row]) -> None:
     """Print the most frequent causes of infrastructure errors, and how to ask again where that may help."""
     failed = [row for row in rows if row.outcome == "infrastructure error"]
-    causes = Counter(row.detail for row in failed)
-    for cause, count in causes.most_common(CAUSES_SHOWN):
-        err.print(f"[yellow]failed:[/] {count} x {escape(cause)}")
-    if len(causes) > CAUSES_SHOWN:
-        err.print(f"{len(causes) - CAUSES_SHOWN} more causes are in the report.")
+    print_causes([row.detail for row in failed], "the report")
     if any(row.retryable for row in failed):
         err.print("--retry-failed asks these questions again.")
 

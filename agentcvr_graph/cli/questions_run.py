@@ -16,6 +16,8 @@ from agentcvr_graph.cli.console import (
     err,
     escape,
     out,
+    print_all,
+    print_failed_jobs,
     print_notes,
     print_some,
 )
@@ -54,7 +56,7 @@ def from_file(path: Path, videos: Sequence[ExtractedVideo], to: Path) -> None:
 
     read = read_questions(path, videos)
     print_notes(read.notes)
-    print_some("error", "red", read.problems)
+    print_all("error", "red", read.problems)
     if not read.scripts:
         raise InputError(f"No question of {path} can be used; {to} was not written.", fix="See the lines above.")
     count = write_scripts(read.scripts, to)
@@ -92,7 +94,6 @@ def written(
         err.print(f"rejected: {count} {escape(reason)}")
     if totals.rejections:
         err.print(f"rejected questions: {escape(str(to.with_suffix('.rejected.jsonl')))}")
-    if totals.failures:
-        err.print(f"failed: {escape(str(to.with_suffix('.failures.jsonl')))}")
+    print_failed_jobs(totals.causes, to)
     err.print(escape(f"{totals}: {to}"))
     raise typer.Exit(ANSWERED if totals.scripts or totals.skipped else NO_ANSWER)

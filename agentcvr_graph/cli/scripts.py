@@ -12,7 +12,17 @@ import typer
 
 from agentcvr_graph.cli import extract
 from agentcvr_graph.cli import options as shared
-from agentcvr_graph.cli.console import ANSWERED, BAD_INPUT, err, escape, new_file, one_of, out, print_notes
+from agentcvr_graph.cli.console import (
+    ANSWERED,
+    BAD_INPUT,
+    err,
+    escape,
+    new_file,
+    one_of,
+    out,
+    print_failed_jobs,
+    print_notes,
+)
 from agentcvr_graph.cli.recogniser import chosen_audio
 from agentcvr_graph.cli.scripts_questions import EXAMPLES as QUESTIONS_EXAMPLES
 from agentcvr_graph.cli.scripts_questions import questions
@@ -337,6 +347,7 @@ def _write_with_model(counts: Mapping[Task, int], seed: int, model: str, out_pat
             bar.update(completed=totals.done, description=f"writing ({spent})")
 
         totals = asyncio.run(generate(jobs, model, out_path, on_progress=show, **options))
+    print_failed_jobs(totals.causes, out_path)
     err.print(escape(f"{totals}: {out_path}"))
 
 

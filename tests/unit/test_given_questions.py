@@ -259,13 +259,11 @@ def test_of_rows_with_one_id_the_one_that_is_used_keeps_its_evidence(tmp_path):
     assert len(found.problems) == 2
 
 
-def test_all_faults_of_a_row_and_all_bad_rows_up_to_a_limit_are_shown(tmp_path, extracted):
+def test_all_faults_of_a_row_and_all_bad_rows_are_shown(tmp_path, extracted):
     rows = tmp_path / "questions.csv"
     rows.write_text(HEADER + "one,CC,,Q?,x;x,A,cook0;cook1,1: 0-99\n" + "bad,CC,,Q?,x;y,A,cook9,\n" * 23)
     done = agentcvr("scripts", "questions", extracted, "--csv", rows, "--out", tmp_path / "s.jsonl")
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert [line.split(": ")[1] for line in lines[:3]] == [f"{rows}:{number}" for number in (2, 3, 4)]
-    assert len(lines) == 22
-    assert lines[-2] == "error: 4 more such errors"
+    assert [line.split(": ")[1] for line in lines[:-1]] == [f"{rows}:{number}" for number in range(2, 26)]
     assert lines[-1].startswith(f"error: No question of {rows} can be used")
     assert done.stderr.count("s.jsonl was not written") == 1

@@ -29,6 +29,7 @@ from agentcvr_graph.scripts.library import ScriptLibrary
 from agentcvr_graph.scripts.schema import TASKS, Script
 from tests.support.examples import examples
 from tests.support.kills import run_in_fresh_process
+from tests.support.stub_endpoint import Reply, StubEndpoint
 from tests.support.synthetic_author import Author, draft_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*with_structured_output.*")
@@ -162,6 +163,61 @@ async def test_the_openai_client_sends_the_schema_and_falls_back_to_plain_text(k
     assert written.script is not None
     assert ["response_format" in body for body in requests] == ([True] if knows_schemas else [True, False])
     assert ('"scoring_points"' in json.dumps(requests[-1]["messages"]).replace("\\", "")) is not knows_schemas
+
+
+FRAMES = {"fence": "```json\n{}\n```", "prose": "Here it is:\n{}\nTell me if it suits you.", "bare": "{}"}
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("frame", FRAMES)
+async def test_json_of_a_server_that_ignores_the_schema_is_read(frame):
+    text = FRAMES[frame].replace("{}", json.dumps(draft_for(Job("CC", 0))))
+    with StubEndpoint(lambda number, body: Reply(text)) as endpoint:
+        written = await Writer.of(f"{endpoint.url}#m").run(Job("CC", 0))
+    assert (written.failure, written.usage) == ("", Usage(1, 100, 5))
+    assert written.script is not None
+    assert ["response_format" in body for body in endpoint.calls] == [True]
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("frame", FRAMES)
+async def test_a_server_that_ignores_the_schema_is_asked_in_plain_text(frame):
+    """Without the schema in the prompt it guesses the fields. No call is repeated as after a transient error."""
+
+    def reply(number: int, body: dict[str, Any]) -> Reply:
+        knows = "scoring_points" in json.dumps(body["messages"])
+        return Reply(FRAMES[frame].replace("{}", json.dumps(draft_for(Job("CC", 0)) if knows else {"text": "A"})))
+
+    with StubEndpoint(reply) as endpoint:
+        writer = Writer.of(f"{endpoint.url}#m")
+        written, again = [await writer.run(Job("CC", 0)) for _ in range(2)]
+    assert (written.failure, written.usage) == ("", Usage(2, 200, 10))
+    assert (again.failure, again.usage) == ("", Usage(1, 100, 5))
+    assert ["response_format" in body for body in endpoint.calls] == [True, False, False]
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("frame", FRAMES)
+async def test_replies_that_ignore_the_schema_are_repaired_if_others_honour_it(frame):
+    def reply(number: int, body: dict[str, Any]) -> Reply:
+        faulty = FRAMES[frame].replace("{}", json.dumps({"text": "A"}))
+        return Reply(faulty if 0 < number < 3 else json.dumps(draft_for(Job("CC", 0))))
+
+    with StubEndpoint(reply) as endpoint:
+        writer = Writer.of(f"{endpoint.url}#m")
+        first, repaired = [await writer.run(Job("CC", 0)) for _ in range(2)]
+    assert (first.failure, first.usage) == ("", Usage(1, 100, 5))
+    assert (repaired.failure, repaired.usage) == ("", Usage(3, 300, 15))
+    assert all("response_format" in body for body in endpoint.calls)
+    assert "question: Field required" in endpoint.calls[-1]["messages"][-1]["content"]
+
+
+@pytest.mark.enable_socket
+async def test_calls_of_replies_without_json_are_counted():
+    with StubEndpoint(lambda number, body: Reply("I would rather not.")) as endpoint:
+        written = await Writer.of(f"{endpoint.url}#m").run(Job("CC", 0))
+    assert (written.failure, written.usage) == ("the reply holds no JSON object", Usage(4, 400, 20))
+    assert len(endpoint.calls) == 4  # one with the schema, then three in plain text
 
 
 def test_the_reasoning_trace_is_not_parsed(tmp_path):

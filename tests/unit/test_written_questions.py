@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage
+from pydantic import TypeAdapter, ValidationError
 
 from agentcvr_graph import CVRContext, create_cvr_graph, resolve_chat_model
+from agentcvr_graph.cli.console import print_causes
 from agentcvr_graph.errors import InputError
 from agentcvr_graph.graph.state import as_input
 from agentcvr_graph.perception.scripted import ScriptedPerception
@@ -264,9 +266,37 @@ def test_the_command_writes_checks_reports_and_resumes(tmp_path):
     assert (done.returncode, again.returncode) == (0, 0), done.stderr
     assert "rejected: 3 near-duplicate" in done.stderr
     assert f"rejected questions: {tmp_path / 'scripts.rejected.jsonl'}" in done.stderr
+    assert "failed: 1 x near-duplicate of cc-own-00000" in done.stderr
+    assert f"failed jobs: {tmp_path / 'scripts.failures.jsonl'}" in done.stderr
     assert "1 script, 1 failed, 3 near-duplicates, 0 done before; 24 calls" in done.stderr
     assert "0 scripts, 0 failed, 0 near-duplicates, 2 done before; 0 calls" in again.stderr
     assert agentcvr("scripts", "check", out).returncode == 0
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("command", ["questions", "make"])
+def test_the_commands_print_why_jobs_failed(tmp_path, command):
+    extracted, out = tmp_path / "extracted.jsonl", tmp_path / "scripts.jsonl"
+    extracted.write_text("".join(video.model_dump_json(exclude_defaults=True) + "\n" for video in VIDEOS[:2]))
+    with StubEndpoint(lambda number, body: Reply("I would rather not.")) as endpoint:
+        model = f"{endpoint.url}#m"
+        arguments = [extracted, "--writer", model] if command == "questions" else ["--model", model]
+        done = agentcvr("scripts", command, *arguments, "--out", out, "-t", "CC", "--each", 2, "--concurrency", 1)
+    assert "failed: 2 x the reply holds no JSON object\n" in done.stderr
+    assert f"failed jobs: {tmp_path / 'scripts.failures.jsonl'}\n" in done.stderr
+    assert "0 scripts, 2 failed, 0 near-duplicates, 0 done before; 7 calls, 700 + 35 tokens" in done.stderr
+
+
+def test_causes_are_counted_without_what_pydantic_adds(capsys):
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(int).validate_json("```json\n{}\n```")
+    reason = f"ValidationError: {caught.value}"
+    cut = reason[: reason.index("input_value") + 20] + "..."
+    print_causes([reason, cut, *"abc"], "the report")
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("failed: 2 x ValidationError: 1 validation error for int Invalid JSON: expected value at")
+    assert said[0].endswith("at line 1 column 1")
+    assert said[1:] == ["failed: 1 x a", "failed: 1 x b", "1 more causes are in the report."]
 
 
 KILLS = """

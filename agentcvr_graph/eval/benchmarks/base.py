@@ -189,7 +189,7 @@ def read_question(read: Callable[[], Question], name: str, task: str, place: str
     try:
         return PlacedQuestion(place, read())
     except KeyError as error:
-        broken = f"{place} has no {error.args[0]!r}"
+        broken = f"{place} has no {error.args[0]!r}. Fill in this column or field."
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -27,7 +27,8 @@ class Totals:
     """What a run has written and spent so far."""
 
     scripts: int = 0
-    failures: int = 0
+    causes: Counter[str] = field(default_factory=Counter[str])
+    """Failed jobs by their reason."""
     rejections: Counter[str] = field(default_factory=Counter[str])
     """Rejected attempts by their reason; their jobs were redrawn."""
     skipped: int = 0
@@ -36,6 +37,11 @@ class Totals:
     price_in: float = 0.0
     price_out: float = 0.0
     """Prices of a million tokens."""
+
+    @property
+    def failures(self) -> int:
+        """Failed jobs."""
+        return self.causes.total()
 
     @property
     def duplicates(self) -> int:
@@ -120,7 +126,7 @@ class GenerationRun:
 
     def _fail(self, written: Written) -> None:
         self._store.add_failure(replace(written, usage=self._spent.pop(written.job.id)))
-        self._totals.failures += 1
+        self._totals.causes[written.failure] += 1
 
     def _watch(self, written: Written) -> None:
         self._unanswered = 0 if written.usage.calls else self._unanswered + 1

@@ -6,7 +6,8 @@ about given videos.
 Transient errors of the model's server are retried with growing pauses. What still fails is a failed row with the
 reason, never an exception that ends the other jobs. Only a wrong set-up ends the run, since no job can succeed.
 
-Whether a server accepts a JSON schema shows at the first request. One that refuses it is asked for JSON in plain text.
+Whether a server honours a JSON schema shows at the first request. One that refuses it, or ignores it and replies with
+an unusable draft, is asked for JSON in plain text.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Writer:
         self._form: Form = form or InventedScripts()
         self._structured = _structured(model, self._form.schema)
         self._accepted = False
-        """Whether the server has ever answered a structured request."""
+        """Whether the server has ever honoured a structured request."""
 
     @classmethod
     def of(cls, model: BaseChatModel | str, form: Form | None = None) -> Writer:
@@ -120,20 +121,34 @@ class Writer:
         Raises:
             SetupError: the key is refused, or a package is missing.
         """
-        usage, structured = Usage(), self._structured
+        return await self._written(job, Usage())
+
+    async def _written(self, job: Job, usage: Usage) -> Written:
+        """Return the result of a job, with its cost added to what was spent on it before; raises as `run`."""
+        structured = self._structured
         try:
             script, failure = await self._repaired(job, structured, usage)
+        except _SchemaIgnoredError:
+            return await self._without_schemas(job, usage)
         except DeclinedError as error:
             return Written(job, None, usage=usage, rejection=Rejection("no question found", str(error)))
         except Exception as error:  # a server's or a library's own exceptions: the job has failed, the run goes on
             if structured and not self._accepted and status_of(error) in _REFUSED:
-                self._structured = None
-                return await self.run(job)
+                return await self._without_schemas(job, usage)
             script, failure = None, failure_of(error)
         return Written(job, script, failure, usage)
 
+    async def _without_schemas(self, job: Job, usage: Usage) -> Written:
+        """Do a job again, and all later ones, with the schema in the text of the request; raises as `run`."""
+        self._structured = None
+        return await self._written(job, usage)
+
     async def _repaired(self, job: Job, structured: Any, usage: Usage) -> tuple[Script | None, str]:
-        """Return the script and "", or None and the faults of the last draft."""
+        """Return the script and "", or None and the faults of the last draft.
+
+        Raises:
+            _SchemaIgnoredError: the draft is unusable, and the server has never honoured a schema.
+        """
         form = self._form
         request = form.request(job)
         if not structured:
@@ -145,6 +160,8 @@ class Writer:
             try:
                 return form.script(draft or _draft(reply, form.schema), job, self._name), ""
             except UnusableDraftError as error:
+                if structured and not self._accepted:
+                    raise _SchemaIgnoredError from error
                 failure = str(error)
                 messages += [AIMessage(reply), HumanMessage(prompts.repair(error.faults[:_SHOWN_FAULTS]))]
         return None, failure
@@ -160,6 +177,42 @@ class Writer:
         parsed = cast(dict[str, Any], found)["parsed"]
         arguments = raw.tool_calls[0]["args"] if raw.tool_calls else None
         return raw.text or json.dumps(arguments), parsed if isinstance(parsed, self._form.schema) else None
+
+
+class _SchemaIgnoredError(Exception):
+    """The server took a request with a schema, and replied without regard to it."""
+
+
+@dataclass(frozen=True)
+class _StructuredModel:
+    """A model with structured output that returns a reply which its client cannot parse, instead of raising.
+
+    `include_raw` promises that, but OpenAI's client parses a reply before LangChain sees it, and raises pydantic's
+    error. To retry it as a transient error would be in vain, and the call would not be counted.
+    """
+
+    model: Any
+    schema: type[BaseModel]
+
+    async def ainvoke(self, messages: Sequence[BaseMessage]) -> Any:
+        try:
+            return await self.model.ainvoke(messages)
+        except ValidationError as error:
+            if error.title != self.schema.__name__:
+                raise
+            return _unparsed_reply(error)
+
+
+def _unparsed_reply(error: ValidationError) -> AIMessage:
+    """Return the reply of the HTTP response that LangChain's client attaches to the error; empty without one."""
+    try:
+        body = cast(Any, error).response.json()
+        text, (read, written) = str(body["choices"][0]["message"]["content"]), counts(body.get("usage"))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return AIMessage("")
+    return AIMessage(
+        text, usage_metadata={"input_tokens": read, "output_tokens": written, "total_tokens": read + written}
+    )
 
 
 async def ask_model(model: Any, messages: Sequence[BaseMessage]) -> Any:
@@ -199,7 +252,7 @@ def failure_of(error: Exception) -> str:
 def _structured(model: BaseChatModel, schema: type[BaseModel]) -> Any:
     """Return the model with structured output, or None where it has none."""
     try:
-        return model.with_structured_output(schema, include_raw=True)
+        return _StructuredModel(model.with_structured_output(schema, include_raw=True), schema)
     except (NotImplementedError, ValueError):
         return None
 
