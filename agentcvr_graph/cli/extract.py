@@ -25,7 +25,7 @@ EXAMPLES = """
 
 agentcvr scripts extract clips/ --out videos.jsonl
 
-agentcvr scripts extract 'talks/*.mp4' --vision http://localhost:8000/v1 --audio whisper --out talks.jsonl
+agentcvr scripts extract 'talks/*.mp4' --vision http://localhost:8000/v1 --audio whisper:base --out talks.jsonl
 
 agentcvr scripts extract clips/ --out videos.jsonl --plan
 

@@ -21,7 +21,7 @@ EXAMPLES = """
 
 agentcvr index clips/
 
-agentcvr index 'lectures/**/*.mp4' talk.mkv --vision http://localhost:8000/v1 --audio whisper
+agentcvr index 'lectures/**/*.mp4' talk.mkv --vision http://localhost:8000/v1 --audio whisper:base
 
 agentcvr index clips/ --embeddings openai:text-embedding-3-small
 
@@ -30,6 +30,20 @@ agentcvr index add /data/archive --engine ray --concurrency 32 --namespace archi
 agentcvr index list
 
 agentcvr index forget clips/old.mp4
+"""
+LIST_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr index list
+
+agentcvr index list --namespace archive --json
+"""
+FORGET_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr index forget clips/old.mp4
+
+agentcvr index forget --all --namespace archive
 """
 ADD = "add"
 
@@ -92,7 +106,7 @@ def add(
     add_videos(videos, models, namespace, shared.checked_engine(engine), concurrency, max_mb)
 
 
-@app.command("list")
+@app.command("list", epilog=LIST_EXAMPLES)
 def list_(
     namespace: Namespace = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
@@ -103,7 +117,7 @@ def list_(
     list_videos(namespace, as_json=as_json)
 
 
-@app.command("forget")
+@app.command("forget", epilog=FORGET_EXAMPLES)
 def forget(
     videos: Places = None,
     namespace: Namespace = "",

@@ -74,6 +74,51 @@ agentcvr scripts sets --out sets.jsonl --count 60 --phrasing held-out
 
 agentcvr scripts sim-gap sets.jsonl --audio whisper:base --master transformers:runs/mine/policy --out gap
 """
+CHECK_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts check
+
+agentcvr scripts check train.jsonl heldout/
+"""
+SHOW_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts show cc-000000
+
+agentcvr scripts show train.jsonl#cc-000007 --out timeline.html
+"""
+STATS_EXAMPLES = """
+[bold]Example[/bold]
+
+agentcvr scripts stats train.jsonl
+"""
+IMPORT_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts import cc_scripts.json --out cc.jsonl
+
+agentcvr scripts import released/ --out all.jsonl
+"""
+EXPORT_EXAMPLES = """
+[bold]Example[/bold]
+
+agentcvr scripts export cc.jsonl --out cc_scripts.json
+"""
+RENDER_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts render cc-000000 --out videos
+
+agentcvr scripts render train.jsonl#cc-000007 --out videos --subtitles --limit 0
+"""
+CROSSVID_EXAMPLES = """
+[bold]Examples[/bold]
+
+agentcvr scripts crossvid --out CrossVid --each 2
+
+agentcvr scripts crossvid --out CrossVid -t FSA -t PSS --difficulty hard --seed 7
+"""
 SIM_GAP_EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -151,7 +196,7 @@ def sets(
     out.print(f"{counted(count, 'set')}, {counted(questions, 'question')}: {escape(str(to))}")
 
 
-@app.command()
+@app.command(epilog=CHECK_EXAMPLES)
 def check(library: Library = None) -> None:
     """Report every problem of the scripts; exit status 2 if one of them cannot be used."""
     opened = _library(library)
@@ -173,7 +218,7 @@ def check(library: Library = None) -> None:
     raise typer.Exit(BAD_INPUT if bad else ANSWERED)
 
 
-@app.command()
+@app.command(epilog=SHOW_EXAMPLES)
 def show(
     script: Annotated[str, typer.Argument(help="A script file, 'FILE.jsonl#ID', or the id of a bundled script.")],
     to: Annotated[Path | None, typer.Option("--out", help="Write the timeline to this file: .html or .png.")] = None,
@@ -190,7 +235,7 @@ def show(
     err.print(f"timeline: {escape(str(to))}")
 
 
-@app.command()
+@app.command(epilog=STATS_EXAMPLES)
 def stats(library: Library = None) -> None:
     """Count tasks, videos, scenes and events of a library of scripts."""
     from agentcvr_graph.scripts.stats import stats as count
@@ -201,7 +246,7 @@ def stats(library: Library = None) -> None:
     _print_problems(opened.problems)
 
 
-@app.command("import")
+@app.command("import", epilog=IMPORT_EXAMPLES)
 def import_(
     path: Annotated[Path, typer.Argument(help="A file of AgentCVR's released generators, or a folder of them.")],
     to: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
@@ -223,7 +268,7 @@ def import_(
     raise typer.Exit(BAD_INPUT if imported.problems else ANSWERED)
 
 
-@app.command()
+@app.command(epilog=EXPORT_EXAMPLES)
 def export(
     library: Annotated[list[Path], typer.Argument(help="Script files or folders.")],
     to: Annotated[Path, typer.Option("--out", help="The .json file to write.")],
@@ -240,7 +285,7 @@ def export(
     out.print(f"{counted(len(scripts), 'script')}: {escape(str(to))}")
 
 
-@app.command()
+@app.command(epilog=RENDER_EXAMPLES)
 def render(
     script: Annotated[str, typer.Argument(help="A script file, 'FILE.jsonl#ID', or the id of a bundled script.")],
     to: Annotated[Path, typer.Option("--out", help="The folder to write into.")],
@@ -264,7 +309,7 @@ def render(
         out.print(escape(str(path)))
 
 
-@app.command()
+@app.command(epilog=CROSSVID_EXAMPLES)
 def crossvid(
     to: Annotated[Path, typer.Option("--out", help="The folder to write into.")],
     each: Annotated[int, typer.Option(min=1, help="Number of questions of each task.")] = 6,
