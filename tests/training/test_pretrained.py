@@ -234,7 +234,7 @@ def test_every_step_is_taken_once_over_two_sittings(run, monkeypatch):
     monkeypatch.setattr(callbacks.WholeCheckpoints, "on_save", marked)
     assert [one.state for one in states(run)] == ["done", "done", "done", "to do", "to do"]
     assert [one.state for one in outlook(run)] == ["done", "done", "done", "step 2 of 3", "0 of 8 masters"]
-    take(replace(run, only=("before", "sft", "grpo")), ["measures"], console)
+    take(replace(run, only=("before", "sft", "grpo"), shares=(1.0,)), ["measures"], console)
     assert f"after GRPO: not yet measured, because there is no {run.folder / 'policy'}" in console.file.getvalue()
     assert [one.state for one in outlook(run)][-1] == "2 of 8 masters"
     before = {step: place.stat().st_mtime_ns for step, place in run.done().items() if place.exists()}
@@ -263,6 +263,7 @@ def check_results(run):
     assert {name: len(questions) for name, questions in files.items()} == {
         **dict.fromkeys(MASTERS, 6),
         **dict.fromkeys(("before", "blind"), 2),
+        "sft": 2,  # measured at one budget
     }
     assert all(one.calls > 0 for questions in files.values() for one in questions)
     assert "| after GRPO |" in report(read(run.results.parent))

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from agentcvr_training.measures.curve import SHARES
 from agentcvr_training.trainer.run import quiet
 from rich.console import Console
 
 from agentcvr_graph.cli.console import err, one_of, out, run_app
+from agentcvr_graph.cli.options import share_of
 from training.recipes.pretrained.measures import MASTERS
 from training.recipes.pretrained.outlook import outlook, plan, standing, states
 from training.recipes.pretrained.recipe import STEPS, TOKENS, Run, take
@@ -30,6 +32,8 @@ python -m training.recipes.pretrained                                        eve
 python -m training.recipes.pretrained --steps sft                            one step, in a sitting of its own
 
 python -m training.recipes.pretrained --steps measures --only before --only sft     after SFT, long before the end
+
+python -m training.recipes.pretrained --steps measures --only sft --budget 1.0    at one budget of three
 
 python -m training.recipes.pretrained --model HuggingFaceTB/SmolLM2-360M-Instruct --folder runs/360m/seed-0
 
@@ -56,6 +60,15 @@ def main(
     only: Annotated[
         list[str] | None, typer.Option(help=f"A master to measure: {', '.join(MASTERS)}; default all.")
     ] = None,
+    budgets: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--budget",
+            metavar="SHARE",
+            parser=share_of,
+            help="A budget to measure at, as a share of the full cost; repeat it for more. Default 0.25, 0.5, 1.",
+        ),
+    ] = None,
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that share a training; one on an accelerator.")
     ] = default_processes(),
@@ -70,7 +83,7 @@ def main(
     wanted = [one_of("--steps", step, STEPS) for step in steps or STEPS]
     settings = settings_of(config, folder, seed)
     masters = tuple(one_of("--only", name, tuple(MASTERS)) for name in only or ())
-    run = Run(settings, results / f"seed-{seed}", model, tokens, choosing, processes, masters)
+    run = Run(settings, results / f"seed-{seed}", model, tokens, choosing, processes, masters, tuple(budgets or SHARES))
     if dry_run:
         take(run, PREPARED, err)
         out.print(plan(run))

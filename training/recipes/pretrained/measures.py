@@ -46,7 +46,13 @@ policy's own conversations, and a baseline without room for its answer would be 
 
 
 def measure(
-    settings: Settings, folder: Path, results: Path, choosing: int, console: Console, only: Sequence[str] = ()
+    settings: Settings,
+    folder: Path,
+    results: Path,
+    choosing: int,
+    console: Console,
+    only: Sequence[str] = (),
+    shares: Sequence[float] = SHARES,
 ) -> bool:
     """Measure every master that has no file yet; return whether all have one now.
 
@@ -57,9 +63,11 @@ def measure(
         results: folder for one file a master.
         choosing: training scripts of each task on which the best schedule is chosen.
         only: names of masters; empty for all.
+        shares: budgets as shares of the full cost, for the masters whose looks depend on it; the best schedules are
+            chosen and measured at all of `SHARES`.
     """
     scripts = settings.held_out_scripts()
-    ways = _ways(settings, folder, scripts, choosing, console)
+    ways = _ways(settings, folder, scripts, choosing, shares, console)
     files = {name: results / f"{name}.json.gz" for name in ways}
     for name in only or ways:
         measure_once(MASTERS[name], ways[name], files[name], console)
@@ -67,7 +75,12 @@ def measure(
 
 
 def _ways(
-    settings: Settings, folder: Path, scripts: Sequence[Script], choosing: int, console: Console
+    settings: Settings,
+    folder: Path,
+    scripts: Sequence[Script],
+    choosing: int,
+    shares: Sequence[float],
+    console: Console,
 ) -> Mapping[str, Way]:
     initial, reader, policy = folder / "initial", folder / "warm", folder / "policy"
     blind = BlindPerception(simulator_of(scripts, settings))
@@ -77,20 +90,21 @@ def _ways(
         return measure_constant(reader, roomy, scripts, first_of_each(settings.scripts.load(), choosing), console)
 
     return {
-        "offline": Way(folder, lambda: measure_master(OfflineMaster(), settings, scripts)),
+        "offline": Way(folder, lambda: measure_master(OfflineMaster(), settings, scripts, shares)),
         "before": Way(initial, lambda: measure_policy(initial, settings, scripts, WHOLE)),
-        "sft": Way(reader, lambda: measure_policy(reader, settings, scripts)),
-        "grpo": Way(policy, lambda: measure_policy(policy, settings, scripts)),
+        "sft": Way(reader, lambda: measure_policy(reader, settings, scripts, shares)),
+        "grpo": Way(policy, lambda: measure_policy(policy, settings, scripts, shares)),
         "blind": Way(policy, lambda: measure_policy(policy, settings, scripts, WHOLE, perception=blind)),
-        "random": Way(reader, lambda: measure_policy(reader, roomy, scripts, plan=random_looks)),
-        "thinned": Way(reader, lambda: measure_policy(reader, roomy, scripts, plan=THINNED)),
+        "random": Way(reader, lambda: measure_policy(reader, roomy, scripts, shares, plan=random_looks)),
+        "thinned": Way(reader, lambda: measure_policy(reader, roomy, scripts, shares, plan=THINNED)),
         "constant": Way(reader, constant),
     }
 
 
-def episodes_of(name: str, questions: int, tasks: int, choosing: int) -> int:
-    """Return how many episodes of the model the measurement of a master takes."""
+def episodes_of(name: str, questions: int, tasks: int, choosing: int, shares: int = len(SHARES)) -> int:
+    """Return how many episodes of the model the measurement of a master takes at so many budgets."""
     if name == "offline":
         return 0
-    chosen = len(SCHEDULES) * tasks * choosing * len(SHARES) if name == "constant" else 0
-    return chosen + questions * (1 if name in ("before", "blind") else len(SHARES))
+    if name == "constant":
+        return len(SHARES) * (len(SCHEDULES) * tasks * choosing + questions)
+    return questions * (1 if name in ("before", "blind") else shares)

@@ -101,7 +101,7 @@ def _measures(run: Run, episode: Episode, speeds: Speeds) -> StepLeft:
         return StepLeft("measures", "done", 0.0)
     missing = [name for name in MASTERS if not (run.results / f"{name}.json.gz").exists()]
     questions, tasks = len(run.settings.held_out_scripts()), len(run.settings.scripts.tasks)
-    episodes = sum(episodes_of(name, questions, tasks, run.choosing) for name in missing)
+    episodes = sum(episodes_of(name, questions, tasks, run.choosing, len(run.shares)) for name in missing)
     state = f"{len(MASTERS) - len(missing)} of {len(MASTERS)} masters"
     return StepLeft("measures", state, episodes * episode.seconds(speeds) / run.processes)
 

@@ -32,6 +32,7 @@ from typing import Any
 from agentcvr_training.config.loading import load_format
 from agentcvr_training.config.settings import Settings
 from agentcvr_training.grpo import train
+from agentcvr_training.measures.curve import SHARES
 from agentcvr_training.sft import warm_start
 from agentcvr_training.trainer.run import explain_write_error
 from rich.console import Console
@@ -67,6 +68,8 @@ class Run:
     """Processes that share a training."""
     only: tuple[str, ...] = ()
     """Masters that are measured; all if empty."""
+    shares: tuple[float, ...] = SHARES
+    """Budgets at which they are measured, as shares of the full cost."""
 
     @property
     def folder(self) -> Path:
@@ -119,7 +122,7 @@ def _actions(run: Run, console: Console) -> Mapping[str, Callable[[], object]]:
         record(settings, load_format(settings.model), run.tokens, done["demonstrations"], console)
 
     def measure_all() -> None:
-        if measure(settings, run.folder, run.results, run.choosing, console, run.only):
+        if measure(settings, run.folder, run.results, run.choosing, console, run.only, run.shares):
             done["measures"].touch()
 
     return {
