@@ -131,7 +131,7 @@ def plan_check(
         ActionError: the window cannot be observed within the budget.
     """
     tool = tool_for(citation.modality, tools)
-    request, notes = tool.plan(tool.read(_arguments(citation, look)), videos, budget)
+    request, notes = tool.planned(tool.read(_arguments(citation, look)), videos, budget)
     call = Call(id=f"check_{turn}_{place}", tool=tool.name, arguments={})
     assignment = Assignment(call=call, node=NODE, request=tool.dump(request), notes=notes, turn=turn)
     return Check(citation=citation, assignment=assignment)

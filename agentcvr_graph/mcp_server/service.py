@@ -134,7 +134,7 @@ class VideoService:
             catalogue = await list_videos(self.perception, read_videos([*videos]))
             sources = Sources([], len(catalogue), catalogue, indexed=indexed_at_no_cost(self.perception))
             arguments = self.finding.arguments(query=query, limit=limit)
-            request, notes = self.finding.plan(arguments, sources, full_budget(self.context))
+            request, notes = self.finding.planned(arguments, sources, full_budget(self.context))
             await on_progress(self.finding.describe(request))
             found = await self.finding.run(request, self.perception, sources)
         return FoundEvidence(catalogue, found.model_copy(update={"notes": (*notes, *found.notes)}))

@@ -12,7 +12,8 @@ not know the question, the answer, the dialect of the master, or other tools.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -88,8 +89,14 @@ class ToolSchema(Generic[A]):
         Raises:
             ActionError: the arguments do not fit; the message names the field.
         """
-        try:
+        with self._naming_field():
             return read_arguments(self.arguments, arguments)
+
+    @contextmanager
+    def _naming_field(self) -> Generator[None]:
+        """Raise what does not fit as an `ActionError` that names the tool and the field."""
+        try:
+            yield
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "arguments"
@@ -120,6 +127,15 @@ class ToolSpec(ToolSchema[A], Generic[A, R]):
     and the windows."""
     to_arguments: Callable[[R], dict[str, Any]] | None = None
     """Return a request as arguments of a call, for a reviewer to edit; None if both have the same fields."""
+
+    def planned(self, arguments: A, videos: Sequence[VideoInfo], budget: Budget) -> tuple[R, tuple[str, ...]]:
+        """Return the request of a call and notes for the master, as `plan` makes them.
+
+        Raises:
+            ActionError: as `plan`, or the arguments make no request, such as a window of video 0.
+        """
+        with self._naming_field():
+            return self.plan(arguments, videos, budget)
 
     def dump(self, request: R) -> dict[str, Any]:
         """Return a request as JSON, for the state."""

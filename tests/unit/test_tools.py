@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcvr_graph.errors import ActionError
+from agentcvr_graph.graph.nodes.master import plan_turn
+from agentcvr_graph.graph.state import Call
 from agentcvr_graph.testing import FakePerception
-from agentcvr_graph.tools import TOOL_SCHEMAS, TOOLS, Budget
+from agentcvr_graph.tools import TOOL_SCHEMAS, TOOLS, Budget, Features, Toolset
 from agentcvr_graph.tools.answer import AnswerArgs, clip_citations
 from agentcvr_graph.tools.observe import share_frames
 from agentcvr_graph.types import Citation, Evidence, Observation, Target, Video, VideoInfo, Window
@@ -27,7 +29,7 @@ VIDEOS = [
 
 def plan(tool, budget=PLENTY, **arguments):
     spec = TOOLS.spec(tool)
-    return spec.plan(spec.read(arguments), VIDEOS, budget)
+    return spec.planned(spec.read(arguments), VIDEOS, budget)
 
 
 def target(video, start_s, end_s, frames=8):
@@ -53,6 +55,7 @@ def test_a_window_is_clipped_to_its_video():
         ("observe", {"targets": [target(1, 0, 5, 0)]}, "observe: targets.0.frames"),
         ("listen", {"video": 2, "start_s": 0, "end_s": 5}, "Video 2 has no sound; use observe."),
         ("listen", {"video": 1, "start_s": "soon", "end_s": 5}, "listen: start_s"),
+        ("listen", {"video": 0, "start_s": 0, "end_s": 5}, "listen: video: Input should be greater than"),
         ("look", {}, "There is no tool 'look'; the tools are observe, listen, answer."),
     ],
 )
@@ -167,3 +170,21 @@ def test_schemas_are_plain_json_without_references():
     assert [schema["function"]["name"] for schema in TOOL_SCHEMAS] == ["observe", "listen", "answer"]
     assert "$ref" not in text
     assert "$defs" not in text
+
+
+WILD_NUMBERS = st.one_of(
+    st.integers(-2, 5), st.floats(), st.sampled_from([10**400, -(10**30), 1e308, True, None, "1", "0:05", "", [], {}])
+)
+WILD_ARGUMENTS = st.dictionaries(
+    st.sampled_from(["video", "start_s", "end_s", "frames", "zoom", "region", "focus", "query", "limit"]), WILD_NUMBERS
+)
+EVERY_TOOL = Toolset(Features(find=True, zoom=True).apply(TOOLS))
+
+
+@given(st.sampled_from(["observe", "listen", "find", "targets"]), WILD_ARGUMENTS)
+def test_no_arguments_look_like_a_failure_of_the_infrastructure(tool, arguments):
+    """It would cost a policy nothing: an episode that the infrastructure stopped is not scored."""
+    name, given_arguments = ("observe", {"targets": [arguments]}) if tool == "targets" else (tool, arguments)
+    made = plan_turn([Call(id="1", tool=name, arguments=given_arguments)], VIDEOS, PLENTY, EVERY_TOOL, 1)
+    assert not made.stopped, made.refusals
+    assert len(made.assignments) + len(made.refusals) == 1

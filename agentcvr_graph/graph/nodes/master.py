@@ -272,7 +272,7 @@ def _assign(
     if tool.reaches_all and isinstance(sources, Sources):
         sources.require_references()
     try:
-        request, notes = tool.plan(arguments, sources, budget)
+        request, notes = tool.planned(arguments, sources, budget)
         cost = tool.cost(request)
     except CVRError:
         raise

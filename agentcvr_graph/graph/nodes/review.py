@@ -165,7 +165,7 @@ async def _edited(decision: Decision, tool: AnyToolSpec, opener: Opener, context
         raise ActionError(f"A request of {tool.name} cannot become one of another tool.")
     arguments = tool.read(cast(Mapping[str, object], action.get("args") or {}))
     # A reviewer may allow more than the remaining budget; its cost is still counted.
-    request, _ = await opener.plan(lambda sources: tool.plan(arguments, sources, full_budget(context)))
+    request, _ = await opener.plan(lambda sources: tool.planned(arguments, sources, full_budget(context)))
     return request
 
 
