@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from agentcvr_training.trainer.callbacks import TrainingProgress
+from agentcvr_training.trainer.callbacks import Curves, TrainingProgress
 from agentcvr_training.trainer.checkpoints import WHOLE, last_checkpoint
 from agentcvr_training.trainer.curves import draw_curves, points, smoothed
 from agentcvr_training.trainer.trainers import GraphTrainer, TrainingStopped
@@ -151,6 +151,18 @@ def test_curves_skip_non_finite_values(tmp_path):
     assert not (tmp_path / "none.png").exists()
     draw_curves(history, tmp_path / "new" / "some.png")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["some.png"]
+
+
+def test_failures_of_the_infrastructure_are_shown_if_there_are_any(tmp_path):
+    state = SimpleNamespace(is_world_process_zero=True, global_step=2, max_steps=3, log_history=[])
+    console = Console(file=io.StringIO(), width=200)
+    for share in (0.0, 0.25):
+        logs = {"reward": 0.5, "infrastructure_failures": share}
+        Curves(tmp_path / "c.png", console, ["reward"]).on_log(None, state, None, logs=logs)
+    assert console.file.getvalue().splitlines() == [
+        "step 2/3  reward 0.5",
+        "step 2/3  reward 0.5  infrastructure_failures 0.25",
+    ]
 
 
 def test_empty_panels_are_not_drawn(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from agentcvr_training.rewards import REWARDS, preset_weights, reward_of, total_reward
+from agentcvr_training.rewards import REWARDS, infrastructure_failure, preset_weights, reward_of, total_reward
 from langchain_core.messages import AIMessage
 
 from agentcvr_graph import CVRContext, create_cvr_graph
@@ -39,11 +39,14 @@ def cite(video, start_s, end_s, modality):
     return {"video": video, "start_s": start_s, "end_s": end_s, "modality": modality}
 
 
-async def rewarded(*turns, script=SCRIPT, perception=None, context=CONTEXT, features=NO_FEATURES):
+async def rewarded(*turns, script=SCRIPT, context=CONTEXT, **options):
+    return reward_of(await run_of(*turns, context=context, **options), script, context)
+
+
+async def run_of(*turns, perception=None, context=CONTEXT, features=NO_FEATURES):
     perception = perception or ScriptedPerception(ScriptLibrary.of([SCRIPT]))
     graph = create_cvr_graph(FakeMaster(turns=list(turns)), perception, features=features).compile()
-    output = await graph.ainvoke(as_input(SCRIPT.as_question()), context=context)
-    return reward_of(trajectory_of(output), script, context)
+    return trajectory_of(await graph.ainvoke(as_input(SCRIPT.as_question()), context=context))
 
 
 def total(reward):
@@ -165,6 +168,15 @@ class Broken(ScriptedPerception):
 async def test_an_infrastructure_error_gives_no_reward():
     broken = Broken(ScriptLibrary.of([SCRIPT]))
     assert await rewarded(LOOK, turn("", answer("B")), perception=broken) is None
+    run = await run_of(LOOK, turn("", answer("B")), perception=broken)
+    assert infrastructure_failure(run).startswith("listen: error: the library is gone")
+
+
+async def test_a_window_that_cannot_be_is_an_invalid_action_and_no_failure_of_the_infrastructure():
+    nowhere = turn("", observe((2, 10, 20, 10)), {**listen(2, 20, 30), "args": {"video": 0, "start_s": 0, "end_s": 9}})
+    run = await run_of(nowhere, turn("", answer("B")))
+    assert infrastructure_failure(run) == ""
+    assert reward_of(run, SCRIPT, CONTEXT)["format"] == pytest.approx(2 / 3)
 
 
 async def test_a_failure_of_the_master_earns_zero_rewards():

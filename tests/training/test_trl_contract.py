@@ -259,7 +259,7 @@ def test_tokens_of_rows_that_are_not_trained_on_are_counted_and_logged():
     inner.open_call([6])
     inner.close_call([1], [0.0])
     rewards = dict.fromkeys(REWARDS, 0.0)
-    trajectory = SimpleNamespace(turns=[], usage=SimpleNamespace(frames=0, audio_s=0.0))
+    trajectory = SimpleNamespace(turns=[], failure=None, usage=SimpleNamespace(frames=0, audio_s=0.0))
     episodes = [
         Episode(SCRIPTS[0], trajectory, SimpleNamespace(ledgers=ledgers, drifts={Drift.FORK: 0}, seed=0), rewards)
         for ledgers in ([forked], [second, inner])

@@ -42,7 +42,7 @@ from agentcvr_graph.utils.jsonl_log import append_row, exclusive_writer, repair_
 from agentcvr_graph.utils.progress import ProgressBar
 from agentcvr_training.config.named_scripts import named_scripts
 from agentcvr_training.config.settings import Settings
-from agentcvr_training.rewards import infrastructure_failed
+from agentcvr_training.rewards import infrastructure_failure
 from agentcvr_training.rollout.chat_format import ChatFormat, Tools
 from agentcvr_training.rollout.episodes import RolloutTask
 from agentcvr_training.rollout.ledger import Row
@@ -99,7 +99,7 @@ async def demonstrate(
             own = RolloutTask(script, seed=0, budget_share=share_of(script)).settings(context)
             output: Any = await graph.ainvoke(as_input(script.as_question()), config, context=own)
         trajectory = trajectory_of(output)
-        if infrastructure_failed(trajectory):
+        if infrastructure_failure(trajectory):
             return None
         without: Any = {"artifact": None, "additional_kwargs": {}}
         bare = [message.model_copy(update=without) for message in policy_messages(output)]

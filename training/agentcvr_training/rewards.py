@@ -41,10 +41,12 @@ class RewardTerm(NamedTuple):
     """Weight in the preset `default`."""
 
 
-def infrastructure_failed(trajectory: Trajectory) -> bool:
-    """Return whether a run failed for a reason that the policy did not cause."""
-    ended = trajectory.failure is not None and trajectory.failure.boundary == "infrastructure"
-    return ended or any(action.failed_by for turn in trajectory.turns for action in turn.actions)
+def infrastructure_failure(trajectory: Trajectory) -> str:
+    """Return what failed in a run for a reason that the policy did not cause; empty if nothing did."""
+    if trajectory.failure is not None and trajectory.failure.boundary == "infrastructure":
+        return trajectory.failure.message
+    actions = (action for turn in trajectory.turns for action in turn.actions)
+    return next((f"{action.tool}: {action.reply}" for action in actions if action.failed_by), "")
 
 
 def answer_score(trajectory: Trajectory, script: Script, context: CVRContext) -> float:
@@ -147,7 +149,7 @@ def reward_of(trajectory: Trajectory, script: Script, context: CVRContext) -> di
     Args:
         context: the budgets that the run had.
     """
-    if infrastructure_failed(trajectory):
+    if infrastructure_failure(trajectory):
         return None
     return {name: term.function(trajectory, script, context) for name, term in REWARDS.items()}
 

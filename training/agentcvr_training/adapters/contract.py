@@ -163,8 +163,7 @@ class EpisodeSource:
         )
         episode = await runner.run_one(runner.graph(), task)
         if episode.reward is None:
-            failure = episode.trajectory.failure
-            raise InfrastructureError(failure.message if failure else f"An action of {script.id} was not carried out.")
+            raise InfrastructureError(episode.failure)
         rows, weights = [row for row in episode.rows if row.sampled], self.settings.reward.resolve()
         if not rows:
             raise InputError(

@@ -32,7 +32,7 @@ from agentcvr_graph.types import Usage
 from agentcvr_training.adapters.endpoint_master import endpoint_master
 from agentcvr_training.config.extensions import checked, load_graph_factory, with_features
 from agentcvr_training.config.settings import Reward, Scripts, Shares, training_context
-from agentcvr_training.rewards import REWARDS, infrastructure_failed, reward_of
+from agentcvr_training.rewards import REWARDS, infrastructure_failure, reward_of
 from agentcvr_training.rollout.episodes import RolloutTask
 
 
@@ -135,8 +135,8 @@ class CVRHarness(vf.Harness[CVRHarnessConfig]):
         question, limit = as_input(data.script.as_question()), {"recursion_limit": recursion_limit(data.context)}
         run = trajectory_of(await graph.ainvoke(question, limit, context=data.context))
         trace.info["trajectory"] = run.model_dump(mode="json")
-        if infrastructure_failed(run) and trace.stop_condition is None:
-            raise vf.HarnessError(run.failure.message if run.failure else "A valid action could not be carried out.")
+        if (failure := infrastructure_failure(run)) and trace.stop_condition is None:
+            raise vf.HarnessError(failure)
         return vf.ProgramResult(0, "", "")
 
 

@@ -1,11 +1,11 @@
 """Log each episode of a run as one line of `episodes.jsonl`: the step that learned from it, script, reward, turns.
 
     {"step": 3, "held_out": false, "script": "cc-000041", "task": "CC", "seed": 902..., "reward": {"answer": 1.0, ...},
-     "turns": 4, "frames": 12, "audio_s": 8.0, "sampled": 211, "left_out": 0}
+     "turns": 4, "frames": 12, "audio_s": 8.0, "sampled": 211, "left_out": 0, "budget_share": 0.5, "failure": ""}
 
 `step` counts from 1, as on the console; a held-out episode has the step after which it ran. A run that resumes from a
 checkpoint first drops the lines of later steps, so no episode is listed twice. `reward` holds the values before
-weighting, or null if the infrastructure failed.
+weighting, or null if the infrastructure failed; then `failure` says what did.
 """
 
 from __future__ import annotations

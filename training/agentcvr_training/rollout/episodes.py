@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from agentcvr_graph.graph.builder import create_cvr_graph, recursion_limit
 from agentcvr_graph.graph.context import CVRContext
 from agentcvr_graph.graph.state import as_input
+from agentcvr_graph.models.clients.errors import one_line
 from agentcvr_graph.perception.base import Perception
 from agentcvr_graph.scripts.budgets import drawn_share, full_cost
 from agentcvr_graph.scripts.schema import Script
@@ -23,7 +24,7 @@ from agentcvr_graph.tools import TOOLS
 from agentcvr_graph.tools.spec import AnyTool
 from agentcvr_graph.trajectory import Trajectory, trajectory_of
 from agentcvr_graph.types import Question
-from agentcvr_training.rewards import reward_of
+from agentcvr_training.rewards import infrastructure_failure, reward_of
 from agentcvr_training.rollout.ledger import Row
 from agentcvr_training.rollout.policy import PolicyChatModel, Recording, recording, seed_of
 
@@ -74,6 +75,8 @@ class EpisodeSummary(TypedDict):
     conversation with the policy."""
     budget_share: float | None
     """Budgets as a share of the full cost; None if they were those of the settings."""
+    failure: str
+    """What failed in the infrastructure, on one line; empty for an episode that is scored."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,11 @@ class Episode:
         """Return the rows of the ledgers: one, unless a prompt departed from the record (a FORK) or a subgraph held
         another conversation with the policy."""
         return [row for ledger in self.recording.ledgers for row in ledger.rows]
+
+    @property
+    def failure(self) -> str:
+        """Return what failed in the infrastructure; empty for an episode that is scored."""
+        return infrastructure_failure(self.trajectory)
 
     @property
     def left_out(self) -> int:
@@ -119,6 +127,7 @@ class Episode:
             sampled=self.sampled,
             left_out=self.left_out,
             budget_share=self.budget_share,
+            failure=one_line(self.failure),
         )
 
 

@@ -93,7 +93,7 @@ class GraphRollout:
                 RolloutRunner(policy, self.perception, self.context, self.live_graphs, self.tools).run(tasks)
             )
         if episodes and all(episode.reward is None for episode in episodes):
-            raise InfrastructureError(f"Every episode of a batch failed: {_failure(episodes[0])}")
+            raise InfrastructureError(f"Every episode of a batch failed: {episodes[0].failure}")
         for episode in episodes:
             self.drifts += episode.recording.drifts
         for callback in self.on_batch:
@@ -167,11 +167,6 @@ def _finished(running: Coroutine[Any, Any, list[Episode]]) -> list[Episode]:
         return asyncio.run(running)
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, running).result()
-
-
-def _failure(episode: Episode) -> str:
-    failure = episode.trajectory.failure
-    return failure.message if failure else "a valid action could not be carried out"
 
 
 @contextmanager

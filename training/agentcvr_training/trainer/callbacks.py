@@ -71,6 +71,10 @@ class WholeCheckpoints(TrainerCallback):
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 
 
+ALERTS = ("infrastructure_failures",)
+"""Metrics that a step's line shows only where they are not 0."""
+
+
 class TrainingProgress(TrainerCallback):
     """A progress bar over the steps, on a terminal; nothing elsewhere."""
 
@@ -110,6 +114,7 @@ class Curves(TrainerCallback):
         if not state.is_world_process_zero or not logs:
             return
         shown = [f"{title_of(name)} {logs[name]:.3g}" for name in self._shown if _is_number(logs.get(name))]
+        shown += [f"{name} {logs[name]:.3g}" for name in ALERTS if logs.get(name)]
         held_out = [f"{title_of(name)} {logs[name]:.3g}" for name in self._held_out if _is_number(logs.get(name))]
         if held_out:
             shown.append(f"held out: {'  '.join(held_out)}")
