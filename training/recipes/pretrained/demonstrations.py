@@ -65,15 +65,15 @@ class Kind:
 
 
 EXPLORING: Mapping[str, Any] = {
-    **{"overview": (2, 3, 4, 6), "modalities": ("visual", "both"), "lengths_s": (10.0,), "frames": (8, 16, 24)},
-    **{"noted": 0.9, "every": 0.8, "stops": 0.2, "settles": 0.95, "max_looks": 3},
+    **{"overview": (2, 3, 4, 6), "modalities": ("both",), "lengths_s": (10.0,), "frames": (8, 16, 24)},
+    **{"noted": 0.9, "every": 0.8, "stops": 0.1, "settles": 0.95, "max_looks": 3},
 }
 READING: Mapping[str, Any] = {
     **{"max_looks": 1, "whole": 1.0, "every": 1.0, "modalities": ("both",), "frames": (24, 40)},
 }
 KINDS: tuple[Kind, ...] = (
-    Kind(0.35, 1700, EXPLORING, {"STOP": 3, "SPOT": 6, "LOCK": 3}),
-    Kind(0.65, 4200, READING, {"STOP": 6, "SPOT": 6, "LOCK": 1}, follow_ups=14),
+    Kind(0.3, 1900, EXPLORING, {"STOP": 3, "SPOT": 6, "LOCK": 3}),
+    Kind(0.7, 4200, READING, {"STOP": 6, "SPOT": 6, "LOCK": 1}, follow_ups=14),
 )
 ALIKE: Mapping[Task, Sequence[Task]] = {"STOP": ("STOP", "SPOT"), "SPOT": ("STOP", "SPOT")}
 """Tasks whose answers have the same form, so that follow-ups may be of any of them; the others have their own alone."""

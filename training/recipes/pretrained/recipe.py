@@ -13,12 +13,12 @@ uninterrupted run. A run goes on only with the settings that it was started with
 209 and samples 79 a core. 75 minutes of SFT are therefore 132 x 4,500 = 594,000 tokens, whatever they teach, so few
 have to be read for each answer: the opening takes 540 tokens (compact signatures; JSON schemas took 1,100), colours,
 motion and silence are not read (`evidence.jinja`), and one reading of everything, 1,200 tokens of evidence, serves
-fifteen questions about places and deeds. Exploring takes 1,200 tokens a conversation, 300 of them imitated, and
-reading 3,700, 1,400 of them imitated: 170 and 100 fit, which is 135 steps of 2, and 1,500 answers. With five
-questions a reading, 670 answers fitted, and the model wrote the form of notes and guessed. A step of GRPO has one
-question of each kind and eight episodes of 1,100 tokens about each. It takes 24 x (850 / 418 + 250 / 158 + 1,100 /
-132) s, which is 5 minutes; 60 steps take 5 hours. `--dry-run` measures the lengths and speeds and computes the same
-sums.
+fifteen questions about places and deeds. Exploring takes 1,400 tokens a conversation, 380 of them imitated, and
+reading 3,600, 1,300 of them imitated: 125 and 116 fit, which is 120 steps of 2, and 1,600 answers. With five questions
+a reading, 670 answers fitted, and the model wrote the form of notes and guessed. An overview always listens: where
+some did not, the policy learned never to. A step of GRPO has three questions and eight episodes of 1,400 tokens about
+each. It takes 24 x (1,020 / 418 + 380 / 158 + 1,400 / 132) s, which is 6 minutes; 60 steps take 6 hours. `--dry-run`
+measures the lengths and speeds and computes the same sums.
 """
 
 from __future__ import annotations
