@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentcvr_graph.demo import CLIPS_DIR
-from agentcvr_graph.scripts.extraction.extracted import read_extracted
+from agentcvr_graph.scripts.extraction.extracted import ExtractedVideo, read_extracted
 from tests.support.command_line import TIMEOUT_S, agentcvr, agentcvr_process
 from tests.support.media_files import ffmpeg
 
@@ -115,12 +115,18 @@ def test_another_ending_is_refused_before_any_work(tmp_path: Path):
     assert "are written to a .jsonl file" in done.stderr
 
 
-def test_what_is_shown_ends_with_the_picture(tmp_path: Path):
-    clip, to = tmp_path / "clip.mp4", tmp_path / "videos.jsonl"
-    ffmpeg("-f lavfi -i color=red:s=96x64:r=10:d=4 -f lavfi -i sine=d=8 -c:v libx264 -c:a aac", clip)
+def extracted(clip: Path, to: Path) -> ExtractedVideo:
+    """Extract one video by the command, and return what it wrote."""
     done = agentcvr("scripts", "extract", str(clip), "--audio", "offline", "--out", str(to))
     assert done.returncode == 0, done.stderr
     [video] = read_extracted(to)
+    return video
+
+
+def test_what_is_shown_ends_with_the_picture(tmp_path: Path):
+    clip, to = tmp_path / "clip.mp4", tmp_path / "videos.jsonl"
+    ffmpeg("-f lavfi -i color=red:s=96x64:r=10:d=4 -f lavfi -i sine=d=8 -c:v libx264 -c:a aac", clip)
+    video = extracted(clip, to)
     shown, after = video.video.scenes
     assert (shown.start_s, shown.end_s, shown.facts.colours) == (0, 4, ("red",))
     assert (after.start_s, after.end_s, after.facts.colours, after.visual) == (4, pytest.approx(8, abs=0.1), (), "")
@@ -131,9 +137,7 @@ def test_what_is_shown_ends_with_the_picture(tmp_path: Path):
 def test_a_video_of_one_frame_has_the_facts_that_it_has_live(tmp_path: Path):
     clip, to = tmp_path / "frame.mp4", tmp_path / "videos.jsonl"
     ffmpeg("-f lavfi -i color=red:s=96x64:r=25:d=0.04 -c:v libx264", clip)
-    done = agentcvr("scripts", "extract", str(clip), "--audio", "offline", "--out", str(to))
-    assert done.returncode == 0, done.stderr
-    [video] = read_extracted(to)
+    video = extracted(clip, to)
     [scene] = video.video.scenes
     assert (scene.start_s, scene.end_s, scene.facts.colours) == (0, 0.1, ("red",))
     assert [note for note in video.notes if "frame" in note] == ["0.0-0.0 s: only one frame, not 2"]

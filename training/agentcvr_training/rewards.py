@@ -44,7 +44,7 @@ class RewardTerm(NamedTuple):
 def infrastructure_failure(trajectory: Trajectory) -> str:
     """Return what failed in a run for a reason that the policy did not cause; empty if nothing did."""
     if trajectory.failure is not None and trajectory.failure.boundary == "infrastructure":
-        return trajectory.failure.message
+        return trajectory.failure.message or "the run failed"
     actions = (action for turn in trajectory.turns for action in turn.actions)
     return next((f"{action.tool}: {action.reply}" for action in actions if action.failed_by), "")
 
